@@ -1,0 +1,82 @@
+"""Open every output that a finished experiment promises; stop at the first that is amiss."""
+
+import csv
+import json
+import sys
+import tarfile
+from pathlib import Path
+
+import h5py
+import yaml
+
+LAYERS = {"avgpool_512": 3, "layer4_2": 5, "fc": 3}
+FIGURES_AT_LEAST = 6
+
+
+def check(folder: Path) -> None:
+    """Open all that an experiment promises."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    parts = sorted(path.stem for path in folder.glob("*.hdf5") if path.stem != "words")
+    assert {"train", "dev", "test"} <= set(parts), parts
+    resnet34 = config["features"]["backbone"] == "resnet34"
+    for part in parts:
+        with h5py.File(folder / f"{part}.hdf5") as file:
+            rows = len(file["Target"])
+            assert rows == len(file["Location"]) == len(file["Key"]) == len(file["Sha256"]), part
+            for layer, dimensions in LAYERS.items() if resnet34 else ():
+                assert file[layer].shape[0] == rows, (part, layer)
+                assert file[layer].ndim == dimensions, (part, layer)
+    check_tables(folder)
+    for run in config["runs"]:
+        for seed in config["seeds"]:
+            check_run(folder / "runs" / run["name"] / str(seed), parts)
+    check_pages(folder)
+
+
+def check_tables(folder: Path) -> None:
+    """Open the tables of the data line."""
+    for name, columns in [("plan.tsv", 4), ("splits.tsv", 4), ("words_missing.tsv", 1)]:
+        header = (folder / name).read_text().splitlines()[0].split("\t")
+        assert len(header) >= columns, name
+    with (folder / "descriptions.csv").open(newline="") as stream:
+        assert all(len(row) == 3 for row in csv.reader(stream))
+    with (folder / "summary.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows
+    assert len(rows) == len(json.loads((folder / "summary.json").read_text())["rows"])
+    pools = Path("resources/images")
+    tars = list(pools.glob("*/*.tar"))
+    assert tars
+    for path in tars:
+        with tarfile.open(path) as tar:
+            assert tar.getnames(), path
+        assert path.with_suffix(".tsv").read_text().startswith("url\tkey\tstatus\terror_class"), path
+
+
+def check_run(folder: Path, parts: list[str]) -> None:
+    """Open what a run left."""
+    for name in ("config.json", "selection.json", "evaluation.json", "analysis.json"):
+        json.loads((folder / name).read_text())
+    assert [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert list((folder / "checkpoints").glob("*.pt"))
+    assert (folder / "best.pt").stat().st_size > 0
+    names = ["messages.hdf5" if part == "test" else f"messages.{part}.hdf5" for part in parts]
+    for name in names:
+        with h5py.File(folder / name) as file:
+            assert len(file["Communication"]) == 2 * len(file["Predictions"]), name
+
+
+def check_pages(folder: Path) -> None:
+    """Open the report and the figures."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.rstrip().endswith("</html>")
+    assert "src=\"http" not in page
+    for suffix, start in [("svg", b"<?xml"), ("pdf", b"%PDF")]:
+        figures = list((folder / "figures").glob(f"*.{suffix}"))
+        assert len(figures) >= FIGURES_AT_LEAST, suffix
+        assert all(path.read_bytes().startswith(start) for path in figures), suffix
+
+
+if __name__ == "__main__":
+    check(Path(sys.argv[1]))
+    sys.stdout.write(f"All outputs of {sys.argv[1]} exist and open.\n")

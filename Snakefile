@@ -1,0 +1,112 @@
+# Parley: from a list of URLs to figures with confidence intervals.
+#
+# A stage's target makes everything up to that stage: `snakemake --cores all features`.
+# Without a target the report is made. Another experiment: `--configfile config/photos.yaml`.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# A config given on the command line stands alone on the schema's defaults. Merged over the bundled
+# world's, it would silently keep those of its keys that it does not name.
+if not workflow.config_settings.configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/text.smk"
+include: "workflow/rules/game.smk"
+include: "workflow/rules/analysis.smk"
+
+
+onstart:
+    check_before_work()
+
+
+rule all:
+    default_target: True
+    input:
+        result("report.html"),
+        result("config.yaml"),
+        result("plan.tsv") if FROM_IMAGES else [],
+        result("splits.tsv") if FROM_IMAGES else [],
+        image_files(),
+        all_messages(),
+    message:
+        "Everything is made; the report is {input[0]}"
+
+
+rule urls:
+    input:
+        LAYOUT.url_list or [],
+
+
+rule classes:
+    input:
+        LAYOUT.image("candidates.tsv") if FROM_IMAGES else [],
+
+
+rule plan:
+    input:
+        result("plan.tsv") if FROM_IMAGES else [],
+
+
+rule images:
+    input:
+        image_files(),
+
+
+rule splits:
+    input:
+        result("splits.tsv") if FROM_IMAGES else [],
+        image_files(),
+
+
+rule features:
+    input:
+        part_files(),
+
+
+rule descriptions:
+    input:
+        result("descriptions.csv"),
+
+
+rule words:
+    input:
+        result("words.hdf5"),
+
+
+rule train:
+    input:
+        every_run("metrics.jsonl"),
+
+
+rule select:
+    input:
+        every_run("best.pt"),
+
+
+rule evaluate:
+    input:
+        every_run("evaluation.json"),
+
+
+rule messages:
+    input:
+        all_messages(),
+
+
+rule metrics:
+    input:
+        result("summary.csv"),
+        result("summary.json"),
+
+
+rule report:
+    input:
+        result("report.html"),

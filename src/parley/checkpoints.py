@@ -1,0 +1,96 @@
+"""Checkpoints: everything a run needs to go on or to be judged, in one file that is safe to load."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from parley.errors import ParleyError
+from parley.files import written_aside
+from parley.game.agents import Agents, make_agents
+from parley.game.settings import GameSettings, TrainingSettings, as_mapping
+from parley.standardization import Scale, Standardizer
+
+FORMAT = 1
+
+
+class Sizes(NamedTuple):
+    """Widths that come from the data and not from the settings."""
+
+    feature: int
+    word: int
+    context: int
+
+
+class Checkpoint(NamedTuple):
+    """A moment of a run."""
+
+    agents: Agents
+    standardizer: Standardizer
+    game: GameSettings
+    training: TrainingSettings
+    sizes: Sizes
+    candidate_ids: list[int]
+    """Label ids of the in-domain candidates, in the order of the scores."""
+    seed: int
+    step: int
+    optimizers: list[dict[str, Any]]
+
+
+def save_checkpoint(path: str | Path, moment: Checkpoint) -> None:
+    """Write a checkpoint atomically."""
+    scales = [moment.standardizer.features, moment.standardizer.context]
+    values = {
+        "format": FORMAT,
+        "game": as_mapping(moment.game),
+        "training": as_mapping(moment.training),
+        "sizes": list(moment.sizes),
+        "candidate_ids": moment.candidate_ids,
+        "seed": moment.seed,
+        "step": moment.step,
+        "scales": [None if scale is None else list(scale) for scale in scales],
+        "agents": {name: network.state_dict() for name, network in moment.agents._asdict().items()},
+        "optimizers": moment.optimizers,
+    }
+    with written_aside(path) as aside:
+        torch.save(values, aside)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; nothing but tensors and plain values is unpickled.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, damaged, or not a checkpoint of this kind.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; run `snakemake train` to make it.") from error
+    except Exception as error:  # torch raises many types on damaged files; each means the same here
+        raise ParleyError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {(str(error) or 'empty').splitlines()[0]}); "
+            "remove it and run `snakemake train` again."
+        ) from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
+    game = GameSettings.from_mapping(values["game"])
+    sizes = Sizes(*values["sizes"])
+    agents = make_agents(game, sizes.feature, sizes.word, values["seed"], sizes.context)
+    for name, network in agents._asdict().items():
+        network.load_state_dict(values["agents"][name])
+    features, context = (None if scale is None else Scale(*scale) for scale in values["scales"])
+    if features is None:
+        raise ParleyError(f"{path} lacks the scale of its features; train the run again.")
+    return Checkpoint(
+        agents,
+        Standardizer(features, context),
+        game,
+        TrainingSettings.from_mapping(values["training"]),
+        sizes,
+        values["candidate_ids"],
+        values["seed"],
+        values["step"],
+        values["optimizers"],
+    )

@@ -1,0 +1,160 @@
+"""The experiment's config: defaults filled in, and everything that is wrong with it told at once."""
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from parley.errors import Findings, ParleyError
+
+Config = dict[str, Any]
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """Read the JSON schema of the config (written as YAML)."""
+    schema: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return schema
+
+
+def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+    """Check a config and fill in the schema's defaults.
+
+    Parameters
+    ----------
+    raw
+        What the user wrote.
+    schema
+        From `read_schema`.
+
+    Returns
+    -------
+    dict
+        A new, complete config.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for each unknown key, wrong value and contradiction.
+    """
+    config = copy.deepcopy(dict(raw))
+    fill_defaults(config, schema)
+    findings = Findings()
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    for error in errors:
+        findings.extend(_sentences(error))
+    if not errors:
+        findings.extend(_contradictions(config))
+    findings.raise_if_any()
+    return config
+
+
+def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Set in place each key that is absent and has a default in the schema, section by section."""
+    for name, part in schema.get("properties", {}).items():
+        if name not in config and "default" in part:
+            config[name] = copy.deepcopy(part["default"])
+        value = config.get(name)
+        for section in [value] if isinstance(value, dict) else _sections(value):
+            fill_defaults(section, part.get("items", part))
+
+
+def _sections(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    where = _where(error.absolute_path)
+    value: Any = error.validator_value
+    if error.validator == "additionalProperties":
+        yield from _unknown_keys(error)
+    elif error.validator == "required":
+        missing = [key for key in value if key not in error.instance]
+        yield f"Config: {where or 'the file'} lacks {', '.join(missing)}; add it (config/README.md lists every key)."
+    elif error.validator == "enum":
+        allowed = ", ".join(str(choice) for choice in value)
+        yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}."
+    elif error.validator == "type":
+        kinds = value if isinstance(value, str) else " or ".join(value)
+        yield f"Config: {where} is {error.instance!r}; it must be of type {kinds}."
+    elif error.validator in ("anyOf", "oneOf"):
+        yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no form of it fits')}"
+    else:
+        yield f"Config: {where}: {error.message}; see config/README.md for what it may be."
+
+
+def _unknown_keys(error: ValidationError) -> Iterator[str]:
+    known = sorted(error.schema.get("properties", {}))
+    for key in sorted(set(error.instance) - set(known), key=str):
+        place = _where([*error.absolute_path, key])
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(known)}."
+        yield f"Config: the key {place} is unknown; {hint}"
+
+
+def _where(path: Any) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Find what no schema can: keys that need each other, and names that stand twice."""
+    source = config["source"]
+    needed = {
+        "url_list": [("url_list", "locations")],
+        "folder": [("folder", "root")],
+        "tars": [("tars", "root")],
+        "manifest": [("manifest", "path")],
+        "features": [("features", "train"), ("features", "dev"), ("features", "test"), ("features", "descriptions")],
+    }
+    for section, key in needed.get(source["kind"], []):
+        if not source[section][key]:
+            yield f"Config: source.kind is {source['kind']}, so source.{section}.{key} must be given."
+    names = [run["name"] for run in config["runs"]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Config: two runs are called {name!r}; give each its own name."
+    features = config["features"]
+    if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
+        yield "Config: features.preprocessing is custom, so features.custom.size must be given."
+    if source["kind"] != "features" and not config["classes"]:
+        yield "Config: classes must name the class set, a TSV; only ready-made features do without."
+
+
+def check_k(k: int, in_domain_classes: int) -> list[str]:
+    """Say so where accuracy@k would always be 1."""
+    if k > in_domain_classes:
+        return [
+            f"Config: evaluation.k is {k}, but there are only {in_domain_classes} in-domain classes; "
+            f"set it to {in_domain_classes} or less."
+        ]
+    return []
+
+
+def run_settings(config: Config, run_name: str) -> Config:
+    """Return the game and training settings of one run: the config's, overridden by the run's own."""
+    for run in config["runs"]:
+        if run["name"] == run_name:
+            return {
+                "game": {**config["game"], **run["game"]},
+                "training": {**config["training"], **run["training"]},
+            }
+    raise ParleyError(f"Config: there is no run {run_name!r}; runs lists {_listed(config['runs'])}.")
+
+
+def _listed(runs: list[Config]) -> str:
+    return ", ".join(run["name"] for run in runs)
+
+
+def as_yaml(config: Config) -> str:
+    """Return the config as YAML text, keys in the order of the schema."""
+    text: str = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names that become folders: an experiment's and a run's."""

@@ -1,0 +1,74 @@
+"""config/README.md, made from the schema so that it cannot fall behind."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+HEAD = """# Every key of the config
+
+<!-- Made from workflow/schemas/config.schema.yaml by `uv run parley config-docs`; edits here are lost. -->
+
+A config is a YAML file. `snakemake --cores all` reads `config.yaml`; another one is named by
+`--configfile config/photos.yaml`. Each stands alone: a key that it does not name has the default below,
+whatever `config.yaml` says. A single key can be set on the command line: `--config seed=12`.
+An unknown key or an impossible value is refused before any work, all findings at once.
+The complete config of an experiment is written to `results/<experiment>/config.yaml`.
+
+| file | what |
+|---|---|
+| `../config.yaml` | the bundled world: drawn creatures, nothing downloaded |
+| `animals30.yaml` | the 2017 code's 30 classes, sizes and flags |
+| `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
+| `photos.yaml` | a folder of your own pictures; see `../docs/your-own-classes.md` |
+
+A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,
+if wanted, `group` and `description`.
+"""
+
+
+def render(schema: Mapping[str, Any]) -> str:
+    """Return config/README.md for a schema: a table a section, a row a key."""
+    lines = [HEAD]
+    for title, section in _sections("", schema):
+        lines += ["", f"## {title or 'Top level'}", "", *_intro(title, section)]
+        lines += ["| key | type | default | what |", "|---|---|---|---|"]
+        lines += [_row(name, part) for name, part in section["properties"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _intro(title: str, section: Mapping[str, Any]) -> list[str]:
+    return [section["description"], ""] if title else []
+
+
+def _sections(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield path, schema
+    for name, part in schema["properties"].items():
+        below = f"{path}.{name}".lstrip(".")
+        if "properties" in part:
+            yield from _sections(below, part)
+        elif "properties" in part.get("items", {}):
+            yield from _sections(f"{below}[]", part["items"])
+
+
+def _row(name: str, part: Mapping[str, Any]) -> str:
+    default = "required" if "default" not in part else f"`{_inline(part['default'])}`"
+    if "properties" in part or "$ref" in part:
+        default = "see below"
+    return f"| `{name}` | {_type(part)} | {default} | {_escaped(part['description'])} |"
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return ", ".join(f"`{choice}`" for choice in part["enum"])
+    kinds = part.get("type", "section")
+    return " or ".join(kinds) if isinstance(kinds, list) else ("section" if kinds == "object" else kinds)
+
+
+def _inline(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
+    return text.removesuffix("...\n").strip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,63 @@
+"""An experiment: its checked config, its classes, and the options that each stage takes from it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parley.classes import IN_DOMAIN, ImageClass, read_class_set
+from parley.config import Config, check_k, read_schema, resolve
+from parley.errors import Findings, ParleyError
+from parley.layout import Layout, layout_of
+from parley.options import network_options, source_options
+
+
+class Experiment(NamedTuple):
+    """What the Snakefile knows of an experiment."""
+
+    config: Config
+    classes: list[ImageClass]
+    """The class set; empty where features are given ready-made."""
+    layout: Layout
+
+
+def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
+    """Check a config and its class set, and work out where the experiment's files lie.
+
+    Parameters
+    ----------
+    raw
+        What the user wrote.
+    schema
+        The file of the config's schema.
+
+    Raises
+    ------
+    ParleyError
+        With everything that is wrong, a sentence each.
+    """
+    config = resolve(raw, read_schema(schema))
+    findings = Findings()
+    classes: list[ImageClass] = []
+    try:
+        if config["source"]["kind"] != "features":
+            classes = read_class_set(config["classes"])
+            in_domain = sum(one.domain == IN_DOMAIN for one in classes)
+            findings.extend(check_k(config["evaluation"]["k"], in_domain))
+    except ParleyError as error:
+        findings.extend(error.findings)
+    try:
+        features = network_options(config["features"])
+    except ParleyError as error:
+        findings.extend(error.findings)
+    findings.raise_if_any()
+    name = Path(config["classes"]).stem if classes else ""
+    return Experiment(config, classes, layout_of(config, classes, name, source_options(config["source"]), features))
+
+
+def needed_layers(config: Config) -> dict[str, Sequence[str]]:
+    """Return the layers that each run needs, by the run's name."""
+    needed: dict[str, Sequence[str]] = {}
+    for run in config["runs"]:
+        preset = {**config["game"], **run["game"]}["preset"]
+        needed[run["name"]] = ("map", "logits") if preset.endswith("Attention") else ("pooled",)
+    return needed

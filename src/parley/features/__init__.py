@@ -1,0 +1,1 @@
+"""Images as numbers: what a network trained on ImageNet makes of them."""

@@ -1,0 +1,129 @@
+"""A network that turns pixels into the features of its roles."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import ResNet
+from torchvision.models.feature_extraction import create_feature_extractor
+
+import parley
+from parley.errors import ParleyError
+from parley.features.identity import weights_file_sha256
+from parley.features.layers import Layer, find_layers
+from parley.features.options import FeatureOptions, Role, Transform
+from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Backbone:
+    """A network in evaluation mode, and what of it is kept.
+
+    Attributes
+    ----------
+    transform
+        How an image becomes its input.
+    layers
+        What plays each role that the options ask for.
+    attributes
+        What a feature file says of where its numbers come from.
+    """
+
+    def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
+        if transform.pooled_cells is not None:
+            _pool_corner(network, transform.pooled_cells)
+        found = find_layers(network, transform.crop_px)
+        self.transform, self.device = transform, device
+        self.layers: dict[Role, Layer] = {role: found[role] for role in options.layers}
+        self.attributes = _attributes(network, options, transform, self.layers)
+        nodes = {layer.node: layer.node for layer in self.layers.values()}
+        extractor = create_feature_extractor(network, return_nodes=nodes, suppress_diff_warning=True)
+        self._extractor = extractor.eval().to(device, memory_format=torch.channels_last)
+        self._mean, self._sd = (
+            torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (transform.mean, transform.sd)
+        )
+
+    @torch.inference_mode()
+    def features(self, pixels: Tensor) -> dict[Role, Tensor]:
+        """Return each role's features of N images.
+
+        Parameters
+        ----------
+        pixels
+            uint8 ``[N, 3, crop_px, crop_px]``.
+
+        Returns
+        -------
+        dict
+            float32 on the CPU: pooled and logits ``[N, C]``, map ``[N, C, h, w]``.
+        """
+        seen = pixels.to(self.device).to(torch.float32, memory_format=torch.channels_last)
+        values = self._extractor(seen.div_(255).sub_(self._mean).div_(self._sd))
+        return {role: layer.of(values[layer.node]).float().cpu() for role, layer in self.layers.items()}
+
+
+def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: str = "auto") -> Backbone:
+    """Load a network and its weights, and find its layers.
+
+    Parameters
+    ----------
+    options
+        Network, weights, preprocessing, layers.
+    weights_folder
+        Where torchvision's weights are kept.
+    device
+        ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
+
+    Raises
+    ------
+    ParleyError
+        When the network, its weights, the image size or the device cannot be.
+    """
+    transform = options.transform or torchvision_transform(options)
+    network = build_network(options, weights_folder)
+    backbone = Backbone(network, options, transform, _device(device))
+    weights_file = fetch_weights(options, weights_folder)
+    if weights_file is not None:
+        backbone.attributes["weights_file_sha256"] = weights_file_sha256(weights_file)
+    return backbone
+
+
+def _device(name: str) -> torch.device:
+    if name not in DEVICES:
+        raise ParleyError(f"The device {name!r} is none of {', '.join(DEVICES)}.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ParleyError("The device cuda is asked for, but torch finds no GPU; use cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _pool_corner(network: nn.Module, cells: int) -> None:
+    """Let a ResNet average the top-left cells of its map only, as the torchvision of 2017 did at 227 px."""
+    if not isinstance(network, ResNet):
+        raise ParleyError("features.preprocessing: pooled_cells is for ResNets, whose pooling is a mean over cells.")
+    # The stride is wider than any map: one window, at the top left.
+    network.avgpool = nn.AvgPool2d(cells, stride=1 << 16)
+
+
+def _attributes(
+    network: nn.Module, options: FeatureOptions, transform: Transform, layers: dict[Role, Layer]
+) -> dict[str, str]:
+    names = {
+        "random": f"random, seed {options.seed}",
+        "torchvision": options.weights,
+        "file": Path(options.weights).name,
+    }
+    return {
+        "backbone": options.backbone,
+        "weights": names[options.weights_kind],
+        "weights_sha256": parameters_sha256(network),
+        "preprocessing": json.dumps({"rule": options.rule, **asdict(transform)}),
+        "map_dtype": options.map_dtype,
+        **{role: layer.name for role, layer in layers.items()},
+        "torch": str(torch.__version__),
+        "torchvision": str(torchvision.__version__),
+        "parley": parley.__version__,
+    }

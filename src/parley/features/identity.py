@@ -1,0 +1,80 @@
+"""The name under which features are kept: the same for the same numbers. Imports no torch."""
+
+import os
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from parley.errors import ParleyError
+from parley.features.options import FeatureOptions
+from parley.files import digest_of, sha256_of
+
+# Raised when the code changes what a feature file holds, so that older files are not taken for newer ones.
+CONTENT_VERSION = 1
+
+
+def features_id(options: FeatureOptions) -> str:
+    """Return ``<backbone>-<8 hex digits>``, which differs wherever weights, preprocessing or layers do.
+
+    A file of weights counts by its bytes, not by its path; it is read once a process.
+
+    Raises
+    ------
+    ParleyError
+        When the file of weights is missing; see `check_weights`.
+    """
+    settings = asdict(options)
+    settings["version"] = CONTENT_VERSION
+    if options.weights_kind == "file":
+        findings = check_weights(options)
+        if findings:
+            raise ParleyError(findings)
+        settings["weights"] = weights_file_sha256(options.weights)
+    if options.weights_kind != "random":
+        settings["seed"] = None
+    return f"{options.backbone}-{digest_of(settings, 8)}"
+
+
+def check_weights(options: FeatureOptions) -> list[str]:
+    """Say what keeps weights from being loaded, as far as that shows without torch. Quick.
+
+    Torchvision's weights that are not here yet are no finding, since they will be downloaded;
+    `parley.features.weights.fetch_weights` says so if they cannot be.
+    """
+    if options.weights_kind != "file":
+        return []
+    path = Path(options.weights)
+    if path.suffix == ".safetensors":
+        return [f"features.weights: {path} is a safetensors file; save it as a state dict with torch.save (.pth)."]
+    if not path.is_file():
+        return [
+            f"features.weights: there is no file {path}; put the weights there, name another path, one of "
+            "torchvision's names (IMAGENET1K_V1), or random."
+        ]
+    return []
+
+
+def is_downloaded(options: FeatureOptions, folder: str | Path) -> bool:
+    """Say whether a file of this network's name lies where torchvision's weights are looked for.
+
+    Its whole name only torchvision knows; a file of other weights of the network counts too.
+    """
+    return any(True for place in weights_places(folder) for _ in place.glob(f"{options.backbone}*.pth"))
+
+
+def weights_places(folder: str | Path) -> list[Path]:
+    """Return where torchvision's weights are looked for: below `folder`, then in torch's own cache."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    torch_home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
+    return [Path(folder) / "checkpoints", torch_home.expanduser() / "hub" / "checkpoints"]
+
+
+def weights_file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file of weights; computed again only when the file's date or size changes."""
+    status = Path(path).stat()
+    return _sha256_at(str(path), status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _sha256_at(path: str, mtime_ns: int, size_bytes: int) -> str:
+    return sha256_of(path)

@@ -1,0 +1,130 @@
+"""Where in a network's graph the map, the pooled vector and the logits are."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import ResNet, VisionTransformer
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from parley.errors import ParleyError
+from parley.features.options import Role
+
+Shape = tuple[int, ...]
+
+
+class Layer(NamedTuple):
+    """What plays a role in a network.
+
+    Attributes
+    ----------
+    node
+        The node of the graph that gives it, or what it is made of.
+    name
+        Of its dataset. A map or logits: the outermost module whose last node it is; pooled: that
+        of the node or map it comes from, and its width.
+    shape
+        Of one image: ``[C]``, or ``[C, h, w]`` for the map.
+    form
+        ``as is``; ``mean``, over the cells of the map; ``grid``, of tokens without the first.
+    """
+
+    node: str
+    name: str
+    shape: Shape
+    form: Literal["as is", "mean", "grid"] = "as is"
+
+    def of(self, value: Tensor) -> Tensor:
+        """Turn the node's values of N images into ``[N, *shape]``."""
+        if self.form == "mean":
+            return value.mean((2, 3))
+        if self.form == "grid":  # [N, 1 + L, C] → [N, C, L] → [N, C, h, w]
+            return value[:, 1:].transpose(1, 2).reshape(len(value), *self.shape)
+        return value.reshape(len(value), *self.shape)
+
+
+def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
+    """Find the layers by sending one blank image through every node of the network's graph.
+
+    Map: the last feature map with more than one cell, before the classifier; of a ResNet the last
+    block's sum, before its ReLU; of a vision transformer the normalised tokens of the patches.
+    Pooled: the first vector after it of as many numbers as the map has channels; where there is
+    none, as in SqueezeNet and VGG, the mean over the map's cells. Logits: the network's output.
+
+    Parameters
+    ----------
+    network
+        A classification network of torchvision, in evaluation mode.
+    size_px
+        Side of its input.
+
+    Raises
+    ------
+    ParleyError
+        When the network takes no image of that size.
+    """
+    shapes = _node_shapes(network, size_px)
+    names = list(shapes)
+    # The classifier is where the last parameters are: nothing in it is a feature map.
+    head = list(network.named_parameters())[-1][0].split(".")[0]
+    last = max(place for place, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
+    feature_map = Layer(names[last], _outermost(names, last), shapes[names[last]][1:])
+    if isinstance(network, ResNet):
+        feature_map = _before_last_relu(shapes)
+    elif isinstance(network, VisionTransformer):
+        side = size_px // network.patch_size
+        feature_map = Layer("encoder.ln", "encoder", (network.hidden_dim, side, side), "grid")
+    pooled = _pooled(feature_map, {name: shapes[name] for name in names[last + 1 :]})
+    if isinstance(network, VisionTransformer):
+        pooled = pooled._replace(name=f"class_token_{network.hidden_dim}")
+    return {"pooled": pooled, "map": feature_map, "logits": Layer(names[-1], head, shapes[names[-1]][1:])}
+
+
+def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
+    """Return the shape of each node that gives a tensor, in the order of the graph, for one image."""
+    in_training, in_evaluation = get_graph_node_names(network, suppress_diff_warning=True)
+    everything = create_feature_extractor(
+        network,
+        train_return_nodes=in_training[-1:],
+        eval_return_nodes=in_evaluation,
+        suppress_diff_warning=True,
+    )
+    try:
+        with torch.inference_mode():
+            values = everything.eval()(torch.zeros(1, 3, size_px, size_px))
+    except (AssertionError, RuntimeError) as error:
+        raise ParleyError(
+            f"features.preprocessing: the network takes no images of {size_px} px ({str(error).strip()}); "
+            "choose another size or `corrected`, which is torchvision's for the network."
+        ) from error
+    return {name: tuple(value.shape) for name, value in values.items() if isinstance(value, Tensor)}
+
+
+def _pooled(feature_map: Layer, after: Mapping[str, Shape]) -> Layer:
+    channels = feature_map.shape[0]
+    for name, shape in after.items():
+        if shape in ((1, channels), (1, channels, 1, 1)):
+            return Layer(name, f"{name.replace('.', '_')}_{channels}", (channels,))
+    return Layer(feature_map.node, f"{feature_map.name}_{channels}", (channels,), "mean")
+
+
+def _before_last_relu(shapes: Mapping[str, Shape]) -> Layer:
+    sums = [name for name in shapes if _within(name, "layer4") and name.rsplit(".", 1)[1].startswith("add")]
+    return Layer(sums[-1], sums[-1].rsplit(".", 1)[0].replace(".", "_"), shapes[sums[-1]][1:])
+
+
+def _has_cells(shape: Shape) -> bool:
+    return len(shape) == 4 and shape[2] * shape[3] > 1
+
+
+def _outermost(names: list[str], place: int) -> str:
+    """Name the outermost module that ends with a node: `features` for its last, `features.12.cat`."""
+    steps = names[place].split(".")
+    prefixes = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
+    ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[place + 1 :]))
+    return ending.replace(".", "_")
+
+
+def _within(name: str, module: str) -> bool:
+    return name == module or name.startswith(module + ".")

@@ -1,0 +1,179 @@
+"""What decides the content of a feature file. Imports no torch, so that a Snakefile's parse may use it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from parley.errors import Findings, ParleyError
+
+Role = Literal["pooled", "map", "logits"]
+MapDtype = Literal["float32", "float16"]
+ROLES: tuple[Role, ...] = get_args(Role)
+MAP_DTYPES: tuple[MapDtype, ...] = get_args(MapDtype)
+RANDOM = "random"
+CORRECTED, ORIGINAL, CUSTOM = "corrected", "original", "custom"
+_TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_BACKBONE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# The networks whose last layers are torchvision's ResNet class.
+_RESNET = re.compile(r"(wide_)?resne(x)?t\d.*")
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """How an image becomes the network's input.
+
+    The shorter side is resized to `resize_px` (antialiased), the centre cut to a square of
+    `crop_px`, values scaled to 0..1, and then `(x − mean) / sd` taken by channel (R, G, B).
+
+    Attributes
+    ----------
+    pooled_cells
+        The pooled vector of a ResNet is the mean over the top-left `pooled_cells` × `pooled_cells`
+        cells of its last map; None for all cells.
+    """
+
+    resize_px: int
+    crop_px: int
+    mean: Triple
+    sd: Triple
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    pooled_cells: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureOptions:
+    """A network, its weights, how it sees images, and what is kept of it.
+
+    Attributes
+    ----------
+    backbone
+        A classification network of torchvision, by name.
+    weights
+        One of torchvision's names (``IMAGENET1K_V1``), a path to a state dict (``.pth``), or ``random``.
+    seed
+        Of random weights.
+    rule
+        ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``.
+    transform
+        None where `rule` is ``corrected``: only torchvision knows it.
+    layers
+        The roles stored: ``pooled``, ``map``, ``logits``.
+    map_dtype
+        How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹.
+    """
+
+    backbone: str = "resnet34"
+    weights: str = "IMAGENET1K_V1"
+    seed: int = 0
+    rule: str = CORRECTED
+    transform: Transform | None = None
+    layers: tuple[Role, ...] = ROLES
+    map_dtype: MapDtype = "float32"
+
+    @property
+    def weights_kind(self) -> Literal["random", "torchvision", "file"]:
+        """Where the weights come from."""
+        if self.weights == RANDOM:
+            return "random"
+        return "torchvision" if _TORCHVISION_NAME.fullmatch(self.weights) else "file"
+
+
+def feature_options(
+    backbone: str = "resnet34",
+    weights: str = "IMAGENET1K_V1",
+    seed: int = 0,
+    preprocessing: str | Mapping[str, Any] = CORRECTED,
+    layers: Sequence[str] = ROLES,
+    map_dtype: str = "float32",
+) -> FeatureOptions:
+    """Make options of a config's values.
+
+    Parameters
+    ----------
+    preprocessing
+        ``corrected``; ``original``, as the 2017 code: 227 px, mean and sd 0.5, and in a ResNet the
+        mean over the top-left 7 × 7 of the 8 × 8 cells; or a mapping of one's own with `size` (px),
+        `mean` and `sd` (three numbers each, of values in 0..1), and if wanted `resize` (px, default
+        `size`), `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells`.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for each value that cannot be.
+    """
+    findings = Findings()
+    if not _BACKBONE_NAME.fullmatch(backbone):
+        findings.add(f"features.backbone is {backbone!r}; it must be a name as in torchvision.models, e.g. resnet34.")
+    if weights == "DEFAULT":
+        findings.add(
+            "features.weights is DEFAULT, which changes with torchvision; name the weights, e.g. IMAGENET1K_V1."
+        )
+    kept = tuple(role for role in ROLES if role in layers)
+    if not kept or set(layers) - set(ROLES):
+        findings.add(f"features.layers is {list(layers)}; it must name one or more of {', '.join(ROLES)}.")
+    if map_dtype not in MAP_DTYPES:
+        findings.add(f"features.map_dtype is {map_dtype!r}; it must be one of {', '.join(MAP_DTYPES)}.")
+    rule = preprocessing if isinstance(preprocessing, str) else CUSTOM
+    transform: Transform | None = None
+    try:
+        transform = _transform_of(preprocessing, backbone)
+    except ParleyError as error:
+        findings.extend(error.findings)
+    findings.raise_if_any()
+    dtype: MapDtype = "float16" if map_dtype == "float16" else "float32"
+    return FeatureOptions(backbone, weights, seed, rule, transform, kept, dtype)
+
+
+def _transform_of(preprocessing: str | Mapping[str, Any], backbone: str) -> Transform | None:
+    if preprocessing == CORRECTED:
+        return None
+    if preprocessing == ORIGINAL:
+        half = (0.5, 0.5, 0.5)
+        return Transform(227, 227, half, half, pooled_cells=7 if _RESNET.fullmatch(backbone) else None)
+    if isinstance(preprocessing, str):
+        raise ParleyError(
+            f"features.preprocessing is {preprocessing!r}; it must be {CORRECTED}, {ORIGINAL}, "
+            "or a mapping with size, mean and sd."
+        )
+    return _own_transform(preprocessing, backbone)
+
+
+def _own_transform(values: Mapping[str, Any], backbone: str) -> Transform:
+    findings = Findings()
+    known = {"size", "mean", "sd", "resize", "interpolation", "pooled_cells"}
+    where = "features.custom"
+    if unknown := sorted(set(values) - known):
+        findings.add(f"{where} has the unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+    if missing := [key for key in ("size", "mean", "sd") if key not in values]:
+        findings.add(f"{where} lacks {', '.join(missing)}.")
+        findings.raise_if_any()
+    size, resize, cells = values["size"], values.get("resize"), values.get("pooled_cells")
+    resize = size if resize is None else resize
+    if not (_is_count(size) and _is_count(resize) and resize >= size):
+        findings.add(f"{where}: size {size!r} and resize {resize!r} must be pixels, resize not below size.")
+    if not (_is_triple(values["mean"]) and _is_triple(values["sd"]) and all(sd > 0 for sd in values["sd"])):
+        findings.add(f"{where}: mean and sd must be three numbers each (R, G, B), sd above zero.")
+    if values.get("interpolation", "bilinear") not in ("bilinear", "bicubic"):
+        findings.add(f"{where}: interpolation must be bilinear or bicubic.")
+    if cells is not None and not (_is_count(cells) and _RESNET.fullmatch(backbone)):
+        findings.add(f"{where}: pooled_cells must be a count of cells, and is for ResNets only.")
+    findings.raise_if_any()
+    mean, sd = (tuple(map(float, values[key])) for key in ("mean", "sd"))
+    smooth: Literal["bilinear", "bicubic"] = "bicubic" if values.get("interpolation") == "bicubic" else "bilinear"
+    return Transform(resize, size, (mean[0], mean[1], mean[2]), (sd[0], sd[1], sd[2]), smooth, cells)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_triple(value: object) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and len(value) == 3
+        and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
+    )

@@ -1,0 +1,133 @@
+"""Reading the HDF5 file of a part, Parley's own or one made by the original's code of 2017."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.errors import ParleyError
+from parley.keys import image_key
+
+# What plays each role where no attribute says so: the original's names.
+ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
+
+
+class FeatureRows(NamedTuple):
+    """The N images of a part.
+
+    Attributes
+    ----------
+    features
+        float32: ``[N, C]`` of a vector, ``[N, C, h, w]`` of a map.
+    targets
+        ``[N]`` int64 label ids.
+    keys
+        The image keys; of a file that has none, by the hash of each location.
+    locations
+        Where each image lay.
+    labels
+        The classes by label id; empty for a file that does not say.
+    """
+
+    features: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    keys: list[str]
+    locations: list[str]
+    labels: list[str]
+
+
+def read_features(path: str | Path, layer: str) -> FeatureRows:
+    """Read one layer of a part into memory.
+
+    Parameters
+    ----------
+    path
+        The part's HDF5 file.
+    layer
+        A role (``pooled``, ``map``, ``logits``) or the name of a dataset.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, cut short or foreign, lacks the layer, or holds values that are no numbers.
+    """
+    with _opened(path) as file:
+        dataset = _dataset_of(file, path, layer)
+        row_shape = _row_shape(dataset, path)
+        targets = np.asarray(file["Target"][:], np.int64)
+        locations = _texts(file["Location"])
+        keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
+        lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
+        if len(set(lengths.values())) != 1 or targets.ndim != 1:
+            told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise ParleyError(f"{path}: the datasets differ in their number of rows ({told}); make the file again.")
+        features = np.empty(dataset.shape, np.float32)
+        if len(features):
+            dataset.read_direct(features)
+        labels = [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
+    if not np.isfinite(features).all():
+        raise ParleyError(f"{path}: {layer} holds values that are infinite or no numbers; make the file again.")
+    rows = features.reshape(len(features), *row_shape)
+    return FeatureRows(rows, targets, keys, locations, labels)
+
+
+def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role the file has. Quick."""
+    shapes = {}
+    with _opened(path) as file:
+        for role in ORIGINAL_NAMES:
+            name = _name_of(file, role)
+            if name in file:
+                shapes[role] = _row_shape(file[name], path)
+    return shapes
+
+
+def _name_of(file: h5py.File, layer: str) -> str:
+    return str(file.attrs.get(layer, ORIGINAL_NAMES.get(layer, layer)))
+
+
+def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
+    name = _name_of(file, layer)
+    missing = [wanted for wanted in ("Target", "Location", name) if not isinstance(file.get(wanted), h5py.Dataset)]
+    if missing:
+        raise ParleyError(
+            f"{path} has no {', '.join(missing)}; it holds {', '.join(file) or 'nothing'}. Make it with "
+            "this layer (features.layers), or name a file in the original's format."
+        )
+    return file[name]
+
+
+def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
+    """Return the shape of a row: `[C]` or `[C, h, w]`, without the axis of length 1 that the original has."""
+    shape = tuple(dataset.shape[1:])
+    if len(shape) in (2, 4) and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) not in (1, 3) or dataset.dtype.kind != "f":
+        raise ParleyError(
+            f"{path}: {dataset.name[1:]} is {dataset.dtype} {dataset.shape}; it must be floats, "
+            "[N, 1, C] or [N, 1, C, h, w]."
+        )
+    return shape
+
+
+def _texts(dataset: h5py.Dataset) -> list[str]:
+    return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[:]]
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file of features; what HDF5 finds wrong with it, then or later, becomes a sentence."""
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParleyError(
+            f"{path} is no whole HDF5 file of features ({error}); remove it, so that it is made again."
+        ) from error

@@ -1,0 +1,225 @@
+"""A torchvision network with its weights: published, one's own, or random by seed."""
+
+import difflib
+import hashlib
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
+
+from parley.errors import ParleyError
+from parley.features.identity import check_weights, weights_places
+from parley.features.options import FeatureOptions, Transform
+
+_NAMES_TOLD = 3
+# These two warn unless told that random weights are meant.
+_INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
+
+
+def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
+    """Build the network with its weights, ready to evaluate, on the CPU.
+
+    Parameters
+    ----------
+    options
+        Which network and weights.
+    folder
+        Where torchvision's weights are kept (in its folder ``checkpoints``) and downloaded to.
+
+    Raises
+    ------
+    ParleyError
+        When there is no such network, or its weights cannot be had or do not fit.
+    """
+    _refuse_unknown(options.backbone)
+    if options.weights_kind == "random":
+        network = _random_network(options.backbone, options.seed)
+    elif options.weights_kind == "torchvision":
+        network = _published_network(options, folder)
+    else:
+        network = _random_network(options.backbone, 0)
+        _load_own(network, options)
+    # In place, a ReLU would overwrite the very values that are read before it.
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            setattr(module, "inplace", False)  # noqa: B010 - nn.Module types every attribute as a tensor or module
+    return network.eval()
+
+
+def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
+    """Return the file of weights, downloading torchvision's if it is not here; None for random ones.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing and cannot be downloaded, or is not the one torchvision published.
+    """
+    _refuse_unknown(options.backbone)
+    if options.weights_kind == "random":
+        return None
+    if options.weights_kind == "file":
+        findings = check_weights(options)
+        if findings:
+            raise ParleyError(findings)
+        return Path(options.weights)
+    url: str = _published(options).url
+    name = url.rsplit("/", 1)[1]
+    for place in weights_places(folder):
+        if (place / name).is_file():
+            return _as_published(place / name)
+    return _downloaded(url, weights_places(folder)[0] / name)
+
+
+def torchvision_transform(options: FeatureOptions) -> Transform:
+    """Return torchvision's transform for the weights; for one's own and random weights, that of its first ones."""
+    _refuse_unknown(options.backbone)
+    if options.weights_kind == "torchvision":
+        weights = _published(options)
+    else:
+        weights = next(iter(get_model_weights(options.backbone)))
+    preset = weights.transforms()
+    red, green, blue = map(float, preset.mean)
+    sd_red, sd_green, sd_blue = map(float, preset.std)
+    return Transform(
+        resize_px=int(preset.resize_size[0]),
+        crop_px=int(preset.crop_size[0]),
+        mean=(red, green, blue),
+        sd=(sd_red, sd_green, sd_blue),
+        interpolation="bicubic" if preset.interpolation.value == "bicubic" else "bilinear",
+    )
+
+
+def parameters_sha256(network: nn.Module) -> str:
+    """Return the SHA-256 of a network's parameters and buffers: names, shapes, types and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _refuse_unknown(backbone: str) -> None:
+    known = list_models(module=torchvision.models)
+    if backbone not in known:
+        near = difflib.get_close_matches(backbone, known, n=3)
+        raise ParleyError(
+            f"features.backbone: torchvision has no classification network {backbone!r}; "
+            + (f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}.")
+        )
+
+
+def _random_network(backbone: str, seed: int) -> nn.Module:
+    extra = {"init_weights": True} if backbone in _INITIALISED_ON_REQUEST else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network: nn.Module = get_model(backbone, weights=None, **extra)
+    return network
+
+
+def _published(options: FeatureOptions) -> WeightsEnum:
+    known = {weights.name: weights for weights in get_model_weights(options.backbone)}
+    if options.weights not in known:
+        raise ParleyError(
+            f"features.weights: torchvision has no {options.weights} for {options.backbone}; it has {', '.join(known)}."
+        )
+    return known[options.weights]
+
+
+def _published_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
+    path = fetch_weights(options, folder)
+    assert path is not None
+    with _torchvision_reads_from(path.parent.parent):
+        network: nn.Module = get_model(options.backbone, weights=_published(options), progress=False)
+    return network
+
+
+@contextmanager
+def _torchvision_reads_from(hub: Path) -> Iterator[None]:
+    """Let torchvision's loader, which also mends old names of keys, find its file, and run no code in it."""
+    usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    torch.hub.set_dir(str(hub))
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    try:
+        yield
+    finally:
+        torch.hub.set_dir(usual)
+        if forced is None:
+            del os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+        else:
+            os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = forced
+
+
+def _downloaded(url: str, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Written aside and renamed by torch, and only when its hash is the one in its name.
+        torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        raise ParleyError(
+            f"features.weights: {path.name} is not in {path.parent} and cannot be downloaded ({error}); "
+            f"get {url} on a machine with a network and put it there, or set features.weights to a path or to random."
+        ) from error
+    return path
+
+
+def _as_published(path: Path) -> Path:
+    """Return the path of a file whose bytes hash to what its name says; torch checks only while downloading."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(_hash_in(path)):
+        raise ParleyError(
+            f"features.weights: {path} is not the file that torchvision published (its SHA-256 begins "
+            f"{digest[:8]}); remove it, so that it is downloaded again."
+        )
+    return path
+
+
+def _hash_in(path: Path) -> str:
+    return path.stem.rsplit("-", 1)[1]
+
+
+def _load_own(network: nn.Module, options: FeatureOptions) -> None:
+    findings = check_weights(options)
+    if findings:
+        raise ParleyError(findings)
+    try:
+        loaded: Any = torch.load(options.weights, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ParleyError(
+            f"features.weights: {options.weights} cannot be loaded as plain tensors ({reason}); "
+            "save a network's state_dict() with torch.save."
+        ) from error
+    complaint = _misfit(network.state_dict(), loaded)
+    if complaint:
+        raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
+    network.load_state_dict(loaded)
+
+
+def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
+    """Say how a loaded object differs from a state dict of the network, with the first few names."""
+    if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        return "it is no state dict, a name and a tensor each; save the network's state_dict() alone."
+    # Files from before 2018 lack these counters, and nothing in evaluation reads them.
+    missing = [name for name in wanted if name not in loaded and not name.endswith("num_batches_tracked")]
+    surplus = [name for name in loaded if name not in wanted]
+    other = [
+        f"{name} ({tuple(loaded[name].shape)}, not {tuple(wanted[name].shape)})"
+        for name in wanted
+        if name in loaded and loaded[name].shape != wanted[name].shape
+    ]
+    kinds = {"it lacks": missing, "it has besides": surplus, "of another shape are": other}
+    return "; ".join(f"{what} {_first(names)}" for what, names in kinds.items() if names)
+
+
+def _first(names: list[str]) -> str:
+    told = ", ".join(names[:_NAMES_TOLD])
+    return told + (f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else "")

@@ -1,0 +1,76 @@
+"""The settings of the fetch stage."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from parley.errors import Findings
+
+VERIFY = ("decode", "header")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """How to ask, how long to wait, and what counts as an image.
+
+    Attributes
+    ----------
+    threads
+        Requests under way at once.
+    attempts
+        Most requests for one URL, where failures may pass (see `outcomes.RETRIED`).
+    connect_timeout_s
+        Longest wait for a connection, in seconds.
+    read_timeout_s
+        Longest silence of a server.
+    deadline_s
+        Longest time for one request as a whole: redirects, headers and body. (Looking up a name is
+        the operating system's, and the one thing this cannot cut short.)
+    backoff_s
+        Wait before the second attempt; doubled for each further one, times a random 0.5 to 1.5.
+    longest_wait_s
+        A server that asks for a longer wait (Retry-After) is left for a later run.
+    max_redirects
+        Most redirects of one request.
+    max_bytes
+        Bodies larger than this are given up.
+    contact
+        Goes into the User-Agent, so that a server's owner can write to whoever runs this.
+    retry_failed
+        Ask again about transient failures of earlier runs; False takes their word.
+    verify
+        `decode` decodes every image; `header` trusts what the image's header says.
+    min_side
+        Images with a shorter side, in pixels, are refused.
+    max_pixels
+        Images with more pixels are refused before they are decoded.
+    placeholder_sha256
+        Bytes known to stand in for photos taken down, besides those known by shape.
+    """
+
+    threads: int = 32
+    attempts: int = 3
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 20.0
+    deadline_s: float = 60.0
+    backoff_s: float = 1.0
+    longest_wait_s: float = 60.0
+    max_redirects: int = 5
+    max_bytes: int = 20_000_000
+    contact: str = ""
+    retry_failed: bool = True
+    verify: str = "decode"
+    min_side: int = 32
+    max_pixels: int = 50_000_000
+    placeholder_sha256: tuple[str, ...] = ()
+
+    def check(self) -> list[str]:
+        """Return what is amiss with the values, a sentence each."""
+        findings = Findings()
+        for field in fields(self):
+            value: Any = getattr(self, field.name)
+            least = 0 if field.name in ("backoff_s", "longest_wait_s", "max_redirects") else 1e-9
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < least:
+                findings.add(f"fetch.{field.name} is {value}; it must be {'at least' if not least else 'above'} 0.")
+        if self.verify not in VERIFY:
+            findings.add(f"fetch.verify is {self.verify!r}; it must be one of {', '.join(VERIFY)}.")
+        return findings.sentences

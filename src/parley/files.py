@@ -1,0 +1,123 @@
+"""Reading and writing files so that what lies under a final name is complete."""
+
+import contextlib
+import csv
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from parley.errors import ParleyError
+
+
+@contextlib.contextmanager
+def written_aside(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` if the block ends well.
+
+    The temporary file is removed when the block raises, so that a failure leaves neither a
+    partial file under the final name nor litter beside it.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: its files are private to their owner, and those results are shared.
+    aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
+    try:
+        yield aside
+        aside.replace(final)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text (UTF-8) atomically."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically, indented, with a final newline; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; a malformed one raises `ParleyError` with its name."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ParleyError(f"{path} is not valid JSON ({error}); remove it and run again.") from error
+
+
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a TSV with a header line atomically; tabs and newlines inside a value are refused."""
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        stream.write("\t".join(columns) + "\n")
+        for row in rows:
+            cells = ["" if cell is None else str(cell) for cell in row]
+            if any(mark in cell for cell in cells for mark in "\t\r\n"):
+                raise ParleyError(f"A value of {cells} holds a tab or a line break and cannot go into {path}.")
+            stream.write("\t".join(cells) + "\n")
+
+
+def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
+    """Read a TSV with a header line into a list of rows.
+
+    Parameters
+    ----------
+    path
+        The table.
+    required
+        Columns that must be there; others are kept.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, is not UTF-8, lacks a column, or has a row of another width.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+            header = next(reader, [])
+            missing = [column for column in required if column not in header]
+            if missing:
+                raise ParleyError(
+                    f"{path} has no column {', '.join(missing)} in its first line; "
+                    f"it must be a tab-separated table with the columns {', '.join(required)}."
+                )
+            rows = []
+            for cells in reader:
+                if not cells:
+                    continue
+                if len(cells) != len(header):
+                    raise ParleyError(
+                        f"{path}, line {reader.line_num}: {len(cells)} fields where the header has {len(header)}; "
+                        "separate fields by single tabs."
+                    )
+                rows.append(dict(zip(header, cells, strict=True)))
+            return rows
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ParleyError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
+        ) from error
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of(value: Any, digits: int = 12) -> str:
+    """Return a short hexadecimal digest of a JSON-able value, the same for equal values."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def copy_file(source: str | Path, destination: str | Path) -> None:
+    """Copy a file's bytes atomically."""
+    with written_aside(destination) as aside:
+        shutil.copyfile(source, aside)

@@ -1,0 +1,140 @@
+"""What a game is played with, as plain values that can be checked before torch is loaded."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from parley.errors import ParleyError
+
+PRESETS: dict[str, dict[str, bool]] = {
+    "Fixed": {"adaptive": False, "visual_attention": False},
+    "Adaptive": {"adaptive": True, "visual_attention": False},
+    "FixedAttention": {"adaptive": False, "visual_attention": True},
+    "AdaptiveAttention": {"adaptive": True, "visual_attention": True},
+}
+"""The four games of the paper: who decides when to stop, and what the Sender looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class GameSettings:
+    """The game and its agents; the defaults are the 2017 code's, standardised input excepted.
+
+    Attributes
+    ----------
+    preset
+        One of `PRESETS`. *Adaptive*: the Receiver decides when to stop. *Attention*: the Sender
+        attends to the cells of the image's feature map, with the logits as context.
+    message_bits
+        Bits of a message (d), the same in both directions.
+    max_exchanges
+        Exchanges allowed (T); a Fixed game uses all of them.
+    sender_hidden, receiver_hidden, baseline_hidden
+        Widths of the hidden layers.
+    sender_attention_hidden, receiver_attention_hidden
+        Widths of the two additive attentions.
+    mix
+        How the Sender joins image and message: ``sum`` (the code), ``prod``, or ``mou`` (the paper).
+    description_attention
+        Whether the Receiver attends to the words of each description.
+    reward
+        ``original``: log p(target) in nats, as in the code; ``paper``: 1 if right, else 0.
+    receiver_baseline
+        Whether the Receiver's baseline sees its state after (``original``) or before (``paper``)
+        the update by the message.
+    stop_rule
+        In evaluation, stop once the running ``product`` of the probabilities to go on rounds to 0,
+        or once this ``step``'s probability alone does.
+    first_message
+        What the Sender's baseline sees in place of a message at the first exchange.
+    standardize
+        ``train``: features are shifted and scaled by the train part's mean and standard deviation;
+        ``none``: they go in raw, as in the code.
+    """
+
+    preset: str = "Adaptive"
+    message_bits: int = 32
+    max_exchanges: int = 10
+    sender_hidden: int = 256
+    receiver_hidden: int = 64
+    baseline_hidden: int = 500
+    sender_attention_hidden: int = 256
+    receiver_attention_hidden: int = 64
+    mix: str = "sum"
+    description_attention: bool = False
+    reward: str = "original"
+    receiver_baseline: str = "original"
+    stop_rule: str = "product"
+    first_message: float = 0.0
+    standardize: str = "train"
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the Receiver decides when to stop."""
+        return PRESETS[self.preset]["adaptive"]
+
+    @property
+    def visual_attention(self) -> bool:
+        """Whether the Sender attends to the cells of a feature map."""
+        return PRESETS[self.preset]["visual_attention"]
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Self:
+        """Make settings of a mapping; an unknown key or preset raises `ParleyError` with its name."""
+        settings = cls(**_known(cls, values, "game"))
+        if settings.preset not in PRESETS:
+            raise ParleyError(f"game.preset: {settings.preset!r} is not one of {', '.join(PRESETS)}.")
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How the agents are trained; the defaults are the 2017 code's.
+
+    Attributes
+    ----------
+    steps
+        Batches to train on.
+    batch_size, dev_batch_size
+        Images a batch; training drops the short last batch of an epoch.
+    optimizer
+        ``RMSprop``, ``Adam`` or ``SGD``, one for each of the four networks.
+    learning_rate
+        Of all four optimisers.
+    gradient_clip
+        Largest norm of each network's gradient.
+    sender_entropy, receiver_entropy, stop_entropy
+        Weights (lambda) of the entropy bonus on messages and stop bits.
+    dev_every
+        Steps between two evaluations on the dev part; each leaves a checkpoint.
+    first_checkpoint
+        No checkpoint is kept before this step.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 64
+    dev_batch_size: int = 50
+    optimizer: str = "RMSprop"
+    learning_rate: float = 1e-4
+    gradient_clip: float = 1.0
+    sender_entropy: float = 0.01
+    receiver_entropy: float = 0.01
+    stop_entropy: float = 0.08
+    dev_every: int = 1_000
+    first_checkpoint: int = 1_000
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any]) -> Self:
+        """Make settings of a mapping; an unknown key raises `ParleyError` with its name."""
+        return cls(**_known(cls, values, "training"))
+
+
+def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:
+    known = {field.name for field in fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ParleyError(f"{section}: unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+    return values
+
+
+def as_mapping(settings: GameSettings | TrainingSettings) -> dict[str, Any]:
+    """Return settings as a plain mapping, as stored in `config.json` and in checkpoints."""
+    return asdict(settings)

@@ -1,0 +1,145 @@
+"""Where an experiment's files lie: a pure function of its config and class set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parley.classes import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
+from parley.digest import package_digest
+from parley.features.identity import features_id
+from parley.features.options import FeatureOptions
+from parley.files import digest_of
+from parley.sources import SourceOptions, open_source
+
+DOMAIN_OF_PART = {
+    "train": IN_DOMAIN,
+    "dev": IN_DOMAIN,
+    "test": IN_DOMAIN,
+    "ood": OUT_OF_DOMAIN,
+    "transfer": TRANSFER,
+}
+WEIGHTS_FOLDER = "resources/weights"
+"""Where torchvision's weights are kept between experiments."""
+WORDS_FOLDER = "resources/words"
+"""Where downloaded word vectors are kept."""
+CACHE_FOLDER = "resources/cache"
+"""Where fetched bytes are kept, outside every declared output: a rerun never costs a byte already fetched."""
+FETCH_KEYS_OF_CONTENT = ("margin", "verify", "min_side", "max_pixels", "max_bytes", "placeholder_sha256")
+"""Fetch options that decide which bytes are kept; the others only decide how fast and how patiently."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one experiment, relative to the working folder.
+
+    Attributes
+    ----------
+    experiment
+        Its name; everything made for it alone lies under ``results/<experiment>``.
+    pool
+        Name of its set of images under ``resources/images``, with a hash of all that decides them.
+    features
+        Name of its network and preprocessing under ``resources/features``.
+    world
+        Folder of the drawn world, where that is the source.
+    url_list
+        The URL list, where the source has one.
+    parts
+        The parts that it has, in order.
+    """
+
+    experiment: str
+    pool: str
+    features: str
+    world: str
+    url_list: str
+    parts: tuple[str, ...]
+
+    def result(self, name: str) -> str:
+        """Return the path of a file made for this experiment alone."""
+        return f"results/{self.experiment}/{name}"
+
+    def image(self, name: str) -> str:
+        """Return the path of a file that belongs to the set of images."""
+        return f"resources/images/{self.pool}/{name}"
+
+    def feature_file(self, class_name: str) -> str:
+        """Return the path of a class's features."""
+        return f"resources/features/{self.features}/{self.pool}/{class_name}.hdf5"
+
+
+def layout_of(
+    config: dict[str, Any],
+    classes: Sequence[ImageClass],
+    class_set_name: str,
+    source: SourceOptions,
+    network: FeatureOptions,
+) -> Layout:
+    """Work out where an experiment's files lie.
+
+    Parameters
+    ----------
+    config
+        The complete config.
+    classes
+        The class set; empty where features are given ready-made.
+    class_set_name
+        Its file's stem, to name the set of images by.
+    source, network
+        What the config says of the images' source and of the network.
+    """
+    kind = config["source"]["kind"]
+    if kind == "features":
+        return Layout(config["experiment"], "", "", "", "", _given_parts(config["source"]["features"]))
+    world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
+    content = world if kind == "world" else open_source(source).digest(classes)
+    url_list = ""
+    if kind in ("world", "url_list"):
+        url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
+    return Layout(
+        config["experiment"],
+        f"{class_set_name}-{_pool_digest(config, classes, content)}",
+        features_id(network),
+        world,
+        url_list,
+        parts_of(config, classes),
+    )
+
+
+def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str, ...]:
+    """Return the parts that have classes and a count above zero."""
+    domains = {image_class.domain for image_class in classes}
+    return tuple(
+        part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
+    )
+
+
+def _given_parts(files: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(part for part in DOMAIN_OF_PART if files[part])
+
+
+def _world_digest(config: dict[str, Any], classes: Sequence[ImageClass]) -> str:
+    names = [image_class.name for image_class in classes]
+    code = package_digest("parley.world.build")
+    return digest_of([config["source"]["world"], config["seed"], names, code])
+
+
+def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content: str) -> str:
+    return digest_of(
+        {
+            "content": content,
+            "classes": [[one.name, one.wnid, one.domain] for one in classes],
+            "kind": config["source"]["kind"],
+            "class_size": config["source"]["class_size"],
+            "split": config["split"],
+            "seed": config["seed"],
+            "fetch": {key: config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+        },
+        digits=8,
+    )
+
+
+def grouped(classes: Sequence[ImageClass], per_job: int) -> list[list[str]]:
+    """Return the names of classes in groups of at most `per_job`, one group a job."""
+    names = [image_class.name for image_class in classes]
+    return [names[start : start + per_job] for start in range(0, len(names), per_job)]

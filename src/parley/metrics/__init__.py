@@ -1,0 +1,6 @@
+"""Measures of recorded conversations: small functions on arrays, each with its unit.
+
+`conversations` reads messages.hdf5; `ranking`, `lengths`, `entropy`, `classes`, `components` and
+`correlation` measure;
+`analysis` puts the measures of one run together; `pooling` and `intervals` bring the seeds of a run together.
+"""

@@ -1,0 +1,192 @@
+"""What the recorded conversations of one run and seed say: the content of its analysis.json."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.errors import ParleyError
+from parley.metrics.classes import class_counts, class_means, confusion_matrix
+from parley.metrics.components import principal_components
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.entropy import message_entropy_bits, prediction_entropy_bits
+from parley.metrics.lengths import go_on_bits
+from parley.metrics.ranking import accuracy, chance, hits, nll_nats, target_ranks
+from parley.metrics.records import read_evaluation
+
+logger = logging.getLogger(__name__)
+TOLERANCE = 0.005
+"""Difference of an accuracy from evaluation.json's above which the two are said to disagree."""
+
+
+def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None) -> dict[str, Any]:
+    """Analyse every recorded part of a run's folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of one run and seed, with evaluation.json, messages.hdf5 (test) and messages.<part>.hdf5.
+    messages
+        Which files of messages; all that lie in the folder when not given.
+
+    Returns
+    -------
+    dict[str, Any]
+        JSON-able: `run`, `seed`, `parts` (part → what `analyse_part` returns) and `warnings`, sentences
+        about what does not fit together.
+    """
+    folder = Path(folder)
+    evaluation = read_evaluation(folder / "evaluation.json")
+    files = messages if messages is not None else [folder / "messages.hdf5", *sorted(folder.glob("messages.*.hdf5"))]
+    parts: dict[str, Any] = {}
+    warnings: list[str] = []
+    for path in map(Path, files):
+        conversations = read_conversations(path)
+        _check_owner(conversations, evaluation, path)
+        evaluated = evaluation["parts"].get(conversations.part, {})
+        part = analyse_part(conversations, int(evaluated.get("k", evaluation["k"])))
+        parts[conversations.part] = part
+        warnings += _disagreements(part, evaluated, path)
+    for sentence in warnings:
+        logger.warning(sentence)
+    return {"run": evaluation["run"], "seed": evaluation["seed"], "parts": parts, "warnings": warnings}
+
+
+def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
+    """Analyse the conversations of one part.
+
+    Parameters
+    ----------
+    conversations
+        What was recorded.
+    k
+        Of accuracy@k; more than there are candidates counts as all of them.
+
+    Returns
+    -------
+    dict[str, Any]
+        JSON-able. `failed` is None, or a sentence where the numbers are not finite, and nothing else is
+        told then.
+    """
+    labels = conversations.labels
+    head: dict[str, Any] = {
+        "part": conversations.part,
+        "n": len(conversations.keys),
+        "labels": list(labels),
+        "message_bits": conversations.sender_bits.shape[-1],
+        "max_exchanges": conversations.talking.shape[-1],
+        "k": min(k, len(labels)),
+        "failed": None,
+    }
+    if not conversations.finite:
+        return head | {"failed": "its scores or messages are not all finite numbers: the run diverged"}
+    scores, targets = conversations.final_scores, conversations.targets
+    return head | {
+        "accuracy@1": accuracy(scores, targets),
+        "chance@1": chance(1, len(labels)),
+        "accuracy@k": accuracy(scores, targets, k),
+        "chance@k": chance(k, len(labels)),
+        "nll_nats": float(nll_nats(scores, targets).mean()),
+        "mean_rank": float(target_ranks(scores, targets).mean()),
+        "length": float(conversations.lengths.mean()),
+        "length_original": float(go_on_bits(conversations.go_on, conversations.talking).mean()),
+        "classes": _by_class(conversations, k),
+        "confusion": confusion_matrix(scores, targets).tolist(),
+        "by_length": _by_length(conversations),
+        "by_exchange": _by_exchange(conversations),
+        "messages": _messages(conversations),
+    }
+
+
+def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
+    """One entry a candidate class; the values of a class without an image are None."""
+    scores, targets, candidates = conversations.final_scores, conversations.targets, len(conversations.labels)
+    columns = {
+        "accuracy@1": class_means(hits(scores, targets, 1), targets, candidates),
+        "accuracy@k": class_means(hits(scores, targets, k), targets, candidates),
+        "length": class_means(conversations.lengths, targets, candidates),
+    }
+    counts = class_counts(targets, candidates)
+    return [
+        {"class": label, "label_id": conversations.candidate_ids[c], "n": int(counts[c])}
+        | {name: (float(values[c]) if counts[c] else None) for name, values in columns.items()}
+        for c, label in enumerate(conversations.labels)
+    ]
+
+
+def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
+    """Count the conversations of each length from 1 to T exchanges, with their accuracy."""
+    right = hits(conversations.final_scores, conversations.targets, 1)
+    steps = conversations.talking.shape[-1]
+    counts = class_counts(conversations.lengths - 1, steps)
+    means = class_means(right, conversations.lengths - 1, steps)
+    return [
+        {"length": t + 1, "n": int(counts[t]), "accuracy@1": float(means[t]) if counts[t] else None}
+        for t in range(steps)
+    ]
+
+
+def _by_exchange(conversations: Conversations) -> dict[str, list[float | None] | None]:
+    """Means at each exchange: over all images as if nobody stopped (`all`), and over those still talking."""
+    talking = conversations.talking
+    targets = np.broadcast_to(conversations.targets[:, None], talking.shape)
+    table: dict[str, NDArray[np.float64] | None] = {
+        "accuracy@1": hits(conversations.scores, targets, 1),
+        "prediction_entropy_bits": prediction_entropy_bits(conversations.scores),
+        "go_on_probability": conversations.go_on_probabilities.astype(np.float64),
+        "sender_entropy_bits": None,
+        "receiver_entropy_bits": None,
+    }
+    if conversations.binary:
+        table["sender_entropy_bits"] = message_entropy_bits(conversations.sender_values)
+        table["receiver_entropy_bits"] = message_entropy_bits(conversations.receiver_values)
+    result: dict[str, list[float | None] | None] = {"talking": talking.mean(axis=0).tolist()}
+    for name, values in table.items():
+        result[f"{name}_all"] = None if values is None else values.mean(axis=0).tolist()
+        result[f"{name}_talking"] = None if values is None else _means_while(values, talking)
+    return result
+
+
+def _means_while(values: NDArray[np.float64], talking: NDArray[np.bool_]) -> list[float | None]:
+    counts, sums = talking.sum(axis=0), (values * talking).sum(axis=0)
+    return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]
+
+
+def _messages(conversations: Conversations) -> dict[str, Any]:
+    """Describe the Sender's last messages: how many differ, and their first two principal components."""
+    messages = conversations.final_messages
+    components = principal_components(messages)
+    return {
+        "distinct": len(np.unique(messages, axis=0)),
+        "explained": components.explained.tolist(),
+        "coordinates": components.coordinates.round(6).tolist(),
+        "targets": conversations.targets.tolist(),
+        "keys": list(conversations.keys),
+    }
+
+
+def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path: Path) -> None:
+    own, said = (conversations.run, conversations.seed), (evaluation["run"], evaluation["seed"])
+    if own != said:
+        raise ParleyError(
+            f"{path} holds messages of run {own[0]}, seed {own[1]}, but evaluation.json beside it is of "
+            f"run {said[0]}, seed {said[1]}; make both again with the evaluate and messages stages."
+        )
+
+
+def _disagreements(part: dict[str, Any], evaluated: dict[str, Any], path: Path) -> list[str]:
+    """Say where the recorded conversations do not give what the evaluation found."""
+    if part["failed"] is not None:
+        return [f"{path}: {part['failed']}."]
+    found = []
+    for metric in ("accuracy@1", "accuracy@k"):
+        value = evaluated.get(metric)
+        if isinstance(value, (int, float)) and not abs(part[metric] - value) <= TOLERANCE:
+            found.append(
+                f"{path}: {metric} of the messages is {part[metric]:.4f}, evaluation.json says {value:.4f}; "
+                "the two are of different checkpoints, data or code: make both again."
+            )
+    return found

@@ -1,0 +1,276 @@
+"""The one reader of messages.hdf5: what the agents said to each other on one part.
+
+Letters of shapes: N conversations, T exchanges, d bits a message, K candidate classes.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.errors import Findings, ParleyError
+from parley.metrics.lengths import exchanges
+
+FIELDS = {
+    "Communication": ("ExampleId", "AgentId", "Index", "Target", "BinaryProb", "BinaryVec"),
+    "Predictions": (
+        "ExampleId",
+        "AgentId",
+        "Index",
+        "Target",
+        "Predictions",
+        "StopProb",
+        "StopVec",
+        "StopMask",
+    ),
+}
+"""Columns that are read; not `Rank`, where the original stores something else: scores give the true one."""
+ATTRIBUTES = ("run", "seed", "part", "labels", "candidate_ids", "message_bits", "max_exchanges")
+
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """Recorded conversations of one run on one part, in the order in which the file names them first.
+
+    Attributes
+    ----------
+    run, seed, part
+        Whose they are.
+    keys
+        Key of each conversation's image [N].
+    labels, candidate_ids
+        Name and label id of each candidate [K].
+    targets
+        Column of the true class among the candidates [N].
+    sender_bits, receiver_bits
+        Messages, 0 or 1 [N, T, d].
+    sender_values, receiver_values
+        Probabilities that the bits are 1, or the numbers sent where messages are continuous [N, T, d].
+    scores
+        Raw scores of the candidates [N, T, K]; higher is better.
+    go_on_probabilities, go_on
+        The Receiver's probability to go on, and its decision [N, T].
+    talking
+        Whether the conversation is still on when exchange t begins [N, T]. What an agent says after that is
+        recorded too: it is what it would have said.
+    """
+
+    run: str
+    seed: int
+    part: str
+    keys: tuple[str, ...]
+    labels: tuple[str, ...]
+    candidate_ids: tuple[int, ...]
+    targets: NDArray[np.int64]
+    sender_bits: NDArray[np.int8]
+    sender_values: Floats32
+    receiver_bits: NDArray[np.int8]
+    receiver_values: Floats32
+    scores: Floats32
+    go_on_probabilities: Floats32
+    go_on: NDArray[np.bool_]
+    talking: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of exchanges of each conversation [N]."""
+        return exchanges(self.talking)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all scores and values are finite numbers; a run of which they are not has diverged."""
+        recorded = (self.scores, self.sender_values, self.receiver_values, self.go_on_probabilities)
+        return all(np.isfinite(values).all() for values in recorded)
+
+    @property
+    def binary(self) -> bool:
+        """Whether messages are bits with probabilities (and not continuous numbers)."""
+        return all(((v >= 0) & (v <= 1)).all() for v in (self.sender_values, self.receiver_values))
+
+    def at_stop(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Take what an array [N, T, ...] holds at each conversation's last exchange [N, ...]."""
+        return values[np.arange(len(self.keys)), self.lengths - 1]
+
+    @property
+    def final_scores(self) -> Floats32:
+        """Scores that count: those of the last exchange [N, K]."""
+        return self.at_stop(self.scores)
+
+    @property
+    def final_messages(self) -> NDArray[np.float64]:
+        """The Sender's message of the last exchange, bits or continuous numbers [N, d]."""
+        return self.at_stop(self.sender_bits if self.binary else self.sender_values).astype(np.float64)
+
+
+class _Raw(NamedTuple):
+    tables: dict[str, NDArray[Any]]
+    attributes: dict[str, Any]
+
+
+def read_conversations(path: str | Path) -> Conversations:
+    """Read a file of recorded conversations and check that it is whole.
+
+    Rows are brought together by ExampleId and Index, never by their position.
+
+    Raises
+    ------
+    ParleyError
+        When the file cannot be read, lacks a table, column or attribute, or holds what no conversation
+        can be: exchanges missing or twice, a target that is no candidate, a conversation that goes on
+        after it stopped.
+    """
+    raw = _read_raw(Path(path))
+    findings = Findings()
+    labels, ids = _candidates(raw.attributes, findings)
+    seed, bits, steps = (_whole_number(raw, name, findings) for name in ("seed", "message_bits", "max_exchanges"))
+    _raise(findings, path)
+    said, predicted = raw.tables["Communication"], raw.tables["Predictions"]
+    _check_widths(said, predicted, len(labels), bits, findings)
+    speakers = [(b"S", b"R")[turn % 2] for turn in range(2 * steps)]
+    turns = _grid(said, speakers, range(2 * steps), "Communication", findings)
+    answers = _grid(predicted, [b"R"] * steps, range(1, 2 * steps, 2), "Predictions", findings)
+    _raise(findings, path)
+    if not np.array_equal(turns["ExampleId"][:, 0], answers["ExampleId"][:, 0]):
+        findings.add("Communication and Predictions are not about the same images")
+    _raise(findings, path)
+    targets = _targets(turns["Target"], answers["Target"], ids, findings)
+    _check_values(turns, answers, findings)
+    _raise(findings, path)
+    return Conversations(
+        run=_text(raw.attributes["run"]),
+        seed=seed,
+        part=_text(raw.attributes["part"]),
+        keys=tuple(key.decode("utf-8", "replace") for key in turns["ExampleId"][:, 0]),
+        labels=labels,
+        candidate_ids=ids,
+        targets=targets,
+        sender_bits=turns["BinaryVec"][:, 0::2],
+        sender_values=turns["BinaryProb"][:, 0::2],
+        receiver_bits=turns["BinaryVec"][:, 1::2],
+        receiver_values=turns["BinaryProb"][:, 1::2],
+        scores=answers["Predictions"],
+        go_on_probabilities=answers["StopProb"],
+        go_on=answers["StopVec"].astype(bool),
+        talking=answers["StopMask"].astype(bool),
+    )
+
+
+def _read_raw(path: Path) -> _Raw:
+    findings = Findings()
+    try:
+        with h5py.File(path, "r") as file:
+            for name in ATTRIBUTES:
+                if name not in file.attrs:
+                    findings.add(f"it lacks the attribute {name}")
+            for table, fields in FIELDS.items():
+                names = (file[table].dtype.names or ()) if isinstance(file.get(table), h5py.Dataset) else ()
+                missing = [field for field in fields if field not in names]
+                if missing:
+                    findings.add(f"the table {table} lacks {', '.join(missing)}")
+            _raise(findings, path)
+            return _Raw({table: file[table][:] for table in FIELDS}, {name: file.attrs[name] for name in ATTRIBUTES})
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read as HDF5 ({error}); make it again with the messages stage.") from error
+
+
+def _raise(findings: Findings, path: str | Path) -> None:
+    """Tell what was found in one sentence a finding, each with the file and the way out."""
+    if findings.sentences:
+        raise ParleyError(
+            f"{path} is not a whole file of messages: {what}; make it again with the messages stage."
+            for what in findings.sentences
+        )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _whole_number(raw: _Raw, name: str, findings: Findings) -> int:
+    value = np.asarray(raw.attributes[name])
+    if value.shape != () or value.dtype.kind not in "iu":
+        findings.add(f"the attribute {name} is not a whole number")
+        return 0
+    number = int(value)
+    # Also keeps a made-up count from asking for more memory than the file has rows.
+    if name == "max_exchanges" and not 1 <= number <= max(1, len(raw.tables["Predictions"])):
+        findings.add(f"the attribute max_exchanges is {number}, which the rows of Predictions cannot hold")
+    return number
+
+
+def _candidates(attributes: dict[str, Any], findings: Findings) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    try:
+        labels = json.loads(attributes["labels"])
+        # The ids may be an array attribute or JSON text.
+        ids = attributes["candidate_ids"]
+        ids = json.loads(ids) if isinstance(ids, (str, bytes)) else np.asarray(ids).tolist()
+    except json.JSONDecodeError as error:
+        findings.add(f"the attribute labels or candidate_ids is not JSON ({error})")
+        return (), ()
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
+        findings.add("the attribute labels is not a list of class names")
+        return (), ()
+    if not isinstance(ids, list) or len(ids) != len(labels) or len(set(ids)) != len(ids):
+        findings.add(f"the attribute candidate_ids does not name {len(labels)} different label ids, one a label")
+        return tuple(labels), ()
+    return tuple(labels), tuple(int(number) for number in ids)
+
+
+def _check_widths(said: NDArray[Any], predicted: NDArray[Any], candidates: int, bits: int, findings: Findings) -> None:
+    for table, field, width, of in (
+        (said, "BinaryVec", bits, "message_bits"),
+        (said, "BinaryProb", bits, "message_bits"),
+        (predicted, "Predictions", candidates, "labels"),
+    ):
+        if table.dtype[field].shape != (width,):
+            findings.add(f"{field} has the shape {table.dtype[field].shape} where the attribute {of} says {width}")
+
+
+def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
+    """Bring the rows of a table into the shape [N, turns], conversations in the order of their first row."""
+    keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
+    rows = table[np.lexsort((table["Index"], conversation))]
+    turns = len(indices)
+    if len(rows) == 0 or len(rows) != len(keys) * turns:
+        findings.add(f"{name} has {len(rows)} rows for {len(keys)} images, where each image takes {turns}")
+        return np.empty((0, turns), table.dtype)
+    grid = rows.reshape(len(keys), turns)
+    if not (grid["ExampleId"] == keys[:, None]).all() or not (grid["Index"] == np.array(indices)).all():
+        findings.add(f"in {name}, an image has an exchange missing or twice")
+    if not (grid["AgentId"] == np.array(agents)).all():
+        findings.add(f"in {name}, AgentId does not follow from Index (even: S, odd: R)")
+    return np.asarray(grid[np.argsort(first)])
+
+
+def _targets(
+    said: NDArray[Any], predicted: NDArray[Any], ids: tuple[int, ...], findings: Findings
+) -> NDArray[np.int64]:
+    targets = said[:, 0]
+    if not ((said == targets[:, None]).all() and (predicted == targets[:, None]).all()):
+        findings.add("an image has more than one Target")
+    unknown = sorted(set(targets.tolist()) - set(ids))
+    if unknown:
+        findings.add(f"Target {', '.join(map(str, unknown[:5]))} is none of candidate_ids")
+    column = {number: column for column, number in enumerate(ids)}
+    return np.array([column.get(int(target), 0) for target in targets], dtype=np.int64)
+
+
+def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
+    for name, values in (
+        ("BinaryVec", turns["BinaryVec"]),
+        ("StopVec", answers["StopVec"]),
+        ("StopMask", answers["StopMask"]),
+    ):
+        if not np.isin(values, (0, 1)).all():
+            findings.add(f"{name} holds values other than 0 and 1")
+    mask = answers["StopMask"]
+    if not (mask[:, 0] == 1).all():
+        findings.add("StopMask is not 1 at the first exchange of each image")
+    if (np.diff(mask.astype(np.int64), axis=1) > 0).any():
+        findings.add("StopMask comes back to 1 after an image's conversation stopped")

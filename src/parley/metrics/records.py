@@ -1,0 +1,134 @@
+"""Reading what training and evaluation wrote about one run and seed.
+
+The folder of a file says whose it is: `…/runs/<run>/<seed>/<file>`. Files that name their run are
+checked against it.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parley.errors import ParleyError
+from parley.files import read_json
+
+CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
+"""What a learning curve keeps of a dev line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What the dev evaluations of one seed found during training, by step.
+
+    Attributes
+    ----------
+    run, seed
+        Whose curve it is.
+    steps
+        Steps of the evaluations, rising.
+    values
+        Metric → one value a step; None where it was not a finite number.
+    chance
+        Metric → the value of an agent that knows nothing, of those metrics for which it was written.
+    k
+        Of accuracy@k.
+    """
+
+    run: str
+    seed: int
+    steps: list[int] = field(default_factory=list)
+    values: dict[str, list[float | None]] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
+    k: int | None = None
+
+
+def owner_of(path: str | Path) -> tuple[str, int]:
+    """Return the run and seed a file belongs to, from the two folders it lies in."""
+    folder = Path(path).absolute().parent
+    if not folder.name.lstrip("-").isdecimal():
+        raise ParleyError(f"{path} does not lie in a folder runs/<run>/<seed>; move it there or check the path.")
+    return folder.parent.name, int(folder.name)
+
+
+def finite(value: Any) -> float | None:
+    """Return a number as a float; None when it is missing, no number, NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def read_curve(path: str | Path) -> Curve:
+    """Read the dev lines of a metrics.jsonl; where a resumed run wrote a step twice, the later line counts.
+
+    Raises
+    ------
+    ParleyError
+        When a line is not a JSON object, or a dev line has no step.
+    """
+    run, seed = owner_of(path)
+    by_step: dict[int, dict[str, Any]] = {}
+    for number, text in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        line = _object(text, f"{path}, line {number}") if text.strip() else {}
+        if line.get("kind") != "dev":
+            continue
+        if not isinstance(line.get("step"), int):
+            raise ParleyError(f"{path}, line {number}: a dev line without a step; train this run again.")
+        by_step[line["step"]] = line
+    steps = sorted(by_step)
+    lines = [by_step[step] for step in steps]
+    last = lines[-1] if lines else {}
+    chance = {name: finite(last.get(name.replace("accuracy", "chance"))) for name in ("accuracy@1", "accuracy@k")}
+    return Curve(
+        run=run,
+        seed=seed,
+        steps=steps,
+        values={name: [finite(line.get(name)) for line in lines] for name in CURVES},
+        chance={name: value for name, value in chance.items() if value is not None},
+        k=last.get("k"),
+    )
+
+
+def read_evaluation(path: str | Path) -> dict[str, Any]:
+    """Read an evaluation.json and check that it is of the run and seed whose folder it lies in."""
+    evaluation = _with_keys(path, ("run", "seed", "k", "parts"))
+    if (evaluation["run"], evaluation["seed"]) != owner_of(path):
+        run, seed = owner_of(path)
+        raise ParleyError(
+            f"{path} is of run {evaluation['run']}, seed {evaluation['seed']}, but lies in the folder of "
+            f"run {run}, seed {seed}; evaluate that run again."
+        )
+    return evaluation
+
+
+def read_chosen_step(path: str | Path) -> int:
+    """Read the training step of the checkpoint that a selection.json chose."""
+    selection = _with_keys(path, ("chosen",))
+    if not isinstance(selection["chosen"], dict) or not isinstance(selection["chosen"].get("step"), int):
+        raise ParleyError(f"{path}: the chosen checkpoint has no step; select it again.")
+    return int(selection["chosen"]["step"])
+
+
+def read_analysis(path: str | Path) -> dict[str, Any]:
+    """Read an analysis.json."""
+    return _with_keys(path, ("run", "seed", "parts", "warnings"))
+
+
+def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    if not Path(path).is_file():
+        raise ParleyError(f"{path} does not exist; run the stage that makes it.")
+    value = read_json(path)
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise ParleyError(f"{path} lacks {', '.join(missing)}; run the stage that makes it again.")
+    return dict(value)
+
+
+def _object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ParleyError(f"{where}: not JSON ({error}); train this run again.") from error
+    if not isinstance(value, dict):
+        raise ParleyError(f"{where}: not a JSON object; train this run again.")
+    return value

@@ -1,0 +1,138 @@
+"""A trained run at work: play its checkpoint on every part, count what comes out, write down what is said."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from parley import evaluation
+from parley.checkpoints import Checkpoint, load_checkpoint
+from parley.files import write_json
+from parley.messages import write_messages
+from parley.parts import Candidates, Part, load_candidates, load_part, places_of
+
+logger = logging.getLogger(__name__)
+UNSEEN_PARTS = ("ood", "transfer")
+
+
+class Answer(NamedTuple):
+    """What a run answered to one question."""
+
+    question: evaluation.Question
+    played: evaluation.Played
+    keys: list[str]
+    labels: list[str]
+
+
+def evaluate(
+    checkpoint: str | Path,
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    ks: tuple[int, int],
+    about: Mapping[str, Any],
+    out: str | Path,
+) -> None:
+    """Play a run's chosen checkpoint on every part and write `evaluation.json`.
+
+    Parameters
+    ----------
+    checkpoint
+        ``best.pt``.
+    parts
+        Paths of the parts.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    ks
+        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+    about
+        Entries of the file: experiment, run, seed.
+    out
+        The file.
+    """
+    moment = load_checkpoint(checkpoint)
+    results = {
+        answer.question.name: evaluation.score(answer.played, ks[answer.question.part in UNSEEN_PARTS])
+        for answer in answers(moment, parts, descriptions, words)
+    }
+    for name, result in results.items():
+        logger.info(
+            "%s: accuracy@1 %.3f (chance %.3f), length %.2f exchanges",
+            name,
+            result["accuracy@1"],
+            result["chance@1"],
+            result["length"],
+        )
+    write_json(out, {**about, "k": ks[0], "step": moment.step, "parts": results})
+
+
+def extract_messages(
+    checkpoint: str | Path,
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    about: Mapping[str, Any],
+    outputs: Mapping[str, str],
+) -> None:
+    """Play a run's chosen checkpoint on every part and write down all that was said.
+
+    Parameters
+    ----------
+    checkpoint
+        ``best.pt``.
+    parts
+        Paths of the parts.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    about
+        Attributes of the files: experiment, run, seed.
+    outputs
+        The file of each question.
+    """
+    moment = load_checkpoint(checkpoint)
+    for answer in answers(moment, parts, descriptions, words):
+        write_messages(
+            outputs[answer.question.name],
+            answer.played,
+            answer.keys,
+            answer.labels,
+            answer.question.candidate_ids,
+            {**about, "part": answer.question.name, "step": moment.step},
+        )
+
+
+def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
+    """Play each question that the parts allow, one part in memory at a time."""
+    candidates = load_candidates(descriptions, words, moment.game)
+    unseen = {part: _labels(load_part(parts[part], moment.game)) for part in UNSEEN_PARTS if part in parts}
+    loaded: tuple[str, Part] | None = None
+    for question in evaluation.questions(moment.candidate_ids, unseen):
+        if question.part not in parts:
+            continue
+        if loaded is None or loaded[0] != question.part:
+            loaded = (question.part, load_part(parts[question.part], moment.game))
+        yield _answer(moment, question, loaded[1], candidates)
+
+
+def _labels(part: Part) -> list[int]:
+    labels: list[int] = part.targets.unique().tolist()
+    return labels
+
+
+def _answer(moment: Checkpoint, question: evaluation.Question, part: Part, candidates: Candidates) -> Answer:
+    ids = question.candidate_ids
+    played = evaluation.play(
+        moment.agents,
+        moment.standardizer.apply(part.images),
+        places_of(part.targets, ids, f"The {question.part} part"),
+        candidates.descriptions.take(torch.tensor(ids)),
+        moment.game,
+        moment.training.dev_batch_size,
+    )
+    return Answer(question, played, part.keys, _names(candidates, ids))
+
+
+def _names(candidates: Candidates, ids: Sequence[int]) -> list[str]:
+    return [candidates.labels[label] for label in ids]

@@ -1,0 +1,97 @@
+"""A few conversations worth reading, chosen by rule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parley.metrics.conversations import Conversations
+from parley.metrics.ranking import hits, log_probabilities
+
+LEADERS = 3
+"""Candidates shown at each exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A candidate and its probability."""
+
+    label: str
+    probability: float
+    is_true: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange: both messages as bits, the best candidates, and the probability to go on."""
+
+    number: int
+    sender: list[int]
+    receiver: list[int]
+    leaders: list[Guess]
+    go_on_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One conversation, up to where it stopped, and why it is shown."""
+
+    why: str
+    key: str
+    true_class: str
+    predicted_class: str
+    right: bool
+    exchanges: list[Exchange]
+
+
+def choose_examples(conversations: Conversations) -> list[Example]:
+    """Choose at most four conversations: quickly right, right after a change of mind, longest, surest mistake.
+
+    The rule is the same for every run, so that nobody picks the flattering ones; ties go to the first image.
+    """
+    if not conversations.finite or not conversations.binary:
+        return []
+    right = hits(conversations.final_scores, conversations.targets, 1) == 1
+    logs = log_probabilities(conversations.scores)
+    sureness = conversations.at_stop(logs.max(axis=-1))
+    first_guess = conversations.scores[:, 0].argmax(axis=-1)
+    lengths = conversations.lengths
+    rules = (
+        ("Right, and quickly", right, sureness - 1e3 * lengths),
+        ("Right after a change of mind", right & (first_guess != conversations.targets), sureness),
+        ("The longest", np.ones_like(right), lengths + 1e-3 * sureness),
+        ("The surest mistake", ~right, sureness),
+    )
+    chosen: dict[int, str] = {}
+    for why, eligible, merit in rules:
+        open_to = [row for row in np.flatnonzero(eligible).tolist() if row not in chosen]
+        if open_to:
+            chosen[max(open_to, key=lambda row: (merit[row], -row))] = why
+    probabilities = np.exp(logs)
+    return [_example(conversations, probabilities, row, why) for row, why in chosen.items()]
+
+
+def _example(conversations: Conversations, probabilities: np.ndarray, row: int, why: str) -> Example:
+    length = int(conversations.lengths[row])
+    target = int(conversations.targets[row])
+    exchanges = []
+    for t in range(length):
+        order = np.argsort(-probabilities[row, t], kind="stable")[:LEADERS].tolist()
+        leaders = [Guess(conversations.labels[c], float(probabilities[row, t, c]), c == target) for c in order]
+        exchanges.append(
+            Exchange(
+                number=t + 1,
+                sender=conversations.sender_bits[row, t].tolist(),
+                receiver=conversations.receiver_bits[row, t].tolist(),
+                leaders=leaders,
+                go_on_probability=float(conversations.go_on_probabilities[row, t]),
+            )
+        )
+    predicted = exchanges[-1].leaders[0].label
+    return Example(
+        why=why,
+        key=conversations.keys[row],
+        true_class=conversations.labels[target],
+        predicted_class=predicted,
+        right=predicted == conversations.labels[target],
+        exchanges=exchanges,
+    )

@@ -1,0 +1,105 @@
+"""The candidates of each class: what a source lists, and whether it is enough."""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from parley.classes import ImageClass
+from parley.errors import Findings
+from parley.files import write_table
+from parley.keys import image_key
+from parley.listing import Listing
+from parley.sources import SourceOptions, open_source
+from parley.splits import Counts, needed_images
+from parley.tables import stream_classes
+
+logger = logging.getLogger(__name__)
+COLUMNS = ("class", "key", "url")
+
+
+def select(
+    options: SourceOptions,
+    classes: Sequence[ImageClass],
+    counts: Counts,
+    destination: str | Path,
+    url_list: str | Path | None = None,
+    on_shortage: str = "fail",
+) -> Listing:
+    """Write the candidates of each class as a TSV: class, key, url.
+
+    Parameters
+    ----------
+    options
+        The source of the images.
+    classes
+        The class set, whose order the table keeps; within a class the source's order stands.
+    counts
+        Images a part, by domain.
+    destination
+        Where to write.
+    url_list
+        The list, for a source that has one.
+    on_shortage
+        `fail`, or `accept`: then only a class without any candidate is an error.
+
+    Returns
+    -------
+    What was listed, with the dirt by kind.
+
+    Raises
+    ------
+    ParleyError
+        When classes have too few candidates: all of them at once.
+    """
+    listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
+    for kind, lines in sorted(listing.dirt.items()):
+        logger.warning("%d of %d entries listed are %s", lines, listing.lines, kind)
+    _refuse_shortage(listing, options, classes, counts, accepting=on_shortage == "accept")
+    write_table(destination, COLUMNS, _rows(listing, classes))
+    return listing
+
+
+def candidates_by_class(
+    path: str | Path, wanted: Collection[str] | None = None
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield `(class, [(key, url), …])` from a table of candidates, holding one class at a time."""
+    for name, rows in stream_classes(path, COLUMNS[1:], wanted):
+        yield name, [(key, url) for key, url in rows]
+
+
+def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str, str]]:
+    for image_class in classes:
+        for url in listing.urls[image_class.name]:
+            yield image_class.name, image_key(url), url
+
+
+def _refuse_shortage(
+    listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, accepting: bool
+) -> None:
+    findings = Findings()
+    for image_class in classes:
+        found, needed = len(listing.urls[image_class.name]), needed_images(counts, image_class.domain)
+        if found >= needed:
+            continue
+        sentence = _shortage(image_class, listing, options.filter_url) + f" {needed} are needed"
+        if accepting and found:
+            logger.warning("%s; going on with these, as on_shortage says.", sentence)
+        else:
+            findings.add(f"{sentence}.")
+    if findings.sentences:
+        findings.add(
+            f"{len(findings.sentences)} of {len(classes)} classes have too few candidates: take them out of the "
+            "class set, lower the counts, raise class_size, loosen filter_url, or name a source that has more."
+        )
+    findings.raise_if_any()
+
+
+def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
+    """Say how many candidates a class has, and whether the source knows it at all."""
+    label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
+    found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
+    if not entries:
+        return f"Class {label} is absent from the source;"
+    if filter_url:
+        return f"Class {label}: {found} of its {entries} entries hold {filter_url!r} and can be used;"
+    return f"Class {label}: {found} of its {entries} entries can be used;"

@@ -1,0 +1,48 @@
+"""A tar a class, as ILSVRC ships its images: `<root>/<wnid>.tar` or `<root>/<class>.tar`."""
+
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from parley.classes import ImageClass
+from parley.errors import ParleyError
+from parley.listing import Listing
+from parley.sources.base import IMAGE_SUFFIXES, Source, place_complaints, places_of, root_complaints
+from parley.sources.naming import gather
+
+
+class Tars(Source):
+    """The image members of each class's tar, in the order of their names; an address is `<tar>!<member>`."""
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return what is amiss, as `Source.check` says."""
+        if found := root_complaints(self.options):
+            return found
+        assert self.options.root is not None
+        return place_complaints(self.options.root, classes, ".tar", "tar")
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Digest names, sizes and times of the tars."""
+        tars = [(image_class.name, tar) for image_class in classes for tar in self._tar(image_class)]
+        return self._digest_of([(name, tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for name, tar in tars])
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class, as `Source.listing` says."""
+        names = {
+            image_class.name: [f"{tar.name}!{member}" for tar in self._tar(image_class) for member in _images(tar)]
+            for image_class in classes
+        }
+        return gather(names, self.options)
+
+    def _tar(self, image_class: ImageClass) -> list[Path]:
+        return places_of(self.options.root or Path(), image_class, ".tar")[:1]
+
+
+def _images(tar: Path) -> list[str]:
+    """Return the names of the regular members that are images by their suffix."""
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            names = [member.name for member in archive if member.isreg()]
+    except (tarfile.TarError, EOFError) as error:
+        raise ParleyError(f"{tar} is not a whole, uncompressed tar ({error}); unpack or copy it afresh.") from error
+    return sorted(name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES)

@@ -1,0 +1,101 @@
+"""One way onto the web for everything Parley asks for: pooled connections, proxies, an honest name."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from parley import __version__
+
+# Imported where they are used: the Snakefile's parse need not wait for HTTP libraries.
+if TYPE_CHECKING:
+    import urllib3
+
+HOSTS_KEPT = 256
+
+
+def user_agent(contact: str = "") -> str:
+    """Return the User-Agent: the program, its version and, when given, whom to write to."""
+    return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
+
+
+def is_web_url(address: str) -> bool:
+    """Say whether an address is an http or https URL, and not a path."""
+    return address[:7].lower() == "http://" or address[:8].lower() == "https://"
+
+
+class Web:
+    """Connection pools that are kept open between requests, safe to share between threads.
+
+    The environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE` are
+    used as other programs use them. Nothing is retried or redirected here.
+
+    Parameters
+    ----------
+    connections
+        Connections kept open to one host.
+    contact
+        Goes into the User-Agent.
+    pool_classes
+        Connection pools by scheme in place of urllib3's own.
+    """
+
+    def __init__(
+        self, connections: int = 4, contact: str = "", pool_classes: dict[str, type[Any]] | None = None
+    ) -> None:
+        from urllib.request import getproxies
+
+        import certifi
+
+        # Images and archives are compressed already; another layer would only hide their true size.
+        self._headers = {"User-Agent": user_agent(contact), "Accept-Encoding": "identity"}
+        self._options: dict[str, Any] = {
+            "num_pools": HOSTS_KEPT,
+            "maxsize": connections,
+            "headers": self._headers,
+            "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        }
+        self._pool_classes = pool_classes
+        self._direct = self._manager(None)
+        self._proxies = {
+            scheme: self._manager(proxy) for scheme, proxy in getproxies().items() if scheme in ("http", "https")
+        }
+
+    def get(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
+        """Ask for a URL and return once the response's headers are there; its body is not read yet."""
+        return self._manager_for(url).request(
+            "GET", url, preload_content=False, redirect=False, retries=False, timeout=timeout
+        )
+
+    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+        import urllib3
+
+        if proxy is None:
+            manager = urllib3.PoolManager(**self._options)
+        else:
+            manager = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **self._options)
+        if self._pool_classes is not None:
+            manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+    def _manager_for(self, url: str) -> urllib3.PoolManager:
+        if not self._proxies:
+            return self._direct
+        from urllib.request import proxy_bypass
+
+        parts = urlsplit(url)
+        if parts.scheme not in self._proxies or proxy_bypass(parts.hostname or ""):
+            return self._direct
+        return self._proxies[parts.scheme]
+
+
+def redirect_target(url: str, response: urllib3.BaseHTTPResponse) -> str | None:
+    """Return the absolute address a response sends us to, or None when it does not redirect.
+
+    The address comes from outside: the caller checks that it is http or https, and counts the hops.
+    """
+    location = response.headers.get("Location")
+    if response.status not in (301, 302, 303, 307, 308) or not location:
+        return None
+    return urljoin(url, location)

@@ -1,0 +1,107 @@
+"""A copy of the project to run Snakemake in, and a server of files beside it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LONGEST_S = 1500
+
+
+@dataclass
+class Project:
+    """A copy of the project's files; edits and results stay in it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments, config=None, ok=True):
+        command = [sys.executable, "-m", "snakemake", *arguments]
+        if config is not None:
+            command += ["--configfile", str(config)]
+        done = subprocess.run(
+            command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LONGEST_S
+        )
+        assert (done.returncode == 0) == ok, done.stdout[-6000:]
+        return done.stdout
+
+    def write_config(self, name, **values):
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"experiment": name, **values}))
+        return path
+
+    def planned(self, config, *arguments):
+        """Names of the rules that a dry run would run."""
+        out = self.snakemake("-n", "--quiet", "host", *arguments, config=config)
+        if "Nothing to be done" in out:
+            return set()
+        table = out.split("Job stats:")[-1].split("total")[0]
+        return {match[1] for match in re.finditer(r"^(\w+) +\d+$", table, re.MULTILINE)}
+
+    def changed(self, config):
+        """Names of the rules that a dry run would run because their params changed."""
+        out = self.snakemake("-n", "--quiet", "host", config=config)
+        if "params have changed since last execution" not in out:
+            return set()
+        block = out.split("params have changed since last execution:")[-1].strip().splitlines()[0]
+        return {name.strip() for name in block.split(",")}
+
+    def edit(self, name, text):
+        path = self.folder / name
+        path.write_text(path.read_text() + text)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy(source, folder / name)
+    return Project(folder)
+
+
+class FileServer:
+    """A folder on loopback, in a process of its own."""
+
+    def __init__(self, folder, log):
+        self.log = log
+        log.touch()
+        script = Path(__file__).with_name("file_server.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), str(folder), str(log), str(LONGEST_S)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.address = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
+
+    def requests(self):
+        return self.log.read_text().splitlines()
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory):
+    """Serve a folder for the length of a module."""
+    running = []
+
+    def start(folder):
+        server = FileServer(folder, tmp_path_factory.mktemp("server") / "requests.log")
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.stop()

@@ -1,0 +1,115 @@
+"""Bad input ends before any work, in sentences, with an exit status that is not 0."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FOLDER = {"kind": "folder", "folder": {"root": "pictures"}}
+SMALL = {"in": {"train": 2, "dev": 1, "test": 1}}
+RANDOM = {"backbone": "resnet18", "weights": "random"}
+
+
+def class_set(project, text, name="classes.tsv"):
+    (project.folder / name).write_text("class\twnid\tdomain\tgroup\tdescription\n" + text)
+    return name
+
+
+def refused(project, *arguments, **values):
+    defaults = {"classes": class_set(project, "ant\t\tin\t\ta small insect\n", "one.tsv"), "evaluation": {"k": 1}}
+    values = {**defaults, "source": FOLDER, "split": SMALL, "features": RANDOM, **values}
+    out = project.snakemake(
+        "--cores", "1", *arguments, config=project.write_config("bad", **values), ok=False
+    )
+    assert "Traceback" not in out
+    return out
+
+
+def test_unknown_keys_and_wrong_values_are_told_together(project):
+    out = refused(project, seeed=3, training={"steps": "many"})
+    assert "the key seeed is unknown; did you mean seed?" in out
+    assert "training.steps is 'many'" in out
+    assert "Finished jobid" not in out
+
+
+def test_everything_wrong_with_a_class_set_is_told_together(project):
+    classes = class_set(project, "ant\tn1\tin\t\t\nant\tn00000002\tin\t\t\na/b\tn00000003\tup\t\t\n..\tn00000004\tin\t\t\n")
+    out = refused(project, classes=classes)
+    for words in ("'n1' is not 'n' and eight digits", "already on line 2", "path separator", "'up' is none of", "'..'"):
+        assert words in out
+    assert "Finished jobid" not in out
+
+
+def test_k_above_the_classes_is_told(project):
+    assert "evaluation.k is 3, but there are only 1 in-domain classes" in refused(project, evaluation={"k": 3})
+
+
+def test_missing_files_of_later_stages_are_told_before_the_first_job(project):
+    (project.folder / "pictures/ant").mkdir(parents=True, exist_ok=True)
+    classes = class_set(project, "ant\tn00000001\tin\t\t\nbee\tn00000002\tin\t\t\n")
+    out = refused(
+        project,
+        classes=classes,
+        descriptions={"wordnet": "no/wordnet"},
+        words={"source": "no/glove.txt"},
+    )
+    assert "no/wordnet" in out
+    assert "The word vectors no/glove.txt do not exist" in out
+    assert "Class 'bee' has no folder" in out
+    assert "Finished jobid" not in out
+
+
+def test_a_missing_file_of_weights_is_told(project):
+    out = refused(project, features={"backbone": "resnet18", "weights": "no/weights.pth"})
+    assert "there is no file no/weights.pth" in out
+
+
+def test_published_weights_that_cannot_be_had_name_the_file_and_its_place(project, monkeypatch):
+    (project.folder / "pictures/ant").mkdir(parents=True, exist_ok=True)
+    # Every way onto the web leads to a closed port of this machine, as on a machine without a network.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("TORCH_HOME", str(project.folder / "no-torch-cache"))
+    out = refused(project, features={"backbone": "resnet34", "weights": "IMAGENET1K_V1"})
+    assert "resnet34-b627a593.pth" in out
+    assert "resources/weights" in out
+    assert "Finished jobid" not in out
+
+
+def test_classes_absent_from_the_list_are_all_named(project):
+    (project.folder / "urls.txt").write_text("n00000001_1\thttp://127.0.0.1:9/a.jpg\n")
+    classes = class_set(project, "ant\tn00000001\tin\t\t\nbee\tn00000002\tin\t\t\ncow\tn00000003\tin\t\t\n")
+    out = refused(
+        project, "classes", classes=classes, source={"kind": "url_list", "url_list": {"locations": ["urls.txt"]}}
+    )
+    assert "Class ant (n00000001): 1 of its 1 entries can be used; 4 are needed." in out
+    assert "Class bee (n00000002) is absent from the source" in out
+    assert "3 of 3 classes have too few candidates" in out
+
+
+def test_an_unreadable_image_is_counted_and_replaced(project):
+    from PIL import Image
+
+    folder = project.folder / "pictures/ant"
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(30):
+        Image.effect_noise((48, 48), 60 + index).convert("RGB").save(folder / f"{index}.png")
+    for index in range(10):
+        (folder / f"broken{index}.jpg").write_bytes(b"\xff\xd8\xff this is no picture")
+    config = project.write_config(
+        "broken",
+        classes=class_set(project, "ant\t\tin\t\ta small insect\n"),
+        source=FOLDER,
+        split={"in": {"train": 4, "dev": 2, "test": 2}},
+        fetch={"margin": 0},
+        features=RANDOM,
+        evaluation={"k": 1},
+    )
+    project.snakemake("--cores", "1", "splits", config=config)
+    (manifest,) = (project.folder / "resources/images").glob("classes-*/ant.tsv")
+    rows = [row.split("\t") for row in manifest.read_text().splitlines()[1:]]
+    good = [row for row in rows if row[2] == "ok"]
+    bad = [row for row in rows if row[2] == "failed"]
+    assert len(good) == 8
+    assert bad
+    assert {row[3] for row in bad} <= {"undecodable", "truncated"}
+    assert all("broken" in row[0] for row in bad)

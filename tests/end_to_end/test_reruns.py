@@ -1,0 +1,102 @@
+"""Reruns do what is needed and nothing else: a tiny experiment, then one edit after another."""
+
+import time
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TINY = {
+    "classes": "tiny.tsv",
+    "source": {"kind": "world", "world": {"images_per_class": 10, "size_px": 64}},
+    "split": {"in": {"train": 6, "dev": 2, "test": 2}, "out": {"ood": 3}},
+    "fetch": {"margin": 0},
+    "features": {
+        "backbone": "resnet18",
+        "weights": "random",
+        "preprocessing": "custom",
+        "custom": {"size": 64},
+        "layers": ["pooled"],
+    },
+    "game": {"message_bits": 4, "max_exchanges": 2},
+    "training": {"steps": 6, "batch_size": 8, "dev_every": 3, "first_checkpoint": 3},
+    "seeds": [1, 2],
+    "evaluation": {"k": 1},
+}
+# What runs anew when a module changes, apart from what follows from it by its outputs.
+USERS = {
+    "src/parley/settle.py": {"settle"},
+    "src/parley/glosses.py": {"build_descriptions"},
+    "src/parley/embedding.py": {"embed_words"},
+    "src/parley/features/gather.py": {"gather_features"},
+    "src/parley/features/extract.py": {"extract_features_0000"},
+    "src/parley/game/objective.py": {"train_run"},
+    "src/parley/checkpoint_choice.py": {"select_checkpoint"},
+    "src/parley/messages.py": {"extract_messages"},
+    "src/parley/playing.py": {"evaluate_run", "extract_messages"},
+    "src/parley/figures/curves.py": {"draw_figures"},
+    "src/parley/report/page.py": {"build_report"},
+}
+
+
+@pytest.fixture(scope="module")
+def tiny(project):
+    """The tiny experiment, run once."""
+    rows = (project.folder / "config/classes/world.tsv").read_text().splitlines()
+    chosen = [row for row in rows[1:] if "\tin\t" in row][:4] + [row for row in rows[1:] if "\tout\t" in row][:2]
+    (project.folder / "tiny.tsv").write_text("\n".join([rows[0], *chosen]) + "\n")
+    config = project.write_config("tiny", **TINY)
+    project.snakemake("--cores", "2", config=config)
+    return config
+
+
+def test_running_again_does_nothing(project, tiny):
+    started = time.monotonic()
+    out = project.snakemake("--cores", "2", config=tiny)
+    assert "Nothing to be done" in out
+    assert time.monotonic() - started < 60, "a hang, not a measurement: docs/performance.md has the time"
+
+
+def test_a_comment_in_any_script_or_module_reruns_nothing(project, tiny):
+    for path in [*(project.folder / "workflow/scripts").glob("*.py"), *(project.folder / "src").rglob("*.py")]:
+        path.write_text(path.read_text() + "\n# a remark\n")
+    assert project.planned(tiny) == set()
+
+
+@pytest.mark.parametrize("module", USERS)
+def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, module):
+    path = project.folder / module
+    before = path.read_text()
+    path.write_text(before + "\nADDED = 1\n")
+    try:
+        assert project.changed(tiny) == USERS[module]
+    finally:
+        path.write_text(before)
+    assert project.planned(tiny) == set()
+
+
+def test_what_decides_no_content_reruns_nothing(project, tiny):
+    text = tiny.read_text()
+    tiny.write_text(text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9"))
+    # The merged config itself is remade, and the page that shows it.
+    assert project.planned(tiny) <= {"write_config", "build_report", "all"}
+    tiny.write_text(text)
+
+
+def test_another_seed_costs_only_itself(project, tiny):
+    text = tiny.read_text()
+    tiny.write_text(text.replace("seeds:\n- 1\n- 2", "seeds:\n- 1\n- 2\n- 3"))
+    out = project.snakemake("-n", config=tiny)
+    tiny.write_text(text)
+    counts = dict(line.split() for line in out.split("Job stats:")[-1].splitlines() if len(line.split()) == 2)
+    assert counts["train_run"] == "1"
+    assert "extract_features_0000" not in counts
+    assert "gather_features" not in counts
+
+
+def test_a_target_makes_everything_up_to_its_stage_and_nothing_after(project, tiny):
+    fresh = project.write_config("fresh", **{**TINY, "seeds": [1]})
+    up_to_splits = project.planned(fresh, "splits")
+    assert "settle" in up_to_splits
+    assert not up_to_splits & {"train_run", "extract_features_0000", "embed_words"}
+    assert "train_run" not in project.planned(fresh, "words")

@@ -1,0 +1,207 @@
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+from torchvision import transforms
+
+from parley.errors import ParleyError
+from parley.features.extract import extract_classes
+from parley.features.options import feature_options
+
+SMALL = {"size": 64, "mean": [0.4, 0.5, 0.6], "sd": [0.2, 0.3, 0.25]}
+OPTIONS = feature_options("resnet18", "random", 4, SMALL)
+NAMES = {"pooled": "avgpool_512", "map": "layer4_1", "logits": "fc"}
+
+
+@pytest.fixture(scope="module")
+def tars(tmp_path_factory, picture, tar_of):
+    """Three classes of 5, 1 and 4 pictures."""
+    folder = tmp_path_factory.mktemp("tars")
+    numbers = {"ant": range(5), "bee": range(5, 6), "cow": range(6, 10)}
+    keys = {name: tar_of(folder / f"{name}.tar", [picture(n) for n in of]) for name, of in numbers.items()}
+    return folder, keys
+
+
+def plainly(path, plain_resnet):
+    """One picture after the other through torchvision's own transforms and model."""
+    torch.manual_seed(4)
+    network = torchvision.models.resnet18(weights=None).eval()
+    steps = transforms.Compose(
+        [
+            transforms.Resize(64),
+            transforms.CenterCrop(64),
+            transforms.ToTensor(),
+            transforms.Normalize(SMALL["mean"], SMALL["sd"]),
+        ]
+    )
+    with tarfile.open(path) as tar:
+        images = [Image.open(io.BytesIO(tar.extractfile(member).read())) for member in tar]
+    return plain_resnet(network, torch.stack([steps(image.convert("RGB")) for image in images]), None)
+
+
+def extract(folder, names, out, options=OPTIONS, **settings):
+    out.mkdir(exist_ok=True)
+    return extract_classes(
+        [folder / f"{name}.tar" for name in names],
+        [out / f"{name}.hdf5" for name in names],
+        options,
+        out / "weights",
+        device="cpu",
+        **settings,
+    )
+
+
+def assert_close(found, expected):
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("groups", "batch_size", "threads"),
+    [([["ant", "bee", "cow"]], 32, 1), ([["ant", "bee", "cow"]], 3, 2), ([["cow"], ["bee", "ant"]], 2, 1)],
+)
+def test_equal_to_a_plain_loop_however_grouped(tmp_path, tars, plain_resnet, groups, batch_size, threads):
+    folder, keys = tars
+    for group in groups:
+        extract(folder, group, tmp_path, batch_size=batch_size, threads=threads)
+    for name, expected_keys in keys.items():
+        expected = plainly(folder / f"{name}.tar", plain_resnet)
+        with h5py.File(tmp_path / f"{name}.hdf5") as file:
+            assert [key.decode() for key in file["Key"]] == expected_keys
+            assert [member.decode() for member in file["Member"]] == [f"{key}.png" for key in expected_keys]
+            for role, values in expected.items():
+                assert file[NAMES[role]].dtype == np.float32
+                assert file[NAMES[role]].shape == (len(expected_keys), 1, *values.shape[1:])
+                assert file.attrs[role] == NAMES[role]
+                assert_close(file[NAMES[role]][:, 0], values.numpy())
+
+
+def test_rows_carry_the_hash_of_the_bytes(tmp_path, tars):
+    folder, _ = tars
+    extract(folder, ["ant"], tmp_path)
+    with tarfile.open(folder / "ant.tar") as tar, h5py.File(tmp_path / "ant.hdf5") as file:
+        hashes = [hashlib.sha256(tar.extractfile(member).read()).hexdigest() for member in tar]
+        assert [each.decode() for each in file["Sha256"]] == hashes
+
+
+def test_one_bad_image_in_forty_costs_one_row(tmp_path, picture, tar_of, plain_resnet, caplog):
+    contents = [picture(number) for number in range(40)]
+    good_keys = tar_of(tmp_path / "good.tar", contents[:17] + contents[18:])
+    contents[17] = contents[17][:100]
+    keys = tar_of(tmp_path / "bad.tar", contents)
+    (count,) = extract(tmp_path, ["bad"], tmp_path, batch_size=4)
+    assert (count.rows, count.unreadable) == (39, 1)
+    with h5py.File(tmp_path / "bad.hdf5") as file:
+        assert [key.decode() for key in file["Key"]] == keys[:17] + keys[18:]
+        expected = plainly(tmp_path / "good.tar", plain_resnet)
+        assert len(good_keys) == 39
+        assert_close(file["avgpool_512"][:, 0], expected["pooled"].numpy())
+        assert file.attrs["unreadable"] == 1
+        assert file["unreadable/Key"][0].decode() == keys[17]
+        assert b"truncated" in file["unreadable/Reason"][0].lower()
+    assert f"{keys[17]}.png is unreadable" in caplog.text
+    assert "1 of 40 images could not be read" in caplog.text
+
+
+def test_a_class_of_unreadable_images_and_an_empty_one_have_no_rows(tmp_path, tar_of):
+    tar_of(tmp_path / "none.tar", [])
+    tar_of(tmp_path / "bad.tar", [b"<html>", b""])
+    counts = extract(tmp_path, ["none", "bad"], tmp_path)
+    assert [(count.rows, count.unreadable) for count in counts] == [(0, 0), (0, 2)]
+    with h5py.File(tmp_path / "bad.hdf5") as file:
+        assert file["layer4_1"].shape == (0, 1, 512, 2, 2)
+
+
+def test_only_the_layers_asked_for_and_half_the_map(tmp_path, tars):
+    folder, _ = tars
+    extract(folder, ["ant"], tmp_path / "full")
+    options = feature_options("resnet18", "random", 4, SMALL, ["map"], "float16")
+    extract(folder, ["ant"], tmp_path / "half", options)
+    with h5py.File(tmp_path / "full/ant.hdf5") as full, h5py.File(tmp_path / "half/ant.hdf5") as half:
+        assert set(half) == {"Key", "Sha256", "Member", "layer4_1", "unreadable"}
+        assert half["layer4_1"].dtype == np.float16
+        # float16 keeps 11 bits: the error stated for the option.
+        np.testing.assert_allclose(half["layer4_1"][:].astype(float), full["layer4_1"], rtol=2**-11, atol=1e-7)
+
+
+def test_values_too_large_for_half_are_refused(tmp_path, tars):
+    own = torchvision.models.resnet18(weights=None)
+    with torch.no_grad():
+        own.layer4[1].bn2.weight.mul_(1e9)
+    torch.save(own.state_dict(), tmp_path / "large.pth")
+    options = feature_options("resnet18", str(tmp_path / "large.pth"), 0, SMALL, map_dtype="float16")
+    with pytest.raises(ParleyError, match="map_dtype to float32"):
+        extract(tars[0], ["ant"], tmp_path, options)
+    assert not (tmp_path / "ant.hdf5").exists()
+
+
+def test_the_same_bytes_each_time(tmp_path, tars):
+    for run in ("first", "second"):
+        extract(tars[0], ["ant", "cow"], tmp_path / run, batch_size=3)
+    for name in ("ant", "cow"):
+        assert (tmp_path / "first" / f"{name}.hdf5").read_bytes() == (tmp_path / "second" / f"{name}.hdf5").read_bytes()
+
+
+CODE = """
+import sys
+from parley.features.extract import extract_classes
+from parley.features.options import feature_options
+import pathlib
+folder = pathlib.Path(sys.argv[1])
+extract_classes(
+    [folder / "many.tar"], [folder / "many.hdf5"],
+    feature_options("resnet18", "random", 4, {"size": 64, "mean": [0.4, 0.5, 0.6], "sd": [0.2, 0.3, 0.25]}),
+    folder / "weights", device="cpu", batch_size=1,
+)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_midway_leaves_no_file_under_the_final_name(tmp_path, picture, tar_of):
+    tar_of(tmp_path / "many.tar", [picture(number) for number in range(60)])
+    with subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path)]) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".many.hdf5.*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "many.hdf5").exists()
+    runs = []
+    for _ in range(2):
+        extract(tmp_path, ["many"], tmp_path, batch_size=1)
+        runs.append((tmp_path / "many.hdf5").read_bytes())
+    assert runs[0] == runs[1]
+
+
+def test_missing_damaged_and_foreign_tars_are_told_by_name(tmp_path, picture, tar_of):
+    with pytest.raises(ParleyError, match=r"none\.tar does not exist"):
+        extract(tmp_path, ["none"], tmp_path)
+    tar_of(tmp_path / "cut.tar", [picture(0), picture(1)])
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "cut.tar").read_bytes()[:600])
+    with pytest.raises(ParleyError, match=r"cut\.tar is a truncated or damaged tar"):
+        extract(tmp_path, ["cut"], tmp_path)
+    with tarfile.open(tmp_path / "other.tar", "w") as tar:
+        tar.add(os.devnull, "lion_1.jpg")
+    with pytest.raises(ParleyError, match=r"other\.tar holds 'lion_1.jpg'"):
+        extract(tmp_path, ["other"], tmp_path)
+    with tarfile.open(tmp_path / "twice.tar", "w") as tar:
+        for suffix in ("png", "jpg"):
+            tar.add(tmp_path / "cut.tar", f"{'0' * 32}.{suffix}")
+    with pytest.raises(ParleyError, match="1 images whose key another has"):
+        extract(tmp_path, ["twice"], tmp_path)
+
+
+def test_torchs_threads_are_left_as_they_were(tmp_path, tars):
+    before = torch.get_num_threads()
+    extract(tars[0], ["bee"], tmp_path, threads=2)
+    assert torch.get_num_threads() == before

@@ -1,0 +1,80 @@
+import os
+import re
+from dataclasses import replace
+
+import pytest
+
+from parley.errors import ParleyError
+from parley.features.identity import check_weights, features_id, is_downloaded, weights_file_sha256
+from parley.features.options import feature_options
+
+HALF = [0.5, 0.5, 0.5]
+
+
+def test_the_name_differs_wherever_the_numbers_do():
+    own = {"size": 227, "mean": HALF, "sd": HALF}
+    options = [
+        feature_options(),
+        feature_options("resnet18"),
+        feature_options(weights="IMAGENET1K_V2"),
+        feature_options(weights="random"),
+        feature_options(weights="random", seed=1),
+        feature_options(preprocessing="original"),
+        feature_options(preprocessing=own),
+        feature_options(preprocessing=own | {"resize": 256}),
+        feature_options(preprocessing=own | {"mean": [0.5, 0.5, 0.4]}),
+        feature_options(layers=["pooled"]),
+        feature_options(map_dtype="float16"),
+    ]
+    names = [features_id(each) for each in options]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(rf"{each.backbone}-[0-9a-f]{{8}}", name) for each, name in zip(options, names, strict=True))
+    assert names == [features_id(each) for each in options]
+
+
+def test_a_seed_counts_for_random_weights_only():
+    assert features_id(feature_options(seed=1)) == features_id(feature_options(seed=2))
+
+
+def test_a_file_counts_by_its_bytes(tmp_path):
+    for name, content in (("a.pth", b"one"), ("b.pth", b"one"), ("c.pth", b"two")):
+        (tmp_path / name).write_bytes(content)
+    first, same, other = (features_id(feature_options(weights=str(tmp_path / f"{name}.pth"))) for name in "abc")
+    assert first == same != other
+    (tmp_path / "a.pth").write_bytes(b"three")
+    assert features_id(feature_options(weights=str(tmp_path / "a.pth"))) not in (first, other)
+
+
+def test_a_file_is_hashed_again_only_when_it_changes(tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"one")
+    before, status = weights_file_sha256(path), path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert weights_file_sha256(path) == before  # as told: date and size decide
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert weights_file_sha256(path) != before
+
+
+def test_missing_and_foreign_files_are_told(tmp_path):
+    options = feature_options(weights=str(tmp_path / "none.pth"))
+    (finding,) = check_weights(options)
+    assert "none.pth" in finding
+    with pytest.raises(ParleyError, match=r"none\.pth"):
+        features_id(options)
+    (tmp_path / "w.safetensors").touch()
+    assert "safetensors" in check_weights(replace(options, weights=str(tmp_path / "w.safetensors")))[0]
+    assert check_weights(feature_options()) == check_weights(feature_options(weights="random")) == []
+
+
+def test_downloaded_weights_are_found_in_the_folder_or_in_torchs_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    options = feature_options("resnet18")
+    for place in (tmp_path / "weights" / "checkpoints", tmp_path / "torch" / "hub" / "checkpoints"):
+        assert not is_downloaded(options, tmp_path / "weights")
+        place.mkdir(parents=True)
+        (place / "resnet34-b627a593.pth").touch()
+        assert not is_downloaded(options, tmp_path / "weights")
+        (place / "resnet18-f37072fd.pth").touch()
+        assert is_downloaded(options, tmp_path / "weights")
+        (place / "resnet18-f37072fd.pth").unlink()

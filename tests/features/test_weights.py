@@ -1,0 +1,158 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from parley.errors import ParleyError
+from parley.features.options import Transform, feature_options
+from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
+
+NET = "shufflenet_v2_x0_5"  # 1.4 million parameters: quick to build
+
+
+def build(tmp_path, weights="random", backbone=NET, seed=0):
+    return build_network(feature_options(backbone, str(weights), seed), tmp_path / "weights")
+
+
+def test_random_weights_depend_on_the_seed_alone(tmp_path):
+    torch.manual_seed(1)
+    first = parameters_sha256(build(tmp_path, seed=5))
+    torch.manual_seed(2)
+    torch.rand(7)
+    state = torch.get_rng_state()
+    assert parameters_sha256(build(tmp_path, seed=5)) == first
+    assert torch.equal(torch.get_rng_state(), state)
+    assert parameters_sha256(build(tmp_path, seed=6)) != first
+
+
+def test_random_weights_are_torchvisions_own_after_seeding(tmp_path):
+    torch.manual_seed(5)
+    theirs = torchvision.models.get_model(NET, weights=None)
+    assert parameters_sha256(theirs) == parameters_sha256(build(tmp_path, seed=5))
+
+
+def test_a_networks_hash_is_of_its_values():
+    network = torch.nn.Linear(2, 2)
+    before = parameters_sha256(network)
+    with torch.no_grad():
+        network.weight[0, 0] += 1
+    assert parameters_sha256(network) != before
+
+
+def test_a_state_dict_is_loaded(tmp_path):
+    torch.manual_seed(9)
+    network = torchvision.models.get_model(NET, weights=None)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    assert parameters_sha256(build(tmp_path, tmp_path / "own.pth")) == parameters_sha256(network)
+
+
+def test_a_state_dict_without_counters_is_loaded(tmp_path):
+    state = {
+        name: value
+        for name, value in torchvision.models.get_model(NET, weights=None).state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save(state, tmp_path / "old.pth")
+    assert torch.equal(build(tmp_path, tmp_path / "old.pth").fc.bias, state["fc.bias"])
+
+
+def test_keys_that_do_not_match_are_told_with_the_first_names(tmp_path):
+    state = torchvision.models.get_model(NET, weights=None).state_dict()
+    state["head.weight"] = state.pop("fc.weight")
+    state["fc.bias"] = torch.zeros(7)
+    for name in [name for name in state if name.startswith("stage4")]:
+        del state[name]
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(ParleyError) as caught:
+        build(tmp_path, tmp_path / "other.pth")
+    sentence = str(caught.value)
+    for part in (
+        f"other.pth does not fit {NET}",
+        "it lacks stage4.0.branch1.0.weight, ",
+        " more",
+        "it has besides head.weight",
+        "of another shape are fc.bias ((7,), not (1000,))",
+    ):
+        assert part in sentence
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("owned",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"epoch": 3, "state_dict": {}}, [1, 2], Evil(), {"weight": Evil()}],
+)
+def test_what_is_no_state_dict_is_refused_and_runs_no_code(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(ParleyError, match=r"w\.pth"):
+        build(tmp_path, tmp_path / "w.pth")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04 cut short"])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ParleyError, match=r"w\.pth cannot be loaded"):
+        build(tmp_path, tmp_path / "w.pth")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ParleyError, match=r"there is no file .*none\.pth"):
+        build(tmp_path, tmp_path / "none.pth")
+
+
+def test_unknown_networks_and_weights_come_with_a_hint(tmp_path):
+    with pytest.raises(ParleyError, match="did you mean resnet34"):
+        build(tmp_path, backbone="resnet43")
+    with pytest.raises(ParleyError, match="it has IMAGENET1K_V1, IMAGENET1K_V2"):
+        build(tmp_path, "IMAGENET1K_V3", "resnet50")
+    # Detection networks are no classification networks.
+    with pytest.raises(ParleyError, match="no classification network"):
+        build(tmp_path, backbone="fasterrcnn_resnet50_fpn")
+
+
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """No network: every address is sent to a port where nobody listens."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+def test_without_a_network_the_file_and_its_place_are_named(tmp_path, offline):
+    with pytest.raises(ParleyError) as caught:
+        fetch_weights(feature_options("resnet34"), tmp_path / "weights")
+    assert f"resnet34-b627a593.pth is not in {tmp_path / 'weights' / 'checkpoints'}" in str(caught.value)
+    assert "put it there" in str(caught.value)
+    assert not list((tmp_path / "weights" / "checkpoints").iterdir())
+
+
+def test_a_file_of_other_bytes_under_the_published_name_is_refused(tmp_path, offline):
+    place = tmp_path / "weights" / "checkpoints"
+    place.mkdir(parents=True)
+    (place / "resnet34-b627a593.pth").write_bytes(b"other")
+    with pytest.raises(ParleyError, match="is not the file that torchvision published"):
+        build(tmp_path, "IMAGENET1K_V1", "resnet34")
+
+
+def test_transforms_are_torchvisions(tmp_path):
+    imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert torchvision_transform(feature_options()) == Transform(256, 224, *imagenet)
+    second = feature_options("resnet50", "IMAGENET1K_V2")
+    assert torchvision_transform(second) == Transform(232, 224, *imagenet)
+    assert torchvision_transform(feature_options("resnet50", "random")) == Transform(256, 224, *imagenet)
+    assert torchvision_transform(feature_options("swin_t", "random")).interpolation == "bicubic"
+
+
+@pytest.mark.skipif("PARLEY_WEIGHTS" not in os.environ, reason="PARLEY_WEIGHTS names no file")
+def test_real_weights_of_ones_own(tmp_path):
+    network = build(tmp_path, os.environ["PARLEY_WEIGHTS"], "squeezenet1_0")
+    raw = torch.load(os.environ["PARLEY_WEIGHTS"], weights_only=True)
+    np.testing.assert_array_equal(network.features[0].weight.detach(), raw["features.0.weight"])

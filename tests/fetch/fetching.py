@@ -1,0 +1,21 @@
+"""A fetch job as a process of its own, so that a test can kill it: `fetching.py <folder> <threads>`."""
+
+import sys
+from pathlib import Path
+
+from parley.classes import read_class_set
+from parley.fetch.options import FetchOptions
+from parley.fetch.stage import fetch_classes
+
+if __name__ == "__main__":
+    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
+    fetch_classes(
+        folder / "plan.tsv",
+        folder / "candidates.tsv",
+        read_class_set(folder / "classes.tsv"),
+        {"in": {"train": 12, "test": 6}},
+        0.5,
+        folder / "images",
+        folder / "cache",
+        options=FetchOptions(threads=threads, backoff_s=0.01),
+    )

@@ -1,0 +1,73 @@
+import os
+
+import pytest
+
+from parley.errors import ParleyError
+from parley.fetch.cache import Cache
+from parley.fetch.outcomes import Answer, ErrorClass
+from parley.keys import image_key
+
+URL = "http://example.org/Gänse.jpg"
+KEY = image_key(URL)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(URL, body=b"line one\nline two\n\x00\xff", http_status=200, attempts=2, seconds=1.25),
+        Answer(URL, body=b"", http_status=200),
+        Answer(URL, error=ErrorClass.NOT_FOUND, http_status=404),
+        Answer(URL, error=ErrorClass.DNS),
+    ],
+)
+def test_an_answer_comes_back_as_it_was(tmp_path, answer):
+    cache = Cache(tmp_path / "cache", 1000)
+    assert cache.load(KEY) is None
+    cache.store(KEY, answer)
+    assert cache.load(KEY) == answer
+
+
+def test_a_later_answer_takes_the_place_of_an_earlier_one(tmp_path):
+    cache = Cache(tmp_path, 1000)
+    cache.store(KEY, Answer(URL, error=ErrorClass.READ_TIMEOUT))
+    cache.store(KEY, Answer(URL, body=b"image", http_status=200))
+    assert cache.load(KEY).body == b"image"
+
+
+@pytest.mark.parametrize("left", [0, 1, 40, -1])
+def test_a_file_cut_short_or_spoilt_is_not_relied_on(tmp_path, left):
+    cache = Cache(tmp_path, 1000)
+    cache.store(KEY, Answer(URL, body=b"image bytes", http_status=200))
+    path = cache.path_of(KEY)
+    path.write_bytes(path.read_bytes()[:left])
+    assert cache.load(KEY) is None
+    path.write_bytes(b'{"format": 1}\n')
+    assert cache.load(KEY) is None
+    path.write_bytes(b"[1, 2]\n")
+    assert cache.load(KEY) is None
+
+
+def test_too_large_counts_only_under_the_cap_it_was_found_under(tmp_path):
+    Cache(tmp_path, 1000).store(KEY, Answer(URL, error=ErrorClass.TOO_LARGE, http_status=200))
+    assert Cache(tmp_path, 1000).load(KEY).error is ErrorClass.TOO_LARGE
+    assert Cache(tmp_path, 500).load(KEY).error is ErrorClass.TOO_LARGE
+    assert Cache(tmp_path, 1001).load(KEY) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ParleyError, match="cannot be written to"):
+        Cache(tmp_path, 1000).store(KEY, Answer(URL, body=b"image"))
+
+
+def test_a_cache_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "cache").write_text("not a folder")
+    with pytest.raises(ParleyError, match=r"image cache .* cannot be written to"):
+        Cache(tmp_path / "cache", 1000).store(KEY, Answer(URL, body=b"image"))
+
+
+def test_nothing_is_left_beside_the_answers(tmp_path):
+    cache = Cache(tmp_path, 1000)
+    cache.store(KEY, Answer(URL, body=b"image"))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [KEY]

@@ -1,0 +1,186 @@
+"""The client against a real server: what each behaviour is called, and how often it is asked."""
+
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+
+from parley.errors import ParleyError
+from parley.fetch import client as client_module
+from parley.fetch.client import Client
+from parley.fetch.options import FetchOptions
+from parley.fetch.outcomes import ErrorClass
+
+QUICK = FetchOptions(
+    threads=4,
+    attempts=3,
+    connect_timeout_s=1.0,
+    read_timeout_s=0.4,
+    deadline_s=0.8,
+    backoff_s=0.01,
+    max_bytes=200_000,
+    contact="mailto:someone@example.org",
+)
+
+
+def test_an_image_comes_whole_with_one_request(web):
+    answer = Client(QUICK).get(web.url("image/a.jpg"))
+    assert answer.error is None
+    assert answer.http_status == 200
+    assert answer.body is not None
+    assert answer.body.startswith(b"\xff\xd8")
+    assert answer.body.endswith(b"\xff\xd9")
+    assert answer.attempts == 1
+    assert web.requests() == ["image/a.jpg"]
+
+
+def test_the_client_says_who_it_is(web):
+    Client(QUICK).get(web.url("image/a.jpg"))
+    (agent,) = web.user_agents()
+    assert agent.startswith("parley/")
+    assert "mailto:someone@example.org" in agent
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "requests"),
+    [
+        (404, ErrorClass.NOT_FOUND, 1),
+        (410, ErrorClass.GONE, 1),
+        (403, ErrorClass.FORBIDDEN, 1),
+        (418, ErrorClass.HTTP_ERROR, 1),
+        (302, ErrorClass.HTTP_ERROR, 1),
+        (429, ErrorClass.RATE_LIMITED, 3),
+        (500, ErrorClass.SERVER_ERROR, 3),
+        (503, ErrorClass.SERVER_ERROR, 3),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(web, status, error, requests):
+    answer = Client(QUICK).get(web.url(f"status/{status}/a.jpg"))
+    assert (answer.error, answer.http_status, answer.attempts) == (error, status, requests)
+    assert answer.body is None
+    assert web.count(f"status/{status}/a.jpg") == requests
+
+
+def test_a_failure_that_passes_gives_the_image(web):
+    answer = Client(QUICK).get(web.url("flaky/2/503/a.jpg"))
+    assert answer.error is None
+    assert answer.attempts == web.count("flaky/2/503/a.jpg") == 3
+
+
+def test_retry_after_is_obeyed(web):
+    started = time.monotonic()
+    answer = Client(QUICK).get(web.url("limited/1/a.jpg"))
+    assert answer.error is None
+    assert time.monotonic() - started >= 1.0
+    assert web.count("limited/1/a.jpg") == 2
+
+
+def test_a_long_retry_after_is_left_for_a_later_run(web):
+    answer = Client(QUICK).get(web.url("limited/3600/a.jpg"))
+    assert (answer.error, answer.attempts) == (ErrorClass.RATE_LIMITED, 1)
+
+
+def test_retry_after_may_be_a_date(web):
+    far = "limited/Fri,%2001%20Jan%202999%2000:00:00%20GMT/a.jpg"
+    assert Client(QUICK).get(web.url(far)).error is ErrorClass.RATE_LIMITED
+    past = "limited/Thu,%2001%20Jan%201970%2000:00:00%20GMT/a.jpg"
+    assert Client(QUICK).get(web.url(past)).error is None
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "attempts"),
+    [
+        ("silent/a.jpg", ErrorClass.READ_TIMEOUT, 1),
+        ("drip/a.jpg", ErrorClass.DEADLINE, 1),
+        ("dripheaders/a.jpg", ErrorClass.DEADLINE, 1),
+    ],
+)
+def test_a_slow_server_is_given_up_in_time(web, path, error, attempts):
+    started = time.monotonic()
+    answer = Client(replace(QUICK, attempts=attempts)).get(web.url(path))
+    assert answer.error is error
+    assert time.monotonic() - started < 2 * QUICK.deadline_s
+
+
+def test_a_deadline_is_not_tried_again(web):
+    Client(QUICK).get(web.url("drip/b.jpg"))
+    assert web.count("drip/b.jpg") == 1
+
+
+def test_a_reset_is_tried_again(web):
+    assert Client(QUICK).get(web.url("reset/1/a.jpg")).error is None
+    assert web.count("reset/1/a.jpg") == 2
+    lasting = Client(QUICK).get(web.url("reset/9/a.jpg"))
+    assert lasting.error in (ErrorClass.RESET, ErrorClass.INCOMPLETE)
+    assert lasting.attempts == 3
+
+
+def test_fewer_bytes_than_announced_are_incomplete(web):
+    assert Client(QUICK).get(web.url("short/a.jpg")).error is ErrorClass.INCOMPLETE
+
+
+def test_an_endless_body_is_cut_at_the_cap(web):
+    answer = Client(replace(QUICK, deadline_s=5.0)).get(web.url("endless/a.jpg"))
+    assert (answer.error, answer.body) == (ErrorClass.TOO_LARGE, None)
+
+
+def test_an_announced_size_over_the_cap_is_not_read(web):
+    answer = Client(replace(QUICK, max_bytes=500)).get(web.url("image/a.jpg"))
+    assert answer.error is ErrorClass.TOO_LARGE
+
+
+def test_redirects_are_followed_up_to_the_cap(web):
+    client = Client(replace(QUICK, max_redirects=3))
+    assert client.get(web.url("redirect/3/a.jpg")).error is None
+    assert client.get(web.url("redirect/4/b.jpg")).error is ErrorClass.REDIRECT_LOOP
+    assert client.get(web.url("loop/c.jpg")).error is ErrorClass.REDIRECT_LOOP
+    assert web.count("loop/c.jpg") == 4
+
+
+def test_a_redirect_off_the_web_is_refused(web):
+    assert Client(QUICK).get(web.url("away/a.jpg")).error is ErrorClass.BAD_REDIRECT
+
+
+def test_what_is_not_http_is_a_protocol_error(web):
+    assert Client(QUICK).get(web.url("garbage/a.jpg")).error is ErrorClass.PROTOCOL
+
+
+def test_hosts_that_cannot_be_reached():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    assert Client(QUICK).get(f"http://127.0.0.1:{port}/a.jpg").error is ErrorClass.REFUSED
+    assert Client(QUICK).get("http://nowhere.invalid/a.jpg").error is ErrorClass.DNS
+
+
+def test_tls_to_a_plain_server_fails_as_tls(web):
+    assert Client(QUICK).get(web.url("image/a.jpg").replace("http:", "https:")).error is ErrorClass.TLS
+
+
+@pytest.mark.parametrize("url", ["http://", "http:///a.jpg", "http://[::1/a.jpg", f"http://{'a' * 70}.example/a.jpg"])
+def test_a_url_without_a_usable_host_is_a_bad_url(url):
+    assert Client(QUICK).get(url).error is ErrorClass.BAD_URL
+
+
+def test_a_non_ascii_path_is_asked_for_in_percent_encoding(web):
+    answer = Client(QUICK).get(web.url("image/Gänse und Möwen.jpg"))
+    assert answer.error is None
+    assert web.requests() == ["image/G%C3%A4nse%20und%20M%C3%B6wen.jpg"]
+
+
+def test_an_outage_stops_the_work_in_place_of_using_up_the_reserves(monkeypatch):
+    monkeypatch.setattr(client_module, "UNREACHABLE_IN_A_ROW", 3)
+    client = Client(QUICK)
+    client.get("http://a.invalid/1.jpg")
+    client.get("http://b.invalid/2.jpg")
+    with pytest.raises(ParleyError, match="Look to the network"):
+        client.get("http://c.invalid/3.jpg")
+
+
+def test_an_answer_in_between_says_that_the_network_is_there(web, monkeypatch):
+    monkeypatch.setattr(client_module, "UNREACHABLE_IN_A_ROW", 2)
+    client = Client(QUICK)
+    for name in "abc":
+        assert client.get(f"http://{name}.invalid/1.jpg").error is ErrorClass.DNS
+        assert client.get(web.url(f"status/404/{name}.jpg")).error is ErrorClass.NOT_FOUND

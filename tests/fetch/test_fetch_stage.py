@@ -1,0 +1,281 @@
+"""The stage from plan to tar and manifest, against a real server and local files."""
+
+import csv
+import hashlib
+import subprocess
+import sys
+import tarfile
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from parley.classes import ImageClass
+from parley.errors import ParleyError
+from parley.fetch.client import Client
+from parley.fetch.options import FetchOptions
+from parley.fetch.outcomes import MANIFEST_COLUMNS
+from parley.fetch.stage import fetch_classes
+from parley.files import read_table, write_table
+from parley.keys import image_key
+from parley.selection import select
+from parley.sources import SourceOptions
+from parley.splits import plan_by_class, write_plan
+
+QUICK = FetchOptions(threads=4, read_timeout_s=0.4, deadline_s=1.0, backoff_s=0.01, min_side=20)
+COUNTS = {"in": {"train": 12, "test": 6}}
+LION = ImageClass("lion", "n02129165", "in")
+HEN = ImageClass("hen", "n01514859", "in")
+
+
+class Job:
+    """A folder with a plan, and the fetch of it."""
+
+    def __init__(self, folder: Path, urls: dict[ImageClass, list[str]], seed: int = 1) -> None:
+        self.folder, self.classes = folder, list(urls)
+        folder.mkdir(exist_ok=True)
+        write_table(
+            folder / "classes.tsv", ["class", "wnid", "domain"], [(one.name, one.wnid, "in") for one in self.classes]
+        )
+        write_table(folder / "urls.tsv", ["class", "url"], [(one.name, url) for one in urls for url in urls[one]])
+        options = SourceOptions("manifest", manifest=folder / "urls.tsv", root=folder)
+        select(options, self.classes, COUNTS, folder / "candidates.tsv", on_shortage="accept")
+        write_plan(folder / "candidates.tsv", self.classes, COUNTS, seed, folder / "plan.tsv")
+
+    def fetch(self, margin=0.5, options=QUICK, out="images", cache="cache", root=None):
+        return fetch_classes(
+            self.folder / "plan.tsv",
+            self.folder / "candidates.tsv",
+            self.classes,
+            COUNTS,
+            margin,
+            self.folder / out,
+            self.folder / cache,
+            root,
+            options,
+        )
+
+    def manifest(self, name="lion", out="images"):
+        return read_table(self.folder / out / f"{name}.tsv", MANIFEST_COLUMNS)
+
+    def members(self, name="lion", out="images"):
+        with tarfile.open(self.folder / out / f"{name}.tar") as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar}
+
+    def reserves(self, name="lion"):
+        return dict(plan_by_class(self.folder / "plan.tsv"))[name]
+
+
+def files_below(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def images(web, number, behaviour="image", start=0):
+    return [web.url(f"{behaviour}/{index}.jpg") for index in range(start, start + number)]
+
+
+def test_tar_and_manifest_hold_the_plans_first_images(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 60)})
+    tally = job.fetch()
+    reserves = job.reserves()
+    expected = reserves["train"][:18] + reserves["test"][:9]
+    rows = job.manifest()
+    assert [row["key"] for row in rows] == expected
+    assert [row["status"] for row in rows] == ["ok"] * 27
+    assert list(job.members()) == [f"{key}.jpg" for key in expected]
+    for row, body in zip(rows, job.members().values(), strict=True):
+        assert row["key"] == image_key(row["url"])
+        assert row["sha256"] == hashlib.sha256(body).hexdigest()
+        assert int(row["bytes"]) == len(body)
+        assert (row["width"], row["height"], row["http_status"], row["error_class"]) == ("48", "40", "200", "")
+    assert (tally.tried, tally.ok, tally.errors) == (27, 27, Counter())
+    assert Counter(web.requests()) == Counter(row["url"].removeprefix(web.base + "/") for row in rows)
+
+
+def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
+    bad = {
+        "status/404": "not_found",
+        "status/500": "server_error",
+        "html": "html",
+        "empty": "empty",
+        "placeholder": "placeholder",
+        "truncated": "truncated",
+        "noise": "undecodable",
+        "tiny": "too_small",
+        "bomb": "bomb",
+        "silent": "read_timeout",
+        "away": "bad_redirect",
+    }
+    urls = [web.url(f"{behaviour}/a.jpg") for behaviour in bad]
+    # Fewer good images than are wanted, so that every candidate is tried.
+    job = Job(tmp_path, {LION: urls + images(web, 10)})
+    tally = job.fetch(options=replace(QUICK, attempts=1))
+    rows = job.manifest()
+    assert {row["url"]: row["error_class"] for row in rows if row["status"] == "failed"} == dict(
+        zip(urls, bad.values(), strict=True)
+    )
+    assert tally.tried == len(rows) == len(bad) + 10
+    assert tally.ok + tally.errors.total() == tally.tried
+    assert tally.errors == Counter(bad.values())
+    assert len(job.members()) == 10
+
+
+def test_a_dead_link_is_replaced_from_its_own_reserve_and_moves_no_other(web, tmp_path):
+    urls = images(web, 60, "mortal")
+    job = Job(tmp_path, {LION: urls})
+    job.fetch(margin=0, out="before", cache="a")
+    reserves = job.reserves()
+    dead = next(url for url in urls if image_key(url) == reserves["train"][4])
+    Client(QUICK).get(dead.replace("mortal", "kill"))
+    job.fetch(margin=0, out="after", cache="b")
+    rows = job.manifest(out="after")
+    assert [row["key"] for row in rows] == reserves["train"][:13] + reserves["test"][:6]
+    assert [row["url"] for row in rows if row["status"] == "failed"] == [dead]
+    before, after = set(job.members(out="before")), set(job.members(out="after"))
+    assert before - after == {f"{reserves['train'][4]}.jpg"}
+    assert after - before == {f"{reserves['train'][12]}.jpg"}
+
+
+def test_a_second_run_makes_no_request_and_the_same_files(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 30) + images(web, 10, "status/404"), HEN: images(web, 30, start=100)})
+    job.fetch()
+    first, requests = files_below(tmp_path / "images"), len(web.requests())
+    assert set(first) == {"lion.tar", "lion.tsv", "hen.tar", "hen.tsv"}
+    job.fetch(out="again")
+    assert len(web.requests()) == requests
+    assert files_below(tmp_path / "again") == first
+
+
+def test_threads_do_not_change_the_files(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 40) + images(web, 20, "status/404")})
+    job.fetch(out="one", cache="a", options=replace(QUICK, threads=1))
+    job.fetch(out="many", cache="b", options=replace(QUICK, threads=16))
+    assert (tmp_path / "one/lion.tar").read_bytes() == (tmp_path / "many/lion.tar").read_bytes()
+    assert timeless(job.manifest(out="one")) == timeless(job.manifest(out="many"))
+
+
+def test_cached_bytes_are_judged_again(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20)})
+    job.fetch()
+    requests = len(web.requests())
+    tally = job.fetch(out="again", options=replace(QUICK, min_side=41))
+    assert tally.errors == {"too_small": 20}
+    assert len(web.requests()) == requests
+
+
+def test_only_transient_failures_are_asked_about_again_and_only_if_wanted(web, tmp_path):
+    urls = [web.url("flaky/3/503/a.jpg"), web.url("status/404/b.jpg"), web.url("html/c.jpg")]
+    job = Job(tmp_path, {LION: urls})
+    assert job.fetch().errors == {"server_error": 1, "not_found": 1, "html": 1}
+    requests = Counter(web.requests())
+    assert requests == {"flaky/3/503/a.jpg": 3, "status/404/b.jpg": 1, "html/c.jpg": 1}
+    assert job.fetch(options=replace(QUICK, retry_failed=False)).errors["server_error"] == 1
+    assert Counter(web.requests()) == requests
+    assert job.fetch().errors == {"not_found": 1, "html": 1}
+    assert Counter(web.requests()) == requests + Counter({"flaky/3/503/a.jpg": 1})
+
+
+@pytest.mark.parametrize(
+    "finished", [12, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 3, 20, 30, 45))]
+)
+def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, finished):
+    threads = 4
+    job = Job(tmp_path, {LION: images(web, 40, "late/15"), HEN: images(web, 40, "late/15", start=100)})
+    script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), str(threads)]
+    with subprocess.Popen(script) as process:
+        until = time.monotonic() + 30
+        while len(cached_keys(tmp_path)) < finished and time.monotonic() < until:
+            time.sleep(0.005)
+        process.kill()
+    kept = cached_keys(tmp_path)
+    assert len(kept) >= finished
+    subprocess.run(script, check=True, timeout=60)
+    asked = Counter(image_key(web.url(path)) for path in web.requests())
+    assert {asked[key] for key in kept} == {1}
+    assert asked.total() - len(asked) <= threads
+    job.fetch(cache="other", out="undisturbed", options=replace(QUICK, deadline_s=5.0))
+    assert len(web.requests()) - asked.total() == len(asked)
+    for name in ("lion", "hen"):
+        assert (tmp_path / f"images/{name}.tar").read_bytes() == (tmp_path / f"undisturbed/{name}.tar").read_bytes()
+        assert timeless(job.manifest(name)) == timeless(job.manifest(name, "undisturbed"))
+
+
+def cached_keys(folder):
+    return {path.name for path in (folder / "cache").glob("*/" + "?" * 32) if not path.name.startswith(".")}
+
+
+def timeless(rows):
+    return [{**row, "seconds": ""} for row in rows]
+
+
+def test_two_jobs_may_share_a_cache(web, tmp_path):
+    Job(tmp_path, {LION: images(web, 40, "late/5")})
+    script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), "4"]
+    with subprocess.Popen(script) as first, subprocess.Popen(script) as second:
+        assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert len(list((tmp_path / "cache").glob("*/*"))) == 27
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_local_files_and_tar_members_are_read_below_the_root(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(30):
+        Image.new("RGB", (30, 30), (number, 0, 0)).save(root / f"{number}.png")
+    with tarfile.open(root / "more.tar", "w") as tar:
+        for number in range(10):
+            Image.new("RGB", (30, 30), (0, number + 1, 0)).save(tmp_path / "one.png")
+            tar.add(tmp_path / "one.png", f"{number}.png")
+    entries = [f"{number}.png" for number in range(30)] + [f"more.tar!{number}.png" for number in range(10)]
+    job = Job(tmp_path / "job", {LION: [*entries, "../job/plan.tsv"]})
+    tally = job.fetch(margin=9, root=root)
+    assert (tally.tried, tally.ok, tally.errors) == (41, 40, {"outside_root": 1})
+    assert {row["http_status"] for row in job.manifest()} == {""}
+    assert {Path(name).suffix for name in job.members()} == {".png"}
+    assert not (tmp_path / "job" / "cache").exists()
+
+
+def test_tar_headers_say_nothing_of_when_or_by_whom(web, tmp_path):
+    job = Job(tmp_path, {LION: [*images(web, 10), web.url("format/GIF/P/a"), web.url("format/WEBP/RGB/b")]})
+    job.fetch()
+    with tarfile.open(tmp_path / "images/lion.tar") as tar:
+        headers = tar.getmembers()
+    assert {(one.mtime, one.uid, one.gid, one.uname, one.gname, one.mode) for one in headers} == {
+        (0, 0, 0, "", "", 0o644)
+    }
+    assert {Path(one.name).suffix for one in headers} == {".jpg", ".gif", ".webp"}
+
+
+def test_a_plan_of_other_candidates_is_refused(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20)})
+    lines = (tmp_path / "candidates.tsv").read_text().splitlines()
+    (tmp_path / "candidates.tsv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(ParleyError, match="disagree about class 'lion'"):
+        job.fetch()
+
+
+def test_a_class_that_the_plan_lacks_is_named(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20)})
+    job.classes.append(HEN)
+    with pytest.raises(ParleyError, match="lacks the classes hen"):
+        job.fetch()
+
+
+def test_bad_options_are_all_told_before_any_request(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20)})
+    with pytest.raises(ParleyError) as error:
+        job.fetch(options=FetchOptions(threads=0, read_timeout_s=-1, verify="maybe"))
+    assert len(error.value.findings) == 3
+    assert web.requests() == []
+
+
+def test_the_manifest_reads_as_plain_tsv(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20)})
+    job.fetch()
+    with (tmp_path / "images/lion.tsv").open(newline="") as stream:
+        rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert tuple(rows[0]) == MANIFEST_COLUMNS
+    assert {len(row) for row in rows} == {len(MANIFEST_COLUMNS)}

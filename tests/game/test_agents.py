@@ -1,0 +1,48 @@
+"""The agents have the size and shape of the 2017 code's."""
+
+import pytest
+import torch
+
+from parley.game.agents import make_agents
+from parley.game.settings import GameSettings
+
+
+def sizes(**options):
+    agents = make_agents(GameSettings(**options), feature_size=512, word_size=100, seed=1)
+    return [sum(parameter.numel() for parameter in network.parameters()) for network in agents]
+
+
+# Counted from the 2017 code at d = 32, 512-d images, 100-d words.
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"preset": "Fixed"}, [148_032, 42_146, 145_001, 49_001]),
+        ({"preset": "Adaptive"}, [148_032, 42_146, 145_001, 49_001]),
+        ({"mix": "mou"}, [172_608, 42_146, 145_001, 49_001]),
+        ({"preset": "AdaptiveAttention"}, [544_321, 42_146, 145_001, 49_001]),
+        ({"preset": "FixedAttention", "mix": "mou"}, [568_897, 42_146, 145_001, 49_001]),
+        ({"description_attention": True}, [148_032, 52_835, 145_001, 49_001]),
+    ],
+)
+def test_parameter_counts_are_those_of_the_original(options, expected):
+    assert sizes(**options) == expected
+
+
+def test_initial_weights_depend_on_the_seed_and_not_on_what_was_drawn_before():
+    first = make_agents(GameSettings(), 512, 100, seed=3)
+    torch.rand(17)
+    again = make_agents(GameSettings(), 512, 100, seed=3)
+    other = make_agents(GameSettings(), 512, 100, seed=4)
+    for one, two, three in zip(first, again, other, strict=True):
+        for a, b, c in zip(one.parameters(), two.parameters(), three.parameters(), strict=True):
+            assert torch.equal(a, b)
+            assert a.dim() < 2 or not torch.equal(a, c)
+
+
+def test_matrices_are_drawn_by_xaviers_rule_and_biases_are_zero():
+    receiver = make_agents(GameSettings(), 512, 100, seed=5).receiver
+    matrix = receiver.listen.weight_hh_l0
+    rows, columns = matrix.shape
+    expected = (2 / (rows + columns)) ** 0.5
+    assert matrix.std().item() == pytest.approx(expected, rel=0.05)
+    assert torch.count_nonzero(receiver.listen.bias_ih_l0) == 0

@@ -1,0 +1,216 @@
+"""A web server with a behaviour on each path, run in a process of its own: `image_server.py <log> <seconds>`.
+
+It prints its port, adds the path of each request to the log, and ends when its standard input is
+closed or the seconds are over. Paths are /<test>/<behaviour>[/<argument>]/<name>, and pictures
+differ by path, so that no two URLs have the same bytes unless the behaviour says so.
+"""
+
+import hashlib
+import http.server
+import io
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+import zlib
+from collections import Counter
+
+from PIL import Image
+
+SLOW_PIECES_S = 0.1
+LONGEST_S = 20.0
+log_lock = threading.Lock()
+asked: Counter[str] = Counter()
+
+
+def picture(name: str, format_name: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (48, 40)) -> bytes:
+    noise = b"".join(hashlib.sha256(f"{name}{number}".encode()).digest() for number in range(8))
+    small = Image.frombytes("RGB", (8, 8), noise[:192]).resize(size)
+    out = io.BytesIO()
+    small.convert(mode).save(out, format_name)
+    return out.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(width: int, height: int, pixels: bytes) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+def placeholder() -> bytes:
+    """A PNG of as many bytes as Flickr's picture for a photo taken down; the picture itself is made up."""
+    png = picture("placeholder", "PNG", "L", (40, 40))
+    filling = 2051 - len(png) - 12
+    assert filling > 0, len(png)
+    return png[:-12] + chunk(b"tEXt", b"c\0" + b"x" * (filling - 2)) + png[-12:]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        with log_lock:
+            asked[self.path] += 1
+            os.write(LOG, f"{self.path}\t{self.headers['User-Agent']}\n".encode())
+        _, _, behaviour, *rest = self.path.split("/")
+        getattr(self, f"on_{behaviour}")(*rest)
+
+    def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def on_image(self, *_: str) -> None:
+        self.answer(picture(self.path))
+
+    def on_text(self, name: str) -> None:
+        self.answer(name.encode() * 100_000)
+
+    def on_format(self, format_name: str, mode: str, *_: str) -> None:
+        self.answer(picture(self.path, format_name, mode))
+
+    def on_mortal(self, _name: str) -> None:
+        if asked[self.path.replace("/mortal/", "/kill/")]:
+            self.answer(b"", 404)
+        else:
+            self.answer(picture(self.path))
+
+    def on_kill(self, _name: str) -> None:
+        self.answer(b"")
+
+    def on_same(self, *_: str) -> None:
+        self.answer(picture("same"))
+
+    def on_status(self, status: str, *_: str) -> None:
+        self.answer(b"<html>no</html>", int(status))
+
+    def on_flaky(self, failures: str, status: str, *_: str) -> None:
+        if asked[self.path] <= int(failures):
+            self.answer(b"later", int(status))
+        else:
+            self.answer(picture(self.path))
+
+    def on_limited(self, retry_after: str, *_: str) -> None:
+        if asked[self.path] == 1:
+            self.answer(b"", 429, Retry_After=retry_after.replace("%20", " "))
+        else:
+            self.answer(picture(self.path))
+
+    def on_late(self, milliseconds: str, *_: str) -> None:
+        time.sleep(int(milliseconds) / 1000)
+        self.answer(picture(self.path))
+
+    def on_silent(self, *_: str) -> None:
+        time.sleep(5)
+        self.close_connection = True
+
+    def on_drip(self, *_: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.dripped(b"\xff\xd8" + bytes(1000))
+
+    def on_dripheaders(self, *_: str) -> None:
+        self.dripped(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000)
+
+    def dripped(self, body: bytes) -> None:
+        until = time.monotonic() + LONGEST_S
+        for byte in body:
+            if time.monotonic() > until:
+                break
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(SLOW_PIECES_S)
+        self.close_connection = True
+
+    def on_reset(self, times: str, *_: str) -> None:
+        if asked[self.path] > int(times):
+            self.answer(picture(self.path))
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(bytes(100))
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def on_short(self, *_: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(picture(self.path))
+        self.close_connection = True
+
+    def on_endless(self, *_: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(10_000):
+            self.wfile.write(bytes(10_000))
+        self.close_connection = True
+
+    def on_garbage(self, *_: str) -> None:
+        self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+        self.close_connection = True
+
+    def on_redirect(self, hops: str, name: str) -> None:
+        test = self.path.split("/")[1]
+        target = f"../{int(hops) - 1}/{name}" if int(hops) > 1 else f"/{test}/image/{name}"
+        self.answer(b"", 302, Location=target)
+
+    def on_loop(self, *_: str) -> None:
+        self.answer(b"", 301, Location=self.path)
+
+    def on_away(self, *_: str) -> None:
+        self.answer(b"", 302, Location="file:///etc/hostname")
+
+    def on_html(self, *_: str) -> None:
+        self.answer(b"\n <!DOCTYPE html><html><body>Photo not available</body></html>", Content_Type="image/jpeg")
+
+    def on_placeholder(self, *_: str) -> None:
+        self.answer(placeholder())
+
+    def on_empty(self, *_: str) -> None:
+        self.answer(b"")
+
+    def on_truncated(self, *_: str) -> None:
+        whole = picture(self.path, size=(400, 400))
+        self.answer(whole[: len(whole) // 2])
+
+    def on_noise(self, *_: str) -> None:
+        self.answer(hashlib.sha512(self.path.encode()).digest() * 50)
+
+    def on_tiny(self, *_: str) -> None:
+        self.answer(picture(self.path, size=(16, 200)))
+
+    def on_bomb(self, *_: str) -> None:
+        self.answer(png_of(30_000, 30_000, bytes(1000)))
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that hang up are what is tested."""
+
+
+if __name__ == "__main__":
+    LOG = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    ended = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    ended.wait(float(sys.argv[2]))

@@ -1,0 +1,36 @@
+"""What metrics find in recorded conversations is what evaluation found while they were held."""
+
+import pytest
+import torch
+from made_runs import write_evaluation
+
+from parley.evaluation import play, score
+from parley.game.agents import make_agents
+from parley.game.payloads import Descriptions, Images
+from parley.game.settings import GameSettings
+from parley.messages import write_messages
+from parley.metrics.analysis import analyse_run
+
+IMAGES, CANDIDATES, IDS = 37, 6, [3, 1, 4, 15, 9, 2]
+
+
+@pytest.mark.parametrize("preset", ["Adaptive", "Fixed"])
+def test_the_numbers_agree(tmp_path, preset):
+    game = GameSettings(preset=preset, message_bits=5, max_exchanges=4)
+    draw = torch.Generator().manual_seed(4)
+    agents = make_agents(game, 11, 8, seed=2)
+    images = Images(torch.randn(IMAGES, 11, generator=draw))
+    places = torch.arange(IMAGES) % CANDIDATES
+    played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10)
+    own = tmp_path / "runs" / "adaptive" / "3"
+    keys = [f"{number:032x}" for number in range(IMAGES)]
+    write_evaluation(own, {"test": score(played, 2)}, seed=3)
+    about = {"run": "adaptive", "seed": 3, "part": "test", "step": 100}
+    write_messages(own / "messages.hdf5", played, keys, [f"class {label}" for label in IDS], IDS, about)
+
+    analysis = analyse_run(own)
+    found, expected = analysis["parts"]["test"], score(played, 2)
+    assert analysis["warnings"] == []
+    for ours, theirs in (("n", "n"), ("nll_nats", "nll"), *((name, name) for name in expected if name in found)):
+        assert found[ours] == pytest.approx(expected[theirs], abs=1e-6), ours
+    assert found["messages"]["keys"] == keys

@@ -1,0 +1,340 @@
+import csv
+import html
+import io
+import json
+import re
+import tarfile
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from made_runs import Talk, make_experiment, write_messages
+from PIL import Image
+
+from parley.errors import ParleyError
+from parley.figures.draw import draw_figures
+from parley.figures.names import figure_names
+from parley.files import write_json
+from parley.metrics.analysis import analyse_run
+from parley.metrics.conversations import read_conversations
+from parley.metrics.records import read_evaluation
+from parley.report.examples import choose_examples
+from parley.report.funnel import read_funnel
+from parley.report.inline import inline_figure
+from parley.report.page import build_report
+from parley.report.thumbnails import read_thumbnails
+from parley.summary import failed_seeds, summarise, write_summary
+
+HOSTILE = ("<script>alert(1)</script>", "\"quoted\" & 'so'", "שלום", "😀 {{ 7 * 7 }}")
+
+
+COUNTS = {"candidates": 10, "tried": 8, "ok": 5, "duplicates": 1, "spare": 1, "kept": 3, "wanted": 3}
+COUNTS["rejected"] = {"a": 1, "b": 2}
+
+
+class Page(HTMLParser):
+    """What a test asks of the page: its tags, its text, and the values in its tables' cells."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.ids = []
+        self.values = {}
+        self.text = ""
+        self._row = self._metric = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag == "tr":
+            self._row = (attributes.get("data-run"), attributes.get("data-part"))
+        if tag == "td":
+            self._metric = attributes.get("data-metric")
+        if tag == "data" and self._metric:
+            self.values.setdefault((*self._row, self._metric), []).append(float(attributes["value"]))
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+STUB = '<svg xmlns="http://www.w3.org/2000/svg" width="360pt" height="90pt" viewBox="0 0 360 90"><g id="a"/></svg>'
+
+
+def stub_figures(folder, runs):
+    """Empty figures in place of drawn ones: most tests are about the page around them."""
+    folder.mkdir(parents=True)
+    for name in figure_names(runs):
+        (folder / f"{name}.svg").write_text(STUB)
+
+
+def build(folder, expected=None, extra=None, drawn=False, **how):
+    made = make_experiment(folder, **how)
+    for path in made.files("messages.hdf5"):
+        write_json(path.with_name("analysis.json"), analyse_run(path.parent))
+    evaluations = [read_evaluation(path) for path in made.files("evaluation.json")]
+    owners = expected or made.owners
+    rows = summarise(evaluations, owners)
+    write_summary(rows, failed_seeds(evaluations, owners), folder / "summary.csv", folder / "summary.json")
+    logs, selections = made.files("metrics.jsonl"), made.files("selection.json")
+    analyses = made.files("analysis.json")
+    stub_figures(folder / "figures", list(how.get("runs", ("adaptive",))))
+    if drawn:
+        # One run's figures are enough: drawing takes longer than all the rest.
+        own = [row for row in rows if row.run == "adaptive"]
+        write_summary(own, [], folder / "one.csv", folder / "one.json")
+        draw_figures(folder / "one.json", analyses, logs, selections, folder / "figures")
+    out = folder / "report.html"
+    inputs = {
+        "summary_json": folder / "summary.json",
+        "analyses": analyses,
+        "metrics_logs": logs,
+        "evaluations": made.files("evaluation.json"),
+        "selections": selections,
+        "messages": made.files("messages.hdf5"),
+        "funnel": None,
+        "words_missing": None,
+        "figures_folder": folder / "figures",
+        "config": {"experiment": "made-up", "game": {"preset": "Adaptive", "message_bits": 4}},
+        "versions": {"parley": "0.1.0"},
+        "out": out,
+    }
+    build_report(**(inputs | (extra or {})))
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A page with everything on it: two runs, a failed seed, unseen classes, hostile names."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "funnel.json").write_text(json.dumps({"classes": {name: {"test": COUNTS} for name in HOSTILE}}))
+    (folder / "missing.tsv").write_text("word\tclasses\tvector\n<i>blurgh</i>\tx\tzero\n")
+    owners = [(run, seed) for run in ("adaptive", "fixed") for seed in (0, 1, 2)]
+    text = build(
+        folder,
+        expected=[*owners, ("fixed", 3)],
+        labels=HOSTILE,
+        unseen=("emu", "gnu"),
+        runs=("adaptive", "fixed"),
+        drawn=True,
+        extra={
+            "funnel": folder / "funnel.json",
+            "words_missing": folder / "missing.tsv",
+            "config": {"experiment": "</title><script>", "note": "</pre><script>alert(2)</script>"},
+        },
+    )
+    return folder, text
+
+
+def test_the_numbers_of_the_table_are_those_of_the_summary(whole):
+    folder, text = whole
+    with (folder / "summary.csv").open(newline="") as stream:
+        table = {(row["run"], row["part"], row["metric"]): row for row in csv.DictReader(stream)}
+    values = Page(text).values
+    assert len(values) == 2 * 3 * 3
+    for place, found in values.items():
+        row = table[place]
+        assert found == [float(row[name]) for name in ("mean", "low", "high")]
+
+
+def test_rounded_text_stands_beside_the_whole_value(whole):
+    _, text = whole
+    pairs = re.findall(r'<data value="([^"]+)">([^<]+)</data>', text)
+    assert len(pairs) > 50
+    for value, shown in pairs:
+        decimals = len(shown.partition(".")[2])
+        assert f"{float(value):.{decimals}f}" == shown
+
+
+def test_the_page_asks_nobody_for_anything(whole):
+    _, text = whole
+    assert "http:" not in text
+    assert "https:" not in text
+    for tag, attributes in Page(text).tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "action", "srcset", "data", "poster"):
+            target = attributes.get(name)
+            assert target is None or target.startswith(("#", "data:image/jpeg;base64,"))
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_hostile_names_are_text(whole):
+    _, text = whole
+    page = Page(text)
+    assert not [tag for tag, attributes in page.tags if tag == "script" or any(n.startswith("on") for n in attributes)]
+    for name in HOSTILE:
+        assert name in page.text
+    assert "</title><script>" in page.text
+    assert "<i>blurgh</i>" in page.text
+    assert "alert(2)" in page.text
+    assert "49" not in html.unescape(text).partition("😀 ")[2][:12]  # a name is no template
+
+
+def test_ids_are_unique_and_references_lead_somewhere(whole):
+    _, text = whole
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    for _, attributes in page.tags:
+        if (attributes.get("href") or "").startswith("#"):
+            assert attributes["href"][1:] in page.ids
+        for reference in re.findall(r"url\(#([^)]*)\)", " ".join(str(value) for value in attributes.values())):
+            assert reference in page.ids
+
+
+def test_figures_follow_the_page_and_say_what_they_show(whole):
+    _, text = whole
+    drawings = [attributes for tag, attributes in Page(text).tags if tag == "svg" and "viewbox" in attributes]
+    figures = [attributes for attributes in drawings if "max-width" in attributes.get("style", "")]
+    assert len(figures) == 1 + 2 * 5
+    for attributes in drawings:
+        assert attributes["role"] == "img"
+        assert len(attributes["aria-label"]) > 8
+    assert "var(--ink)" in text
+    assert not re.search(r'style="[^"]*#[0-9a-f]{6}', text)
+
+
+def test_a_failed_seed_is_shown(whole):
+    _, text = whole
+    page = Page(text)
+    assert "1 seed of this run failed and is in no mean: seed 3." in page.text
+    assert "(1 failed)" in page.text
+
+
+def test_images_of_examples_come_from_the_tars(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (400, 300), "red").save(content, "PNG")
+    with tarfile.open(tmp_path / "cat.tar", "w") as tar:
+        for target in range(4):
+            for number in range(6):
+                member = tarfile.TarInfo(f"{target:04d}{number:04d}".ljust(32, "a") + ".png")
+                member.size = len(content.getvalue())
+                tar.addfile(member, io.BytesIO(content.getvalue()))
+    text = build(tmp_path, extra={"image_tars": [tmp_path / "cat.tar"]})
+    images = [attributes for tag, attributes in Page(text).tags if tag == "img"]
+    assert len(images) >= 2
+    assert all(attributes["alt"].startswith("Image of ") for attributes in images)
+
+
+def test_thumbnails_are_small_and_only_of_the_keys(tmp_path):
+    content = io.BytesIO()
+    Image.new("L", (400, 300)).save(content, "JPEG")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, data in (("k1.jpg", content.getvalue()), ("k2.jpg", b"no image")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    found = read_thumbnails([tmp_path / "a.tar"], ["k1", "absent"])
+    assert list(found) == ["k1"]
+    assert Image.open(io.BytesIO(found["k1"])).size == (160, 120)
+    with pytest.raises(ParleyError, match=r"k2\.jpg of .*a\.tar cannot be shown"):
+        read_thumbnails([tmp_path / "a.tar"], ["k2"])
+    with pytest.raises(ParleyError, match="cannot be read as a tar"):
+        read_thumbnails([tmp_path / "none.tar"], ["k1"])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"seeds": (0,)}, {"skill": -30.0}, {"labels": ("one",), "k": 1}, {"steps": 1, "bits": 1, "seeds": (0,)}],
+    ids=["one seed", "all wrong", "one class", "one exchange of one bit"],
+)
+def test_the_page_survives_the_least_there_can_be(tmp_path, how):
+    text = build(tmp_path, **how)
+    assert "nan" not in Page(text).text.lower()
+
+
+def test_the_same_inputs_give_the_same_page(tmp_path):
+    assert build(tmp_path / "a") == build(tmp_path / "b")
+
+
+def test_messages_that_do_not_fit_the_evaluation_are_told_on_the_page(tmp_path):
+    made = make_experiment(tmp_path, seeds=(0,))
+    path = made.files("evaluation.json")[0]
+    evaluation = json.loads(path.read_text())
+    analysis = analyse_run(path.parent)
+    assert analysis["warnings"] == []
+    evaluation["parts"]["test"]["accuracy@1"] += 0.5
+    path.write_text(json.dumps(evaluation))
+    assert len(analyse_run(path.parent)["warnings"]) == 1
+
+
+def test_a_missing_figure_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ParleyError, match=r"learning-curves-adaptive\.svg cannot be read"):
+        build(tmp_path, extra={"figures_folder": tmp_path / "empty"})
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["<script>1</script>", '<image href="x.png"/>', '<g onclick="x()"/>', '<use href="http://example.org/x"/>'],
+)
+def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
+    path = tmp_path / "x.svg"
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="100pt" height="50pt">{inside}</svg>')
+    with pytest.raises(ParleyError, match="which no figure does"):
+        inline_figure(path, "x", "text")
+
+
+def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path):
+    path = tmp_path / "funnel.json"
+    classes = {"cat": {"train": COUNTS, "test": COUNTS}, "dog": {"test": COUNTS | {"tried": 9, "kept": 2}}}
+    path.write_text(json.dumps({"classes": classes}))
+    funnel = read_funnel(path)
+    assert funnel.classes["cat"]["candidates"] == 20
+    assert funnel.total == {
+        "candidates": 30,
+        "tried": 25,
+        "ok": 15,
+        "duplicates": 3,
+        "spare": 3,
+        "kept": 8,
+        "wanted": 9,
+        "rejected": {"b": 6, "a": 3},
+    }
+    assert funnel.shortages == ["dog, test: 2 images of the 3 wanted."]
+    assert funnel.complaints == [
+        "dog, test: 9 tried, but 5 good and 3 rejected make 8.",
+        "dog, test: 5 good, but 4 duplicate, spare and used ones.",
+    ]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"classes": {"cat": {"test": {"candidates": 1}}}}'])
+def test_a_file_that_is_no_funnel_is_refused(tmp_path, content):
+    path = tmp_path / "funnel.json"
+    path.write_text(content)
+    with pytest.raises(ParleyError, match="must give, under classes"):
+        read_funnel(path)
+
+
+def test_the_funnel_is_on_the_page(whole):
+    _, text = whole
+    rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in re.findall("<tr[^>]*>.*?</tr>", text, re.S)]
+    assert "All 40 32 20 4 4 12 12 b 8, a 4" in rows
+
+
+def test_examples_are_chosen_by_rule(tmp_path):
+    talks = [
+        Talk("quick", 0, [[9, 0, 0], [9, 0, 0], [0, 0, 0]], 1),
+        Talk("turned", 1, [[5, 0, 0], [0, 5, 0], [0, 0, 0]], 2),
+        Talk("long", 2, [[0, 0, 1], [0, 0, 1], [0, 0, 1]], 3),
+        Talk("wrong", 0, [[0, 0, 9], [0, 0, 0], [0, 0, 0]], 1),
+        Talk("less wrong", 0, [[0, 0, 1], [0, 0, 0], [0, 0, 0]], 1),
+    ]
+    path = write_messages(tmp_path / "messages.hdf5", talks, ["cat", "dog", "owl"])
+    chosen = {example.why: example for example in choose_examples(read_conversations(path))}
+    assert [(why, example.key) for why, example in chosen.items()] == [
+        ("Right, and quickly", "quick"),
+        ("Right after a change of mind", "turned"),
+        ("The longest", "long"),
+        ("The surest mistake", "wrong"),
+    ]
+    turned = chosen["Right after a change of mind"]
+    assert [exchange.leaders[0].label for exchange in turned.exchanges] == ["cat", "dog"]
+    assert turned.exchanges[1].leaders[0].probability == pytest.approx(np.exp(5) / (np.exp(5) + 2))
+    assert (turned.true_class, turned.predicted_class, turned.right) == ("dog", "dog", True)
+    assert len(chosen["Right, and quickly"].exchanges) == 1

@@ -1,0 +1,129 @@
+"""A config is checked whole: each mistake is told, with what to do."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from parley.config import check_k, read_schema, resolve, run_settings
+from parley.errors import ParleyError
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+WORLD = {"experiment": "tiny", "classes": "classes.tsv", "source": {"kind": "world"}}
+
+
+def findings(**changes):
+    raw = copy.deepcopy(WORLD)
+    for place, value in changes.items():
+        section = raw
+        *above, key = place.split("__")
+        for step in above:
+            section = section.setdefault(step, {})
+        section[key] = value
+    with pytest.raises(ParleyError) as caught:
+        resolve(raw, SCHEMA)
+    return caught.value.findings
+
+
+@pytest.mark.parametrize("name", ["config.yaml", *(f"config/{n}.yaml" for n in ("animals30", "mammals70", "photos"))])
+def test_every_config_that_comes_with_parley_is_valid(name):
+    config = resolve(yaml.safe_load((ROOT / name).read_text()), SCHEMA)
+    assert config["seeds"] == [1, 2, 3, 4, 5]
+
+
+def test_defaults_fill_what_is_not_named_and_nothing_else():
+    config = resolve({**WORLD, "training": {"steps": 7}}, SCHEMA)
+    assert config["training"]["steps"] == 7
+    assert config["training"]["batch_size"] == 64
+    assert config["runs"] == [{"name": "adaptive", "game": {}, "training": {}}]
+
+
+def test_the_users_config_is_left_as_it_was():
+    raw = copy.deepcopy(WORLD)
+    resolve(raw, SCHEMA)
+    assert raw == WORLD
+
+
+def test_all_mistakes_are_told_at_once():
+    told = findings(features__bakbone="resnet18", training__steps="many", source__kind="ftp")
+    assert len(told) == 3
+    assert any("features.bakbone" in one and "backbone" in one for one in told)
+    assert any("training.steps" in one and "'many'" in one for one in told)
+    assert any("source.kind" in one and "world" in one for one in told)
+
+
+def test_an_unknown_key_of_a_run_is_told_with_its_place():
+    told = findings(runs=[{"name": "a", "game": {"presset": "Fixed"}}])
+    assert told == ["Config: the key runs[0].game.presset is unknown; did you mean preset?"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"experiment": "../up"}, "experiment"),
+        ({"experiment": "a/b"}, "experiment"),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [1, 1]}, "seeds"),
+        ({"source": {}}, "kind"),
+        ({"source__kind": "folder"}, "source.folder.root"),
+        ({"source__kind": "url_list"}, "source.url_list.locations"),
+        ({"runs": [{"name": "a"}, {"name": "a"}]}, "two runs"),
+        ({"runs": [{"name": "a/b"}]}, "runs[0].name"),
+        ({"classes": None}, "classes"),
+        ({"features__preprocessing": "custom"}, "features.custom.size"),
+        ({"source__url_list": {"checksum": "md5:0"}}, "checksum"),
+        ({"training__learning_rate": 0}, "training.learning_rate"),
+    ],
+)
+def test_each_impossible_value_names_its_key(changes, words):
+    assert any(words in sentence for sentence in findings(**changes))
+
+
+def test_a_run_overrides_the_config_and_keeps_the_rest():
+    raw = {**WORLD, "game": {"message_bits": 8}, "runs": [{"name": "a", "game": {"preset": "Fixed"}}]}
+    settings = run_settings(resolve(raw, SCHEMA), "a")
+    assert settings["game"]["preset"] == "Fixed"
+    assert settings["game"]["message_bits"] == 8
+    assert settings["training"]["batch_size"] == 64
+
+
+def test_k_above_the_number_of_classes_is_told():
+    assert check_k(6, 6) == []
+    (sentence,) = check_k(7, 6)
+    assert "evaluation.k is 7" in sentence
+    assert "6 in-domain" in sentence
+
+
+def test_every_key_of_the_schema_says_what_it_is():
+    def walk(path, section):
+        for name, part in section.get("properties", {}).items():
+            assert part.get("description"), f"{path}.{name}"
+            assert "default" in part or name in section.get("required", []), f"{path}.{name}"
+            assert "properties" not in part or part["additionalProperties"] is False, f"{path}.{name}"
+            walk(f"{path}.{name}", part)
+            walk(f"{path}.{name}[]", part.get("items", {}))
+
+    walk("", SCHEMA)
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_the_schemas_game_and_training_are_those_of_the_library():
+    from parley.game.settings import GameSettings, TrainingSettings, as_mapping
+
+    config = resolve(WORLD, SCHEMA)
+    assert config["game"] == as_mapping(GameSettings())
+    assert config["training"] == as_mapping(TrainingSettings())
+
+
+def test_the_schemas_fetch_and_features_are_those_of_the_library():
+    from parley.embedding import VectorOptions
+    from parley.features.options import FeatureOptions
+    from parley.fetch.options import FetchOptions
+    from parley.options import fetch_options, network_options
+
+    config = resolve(WORLD, SCHEMA)
+    assert fetch_options(config["fetch"]) == FetchOptions()
+    assert network_options(config["features"]) == FeatureOptions()
+    assert VectorOptions(**config["words"]) == VectorOptions()

@@ -1,0 +1,71 @@
+"""Playing and counting: known answers, and independence of the batch."""
+
+import pytest
+import torch
+
+from parley.evaluation import Played, play, questions, ranks, score
+from parley.game.agents import make_agents
+from parley.game.payloads import Descriptions, Dialogue, Images
+from parley.game.settings import GameSettings
+
+
+def dialogue(scores, active, go_on):
+    """A dialogue of which only scores ``[T, B, D]``, activity and decisions ``[T, B]`` matter."""
+    exchanges, batch, _ = scores.shape
+    bits = torch.zeros(exchanges, batch, 2)
+    probs = torch.full((exchanges, batch), 0.5)
+    return Dialogue(bits, bits, torch.tensor(go_on), torch.tensor(active), bits, bits, probs, scores)
+
+
+def test_the_prediction_at_the_stop_counts():
+    # Two images, three exchanges; the first stops after one, the second after three.
+    scores = torch.tensor(
+        [[[9.0, 0, 0], [9, 0, 0]], [[0, 9, 0], [9, 0, 0]], [[0, 9, 0], [0, 0, 9]]],
+    )
+    said = dialogue(scores, [[1.0, 1], [0, 1], [0, 1]], [[0.0, 1], [1, 1], [1, 1]])
+    result = score(Played(said, torch.tensor([0, 2])), k=2)
+    assert result["accuracy@1"] == 1.0
+    assert result["length"] == 2.0  # one exchange and three
+    # Go-on bits while the dialogue was on: none of the first's, all three of the second's.
+    assert result["length_original"] == 1.5
+    assert result["chance@1"] == pytest.approx(1 / 3)
+    assert result["nll"] == pytest.approx(-torch.tensor([9.0, 0, 0]).double().log_softmax(0)[0].item())
+
+
+def test_constant_scores_are_not_right():
+    assert ranks(torch.zeros(2, 5), torch.tensor([0, 3])).tolist() == [5, 5]
+
+
+def test_ranks_equal_those_of_sorting():
+    scores = torch.rand(50, 9, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(50) % 9
+    order = scores.argsort(1, descending=True)
+    expected = [order[row].tolist().index(place) + 1 for row, place in enumerate(places.tolist())]
+    assert ranks(scores, places).tolist() == expected
+
+
+def test_k_above_the_candidates_is_cut():
+    said = dialogue(torch.rand(1, 4, 3), [[1.0] * 4], [[0.0] * 4])
+    result = score(Played(said, torch.zeros(4, dtype=torch.long)), k=10)
+    assert result["k"] == 3
+    assert result["accuracy@k"] == result["chance@k"] == 1.0
+
+
+@pytest.mark.parametrize("preset", ["Adaptive", "FixedAttention"])
+def test_the_size_of_batches_changes_nothing(preset):
+    game = GameSettings(preset=preset, message_bits=4, max_exchanges=3)
+    draw = torch.Generator().manual_seed(1)
+    attention = game.visual_attention
+    features = torch.randn(*((13, 4, 7) if attention else (13, 7)), generator=draw)
+    images = Images(features, torch.randn(13, 5, generator=draw) if attention else None)
+    descriptions = Descriptions(torch.randn(6, 8, generator=draw))
+    agents = make_agents(game, 7, 8, seed=1, context_size=5)
+    places = torch.arange(13) % 6
+    whole, pieces = (play(agents, images, places, descriptions, game, size).dialogue for size in (13, 4))
+    for one, other in zip(whole, pieces, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
+    asked = {question.name: question.candidate_ids for question in questions([0, 1, 2], {"ood": [3, 4], "transfer": []})}
+    assert asked == {"train": [0, 1, 2], "dev": [0, 1, 2], "test": [0, 1, 2], "ood": [0, 1, 2, 3, 4], "ood_alone": [3, 4]}

@@ -1,0 +1,52 @@
+import pytest
+
+from parley.errors import ParleyError
+from parley.files import write_table
+from parley.tables import header_of, stream_classes, stream_table
+
+
+def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
+    write_table(tmp_path / "t.tsv", ["a", "b", "c"], [(1, "x y", None), (2, "\u2028", '"')])
+    assert header_of(tmp_path / "t.tsv") == ["a", "b", "c"]
+    assert list(stream_table(tmp_path / "t.tsv", ["c", "a"])) == [("", "1"), ('"', "2")]
+    assert list(stream_table(tmp_path / "t.tsv", ["b"])) == [("x y",), ("\u2028",)]
+
+
+def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path):
+    (tmp_path / "t.tsv").write_bytes(b"\xef\xbb\xbfa\tb\r\n1\t2\r\n\r\n3\t4")
+    assert list(stream_table(tmp_path / "t.tsv", ["a", "b"])) == [("1", "2"), ("3", "4")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\tc\n1\t2\n", "no column b"),
+        (b"", "no column a, b"),
+        (b"a\tb\n1\t2\n3\n", "line 3: 1 fields where the header has 2"),
+        (b"a\tb\n1\t\xff\n", "not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path, content, told):
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(ParleyError, match=told):
+        list(stream_table(tmp_path / "t.tsv", ["a", "b"]))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ParleyError, match="does not exist"):
+        list(stream_table(tmp_path / "t.tsv", ["a"]))
+    with pytest.raises(ParleyError, match="does not exist"):
+        header_of(tmp_path / "t.tsv")
+
+
+def test_classes_come_one_at_a_time_and_unwanted_ones_are_passed_over(tmp_path):
+    write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("b", 2), ("a", 3), ("c", 4)])
+    a, b, c = ("a", [("3",)]), ("b", [("1",), ("2",)]), ("c", [("4",)])
+    assert list(stream_classes(tmp_path / "t.tsv", ["key"])) == [b, a, c]
+    assert list(stream_classes(tmp_path / "t.tsv", ["key"], {"a", "c"})) == [a, c]
+
+
+def test_rows_of_a_class_that_do_not_stand_together_are_refused(tmp_path):
+    write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("a", 3), ("b", 4)])
+    with pytest.raises(ParleyError, match="do not stand together"):
+        list(stream_classes(tmp_path / "t.tsv", ["key"]))

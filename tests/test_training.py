@@ -1,0 +1,142 @@
+"""Training learns, is repeatable, and leaves what the next stages need."""
+
+import json
+
+import pytest
+import torch
+
+from parley.checkpoints import load_checkpoint
+from parley.errors import ParleyError
+from parley.game.payloads import Descriptions, Images
+from parley.game.settings import GameSettings, TrainingSettings
+from parley.parts import Candidates, Part
+from parley.training import prepare, train_run
+
+TINY = GameSettings(message_bits=6, max_exchanges=3)
+
+
+def easy(classes=4, per_class=12, channels=16, seed=0):
+    """Classes that lie far apart, with random descriptions."""
+    draw = torch.Generator().manual_seed(seed)
+    prototypes = 3 * torch.randn(classes, channels, generator=draw)
+    targets = torch.arange(classes).repeat_interleave(per_class)
+
+    def part():
+        features = prototypes[targets] + torch.randn(len(targets), channels, generator=draw)
+        return Part(Images(features), targets, [f"{row:032x}" for row in range(len(targets))])
+
+    labels = [f"c{label}" for label in range(classes)]
+    return part(), part(), Candidates(labels, Descriptions(0.4 * torch.randn(classes, 20, generator=draw)))
+
+
+def run(folder, steps=12, seed=1, game=TINY, **options):
+    training = TrainingSettings(
+        **{"batch_size": 16, "learning_rate": 1e-3, "dev_every": 4, "first_checkpoint": 4, **options, "steps": steps}
+    )
+    train, dev, candidates = easy()
+    train_run(prepare(train, dev, candidates, game), game, training, seed, 2, folder)
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(folder, step):
+    agents = load_checkpoint(folder / f"checkpoints/{step:08d}.pt").agents
+    return [parameter for network in agents for parameter in network.parameters()]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
+    torch.rand(3)
+    one = run(tmp_path / "a")
+    torch.rand(5)
+    two, other = run(tmp_path / "b"), run(tmp_path / "c", seed=2)
+
+    def without_time(rows):
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+    assert without_time(one) == without_time(two)
+    assert without_time(one) != without_time(other)
+    for a, b in zip(weights(tmp_path / "a", 12), weights(tmp_path / "b", 12), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_checkpoints_are_kept_from_the_first_allowed_on_and_hold_everything(tmp_path):
+    run(tmp_path, steps=14, first_checkpoint=8)
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["00000008.pt", "00000012.pt", "00000014.pt"]
+    moment = load_checkpoint(tmp_path / "checkpoints/00000012.pt")
+    assert (moment.step, moment.seed, moment.game) == (12, 1, TINY)
+    assert len(moment.optimizers) == 4
+    assert moment.candidate_ids == [0, 1, 2, 3]
+
+
+def test_features_are_standardised_by_the_train_part_alone(tmp_path):
+    train, dev, candidates = easy()
+    shifted = Part(Images(dev.images.features + 100), dev.targets, dev.keys)
+    lesson = prepare(train, shifted, candidates, TINY)
+    assert lesson.train_images.features.mean(0).abs().max() < 1e-5
+    torch.testing.assert_close(lesson.train_images.features.std(0, correction=0), torch.ones(16))
+    assert lesson.dev_images.features.mean() > 10
+    raw = prepare(train, dev, candidates, GameSettings(standardize="none"))
+    assert torch.equal(raw.train_images.features, train.images.features)
+
+
+def test_a_constant_channel_becomes_zero_and_not_infinite():
+    train, dev, candidates = easy()
+    train.images.features[:, 3] = 7.0
+    features = prepare(train, dev, candidates, TINY).train_images.features
+    assert torch.all(features[:, 3] == 0)
+
+
+def test_a_train_part_smaller_than_a_batch_is_told(tmp_path):
+    with pytest.raises(ParleyError, match=r"48 images, fewer than a batch of 64"):
+        run(tmp_path, batch_size=64)
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_loss_that_diverges_is_told(tmp_path):
+    with pytest.raises(ParleyError, match="no longer finite"):
+        run(tmp_path, steps=200, optimizer="SGD", learning_rate=1e30)
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_a_dev_class_that_is_not_trained_on_is_told():
+    train, dev, candidates = easy()
+    stray = Part(dev.images, dev.targets + 1, dev.keys)
+    with pytest.raises(ParleyError, match="label 4"):
+        prepare(train, stray, candidates, TINY)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
+def test_a_damaged_checkpoint_is_told(tmp_path, damage):
+    path = tmp_path / "best.pt"
+    path.write_bytes(damage)
+    with pytest.raises(ParleyError, match="cannot be read as a checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
+    torch.save({"format": 1, "agents": print}, tmp_path / "best.pt")
+    with pytest.raises(ParleyError, match="cannot be read as a checkpoint"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_thirty_easy_classes_are_learned_within_1200_steps(tmp_path, seed):
+    """A sum over bits that keeps its dimension stays below 0.35 here; see objective._policy_loss."""
+    draw = torch.Generator().manual_seed(seed)
+    prototypes = torch.randn(30, 512, generator=draw)
+    targets = torch.arange(30).repeat_interleave(100)
+
+    def part():
+        features = torch.relu(prototypes[targets] + torch.randn(3000, 512, generator=draw))
+        return Part(Images(features), targets, [str(row) for row in range(3000)])
+
+    words = 0.4 * torch.randn(30, 9, 100, generator=draw)
+    candidates = Candidates([str(label) for label in range(30)], Descriptions(words.mean(1)))
+    game = GameSettings(preset="Fixed", max_exchanges=3, standardize="none")
+    training = TrainingSettings(steps=1200, learning_rate=1e-3, dev_every=600, first_checkpoint=1200)
+    train_run(prepare(part(), part(), candidates, game), game, training, seed, 6, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    last = [row for row in rows if row["kind"] == "dev"][-1]
+    assert last["step"] == 1200
+    assert last["accuracy@1"] >= 0.95

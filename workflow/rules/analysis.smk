@@ -1,0 +1,114 @@
+# From conversations to a report.
+#
+# In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
+# Out: results/<e>/runs/<run>/<seed>/analysis.json; results/<e>/: summary.csv, summary.json,
+#      figures/*.{svg,pdf}, report.html.
+
+
+rule analyse_run:
+    input:
+        messages=message_files(),
+        evaluation=run_file("evaluation.json"),
+    output:
+        analysis=run_file("analysis.json"),
+    log:
+        f"{LOGS}/analyse_run/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analyse_run/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        k=CONFIG["evaluation"]["k"],
+        code=code("analyse_run"),
+    message:
+        "Analysing the conversations of run {wildcards.run}, seed {wildcards.seed}"
+    script:
+        "../scripts/analyse_run.py"
+
+
+rule summarise:
+    input:
+        evaluations=every_run("evaluation.json"),
+    output:
+        csv=result("summary.csv"),
+        json=result("summary.json"),
+    log:
+        f"{LOGS}/summarise.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("summarise"),
+    message:
+        "Summarising all runs"
+    script:
+        "../scripts/summarise.py"
+
+
+rule draw_figures:
+    input:
+        summary=result("summary.json"),
+        analyses=every_run("analysis.json"),
+        logs=every_run("metrics.jsonl"),
+        selections=every_run("selection.json"),
+    output:
+        svg=[reported_figure(name) for name in FIGURES],
+        pdf=[result(f"figures/{name}.pdf") for name in FIGURES],
+    log:
+        f"{LOGS}/draw_figures.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_figures.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("draw_figures"),
+    message:
+        "Drawing the figures"
+    script:
+        "../scripts/draw_figures.py"
+
+
+rule build_report:
+    input:
+        summary=result("summary.json"),
+        analyses=every_run("analysis.json"),
+        logs=every_run("metrics.jsonl"),
+        evaluations=every_run("evaluation.json"),
+        selections=every_run("selection.json"),
+        messages=every_run("messages.hdf5"),
+        funnel=result("funnel.json") if FROM_IMAGES else [],
+        tars=pooled(class_files("image", "tar")) if FROM_IMAGES else [],
+        missing=result("words_missing.tsv"),
+        figures=[result(f"figures/{name}.svg") for name in FIGURES],
+    output:
+        report=result("report.html"),
+    log:
+        f"{LOGS}/build_report.log",
+    benchmark:
+        f"{BENCHMARKS}/build_report.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        config=CONFIG,
+        code=code("build_report"),
+    message:
+        "Writing the report"
+    script:
+        "../scripts/build_report.py"

@@ -1,0 +1,214 @@
+# What every rule file uses: the checked config, the layout, and functions that name files.
+#
+# In:  the config of the command line.
+# Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE / "src"))
+
+from parley.config import run_settings
+from parley.dates import record_of
+from parley.digest import stage_digest
+from parley.errors import ParleyError
+from parley.experiment import read_experiment
+from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.layout import (
+    CACHE_FOLDER,
+    FETCH_KEYS_OF_CONTENT,
+    WEIGHTS_FOLDER,
+    WORDS_FOLDER,
+    grouped,
+)
+from parley.preflight import check_inputs
+from parley.sources.base import file_fingerprint
+
+try:
+    EXPERIMENT = read_experiment(config, BASE / "workflow/schemas/config.schema.yaml")
+except ParleyError as error:
+    raise WorkflowError(*error.findings) from None
+
+CONFIG, CLASSES, LAYOUT = EXPERIMENT
+# Scripts read from snakemake.config only what decides no content (how fast, on which device): a
+# change of it should rerun nothing. All else reaches them by params.
+config.update(CONFIG)
+FROM_IMAGES = CONFIG["source"]["kind"] != "features"
+RUNS = [run["name"] for run in CONFIG["runs"]]
+SEEDS = CONFIG["seeds"]
+FIGURES = figure_names(RUNS)
+LOGS = f"results/{LAYOUT.experiment}/logs"
+BENCHMARKS = f"results/{LAYOUT.experiment}/benchmarks"
+
+
+wildcard_constraints:
+    run="[A-Za-z0-9][A-Za-z0-9._-]*",
+    seed="[0-9]+",
+    part="train|dev|test|ood|transfer",
+
+
+# What decides the candidates; passed by params, so that a change of it and of nothing else reruns them.
+SOURCE = CONFIG["source"]
+NETWORK_KEYS = (
+    "backbone",
+    "weights",
+    "seed",
+    "preprocessing",
+    "custom",
+    "layers",
+    "map_dtype",
+)
+NETWORK = {key: CONFIG["features"][key] for key in NETWORK_KEYS}
+
+
+def class_values(*fields):
+    """The class set as plain values, with the given columns alone."""
+    return [{field: getattr(one, field) for field in fields} for one in CLASSES]
+
+
+def code(script):
+    """Digest of a script and of the modules it uses: an edit reruns the stage, a comment does not."""
+    return stage_digest(BASE / "workflow/scripts" / f"{script}.py")
+
+
+def result(name):
+    """Path of a file of this experiment."""
+    return LAYOUT.result(name)
+
+
+def run_file(name):
+    """Path, with wildcards, of a file of one run and seed."""
+    return LAYOUT.result("runs/{run}/{seed}/" + name)
+
+
+def every_run(name):
+    """Paths of a file of every run and seed."""
+    return expand(run_file(name), run=RUNS, seed=SEEDS)
+
+
+def class_files(kind, suffix):
+    """Paths of every class's tar, manifest or features."""
+    names = [one.name for one in CLASSES]
+    if kind == "features":
+        return [LAYOUT.feature_file(name) for name in names]
+    return [LAYOUT.image(f"{name}.{suffix}") for name in names]
+
+
+def in_words(group):
+    """A group of classes, for a message."""
+    return (
+        group[0]
+        if len(group) == 1
+        else f"{len(group)} classes, {group[0]} to {group[-1]}"
+    )
+
+
+def image_files():
+    """Paths of every class's tar and manifest, where there are images."""
+    return (
+        class_files("image", "tar") + class_files("image", "tsv") if FROM_IMAGES else []
+    )
+
+
+def pooled(paths):
+    """Paths of images as inputs; one that was deleted and only comes back makes nothing after it new.
+
+    Snakemake reruns all that follows a job in the same call, whatever the job gives. A file that is
+    gone but whose bytes are on record will be the same again (or else is newer, and the next call sees it).
+    """
+    return [
+        ancient(path) if not Path(path).exists() and record_of(path).exists() else path
+        for path in paths
+    ]
+
+
+def part_files(parts=None):
+    """Paths of the HDF5 files of the given parts, or of all."""
+    return [result(f"{part}.hdf5") for part in parts or LAYOUT.parts]
+
+
+def question_names():
+    """What every run is asked: each part, and unseen classes also alone."""
+    unseen = [part for part in LAYOUT.parts if part in ("ood", "transfer")]
+    return [*LAYOUT.parts, *(f"{part}_alone" for part in unseen)]
+
+
+def message_files():
+    """Paths, with wildcards, of one run's conversations; the test part's go by the plain name."""
+    names = [
+        "messages.hdf5" if name == "test" else f"messages.{name}.hdf5"
+        for name in question_names()
+    ]
+    return [run_file(name) for name in names]
+
+
+def all_messages():
+    """Paths of the conversations of every run and seed."""
+    return expand(message_files(), run=RUNS, seed=SEEDS)
+
+
+def run_config(wildcards):
+    """All that decides a run with one seed, as its config.json shows it."""
+    return {
+        "experiment": LAYOUT.experiment,
+        "run": wildcards.run,
+        "seed": int(wildcards.seed),
+        "k": CONFIG["evaluation"]["k"],
+        **run_settings(CONFIG, wildcards.run),
+    }
+
+
+def both_ks():
+    """The K of accuracy@K among seen classes, and where unseen ones are candidates too."""
+    return [
+        CONFIG["evaluation"]["k"],
+        CONFIG["evaluation"]["k_unseen"] or CONFIG["evaluation"]["k"],
+    ]
+
+
+def run_name(wildcards):
+    """Which run a file is about."""
+    return {
+        "experiment": LAYOUT.experiment,
+        "run": wildcards.run,
+        "seed": int(wildcards.seed),
+    }
+
+
+def given_features(wildcards):
+    """Path of a part's ready-made features."""
+    return SOURCE["features"][wildcards.part]
+
+
+def word_vectors_content():
+    """Digest of a local file of word vectors; a URL speaks for itself."""
+    path = Path(CONFIG["words"]["source"])
+    return file_fingerprint(path) if path.is_file() else ""
+
+
+def reported_figure(name):
+    """A figure's file, marked for `snakemake --report` with its caption."""
+    kind = next((kind for kind in FIGURES_OF_RUN if name.startswith(f"{kind}-")), name)
+    run = name.removeprefix(f"{kind}-") if kind != name else "all"
+    return report(
+        result(f"figures/{name}.svg"),
+        caption=f"../report/{kind}.rst",
+        category=kind.replace("-", " "),
+        labels={"run": run},
+    )
+
+
+def gpus(device):
+    """GPUs that a job on the given device asks for."""
+    return 0 if device == "cpu" else 1
+
+
+def check_before_work():
+    """Stop before any job where an input of a stage that is about to run cannot be had."""
+    stages = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    findings = check_inputs(CONFIG, CLASSES, stages)
+    if findings:
+        raise WorkflowError(*findings)

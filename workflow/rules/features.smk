@@ -1,0 +1,85 @@
+# From each class's tar to each part's features.
+#
+# In:  resources/images/<pool>/<class>.tar, results/<e>/splits.tsv; or ready-made HDF5 files.
+# Out: resources/features/<network>/<pool>/<class>.hdf5, results/<e>/<part>.hdf5.
+
+
+if FROM_IMAGES:
+
+    for number, group in enumerate(
+        grouped(CLASSES, CONFIG["features"]["classes_per_job"])
+    ):
+
+        rule:
+            name:
+                f"extract_features_{number:04d}"
+            input:
+                tars=pooled([LAYOUT.image(f"{name}.tar") for name in group]),
+            output:
+                features=[LAYOUT.feature_file(name) for name in group],
+            log:
+                f"{LOGS}/extract_features/{number:04d}.log",
+            benchmark:
+                f"{BENCHMARKS}/extract_features/{number:04d}.tsv"
+            conda:
+                "../../envs/torch.yaml"
+            threads: 2
+            resources:
+                mem_mb=4000,
+                runtime=240,
+                gpu=gpus(CONFIG["features"]["device"]),
+            params:
+                network=NETWORK,
+                weights_folder=WEIGHTS_FOLDER,
+                code=code("extract_features"),
+            message:
+                f"Extracting the features of {in_words(group)}"
+            script:
+                "../scripts/extract_features.py"
+
+    rule gather_features:
+        input:
+            splits=result("splits.tsv"),
+            features=class_files("features", "hdf5"),
+        output:
+            part=result("{part}.hdf5"),
+        log:
+            f"{LOGS}/gather_features/{{part}}.log",
+        benchmark:
+            f"{BENCHMARKS}/gather_features/{{part}}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            classes=class_values("name", "wnid", "domain"),
+            code=code("gather_features"),
+        message:
+            "Gathering the features of the {wildcards.part} part"
+        script:
+            "../scripts/gather_features.py"
+
+else:
+
+    rule import_features:
+        input:
+            part=given_features,
+        output:
+            part=result("{part}.hdf5"),
+        log:
+            f"{LOGS}/import_features/{{part}}.log",
+        localrule: True
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=30,
+        params:
+            code=code("import_features"),
+        message:
+            "Taking in the features of the {wildcards.part} part"
+        script:
+            "../scripts/import_features.py"

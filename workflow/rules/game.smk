@@ -1,0 +1,116 @@
+# Training, checkpoint selection, evaluation and messages, a job a run and seed.
+#
+# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5.
+# Out: results/<e>/runs/<run>/<seed>/: config.json, metrics.jsonl, checkpoints/, best.pt,
+#      selection.json, evaluation.json, messages.hdf5, messages.<part>.hdf5.
+
+
+rule train_run:
+    input:
+        train=result("train.hdf5"),
+        dev=result("dev.hdf5"),
+        descriptions=result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        config=run_file("config.json"),
+        log=run_file("metrics.jsonl"),
+        checkpoints=directory(run_file("checkpoints")),
+    log:
+        f"{LOGS}/train_run/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_run/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        run=run_config,
+        code=code("train_run"),
+    message:
+        "Training run {wildcards.run} with seed {wildcards.seed}"
+    script:
+        "../scripts/train_run.py"
+
+
+rule select_checkpoint:
+    input:
+        log=run_file("metrics.jsonl"),
+        checkpoints=run_file("checkpoints"),
+    output:
+        best=run_file("best.pt"),
+        selection=run_file("selection.json"),
+    log:
+        f"{LOGS}/select_checkpoint/{{run}}-{{seed}}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        rule=CONFIG["selection"]["rule"],
+        code=code("select_checkpoint"),
+    message:
+        "Selecting the checkpoint of run {wildcards.run}, seed {wildcards.seed}"
+    script:
+        "../scripts/select_checkpoint.py"
+
+
+rule evaluate_run:
+    input:
+        best=run_file("best.pt"),
+        parts=part_files(),
+        descriptions=result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        evaluation=run_file("evaluation.json"),
+    log:
+        f"{LOGS}/evaluate_run/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/evaluate_run/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        parts=list(LAYOUT.parts),
+        ks=both_ks(),
+        about=run_name,
+        code=code("evaluate_run"),
+    message:
+        "Evaluating run {wildcards.run}, seed {wildcards.seed}"
+    script:
+        "../scripts/evaluate_run.py"
+
+
+rule extract_messages:
+    input:
+        best=run_file("best.pt"),
+        parts=part_files(),
+        descriptions=result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        messages=message_files(),
+    log:
+        f"{LOGS}/extract_messages/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/extract_messages/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        parts=list(LAYOUT.parts),
+        questions=question_names(),
+        about=run_name,
+        code=code("extract_messages"),
+    message:
+        "Writing down the conversations of run {wildcards.run}, seed {wildcards.seed}"
+    script:
+        "../scripts/extract_messages.py"

@@ -1,0 +1,219 @@
+# From a source of images to each class's tar, manifest and realised split.
+#
+# In:  what config.source names.
+# Out: resources/world/<hash>/urls.txt or resources/urls/<hash>.list;
+#      resources/images/<pool>/: candidates.tsv, plan.tsv, <class>.tar, <class>.tsv;
+#      results/<e>/: config.yaml, plan.tsv, splits.tsv, funnel.json.
+
+
+rule write_config:
+    output:
+        config=result("config.yaml"),
+    log:
+        f"{LOGS}/write_config.log",
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=200,
+        runtime=5,
+    params:
+        config=CONFIG,
+        code=code("write_config"),
+    message:
+        "Writing the merged config"
+    script:
+        "../scripts/write_config.py"
+
+
+if CONFIG["source"]["kind"] == "world":
+
+    rule draw_world:
+        output:
+            urls=LAYOUT.url_list,
+        log:
+            f"{LOGS}/draw_world.log",
+        benchmark:
+            f"{BENCHMARKS}/draw_world.tsv"
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            creatures=[one.name for one in CLASSES],
+            images_per_class=CONFIG["source"]["world"]["images_per_class"],
+            size_px=CONFIG["source"]["world"]["size_px"],
+            seed=CONFIG["seed"],
+            code=code("draw_world"),
+        message:
+            "Drawing the world"
+        script:
+            "../scripts/draw_world.py"
+
+
+if CONFIG["source"]["kind"] == "url_list":
+
+    rule download_urls:
+        output:
+            urls=LAYOUT.url_list,
+        log:
+            f"{LOGS}/download_urls.log",
+        benchmark:
+            f"{BENCHMARKS}/download_urls.tsv"
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=120,
+            net=1,
+        params:
+            locations=CONFIG["source"]["url_list"]["locations"],
+            checksum=CONFIG["source"]["url_list"]["checksum"],
+            code=code("download_urls"),
+        message:
+            "Getting the URL list"
+        script:
+            "../scripts/download_urls.py"
+
+
+if FROM_IMAGES:
+
+    rule select_classes:
+        input:
+            urls=LAYOUT.url_list or [],
+        output:
+            candidates=LAYOUT.image("candidates.tsv"),
+        log:
+            f"{LOGS}/select_classes.log",
+        benchmark:
+            f"{BENCHMARKS}/select_classes.tsv"
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=60,
+        params:
+            classes=class_values("name", "wnid", "domain"),
+            source=SOURCE,
+            world=LAYOUT.world,
+            counts=CONFIG["split"],
+            on_shortage=CONFIG["fetch"]["on_shortage"],
+            code=code("select_classes"),
+        message:
+            "Selecting each class's candidates"
+        script:
+            "../scripts/select_classes.py"
+
+    rule split:
+        input:
+            candidates=LAYOUT.image("candidates.tsv"),
+        output:
+            plan=LAYOUT.image("plan.tsv"),
+        log:
+            f"{LOGS}/split.log",
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            classes=class_values("name", "wnid", "domain"),
+            counts=CONFIG["split"],
+            seed=CONFIG["seed"],
+            code=code("split"),
+        message:
+            "Planning which candidate goes into which part"
+        script:
+            "../scripts/split.py"
+
+    rule publish_plan:
+        input:
+            plan=LAYOUT.image("plan.tsv"),
+        output:
+            plan=result("plan.tsv"),
+        log:
+            f"{LOGS}/publish_plan.log",
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=200,
+            runtime=5,
+        params:
+            code=code("publish_plan"),
+        message:
+            "Copying the plan to the experiment"
+        script:
+            "../scripts/publish_plan.py"
+
+    # The plan is ancient: it may be remade (an edit, a new time stamp), but what it may say is
+    # decided by the values that the pool's name is a hash of. So an edit never repeats a fetch; an
+    # edit that does change the plan is found out by settle, which says to force one.
+    for number, group in enumerate(
+        grouped(CLASSES, CONFIG["fetch"]["classes_per_job"])
+    ):
+
+        rule:
+            name:
+                f"fetch_images_{number:04d}"
+            input:
+                candidates=ancient(LAYOUT.image("candidates.tsv")),
+                plan=ancient(LAYOUT.image("plan.tsv")),
+            output:
+                tars=[LAYOUT.image(f"{name}.tar") for name in group],
+                manifests=[LAYOUT.image(f"{name}.tsv") for name in group],
+            log:
+                f"{LOGS}/fetch_images/{number:04d}.log",
+            benchmark:
+                f"{BENCHMARKS}/fetch_images/{number:04d}.tsv"
+            conda:
+                "../../envs/data.yaml"
+            threads: 1
+            resources:
+                mem_mb=1500,
+                runtime=720,
+                net=1,
+            params:
+                domains={one.name: one.domain for one in CLASSES if one.name in group},
+                counts=CONFIG["split"],
+                fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+                source=SOURCE,
+                world=LAYOUT.world,
+                cache=CACHE_FOLDER,
+            message:
+                f"Fetching the images of {in_words(group)}"
+            script:
+                "../scripts/fetch_images.py"
+
+    rule settle:
+        input:
+            plan=LAYOUT.image("plan.tsv"),
+            manifests=pooled(class_files("image", "tsv")),
+        output:
+            splits=result("splits.tsv"),
+            funnel=result("funnel.json"),
+        log:
+            f"{LOGS}/settle.log",
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            classes=class_values("name", "wnid", "domain"),
+            counts=CONFIG["split"],
+            margin=CONFIG["fetch"]["margin"],
+            on_shortage=CONFIG["fetch"]["on_shortage"],
+            code=code("settle"),
+        message:
+            "Settling which images each part has"
+        script:
+            "../scripts/settle.py"

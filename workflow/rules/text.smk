@@ -1,0 +1,79 @@
+# What the Receiver reads: a description a class, a vector a word.
+#
+# In:  the class set, WordNet 3.0, a file of word vectors; or a ready-made descriptions.csv.
+# Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv.
+
+
+if FROM_IMAGES:
+
+    rule build_descriptions:
+        output:
+            descriptions=result("descriptions.csv"),
+        log:
+            f"{LOGS}/build_descriptions.log",
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            classes=class_values("name", "wnid", "domain", "group", "description"),
+            wordnet=CONFIG["descriptions"]["wordnet"],
+            gloss=CONFIG["descriptions"]["gloss"],
+            code=code("build_descriptions"),
+        message:
+            "Describing the classes"
+        script:
+            "../scripts/build_descriptions.py"
+
+else:
+
+    rule import_descriptions:
+        input:
+            descriptions=SOURCE["features"]["descriptions"],
+        output:
+            descriptions=result("descriptions.csv"),
+        log:
+            f"{LOGS}/import_descriptions.log",
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            code=code("import_descriptions"),
+        message:
+            "Taking in the descriptions"
+        script:
+            "../scripts/import_descriptions.py"
+
+
+rule embed_words:
+    input:
+        descriptions=result("descriptions.csv"),
+    output:
+        words=result("words.hdf5"),
+        missing=result("words_missing.tsv"),
+    log:
+        f"{LOGS}/embed_words.log",
+    benchmark:
+        f"{BENCHMARKS}/embed_words.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        net=1,
+    params:
+        words=CONFIG["words"],
+        content=word_vectors_content(),
+        folder=WORDS_FOLDER,
+        code=code("embed_words"),
+    message:
+        "Looking up a vector for every word"
+    script:
+        "../scripts/embed_words.py"

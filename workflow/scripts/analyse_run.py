@@ -1,0 +1,11 @@
+"""Analyse all that a run said."""
+
+from pathlib import Path
+
+from stage import stage
+
+from parley.files import write_json
+from parley.metrics.analysis import analyse_run
+
+with stage(snakemake):
+    write_json(snakemake.output.analysis, analyse_run(Path(snakemake.input.evaluation).parent, snakemake.input.messages))

@@ -1,0 +1,12 @@
+"""Describe every class by its own text or by its gloss."""
+
+from stage import stage
+
+from parley.classes import ImageClass
+from parley.descriptions import write_descriptions
+from parley.glosses import describe
+
+with stage(snakemake):
+    classes = [ImageClass(**values) for values in snakemake.params.classes]
+    described = describe(classes, snakemake.params.wordnet, snakemake.params.gloss)
+    write_descriptions(snakemake.output.descriptions, described)

@@ -1,0 +1,16 @@
+"""Draw the bundled world's creatures and list them as a URL list does."""
+
+from pathlib import Path
+
+from stage import stage
+
+from parley.world.build import draw_world
+
+with stage(snakemake):
+    draw_world(
+        Path(snakemake.output.urls).parent,
+        snakemake.params.images_per_class,
+        snakemake.params.size_px,
+        snakemake.params.seed,
+        snakemake.params.creatures,
+    )

@@ -1,0 +1,28 @@
+"""Fetch the images of a group of classes, each into a tar with a manifest."""
+
+from pathlib import Path
+
+from stage import stage
+
+from parley.classes import ImageClass
+from parley.dates import keep_date
+from parley.fetch.stage import fetch_classes
+from parley.options import fetch_options, source_options
+
+with stage(snakemake) as logger:
+    # How to ask is no param: patience and speed decide no content. What counts as an image is one.
+    asking = {**snakemake.config["fetch"], **snakemake.params.fetch}
+    fetch_classes(
+        snakemake.input.plan,
+        snakemake.input.candidates,
+        [ImageClass(name, "", domain) for name, domain in snakemake.params.domains.items()],
+        snakemake.params.counts,
+        asking["margin"],
+        Path(snakemake.output.tars[0]).parent,
+        snakemake.params.cache,
+        source_options(snakemake.params.source, snakemake.params.world).root,
+        fetch_options(asking),
+    )
+    for path in [*snakemake.output.tars, *snakemake.output.manifests]:
+        if not keep_date(path):
+            logger.warning("%s has other bytes than before; what was made of it is made again by the next call.", path)

@@ -1,0 +1,8 @@
+"""Take in a ready-made descriptions.csv."""
+
+from stage import stage
+
+from parley.descriptions import read_descriptions, write_descriptions
+
+with stage(snakemake):
+    write_descriptions(snakemake.output.descriptions, read_descriptions(snakemake.input.descriptions))

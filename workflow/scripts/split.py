@@ -1,0 +1,15 @@
+"""Plan which candidate goes into which part."""
+
+from stage import stage
+
+from parley.classes import ImageClass
+from parley.splits import write_plan
+
+with stage(snakemake):
+    write_plan(
+        snakemake.input.candidates,
+        [ImageClass(**values) for values in snakemake.params.classes],
+        snakemake.params.counts,
+        snakemake.params.seed,
+        snakemake.output.plan,
+    )

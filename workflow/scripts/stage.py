@@ -1,0 +1,50 @@
+"""What every script of a rule shares: src/ on the path, a log, and errors told in sentences."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Environments that --sdm conda makes do not have Parley installed; its sources lie beside the workflow.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from parley.errors import ParleyError
+
+
+@contextlib.contextmanager
+def stage(snakemake: Any) -> Iterator[logging.Logger]:
+    """Run a script's body with messages going to the terminal and to the rule's log.
+
+    A `ParleyError` ends the job with its sentences and no traceback. Anything else is a defect:
+    its traceback goes to the log, and a sentence says where that is.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to_file = logging.FileHandler(path, mode="w", encoding="utf-8")
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    to_terminal = logging.StreamHandler()
+    to_terminal.setFormatter(logging.Formatter(f"{snakemake.rule}: %(message)s"))
+    # force: Snakemake's preamble has set up its own root handler by importing itself.
+    logging.basicConfig(level=logging.WARNING, handlers=[to_file, to_terminal], force=True)
+    logging.captureWarnings(True)
+    logger = logging.getLogger("parley")
+    logger.setLevel(logging.INFO)
+    try:
+        yield logger
+    except ParleyError as error:
+        for finding in error.findings:
+            logger.error(finding)
+        sys.exit(1)
+    except Exception as error:
+        to_terminal.setLevel(logging.CRITICAL)
+        logger.exception("Unexpected")
+        to_terminal.setLevel(logging.INFO)
+        logger.error(
+            "%s: %s. This is a defect of Parley or of its environment; the traceback is in %s.",
+            type(error).__name__,
+            error,
+            path,
+        )
+        sys.exit(1)

@@ -1,0 +1,18 @@
+"""Summarise all runs over their seeds."""
+
+from itertools import product
+
+from stage import stage
+
+from parley.files import read_json
+from parley.summary import failed_seeds, summarise, write_summary
+
+with stage(snakemake):
+    evaluations = [read_json(path) for path in snakemake.input.evaluations]
+    expected = list(product(snakemake.params.runs, snakemake.params.seeds))
+    write_summary(
+        summarise(evaluations, expected),
+        failed_seeds(evaluations, expected),
+        snakemake.output.csv,
+        snakemake.output.json,
+    )

@@ -1,0 +1,9 @@
+"""Write down the merged config of the experiment."""
+
+from stage import stage
+
+from parley.config import as_yaml
+from parley.files import write_text
+
+with stage(snakemake):
+    write_text(snakemake.output.config, as_yaml(snakemake.params.config))
