@@ -70,7 +70,7 @@ def check_pages(folder: Path) -> None:
     """Open the report and the figures."""
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.rstrip().endswith("</html>")
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
     for suffix, start in [("svg", b"<?xml"), ("pdf", b"%PDF")]:
         figures = list((folder / "figures").glob(f"*.{suffix}"))
         assert len(figures) >= FIGURES_AT_LEAST, suffix

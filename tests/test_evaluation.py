@@ -67,5 +67,13 @@ def test_the_size_of_batches_changes_nothing(preset):
 
 
 def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
-    asked = {question.name: question.candidate_ids for question in questions([0, 1, 2], {"ood": [3, 4], "transfer": []})}
-    assert asked == {"train": [0, 1, 2], "dev": [0, 1, 2], "test": [0, 1, 2], "ood": [0, 1, 2, 3, 4], "ood_alone": [3, 4]}
+    asked = {
+        question.name: question.candidate_ids for question in questions([0, 1, 2], {"ood": [3, 4], "transfer": []})
+    }
+    assert asked == {
+        "train": [0, 1, 2],
+        "dev": [0, 1, 2],
+        "test": [0, 1, 2],
+        "ood": [0, 1, 2, 3, 4],
+        "ood_alone": [3, 4],
+    }

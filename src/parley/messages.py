@@ -1,6 +1,7 @@
 """Messages of a trained run, in the two compound tables of the 2017 code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,49 @@ import numpy as np
 import torch
 
 from parley import __version__
+from parley.checkpoints import load_checkpoint
 from parley.errors import ParleyError
 from parley.evaluation import Played, ranks
 from parley.files import written_aside
+from parley.playing import answers
 
 KEY_BYTES = 50
 """Width of ExampleId, as in the 2017 code."""
+
+
+def extract_messages(
+    checkpoint: str | Path,
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    about: Mapping[str, Any],
+    outputs: Mapping[str, str],
+) -> None:
+    """Play a run's chosen checkpoint on every part and write down all that was said.
+
+    Parameters
+    ----------
+    checkpoint
+        ``best.pt``.
+    parts
+        Paths of the parts.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    about
+        Attributes of the files: experiment, run, seed.
+    outputs
+        The file of each question.
+    """
+    moment = load_checkpoint(checkpoint)
+    for answer in answers(moment, parts, descriptions, words):
+        write_messages(
+            outputs[answer.question.name],
+            answer.played,
+            answer.keys,
+            answer.labels,
+            answer.question.candidate_ids,
+            {**about, "part": answer.question.name, "step": moment.step},
+        )
 
 
 def write_messages(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parley.fetch.options import FetchOptions
 from parley.features.options import FeatureOptions, feature_options
+from parley.fetch.options import FetchOptions
 from parley.sources import SourceOptions
 
 Section = Mapping[str, Any]

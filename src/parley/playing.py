@@ -1,4 +1,4 @@
-"""A trained run at work: play its checkpoint on every part, count what comes out, write down what is said."""
+"""A trained run at work: play its checkpoint on every part, count what comes out."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,6 @@ import torch
 from parley import evaluation
 from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.files import write_json
-from parley.messages import write_messages
 from parley.parts import Candidates, Part, load_candidates, load_part, places_of
 
 logger = logging.getLogger(__name__)
@@ -66,41 +65,6 @@ def evaluate(
             result["length"],
         )
     write_json(out, {**about, "k": ks[0], "step": moment.step, "parts": results})
-
-
-def extract_messages(
-    checkpoint: str | Path,
-    parts: Mapping[str, str],
-    descriptions: str,
-    words: str,
-    about: Mapping[str, Any],
-    outputs: Mapping[str, str],
-) -> None:
-    """Play a run's chosen checkpoint on every part and write down all that was said.
-
-    Parameters
-    ----------
-    checkpoint
-        ``best.pt``.
-    parts
-        Paths of the parts.
-    descriptions, words
-        Paths of ``descriptions.csv`` and ``words.hdf5``.
-    about
-        Attributes of the files: experiment, run, seed.
-    outputs
-        The file of each question.
-    """
-    moment = load_checkpoint(checkpoint)
-    for answer in answers(moment, parts, descriptions, words):
-        write_messages(
-            outputs[answer.question.name],
-            answer.played,
-            answer.keys,
-            answer.labels,
-            answer.question.candidate_ids,
-            {**about, "part": answer.question.name, "step": moment.step},
-        )
 
 
 def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:

@@ -37,7 +37,7 @@ class Project:
 
     def planned(self, config, *arguments):
         """Names of the rules that a dry run would run."""
-        out = self.snakemake("-n", "--quiet", "host", *arguments, config=config)
+        out = self.snakemake("--quiet", "host", "-n", *arguments, config=config)
         if "Nothing to be done" in out:
             return set()
         table = out.split("Job stats:")[-1].split("total")[0]
@@ -45,7 +45,7 @@ class Project:
 
     def changed(self, config):
         """Names of the rules that a dry run would run because their params changed."""
-        out = self.snakemake("-n", "--quiet", "host", config=config)
+        out = self.snakemake("--quiet", "host", "-n", config=config)
         if "params have changed since last execution" not in out:
             return set()
         block = out.split("params have changed since last execution:")[-1].strip().splitlines()[0]

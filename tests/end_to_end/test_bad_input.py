@@ -17,9 +17,7 @@ def class_set(project, text, name="classes.tsv"):
 def refused(project, *arguments, **values):
     defaults = {"classes": class_set(project, "ant\t\tin\t\ta small insect\n", "one.tsv"), "evaluation": {"k": 1}}
     values = {**defaults, "source": FOLDER, "split": SMALL, "features": RANDOM, **values}
-    out = project.snakemake(
-        "--cores", "1", *arguments, config=project.write_config("bad", **values), ok=False
-    )
+    out = project.snakemake("--cores", "1", *arguments, config=project.write_config("bad", **values), ok=False)
     assert "Traceback" not in out
     return out
 
@@ -32,7 +30,9 @@ def test_unknown_keys_and_wrong_values_are_told_together(project):
 
 
 def test_everything_wrong_with_a_class_set_is_told_together(project):
-    classes = class_set(project, "ant\tn1\tin\t\t\nant\tn00000002\tin\t\t\na/b\tn00000003\tup\t\t\n..\tn00000004\tin\t\t\n")
+    classes = class_set(
+        project, "ant\tn1\tin\t\t\nant\tn00000002\tin\t\t\na/b\tn00000003\tup\t\t\n..\tn00000004\tin\t\t\n"
+    )
     out = refused(project, classes=classes)
     for words in ("'n1' is not 'n' and eight digits", "already on line 2", "path separator", "'up' is none of", "'..'"):
         assert words in out

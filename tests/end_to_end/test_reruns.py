@@ -86,7 +86,7 @@ def test_what_decides_no_content_reruns_nothing(project, tiny):
 def test_another_seed_costs_only_itself(project, tiny):
     text = tiny.read_text()
     tiny.write_text(text.replace("seeds:\n- 1\n- 2", "seeds:\n- 1\n- 2\n- 3"))
-    out = project.snakemake("-n", config=tiny)
+    out = project.snakemake("--quiet", "host", "-n", config=tiny)
     tiny.write_text(text)
     counts = dict(line.split() for line in out.split("Job stats:")[-1].splitlines() if len(line.split()) == 2)
     assert counts["train_run"] == "1"

@@ -1,4 +1,4 @@
-# What every rule file uses: the checked config, the layout, and functions that name files.
+# Shared by all files of rules. The checked config, the layout, and functions that name files.
 #
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
@@ -81,7 +81,7 @@ def result(name):
 
 def run_file(name):
     """Path, with wildcards, of a file of one run and seed."""
-    return LAYOUT.result("runs/{run}/{seed}/" + name)
+    return LAYOUT.result(f"runs/{{run}}/{{seed}}/{name}")
 
 
 def every_run(name):
@@ -176,6 +176,11 @@ def run_name(wildcards):
         "run": wildcards.run,
         "seed": int(wildcards.seed),
     }
+
+
+def drawn_world(wildcards):
+    """Folder of the drawn world; empty where the source is another."""
+    return LAYOUT.world
 
 
 def given_features(wildcards):

@@ -100,7 +100,7 @@ if FROM_IMAGES:
         params:
             classes=class_values("name", "wnid", "domain"),
             source=SOURCE,
-            world=LAYOUT.world,
+            world=drawn_world,
             counts=CONFIG["split"],
             on_shortage=CONFIG["fetch"]["on_shortage"],
             code=code("select_classes"),
@@ -185,7 +185,7 @@ if FROM_IMAGES:
                 counts=CONFIG["split"],
                 fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
                 source=SOURCE,
-                world=LAYOUT.world,
+                world=drawn_world,
                 cache=CACHE_FOLDER,
             message:
                 f"Fetching the images of {in_words(group)}"

