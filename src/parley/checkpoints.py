@@ -69,8 +69,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `snakemake train` to make it.") from error
     except Exception as error:  # torch raises many types on damaged files; each means the same here
+        reason = (str(error) or "empty").splitlines()[0]
         raise ParleyError(
-            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {(str(error) or 'empty').splitlines()[0]}); "
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}); "
             "remove it and run `snakemake train` again."
         ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:

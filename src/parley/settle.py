@@ -180,7 +180,10 @@ def _refuse_other_walks(outcomes: Outcomes, margin: float) -> None:
 
 
 def _disagreement(name: str, what: str) -> str:
-    return f"Class {name!r}: {what}; plan and manifest are of different runs; remove the manifest and run again (no byte is fetched twice)."
+    return (
+        f"Class {name!r}: {what}; plan and manifest are of different runs; "
+        "remove the manifest and run again (no byte is fetched twice)."
+    )
 
 
 def _drop_duplicates(outcomes: Outcomes) -> list[dict[str, str]]:
@@ -221,7 +224,8 @@ def _tell_shortage(outcomes: Outcomes, margin: float, accepting: bool) -> None:
     if findings.sentences:
         findings.add(
             "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
-            "on_shortage to accept. Where a failure may pass, remove the class's manifest and run again: it alone is asked for."
+            "on_shortage to accept. Where a failure may pass, remove the class's manifest and run again: "
+            "only what failed is asked for."
         )
     findings.raise_if_any()
 

@@ -96,7 +96,7 @@ def test_a_forced_fetch_judges_the_cached_bytes_again_and_asks_for_none(project,
 
 
 def test_another_class_set_asks_only_for_what_is_new(project, line):
-    first, server = line
+    _, server = line
     asked = set(server.requests())
     config = project.write_config(
         "second",

@@ -20,7 +20,7 @@ def learn(game, training=None, agents=None):
 
 def by_hand(game, dialogue, replayed, training):
     """The losses of an adaptive game, dialogue by dialogue and bit by bit, on plain numbers."""
-    agents, settings = game.agents, game.settings
+    agents = game.agents
     count = len(game.targets)
     exchanges = dialogue.active.shape[0]
     log_p = [dialogue.final_scores[row].log_softmax(-1)[game.targets[row]].item() for row in range(count)]
