@@ -1,0 +1,160 @@
+"""Every kind of source reaches the splits; ready-made features enter at training, with all presets."""
+
+import csv
+import hashlib
+import io
+import json
+import tarfile
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+NAMES = ["ant", "bee"]
+COMMON = {
+    "split": {"in": {"train": 3, "dev": 1, "test": 1}},
+    "fetch": {"margin": 0},
+    "features": {"backbone": "resnet18", "weights": "random"},
+    "evaluation": {"k": 1},
+}
+
+
+def picture(name):
+    noise = b"".join(hashlib.sha256(f"{name}{number}".encode()).digest() for number in range(6))
+    out = io.BytesIO()
+    Image.frombytes("RGB", (8, 8), noise).resize((48, 48)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pictures(project):
+    folder = project.folder / "pictures"
+    for name in NAMES:
+        (folder / name).mkdir(parents=True)
+        for index in range(5):
+            (folder / name / f"{index}.png").write_bytes(picture(f"{name}{index}"))
+    table = ["class\twnid\tdomain\tgroup\tdescription", *(f"{name}\t\tin\t\ta small {name}" for name in NAMES)]
+    (project.folder / "classes.tsv").write_text("\n".join(table) + "\n")
+    return folder
+
+
+def hashes_of_splits(project, experiment):
+    rows = [row.split("\t") for row in (project.folder / f"results/{experiment}/splits.tsv").read_text().splitlines()]
+    return {(row[0], row[3]) for row in rows[1:]}
+
+
+EVERY_PICTURE = {(name, hashlib.sha256(picture(f"{name}{index}")).hexdigest()) for name in NAMES for index in range(5)}
+
+
+def test_a_folder_a_class(project, pictures):
+    source = {"kind": "folder", "folder": {"root": "pictures"}}
+    config = project.write_config("folder", classes="classes.tsv", source=source, **COMMON)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert hashes_of_splits(project, "folder") == EVERY_PICTURE
+
+
+def test_a_tar_a_class(project, pictures):
+    (project.folder / "tars").mkdir()
+    for name in NAMES:
+        with tarfile.open(project.folder / "tars" / f"{name}.tar", "w") as tar:
+            tar.add(pictures / name, arcname=".")
+    source = {"kind": "tars", "tars": {"root": "tars"}}
+    config = project.write_config("tars", classes="classes.tsv", source=source, **COMMON)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert hashes_of_splits(project, "tars") == EVERY_PICTURE
+
+
+def test_a_manifest_of_paths(project, pictures):
+    rows = [f"{name}\t{name}/{index}.png" for name in NAMES for index in range(5)]
+    (project.folder / "manifest.tsv").write_text("class\tpath\n" + "\n".join(rows) + "\n")
+    source = {"kind": "manifest", "manifest": {"path": "manifest.tsv", "local_root": "pictures"}}
+    config = project.write_config("manifest", classes="classes.tsv", source=source, **COMMON)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert hashes_of_splits(project, "manifest") == EVERY_PICTURE
+
+
+def test_paths_of_a_list_are_read_only_below_the_root(project, pictures):
+    rows = [f"{name}\t../{name}/{index}.png" for name in NAMES for index in range(5)]
+    (project.folder / "outside.tsv").write_text("class\tpath\n" + "\n".join(rows) + "\n")
+    source = {"kind": "manifest", "manifest": {"path": "outside.tsv", "local_root": "pictures/ant"}}
+    config = project.write_config("outside", classes="classes.tsv", source=source, **COMMON)
+    out = project.snakemake("--cores", "2", "splits", config=config, ok=False)
+    assert "outside_root" in out
+
+
+RUNS = [
+    {"name": "fixed", "game": {"preset": "Fixed"}},
+    {"name": "adaptive", "game": {"preset": "Adaptive", "mix": "mou", "reward": "paper", "receiver_baseline": "paper"}},
+    {"name": "fixed-attention", "game": {"preset": "FixedAttention"}},
+    {"name": "adaptive-attention", "game": {"preset": "AdaptiveAttention", "description_attention": True}},
+]
+
+
+@pytest.fixture(scope="module")
+def original(project):
+    """Files with the names of the 2017 code and nothing of ours, and an experiment on them."""
+    folder = project.folder / "given"
+    folder.mkdir()
+    draw = np.random.default_rng(0)
+    prototypes = draw.normal(size=(5, 512)).astype(np.float32)
+    for part, labels, each in [
+        ("train", [0, 1, 2], 8),
+        ("dev", [0, 1, 2], 3),
+        ("test", [0, 1, 2], 4),
+        ("ood", [3, 4], 4),
+    ]:
+        targets = np.repeat(labels, each)
+        maps = prototypes[targets][:, None, :, None, None] + draw.normal(size=(len(targets), 1, 512, 2, 2))
+        with h5py.File(folder / f"{part}.hdf5", "w") as file:
+            file["Target"] = targets
+            file["Location"] = np.array([f"{part}/{row}.jpg".encode() for row in range(len(targets))])
+            file["layer4_2"] = maps.astype(np.float32)
+            file["avgpool_512"] = np.maximum(maps, 0).mean((3, 4)).astype(np.float32)
+            file["fc"] = draw.normal(size=(len(targets), 1, 1000)).astype(np.float32)
+    text = ["a red bird", "a blue fish with fins", "a green frog", "a red fish", "a blue frog with spots"]
+    rows = "".join(f"{label},class{label},{words}\n" for label, words in enumerate(text))
+    (folder / "descriptions.csv").write_text(rows)
+    parts = {part: f"given/{part}.hdf5" for part in ("train", "dev", "test", "ood")}
+    config = project.write_config(
+        "original",
+        source={"kind": "features", "features": {**parts, "descriptions": "given/descriptions.csv"}},
+        game={"message_bits": 4, "max_exchanges": 3},
+        training={"steps": 4, "batch_size": 8, "dev_every": 2, "first_checkpoint": 2},
+        runs=RUNS,
+        seeds=[1],
+        evaluation={"k": 2},
+    )
+    project.snakemake("--cores", "2", config=config)
+    return project.folder / "results/original"
+
+
+@pytest.mark.parametrize("run", [run["name"] for run in RUNS])
+def test_each_preset_trains_and_talks_on_the_originals_files(original, run):
+    parts = json.loads((original / "runs" / run / "1/evaluation.json").read_text())["parts"]
+    assert set(parts) == {"train", "dev", "test", "ood", "ood_alone"}
+    assert (parts["test"]["candidates"], parts["ood"]["candidates"], parts["ood_alone"]["candidates"]) == (3, 5, 2)
+    with h5py.File(original / "runs" / run / "1/messages.hdf5") as file:
+        assert len(file["Predictions"]) == 12 * 3
+        assert file["Communication"].dtype["BinaryVec"].shape == (4,)
+        if run.startswith("fixed"):
+            assert np.all(file["Predictions"]["StopMask"] == 1)
+
+
+def test_the_summary_has_a_row_for_each_run_part_and_metric(original):
+    with (original / "summary.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["run"] for row in rows} == {run["name"] for run in RUNS}
+    for run in RUNS:
+        own = {(row["part"], row["metric"]) for row in rows if row["run"] == run["name"]}
+        assert {(part, "accuracy@1") for part in ("train", "dev", "test", "ood", "ood_alone")} <= own
+    # One seed has no spread: the cells are empty, neither zero nor "nan".
+    assert {row["sd"] for row in rows} == {row["low"] for row in rows} == {""}
+
+
+def test_the_report_names_every_run(original):
+    page = (original / "report.html").read_text(encoding="utf-8")
+    for run in RUNS:
+        assert f"Run {run['name']}" in page
