@@ -23,6 +23,9 @@ include: "workflow/rules/game.smk"
 include: "workflow/rules/analysis.smk"
 
 
+SOURCES.remember()
+
+
 onstart:
     check_before_work()
 

@@ -21,13 +21,13 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(digest, "ROOT", copy)
 
     def take(script):
-        for cached in (digest._imports, digest._tree, digest._meaning):
-            cached.cache_clear()
-        return digest.stage_digest(scripts / f"{script}.py")
+        sources = digest.Sources(tmp_path / "sources.json")
+        found = digest.stage_digest(scripts / f"{script}.py", sources)
+        sources.remember()
+        assert found == digest.stage_digest(scripts / f"{script}.py", digest.Sources()), "the memory lies"
+        return found
 
-    yield copy, scripts, take
-    for cached in (digest._imports, digest._tree, digest._meaning):
-        cached.cache_clear()
+    return copy, scripts, take
 
 
 def edit(path, text):

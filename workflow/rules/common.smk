@@ -13,7 +13,7 @@ sys.path.insert(0, str(BASE / "src"))
 
 from parley.config import run_settings
 from parley.dates import record_of
-from parley.digest import stage_digest
+from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
 from parley.experiment import read_experiment
 from parley.figures.names import FIGURES_OF_RUN, figure_names
@@ -40,6 +40,7 @@ FROM_IMAGES = CONFIG["source"]["kind"] != "features"
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
 FIGURES = figure_names(RUNS)
+SOURCES = Sources(".snakemake/parley/sources.json")
 LOGS = f"results/{LAYOUT.experiment}/logs"
 BENCHMARKS = f"results/{LAYOUT.experiment}/benchmarks"
 
@@ -71,7 +72,7 @@ def class_values(*fields):
 
 def code(script):
     """Digest of a script and of the modules it uses: an edit reruns the stage, a comment does not."""
-    return stage_digest(BASE / "workflow/scripts" / f"{script}.py")
+    return stage_digest(BASE / "workflow/scripts" / f"{script}.py", SOURCES)
 
 
 def result(name):

@@ -5,4 +5,4 @@ from stage import stage
 from parley.downloads import download
 
 with stage(snakemake):
-    download(snakemake.params.locations, snakemake.output.urls, snakemake.params.checksum)
+    download(snakemake.params.locations, snakemake.output.urls, snakemake.params.checksum or None)
