@@ -13,7 +13,7 @@ from parley import evaluation
 from parley.checkpoints import Checkpoint, Sizes, save_checkpoint
 from parley.errors import ParleyError
 from parley.files import write_json, written_aside
-from parley.game.agents import Agents, make_agents
+from parley.game.agents import make_agents
 from parley.game.draws import permutation, uniforms
 from parley.game.exchange import exchange, replay
 from parley.game.objective import Losses, losses
@@ -23,6 +23,8 @@ from parley.parts import Candidates, Part, load_candidates, load_part, places_of
 from parley.progress import Progress
 from parley.standardization import Standardizer, fit
 
+LINES_PER_DEV = 10
+"""Lines of train means between two dev evaluations."""
 OPTIMIZERS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
 
 
@@ -110,24 +112,111 @@ def train_run(
         When a loss is no longer finite, or the train part is smaller than a batch.
     """
     folder = Path(folder)
-    agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, seed, lesson.sizes.context)
-    optimizers = [_optimizer(network, training) for network in agents]
+    trainer = Trainer(lesson, game, training, seed)
     with (
         written_aside(folder / "metrics.jsonl") as aside,
-        aside.open("w", encoding="utf-8") as log,
+        aside.open("w", encoding="utf-8") as stream,
         Progress(f"train {folder.parent.name}/{seed}", training.steps, "step") as progress,
     ):
-        started = time.monotonic()
+        log = Log(stream)
         window: list[dict[str, float]] = []
         for step, rows in enumerate(_batches(len(lesson.train_places), training, seed), start=1):
-            window.append(_step(agents, optimizers, lesson, rows, game, training, seed, step))
-            if step % max(training.dev_every // 10, 1) == 0 or step == training.steps:
-                _log(log, "train", step, started, _means(window))
+            window.append(trainer.learn(step, rows))
+            last = step == training.steps
+            if last or step % max(training.dev_every // LINES_PER_DEV, 1) == 0:
+                log.write("train", step, _means(window))
                 window = []
             note = ""
-            if step % training.dev_every == 0 or step == training.steps:
-                note = _check(log, agents, optimizers, lesson, game, training, seed, step, k, started, folder)
+            if last or step % training.dev_every == 0:
+                result = trainer.examine(k)
+                log.write("dev", step, result)
+                note = f"dev accuracy@1 {result['accuracy@1']:.3f}, length {result['length']:.1f}"
+                if step >= min(training.first_checkpoint, training.steps):
+                    save_checkpoint(folder / "checkpoints" / f"{step:08d}.pt", trainer.moment(step))
             progress.advance(note=note)
+
+
+class Trainer:
+    """The four networks of a run with their optimisers.
+
+    Parameters
+    ----------
+    lesson
+        What they learn from.
+    game, training
+        Settings.
+    seed
+        The run's seed.
+    """
+
+    def __init__(self, lesson: Lesson, game: GameSettings, training: TrainingSettings, seed: int) -> None:
+        self.lesson, self.game, self.training, self.seed = lesson, game, training, seed
+        self.agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, seed, lesson.sizes.context)
+        self.optimizers = [_optimizer(network, training) for network in self.agents]
+
+    def learn(self, step: int, rows: Tensor) -> dict[str, float]:
+        """Learn from one batch, the given rows of the train part, and return its means."""
+        lesson, game = self.lesson, self.game
+        images, places = lesson.train_images.take(rows), lesson.train_places[rows]
+        drawn = uniforms(self.seed, "bits", step, (game.max_exchanges, len(rows), 2 * game.message_bits + 1))
+        dialogue = exchange(self.agents, images, lesson.descriptions, game, drawn, until_all_stop=True)
+        replayed = replay(self.agents, images, lesson.descriptions, dialogue, game)
+        found = losses(self.agents, replayed, dialogue, places, game, self.training)
+        # No network's loss reaches another's parameters, so one pass backward serves all four.
+        total = found.sender + found.receiver + found.sender_baseline + found.receiver_baseline
+        if not torch.isfinite(total):
+            raise ParleyError(
+                f"The loss of seed {self.seed} is no longer finite at step {step}; "
+                "lower training.learning_rate or set game.standardize to train."
+            )
+        total.backward()
+        for network, optimizer in zip(self.agents, self.optimizers, strict=True):
+            nn.utils.clip_grad_norm_(network.parameters(), self.training.gradient_clip)
+            optimizer.step()
+            optimizer.zero_grad()
+        return _summary(found, dialogue, places)
+
+    def examine(self, k: int) -> dict[str, Any]:
+        """Play the dev part and return what `evaluation.score` counts."""
+        lesson = self.lesson
+        played = evaluation.play(
+            self.agents,
+            lesson.dev_images,
+            lesson.dev_places,
+            lesson.descriptions,
+            self.game,
+            self.training.dev_batch_size,
+        )
+        return evaluation.score(played, k)
+
+    def moment(self, step: int) -> Checkpoint:
+        """Return all that a checkpoint keeps."""
+        return Checkpoint(
+            self.agents,
+            self.lesson.standardizer,
+            self.game,
+            self.training,
+            self.lesson.sizes,
+            self.lesson.candidate_ids,
+            self.seed,
+            step,
+            [optimizer.state_dict() for optimizer in self.optimizers],
+        )
+
+
+class Log:
+    """Writes `metrics.jsonl`, an object a line."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started = time.monotonic()
+
+    def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """Write one line, with the seconds since training began."""
+        seconds = round(time.monotonic() - self._started, 3)
+        row = {"kind": kind, "step": step, "seconds": seconds, **values}
+        self._stream.write(json.dumps(row, allow_nan=False) + "\n")
+        self._stream.flush()
 
 
 def _batches(count: int, training: TrainingSettings, seed: int) -> Iterator[Tensor]:
@@ -151,36 +240,6 @@ def _optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Op
     return optimizer
 
 
-def _step(
-    agents: Agents,
-    optimizers: list[torch.optim.Optimizer],
-    lesson: Lesson,
-    rows: Tensor,
-    game: GameSettings,
-    training: TrainingSettings,
-    seed: int,
-    step: int,
-) -> dict[str, float]:
-    images, places = lesson.train_images.take(rows), lesson.train_places[rows]
-    shape = (game.max_exchanges, len(rows), 2 * game.message_bits + 1)
-    drawn = uniforms(seed, "bits", step, shape)
-    dialogue = exchange(agents, images, lesson.descriptions, game, drawn, until_all_stop=True)
-    replayed = replay(agents, images, lesson.descriptions, dialogue, game)
-    found = losses(agents, replayed, dialogue, places, game, training)
-    total = found.sender + found.receiver + found.sender_baseline + found.receiver_baseline
-    if not torch.isfinite(total):
-        raise ParleyError(
-            f"The loss of seed {seed} is no longer finite at step {step}; "
-            "lower training.learning_rate or set game.standardize to train."
-        )
-    total.backward()
-    for network, optimizer in zip(agents, optimizers, strict=True):
-        nn.utils.clip_grad_norm_(network.parameters(), training.gradient_clip)
-        optimizer.step()
-        optimizer.zero_grad()
-    return _summary(found, dialogue, places)
-
-
 def _summary(found: Losses, dialogue: Dialogue, places: Tensor) -> dict[str, float]:
     return {
         "loss_sender": found.sender.item(),
@@ -196,44 +255,3 @@ def _summary(found: Losses, dialogue: Dialogue, places: Tensor) -> dict[str, flo
 
 def _means(window: list[dict[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in window) / len(window) for name in window[0]}
-
-
-def _log(log: TextIO, kind: str, step: int, started: float, values: dict[str, Any]) -> None:
-    row = {"kind": kind, "step": step, "seconds": round(time.monotonic() - started, 3), **values}
-    log.write(json.dumps(row, allow_nan=False) + "\n")
-    log.flush()
-
-
-def _check(
-    log: TextIO,
-    agents: Agents,
-    optimizers: list[torch.optim.Optimizer],
-    lesson: Lesson,
-    game: GameSettings,
-    training: TrainingSettings,
-    seed: int,
-    step: int,
-    k: int,
-    started: float,
-    folder: Path,
-) -> str:
-    """Evaluate on the dev part, log it, keep a checkpoint, and return a note for the progress line."""
-    played = evaluation.play(
-        agents, lesson.dev_images, lesson.dev_places, lesson.descriptions, game, training.dev_batch_size
-    )
-    result = evaluation.score(played, k)
-    _log(log, "dev", step, started, result)
-    if step >= min(training.first_checkpoint, training.steps):
-        moment = Checkpoint(
-            agents,
-            lesson.standardizer,
-            game,
-            training,
-            lesson.sizes,
-            lesson.candidate_ids,
-            seed,
-            step,
-            [optimizer.state_dict() for optimizer in optimizers],
-        )
-        save_checkpoint(folder / "checkpoints" / f"{step:08d}.pt", moment)
-    return f"dev accuracy@1 {result['accuracy@1']:.3f}, length {result['length']:.1f}"

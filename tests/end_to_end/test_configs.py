@@ -1,0 +1,32 @@
+"""The configs that come with Parley: the paper's plan in full, the 2017 code's against a true URL list."""
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_papers_experiment_shows_its_whole_plan(project):
+    rules = project.planned("config/mammals70.yaml")
+    assert {"download_urls", "select_classes", "split", "settle", "gather_features", "train_run"} <= rules
+    assert {"extract_messages", "analyse_run", "summarise", "draw_figures", "build_report", "all"} <= rules
+    out = project.snakemake("-n", config="config/mammals70.yaml")
+    # Four runs of five seeds.
+    assert "train_run                   20" in out
+
+
+def test_a_config_of_ones_own_pictures_says_what_is_to_be_written_first(project):
+    out = project.snakemake("-n", config="config/photos.yaml", ok=False)
+    assert "config/classes/photos.tsv does not exist" in out
+
+
+@pytest.mark.skipif(not os.environ.get("PARLEY_URLS"), reason="needs PARLEY_URLS, rows of ImageNet's fall-2011 list")
+def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
+    override = f'source={{url_list: {{locations: ["{os.environ["PARLEY_URLS"]}"], checksum: ""}}}}'
+    out = project.snakemake("--cores", "1", "classes", "--config", override, config="config/animals30.yaml", ok=False)
+    told = [line for line in out.splitlines() if line.startswith("select_classes: Class ")]
+    assert len(told) == 30
+    assert any("koala (n01882714): 76 of its 100 entries hold 'static.flickr'" in line for line in told)
+    assert any("peacock (n01806143) is absent from the source" in line for line in told)
+    assert "30 of 30 classes have too few candidates" in out
