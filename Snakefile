@@ -23,7 +23,7 @@ include: "workflow/rules/game.smk"
 include: "workflow/rules/analysis.smk"
 
 
-SOURCES.remember()
+PARSED_CODE.remember()
 
 
 onstart:

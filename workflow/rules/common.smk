@@ -24,6 +24,7 @@ from parley.layout import (
     WORDS_FOLDER,
     grouped,
 )
+from parley.options import source_options
 from parley.preflight import check_inputs
 from parley.sources.base import file_fingerprint
 
@@ -40,7 +41,7 @@ FROM_IMAGES = CONFIG["source"]["kind"] != "features"
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
 FIGURES = figure_names(RUNS)
-SOURCES = Sources(".snakemake/parley/sources.json")
+PARSED_CODE = Sources(".snakemake/parley/sources.json")
 LOGS = f"results/{LAYOUT.experiment}/logs"
 BENCHMARKS = f"results/{LAYOUT.experiment}/benchmarks"
 
@@ -51,8 +52,9 @@ wildcard_constraints:
     part="train|dev|test|ood|transfer",
 
 
-# What decides the candidates; passed by params, so that a change of it and of nothing else reruns them.
-SOURCE = CONFIG["source"]
+# What decides the candidates: the kind of source and its own section, and no other kind's.
+KIND = CONFIG["source"]["kind"]
+SOURCE = {key: CONFIG["source"][key] for key in ("kind", "class_size", KIND)}
 NETWORK_KEYS = (
     "backbone",
     "weights",
@@ -72,7 +74,7 @@ def class_values(*fields):
 
 def code(script):
     """Digest of a script and of the modules it uses: an edit reruns the stage, a comment does not."""
-    return stage_digest(BASE / "workflow/scripts" / f"{script}.py", SOURCES)
+    return stage_digest(BASE / "workflow/scripts" / f"{script}.py", PARSED_CODE)
 
 
 def result(name):
@@ -182,6 +184,12 @@ def run_name(wildcards):
 def drawn_world(wildcards):
     """Folder of the drawn world; empty where the source is another."""
     return LAYOUT.world
+
+
+def source_root(wildcards):
+    """Folder below which local entries are read; empty where there are none."""
+    root = source_options(SOURCE, LAYOUT.world).root
+    return "" if root is None else str(root)
 
 
 def given_features(wildcards):

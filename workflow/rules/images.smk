@@ -27,7 +27,7 @@ rule write_config:
         "../scripts/write_config.py"
 
 
-if CONFIG["source"]["kind"] == "world":
+if KIND == "world":
 
     rule draw_world:
         output:
@@ -54,7 +54,7 @@ if CONFIG["source"]["kind"] == "world":
             "../scripts/draw_world.py"
 
 
-if CONFIG["source"]["kind"] == "url_list":
+if KIND == "url_list":
 
     rule download_urls:
         output:
@@ -184,8 +184,7 @@ if FROM_IMAGES:
                 domains={one.name: one.domain for one in CLASSES if one.name in group},
                 counts=CONFIG["split"],
                 fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
-                source=SOURCE,
-                world=drawn_world,
+                root=source_root,
                 cache=CACHE_FOLDER,
             message:
                 f"Fetching the images of {in_words(group)}"

@@ -7,7 +7,7 @@ from stage import stage
 from parley.classes import ImageClass
 from parley.dates import keep_date
 from parley.fetch.stage import fetch_classes
-from parley.options import fetch_options, source_options
+from parley.options import fetch_options
 
 with stage(snakemake) as logger:
     # How to ask is no param: patience and speed decide no content. What counts as an image is one.
@@ -20,7 +20,7 @@ with stage(snakemake) as logger:
         asking["margin"],
         Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
-        source_options(snakemake.params.source, snakemake.params.world).root,
+        snakemake.params.root or None,
         fetch_options(asking),
     )
     for path in [*snakemake.output.tars, *snakemake.output.manifests]:
