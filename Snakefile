@@ -50,7 +50,7 @@ rule urls:
 
 rule classes:
     input:
-        LAYOUT.image("candidates.tsv") if FROM_IMAGES else [],
+        LAYOUT.plan("candidates.tsv") if FROM_IMAGES else [],
 
 
 rule plan:

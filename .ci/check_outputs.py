@@ -16,8 +16,7 @@ FIGURES_AT_LEAST = 6
 def check(folder: Path) -> None:
     """Open all that an experiment promises."""
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    parts = sorted(path.stem for path in folder.glob("*.hdf5") if path.stem != "words")
-    assert {"train", "dev", "test"} <= set(parts), parts
+    parts = promised_parts(config)
     resnet34 = config["features"]["backbone"] == "resnet34"
     for part in parts:
         with h5py.File(folder / f"{part}.hdf5") as file:
@@ -33,6 +32,13 @@ def check(folder: Path) -> None:
     check_pages(folder)
 
 
+def promised_parts(config: dict) -> list[str]:
+    """Return the parts that an experiment's classes and counts promise."""
+    with Path(config["classes"]).open(newline="") as stream:
+        domains = {row["domain"] for row in csv.DictReader(stream, delimiter="\t")}
+    return [part for domain in ("in", "out", "transfer") if domain in domains for part in config["split"][domain]]
+
+
 def check_tables(folder: Path) -> None:
     """Open the tables of the data line."""
     for name, columns in [("plan.tsv", 4), ("splits.tsv", 4), ("words_missing.tsv", 1)]:
@@ -44,6 +50,8 @@ def check_tables(folder: Path) -> None:
         rows = list(csv.DictReader(stream))
     assert rows
     assert len(rows) == len(json.loads((folder / "summary.json").read_text())["rows"])
+    check_learning(rows)
+    assert json.loads((folder / "funnel.json").read_text())["classes"]
     pools = Path("resources/images")
     tars = list(pools.glob("*/*.tar"))
     assert tars
@@ -53,6 +61,16 @@ def check_tables(folder: Path) -> None:
         assert path.with_suffix(".tsv").read_text().startswith("url\tkey\tstatus\terror_class"), path
 
 
+def check_learning(rows: list[dict]) -> None:
+    """Check that the default run learned: its 95 % intervals over five seeds lie above chance."""
+    found = {(row["part"], row["metric"]): row for row in rows}
+    for part, least in [("test", 0.25), ("ood_alone", 1 / 6)]:
+        row = found[part, "accuracy@1"]
+        assert row["n_seeds"] == "5", row
+        assert row["beats_chance"] == "yes", row
+        assert float(row["low"]) > least, row
+
+
 def check_run(folder: Path, parts: list[str]) -> None:
     """Open what a run left."""
     for name in ("config.json", "selection.json", "evaluation.json", "analysis.json"):
@@ -60,7 +78,8 @@ def check_run(folder: Path, parts: list[str]) -> None:
     assert [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert list((folder / "checkpoints").glob("*.pt"))
     assert (folder / "best.pt").stat().st_size > 0
-    names = ["messages.hdf5" if part == "test" else f"messages.{part}.hdf5" for part in parts]
+    unseen = [f"{part}_alone" for part in parts if part in ("ood", "transfer")]
+    names = ["messages.hdf5" if part == "test" else f"messages.{part}.hdf5" for part in [*parts, *unseen]]
     for name in names:
         with h5py.File(folder / name) as file:
             assert len(file["Communication"]) == 2 * len(file["Predictions"]), name

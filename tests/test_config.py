@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from parley.config import check_k, read_schema, resolve, run_settings
+from parley.config import check_ks, read_schema, resolve, run_settings
 from parley.errors import ParleyError
 
 ROOT = Path(__file__).parents[1]
@@ -90,10 +90,13 @@ def test_a_run_overrides_the_config_and_keeps_the_rest():
 
 
 def test_k_above_the_number_of_classes_is_told():
-    assert check_k(6, 6) == []
-    (sentence,) = check_k(7, 6)
-    assert "evaluation.k is 7" in sentence
-    assert "6 in-domain" in sentence
+    classes = {"in": 6, "out": 2, "transfer": 3}
+    assert check_ks({"k": 6, "k_unseen": 9}, classes) == []
+    first, second = check_ks({"k": 7, "k_unseen": 10}, classes)
+    assert "evaluation.k is 7" in first
+    assert "6 in-domain" in first
+    assert "evaluation.k_unseen is 10" in second
+    assert "at most 9" in second
 
 
 def test_every_key_of_the_schema_says_what_it_is():

@@ -105,6 +105,20 @@ def test_a_dev_class_that_is_not_trained_on_is_told():
         prepare(train, stray, candidates, TINY)
 
 
+def test_a_label_without_a_description_is_told():
+    train, dev, candidates = easy()
+    few = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))
+    with pytest.raises(ParleyError, match=r"label 3, but descriptions.csv describes the labels 0 to 2"):
+        prepare(train, dev, few, TINY)
+
+
+def test_a_k_that_leaves_nothing_to_be_wrong_about_is_told():
+    train, dev, candidates = easy()
+    prepare(train, dev, candidates, TINY, k=4)
+    with pytest.raises(ParleyError, match=r"k is 5, but the train part has 4 classes"):
+        prepare(train, dev, candidates, TINY, k=5)
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
 def test_a_damaged_checkpoint_is_told(tmp_path, damage):
     path = tmp_path / "best.pt"

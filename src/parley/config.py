@@ -125,14 +125,30 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield "Config: classes must name the class set, a TSV; only ready-made features do without."
 
 
-def check_k(k: int, in_domain_classes: int) -> list[str]:
-    """Say so where accuracy@k would always be 1."""
-    if k > in_domain_classes:
-        return [
-            f"Config: evaluation.k is {k}, but there are only {in_domain_classes} in-domain classes; "
-            f"set it to {in_domain_classes} or less."
-        ]
-    return []
+def check_ks(evaluation: Config, classes: Mapping[str, int]) -> list[str]:
+    """Say so where accuracy@k would always be 1.
+
+    Parameters
+    ----------
+    evaluation
+        The config's section.
+    classes
+        Number of classes by domain.
+    """
+    seen = classes.get("in", 0)
+    all_candidates = seen + max(classes.get("out", 0), classes.get("transfer", 0))
+    found = []
+    if evaluation["k"] > seen:
+        found.append(
+            f"Config: evaluation.k is {evaluation['k']}, but there are only {seen} in-domain classes; "
+            f"set it to {seen} or less."
+        )
+    if evaluation["k_unseen"] is not None and evaluation["k_unseen"] > all_candidates:
+        found.append(
+            f"Config: evaluation.k_unseen is {evaluation['k_unseen']}, but unseen and seen classes together are "
+            f"at most {all_candidates}; set it to {all_candidates} or less."
+        )
+    return found
 
 
 def run_settings(config: Config, run_name: str) -> Config:

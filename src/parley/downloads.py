@@ -72,6 +72,20 @@ def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
     return name, digits
 
 
+def refuse_other_bytes(path: str | Path, checksum: str | None) -> None:
+    """Raise `ParleyError` where a file is not the one that a checksum stands for."""
+    expected = _parsed_checksum(checksum)
+    if expected is None:
+        return
+    with Path(path).open("rb") as stream:
+        found = hashlib.file_digest(stream, expected[0]).hexdigest()
+    if found != expected[1]:
+        raise ParleyError(
+            f"{path} has the {expected[0]} {found}, not {expected[1]}; correct the checksum, or remove the file "
+            "to have it downloaded again."
+        )
+
+
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
     """Copy one location's bytes; raise `_UnavailableError` where they cannot be had or are the wrong ones."""
     digest = hashlib.new(expected[0]) if expected else None

@@ -1,11 +1,12 @@
 """An experiment: its checked config, its classes, and the options that each stage takes from it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parley.classes import IN_DOMAIN, ImageClass, read_class_set
-from parley.config import Config, check_k, read_schema, resolve
+from parley.classes import ImageClass, read_class_set
+from parley.config import Config, check_ks, read_schema, resolve
 from parley.errors import Findings, ParleyError
 from parley.layout import Layout, layout_of
 from parley.options import network_options, source_options
@@ -39,10 +40,11 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     findings = Findings()
     classes: list[ImageClass] = []
     try:
-        if config["source"]["kind"] != "features":
+        if config["source"]["kind"] == "features":
+            findings.extend(_missing_features(config["source"]["features"]))
+        else:
             classes = read_class_set(config["classes"])
-            in_domain = sum(one.domain == IN_DOMAIN for one in classes)
-            findings.extend(check_k(config["evaluation"]["k"], in_domain))
+            findings.extend(check_ks(config["evaluation"], Counter(one.domain for one in classes)))
     except ParleyError as error:
         findings.extend(error.findings)
     try:
@@ -52,6 +54,16 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     findings.raise_if_any()
     name = Path(config["classes"]).stem if classes else ""
     return Experiment(config, classes, layout_of(config, classes, name, source_options(config["source"]), features))
+
+
+def _missing_features(given: Mapping[str, str | None]) -> list[str]:
+    # Told here and not by Snakemake, which takes a missing input for "nothing to be done" where an
+    # earlier run's outputs exist.
+    return [
+        f"Config: source.features.{name} is {path}, which is no file; check the path."
+        for name, path in given.items()
+        if path and not Path(path).is_file()
+    ]
 
 
 def needed_layers(config: Config) -> dict[str, Sequence[str]]:

@@ -99,6 +99,8 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
             return rows
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); name a file.") from error
     except UnicodeDecodeError as error:
         raise ParleyError(
             f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from parley.downloads import download
+from parley.downloads import download, refuse_other_bytes
 from parley.errors import ParleyError
 from parley.web import is_web_url
 
@@ -90,7 +90,9 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
-    if not path.exists():
+    if path.exists():
+        refuse_other_bytes(path, checksum)
+    else:
         download([url], path, checksum)
     return path
 

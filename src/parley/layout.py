@@ -63,6 +63,10 @@ class Layout:
         """Return the path of a file that belongs to the set of images."""
         return f"resources/images/{self.pool}/{name}"
 
+    def plan(self, name: str) -> str:
+        """Return the path of a table that decides the set of images; apart, since a class may have its name."""
+        return f"resources/plans/{self.pool}/{name}"
+
     def feature_file(self, class_name: str) -> str:
         """Return the path of a class's features."""
         return f"resources/features/{self.features}/{self.pool}/{class_name}.hdf5"

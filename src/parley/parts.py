@@ -98,3 +98,13 @@ def places_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tens
             "make it again together with the train part, or leave these classes out."
         )
     return matches.int().argmax(1)
+
+
+def refuse_undescribed(labels: Sequence[int], candidates: Candidates, where: str) -> None:
+    """Raise `ParleyError` where images have a label that no description has."""
+    strays = [label for label in labels if not 0 <= label < len(candidates.labels)]
+    if strays:
+        raise ParleyError(
+            f"{where} holds images of label {', '.join(map(str, strays))}, but descriptions.csv describes the labels "
+            f"0 to {len(candidates.labels) - 1}; describe these classes or leave their images out."
+        )

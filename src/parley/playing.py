@@ -9,8 +9,9 @@ import torch
 
 from parley import evaluation
 from parley.checkpoints import Checkpoint, load_checkpoint
+from parley.errors import ParleyError
 from parley.files import write_json
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of
+from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
 UNSEEN_PARTS = ("ood", "transfer")
@@ -70,7 +71,11 @@ def evaluate(
 def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
     """Play each question that the parts allow, one part in memory at a time."""
     candidates = load_candidates(descriptions, words, moment.game)
-    unseen = {part: _labels(load_part(parts[part], moment.game)) for part in UNSEEN_PARTS if part in parts}
+    unseen = {
+        part: _unseen_labels(part, load_part(parts[part], moment.game), moment.candidate_ids, candidates)
+        for part in UNSEEN_PARTS
+        if part in parts
+    }
     loaded: tuple[str, Part] | None = None
     for question in evaluation.questions(moment.candidate_ids, unseen):
         if question.part not in parts:
@@ -80,8 +85,14 @@ def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, wor
         yield _answer(moment, question, loaded[1], candidates)
 
 
-def _labels(part: Part) -> list[int]:
+def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
     labels: list[int] = part.targets.unique().tolist()
+    refuse_undescribed(labels, candidates, f"The {name} part")
+    if both := sorted(set(labels) & set(seen)):
+        raise ParleyError(
+            f"The {name} part holds images of label {', '.join(map(str, both))}, which the run was trained on; "
+            "a part of unseen classes can have none of the train part's."
+        )
     return labels
 
 

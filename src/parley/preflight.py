@@ -1,20 +1,23 @@
 """A look, before any work, at what the stages that are about to run need from outside."""
 
 from collections.abc import Sequence, Set
-from pathlib import Path
 
 from parley.classes import ImageClass
 from parley.config import Config
 from parley.errors import ParleyError
 from parley.experiment import needed_layers
-from parley.features.identity import check_weights, is_downloaded
+from parley.features.identity import check_weights
 from parley.features.options import FeatureOptions
 from parley.glosses import needs_wordnet
 from parley.glove import check_vectors
 from parley.layout import WEIGHTS_FOLDER
 from parley.options import network_options, source_options
+from parley.selection import shortages
 from parley.sources import open_source
 from parley.wordnet import check_wordnet
+
+LISTED_AT_ONCE = ("folder", "tars", "manifest")
+"""Sources whose entries can be counted before any job; a URL list may have to be downloaded first."""
 
 
 def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]) -> list[str]:
@@ -31,29 +34,31 @@ def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]
     """
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
-        findings += open_source(source_options(config["source"])).check(classes)
+        findings += _check_source(config, classes)
     if any(stage.startswith("extract_features") for stage in stages):
         findings += _check_network(network_options(config["features"]))
     if "build_descriptions" in stages and needs_wordnet(classes):
         findings += check_wordnet(config["descriptions"]["wordnet"])
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
-    if "import_features" in stages:
-        given = config["source"]["features"]
-        findings += [
-            f"source.features.{name} is {path}, which does not exist; check the path."
-            for name, path in given.items()
-            if path and not Path(path).is_file()
-        ]
-    elif "train_run" in stages:
+    if "train_run" in stages and config["source"]["kind"] != "features":
         findings += _check_layers(config)
     return findings
 
 
+def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
+    options = source_options(config["source"])
+    findings = open_source(options).check(classes)
+    if not findings and options.kind in LISTED_AT_ONCE:
+        accepting = config["fetch"]["on_shortage"] == "accept"
+        listing = open_source(options).listing(classes, None)
+        findings = shortages(listing, options, classes, config["split"], accepting)
+    return findings
+
+
 def _check_network(options: FeatureOptions) -> list[str]:
-    """Check the weights; torchvision's are downloaded now, so that a missing network stops nothing halfway."""
-    findings = check_weights(options)
-    if findings or options.weights_kind != "torchvision" or is_downloaded(options, WEIGHTS_FOLDER):
+    """Check the network; torchvision's weights are downloaded now, so that no job stops for want of them."""
+    if findings := check_weights(options):
         return findings
     # Imported here because it loads torch, which no other check and no dry run should wait for.
     from parley.features.weights import fetch_weights

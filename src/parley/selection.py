@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from parley.classes import ImageClass
-from parley.errors import Findings
+from parley.errors import ParleyError
 from parley.files import write_table
 from parley.keys import image_key
 from parley.listing import Listing
@@ -54,7 +54,8 @@ def select(
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.dirt.items()):
         logger.warning("%d of %d entries listed are %s", lines, listing.lines, kind)
-    _refuse_shortage(listing, options, classes, counts, accepting=on_shortage == "accept")
+    if findings := shortages(listing, options, classes, counts, accepting=on_shortage == "accept"):
+        raise ParleyError(findings)
     write_table(destination, COLUMNS, _rows(listing, classes))
     return listing
 
@@ -73,25 +74,40 @@ def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str
             yield image_class.name, image_key(url), url
 
 
-def _refuse_shortage(
+def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, accepting: bool
-) -> None:
-    findings = Findings()
+) -> list[str]:
+    """Return a sentence for each class with too few candidates, and what to do.
+
+    Parameters
+    ----------
+    listing
+        What the source lists.
+    options
+        The source.
+    classes
+        The class set.
+    counts
+        Images a part, by domain.
+    accepting
+        Only classes without any candidate are told; the others are logged.
+    """
+    found = []
     for image_class in classes:
-        found, needed = len(listing.urls[image_class.name]), needed_images(counts, image_class.domain)
-        if found >= needed:
+        candidates, needed = len(listing.urls[image_class.name]), needed_images(counts, image_class.domain)
+        if candidates >= needed:
             continue
         sentence = _shortage(image_class, listing, options.filter_url) + f" {needed} are needed"
-        if accepting and found:
+        if accepting and candidates:
             logger.warning("%s; going on with these, as on_shortage says.", sentence)
         else:
-            findings.add(f"{sentence}.")
-    if findings.sentences:
-        findings.add(
-            f"{len(findings.sentences)} of {len(classes)} classes have too few candidates: take them out of the "
+            found.append(f"{sentence}.")
+    if found:
+        found.append(
+            f"{len(found)} of {len(classes)} classes have too few candidates: take them out of the "
             "class set, lower the counts, raise class_size, loosen filter_url, or name a source that has more."
         )
-    findings.raise_if_any()
+    return found
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:

@@ -19,7 +19,7 @@ from parley.game.exchange import exchange, replay
 from parley.game.objective import Losses, losses
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of
+from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
 from parley.progress import Progress
 from parley.standardization import Standardizer, fit
 
@@ -64,16 +64,39 @@ def train_from_files(
         load_part(parts["dev"], game),
         load_candidates(descriptions, words, game),
         game,
+        run["k"],
     )
     train_run(lesson, game, training, run["seed"], run["k"], folder)
     write_json(Path(folder) / "config.json", dict(run))
 
 
-def prepare(train: Part, dev: Part, candidates: Candidates, game: GameSettings) -> Lesson:
-    """Fit the standardisation on the train part and apply it; the candidates are the train part's classes."""
+def prepare(train: Part, dev: Part, candidates: Candidates, game: GameSettings, k: int = 1) -> Lesson:
+    """Fit the standardisation on the train part and apply it; the candidates are the train part's classes.
+
+    Parameters
+    ----------
+    train, dev
+        The parts.
+    candidates
+        Every described class.
+    game
+        Settings.
+    k
+        The K of accuracy@K, which must leave something to be wrong about.
+
+    Raises
+    ------
+    ParleyError
+        When the parts and the descriptions do not fit together.
+    """
     if not len(train.targets):
         raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
     ids = train.targets.unique().tolist()
+    refuse_undescribed(ids, candidates, "The train part")
+    if k > len(ids):
+        raise ParleyError(
+            f"evaluation.k is {k}, but the train part has {len(ids)} classes; set it to {len(ids)} or less."
+        )
     standardizer = fit(train.images, game.standardize)
     width, context_width = evaluation.shape_of(train)
     return Lesson(

@@ -113,3 +113,48 @@ def test_an_unreadable_image_is_counted_and_replaced(project):
     assert bad
     assert {row[3] for row in bad} <= {"undecodable", "truncated"}
     assert all("broken" in row[0] for row in bad)
+
+
+def test_ready_made_features_that_do_not_exist_are_all_named(project):
+    given = {name: f"no/{name}.hdf5" for name in ("train", "dev", "test")}
+    out = refused(project, source={"kind": "features", "features": {**given, "descriptions": "no/d.csv"}})
+    for name in ("no/train.hdf5", "no/dev.hdf5", "no/test.hdf5", "no/d.csv"):
+        assert f"{name}, which is no file" in out
+
+
+def test_a_network_that_torchvision_does_not_have_is_told_before_the_first_job(project):
+    folder = project.folder / "pictures/ant"
+    folder.mkdir(parents=True, exist_ok=True)
+    out = refused(project, features={"backbone": "resnet43", "weights": "random"})
+    assert "no classification network 'resnet43'" in out
+    assert "Finished jobid" not in out
+
+
+def test_too_few_pictures_in_a_folder_are_told_before_the_first_job(project):
+    folder = project.folder / "few/ant"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "only.png").touch()
+    out = refused(project, source={"kind": "folder", "folder": {"root": "few"}})
+    assert "Class ant: 1 of its 1 entries can be used; 4 are needed." in out
+    assert "Finished jobid" not in out
+
+
+def test_a_class_may_be_called_like_a_table_of_the_workflow(project):
+    from PIL import Image
+
+    for name in ("plan", "candidates"):
+        (project.folder / "odd" / name).mkdir(parents=True, exist_ok=True)
+        for index in range(4):
+            noise = Image.effect_noise((48, 48), 60 + index + len(name) * 9).convert("RGB")
+            noise.save(project.folder / "odd" / name / f"{index}.png")
+    config = project.write_config(
+        "odd",
+        classes=class_set(project, "plan\t\tin\t\ta plan\ncandidates\t\tin\t\tmany\n"),
+        source={"kind": "folder", "folder": {"root": "odd"}},
+        split=SMALL,
+        fetch={"margin": 0},
+        features=RANDOM,
+        evaluation={"k": 1},
+    )
+    project.snakemake("--cores", "1", "splits", config=config)
+    assert len((project.folder / "results/odd/splits.tsv").read_text().splitlines()) == 1 + 8

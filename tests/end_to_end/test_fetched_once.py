@@ -127,6 +127,17 @@ def test_an_experiment_that_agrees_shares_the_images(project, line):
     assert (results / "third/splits.tsv").read_bytes() == (results / "first/splits.tsv").read_bytes()
 
 
+def test_an_experiment_that_is_stricter_or_grouped_otherwise_leaves_the_other_alone(project, line):
+    first, server = line
+    asked = len(server.requests())
+    text = first.read_text().replace("experiment: first", "experiment: fourth")
+    config = project.folder / "fourth.yaml"
+    config.write_text(text.replace("classes_per_job: 2", "classes_per_job: 1\n  on_shortage: accept"))
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert len(server.requests()) == asked
+    assert project.planned(first, "splits") == set()
+
+
 def test_an_edit_of_the_fetching_code_repeats_no_fetch(project, line):
     config, _ = line
     project.edit("src/parley/fetch/judge.py", "\nADDED = 1\n")

@@ -1,7 +1,5 @@
 """Reruns do what is needed and nothing else: a tiny experiment, then one edit after another."""
 
-import time
-
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -51,10 +49,8 @@ def tiny(project):
 
 
 def test_running_again_does_nothing(project, tiny):
-    started = time.monotonic()
     out = project.snakemake("--cores", "2", config=tiny)
     assert "Nothing to be done" in out
-    assert time.monotonic() - started < 60, "a hang, not a measurement: docs/performance.md has the time"
 
 
 def test_a_comment_in_any_script_or_module_reruns_nothing(project, tiny):
@@ -77,7 +73,7 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
 
 def test_what_decides_no_content_reruns_nothing(project, tiny):
     text = tiny.read_text()
-    tiny.write_text(text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9"))
+    tiny.write_text(text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9\n  classes_per_job: 4"))
     # The merged config itself is remade, and the page that shows it.
     assert project.planned(tiny) <= {"write_config", "build_report", "all"}
     tiny.write_text(text)

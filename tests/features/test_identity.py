@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from parley.errors import ParleyError
-from parley.features.identity import check_weights, features_id, is_downloaded, weights_file_sha256
+from parley.features.identity import check_weights, features_id, weights_file_sha256
 from parley.features.options import feature_options
 
 HALF = [0.5, 0.5, 0.5]
@@ -65,16 +65,3 @@ def test_missing_and_foreign_files_are_told(tmp_path):
     (tmp_path / "w.safetensors").touch()
     assert "safetensors" in check_weights(replace(options, weights=str(tmp_path / "w.safetensors")))[0]
     assert check_weights(feature_options()) == check_weights(feature_options(weights="random")) == []
-
-
-def test_downloaded_weights_are_found_in_the_folder_or_in_torchs_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    options = feature_options("resnet18")
-    for place in (tmp_path / "weights" / "checkpoints", tmp_path / "torch" / "hub" / "checkpoints"):
-        assert not is_downloaded(options, tmp_path / "weights")
-        place.mkdir(parents=True)
-        (place / "resnet34-b627a593.pth").touch()
-        assert not is_downloaded(options, tmp_path / "weights")
-        (place / "resnet18-f37072fd.pth").touch()
-        assert is_downloaded(options, tmp_path / "weights")
-        (place / "resnet18-f37072fd.pth").unlink()

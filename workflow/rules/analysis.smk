@@ -22,7 +22,6 @@ rule analyse_run:
         mem_mb=2000,
         runtime=60,
     params:
-        k=CONFIG["evaluation"]["k"],
         code=code("analyse_run"),
     message:
         "Analysing the conversations of run {wildcards.run}, seed {wildcards.seed}"

@@ -17,6 +17,7 @@ from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
 from parley.experiment import read_experiment
 from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.glosses import needs_wordnet
 from parley.layout import (
     CACHE_FOLDER,
     FETCH_KEYS_OF_CONTENT,
@@ -24,7 +25,6 @@ from parley.layout import (
     WORDS_FOLDER,
     grouped,
 )
-from parley.options import source_options
 from parley.preflight import check_inputs
 from parley.sources.base import file_fingerprint
 
@@ -34,8 +34,9 @@ except ParleyError as error:
     raise WorkflowError(*error.findings) from None
 
 CONFIG, CLASSES, LAYOUT = EXPERIMENT
-# Scripts read from snakemake.config only what decides no content (how fast, on which device): a
-# change of it should rerun nothing. All else reaches them by params.
+# Scripts read from snakemake.config only what should rerun nothing when it changes: what decides no
+# content (how fast, on which device), and what the path of their output is a hash of (another value
+# is another file, and two spellings of one value are the same file). All else reaches them by params.
 config.update(CONFIG)
 FROM_IMAGES = CONFIG["source"]["kind"] != "features"
 RUNS = [run["name"] for run in CONFIG["runs"]]
@@ -52,19 +53,7 @@ wildcard_constraints:
     part="train|dev|test|ood|transfer",
 
 
-# What decides the candidates: the kind of source and its own section, and no other kind's.
 KIND = CONFIG["source"]["kind"]
-SOURCE = {key: CONFIG["source"][key] for key in ("kind", "class_size", KIND)}
-NETWORK_KEYS = (
-    "backbone",
-    "weights",
-    "seed",
-    "preprocessing",
-    "custom",
-    "layers",
-    "map_dtype",
-)
-NETWORK = {key: CONFIG["features"][key] for key in NETWORK_KEYS}
 
 
 def class_values(*fields):
@@ -172,6 +161,15 @@ def both_ks():
     ]
 
 
+def run_memory_mb(wildcards):
+    """Memory of a run's jobs: torch, and with visual attention three copies of the largest part's maps."""
+    preset = run_settings(CONFIG, wildcards.run)["game"]["preset"]
+    per_class = max(max(parts.values()) for parts in CONFIG["split"].values())
+    # 512 channels of 8 x 8 cells in float32, the largest map of the networks at hand.
+    map_mb = len(CLASSES) * per_class * 512 * 64 * 4 / 1e6
+    return round(3000 + (3 * map_mb if preset.endswith("Attention") else 0))
+
+
 def run_name(wildcards):
     """Which run a file is about."""
     return {
@@ -186,15 +184,15 @@ def drawn_world(wildcards):
     return LAYOUT.world
 
 
-def source_root(wildcards):
-    """Folder below which local entries are read; empty where there are none."""
-    root = source_options(SOURCE, LAYOUT.world).root
-    return "" if root is None else str(root)
-
-
 def given_features(wildcards):
     """Path of a part's ready-made features."""
-    return SOURCE["features"][wildcards.part]
+    return CONFIG["source"]["features"][wildcards.part]
+
+
+def wordnet_content():
+    """Digest of WordNet's nouns, where glosses are read from a folder."""
+    nouns = Path(CONFIG["descriptions"]["wordnet"]) / "data.noun"
+    return file_fingerprint(nouns) if needs_wordnet(CLASSES) and nouns.is_file() else ""
 
 
 def word_vectors_content():

@@ -29,7 +29,6 @@ if FROM_IMAGES:
                 runtime=240,
                 gpu=gpus(CONFIG["features"]["device"]),
             params:
-                network=NETWORK,
                 weights_folder=WEIGHTS_FOLDER,
                 code=code("extract_features"),
             message:

@@ -23,7 +23,7 @@ rule train_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=run_memory_mb,
         runtime=240,
     params:
         run=run_config,
@@ -74,7 +74,7 @@ rule evaluate_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=run_memory_mb,
         runtime=60,
     params:
         parts=list(LAYOUT.parts),
@@ -103,7 +103,7 @@ rule extract_messages:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=run_memory_mb,
         runtime=60,
     params:
         parts=list(LAYOUT.parts),

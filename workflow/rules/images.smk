@@ -2,7 +2,8 @@
 #
 # In:  what config.source names.
 # Out: resources/world/<hash>/urls.txt or resources/urls/<hash>.list;
-#      resources/images/<pool>/: candidates.tsv, plan.tsv, <class>.tar, <class>.tsv;
+#      resources/plans/<pool>/: candidates.tsv, plan.tsv;
+#      resources/images/<pool>/: <class>.tar, <class>.tsv;
 #      results/<e>/: config.yaml, plan.tsv, splits.tsv, funnel.json.
 
 
@@ -71,8 +72,6 @@ if KIND == "url_list":
             runtime=120,
             net=1,
         params:
-            locations=CONFIG["source"]["url_list"]["locations"],
-            checksum=CONFIG["source"]["url_list"]["checksum"],
             code=code("download_urls"),
         message:
             "Getting the URL list"
@@ -86,7 +85,7 @@ if FROM_IMAGES:
         input:
             urls=LAYOUT.url_list or [],
         output:
-            candidates=LAYOUT.image("candidates.tsv"),
+            candidates=LAYOUT.plan("candidates.tsv"),
         log:
             f"{LOGS}/select_classes.log",
         benchmark:
@@ -99,10 +98,8 @@ if FROM_IMAGES:
             runtime=60,
         params:
             classes=class_values("name", "wnid", "domain"),
-            source=SOURCE,
             world=drawn_world,
             counts=CONFIG["split"],
-            on_shortage=CONFIG["fetch"]["on_shortage"],
             code=code("select_classes"),
         message:
             "Selecting each class's candidates"
@@ -111,9 +108,9 @@ if FROM_IMAGES:
 
     rule split:
         input:
-            candidates=LAYOUT.image("candidates.tsv"),
+            candidates=LAYOUT.plan("candidates.tsv"),
         output:
-            plan=LAYOUT.image("plan.tsv"),
+            plan=LAYOUT.plan("plan.tsv"),
         log:
             f"{LOGS}/split.log",
         conda:
@@ -134,7 +131,7 @@ if FROM_IMAGES:
 
     rule publish_plan:
         input:
-            plan=LAYOUT.image("plan.tsv"),
+            plan=LAYOUT.plan("plan.tsv"),
         output:
             plan=result("plan.tsv"),
         log:
@@ -164,8 +161,8 @@ if FROM_IMAGES:
             name:
                 f"fetch_images_{number:04d}"
             input:
-                candidates=ancient(LAYOUT.image("candidates.tsv")),
-                plan=ancient(LAYOUT.image("plan.tsv")),
+                candidates=ancient(LAYOUT.plan("candidates.tsv")),
+                plan=ancient(LAYOUT.plan("plan.tsv")),
             output:
                 tars=[LAYOUT.image(f"{name}.tar") for name in group],
                 manifests=[LAYOUT.image(f"{name}.tsv") for name in group],
@@ -181,10 +178,10 @@ if FROM_IMAGES:
                 runtime=720,
                 net=1,
             params:
-                domains={one.name: one.domain for one in CLASSES if one.name in group},
+                domains={one.name: one.domain for one in CLASSES},
                 counts=CONFIG["split"],
                 fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
-                root=source_root,
+                world=drawn_world,
                 cache=CACHE_FOLDER,
             message:
                 f"Fetching the images of {in_words(group)}"
@@ -193,7 +190,7 @@ if FROM_IMAGES:
 
     rule settle:
         input:
-            plan=LAYOUT.image("plan.tsv"),
+            plan=LAYOUT.plan("plan.tsv"),
             manifests=pooled(class_files("image", "tsv")),
         output:
             splits=result("splits.tsv"),

@@ -20,6 +20,7 @@ if FROM_IMAGES:
         params:
             classes=class_values("name", "wnid", "domain", "group", "description"),
             wordnet=CONFIG["descriptions"]["wordnet"],
+            content=wordnet_content(),
             gloss=CONFIG["descriptions"]["gloss"],
             code=code("build_descriptions"),
         message:
@@ -31,7 +32,7 @@ else:
 
     rule import_descriptions:
         input:
-            descriptions=SOURCE["features"]["descriptions"],
+            descriptions=CONFIG["source"]["features"]["descriptions"],
         output:
             descriptions=result("descriptions.csv"),
         log:

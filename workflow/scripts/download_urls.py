@@ -5,4 +5,5 @@ from stage import stage
 from parley.downloads import download
 
 with stage(snakemake):
-    download(snakemake.params.locations, snakemake.output.urls, snakemake.params.checksum or None)
+    url_list = snakemake.config["source"]["url_list"]
+    download(url_list["locations"], snakemake.output.urls, url_list["checksum"] or None)

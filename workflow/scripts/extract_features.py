@@ -9,7 +9,7 @@ with stage(snakemake):
     extract_classes(
         snakemake.input.tars,
         snakemake.output.features,
-        network_options(snakemake.params.network),
+        network_options(snakemake.config["features"]),
         snakemake.params.weights_folder,
         device=snakemake.config["features"]["device"],
         threads=snakemake.threads,

@@ -7,20 +7,21 @@ from stage import stage
 from parley.classes import ImageClass
 from parley.dates import keep_date
 from parley.fetch.stage import fetch_classes
-from parley.options import fetch_options
+from parley.options import fetch_options, source_options
 
 with stage(snakemake) as logger:
     # How to ask is no param: patience and speed decide no content. What counts as an image is one.
     asking = {**snakemake.config["fetch"], **snakemake.params.fetch}
+    names = [Path(tar).stem for tar in snakemake.output.tars]
     fetch_classes(
         snakemake.input.plan,
         snakemake.input.candidates,
-        [ImageClass(name, "", domain) for name, domain in snakemake.params.domains.items()],
+        [ImageClass(name, "", snakemake.params.domains[name]) for name in names],
         snakemake.params.counts,
         asking["margin"],
         Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
-        snakemake.params.root or None,
+        source_options(snakemake.config["source"], snakemake.params.world).root,
         fetch_options(asking),
     )
     for path in [*snakemake.output.tars, *snakemake.output.manifests]:

@@ -8,10 +8,10 @@ from parley.selection import select
 
 with stage(snakemake):
     select(
-        source_options(snakemake.params.source, snakemake.params.world),
+        source_options(snakemake.config["source"], snakemake.params.world),
         [ImageClass(**values) for values in snakemake.params.classes],
         snakemake.params.counts,
         snakemake.output.candidates,
         snakemake.input.urls or None,
-        snakemake.params.on_shortage,
+        snakemake.config["fetch"]["on_shortage"],
     )

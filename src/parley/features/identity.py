@@ -38,8 +38,8 @@ def features_id(options: FeatureOptions) -> str:
 def check_weights(options: FeatureOptions) -> list[str]:
     """Say what keeps weights from being loaded, as far as that shows without torch. Quick.
 
-    Torchvision's weights that are not here yet are no finding, since they will be downloaded;
-    `parley.features.weights.fetch_weights` says so if they cannot be.
+    Torchvision's weights are none of its business: `parley.features.weights.fetch_weights` gets them, or
+    says why it cannot.
     """
     if options.weights_kind != "file":
         return []
@@ -52,14 +52,6 @@ def check_weights(options: FeatureOptions) -> list[str]:
             "torchvision's names (IMAGENET1K_V1), or random."
         ]
     return []
-
-
-def is_downloaded(options: FeatureOptions, folder: str | Path) -> bool:
-    """Say whether a file of this network's name lies where torchvision's weights are looked for.
-
-    Its whole name only torchvision knows; a file of other weights of the network counts too.
-    """
-    return any(True for place in weights_places(folder) for _ in place.glob(f"{options.backbone}*.pth"))
 
 
 def weights_places(folder: str | Path) -> list[Path]:

@@ -38,7 +38,9 @@ class ManifestTable(Source):
         """Digest the table."""
         table = self.options.manifest
         content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
-        return self._digest_of(content, [(image_class.name, image_class.wnid) for image_class in classes])
+        # The same paths below another root are other pictures.
+        named = [(image_class.name, image_class.wnid) for image_class in classes]
+        return self._digest_of(content, named, str(self.options.root))
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, as `Source.listing` says."""
