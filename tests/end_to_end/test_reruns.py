@@ -71,6 +71,16 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
     assert project.planned(tiny) == set()
 
 
+def test_a_deleted_tar_comes_back_as_it_was_and_makes_nothing_after_it_new(project, tiny):
+    (pool,) = (project.folder / "resources/images").glob("tiny-*")
+    tars = sorted(pool.glob("*.tar"))
+    before = [path.read_bytes() for path in tars]
+    tars[0].unlink()
+    project.snakemake("--cores", "2", "images", config=tiny)
+    assert [path.read_bytes() for path in tars] == before
+    assert project.planned(tiny) == set()
+
+
 def test_what_decides_no_content_reruns_nothing(project, tiny):
     text = tiny.read_text()
     tiny.write_text(text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9\n  classes_per_job: 4"))

@@ -89,7 +89,7 @@ rule build_report:
         selections=every_run("selection.json"),
         messages=every_run("messages.hdf5"),
         funnel=result("funnel.json") if FROM_IMAGES else [],
-        tars=pooled(class_files("image", "tar")) if FROM_IMAGES else [],
+        tars=class_files("image", "tar") if FROM_IMAGES else [],
         missing=result("words_missing.tsv"),
         figures=[result(f"figures/{name}.svg") for name in FIGURES],
     output:

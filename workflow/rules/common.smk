@@ -12,7 +12,6 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
 
 from parley.config import run_settings
-from parley.dates import record_of
 from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
 from parley.experiment import read_experiment
@@ -103,18 +102,6 @@ def image_files():
     return (
         class_files("image", "tar") + class_files("image", "tsv") if FROM_IMAGES else []
     )
-
-
-def pooled(paths):
-    """Paths of images as inputs; one that was deleted and only comes back makes nothing after it new.
-
-    Snakemake reruns all that follows a job in the same call, whatever the job gives. A file that is
-    gone but whose bytes are on record will be the same again (or else is newer, and the next call sees it).
-    """
-    return [
-        ancient(path) if not Path(path).exists() and record_of(path).exists() else path
-        for path in paths
-    ]
 
 
 def part_files(parts=None):

@@ -14,7 +14,7 @@ if FROM_IMAGES:
             name:
                 f"extract_features_{number:04d}"
             input:
-                tars=pooled([LAYOUT.image(f"{name}.tar") for name in group]),
+                tars=[LAYOUT.image(f"{name}.tar") for name in group],
             output:
                 features=[LAYOUT.feature_file(name) for name in group],
             log:

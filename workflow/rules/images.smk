@@ -191,7 +191,7 @@ if FROM_IMAGES:
     rule settle:
         input:
             plan=LAYOUT.plan("plan.tsv"),
-            manifests=pooled(class_files("image", "tsv")),
+            manifests=class_files("image", "tsv"),
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
