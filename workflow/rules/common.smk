@@ -37,7 +37,8 @@ CONFIG, CLASSES, LAYOUT = EXPERIMENT
 # content (how fast, on which device), and what the path of their output is a hash of (another value
 # is another file, and two spellings of one value are the same file). All else reaches them by params.
 config.update(CONFIG)
-FROM_IMAGES = CONFIG["source"]["kind"] != "features"
+KIND = CONFIG["source"]["kind"]
+FROM_IMAGES = KIND != "features"
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
 FIGURES = figure_names(RUNS)
@@ -50,9 +51,6 @@ wildcard_constraints:
     run="[A-Za-z0-9][A-Za-z0-9._-]*",
     seed="[0-9]+",
     part="train|dev|test|ood|transfer",
-
-
-KIND = CONFIG["source"]["kind"]
 
 
 def class_values(*fields):
@@ -129,12 +127,19 @@ def all_messages():
     return expand(message_files(), run=RUNS, seed=SEEDS)
 
 
-def run_config(wildcards):
-    """All that decides a run with one seed, as its config.json shows it."""
+def run_name(wildcards):
+    """Which run a file is about."""
     return {
         "experiment": LAYOUT.experiment,
         "run": wildcards.run,
         "seed": int(wildcards.seed),
+    }
+
+
+def run_config(wildcards):
+    """All that decides a run with one seed, as its config.json shows it."""
+    return {
+        **run_name(wildcards),
         "k": CONFIG["evaluation"]["k"],
         **run_settings(CONFIG, wildcards.run),
     }
@@ -155,15 +160,6 @@ def run_memory_mb(wildcards):
     # 512 channels of 8 x 8 cells in float32, the largest map of the networks at hand.
     map_mb = len(CLASSES) * per_class * 512 * 64 * 4 / 1e6
     return round(3000 + (3 * map_mb if preset.endswith("Attention") else 0))
-
-
-def run_name(wildcards):
-    """Which run a file is about."""
-    return {
-        "experiment": LAYOUT.experiment,
-        "run": wildcards.run,
-        "seed": int(wildcards.seed),
-    }
 
 
 def drawn_world(wildcards):
