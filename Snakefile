@@ -37,6 +37,7 @@ rule all:
         result("config.yaml"),
         result("plan.tsv") if FROM_IMAGES else [],
         result("splits.tsv") if FROM_IMAGES else [],
+        result("data_card.md") if FROM_IMAGES else [],
         image_files(),
         all_messages(),
     message:
@@ -67,6 +68,11 @@ rule splits:
     input:
         result("splits.tsv") if FROM_IMAGES else [],
         image_files(),
+
+
+rule data_card:
+    input:
+        result("data_card.md") if FROM_IMAGES else [],
 
 
 rule features:

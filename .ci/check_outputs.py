@@ -41,7 +41,7 @@ def promised_parts(config: dict) -> list[str]:
 
 def check_tables(folder: Path) -> None:
     """Open the tables of the data line."""
-    for name, columns in [("plan.tsv", 4), ("splits.tsv", 4), ("words_missing.tsv", 1)]:
+    for name, columns in [("plan.tsv", 4), ("splits.tsv", 4), ("images.tsv", 8), ("words_missing.tsv", 1)]:
         header = (folder / name).read_text().splitlines()[0].split("\t")
         assert len(header) >= columns, name
     with (folder / "descriptions.csv").open(newline="") as stream:
@@ -52,6 +52,7 @@ def check_tables(folder: Path) -> None:
     assert len(rows) == len(json.loads((folder / "summary.json").read_text())["rows"])
     check_learning(rows)
     assert json.loads((folder / "funnel.json").read_text())["classes"]
+    assert (folder / "data_card.md").read_text().startswith("# Data card: ")
     pools = Path("resources/images")
     tars = list(pools.glob("*/*.tar"))
     assert tars

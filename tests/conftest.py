@@ -1,58 +1,21 @@
-"""A real web server on loopback, in a process of its own, that ends by itself."""
+"""What tests of all kinds share."""
 
-import itertools
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from web_servers import WebServer, image_server
 
-SERVER_LIVES_S = 300
 # A machine busy with other work is no failure of what is tested.
 settings.register_profile("parley", deadline=None)
 settings.load_profile("parley")
-tokens = itertools.count()
 
 
-class WebServer:
-    """The server as one test sees it: its URLs, and the requests made for them."""
-
-    def __init__(self, port: int, log: Path) -> None:
-        self.token = f"t{next(tokens)}"
-        self.base = f"http://127.0.0.1:{port}/{self.token}"
-        self._log = log
-
-    def url(self, path: str) -> str:
-        return f"{self.base}/{path}"
-
-    def requests(self) -> list[str]:
-        """Paths asked for in this test, in order, as given to `url`."""
-        return [path for path, _ in self._lines()]
-
-    def count(self, path: str) -> int:
-        return Counter(self.requests())[path]
-
-    def user_agents(self) -> set[str]:
-        return {agent for _, agent in self._lines()}
-
-    def _lines(self) -> list[tuple[str, str]]:
-        mark = f"/{self.token}/"
-        lines = [line.split("\t") for line in self._log.read_text().splitlines()]
-        return [(path.removeprefix(mark), agent) for path, agent in lines if path.startswith(mark)]
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    log = tmp_path_factory.mktemp("server") / "requests.tsv"
-    log.touch()
-    command = [sys.executable, str(Path(__file__).with_name("image_server.py")), str(log), str(SERVER_LIVES_S)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline()), log
-        # Leaving the block closes its standard input, upon which it ends.
+    with image_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import threading
 import time
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 
 from PIL import Image
 
@@ -23,6 +24,8 @@ SLOW_PIECES_S = 0.1
 LONGEST_S = 20.0
 log_lock = threading.Lock()
 asked: Counter[str] = Counter()
+inside: Counter[str] = Counter()
+most: Counter[str] = Counter()
 
 
 def picture(name: str, format_name: str = "JPEG", mode: str = "RGB", size: tuple[int, int] = (48, 40)) -> bytes:
@@ -57,9 +60,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if self.path.startswith("http://"):  # Asked as a proxy.
+            self.path = "/" + self.path.split("/", 3)[3]
         with log_lock:
             asked[self.path] += 1
-            os.write(LOG, f"{self.path}\t{self.headers['User-Agent']}\n".encode())
+            os.write(LOG, f"{self.path}\t{self.headers['User-Agent']}\t{time.time()}\n".encode())
         _, _, behaviour, *rest = self.path.split("/")
         getattr(self, f"on_{behaviour}")(*rest)
 
@@ -118,17 +123,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "100000")
         self.end_headers()
-        self.dripped(b"\xff\xd8" + bytes(1000))
+        self.dripped([b"\xff\xd8"] + [b"\0"] * 1000)
 
     def on_dripheaders(self, *_: str) -> None:
-        self.dripped(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000)
+        self.dripped([b"HTTP/1.1 200 OK\r\n"] + [b"A: b\r\n"] * 1000)
 
-    def dripped(self, body: bytes) -> None:
+    def on_dripline(self, *_: str) -> None:
+        self.dripped([b"HTTP/1.1 200 OK\r\nX-Slow: "] + [b"x"] * 1000)
+
+    def dripped(self, pieces: Iterable[bytes]) -> None:
         until = time.monotonic() + LONGEST_S
-        for byte in body:
+        for piece in pieces:
             if time.monotonic() > until:
                 break
-            self.wfile.write(bytes([byte]))
+            self.wfile.write(piece)
             self.wfile.flush()
             time.sleep(SLOW_PIECES_S)
         self.close_connection = True
@@ -171,6 +179,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def on_loop(self, *_: str) -> None:
         self.answer(b"", 301, Location=self.path)
 
+    def on_sendto(self, address: str, *_: str) -> None:
+        self.answer(b"", 302, Location=f"http://{address}/secret")
+
+    def on_crowd(self, *_: str) -> None:
+        test = self.path.split("/")[1]
+        with log_lock:
+            inside[test] += 1
+            most[test] = max(most[test], inside[test])
+        time.sleep(0.05)
+        with log_lock:
+            inside[test] -= 1
+        self.answer(picture(self.path))
+
+    def on_most(self, *_: str) -> None:
+        self.answer(str(most[self.path.split("/")[1]]).encode())
+
+    def on_tagged(self, tag: str, *_: str) -> None:
+        self.answer(picture(self.path), X_Robots_Tag=tag.replace("%20", " "))
+
     def on_away(self, *_: str) -> None:
         self.answer(b"", 302, Location="file:///etc/hostname")
 
@@ -189,6 +216,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def on_noise(self, *_: str) -> None:
         self.answer(hashlib.sha512(self.path.encode()).digest() * 50)
+
+    def on_animated(self, *_: str) -> None:
+        frames = [Image.open(io.BytesIO(picture(f"{self.path}{number}"))) for number in range(3)]
+        out = io.BytesIO()
+        frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+        self.answer(out.getvalue())
+
+    def on_rotated(self, *_: str) -> None:
+        out, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = 6
+        Image.open(io.BytesIO(picture(self.path))).save(out, "JPEG", exif=exif)
+        self.answer(out.getvalue())
+
+    def on_deep(self, *_: str) -> None:
+        """A grey PNG of sixteen bits."""
+        out = io.BytesIO()
+        values = hashlib.sha512(self.path.encode()).digest() * 100
+        Image.frombytes("I;16", (50, 64), values).save(out, "PNG")
+        self.answer(out.getvalue())
 
     def on_tiny(self, *_: str) -> None:
         self.answer(picture(self.path, size=(16, 200)))

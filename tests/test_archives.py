@@ -31,9 +31,9 @@ def read(path):
     [
         ("plain.tgz", TEXT, TEXT),
         ("gzip.txt", gzip.compress(TEXT), TEXT),
-        ("tar.txt", tar_of({"urls.txt": TEXT}), TEXT + b"\n"),
-        ("tgz", gzip.compress(tar_of({"./._urls.txt": b"mac", "./urls.txt": TEXT})), TEXT + b"\n"),
-        ("two", tar_of({"a.txt": b"one", "b/c.txt": b"two\n"}, "w:gz"), b"one\ntwo\n\n"),
+        ("tar.txt", tar_of({"urls.txt": TEXT}), TEXT),
+        ("tgz", gzip.compress(tar_of({"./._urls.txt": b"mac", "./urls.txt": TEXT})), TEXT),
+        ("three", tar_of({"a.txt": b"one", "b/c.txt": b"two\n", "d": b""}, "w:gz"), b"one\ntwo\n"),
         ("gzip members", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:]), TEXT),
         ("padded", gzip.compress(TEXT) + bytes(1000), TEXT),
         ("empty", b"", b""),

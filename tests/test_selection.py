@@ -4,7 +4,7 @@ from parley.classes import ImageClass
 from parley.errors import ParleyError
 from parley.files import read_table
 from parley.keys import image_key
-from parley.selection import candidates_by_class, select
+from parley.selection import select
 from parley.sources import SourceOptions
 
 LION = ImageClass("lion", "n02129165", "in")
@@ -31,9 +31,6 @@ def test_candidates_stand_in_the_class_sets_order_with_their_keys(tmp_path):
     assert [row["url"] for row in rows] == urls("lion", 6) + urls("hen", 3)
     assert [row["class"] for row in rows] == ["lion"] * 6 + ["hen"] * 3
     assert all(row["key"] == image_key(row["url"]) for row in rows)
-    assert dict(candidates_by_class(tmp_path / "c.tsv", ["hen"])) == {
-        "hen": [(image_key(url), url) for url in urls("hen", 3)]
-    }
 
 
 def test_all_classes_that_are_short_are_told_at_once_with_what_they_have_and_need(tmp_path):
@@ -55,6 +52,14 @@ def test_a_shortage_may_be_accepted_but_not_an_empty_class(tmp_path):
     assert len(read_table(tmp_path / "c.tsv", ["key"])) == 6
     with pytest.raises(ParleyError, match=r"bee \(n02206856\) is absent"):
         select(SourceOptions("url_list"), [LION, BEE], COUNTS, tmp_path / "d.tsv", path, on_shortage="accept")
+
+
+def test_classes_to_be_dropped_may_be_short_and_even_empty(tmp_path, caplog):
+    path = listed(tmp_path, lion=urls("lion", 4))
+    select(SourceOptions("url_list"), [LION, BEE], COUNTS, tmp_path / "c.tsv", path, on_shortage="drop_class")
+    assert {row["class"] for row in read_table(tmp_path / "c.tsv", ["class"])} == {"lion"}
+    assert "Class bee (n02206856) is absent from the source; 5 are needed; it will be dropped" in caplog.text
+    assert "Class lion (n02129165): 4 of its 4 entries can be used; 5 are needed; it will be dropped" in caplog.text
 
 
 def test_the_first_addresses_up_to_the_class_size_are_kept(tmp_path):

@@ -1,75 +1,16 @@
 import contextlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from settled import CLASSES, Fetched, assert_counts_add_up, keys_of
 
-from parley.classes import ImageClass
+from parley.classes import read_class_set
 from parley.errors import ParleyError
 from parley.fetch.outcomes import MANIFEST_COLUMNS
 from parley.files import read_table, write_table
-from parley.keys import image_key
-from parley.settle import settle
-from parley.splits import plan_by_class, walk_target, write_plan
-
-LION = ImageClass("lion", "n02129165", "in")
-HEN = ImageClass("hen", "n01514859", "out")
-FOX = ImageClass("fox", "n02118333", "in")
-CLASSES = [HEN, LION, FOX]  # label order is lion, fox, hen
-COUNTS = {"in": {"train": 6, "dev": 2}, "out": {"ood": 4}}
-
-
-class Fetched:
-    """A plan, and manifests as the fetch stage would have left them for given bytes and failures."""
-
-    def __init__(self, folder, sha256_of=None, failures=None, margin=0.5, candidates=30):
-        self.folder, self.margin = folder, margin
-        sha256_of, failures = sha256_of or {}, failures or {}
-        keys = {one.name: [image_key(f"{one.name}{n}") for n in range(candidates)] for one in CLASSES}
-        rows = [(name, key, "") for name, listed in keys.items() for key in listed]
-        write_table(folder / "candidates.tsv", ["class", "key", "url"], rows)
-        write_plan(folder / "candidates.tsv", CLASSES, COUNTS, 3, folder / "plan.tsv")
-        self.reserves = dict(plan_by_class(folder / "plan.tsv"))
-        for name, reserves in self.reserves.items():
-            self.write_manifest(name, reserves, sha256_of, failures)
-
-    def write_manifest(self, name, reserves, sha256_of, failures):
-        rows = []
-        for part, reserve in reserves.items():
-            wanted = walk_target(COUNTS["out" if name == "hen" else "in"][part], self.margin)
-            for key in reserve:
-                if not wanted:
-                    break
-                error = failures.get(key, "")
-                wanted -= not error
-                cells = dict.fromkeys(MANIFEST_COLUMNS, "")
-                sha256 = sha256_of.get(key, f"sha of {key}")
-                cells |= {"key": key, "status": "failed" if error else "ok", "error_class": error, "sha256": sha256}
-                rows.append(tuple(cells.values()))
-        write_table(self.folder / f"{name}.tsv", MANIFEST_COLUMNS, rows)
-
-    def settle(self, **options):
-        manifests = {one.name: self.folder / f"{one.name}.tsv" for one in CLASSES}
-        arguments = {"margin": self.margin, **options}
-        report = settle(
-            self.folder / "plan.tsv",
-            manifests,
-            CLASSES,
-            COUNTS,
-            destination=self.folder / "splits.tsv",
-            report=self.folder / "funnel.json",
-            **arguments,
-        )
-        assert json.loads((self.folder / "funnel.json").read_text()) == report
-        return report
-
-    def splits(self):
-        return read_table(self.folder / "splits.tsv", ["class", "key", "part", "sha256"])
-
-    def part(self, name, part):
-        return [row["key"] for row in self.splits() if (row["class"], row["part"]) == (name, part)]
 
 
 def test_parts_are_the_plans_first_in_label_order(tmp_path):
@@ -122,34 +63,79 @@ def test_the_same_bytes_within_one_part_count_once(tmp_path):
 
 
 shas = st.lists(st.integers(0, 60), min_size=90, max_size=90)
+
+
 fates = st.lists(st.sampled_from(["", "", "", "not_found", "html"]), min_size=90, max_size=90)
 
 
-@settings(max_examples=40)
-@given(shas, fates, st.sampled_from([0.0, 0.5, 2.0]))
-def test_no_bytes_sit_twice_no_part_overflows_and_counts_add_up(tmp_path_factory, bytes_of, fates, margin):
-    keys = [image_key(f"{one.name}{n}") for one in CLASSES for n in range(30)]
+looks = st.lists(st.sampled_from([None, 0, 1, 3, 0xFF, 1 << 63, 0xFFFF0000]), min_size=90, max_size=90)
+
+
+@settings(max_examples=60)
+@given(
+    shas,
+    fates,
+    looks,
+    st.sampled_from([0.0, 0.5, 2.0]),
+    st.sampled_from([2, 5, 100]),
+    st.sampled_from(["report", "remove"]),
+    st.sampled_from(["accept", "drop_class"]),
+)
+def test_whatever_comes_the_rules_hold_and_counts_add_up(
+    tmp_path_factory, bytes_of, fates, looks, margin, repeats, near_copies, on_shortage
+):
+    keys = [key for one in CLASSES for key in keys_of(one.name)]
     failures = {key: fate for key, fate in zip(keys, fates, strict=True) if fate}
     same = {key: f"bytes {number}" for key, number in zip(keys, bytes_of, strict=True)}
-    fetched = Fetched(tmp_path_factory.mktemp("settle"), same, failures, margin)
+    hashes = {key: look for key, look in zip(keys, looks, strict=True) if look is not None}
+    options = {"margin": margin, "placeholder_repeats": repeats, "near_copies": near_copies, "near_copy_bits": 2}
+    fetched = Fetched(tmp_path_factory.mktemp("settle"), same, failures, hashes=hashes, **options)
     # Where a part has no image at all, settling fails, and the report says why all the same.
     with contextlib.suppress(ParleyError):
-        fetched.settle(on_shortage="accept")
+        fetched.settle(on_shortage=on_shortage)
     report = json.loads((fetched.folder / "funnel.json").read_text())
-    if (fetched.folder / "splits.tsv").exists():
-        splits = fetched.splits()
-        assert max(Counter(row["sha256"] for row in splits).values()) == 1
-        for row in splits:
-            assert row["key"] in fetched.reserves[row["class"]][row["part"]]
-            assert row["key"] not in failures
-        assert report["kept"] == len(splits)
-    for funnels in report["classes"].values():
-        for funnel in funnels.values():
-            assert funnel["tried"] == funnel["ok"] + sum(funnel["rejected"].values())
-            assert funnel["ok"] == funnel["kept"] + funnel["spare"] + funnel["duplicates"]
-            assert funnel["kept"] <= funnel["wanted"]
-    assert report["tried"] == report["ok"] + sum(report["rejected"].values())
+    assert_counts_add_up(report)
     assert report["duplicates"] == len(report["dropped"])
+    answers = defaultdict(set)
+    for one in CLASSES:
+        for row in read_table(fetched.folder / f"{one.name}.tsv", MANIFEST_COLUMNS):
+            if row["sha256"]:
+                answers[row["sha256"]].add(row["key"])
+    assert {one["sha256"]: one["urls"] for one in report["placeholders"]} == {
+        sha256: len(keys) for sha256, keys in answers.items() if len(keys) > repeats
+    }
+    if not (fetched.folder / "splits.tsv").exists():
+        return
+    splits = fetched.splits()
+    assert max(Counter(row["sha256"] for row in splits).values()) == 1
+    for row in splits:
+        assert row["key"] in fetched.reserves[row["class"]][row["part"]]
+        assert row["key"] not in failures
+        assert len(answers[row["sha256"]]) <= repeats
+    assert report["kept"] == len(splits)
+    left = {one.name for one in read_class_set(fetched.folder / "classes.tsv")}
+    assert {row["class"] for row in splits} == left
+    assert left == {one.name for one in CLASSES} - report["dropped_classes"].keys()
+    if on_shortage == "drop_class":
+        assert all(counts["kept"] == counts["wanted"] for name in left for counts in report["classes"][name].values())
+    alike = pairs_alike(splits, hashes, 2)
+    assert report["near_copies"]["number"] == len(alike) or near_copies == "remove"
+    if near_copies == "remove":
+        assert not alike
+        assert report["near_copies"]["number"] == report["near_copies"]["removed"]
+    else:
+        told = read_table(fetched.folder / "near_copies.tsv", ["key", "other_key"])
+        assert {frozenset((row["key"], row["other_key"])) for row in told} == alike
+
+
+def pairs_alike(splits, hashes, bits):
+    known = [row for row in splits if row["key"] in hashes]
+    return {
+        frozenset((one["key"], other["key"]))
+        for one in known
+        for other in known
+        if one["part"] < other["part"] and (hashes[one["key"]] ^ hashes[other["key"]]).bit_count() <= bits
+    }
 
 
 def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
@@ -182,11 +168,20 @@ def test_a_part_without_any_image_is_never_accepted(tmp_path):
         fetched.settle(on_shortage="accept")
 
 
-def test_a_margin_too_small_for_the_duplicates_is_named_as_the_reason(tmp_path):
-    reserve = Fetched(tmp_path).reserves["fox"]["train"]
-    fetched = Fetched(tmp_path, sha256_of={reserve[0]: "same", reserve[1]: "same"}, margin=0.0)
-    with pytest.raises(ParleyError, match="margin of 0 did not make up for the duplicates"):
+def test_a_margin_too_small_for_what_other_classes_have_is_named_as_the_reason(tmp_path):
+    reserves = Fetched(tmp_path).reserves
+    twins = [reserves["fox"]["train"][0], reserves["lion"]["train"][0]]
+    fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), margin=0.0)
+    with pytest.raises(ParleyError, match="margin of 0 did not make up for what settling took out"):
         fetched.settle()
+
+
+def test_duplicates_within_a_class_cost_no_margin(tmp_path):
+    reserve = Fetched(tmp_path).reserves["fox"]["train"]
+    fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(reserve[:3], "same"), margin=0.0)
+    report = fetched.settle()
+    assert len(fetched.part("fox", "train")) == 6
+    assert report["classes"]["fox"]["train"]["duplicates"] == 2
 
 
 @pytest.mark.parametrize(
@@ -209,10 +204,14 @@ def test_a_manifest_of_another_run_is_told(tmp_path, spoil):
 
 def test_a_manifest_walked_for_another_margin_is_told(tmp_path):
     fetched = Fetched(tmp_path)
-    with pytest.raises(ParleyError, match="7 were to be fetched"):
+    with pytest.raises(
+        ParleyError, match="9 URLs of part train tried, which are not those that it takes to fetch 7 images"
+    ):
         fetched.settle(margin=0.1)
 
 
-def test_an_unknown_rule_for_shortages_is_told(tmp_path):
-    with pytest.raises(ParleyError, match="fail, accept"):
+def test_unknown_rules_are_told(tmp_path):
+    with pytest.raises(ParleyError, match="fail, accept, drop_class"):
         Fetched(tmp_path).settle(on_shortage="shrug")
+    with pytest.raises(ParleyError, match="ignore, report, remove"):
+        Fetched(tmp_path).settle(near_copies="shrug")

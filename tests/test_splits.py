@@ -1,15 +1,15 @@
 import math
 from collections import Counter
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.classes import ImageClass
+from parley import splits
 from parley.errors import ParleyError
-from parley.files import write_table
 from parley.keys import draw, image_key
-from parley.splits import needed_images, plan_by_class, plan_class, shares_of, walk_target, write_plan
+from parley.splits import needed_images, shares_of, walk_target
 
 PHOTOS = {"train": 24, "dev": 10, "test": 10}
 PAPER = {"train": 550, "dev": 50, "test": 20}
@@ -22,6 +22,41 @@ seeds = st.integers(0, 10_000)
 
 def keys_of(number, start=0):
     return [image_key(f"http://example.org/{index}.jpg") for index in range(start, start + number)]
+
+
+class Row(NamedTuple):
+    key: str
+    part: str
+    rank: int
+
+
+def plan_class(keys, wanted, seed):
+    """The plan of a class, a row a candidate."""
+    reserves = splits.plan_class(iter(keys), wanted, seed)
+    assert list(reserves) == list(wanted)
+    return [Row(keys[place], part, rank) for part, places in reserves.items() for rank, place in enumerate(places)]
+
+
+def plainly(keys, wanted, seed):
+    """The same, worked out with lists of Python's own, as the promises read."""
+    homes = {part: [] for part in wanted}
+    for placed in sorted((draw(seed, "place", key), key) for key in keys):
+        homes[home(placed[1], wanted, seed)].append(placed)
+    turns = sorted(
+        ((turn + 0.5) / count, place, part)
+        for place, (part, count) in enumerate(wanted.items())
+        for turn in range(count)
+    )
+    rounds, rest = divmod(len(keys), len(turns))
+    shares = Counter({part: rounds * count for part, count in wanted.items()})
+    shares.update(part for _, _, part in turns[:rest])
+    spare = sorted(placed for part, own in homes.items() for placed in own[shares[part] :])
+    rows = []
+    for part, own in homes.items():
+        lacking = max(shares[part] - len(own), 0)
+        taken, spare = spare[:lacking], spare[lacking:]
+        rows += [Row(key, part, rank) for rank, (_, key) in enumerate(own[: shares[part]] + taken)]
+    return rows
 
 
 def reserves_of(rows):
@@ -66,6 +101,30 @@ def test_the_order_of_the_candidates_does_not_matter(wanted, number, seed, rando
     keys = keys_of(number)
     shuffled = random.sample(keys, len(keys))
     assert plan_class(shuffled, wanted, seed) == plan_class(keys, wanted, seed)
+
+
+@given(counts, st.integers(0, 600), seeds)
+def test_the_arrays_say_what_plain_lists_do(wanted, number, seed):
+    keys = keys_of(number)
+    assert plan_class(keys, wanted, seed) == plainly(keys, wanted, seed)
+
+
+def test_a_large_class_is_planned_as_plain_lists_do():
+    keys = keys_of(20_000)
+    for wanted in (PAPER, {"ood": 7}, {"train": 12_000, "dev": 0, "test": 3}):
+        assert plan_class(keys, wanted, 9) == plainly(keys, wanted, 9)
+
+
+def test_equal_draws_are_told_apart_by_the_key(monkeypatch):
+    monkeypatch.setattr(splits, "draw", lambda seed, purpose, key: int(key[0], 16) >> 2)
+    keys = keys_of(100)
+    planned = splits.plan_class(keys, {"train": 1}, 1)["train"]
+    assert [keys[place] for place in planned] == sorted(keys, key=lambda key: (int(key[0], 16) >> 2, key))
+
+
+def test_what_is_no_key_is_refused():
+    with pytest.raises(ParleyError, match="'lion' is no key"):
+        splits.plan_class(["lion"], PAPER, 1)
 
 
 def test_forty_four_photographs_fill_24_10_and_10_exactly():
@@ -146,31 +205,11 @@ def test_the_margin_is_rounded_up_and_not_beyond(count, margin, target):
     assert target == math.ceil(round(count * (1 + margin), 6))
 
 
-def test_the_plan_of_all_classes_goes_to_a_table_and_back(tmp_path):
-    classes = [ImageClass("lion", "", "in"), ImageClass("yeti", "", "out"), ImageClass("hen", "", "in")]
-    wanted = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 4}, "transfer": {"transfer": 9}}
-    keys = {one.name: keys_of(20, 100 * index) for index, one in enumerate(classes)}
-    rows = [(name, key, "") for name, listed in keys.items() for key in listed]
-    write_table(tmp_path / "candidates.tsv", ["class", "key", "url"], rows)
-    write_plan(tmp_path / "candidates.tsv", classes, wanted, 11, tmp_path / "plan.tsv")
-    assert (tmp_path / "plan.tsv").read_text().splitlines()[0].split("\t") == ["class", "key", "part", "rank"]
-    read = dict(plan_by_class(tmp_path / "plan.tsv"))
-    assert list(read) == ["lion", "yeti", "hen"]
-    assert {part: len(reserve) for part, reserve in read["lion"].items()} == {"train": 12, "dev": 4, "test": 4}
-    assert read["yeti"].keys() == {"ood"}
-    for name, reserves in read.items():
-        domain = "out" if name == "yeti" else "in"
-        assert reserves == reserves_of(plan_class(keys[name], wanted[domain], 11))
-    assert list(dict(plan_by_class(tmp_path / "plan.tsv", {"hen"}))) == ["hen"]
-    assert (needed_images(wanted, "in"), needed_images(wanted, "out")) == (5, 4)
-
-
-def test_a_plan_with_a_gap_is_refused(tmp_path):
-    write_table(tmp_path / "plan.tsv", ["class", "key", "part", "rank"], [("a", "k", "dev", 0), ("a", "l", "dev", 2)])
-    with pytest.raises(ParleyError, match="have a gap"):
-        list(plan_by_class(tmp_path / "plan.tsv"))
-
-
 def test_counts_of_zero_throughout_are_refused():
     with pytest.raises(ParleyError, match="count 0"):
         plan_class(keys_of(1), {"train": 0}, 1)
+
+
+def test_images_needed_are_those_of_the_domain():
+    wanted = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 4}, "transfer": {"transfer": 9}}
+    assert (needed_images(wanted, "in"), needed_images(wanted, "out"), needed_images(wanted, "none")) == (5, 4, 0)

@@ -102,10 +102,11 @@ def _tar_pieces(stream: BinaryIO) -> Iterator[bytes]:
             opened = archive.extractfile(member)
             if opened is None:
                 continue
-            left = member.size
-            while piece := opened.read(PIECE_BYTES):
-                left -= len(piece)
+            left, piece = member.size, b""
+            while more := opened.read(PIECE_BYTES):
+                left, piece = left - len(more), more
                 yield piece
             if left:
                 raise EOFError(f"{member.name} ends early")
-            yield b"\n"  # A file without a final newline must not run into the next one.
+            if piece and not piece.endswith(b"\n"):
+                yield b"\n"  # A file without a final newline must not run into the next one.

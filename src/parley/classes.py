@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from parley.errors import Findings
-from parley.files import read_table
+from parley.files import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
@@ -67,6 +67,17 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
         findings.add(f"{path} has no class with domain 'in'; at least one class must be trained on.")
     findings.raise_if_any()
     return classes
+
+
+def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
+    """Write a class set in the form that `read_class_set` reads."""
+    rows = ((one.name, one.wnid, one.domain, one.group, one.description) for one in classes)
+    write_table(path, ("class", "wnid", "domain", "group", "description"), rows)
+
+
+def realised(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+    """Return the class set as it turned out: that of a file, where one is given, else the classes themselves."""
+    return read_class_set(path) if path else classes
 
 
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import glob
 import hashlib
 import json
 import secrets
@@ -28,6 +29,13 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         yield aside
         aside.replace(final)
     finally:
+        aside.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what processes killed while they wrote `path` left beside it; nobody else may be writing it now."""
+    final = Path(path)
+    for aside in final.parent.glob(f".{glob.escape(final.name)}.*.part"):
         aside.unlink(missing_ok=True)
 
 

@@ -8,6 +8,7 @@ from parley.classes import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 from parley.digest import package_digest
 from parley.features.identity import features_id
 from parley.features.options import FeatureOptions
+from parley.fetch.exclusions import read_exclusions
 from parley.files import digest_of
 from parley.sources import SourceOptions, open_source
 
@@ -24,7 +25,18 @@ WORDS_FOLDER = "resources/words"
 """Where downloaded word vectors are kept."""
 CACHE_FOLDER = "resources/cache"
 """Where fetched bytes are kept, outside every declared output: a rerun never costs a byte already fetched."""
-FETCH_KEYS_OF_CONTENT = ("margin", "verify", "min_side", "max_pixels", "max_bytes", "placeholder_sha256")
+FETCH_KEYS_OF_CONTENT = (
+    "margin",
+    "verify",
+    "min_side",
+    "max_pixels",
+    "max_bytes",
+    "refuse",
+    "placeholder_sha256",
+    "placeholder_repeats",
+    "allow_private_hosts",
+    "obey_robots_tag",
+)
 """Fetch options that decide which bytes are kept; the others only decide how fast and how patiently."""
 
 
@@ -66,6 +78,10 @@ class Layout:
     def plan(self, name: str) -> str:
         """Return the path of a table that decides the set of images; apart, since a class may have its name."""
         return f"resources/plans/{self.pool}/{name}"
+
+    def hash_file(self, class_name: str) -> str:
+        """Return the path of the perceptual hashes of a class's images."""
+        return f"resources/hashes/{self.pool}/{class_name}.tsv"
 
     def feature_file(self, class_name: str) -> str:
         """Return the path of a class's features."""
@@ -138,6 +154,7 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
             "split": config["split"],
             "seed": config["seed"],
             "fetch": {key: config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+            "excluded": sorted(read_exclusions(config["fetch"]["exclude"])),
         },
         digits=8,
     )

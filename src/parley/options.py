@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.features.options import FeatureOptions, feature_options
+from parley.fetch.exclusions import read_exclusions
 from parley.fetch.options import FetchOptions
 from parley.sources import SourceOptions
 
@@ -16,6 +17,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
     kind = source["kind"]
     section = source.get(kind, {})
     root = world if kind == "world" else section.get("root") or section.get("local_root")
+    carry = section.get("carry")
     return SourceOptions(
         kind=kind,
         root=Path(root) if root else None,
@@ -24,6 +26,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
         manifest=Path(section["path"]) if section.get("path") else None,
         filter_url=section.get("filter_url", ""),
         class_size=source["class_size"],
+        carry=None if carry is None else tuple(carry),
     )
 
 
@@ -39,14 +42,16 @@ def network_options(features: Section) -> FeatureOptions:
         preprocessing,
         features["layers"],
         features["map_dtype"],
+        features["autocast"],
     )
 
 
-NOT_OF_THE_CLIENT = ("margin", "on_shortage", "classes_per_job")
+NOT_OF_THE_CLIENT = ("margin", "on_shortage", "classes_per_job", "near_copies", "near_copy_bits", "exclude")
 """Keys of the section `fetch` that the stages take and the client does not know."""
 
 
 def fetch_options(fetch: Section) -> FetchOptions:
     """Return what the section `fetch` says of asking and of judging."""
     values = {key: value for key, value in fetch.items() if key not in NOT_OF_THE_CLIENT}
-    return FetchOptions(**{**values, "placeholder_sha256": tuple(fetch["placeholder_sha256"])})
+    lists = {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}
+    return FetchOptions(**{**values, **lists, "excluded": read_exclusions(fetch["exclude"])})

@@ -35,6 +35,8 @@ def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
         findings += _check_source(config, classes)
+    elif "write_data_card" in stages and config["source"]["kind"] == "manifest":
+        findings += open_source(source_options(config["source"])).check(classes)
     if any(stage.startswith("extract_features") for stage in stages):
         findings += _check_network(network_options(config["features"]))
     if "build_descriptions" in stages and needs_wordnet(classes):
@@ -50,9 +52,8 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     options = source_options(config["source"])
     findings = open_source(options).check(classes)
     if not findings and options.kind in LISTED_AT_ONCE:
-        accepting = config["fetch"]["on_shortage"] == "accept"
         listing = open_source(options).listing(classes, None)
-        findings = shortages(listing, options, classes, config["split"], accepting)
+        findings = shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
     return findings
 
 

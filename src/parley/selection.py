@@ -1,7 +1,7 @@
 """The candidates of each class: what a source lists, and whether it is enough."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from parley.classes import ImageClass
@@ -11,7 +11,6 @@ from parley.keys import image_key
 from parley.listing import Listing
 from parley.sources import SourceOptions, open_source
 from parley.splits import Counts, needed_images
-from parley.tables import stream_classes
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("class", "key", "url")
@@ -40,7 +39,7 @@ def select(
     url_list
         The list, for a source that has one.
     on_shortage
-        `fail`, or `accept`: then only a class without any candidate is an error.
+        `fail`; `accept`: only a class without any candidate is an error; `drop_class`: none is.
 
     Returns
     -------
@@ -54,18 +53,10 @@ def select(
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.dirt.items()):
         logger.warning("%d of %d entries listed are %s", lines, listing.lines, kind)
-    if findings := shortages(listing, options, classes, counts, accepting=on_shortage == "accept"):
+    if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)
     write_table(destination, COLUMNS, _rows(listing, classes))
     return listing
-
-
-def candidates_by_class(
-    path: str | Path, wanted: Collection[str] | None = None
-) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield `(class, [(key, url), …])` from a table of candidates, holding one class at a time."""
-    for name, rows in stream_classes(path, COLUMNS[1:], wanted):
-        yield name, [(key, url) for key, url in rows]
 
 
 def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str, str]]:
@@ -75,7 +66,7 @@ def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str
 
 
 def shortages(
-    listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, accepting: bool
+    listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
     """Return a sentence for each class with too few candidates, and what to do.
 
@@ -89,8 +80,9 @@ def shortages(
         The class set.
     counts
         Images a part, by domain.
-    accepting
-        Only classes without any candidate are told; the others are logged.
+    on_shortage
+        `fail`; `accept`: only classes without any candidate are told, and the others are logged;
+        `drop_class`: all are logged, and settling drops those that stay short.
     """
     found = []
     for image_class in classes:
@@ -98,7 +90,9 @@ def shortages(
         if candidates >= needed:
             continue
         sentence = _shortage(image_class, listing, options.filter_url) + f" {needed} are needed"
-        if accepting and candidates:
+        if on_shortage == "drop_class":
+            logger.warning("%s; it will be dropped, as on_shortage says.", sentence)
+        elif on_shortage == "accept" and candidates:
             logger.warning("%s; going on with these, as on_shortage says.", sentence)
         else:
             found.append(f"{sentence}.")

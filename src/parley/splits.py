@@ -19,42 +19,38 @@ is taken by the next of the same part's reserve. What it promises, for the candi
     as many candidates as the counts add up to.
 """
 
+from __future__ import annotations
+
+import heapq
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from parley.classes import ImageClass
 from parley.errors import ParleyError
-from parley.files import write_table
-from parley.keys import draw
-from parley.tables import stream_classes
+from parley.keys import KEY_DIGITS, draw
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Counts = Mapping[str, Mapping[str, int]]
 """Images a part, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
 
 PARTS = ("train", "dev", "test", "ood", "transfer")
-COLUMNS = ("class", "key", "part", "rank")
 _DRAWS = 1 << 64
-_Placed = tuple[int, str]  # a candidate's place, and its key
 
 
-class Planned(NamedTuple):
-    """One candidate's row of the plan."""
-
-    key: str
-    part: str
-    rank: int
-
-
-def plan_class(keys: Collection[str], counts: Mapping[str, int], seed: int) -> list[Planned]:
+def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dict[str, NDArray[np.int64]]:
     """Give every candidate of a class its part and its rank there.
 
     Parameters
     ----------
     keys
-        The keys of the class's candidates, each once; their order does not matter.
+        The keys of the class's candidates, each once; their order does not matter. Of each, 48 bytes
+        are held.
     counts
         Images wanted a part; a part with 0 gets none.
     seed
@@ -62,20 +58,21 @@ def plan_class(keys: Collection[str], counts: Mapping[str, int], seed: int) -> l
 
     Returns
     -------
-    Rows by part, in the order of `counts`, and by rank from 0.
+    Each part's reserve, in the order of `counts`: the places in `keys` of its candidates, by rank.
     """
-    homes: dict[str, list[_Placed]] = {part: [] for part in counts}
-    # The key itself breaks a tie between two draws, which 2**64 numbers make a formality.
-    for placed in sorted((draw(seed, "place", key), key) for key in keys):
-        homes[_home(placed[1], counts, seed)].append(placed)
-    shares = shares_of(len(keys), counts)
-    spare = sorted(placed for part, home in homes.items() for placed in home[shares[part] :])
-    rows = []
-    for part, home in homes.items():
-        lacking = max(shares[part] - len(home), 0)
+    import numpy as np
+
+    by_place, homes = _drawn(keys, counts, seed)
+    shares = shares_of(len(homes), counts)
+    # From here on a candidate is its number in the order of the places.
+    at_home = {part: np.flatnonzero(homes == number) for number, part in enumerate(counts)}
+    spare = np.sort(np.concatenate([own[shares[part] :] for part, own in at_home.items()]))
+    reserves = {}
+    for part, own in at_home.items():
+        lacking = max(shares[part] - len(own), 0)
         taken, spare = spare[:lacking], spare[lacking:]
-        rows += [Planned(key, part, rank) for rank, (_, key) in enumerate(home[: shares[part]] + taken)]
-    return rows
+        reserves[part] = by_place[np.concatenate([own[: shares[part]], taken])]
+    return reserves
 
 
 def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
@@ -85,16 +82,11 @@ def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
     evenly over the round. So one candidate more is one more for one part and none less for any
     other, and from one whole round on every part has its count.
     """
-    turns = sorted(
-        ((turn + 0.5) / count, place, part)
-        for place, (part, count) in enumerate(counts.items())
-        for turn in range(count)
-    )
-    rounds, rest = divmod(candidates, len(turns)) if turns else (0, 0)
-    shares = {part: rounds * count for part, count in counts.items()}
-    for _, _, part in turns[:rest]:
-        shares[part] += 1
-    return shares
+    total = sum(counts.values())
+    rounds, rest = divmod(candidates, total) if total else (0, 0)
+    turns = heapq.merge(*(_turns(place, part, count) for place, (part, count) in enumerate(counts.items())))
+    extra = Counter(part for _, _, part in itertools.islice(turns, rest))
+    return {part: rounds * count + extra[part] for part, count in counts.items()}
 
 
 def needed_images(counts: Counts, domain: str) -> int:
@@ -108,56 +100,41 @@ def walk_target(count: int, margin: float) -> int:
     return count + math.ceil(round(margin * count, 9))
 
 
-def write_plan(
-    candidates: str | Path, classes: Sequence[ImageClass], counts: Counts, seed: int, destination: str | Path
-) -> None:
-    """Write the plan of all classes as a TSV: class, key, part, rank.
+def _turns(place: int, part: str, count: int) -> Iterator[tuple[float, int, str]]:
+    """Yield when in a round, from 0 to 1, a part has its turns; parts at the same time in their order."""
+    return (((turn + 0.5) / count, place, part) for turn in range(count))
 
-    Parameters
-    ----------
-    candidates
-        The table `parley.selection.select` wrote.
-    classes
-        The class set.
-    counts
-        Images a part, by domain.
-    seed
-        The experiment's seed.
-    destination
-        Where to write.
+
+def _drawn(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw what a candidate's key decides.
+
+    Returns
+    -------
+    The candidates' numbers in the order of their places; and, in that order, the numbers of their homes
+    among the parts.
     """
-    write_table(destination, COLUMNS, _plan_rows(candidates, classes, counts, seed))
+    import numpy as np
+
+    text, places, points = bytearray(), array("Q"), array("Q")
+    for key in keys:
+        if len(key) != KEY_DIGITS:
+            raise ParleyError(f"{key!r} is no key of an image, which has {KEY_DIGITS} digits; select the classes anew.")
+        text += key.encode()
+        places.append(draw(seed, "place", key))
+        points.append(draw(seed, "home", key))
+    # The key itself breaks a tie between two draws, which 2**64 numbers make a formality.
+    by_place = np.lexsort((np.frombuffer(text, dtype=f"S{KEY_DIGITS}"), np.frombuffer(places, dtype=np.uint64)))
+    return by_place, _homes(np.frombuffer(points, dtype=np.uint64)[by_place], counts)
 
 
-def plan_by_class(
-    path: str | Path, wanted: Collection[str] | None = None
-) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """Yield `(class, {part: [key, …]})` from a plan, the keys by rank, holding one class at a time."""
-    for name, rows in stream_classes(path, COLUMNS[1:], wanted):
-        reserves: dict[str, list[str]] = {}
-        for key, part, rank in rows:
-            reserve = reserves.setdefault(part, [])
-            if rank != str(len(reserve)):
-                raise ParleyError(
-                    f"{path}: the ranks of class {name!r}, part {part}, have a gap; remove it and run again."
-                )
-            reserve.append(key)
-        yield name, reserves
+def _homes(points: NDArray[np.uint64], counts: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the number of the part that each point is drawn into, in proportion to the counts."""
+    import numpy as np
 
-
-def _home(key: str, counts: Mapping[str, int], seed: int) -> str:
-    """Draw a part in proportion to the counts."""
-    point = draw(seed, "home", key) * sum(counts.values())
-    for part, upper in zip(counts, itertools.accumulate(counts.values()), strict=True):
-        if point < upper * _DRAWS:
-            return part
-    raise ParleyError("Every part has the count 0; give at least one part of each domain images.")
-
-
-def _plan_rows(
-    candidates: str | Path, classes: Sequence[ImageClass], counts: Counts, seed: int
-) -> Iterator[tuple[str, str, str, int]]:
-    domains = {image_class.name: image_class.domain for image_class in classes}
-    for name, rows in stream_classes(candidates, ["key"], domains):
-        for planned in plan_class([key for (key,) in rows], counts.get(domains[name], {}), seed):
-            yield name, *planned
+    total = sum(counts.values())
+    if not total and len(points):
+        raise ParleyError("Every part has the count 0; give at least one part of each domain images.")
+    # point / 2**64 < upper / total, in whole numbers: a point is below a bound, or it is not.
+    bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
+    within = np.array([bound for bound in bounds if bound < _DRAWS], dtype=np.uint64)
+    return np.searchsorted(within, points, side="right")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -37,13 +38,9 @@ class Web:
         Connections kept open to one host.
     contact
         Goes into the User-Agent.
-    pool_classes
-        Connection pools by scheme in place of urllib3's own.
     """
 
-    def __init__(
-        self, connections: int = 4, contact: str = "", pool_classes: dict[str, type[Any]] | None = None
-    ) -> None:
+    def __init__(self, connections: int = 4, contact: str = "") -> None:
         from urllib.request import getproxies
 
         import certifi
@@ -56,11 +53,9 @@ class Web:
             "headers": self._headers,
             "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where(),
         }
-        self._pool_classes = pool_classes
+        self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https")}
         self._direct = self._manager(None)
-        self._proxies = {
-            scheme: self._manager(proxy) for scheme, proxy in getproxies().items() if scheme in ("http", "https")
-        }
+        self._proxied = {proxy: self._manager(proxy) for proxy in self._proxies.values()}
 
     def get(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
         """Ask for a URL and return once the response's headers are there; its body is not read yet."""
@@ -72,22 +67,30 @@ class Web:
         import urllib3
 
         if proxy is None:
-            manager = urllib3.PoolManager(**self._options)
-        else:
-            manager = urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **self._options)
-        if self._pool_classes is not None:
-            manager.pool_classes_by_scheme = self._pool_classes
-        return manager
+            return urllib3.PoolManager(**self._options)
+        return urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **self._options)
 
     def _manager_for(self, url: str) -> urllib3.PoolManager:
-        if not self._proxies:
-            return self._direct
-        from urllib.request import proxy_bypass
+        proxy = proxy_for(url, self._proxies)
+        return self._proxied[proxy] if proxy else self._direct
 
-        parts = urlsplit(url)
-        if parts.scheme not in self._proxies or proxy_bypass(parts.hostname or ""):
-            return self._direct
-        return self._proxies[parts.scheme]
+
+def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
+    """Return the proxy that a URL is to be asked for through; empty for none.
+
+    Parameters
+    ----------
+    url
+        An http or https URL.
+    proxies
+        Proxies by scheme, as `urllib.request.getproxies` gives them; `no_proxy` is looked up there too.
+    """
+    if not proxies:
+        return ""
+    from urllib.request import proxy_bypass
+
+    parts = urlsplit(url)
+    return "" if proxy_bypass(parts.hostname or "") else proxies.get(parts.scheme, "")
 
 
 def redirect_target(url: str, response: urllib3.BaseHTTPResponse) -> str | None:

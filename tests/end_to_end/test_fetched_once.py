@@ -45,7 +45,7 @@ def line(project, serve, tmp_path_factory):
         classes=class_set(project, "three", {"ant": "in", "bee": "in", "cat": "out"}),
         source={"kind": "url_list", "url_list": {"locations": ["urls.txt"]}},
         split=SPLIT,
-        fetch={"classes_per_job": 2},
+        fetch={"classes_per_job": 2, "allow_private_hosts": True},
         features={"backbone": "resnet18", "weights": "random"},
         evaluation={"k": 1},
     )
@@ -103,6 +103,7 @@ def test_another_class_set_asks_only_for_what_is_new(project, line):
         classes=class_set(project, "swapped", {"bee": "in", "dog": "in", "ant": "out"}),
         source={"kind": "url_list", "url_list": {"locations": ["urls.txt"]}},
         split=SPLIT,
+        fetch={"allow_private_hosts": True},
         features={"backbone": "resnet18", "weights": "random"},
         evaluation={"k": 1},
     )

@@ -51,7 +51,7 @@ def plainly(path, plain_resnet):
 
 
 def extract(folder, names, out, options=OPTIONS, **settings):
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     return extract_classes(
         [folder / f"{name}.tar" for name in names],
         [out / f"{name}.hdf5" for name in names],
@@ -84,6 +84,80 @@ def test_equal_to_a_plain_loop_however_grouped(tmp_path, tars, plain_resnet, gro
                 assert file[NAMES[role]].shape == (len(expected_keys), 1, *values.shape[1:])
                 assert file.attrs[role] == NAMES[role]
                 assert_close(file[NAMES[role]][:, 0], values.numpy())
+
+
+@pytest.mark.parametrize("engine", ["eager", "fused", pytest.param("compiled", marks=pytest.mark.slow)])
+def test_equal_to_a_plain_loop_whatever_the_engine(tmp_path, tars, plain_resnet, engine):
+    folder, _ = tars
+    extract(folder, ["ant", "bee"], tmp_path, engine=engine, batch_size=4)
+    for name in ("ant", "bee"):
+        expected = plainly(folder / f"{name}.tar", plain_resnet)
+        with h5py.File(tmp_path / f"{name}.hdf5") as file:
+            for role, values in expected.items():
+                assert_close(file[NAMES[role]][:, 0], values.numpy())
+
+
+def test_an_engine_that_is_none_is_told(tmp_path, tars):
+    with pytest.raises(ParleyError, match=r"features.engine is 'steam'; it must be one of auto, eager"):
+        extract(tars[0], ["bee"], tmp_path, engine="steam")
+
+
+def test_what_is_computed_of_an_image_depends_on_no_other(tmp_path, tars):
+    """Bit by bit: alone in a batch, in another place of it, beside other images."""
+    folder, _ = tars
+    extract(folder, ["ant", "bee", "cow"], tmp_path / "together", batch_size=8)
+    extract(folder, ["cow"], tmp_path / "alone", batch_size=8)
+    assert (tmp_path / "together/cow.hdf5").read_bytes() == (tmp_path / "alone/cow.hdf5").read_bytes()
+
+
+def test_bytes_seen_before_are_copied_and_not_computed_again(tmp_path, picture, tar_of, caplog):
+    """Of two sets of images of one network, the second has three pictures of the first and two of its own."""
+    caplog.set_level("INFO")
+    tar_of(tmp_path / "ant.tar", [picture(number) for number in range(5)])
+    tar_of(tmp_path / "emmet.tar", [picture(number) for number in (7, 3, 1, 8, 4)])
+    first, second = tmp_path / "network/first", tmp_path / "network/second"
+    first.parent.mkdir()
+    extract(tmp_path, ["ant"], first)
+    # A mark on a stored row tells a copy from a computation.
+    with h5py.File(first / "ant.hdf5", "r+") as file:
+        file["avgpool_512"][3] = 42.0
+    extract(tmp_path, ["emmet"], second, known_in=tmp_path / "network")
+    extract(tmp_path, ["emmet"], tmp_path / "apart/third")
+    assert "3 images are known from other sets of images" in caplog.text
+    with h5py.File(second / "emmet.hdf5") as found, h5py.File(tmp_path / "apart/third/emmet.hdf5") as afresh:
+        np.testing.assert_array_equal(found["Key"][:], afresh["Key"][:])
+        np.testing.assert_array_equal(found["Sha256"][:], afresh["Sha256"][:])
+        assert (found["avgpool_512"][1] == 42.0).all()
+        rest = [0, 2, 3, 4]
+        np.testing.assert_array_equal(found["avgpool_512"][rest], afresh["avgpool_512"][rest])
+        np.testing.assert_array_equal(found["layer4_1"][:], afresh["layer4_1"][:])
+
+
+def test_rows_of_another_network_or_of_a_damaged_file_are_not_copied(tmp_path, picture, tar_of, caplog):
+    caplog.set_level("INFO")
+    tar_of(tmp_path / "ant.tar", [picture(number) for number in range(3)])
+    other = feature_options("resnet18", "random", 5, SMALL)
+    (tmp_path / "network").mkdir()
+    extract(tmp_path, ["ant"], tmp_path / "network/first", other)
+    (tmp_path / "network/second").mkdir()
+    (tmp_path / "network/second/bee.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n cut short")
+    extract(tmp_path, ["ant"], tmp_path / "network/third", known_in=tmp_path / "network")
+    extract(tmp_path, ["ant"], tmp_path / "apart/fourth")
+    assert "known from other sets" not in caplog.text
+    assert "bee.hdf5 is not a whole file" in caplog.text
+    assert (tmp_path / "network/third/ant.hdf5").read_bytes() == (tmp_path / "apart/fourth/ant.hdf5").read_bytes()
+
+
+def test_autocast_computes_in_another_type_and_says_so(tmp_path, tars, plain_resnet):
+    folder, _ = tars
+    options = feature_options("resnet18", "random", 4, SMALL, autocast="bfloat16")
+    extract(folder, ["ant"], tmp_path, options, engine="eager")
+    expected = plainly(folder / "ant.tar", plain_resnet)["pooled"].numpy()
+    with h5py.File(tmp_path / "ant.hdf5") as file:
+        error = np.abs(file["avgpool_512"][:, 0] - expected).max() / np.abs(expected).max()
+        assert file.attrs["autocast"] == "bfloat16"
+    # bfloat16 keeps eight bits.
+    assert 1e-5 < error < 0.05
 
 
 def test_rows_carry_the_hash_of_the_bytes(tmp_path, tars):
@@ -176,11 +250,10 @@ def test_a_run_killed_midway_leaves_no_file_under_the_final_name(tmp_path, pictu
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "many.hdf5").exists()
-    runs = []
-    for _ in range(2):
-        extract(tmp_path, ["many"], tmp_path, batch_size=1)
-        runs.append((tmp_path / "many.hdf5").read_bytes())
-    assert runs[0] == runs[1]
+    subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], check=True, timeout=120)
+    extract(tmp_path, ["many"], tmp_path / "undisturbed/images", batch_size=1)
+    assert (tmp_path / "many.hdf5").read_bytes() == (tmp_path / "undisturbed/images/many.hdf5").read_bytes()
+    assert not list(tmp_path.glob(".many.hdf5.*")), "what the killed run had begun is cleared away"
 
 
 def test_missing_damaged_and_foreign_tars_are_told_by_name(tmp_path, picture, tar_of):

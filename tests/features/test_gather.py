@@ -156,3 +156,34 @@ def test_a_damaged_class_file_is_told_by_name(tmp_path, files, damage):
     damage(files["ant"])
     (finding,) = findings_of([split("ant", 0)], files, tmp_path / "train.hdf5")
     assert str(files["ant"]) in finding
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_rows_by_reference_equal_rows_by_copy(tmp_path, files, order):
+    names = [list(LABELS)[place] for place in order]
+    rows = [split(name, number) for number in (7, 8, 9, 2, 19, 0) for name in names]
+    gather_part(rows, files, CLASSES, tmp_path / "copied.hdf5")
+    gather_part(rows, files, CLASSES, tmp_path / "referred.hdf5", by_reference=True)
+    with h5py.File(tmp_path / "copied.hdf5") as copied, h5py.File(tmp_path / "referred.hdf5") as referred:
+        assert set(copied) == set(referred)
+        for name in copied:
+            assert copied[name].dtype == referred[name].dtype
+            np.testing.assert_array_equal(copied[name][:], referred[name][:])
+        assert dict(copied.attrs) == dict(referred.attrs)
+        assert referred["layer4_2"].is_virtual
+    for role in ("pooled", "map", "logits"):
+        mine, theirs = (read_features(tmp_path / f"{how}.hdf5", role) for how in ("copied", "referred"))
+        np.testing.assert_array_equal(mine.features, theirs.features)
+
+
+def test_references_hold_when_the_working_folder_moves_and_not_when_a_file_goes(tmp_path, files):
+    (tmp_path / "work/features").mkdir(parents=True)
+    moved = {name: path.rename(tmp_path / "work/features" / path.name) for name, path in files.items()}
+    (tmp_path / "work/results").mkdir()
+    gather_part([split("ant", 3), split("bee", 4)], moved, CLASSES, tmp_path / "work/results/t.hdf5", by_reference=True)
+    (tmp_path / "work").rename(tmp_path / "elsewhere")
+    rows = read_features(tmp_path / "elsewhere/results/t.hdf5", "pooled")
+    assert rows.features[:, 0].tolist() == [value("ant", 3), value("bee", 4)]
+    (tmp_path / "elsewhere/features/bee.hdf5").unlink()
+    with pytest.raises(ParleyError, match=r"refers to 1 files that are gone.*bee\.hdf5"):
+        read_features(tmp_path / "elsewhere/results/t.hdf5", "pooled")

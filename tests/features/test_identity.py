@@ -1,6 +1,5 @@
 import os
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -62,6 +61,4 @@ def test_missing_and_foreign_files_are_told(tmp_path):
     assert "none.pth" in finding
     with pytest.raises(ParleyError, match=r"none\.pth"):
         features_id(options)
-    (tmp_path / "w.safetensors").touch()
-    assert "safetensors" in check_weights(replace(options, weights=str(tmp_path / "w.safetensors")))[0]
     assert check_weights(feature_options()) == check_weights(feature_options(weights="random")) == []

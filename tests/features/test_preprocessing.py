@@ -1,24 +1,16 @@
-import io
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_images import RGB, RGB_ALPHA, TIFF_INKS, animation, encoded, flat_png, four_layer_jpeg, tiff
 from PIL import Image
 from torchvision import transforms
 
 from parley.features.options import Transform
-from parley.features.preprocessing import UnreadableImageError, pixels_of, to_rgb
+from parley.features.preprocessing import UnreadableImageError, pixels_of
 
 HALF = (0.5, 0.5, 0.5)
-RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-
-
-def encoded(image, kind="PNG", **options):
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
 
 
 def noise(width, height):
@@ -55,70 +47,21 @@ def test_a_thin_strip_costs_no_memory():
     assert pixels.min() == 255  # the middle of the strip
 
 
-def quarters():
-    """Red and green above, blue and white below."""
-    image = Image.new("RGB", (16, 8), RED)
-    image.paste(GREEN, (8, 0, 16, 4))
-    image.paste(BLUE, (0, 4, 8, 8))
-    image.paste(WHITE, (8, 4, 16, 8))
-    return image
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_upright_by_exif(orientation):
-    # What a camera stores so that a viewer who obeys the orientation sees `quarters`.
-    stored = {
-        1: lambda image: image,
-        2: lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        3: lambda image: image.rotate(180),
-        4: lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
-        5: lambda image: image.transpose(Image.Transpose.TRANSPOSE),
-        6: lambda image: image.rotate(90, expand=True),
-        7: lambda image: image.transpose(Image.Transpose.TRANSVERSE),
-        8: lambda image: image.rotate(-90, expand=True),
-    }[orientation](quarters())
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    with Image.open(io.BytesIO(encoded(stored, "PNG", exif=exif))) as image:
-        assert np.array_equal(np.asarray(to_rgb(image)), np.asarray(quarters()))
-
-
-def test_damaged_exif_leaves_the_image_as_it_is():
-    content = encoded(quarters(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff nonsense", quality=95)
-    assert pixels_of(content, Transform(8, 8, HALF, HALF)).shape == (8, 8, 3)
-
-
-def pixel(image):
-    return to_rgb(image).getpixel((0, 0))
-
-
-def test_transparency_is_laid_on_white():
-    assert pixel(Image.new("RGBA", (2, 2), (*RED, 0))) == WHITE
-    assert pixel(Image.new("RGBA", (2, 2), (0, 0, 0, 51))) == (204, 204, 204)
-    assert pixel(Image.new("LA", (2, 2), (0, 0))) == WHITE
-    palette = quarters().quantize(4)
-    index = palette.getpixel((0, 0))
-    with Image.open(io.BytesIO(encoded(palette, transparency=index))) as image:
-        assert to_rgb(image).getpixel((0, 0)) == WHITE
-        assert to_rgb(image).getpixel((15, 0)) == GREEN
-
-
-def test_sixteen_bits_are_scaled_and_not_clipped():
-    ramp = np.array([[0, 257, 32896, 65535]], np.uint16)
-    expected = [0, 1, 128, 255]
-    for content in (encoded(Image.fromarray(ramp)), encoded(Image.fromarray(ramp), "TIFF")):
-        with Image.open(io.BytesIO(content)) as image:
-            assert image.mode.startswith("I")
-            assert np.asarray(to_rgb(image))[0, :, 1].tolist() == expected
-    for values in (ramp.astype(np.int32), ramp.astype(np.float32)):
-        assert np.asarray(to_rgb(Image.fromarray(values)))[0, :, 0].tolist() == expected
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV", "RGB"])
-def test_other_modes_become_rgb(mode):
-    converted = Image.new("RGB", (4, 4), WHITE).convert(mode)
-    assert to_rgb(converted).mode == "RGB"
-    assert pixel(converted) == WHITE
+@pytest.mark.parametrize(
+    "content",
+    [
+        animation("GIF", 3),
+        four_layer_jpeg([255, 0, 0, 255], transform=0),
+        tiff(8, 8, [8] * 4, TIFF_INKS, b"\0\xff\xff\0" * 64),
+        flat_png(16, RGB, (65535, 0, 0), side=8),
+        flat_png(8, RGB_ALPHA, (255, 0, 0, 255), side=8),
+        flat_png(8, RGB, (255, 0, 0), side=8, before=[(b"tRNS", bytes(6))]),
+    ],
+    ids=["animated", "inks", "inks-tiff", "sixteen-bit", "alpha", "transparent-colour"],
+)
+def test_an_unusual_image_gives_the_pixels_of_a_usual_one(content):
+    red = pixels_of(encoded(Image.new("RGB", (8, 8), (255, 0, 0))), Transform(8, 8, HALF, HALF))
+    assert np.array_equal(pixels_of(content, Transform(8, 8, HALF, HALF)), red)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torchvision
 
@@ -46,6 +47,8 @@ def test_a_state_dict_is_loaded(tmp_path):
     network = torchvision.models.get_model(NET, weights=None)
     torch.save(network.state_dict(), tmp_path / "own.pth")
     assert parameters_sha256(build(tmp_path, tmp_path / "own.pth")) == parameters_sha256(network)
+    safetensors.torch.save_file(network.state_dict(), tmp_path / "own.safetensors")
+    assert parameters_sha256(build(tmp_path, tmp_path / "own.safetensors")) == parameters_sha256(network)
 
 
 def test_a_state_dict_without_counters_is_loaded(tmp_path):
@@ -97,6 +100,9 @@ def test_what_is_no_state_dict_is_refused_and_runs_no_code(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04 cut short"])
 def test_a_damaged_file_is_refused(tmp_path, content):
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(ParleyError, match=r"w\.safetensors cannot be loaded as plain tensors"):
+        build(tmp_path, tmp_path / "w.safetensors")
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(ParleyError, match=r"w\.pth cannot be loaded"):
         build(tmp_path, tmp_path / "w.pth")

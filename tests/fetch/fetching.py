@@ -11,11 +11,10 @@ if __name__ == "__main__":
     folder, threads = Path(sys.argv[1]), int(sys.argv[2])
     fetch_classes(
         folder / "plan.tsv",
-        folder / "candidates.tsv",
         read_class_set(folder / "classes.tsv"),
         {"in": {"train": 12, "test": 6}},
         0.5,
         folder / "images",
         folder / "cache",
-        options=FetchOptions(threads=threads, backoff_s=0.01),
+        options=FetchOptions(threads=threads, backoff_s=0.01, allow_private_hosts=True),
     )

@@ -1,6 +1,11 @@
 """The client against a real server: what each behaviour is called, and how often it is asked."""
 
+import contextlib
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 import time
 from dataclasses import replace
 
@@ -8,6 +13,8 @@ import pytest
 
 from parley.errors import ParleyError
 from parley.fetch import client as client_module
+from parley.fetch import transfer as transfer_module
+from parley.fetch.addresses import is_public
 from parley.fetch.client import Client
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import ErrorClass
@@ -20,6 +27,7 @@ QUICK = FetchOptions(
     deadline_s=0.8,
     backoff_s=0.01,
     max_bytes=200_000,
+    allow_private_hosts=True,
     contact="mailto:someone@example.org",
 )
 
@@ -94,6 +102,8 @@ def test_retry_after_may_be_a_date(web):
         ("silent/a.jpg", ErrorClass.READ_TIMEOUT, 1),
         ("drip/a.jpg", ErrorClass.DEADLINE, 1),
         ("dripheaders/a.jpg", ErrorClass.DEADLINE, 1),
+        # Not one line of the headers in all that time.
+        ("dripline/a.jpg", ErrorClass.READ_TIMEOUT, 1),
     ],
 )
 def test_a_slow_server_is_given_up_in_time(web, path, error, attempts):
@@ -184,3 +194,139 @@ def test_an_answer_in_between_says_that_the_network_is_there(web, monkeypatch):
     for name in "abc":
         assert client.get(f"http://{name}.invalid/1.jpg").error is ErrorClass.DNS
         assert client.get(web.url(f"status/404/{name}.jpg")).error is ErrorClass.NOT_FOUND
+
+
+def test_many_urls_are_under_way_at_once_and_none_too_many_at_a_host(web):
+    client = Client(replace(QUICK, threads=20, per_host=6, deadline_s=5.0, read_timeout_s=5.0))
+    urls = [web.url(f"crowd/{number}.jpg") for number in range(40)]
+    answers = answers_of(client, urls)
+    assert [answers[url].error for url in urls] == [None] * 40
+    assert client.get(web.url("most/x")).body == b"6"
+
+
+def test_threads_bound_the_requests_of_all_hosts_together(web):
+    client = Client(replace(QUICK, threads=3, per_host=8, deadline_s=5.0, read_timeout_s=5.0))
+    answers_of(client, [web.url(f"crowd/{number}.jpg") for number in range(20)])
+    assert client.get(web.url("most/x")).body == b"3"
+
+
+def answers_of(client, urls):
+    for url in urls:
+        client.ask(url, url)
+    answers = {}
+    while client.under_way:
+        answers.update(client.turn())
+    return answers
+
+
+def test_a_wait_that_a_host_asks_for_holds_for_all_that_is_wanted_of_it(web):
+    client = Client(replace(QUICK, threads=1, deadline_s=5.0))
+    urls = [web.url("limited/1/a.jpg"), *(web.url(f"image/{name}.jpg") for name in "bcd")]
+    answers = answers_of(client, urls)
+    assert [answers[url].error for url in urls] == [None] * 4
+    times = web.times()
+    asked_first = web.requests()[0]
+    assert asked_first == "limited/1/a.jpg"
+    assert min(times[f"image/{name}.jpg"] for name in "bcd") >= times["limited/1/a.jpg"] - 1.0
+    assert web.requests().index("limited/1/a.jpg", 1) == 1, "nothing was asked of the host meanwhile"
+
+
+def test_a_slow_url_keeps_no_other_waiting(web):
+    client = Client(replace(QUICK, threads=2, read_timeout_s=3.0, deadline_s=3.0))
+    client.ask(web.url("late/1500/slow.jpg"), "slow")
+    for number in range(20):
+        client.ask(web.url(f"image/{number}.jpg"), number)
+    order = []
+    while client.under_way:
+        order += [token for token, answer in client.turn() if answer.error is None]
+    assert order[-1] == "slow"
+    assert len(order) == 21
+
+
+@pytest.mark.parametrize(
+    "tag", ["noai", "noimageai", "noindex, NoAI", "parley: noimageai", "otherbot: noindex, *: noai"]
+)
+def test_who_opts_out_is_left_alone(web, tag):
+    answer = Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg"))
+    assert (answer.error, answer.body, answer.http_status) == (ErrorClass.OPTED_OUT, None, 200)
+    assert Client(replace(QUICK, obey_robots_tag=False)).get(web.url(f"tagged/{tag}/a.jpg")).error is None
+
+
+@pytest.mark.parametrize(
+    "tag", ["noindex", "otherbot: noai", "all", "noaim", "unavailable_after: 25 Jun 2010 15:00:00 PST"]
+)
+def test_other_tags_are_no_opting_out(web, tag):
+    assert Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg")).error is None
+
+
+STRICT = replace(QUICK, allow_private_hosts=False)
+
+
+def test_hosts_at_addresses_that_are_not_public_are_not_connected_to(web):
+    url = web.url("image/a.jpg")
+    for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "127.1"):
+        answer = Client(STRICT).get(url.replace("127.0.0.1", host))
+        assert (answer.error, answer.http_status, answer.attempts) == (ErrorClass.PRIVATE_ADDRESS, None, 1), host
+    assert Client(STRICT).get("http://169.254.169.254/latest/meta-data/").error is ErrorClass.PRIVATE_ADDRESS
+    assert Client(STRICT).get("http://10.0.0.1/a.jpg").error is ErrorClass.PRIVATE_ADDRESS
+    assert web.requests() == []
+
+
+def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(web, monkeypatch):
+    # 127.0.0.1, where the server is, plays a public address; everything else is as it is.
+    monkeypatch.setattr(transfer_module, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
+    with socket.create_server(("127.0.0.2", 0)) as inner:
+        inner.settimeout(0.2)
+        client = Client(STRICT)
+        answer = client.get(web.url(f"sendto/127.0.0.2:{inner.getsockname()[1]}/a.jpg"))
+        with pytest.raises(TimeoutError):
+            inner.accept()
+    assert answer.error is ErrorClass.PRIVATE_ADDRESS
+    assert client.get(web.url("image/a.jpg")).error is None
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """A TLS server with a certificate of its own making: its port, and the certificate's file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+
+        def serve():
+            with contextlib.suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as connection:
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nimage")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1], certificate
+        thread.join()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_a_tls_error(secure):
+    answer = Client(QUICK).get(f"https://localhost:{secure[0]}/a.jpg")
+    assert (answer.error, answer.attempts) == (ErrorClass.TLS, 1)
+
+
+def test_certificates_of_ones_own_are_named_by_the_environment(secure, monkeypatch):
+    port, certificate = secure
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert Client(QUICK).get(f"https://localhost:{port}/a.jpg").body == b"image"
+
+
+def test_proxies_of_the_environment_are_used_and_refuse_nothing_public(web, monkeypatch):
+    """The server plays the proxy: what it is asked for is a whole address, which it cannot answer."""
+    monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    answer = Client(STRICT).get(f"http://pictures.example/{web.token}/image/a.jpg")
+    assert answer.error is None
+    assert Client(STRICT).get(f"http://127.0.0.1/{web.token}/image/b.jpg").error is ErrorClass.PRIVATE_ADDRESS

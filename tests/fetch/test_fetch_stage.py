@@ -11,70 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fetch_jobs import HEN, LION, QUICK, Job, cached_keys, files_below, images, timeless
 from PIL import Image
 
-from parley.classes import ImageClass
 from parley.errors import ParleyError
 from parley.fetch.client import Client
+from parley.fetch.exclusions import read_exclusions
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import MANIFEST_COLUMNS
-from parley.fetch.stage import fetch_classes
-from parley.files import read_table, write_table
 from parley.keys import image_key
-from parley.selection import select
-from parley.sources import SourceOptions
-from parley.splits import plan_by_class, write_plan
-
-QUICK = FetchOptions(threads=4, read_timeout_s=0.4, deadline_s=1.0, backoff_s=0.01, min_side=20)
-COUNTS = {"in": {"train": 12, "test": 6}}
-LION = ImageClass("lion", "n02129165", "in")
-HEN = ImageClass("hen", "n01514859", "in")
-
-
-class Job:
-    """A folder with a plan, and the fetch of it."""
-
-    def __init__(self, folder: Path, urls: dict[ImageClass, list[str]], seed: int = 1) -> None:
-        self.folder, self.classes = folder, list(urls)
-        folder.mkdir(exist_ok=True)
-        write_table(
-            folder / "classes.tsv", ["class", "wnid", "domain"], [(one.name, one.wnid, "in") for one in self.classes]
-        )
-        write_table(folder / "urls.tsv", ["class", "url"], [(one.name, url) for one in urls for url in urls[one]])
-        options = SourceOptions("manifest", manifest=folder / "urls.tsv", root=folder)
-        select(options, self.classes, COUNTS, folder / "candidates.tsv", on_shortage="accept")
-        write_plan(folder / "candidates.tsv", self.classes, COUNTS, seed, folder / "plan.tsv")
-
-    def fetch(self, margin=0.5, options=QUICK, out="images", cache="cache", root=None):
-        return fetch_classes(
-            self.folder / "plan.tsv",
-            self.folder / "candidates.tsv",
-            self.classes,
-            COUNTS,
-            margin,
-            self.folder / out,
-            self.folder / cache,
-            root,
-            options,
-        )
-
-    def manifest(self, name="lion", out="images"):
-        return read_table(self.folder / out / f"{name}.tsv", MANIFEST_COLUMNS)
-
-    def members(self, name="lion", out="images"):
-        with tarfile.open(self.folder / out / f"{name}.tar") as tar:
-            return {member.name: tar.extractfile(member).read() for member in tar}
-
-    def reserves(self, name="lion"):
-        return dict(plan_by_class(self.folder / "plan.tsv"))[name]
-
-
-def files_below(folder):
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
-def images(web, number, behaviour="image", start=0):
-    return [web.url(f"{behaviour}/{index}.jpg") for index in range(start, start + number)]
 
 
 def test_tar_and_manifest_hold_the_plans_first_images(web, tmp_path):
@@ -108,19 +53,93 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
         "bomb": "bomb",
         "silent": "read_timeout",
         "away": "bad_redirect",
+        "status/410": "gone",
+        "status/429": "rate_limited",
+        "limited/3600": "rate_limited",
+        "reset/9": "reset",
+        "short": "incomplete",
+        "endless": "too_large",
+        "drip": "deadline",
+        "redirect/9": "redirect_loop",
+        "loop": "redirect_loop",
+        "animated": "animated",
+        "tagged/noai": "opted_out",
     }
+    fine = ["flaky/1/500", "limited/0", "redirect/3", "format/JPEG/CMYK", "format/GIF/P", "rotated", "deep"]
     urls = [web.url(f"{behaviour}/a.jpg") for behaviour in bad]
     # Fewer good images than are wanted, so that every candidate is tried.
-    job = Job(tmp_path, {LION: urls + images(web, 10)})
-    tally = job.fetch(options=replace(QUICK, attempts=1))
+    job = Job(tmp_path, {LION: urls + [web.url(f"{behaviour}/b.jpg") for behaviour in fine] + images(web, 10)})
+    tally = job.fetch(options=replace(QUICK, attempts=2, max_bytes=200_000, deadline_s=2.0))
     rows = job.manifest()
     assert {row["url"]: row["error_class"] for row in rows if row["status"] == "failed"} == dict(
         zip(urls, bad.values(), strict=True)
     )
-    assert tally.tried == len(rows) == len(bad) + 10
+    assert tally.tried == len(rows) == len(bad) + len(fine) + 10
     assert tally.ok + tally.errors.total() == tally.tried
     assert tally.errors == Counter(bad.values())
-    assert len(job.members()) == 10
+    assert len(job.members()) == len(fine) + 10
+
+
+def test_kinds_of_image_that_are_refused_are_named(web, tmp_path):
+    kinds = {"format/JPEG/CMYK": "cmyk", "rotated": "rotated", "deep": "sixteen_bit", "format/PNG/RGBA": "transparent"}
+    urls = {web.url(f"{behaviour}/a"): kind for behaviour, kind in kinds.items()}
+    job = Job(tmp_path, {LION: [*urls, *images(web, 5)]})
+    tally = job.fetch(options=replace(QUICK, refuse=tuple(kinds.values())))
+    assert {row["url"]: row["error_class"] for row in job.manifest() if row["status"] == "failed"} == urls
+    assert tally.errors == Counter(kinds.values())
+    assert job.fetch(out="again", options=replace(QUICK, refuse=())).errors == Counter()
+
+
+def test_duplicate_bytes_are_replaced_and_repeated_ones_are_a_placeholder(web, tmp_path):
+    copies = images(web, 3, "same")
+    job = Job(tmp_path, {LION: [*copies, *images(web, 60)]})
+    tally = job.fetch(margin=0)
+    distinct = {row["sha256"] for row in job.manifest() if row["status"] == "ok"}
+    assert len(distinct) == 18, "what is the same bytes counts once"
+    # Half of them: the order follows the port, and of the 36 or so that are tried more than five must be copies.
+    again = Job(tmp_path / "more", {LION: [*images(web, 60, "same"), *images(web, 60)]})
+    tally = again.fetch(margin=0)
+    assert tally.errors.keys() == {"placeholder"}
+    assert tally.ok == 18
+    assert sum(row["error_class"] == "placeholder" for row in again.manifest()) == tally.errors["placeholder"] > 5
+
+
+def test_what_is_excluded_is_not_asked_for_and_not_packed(web, tmp_path):
+    urls = images(web, 60)
+    job = Job(tmp_path, {LION: urls})
+    job.fetch(margin=0)
+    first, second, third = [row for row in job.manifest() if row["status"] == "ok"][:3]
+    listed = tmp_path / "exclude.txt"
+    listed.write_text(f"{first['url']}\n{second['sha256']}\n{third['key']} # by its key\n")
+    requests = Counter(web.requests())
+    tally = job.fetch(margin=0, options=replace(QUICK, excluded=read_exclusions(listed)), out="after")
+    assert tally.errors == {"excluded": 3}
+    rows = {row["key"]: row for row in job.manifest(out="after")}
+    for row in (first, second, third):
+        assert rows[row["key"]]["error_class"] == "excluded"
+        assert f"{row['key']}.jpg" not in job.members(out="after")
+    assert len(job.members(out="after")) == 18
+    kept = {row["key"] for row in job.manifest()} - {first["key"], second["key"], third["key"]}
+    assert {key for key, row in rows.items() if row["status"] == "ok"} >= kept, "no other image is moved"
+    assert set((Counter(web.requests()) - requests).values()) == {1}, "only the replacements are asked for"
+
+
+def test_hosts_that_are_not_public_are_refused_and_not_remembered_as_dead(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 5)})
+    tally = job.fetch(options=replace(QUICK, allow_private_hosts=False))
+    assert tally.errors == {"private_address": 5}
+    assert web.requests() == []
+    assert cached_keys(tmp_path) == set()
+    assert job.fetch(out="again").ok == 5
+
+
+def test_who_opts_out_is_asked_again_only_when_that_no_longer_counts(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 4, "tagged/noai")})
+    assert job.fetch().errors == {"opted_out": 4}
+    assert job.fetch(out="again").errors == {"opted_out": 4}
+    assert len(web.requests()) == 4
+    assert job.fetch(out="otherwise", options=replace(QUICK, obey_robots_tag=False)).ok == 4
+    assert len(web.requests()) == 8
 
 
 def test_a_dead_link_is_replaced_from_its_own_reserve_and_moves_no_other(web, tmp_path):
@@ -203,14 +222,6 @@ def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, f
         assert timeless(job.manifest(name)) == timeless(job.manifest(name, "undisturbed"))
 
 
-def cached_keys(folder):
-    return {path.name for path in (folder / "cache").glob("*/" + "?" * 32) if not path.name.startswith(".")}
-
-
-def timeless(rows):
-    return [{**row, "seconds": ""} for row in rows]
-
-
 def test_two_jobs_may_share_a_cache(web, tmp_path):
     Job(tmp_path, {LION: images(web, 40, "late/5")})
     script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), "4"]
@@ -249,19 +260,44 @@ def test_tar_headers_say_nothing_of_when_or_by_whom(web, tmp_path):
     assert {Path(one.name).suffix for one in headers} == {".jpg", ".gif", ".webp"}
 
 
-def test_a_plan_of_other_candidates_is_refused(web, tmp_path):
-    job = Job(tmp_path, {LION: images(web, 20)})
-    lines = (tmp_path / "candidates.tsv").read_text().splitlines()
-    (tmp_path / "candidates.tsv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(ParleyError, match="disagree about class 'lion'"):
+def test_a_plan_with_a_gap_is_refused_before_any_request(web, tmp_path):
+    job = Job(tmp_path, {LION: images(web, 20), HEN: images(web, 20, start=20)})
+    lines = (tmp_path / "plan.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "plan.tsv").write_text("".join(lines[:-2] + lines[-1:]))
+    with pytest.raises(ParleyError, match="the ranks of class 'hen', part test, have a gap"):
         job.fetch()
+    assert web.requests() == []
 
 
-def test_a_class_that_the_plan_lacks_is_named(web, tmp_path):
+def test_a_class_without_any_candidate_gets_an_empty_tar_and_manifest(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 20)})
     job.classes.append(HEN)
-    with pytest.raises(ParleyError, match="lacks the classes hen"):
-        job.fetch()
+    job.fetch()
+    with tarfile.open(tmp_path / "images/hen.tar") as tar:
+        assert tar.getnames() == []
+    assert (tmp_path / "images/hen.tsv").read_text() == "\t".join(MANIFEST_COLUMNS) + "\n"
+
+
+def test_bytes_of_too_many_urls_are_a_placeholder_in_manifest_and_tar(web, tmp_path, caplog):
+    root = tmp_path / "root"
+    root.mkdir()
+    for number in range(60):
+        color = (0, 0, 0) if number % 3 == 0 else (number, 200, 10)
+        Image.new("RGB", (40, 40), color).save(root / f"{number}.png")
+    job = Job(root, {LION: [f"{number}.png" for number in range(60)]})
+    tally = job.fetch(margin=0.0, root=root)
+    rows = job.manifest()
+    black = hashlib.sha256((root / "0.png").read_bytes()).hexdigest()
+    placeholders = [row for row in rows if row["sha256"] == black]
+    assert len(placeholders) > QUICK.placeholder_repeats
+    assert {(row["status"], row["error_class"], row["width"]) for row in placeholders} == {
+        ("failed", "placeholder", "40")
+    }
+    good = [row for row in rows if row["status"] == "ok"]
+    assert len(good) == 18  # Every part is full all the same.
+    assert [name.partition(".")[0] for name in job.members()] == [row["key"] for row in good]
+    assert (tally.tried, tally.ok, dict(tally.errors)) == (len(rows), 18, {"placeholder": len(placeholders)})
+    assert f"SHA-256 {black}) came under {len(placeholders)} URLs" in caplog.text
 
 
 def test_bad_options_are_all_told_before_any_request(web, tmp_path):

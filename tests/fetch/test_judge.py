@@ -4,11 +4,28 @@ import zlib
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_images import (
+    GRAY_ALPHA,
+    MIN_IS_BLACK,
+    RGB,
+    RGB_ALPHA,
+    TIFF_INKS,
+    animation,
+    encoded,
+    flat_png,
+    four_layer_jpeg,
+    tiff,
+)
 from PIL import Image
 
-from parley.fetch.judge import FORMATS, SUFFIXES, judge, judged
-from parley.fetch.options import FetchOptions
+from parley.features.options import Transform
+from parley.features.preprocessing import pixels_of
+from parley.fetch.judge import judge, judged
+from parley.fetch.options import REFUSABLE, VERIFY, FetchOptions
 from parley.fetch.outcomes import Answer, ErrorClass
+from parley.images import FORMATS, SUFFIXES
 
 OPTIONS = FetchOptions(min_side=20, max_pixels=1_000_000)
 
@@ -33,10 +50,11 @@ def test_unusual_modes_are_images(format_name, mode):
     assert verdict_on(image_bytes(format_name, mode=mode)).error is None
 
 
-def test_size_is_as_stored_whatever_exif_asks_for():
-    exif = Image.Exif()
-    exif[0x0112] = 6  # rotate by 90 degrees
-    assert verdict_on(image_bytes(exif=exif))[2:] == (60, 40)
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_size_is_as_stored_whatever_exif_asks_for(orientation):
+    for kind in ("JPEG", "PNG", "WEBP"):
+        assert verdict_on(turned(kind, orientation))[2:] == (60, 40)
+    assert verdict_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:] == (60, 40)
 
 
 @pytest.mark.parametrize(
@@ -115,3 +133,121 @@ def test_a_rejected_image_keeps_size_and_hash():
     row = judged(Answer("u", body=body, http_status=200), "k", OPTIONS)
     digest = hashlib.sha256(body).hexdigest()
     assert row.manifest_row() == ("u", "k", "failed", "too_small", 200, len(body), digest, 60, 10, 1, "0.000")
+
+
+def turned(kind="JPEG", orientation=6):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return image_bytes(kind, exif=exif)
+
+
+UNUSUAL = {
+    "animated": [animation(kind, 2, side=30) for kind in ("GIF", "WEBP", "PNG", "TIFF")],
+    "cmyk": [image_bytes(mode="CMYK"), image_bytes("TIFF", mode="CMYK")],
+    "sixteen_bit": [flat_png(16, RGB, (1, 2, 3), side=30), image_bytes("PNG", mode="I;16")],
+    "transparent": [
+        flat_png(8, RGB_ALPHA, (1, 2, 3, 4), side=30),
+        encoded(Image.new("P", (30, 30)), "GIF", transparency=0),
+    ],
+    "rotated": [turned(), turned("PNG"), turned("WEBP")],
+}
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize(("kind", "body"), [(kind, body) for kind in UNUSUAL for body in UNUSUAL[kind]])
+def test_a_kind_is_refused_by_its_name_and_otherwise_taken(kind, body, verify):
+    options = replace(OPTIONS, verify=verify)
+    refused = verdict_on(body, replace(options, refuse=REFUSABLE))
+    assert refused.error is ErrorClass(kind)
+    others = replace(options, refuse=tuple(other for other in REFUSABLE if other != kind))
+    taken = verdict_on(body, others)
+    assert taken == refused._replace(error=None)
+    assert None not in (taken.width, taken.height)
+
+
+def test_only_what_is_animated_is_refused_by_default():
+    assert FetchOptions().refuse == ("animated",)
+    for kind, bodies in UNUSUAL.items():
+        for body in bodies:
+            assert verdict_on(body).error == (ErrorClass.ANIMATED if kind == "animated" else None)
+
+
+def test_a_jpeg_with_further_views_is_taken():
+    assert verdict_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
+
+
+def test_of_several_kinds_the_first_of_the_list_names_it():
+    body = tiff(20, 20, [16] * 4, TIFF_INKS, bytes(8 * 400), [(0x0112, 3, [6])])
+    for refuse, error in (
+        (REFUSABLE[::-1], ErrorClass.CMYK),
+        (("rotated", "sixteen_bit"), ErrorClass.SIXTEEN_BIT),
+        (("transparent", "rotated"), ErrorClass.ROTATED),
+        (("transparent",), None),
+    ):
+        assert verdict_on(body, replace(OPTIONS, refuse=refuse)).error is error
+
+
+def test_a_png_that_asks_for_a_rotation_behind_its_pixels_is_found_once_it_is_decoded():
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    body = flat_png(8, RGB, (1, 2, 3), side=30, after=[(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))])
+    options = replace(OPTIONS, refuse=("rotated",))
+    assert verdict_on(body, options).error is ErrorClass.ROTATED
+    assert verdict_on(body, replace(options, verify="header")).error is None
+
+
+def test_size_comes_before_kind():
+    options = replace(OPTIONS, refuse=REFUSABLE)
+    assert verdict_on(animation("GIF", 2, side=19), options).error is ErrorClass.TOO_SMALL
+    assert verdict_on(image_bytes(mode="CMYK", size=(1001, 1000)), options).error is ErrorClass.BOMB
+
+
+def test_what_is_excluded_is_excluded_whatever_it_is():
+    for body in (image_bytes(), b"<html>", b"no image", animation("GIF")):
+        digest = hashlib.sha256(body).hexdigest()
+        options = replace(OPTIONS, excluded=frozenset({digest}), placeholder_sha256=(digest,))
+        assert verdict_on(body, options) == (ErrorClass.EXCLUDED, "", None, None)
+    assert verdict_on(b"", replace(OPTIONS, excluded=frozenset({hashlib.sha256(b"").hexdigest()}))).error == "empty"
+    assert verdict_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
+
+
+def test_text_in_a_png_that_swells_is_no_image():
+    swollen = b"a\0\0" + zlib.compress(bytes(20_000_000))
+    for name in (b"zTXt", b"iCCP"):
+        assert verdict_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
+
+
+SEEDS = [
+    turned(),
+    turned("PNG"),
+    turned("WEBP"),
+    encoded(Image.new("P", (24, 24)), "GIF", transparency=0),
+    image_bytes("BMP"),
+    animation("PNG", 2, side=24),
+    animation("GIF", 3, side=24),
+    animation("MPO", 2, side=24),
+    flat_png(16, GRAY_ALPHA, (1, 2), side=24),
+    four_layer_jpeg([1, 2, 3, 4], transform=2),
+    tiff(20, 20, [16] * 4, TIFF_INKS, bytes(8 * 400), [(0x0112, 3, [6])]),
+    encoded(Image.radial_gradient("L").resize((24, 24)), "TIFF", compression="tiff_deflate"),
+    tiff(24, 24, [12], MIN_IS_BLACK, bytes(24 * 36)),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 10**6), st.binary(min_size=1, max_size=8)), max_size=4),
+    st.sampled_from(VERIFY),
+    st.sampled_from([(), REFUSABLE]),
+)
+def test_whatever_the_bytes_there_is_a_verdict_and_what_is_taken_can_be_used(body, damages, verify, refuse):
+    damaged = bytearray(body)
+    for place, damage in damages:
+        place %= len(damaged)
+        damaged[place : place + len(damage)] = damage
+    verdict = verdict_on(bytes(damaged), replace(OPTIONS, min_side=8, verify=verify, refuse=refuse))
+    if verdict.error is None and verify == "decode":
+        half = (0.5, 0.5, 0.5)
+        assert pixels_of(bytes(damaged), Transform(8, 8, half, half)).shape == (8, 8, 3)

@@ -28,7 +28,7 @@ from parley.summary import failed_seeds, summarise, write_summary
 HOSTILE = ("<script>alert(1)</script>", "\"quoted\" & 'so'", "שלום", "😀 {{ 7 * 7 }}")
 
 
-COUNTS = {"candidates": 10, "tried": 8, "ok": 5, "duplicates": 1, "spare": 1, "kept": 3, "wanted": 3}
+COUNTS = {"candidates": 10, "tried": 8, "ok": 5, "duplicates": 1, "near_copies": 0, "spare": 1, "kept": 3, "wanted": 3}
 COUNTS["rejected"] = {"a": 1, "b": 2}
 
 
@@ -112,7 +112,15 @@ def build(folder, expected=None, extra=None, drawn=False, **how):
 def whole(tmp_path_factory):
     """A page with everything on it: two runs, a failed seed, unseen classes, hostile names."""
     folder = tmp_path_factory.mktemp("whole")
-    (folder / "funnel.json").write_text(json.dumps({"classes": {name: {"test": COUNTS} for name in HOSTILE}}))
+    funnel = {
+        "classes": {name: {"test": COUNTS} for name in HOSTILE} | {"short": {"test": COUNTS, "dropped": True}},
+        "dropped_classes": {"short": ["Class 'short', part test: <i>3</i> images of the 4 needed."]},
+        "placeholders": [{"sha256": "ab" * 32, "urls": 7, "example": "http://x/1"}],
+        "near_copies": {"rule": "report", "bits": 4, "number": 2, "removed": 0, "not_hashed": 1, "pairs": []},
+        "hosts": {"a.example": {"tried": 25, "ok": 15, "rejected": {"b": 10}}}
+        | {f"h{n:02}<b>": {"tried": 1, "ok": int(n < 10), "rejected": {} if n < 10 else {"a": 1}} for n in range(15)},
+    }
+    (folder / "funnel.json").write_text(json.dumps(funnel))
     (folder / "missing.tsv").write_text("word\tclasses\tvector\n<i>blurgh</i>\tx\tzero\n")
     owners = [(run, seed) for run in ("adaptive", "fixed") for seed in (0, 1, 2)]
     text = build(
@@ -291,6 +299,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
         "tried": 25,
         "ok": 15,
         "duplicates": 3,
+        "near_copies": 0,
         "spare": 3,
         "kept": 8,
         "wanted": 9,
@@ -299,7 +308,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
     assert funnel.shortages == ["dog, test: 2 images of the 3 wanted."]
     assert funnel.complaints == [
         "dog, test: 9 tried, but 5 good and 3 rejected make 8.",
-        "dog, test: 5 good, but 4 duplicate, spare and used ones.",
+        "dog, test: 5 good, but 4 duplicate, near-copy, spare and used ones.",
     ]
 
 
@@ -314,7 +323,58 @@ def test_a_file_that_is_no_funnel_is_refused(tmp_path, content):
 def test_the_funnel_is_on_the_page(whole):
     _, text = whole
     rows = [" ".join(re.sub("<[^>]*>", " ", row).split()) for row in re.findall("<tr[^>]*>.*?</tr>", text, re.S)]
-    assert "All 40 32 20 4 4 12 12 b 8, a 4" in rows
+    assert "All 50 40 25 5 0 5 15 15 b 10, a 5" in rows
+    assert "short left out 10 8 5 1 0 1 3 3 b 2, a 1" in rows
+    assert "All 40 25 b 10, a 5" in rows
+    assert "a.example 25 15 b 10" in rows
+    assert "h03&lt;b&gt; 1 1" in rows
+
+
+def test_what_was_taken_out_is_told_on_the_page(whole):
+    _, text = whole
+    said = " ".join(Page(text).text.split())
+    assert "Left out for want of images: 1 class." in said
+    assert "Class 'short', part test: <i>3</i> images of the 4 needed." in said
+    assert "The same bytes (SHA-256 abababababab…) came under 7 URLs" in said
+    assert "2 pairs of used images of different parts look the same" in said
+    assert "1 image could not be decoded" in said
+
+
+def funnel_of(tmp_path, **more):
+    path = tmp_path / "funnel.json"
+    path.write_text(json.dumps({"classes": {"cat": {"test": COUNTS}}} | more))
+    return read_funnel(path)
+
+
+def test_hosts_beyond_the_most_asked_are_summed(tmp_path):
+    hosts = {
+        f"h{number:02}": {"tried": 30 - number, "ok": 1, "rejected": {"gone": 29 - number}} for number in range(25)
+    }
+    funnel = funnel_of(tmp_path, hosts=hosts)
+    assert list(funnel.hosts) == [*(f"h{number:02}" for number in range(20)), "5 others"]
+    assert funnel.hosts["5 others"] == {"tried": 40, "ok": 5, "rejected": {"gone": 35}}
+    assert funnel.complaints == [
+        f"All hosts: {sum(one['tried'] for one in hosts.values())} tried, but 8 over all classes.",
+        "All hosts: 25 ok, but 5 over all classes.",
+    ]
+
+
+def test_a_dropped_class_is_not_short_besides(tmp_path):
+    classes = {"cat": {"test": COUNTS | {"kept": 0, "spare": 4}, "dropped": True}}
+    assert funnel_of(tmp_path, classes=classes, dropped_classes={"cat": ["too few"]}).shortages == []
+    assert funnel_of(tmp_path, classes=classes).shortages == ["cat, test: 0 images of the 3 wanted."]
+
+
+def test_removed_copies_and_several_placeholders_are_counted(tmp_path):
+    funnel = funnel_of(
+        tmp_path,
+        placeholders=[{"sha256": one * 64, "urls": urls, "example": ""} for one, urls in (("a", 9), ("b", 1200))],
+        near_copies={"rule": "remove", "bits": 4, "number": 3, "removed": 3, "not_hashed": 0, "pairs": []},
+    )
+    placeholder, copies = funnel.notices
+    assert placeholder.startswith("The same bytes (SHA-256 bbbbbbbbbbbb…) came under 1,200 URLs;")
+    assert "The same goes for 1 other picture, under 9 URLs." in placeholder
+    assert copies.startswith("3 images looked like one of another part")
 
 
 def test_examples_are_chosen_by_rule(tmp_path):

@@ -30,6 +30,10 @@ def write_tar(path, *names):
             tar.addfile(header, io.BytesIO(b"x"))
 
 
+def urls_of(listing):
+    return {name: list(urls) for name, urls in listing.urls.items()}
+
+
 def test_an_unknown_kind_is_told_with_those_there_are():
     with pytest.raises(ParleyError, match="'ftp'; the kinds are folder, manifest, tars, url_list, world"):
         open_source(SourceOptions("ftp"))
@@ -50,11 +54,28 @@ class TestFolder:
             *("n01514859/x.tiff", "other/y.jpg"),
         )
         listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION, HEN], None)
-        assert listing.urls == {
+        assert urls_of(listing) == {
             "lion": ["lion/a.png", "lion/b.JPG", "lion/deep/er/c.webp"],
             "hen": ["n01514859/x.tiff"],
         }
         assert not listing.dirt
+
+    def test_the_order_is_that_of_the_paths_and_links_to_folders_are_not_followed(self, tmp_path):
+        write_files(
+            tmp_path, *(f"lion/{name}.jpg" for name in ("a b", "a/c", "a-", "a/b/z", "a.b/y", "Z", "ä", "a/bb"))
+        )
+        write_files(tmp_path, "other/x.jpg")
+        (tmp_path / "lion/linked").symlink_to(tmp_path / "other")
+        (tmp_path / "lion/linked.jpg").symlink_to(tmp_path / "other/x.jpg")
+        (urls,) = urls_of(open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)).values()
+        found = [path.relative_to(tmp_path) for path in (tmp_path / "lion").rglob("*.jpg")]
+        assert urls == [path.as_posix() for path in sorted(found) if path.parent.name != "linked"]
+        assert len(urls) == 9
+
+    def test_a_file_in_the_place_of_a_folder_is_told(self, tmp_path):
+        write_files(tmp_path, "lion")
+        with pytest.raises(ParleyError, match="lion cannot be read as a folder"):
+            open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
 
     def test_a_class_without_a_folder_and_one_with_two_are_told(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "n02129165/a.jpg")
@@ -71,7 +92,7 @@ class TestFolder:
     def test_names_that_no_table_can_hold_are_counted(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "lion/tab\there.jpg", "lion/line\nbreak.jpg", os.fsdecode(b"lion/\xff.jpg"))
         listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
-        assert listing.urls == {"lion": ["lion/a.jpg"]}
+        assert urls_of(listing) == {"lion": ["lion/a.jpg"]}
         assert listing.dirt == {Dirt.BAD_ADDRESS: 3}
 
     def test_the_digest_follows_the_wanted_classes_files_only(self, tmp_path):
@@ -100,7 +121,7 @@ class TestTars:
         write_tar(tmp_path / "hen.tar", "deep/a.png")
         source = open_source(SourceOptions("tars", root=tmp_path))
         assert source.check([LION, HEN]) == []
-        assert source.listing([LION, HEN], None).urls == {
+        assert urls_of(source.listing([LION, HEN], None)) == {
             "lion": ["n02129165.tar!n02129165_10.JPEG", "n02129165.tar!n02129165_9.JPEG"],
             "hen": ["hen.tar!deep/a.png"],
         }
@@ -138,7 +159,7 @@ class TestManifest:
         source = open_source(SourceOptions("manifest", manifest=table, root=tmp_path))
         assert source.check([LION, HEN]) == []
         listing = source.listing([LION, HEN], None)
-        assert listing.urls == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
+        assert urls_of(listing) == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
         assert listing.entries == {"lion": 2}
 
     def test_dirt_is_counted_and_filter_and_size_apply(self, tmp_path):
@@ -147,7 +168,7 @@ class TestManifest:
         table = self.table(tmp_path, "class\turl\n" + "\n".join(rows) + "\n")
         options = SourceOptions("manifest", manifest=table, filter_url="//a/", class_size=2)
         listing = open_source(options).listing([LION, HEN], None)
-        assert listing.urls == {"lion": ["http://a/1.jpg", "http://a/4.jpg"], "hen": []}
+        assert urls_of(listing) == {"lion": ["http://a/1.jpg", "http://a/4.jpg"], "hen": []}
         assert listing.dirt == {Dirt.DUPLICATE_URL: 1, Dirt.TWO_CLASSES: 1, Dirt.EMPTY_URL: 1, Dirt.NOT_HTTP: 2}
 
     def test_missing_columns_a_missing_root_and_a_missing_table_are_told(self, tmp_path):
@@ -174,10 +195,10 @@ class TestUrlList:
         text = "n02129165_1\thttp://a/1.jpg\nn02129165_2\tlion/2.png\nn02129165_3\tfile:///etc/passwd\n"
         (tmp_path / "list").write_text(text)
         without = open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
-        assert without.urls == {"lion": ["http://a/1.jpg"]}
+        assert urls_of(without) == {"lion": ["http://a/1.jpg"]}
         assert without.dirt == {Dirt.NOT_HTTP: 2}
         within = open_source(SourceOptions("world", root=tmp_path)).listing([LION], tmp_path / "list")
-        assert within.urls == {"lion": ["http://a/1.jpg", "lion/2.png"]}
+        assert urls_of(within) == {"lion": ["http://a/1.jpg", "lion/2.png"]}
         assert within.dirt == {Dirt.NOT_HTTP: 1}
 
     def test_local_lists_that_are_all_missing_are_told_and_mirrors_trusted(self, tmp_path):

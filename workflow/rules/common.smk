@@ -39,6 +39,11 @@ CONFIG, CLASSES, LAYOUT = EXPERIMENT
 config.update(CONFIG)
 KIND = CONFIG["source"]["kind"]
 FROM_IMAGES = KIND != "features"
+DROPS_CLASSES = FROM_IMAGES and CONFIG["fetch"]["on_shortage"] == "drop_class"
+COMPARES_LOOKS = FROM_IMAGES and CONFIG["fetch"]["near_copies"] != "ignore"
+# How many of the jobs that may be on the web at once a fetch is; profiles/default allows one, so that
+# fetch.per_host holds for all jobs of a machine together.
+OVER_THE_NET = 1 if KIND in ("url_list", "manifest") else 0
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
 FIGURES = figure_names(RUNS)
@@ -79,11 +84,27 @@ def every_run(name):
 
 
 def class_files(kind, suffix):
-    """Paths of every class's tar, manifest or features."""
+    """Paths of every class's tar, manifest, hashes or features."""
     names = [one.name for one in CLASSES]
     if kind == "features":
         return [LAYOUT.feature_file(name) for name in names]
+    if kind == "hash":
+        return [LAYOUT.hash_file(name) for name in names]
     return [LAYOUT.image(f"{name}.{suffix}") for name in names]
+
+
+def realised_classes():
+    """Path of the class set as it turned out, where that may be another than the config's."""
+    # Only then: otherwise descriptions would wait for images that they do not need.
+    return result("classes.tsv") if DROPS_CLASSES else []
+
+
+def checked_ks():
+    """The K of accuracy@K that the classes left must allow, where some may be dropped."""
+    evaluation = CONFIG["evaluation"]
+    return (
+        {name: evaluation[name] for name in ("k", "k_unseen")} if DROPS_CLASSES else {}
+    )
 
 
 def in_words(group):

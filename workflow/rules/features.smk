@@ -39,6 +39,7 @@ if FROM_IMAGES:
     rule gather_features:
         input:
             splits=result("splits.tsv"),
+            realised=realised_classes(),
             features=class_files("features", "hdf5"),
         output:
             part=result("{part}.hdf5"),
@@ -54,6 +55,7 @@ if FROM_IMAGES:
             runtime=60,
         params:
             classes=class_values("name", "wnid", "domain"),
+            gather=CONFIG["features"]["gather"],
             code=code("gather_features"),
         message:
             "Gathering the features of the {wildcards.part} part"

@@ -4,7 +4,9 @@
 # Out: resources/world/<hash>/urls.txt or resources/urls/<hash>.list;
 #      resources/plans/<pool>/: candidates.tsv, plan.tsv;
 #      resources/images/<pool>/: <class>.tar, <class>.tsv;
-#      results/<e>/: config.yaml, plan.tsv, splits.tsv, funnel.json.
+#      resources/hashes/<pool>/<class>.tsv;
+#      results/<e>/: config.yaml, plan.tsv, splits.tsv, classes.tsv, funnel.json, near_copies.tsv,
+#      data_card.md, images.tsv.
 
 
 rule write_config:
@@ -146,7 +148,7 @@ if FROM_IMAGES:
         params:
             code=code("publish_plan"),
         message:
-            "Copying the plan to the experiment"
+            "Publishing the plan"
         script:
             "../scripts/publish_plan.py"
 
@@ -161,7 +163,6 @@ if FROM_IMAGES:
             name:
                 f"fetch_images_{number:04d}"
             input:
-                candidates=ancient(LAYOUT.plan("candidates.tsv")),
                 plan=ancient(LAYOUT.plan("plan.tsv")),
             output:
                 tars=[LAYOUT.image(f"{name}.tar") for name in group],
@@ -176,7 +177,7 @@ if FROM_IMAGES:
             resources:
                 mem_mb=1500,
                 runtime=720,
-                net=1,
+                net=OVER_THE_NET,
             params:
                 domains={one.name: one.domain for one in CLASSES},
                 counts=CONFIG["split"],
@@ -188,13 +189,44 @@ if FROM_IMAGES:
             script:
                 "../scripts/fetch_images.py"
 
+    if COMPARES_LOOKS:
+        # Not fetch.classes_per_job, a change of which should hash nothing anew.
+        for number, group in enumerate(grouped(CLASSES, 15)):
+
+            rule:
+                name:
+                    f"hash_images_{number:04d}"
+                input:
+                    tars=[LAYOUT.image(f"{name}.tar") for name in group],
+                output:
+                    hashes=[LAYOUT.hash_file(name) for name in group],
+                log:
+                    f"{LOGS}/hash_images/{number:04d}.log",
+                benchmark:
+                    f"{BENCHMARKS}/hash_images/{number:04d}.tsv"
+                conda:
+                    "../../envs/data.yaml"
+                threads: 2
+                resources:
+                    mem_mb=1000,
+                    runtime=60,
+                params:
+                    code=code("hash_images"),
+                message:
+                    f"Hashing what the images of {in_words(group)} look like"
+                script:
+                    "../scripts/hash_images.py"
+
     rule settle:
         input:
             plan=LAYOUT.plan("plan.tsv"),
             manifests=class_files("image", "tsv"),
+            hashes=class_files("hash", "tsv") if COMPARES_LOOKS else [],
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
+            classes=result("classes.tsv"),
+            near_copies=result("near_copies.tsv") if COMPARES_LOOKS else [],
         log:
             f"{LOGS}/settle.log",
         conda:
@@ -202,14 +234,54 @@ if FROM_IMAGES:
         threads: 1
         resources:
             mem_mb=2000,
-            runtime=30,
+            runtime=60,
         params:
-            classes=class_values("name", "wnid", "domain"),
+            classes=class_values("name", "wnid", "domain", "group", "description"),
             counts=CONFIG["split"],
             margin=CONFIG["fetch"]["margin"],
             on_shortage=CONFIG["fetch"]["on_shortage"],
+            placeholder_repeats=CONFIG["fetch"]["placeholder_repeats"],
+            near_copies=CONFIG["fetch"]["near_copies"],
+            near_copy_bits=CONFIG["fetch"]["near_copy_bits"],
+            evaluation=checked_ks(),
             code=code("settle"),
         message:
             "Settling which images each part has"
         script:
             "../scripts/settle.py"
+
+    rule write_data_card:
+        input:
+            splits=result("splits.tsv"),
+            funnel=result("funnel.json"),
+            classes=result("classes.tsv"),
+            manifests=class_files("image", "tsv"),
+            urls=ancient(LAYOUT.url_list) if KIND == "url_list" else [],
+        output:
+            card=result("data_card.md"),
+            images=result("images.tsv"),
+        log:
+            f"{LOGS}/write_data_card.log",
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            classes=[one.name for one in CLASSES],
+            source=CONFIG["source"],
+            world=drawn_world,
+            about={
+                "experiment": LAYOUT.experiment,
+                "seed": CONFIG["seed"],
+                "pool": LAYOUT.pool,
+                "obeys_robots_tag": CONFIG["fetch"]["obey_robots_tag"],
+                "class_set": CONFIG["classes"],
+            },
+            exclude=CONFIG["fetch"]["exclude"],
+            code=code("write_data_card"),
+        message:
+            "Writing the data card"
+        script:
+            "../scripts/write_data_card.py"

@@ -7,6 +7,8 @@
 if FROM_IMAGES:
 
     rule build_descriptions:
+        input:
+            realised=realised_classes(),
         output:
             descriptions=result("descriptions.csv"),
         log:

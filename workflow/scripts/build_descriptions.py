@@ -2,11 +2,12 @@
 
 from stage import stage
 
-from parley.classes import ImageClass
+from parley.classes import ImageClass, realised
 from parley.descriptions import write_descriptions
 from parley.glosses import describe
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
+    classes = realised(snakemake.input.realised, classes)
     described = describe(classes, snakemake.params.wordnet, snakemake.params.gloss)
     write_descriptions(snakemake.output.descriptions, described)

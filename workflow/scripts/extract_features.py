@@ -1,5 +1,7 @@
 """Put the images of a group of classes through the network."""
 
+from pathlib import Path
+
 from stage import stage
 
 from parley.features.extract import extract_classes
@@ -14,4 +16,6 @@ with stage(snakemake):
         device=snakemake.config["features"]["device"],
         threads=snakemake.threads,
         batch_size=snakemake.config["features"]["batch_size"],
+        known_in=Path(snakemake.output.features[0]).parent.parent,
+        engine=snakemake.config["features"]["engine"],
     )

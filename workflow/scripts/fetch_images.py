@@ -15,7 +15,6 @@ with stage(snakemake) as logger:
     names = [Path(tar).stem for tar in snakemake.output.tars]
     fetch_classes(
         snakemake.input.plan,
-        snakemake.input.candidates,
         [ImageClass(name, "", snakemake.params.domains[name]) for name in names],
         snakemake.params.counts,
         asking["margin"],

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.classes import ImageClass
+from parley.classes import ImageClass, realised
 from parley.features.gather import gather_part
 from parley.files import read_table
 
@@ -12,6 +12,7 @@ with stage(snakemake):
     gather_part(
         [row for row in rows if row["part"] == snakemake.wildcards.part],
         dict(zip([one.name for one in classes], snakemake.input.features, strict=True)),
-        classes,
+        realised(snakemake.input.realised, classes),
         snakemake.output.part,
+        by_reference=snakemake.params.gather == "reference",
     )

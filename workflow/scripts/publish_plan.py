@@ -1,8 +1,8 @@
-"""Copy the plan of a set of images to the experiment."""
+"""Publish the plan of a set of images, without its URLs, in the experiment."""
 
 from stage import stage
 
-from parley.files import copy_file
+from parley.plans import publish_plan
 
 with stage(snakemake):
-    copy_file(snakemake.input.plan, snakemake.output.plan)
+    publish_plan(snakemake.input.plan, snakemake.output.plan)

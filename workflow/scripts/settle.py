@@ -3,17 +3,23 @@
 from stage import stage
 
 from parley.classes import ImageClass
-from parley.settle import settle
+from parley.settle import SettleFiles, settle
+from parley.settling.options import SettleOptions
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
+    rules = ("margin", "on_shortage", "placeholder_repeats", "near_copies", "near_copy_bits", "evaluation")
     settle(
         snakemake.input.plan,
         dict(zip([one.name for one in classes], snakemake.input.manifests, strict=True)),
+        snakemake.input.hashes,
         classes,
         snakemake.params.counts,
-        snakemake.params.margin,
-        snakemake.output.splits,
-        snakemake.output.funnel,
-        snakemake.params.on_shortage,
+        SettleOptions(**{name: getattr(snakemake.params, name) for name in rules}),
+        SettleFiles(
+            snakemake.output.splits,
+            snakemake.output.funnel,
+            snakemake.output.classes,
+            snakemake.output.near_copies or None,
+        ),
     )

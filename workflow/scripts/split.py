@@ -3,7 +3,7 @@
 from stage import stage
 
 from parley.classes import ImageClass
-from parley.splits import write_plan
+from parley.plans import write_plan
 
 with stage(snakemake):
     write_plan(

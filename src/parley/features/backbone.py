@@ -1,6 +1,7 @@
 """A network that turns pixels into the features of its roles."""
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,12 +13,17 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import parley
 from parley.errors import ParleyError
+from parley.features.batches import largest_useful_batch
+from parley.features.engine import Run, ready_network
 from parley.features.identity import weights_file_sha256
 from parley.features.layers import Layer, find_layers
 from parley.features.options import FeatureOptions, Role, Transform
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 
+logger = logging.getLogger(__name__)
 DEVICES = ("auto", "cpu", "cuda")
+CPU_BATCH_SIZE = 32
+AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Backbone:
@@ -42,28 +48,69 @@ class Backbone:
         self.attributes = _attributes(network, options, transform, self.layers)
         nodes = {layer.node: layer.node for layer in self.layers.values()}
         extractor = create_feature_extractor(network, return_nodes=nodes, suppress_diff_warning=True)
-        self._extractor = extractor.eval().to(device, memory_format=torch.channels_last)
+        self._extractor = extractor.eval().to(device)
+        self._autocast = AUTOCAST[options.autocast]
         self._mean, self._sd = (
             torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (transform.mean, transform.sd)
         )
+        self.batch_size = CPU_BATCH_SIZE
+        self._run: Run = self._extractor
+
+    def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
+        """Make the network ready for so many images.
+
+        Parameters
+        ----------
+        engine
+            How it is run; see `parley.features.engine.ready_network`.
+        images
+            How many images will go through.
+        batch_size
+            Images it sees at once; None finds a fitting one.
+        """
+        self._run = ready_network(self._extractor, engine, images, self.device)
+        if batch_size is not None:
+            self.batch_size = batch_size
+        elif self.device.type == "cuda":
+            self.batch_size = largest_useful_batch(self._see_blank, images)
+            logger.info("%d images at once", self.batch_size)
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> dict[Role, Tensor]:
         """Return each role's features of N images.
 
+        Whatever N, the network sees `batch_size` of them, the rest blank: so what it computes of an
+        image does not depend on how many came with it, and a compiled network is compiled once.
+
         Parameters
         ----------
         pixels
-            uint8 ``[N, 3, crop_px, crop_px]``.
+            uint8 ``[N, 3, crop_px, crop_px]``, quickest channels-last; N at most `batch_size`.
 
         Returns
         -------
         dict
             float32 on the CPU: pooled and logits ``[N, C]``, map ``[N, C, h, w]``.
         """
-        seen = pixels.to(self.device).to(torch.float32, memory_format=torch.channels_last)
-        values = self._extractor(seen.div_(255).sub_(self._mean).div_(self._sd))
-        return {role: layer.of(values[layer.node]).float().cpu() for role, layer in self.layers.items()}
+        blank = self.batch_size - len(pixels)
+        filled = torch.cat([pixels, pixels.new_zeros(blank, *pixels.shape[1:])]) if blank else pixels
+        values = self._see(filled)
+        return {role: layer.of(values[layer.node][: len(pixels)]).float().cpu() for role, layer in self.layers.items()}
+
+    def _see(self, pixels: Tensor) -> dict[str, Tensor]:
+        if self.device.type == "cuda":  # From pinned memory the copy is one the processor need not wait for.
+            pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        seen = pixels.to(torch.float32, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
+            return self._run(seen.div_(255).sub_(self._mean).div_(self._sd))
+
+    @torch.inference_mode()
+    def _see_blank(self, images: int) -> None:
+        """Send blank images through and wait for them."""
+        side = self.transform.crop_px
+        values = self._see(torch.zeros(images, 3, side, side, dtype=torch.uint8))
+        for value in values.values():
+            value.sum().item()
 
 
 def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: str = "auto") -> Backbone:
@@ -122,6 +169,7 @@ def _attributes(
         "weights_sha256": parameters_sha256(network),
         "preprocessing": json.dumps({"rule": options.rule, **asdict(transform)}),
         "map_dtype": options.map_dtype,
+        "autocast": options.autocast,
         **{role: layer.name for role, layer in layers.items()},
         "torch": str(torch.__version__),
         "torchvision": str(torchvision.__version__),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.errors import ParleyError
-from parley.files import written_aside
+from parley.files import remove_leftovers, written_aside
 
 # A chunk holds whole rows, about this much of them: short rows one by one would drown in HDF5's bookkeeping.
 _CHUNK_BYTES = 1 << 16
@@ -87,6 +87,7 @@ def writing_class_file(
     path: str | Path, columns: Mapping[str, Column], attributes: Mapping[str, str]
 ) -> Iterator[ClassFileWriter]:
     """Open a new class file; it gets its name when the block ends well."""
+    remove_leftovers(path)
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         file.attrs.update(attributes)
         writer = ClassFileWriter(file, columns)

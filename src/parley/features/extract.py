@@ -1,31 +1,28 @@
 """Features of a group of classes: tars of images in, an HDF5 file a class out."""
 
-import hashlib
 import logging
-import re
-import tarfile
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from parley.errors import ParleyError
 from parley.features.backbone import Backbone, load_backbone
-from parley.features.classfiles import ClassFileWriter, Column, RowIdentity, writing_class_file
-from parley.features.options import FeatureOptions, Transform
-from parley.features.preprocessing import Pixels, UnreadableImageError, pixels_of
+from parley.features.classfiles import ClassFileWriter, Column, writing_class_file
+from parley.features.decoding import Decoded, decoded_ahead
+from parley.features.options import FeatureOptions
+from parley.features.reuse import KnownRows, other_class_files
+from parley.features.tars import count_images, packed_images
 from parley.progress import Progress
 
 logger = logging.getLogger(__name__)
-_MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 # Decoded while the network is at work on one batch: the next one and the one after it.
 _BATCHES_AHEAD = 2
+_VERSIONS = ("torch", "torchvision", "parley")
 
 
 class ClassCount(NamedTuple):
@@ -36,23 +33,6 @@ class ClassCount(NamedTuple):
     unreadable: int
 
 
-class _Decoded(NamedTuple):
-    """An image on its way: which tar of the group it is from, what it is, and its pixels or why it has none."""
-
-    tar: int
-    identity: RowIdentity
-    pixels: Pixels | None
-    reason: str = ""
-
-
-class _Packed(NamedTuple):
-    """An image file as it lies in its tar."""
-
-    tar: int
-    member: str
-    content: bytes
-
-
 def extract_classes(
     tar_paths: Sequence[str | Path],
     out_paths: Sequence[str | Path],
@@ -61,12 +41,15 @@ def extract_classes(
     *,
     device: str = "auto",
     threads: int = 1,
-    batch_size: int = 32,
+    batch_size: int | None = None,
+    engine: str = "auto",
+    known_in: str | Path | None = None,
 ) -> list[ClassCount]:
     """Extract the features of all images of some classes; torch and the weights are loaded once.
 
     Decoding runs in threads ahead of the network, and batches reach across classes. The numbers do
-    not depend on the batch size, the threads or the grouping beyond the rounding of float32.
+    not depend on the batch size, the threads, the engine or the grouping beyond the rounding of
+    float32.
 
     Parameters
     ----------
@@ -85,7 +68,12 @@ def extract_classes(
     threads
         Threads that decode, and threads of the network.
     batch_size
-        Images the network sees at once.
+        Images the network sees at once; None finds a fitting one.
+    engine
+        How the network is run (`parley.features.engine`).
+    known_in
+        The folder of what this network was asked before, whatever the set of images: a class file
+        there that has the row of some bytes gives it, and it is not computed again. None looks nowhere.
 
     Returns
     -------
@@ -97,129 +85,112 @@ def extract_classes(
     ParleyError
         When the network cannot be loaded or a tar is missing, damaged or not Parley's.
     """
-    totals = [_count_members(path) for path in tar_paths]
-    with _torch_threads(threads):
+    images = sum(count_images(path) for path in tar_paths)
+    with _torch_threads(threads), ExitStack() as stack:
         backbone = load_backbone(options, weights_folder, device)
-        columns = {
-            layer.name: Column(layer.shape, options.map_dtype if role == "map" else "float32")
-            for role, layer in backbone.layers.items()
-        }
-        with ExitStack() as stack:
-            writers = [
-                stack.enter_context(writing_class_file(path, columns, backbone.attributes)) for path in out_paths
-            ]
-            images = _decoded_ahead(tar_paths, backbone.transform, threads, _BATCHES_AHEAD * batch_size)
-            progress = stack.enter_context(Progress("Extracting features", sum(totals), "image"))
-            unreadable = _write_all(images, backbone, writers, batch_size, progress)
-            rows = [writer.rows for writer in writers]
+        known = stack.enter_context(_known_rows(tar_paths, out_paths, backbone, known_in))
+        backbone.prepare(engine, images - len(known), batch_size)
+        writers = [stack.enter_context(writer) for writer in _writers(out_paths, options, backbone, known)]
+        ahead = decoded_ahead(tar_paths, known, backbone.transform, threads, _BATCHES_AHEAD * backbone.batch_size)
+        progress = stack.enter_context(Progress("Extracting features", images, "image"))
+        unreadable = _write_all(ahead, backbone, known, writers, progress)
+        rows = [writer.rows for writer in writers]
     counts = [ClassCount(Path(path), *pair) for path, *pair in zip(out_paths, rows, unreadable, strict=True)]
     _report(counts, tar_paths)
     return counts
 
 
-def _write_all(
-    images: Iterator[_Decoded],
+def _known_rows(
+    tar_paths: Sequence[str | Path],
+    out_paths: Sequence[str | Path],
     backbone: Backbone,
+    known_in: str | Path | None,
+) -> KnownRows:
+    """Look for rows in other class files; the images are hashed first only where there are some."""
+    others = list(other_class_files(known_in, out_paths)) if known_in is not None else []
+    wanted = {image.sha256 for path in tar_paths for image in packed_images(path)} if others else set()
+    known = KnownRows(others, wanted, backbone.attributes)
+    if known:
+        logger.info("%d images are known from other sets of images and not computed again", len(known))
+    return known
+
+
+def _writers(
+    out_paths: Sequence[str | Path], options: FeatureOptions, backbone: Backbone, known: KnownRows
+) -> Iterator[AbstractContextManager[ClassFileWriter]]:
+    attributes = dict(backbone.attributes)
+    for name in _VERSIONS:
+        attributes[name] = ", ".join(sorted({attributes[name], *known.versions(name)}))
+    columns = {
+        layer.name: Column(layer.shape, options.map_dtype if role == "map" else "float32")
+        for role, layer in backbone.layers.items()
+    }
+    return (writing_class_file(path, columns, attributes) for path in out_paths)
+
+
+def _write_all(
+    images: Iterable[Decoded],
+    backbone: Backbone,
+    known: KnownRows,
     writers: Sequence[ClassFileWriter],
-    batch_size: int,
     progress: Progress,
 ) -> list[int]:
-    """Send images through the network batch by batch; return how many of each tar could not be read."""
+    """Give every image its row, batch by batch; return how many of each tar could not be read."""
     unreadable = [0] * len(writers)
-    batch: list[_Decoded] = []
-    for image in images:
-        if image.pixels is None:
-            unreadable[image.tar] += 1
-            writers[image.tar].reject(image.identity.key, image.reason)
-            logger.warning("%s is unreadable: %s", image.identity.member, image.reason)
-            progress.advance()
-            continue
-        batch.append(image)
-        if len(batch) == batch_size:
-            _write_batch(batch, backbone, writers)
-            progress.advance(len(batch))
-            batch = []
-    if batch:
-        _write_batch(batch, backbone, writers)
+    for batch in _batches(images, backbone.batch_size):
+        for image in batch:
+            if image.reason:
+                unreadable[image.tar] += 1
+                writers[image.tar].reject(image.identity.key, image.reason)
+                logger.warning("%s is unreadable: %s", image.identity.member, image.reason)
+        readable = [image for image in batch if not image.reason]
+        if readable:
+            _write_rows(readable, _values(readable, backbone, known), writers)
         progress.advance(len(batch))
     return unreadable
 
 
-def _write_batch(batch: Sequence[_Decoded], backbone: Backbone, writers: Sequence[ClassFileWriter]) -> None:
+def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
+    """Cut a stream of images into stretches with so many for the network, or many times as many in all."""
+    batch: list[Decoded] = []
+    for_the_network = 0
+    for image in images:
+        batch.append(image)
+        for_the_network += image.pixels is not None
+        if for_the_network == batch_size or len(batch) == 8 * batch_size:
+            yield batch
+            batch, for_the_network = [], 0
+    if batch:
+        yield batch
+
+
+def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> dict[str, NDArray[np.generic]]:
+    """Return the features of images by dataset, ``[N, *shape]``: computed, or taken from where they are known."""
+    pixels = [image.pixels for image in images if image.pixels is not None]
+    places = [image.known for image in images if image.known is not None]
+    is_known = np.array([image.known is not None for image in images])
     # [N, size, size, 3] as Pillow has it; seen as [N, 3, size, size] it is channels-last already.
-    pixels = torch.from_numpy(np.stack([image.pixels for image in batch if image.pixels is not None]))
-    features = backbone.features(pixels.permute(0, 3, 1, 2))
-    values = {backbone.layers[role].name: value.numpy() for role, value in features.items()}
-    for tar, places in groupby(range(len(batch)), key=lambda place: batch[place].tar):
+    computed = backbone.features(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else {}
+    values: dict[str, NDArray[np.generic]] = {}
+    for role, layer in backbone.layers.items():
+        row = np.empty((len(images), *layer.shape), np.float32)
+        if pixels:
+            row[~is_known] = computed[role].numpy()
+        if places:
+            row[is_known] = known.values(layer.name, places)
+        values[layer.name] = row
+    return values
+
+
+def _write_rows(
+    images: Sequence[Decoded], values: Mapping[str, NDArray[np.generic]], writers: Sequence[ClassFileWriter]
+) -> None:
+    for tar, places in groupby(range(len(images)), key=lambda place: images[place].tar):
         rows = list(places)
         part = slice(rows[0], rows[-1] + 1)
         writers[tar].append(
-            [batch[row].identity for row in rows], {name: value[part] for name, value in values.items()}
+            [images[row].identity for row in rows], {name: value[part] for name, value in values.items()}
         )
-
-
-def _decoded_ahead(
-    tar_paths: Sequence[str | Path], transform: Transform, threads: int, ahead: int
-) -> Iterator[_Decoded]:
-    """Decode the images of the tars in order, up to `ahead` of them before they are asked for."""
-    waiting: deque[Future[_Decoded]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        try:
-            for packed in _packed_images(tar_paths):
-                waiting.append(pool.submit(_decode, packed, transform))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _decode(packed: _Packed, transform: Transform) -> _Decoded:
-    sha256 = hashlib.sha256(packed.content).hexdigest()
-    identity = RowIdentity(_key_of(packed.member), packed.member, sha256)
-    try:
-        return _Decoded(packed.tar, identity, pixels_of(packed.content, transform))
-    except UnreadableImageError as error:
-        return _Decoded(packed.tar, identity, None, str(error))
-
-
-def _packed_images(tar_paths: Sequence[str | Path]) -> Iterator[_Packed]:
-    for place, path in enumerate(tar_paths):
-        with _opened_tar(path) as tar:
-            for member in tar:
-                file = tar.extractfile(member)
-                if file is None or not _MEMBER.fullmatch(member.name):
-                    raise ParleyError(
-                        f"{path} holds {member.name!r}, which is no image named by its key; "
-                        "give a tar that `images` has made."
-                    )
-                yield _Packed(place, member.name, file.read())
-
-
-def _key_of(member: str) -> str:
-    return member.split(".")[0]
-
-
-def _count_members(path: str | Path) -> int:
-    with _opened_tar(path) as tar:
-        names = tar.getnames()
-    repeated = len(names) - len({_key_of(name) for name in names})
-    if repeated:
-        raise ParleyError(f"{path} holds {repeated} images whose key another has; remove it and run again.")
-    return len(names)
-
-
-@contextmanager
-def _opened_tar(path: str | Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake images` first.") from error
-    except tarfile.TarError as error:
-        raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The features of one part of an experiment, out of the files of its classes."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -12,10 +13,9 @@ import numpy as np
 from parley.classes import ImageClass, in_label_order
 from parley.errors import Findings, ParleyError
 from parley.features.classfiles import ClassFile, reading_class_file
+from parley.features.reuse import SAME_EVERYWHERE
 from parley.files import written_aside
 
-# Files that differ in one of these hold numbers that must not stand in one table.
-_SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "pooled", "map", "logits")
 _VERSIONS = ("torch", "torchvision", "parley")
 _ROWS_AT_ONCE = 256
 
@@ -25,6 +25,7 @@ def gather_part(
     class_files: Mapping[str, str | Path],
     classes: Sequence[ImageClass],
     out_path: str | Path,
+    by_reference: bool = False,
 ) -> int:
     """Write the HDF5 file of a part: the rows of splits.tsv, with the features of the images they name.
 
@@ -42,6 +43,9 @@ def gather_part(
         Gets `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256` bytes [N],
         and each layer [N, 1, ...]; its attributes name the dataset of each role, say where the
         numbers come from, and list the classes by label id.
+    by_reference
+        Let the layers refer to the rows of the class files (HDF5 virtual datasets, with paths relative
+        to `out_path`) in place of copying them. Rows whose file is gone read as NaN.
 
     Returns
     -------
@@ -65,7 +69,10 @@ def gather_part(
         _refuse_unjoined(rows, files)
         with written_aside(out_path) as aside, h5py.File(aside, "w") as out:
             _write_identities(out, rows, files, label_ids)
-            _write_layers(out, rows, files)
+            if by_reference:
+                _refer_to_layers(out, rows, files, Path(out_path).parent)
+            else:
+                _write_layers(out, rows, files)
             out.attrs.update(_common_attributes(list(files.values())))
             out.attrs["classes"] = json.dumps(list(label_ids), ensure_ascii=False)
     return len(rows)
@@ -95,6 +102,29 @@ def _write_layers(out: h5py.File, rows: Sequence[Mapping[str, str]], files: Mapp
                 start += len(block)
 
 
+def _refer_to_layers(
+    out: h5py.File, rows: Sequence[Mapping[str, str]], files: Mapping[str, ClassFile], folder: Path
+) -> None:
+    for layer, column in next(iter(files.values())).columns.items():
+        layout = h5py.VirtualLayout((len(rows), 1, *column.shape), column.dtype)
+        start = 0
+        for name, run in groupby(rows, key=lambda row: row["class"]):
+            file = files[name]
+            path = os.path.relpath(file.path.resolve(), folder.resolve())
+            source = h5py.VirtualSource(path, layer, (len(file.places), 1, *column.shape), column.dtype)
+            for first, length in _stretches([file.places[row["key"]] for row in run]):
+                layout[start : start + length] = source[first : first + length]
+                start += length
+        out.create_virtual_dataset(layer, layout, fillvalue=np.nan)
+
+
+def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and length of each run of places that follow one another."""
+    for _, run in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
+        stretch = [place for _, place in run]
+        yield stretch[0], len(stretch)
+
+
 def _common_attributes(files: Sequence[ClassFile]) -> dict[str, str]:
     attributes = dict(files[0].attributes)
     for name in _VERSIONS:
@@ -116,7 +146,7 @@ def _refuse_mixed(files: Sequence[ClassFile]) -> None:
     first = files[0]
     findings = Findings()
     for other in files[1:]:
-        for name in _SAME_EVERYWHERE:
+        for name in SAME_EVERYWHERE:
             ours, theirs = (file.attributes.get(name, "absent") for file in (first, other))
             if ours != theirs:
                 findings.add(

@@ -10,7 +10,7 @@ from parley.features.options import FeatureOptions
 from parley.files import digest_of, sha256_of
 
 # Raised when the code changes what a feature file holds, so that older files are not taken for newer ones.
-CONTENT_VERSION = 1
+CONTENT_VERSION = 2
 
 
 def features_id(options: FeatureOptions) -> str:
@@ -44,8 +44,6 @@ def check_weights(options: FeatureOptions) -> list[str]:
     if options.weights_kind != "file":
         return []
     path = Path(options.weights)
-    if path.suffix == ".safetensors":
-        return [f"features.weights: {path} is a safetensors file; save it as a state dict with torch.save (.pth)."]
     if not path.is_file():
         return [
             f"features.weights: there is no file {path}; put the weights there, name another path, one of "

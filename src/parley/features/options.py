@@ -9,8 +9,10 @@ from parley.errors import Findings, ParleyError
 
 Role = Literal["pooled", "map", "logits"]
 MapDtype = Literal["float32", "float16"]
+Autocast = Literal["none", "bfloat16", "float16"]
 ROLES: tuple[Role, ...] = get_args(Role)
 MAP_DTYPES: tuple[MapDtype, ...] = get_args(MapDtype)
+AUTOCASTS: tuple[Autocast, ...] = get_args(Autocast)
 RANDOM = "random"
 CORRECTED, ORIGINAL, CUSTOM = "corrected", "original", "custom"
 _TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -52,7 +54,8 @@ class FeatureOptions:
     backbone
         A classification network of torchvision, by name.
     weights
-        One of torchvision's names (``IMAGENET1K_V1``), a path to a state dict (``.pth``), or ``random``.
+        One of torchvision's names (``IMAGENET1K_V1``), a path to a state dict (``.pth``,
+        ``.safetensors``), or ``random``.
     seed
         Of random weights.
     rule
@@ -63,6 +66,9 @@ class FeatureOptions:
         The roles stored: ``pooled``, ``map``, ``logits``.
     map_dtype
         How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹.
+    autocast
+        The type the network computes in where torch finds it safe, for GPUs; ``none`` is float32
+        throughout. Other numbers, so kept apart from those of float32.
     """
 
     backbone: str = "resnet34"
@@ -72,6 +78,7 @@ class FeatureOptions:
     transform: Transform | None = None
     layers: tuple[Role, ...] = ROLES
     map_dtype: MapDtype = "float32"
+    autocast: Autocast = "none"
 
     @property
     def weights_kind(self) -> Literal["random", "torchvision", "file"]:
@@ -88,6 +95,7 @@ def feature_options(
     preprocessing: str | Mapping[str, Any] = CORRECTED,
     layers: Sequence[str] = ROLES,
     map_dtype: str = "float32",
+    autocast: str = "none",
 ) -> FeatureOptions:
     """Make options of a config's values.
 
@@ -116,6 +124,8 @@ def feature_options(
         findings.add(f"features.layers is {list(layers)}; it must name one or more of {', '.join(ROLES)}.")
     if map_dtype not in MAP_DTYPES:
         findings.add(f"features.map_dtype is {map_dtype!r}; it must be one of {', '.join(MAP_DTYPES)}.")
+    if autocast not in AUTOCASTS:
+        findings.add(f"features.autocast is {autocast!r}; it must be one of {', '.join(AUTOCASTS)}.")
     rule = preprocessing if isinstance(preprocessing, str) else CUSTOM
     transform: Transform | None = None
     try:
@@ -123,8 +133,9 @@ def feature_options(
     except ParleyError as error:
         findings.extend(error.findings)
     findings.raise_if_any()
-    dtype: MapDtype = "float16" if map_dtype == "float16" else "float32"
-    return FeatureOptions(backbone, weights, seed, rule, transform, kept, dtype)
+    dtype = next(known for known in MAP_DTYPES if known == map_dtype)
+    computed_in = next(known for known in AUTOCASTS if known == autocast)
+    return FeatureOptions(backbone, weights, seed, rule, transform, kept, dtype, computed_in)
 
 
 def _transform_of(preprocessing: str | Mapping[str, Any], backbone: str) -> Transform | None:

@@ -1,31 +1,16 @@
 """From the bytes of an image file to the square of RGB pixels that a network sees. Imports no torch."""
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from parley.features.options import Transform
+from parley.images import open_image, to_rgb
 
 Pixels = NDArray[np.uint8]
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-# Named, so that bytes from outside never reach the decoder of anything odder.
-_FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 # A strip of 1 x 50,000 px would grow to gigabytes when its shorter side is resized; only its middle is seen.
 _LONGEST_ASPECT = 20
-# Pillow loads its decoders when they are first wanted, which many threads would do at once.
-Image.init()
 
 
 class UnreadableImageError(Exception):
@@ -44,46 +29,13 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
         When the bytes are no whole image, or of more pixels than Pillow takes for safe.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        with open_image(content) as image:
             square = _centre(_resized(to_rgb(image), transform), transform.crop_px)
             return np.array(square, dtype=np.uint8)
     except MemoryError:
         raise
     except Exception as error:  # damaged files make Pillow raise nearly anything
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return an image as a viewer shows it, in 8-bit RGB.
-
-    Turned upright by its EXIF orientation; transparency laid on white; 16-bit values scaled to 8 bits.
-    """
-    image = _upright(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bit(image)
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered)
-    return image.convert("RGB")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing of how to turn the image: it stays
-        orientation = None
-    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Scale 16-bit values by 255/65535; floats and wider integers have no fixed white, so by their own range."""
-    values = np.asarray(image).astype(np.float64)
-    low, high = 0.0, 65535.0
-    if image.mode == "F" or values.min() < low or values.max() > high:
-        low, high = float(values.min()), float(values.max())
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
-    return Image.fromarray(scaled.round().astype(np.uint8))
 
 
 def _resized(image: Image.Image, transform: Transform) -> Image.Image:

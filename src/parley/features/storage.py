@@ -1,6 +1,7 @@
 """Reading the HDF5 file of a part, Parley's own or one made by the original's code of 2017."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,7 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
     """
     with _opened(path) as file:
         dataset = _dataset_of(file, path, layer)
+        _refuse_lost_sources(dataset, Path(path))
         row_shape = _row_shape(dataset, path)
         targets = np.asarray(file["Target"][:], np.int64)
         locations = _texts(file["Location"])
@@ -100,6 +102,18 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
             "this layer (features.layers), or name a file in the original's format."
         )
     return file[name]
+
+
+def _refuse_lost_sources(dataset: h5py.Dataset, path: Path) -> None:
+    """Refuse rows that refer to files which are gone: HDF5 itself would give NaN for them."""
+    if dataset.is_virtual:
+        sources = {path.parent / source.file_name for source in dataset.virtual_sources()}
+        lost = sorted(str(source) for source in sources if not source.is_file())
+        if lost:
+            raise ParleyError(
+                f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
+                "run `snakemake features`, and set features.gather to copy where they cannot stay."
+            )
 
 
 def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import safetensors.torch
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -190,18 +191,28 @@ def _load_own(network: nn.Module, options: FeatureOptions) -> None:
     findings = check_weights(options)
     if findings:
         raise ParleyError(findings)
-    try:
-        loaded: Any = torch.load(options.weights, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ParleyError(
-            f"features.weights: {options.weights} cannot be loaded as plain tensors ({reason}); "
-            "save a network's state_dict() with torch.save."
-        ) from error
+    loaded = _plain_tensors(Path(options.weights))
     complaint = _misfit(network.state_dict(), loaded)
     if complaint:
         raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
     network.load_state_dict(loaded)
+
+
+def _plain_tensors(path: Path) -> Any:
+    """Load a file of tensors; nothing in it is run, whatever it holds."""
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path, device="cpu")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        *(OSError, RuntimeError, EOFError, KeyError, ValueError),
+        *(pickle.UnpicklingError, safetensors.SafetensorError),
+    ) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ParleyError(
+            f"features.weights: {path} cannot be loaded as plain tensors ({reason}); "
+            "save a network's state_dict() with torch.save, or with safetensors."
+        ) from error
 
 
 def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:

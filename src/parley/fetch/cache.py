@@ -5,21 +5,26 @@ One file, so that one rename makes both appear; a process killed at any moment l
 under a final name, and several may work on the same cache.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
+import os
+import secrets
+import time
 from pathlib import Path
+from typing import Any
 
 from parley.errors import ParleyError
 from parley.fetch.outcomes import Answer, ErrorClass
-from parley.files import written_aside
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
+_LEFT_BEHIND_S = 3600.0
 
 
 class Cache:
-    """Answers by key, below one folder.
+    """Answers by key, below one folder; safe to share between threads and processes.
 
     Parameters
     ----------
@@ -27,34 +32,38 @@ class Cache:
         Made when it is first written to.
     max_bytes
         The byte cap in force: an answer given up as too large under a lower one does not count.
+    obeys_robots_tag
+        Where it is not obeyed, an image left for its sake does not count.
     """
 
-    def __init__(self, folder: str | Path, max_bytes: int) -> None:
+    def __init__(self, folder: str | Path, max_bytes: int, obeys_robots_tag: bool = True) -> None:
         self.folder = Path(folder)
         self.max_bytes = max_bytes
+        self._obeys_robots_tag = obeys_robots_tag
+        # Of plain strings: a path object costs more than the call it is made for.
+        self._root = str(folder)
+        self._prepared: set[str] = set()
 
     def path_of(self, key: str) -> Path:
         """Return where the answer of a key lies."""
-        return self.folder / key[:2] / key
+        return Path(self._place_of(key))
+
+    def has(self, key: str) -> bool:
+        """Say whether there may be an answer, without reading it."""
+        return os.path.exists(self._place_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
         """Return the answer of an earlier run, or None where there is none to rely on."""
         try:
-            content = self.path_of(key).read_bytes()
+            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
+                content = stream.readall()
         except FileNotFoundError:
             return None
         line, _, body = content.partition(b"\n")
         try:
             head = json.loads(line)
-            answer = Answer(
-                url=head["url"],
-                body=None if head["error"] else body,
-                error=ErrorClass(head["error"]) if head["error"] else None,
-                http_status=head["http_status"],
-                attempts=head["attempts"],
-                seconds=head["seconds"],
-            )
             whole = head["format"] == FORMAT and head["sha256"] == _digest(body)
+            answer = _answer_of(head, body)
         except (ValueError, KeyError, TypeError):  # Of another format, or cut short when the power went.
             whole = False
         if not whole:
@@ -62,7 +71,17 @@ class Cache:
             return None
         if answer.error is ErrorClass.TOO_LARGE and head["max_bytes"] < self.max_bytes:
             return None
+        if answer.error is ErrorClass.OPTED_OUT and not self._obeys_robots_tag:
+            return None
         return answer
+
+    def body(self, key: str) -> bytes | None:
+        """Return the body of an answer that was loaded or stored before, unchecked; None where it is gone."""
+        try:
+            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
+                return stream.readall().partition(b"\n")[2]
+        except FileNotFoundError:
+            return None
 
     def store(self, key: str, answer: Answer) -> None:
         """Keep an answer, in place of an earlier one.
@@ -84,13 +103,59 @@ class Cache:
             "max_bytes": self.max_bytes,
         }
         try:
-            with written_aside(self.path_of(key)) as aside:
-                aside.write_bytes(json.dumps(head).encode() + b"\n" + body)
+            self._write(key, json.dumps(head).encode() + b"\n" + body)
         except OSError as error:
             raise ParleyError(
                 f"The image cache {self.folder} cannot be written to ({error.strerror}). Make room, or see to its "
                 "permissions, and run again: what is fetched already is kept and not asked for again."
             ) from error
+
+    def _place_of(self, key: str) -> str:
+        return f"{self._root}/{key[:2]}/{key}"
+
+    def _write(self, key: str, content: bytes) -> None:
+        place = self._place_of(key)
+        folder = place[: -len(key) - 1]
+        if folder not in self._prepared:
+            self._prepare(folder)
+        # Beside its place: to rename from one folder to another, threads would have to wait for each other.
+        aside = f"{folder}/.{key}.{secrets.token_hex(6)}.part"
+        try:
+            with open(aside, "xb", buffering=0) as stream:  # noqa: PTH123
+                left = memoryview(content)
+                while left:  # A disk that runs full may take a part before it refuses the rest.
+                    left = left[stream.write(left) :]
+            os.rename(aside, place)  # noqa: PTH104
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(aside)  # noqa: PTH108
+            raise
+
+    def _prepare(self, folder: str) -> None:
+        """Make a folder, and remove what a process was writing there when it was killed."""
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".part"):
+                    _remove_if_left_behind(entry)
+        self._prepared.add(folder)
+
+
+def _remove_if_left_behind(entry: os.DirEntry[str]) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:  # What another process writes now is younger.
+            os.unlink(entry.path)  # noqa: PTH108
+
+
+def _answer_of(head: dict[str, Any], body: bytes) -> Answer:
+    return Answer(
+        url=head["url"],
+        body=None if head["error"] else body,
+        error=ErrorClass(head["error"]) if head["error"] else None,
+        http_status=head["http_status"],
+        attempts=head["attempts"],
+        seconds=head["seconds"],
+    )
 
 
 def _digest(body: bytes) -> str:

@@ -1,35 +1,25 @@
 """Whether bytes are an image to use. The bytes decide, not the status or the name they came under."""
 
 import hashlib
-import io
 import logging
 import struct
 
 from PIL import Image
 
+from parley.fetch.hostile import is_hostile
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import Answer, ErrorClass, Tried, Verdict
+from parley.images import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
-# Formats are named, so that no decoder of anything odder is ever given bytes from outside.
-FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-SUFFIXES = {
-    "JPEG": "jpg",
-    "MPO": "jpg",  # what Pillow calls a JPEG with further views behind it
-    "PNG": "png",
-    "GIF": "gif",
-    "WEBP": "webp",
-    "BMP": "bmp",
-    "TIFF": "tif",
-}
 # Flickr answers for a photo taken down with status 200 and one and the same picture of this many
 # bytes. It serves photos as JPEG, and this as PNG or GIF.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_LOOKED_AT_BYTES = 512
 _USUAL_FAILURES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-# Pillow loads its decoders when they are first wanted, which many threads would do at once.
-Image.init()
+# What `to_rgb` leaves as it is, or nearly: decoding alone says that it can be used.
+_PLAIN_MODES = ("RGB", "L")
 
 
 def judge(body: bytes, sha256: str, options: FetchOptions) -> Verdict:
@@ -42,14 +32,18 @@ def judge(body: bytes, sha256: str, options: FetchOptions) -> Verdict:
     sha256
         Their SHA-256, in hexadecimal.
     options
-        `verify`, `min_side`, `max_pixels` and `placeholder_sha256` count here.
+        `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` count here.
     """
     if not body:
         return Verdict(ErrorClass.EMPTY)
+    if sha256 in options.excluded:
+        return Verdict(ErrorClass.EXCLUDED)
     if sha256 in options.placeholder_sha256:
         return Verdict(ErrorClass.PLACEHOLDER)
     if body[:_MARKUP_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return Verdict(ErrorClass.HTML)  # No image format begins so.
+    if is_hostile(body):
+        return Verdict(ErrorClass.UNDECODABLE)
     try:
         return _judge_image(body, options)
     except Image.DecompressionBombError:
@@ -84,8 +78,8 @@ def judged(answer: Answer, key: str, options: FetchOptions) -> Tried:
 
 
 def _judge_image(body: bytes, options: FetchOptions) -> Verdict:
-    with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-        width, height = image.size
+    with open_image(body) as image:
+        width, height = stored_size(image)
         found = Verdict(None, SUFFIXES[image.format or ""], width, height)
         if len(body) == _FLICKR_PLACEHOLDER_BYTES and image.format in _FLICKR_PLACEHOLDER_FORMATS:
             return found._replace(error=ErrorClass.PLACEHOLDER)
@@ -93,9 +87,22 @@ def _judge_image(body: bytes, options: FetchOptions) -> Verdict:
             return found._replace(error=ErrorClass.BOMB)
         if min(width, height) < options.min_side:
             return found._replace(error=ErrorClass.TOO_SMALL)
+        if refused := kinds_of(image, options.refuse):
+            return found._replace(error=ErrorClass(refused[0]))
         if options.verify == "decode":
-            image.load()
+            _decode(image)
+            # A PNG may say how to turn it behind its pixels.
+            if "rotated" in options.refuse and image.format == "PNG" and kinds_of(image, ["rotated"]):
+                return found._replace(error=ErrorClass.ROTATED)
     return found
+
+
+def _decode(image: Image.Image) -> None:
+    """Decode all of an image, and where it is unusual convert it as well: what is taken is used later."""
+    if image.mode in _PLAIN_MODES and "transparency" not in image.info:
+        image.load()
+    else:
+        to_rgb(image)
 
 
 def _ends_early(failure: Exception) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 from parley.errors import Findings
 
 VERIFY = ("decode", "header")
+REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
+"""Kinds of image that are unusual and not broken; each is refused or taken, as the config says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class FetchOptions:
     ----------
     threads
         Requests under way at once.
+    per_host
+        Requests under way at once at one host.
     attempts
         Most requests for one URL, where failures may pass (see `outcomes.RETRIED`).
     connect_timeout_s
@@ -43,11 +47,22 @@ class FetchOptions:
         Images with a shorter side, in pixels, are refused.
     max_pixels
         Images with more pixels are refused before they are decoded.
+    refuse
+        Kinds of image, of `REFUSABLE`, that are not taken.
     placeholder_sha256
         Bytes known to stand in for photos taken down, besides those known by shape.
+    placeholder_repeats
+        Bytes that come under more URLs of a class than this stand in for something taken down.
+    allow_private_hosts
+        Ask hosts at loopback, private, link-local and other addresses that are not public.
+    obey_robots_tag
+        Leave images whose response says `noai` or `noimageai` (X-Robots-Tag).
+    excluded
+        URLs, image keys and SHA-256 of bytes that are not to be used, as `parley.fetch.exclusions` reads them.
     """
 
     threads: int = 32
+    per_host: int = 8
     attempts: int = 3
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 20.0
@@ -61,7 +76,12 @@ class FetchOptions:
     verify: str = "decode"
     min_side: int = 32
     max_pixels: int = 50_000_000
+    refuse: tuple[str, ...] = ("animated",)
     placeholder_sha256: tuple[str, ...] = ()
+    placeholder_repeats: int = 5
+    allow_private_hosts: bool = False
+    obey_robots_tag: bool = True
+    excluded: frozenset[str] = frozenset()
 
     def check(self) -> list[str]:
         """Return what is amiss with the values, a sentence each."""
@@ -73,4 +93,7 @@ class FetchOptions:
                 findings.add(f"fetch.{field.name} is {value}; it must be {'at least' if not least else 'above'} 0.")
         if self.verify not in VERIFY:
             findings.add(f"fetch.verify is {self.verify!r}; it must be one of {', '.join(VERIFY)}.")
+        for kind in self.refuse:
+            if kind not in REFUSABLE:
+                findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")
         return findings.sentences

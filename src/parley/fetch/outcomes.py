@@ -17,6 +17,11 @@ class ErrorClass(StrEnum):
     BAD_REDIRECT = "bad_redirect"  # a redirect to something that is not http or https
     BAD_URL = "bad_url"  # no host, or otherwise not to be parsed
     TOO_LARGE = "too_large"  # more bytes than the cap; asked again under a higher cap
+    OPTED_OUT = "opted_out"  # X-Robots-Tag says noai or noimageai
+
+    # Not asked, by this side's own rules: looked at afresh each time.
+    EXCLUDED = "excluded"  # on the exclude list, by URL, key or bytes
+    PRIVATE_ADDRESS = "private_address"  # the host, or one redirected to, is at an address that is not public
 
     # It may go better another time: asked again by a later run, and those in RETRIED within this one.
     RATE_LIMITED = "rate_limited"  # HTTP 429
@@ -44,9 +49,16 @@ class ErrorClass(StrEnum):
     UNDECODABLE = "undecodable"  # no format that is known, or broken within
     TOO_SMALL = "too_small"  # a side shorter than the minimum
     BOMB = "bomb"  # more pixels than the cap
+    # Sound, and of a kind that `FetchOptions.refuse` may name.
+    ANIMATED = "animated"  # more than one frame or page
+    CMYK = "cmyk"  # inks in place of red, green and blue
+    SIXTEEN_BIT = "sixteen_bit"  # more than eight bits a channel
+    TRANSPARENT = "transparent"  # an alpha channel, or a palette with transparency
+    ROTATED = "rotated"  # EXIF asks for a rotation or a mirroring
 
     # Found by settle, where all classes are seen together.
     DUPLICATE = "duplicate"  # another place has the same bytes
+    NEAR_COPY = "near_copy"  # an image of another part looks the same
 
 
 TRANSIENT = frozenset(
@@ -65,6 +77,9 @@ TRANSIENT = frozenset(
     }
 )
 """Failures that a later run asks about again."""
+
+NOT_KEPT = frozenset({ErrorClass.PRIVATE_ADDRESS})
+"""What is no answer of the URL's, and left out of the cache: no request was made."""
 
 RETRIED = frozenset(
     {

@@ -1,139 +1,65 @@
 """The walk along the reserves: as many requests at once as may be, and not one too many.
 
-A part's next candidate is asked for only while the images it has and the requests under way for it
-are fewer than it wants. So the URLs tried are exactly the shortest stretch of the reserve that holds
-the images wanted: the same whatever the threads and the order of the answers, after a kill and in
-an undisturbed run.
+A part's next candidate is asked for only while the images that count for it and the requests under way
+for it are fewer than it wants. So the URLs tried are exactly the shortest stretches of the reserves that hold
+the images wanted: the same whatever the order of the answers, after a kill and in an undisturbed run
+(`parley.fetch.reserves` says which count, and why this is so).
 """
 
-import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from queue import SimpleQueue
+from collections.abc import Callable, Generator, Hashable, Iterator
+from typing import Protocol
 
 from parley.fetch.outcomes import Tried
-
-logger = logging.getLogger(__name__)
-Candidate = tuple[str, str]
-"""Key and URL."""
-
-
-@dataclass
-class ReserveWalk:
-    """How far one part's reserve is walked.
-
-    Attributes
-    ----------
-    part
-        The part.
-    reserve
-        Its candidates by rank.
-    count
-        Images the part needs.
-    target
-        Images wanted: the count and its margin.
-    tried
-        What came of the candidates asked for so far, by rank; None while under way.
-    """
-
-    part: str
-    reserve: Sequence[Candidate]
-    count: int
-    target: int
-    tried: list[Tried | None] = field(default_factory=list)
-    under_way: int = 0
-    ok: int = 0
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether another candidate is to be asked for now."""
-        return self.ok + self.under_way < self.target and len(self.tried) < len(self.reserve)
-
-    def take(self) -> int:
-        """Take the next candidate; return its rank."""
-        self.tried.append(None)
-        self.under_way += 1
-        return len(self.tried) - 1
-
-    def record(self, rank: int, tried: Tried) -> None:
-        """Note what came of a candidate taken."""
-        self.tried[rank] = tried
-        self.under_way -= 1
-        self.ok += tried.is_ok
-
-    def finished(self) -> list[Tried]:
-        """Return what came of each candidate tried, by rank."""
-        return [tried for tried in self.tried if tried is not None]
-
-
-@dataclass
-class ClassWalk:
-    """The reserves of one class, by part in the plan's order."""
-
-    name: str
-    parts: Sequence[ReserveWalk]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every part has its images, or no candidates left."""
-        return not any(part.wants_more or part.under_way for part in self.parts)
-
+from parley.fetch.reserves import Candidate, ClassWalk, ReserveWalk
 
 _Task = tuple[ClassWalk, ReserveWalk, int]
 
 
+class Asker(Protocol):
+    """What a walk asks for candidates; `parley.fetch.images.Images` is the one that fetches."""
+
+    def begin(self, candidate: Candidate, token: Hashable) -> None:
+        """Ask for a candidate."""
+
+    def finished(self) -> list[tuple[Hashable, Tried]]:
+        """Return what came of some of those asked for, of at least one, each with its token."""
+
+
 class Walker:
-    """Walks the reserves of classes with a pool of threads.
+    """Walks the reserves of classes.
 
     Parameters
     ----------
-    ask
-        Gives what came of a candidate (key, URL); called from many threads.
-    threads
-        Calls under way at once.
+    asker
+        Gives what comes of a candidate.
+    window
+        Candidates asked for and not answered, at most. More than may be asked at once, so that those
+        of hosts with room are not kept waiting by those of hosts without.
     on_tried
-        Called in the caller's thread for each URL tried.
-    call_off
-        Called when the walk ends early, so that calls under way end soon.
+        Called for each URL tried.
     """
 
-    def __init__(
-        self,
-        ask: Callable[[Candidate], Tried],
-        threads: int,
-        on_tried: Callable[[Tried], None],
-        call_off: Callable[[], None],
-    ) -> None:
-        self._ask, self._threads, self._on_tried, self._call_off = ask, threads, on_tried, call_off
-        self._results: SimpleQueue[tuple[_Task, Future[Tried]]] = SimpleQueue()
+    def __init__(self, asker: Asker, window: int, on_tried: Callable[[Tried], None]) -> None:
+        self._asker, self._window, self._on_tried = asker, window, on_tried
         self._open: list[ClassWalk] = []
+        self._tasks: dict[Hashable, _Task] = {}
 
     def walk(self, classes: Iterator[ClassWalk]) -> Generator[ClassWalk, None, None]:
-        """Yield each class when it is done. Classes are opened as workers fall idle, so few are held at once."""
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="fetch") as pool:
-            try:
-                yield from self._walk(classes, pool)
-            except BaseException:  # An interrupt and an abandoned walk included.
-                self._call_off()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-
-    def _walk(self, classes: Iterator[ClassWalk], pool: ThreadPoolExecutor) -> Iterator[ClassWalk]:
-        under_way = 0
+        """Yield each class when it is done. Classes are opened as there is room, so few are held at once."""
+        number = 0
         while True:
-            # Twice the threads, so that no worker waits while this thread packs a class.
-            while under_way < 2 * self._threads and (task := self._next_task(classes)) is not None:
-                self._submit(task, pool)
-                under_way += 1
+            while len(self._tasks) < self._window and (task := self._next_task(classes)) is not None:
+                number += 1
+                self._tasks[number] = task
+                _, part, rank = task
+                self._asker.begin(part.reserve[rank], number)
             yield from self._done()
-            if not under_way:
+            if not self._tasks:
                 return
-            (_, part, rank), future = self._results.get()
-            under_way -= 1
-            tried = future.result()
-            part.record(rank, tried)
-            self._on_tried(tried)
+            for token, tried in self._asker.finished():
+                opened, part, rank = self._tasks.pop(token)
+                opened.record(part, rank, tried)
+                self._on_tried(tried)
 
     def _next_task(self, classes: Iterator[ClassWalk]) -> _Task | None:
         """Take a candidate from the class longest open, else from a class newly opened."""
@@ -148,12 +74,8 @@ class Walker:
                     return opened, part, part.take()
         return None
 
-    def _submit(self, task: _Task, pool: ThreadPoolExecutor) -> None:
-        _, part, rank = task
-        future = pool.submit(self._ask, part.reserve[rank])
-        future.add_done_callback(lambda done: self._results.put((task, done)))
-
     def _done(self) -> Iterator[ClassWalk]:
         done = [opened for opened in self._open if opened.is_done]
-        self._open = [opened for opened in self._open if not opened.is_done]
+        if done:
+            self._open = [opened for opened in self._open if not opened.is_done]
         yield from done

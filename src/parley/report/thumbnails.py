@@ -5,9 +5,8 @@ import tarfile
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from parley.errors import ParleyError
+from parley.images import open_image, to_rgb
 
 SIDE_PX = 160
 QUALITY = 80
@@ -49,10 +48,12 @@ def read_thumbnails(tars: Sequence[str | Path], keys: Collection[str]) -> dict[s
 
 def _small(content: bytes, where: str) -> bytes:
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_image(content) as image:
             image.draft("RGB", (SIDE_PX, SIDE_PX))
-            small = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            small = to_rgb(image)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything
         raise ParleyError(f"{where} cannot be shown ({error}); fetch its class again.") from error
     small.thumbnail((SIDE_PX, SIDE_PX))
     stream = io.BytesIO()

@@ -34,6 +34,9 @@ class SourceOptions:
         Only addresses that hold this text; empty for all.
     class_size
         The first so many addresses a class; None for all.
+    carry
+        Columns of a `manifest` source's table that go along with its images; None for those that say
+        something of rights (`parley.sources.manifest.SAID_OF_RIGHTS`).
     """
 
     kind: str
@@ -43,6 +46,7 @@ class SourceOptions:
     manifest: Path | None = None
     filter_url: str = ""
     class_size: int | None = None
+    carry: tuple[str, ...] | None = None
 
 
 class Source(ABC):

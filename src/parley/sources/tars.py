@@ -1,7 +1,7 @@
 """A tar a class, as ILSVRC ships its images: `<root>/<wnid>.tar` or `<root>/<class>.tar`."""
 
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from parley.classes import ImageClass
@@ -28,11 +28,12 @@ class Tars(Source):
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, as `Source.listing` says."""
-        names = {
-            image_class.name: [f"{tar.name}!{member}" for tar in self._tar(image_class) for member in _images(tar)]
-            for image_class in classes
-        }
+        names = {image_class.name: self._addresses(image_class) for image_class in classes}
         return gather(names, self.options)
+
+    def _addresses(self, image_class: ImageClass) -> Iterator[str]:
+        for tar in self._tar(image_class):
+            yield from (f"{tar.name}!{member}" for member in _images(tar))
 
     def _tar(self, image_class: ImageClass) -> list[Path]:
         return places_of(self.options.root or Path(), image_class, ".tar")[:1]
@@ -42,7 +43,11 @@ def _images(tar: Path) -> list[str]:
     """Return the names of the regular members that are images by their suffix."""
     try:
         with tarfile.open(tar, "r:") as archive:
-            names = [member.name for member in archive if member.isreg()]
+            names = []
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # It would keep them all, a kilobyte each.
+                if member.isreg() and PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
+                    names.append(member.name)
     except (tarfile.TarError, EOFError) as error:
         raise ParleyError(f"{tar} is not a whole, uncompressed tar ({error}); unpack or copy it afresh.") from error
-    return sorted(name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(names)

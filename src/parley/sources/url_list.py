@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parley.classes import ImageClass
 from parley.errors import ParleyError
-from parley.listing import Dirt, Listing
+from parley.listing import Listing
 from parley.sources.base import Source, file_fingerprint
 from parley.urls import filter_list
 from parley.web import is_web_url
@@ -59,15 +59,12 @@ class UrlList(Source):
             [image_class.wnid for image_class in classes],
             self.options.filter_url,
             self.options.class_size,
+            self._is_readable,
         )
         listing = Listing({}, by_wnid.lines, dirt=by_wnid.dirt)
         for image_class in classes:
-            listed = by_wnid.urls[image_class.wnid]
-            readable = [url for url in listed if self._is_readable(url)]
-            listing.urls[image_class.name] = readable
+            listing.urls[image_class.name] = by_wnid.urls[image_class.wnid]
             listing.entries[image_class.name] = by_wnid.entries[image_class.wnid]
-            if len(readable) < len(listed):
-                listing.dirt[Dirt.NOT_HTTP] += len(listed) - len(readable)
         return listing
 
     def _is_readable(self, url: str) -> bool:

@@ -1,0 +1,104 @@
+"""Who may be asked next: so many requests at one host at once, no host while it wants to be left alone."""
+
+import heapq
+import itertools
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class _Host(Generic[Item]):
+    waiting: deque[Item] = field(default_factory=deque)
+    active: int = 0
+    paused_until: float = 0.0
+    is_listed: bool = False
+
+
+class HostQueues(Generic[Item]):
+    """Items that wait for their host, served in turn from host to host.
+
+    Times are seconds of one clock that never goes back, and given by the caller.
+
+    Parameters
+    ----------
+    per_host
+        Items of one host that may be taken and not yet released.
+    """
+
+    def __init__(self, per_host: int) -> None:
+        self._per_host = per_host
+        self._hosts: dict[str, _Host[Item]] = {}
+        # Hosts with something waiting, room for it, and no pause when they were listed; each once.
+        self._ready: deque[str] = deque()
+        self._later: list[tuple[float, int, str, Item | None]] = []
+        self._order = itertools.count()
+
+    def add(self, host: str, item: Item, first: bool = False) -> None:
+        """Let an item wait for its host, at the end of the row or at its head."""
+        entry = self._hosts.setdefault(host, _Host())
+        if first:
+            entry.waiting.appendleft(item)
+        else:
+            entry.waiting.append(item)
+        self._list(host, entry)
+
+    def add_later(self, host: str, item: Item, when: float) -> None:
+        """Let an item wait until a time, and then at the head of its host's row."""
+        heapq.heappush(self._later, (when, next(self._order), host, item))
+
+    def pause(self, host: str, until: float) -> None:
+        """Leave a host alone until a time."""
+        entry = self._hosts.setdefault(host, _Host())
+        if until > entry.paused_until:
+            entry.paused_until = until
+            heapq.heappush(self._later, (until, next(self._order), host, None))
+
+    def take(self, now: float) -> tuple[str, Item] | None:
+        """Take an item that may be asked for now, with its host; None where there is none."""
+        self._wake(now)
+        while self._ready:
+            host = self._ready.popleft()
+            entry = self._hosts[host]
+            entry.is_listed = False
+            if entry.paused_until > now:  # The end of the pause lists it again.
+                continue
+            item = entry.waiting.popleft()
+            entry.active += 1
+            self._list(host, entry)
+            return host, item
+        return None
+
+    def release(self, host: str) -> None:
+        """Give back the place of an item taken."""
+        entry = self._hosts[host]
+        entry.active -= 1
+        self._list(host, entry)
+        self._forget(host, entry)
+
+    def next_time(self) -> float | None:
+        """Return when something will be due that no release brings about; None where nothing will."""
+        return self._later[0][0] if self._later else None
+
+    def _list(self, host: str, entry: _Host[Item]) -> None:
+        if entry.waiting and entry.active < self._per_host and not entry.is_listed:
+            entry.is_listed = True
+            self._ready.append(host)
+
+    def _forget(self, host: str, entry: _Host[Item]) -> None:
+        if not entry.active and not entry.waiting and not entry.paused_until:
+            del self._hosts[host]
+
+    def _wake(self, now: float) -> None:
+        while self._later and self._later[0][0] <= now:
+            _, _, host, item = heapq.heappop(self._later)
+            if item is not None:
+                self.add(host, item, first=True)
+                continue
+            entry = self._hosts.get(host)
+            if entry is not None and entry.paused_until <= now:
+                entry.paused_until = 0.0
+                self._list(host, entry)
+                self._forget(host, entry)

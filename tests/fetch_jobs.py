@@ -1,0 +1,75 @@
+"""Fetch jobs for tests: a plan in a folder, the fetch of it, and what came out."""
+
+import tarfile
+from pathlib import Path
+
+from planned import reserves_in
+
+from parley.classes import ImageClass
+from parley.fetch.options import FetchOptions
+from parley.fetch.outcomes import MANIFEST_COLUMNS
+from parley.fetch.stage import fetch_classes
+from parley.files import read_table, write_table
+from parley.plans import write_plan
+from parley.selection import select
+from parley.sources import SourceOptions
+
+QUICK = FetchOptions(
+    allow_private_hosts=True, threads=4, read_timeout_s=0.4, deadline_s=1.0, backoff_s=0.01, min_side=20
+)
+COUNTS = {"in": {"train": 12, "test": 6}}
+LION = ImageClass("lion", "n02129165", "in")
+HEN = ImageClass("hen", "n01514859", "in")
+
+
+class Job:
+    """A folder with a plan, and the fetch of it."""
+
+    def __init__(self, folder: Path, urls: dict[ImageClass, list[str]], seed: int = 1) -> None:
+        self.folder, self.classes = folder, list(urls)
+        folder.mkdir(exist_ok=True)
+        write_table(
+            folder / "classes.tsv", ["class", "wnid", "domain"], [(one.name, one.wnid, "in") for one in self.classes]
+        )
+        write_table(folder / "urls.tsv", ["class", "url"], [(one.name, url) for one in urls for url in urls[one]])
+        options = SourceOptions("manifest", manifest=folder / "urls.tsv", root=folder)
+        select(options, self.classes, COUNTS, folder / "candidates.tsv", on_shortage="accept")
+        write_plan(folder / "candidates.tsv", self.classes, COUNTS, seed, folder / "plan.tsv")
+
+    def fetch(self, margin=0.5, options=QUICK, out="images", cache="cache", root=None):
+        return fetch_classes(
+            self.folder / "plan.tsv",
+            self.classes,
+            COUNTS,
+            margin,
+            self.folder / out,
+            self.folder / cache,
+            root,
+            options,
+        )
+
+    def manifest(self, name="lion", out="images"):
+        return read_table(self.folder / out / f"{name}.tsv", MANIFEST_COLUMNS)
+
+    def members(self, name="lion", out="images"):
+        with tarfile.open(self.folder / out / f"{name}.tar") as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar}
+
+    def reserves(self, name="lion"):
+        return reserves_in(self.folder / "plan.tsv")[name]
+
+
+def files_below(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def images(web, number, behaviour="image", start=0):
+    return [web.url(f"{behaviour}/{index}.jpg") for index in range(start, start + number)]
+
+
+def cached_keys(folder, cache="cache"):
+    return {path.name for path in (folder / cache).glob("*/" + "?" * 32) if not path.name.startswith(".")}
+
+
+def timeless(rows):
+    return [{**row, "seconds": ""} for row in rows]

@@ -1,0 +1,22 @@
+"""Write the data card of an experiment, and the table of its images."""
+
+from stage import stage
+
+from parley.data_card import CardInputs, write_data_card
+from parley.data_card_text import About
+from parley.options import source_options
+
+with stage(snakemake):
+    write_data_card(
+        CardInputs(
+            splits=snakemake.input.splits,
+            funnel=snakemake.input.funnel,
+            classes=snakemake.input.classes,
+            manifests=dict(zip(snakemake.params.classes, snakemake.input.manifests, strict=True)),
+            url_list=snakemake.input.urls or None,
+            exclude=snakemake.params.exclude,
+        ),
+        About(source=source_options(snakemake.params.source, snakemake.params.world), **snakemake.params.about),
+        snakemake.output.card,
+        snakemake.output.images,
+    )
