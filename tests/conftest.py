@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from small_disks import SmallDisks
 from web_servers import WebServer, image_server
 
 # A machine busy with other work is no failure of what is tested.
@@ -21,3 +22,10 @@ def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[i
 @pytest.fixture
 def web(server_process: tuple[int, Path]) -> WebServer:
     return WebServer(*server_process)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[SmallDisks]:
+    disks = SmallDisks()
+    yield disks
+    disks.unmount()

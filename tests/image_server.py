@@ -176,6 +176,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         target = f"../{int(hops) - 1}/{name}" if int(hops) > 1 else f"/{test}/image/{name}"
         self.answer(b"", 302, Location=target)
 
+    def on_wordy(self, announced: str, sent: str, name: str) -> None:
+        """A redirect with a body, which may be longer than anybody reads, or shorter than announced."""
+        test = self.path.split("/")[1]
+        self.send_response(302)
+        self.send_header("Location", f"/{test}/image/{name}")
+        self.send_header("Content-Length", announced)
+        self.end_headers()
+        self.wfile.write(bytes(int(sent)))
+        self.close_connection = True
+
+    def on_odd(self, name: str) -> None:
+        """A redirect to an address with letters that may not stand in one, in UTF-8, and a space."""
+        test = self.path.split("/")[1]
+        self.wfile.write(f"HTTP/1.1 302 Found\r\nLocation: /{test}/image/Gänse und {name}\r\n".encode())
+        self.wfile.write(b"Content-Length: 0\r\n\r\n")
+
+    def on_falls(self, status: str, *_: str) -> None:
+        """An error whose page never comes."""
+        self.send_response(int(status))
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        time.sleep(5)
+        self.close_connection = True
+
+    def on_closed(self, retry_after: str, *_: str) -> None:
+        self.answer(b"", 429, Retry_After=retry_after)
+
     def on_loop(self, *_: str) -> None:
         self.answer(b"", 301, Location=self.path)
 

@@ -74,6 +74,8 @@ def test_an_unknown_key_of_a_run_is_told_with_its_place():
         ({"classes": None}, "classes"),
         ({"features__preprocessing": "custom"}, "features.custom.size"),
         ({"source__url_list": {"checksum": "md5:0"}}, "checksum"),
+        ({"fetch__contact": "Jürgen <j@example.org>"}, "fetch.contact"),
+        ({"fetch__contact": "a@example.org\r\nX-Other: 1"}, "fetch.contact"),
         ({"training__learning_rate": 0}, "training.learning_rate"),
     ],
 )

@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import errno
 import glob
 import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +15,8 @@ from typing import Any
 
 from parley.errors import ParleyError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 @contextlib.contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
@@ -20,16 +24,38 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
     The temporary file is removed when the block raises, so that a failure leaves neither a
     partial file under the final name nor litter beside it.
+
+    Raises
+    ------
+    ParleyError
+        When the folder cannot be written to, or the disk is full.
     """
     final = Path(path)
-    final.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile: its files are private to their owner, and those results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(final)
+    except OSError as error:
+        if (reason := _reason_not_to_write(error, aside)) is None:
+            raise
+        raise ParleyError(
+            f"{final} cannot be written ({reason}). Make room, or see to the folder's permissions, "
+            "and run again: what is finished stays."
+        ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            aside.unlink(missing_ok=True)
+
+
+def _reason_not_to_write(error: OSError, aside: Path) -> str | None:
+    """Return why the disk or the folder took no file; None where something else went wrong meanwhile."""
+    for number in _NO_ROOM:
+        if error.errno == number or os.strerror(number) in str(error):  # HDF5 only tells.
+            return os.strerror(number)
+    at_fault = error.filename is not None and Path(error.filename) in (aside, *aside.parents)
+    return (error.strerror or str(error)) if at_fault else None
 
 
 def remove_leftovers(path: str | Path) -> None:

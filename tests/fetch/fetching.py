@@ -1,4 +1,4 @@
-"""A fetch job as a process of its own, so that a test can kill it: `fetching.py <folder> <threads>`."""
+"""A fetch job as a process of its own, so that a test can kill it: `fetching.py <folder> <threads> [<out>]`."""
 
 import sys
 from pathlib import Path
@@ -8,13 +8,13 @@ from parley.fetch.options import FetchOptions
 from parley.fetch.stage import fetch_classes
 
 if __name__ == "__main__":
-    folder, threads = Path(sys.argv[1]), int(sys.argv[2])
+    folder, threads, out = Path(sys.argv[1]), int(sys.argv[2]), [*sys.argv[3:], "images"][0]
     fetch_classes(
         folder / "plan.tsv",
         read_class_set(folder / "classes.tsv"),
         {"in": {"train": 12, "test": 6}},
         0.5,
-        folder / "images",
+        folder / out,
         folder / "cache",
         options=FetchOptions(threads=threads, backoff_s=0.01, allow_private_hosts=True),
     )

@@ -16,6 +16,10 @@ from parley.fetch.addresses import is_public, names_private_host
         # Addresses of version 6 that stand for one of version 4: mapped, 6to4, and through a translating gateway.
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:0a00:0001::1"),
         *("64:ff9b::7f00:1", "64:ff9b::169.254.169.254", "64:ff9b:1::10.0.0.1"),
+        # A gateway of one's own may put the address anywhere in this one.
+        "64:ff9b:1:7f00:0:100:808:808",
+        *("::127.0.0.1", "::10.0.0.1", "fec0::1"),
+        "168.63.129.16",  # Azure's, for its own machines alone.
     ],
 )
 def test_addresses_of_no_public_host(address):
@@ -43,7 +47,15 @@ def test_a_mapped_address_is_as_public_as_the_address(address):
         ("http://a.localhost./a", True),
         ("http://[::1]:8080/a", True),
         ("https://192.168.1.1/a", True),
+        # Each of these is connected to as 127.0.0.1.
+        ("http://127.1/a", True),
+        ("http://2130706433/a", True),
+        ("http://0x7f.0.0.1:80/a", True),
+        ("http://0177.0.0.1/a", True),
+        ("http://127.0.0.1./a", True),
+        ("http://%31%32%37.0.0.1/a", True),
         ("http://example.org/a", False),
+        ("http://10.example.org/a", False),
         ("http://8.8.8.8/a", False),
         ("http://localhost.example.org/", False),
     ],

@@ -11,11 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from parley.errors import ParleyError
-from parley.fetch import client as client_module
 from parley.fetch import transfer as transfer_module
 from parley.fetch.addresses import is_public
-from parley.fetch.client import Client
+from parley.fetch.client import Client, host_of
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import ErrorClass
 
@@ -152,6 +150,23 @@ def test_a_redirect_off_the_web_is_refused(web):
     assert Client(QUICK).get(web.url("away/a.jpg")).error is ErrorClass.BAD_REDIRECT
 
 
+@pytest.mark.parametrize("body", ["1000000/1000000", "1000/10"])
+def test_a_redirect_is_followed_whatever_stands_behind_it(web, body):
+    assert Client(QUICK).get(web.url(f"wordy/{body}/a.jpg")).error is None
+    assert web.count("image/a.jpg") == 1
+
+
+def test_a_redirect_is_followed_to_an_address_that_has_to_be_put_in_percent_encoding(web):
+    assert Client(QUICK).get(web.url("odd/a.jpg")).error is None
+    assert web.requests()[-1] == "image/G%C3%A4nse%20und%20a.jpg"
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, ErrorClass.NOT_FOUND), (410, ErrorClass.GONE)])
+def test_an_error_is_known_by_its_status_though_its_page_never_comes(web, status, error):
+    answer = Client(QUICK).get(web.url(f"falls/{status}/a.jpg"))
+    assert (answer.error, answer.attempts) == (error, 1)
+
+
 def test_what_is_not_http_is_a_protocol_error(web):
     assert Client(QUICK).get(web.url("garbage/a.jpg")).error is ErrorClass.PROTOCOL
 
@@ -177,23 +192,6 @@ def test_a_non_ascii_path_is_asked_for_in_percent_encoding(web):
     answer = Client(QUICK).get(web.url("image/Gänse und Möwen.jpg"))
     assert answer.error is None
     assert web.requests() == ["image/G%C3%A4nse%20und%20M%C3%B6wen.jpg"]
-
-
-def test_an_outage_stops_the_work_in_place_of_using_up_the_reserves(monkeypatch):
-    monkeypatch.setattr(client_module, "UNREACHABLE_IN_A_ROW", 3)
-    client = Client(QUICK)
-    client.get("http://a.invalid/1.jpg")
-    client.get("http://b.invalid/2.jpg")
-    with pytest.raises(ParleyError, match="Look to the network"):
-        client.get("http://c.invalid/3.jpg")
-
-
-def test_an_answer_in_between_says_that_the_network_is_there(web, monkeypatch):
-    monkeypatch.setattr(client_module, "UNREACHABLE_IN_A_ROW", 2)
-    client = Client(QUICK)
-    for name in "abc":
-        assert client.get(f"http://{name}.invalid/1.jpg").error is ErrorClass.DNS
-        assert client.get(web.url(f"status/404/{name}.jpg")).error is ErrorClass.NOT_FOUND
 
 
 def test_many_urls_are_under_way_at_once_and_none_too_many_at_a_host(web):
@@ -231,6 +229,35 @@ def test_a_wait_that_a_host_asks_for_holds_for_all_that_is_wanted_of_it(web):
     assert web.requests().index("limited/1/a.jpg", 1) == 1, "nothing was asked of the host meanwhile"
 
 
+def test_a_host_that_wants_a_long_rest_is_asked_for_nothing_more(web):
+    client = Client(replace(QUICK, threads=1))
+    urls = [web.url(f"closed/3600/{number}.jpg") for number in range(12)]
+    started = time.monotonic()
+    answers = answers_of(client, urls)
+    assert time.monotonic() - started < 2
+    assert {answers[url].error for url in urls} == {ErrorClass.RATE_LIMITED}
+    assert len(web.requests()) == 1
+    assert sorted(answer.attempts for answer in answers.values()) == [0] * 11 + [1]
+    # Another host is not meant.
+    assert client.get(web.url("image/a.jpg").replace("127.0.0.1", "localhost")).error is None
+
+
+def test_a_host_is_left_alone_even_by_those_who_give_up(web):
+    client = Client(replace(QUICK, threads=1, attempts=1))
+    started = time.monotonic()
+    answers = answers_of(client, [web.url("limited/1/a.jpg"), web.url("image/b.jpg")])
+    assert time.monotonic() - started >= 1.0
+    assert [answer.error for answer in answers.values()] == [ErrorClass.RATE_LIMITED, None]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["http://h.example/a", "http://h.example:80/a", "https://h.example/a", "http://H.example./a"]
+)
+def test_a_host_is_one_host_however_it_is_spelt(spelling):
+    assert host_of(spelling) == "h.example"
+    assert host_of("http://h.example:8080/a") == "h.example:8080"
+
+
 def test_a_slow_url_keeps_no_other_waiting(web):
     client = Client(replace(QUICK, threads=2, read_timeout_s=3.0, deadline_s=3.0))
     client.ask(web.url("late/1500/slow.jpg"), "slow")
@@ -249,7 +276,8 @@ def test_a_slow_url_keeps_no_other_waiting(web):
 def test_who_opts_out_is_left_alone(web, tag):
     answer = Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg"))
     assert (answer.error, answer.body, answer.http_status) == (ErrorClass.OPTED_OUT, None, 200)
-    assert Client(replace(QUICK, obey_robots_tag=False)).get(web.url(f"tagged/{tag}/a.jpg")).error is None
+    taken = Client(replace(QUICK, obey_robots_tag=False)).get(web.url(f"tagged/{tag}/a.jpg"))
+    assert (taken.error, taken.opted_out) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -270,6 +298,35 @@ def test_hosts_at_addresses_that_are_not_public_are_not_connected_to(web):
     assert Client(STRICT).get("http://169.254.169.254/latest/meta-data/").error is ErrorClass.PRIVATE_ADDRESS
     assert Client(STRICT).get("http://10.0.0.1/a.jpg").error is ErrorClass.PRIVATE_ADDRESS
     assert web.requests() == []
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "127.0.0.1."])
+@pytest.mark.parametrize("no_proxy", ["localhost,127.0.0.1", "127.0.0.0/8"])
+def test_a_proxy_opens_no_way_round_the_rule(web, monkeypatch, host, no_proxy):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.2)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.setenv(name, no_proxy)
+        answer = Client(STRICT).get(web.url("image/a.jpg").replace("127.0.0.1", host))
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+    assert answer.error is ErrorClass.PRIVATE_ADDRESS
+    assert web.requests() == []
+
+
+def test_libcurl_does_not_decide_who_needs_no_proxy(web, monkeypatch):
+    """It reads `no_proxy` in its own way, with blanks between names: it would connect where nobody looks."""
+    monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
+    monkeypatch.setenv("no_proxy", "other.example pictures.example")
+    monkeypatch.setenv("NO_PROXY", "other.example pictures.example")
+    assert Client(STRICT).get(f"http://pictures.example/{web.token}/image/a.jpg").error is None
+
+
+def test_an_answer_says_whether_it_came_from_an_address_that_is_not_public(web):
+    assert Client(QUICK).get(web.url("image/a.jpg")).from_private
+    assert Client(QUICK).get(web.url("status/404/a.jpg")).from_private
+    assert Client(QUICK).get(web.url("redirect/2/a.jpg")).from_private
 
 
 def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(web, monkeypatch):

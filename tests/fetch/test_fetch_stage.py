@@ -67,6 +67,8 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     }
     fine = ["flaky/1/500", "limited/0", "redirect/3", "format/JPEG/CMYK", "format/GIF/P", "rotated", "deep"]
     urls = [web.url(f"{behaviour}/a.jpg") for behaviour in bad]
+    # Under another name: a host that wants an hour's rest is asked for nothing else.
+    urls = [url.replace("127.0.0.1", "localhost") if "limited/3600" in url else url for url in urls]
     # Fewer good images than are wanted, so that every candidate is tried.
     job = Job(tmp_path, {LION: urls + [web.url(f"{behaviour}/b.jpg") for behaviour in fine] + images(web, 10)})
     tally = job.fetch(options=replace(QUICK, attempts=2, max_bytes=200_000, deadline_s=2.0))
@@ -78,6 +80,16 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     assert tally.ok + tally.errors.total() == tally.tried
     assert tally.errors == Counter(bad.values())
     assert len(job.members()) == len(fine) + 10
+
+
+def test_what_a_rest_forbade_to_ask_for_is_told_and_not_remembered(web, tmp_path):
+    job = Job(tmp_path, {LION: [*images(web, 20, "limited/3600"), *images(web, 20)]})
+    tally = job.fetch(options=replace(QUICK, threads=1))
+    assert tally.tried == 40, "as the images are fewer than wanted"
+    resting = {row["key"] for row in job.manifest() if row["attempts"] == "0"}
+    assert {row["error_class"] for row in job.manifest() if row["key"] in resting} == {"rate_limited"}
+    assert len(web.requests()) == 40 - len(resting) < 40
+    assert not resting & cached_keys(tmp_path)
 
 
 def test_kinds_of_image_that_are_refused_are_named(web, tmp_path):
@@ -225,10 +237,11 @@ def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, f
 def test_two_jobs_may_share_a_cache(web, tmp_path):
     Job(tmp_path, {LION: images(web, 40, "late/5")})
     script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), "4"]
-    with subprocess.Popen(script) as first, subprocess.Popen(script) as second:
+    with subprocess.Popen([*script, "one"]) as first, subprocess.Popen([*script, "other"]) as second:
         assert (first.wait(60), second.wait(60)) == (0, 0)
     assert len(list((tmp_path / "cache").glob("*/*"))) == 27
     assert not list(tmp_path.rglob("*.part"))
+    assert (tmp_path / "one/lion.tar").read_bytes() == (tmp_path / "other/lion.tar").read_bytes()
 
 
 def test_local_files_and_tar_members_are_read_below_the_root(tmp_path):

@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 
 import pytest
@@ -55,6 +56,18 @@ def test_files_and_members_are_read(root):
 def test_what_cannot_be_read_is_called_by_its_name(root, entry, error):
     answer = LocalFiles(root, 10_000).get(entry)
     assert (answer.error, answer.body) == (error, None)
+
+
+@pytest.mark.parametrize("entry", ["pipe", "pipe.tar!a.jpg"])
+def test_a_pipe_is_not_waited_for(root, entry):
+    os.mkfifo(root / entry.partition("!")[0])
+    assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.UNREADABLE
+
+
+def test_links_that_lead_round_are_unreadable(root):
+    (root / "a.jpg").symlink_to("b.jpg")
+    (root / "b.jpg").symlink_to("a.jpg")
+    assert LocalFiles(root, 10_000).get("a.jpg").error is ErrorClass.UNREADABLE
 
 
 def test_the_cap_holds_for_files_and_members(root):

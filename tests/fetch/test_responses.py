@@ -24,6 +24,23 @@ def test_a_wait_until_a_date():
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2030 99999999999999999999:00:00 GMT",
+        "Mon, 01 Jan 2030 00:00:00 -9999",
+    ],
+)
+def test_a_date_of_no_calendar_ends_nothing(value):
+    assert wait_asked_for({"retry-after": [value]}) >= 0
+
+
+def test_a_wait_longer_than_any_number_is_long():
+    assert wait_asked_for({"retry-after": ["9" * 5000]}) > 1e9
+
+
+@pytest.mark.parametrize(
     ("values", "out"),
     [
         (["noai"], True),
@@ -35,6 +52,15 @@ def test_a_wait_until_a_date():
         (["otherbot: noindex, *: noai"], True),
         (["noindex", "otherbot: noai"], False),
         (["noaim"], False),
+        # A colon may stand behind a directive as well, or in its value.
+        (["max-image-preview:large, noai"], True),
+        (["max-snippet:-1, max-video-preview: 0, noimageai"], True),
+        (["unavailable_after: 25 Jun 2030 15:00:00 PST, noimageai"], True),
+        (["unavailable_after: Wednesday, 25-Jun-30 15:00:00 GMT, noai"], True),
+        (["otherbot: max-snippet:-1, noai"], False),
+        (["otherbot: unavailable_after: Wednesday, 25-Jun-30 15:00:00 GMT, noai"], False),
+        (["parley: max-snippet:-1, noai"], True),
+        (["noindex; noai"], True),
         ([], False),
     ],
 )

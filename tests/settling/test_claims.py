@@ -1,11 +1,14 @@
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from settled import CLASSES, URLS, Fetched, assert_counts_add_up, keys_of
 
 from parley.fetch.outcomes import MANIFEST_COLUMNS
 from parley.files import read_table
-from parley.settling.outcomes import host_of
+from parley.settling.claims import Looks, assign
+from parley.settling.outcomes import ClassOutcome, Image, PartOutcome, host_of
 
 
 def test_a_placeholder_is_told_by_all_classes_together(tmp_path, caplog):
@@ -56,6 +59,76 @@ def test_every_url_is_counted_under_its_host(tmp_path):
     }
     assert report["hosts"]["local"]["tried"] == sum("://" not in row["url"] for row in tried)
     assert_counts_add_up(report)
+
+
+def class_of(name, **parts):
+    """A class whose parts are given as (count, [(key, bytes), ...])."""
+    outcomes = {
+        part: PartOutcome(
+            len(images), count, len(images), [Image(name, part, key, f"http://{key}", sha) for key, sha in images]
+        )
+        for part, (count, images) in parts.items()
+    }
+    return ClassOutcome(name, "in", outcomes)
+
+
+def test_a_spare_that_nobody_needs_holds_nothing():
+    lion = class_of("lion", train=(2, [("5", "a"), ("6", "b"), ("1", "x")]))
+    hen = class_of("hen", test=(2, [("9", "x"), ("3", "c")]))
+    assign([lion, hen], None)
+    assert [image.sha256 for image in lion.parts["train"].kept] == ["a", "b"]
+    assert [image.sha256 for image in hen.parts["test"].kept] == ["x", "c"]
+    assert hen.parts["test"].losses == []
+
+
+def test_nor_does_it_when_it_only_looks_the_same():
+    looks = Looks({"5": 0b1 << 20, "6": 0b1 << 40, "1": 0b1, "9": 0b11}, bits=1)
+    lion = class_of("lion", train=(2, [("5", "a"), ("6", "b"), ("1", "x")]))
+    hen = class_of("hen", test=(1, [("9", "y")]))
+    assign([lion, hen], looks)
+    assert [image.sha256 for image in hen.parts["test"].kept] == ["y"]
+    needed = class_of("lion", train=(3, [("5", "a"), ("6", "b"), ("1", "x")]))
+    assign([needed, hen], looks)
+    assert hen.parts["test"].kept == []
+
+
+some_parts = st.lists(
+    st.tuples(st.integers(0, 4), st.lists(st.integers(0, 8), max_size=6, unique=True)), min_size=2, max_size=5
+)
+
+
+@given(some_parts, st.randoms(use_true_random=False), st.booleans())
+def test_whatever_is_claimed_no_bytes_are_kept_twice_and_none_are_missed(parts, random, by_looks):
+    keys = [f"{number:03d}" for number in range(100)]
+    random.shuffle(keys)
+    hashes = {}
+    classes = []
+    for number, (count, images) in enumerate(parts):
+        named = [(keys.pop(), f"sha {sha}") for sha in images]
+        hashes |= {key: 0b11 << 3 * int(sha.split()[1]) // 2 for key, sha in named}
+        classes.append(class_of(f"class {number}", **{f"part {number % 3}": (count, named)}))
+    looks = Looks(hashes, bits=1) if by_looks else None
+    assign(classes, looks)
+    outcomes = [part for one in classes for part in one.parts.values()]
+    kept = [image for part in outcomes for image in part.kept]
+    assert len({image.sha256 for image in kept}) == len(kept)
+    for part in outcomes:
+        assert len(part.kept) <= part.count
+        assert part.kept == [image for image in part.images if image in part.kept]
+        assert not {loss.image.key for loss in part.losses} & {image.key for image in part.kept}
+        if part.is_short:
+            for loss in part.losses:
+                same = loss.image.sha256 in {image.sha256 for image in kept}
+                alike = looks is not None and any(
+                    one.part != loss.image.part and (hashes[one.key] ^ hashes[loss.image.key]).bit_count() <= 1
+                    for one in kept
+                )
+                assert same or alike, "what nobody keeps is not refused to a part that needs it"
+    if looks is not None:
+        for one in kept:
+            assert not any(
+                one.part != other.part and (hashes[one.key] ^ hashes[other.key]).bit_count() <= 1 for other in kept
+            )
 
 
 @pytest.mark.parametrize(

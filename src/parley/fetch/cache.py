@@ -12,10 +12,12 @@ import logging
 import os
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from parley.errors import ParleyError
+from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import Answer, ErrorClass
 
 logger = logging.getLogger(__name__)
@@ -30,16 +32,14 @@ class Cache:
     ----------
     folder
         Made when it is first written to.
-    max_bytes
-        The byte cap in force: an answer given up as too large under a lower one does not count.
-    obeys_robots_tag
-        Where it is not obeyed, an image left for its sake does not count.
+    options
+        What an answer of an earlier run, with other settings perhaps, is to this one: `max_bytes`,
+        `obey_robots_tag` and `allow_private_hosts` count.
     """
 
-    def __init__(self, folder: str | Path, max_bytes: int, obeys_robots_tag: bool = True) -> None:
+    def __init__(self, folder: str | Path, options: FetchOptions) -> None:
         self.folder = Path(folder)
-        self.max_bytes = max_bytes
-        self._obeys_robots_tag = obeys_robots_tag
+        self._options = options
         # Of plain strings: a path object costs more than the call it is made for.
         self._root = str(folder)
         self._prepared: set[str] = set()
@@ -53,11 +53,15 @@ class Cache:
         return os.path.exists(self._place_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
-        """Return the answer of an earlier run, or None where there is none to rely on."""
-        try:
-            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
-                content = stream.readall()
-        except FileNotFoundError:
+        """Return the answer of an earlier run, or None where there is none to rely on.
+
+        Raises
+        ------
+        ParleyError
+            When there is one and it cannot be read.
+        """
+        content = self._content(key)
+        if content is None:
             return None
         line, _, body = content.partition(b"\n")
         try:
@@ -69,19 +73,18 @@ class Cache:
         if not whole:
             logger.warning("%s is damaged or of another format; its URL is asked for again.", self.path_of(key))
             return None
-        if answer.error is ErrorClass.TOO_LARGE and head["max_bytes"] < self.max_bytes:
-            return None
-        if answer.error is ErrorClass.OPTED_OUT and not self._obeys_robots_tag:
-            return None
-        return answer
+        return self._under_these_settings(answer, head["max_bytes"])
 
     def body(self, key: str) -> bytes | None:
-        """Return the body of an answer that was loaded or stored before, unchecked; None where it is gone."""
-        try:
-            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
-                return stream.readall().partition(b"\n")[2]
-        except FileNotFoundError:
-            return None
+        """Return the body of an answer that was loaded or stored before, unchecked; None where it is gone.
+
+        Raises
+        ------
+        ParleyError
+            When it cannot be read.
+        """
+        content = self._content(key)
+        return None if content is None else content.partition(b"\n")[2]
 
     def store(self, key: str, answer: Answer) -> None:
         """Keep an answer, in place of an earlier one.
@@ -100,7 +103,9 @@ class Cache:
             "attempts": answer.attempts,
             "seconds": round(answer.seconds, 3),
             "sha256": _digest(body),
-            "max_bytes": self.max_bytes,
+            "max_bytes": self._options.max_bytes,
+            "opted_out": answer.opted_out,
+            "from_private": answer.from_private,
         }
         try:
             self._write(key, json.dumps(head).encode() + b"\n" + body)
@@ -108,6 +113,33 @@ class Cache:
             raise ParleyError(
                 f"The image cache {self.folder} cannot be written to ({error.strerror}). Make room, or see to its "
                 "permissions, and run again: what is fetched already is kept and not asked for again."
+            ) from error
+
+    def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:
+        """Return what an answer got under other settings would be under these; None where that is not known."""
+        options = self._options
+        if answer.from_private and not options.allow_private_hosts:
+            return None
+        if answer.error is ErrorClass.TOO_LARGE and max_bytes < options.max_bytes:
+            return None
+        if answer.error is ErrorClass.OPTED_OUT and not options.obey_robots_tag:
+            return None
+        if answer.body is not None and answer.opted_out and options.obey_robots_tag:
+            return replace(answer, body=None, error=ErrorClass.OPTED_OUT)
+        if answer.body is not None and len(answer.body) > options.max_bytes:
+            return replace(answer, body=None, error=ErrorClass.TOO_LARGE)
+        return answer
+
+    def _content(self, key: str) -> bytes | None:
+        try:
+            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
+                return stream.readall()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ParleyError(
+                f"{self.path_of(key)}, of the image cache {self.folder}, cannot be read ({error.strerror}). "
+                "See to its permissions, or remove it: then its URL is asked for again."
             ) from error
 
     def _place_of(self, key: str) -> str:
@@ -155,6 +187,8 @@ def _answer_of(head: dict[str, Any], body: bytes) -> Answer:
         http_status=head["http_status"],
         attempts=head["attempts"],
         seconds=head["seconds"],
+        opted_out=head.get("opted_out", False),
+        from_private=head.get("from_private", False),
     )
 
 

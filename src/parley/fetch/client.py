@@ -17,16 +17,15 @@ import pycurl
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from parley.errors import ParleyError
 from parley.fetch.addresses import names_private_host
 from parley.fetch.options import FetchOptions
+from parley.fetch.outage import OutageWatch
 from parley.fetch.outcomes import RETRIED, Answer, ErrorClass
 from parley.fetch.queues import HostQueues
 from parley.fetch.transfer import Response, Transfer
 from parley.web import is_web_url, proxy_for
 
-UNREACHABLE_IN_A_ROW = 200
-_UNREACHABLE = frozenset({ErrorClass.DNS, ErrorClass.CONNECT_TIMEOUT, ErrorClass.REFUSED})
+_USUAL_PORTS = (None, 80, 443)
 _LONGEST_WAIT_S = 0.25
 _SILENCE_LOOKED_FOR_S = 0.05
 _NOT_IN_A_URL = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
@@ -40,10 +39,12 @@ class _Request:
     token: Hashable
     target: str  # what is asked for next: the URL, or where it was redirected to
     left_s: float  # of this attempt
+    known_unreachable: bool
     attempt: int = 1
     redirects: int = 0
     began: float = 0.0  # the first attempt
     first_target: str = ""  # the URL as it goes over the wire
+    from_private: bool = False  # any answer on the way
 
 
 class Client:
@@ -65,16 +66,28 @@ class Client:
         self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https")}
         self._answers: list[tuple[Hashable, Answer]] = []
         self._looked_for_silence = 0.0
-        self._unreachable_in_a_row = 0
+        self._outage = OutageWatch()
+        # Hosts that want to be left alone for longer than anybody waits: until when, and what they said.
+        self._closed: dict[str, tuple[float, ErrorClass | None]] = {}
         self.under_way = 0
         """URLs asked for and not answered yet."""
         self.places = options.threads
         """Requests that may be on the wire at once."""
 
-    def ask(self, url: str, token: Hashable) -> None:
-        """Ask for a URL; what comes of it is returned by a later `turn`, with the token."""
+    def ask(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
+        """Ask for a URL; what comes of it is returned by a later `turn`, with the token.
+
+        Parameters
+        ----------
+        url
+            The URL.
+        token
+            Tells its answer from others.
+        known_unreachable
+            Whether an earlier run could not reach it.
+        """
         self.under_way += 1
-        request = _Request(url, token, url, self.options.deadline_s, began=time.monotonic())
+        request = _Request(url, token, url, self.options.deadline_s, known_unreachable, began=time.monotonic())
         self._enqueue(request)
         request.first_target = request.target
 
@@ -123,7 +136,7 @@ class Client:
         """Let a request wait for its host, or answer it where there is no host to ask."""
         try:
             request.target = _in_ascii(request.target)
-            host = _host_of(request.target)
+            host = host_of(request.target)
         except ValueError:
             self._answer(request, Response(None, ErrorClass.BAD_URL, None))
         else:
@@ -145,6 +158,8 @@ class Client:
         self._end_the_silent()
 
     def _start(self, host: str, request: _Request) -> None:
+        if host in self._closed and self._stays_closed(host, request):
+            return
         proxy = proxy_for(request.target, self._proxies)
         if proxy and not self.options.allow_private_hosts and names_private_host(request.target):
             self._queues.release(host)
@@ -154,6 +169,17 @@ class Client:
         transfer.begin(request.target, request.left_s, proxy)
         self._active[transfer.curl] = transfer, request, host
         self._multi.add_handle(transfer.curl)
+
+    def _stays_closed(self, host: str, request: _Request) -> bool:
+        """Answer a request for a host that wants a long rest, without asking; say whether it still does."""
+        until, error = self._closed[host]
+        if time.monotonic() >= until:
+            del self._closed[host]
+            return False
+        self._queues.release(host)
+        request.attempt -= 1
+        self._answer(request, Response(None, error, None))
+        return True
 
     def _end(self, curl: pycurl.Curl, code: int) -> None:
         transfer, request, host = self._active.pop(curl)
@@ -169,7 +195,7 @@ class Client:
         for curl, (transfer, request, host) in list(self._active.items()):
             if transfer.is_silent(now):
                 del self._active[curl]
-                response = transfer.silenced()
+                response = transfer.response(None)
                 self._multi.remove_handle(curl)  # Which closes the connection.
                 self._go_on(transfer, request, host, response)
 
@@ -177,11 +203,14 @@ class Client:
         """Follow a redirect, try again, or answer."""
         now = time.monotonic()
         request.left_s -= now - transfer.started
+        request.from_private |= response.from_private
         self._idle.append(transfer)
+        if response.wait_s:  # Said by the host, and meant for all that is wanted of it.
+            self._leave_alone(host, response, now)
         if response.redirect:
             self._redirect(request, response)
         elif response.error in RETRIED and request.attempt < self.options.attempts:
-            self._retry(request, host, response, now)
+            self._retry(request, response, now)
         else:
             self._answer(request, response)
         # Last, so that the host's next request does not overtake one that goes on.
@@ -199,16 +228,20 @@ class Client:
         else:
             self._enqueue(request, first=True)
 
-    def _retry(self, request: _Request, host: str, response: Response, now: float) -> None:
+    def _leave_alone(self, host: str, response: Response, now: float) -> None:
+        if response.wait_s > self.options.longest_wait_s:
+            self._closed[host] = now + response.wait_s, response.error
+        else:
+            self._queues.pause(host, now + response.wait_s)
+
+    def _retry(self, request: _Request, response: Response, now: float) -> None:
         wait_s = max(response.wait_s, self._backoff_s(request.attempt))
         if wait_s > self.options.longest_wait_s:
             self._answer(request, response)
             return
-        if response.wait_s:  # Said by the host, and meant for all that is wanted of it.
-            self._queues.pause(host, now + response.wait_s)
         request.target, request.redirects, request.left_s = request.first_target, 0, self.options.deadline_s
         request.attempt += 1
-        self._queues.add_later(_host_of(request.first_target), request, now + wait_s)
+        self._queues.add_later(host_of(request.first_target), request, now + wait_s)
 
     def _backoff_s(self, attempt: int) -> float:
         # The jitter keeps requests that failed together from coming back together; nothing depends on its value.
@@ -217,18 +250,19 @@ class Client:
     def _answer(self, request: _Request, response: Response) -> None:
         self.under_way -= 1
         seconds = time.monotonic() - request.began
-        answer = Answer(request.url, response.body, response.error, response.status, request.attempt, seconds)
+        answer = Answer(
+            url=request.url,
+            body=response.body,
+            error=response.error,
+            http_status=response.status,
+            attempts=request.attempt,
+            seconds=seconds,
+            opted_out=response.opted_out,
+            from_private=request.from_private,
+        )
         self._answers.append((request.token, answer))
-        self._watch_for_an_outage(request.url, response.error)
-
-    def _watch_for_an_outage(self, url: str, error: ErrorClass | None) -> None:
-        """Stop when nothing is reachable: this machine is offline then, and would use up every reserve."""
-        self._unreachable_in_a_row = self._unreachable_in_a_row + 1 if error in _UNREACHABLE else 0
-        if self._unreachable_in_a_row >= UNREACHABLE_IN_A_ROW:
-            raise ParleyError(
-                f"{UNREACHABLE_IN_A_ROW} URLs in a row could not be reached ({error}; the last is {url}). "
-                "Look to the network and run again: what is fetched already is kept."
-            )
+        if request.attempt:
+            self._outage.note(request.url, response.error, request.known_unreachable)
 
     def _wait(self, patience_s: float) -> None:
         """Wait until something can be done: bytes, a time-out of libcurl's, or a retry that is due."""
@@ -262,9 +296,16 @@ def _in_ascii(url: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def _host_of(url: str) -> str:
-    """Return host and port of a URL, which say whom a request is a burden to."""
+def host_of(url: str) -> str:
+    """Return whom a request for a URL is a burden to: the host, with its port where that is an unusual one.
+
+    Raises
+    ------
+    ValueError
+        When it names no host.
+    """
     parts = urlsplit(url)
     if not parts.hostname or any(not 0 < len(label) < 64 for label in parts.hostname.rstrip(".").split(".")):
         raise ValueError(f"{url} names no host")
-    return f"{parts.hostname}:{parts.port or parts.scheme}"
+    host = parts.hostname.rstrip(".")
+    return host if parts.port in _USUAL_PORTS else f"{host}:{parts.port}"

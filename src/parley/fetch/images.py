@@ -5,12 +5,14 @@ from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from parley.fetch.cache import Cache
 from parley.fetch.client import Client
 from parley.fetch.judge import judged
 from parley.fetch.local import LocalFiles
 from parley.fetch.options import FetchOptions
+from parley.fetch.outage import UNREACHABLE
 from parley.fetch.outcomes import NOT_KEPT, TRANSIENT, Answer, ErrorClass, Tried, Verdict
 from parley.fetch.reserves import Candidate
 from parley.web import is_web_url
@@ -18,6 +20,12 @@ from parley.web import is_web_url
 _LOOK_AGAIN_S = 0.01
 # Decoding runs outside Python's lock; more threads than this only take turns.
 _MOST_JUDGES = 8
+
+
+class _ToAsk(NamedTuple):
+    """What a judge says of a candidate that has to be asked for."""
+
+    known_unreachable: bool
 
 
 class Images:
@@ -39,12 +47,12 @@ class Images:
 
     def __init__(self, cache_folder: str | Path, root: str | Path | None, options: FetchOptions) -> None:
         self._options = options
-        self._cache = Cache(cache_folder, options.max_bytes, options.obey_robots_tag)
+        self._cache = Cache(cache_folder, options)
         self._local = LocalFiles(root, options.max_bytes) if root is not None else None
         self._client = Client(options)
         judges = min(len(os.sched_getaffinity(0)) + 2, options.threads, _MOST_JUDGES)
         self._pool = ThreadPoolExecutor(judges, thread_name_prefix="judge")
-        self._judged: SimpleQueue[tuple[Hashable, Candidate, Future[Tried | None]]] = SimpleQueue()
+        self._judged: SimpleQueue[tuple[Hashable, Candidate, Future[Tried | _ToAsk]]] = SimpleQueue()
         self._judging = 0
         self._asked: dict[Hashable, tuple[Hashable, Candidate]] = {}
         self._ready: list[tuple[Hashable, Tried]] = []
@@ -90,27 +98,27 @@ class Images:
         self._client.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _ask(self, token: Hashable, candidate: Candidate) -> None:
+    def _ask(self, token: Hashable, candidate: Candidate, known_unreachable: bool = False) -> None:
         self._asked[token] = token, candidate
-        self._client.ask(candidate[1], token)
+        self._client.ask(candidate[1], token, known_unreachable)
 
     def _submit(self, token: Hashable, candidate: Candidate, answer: Answer | None) -> None:
         self._judging += 1
         future = self._pool.submit(self._look, candidate, answer)
         future.add_done_callback(lambda done: self._judged.put((token, candidate, done)))
 
-    def _look(self, candidate: Candidate, answer: Answer | None) -> Tried | None:
-        """Judge a candidate; None where it has to be asked for."""
+    def _look(self, candidate: Candidate, answer: Answer | None) -> Tried | _ToAsk:
+        """Judge a candidate, or say that it has to be asked for."""
         key, url = candidate
         if answer is not None:
-            if answer.error not in NOT_KEPT:
+            if answer.attempts and answer.error not in NOT_KEPT:
                 self._cache.store(key, answer)
         elif not is_web_url(url):
             answer = self._read(url)
         else:
             answer = self._cache.load(key)
             if answer is None or (answer.error in TRANSIENT and self._options.retry_failed):
-                return None
+                return _ToAsk(answer is not None and answer.error in UNREACHABLE)
         return judged(answer, key, self._options)
 
     def _collect(self) -> None:
@@ -123,11 +131,11 @@ class Images:
                 return
             wait = False
             self._judging -= 1
-            tried = done.result()
-            if tried is None:
-                self._ask(token, candidate)
+            found = done.result()
+            if isinstance(found, _ToAsk):
+                self._ask(token, candidate, found.known_unreachable)
             else:
-                self._ready.append((token, tried))
+                self._ready.append((token, found))
 
     def _read(self, entry: str) -> Answer:
         if self._local is None:

@@ -9,6 +9,7 @@ from PIL import Image
 from parley.fetch.hostile import is_hostile
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import Answer, ErrorClass, Tried, Verdict
+from parley.fetch.room import Room
 from parley.images import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_LOOKED_AT_BYTES = 512
+# Turned to RGB, an image takes up to 16 bytes a pixel on the way: this is 800 MB, for all threads together.
+_PIXELS_AT_ONCE = Room(50_000_000)
 _USUAL_FAILURES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 # What `to_rgb` leaves as it is, or nearly: decoding alone says that it can be used.
 _PLAIN_MODES = ("RGB", "L")
@@ -90,7 +93,8 @@ def _judge_image(body: bytes, options: FetchOptions) -> Verdict:
         if refused := kinds_of(image, options.refuse):
             return found._replace(error=ErrorClass(refused[0]))
         if options.verify == "decode":
-            _decode(image)
+            with _PIXELS_AT_ONCE.taken(width * height):
+                _decode(image)
             # A PNG may say how to turn it behind its pixels.
             if "rotated" in options.refuse and image.format == "PNG" and kinds_of(image, ["rotated"]):
                 return found._replace(error=ErrorClass.ROTATED)

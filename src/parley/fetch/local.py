@@ -1,6 +1,7 @@
 """Images that lie on this machine: files and members of tars, below one root and nowhere else."""
 
 import os
+import stat
 import tarfile
 import threading
 from pathlib import Path
@@ -33,7 +34,8 @@ class LocalFiles:
             return self._read(entry)
         except (FileNotFoundError, NotADirectoryError):
             return Answer(entry, error=ErrorClass.MISSING)
-        except (OSError, tarfile.TarError, ValueError):  # ValueError: a path with a NUL in it.
+        # ValueError: a path with a NUL in it. RuntimeError: links that lead round in a circle.
+        except (OSError, tarfile.TarError, ValueError, RuntimeError):
             return Answer(entry, error=ErrorClass.UNREADABLE)
 
     def _read(self, entry: str) -> Answer:
@@ -41,13 +43,16 @@ class LocalFiles:
         path = (self._root / (name + mark[:-1])).resolve()
         if not path.is_relative_to(self._root):
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # A pipe would be waited for.
+            return Answer(entry, error=ErrorClass.UNREADABLE)
         if mark:
             place = self._index_of(path).get(member)
             if place is None:
                 return Answer(entry, error=ErrorClass.MISSING)
             offset, size = place
         else:
-            offset, size = 0, path.stat().st_size
+            offset, size = 0, found.st_size
         if size > self._max_bytes:
             return Answer(entry, error=ErrorClass.TOO_LARGE)
         with path.open("rb") as stream:

@@ -93,6 +93,11 @@ class FetchOptions:
                 findings.add(f"fetch.{field.name} is {value}; it must be {'at least' if not least else 'above'} 0.")
         if self.verify not in VERIFY:
             findings.add(f"fetch.verify is {self.verify!r}; it must be one of {', '.join(VERIFY)}.")
+        if not (self.contact.isascii() and self.contact.isprintable()):
+            findings.add(
+                f"fetch.contact is {self.contact!r}; it goes into a header of HTTP, which takes ASCII letters, digits "
+                "and signs. Name an address of mail or of a page."
+            )
         for kind in self.refuse:
             if kind not in REFUSABLE:
                 findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")

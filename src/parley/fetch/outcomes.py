@@ -79,7 +79,7 @@ TRANSIENT = frozenset(
 """Failures that a later run asks about again."""
 
 NOT_KEPT = frozenset({ErrorClass.PRIVATE_ADDRESS})
-"""What is no answer of the URL's, and left out of the cache: no request was made."""
+"""What is this side's doing and no answer of the URL's, and left out of the cache."""
 
 RETRIED = frozenset(
     {
@@ -110,9 +110,13 @@ class Answer:
     http_status
         The last status, or None where no response came (and for local entries).
     attempts
-        Requests made, redirects not counted.
+        Requests made, redirects not counted; 0 where a rest that the host asked for forbade it.
     seconds
         Time from the first request to the end of the last, waits included; 0 for local entries.
+    opted_out
+        Whether the server asked, by X-Robots-Tag, not to take the image.
+    from_private
+        Whether the answer, or a redirect to it, came from an address that is not public.
     """
 
     url: str
@@ -121,6 +125,8 @@ class Answer:
     http_status: int | None = None
     attempts: int = 1
     seconds: float = 0.0
+    opted_out: bool = False
+    from_private: bool = False
 
 
 class Verdict(NamedTuple):

@@ -70,17 +70,11 @@ def pack_class(name: str, tried: Sequence[Tried], body_of: BodyOf, folder: str |
         When an image's bytes are no longer those that were judged, or the disk is full.
     """
     tar, manifest = Path(folder) / f"{name}.tar", Path(folder) / f"{name}.tsv"
-    try:
-        for path in (tar, manifest):
-            remove_leftovers(path)
-        with written_aside(tar) as aside:
-            _write_tar(aside, [image for image in tried if image.is_ok], body_of)
-        write_table(manifest, MANIFEST_COLUMNS, (image.manifest_row() for image in tried))
-    except OSError as error:
-        raise ParleyError(
-            f"Class {name!r} cannot be packed into {folder} ({error.strerror or error}). Make room, or see to its "
-            "permissions, and run again: what is fetched already is kept and not asked for again."
-        ) from error
+    for path in (tar, manifest):
+        remove_leftovers(path)
+    with written_aside(tar) as aside:
+        _write_tar(aside, [image for image in tried if image.is_ok], body_of)
+    write_table(manifest, MANIFEST_COLUMNS, (image.manifest_row() for image in tried))
 
 
 def _write_tar(path: Path, images: Sequence[Tried], body_of: BodyOf) -> None:

@@ -1,8 +1,10 @@
 """What a response's status and headers mean for whoever wants an image."""
 
 import email.utils
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote, urljoin
 
 from parley.fetch.outcomes import ErrorClass
 
@@ -18,8 +20,12 @@ _STATUS_ERRORS = {
     429: ErrorClass.RATE_LIMITED,
     451: ErrorClass.FORBIDDEN,
 }
+_IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
 _OPT_OUTS = frozenset({"noai", "noimageai"})
 _OUR_NAMES = frozenset({"parley", "*"})
+# Directives with a value, which stands behind a colon as those for one robot stand behind its name.
+_WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
+_ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
 
 
 def status_error(status: int) -> ErrorClass | None:
@@ -46,24 +52,39 @@ def wait_asked_for(headers: Mapping[str, list[str]]) -> float:
         return float(value)
     try:
         date = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max((date - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, OverflowError):  # Nothing, or a date of no calendar.
         return 0.0
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max((date - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def opts_out(headers: Mapping[str, list[str]]) -> bool:
     """Say whether `X-Robots-Tag` keeps the image from being used to train models.
 
     A value is a row of directives with commas; one may stand behind the name of the robot that it
-    and those after it are for, as in ``otherbot: noai, noindex``.
+    and those after it are for, as in ``otherbot: noai, noindex``. Some directives have values of
+    their own, in which a colon or a comma says nothing about robots.
     """
     for value in headers.get("x-robots-tag", ()):
         is_meant = True
-        for directive in value.lower().split(","):
-            name, colon, rest = directive.rpartition(":")
-            if colon:
-                is_meant = name.strip() in _OUR_NAMES
-            if is_meant and rest.strip() in _OPT_OUTS:
+        for directive in re.split("[,;]", value.lower()):
+            name, colon, rest = (part.strip() for part in directive.partition(":"))
+            if colon and name not in _WITH_VALUES and _ROBOT_NAME.fullmatch(name):
+                is_meant, name = name in _OUR_NAMES, rest
+            if is_meant and name in _OPT_OUTS:
                 return True
     return False
+
+
+def redirect_of(headers: Mapping[str, list[str]], url: str) -> str:
+    """Return the absolute address that `Location` sends whoever asked for a URL to; empty without one.
+
+    What may not stand in an address is percent-encoded, byte by byte.
+    """
+    location = headers.get("location", [""])[-1]
+    if not location:
+        return ""
+    try:
+        return urljoin(url, quote(location.encode("latin-1"), safe=_IN_A_URL))
+    except ValueError:  # Brackets around no address.
+        return location

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import certifi
 import pycurl
 
-from parley.fetch.addresses import is_public
+from parley.fetch.addresses import is_public, names_private_host
 from parley.fetch.options import FetchOptions
 from parley.fetch.outcomes import ErrorClass
-from parley.fetch.responses import REDIRECTS, headers_of, opts_out, status_error, wait_asked_for
+from parley.fetch.responses import REDIRECTS, headers_of, opts_out, redirect_of, status_error, wait_asked_for
 from parley.web import user_agent
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Response(NamedTuple):
     """As the server asks; 0 where it does not."""
     redirect: str = ""
     """Where it sends us to, as an absolute address."""
+    opted_out: bool = False
+    from_private: bool = False
 
 
 class Transfer:
@@ -87,6 +89,7 @@ class Transfer:
         self._is_private = False
         # A proxy is this machine's own choice, and may well be at a private address.
         self._through_proxy = bool(proxy)
+        self._url = url
         self.started = self._touched = time.monotonic()
         self._deadline = self.started + left_s
         self.curl.setopt(pycurl.URL, url)
@@ -100,29 +103,35 @@ class Transfer:
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME)
         return bool(connected) and now - max(self._touched, self.started + connected) > self._options.read_timeout_s
 
-    def silenced(self) -> Response:
-        """Return what a GET gave that was ended for its silence."""
-        return Response(None, ErrorClass.READ_TIMEOUT, self._status())
-
-    def response(self, code: int) -> Response:
+    def response(self, code: int | None) -> Response:
         """Return what a GET gave.
+
+        What the status says holds whatever became of the body behind it.
 
         Parameters
         ----------
         code
-            How libcurl ended it; 0 where it went well.
+            How libcurl ended it: 0 where it went well; None where it was ended for its silence.
         """
         status = self._status()
         headers = headers_of(self._lines)
-        if status in REDIRECTS and not code and (target := self.curl.getinfo(pycurl.REDIRECT_URL)):
-            return Response(None, None, status, redirect=target)
+        opted_out, private = opts_out(headers), self._came_from_private()
+        if status in REDIRECTS and (target := redirect_of(headers, self._url)):
+            return Response(None, None, status, redirect=target, from_private=private)
         if status is not None and (error := status_error(status)) is not None:
-            return Response(None, error, status, wait_asked_for(headers))
-        if code:
-            return Response(None, self._error_of(code), status)
-        if self._options.obey_robots_tag and opts_out(headers):
-            return Response(None, ErrorClass.OPTED_OUT, status)
-        return Response(b"".join(self._pieces), None, status)
+            return Response(None, error, status, wait_asked_for(headers), from_private=private)
+        if code is None or code:
+            error = ErrorClass.READ_TIMEOUT if code is None else self._error_of(code)
+            return Response(None, error, status, from_private=private)
+        if opted_out and self._options.obey_robots_tag:
+            return Response(None, ErrorClass.OPTED_OUT, status, opted_out=True, from_private=private)
+        return Response(b"".join(self._pieces), None, status, opted_out=opted_out, from_private=private)
+
+    def _came_from_private(self) -> bool:
+        if self._through_proxy:  # Which alone knows what it connected to.
+            return names_private_host(self._url)
+        address = self.curl.getinfo(pycurl.PRIMARY_IP)
+        return bool(address) and not is_public(address)
 
     def _status(self) -> int | None:
         return self.curl.getinfo(pycurl.RESPONSE_CODE) or None
@@ -171,6 +180,8 @@ def _settings(options: FetchOptions) -> dict[int, Any]:
     return {
         pycurl.NOSIGNAL: 1,
         pycurl.PROTOCOLS: web_only,
+        # Who needs no proxy is decided before; libcurl reads the environment in another way.
+        pycurl.NOPROXY: "",
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.USERAGENT: user_agent(options.contact),

@@ -32,6 +32,14 @@ class Looks:
         found = find_copies(hashes, [image.part for image in known], self.bits)
         return {known[place].sha256: known[like] for place, like in found.items()}
 
+    def is_copy(self, image: Image, others: Iterable[Image]) -> bool:
+        """Say whether an image looks like one of others that is of another part."""
+        if image.key not in self.hashes:
+            return False
+        near = [self.hashes[one.key] for one in others if one.part != image.part and one.key in self.hashes]
+        distances = np.bitwise_count(np.array(near, np.uint64) ^ np.uint64(self.hashes[image.key]))
+        return bool((distances <= self.bits).any())
+
 
 def take_out_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Repeated]:
     """Reject images whose bytes come under too many different URLs; return these bytes, the most frequent first.
@@ -58,14 +66,16 @@ def assign(classes: Sequence[ClassOutcome], looks: Looks | None) -> None:
 
     Of equal bytes the lowest key keeps them, and of equal keys (one URL in two classes) the lower label.
     With `looks`, the images left are then gone through by key, and one that looks like another part's is
-    left out. Each part is filled from what it has left, by rank.
+    left out. Each part is filled from what it has left, by rank. A part that is short then takes back what
+    it gave way to an image that is nobody's but a spare.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
         if image.key < holders.setdefault(image.sha256, image).key:
             holders[image.sha256] = image
     copies = looks.copies(holders.values()) if looks is not None else {}
-    for part in (part for one in classes for part in one.parts.values()):
+    parts = [part for one in classes for part in one.parts.values()]
+    for part in parts:
         part.kept, part.losses = [], []
         for image in part.images:
             holder = holders[image.sha256]
@@ -75,6 +85,27 @@ def assign(classes: Sequence[ClassOutcome], looks: Looks | None) -> None:
                 part.losses.append(Loss(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
             elif part.is_short:
                 part.kept.append(image)
+    _take_back(parts, looks)
+
+
+def _take_back(parts: Sequence[PartOutcome], looks: Looks | None) -> None:
+    """Let short parts keep what they gave way with to spares that no part needs."""
+    short = [part for part in parts if part.is_short and part.losses]
+    if not short:
+        return
+    kept = {image.sha256: image for part in parts for image in part.kept}
+    for part in short:
+        for loss in list(part.losses):
+            image = loss.image
+            if image.sha256 in kept or (looks is not None and looks.is_copy(image, kept.values())):
+                continue
+            part.losses.remove(loss)
+            part.kept.append(image)
+            kept[image.sha256] = image
+            if not part.is_short:
+                break
+        ranks = {image.key: rank for rank, image in enumerate(part.images)}
+        part.kept.sort(key=lambda image: ranks[image.key])
 
 
 def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> None:
