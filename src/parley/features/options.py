@@ -67,7 +67,7 @@ class FeatureOptions:
     map_dtype
         How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹.
     autocast
-        The type the network computes in where torch finds it safe, for GPUs; ``none`` is float32
+        The type the network computes in where torch finds it safe; ``none`` is float32
         throughout. Other numbers, so kept apart from those of float32.
     """
 
