@@ -1,26 +1,10 @@
 """Reruns do what is needed and nothing else: a tiny experiment, then one edit after another."""
 
 import pytest
+from tiny_runs import TINY, write_classes
 
 pytestmark = pytest.mark.slow
 
-TINY = {
-    "classes": "tiny.tsv",
-    "source": {"kind": "world", "world": {"images_per_class": 10, "size_px": 64}},
-    "split": {"in": {"train": 6, "dev": 2, "test": 2}, "out": {"ood": 3}},
-    "fetch": {"margin": 0},
-    "features": {
-        "backbone": "resnet18",
-        "weights": "random",
-        "preprocessing": "custom",
-        "custom": {"size": 64},
-        "layers": ["pooled"],
-    },
-    "game": {"message_bits": 4, "max_exchanges": 2},
-    "training": {"steps": 6, "batch_size": 8, "dev_every": 3, "first_checkpoint": 3},
-    "seeds": [1, 2],
-    "evaluation": {"k": 1},
-}
 # What runs anew when a module changes, apart from what follows from it by its outputs.
 USERS = {
     "src/parley/settle.py": {"settle"},
@@ -40,9 +24,7 @@ USERS = {
 @pytest.fixture(scope="module")
 def tiny(project):
     """The tiny experiment, run once."""
-    rows = (project.folder / "config/classes/world.tsv").read_text().splitlines()
-    chosen = [row for row in rows[1:] if "\tin\t" in row][:4] + [row for row in rows[1:] if "\tout\t" in row][:2]
-    (project.folder / "tiny.tsv").write_text("\n".join([rows[0], *chosen]) + "\n")
+    write_classes(project.folder)
     config = project.write_config("tiny", **TINY)
     project.snakemake("--cores", "2", config=config)
     return config
