@@ -1,5 +1,7 @@
 """Checkpoints: everything a run needs to go on or to be judged, in one file that is safe to load."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,8 +41,36 @@ class Checkpoint(NamedTuple):
 
 def save_checkpoint(path: str | Path, moment: Checkpoint) -> None:
     """Write a checkpoint atomically."""
+    save_values(path, values_of(moment))
+
+
+def save_values(path: str | Path, values: dict[str, Any]) -> None:
+    """Write tensors and plain values atomically; the same bytes for the same values, whatever the file's name."""
+    content = io.BytesIO()  # torch would write a file's name into it, and calls a full disk by no name of its own.
+    torch.save(_interned(values), content)
+    with written_aside(path) as aside:
+        aside.write_bytes(content.getbuffer())
+
+
+def _interned(value: Any) -> Any:
+    """Return equal values in which equal strings are one object.
+
+    A pickle refers back to objects that it has seen, so that values read from a file would else be
+    written as other bytes than those made anew.
+    """
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_interned(key): _interned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_interned(each) for each in value]
+    return value
+
+
+def values_of(moment: Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint as tensors and plain values."""
     scales = [moment.standardizer.features, moment.standardizer.context]
-    values = {
+    return {
         "format": FORMAT,
         "game": as_mapping(moment.game),
         "training": as_mapping(moment.training),
@@ -52,12 +82,21 @@ def save_checkpoint(path: str | Path, moment: Checkpoint) -> None:
         "agents": {name: network.state_dict() for name, network in moment.agents._asdict().items()},
         "optimizers": moment.optimizers,
     }
-    with written_aside(path) as aside:
-        torch.save(values, aside)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint; nothing but tensors and plain values is unpickled.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, damaged, or not a checkpoint of this kind.
+    """
+    return moment_of(read_values(path), path)
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """Read the values of a checkpoint's file; nothing but tensors and plain values is unpickled.
 
     Raises
     ------
@@ -76,6 +115,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
+    return values
+
+
+def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
+    """Return the checkpoint that a file's values are.
+
+    Raises
+    ------
+    ParleyError
+        When they lack something.
+    """
     game = GameSettings.from_mapping(values["game"])
     sizes = Sizes(*values["sizes"])
     agents = make_agents(game, sizes.feature, sizes.word, values["seed"], sizes.context)

@@ -15,4 +15,5 @@ with stage(snakemake):
         snakemake.input.descriptions,
         snakemake.input.words,
         Path(snakemake.output.log).parent,
+        snakemake.params.code,
     )

@@ -1,0 +1,46 @@
+"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<identity>]`."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from parley.errors import ParleyError
+from parley.game.payloads import Descriptions, Images
+from parley.game.settings import GameSettings, TrainingSettings
+from parley.parts import Candidates, Part
+from parley.training import prepare, train_run
+
+TINY = GameSettings(message_bits=6, max_exchanges=3)
+
+
+def easy(classes=4, per_class=12, channels=16, seed=0):
+    """Classes that lie far apart, with random descriptions."""
+    draw = torch.Generator().manual_seed(seed)
+    prototypes = 3 * torch.randn(classes, channels, generator=draw)
+    targets = torch.arange(classes).repeat_interleave(per_class)
+
+    def part():
+        features = prototypes[targets] + torch.randn(len(targets), channels, generator=draw)
+        return Part(Images(features), targets, [f"{row:032x}" for row in range(len(targets))])
+
+    labels = [f"c{label}" for label in range(classes)]
+    return part(), part(), Candidates(labels, Descriptions(0.4 * torch.randn(classes, 20, generator=draw)))
+
+
+def run(folder, steps=12, seed=1, game=TINY, identity="", **options):
+    training = TrainingSettings(
+        **{"batch_size": 16, "learning_rate": 1e-3, "dev_every": 4, "first_checkpoint": 4, **options, "steps": steps}
+    )
+    train, dev, candidates = easy()
+    train_run(prepare(train, dev, candidates, game), game, training, seed, 2, folder, identity)
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    try:
+        run(Path(sys.argv[1]), int(sys.argv[2]), identity=[*sys.argv[3:], ""][0])
+    except ParleyError as error:
+        sys.exit(str(error))

@@ -1,0 +1,140 @@
+"""Runs that are interrupted go on where they were, and come to the same in the end."""
+
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from easy_runs import run
+
+from parley.checkpoints import load_checkpoint
+from parley.errors import ParleyError
+from parley.unfinished import FOLDER
+
+SCRIPT = Path(__file__).with_name("easy_runs.py")
+
+
+def start(folder, steps):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(folder), str(steps)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def left_by(folder):
+    """What a run leaves, times aside: the bytes of its checkpoints by name, and its log."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    untimed = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints").iterdir())}, untimed
+
+
+def undisturbed(folder, steps):
+    process = start(folder, steps)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    return left_by(folder)
+
+
+def log_of(folder):
+    path = folder / FOLDER / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_for_lines(folder, more, process):
+    """Wait until the run has logged so many lines more; say whether it still runs."""
+    before, until = len(log_of(folder)), time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < until:
+        if len(log_of(folder)) >= before + more:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_comes_to_the_same_bytes(tmp_path):
+    steps, chance = 600, random.Random(5)
+    expected = undisturbed(tmp_path / "undisturbed", steps)
+    folder, kills = tmp_path / "killed", 0
+    while not (folder / "metrics.jsonl").exists():
+        process = start(folder, steps)
+        if wait_for_lines(folder, chance.randrange(20, 160), process):
+            time.sleep(chance.uniform(0, 0.02))
+            process.kill()
+            kills += 1
+        process.communicate(timeout=60)
+        assert kills < 60
+    assert kills >= 3
+    assert left_by(folder) == expected
+    assert not (folder / FOLDER).exists()
+
+
+def test_sigterm_saves_and_ends_with_a_sentence(tmp_path):
+    expected = undisturbed(tmp_path / "undisturbed", 300)
+    folder = tmp_path / "stopped"
+    process = start(folder, 300)
+    assert wait_for_lines(folder, 30, process)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Training of seed 1 was asked to stop (SIGTERM) and is saved at step" in told
+    assert "Traceback" not in told
+    step = load_checkpoint(folder / FOLDER / "last.pt").step
+    assert f"saved at step {step} of 300" in told
+    assert undisturbed(folder, 300) == expected
+
+
+def interrupted(folder, monkeypatch, **options):
+    """Leave a run as a process leaves it that dies after 8 of 12 steps."""
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("parley.unfinished.Unfinished.finish", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, **options)
+    assert not (folder / "metrics.jsonl").exists()
+
+
+def test_other_settings_inputs_or_code_start_again(tmp_path, monkeypatch, caplog):
+    run(tmp_path / "undisturbed", seed=2)
+    interrupted(tmp_path / "run", monkeypatch, seed=1, identity="one")
+    with caplog.at_level(logging.INFO):
+        run(tmp_path / "run", seed=2, identity="other")
+    assert "it starts again" in caplog.text
+    assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "checkpoint gone"])
+def test_what_is_damaged_is_told_and_the_run_starts_again(tmp_path, monkeypatch, caplog, damage):
+    run(tmp_path / "undisturbed")
+    interrupted(tmp_path / "run", monkeypatch)
+    last = tmp_path / "run" / FOLDER / "last.pt"
+    if damage == "checkpoint gone":
+        next((tmp_path / "run" / FOLDER / "checkpoints").iterdir()).unlink()
+    elif damage == "foreign":
+        torch.save({"format": 1}, last)
+    else:
+        last.write_bytes(last.read_bytes()[:1000] if damage == "cut" else b"")
+    with caplog.at_level(logging.INFO):
+        run(tmp_path / "run")
+    assert "starts again" in caplog.text
+    assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(tmp_path, small_disk):
+    run(tmp_path / "undisturbed")
+    small_disk.mount(tmp_path / "disk", 3_000_000)
+    with pytest.raises(ParleyError, match=r"cannot be written \(No space left on device\)"):
+        run(tmp_path / "disk" / "run")
+    small_disk.make_room(tmp_path / "disk")
+    run(tmp_path / "disk" / "run")
+    assert left_by(tmp_path / "disk" / "run") == left_by(tmp_path / "undisturbed")
