@@ -1,5 +1,6 @@
 """What tests of all kinds share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 from hypothesis import settings
 from small_disks import SmallDisks
 from web_servers import WebServer, image_server
+
+# What the tests compute is small: on more threads it takes longer, and sums round by how many there are.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A machine busy with other work is no failure of what is tested.
 settings.register_profile("parley", deadline=None)

@@ -9,8 +9,9 @@ import torch
 from parley.errors import ParleyError
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings, TrainingSettings
+from parley.lesson import prepare
 from parley.parts import Candidates, Part
-from parley.training import prepare, train_run
+from parley.training import train_runs
 
 TINY = GameSettings(message_bits=6, max_exchanges=3)
 
@@ -34,7 +35,7 @@ def run(folder, steps=12, seed=1, game=TINY, identity="", **options):
         **{"batch_size": 16, "learning_rate": 1e-3, "dev_every": 4, "first_checkpoint": 4, **options, "steps": steps}
     )
     train, dev, candidates = easy()
-    train_run(prepare(train, dev, candidates, game), game, training, seed, 2, folder, identity)
+    train_runs(prepare(train, dev, candidates, game), game, training, [seed], 2, [folder], identity)
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 

@@ -48,7 +48,7 @@ def test_a_comment_or_a_docstring_changes_nothing(package):
     ("module", "changed", "unchanged"),
     [
         ("game/objective.py", ["train_run"], ["evaluate_run", "split", "extract_features", "select_checkpoint"]),
-        ("game/exchange.py", ["train_run", "evaluate_run", "extract_messages"], ["split", "build_descriptions"]),
+        ("game/conversation.py", ["train_run", "evaluate_run", "extract_messages"], ["split", "build_descriptions"]),
         ("splits.py", ["split", "settle"], ["train_run", "extract_features", "embed_words"]),
         ("wordnet.py", ["build_descriptions"], ["embed_words", "train_run", "settle"]),
         ("world/drawing.py", ["draw_world"], ["train_run", "settle"]),

@@ -59,7 +59,7 @@ def test_the_size_of_batches_changes_nothing(preset):
     features = torch.randn(*((13, 4, 7) if attention else (13, 7)), generator=draw)
     images = Images(features, torch.randn(13, 5, generator=draw) if attention else None)
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
-    agents = make_agents(game, 7, 8, seed=1, context_size=5)
+    agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
     places = torch.arange(13) % 6
     whole, pieces = (play(agents, images, places, descriptions, game, size).dialogue for size in (13, 4))
     for one, other in zip(whole, pieces, strict=True):

@@ -21,7 +21,7 @@ IDS = [3, 1, 4, 15, 9, 2]
 def said(tmp_path):
     game = GameSettings(message_bits=BITS, max_exchanges=EXCHANGES)
     draw = torch.Generator().manual_seed(4)
-    agents = make_agents(game, 11, 8, seed=2)
+    agents = make_agents(game, 11, 8, seeds=[2])
     places = torch.arange(IMAGES) % CANDIDATES
     images = Images(torch.randn(IMAGES, 11, generator=draw))
     played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3)

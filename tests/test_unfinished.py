@@ -13,7 +13,7 @@ import pytest
 import torch
 from easy_runs import run
 
-from parley.checkpoints import load_checkpoint
+from parley.checkpoints import read_values
 from parley.errors import ParleyError
 from parley.unfinished import FOLDER
 
@@ -86,7 +86,7 @@ def test_sigterm_saves_and_ends_with_a_sentence(tmp_path):
     assert process.returncode == 1
     assert "Training of seed 1 was asked to stop (SIGTERM) and is saved at step" in told
     assert "Traceback" not in told
-    step = load_checkpoint(folder / FOLDER / "last.pt").step
+    step = read_values(folder / FOLDER / "last.pt")["runs"][0]["step"]
     assert f"saved at step {step} of 300" in told
     assert undisturbed(folder, 300) == expected
 

@@ -13,7 +13,7 @@ from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
 from parley.standardization import Scale, Standardizer
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Sizes(NamedTuple):
@@ -25,7 +25,7 @@ class Sizes(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A moment of a run."""
+    """A moment of a run with one seed."""
 
     agents: Agents
     standardizer: Standardizer
@@ -36,7 +36,8 @@ class Checkpoint(NamedTuple):
     """Label ids of the in-domain candidates, in the order of the scores."""
     seed: int
     step: int
-    optimizers: list[dict[str, Any]]
+    optimiser: dict[str, Any]
+    """What the optimiser remembers."""
 
 
 def save_checkpoint(path: str | Path, moment: Checkpoint) -> None:
@@ -80,7 +81,7 @@ def values_of(moment: Checkpoint) -> dict[str, Any]:
         "step": moment.step,
         "scales": [None if scale is None else list(scale) for scale in scales],
         "agents": {name: network.state_dict() for name, network in moment.agents._asdict().items()},
-        "optimizers": moment.optimizers,
+        "optimiser": moment.optimiser,
     }
 
 
@@ -128,7 +129,7 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
     """
     game = GameSettings.from_mapping(values["game"])
     sizes = Sizes(*values["sizes"])
-    agents = make_agents(game, sizes.feature, sizes.word, values["seed"], sizes.context)
+    agents = make_agents(game, sizes.feature, sizes.word, [values["seed"]], sizes.context)
     for name, network in agents._asdict().items():
         network.load_state_dict(values["agents"][name])
     features, context = (None if scale is None else Scale(*scale) for scale in values["scales"])
@@ -143,5 +144,5 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
         values["candidate_ids"],
         values["seed"],
         values["step"],
-        values["optimizers"],
+        values["optimiser"],
     )

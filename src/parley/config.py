@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from parley.errors import Findings, ParleyError
+from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
 
@@ -45,13 +46,15 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
     findings = Findings()
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
-    for error in errors:
-        findings.extend(_sentences(error))
-    if not errors:
-        findings.extend(_contradictions(config))
+    findings.extend(complaints(config, schema) or _contradictions(config))
     findings.raise_if_any()
     return config
+
+
+def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each unknown key, missing key and wrong value."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    return [sentence for error in errors for sentence in _sentences(error)]
 
 
 def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
@@ -115,6 +118,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     for section, key in needed.get(source["kind"], []):
         if not source[section][key]:
             yield f"Config: source.kind is {source['kind']}, so source.{section}.{key} must be given."
+    for run in config["runs"]:
+        game = GameSettings(**{**config["game"], **run["game"]})
+        yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
     names = [run["name"] for run in config["runs"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two runs are called {name!r}; give each its own name."

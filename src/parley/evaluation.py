@@ -1,17 +1,20 @@
 """Playing a trained run on a part of the data, and counting what came out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from parley.game.agents import Agents
-from parley.game.exchange import exchange
-from parley.game.payloads import Descriptions, Dialogue, Images
+from parley.game.conversation import exchange
+from parley.game.draws import permutation, uniforms
+from parley.game.line import flips_needed
+from parley.game.payloads import Descriptions, Dialogue, Draws, Images
 from parley.game.settings import GameSettings
+from parley.metrics.hamming import mean_change
 from parley.metrics.ranking import accuracy, chance, nll_nats
-from parley.parts import Part
+from parley.parts import Maps, Part
 
 
 class Question(NamedTuple):
@@ -50,15 +53,17 @@ def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
     return asked
 
 
+class Takes(Protocol):
+    """Images that can be taken by their rows: in memory or on disk, standardised or not."""
+
+    def take(self, rows: Tensor) -> Images:
+        """Return the images of the given rows, float32."""
+
+
 def play(
-    agents: Agents,
-    images: Images,
-    places: Tensor,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
+    agents: Agents, images: Takes, places: Tensor, descriptions: Descriptions, game: GameSettings, batch_size: int
 ) -> Played:
-    """Let the agents talk about every image, with rounded bits and all T exchanges.
+    """Let the agents of one seed talk about every image, with rounded bits and all T exchanges.
 
     Parameters
     ----------
@@ -73,18 +78,36 @@ def play(
     game
         Settings.
     batch_size
-        Images at once; the result does not depend on it.
+        Images at once; the result does not depend on it, but where messages are shuffled.
     """
-    agents.train(False)
-    pieces = [exchange(agents, images.take(rows), descriptions, game) for rows in batches(len(places), batch_size)]
-    agents.train(True)
-    joined = Dialogue(*(torch.cat(column, 1) for column in zip(*pieces, strict=True)))
-    return Played(joined, places)
+    return play_all(agents, images, places, descriptions, game, batch_size)[0]
 
 
-def batches(count: int, batch_size: int) -> Iterator[Tensor]:
-    """Yield the row numbers of consecutive batches; the last may be short."""
-    yield from torch.arange(count).split(batch_size)
+def play_all(
+    agents: Agents, images: Takes, places: Tensor, descriptions: Descriptions, game: GameSettings, batch_size: int
+) -> list[Played]:
+    """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
+    count, seeds = len(places), agents.sender.hear.weight.shape[0]
+    # Shuffled messages come from the next image of the batch: images of one class, which lie side by side in
+    # a part, must not be neighbours there.
+    order = torch.arange(count) if game.shuffle == "none" else permutation(0, "shuffle", 0, count)
+    back, device = order.argsort(), agents.sender.hear.weight.device
+    pieces = []
+    for number, rows in enumerate(order.split(batch_size)):
+        batch = Images(*(None if part is None else part.to(device) for part in images.take(rows)))  # type: ignore[arg-type]
+        draws = _flips(game, seeds, number, len(rows), device)
+        said = exchange(agents.sender, agents.receiver, batch, descriptions, draws, sampled=False)
+        pieces.append(Dialogue(*(field.cpu() for field in said)))
+    joined = Dialogue(*(torch.cat(column, 2)[:, :, back] for column in zip(*pieces, strict=True)))
+    return [Played(joined.of(seed), places) for seed in range(seeds)]
+
+
+def _flips(game: GameSettings, seeds: int, batch: int, size: int, device: torch.device) -> Draws | None:
+    """Return the numbers by which bits are flipped in evaluation, the same for every seed and run."""
+    if not flips_needed(game, training=False):
+        return None
+    flips = uniforms([0], "flips in evaluation", batch, (game.max_exchanges, size, 2 * game.message_bits), device)
+    return Draws(None, flips.expand(seeds, -1, -1, -1))
 
 
 def ranks(scores: Tensor, places: Tensor) -> Tensor:
@@ -96,7 +119,7 @@ def ranks(scores: Tensor, places: Tensor) -> Tensor:
     return (scores >= own).sum(1)
 
 
-def score(played: Played, k: int) -> dict[str, Any]:
+def score(played: Played, k: int, nominal_batch: int | None = None) -> dict[str, Any]:
     """Count what came out of a part.
 
     Parameters
@@ -105,32 +128,46 @@ def score(played: Played, k: int) -> dict[str, Any]:
         The dialogues.
     k
         The K of accuracy@K; where there are fewer candidates, their number.
+    nominal_batch
+        The size of a batch, to count accuracies as the 2017 code did: a short last batch is divided by what a
+        full one holds. None counts the images that there are.
 
     Returns
     -------
     dict
         ``n``, ``candidates``, ``k``, accuracies with their chance, ``nll`` in nats, ``length`` in
-        exchanges, and ``length_original``: go-on bits, as the 2017 code counted.
+        exchanges, ``length_original``: go-on bits, as the 2017 code counted, and how many bits an agent's message
+        differs from its last, ``hamming_sender`` and ``hamming_receiver``.
     """
     dialogue, places = played
     final, targets = dialogue.final_scores.numpy(), places.numpy()
     candidates = final.shape[1]
-    k = min(k, candidates)
+    k, counted = min(k, candidates), 1.0
+    if nominal_batch is not None:
+        counted = len(places) / (-(-len(places) // nominal_batch) * nominal_batch)
     return {
         "n": len(places),
         "candidates": candidates,
         "k": k,
-        "accuracy@1": accuracy(final, targets),
+        "accuracy@1": counted * accuracy(final, targets),
         "chance@1": chance(1, candidates),
-        "accuracy@k": accuracy(final, targets, k),
+        "accuracy@k": counted * accuracy(final, targets, k),
         "chance@k": chance(k, candidates),
         "nll": float(nll_nats(final, targets).mean()),
         "length": dialogue.active.sum(0).double().mean().item(),
         "length_original": (dialogue.active * dialogue.go_on).sum(0).double().mean().item(),
+        "hamming_sender": mean_change(dialogue.sender_bits.numpy(), dialogue.active.numpy()),
+        "hamming_receiver": mean_change(dialogue.receiver_bits.numpy(), dialogue.active.numpy()),
     }
+
+
+def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
+    """Return what `score` divides a short last batch by: the 2017 code's count, or None for the right one."""
+    return batch_size if game.accuracy_count == "original" else None
 
 
 def shape_of(part: Part) -> tuple[int, int]:
     """Return the widths of features and context (1000, as ImageNet's logits, where there is none)."""
-    context = part.images.context
-    return part.images.features.shape[-1], 1000 if context is None else context.shape[-1]
+    images = part.images
+    width = images.rows.shape[1] if isinstance(images, Maps) else images.features.shape[-1]
+    return width, 1000 if images.context is None else images.context.shape[-1]

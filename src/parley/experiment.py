@@ -11,6 +11,9 @@ from parley.errors import Findings, ParleyError
 from parley.layout import Layout, layout_of
 from parley.options import network_options, source_options
 
+ROLES = ("pooled", "map", "logits")
+"""What features are stored as."""
+
 
 class Experiment(NamedTuple):
     """What the Snakefile knows of an experiment."""
@@ -47,6 +50,8 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
             findings.extend(check_ks(config["evaluation"], Counter(one.domain for one in classes)))
     except ParleyError as error:
         findings.extend(error.findings)
+    if (other := config["descriptions"]["evaluation"]) and not Path(other).is_file():
+        findings.add(f"Config: descriptions.evaluation is {other}, which is no file; check the path.")
     try:
         features = network_options(config["features"])
     except ParleyError as error:
@@ -70,6 +75,9 @@ def needed_layers(config: Config) -> dict[str, Sequence[str]]:
     """Return the layers that each run needs, by the run's name."""
     needed: dict[str, Sequence[str]] = {}
     for run in config["runs"]:
-        preset = {**config["game"], **run["game"]}["preset"]
-        needed[run["name"]] = ("map", "logits") if preset.endswith("Attention") else ("pooled",)
+        game = {**config["game"], **run["game"]}
+        attends = game["preset"].endswith("Attention")
+        seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
+        # A layer by another name is a dataset's, which the parts have or not.
+        needed[run["name"]] = [layer for layer in (seen, "logits" if attends else seen) if layer in ROLES]
     return needed

@@ -10,16 +10,36 @@ from torch import Tensor
 
 from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
-from parley.features.storage import read_features
+from parley.features.rows import Rows
+from parley.features.storage import open_features, read_features
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
 from parley.wordvectors import description_matrix, description_tensor, read_words
 
 
+class Maps(NamedTuple):
+    """The feature maps of N images, as they are stored; what a batch needs of them becomes cells."""
+
+    rows: Rows
+    """``[N, C, h, w]``."""
+    context: Tensor
+    """``[N, Z]``: the logits."""
+    mean: Tensor | None = None
+    sd: Tensor | None = None
+    """``[C]`` each: the scale on which cells are given, where they are not given as they are."""
+
+    def take(self, rows: Tensor) -> Images:
+        """Return the images of the given rows: cells ``[..., L, C]`` and context."""
+        cells = self.rows.take(rows).flatten(-2).mT
+        if self.mean is not None and self.sd is not None:
+            cells = (cells - self.mean).div_(self.sd)
+        return Images(cells.contiguous(), self.context[rows])
+
+
 class Part(NamedTuple):
     """The N images of a part."""
 
-    images: Images
+    images: Images | Maps
     targets: Tensor
     """``[N]`` int64 label ids."""
     keys: list[str]
@@ -43,15 +63,27 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
         With visual attention the feature map is loaded as cells ``[N, L, C]``, with the logits as
         context; otherwise the pooled vector ``[N, C]``.
     """
+    layer = layer_of(game)
     if game.visual_attention:
-        maps = read_features(path, "map")
-        cells = maps.features.reshape(*maps.features.shape[:2], -1).transpose(0, 2, 1)
-        images = Images(_tensor(cells), _tensor(read_features(path, "logits").features))
-        rows = maps
-    else:
-        rows = read_features(path, "pooled")
-        images = Images(_tensor(rows.features))
-    return Part(images, torch.from_numpy(rows.targets.astype(np.int64)), list(rows.keys))
+        maps, targets, keys = open_features(path, layer)
+        if len(maps.shape) != 4:
+            raise ParleyError(f"{path}: {layer} has no cells to attend to; set game.image_layer to a feature map.")
+        images: Images | Maps = Maps(maps, _tensor(read_features(path, "logits").features))
+        return Part(images, torch.from_numpy(targets), keys)
+    vectors = read_features(path, layer)
+    if vectors.features.ndim != 2:
+        raise ParleyError(
+            f"{path}: {layer} is a feature map, which only a Sender with visual attention can look at; "
+            "set game.image_layer to a vector such as pooled or logits, or game.preset to one with Attention."
+        )
+    return Part(Images(_tensor(vectors.features)), torch.from_numpy(vectors.targets), list(vectors.keys))
+
+
+def layer_of(game: GameSettings) -> str:
+    """Return what the Sender looks at: a layer's role, or a dataset's name."""
+    if game.image_layer != "auto":
+        return game.image_layer
+    return "map" if game.visual_attention else "pooled"
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -54,7 +54,11 @@ def evaluate(
     """
     moment = load_checkpoint(checkpoint)
     results = {
-        answer.question.name: evaluation.score(answer.played, ks[answer.question.part in UNSEEN_PARTS])
+        answer.question.name: evaluation.score(
+            answer.played,
+            ks[answer.question.part in UNSEEN_PARTS],
+            evaluation.nominal_batch(moment.game, moment.training.dev_batch_size),
+        )
         for answer in answers(moment, parts, descriptions, words)
     }
     for name, result in results.items():

@@ -43,7 +43,7 @@ def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]
         findings += check_wordnet(config["descriptions"]["wordnet"])
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
-    if "train_run" in stages and config["source"]["kind"] != "features":
+    if any(stage.startswith("train_run") for stage in stages) and config["source"]["kind"] != "features":
         findings += _check_layers(config)
     return findings
 

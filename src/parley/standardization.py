@@ -1,11 +1,13 @@
 """Shifting and scaling features by what the train part looks like."""
 
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import torch
 from torch import Tensor
 
+from parley.features.rows import Rows
 from parley.game.payloads import Images
+from parley.parts import Maps
 
 
 class Scale(NamedTuple):
@@ -25,15 +27,24 @@ class Standardizer(NamedTuple):
     features: Scale
     context: Scale | None = None
 
-    def apply(self, images: Images) -> Images:
-        """Return the images on the train part's scale."""
+    @overload
+    def apply(self, images: Images) -> Images: ...
+    @overload
+    def apply(self, images: Maps) -> Maps: ...
+    @overload
+    def apply(self, images: Images | Maps) -> Images | Maps: ...
+    def apply(self, images: Images | Maps) -> Images | Maps:
+        """Return the images on the train part's scale; of maps, each batch is put on it when it is taken."""
         context = images.context
         if context is not None and self.context is not None:
             context = self.context.apply(context)
+        if isinstance(images, Maps):
+            assert context is not None  # maps have one
+            return images._replace(context=context, mean=self.features.mean, sd=self.features.sd)
         return Images(self.features.apply(images.features), context)
 
 
-def fit(images: Images, mode: str) -> Standardizer:
+def fit(images: Images | Maps, mode: str) -> Standardizer:
     """Fit the scales on the train part.
 
     Parameters
@@ -43,15 +54,37 @@ def fit(images: Images, mode: str) -> Standardizer:
     mode
         ``train``: by mean and standard deviation; ``none``: leaves features as they are.
     """
-    return Standardizer(
-        _fit_scale(images.features, mode), None if images.context is None else _fit_scale(images.context, mode)
-    )
+    scale = _fit_maps(images.rows, mode) if isinstance(images, Maps) else _fit_scale(images.features, mode)
+    return Standardizer(scale, None if images.context is None else _fit_scale(images.context, mode))
 
 
 def _fit_scale(values: Tensor, mode: str) -> Scale:
     if mode == "none":
-        return Scale(values.new_zeros(values.shape[-1]), values.new_ones(values.shape[-1]))
+        return _no_scale(values.shape[-1])
     rows = values.reshape(-1, values.shape[-1])
-    sd = rows.std(0, correction=0)
+    return _scale(rows.mean(0), rows.std(0, correction=0))
+
+
+def _fit_maps(rows: Rows, mode: str) -> Scale:
+    """Fit the scale of maps ``[N, C, h, w]``, which need not fit into memory, in two passes."""
+    channels = rows.shape[1]
+    if mode == "none":
+        return _no_scale(channels)
+    count = rows.shape[0] * rows.shape[2] * rows.shape[3]
+    total = torch.zeros(channels, dtype=torch.float64)
+    for piece in rows.pieces():
+        total += piece.sum((0, 2, 3), dtype=torch.float64)
+    mean = total / count
+    squares = torch.zeros(channels, dtype=torch.float64)
+    for piece in rows.pieces():
+        squares += (piece - mean[:, None, None]).square().sum((0, 2, 3))
+    return _scale(mean.float(), (squares / count).sqrt().float())
+
+
+def _no_scale(channels: int) -> Scale:
+    return Scale(torch.zeros(channels), torch.ones(channels))
+
+
+def _scale(mean: Tensor, sd: Tensor) -> Scale:
     # A channel that never varies says nothing; divided by 1 it becomes 0 instead of infinite.
-    return Scale(rows.mean(0), torch.where(sd > 0, sd, torch.ones_like(sd)))
+    return Scale(mean, torch.where(sd > 0, sd, torch.ones_like(sd)))

@@ -1,136 +1,92 @@
-"""Training one run: a configuration and a seed."""
+"""Training runs of one configuration: a seed alone, or several side by side in one process."""
 
-import json
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from parley import evaluation
-from parley.checkpoints import Checkpoint, Sizes
 from parley.errors import ParleyError
+from parley.evaluation import Played
 from parley.files import digest_of, sha256_of, write_json
-from parley.game.agents import make_agents
-from parley.game.draws import permutation, uniforms
-from parley.game.exchange import exchange, replay
-from parley.game.objective import Losses, losses
-from parley.game.payloads import Descriptions, Dialogue, Images
+from parley.game.draws import permutation
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
+from parley.lesson import Lesson, prepare
+from parley.parts import load_candidates, load_part
 from parley.progress import Progress
-from parley.standardization import Standardizer, fit
+from parley.trainer import Counted, Trainer
+from parley.trainlog import Clock, Log
+from parley.transcripts import sample_dialogues
 from parley.unfinished import Saved, Unfinished, asked_to_stop
 
+logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
 """Lines of train means between two dev evaluations."""
 SAVED_EVERY_S = 30.0
 """Longest time that a kill can cost, but for the step under way, in seconds."""
-OPTIMIZERS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
-
-
-class Lesson(NamedTuple):
-    """What a run learns from: standardised parts with targets as places among the candidates."""
-
-    train_images: Images
-    train_places: Tensor
-    dev_images: Images
-    dev_places: Tensor
-    descriptions: Descriptions
-    candidate_ids: list[int]
-    standardizer: Standardizer
-    sizes: Sizes
 
 
 def train_from_files(
-    run: Mapping[str, Any], parts: Mapping[str, str], descriptions: str, words: str, folder: str | Path, code: str = ""
+    runs: Sequence[Mapping[str, Any]],
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    folders: Sequence[str | Path],
+    code: str = "",
+    dev_descriptions: str | None = None,
 ) -> None:
-    """Train a run with one seed and leave its log, checkpoints and `config.json` in its folder.
+    """Train runs that differ in their seed alone; each leaves its log, checkpoints and `config.json` in its folder.
 
     Parameters
     ----------
-    run
-        ``experiment, run, seed, k, game, training``.
+    runs
+        ``experiment, run, seed, k, game, training`` of each.
     parts
         Paths of the train and dev parts.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
-    folder
-        The run's folder. A run that was interrupted there goes on where it was.
+    folders
+        The runs' folders. Runs that were interrupted there go on where they were.
     code
-        Digest of the code; a run that was interrupted under another starts again.
+        Digest of the code; runs that were interrupted under another start again.
+    dev_descriptions
+        Path of the descriptions that are read in evaluation, where they are others.
     """
-    game = GameSettings.from_mapping(run["game"])
-    training = TrainingSettings.from_mapping(run["training"])
+    game = GameSettings.from_mapping(runs[0]["game"])
+    training = TrainingSettings.from_mapping(runs[0]["training"])
     lesson = prepare(
         load_part(parts["train"], game),
         load_part(parts["dev"], game),
         load_candidates(descriptions, words, game),
         game,
-        run["k"],
+        runs[0]["k"],
+        load_candidates(dev_descriptions, words, game) if dev_descriptions else None,
     )
-    inputs = [sha256_of(path) for path in (parts["train"], parts["dev"], descriptions, words)]
-    identity = digest_of([dict(run), inputs, code])
-    train_run(lesson, game, training, run["seed"], run["k"], folder, identity)
-    write_json(Path(folder) / "config.json", dict(run))
+    read = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
+    identity = digest_of([[dict(run) for run in runs], [sha256_of(path) for path in read], code])
+    train_runs(lesson, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
+    for run, folder in zip(runs, folders, strict=True):
+        write_json(Path(folder) / "config.json", dict(run))
 
 
-def prepare(train: Part, dev: Part, candidates: Candidates, game: GameSettings, k: int = 1) -> Lesson:
-    """Fit the standardisation on the train part and apply it; the candidates are the train part's classes.
-
-    Parameters
-    ----------
-    train, dev
-        The parts.
-    candidates
-        Every described class.
-    game
-        Settings.
-    k
-        The K of accuracy@K, which must leave something to be wrong about.
-
-    Raises
-    ------
-    ParleyError
-        When the parts and the descriptions do not fit together.
-    """
-    if not len(train.targets):
-        raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
-    ids = train.targets.unique().tolist()
-    refuse_undescribed(ids, candidates, "The train part")
-    if k > len(ids):
-        raise ParleyError(
-            f"evaluation.k is {k}, but the train part has {len(ids)} classes; set it to {len(ids)} or less."
-        )
-    standardizer = fit(train.images, game.standardize)
-    width, context_width = evaluation.shape_of(train)
-    return Lesson(
-        standardizer.apply(train.images),
-        places_of(train.targets, ids, "The train part"),
-        standardizer.apply(dev.images),
-        places_of(dev.targets, ids, "The dev part"),
-        candidates.descriptions.take(torch.tensor(ids)),
-        ids,
-        standardizer,
-        Sizes(width, candidates.descriptions.vectors.shape[-1], context_width),
-    )
-
-
-def train_run(
+def train_runs(
     lesson: Lesson,
     game: GameSettings,
     training: TrainingSettings,
-    seed: int,
+    seeds: Sequence[int],
     k: int,
-    folder: str | Path,
+    folders: Sequence[str | Path],
     identity: str = "",
 ) -> None:
-    """Train a run and leave `metrics.jsonl` and `checkpoints/` in its folder.
+    """Train a run a seed, side by side, and leave `metrics.jsonl` and `checkpoints/` in each one's folder.
 
-    What it needs to go on is saved at every dev evaluation, every half minute, and on SIGTERM; a run that
-    was interrupted goes on from there, and comes to what it would have come to undisturbed, bit for bit.
+    What they need to go on is saved at every dev evaluation, every half minute, and on SIGTERM; runs that
+    were interrupted go on from there, and come to what they would have come to undisturbed, bit for bit.
 
     Parameters
     ----------
@@ -138,12 +94,12 @@ def train_run(
         From `prepare`.
     game, training
         Settings.
-    seed
-        Decides initial weights, order of images and every draw.
+    seeds
+        Each decides its run's initial weights, order of images and every draw.
     k
         The K of the accuracy@K that is logged.
-    folder
-        The run's folder.
+    folders
+        The runs' folders.
     identity
         Tells settings, inputs and code; what was interrupted under another does not count.
 
@@ -152,194 +108,135 @@ def train_run(
     ParleyError
         When a loss is no longer finite, the train part is smaller than a batch, or SIGTERM came.
     """
-    folder = Path(folder)
-    trainer = Trainer(lesson, game, training, seed)
-    unfinished = Unfinished(folder, identity)
-    with Progress(f"train {folder.parent.name}/{seed}", training.steps, "step") as progress, asked_to_stop() as stop:
-        _teach(trainer, k, unfinished, progress, stop)
+    torch.use_deterministic_algorithms(training.deterministic)
+    trainer = Trainer(lesson, game, training, seeds)
+    unfinished = Unfinished(folders, identity)
+    first = Path(folders[0])
+    name = f"train {first.parent.name}/{','.join(map(str, seeds))}"
+    with Progress(name, training.steps, "step") as progress, asked_to_stop() as stop:
+        boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
+        _Course(trainer, k, unfinished, boards).take(progress, stop)
     unfinished.finish()
 
 
-def _teach(trainer: "Trainer", k: int, unfinished: Unfinished, progress: Progress, stop: Callable[[], bool]) -> None:
-    """Take the steps that are left, and log, evaluate and save on the way."""
-    training = trainer.training
-    saved = unfinished.load()
-    done = trainer.go_back_to(saved.moment) if saved is not None else 0
-    progress.advance(done)
-    window, kept = (list(saved.window), list(saved.kept)) if saved is not None else ([], [])
-    with Log(unfinished.log, saved) as log:
+class _Course:
+    """The steps of several runs, with what is logged, examined, kept and saved on the way."""
+
+    def __init__(self, trainer: Trainer, k: int, unfinished: Unfinished, boards: Sequence[Path | None]) -> None:
+        self.trainer, self.training, self.k, self.unfinished = trainer, trainer.training, k, unfinished
+        saved = unfinished.load()
+        self.done = trainer.go_back_to(saved.moments) if saved is not None else 0
+        self.window = list(saved.window) if saved is not None else []
+        self.kept = [list(steps) for steps in saved.kept] if saved is not None else [[] for _ in trainer.seeds]
+        self.clock = Clock(saved.seconds if saved is not None else 0.0)
+        lines = saved.lines if saved is not None else [[] for _ in trainer.seeds]
+        self.logs = [
+            Log(path, self.clock, known, board)
+            for path, known, board in zip(unfinished.logs, lines, boards, strict=True)
+        ]
+        self.per_epoch = batches_per_epoch(len(trainer.lesson.train_places), trainer.training)
+        epochs = self.training.dev_unit == "epochs"
+        self.dev_every = self.training.dev_every * (self.per_epoch if epochs else 1)
+
+    def take(self, progress: Progress, stop: Callable[[], bool]) -> None:
+        """Take the steps that are left."""
+        progress.advance(self.done)
         saved_at = time.monotonic()
-        for step, rows in enumerate(_batches(len(trainer.lesson.train_places), training, trainer.seed, done), done + 1):
-            window.append(trainer.learn(step, rows))
-            last = step == training.steps
-            if last or step % max(training.dev_every // LINES_PER_DEV, 1) == 0:
-                log.write("train", step, _means(window))
-                window = []
-            note = ""
-            if examined := last or step % training.dev_every == 0:
-                result = trainer.examine(k)
-                log.write("dev", step, result)
-                note = f"dev accuracy@1 {result['accuracy@1']:.3f}, length {result['length']:.1f}"
-                if step >= min(training.first_checkpoint, training.steps):
-                    unfinished.keep(trainer.moment(step))
-                    kept.append(step)
-            progress.advance(note=note)
-            asked = stop()
-            if asked or examined or time.monotonic() - saved_at > SAVED_EVERY_S:
-                unfinished.save(Saved(trainer.moment(step), log.lines, window, kept, log.seconds))
-                saved_at = time.monotonic()
-            if asked and not last:
-                raise ParleyError(
-                    f"Training of seed {trainer.seed} was asked to stop (SIGTERM) and is saved at step {step} of "
-                    f"{training.steps}; run again, and it goes on from there."
-                )
+        with ExitStack() as open_logs:
+            for log in self.logs:
+                open_logs.enter_context(log)
+            for step in range(self.done + 1, self.training.steps + 1):
+                if not self._ongoing():
+                    break
+                rows = _rows(self.trainer, self.per_epoch, step)
+                self.window.append(self.trainer.learn(step, rows))
+                last = step == self.training.steps
+                if last or step % max(self.dev_every // LINES_PER_DEV, 1) == 0:
+                    self._write_means(step)
+                examined = last or step % self.dev_every == 0
+                progress.advance(note=self._examine(step) if examined else "")
+                asked = stop()
+                if asked or examined or time.monotonic() - saved_at > SAVED_EVERY_S:
+                    self._save(step)
+                    saved_at = time.monotonic()
+                if asked and not last:
+                    raise ParleyError(self._told(step))
 
+    def _ongoing(self) -> list[int]:
+        """Return the places of the runs that have not stopped early."""
+        patience = self.training.patience
+        return [place for place, log in enumerate(self.logs) if not log.best_is_old(patience)]
 
-class Trainer:
-    """The four networks of a run with their optimisers.
-
-    Parameters
-    ----------
-    lesson
-        What they learn from.
-    game, training
-        Settings.
-    seed
-        The run's seed.
-    """
-
-    def __init__(self, lesson: Lesson, game: GameSettings, training: TrainingSettings, seed: int) -> None:
-        self.lesson, self.game, self.training, self.seed = lesson, game, training, seed
-        self.agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, seed, lesson.sizes.context)
-        self.optimizers = [_optimizer(network, training) for network in self.agents]
-
-    def go_back_to(self, moment: Checkpoint) -> int:
-        """Take over what a checkpoint of this run holds, and return its step."""
-        for network, before in zip(self.agents, moment.agents, strict=True):
-            network.load_state_dict(before.state_dict())
-        for optimizer, state in zip(self.optimizers, moment.optimizers, strict=True):
-            optimizer.load_state_dict(state)
-        return moment.step
-
-    def learn(self, step: int, rows: Tensor) -> dict[str, float]:
-        """Learn from one batch, the given rows of the train part, and return its means."""
-        lesson, game = self.lesson, self.game
-        images, places = lesson.train_images.take(rows), lesson.train_places[rows]
-        drawn = uniforms(self.seed, "bits", step, (game.max_exchanges, len(rows), 2 * game.message_bits + 1))
-        dialogue = exchange(self.agents, images, lesson.descriptions, game, drawn, until_all_stop=True)
-        replayed = replay(self.agents, images, lesson.descriptions, dialogue, game)
-        found = losses(self.agents, replayed, dialogue, places, game, self.training)
-        # No network's loss reaches another's parameters, so one pass backward serves all four.
-        total = found.sender + found.receiver + found.sender_baseline + found.receiver_baseline
-        if not torch.isfinite(total):
+    def _write_means(self, step: int) -> None:
+        """Write a line of each run's means since the last."""
+        means = torch.stack(self.window).mean(0).cpu()
+        self.window = []
+        lost = [
+            seed
+            for seed, finite in zip(self.trainer.seeds, means.isfinite().all(0).tolist(), strict=True)
+            if not finite
+        ]
+        if lost:
             raise ParleyError(
-                f"The loss of seed {self.seed} is no longer finite at step {step}; "
+                f"The loss of seed {', '.join(map(str, lost))} is no longer finite at step {step}; "
                 "lower training.learning_rate or set game.standardize to train."
             )
-        total.backward()
-        for network, optimizer in zip(self.agents, self.optimizers, strict=True):
-            nn.utils.clip_grad_norm_(network.parameters(), self.training.gradient_clip)
-            optimizer.step()
-            optimizer.zero_grad()
-        return _summary(found, dialogue, places)
+        for place in self._ongoing():
+            self.logs[place].write("train", step, dict(zip(Counted.names(), means[:, place].tolist(), strict=True)))
 
-    def examine(self, k: int) -> dict[str, Any]:
-        """Play the dev part and return what `evaluation.score` counts."""
-        lesson = self.lesson
-        played = evaluation.play(
-            self.agents,
-            lesson.dev_images,
-            lesson.dev_places,
-            lesson.descriptions,
-            self.game,
-            self.training.dev_batch_size,
+    def _examine(self, step: int) -> str:
+        """Evaluate on the dev part, keep checkpoints, and return a note for the progress."""
+        results = self.trainer.examine(self.k)
+        for place in self._ongoing():
+            self.logs[place].write("dev", step, results[place][1])
+            if step >= min(self.training.first_checkpoint, self.training.steps):
+                self.unfinished.keep(place, self.trainer.moment(place, step))
+                self.kept[place].append(step)
+        self._show_samples(step, results[0][0])
+        shown = [result for _, result in results]
+        accuracy, length = (sum(result[name] for result in shown) / len(shown) for name in ("accuracy@1", "length"))
+        return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
+
+    def _show_samples(self, step: int, played: Played) -> None:
+        """Write some of the first run's dialogues about the dev part to the log, the same images each time."""
+        if self.training.samples:
+            lesson, count = self.trainer.lesson, len(played.places)
+            rows = permutation(0, "samples", 0, count)[: self.training.samples].tolist()
+            text = sample_dialogues(played.dialogue, played.places, lesson.labels, rows)
+            logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
+
+    def _save(self, step: int) -> None:
+        moments = [self.trainer.moment(place, step) for place in range(len(self.trainer.seeds))]
+        lines = [log.lines for log in self.logs]
+        self.unfinished.save(Saved(moments, lines, self.window, self.kept, self.clock.seconds))
+
+    def _told(self, step: int) -> str:
+        seeds = ", ".join(map(str, self.trainer.seeds))
+        return (
+            f"Training of seed {seeds} was asked to stop (SIGTERM) and is saved at step {step} of "
+            f"{self.training.steps}; run again, and it goes on from there."
         )
-        return evaluation.score(played, k)
-
-    def moment(self, step: int) -> Checkpoint:
-        """Return all that a checkpoint keeps."""
-        return Checkpoint(
-            self.agents,
-            self.lesson.standardizer,
-            self.game,
-            self.training,
-            self.lesson.sizes,
-            self.lesson.candidate_ids,
-            self.seed,
-            step,
-            [optimizer.state_dict() for optimizer in self.optimizers],
-        )
 
 
-class Log:
-    """Writes `metrics.jsonl`, an object a line, and flushes it so that it can be watched.
-
-    Parameters
-    ----------
-    path
-        Where to write.
-    saved
-        Where the run was, with the lines so far; None where it begins.
-    """
-
-    def __init__(self, path: Path, saved: Saved | None) -> None:
-        self.lines: list[str] = list(saved.lines) if saved is not None else []
-        self._started = time.monotonic() - (saved.seconds if saved is not None else 0.0)
-        self._stream = path.open("w", encoding="utf-8")
-        self._stream.writelines(line + "\n" for line in self.lines)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    @property
-    def seconds(self) -> float:
-        """Time since training began, interruptions left out."""
-        return time.monotonic() - self._started
-
-    def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
-        """Write one line, with the seconds since training began."""
-        row = {"kind": kind, "step": step, "seconds": round(self.seconds, 3), **values}
-        self.lines.append(json.dumps(row, allow_nan=False))
-        self._stream.write(self.lines[-1] + "\n")
-        self._stream.flush()
-
-
-def _batches(count: int, training: TrainingSettings, seed: int, done: int = 0) -> Iterator[Tensor]:
-    """Yield row numbers, a batch a step not yet done; what a step gets depends on the seed and the step alone."""
-    per_epoch = count // training.batch_size
-    if per_epoch == 0:
+def batches_per_epoch(images: int, training: TrainingSettings) -> int:
+    """Return the number of batches in an epoch; the short last one is dropped."""
+    if images < training.batch_size:
         raise ParleyError(
-            f"The train part has {count} images, fewer than a batch of {training.batch_size}; "
+            f"The train part has {images} images, fewer than a batch of {training.batch_size}; "
             "lower training.batch_size or raise the counts of `split`."
         )
-    for step in range(done, training.steps):
-        epoch, place = divmod(step, per_epoch)
-        if place == 0 or step == done:
-            order = permutation(seed, "order", epoch, count)
-        yield order[place * training.batch_size :][: training.batch_size]
+    return images // training.batch_size
 
 
-def _optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
-    kind: Any = OPTIMIZERS[training.optimizer]
-    optimizer: torch.optim.Optimizer = kind(network.parameters(), lr=training.learning_rate)
-    return optimizer
+@lru_cache(maxsize=1024)
+def _order(seed: int, epoch: int, images: int) -> Tensor:
+    """Return a seed's order of the train part in an epoch; remembered for the length of it."""
+    return permutation(seed, "order", epoch, images)
 
 
-def _summary(found: Losses, dialogue: Dialogue, places: Tensor) -> dict[str, float]:
-    return {
-        "loss_sender": found.sender.item(),
-        "loss_receiver": found.receiver.item(),
-        "loss_sender_baseline": found.sender_baseline.item(),
-        "loss_receiver_baseline": found.receiver_baseline.item(),
-        "nll": found.nll.mean().item(),
-        "reward": found.reward.mean().item(),
-        "accuracy@1": (evaluation.ranks(dialogue.final_scores, places) <= 1).float().mean().item(),
-        "length": dialogue.active.sum(0).mean().item(),
-    }
-
-
-def _means(window: list[dict[str, float]]) -> dict[str, float]:
-    return {name: sum(row[name] for row in window) / len(window) for name in window[0]}
+def _rows(trainer: Trainer, per_epoch: int, step: int) -> Tensor:
+    """Return the rows ``[S, B]`` of a step, counted from 1; what it gets depends on the seed and the step alone."""
+    epoch, place = divmod(step - 1, per_epoch)
+    size = trainer.training.batch_size
+    orders = [_order(seed, epoch, len(trainer.lesson.train_places)) for seed in trainer.seeds]
+    return torch.stack([order[place * size :][:size] for order in orders])

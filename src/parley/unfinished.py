@@ -1,7 +1,8 @@
-"""A run under way: what it needs to go on where it was, should its process end before it does.
+"""Runs under way: what they need to go on where they were, should their process end before they do.
 
-It lies in a folder of its own beside the run's files, and is no output of any rule: Snakemake deletes
-the outputs of a job that failed. When the run is done, what it leaves is moved to its place.
+It lies in a folder of its own beside each run's files, and is no output of any rule: Snakemake deletes
+the outputs of a job that failed. When the runs are done, what they leave is moved to its place. Runs that
+share a process are saved together, beside the first.
 """
 
 import contextlib
@@ -9,10 +10,12 @@ import logging
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
+
+from torch import Tensor
 
 from parley.checkpoints import Checkpoint, moment_of, read_values, save_checkpoint, save_values, values_of
 from parley.errors import ParleyError
@@ -23,97 +26,97 @@ FOLDER = ".unfinished"
 
 
 class Saved(NamedTuple):
-    """Where a run was.
+    """Where runs were; lists have an entry a run."""
 
-    Attributes
-    ----------
-    moment
-        Networks, optimisers and step.
-    lines
-        The log so far.
-    window
-        What was counted of each step since the last line of the train part.
-    kept
-        Steps whose checkpoints are there to choose from.
-    seconds
-        Time that training took so far.
-    """
-
-    moment: Checkpoint
-    lines: list[str]
-    window: list[dict[str, float]]
-    kept: list[int]
+    moments: list[Checkpoint]
+    """Networks, optimiser and step."""
+    lines: list[list[str]]
+    """The log so far."""
+    window: list[Tensor]
+    """What was counted of each step since the last line of the train part, ``[counts, S]`` each."""
+    kept: list[list[int]]
+    """Steps whose checkpoints are there to choose from."""
     seconds: float
+    """Time that training took so far."""
 
 
 class Unfinished:
-    """The folder of a run under way.
+    """The folders of runs under way.
 
     Parameters
     ----------
-    folder
-        The run's folder.
+    folders
+        The runs' folders.
     identity
         Tells what is trained, on what, by what code: with another, what is there does not count.
     """
 
-    def __init__(self, folder: str | Path, identity: str) -> None:
-        self._run, self._identity = Path(folder), identity
-        self._folder = self._run / FOLDER
-        self._last = self._folder / "last.pt"
-        self._checkpoints = self._folder / "checkpoints"
-        self.log = self._folder / "metrics.jsonl"
-        """Where the log is written while the run goes on."""
+    def __init__(self, folders: Sequence[str | Path], identity: str) -> None:
+        self._runs, self._identity = [Path(folder) for folder in folders], identity
+        self._folders = [run / FOLDER for run in self._runs]
+        self._last = self._folders[0] / "last.pt"
+        self.logs = [folder / "metrics.jsonl" for folder in self._folders]
+        """Where the logs are written while the runs go on."""
 
     def load(self) -> Saved | None:
-        """Return where the run was, or None where it begins."""
+        """Return where the runs were, or None where they begin."""
         if not self._last.exists():
             self._start_afresh()
             return None
         try:
             values = read_values(self._last)
-            saved = Saved(
-                moment_of(values, self._last), *(values[name] for name in ("lines", "window", "kept", "seconds"))
-            )
+            moments = [moment_of(one, self._last) for one in values["runs"]]
+            saved = Saved(moments, *(values[name] for name in ("lines", "window", "kept", "seconds")))
         except (ParleyError, KeyError) as error:
             logger.warning("%s cannot be gone on from (%s); the run starts again.", self._last, error)
             self._start_afresh()
             return None
-        if values["identity"] != self._identity or not all(self._checkpoint(step).exists() for step in saved.kept):
+        if values["identity"] != self._identity or not self._has_all(saved):
             logger.info("The run's settings, inputs or code are others than when it was interrupted; it starts again.")
             self._start_afresh()
             return None
-        for path in self._checkpoints.iterdir():  # Written after the last save, or half written.
-            if path not in {self._checkpoint(step) for step in saved.kept}:
-                path.unlink()
-        logger.info("The run was interrupted at step %d and goes on from there.", saved.moment.step)
+        self._remove_later(saved)
+        logger.info("The run was interrupted at step %d and goes on from there.", saved.moments[0].step)
         return saved
 
+    def _has_all(self, saved: Saved) -> bool:
+        return all(self._checkpoint(run, step).exists() for run, steps in enumerate(saved.kept) for step in steps)
+
+    def _remove_later(self, saved: Saved) -> None:
+        """Remove checkpoints written after the last save, or half written."""
+        for run, steps in enumerate(saved.kept):
+            known = {self._checkpoint(run, step) for step in steps}
+            for path in (self._folders[run] / "checkpoints").iterdir():
+                if path not in known:
+                    path.unlink()
+
     def save(self, saved: Saved) -> None:
-        """Remember where the run is, in place of where it was."""
+        """Remember where the runs are, in place of where they were."""
         remove_leftovers(self._last)
         extra = saved._asdict()
-        del extra["moment"]
-        save_values(self._last, {**values_of(saved.moment), **extra, "identity": self._identity})
+        runs = [values_of(moment) for moment in extra.pop("moments")]
+        save_values(self._last, {"format": runs[0]["format"], "runs": runs, **extra, "identity": self._identity})
 
-    def keep(self, moment: Checkpoint) -> None:
-        """Keep a checkpoint to choose from."""
-        save_checkpoint(self._checkpoint(moment.step), moment)
+    def keep(self, run: int, moment: Checkpoint) -> None:
+        """Keep a run's checkpoint to choose from."""
+        save_checkpoint(self._checkpoint(run, moment.step), moment)
 
     def finish(self) -> None:
-        """Move what the run leaves to its place: `checkpoints/` and `metrics.jsonl`."""
-        final = self._run / "checkpoints"
-        shutil.rmtree(final, ignore_errors=True)
-        self._checkpoints.replace(final)
-        self.log.replace(self._run / self.log.name)
-        shutil.rmtree(self._folder)
+        """Move what the runs leave to its place: `checkpoints/` and `metrics.jsonl`; the first run's last."""
+        for run, folder, log in reversed(list(zip(self._runs, self._folders, self.logs, strict=True))):
+            final = run / "checkpoints"
+            shutil.rmtree(final, ignore_errors=True)
+            (folder / "checkpoints").replace(final)
+            log.replace(run / log.name)
+            shutil.rmtree(folder)
 
-    def _checkpoint(self, step: int) -> Path:
-        return self._checkpoints / f"{step:08d}.pt"
+    def _checkpoint(self, run: int, step: int) -> Path:
+        return self._folders[run] / "checkpoints" / f"{step:08d}.pt"
 
     def _start_afresh(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._checkpoints.mkdir(parents=True)
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder / "checkpoints").mkdir(parents=True)
 
 
 @contextlib.contextmanager

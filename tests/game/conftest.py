@@ -4,14 +4,19 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.payloads import Descriptions, Images
+from parley.game.conversation import exchange
+from parley.game.learning import talk
+from parley.game.objective import Entropies
+from parley.game.payloads import Descriptions, Draws, Images
 from parley.game.settings import GameSettings
+
+ENTROPIES = Entropies(0.01, 0.01, 0.08)
 
 
 class SmallGame:
     """A batch of made-up images and descriptions with agents to talk about them."""
 
-    def __init__(self, batch=6, candidates=5, channels=7, cells=4, word_size=8, words=3, **options):
+    def __init__(self, batch=6, candidates=5, channels=7, cells=4, word_size=8, words=3, seeds=(1,), **options):
         sizes = {"message_bits": 3, "max_exchanges": 4, "sender_hidden": 9, "receiver_hidden": 10}
         self.settings = GameSettings(**{**sizes, **options})
         draw = torch.Generator().manual_seed(2)
@@ -29,10 +34,30 @@ class SmallGame:
         tokens = tokens * is_word[..., None]
         self.descriptions = Descriptions(tokens.mean(1), tokens, is_word)
         self.targets = torch.arange(batch) % candidates
-        agents = make_agents(self.settings, channels, word_size, seed=1, context_size=11)
-        self.agents = type(agents)(*(network.double() for network in agents))
+        self.agents = make_agents(self.settings, channels, word_size, seeds, context_size=11).to(torch.float64)
         shape = (self.settings.max_exchanges, batch, 2 * self.settings.message_bits + 1)
         self.uniforms = torch.rand(shape, generator=draw, dtype=torch.float64)
+        flips = torch.rand(*shape[:2], shape[2] - 1, generator=draw, dtype=torch.float64)
+        self.flips = flips if self.settings.flip_sender or self.settings.flip_receiver else None
+
+    def draws(self):
+        """The random numbers of a batch, the same for every seed."""
+        seeds = self.agents.sender.hear.weight.shape[0]
+        return Draws(
+            *(None if part is None else part.expand(seeds, *part.shape) for part in (self.uniforms, self.flips))
+        )
+
+    def dialogue(self, sampled=True, images=None, draws=None):
+        """One seed's dialogue, all exchanges."""
+        draws = draws or (self.draws() if sampled else None)
+        agents = self.agents
+        return exchange(agents.sender, agents.receiver, images or self.images, self.descriptions, draws).of(0)
+
+    def learn(self, entropies=ENTROPIES, **how):
+        """A batch talked about, with its losses."""
+        seeds = self.agents.sender.hear.weight.shape[0]
+        targets = self.targets.expand(seeds, -1)
+        return talk(self.agents, self.images, self.descriptions, targets, self.draws(), self.settings, entropies, **how)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ IMAGES, CANDIDATES, IDS = 37, 6, [3, 1, 4, 15, 9, 2]
 def test_the_numbers_agree(tmp_path, preset):
     game = GameSettings(preset=preset, message_bits=5, max_exchanges=4)
     draw = torch.Generator().manual_seed(4)
-    agents = make_agents(game, 11, 8, seed=2)
+    agents = make_agents(game, 11, 8, seeds=[2])
     images = Images(torch.randn(IMAGES, 11, generator=draw))
     places = torch.arange(IMAGES) % CANDIDATES
     played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10)

@@ -157,13 +157,39 @@ def run_name(wildcards):
     }
 
 
-def run_config(wildcards):
-    """All that decides a run with one seed, as its config.json shows it."""
-    return {
-        **run_name(wildcards),
-        "k": CONFIG["evaluation"]["k"],
-        **run_settings(CONFIG, wildcards.run),
-    }
+def seed_groups():
+    """The seeds that each training job takes; "{seed}" alone where a job takes one, whichever."""
+    size = CONFIG["seeds_per_job"]
+    if size == 1:
+        return [["{seed}"]]
+    seeds = [str(seed) for seed in SEEDS]
+    groups = [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    return [["{seed}"]] if max(map(len, groups)) == 1 else groups
+
+
+def files_of_seeds(name, seeds):
+    """Paths, with the run as a wildcard, of a file of each of some seeds."""
+    return [LAYOUT.result(f"runs/{{run}}/{seed}/{name}") for seed in seeds]
+
+
+def run_configs(seeds):
+    """A function of the wildcards: all that decides a run with each of some seeds, as their config.json show it."""
+
+    def configs(wildcards):
+        numbers = [wildcards.seed] if seeds == ["{seed}"] else seeds
+        about = {"experiment": LAYOUT.experiment, "run": wildcards.run}
+        rest = {
+            "k": CONFIG["evaluation"]["k"],
+            **run_settings(CONFIG, wildcards.run),
+        }
+        return [{**about, "seed": int(number), **rest} for number in numbers]
+
+    return configs
+
+
+def other_descriptions():
+    """Path of the descriptions read in evaluation, where they are others than in training."""
+    return CONFIG["descriptions"]["evaluation"] or []
 
 
 def both_ks():
@@ -181,6 +207,21 @@ def run_memory_mb(wildcards):
     # 512 channels of 8 x 8 cells in float32, the largest map of the networks at hand.
     map_mb = len(CLASSES) * per_class * 512 * 64 * 4 / 1e6
     return round(3000 + (3 * map_mb if preset.endswith("Attention") else 0))
+
+
+def group_memory_mb(seeds):
+    """A function of the wildcards: memory of a job that trains several seeds side by side."""
+
+    def memory(wildcards):
+        # What a batch is worked on in grows with the seeds; the parts are there once.
+        return run_memory_mb(wildcards) + 500 * (seeds - 1)
+
+    return memory
+
+
+def run_gpus(wildcards):
+    """GPUs that a training job asks for."""
+    return gpus(run_settings(CONFIG, wildcards.run)["training"]["device"])
 
 
 def drawn_world(wildcards):

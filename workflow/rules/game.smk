@@ -5,33 +5,42 @@
 #      selection.json, evaluation.json, messages.hdf5, messages.<part>.hdf5.
 
 
-rule train_run:
-    input:
-        train=result("train.hdf5"),
-        dev=result("dev.hdf5"),
-        descriptions=result("descriptions.csv"),
-        words=result("words.hdf5"),
-    output:
-        config=run_file("config.json"),
-        log=run_file("metrics.jsonl"),
-        checkpoints=directory(run_file("checkpoints")),
-    log:
-        f"{LOGS}/train_run/{{run}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/train_run/{{run}}-{{seed}}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=run_memory_mb,
-        runtime=240,
-    params:
-        run=run_config,
-        code=code("train_run"),
-    message:
-        "Training run {wildcards.run} with seed {wildcards.seed}"
-    script:
-        "../scripts/train_run.py"
+# One rule with the seed as a wildcard, or where seeds share a job, one for each group of them.
+for seeds in seed_groups():
+
+    rule:
+        name:
+            "train_run" if len(seeds) == 1 else f"train_run_{seeds[0]}"
+        input:
+            train=result("train.hdf5"),
+            dev=result("dev.hdf5"),
+            descriptions=result("descriptions.csv"),
+            words=result("words.hdf5"),
+            evaluation=other_descriptions(),
+        output:
+            config=files_of_seeds("config.json", seeds),
+            log=files_of_seeds("metrics.jsonl", seeds),
+            checkpoints=[
+                directory(path) for path in files_of_seeds("checkpoints", seeds)
+            ],
+        log:
+            f"{LOGS}/train_run/{{run}}-{'-'.join(seeds)}.log",
+        benchmark:
+            f"{BENCHMARKS}/train_run/{{run}}-{'-'.join(seeds)}.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=group_memory_mb(len(seeds)),
+            runtime=240,
+            gpu=run_gpus,
+        params:
+            runs=run_configs(seeds),
+            code=code("train_run"),
+        message:
+            f"Training run {{wildcards.run}} with seed {', '.join(seeds).replace('{seed}', '{wildcards.seed}')}"
+        script:
+            "../scripts/train_run.py"
 
 
 rule select_checkpoint:
@@ -62,7 +71,7 @@ rule evaluate_run:
     input:
         best=run_file("best.pt"),
         parts=part_files(),
-        descriptions=result("descriptions.csv"),
+        descriptions=other_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         evaluation=run_file("evaluation.json"),
@@ -91,7 +100,7 @@ rule extract_messages:
     input:
         best=run_file("best.pt"),
         parts=part_files(),
-        descriptions=result("descriptions.csv"),
+        descriptions=other_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         messages=message_files(),

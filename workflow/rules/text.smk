@@ -57,6 +57,7 @@ else:
 rule embed_words:
     input:
         descriptions=result("descriptions.csv"),
+        evaluation=other_descriptions(),
     output:
         words=result("words.hdf5"),
         missing=result("words_missing.tsv"),

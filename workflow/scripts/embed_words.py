@@ -6,8 +6,10 @@ from parley.descriptions import read_descriptions
 from parley.embedding import VectorOptions, embed_words
 
 with stage(snakemake):
+    # Words of descriptions that are read in evaluation alone need their vectors too.
+    files = [snakemake.input.descriptions, *([snakemake.input.evaluation] if snakemake.input.evaluation else [])]
     embed_words(
-        read_descriptions(snakemake.input.descriptions),
+        [description for path in files for description in read_descriptions(path)],
         VectorOptions(**snakemake.params.words),
         snakemake.output.words,
         snakemake.output.missing,

@@ -1,4 +1,4 @@
-"""Train one run with one seed."""
+"""Train one run with one seed, or with several side by side."""
 
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from parley.training import train_from_files
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)
     train_from_files(
-        snakemake.params.run,
+        snakemake.params.runs,
         {"train": snakemake.input.train, "dev": snakemake.input.dev},
         snakemake.input.descriptions,
         snakemake.input.words,
-        Path(snakemake.output.log).parent,
+        [Path(path).parent for path in snakemake.output.log],
         snakemake.params.code,
+        str(snakemake.input.evaluation) or None,
     )

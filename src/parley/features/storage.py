@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import h5py
 import numpy as np
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from parley.errors import ParleyError
 from parley.keys import image_key
+
+if TYPE_CHECKING:
+    from parley.features.rows import Rows
 
 # What plays each role where no attribute says so: the original's names.
 ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
@@ -58,24 +61,48 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
         When the file is missing, cut short or foreign, lacks the layer, or holds values that are no numbers.
     """
     with _opened(path) as file:
-        dataset = _dataset_of(file, path, layer)
-        _refuse_lost_sources(dataset, Path(path))
-        row_shape = _row_shape(dataset, path)
-        targets = np.asarray(file["Target"][:], np.int64)
-        locations = _texts(file["Location"])
-        keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
-        lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
-        if len(set(lengths.values())) != 1 or targets.ndim != 1:
-            told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise ParleyError(f"{path}: the datasets differ in their number of rows ({told}); make the file again.")
+        dataset, row_shape = _checked(file, path, layer)
+        targets, keys, locations, labels = _about_rows(file, path, dataset)
         features = np.empty(dataset.shape, np.float32)
         if len(features):
             dataset.read_direct(features)
-        labels = [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
     if not np.isfinite(features).all():
         raise ParleyError(f"{path}: {layer} holds values that are infinite or no numbers; make the file again.")
-    rows = features.reshape(len(features), *row_shape)
-    return FeatureRows(rows, targets, keys, locations, labels)
+    return FeatureRows(features.reshape(len(features), *row_shape), targets, keys, locations, labels)
+
+
+def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:
+    """Open one layer of a part, to be taken from a batch at a time; return it with targets and keys.
+
+    Parameters and errors as of `read_features`.
+    """
+    from parley.features.rows import open_rows
+
+    with _opened(path) as file:
+        dataset, row_shape = _checked(file, path, layer)
+        targets, keys, _, _ = _about_rows(file, path, dataset)
+        return open_rows(path, dataset, row_shape), targets, keys
+
+
+def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
+    """Return a layer and the shape of its rows."""
+    dataset = _dataset_of(file, path, layer)
+    _refuse_lost_sources(dataset, Path(path))
+    return dataset, _row_shape(dataset, path)
+
+
+def _about_rows(
+    file: h5py.File, path: str | Path, dataset: h5py.Dataset
+) -> tuple[NDArray[np.int64], list[str], list[str], list[str]]:
+    """Return targets, keys and locations of a layer's rows, and the classes by label id."""
+    targets = np.asarray(file["Target"][:], np.int64)
+    locations = _texts(file["Location"])
+    keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
+    lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
+    if len(set(lengths.values())) != 1 or targets.ndim != 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ParleyError(f"{path}: the datasets differ in their number of rows ({told}); make the file again.")
+    return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
 
 
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:

@@ -1,12 +1,13 @@
-"""The four networks of a run, made and initialised together."""
+"""The four networks of a run, or of S runs side by side, made and initialised together."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from parley.game.baseline import Baseline
-from parley.game.draws import generator
+from parley.errors import ParleyError
+from parley.game.baseline import Baseline, Learned, LeaveOneOut, Nothing, RunningMean
 from parley.game.receiver import Receiver
 from parley.game.sender import Sender
 from parley.game.settings import GameSettings
@@ -20,17 +21,17 @@ class Agents(NamedTuple):
     sender_baseline: Baseline
     receiver_baseline: Baseline
 
-    def train(self, mode: bool = True) -> "Agents":
-        """Set all four to training or to evaluation."""
+    def to(self, target: torch.device | torch.dtype | str) -> "Agents":
+        """Move all four to a device or a precision."""
         for network in self:
-            network.train(mode)
+            network.to(target)
         return self
 
 
 def make_agents(
-    settings: GameSettings, feature_size: int, word_size: int, seed: int, context_size: int = 1000
+    settings: GameSettings, feature_size: int, word_size: int, seeds: Sequence[int], context_size: int = 1000
 ) -> Agents:
-    """Make the four networks, initialised by the seed alone.
+    """Make the four networks, each seed's initialised by that seed alone.
 
     Parameters
     ----------
@@ -40,29 +41,57 @@ def make_agents(
         Channels C of the image's features.
     word_size
         Width E of a word vector.
-    seed
-        The run's seed.
+    seeds
+        The runs' seeds (S).
     context_size
         Width of the context vector; used with visual attention only.
     """
-    bits = settings.message_bits
-    agents = Agents(
-        Sender(feature_size, settings, context_size),
-        Receiver(word_size, settings),
-        Baseline(settings.sender_hidden + bits, settings.baseline_hidden),
-        Baseline(settings.receiver_hidden + bits, settings.baseline_hidden),
+    sender = Sender(feature_size, settings, context_size, seeds)
+    # A steady view is the same at every turn; one that attends is not.
+    seen = (settings.sender_hidden, settings.message_bits)
+    sizes = seen if sender.eye.steady else (0, sum(seen))
+    return Agents(
+        sender,
+        Receiver(word_size, settings, seeds),
+        make_baseline(settings, sizes, seeds, "sender_baseline"),
+        make_baseline(settings, (0, settings.message_bits + settings.receiver_hidden), seeds, "receiver_baseline"),
     )
-    for name, network in zip(Agents._fields, agents, strict=True):
-        initialise(network, generator(seed, f"init {name}"))
-    return agents
 
 
-def initialise(network: nn.Module, source: torch.Generator) -> None:
-    """Draw matrices by Xavier's normal rule, vectors as zero, and the Sender's code bias from N(0, 1)."""
-    for name, parameter in network.named_parameters():
-        if name == "code_bias":
-            nn.init.normal_(parameter, generator=source)
-        elif parameter.dim() > 1:
-            nn.init.xavier_normal_(parameter, generator=source)
-        else:
-            nn.init.zeros_(parameter)
+def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
+    """Return the baseline of the settings, for knowledge of the given widths (dialogue's, turn's)."""
+    if settings.baseline == "learned":
+        return Learned(*sizes, settings.baseline_hidden, seeds, purpose)
+    others: dict[str, Baseline] = {
+        "running_mean": RunningMean(len(seeds)),
+        "leave_one_out": LeaveOneOut(),
+        "none": Nothing(),
+    }
+    if settings.baseline not in others:
+        raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of learned, {', '.join(others)}.")
+    return others[settings.baseline]
+
+
+def agents_of(agents: Agents, place: int, fresh: Agents) -> Agents:
+    """Copy one of S seeds into agents made for one, and return those.
+
+    Parameters
+    ----------
+    agents
+        Of S seeds.
+    place
+        Which of them.
+    fresh
+        Agents of one seed and the same settings; their weights are overwritten.
+    """
+    for many, one in zip(agents, fresh, strict=True):
+        copy_place(many, place, one, 0)
+    return fresh
+
+
+@torch.no_grad()
+def copy_place(source: nn.Module, place: int, target: nn.Module, target_place: int) -> None:
+    """Copy the parameters and buffers of one seed's place in a network to a place in another."""
+    into = target.state_dict()
+    for name, values in source.state_dict().items():
+        into[name][target_place] = values[place]

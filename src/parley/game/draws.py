@@ -1,26 +1,70 @@
 """Random numbers that depend on nothing but the seed, the purpose and the step.
 
 A run that is resumed, or that shares its process with others, draws what it would have drawn alone:
-there is no generator whose state could be lost or shared.
+there is no generator whose state could be lost or shared. What a step draws is made of counters, on
+whatever device the run is, and is the same on each.
 """
 
 import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+GOLDEN = 0x9E3779B97F4A7C15
+"""Step between the counters of SplitMix64 (Steele, Lea and Flood 2014): 2^64 over the golden ratio."""
+FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+"""Factors of its finalizer (Stafford's variant 13)."""
+
 
 def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
     """Return a CPU generator whose state is a pure function of its three arguments."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
-def uniforms(seed: int, purpose: str, step: int, shape: tuple[int, ...]) -> Tensor:
-    """Return numbers uniform in [0, 1), float32, of the given shape."""
-    return torch.rand(shape, generator=generator(seed, purpose, step))
+    return torch.Generator().manual_seed(_key(seed, purpose, step) >> 1)
 
 
 def permutation(seed: int, purpose: str, step: int, length: int) -> Tensor:
     """Return a random order of ``range(length)``, int64 ``[length]``."""
     return torch.randperm(length, generator=generator(seed, purpose, step))
+
+
+def uniforms(
+    seeds: Sequence[int], purpose: str, step: int, shape: tuple[int, ...], device: torch.device | str = "cpu"
+) -> Tensor:
+    """Return numbers uniform in [0, 1), float32, of shape ``[S, *shape]``: each seed's own."""
+    count = 1
+    for length in shape:
+        count *= length
+    words = splitmix64([_key(seed, purpose, step) for seed in seeds], count, device)
+    # The top 24 bits: as many as a float32 in [0, 1) can hold evenly.
+    return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(seeds), *shape)
+
+
+def splitmix64(states: Sequence[int], count: int, device: torch.device | str = "cpu") -> Tensor:
+    """Return the first `count` words of SplitMix64 from each of the S states, int64 ``[S, count]``.
+
+    The words are unsigned; int64 holds their bits, and its products wrap around as they should.
+    """
+    start = torch.tensor([_signed(state) for state in states]).to(device, non_blocking=True)
+    words = start[:, None] + _counters(count, torch.device(device))
+    for shift, factor in ((30, FIRST), (27, SECOND)):
+        words.bitwise_xor_(_shifted(words, shift)).mul_(_signed(factor))
+    return words.bitwise_xor_(_shifted(words, 31))
+
+
+@lru_cache(maxsize=8)
+def _counters(count: int, device: torch.device) -> Tensor:
+    return torch.arange(1, count + 1, device=device) * _signed(GOLDEN)
+
+
+def _shifted(words: Tensor, bits: int) -> Tensor:
+    """Shift to the right as unsigned: torch's shift copies the sign."""
+    return (words >> bits).bitwise_and_((1 << (64 - bits)) - 1)
+
+
+def _key(seed: int, purpose: str, step: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()[:8], "big")
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word

@@ -1,43 +1,54 @@
 """What the agents learn from: the reward, its baselines, and the losses of REINFORCE.
 
 The Receiver learns to name the class by its negative log-likelihood; both agents learn what to say,
-and the Receiver when to stop, by REINFORCE (Williams 1992) with a learned baseline and an entropy
-bonus, as in Evtimova et al. (2018) and its 2017 code.
+and the Receiver when to stop, by REINFORCE (Williams 1992) with a baseline and an entropy bonus, as in
+Evtimova et al. (2018) and its 2017 code.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from parley.game.agents import Agents
-from parley.game.payloads import Dialogue, Replay
-from parley.game.settings import GameSettings, TrainingSettings
+from parley.game.baseline import Baseline, Knowledge
+from parley.game.channel import make_channel
+from parley.game.replay import Replay
+from parley.game.settings import GameSettings
+from parley.game.turns import Layout
 
 TINY = 1e-8
 """Added inside logarithms, as in the 2017 code, so that a certain bit has a finite logarithm."""
 
 
+class Entropies(NamedTuple):
+    """Weights (lambda) of the entropy bonus at a step of training."""
+
+    sender: float
+    receiver: float
+    stop: float
+
+
 class Losses(NamedTuple):
-    """The loss of each network, and what is worth logging; scalars in nats, but for the baselines."""
+    """The loss of each network, ``[S]``, in nats but for the baselines', and what is worth logging."""
 
     sender: Tensor
     receiver: Tensor
     sender_baseline: Tensor
     receiver_baseline: Tensor
     nll: Tensor
-    """``[B]``: −log p(target) at the stop, without gradient."""
+    """``[S, B]``: −log p(target) at the stop, without gradient."""
     reward: Tensor
-    """``[B]``."""
+    """``[S, B]``."""
+
+    @property
+    def total(self) -> Tensor:
+        """What to differentiate: no network's loss reaches a weight that another's is for."""
+        return (self.sender + self.receiver + self.sender_baseline + self.receiver_baseline).sum()
 
 
 def losses(
-    agents: Agents,
-    replayed: Replay,
-    dialogue: Dialogue,
-    targets: Tensor,
-    game: GameSettings,
-    training: TrainingSettings,
+    agents: Agents, replayed: Replay, layout: Layout, targets: Tensor, game: GameSettings, entropies: Entropies
 ) -> Losses:
     """Return the losses of one batch.
 
@@ -45,95 +56,156 @@ def losses(
     ----------
     agents
         The four networks; the baselines are asked here.
-    replayed, dialogue
-        The conversation with and without gradient.
+    replayed, layout
+        The conversation with gradient, and where its turns lie.
     targets
-        ``[B]`` int64: the place of the right candidate.
-    game, training
+        ``[S, B]`` int64: the place of the right candidate.
+    game
         Settings.
+    entropies
+        Weights of the entropy bonus.
     """
-    log_likelihood = replayed.final_scores.log_softmax(-1).gather(1, targets[:, None])[:, 0]
+    log_likelihood = replayed.final_scores.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
     reward = reward_of(replayed.final_scores, log_likelihood, targets, game)
-    active = dialogue.active
+    reward = reward - game.exchange_cost * lengths(layout)
+    earned = layout.spread(reward)
+    knowledge = _knowledge(agents, replayed, layout, game)
+    expected = [
+        _expected(baseline, known, earned, layout) for baseline, known in zip(agents[2:], knowledge, strict=True)
+    ]
+    sender_gain, receiver_gain = (earned - one.detach() for one in expected)
+    channel, exchanges = make_channel(game.channel), layout.exchanges(earned)
     # A message after which the dialogue has stopped is heard by nobody, so nothing is learned from it.
-    heard = torch.cat([active[1:], torch.zeros_like(active[:1])])
-    sender_expected, receiver_expected = expected_rewards(agents, replayed, dialogue, game)
-    sender = _policy_loss(
-        replayed.sender_probs, dialogue.sender_bits, reward - sender_expected, active, training.sender_entropy, game
-    )
-    receiver_gain = reward - receiver_expected
-    receiver = -log_likelihood.mean() + _policy_loss(
-        replayed.receiver_probs, dialogue.receiver_bits, receiver_gain, heard, training.receiver_entropy, game
-    )
-    if game.adaptive:
-        receiver = receiver + _policy_loss(
-            replayed.go_on_probs[..., None],
-            dialogue.go_on[..., None],
-            receiver_gain,
-            active,
-            training.stop_entropy,
-            game,
+    answered, heard = layout.mask[:, layout.batch :], exchanges[layout.batch :]
+    sender = receiver = torch.zeros_like(log_likelihood[:, 0])
+    if channel.binary:
+        sender = policy_loss(
+            replayed.sender_logits, replayed.sender_said, sender_gain, layout.mask, exchanges, entropies.sender,
+            channel.scored,
+        )  # fmt: skip
+        said, gain = (_at(values, layout.before) for values in (replayed.receiver_said, receiver_gain))
+        receiver = policy_loss(
+            replayed.receiver_logits, said, gain, answered, heard, entropies.receiver, channel.scored
         )
-    return Losses(
-        sender,
-        receiver,
-        _weighted_steps(_masked_mean((reward - sender_expected).square(), active), active, game),
-        _weighted_steps(_masked_mean((reward - receiver_expected).square(), active), active, game),
-        -log_likelihood.detach(),
-        reward,
-    )
+    receiver = receiver - log_likelihood.mean(-1)
+    if game.adaptive and learns_to_stop(game):
+        receiver = receiver + policy_loss(
+            replayed.go_on_logits[..., None], replayed.go_on[..., None], receiver_gain, layout.mask, exchanges,
+            entropies.stop, True,
+        )  # fmt: skip
+    sender_error, receiver_error = (_squared_error(one, earned, layout, learns_to_stop(game)) for one in expected)
+    return Losses(sender, receiver, sender_error, receiver_error, -log_likelihood.detach(), reward)
+
+
+def learns_to_stop(game: GameSettings) -> bool:
+    """Return whether stop bits and baselines learn: in the 2017 code they did not where messages were continuous."""
+    return game.channel != "continuous_original"
+
+
+def lengths(layout: Layout) -> Tensor:
+    """Return the number of exchanges ``[S, B]`` of each dialogue."""
+    return torch.zeros_like(layout.mask[:, : layout.batch]).scatter_add_(1, layout.rows, layout.mask)
 
 
 def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: GameSettings) -> Tensor:
-    """Return the reward ``[B]`` of each dialogue, without gradient."""
+    """Return the reward ``[S, B]`` of each dialogue, without gradient and before the exchanges' cost."""
     if game.reward == "original":
         return log_likelihood.detach()
     return (scores.argmax(-1) == targets).to(scores.dtype)
 
 
-def expected_rewards(agents: Agents, replayed: Replay, dialogue: Dialogue, game: GameSettings) -> tuple[Tensor, Tensor]:
-    """Return what each agent's baseline expects at each exchange, ``[T, B]`` twice."""
-    nothing = torch.full_like(dialogue.receiver_bits[:1], game.first_message)
-    incoming = torch.cat([nothing, dialogue.receiver_bits[:-1]])
-    states = replayed.states[1:] if game.receiver_baseline == "original" else replayed.states[:-1]
-    return (
-        agents.sender_baseline(torch.cat([replayed.views, incoming], -1)),
-        agents.receiver_baseline(torch.cat([dialogue.sender_bits, states], -1)),
-    )
+def _knowledge(agents: Agents, replayed: Replay, layout: Layout, game: GameSettings) -> tuple[Knowledge, Knowledge]:
+    """Return what the Sender knows at each turn, its view and what it heard, and the Receiver, likewise."""
+    said = replayed.receiver_said
+    nothing = torch.full_like(said[:, : layout.batch], game.first_message)
+    incoming = torch.cat([nothing, _at(said, layout.before)], 1)
+    steady = agents.sender.eye.steady
+    views = replayed.views
+    sender = Knowledge(incoming, views) if steady else Knowledge(torch.cat([views, incoming], -1))
+    states = replayed.states if game.receiver_baseline == "original" else replayed.states_before
+    return sender, Knowledge(torch.cat([replayed.sender_said, states], -1))
 
 
-def _policy_loss(
-    probs: Tensor, bits: Tensor, gain: Tensor, mask: Tensor, entropy_weight: float, game: GameSettings
+def _at(values: Tensor, places: Tensor) -> Tensor:
+    """Return values ``[S, K, ...]`` at the given places ``[S, K]`` of ``[S, N, ...]``."""
+    index = places if values.dim() == 2 else places[..., None].expand(-1, -1, values.shape[-1])
+    return values.gather(1, index)
+
+
+def _expected(baseline: Baseline, known: Knowledge, earned: Tensor, layout: Layout) -> Tensor:
+    expected = baseline.expect(known, earned, layout)
+    with torch.no_grad():
+        baseline.update(earned, layout)
+    return expected
+
+
+def _squared_error(expected: Tensor, earned: Tensor, layout: Layout, learns: bool) -> Tensor:
+    if not (expected.requires_grad and learns):
+        return earned.new_zeros(len(earned))
+    return ((earned - expected).square() * layout.mask).sum(1) / layout.mask.sum(1)
+
+
+def policy_loss(
+    logits: Tensor, bits: Tensor, gain: Tensor, mask: Tensor, exchanges: Tensor, entropy_weight: float, scored: bool
 ) -> Tensor:
-    """REINFORCE with an entropy bonus, from ``[T, B, bits]`` probabilities and decisions and ``[T, B]`` gains."""
-    log_one, log_zero = (probs + TINY).log(), (1 - probs + TINY).log()
-    # Summed over bits only: a dimension kept by mistake would broadcast to [B, B] and silently
-    # credit every dialogue with every other's reward.
-    log_said = (bits * log_one + (1 - bits) * log_zero).sum(-1)
-    negative_entropy = (probs * log_one + (1 - probs) * log_zero).sum(-1)
-    advantage = _scaled(gain.detach(), mask)
-    per_step = _masked_mean(-advantage * log_said + entropy_weight * negative_entropy, mask)
-    return _weighted_steps(per_step, mask, game)
+    """Return REINFORCE's loss with an entropy bonus, ``[S]``.
+
+    The loss of an exchange is its mean over the dialogues that are on; exchanges weigh by how many those are,
+    which comes to the mean over all turns. In a Fixed game that is the plain mean over exchanges.
+
+    Parameters
+    ----------
+    logits, bits
+        ``[S, N, d]``: of what was decided, and the decisions.
+    gain
+        ``[S, N]``: reward less what was expected.
+    mask
+        ``[S, N]``: turns that count.
+    exchanges
+        ``[N, T]``: from `Layout.exchanges`.
+    entropy_weight
+        Lambda.
+    scored
+        Whether decisions are credited, or only the entropy counts.
+    """
+    shares = mask / mask.sum(1, keepdim=True).clamp(min=1)
+    credit = -scaled(gain, mask, exchanges) * shares if scored else torch.zeros_like(shares)
+    loss: Tensor = _Policy.apply(logits, bits, credit, entropy_weight * shares)
+    return loss
 
 
-def _scaled(gain: Tensor, mask: Tensor) -> Tensor:
-    """Divide each exchange's gains ``[T, B]`` by their standard deviation where that is over 1.
+def scaled(gain: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
+    """Divide each exchange's gains ``[S, N]`` by their standard deviation where that is over 1.
 
     The deviation is the unbiased one over the dialogues still on; with one left there is none.
     """
-    count = mask.sum(1, keepdim=True)
-    mean = (gain * mask).sum(1, keepdim=True) / count.clamp(min=1)
-    variance = ((gain - mean).square() * mask).sum(1, keepdim=True) / (count - 1).clamp(min=1)
-    return gain / variance.sqrt().clamp(min=1)
+    count = mask @ exchanges
+    mean = (gain * mask) @ exchanges / count.clamp(min=1)
+    centred = (gain - mean @ exchanges.mT) * mask
+    variance = centred.square() @ exchanges / (count - 1).clamp(min=1)
+    return gain / (variance.sqrt().clamp(min=1) @ exchanges.mT)
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum(1) / mask.sum(1).clamp(min=1)
+class _Policy(torch.autograd.Function):
+    """Σ over turns of credit · log p(bits) + weight · Σ over bits of p log p + (1−p) log(1−p).
 
+    Its gradient by the logits is known in closed form, and found along with it.
+    """
 
-def _weighted_steps(per_step: Tensor, mask: Tensor, game: GameSettings) -> Tensor:
-    """Join exchanges ``[T]``: by how many dialogues are on in an adaptive game, evenly in a fixed one."""
-    count = mask.sum(1)
-    if not game.adaptive:
-        count = (count > 0).to(count.dtype)
-    return (per_step * count).sum() / count.sum().clamp(min=1)
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, bits: Tensor, credit: Tensor, weight: Tensor) -> Tensor:
+        one = logits.sigmoid()
+        zero = 1 - one
+        log_one, log_zero = (one + TINY).log(), (zero + TINY).log()
+        # Each turn's own credit goes with each of its own bits: shapes [S, N, 1] and [S, N, d]. A sum over
+        # bits that kept its dimension would broadcast to every pair of turns and raise nothing.
+        by_one = credit[..., None] * bits + weight[..., None] * one
+        by_zero = credit[..., None] * (1 - bits) + weight[..., None] * zero
+        slope = by_one / (one + TINY) - by_zero / (zero + TINY) + weight[..., None] * (log_one - log_zero)
+        ctx.save_for_backward(slope * one * zero)
+        return (by_one * log_one + by_zero * log_zero).sum((1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (slope,) = ctx.saved_tensors
+        return slope * grads[0][:, None, None], None, None, None

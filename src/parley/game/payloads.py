@@ -1,7 +1,8 @@
 """What agents take and give, as named tuples of tensors.
 
-Letters of shapes: B batch, T exchanges, D descriptions, W words of the longest description, E width
-of a word vector, d bits of a message, C channels, L cells of a feature map, H the Receiver's state.
+Letters of shapes: S seeds, B batch, T exchanges, N turns (pairs of an exchange and a dialogue that are
+gone through), D descriptions, W words of the longest description, E width of a word vector, d bits of a
+message, C channels, L cells of a feature map, H the Receiver's state.
 """
 
 from typing import NamedTuple
@@ -13,13 +14,20 @@ class Images(NamedTuple):
     """A batch of images as the Sender sees them."""
 
     features: Tensor
-    """``[B, C]``, or ``[B, L, C]`` where the Sender attends to cells."""
+    """``[S, B, C]``, or ``[S, B, L, C]`` where the Sender attends to cells; without S, all seeds see the same."""
     context: Tensor | None = None
-    """``[B, 1000]`` logits that help to choose cells; only with visual attention."""
+    """``[S, B, 1000]`` logits that help to choose cells; only with visual attention."""
 
     def take(self, rows: Tensor) -> "Images":
-        """Return the images of the given rows."""
+        """Return the images of the given rows, of images that have no S."""
         return Images(self.features[rows], None if self.context is None else self.context[rows])
+
+    def of_seeds(self, seeds: int, dimensions: int) -> "Images":
+        """Return the images with an S, which features of `dimensions` dimensions have."""
+        if self.features.dim() == dimensions:
+            return self
+        context = None if self.context is None else self.context.expand(seeds, *self.context.shape)
+        return Images(self.features.expand(seeds, *self.features.shape), context)
 
 
 class Descriptions(NamedTuple):
@@ -34,55 +42,52 @@ class Descriptions(NamedTuple):
 
     def take(self, candidates: Tensor) -> "Descriptions":
         """Return the descriptions of the given candidates."""
-        if self.words is None or self.is_word is None:
-            return Descriptions(self.vectors[candidates])
-        return Descriptions(self.vectors[candidates], self.words[candidates], self.is_word[candidates])
+        return Descriptions(*(None if part is None else part[candidates] for part in self))  # type: ignore[arg-type]
+
+
+class Draws(NamedTuple):
+    """The random numbers of a batch: a bit is 1, or flipped, where its number is below its probability."""
+
+    decisions: Tensor | None
+    """``[S, T, B, 2d + 1]``: for the Sender's bits, then the Receiver's, then the stop bit; None to round."""
+    flips: Tensor | None = None
+    """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; only where bits are flipped."""
 
 
 class Dialogue(NamedTuple):
-    """What was said and decided, without gradient; T may end early in training, when all have stopped."""
+    """What was said and decided in all T exchanges, without gradient.
+
+    Of S seeds each field has S first; `of` gives one seed's, and the shapes below.
+    """
 
     sender_bits: Tensor
-    """``[T, B, d]`` of 0 and 1."""
+    """``[T, B, d]`` as they were heard: of 0 and 1, or real numbers where messages are continuous."""
     receiver_bits: Tensor
-    """``[T, B, d]`` of 0 and 1."""
+    """``[T, B, d]`` likewise."""
     go_on: Tensor
     """``[T, B]``: the decision after exchange t, 1 to go on."""
     active: Tensor
     """``[T, B]``: 1 while the dialogue is still on when exchange t begins."""
     sender_probs: Tensor
-    """``[T, B, d]``: probability of each Sender bit to be 1."""
+    """``[T, B, d]``: probability of each Sender bit to be 1; the message itself where it is continuous."""
     receiver_probs: Tensor
-    """``[T, B, d]``: probability of each Receiver bit to be 1."""
+    """``[T, B, d]``: likewise of each Receiver bit."""
     go_on_probs: Tensor
     """``[T, B]``: probability to go on after exchange t."""
     scores: Tensor
     """``[T, B, D]``: raw scores of the candidates after exchange t."""
 
+    def of(self, seed: int) -> "Dialogue":
+        """Return the dialogues of one of the S seeds, by its place."""
+        return Dialogue(*(field[seed] for field in self))
+
     @property
     def last(self) -> Tensor:
         """``[B]`` int64: the exchange at which each dialogue stopped, from 0."""
-        return self.active.sum(0).long() - 1
+        return self.active.sum(-2).long() - 1
 
     @property
     def final_scores(self) -> Tensor:
         """``[B, D]``: the scores of the exchange at which each dialogue stopped."""
-        index = self.last[None, :, None].expand(1, -1, self.scores.shape[-1])
-        return self.scores.gather(0, index)[0]
-
-
-class Replay(NamedTuple):
-    """A dialogue gone through again with gradient, all exchanges at once."""
-
-    views: Tensor
-    """``[T, B, sender_hidden]``: what the Sender made of the image."""
-    sender_probs: Tensor
-    """``[T, B, d]``."""
-    states: Tensor
-    """``[T + 1, B, H]``: the Receiver's state before the first exchange and after each."""
-    receiver_probs: Tensor
-    """``[T, B, d]``."""
-    go_on_probs: Tensor
-    """``[T, B]``."""
-    final_scores: Tensor
-    """``[B, D]``: scores at the exchange where each dialogue stopped."""
+        index = self.last[..., None, :, None].expand(*self.scores.shape[:-3], 1, -1, self.scores.shape[-1])
+        return self.scores.gather(-3, index).squeeze(-3)

@@ -48,6 +48,33 @@ class GameSettings:
     standardize
         ``train``: features are shifted and scaled by the train part's mean and standard deviation;
         ``none``: they go in raw, as in the code.
+    image_layer
+        What the Sender sees: a role (``pooled``, ``logits``, ``map``) or the name of a dataset of the parts;
+        ``auto`` is the map with visual attention, else the pooled vector.
+    channel
+        ``bernoulli``: bits, learned by REINFORCE; ``straight_through`` and ``gumbel``: bits that let gradient
+        cross; ``continuous``: real numbers that do; ``continuous_original``: real numbers that do not.
+    temperature
+        Of the ``gumbel`` channel.
+    ignore_receiver, ignore_sender
+        Whether the Receiver's, or the Sender's, messages are heard as zeros.
+    ignore_code
+        Whether the Sender pays no heed to what it hears.
+    flip_sender, flip_receiver
+        Probability of each bit to be flipped on its way, in training.
+    flip_in_evaluation
+        Whether bits are flipped in evaluation too.
+    corrupt_bits
+        Bits of the Sender's messages that are flipped in evaluation, such as ``0:3,5``; empty for none.
+    shuffle
+        Whose messages are given to the dialogue of another image in evaluation: ``none``, ``sender``,
+        ``receiver`` or ``both``.
+    baseline
+        What is subtracted from the reward: ``learned`` (the code), ``running_mean``, ``leave_one_out`` or ``none``.
+    exchange_cost
+        Subtracted from the reward for each exchange made, in the reward's unit.
+    accuracy_count
+        ``corrected``: hits over images; ``original``: over full batches, as if the short last one were full.
     """
 
     preset: str = "Adaptive"
@@ -65,6 +92,20 @@ class GameSettings:
     stop_rule: str = "product"
     first_message: float = 0.0
     standardize: str = "train"
+    image_layer: str = "auto"
+    channel: str = "bernoulli"
+    temperature: float = 1.0
+    ignore_receiver: bool = False
+    ignore_sender: bool = False
+    ignore_code: bool = False
+    flip_sender: float = 0.0
+    flip_receiver: float = 0.0
+    flip_in_evaluation: bool = False
+    corrupt_bits: str = ""
+    shuffle: str = "none"
+    baseline: str = "learned"
+    exchange_cost: float = 0.0
+    accuracy_count: str = "corrected"
 
     @property
     def adaptive(self) -> bool:
@@ -82,7 +123,28 @@ class GameSettings:
         settings = cls(**_known(cls, values, "game"))
         if settings.preset not in PRESETS:
             raise ParleyError(f"game.preset: {settings.preset!r} is not one of {', '.join(PRESETS)}.")
+        if findings := settings.contradictions():
+            raise ParleyError(findings)
         return settings
+
+    def contradictions(self) -> list[str]:
+        """Return a sentence for each pair of settings that cannot be had together."""
+        flips = {
+            "flip_sender": self.flip_sender,
+            "flip_receiver": self.flip_receiver,
+            "corrupt_bits": self.corrupt_bits,
+        }
+        found = [
+            f"game.{name} flips bits, but with game.channel {self.channel} messages have none; leave one of them out."
+            for name, value in flips.items()
+            if value and self.channel.startswith("continuous")
+        ]
+        if self.visual_attention and self.image_layer in ("pooled", "logits"):
+            found.append(
+                f"game.image_layer {self.image_layer} has no cells, which game.preset {self.preset} attends to; "
+                "set it to auto or map."
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +169,24 @@ class TrainingSettings:
         Steps between two evaluations on the dev part; each leaves a checkpoint.
     first_checkpoint
         No checkpoint is kept before this step.
+    dev_unit
+        Whether `dev_every` counts ``steps`` or ``epochs``.
+    patience
+        Evaluations without a better dev accuracy@k after which a run stops; 0 for never.
+    frozen
+        Networks that never learn: ``sender``, ``receiver``.
+    entropy_schedule
+        ``constant``, or ``linear``: from the full weights to a share of them.
+    entropy_final, entropy_steps
+        The share, and the steps after which it is reached; 0 for all.
+    device
+        ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+    deterministic
+        Whether torch must use algorithms that give the same bits each time, on a GPU too.
+    tensorboard
+        Whether TensorBoard's events are written too.
+    samples
+        Sample dialogues written to the log at each dev evaluation.
     """
 
     steps: int = 10_000
@@ -120,11 +200,22 @@ class TrainingSettings:
     stop_entropy: float = 0.08
     dev_every: int = 1_000
     first_checkpoint: int = 1_000
+    dev_unit: str = "steps"
+    patience: int = 0
+    frozen: tuple[str, ...] = ()
+    entropy_schedule: str = "constant"
+    entropy_final: float = 0.0
+    entropy_steps: int = 0
+    device: str = "cpu"
+    deterministic: bool = False
+    tensorboard: bool = False
+    samples: int = 0
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
         """Make settings of a mapping; an unknown key raises `ParleyError` with its name."""
-        return cls(**_known(cls, values, "training"))
+        known = _known(cls, values, "training")
+        return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
 
 
 def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:
@@ -137,4 +228,4 @@ def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:
 
 def as_mapping(settings: GameSettings | TrainingSettings) -> dict[str, Any]:
     """Return settings as a plain mapping, as stored in `config.json` and in checkpoints."""
-    return asdict(settings)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}

@@ -1,0 +1,124 @@
+"""What several commands take, and how each ends when something is wrong."""
+
+import argparse
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from parley.candidates import CANDIDATES
+from parley.errors import Findings, ParleyError
+
+logger = logging.getLogger(__name__)
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+TRACEBACK = "PARLEY_TRACEBACK"
+"""Environment variable with which a defect shows its traceback."""
+
+Subparsers = Any  # argparse's own type for it is private.
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+positive.__name__ = "number above 0"  # argparse tells it: "invalid number above 0 value".
+
+
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name what the Receiver reads."""
+    parser.add_argument("--descriptions", type=Path, required=True, metavar="CSV", help="descriptions.csv")
+    parser.add_argument("--words", type=Path, required=True, metavar="HDF5", help="words.hdf5")
+
+
+def add_candidates(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says among which classes images are named."""
+    parser.add_argument(
+        "--candidates",
+        choices=CANDIDATES,
+        default="seen",
+        help="classes to choose among: those trained on (the default); all that are described; those trained on and "
+        "the file's own; the file's own alone",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says how many threads torch may use."""
+    parser.add_argument("--threads", type=positive, default=1, help="threads; 1 (the default), as the workflow uses")
+
+
+def refuse_missing(paths: Iterable[Path]) -> None:
+    """Raise `ParleyError` with a sentence for each file that is not there."""
+    findings = Findings()
+    findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
+    findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
+    findings.raise_if_any()
+
+
+def find_schema() -> Path:
+    """Return the path of the config's schema: of the clone that this module lies in, or of the working folder's."""
+    for folder in (Path(__file__).resolve().parents[3], Path()):
+        if (folder / SCHEMA).is_file():
+            return folder / SCHEMA
+    raise ParleyError(f"{SCHEMA} does not exist here; run this in the project's folder.")
+
+
+def finish(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
+    """Run a command and return its exit status; what goes wrong is told in sentences."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
+    with _told_on_terminal():
+        return _status_of(run, chosen)
+
+
+def _status_of(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
+    try:
+        run(chosen)
+        sys.stdout.flush()
+    except ParleyError as error:
+        return _fail(*error.findings)
+    except KeyboardInterrupt:
+        return _fail("Stopped.", status=130)
+    except BrokenPipeError:  # The reader of our output, such as `head`, had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except OSError as error:
+        return _fail(
+            f"{error.filename or chosen.command}: {error.strerror or error}; check the path and its permissions."
+        )
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            logger.exception("Unexpected")
+        return _fail(
+            f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
+            f"with {TRACEBACK}=1 before the command it shows where."
+        )
+    return 0
+
+
+def _fail(*sentences: str, status: int = 1) -> int:
+    sys.stderr.writelines(f"{sentence}\n" for sentence in sentences)
+    return status
+
+
+@contextmanager
+def _told_on_terminal() -> Iterator[None]:
+    """Show what the library logs on the terminal."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    library = logging.getLogger("parley")
+    level = library.level
+    library.addHandler(handler)
+    library.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)

@@ -1,0 +1,149 @@
+"""Rows of a layer taken one batch at a time: from memory where the layer fits, else from the file.
+
+A layer of 8 x 8 x 512 maps of 33,000 images is 2.2 GB in half precision. It is kept as it is stored, and only
+what a batch needs becomes float32.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from parley.errors import ParleyError
+
+IN_MEMORY_BYTES = 3 << 30
+"""Largest layer that is read into memory: 3 GiB, so that a run stays well within 8 GB."""
+READ_AT_ONCE_BYTES = 64 << 20
+"""How much of a layer is gone through at once."""
+
+
+class Rows(ABC):
+    """N rows of a layer.
+
+    Attributes
+    ----------
+    shape
+        ``(N, ...)``.
+    """
+
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the given rows, of any shape ``[...]``, as float32 ``[..., *row]``."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def pieces(self) -> Iterator[Tensor]:
+        """Yield all rows in order, some at a time."""
+        row_bytes = 4 * int(np.prod(self.shape[1:]))
+        for rows in torch.arange(len(self)).split(max(READ_AT_ONCE_BYTES // row_bytes, 1)):
+            yield self.take(rows)
+
+
+class InMemory(Rows):
+    """Rows held as they were stored."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values, self.shape = values, tuple(values.shape)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the given rows."""
+        found: Tensor = self.values[rows]
+        return found.float()
+
+
+class OnDisk(Rows):
+    """Rows mapped into memory from where they lie in the HDF5 file; the system keeps those it has room for."""
+
+    def __init__(self, path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = (len(dataset), *row_shape), dataset.dtype
+        self.offsets = _offsets(dataset)
+        self.bytes = np.memmap(path, np.uint8, "r")
+        self.row_bytes = int(np.prod(row_shape)) * self.dtype.itemsize
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the given rows."""
+        found = np.empty((rows.numel(), *self.shape[1:]), np.float32)
+        for place, row in enumerate(rows.flatten().tolist()):
+            start = self.offsets[row]
+            found[place] = self.bytes[start : start + self.row_bytes].view(self.dtype).reshape(self.shape[1:])
+        return torch.from_numpy(found).view(*rows.shape, *self.shape[1:])
+
+
+class Read(Rows):
+    """Rows read from the file when they are wanted: those that cannot be mapped, as where a part refers to others."""
+
+    def __init__(self, path: str | Path, name: str, row_shape: tuple[int, ...]) -> None:
+        self.file = h5py.File(path, "r")
+        self.dataset = self.file[name]
+        self.shape = (len(self.dataset), *row_shape)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Return the given rows."""
+        wanted, back = np.unique(rows.flatten().numpy(), return_inverse=True)
+        found = np.asarray(self.dataset[wanted], np.float32).reshape(-1, *self.shape[1:])
+        return torch.from_numpy(found[back]).view(*rows.shape, *self.shape[1:])
+
+
+def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...]) -> Rows:
+    """Return the rows of a layer, in memory where they fit.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dataset
+        The layer in it.
+    row_shape
+        Shape of one row, without axes of length 1.
+
+    Raises
+    ------
+    ParleyError
+        When it holds values that are infinite or no numbers.
+    """
+    rows: Rows
+    if dataset.size * dataset.dtype.itemsize <= IN_MEMORY_BYTES:
+        kind = dataset.dtype if dataset.dtype.itemsize in (2, 4) else np.dtype(np.float32)
+        values = np.empty(dataset.shape, kind.newbyteorder("="))
+        if len(values):
+            dataset.read_direct(values)
+        rows = InMemory(torch.from_numpy(values).reshape(len(values), *row_shape))
+    elif _can_be_mapped(dataset):
+        rows = OnDisk(path, dataset, row_shape)
+    else:
+        rows = Read(path, dataset.name, row_shape)
+    for piece in rows.pieces():
+        if not piece.isfinite().all():
+            raise ParleyError(
+                f"{path}: {dataset.name[1:]} holds values that are infinite or no numbers; make the file again."
+            )
+    return rows
+
+
+def _can_be_mapped(dataset: h5py.Dataset) -> bool:
+    if dataset.is_virtual or dataset.external or dataset.compression or dataset.shuffle or dataset.fletcher32:
+        return False
+    whole_rows = dataset.chunks is None or dataset.chunks == (1, *dataset.shape[1:])
+    return whole_rows and (dataset.chunks is not None or dataset.id.get_offset() is not None)
+
+
+def _offsets(dataset: h5py.Dataset) -> list[int]:
+    """Return where each row begins in the file."""
+    if dataset.chunks is None:
+        row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
+        first = dataset.id.get_offset()
+        return [first + row * row_bytes for row in range(len(dataset))]
+    offsets = [0] * len(dataset)
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        offsets[chunk.chunk_offset[0]] = chunk.byte_offset
+
+    dataset.id.chunk_iter(note)
+    return offsets

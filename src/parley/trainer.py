@@ -1,0 +1,178 @@
+"""The networks of S runs, with what teaches and what examines them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from parley import evaluation
+from parley.checkpoints import Checkpoint
+from parley.errors import ParleyError
+from parley.game.agents import Agents, agents_of, copy_place, make_agents
+from parley.game.draws import uniforms
+from parley.game.learning import Talked, talk
+from parley.game.line import flips_needed
+from parley.game.objective import lengths
+from parley.game.payloads import Descriptions, Draws, Images
+from parley.game.schedule import entropies_at
+from parley.game.settings import GameSettings, TrainingSettings
+from parley.lesson import Lesson
+from parley.optimisers import Optimiser
+
+
+class Counted(NamedTuple):
+    """What is counted of each step, ``[S]`` each: means over the batch."""
+
+    loss_sender: Tensor
+    loss_receiver: Tensor
+    loss_sender_baseline: Tensor
+    loss_receiver_baseline: Tensor
+    nll: Tensor
+    reward: Tensor
+    accuracy: Tensor
+    length: Tensor
+
+    @staticmethod
+    def names() -> list[str]:
+        """Return what the log calls them."""
+        return ["accuracy@1" if name == "accuracy" else name for name in Counted._fields]
+
+
+class Trainer:
+    """The four networks of S runs with their optimiser.
+
+    Parameters
+    ----------
+    lesson
+        What they learn from.
+    game, training
+        Settings, the same for all.
+    seeds
+        One a run: decides its initial weights and every draw.
+    precision
+        Of the arithmetic.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        game: GameSettings,
+        training: TrainingSettings,
+        seeds: Sequence[int],
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.lesson, self.game, self.training, self.seeds = lesson, game, training, list(seeds)
+        self.precision, self.device = precision, device_of(training)
+        self.agents = self._fresh(self.seeds).to(precision).to(self.device)
+        learning = {name: one for name, one in self.agents._asdict().items() if name not in training.frozen}
+        for name in training.frozen:
+            getattr(self.agents, name).requires_grad_(False)
+        self.optimiser = Optimiser(learning, training)
+        self.descriptions = self._moved(lesson.descriptions)
+        self.dev_descriptions = self._moved(lesson.dev_descriptions)
+        self.places = lesson.train_places.to(self.device)
+
+    def _fresh(self, seeds: list[int]) -> Agents:
+        sizes = self.lesson.sizes
+        return make_agents(self.game, sizes.feature, sizes.word, seeds, sizes.context)
+
+    def _moved(self, descriptions: Descriptions) -> Descriptions:
+        vectors, words, is_word = descriptions
+        words = None if words is None else words.to(self.device, self.precision)
+        is_word = None if is_word is None else is_word.to(self.device)
+        return Descriptions(vectors.to(self.device, self.precision), words, is_word)
+
+    def learn(self, step: int, rows: Tensor) -> Tensor:
+        """Learn from one batch a seed, the given rows ``[S, B]`` of the train part.
+
+        Returns
+        -------
+        Tensor
+            ``[counts, S]``, in the order of `Counted`. Nothing here waits for a GPU.
+        """
+        images = self._images(self.lesson.train_images.take(rows))
+        places = self.places[rows.to(self.device, non_blocking=True)]
+        draws = self.draws(step, rows.shape[1])
+        weights = entropies_at(self.training, step)
+        talked = talk(self.agents, images, self.descriptions, places, draws, self.game, weights)
+        self.optimiser.step(talked.losses.total, step)
+        return torch.stack(_counted(talked, places))
+
+    def _images(self, images: Images) -> Images:
+        features, context = images
+        return Images(
+            features.to(self.device, self.precision, non_blocking=True),
+            None if context is None else context.to(self.device, self.precision, non_blocking=True),
+        )
+
+    def draws(self, step: int, batch: int) -> Draws:
+        """Return the random numbers of a step: each seed's own, whoever trains beside it."""
+        exchanges, bits = self.game.max_exchanges, self.game.message_bits
+        flips = None
+        if flips_needed(self.game, training=True):
+            flips = uniforms(self.seeds, "flips", step, (exchanges, batch, 2 * bits), self.device)
+        return Draws(uniforms(self.seeds, "bits", step, (exchanges, batch, 2 * bits + 1), self.device), flips)
+
+    def examine(self, k: int) -> list[tuple[evaluation.Played, dict[str, Any]]]:
+        """Play the dev part; return of each seed what was said and what `evaluation.score` counts."""
+        lesson, size = self.lesson, self.training.dev_batch_size
+        played = evaluation.play_all(
+            self.agents,
+            _As(lesson.dev_images, self.precision),
+            lesson.dev_places,
+            self.dev_descriptions,
+            self.game,
+            size,
+        )
+        nominal = evaluation.nominal_batch(self.game, size)
+        return [(one, evaluation.score(one, k, nominal)) for one in played]
+
+    def moment(self, place: int, step: int) -> Checkpoint:
+        """Return all that a checkpoint keeps of one of the seeds."""
+        lesson, seed = self.lesson, self.seeds[place]
+        alone = agents_of(self.agents, place, self._fresh([seed]).to(self.precision))
+        memory = {name: value.cpu() for name, value in self.optimiser.of(place).items()}
+        return Checkpoint(
+            alone, lesson.standardizer, self.game, self.training, lesson.sizes, lesson.candidate_ids, seed, step, memory
+        )
+
+    def go_back_to(self, moments: Sequence[Checkpoint]) -> int:
+        """Take over what checkpoints of these runs hold, one a seed, and return their step."""
+        for place, moment in enumerate(moments):
+            for network, before in zip(self.agents, moment.agents, strict=True):
+                copy_place(before, 0, network, place)
+        self.optimiser.go_back_to([moment.optimiser for moment in moments])
+        return moments[0].step
+
+
+class _As(NamedTuple):
+    """Images in another precision."""
+
+    images: evaluation.Takes
+    precision: torch.dtype
+
+    def take(self, rows: Tensor) -> Images:
+        features, context = self.images.take(rows)
+        return Images(features.to(self.precision), None if context is None else context.to(self.precision))
+
+
+def device_of(training: TrainingSettings) -> torch.device:
+    """Return the device to train on; a GPU that is asked for and not there is told."""
+    there = torch.cuda.is_available()
+    if training.device == "cuda" and not there:
+        raise ParleyError("training.device is cuda, but torch finds no GPU here; set it to cpu or auto.")
+    return torch.device("cuda" if training.device != "cpu" and there else "cpu")
+
+
+@torch.no_grad()
+def _counted(talked: Talked, places: Tensor) -> Counted:
+    found, scores = talked.losses, talked.replayed.final_scores
+    # As evaluation.ranks: who ties with the right one is not right.
+    own = scores.gather(-1, places[..., None])
+    right = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
+    length = lengths(talked.layout).mean(-1)
+    learned = (found.sender, found.receiver, found.sender_baseline, found.receiver_baseline)
+    sender, receiver, sender_baseline, receiver_baseline = (loss.detach() for loss in learned)
+    nll, reward = found.nll.mean(-1), found.reward.mean(-1)
+    return Counted(sender, receiver, sender_baseline, receiver_baseline, nll, reward, right, length)

@@ -1,0 +1,91 @@
+"""What a run writes down while it trains: `metrics.jsonl`, and TensorBoard's events where they are wanted."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from parley.errors import ParleyError
+
+
+class Clock:
+    """Seconds since training began, interruptions left out.
+
+    Parameters
+    ----------
+    before
+        Seconds that passed before an interruption.
+    """
+
+    def __init__(self, before: float = 0.0) -> None:
+        self._started = time.monotonic() - before
+
+    @property
+    def seconds(self) -> float:
+        """Time so far."""
+        return time.monotonic() - self._started
+
+
+class Log:
+    """Writes `metrics.jsonl`, an object a line, and flushes it so that it can be watched.
+
+    Parameters
+    ----------
+    path
+        Where to write.
+    clock
+        Of the training.
+    lines
+        The log so far, of a run that goes on.
+    board
+        A folder for TensorBoard's events; None for none.
+    """
+
+    def __init__(self, path: Path, clock: Clock, lines: Sequence[str] = (), board: Path | None = None) -> None:
+        self.lines = list(lines)
+        self._clock = clock
+        self._stream = path.open("w", encoding="utf-8")
+        self._stream.writelines(line + "\n" for line in self.lines)
+        self._board = None if board is None else _board(board, json.loads(lines[-1])["step"] if lines else 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """Write one line, with the seconds since training began."""
+        row = {"kind": kind, "step": step, "seconds": round(self._clock.seconds, 3), **values}
+        self.lines.append(json.dumps(row, allow_nan=False))
+        self._stream.write(self.lines[-1] + "\n")
+        self._stream.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                if value is None:
+                    continue
+                self._board.add_scalar(f"{kind}/{name.replace('@', '_at_')}", value, step)
+
+    def best_is_old(self, patience: int, metric: str = "accuracy@k") -> bool:
+        """Return whether the best dev result was not bettered in the last `patience` evaluations; never for 0."""
+        rows = [json.loads(line) for line in self.lines]
+        results = [row[metric] for row in rows if row["kind"] == "dev"]
+        return patience > 0 and len(results) - results.index(max(results)) > patience if results else False
+
+
+def _board(folder: Path, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ParleyError(
+            "training.tensorboard is true, but the package tensorboard is not installed; install it "
+            "(`uv sync --extra tensorboard`) or set training.tensorboard to false."
+        ) from error
+    # Events after the step that a run goes on from were written before it was interrupted.
+    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -1,0 +1,134 @@
+"""The engine as the literal game sees it: plain arrays in, plain arrays out. Only this file touches the engine.
+
+The case's agents stand beside others, so that nothing of these may get into what comes out.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from game.literal_cases import Case
+from torch import Tensor
+
+from parley.game.agents import Agents, make_agents
+from parley.game.conversation import exchange
+from parley.game.learning import talk
+from parley.game.objective import Entropies
+from parley.game.payloads import Descriptions, Dialogue, Draws, Images
+from parley.game.settings import GameSettings
+
+HIDDEN = (
+    "sender_hidden",
+    "receiver_hidden",
+    "baseline_hidden",
+    "sender_attention_hidden",
+    "receiver_attention_hidden",
+)
+SEEDS, PLACE = 2, 1
+NAMES = {
+    "code_bias": "opening_code",
+    "listen.weight_ih_l0": "listen.weight_ih",
+    "listen.weight_hh_l0": "listen.weight_hh",
+    "listen.bias_ih_l0": "listen.bias_ih",
+    "listen.bias_hh_l0": "listen.bias_hh",
+}
+"""What the engine calls parameters that the literal game calls as the 2017 code or torch does."""
+
+
+def knows(options: dict[str, Any]) -> bool:
+    """Tell whether the engine has all these options."""
+    return set(options) <= set(GameSettings.__dataclass_fields__)
+
+
+def trains(case: Case, ended_leave: bool = True) -> dict[str, Any]:
+    """Let the engine play and learn from a batch as a training step does.
+
+    Parameters
+    ----------
+    case
+        The game.
+    ended_leave
+        Whether the engine may spare what comes after a dialogue's end.
+
+    Returns
+    -------
+    dict
+        What was said, ``[T, B, ...]``; the four losses by network; ``reward`` and ``log_likelihood`` ``[B]``;
+        ``gradients`` of the sum of the losses by network and parameter.
+    """
+    agents, images, descriptions, game = _given(case)
+    weights = Entropies(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
+    draws = Draws(_of_seeds(case.uniforms), _of_seeds(case.flips))
+    dialogue = exchange(agents.sender, agents.receiver, images, descriptions, draws)
+    found = talk(agents, images, descriptions, _of_seeds(case.targets), draws, game, weights, ended_leave).losses
+    found.total.backward()
+    return {
+        **_said(dialogue),
+        **{name: getattr(found, name)[PLACE].detach().numpy() for name in agents._fields},
+        "reward": found.reward[PLACE].numpy(),
+        "log_likelihood": -found.nll[PLACE].numpy(),
+        "gradients": {name: _gradients(network) for name, network in agents._asdict().items()},
+    }
+
+
+def evaluates(case: Case) -> dict[str, Any]:
+    """Let the engine play a batch as in evaluation, all T exchanges of it."""
+    agents, images, descriptions, _ = _given(case)
+    draws = Draws(None, _of_seeds(case.flips))
+    return _said(exchange(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
+
+
+def _of_seeds(values: Any) -> Tensor:
+    one = torch.tensor(values)
+    return one.expand(SEEDS, *one.shape)
+
+
+def _given(case: Case) -> tuple[Agents, Images, Descriptions, GameSettings]:
+    hidden = {name: getattr(case.sizes, name) for name in HIDDEN}
+    exchanges, bits = case.options.max_exchanges, case.options.message_bits
+    game = GameSettings(**{**hidden, **case.changed, "max_exchanges": exchanges, "message_bits": bits})
+    return _agents(case, game), _images(case), _descriptions(case), game
+
+
+def _agents(case: Case, game: GameSettings) -> Agents:
+    made = make_agents(game, case.sizes.channels, case.sizes.word_size, range(SEEDS), case.sizes.context)
+    agents = made.to(torch.float64)
+    for name, network in agents._asdict().items():
+        own = {NAMES.get(key, key): torch.tensor(value) for key, value in case.weights[name].items()}
+        beside = network.state_dict()
+        assert beside.keys() == own.keys()
+        network.load_state_dict({key: torch.stack([beside[key][0], value]) for key, value in own.items()})
+    return agents
+
+
+def _images(case: Case) -> Images:
+    contexts = [example.context for example in case.examples if example.context is not None]
+    return Images(
+        torch.tensor(np.array([example.image for example in case.examples])),
+        torch.tensor(np.array(contexts)) if contexts else None,
+    )
+
+
+def _descriptions(case: Case) -> Descriptions:
+    vectors, words = case.examples[0].descriptions, case.examples[0].words or []
+    padded = np.zeros((len(words), max(map(len, words)), vectors.shape[-1]))
+    is_word = np.zeros(padded.shape[:2], bool)
+    for row, description in enumerate(words):
+        padded[row, : len(description)] = description
+        is_word[row, : len(description)] = True
+    return Descriptions(torch.tensor(vectors), torch.tensor(padded), torch.tensor(is_word))
+
+
+def _said(dialogues: Dialogue) -> dict[str, Any]:
+    dialogue = dialogues.of(PLACE)
+    said = {name: value.numpy() for name, value in dialogue._asdict().items()}
+    return {**said, "prediction": dialogue.final_scores.argmax(-1).numpy(), "length": dialogue.last.numpy() + 1}
+
+
+def _gradients(network: torch.nn.Module) -> dict[str, Any]:
+    ours = {theirs: name for name, theirs in NAMES.items()}
+
+    def of(parameter: Tensor) -> Any:
+        return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)[PLACE].numpy()
+
+    return {ours.get(name, name): of(parameter) for name, parameter in network.named_parameters()}

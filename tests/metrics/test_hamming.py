@@ -1,0 +1,59 @@
+"""How messages change: known answers, and both ways of counting."""
+
+import numpy as np
+import pytest
+
+from parley.metrics.hamming import distances, mean_change, mean_change_original
+
+# Three exchanges about two images, four bits: [T, N, d].
+MESSAGES = np.array(
+    [
+        [[1, 1, 0, 0], [0, 0, 0, 0]],
+        [[1, 0, 1, 0], [0, 0, 0, 1]],
+        [[1, 0, 1, 0], [1, 1, 1, 1]],
+    ],
+    np.float32,
+)
+ALL = np.ones((3, 2))
+
+
+def test_the_first_is_measured_from_zeros():
+    assert distances(MESSAGES).tolist() == [[2, 0], [2, 1], [0, 3]]
+
+
+def test_ours_leaves_out_the_first_and_what_was_not_said():
+    assert mean_change(MESSAGES, ALL) == (2 + 0 + 1 + 3) / 4
+    first_stops_after_two = np.array([[1, 1], [1, 1], [0, 1]])
+    assert mean_change(MESSAGES, first_stops_after_two) == (2 + 1 + 3) / 3
+
+
+def test_a_dialogue_of_one_exchange_has_no_change():
+    assert mean_change(MESSAGES, np.array([[1, 1], [0, 0], [0, 0]])) is None
+
+
+def test_the_originals_counts_the_first_and_everyone_until_the_last_has_stopped():
+    first_stops_at_once = np.array([[1, 1], [0, 1], [0, 0]])
+    assert mean_change_original(MESSAGES, first_stops_at_once, 2) == np.mean([[2, 0], [2, 1]])
+    # A batch each: the first ends after one exchange, the second after two.
+    assert mean_change_original(MESSAGES, first_stops_at_once, 1) == np.mean([2, (0 + 1) / 2])
+
+
+def test_a_short_last_batch_counts_as_much_as_a_full_one():
+    three = np.concatenate([MESSAGES, np.ones((3, 1, 4), np.float32)], 1)
+    means = [np.mean(distances(MESSAGES)), np.mean([4, 0, 0])]
+    assert mean_change_original(three, np.ones((3, 3)), 2) == pytest.approx(np.mean(means))
+
+
+def test_constant_messages_of_zeros_never_change():
+    silent = np.zeros((3, 2, 4), np.float32)
+    assert mean_change(silent, ALL) == mean_change_original(silent, ALL, 2) == 0
+
+
+def test_random_messages_change_half_their_bits():
+    said = np.random.default_rng(0).integers(0, 2, (6, 500, 32)).astype(np.float32)
+    assert mean_change(said, np.ones((6, 500))) == pytest.approx(16, abs=0.2)
+
+
+def test_continuous_messages_are_measured_by_absolute_differences():
+    said = np.array([[[0.5, -1.0]], [[0.25, 1.0]]], np.float32)
+    assert mean_change(said, np.ones((2, 1))) == 2.25
