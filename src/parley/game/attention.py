@@ -1,5 +1,6 @@
 """Additive attention, shared by the Sender's eyes and the Receiver's reading."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -7,6 +8,9 @@ from torch import Tensor, nn
 
 from parley.game.layers import Linear, linear
 from parley.game.turns import Layout, pick
+
+BLOCK = 1 << 17
+"""Numbers that are worked on at once on a CPU: half a megabyte in float32, within a core's own cache."""
 
 
 class Glance(NamedTuple):
@@ -49,8 +53,17 @@ class AdditiveAttention(nn.Module):
         query
             Sum of the projected queries, ``[S, M, hidden]``.
         """
-        hidden = torch.tanh(keys + query[:, :, None])
-        return Glance(hidden, linear(hidden, self.energy.weight, self.energy.bias)[..., 0])
+        weight, bias = self.energy.weight, self.energy.bias
+        if torch.is_grad_enabled():
+            hidden = (keys + query[:, :, None]).tanh()
+            return Glance(hidden, linear(hidden, weight, bias)[..., 0])
+        hidden = torch.empty(*query.shape[:2], *keys.shape[2:], dtype=query.dtype, device=query.device)
+        energies = []
+        for rows in blocks(hidden):
+            of_rows = keys if keys.shape[1] == 1 else keys[:, rows]
+            part = torch.add(of_rows, query[:, rows, None], out=hidden[:, rows]).tanh_()
+            energies.append(linear(part, weight, bias)[..., 0])
+        return Glance(hidden, torch.cat(energies, 1))
 
     def again(self, keys: Tensor, query: Tensor, glances: list[Glance], layout: Layout) -> Tensor:
         """Return the energies ``[S, N, items]`` of glances taken before, with gradient.
@@ -91,27 +104,34 @@ class _Again(torch.autograd.Function):
         by_key = grad.new_zeros(ctx.shape)
         by_query, by_weight = [], torch.zeros_like(weight)
         for hidden, part, rows in zip(ctx.hidden, grad.split(sizes, 1), places, strict=True):
-            by_weight += torch.bmm(part.flatten(1)[:, None], hidden.flatten(1, 2))
-            # d tanh = 1 − tanh², and v, the same for all, is multiplied in the end.
-            slope = torch.addcmul(part[..., None], hidden * part[..., None], hidden, value=-1)
-            by_query.append(slope.sum(2))
-            _add_by_row(by_key, slope, rows, ctx.layout.full)
-        return (
-            by_key.mul_(weight[:, :, None]),
-            torch.cat(by_query, 1) * weight,
-            by_weight,
-            grad.sum((1, 2))[:, None],
-            None,
-            None,
-        )
+            for block in blocks(hidden):
+                under, by_one = hidden[:, block], part[:, block, :, None]
+                said = under * by_one
+                by_weight += said.sum((1, 2))[:, None]
+                # d tanh = 1 − tanh², and v, the same for all, is multiplied in the end.
+                slope = torch.addcmul(by_one, said, under, value=-1)
+                by_query.append(slope.sum(2))
+                _add_by_row(by_key, slope, rows[:, block], block if ctx.layout.full else None)
+        by_key *= weight[:, :, None]
+        return by_key, torch.cat(by_query, 1) * weight, by_weight, grad.sum((1, 2))[:, None], None, None
 
 
-def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, full: bool) -> None:
-    """Add values ``[S, M, ...]`` to the rows ``[S, M]`` of the total ``[S, B, ...]``, or of ``[S, 1, ...]`` to all."""
+def blocks(hidden: Tensor) -> Iterator[slice]:
+    """Yield rows of ``[S, M, items, hidden]`` so few that what is made of them stays in a core's cache."""
+    size = max(BLOCK * hidden.shape[1] // hidden.numel(), 1) if hidden.device.type == "cpu" else hidden.shape[1]
+    for start in range(0, hidden.shape[1], size):
+        yield slice(start, start + size)
+
+
+def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None) -> None:
+    """Add values ``[S, M, ...]`` to the rows ``[S, M]`` of the total ``[S, B, ...]``, or of ``[S, 1, ...]`` to all.
+
+    Where the rows are a block of neighbours, that is the quicker way to name them.
+    """
     if total.shape[1] == 1:
         total += values.sum(1, keepdim=True)
-    elif full:
-        total += values
+    elif block is not None:
+        total[:, block] += values
     else:
         for place, one in enumerate(rows):
             total[place].index_add_(0, one, values[place])

@@ -94,16 +94,15 @@ class AttendingEye(nn.Module):
 
     def look_again(self, seen: Seen, incoming: Tensor, looks: list[Look], layout: Layout) -> Tensor:
         """Return the views ``[S, N, hidden]`` of all turns, with gradient."""
-        attended = [seen.features.mean(2)]
+        attended = seen.features.mean(2)
         glances = [look.glance for look in looks if look.glance is not None]
         if glances and seen.keys is not None:
             query = self.attention.queries[0](incoming)
             weights = attend(self.attention.again(seen.keys, query, glances, layout))
-            sizes = layout.sizes[1:]
-            rows = layout.rows[:, layout.batch :].split(sizes, 1)
-            for part, own in zip(weights.split(sizes, 1), rows, strict=True):
-                attended.append(_weighed(part, seen.features if layout.full else pick(seen.features, own)))
-        return self.project(torch.cat(attended, 1))  # type: ignore[no-any-return]
+            # All exchanges about an image in one product: its cells are read once and not once an exchange.
+            later = layout.by_turn(layout.by_dialogue(weights) @ seen.features)
+            attended = torch.cat([attended, later], 1)
+        return self.project(attended)  # type: ignore[no-any-return]
 
 
 def _weighed(weights: Tensor, cells: Tensor) -> Tensor:

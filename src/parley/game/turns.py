@@ -40,6 +40,26 @@ class Layout(NamedTuple):
         lengths = torch.tensor(self.sizes)
         return torch.repeat_interleave(torch.eye(len(lengths)), lengths, 0).to(mask)
 
+    def by_dialogue(self, values: Tensor) -> Tensor:
+        """Lay out what belongs to the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
+
+        Turns that were not gone through are zeros.
+        """
+        seeds, _, width = values.shape
+        grid = values.new_zeros(seeds, self.batch * (len(self.sizes) - 1), width)
+        places = self._slots()[..., None].expand_as(values)
+        return grid.scatter(1, places, values).view(seeds, self.batch, len(self.sizes) - 1, width)
+
+    def by_turn(self, values: Tensor) -> Tensor:
+        """Undo `by_dialogue`: ``[S, N − B, K]`` from ``[S, B, T − 1, K]``."""
+        return pick(values.flatten(1, 2), self._slots())
+
+    def _slots(self) -> Tensor:
+        """Return the place ``[S, N − B]`` of each turn after the first exchange in a table of dialogues and exchanges."""
+        later = self.sizes[1:]
+        exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
+        return self.rows[:, self.batch :] * len(later) + exchanges
+
     def spread(self, values: Tensor) -> Tensor:
         """Give each turn ``[S, N, ...]`` what belongs to its dialogue, ``[S, B, ...]``."""
         if self.full:
