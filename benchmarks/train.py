@@ -1,56 +1,105 @@
 """Milliseconds of a training step, beside a 1024 x 1024 float32 product timed in the same run.
 
 The setting is fixed: 64 images a batch, 42 descriptions, 512-d features, 32 bits, 10 exchanges, hidden
-layers of 256, 64 and 500, made-up data. One thread, as the workflow's training jobs.
+layers of 256, 64 and 500, made-up data. A product is timed after every step, so that both see the same
+machine; times are of the process, so that other work on it counts little.
 
-    uv run python benchmarks/train.py [preset ...]
+    uv run python benchmarks/train.py                        # the four presets, one thread
+    uv run python benchmarks/train.py --threads 2 --wall     # on both cores, by the clock
+    uv run python benchmarks/train.py --seeds 1 2 4 8 --only Fixed Adaptive
+    uv run python benchmarks/train.py --device cuda --seeds 1 8 64 256
 """
 
+import argparse
 import statistics
-import sys
 import time
 
 import torch
 
-from parley.game.payloads import Descriptions, Images
-from parley.game.settings import GameSettings, TrainingSettings
+from parley.game import Descriptions, GameSettings, Images, TrainingSettings
+from parley.game.settings import PRESETS
+from parley.lesson import prepare
 from parley.parts import Candidates, Part
-from parley.training import Trainer, prepare
+from parley.trainer import Trainer
 
-STEPS, WARM_UP, CLASSES, IMAGES = 60, 10, 42, 42 * 24
-
-
-def product_ms() -> float:
-    a, b = torch.randn(2, 1024, 1024)
-    taken = []
-    for _ in range(20):
-        started = time.perf_counter()
-        a @ b
-        taken.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(taken)
+WARM_UP, CLASSES, IMAGES, BATCH = 10, 42, 42 * 24, 64
 
 
-def step_ms(preset: str) -> float:
-    game = GameSettings(preset=preset)
-    targets = torch.arange(IMAGES) % CLASSES
+def made_up(game: GameSettings, classes: int = CLASSES) -> tuple[Part, Candidates]:
+    targets = torch.arange(IMAGES) % classes
     images = (
         Images(torch.randn(IMAGES, 64, 512), torch.randn(IMAGES, 1000))
         if game.visual_attention
         else Images(torch.randn(IMAGES, 512))
     )
     part = Part(images, targets, [str(row) for row in range(IMAGES)])
-    candidates = Candidates([str(label) for label in range(CLASSES)], Descriptions(torch.randn(CLASSES, 100)))
-    trainer = Trainer(prepare(part, part, candidates, game), game, TrainingSettings(), seed=1)
-    taken = []
-    for step in range(STEPS):
-        rows = torch.randperm(IMAGES)[:64]
-        started = time.perf_counter()
-        trainer.learn(step, rows)
-        taken.append(time.perf_counter() - started)
-    return 1e3 * statistics.median(taken[WARM_UP:])
+    return part, Candidates([str(label) for label in range(classes)], Descriptions(torch.randn(classes, 100)))
 
 
-torch.set_num_threads(1)
-for preset in sys.argv[1:] or ["Fixed", "Adaptive"]:
-    step, product = step_ms(preset), product_ms()
-    print(f"{preset}: {step:.1f} ms a step, {product:.1f} ms a product, {step / product:.2f} products a step")
+def trainer_of(game: GameSettings, seeds: int, device: str, classes: int = CLASSES, talkative: bool = False) -> Trainer:
+    part, candidates = made_up(game, min(classes, IMAGES))
+    if classes > IMAGES:  # More candidates than images: the others are read and never right.
+        part, _ = made_up(game, IMAGES)
+        candidates = Candidates([str(label) for label in range(classes)], Descriptions(torch.randn(classes, 100)))
+    lesson = prepare(part, part, candidates, game)
+    lesson = lesson._replace(descriptions=candidates.descriptions, dev_descriptions=candidates.descriptions)
+    trainer = Trainer(lesson, game, TrainingSettings(device=device), range(1, seeds + 1))
+    if talkative:
+        trainer.agents.receiver.stop.bias.data.fill_(10.0)
+    return trainer
+
+
+class Clock:
+    def __init__(self, device: str, wall: bool) -> None:
+        self.device = device
+        self.now = time.perf_counter if wall or device == "cuda" else time.process_time
+
+    def taken(self, work) -> float:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        started = self.now()
+        work()
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return 1e3 * (self.now() - started)
+
+
+def measure(trainer: Trainer, clock: Clock, steps: int) -> tuple[float, float, float]:
+    """Median milliseconds of a step and of a product, and the turns of a step."""
+    a, b = torch.randn(2, 1024, 1024, device=trainer.device)
+    seeds = len(trainer.seeds)
+    took, products, turns = [], [], []
+    for step in range(1, steps + WARM_UP + 1):
+        rows = torch.stack([torch.randperm(IMAGES)[:BATCH] for _ in range(seeds)])
+        took.append(clock.taken(lambda step=step, rows=rows: turns.append(trainer.learn(step, rows)[-1])))
+        products.append(clock.taken(lambda: a @ b))
+    length = torch.stack(turns).mean().item()
+    return statistics.median(took[WARM_UP:]), statistics.median(products[WARM_UP:]), length
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="+", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--wall", action="store_true", help="time by the clock; always so on a GPU")
+    parser.add_argument("--talkative", action="store_true", help="keep adaptive dialogues going to the end")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    clock = Clock(chosen.device, chosen.wall)
+    print("preset, seeds, exchanges a dialogue: ms a step, ms a product, products a step, products a step and seed")
+    for preset in chosen.only:
+        for seeds in chosen.seeds:
+            trainer = trainer_of(GameSettings(preset=preset), seeds, chosen.device, talkative=chosen.talkative)
+            step, product, length = measure(trainer, clock, chosen.steps)
+            ratio = step / product
+            print(
+                f"{preset}, {seeds}, {length:.1f}: {step:.1f}, {product:.1f}, {ratio:.2f}, {ratio / seeds:.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

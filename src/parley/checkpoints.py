@@ -70,7 +70,6 @@ def _interned(value: Any) -> Any:
 
 def values_of(moment: Checkpoint) -> dict[str, Any]:
     """Return a checkpoint as tensors and plain values."""
-    scales = [moment.standardizer.features, moment.standardizer.context]
     return {
         "format": FORMAT,
         "game": as_mapping(moment.game),
@@ -79,7 +78,7 @@ def values_of(moment: Checkpoint) -> dict[str, Any]:
         "candidate_ids": moment.candidate_ids,
         "seed": moment.seed,
         "step": moment.step,
-        "scales": [None if scale is None else list(scale) for scale in scales],
+        "scales": [None if scale is None else list(scale) for scale in moment.standardizer],
         "agents": {name: network.state_dict() for name, network in moment.agents._asdict().items()},
         "optimiser": moment.optimiser,
     }
@@ -132,12 +131,12 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
     agents = make_agents(game, sizes.feature, sizes.word, [values["seed"]], sizes.context)
     for name, network in agents._asdict().items():
         network.load_state_dict(values["agents"][name])
-    features, context = (None if scale is None else Scale(*scale) for scale in values["scales"])
+    features, context, words = (None if scale is None else Scale(*scale) for scale in values["scales"])
     if features is None:
         raise ParleyError(f"{path} lacks the scale of its features; train the run again.")
     return Checkpoint(
         agents,
-        Standardizer(features, context),
+        Standardizer(features, context, words),
         game,
         TrainingSettings.from_mapping(values["training"]),
         sizes,

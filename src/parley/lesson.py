@@ -11,7 +11,7 @@ from parley.errors import ParleyError
 from parley.game.payloads import Descriptions
 from parley.game.settings import GameSettings
 from parley.parts import Candidates, Part, places_of, refuse_undescribed
-from parley.standardization import Standardizer, fit
+from parley.standardization import Standardizer, fit, fit_words
 
 
 class Lesson(NamedTuple):
@@ -72,13 +72,15 @@ def prepare(
     standardizer = fit(train.images, game.standardize)
     width, context_width = evaluation.shape_of(train)
     chosen = torch.tensor(ids)
+    read = candidates.descriptions.take(chosen)
+    standardizer = standardizer._replace(words=fit_words(read, game.standardize_descriptions))
     return Lesson(
         standardizer.apply(train.images),
         places_of(train.targets, ids, "The train part"),
         standardizer.apply(dev.images),
         places_of(dev.targets, ids, "The dev part"),
-        candidates.descriptions.take(chosen),
-        read_in_dev.descriptions.take(chosen),
+        standardizer.read(read),
+        standardizer.read(read_in_dev.descriptions.take(chosen)),
         ids,
         [candidates.labels[label] for label in ids],
         standardizer,

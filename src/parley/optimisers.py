@@ -3,12 +3,14 @@
 A step over thirty small tensors costs more in calls than in arithmetic; over one it does not.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from parley.errors import ParleyError
 from parley.game.settings import TrainingSettings
 
 KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
@@ -37,9 +39,18 @@ class Optimiser:
         for parameter in self.parameters:
             start += _lay(parameter, self.flat, start)
         self.inner: torch.optim.Optimizer = _inner(self.flat, training)
+        self.schedule = _schedule(training)
 
     def step(self, loss: Tensor, step: int = 1) -> None:
-        """Differentiate a loss, clip each seed's gradient of each network, and change the weights by it."""
+        """Differentiate a loss, clip each seed's gradient of each network, and change the weights by it.
+
+        Parameters
+        ----------
+        loss
+            The sum over seeds and networks.
+        step
+            Of the training, from 1; decides the learning rate.
+        """
         grads = iter(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         with torch.no_grad():
             pieces = []
@@ -48,6 +59,7 @@ class Optimiser:
                 if found:
                     pieces.append(self._clipped(torch.cat(found, 1)))
             self.flat.grad = torch.cat(pieces, 1)
+            self.inner.param_groups[0]["lr"] = self.training.learning_rate * self.schedule(step)
             self.inner.step()
 
     def _clipped(self, grad: Tensor) -> Tensor:
@@ -65,6 +77,18 @@ class Optimiser:
             self.inner.state[self.flat][name] = (
                 torch.cat([memory[name] for memory in memories]) if value.dim() else value.clone()
             )
+
+
+def _schedule(training: TrainingSettings) -> Callable[[int], float]:
+    """Return the share of the learning rate at a step, counted from 1."""
+    schedules: dict[str, Callable[[int], float]] = {
+        "constant": lambda step: 1.0,
+        "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * (step - 1) / training.steps)),
+    }
+    name = training.learning_rate_schedule
+    if name not in schedules:
+        raise ParleyError(f"training.learning_rate_schedule: {name!r} is not one of {', '.join(schedules)}.")
+    return schedules[name]
 
 
 def _lay(parameter: nn.Parameter, flat: Tensor, start: int) -> int:

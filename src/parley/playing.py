@@ -106,7 +106,7 @@ def _answer(moment: Checkpoint, question: evaluation.Question, part: Part, candi
         moment.agents,
         moment.standardizer.apply(part.images),
         places_of(part.targets, ids, f"The {question.part} part"),
-        candidates.descriptions.take(torch.tensor(ids)),
+        moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
         moment.game,
         moment.training.dev_batch_size,
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from parley.features.rows import Rows
-from parley.game.payloads import Images
+from parley.game.payloads import Descriptions, Images
 from parley.parts import Maps
 
 
@@ -26,6 +26,17 @@ class Standardizer(NamedTuple):
 
     features: Scale
     context: Scale | None = None
+    words: Scale | None = None
+    """Of word vectors, ``[E]``; None where they stay as they are."""
+
+    def read(self, descriptions: Descriptions) -> Descriptions:
+        """Return the descriptions on the scale of those that were trained with."""
+        if self.words is None:
+            return descriptions
+        words = descriptions.words
+        if words is not None and descriptions.is_word is not None:
+            words = torch.where(descriptions.is_word[..., None], self.words.apply(words), 0.0)
+        return Descriptions(self.words.apply(descriptions.vectors), words, descriptions.is_word)
 
     @overload
     def apply(self, images: Images) -> Images: ...
@@ -42,6 +53,11 @@ class Standardizer(NamedTuple):
             assert context is not None  # maps have one
             return images._replace(context=context, mean=self.features.mean, sd=self.features.sd)
         return Images(self.features.apply(images.features), context)
+
+
+def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
+    """Fit the scale of word vectors on the descriptions trained with: `candidates`, or none."""
+    return _fit_scale(descriptions.vectors, "train") if mode == "candidates" else None
 
 
 def fit(images: Images | Maps, mode: str) -> Standardizer:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from parley import evaluation
+from parley.augmentation import Blending, augmentations
 from parley.checkpoints import Checkpoint
 from parley.errors import ParleyError
 from parley.game.agents import Agents, agents_of, copy_place, make_agents
@@ -72,6 +73,8 @@ class Trainer:
         self.descriptions = self._moved(lesson.descriptions)
         self.dev_descriptions = self._moved(lesson.dev_descriptions)
         self.places = lesson.train_places.to(self.device)
+        self.augmentations = augmentations(training)
+        self.blending = Blending(lesson.train_places) if training.blend else None
 
     def _fresh(self, seeds: list[int]) -> Agents:
         sizes = self.lesson.sizes
@@ -91,13 +94,27 @@ class Trainer:
         Tensor
             ``[counts, S]``, in the order of `Counted`. Nothing here waits for a GPU.
         """
-        images = self._images(self.lesson.train_images.take(rows))
+        images = self._images(self._taken(rows, step))
+        for augmentation in self.augmentations:
+            images = images._replace(features=augmentation.change(images.features, self.seeds, step))
         places = self.places[rows.to(self.device, non_blocking=True)]
         draws = self.draws(step, rows.shape[1])
         weights = entropies_at(self.training, step)
         talked = talk(self.agents, images, self.descriptions, places, draws, self.game, weights)
         self.optimiser.step(talked.losses.total, step)
         return torch.stack(_counted(talked, places))
+
+    def _taken(self, rows: Tensor, step: int) -> Images:
+        """Return the images of the given rows, blended where that is wanted."""
+        images = self.lesson.train_images.take(rows)
+        if self.blending is None:
+            return images
+        partners, shares = self.blending.partners(rows, self.seeds, step)
+        others = self.lesson.train_images.take(partners)
+        context = images.context
+        if context is not None and others.context is not None:
+            context = _blend(context, others.context, shares)
+        return Images(_blend(images.features, others.features, shares), context)
 
     def _images(self, images: Images) -> Images:
         features, context = images
@@ -155,6 +172,11 @@ class _As(NamedTuple):
     def take(self, rows: Tensor) -> Images:
         features, context = self.images.take(rows)
         return Images(features.to(self.precision), None if context is None else context.to(self.precision))
+
+
+def _blend(one: Tensor, other: Tensor, shares: Tensor) -> Tensor:
+    """Return shares of one and the rest of the other, image by image."""
+    return torch.lerp(other, one, shares.view(*shares.shape, *[1] * (one.dim() - 2)))
 
 
 def device_of(training: TrainingSettings) -> torch.device:

@@ -116,7 +116,7 @@ def play_file(trial: Trial, features: str | Path, among: str) -> Told:
         moment.agents,
         moment.standardizer.apply(part.images),
         places_of(part.targets, ids, str(features)),
-        candidates.descriptions.take(torch.tensor(ids)),
+        moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
         moment.game,
         moment.training.dev_batch_size,
     )

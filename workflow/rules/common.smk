@@ -201,12 +201,12 @@ def both_ks():
 
 
 def run_memory_mb(wildcards):
-    """Memory of a run's jobs: torch, and with visual attention three copies of the largest part's maps."""
+    """Memory of a run's jobs: torch, and with visual attention the largest part's maps, where they fit in 3 GiB."""
     preset = run_settings(CONFIG, wildcards.run)["game"]["preset"]
     per_class = max(max(parts.values()) for parts in CONFIG["split"].values())
     # 512 channels of 8 x 8 cells in float32, the largest map of the networks at hand.
     map_mb = len(CLASSES) * per_class * 512 * 64 * 4 / 1e6
-    return round(3000 + (3 * map_mb if preset.endswith("Attention") else 0))
+    return round(3000 + (min(map_mb, 3300) if preset.endswith("Attention") else 0))
 
 
 def group_memory_mb(seeds):

@@ -65,7 +65,8 @@ def losses(
     entropies
         Weights of the entropy bonus.
     """
-    log_likelihood = replayed.final_scores.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+    log_probs = replayed.final_scores.log_softmax(-1)
+    log_likelihood = log_probs.gather(-1, targets[..., None])[..., 0]
     reward = reward_of(replayed.final_scores, log_likelihood, targets, game)
     reward = reward - game.exchange_cost * lengths(layout)
     earned = layout.spread(reward)
@@ -87,7 +88,8 @@ def losses(
         receiver = policy_loss(
             replayed.receiver_logits, said, gain, answered, heard, entropies.receiver, channel.scored
         )
-    receiver = receiver - log_likelihood.mean(-1)
+    smoothing = game.label_smoothing
+    receiver = receiver - ((1 - smoothing) * log_likelihood + smoothing * log_probs.mean(-1)).mean(-1)
     if game.adaptive and learns_to_stop(game):
         receiver = receiver + policy_loss(
             replayed.go_on_logits[..., None], replayed.go_on[..., None], receiver_gain, layout.mask, exchanges,

@@ -48,6 +48,9 @@ class GameSettings:
     standardize
         ``train``: features are shifted and scaled by the train part's mean and standard deviation;
         ``none``: they go in raw, as in the code.
+    standardize_descriptions
+        ``candidates``: the numbers of word vectors are shifted and scaled so that over the descriptions trained
+        with each has mean 0 and standard deviation 1; ``none``: they go in as they are, as in the code.
     image_layer
         What the Sender sees: a role (``pooled``, ``logits``, ``map``) or the name of a dataset of the parts;
         ``auto`` is the map with visual attention, else the pooled vector.
@@ -73,6 +76,8 @@ class GameSettings:
         What is subtracted from the reward: ``learned`` (the code), ``running_mean``, ``leave_one_out`` or ``none``.
     exchange_cost
         Subtracted from the reward for each exchange made, in the reward's unit.
+    label_smoothing
+        The share of the Receiver's target that is spread evenly over all candidates; the reward knows none.
     accuracy_count
         ``corrected``: hits over images; ``original``: over full batches, as if the short last one were full.
     """
@@ -92,6 +97,7 @@ class GameSettings:
     stop_rule: str = "product"
     first_message: float = 0.0
     standardize: str = "train"
+    standardize_descriptions: str = "none"
     image_layer: str = "auto"
     channel: str = "bernoulli"
     temperature: float = 1.0
@@ -105,6 +111,7 @@ class GameSettings:
     shuffle: str = "none"
     baseline: str = "learned"
     exchange_cost: float = 0.0
+    label_smoothing: float = 0.0
     accuracy_count: str = "corrected"
 
     @property
@@ -161,6 +168,13 @@ class TrainingSettings:
         ``RMSprop``, ``Adam`` or ``SGD``, one for each of the four networks.
     learning_rate
         Of all four optimisers.
+    learning_rate_schedule
+        ``constant``, or ``cosine``: down to 0 at the last step on half a cosine.
+    feature_noise, feature_dropout
+        In training, the standard deviation of noise added to the image's features, and the probability that
+        one is set to 0.
+    blend
+        Whether in training each image is blended with another of its class.
     gradient_clip
         Largest norm of each network's gradient.
     sender_entropy, receiver_entropy, stop_entropy
@@ -194,7 +208,11 @@ class TrainingSettings:
     dev_batch_size: int = 50
     optimizer: str = "RMSprop"
     learning_rate: float = 1e-4
+    learning_rate_schedule: str = "constant"
     gradient_clip: float = 1.0
+    feature_noise: float = 0.0
+    feature_dropout: float = 0.0
+    blend: bool = False
     sender_entropy: float = 0.01
     receiver_entropy: float = 0.01
     stop_entropy: float = 0.08

@@ -55,7 +55,7 @@ class Layout(NamedTuple):
         return pick(values.flatten(1, 2), self._slots())
 
     def _slots(self) -> Tensor:
-        """Return the place ``[S, N − B]`` of each turn after the first exchange in a table of dialogues and exchanges."""
+        """Return the place ``[S, N − B]`` of each later turn in a table of dialogues and exchanges."""
         later = self.sizes[1:]
         exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
