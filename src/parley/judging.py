@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parley import evaluation
+from parley.controls import under_control
 from parley.errors import ParleyError
 from parley.eval_sheet import Row, best_dev_accuracy, sheet
 from parley.files import write_json, write_text
@@ -42,6 +43,8 @@ def judge_files(
     among: str,
     k: int,
     folder: str | Path,
+    controls: Sequence[str] = (),
+    schema: Mapping[str, Any] | None = None,
 ) -> None:
     """Play a checkpoint on files of features and write down what came out.
 
@@ -59,12 +62,16 @@ def judge_files(
         The K of accuracy@K; where there are fewer candidates, their number.
     folder
         Where to write. What lies there under the same names is replaced.
+    controls, schema
+        Settings of the game to play under, ``key=value``, and the config's schema to check them by.
     """
     folder = Path(folder)
     if (folder / "best.pt").exists():
         raise ParleyError(f"{folder} is the folder of a run, with an evaluation of its own; name another with --out.")
     names = part_names(features)
     trial = open_trial(checkpoint, descriptions, words)
+    if controls and schema is not None:
+        trial = trial._replace(moment=under_control(trial.moment, controls, schema))
     best = best_dev_accuracy(run_folder(checkpoint), trial.moment.step, trial.moment.training)
     judged: dict[str, Judged] = {}
     for name, path in names.items():

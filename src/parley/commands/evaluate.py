@@ -3,7 +3,16 @@
 import argparse
 from pathlib import Path
 
-from parley.commands.shared import Subparsers, add_candidates, add_text, add_threads, positive, refuse_missing
+from parley.commands.shared import (
+    Subparsers,
+    add_candidates,
+    add_text,
+    add_threads,
+    find_schema,
+    positive,
+    refuse_missing,
+)
+from parley.config import read_schema
 
 
 def add(commands: Subparsers) -> None:
@@ -19,6 +28,14 @@ def add(commands: Subparsers) -> None:
     add_text(parser)
     add_candidates(parser)
     parser.add_argument("--k", type=positive, default=6, help="the K of accuracy@K; 6 by default")
+    parser.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="play under other conditions: settings of the game such as shuffle=sender or corrupt_bits=0:3",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write")
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -40,4 +57,6 @@ def run(chosen: argparse.Namespace) -> None:
         chosen.candidates,
         chosen.k,
         chosen.out,
+        [*chosen.set],
+        read_schema(find_schema()) if chosen.set else None,
     )
