@@ -1,4 +1,7 @@
-"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<identity>]`."""
+"""A run that is easily learned, of a few steps: `easy_runs.py <folder> <steps> [<seeds>]`.
+
+Of several seeds, as 1,2,3, each has a folder in the folder, by its number.
+"""
 
 import json
 import sys
@@ -31,17 +34,23 @@ def easy(classes=4, per_class=12, channels=16, seed=0):
 
 
 def run(folder, steps=12, seed=1, game=TINY, identity="", **options):
+    run_all([folder], steps, [seed], game, identity, **options)
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def run_all(folders, steps, seeds, game=TINY, identity="", **options):
     training = TrainingSettings(
         **{"batch_size": 16, "learning_rate": 1e-3, "dev_every": 4, "first_checkpoint": 4, **options, "steps": steps}
     )
     train, dev, candidates = easy()
-    train_runs(prepare(train, dev, candidates, game), game, training, [seed], 2, [folder], identity)
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    train_runs(prepare(train, dev, candidates, game), game, training, seeds, 2, folders, identity)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    folder, steps, *rest = sys.argv[1:]
+    numbers = [int(seed) for seed in rest[0].split(",")] if rest else [1]
     try:
-        run(Path(sys.argv[1]), int(sys.argv[2]), identity=[*sys.argv[3:], ""][0])
+        run_all([Path(folder, str(seed)) for seed in numbers] if rest else [Path(folder)], int(steps), numbers)
     except ParleyError as error:
         sys.exit(str(error))

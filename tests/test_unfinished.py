@@ -20,9 +20,9 @@ from parley.unfinished import FOLDER
 SCRIPT = Path(__file__).with_name("easy_runs.py")
 
 
-def start(folder, steps):
+def start(folder, steps, seeds=""):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), str(steps)],
+        [sys.executable, str(SCRIPT), str(folder), str(steps), *([seeds] if seeds else [])],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -36,11 +36,20 @@ def left_by(folder):
     return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints").iterdir())}, untimed
 
 
-def undisturbed(folder, steps):
-    process = start(folder, steps)
-    _, told = process.communicate(timeout=120)
+def undisturbed(folder, steps, seeds=""):
+    process = start(folder, steps, seeds)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
-    return left_by(folder)
+    return [left_by(run) for run in runs_of(folder, seeds)]
+
+
+def runs_of(folder, seeds):
+    """The folder of each run; the first is the one beside which all are saved."""
+    return [folder / seed for seed in seeds.split(",")] if seeds else [folder]
+
+
+# One run alone, and several that share a process.
+together = pytest.mark.parametrize("seeds", ["", "1,2,3"])
 
 
 def log_of(folder):
@@ -59,36 +68,54 @@ def wait_for_lines(folder, more, process):
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_comes_to_the_same_bytes(tmp_path):
+@together
+def test_runs_killed_at_random_moments_come_to_the_same_bytes(tmp_path, seeds):
     steps, chance = 600, random.Random(5)
-    expected = undisturbed(tmp_path / "undisturbed", steps)
+    expected = undisturbed(tmp_path / "undisturbed", steps, seeds)
     folder, kills = tmp_path / "killed", 0
-    while not (folder / "metrics.jsonl").exists():
-        process = start(folder, steps)
-        if wait_for_lines(folder, chance.randrange(20, 160), process):
+    runs = runs_of(folder, seeds)
+    while not (runs[0] / "metrics.jsonl").exists():
+        process = start(folder, steps, seeds)
+        if wait_for_lines(runs[0], chance.randrange(20, 160), process):
             time.sleep(chance.uniform(0, 0.02))
             process.kill()
             kills += 1
         process.communicate(timeout=60)
         assert kills < 60
     assert kills >= 3
-    assert left_by(folder) == expected
-    assert not (folder / FOLDER).exists()
+    assert [left_by(run) for run in runs] == expected
+    assert not list(folder.rglob(FOLDER))
 
 
-def test_sigterm_saves_and_ends_with_a_sentence(tmp_path):
-    expected = undisturbed(tmp_path / "undisturbed", 300)
+@together
+def test_four_epochs_are_two_and_two(tmp_path, seeds):
+    """48 images in batches of 16: an epoch is 3 steps."""
+    expected = undisturbed(tmp_path / "undisturbed", 12, seeds)
+    folder = tmp_path / "halved"
+    first = runs_of(folder, seeds)[0]
+    process = start(folder, 12, seeds)
+    # After six steps there is the evaluation of the fourth, and lines of the fifth and the sixth.
+    wait_for_lines(first, 7, process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert undisturbed(folder, 12, seeds) == expected
+
+
+@together
+def test_sigterm_saves_and_ends_with_a_sentence(tmp_path, seeds):
+    expected = undisturbed(tmp_path / "undisturbed", 300, seeds)
     folder = tmp_path / "stopped"
-    process = start(folder, 300)
-    assert wait_for_lines(folder, 30, process)
+    first = runs_of(folder, seeds)[0]
+    process = start(folder, 300, seeds)
+    assert wait_for_lines(first, 30, process)
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "Training of seed 1 was asked to stop (SIGTERM) and is saved at step" in told
+    assert f"Training of seed {seeds.replace(',', ', ') or 1} was asked to stop (SIGTERM) and is saved at step" in told
     assert "Traceback" not in told
-    step = read_values(folder / FOLDER / "last.pt")["runs"][0]["step"]
+    step = read_values(first / FOLDER / "last.pt")["runs"][0]["step"]
     assert f"saved at step {step} of 300" in told
-    assert undisturbed(folder, 300) == expected
+    assert undisturbed(folder, 300, seeds) == expected
 
 
 def interrupted(folder, monkeypatch, **options):
