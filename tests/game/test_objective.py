@@ -201,3 +201,15 @@ def test_the_running_mean_is_that_of_all_turns_before(small_game):
         turns += length.sum(1)
         game.uniforms = game.uniforms.roll(1, 1)
     assert set(baseline.state_dict()) == {"mean", "count"}
+
+
+def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small_game):
+    game = small_game(baseline="running_mean")
+    first = game.learn()
+    baseline = game.agents.sender_baseline
+    known, layout = Knowledge(first.losses.reward), first.layout
+    before = baseline.mean.clone()
+    expected = baseline.expect(known, layout.spread(first.losses.reward), layout)
+    baseline.update(layout.spread(first.losses.reward) + 5, layout)
+    assert torch.equal(expected, before[:, None].expand_as(expected))
+    assert not torch.equal(baseline.mean, before)

@@ -95,7 +95,7 @@ class RunningMean(Baseline):
 
     def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
         """Return the mean before this batch."""
-        return self.mean[:, None].expand_as(reward)
+        return self.mean.clone()[:, None].expand_as(reward)
 
     def update(self, reward: Tensor, layout: Layout) -> None:
         """Take the batch's turns into the mean."""

@@ -1,0 +1,298 @@
+"""What agents learn on average is the gradient of what they earn, counted over everything that could be said."""
+
+import itertools
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor
+
+from parley.game.agents import make_agents
+from parley.game.baseline import Knowledge
+from parley.game.draws import uniforms
+from parley.game.learning import talk
+from parley.game.objective import Entropies
+from parley.game.payloads import Descriptions, Draws, Images
+from parley.game.settings import GameSettings
+
+DRAWS = 50_000
+NO_ENTROPY = Entropies(0.0, 0.0, 0.0)
+WORDS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=2)), dtype=torch.float64)
+SIZES = {"message_bits": 2, "max_exchanges": 2, "sender_hidden": 3, "receiver_hidden": 3, "baseline_hidden": 4}
+
+DRAWN = {
+    "Fixed": (7, 0.5, 2.0),
+    "FixedAttention": (80, 0.5, 4.0),
+    "Adaptive": (105, 0.5, 4.0),
+    "AdaptiveAttention": (39, 0.7, 4.0),
+}
+"""A seed and sizes of weights with which what is said matters, and rewards still lie close together."""
+
+
+class TinyGame:
+    """A game of two exchanges of two bits, with weights large enough that what is said matters."""
+
+    def __init__(self, batch, **options):
+        hidden = {"sender_attention_hidden": 2, "receiver_attention_hidden": 2}
+        self.settings = GameSettings(**{**SIZES, **hidden, **options})
+        seed, score, memory = DRAWN[self.settings.preset]
+        draw = torch.Generator().manual_seed(seed)
+
+        def normal(*shape):
+            return torch.randn(*shape, generator=draw, dtype=torch.float64)
+
+        attention = self.settings.visual_attention
+        self.images = Images(
+            normal(batch, 3, 2) if attention else normal(batch, 2), normal(batch, 2) if attention else None
+        )
+        words = 2 * normal(3, 2, 2)
+        self.descriptions = Descriptions(words.mean(1), words, torch.ones(3, 2, dtype=torch.bool))
+        self.targets = torch.arange(batch) % 3
+        self.agents = make_agents(self.settings, 2, 2, [1], context_size=2).to(torch.float64)
+        sizes = {"score": score, "listen": memory, "first": 0.5, "last": 0.08}
+        with torch.no_grad():
+            for network in self.agents:
+                for name, parameter in network.named_parameters():
+                    size = sizes.get(name.split(".")[0].split("_")[0], 1.0)
+                    parameter.copy_(size * normal(*parameter.shape))
+            self.agents.receiver.stop.bias.add_(0.4)
+
+    def gradients(self):
+        """The gradient of each network from each of many draws, ``[draws, weights]``, by network."""
+        many = deepcopy(self.agents)
+        for network in many:
+            for held in [*network.parameters(), *network.buffers()]:
+                held.data = held.repeat(DRAWS, *[1] * (held.dim() - 1))
+        batch, game = len(self.targets), self.settings
+        drawn = uniforms(range(DRAWS), "bits", 1, (2, batch, 2 * game.message_bits + 1)).double()
+        targets = self.targets.expand(DRAWS, -1)
+        talked = talk(
+            many, self.images, self.descriptions, targets, Draws(drawn), game, NO_ENTROPY, ended_leave=False
+        )  # fmt: skip
+        talked.losses.total.backward()
+        return {name: flat_gradient(network, DRAWS) for name, network in many._asdict().items()}
+
+    def everything(self) -> dict[str, Tensor]:
+        """All that can be said about each image, ``[B, 64]``: a first message, an answer, a second message.
+
+        Log-probabilities carry gradient; messages are constants, and so is the belief that the Receiver's
+        question is asked with.
+        """
+        first, question, second = (
+            torch.stack([WORDS[number] for number in column])
+            for column in zip(*itertools.product(range(4), repeat=3), strict=True)
+        )
+        batch, paths = len(self.targets), len(first)
+        sender, receiver = self.agents.sender, self.agents.receiver
+        first, question, second = (word.repeat(batch, 1)[None] for word in (first, question, second))
+        rows = torch.arange(batch).repeat_interleave(paths)
+        images = self.images.take(rows).of_seeds(1, 4 if self.settings.visual_attention else 3)
+        seen, known = sender.eye.prepare(images), receiver.prepare(self.descriptions)
+        targets = self.targets[rows][None, :, None]
+
+        def likelihood(state):
+            scores = receiver.score(known, receiver.read(known, state), state)
+            return scores, scores.log_softmax(-1).gather(-1, targets)[..., 0]
+
+        views = [sender.eye.look(seen, None).view, sender.eye.look(seen, question).view]
+        state = receiver.listen(first, torch.zeros(1, len(rows), 3, dtype=torch.float64)).after
+        later = receiver.listen(second, state).after
+        scores, early = likelihood(state)
+        final_scores, late = likelihood(later)
+        asked = receiver.question(receiver.gist(known, receiver.read(known, state), scores.softmax(-1)), state)
+        go_on = receiver.go_on(state)
+        expected = self.expected(views, [first, second], question, [state, later], late)
+        found = {
+            "first": log_of(sender.open(views[0]), first),
+            "second": log_of(sender.answer(views[1], question), second),
+            "question": log_of(asked, question),
+            "going": torch.nn.functional.logsigmoid(go_on),
+            "stopping": torch.nn.functional.logsigmoid(-go_on),
+            "early": early,
+            "late": late,
+            "early_right": (scores.argmax(-1) == targets[..., 0]).double(),
+            "late_right": (final_scores.argmax(-1) == targets[..., 0]).double(),
+            **expected,
+        }
+        return {name: value.view(batch, paths) for name, value in found.items()}
+
+    def expected(self, views, said, question, states, like):
+        """What a learned baseline, or a running mean, expects of each exchange."""
+        agents, found = self.agents, {}
+        heard = [torch.full_like(question, self.settings.first_message), question]
+        for exchange, name in enumerate(("first", "second")):
+            view = views[exchange].detach()
+            known = [
+                Knowledge(torch.cat([view, heard[exchange]], -1))
+                if self.settings.visual_attention
+                else Knowledge(heard[exchange], view),
+                Knowledge(torch.cat([said[exchange], states[exchange].detach()], -1)),
+            ]
+            for agent, baseline, one in zip(("sender", "receiver"), agents[2:], known, strict=True):
+                found[f"{agent}_{name}"] = (
+                    torch.zeros_like(like)
+                    if self.settings.baseline == "leave_one_out"
+                    else baseline.expect(one, like.detach(), _Flat())
+                )
+        return found
+
+
+class _Flat:
+    """A layout in which each turn is a dialogue."""
+
+    def plus_spread(self, values, of_dialogues):
+        return values + of_dialogues
+
+
+def log_of(logits, bits):
+    """log p(message)."""
+    return torch.distributions.Bernoulli(logits=logits).log_prob(bits).sum(-1)
+
+
+def flat_gradient(network, seeds):
+    found = [
+        (torch.zeros_like(one) if one.grad is None else one.grad).reshape(seeds, -1) for one in network.parameters()
+    ]
+    return torch.cat(found, 1) if found else torch.zeros(seeds, 0)
+
+
+def assert_meets(game, losses):
+    """The gradients of many draws have the mean that the exact losses' gradients are, by network."""
+    sampled = game.gradients()
+    for name, loss in losses.items():
+        network = getattr(game.agents, name)
+        network.zero_grad()
+        loss.backward(retain_graph=True)
+        exact = flat_gradient(network, 1)[0]
+        draws = sampled[name]
+        error = draws.std(0) / DRAWS**0.5
+        distance = (draws.mean(0) - exact).abs()
+        assert error.norm() < 0.2 * exact.norm(), (name, error.norm() / exact.norm())
+        assert (distance <= 5 * error + 1e-7).all(), (name, (distance / (error + 1e-12)).max())
+
+
+REWARDS = ["original", "paper"]
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("baseline", ["none", "leave_one_out", "learned", "running_mean"])
+@pytest.mark.parametrize("preset", ["Fixed", "FixedAttention"])
+def test_a_fixed_game_is_learned_by_the_gradient_of_what_is_earned(preset, baseline, reward):
+    """Let P(m) be the probability of all that is said about an image, R(m) its reward, and B images be talked about.
+
+    The Sender's loss is a mean over T turns a dialogue, so its gradient is on average that of
+
+        − 1/T · mean over images of Σ_m P(m) R(m),
+
+    by the Sender's share of P. The Receiver's is that of
+
+        mean over images of Σ_m P(m)' · (−log p(target | m)) − 1/(T − 1) · Σ_m P(m) R(m)',
+
+    where ' marks what is held constant: of its T messages the last is heard by nobody. R is a constant of the
+    sampled message, log p(target) or whether it is right; no baseline may change the mean. Rewards lie close
+    enough together that no gain is ever divided by the standard deviation.
+    """
+    game = TinyGame(3, preset=preset, baseline=baseline, reward=reward, description_attention=preset != "Fixed")
+    if baseline == "running_mean":
+        for one in game.agents[2:]:
+            one.mean.fill_(-1.0 if reward == "original" else 0.3)
+    said = game.everything()
+    earned = (said["late"] if reward == "original" else said["late_right"]).detach()
+    for agent in ("sender", "receiver"):
+        for exchange in ("first", "second"):
+            gain = earned - said[f"{agent}_{exchange}"]
+            assert gain.max() - gain.min() < 3**0.5, "three gains could have a standard deviation above 1"
+    by_sender = (said["first"] + said["second"]).exp() * said["question"].exp().detach()
+    by_receiver = (said["first"] + said["second"]).exp().detach() * said["question"].exp()
+    torch.testing.assert_close(by_sender.sum(1), torch.ones(3, dtype=torch.float64))
+    assert_meets(
+        game,
+        {
+            "sender": -(by_sender * earned).sum(1).mean() / 2,
+            "receiver": -(by_sender.detach() * said["late"] + by_receiver * earned).sum(1).mean(),
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("baseline", "options"),
+    [
+        ("none", {}),
+        ("none", {"reward": "paper", "exchange_cost": 0.1}),
+        ("leave_one_out", {}),
+        ("learned", {}),
+        ("learned", {"preset": "AdaptiveAttention", "mix": "mou"}),
+    ],
+)
+def test_an_adaptive_game_is_learned_by_the_gradient_of_what_is_earned(baseline, options):
+    """Two images are talked about, each for one exchange or two; all pairs of dialogues are gone through.
+
+    Let i and j be what is said about the two, N the turns of both and K how many of the two questions are
+    answered. On average the gradients are those of
+
+        Sender:   − Σ_ij P_i P_j Σ_turns (R − b) / N · log p(message)
+        Receiver:   Σ_ij P_i P_j · [ mean of −log p(target) − Σ_answered (R − b) / K · log p(question)
+                                     − Σ_first turns (R − b) / N · log p(going on, or stopping) ]
+        Baselines:  Σ_ij P_i P_j Σ_turns (R − b)² / N
+
+    with P, R, N and K constants; for the policies b is one too. P · ∇log p is ∇P, so this is the gradient through
+    the probabilities. N and K depend on what is said: a baseline leaves the mean as it is only where they do not,
+    and is therefore counted here turn by turn. The last turn's stop bit decides nothing, and its gradient is 0 on
+    average. Left-out-one's b is the other's reward while the other is on, else 0.
+    """
+    game = TinyGame(2, baseline=baseline, **{"preset": "Adaptive", **options})
+    said = game.everything()
+    # One list of what can happen to an image: the 64 that go on, and the 64 that stop after the first message.
+    going = torch.tensor([1.0, 0.0], dtype=torch.float64).repeat_interleave(64)
+
+    def both(name):
+        return torch.cat([said[name], said[name]], 1)
+
+    decided = torch.cat([said["going"], said["stopping"]], 1)
+    final = torch.cat([said["late"], said["early"]], 1)
+    right = torch.cat([said["late_right"], said["early_right"]], 1)
+    settings = game.settings
+    earned = (final if settings.reward == "original" else right).detach() - settings.exchange_cost * (1 + going)
+    probability = (both("first") + both("second") + both("question") + decided).exp().detach()
+    torch.testing.assert_close(probability.sum(1), torch.ones(2, dtype=torch.float64))
+
+    turns = 2 + going[:, None] + going[None]
+    answered = (going[:, None] + going[None]).clamp(min=1)
+    losses = dict.fromkeys(game.agents._fields if baseline == "learned" else ("sender", "receiver"), 0.0)
+    for image, other in ((0, 1), (1, 0)):
+        weight = probability[image][:, None] * probability[other][None]
+        on = {"first": torch.ones_like(weight), "second": going[:, None].expand_as(weight)}
+        other_on = {"first": torch.ones_like(weight), "second": going[None].expand_as(weight)}
+        gains = {}
+        for agent, exchange in itertools.product(("sender", "receiver"), ("first", "second")):
+            expected = both(f"{agent}_{exchange}")[image][:, None]
+            if baseline == "leave_one_out":
+                expected = earned[other][None] * other_on[exchange]
+            gain = earned[image][:, None] - expected
+            gains[agent, exchange] = gain.detach()
+            if baseline == "learned":
+                losses[f"{agent}_baseline"] = (
+                    losses[f"{agent}_baseline"] + (weight * on[exchange] * gain.square() / turns).sum()
+                )
+        for exchange in ("first", "second"):
+            credit = weight * on[exchange] * gains["sender", exchange] / turns
+            losses["sender"] = losses["sender"] - (credit * both(exchange)[image][:, None]).sum()
+        gain = gains["receiver", "first"]
+        losses["receiver"] = (
+            losses["receiver"]
+            - (weight * final[image][:, None]).sum() / 2
+            - (weight * on["second"] * gain / answered * both("question")[image][:, None]).sum()
+            - (weight * gain / turns * decided[image][:, None]).sum()
+        )
+    _assert_never_divided(said, earned, going, baseline)
+    assert_meets(game, losses)
+
+
+def _assert_never_divided(said, earned, going, baseline):
+    """Two gains have a standard deviation of their distance over √2; leaving one out doubles that distance."""
+    for agent, exchange in itertools.product(("sender", "receiver"), ("first", "second")):
+        gains = earned - torch.cat([said[f"{agent}_{exchange}"]] * 2, 1)
+        if exchange == "second":
+            gains = gains[:, going == 1]
+        widest = max((gains[0].max() - gains[1].min()).item(), (gains[1].max() - gains[0].min()).item())
+        assert widest * (2 if baseline == "leave_one_out" else 1) < 2**0.5, (agent, exchange, widest)
