@@ -40,6 +40,7 @@ rule all:
         result("data_card.md") if FROM_IMAGES else [],
         image_files(),
         all_messages(),
+        all_attention(),
     message:
         "Everything is made; the report is {input[0]}"
 
@@ -108,6 +109,7 @@ rule evaluate:
 rule messages:
     input:
         all_messages(),
+        all_attention(),
 
 
 rule metrics:

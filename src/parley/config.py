@@ -118,9 +118,14 @@ def _contradictions(config: Config) -> Iterator[str]:
     for section, key in needed.get(source["kind"], []):
         if not source[section][key]:
             yield f"Config: source.kind is {source['kind']}, so source.{section}.{key} must be given."
-    for run in config["runs"]:
-        game = GameSettings(**{**config["game"], **run["game"]})
+    games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]
+    for run, game in zip(config["runs"], games, strict=True):
         yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
+    if config["evaluation"]["keep_attention"] and not any(game.attends for game in games):
+        yield (
+            "Config: evaluation.keep_attention is true, but no run attends to anything; set it to false, or give a run "
+            "a game.preset with Attention or game.description_attention."
+        )
     names = [run["name"] for run in config["runs"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two runs are called {name!r}; give each its own name."

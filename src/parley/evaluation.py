@@ -1,6 +1,6 @@
 """Playing a trained run on a part of the data, and counting what came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -53,6 +53,16 @@ def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
     return asked
 
 
+class Batch(NamedTuple):
+    """Images that are talked about at once."""
+
+    rows: Tensor
+    """``[B]`` int64: which of the part's images."""
+    images: Images
+    draws: Draws | None
+    """Random numbers, where bits are flipped."""
+
+
 class Takes(Protocol):
     """Images that can be taken by their rows: in memory or on disk, standardised or not."""
 
@@ -87,19 +97,25 @@ def play_all(
     agents: Agents, images: Takes, places: Tensor, descriptions: Descriptions, game: GameSettings, batch_size: int
 ) -> list[Played]:
     """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
-    count, seeds = len(places), agents.sender.hear.weight.shape[0]
+    order, pieces = [], []
+    for batch in batches(agents, images, len(places), game, batch_size):
+        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, sampled=False)
+        pieces.append(Dialogue(*(field.cpu() for field in said)))
+        order.append(batch.rows)
+    back = torch.cat(order).argsort()
+    joined = Dialogue(*(torch.cat(column, 2)[:, :, back] for column in zip(*pieces, strict=True)))
+    return [Played(joined.of(seed), places) for seed in range(agents.sender.hear.weight.shape[0])]
+
+
+def batches(agents: Agents, images: Takes, count: int, game: GameSettings, batch_size: int) -> Iterator[Batch]:
+    """Yield `count` images batch by batch, in the order in which they are talked about, where the agents are."""
     # Shuffled messages come from the next image of the batch: images of one class, which lie side by side in
     # a part, must not be neighbours there.
     order = torch.arange(count) if game.shuffle == "none" else permutation(0, "shuffle", 0, count)
-    back, device = order.argsort(), agents.sender.hear.weight.device
-    pieces = []
+    seeds, device = agents.sender.hear.weight.shape[0], agents.sender.hear.weight.device
     for number, rows in enumerate(order.split(batch_size)):
-        batch = Images(*(None if part is None else part.to(device) for part in images.take(rows)))  # type: ignore[arg-type]
-        draws = _flips(game, seeds, number, len(rows), device)
-        said = exchange(agents.sender, agents.receiver, batch, descriptions, draws, sampled=False)
-        pieces.append(Dialogue(*(field.cpu() for field in said)))
-    joined = Dialogue(*(torch.cat(column, 2)[:, :, back] for column in zip(*pieces, strict=True)))
-    return [Played(joined.of(seed), places) for seed in range(seeds)]
+        taken = Images(*(None if part is None else part.to(device) for part in images.take(rows)))  # type: ignore[arg-type]
+        yield Batch(rows, taken, _flips(game, seeds, number, len(rows), device))
 
 
 def _flips(game: GameSettings, seeds: int, batch: int, size: int, device: torch.device) -> Draws | None:

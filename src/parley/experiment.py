@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from parley.classes import ImageClass, read_class_set
 from parley.config import Config, check_ks, read_schema, resolve
 from parley.errors import Findings, ParleyError
+from parley.game.settings import GameSettings
 from parley.layout import Layout, layout_of
 from parley.options import network_options, source_options
 
@@ -69,6 +70,12 @@ def _missing_features(given: Mapping[str, str | None]) -> list[str]:
         for name, path in given.items()
         if path and not Path(path).is_file()
     ]
+
+
+def attending_runs(config: Config) -> list[str]:
+    """Return the names of the runs in which an agent has attention."""
+    games = {run["name"]: GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]}
+    return [name for name, game in games.items() if game.attends]
 
 
 def needed_layers(config: Config) -> dict[str, Sequence[str]]:

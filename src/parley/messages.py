@@ -80,10 +80,7 @@ def write_messages(
     about
         Further attributes of the file: run, seed, part, step.
     """
-    too_long = [key for key in keys if len(key.encode()) > KEY_BYTES]
-    if too_long:
-        raise ParleyError(f"The image key {too_long[0]!r} is longer than {KEY_BYTES} bytes; shorten the keys.")
-    columns = _columns(played, keys, candidate_ids)
+    columns = _columns(played, as_bytes(keys), candidate_ids)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file.create_dataset("Communication", data=_communication(played, columns), compression="gzip")
         file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")
@@ -95,13 +92,20 @@ def write_messages(
             file.attrs[name] = value
 
 
-def _columns(played: Played, keys: list[str], candidate_ids: list[int]) -> dict[str, np.ndarray]:
+def as_bytes(keys: list[str]) -> np.ndarray:
+    """Return images' keys as the tables hold them, ``[N]``; one that is too long raises `ParleyError`."""
+    if too_long := [key for key in keys if len(key.encode()) > KEY_BYTES]:
+        raise ParleyError(f"The image key {too_long[0]!r} is longer than {KEY_BYTES} bytes; shorten the keys.")
+    return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
+
+
+def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict[str, np.ndarray]:
     """Return what both tables share, as ``[N, T]``: example by example, exchange by exchange."""
     exchanges, count = played.dialogue.active.shape
     targets = np.asarray(candidate_ids, dtype=np.int32)[played.places.numpy()]
     by_exchange = [ranks(scores, played.places) for scores in played.dialogue.scores]
     return {
-        "ExampleId": np.repeat(np.asarray(keys, dtype=f"S{KEY_BYTES}")[:, None], exchanges, 1),
+        "ExampleId": np.repeat(keys[:, None], exchanges, 1),
         "Target": np.repeat(targets[:, None], exchanges, 1),
         "Exchange": np.repeat(np.arange(exchanges, dtype=np.int32)[None], count, 0),
         "Rank": torch.stack(by_exchange, 1).numpy().astype(np.int32),

@@ -6,15 +6,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from parley import evaluation
 from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.errors import ParleyError
 from parley.files import write_json
+from parley.game.payloads import Descriptions
 from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
 UNSEEN_PARTS = ("ood", "transfer")
+
+
+class Asked(NamedTuple):
+    """The images of a part, and the K candidates among which they are to be named."""
+
+    part: Part
+    places: Tensor
+    """``[N]`` int64: the target's place among the candidates."""
+    candidate_ids: list[int]
+    labels: list[str]
+    """Names of the candidates, in the order of the scores."""
+    descriptions: Descriptions
+    """Of the candidates."""
 
 
 class Answer(NamedTuple):
@@ -74,6 +89,14 @@ def evaluate(
 
 def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
     """Play each question that the parts allow, one part in memory at a time."""
+    for question, asked in asked_of(moment, parts, descriptions, words):
+        yield Answer(question, play(moment, asked), asked.part.keys, asked.labels)
+
+
+def asked_of(
+    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str
+) -> Iterator[tuple[evaluation.Question, Asked]]:
+    """Yield each question that the parts allow with what it asks, one part in memory at a time."""
     candidates = load_candidates(descriptions, words, moment.game)
     unseen = {
         part: _unseen_labels(part, load_part(parts[part], moment.game), moment.candidate_ids, candidates)
@@ -86,7 +109,10 @@ def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, wor
             continue
         if loaded is None or loaded[0] != question.part:
             loaded = (question.part, load_part(parts[question.part], moment.game))
-        yield _answer(moment, question, loaded[1], candidates)
+        yield (
+            question,
+            ask(moment, loaded[1], candidates, question.candidate_ids, f"The {question.part} part"),
+        )
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
@@ -100,18 +126,24 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
     return labels
 
 
-def _answer(moment: Checkpoint, question: evaluation.Question, part: Part, candidates: Candidates) -> Answer:
-    ids = question.candidate_ids
-    played = evaluation.play(
-        moment.agents,
-        moment.standardizer.apply(part.images),
-        places_of(part.targets, ids, f"The {question.part} part"),
+def ask(moment: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str) -> Asked:
+    """Return a part as it is asked among the candidates of the given label ids; `where` names it in errors."""
+    return Asked(
+        part,
+        places_of(part.targets, ids, where),
+        list(ids),
+        [candidates.labels[label] for label in ids],
         moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
+    )
+
+
+def play(moment: Checkpoint, asked: Asked) -> evaluation.Played:
+    """Let a checkpoint's agents talk about every image that is asked about."""
+    return evaluation.play(
+        moment.agents,
+        moment.standardizer.apply(asked.part.images),
+        asked.places,
+        asked.descriptions,
         moment.game,
         moment.training.dev_batch_size,
     )
-    return Answer(question, played, part.keys, _names(candidates, ids))
-
-
-def _names(candidates: Candidates, ids: Sequence[int]) -> list[str]:
-    return [candidates.labels[label] for label in ids]

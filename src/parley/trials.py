@@ -11,7 +11,8 @@ from parley.candidates import candidate_ids
 from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.errors import Findings, ParleyError
 from parley.files import read_json
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
+from parley.parts import Candidates, Part, load_candidates, load_part, refuse_undescribed
+from parley.playing import Asked, ask, play
 
 
 class Trial(NamedTuple):
@@ -31,6 +32,8 @@ class Told(NamedTuple):
     candidate_ids: list[int]
     labels: list[str]
     """Names of the candidates, in the order of the scores."""
+    asked: Asked
+    """What they were asked."""
 
 
 def open_trial(checkpoint: str | Path, descriptions: str | Path, words: str | Path) -> Trial:
@@ -112,19 +115,13 @@ def play_file(trial: Trial, features: str | Path, among: str) -> Told:
             f"{features} holds images of label {_listed(strays)}, which the checkpoint was not trained on; "
             "add `--candidates all`, or leave these images out."
         )
-    played = evaluation.play(
-        moment.agents,
-        moment.standardizer.apply(part.images),
-        places_of(part.targets, ids, str(features)),
-        moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
-        moment.game,
-        moment.training.dev_batch_size,
-    )
+    asked = ask(moment, part, candidates, ids, str(features))
+    played = play(moment, asked)
     if not torch.isfinite(played.dialogue.scores).all():
         raise ParleyError(
             f"On {features} the checkpoint's scores are not all finite numbers: the run diverged; take an earlier one."
         )
-    return Told(played, part.keys, ids, [candidates.labels[label] for label in ids])
+    return Told(played, part.keys, asked.candidate_ids, asked.labels, asked)
 
 
 def _refuse_misfits(part: Part, features: str | Path, moment: Checkpoint) -> None:

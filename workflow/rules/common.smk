@@ -3,6 +3,7 @@
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
 
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ sys.path.insert(0, str(BASE / "src"))
 from parley.config import run_settings
 from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
-from parley.experiment import read_experiment
+from parley.experiment import attending_runs, read_experiment
 from parley.figures.names import FIGURES_OF_RUN, figure_names
 from parley.glosses import needs_wordnet
 from parley.layout import (
@@ -46,6 +47,10 @@ COMPARES_LOOKS = FROM_IMAGES and CONFIG["fetch"]["near_copies"] != "ignore"
 OVER_THE_NET = 1 if KIND in ("url_list", "manifest") else 0
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
+# Whose attention is kept.
+ATTENDING_RUNS = (
+    attending_runs(CONFIG) if CONFIG["evaluation"]["keep_attention"] else []
+)
 FIGURES = figure_names(RUNS)
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
 LOGS = f"results/{LAYOUT.experiment}/logs"
@@ -134,13 +139,25 @@ def question_names():
     return [*LAYOUT.parts, *(f"{part}_alone" for part in unseen)]
 
 
+def files_by_question(kind):
+    """Paths, with wildcards, of one run's file of a kind for each question; the test part's go by the plain name."""
+    names = ["" if name == "test" else f".{name}" for name in question_names()]
+    return [run_file(f"{kind}{name}.hdf5") for name in names]
+
+
 def message_files():
-    """Paths, with wildcards, of one run's conversations; the test part's go by the plain name."""
-    names = [
-        "messages.hdf5" if name == "test" else f"messages.{name}.hdf5"
-        for name in question_names()
-    ]
-    return [run_file(name) for name in names]
+    """Paths, with wildcards, of one run's conversations."""
+    return files_by_question("messages")
+
+
+def attention_files():
+    """Paths, with wildcards, of what one run's agents attended to."""
+    return files_by_question("attention")
+
+
+def all_attention():
+    """Paths of what agents attended to, of every run and seed that attends, where that is kept."""
+    return expand(attention_files(), run=ATTENDING_RUNS, seed=SEEDS)
 
 
 def all_messages():

@@ -2,7 +2,8 @@
 #
 # In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5.
 # Out: results/<e>/runs/<run>/<seed>/: config.json, metrics.jsonl, checkpoints/, best.pt,
-#      selection.json, evaluation.json, messages.hdf5, messages.<part>.hdf5.
+#      selection.json, evaluation.json, messages.hdf5, messages.<part>.hdf5, and where it is kept,
+#      attention.hdf5, attention.<part>.hdf5.
 
 
 # One rule with the seed as a wildcard, or where seeds share a job, one for each group of them.
@@ -123,3 +124,36 @@ rule extract_messages:
         "Writing down the conversations of run {wildcards.run}, seed {wildcards.seed}"
     script:
         "../scripts/extract_messages.py"
+
+
+if ATTENDING_RUNS:
+
+    rule extract_attention:
+        input:
+            best=run_file("best.pt"),
+            parts=part_files(),
+            descriptions=other_descriptions() or result("descriptions.csv"),
+            words=result("words.hdf5"),
+        output:
+            attention=attention_files(),
+        log:
+            f"{LOGS}/extract_attention/{{run}}-{{seed}}.log",
+        benchmark:
+            f"{BENCHMARKS}/extract_attention/{{run}}-{{seed}}.tsv"
+        wildcard_constraints:
+            run="|".join(map(re.escape, ATTENDING_RUNS)),
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=run_memory_mb,
+            runtime=60,
+        params:
+            parts=list(LAYOUT.parts),
+            questions=question_names(),
+            about=run_name,
+            code=code("extract_attention"),
+        message:
+            "Writing down what run {wildcards.run}, seed {wildcards.seed}, attended to"
+        script:
+            "../scripts/extract_attention.py"

@@ -25,6 +25,9 @@ def add(commands: Subparsers) -> None:
     add_text(parser)
     add_candidates(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="HDF5", help="the file to write")
+    parser.add_argument(
+        "--attention", type=Path, metavar="HDF5", help="another file, for what the agents attended to meanwhile"
+    )
     parser.add_argument("--show", type=positive, metavar="N", help="show N dialogues, spread over the file")
     parser.add_argument(
         "--letters",
@@ -40,15 +43,20 @@ def run(chosen: argparse.Namespace) -> None:
     refuse_missing([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
     import torch
 
+    from parley.attention_records import refuse_without_attention, write_attention
     from parley.messages import write_messages
     from parley.transcripts import sample_dialogues
     from parley.trials import open_trial, play_file
 
     torch.set_num_threads(chosen.threads)
     trial = open_trial(chosen.checkpoint, chosen.descriptions, chosen.words)
+    if chosen.attention:
+        refuse_without_attention(trial.moment, chosen.checkpoint)
     told = play_file(trial, chosen.features, chosen.candidates)
     about = {**trial.about, "part": chosen.features.stem, "step": trial.moment.step}
     write_messages(chosen.out, told.played, told.keys, told.labels, told.candidate_ids, about)
+    if chosen.attention:
+        write_attention(chosen.attention, trial.moment, told.asked, chosen.descriptions, about)
     count = len(told.keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
     if alike := count - len(set(told.keys)):

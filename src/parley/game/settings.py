@@ -124,6 +124,11 @@ class GameSettings:
         """Whether the Sender attends to the cells of a feature map."""
         return PRESETS[self.preset]["visual_attention"]
 
+    @property
+    def attends(self) -> bool:
+        """Whether any agent has attention: the Sender to cells, or the Receiver to words."""
+        return self.visual_attention or self.description_attention
+
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
         """Make settings of a mapping; an unknown key or preset raises `ParleyError` with its name."""

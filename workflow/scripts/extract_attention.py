@@ -1,0 +1,17 @@
+"""Write down what the agents of a run's chosen checkpoint attended to."""
+
+import torch
+from stage import stage
+
+from parley.attention_records import extract_attention
+
+with stage(snakemake):
+    torch.set_num_threads(snakemake.threads)
+    extract_attention(
+        snakemake.input.best,
+        dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
+        snakemake.input.descriptions,
+        snakemake.input.words,
+        snakemake.params.about,
+        dict(zip(snakemake.params.questions, snakemake.output.attention, strict=True)),
+    )
