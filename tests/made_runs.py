@@ -25,7 +25,7 @@ class Talk:
     length: int
     wants_more: bool = False
     """Whether the last decision still says go on (it then ended for the limit)."""
-    sender: list[list[int]] = field(default_factory=list)
+    sender: list[list[float]] = field(default_factory=list)
     """[T][d]; all zero when not given."""
     sender_probs: list[list[float]] | None = None
     receiver_probs: list[list[float]] | None = None
@@ -43,11 +43,12 @@ def write_messages(
     bits: int = 4,
     order: Sequence[int] | None = None,
     leave_out: Sequence[str] = (),
+    continuous: bool = False,
 ) -> Path:
     """Write talks as messages.hdf5; `order` permutes the rows of both tables, `leave_out` drops attributes."""
     steps, count = len(talks[0].scores), len(labels)
     start = [("ExampleId", "S50"), ("AgentId", "S1"), ("Index", "i4"), ("Target", "i4"), ("Rank", "i4")]
-    said = np.dtype([*start, ("BinaryProb", "f4", (bits,)), ("BinaryVec", "i1", (bits,))])
+    said = np.dtype([*start, ("BinaryProb", "f4", (bits,)), ("BinaryVec", "f4" if continuous else "i1", (bits,))])
     scored = [("Predictions", "f4", (count,)), ("StopProb", "f4"), ("StopVec", "i1"), ("StopMask", "i1")]
     guessed = np.dtype([*start, *scored])
     communication, predictions = [], []
@@ -59,7 +60,8 @@ def write_messages(
             begin = (talk.key.encode(), b"S", 2 * t, talk.target, 1)
             communication.append((*begin, sender_probs[t], sender[t]))
             begin = (talk.key.encode(), b"R", 2 * t + 1, talk.target, 1)
-            communication.append((*begin, receiver_probs[t], [int(p >= 0.5) for p in receiver_probs[t]]))
+            receiver = receiver_probs[t] if continuous else [int(p >= 0.5) for p in receiver_probs[t]]
+            communication.append((*begin, receiver_probs[t], receiver))
             on = t + 1 < talk.length or talk.wants_more
             predictions.append((*begin, talk.scores[t], 0.9 if on else 0.1, int(on), int(t < talk.length)))
     if order is not None:

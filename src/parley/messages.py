@@ -14,6 +14,7 @@ from parley.checkpoints import load_checkpoint
 from parley.errors import ParleyError
 from parley.evaluation import Played, ranks
 from parley.files import written_aside
+from parley.game.channel import make_channel
 from parley.playing import answers
 
 KEY_BYTES = 50
@@ -52,6 +53,7 @@ def extract_messages(
             answer.labels,
             answer.question.candidate_ids,
             {**about, "part": answer.question.name, "step": moment.step},
+            binary=make_channel(moment.game.channel).binary,
         )
 
 
@@ -62,6 +64,7 @@ def write_messages(
     labels: list[str],
     candidate_ids: list[int],
     about: dict[str, Any],
+    binary: bool = True,
 ) -> None:
     """Write the conversations about a part's N images.
 
@@ -79,10 +82,12 @@ def write_messages(
         Their label ids; Target holds one of them.
     about
         Further attributes of the file: run, seed, part, step.
+    binary
+        Whether messages are bits. If not, BinaryVec holds the numbers that were sent, in float32.
     """
     columns = _columns(played, as_bytes(keys), candidate_ids)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
-        file.create_dataset("Communication", data=_communication(played, columns), compression="gzip")
+        file.create_dataset("Communication", data=_communication(played, columns, binary), compression="gzip")
         file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")
         file.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
         file.attrs["candidate_ids"] = candidate_ids
@@ -112,11 +117,11 @@ def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict
     }
 
 
-def _communication(played: Played, columns: dict[str, np.ndarray]) -> np.ndarray:
+def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
     """Return the table of messages: the Sender's row and the Receiver's, in turn."""
     dialogue = played.dialogue
     exchanges, count, bits = dialogue.sender_bits.shape
-    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1", (bits,))]
+    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if binary else "<f4", (bits,))]
     table = np.zeros((count, exchanges, 2), dtype=kind)
     said = [(dialogue.sender_probs, dialogue.sender_bits), (dialogue.receiver_probs, dialogue.receiver_bits)]
     for agent, (probs, vec) in enumerate(said):

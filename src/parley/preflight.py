@@ -1,9 +1,10 @@
 """A look, before any work, at what the stages that are about to run need from outside."""
 
+import importlib.util
 from collections.abc import Sequence, Set
 
 from parley.classes import ImageClass
-from parley.config import Config
+from parley.config import Config, run_settings
 from parley.errors import ParleyError
 from parley.experiment import needed_layers
 from parley.features.identity import check_weights
@@ -20,7 +21,9 @@ LISTED_AT_ONCE = ("folder", "tars", "manifest")
 """Sources whose entries can be counted before any job; a URL list may have to be downloaded first."""
 
 
-def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]) -> list[str]:
+def check_inputs(
+    config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False
+) -> list[str]:
     """Return what is missing, a sentence each.
 
     Parameters
@@ -31,6 +34,8 @@ def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]
         The class set.
     stages
         Names of the rules that are about to run; what only others need is not looked for.
+    own_environments
+        Whether jobs run in environments of their own, with other packages than here.
     """
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
@@ -45,6 +50,8 @@ def check_inputs(config: Config, classes: Sequence[ImageClass], stages: Set[str]
         findings += check_vectors(config["words"]["source"])
     if any(stage.startswith("train_run") for stage in stages) and config["source"]["kind"] != "features":
         findings += _check_layers(config)
+    if any(stage.startswith("train_run") for stage in stages) and not own_environments:
+        findings += _check_tensorboard(config)
     return findings
 
 
@@ -78,4 +85,14 @@ def _check_layers(config: Config) -> list[str]:
         "add them."
         for run, needed in needed_layers(config).items()
         if not set(needed) <= stored
+    ]
+
+
+def _check_tensorboard(config: Config) -> list[str]:
+    wanted = [run["name"] for run in config["runs"] if run_settings(config, run["name"])["training"]["tensorboard"]]
+    if not wanted or importlib.util.find_spec("tensorboard") is not None:
+        return []
+    return [
+        f"Run {', '.join(wanted)} has training.tensorboard, but the package tensorboard is not installed; install it "
+        "(`uv sync --extra tensorboard`) or set it to false."
     ]

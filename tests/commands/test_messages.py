@@ -49,7 +49,7 @@ def test_so_many_dialogues_are_shown_with_the_messages_of_the_file(arguments, tm
     for row, text in zip((0, 24), dialogues, strict=True):
         assert text.startswith(said.keys[row])
         told = re.findall(r"[SR] \S{6}  ([01]{6})", text)
-        expected = [said.sender_bits[row], said.receiver_bits[row]]
+        expected = [said.sender_messages[row], said.receiver_messages[row]]
         assert told == ["".join(map(str, expected[turn % 2][turn // 2])) for turn in range(2 * said.lengths[row])]
 
 
@@ -59,7 +59,7 @@ def test_letters_alone_show_three_dialogues_in_letters(arguments, tmp_path, caps
     assert len(dialogues) == 3
     said = read_conversations(tmp_path / "messages.hdf5")
     first = re.search(r"S \S{6}  (\S \S)  ", dialogues[0]).group(1)
-    assert bits_of(first, 6) == said.sender_bits[0, 0].tolist()
+    assert bits_of(first, 6) == said.sender_messages[0, 0].tolist()
 
 
 def test_rows_are_spread_over_the_file():

@@ -92,8 +92,8 @@ def test_a_diverged_run_is_told_and_not_counted(folder):
 
 
 def test_continuous_messages_have_no_entropy(folder):
-    talks = [Talk("a", 0, [[1, 0, 0]], 1, sender=[[0, 0]], sender_probs=[[-3.0, 4.0]])]
-    write_messages(folder / "messages.hdf5", talks, LABELS, seed=3, bits=2)
+    talks = [Talk("a", 0, [[1, 0, 0]], 1, sender=[[-3.0, 4.0]])]
+    write_messages(folder / "messages.hdf5", talks, LABELS, seed=3, bits=2, continuous=True)
     found = analyse_run(folder)["parts"]["test"]["by_exchange"]
     assert found["sender_entropy_bits_all"] is None
     assert found["accuracy@1_all"] == [1]

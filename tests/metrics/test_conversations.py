@@ -26,8 +26,8 @@ def test_what_was_written_is_read(tmp_path):
     assert found.labels == tuple(LABELS)
     assert found.lengths.tolist() == [1, 2]
     assert found.go_on[:, -1].tolist() == [False, True]
-    assert found.sender_bits.tolist() == [[[1, 0], [0, 0]], [[0, 1], [1, 1]]]
-    assert found.receiver_bits.shape == (2, 2, 2)
+    assert found.sender_messages.tolist() == [[[1, 0], [0, 0]], [[0, 1], [1, 1]]]
+    assert found.receiver_messages.shape == (2, 2, 2)
     # The prediction and the message that count are those of the last exchange.
     assert found.final_scores.tolist() == [[1, 2, 3], [1, 2, 3]]
     assert found.final_messages.tolist() == [[1, 0], [1, 1]]
@@ -39,19 +39,36 @@ def test_rows_are_joined_by_key_and_index_wherever_they_stand(tmp_path):
     mixed = read_conversations(write(tmp_path / "b", order=[0, 7, 2, 5, 4, 3, 6, 1]))
     assert mixed.keys == first.keys
     assert (mixed.scores == first.scores).all()
-    assert (mixed.sender_bits == first.sender_bits).all()
+    assert (mixed.sender_messages == first.sender_messages).all()
 
 
 def test_one_bit_and_one_exchange(tmp_path):
     path = write_messages(tmp_path / "messages.hdf5", [Talk("k", 0, [[1, 0]], 1)], ["a", "b"], bits=1)
-    assert read_conversations(path).sender_bits.shape == (1, 1, 1)
+    assert read_conversations(path).sender_messages.shape == (1, 1, 1)
 
 
 def test_continuous_messages_are_taken_as_numbers(tmp_path):
-    talk = Talk("k", 0, [[1, 0]], 1, sender_probs=[[-2.5, 3.0]], sender=[[0, 0]])
-    found = read_conversations(write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2))
+    talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]], receiver_probs=[[0.5, 7.0]])
+    found = read_conversations(write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True))
     assert not found.binary
     assert found.final_messages.tolist() == [[-2.5, 3.0]]
+    assert found.receiver_messages.tolist() == [[[0.5, 7.0]]]
+
+
+def test_numbers_that_are_not_what_was_sent_are_refused(tmp_path):
+    talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]])
+    path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
+    change(path, "Communication", "BinaryProb", 0, [0.5, 0.5])
+    with pytest.raises(ParleyError, match="not the numbers of BinaryProb either"):
+        read_conversations(path)
+
+
+def test_numbers_of_a_run_that_diverged_are_read(tmp_path):
+    talk = Talk("k", 0, [[1, 0]], 1, sender=[[np.nan, 3.0]])
+    path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
+    found = read_conversations(path)
+    assert not found.binary
+    assert not found.finite
 
 
 def change(path, table, column, row, value):

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
@@ -283,6 +284,7 @@ def gpus(device):
 def check_before_work():
     """Stop before any job where an input of a stage that is about to run cannot be had."""
     stages = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    findings = check_inputs(CONFIG, CLASSES, stages)
+    apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    findings = check_inputs(CONFIG, CLASSES, stages, own_environments=apart)
     if findings:
         raise WorkflowError(*findings)

@@ -76,7 +76,7 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
         "part": conversations.part,
         "n": len(conversations.keys),
         "labels": list(labels),
-        "message_bits": conversations.sender_bits.shape[-1],
+        "message_bits": conversations.sender_messages.shape[-1],
         "max_exchanges": conversations.talking.shape[-1],
         "k": min(k, len(labels)),
         "failed": None,

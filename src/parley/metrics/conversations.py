@@ -48,10 +48,10 @@ class Conversations:
         Name and label id of each candidate [K].
     targets
         Column of the true class among the candidates [N].
-    sender_bits, receiver_bits
-        Messages, 0 or 1 [N, T, d].
+    sender_messages, receiver_messages
+        Bits, 0 or 1, as integers; or the numbers sent where messages are continuous [N, T, d].
     sender_values, receiver_values
-        Probabilities that the bits are 1, or the numbers sent where messages are continuous [N, T, d].
+        Probabilities that the bits are 1; or the numbers sent [N, T, d].
     scores
         Raw scores of the candidates [N, T, K]; higher is better.
     go_on_probabilities, go_on
@@ -68,9 +68,9 @@ class Conversations:
     labels: tuple[str, ...]
     candidate_ids: tuple[int, ...]
     targets: NDArray[np.int64]
-    sender_bits: NDArray[np.int8]
+    sender_messages: NDArray[np.int8] | Floats32
     sender_values: Floats32
-    receiver_bits: NDArray[np.int8]
+    receiver_messages: NDArray[np.int8] | Floats32
     receiver_values: Floats32
     scores: Floats32
     go_on_probabilities: Floats32
@@ -91,7 +91,7 @@ class Conversations:
     @property
     def binary(self) -> bool:
         """Whether messages are bits with probabilities (and not continuous numbers)."""
-        return all(((v >= 0) & (v <= 1)).all() for v in (self.sender_values, self.receiver_values))
+        return self.sender_messages.dtype.kind == "i"
 
     def at_stop(self, values: NDArray[Any]) -> NDArray[Any]:
         """Take what an array [N, T, ...] holds at each conversation's last exchange [N, ...]."""
@@ -105,7 +105,7 @@ class Conversations:
     @property
     def final_messages(self) -> NDArray[np.float64]:
         """The Sender's message of the last exchange, bits or continuous numbers [N, d]."""
-        return self.at_stop(self.sender_bits if self.binary else self.sender_values).astype(np.float64)
+        return self.at_stop(self.sender_messages).astype(np.float64)
 
 
 class _Raw(NamedTuple):
@@ -142,6 +142,8 @@ def read_conversations(path: str | Path) -> Conversations:
     targets = _targets(turns["Target"], answers["Target"], ids, findings)
     _check_values(turns, answers, findings)
     _raise(findings, path)
+    messages = turns["BinaryVec"]
+    messages = messages.astype(np.int8) if _are_bits(messages) else messages.astype(np.float32)
     return Conversations(
         run=_text(raw.attributes["run"]),
         seed=seed,
@@ -150,9 +152,9 @@ def read_conversations(path: str | Path) -> Conversations:
         labels=labels,
         candidate_ids=ids,
         targets=targets,
-        sender_bits=turns["BinaryVec"][:, 0::2],
+        sender_messages=messages[:, 0::2],
         sender_values=turns["BinaryProb"][:, 0::2],
-        receiver_bits=turns["BinaryVec"][:, 1::2],
+        receiver_messages=messages[:, 1::2],
         receiver_values=turns["BinaryProb"][:, 1::2],
         scores=answers["Predictions"],
         go_on_probabilities=answers["StopProb"],
@@ -262,15 +264,23 @@ def _targets(
 
 
 def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
-    for name, values in (
-        ("BinaryVec", turns["BinaryVec"]),
-        ("StopVec", answers["StopVec"]),
-        ("StopMask", answers["StopMask"]),
-    ):
-        if not np.isin(values, (0, 1)).all():
+    messages = turns["BinaryVec"]
+    if not _are_bits(messages) and not _are_the_values(messages, turns["BinaryProb"]):
+        findings.add("BinaryVec holds values other than 0 and 1, and not the numbers of BinaryProb either")
+    for name in ("StopVec", "StopMask"):
+        if not _are_bits(answers[name]):
             findings.add(f"{name} holds values other than 0 and 1")
     mask = answers["StopMask"]
     if not (mask[:, 0] == 1).all():
         findings.add("StopMask is not 1 at the first exchange of each image")
     if (np.diff(mask.astype(np.int64), axis=1) > 0).any():
         findings.add("StopMask comes back to 1 after an image's conversation stopped")
+
+
+def _are_bits(values: NDArray[Any]) -> bool:
+    return bool(np.isin(values, (0, 1)).all())
+
+
+def _are_the_values(messages: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Whether messages are continuous: what was sent is then all there is to tell. A diverged run sends NaN."""
+    return messages.dtype.kind == "f" and np.array_equal(messages, values, equal_nan=True)

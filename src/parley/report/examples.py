@@ -80,8 +80,8 @@ def _example(conversations: Conversations, probabilities: np.ndarray, row: int, 
         exchanges.append(
             Exchange(
                 number=t + 1,
-                sender=conversations.sender_bits[row, t].tolist(),
-                receiver=conversations.receiver_bits[row, t].tolist(),
+                sender=conversations.sender_messages[row, t].tolist(),
+                receiver=conversations.receiver_messages[row, t].tolist(),
                 leaders=leaders,
                 go_on_probability=float(conversations.go_on_probabilities[row, t]),
             )

@@ -15,6 +15,10 @@ from parley.summary import SummaryRow
 
 Owner = tuple[str, int]
 """A run and a seed."""
+CONTINUOUS = (
+    "This run's messages are numbers, not bits, so its conversations are not drawn here; messages.hdf5 beside its "
+    "checkpoints holds them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class RunSection:
     failures: str | None
     figures: list[Shown]
     examples: list[Example]
+    unshown: str
+    """Why no conversation is shown, where none can be."""
     example_seed: int | None
     seeds: list[SeedLine]
 
@@ -134,13 +140,15 @@ def run_section(inputs: Inputs, run: str) -> RunSection:
     seeds = sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run})
     example_seed = None if test is None else test.projection.seed
     path = None if example_seed is None else inputs.messages.get((run, example_seed))
+    recorded = None if path is None else read_conversations(path)
     return RunSection(
         name=run,
         about=_settings(inputs.config, run),
         failures=findings.failures(failed),
         headline=findings.headline(run, inputs.rows, test),
         figures=[_curves(inputs, run), *_of_part(inputs, run, test)],
-        examples=choose_examples(read_conversations(path)) if path is not None else [],
+        examples=[] if recorded is None else choose_examples(recorded),
+        unshown=CONTINUOUS if recorded is not None and not recorded.binary else "",
         example_seed=example_seed,
         seeds=[_seed_line(inputs, run, seed) for seed in seeds],
     )

@@ -1,0 +1,35 @@
+"""Each way to send a message, through the whole line: trained, played, written down, analysed and reported."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from tiny_runs import TINY, write_classes
+
+pytestmark = pytest.mark.slow
+CHANNELS = ("bernoulli", "straight_through", "gumbel", "continuous", "continuous_original")
+
+
+def test_every_channel_goes_down_the_whole_line(project):
+    write_classes(project.folder)
+    runs = [{"name": channel, "game": {"channel": channel}} for channel in CHANNELS]
+    config = project.write_config("channels", **{**TINY, "seeds": [1], "runs": runs})
+    project.snakemake("--cores", "2", config=config)
+    results = project.folder / "results/channels"
+    page = (results / "report.html").read_text()
+    assert page.count("messages are numbers, not bits") == 2
+    for channel in CHANNELS:
+        own = results / "runs" / channel / "1"
+        continuous = channel.startswith("continuous")
+        with h5py.File(own / "messages.hdf5") as file:
+            said = file["Communication"][:]
+        bits = np.isin(said["BinaryVec"], (0, 1)).all()
+        assert bits != continuous
+        assert said["BinaryVec"].dtype.kind == ("f" if continuous else "i")
+        assert np.array_equal(said["BinaryVec"], said["BinaryProb"]) == continuous
+        part = json.loads((own / "analysis.json").read_text())["parts"]["test"]
+        assert part["failed"] is None
+        assert (part["by_exchange"]["sender_entropy_bits_all"] is None) == continuous
+        assert part["messages"]["distinct"] > 1
+    assert project.planned(config) == set()
