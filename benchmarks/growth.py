@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import torch
 from train import Clock, measure, trainer_of
 
+from parley.allocation import keep_freed_memory
 from parley.game import GameSettings
 
 GROWING = {
@@ -37,6 +38,7 @@ def products_a_step(what: str, size: int) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     figure, panels = plt.subplots(1, len(GROWING), figsize=(13, 3.2), constrained_layout=True)
     for panel, (what, sizes) in zip(panels, GROWING.items(), strict=True):
         found = []

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import torch
 
+from parley.allocation import keep_freed_memory
 from parley.features import rows
 from parley.game import Descriptions, GameSettings, TrainingSettings
 from parley.lesson import prepare
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     if chosen.mapped:
         rows.IN_MEMORY_BYTES = 0
     game = GameSettings(preset="AdaptiveAttention")

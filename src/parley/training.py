@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from parley.allocation import keep_freed_memory
 from parley.errors import ParleyError
 from parley.evaluation import Played
 from parley.files import digest_of, sha256_of, write_json
@@ -57,6 +58,7 @@ def train_from_files(
     dev_descriptions
         Path of the descriptions that are read in evaluation, where they are others.
     """
+    keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
     training = TrainingSettings.from_mapping(runs[0]["training"])
     lesson = prepare(

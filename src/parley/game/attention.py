@@ -17,13 +17,16 @@ class Glance(NamedTuple):
     """What one exchange's attention came to; kept so that learning need not compute it again."""
 
     hidden: Tensor
-    """``[S, M, items, hidden]``: what lies under the energies."""
+    """``[S, M, items, hidden]``: σ(2x), of which tanh x is 2σ(2x) − 1, for what lies under the energies."""
     energies: Tensor
     """``[S, M, items]``."""
 
 
 class AdditiveAttention(nn.Module):
-    """Weights over items given a query: softmax of v·tanh(W_item·item + Σ W_query·query).
+    """Weights over items given a query: softmax of v·tanh(W_item·item + Σ W_query·query) + b.
+
+    On a CPU a sigmoid takes a third of a tanh's time, and the tanh is most of the work; so tanh x is
+    had as 2σ(2x) − 1, and the energy as 2v·σ(2x) + b − Σv.
 
     Parameters
     ----------
@@ -53,15 +56,16 @@ class AdditiveAttention(nn.Module):
         query
             Sum of the projected queries, ``[S, M, hidden]``.
         """
-        weight, bias = self.energy.weight, self.energy.bias
+        assert self.energy.bias is not None  # made with one
+        weight, bias = 2 * self.energy.weight, self.energy.bias - self.energy.weight.sum(2)
         if torch.is_grad_enabled():
-            hidden = (keys + query[:, :, None]).tanh()
+            hidden = (2 * (keys + query[:, :, None])).sigmoid()
             return Glance(hidden, linear(hidden, weight, bias)[..., 0])
         hidden = torch.empty(*query.shape[:2], *keys.shape[2:], dtype=query.dtype, device=query.device)
         energies = []
         for rows in blocks(hidden):
             of_rows = keys if keys.shape[1] == 1 else keys[:, rows]
-            part = torch.add(of_rows, query[:, rows, None], out=hidden[:, rows]).tanh_()
+            part = torch.add(of_rows, query[:, rows, None], out=hidden[:, rows]).mul_(2).sigmoid_()
             energies.append(linear(part, weight, bias)[..., 0])
         return Glance(hidden, torch.cat(energies, 1))
 
@@ -84,7 +88,10 @@ class AdditiveAttention(nn.Module):
 
 
 class _Again(torch.autograd.Function):
-    """Energies v·tanh(key + query) + b whose values are known: forward gives them back."""
+    """Energies v·tanh(key + query) + b whose values are known: forward gives them back.
+
+    With h = σ(2(key + query)), tanh is 2h − 1 and its slope 4h(1 − h).
+    """
 
     @staticmethod
     def forward(
@@ -108,12 +115,13 @@ class _Again(torch.autograd.Function):
                 under, by_one = hidden[:, block], part[:, block, :, None]
                 said = under * by_one
                 by_weight += said.sum((1, 2))[:, None]
-                # d tanh = 1 − tanh², and v, the same for all, is multiplied in the end.
-                slope = torch.addcmul(by_one, said, under, value=-1)
+                # What is the same for all, 4v, is multiplied in the end.
+                slope = torch.addcmul(said, said, under, value=-1)
                 by_query.append(slope.sum(2))
                 _add_by_row(by_key, slope, rows[:, block], block if ctx.layout.full else None)
-        by_key *= weight[:, :, None]
-        return by_key, torch.cat(by_query, 1) * weight, by_weight, grad.sum((1, 2))[:, None], None, None
+        by_key *= 4 * weight[:, :, None]
+        by_bias = grad.sum((1, 2))[:, None]
+        return by_key, torch.cat(by_query, 1) * (4 * weight), 2 * by_weight - by_bias[:, None], by_bias, None, None
 
 
 def blocks(hidden: Tensor) -> Iterator[slice]:
