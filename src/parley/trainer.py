@@ -9,6 +9,7 @@ from torch import Tensor
 from parley import evaluation
 from parley.augmentation import Blending, augmentations
 from parley.checkpoints import Checkpoint
+from parley.checks import check_step
 from parley.errors import ParleyError
 from parley.game.agents import Agents, agents_of, copy_place, make_agents
 from parley.game.draws import uniforms
@@ -102,6 +103,8 @@ class Trainer:
         weights = entropies_at(self.training, step)
         talked = talk(self.agents, images, self.descriptions, places, draws, self.game, weights)
         self.optimiser.step(talked.losses.total, step)
+        if self.training.checks:
+            check_step(talked, self.agents, self.game, self.seeds, step)
         return torch.stack(_counted(talked, places))
 
     def _taken(self, rows: Tensor, step: int) -> Images:

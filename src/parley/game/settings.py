@@ -206,6 +206,8 @@ class TrainingSettings:
         Whether TensorBoard's events are written too.
     samples
         Sample dialogues written to the log at each dev evaluation.
+    checks
+        Whether each step is checked for what cannot be; slow, for those who change the game.
     """
 
     steps: int = 10_000
@@ -233,6 +235,7 @@ class TrainingSettings:
     deterministic: bool = False
     tensorboard: bool = False
     samples: int = 0
+    checks: bool = False
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:

@@ -1,0 +1,88 @@
+"""What is worked on block by block equals the plain formula, in values and in gradients, at any size of block."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parley.game import attention, pairing
+from parley.game.attention import AdditiveAttention, attend, blocks
+from parley.game.pairing import pair_scores
+from parley.game.turns import Layout
+
+
+def numbers(seed, *shape):
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=draw, dtype=torch.float64).requires_grad_()
+
+
+def gradients(value, inputs, seed=9):
+    weights = numbers(seed, *value.shape).detach()
+    return torch.autograd.grad((value * weights).sum(), inputs)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 9), st.integers(1, 5), st.sampled_from([1, 7, 40, 10000]))
+def test_pair_scores_are_those_of_all_pairs_at_once(seeds, states, descriptions, width, block):
+    inputs = [numbers(1, seeds, states, width), numbers(2, seeds, descriptions, width)]
+    inputs += [numbers(3, seeds, 1, width), numbers(4, seeds, 1)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairing, "BLOCK", block)
+        found = pair_scores(*inputs)
+        own = gradients(found, inputs)
+    state, description, weight, bias = inputs
+    pairs = (state[:, :, None] + description[:, None]).relu()
+    dense = torch.einsum("smdh,sh->smd", pairs, weight[:, 0]) + bias[:, :, None]
+    torch.testing.assert_close(found, dense)
+    for one, other in zip(own, gradients(dense, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_blocks_hold_every_row_once():
+    hidden = torch.zeros(2, 11, 3, 5)
+    with pytest.MonkeyPatch.context() as patch:
+        for size in (1, 31, 90, 10**6):
+            patch.setattr(attention, "BLOCK", size)
+            assert [row for rows in blocks(hidden) for row in range(11)[rows]] == list(range(11))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3), st.booleans(), st.booleans(), st.sampled_from([1, 25, 10000]))
+def test_attention_gone_through_again_is_the_plain_formula(seeds, shared, full, block):
+    batch, items, width = 4, 5, 6
+    module = AdditiveAttention(seeds, 7, [3], width).double()
+    with torch.no_grad():
+        for place, parameter in enumerate(module.parameters()):
+            parameter.copy_(numbers(20 + place, *parameter.shape))
+    sizes = [batch, batch, batch] if full else [batch, 3, 1]
+    rows = torch.arange(batch).repeat(3) if full else torch.tensor([0, 1, 2, 3, 0, 2, 3, 2])
+    layout = Layout(sizes, rows.expand(seeds, -1), None, None, None, full)
+    cells = numbers(5, seeds, 1 if shared else batch, items, 7)
+    query = numbers(6, seeds, len(rows), width)
+    inputs = [cells, query, module.item.weight, module.energy.weight, module.energy.bias]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "BLOCK", block)
+        keys = module.item(cells)
+        with torch.no_grad():
+            glances = [
+                module.glance(attention.rows_of(keys, own), part)
+                for own, part in zip(layout.rows.split(sizes, 1), query.split(sizes, 1), strict=True)
+            ]
+        again = module.again(keys, query, glances, layout)
+        own = gradients(again, inputs)
+    keys = torch.einsum("sbic,shc->sbih", cells, module.item.weight) + module.item.bias[:, None, None]
+    of_rows = keys.expand(-1, batch, -1, -1)[:, rows]
+    dense = torch.einsum("snih,sh->sni", (of_rows + query[:, :, None]).tanh(), module.energy.weight[:, 0])
+    dense = dense + module.energy.bias[:, :, None]
+    torch.testing.assert_close(again, dense)
+    for one, other in zip(own, gradients(dense, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_weights_sum_to_1_over_what_is_allowed():
+    energies = torch.tensor([[1.0, 2.0, 3.0]])
+    allowed = torch.tensor([[True, False, True]])
+    weights = attend(energies, allowed)
+    assert weights[0, 1] == 0
+    torch.testing.assert_close(weights[0, 2] / weights[0, 0], torch.tensor(2.0).exp())
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))

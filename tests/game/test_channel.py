@@ -1,0 +1,69 @@
+"""What becomes of logits on each channel."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.errors import ParleyError
+from parley.game.channel import CHANNELS, make_channel
+
+LOGITS = torch.linspace(-4, 4, 41, dtype=torch.float64)
+OF_BITS = ("bernoulli", "straight_through", "gumbel")
+
+
+@pytest.mark.parametrize("name", OF_BITS)
+def test_a_bit_is_1_where_its_number_lies_below_its_probability(name):
+    drawn = torch.rand(41, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    said = make_channel(name, 0.3).say(LOGITS, drawn)
+    expected = (drawn < 1 / (1 + (-LOGITS).exp())).double()
+    torch.testing.assert_close(said.value, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(said.probs, 1 / (1 + (-LOGITS).exp()))
+
+
+@pytest.mark.parametrize("name", OF_BITS)
+def test_without_numbers_bits_are_rounded(name):
+    said = make_channel(name, 0.3).say(LOGITS, None)
+    torch.testing.assert_close(said.value, (LOGITS > 0).double(), rtol=0, atol=1e-12)
+
+
+def gradient(name, drawn, temperature=1.0):
+    logits = LOGITS.clone().requires_grad_()
+    make_channel(name, temperature).say(logits, drawn).value.sum().backward()
+    return logits.grad
+
+
+def test_straight_through_has_the_gradient_of_the_probability():
+    probs = LOGITS.sigmoid()
+    torch.testing.assert_close(gradient("straight_through", torch.full((41,), 0.4).double()), probs * (1 - probs))
+
+
+@given(st.floats(0.05, 3.0), st.floats(0.01, 0.99))
+def test_gumbel_has_the_gradient_of_the_relaxed_bit(temperature, number):
+    drawn = torch.full((41,), number, dtype=torch.float64)
+    # Maddison, Mnih and Teh (2017): the relaxed bit is σ((logit(p) + logistic noise)/temperature).
+    relaxed = ((LOGITS - (drawn / (1 - drawn)).log()) / temperature).sigmoid()
+    expected = relaxed * (1 - relaxed) / temperature
+    torch.testing.assert_close(gradient("gumbel", drawn, temperature), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_numbers_at_the_ends_give_no_infinite_gradient():
+    assert gradient("gumbel", torch.zeros(41, dtype=torch.float64), 0.1).isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["continuous", "continuous_original"])
+def test_continuous_messages_are_the_logits(name):
+    said = make_channel(name).say(LOGITS, torch.zeros(41))
+    assert torch.equal(said.value, LOGITS)
+    assert torch.equal(said.probs, LOGITS)
+
+
+def test_which_channels_learn_by_credit_and_which_by_gradient():
+    assert {name for name, kind in CHANNELS.items() if kind.scored} == {"bernoulli"}
+    assert {name for name, kind in CHANNELS.items() if kind.crossed} == {"straight_through", "gumbel", "continuous"}
+    assert {name for name, kind in CHANNELS.items() if kind.binary} == set(OF_BITS)
+
+
+def test_an_unknown_channel_is_told():
+    with pytest.raises(ParleyError, match=r"game\.channel: 'smoke' is not one of bernoulli,"):
+        make_channel("smoke")

@@ -1,0 +1,95 @@
+"""Assertions about a step: silent while all is well, and a sentence for each thing that cannot be."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from easy_runs import run
+
+from parley.checks import check_step
+from parley.errors import ParleyError
+from parley.game.channel import CHANNELS
+from parley.game.settings import PRESETS, GameSettings
+
+GAMES = [{"preset": preset} for preset in PRESETS if "Attention" not in preset]
+GAMES += [{"channel": channel} for channel in CHANNELS]
+GAMES += [{"flip_sender": 0.2, "flip_receiver": 0.2}, {"ignore_sender": True}, {"baseline": "running_mean"}]
+
+
+@pytest.mark.parametrize("options", GAMES, ids=str)
+def test_nothing_is_told_where_all_is_well(tmp_path, options):
+    game = GameSettings(message_bits=6, max_exchanges=3, **options)
+    assert len(run(tmp_path, game=game, checks=True)) > 0
+
+
+def told(talked, game, agents):
+    with pytest.raises(ParleyError) as raised:
+        check_step(talked, agents, game, [5, 6], 12)
+    return raised.value.findings
+
+
+@pytest.fixture
+def step(small_game):
+    game = small_game(preset="Adaptive", seeds=(5, 6), max_exchanges=4)
+    talked = game.learn()
+    check_step(talked, game.agents, game.settings, [5, 6], 12)
+    return talked, game.settings, game.agents
+
+
+def broken(talked, place, value, **fields):
+    """The same step with one number changed of the second seed."""
+    (name,) = fields
+    values = getattr(talked.replayed, name).detach().clone()
+    values[1].view(-1)[place] = value
+    return talked._replace(replayed=talked.replayed._replace(**{name: values}))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("sender_said", "messages of the Sender hold other than 0 and 1"),
+        ("receiver_said", "messages of the Receiver hold other than 0 and 1"),
+        ("go_on", "decisions to go on are other than 0 and 1"),
+    ],
+)
+def test_what_is_no_bit_is_told(step, name, sentence):
+    talked, game, agents = step
+    assert f"training.checks: at step 12, {sentence} (seed 6)." in told(
+        broken(talked, 0, 0.5, **{name: 0}), game, agents
+    )
+
+
+def test_scores_losses_and_weights_that_are_not_finite_are_told(step):
+    talked, game, agents = step
+    assert (
+        "scores at the stop are not finite (seed 6)"
+        in told(broken(talked, 3, torch.inf, final_scores=0), game, agents)[0]
+    )
+    loss = talked.losses.sender_baseline.detach().clone()
+    loss[0] = torch.nan
+    assert (
+        "the loss of the network sender_baseline is not finite (seed 5)"
+        in told(talked._replace(losses=talked.losses._replace(sender_baseline=loss)), game, agents)[0]
+    )
+    agents.receiver.stop.weight.data[1, 0, 2] = torch.nan
+    assert told(talked, game, agents) == [
+        "training.checks: at step 12, the weights receiver.stop.weight are not finite (seed 6)."
+    ]
+
+
+def test_a_dialogue_that_went_on_after_it_had_stopped_is_told(step):
+    talked, game, agents = step
+    never = talked._replace(replayed=talked.replayed._replace(go_on=torch.zeros_like(talked.replayed.go_on)))
+    assert talked.layout.mask.sum() > 2 * talked.layout.batch  # some did go on
+    assert "a dialogue went on after the decision to stop (seed 5, 6)" in told(never, game, agents)[0]
+
+
+def test_a_length_that_no_dialogue_has_is_told(step):
+    talked, game, agents = step
+    mask = talked.layout.mask.clone()
+    mask[0, talked.layout.last[0, 0]] = 0
+    mask[0][talked.layout.rows[0] == 0] = 0
+    empty = talked._replace(layout=talked.layout._replace(mask=mask))
+    assert "a dialogue has no exchange or more than 4 (seed 5)" in told(empty, game, agents)[0]
+    fixed = replace(game, preset="Fixed")
+    assert any("a dialogue ended before 4 exchanges" in finding for finding in told(talked, fixed, agents))
