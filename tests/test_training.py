@@ -1,6 +1,7 @@
 """Training learns, is repeatable, and leaves what the next stages need."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -107,12 +108,6 @@ def test_a_damaged_checkpoint_is_told(tmp_path, damage):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
-    torch.save({"format": 2, "agents": print}, tmp_path / "best.pt")
-    with pytest.raises(ParleyError, match="cannot be read as a checkpoint"):
-        load_checkpoint(tmp_path / "best.pt")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_thirty_easy_classes_are_learned_within_1200_steps(tmp_path, seed):
@@ -134,3 +129,29 @@ def test_thirty_easy_classes_are_learned_within_1200_steps(tmp_path, seed):
     last = [row for row in rows if row["kind"] == "dev"][-1]
     assert last["step"] == 1200
     assert last["accuracy@1"] >= 0.95
+
+
+def test_sample_dialogues_are_written_to_the_log_at_each_evaluation(tmp_path, caplog):
+    caplog.set_level("INFO", logger="parley.training")
+    run(tmp_path, steps=8, samples=2)
+    shown = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Dialogues of seed 1")]
+    assert [text.splitlines()[0] for text in shown] == [
+        "Dialogues of seed 1 at step 4:",
+        "Dialogues of seed 1 at step 8:",
+    ]
+    dialogues = [text.split("\n", 1)[1].split("\n\n") for text in shown]
+    assert [len(told) for told in dialogues] == [2, 2]
+    # The same images each time, so that one can watch their dialogues change.
+    assert [told.split()[0] for told in dialogues[0]] == [told.split()[0] for told in dialogues[1]]
+    assert all("of at most 3 exchanges" in told for told in dialogues[0])
+    caplog.clear()
+    run(tmp_path / "quiet", steps=8)
+    assert not [record for record in caplog.records if "Dialogues" in record.getMessage()]
+
+
+def test_a_file_that_would_run_code_is_never_run_and_torchs_advice_to_run_it_is_not_passed_on(tmp_path):
+    torch.save({"format": 2, "agents": os.getcwd}, tmp_path / "a.pt")
+    with pytest.raises(ParleyError) as told:
+        load_checkpoint(tmp_path / "a.pt")
+    assert "or holds more than tensors and plain values, which is never run" in str(told.value)
+    assert "weights_only" not in str(told.value)

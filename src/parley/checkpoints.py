@@ -1,6 +1,7 @@
 """Checkpoints: everything a run needs to go on or to be judged, in one file that is safe to load."""
 
 import io
+import pickle
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,14 +109,18 @@ def read_values(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `snakemake train` to make it.") from error
     except Exception as error:  # torch raises many types on damaged files; each means the same here
-        reason = (str(error) or "empty").splitlines()[0]
         raise ParleyError(
-            f"{path} cannot be read as a checkpoint ({type(error).__name__}: {reason}); "
-            "remove it and run `snakemake train` again."
+            f"{path} cannot be read as a checkpoint ({_reason(error)}); remove it and run `snakemake train` again."
         ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
     return values
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):  # whose text advises to run what the file holds
+        return "it is no file of torch, or holds more than tensors and plain values, which is never run"
+    return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
 
 
 def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
