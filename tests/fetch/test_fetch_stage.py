@@ -110,7 +110,8 @@ def test_duplicate_bytes_are_replaced_and_repeated_ones_are_a_placeholder(web, t
     assert len(distinct) == 18, "what is the same bytes counts once"
     # Half of them: the order follows the port, and of the 36 or so that are tried more than five must be copies.
     again = Job(tmp_path / "more", {LION: [*images(web, 60, "same"), *images(web, 60)]})
-    tally = again.fetch(margin=0)
+    # Patient: a busy machine that lets a request time out would add an error of another kind.
+    tally = again.fetch(margin=0, options=replace(QUICK, read_timeout_s=10, deadline_s=20))
     assert tally.errors.keys() == {"placeholder"}
     assert tally.ok == 18
     assert sum(row["error_class"] == "placeholder" for row in again.manifest()) == tally.errors["placeholder"] > 5
