@@ -87,6 +87,7 @@ def test_runs_killed_at_random_moments_come_to_the_same_bytes(tmp_path, seeds):
     assert not list(folder.rglob(FOLDER))
 
 
+@pytest.mark.slow
 @together
 def test_four_epochs_are_two_and_two(tmp_path, seeds):
     """48 images in batches of 16: an epoch is 3 steps."""
@@ -101,6 +102,7 @@ def test_four_epochs_are_two_and_two(tmp_path, seeds):
     assert undisturbed(folder, 12, seeds) == expected
 
 
+@pytest.mark.slow
 @together
 def test_sigterm_saves_and_ends_with_a_sentence(tmp_path, seeds):
     expected = undisturbed(tmp_path / "undisturbed", 300, seeds)
