@@ -13,6 +13,7 @@ from jsonschema.exceptions import ValidationError
 
 from parley.errors import Findings, ParleyError
 from parley.game.settings import GameSettings
+from parley.grids import expand, with_grid_keys
 
 Config = dict[str, Any]
 
@@ -24,7 +25,7 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Check a config and fill in the schema's defaults.
+    """Check a config, fill in the schema's defaults, and write out grids of runs.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Returns
     -------
     dict
-        A new, complete config.
+        A new, complete config, whose runs have no grid.
 
     Raises
     ------
@@ -46,7 +47,10 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
     findings = Findings()
-    findings.extend(complaints(config, schema) or _contradictions(config))
+    findings.extend(complaints(config, with_grid_keys(schema)))
+    findings.raise_if_any()
+    config["runs"] = expand(config["runs"])
+    findings.extend(_contradictions(config))
     findings.raise_if_any()
     return config
 
