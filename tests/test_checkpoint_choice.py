@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from parley.checkpoint_choice import RULES, choose, select
+from parley.checkpoints import load_checkpoint
 from parley.config import read_schema
 from parley.errors import ParleyError
+from parley.failures import FailedRunError, failure_in
 from parley.files import read_json
 
 ROOT = Path(__file__).parents[1]
@@ -93,3 +95,17 @@ def test_a_broken_log_is_told_by_its_line(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"kind": "dev"}\n{"ki')
     with pytest.raises(ParleyError, match="line 2"):
         select(tmp_path, "nll")
+
+
+def test_a_run_that_failed_has_no_choice_and_an_earlier_one_does_not_stand_for_it(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/00000010.pt").touch()
+    for name in ("best.pt", "selection.json"):
+        (tmp_path / name).write_text("of an earlier training")
+    rows = [*ROWS[:2], {"kind": "failed", "step": 12, "why": "It diverged."}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(FailedRunError, match=r"The run failed in training: It diverged\."):
+        select(tmp_path, "nll")
+    assert [failure_in(tmp_path / name) for name in ("best.pt", "selection.json")] == ["It diverged."] * 2
+    with pytest.raises(FailedRunError, match="It diverged"):
+        load_checkpoint(tmp_path / "best.pt")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parley.errors import ParleyError
+from parley.failures import FailedRunError, write_marker
 from parley.files import copy_file, write_json
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,14 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
     dict
         ``rule``, the ``threshold`` where it has one, ``chosen`` and all ``candidates``, each with step, dev
         results, the number ``n`` of dev images and file name.
+
+    Raises
+    ------
+    FailedRunError
+        When the log says that the run failed, whatever checkpoints it left.
     """
+    if failed := [row for row in rows if row["kind"] == "failed"]:
+        raise FailedRunError(failed[0]["why"])
     files = {int(Path(path).stem): Path(path).name for path in checkpoints}
     candidates = [
         {
@@ -113,10 +121,19 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
 
 
 def select(folder: str | Path, rule: str) -> None:
-    """Choose a run's checkpoint, copy it to `best.pt` and record the choice in `selection.json`."""
+    """Choose a run's checkpoint, copy it to `best.pt` and record the choice in `selection.json`.
+
+    Both become markers where the run failed, and `FailedRunError` is raised.
+    """
     folder = Path(folder)
     checkpoints = sorted((folder / "checkpoints").glob("*.pt"))
-    selection = choose(read_log(folder / "metrics.jsonl"), checkpoints, rule)
+    try:
+        selection = choose(read_log(folder / "metrics.jsonl"), checkpoints, rule)
+    except FailedRunError as failure:
+        # What an earlier training left there would pass for this one's.
+        for name in ("best.pt", "selection.json"):
+            write_marker(folder / name, failure.why)
+        raise
     copy_file(folder / "checkpoints" / selection["chosen"]["checkpoint"], folder / "best.pt")
     write_json(folder / "selection.json", selection)
     logger.info(
