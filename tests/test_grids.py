@@ -105,7 +105,7 @@ def test_the_users_config_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("grid", "words"),
     [
-        ({"evaluation.k": [1]}, "the key runs[0].grid.evaluation.k is unknown"),
+        ({"evaluation.k": [1]}, "the key runs[0].grid.evaluation.k is unknown; see config/README.md."),
         ({"message_bits": [1]}, "did you mean game.message_bits?"),
         ({"game.mesage_bits": [1]}, "did you mean game.message_bits?"),
         ({"game.message_bits": []}, "runs[0].grid.game.message_bits: [] should be non-empty"),

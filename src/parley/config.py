@@ -16,6 +16,8 @@ from parley.game.settings import GameSettings
 from parley.grids import expand, with_grid_keys
 
 Config = dict[str, Any]
+MOST_LISTED = 40
+"""Most keys that an error lists; a grid allows those of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -100,7 +102,8 @@ def _unknown_keys(error: ValidationError) -> Iterator[str]:
     for key in sorted(set(error.instance) - set(known), key=str):
         place = _where([*error.absolute_path, key])
         near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(known)}."
+        listed = f"known here are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
+        hint = f"did you mean {near[0]}?" if near else listed
         yield f"Config: the key {place} is unknown; {hint}"
 
 
