@@ -6,7 +6,7 @@ import pytest
 from made_runs import evaluation_entry
 
 from parley.errors import ParleyError
-from parley.summary import COLUMNS, UNITS, failed_seeds, read_summary, summarise, write_summary
+from parley.summary import COLUMNS, UNITS, failed_seeds, read_reasons, read_summary, summarise, write_summary
 
 
 def evaluation(seed, run="adaptive", part="test", **metrics):
@@ -123,3 +123,12 @@ def test_a_file_that_is_no_summary_is_refused(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(ParleyError, match="not a summary"):
         read_summary(tmp_path / "summary.json")
+
+
+def test_why_a_seed_failed_is_told_where_it_is_known(tmp_path):
+    expected = [("adaptive", seed) for seed in range(3)]
+    rows = summarise([evaluation(0)], expected)
+    paths = tmp_path / "summary.csv", tmp_path / "summary.json"
+    write_summary(rows, expected[1:], *paths, {("adaptive", 2): "It diverged."})
+    assert read_summary(paths[1])[1] == [("adaptive", 1), ("adaptive", 2)]
+    assert read_reasons(paths[1]) == {("adaptive", 2): "It diverged."}

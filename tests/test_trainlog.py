@@ -45,3 +45,20 @@ def test_it_stops_when_so_many_evaluations_in_a_row_bettered_nothing(tmp_path_fa
 
 def test_the_clock_counts_what_came_before():
     assert Clock(100.0).seconds == pytest.approx(100, abs=5)
+
+
+def test_a_run_that_was_given_up_stays_so_when_it_is_gone_on_with(tmp_path):
+    with log_of(tmp_path, [0.5]) as log:
+        assert not log.failed
+        log.give_up(7, "Why.")
+        assert log.failed
+        written = log.lines
+    with Log(tmp_path / "metrics.jsonl", Clock(), written) as log:
+        assert log.failed
+    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (last["kind"], last["step"], last["why"]) == ("failed", 7, "Why.")
+
+
+def test_an_empty_log_is_of_no_failure(tmp_path):
+    with Log(tmp_path / "metrics.jsonl", Clock()) as log:
+        assert not log.failed

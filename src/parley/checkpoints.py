@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from parley.errors import ParleyError
+from parley.failures import refuse_failed
 from parley.files import written_aside
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
@@ -102,8 +103,9 @@ def read_values(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ParleyError
-        When the file is missing, damaged, or not a checkpoint of this kind.
+        When the file is missing, damaged, not a checkpoint of this kind, or stands for a run that failed.
     """
+    refuse_failed(path)
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:

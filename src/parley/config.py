@@ -13,8 +13,11 @@ from jsonschema.exceptions import ValidationError
 
 from parley.errors import Findings, ParleyError
 from parley.game.settings import GameSettings
+from parley.grids import expand, with_grid_keys
 
 Config = dict[str, Any]
+MOST_LISTED = 40
+"""Most keys that an error lists; a grid allows those of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Check a config and fill in the schema's defaults.
+    """Check a config, fill in the schema's defaults, and write out grids of runs.
 
     Parameters
     ----------
@@ -36,7 +39,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Returns
     -------
     dict
-        A new, complete config.
+        A new, complete config, whose runs have no grid.
 
     Raises
     ------
@@ -46,7 +49,10 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
     findings = Findings()
-    findings.extend(complaints(config, schema) or _contradictions(config))
+    findings.extend(complaints(config, with_grid_keys(schema)))
+    findings.raise_if_any()
+    config["runs"] = expand(config["runs"])
+    findings.extend(_contradictions(config))
     findings.raise_if_any()
     return config
 
@@ -96,7 +102,8 @@ def _unknown_keys(error: ValidationError) -> Iterator[str]:
     for key in sorted(set(error.instance) - set(known), key=str):
         place = _where([*error.absolute_path, key])
         near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here are {', '.join(known)}."
+        listed = f"known here are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
+        hint = f"did you mean {near[0]}?" if near else listed
         yield f"Config: the key {place} is unknown; {hint}"
 
 

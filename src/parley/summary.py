@@ -4,7 +4,7 @@ A mean never stands without its number of seeds, and a seed that failed is count
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import log
 from pathlib import Path
@@ -117,9 +117,24 @@ def failed_seeds(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple
 
 
 def write_summary(
-    rows: Iterable[SummaryRow], failed: Sequence[tuple[str, int]], csv_path: str | Path, json_path: str | Path
+    rows: Iterable[SummaryRow],
+    failed: Sequence[tuple[str, int]],
+    csv_path: str | Path,
+    json_path: str | Path,
+    reasons: Mapping[tuple[str, int], str] | None = None,
 ) -> None:
-    """Write summary.csv and summary.json; an unknown value is an empty cell in one and null in the other."""
+    """Write summary.csv and summary.json; an unknown value is an empty cell in one and null in the other.
+
+    Parameters
+    ----------
+    rows, failed
+        From `summarise` and `failed_seeds`.
+    csv_path, json_path
+        The files.
+    reasons
+        Why seeds failed, of those of which it is known.
+    """
+    known = reasons or {}
     kept = [asdict(row) for row in rows]
     with written_aside(csv_path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
@@ -129,7 +144,7 @@ def write_summary(
         json_path,
         {
             "interval": f"{CONFIDENCE:.0%} t interval of the mean over seeds",
-            "failed": [{"run": run, "seed": seed} for run, seed in failed],
+            "failed": [{"run": run, "seed": seed, "why": known.get((run, seed))} for run, seed in failed],
             "rows": kept,
         },
     )
@@ -142,6 +157,11 @@ def read_summary(json_path: str | Path) -> tuple[list[SummaryRow], list[tuple[st
         return [SummaryRow(**row) for row in value["rows"]], [(f["run"], f["seed"]) for f in value["failed"]]
     except (KeyError, TypeError) as error:
         raise ParleyError(f"{json_path} is not a summary of this version; run the metrics stage again.") from error
+
+
+def read_reasons(json_path: str | Path) -> dict[tuple[str, int], str]:
+    """Read why seeds failed, of those of which a summary.json knows it."""
+    return {(one["run"], one["seed"]): one["why"] for one in read_json(json_path)["failed"] if one.get("why")}
 
 
 def _cell(value: Any) -> str:

@@ -134,8 +134,11 @@ class Trainer:
             flips = uniforms(self.seeds, "flips", step, (exchanges, batch, 2 * bits), self.device)
         return Draws(uniforms(self.seeds, "bits", step, (exchanges, batch, 2 * bits + 1), self.device), flips)
 
-    def examine(self, k: int) -> list[tuple[evaluation.Played, dict[str, Any]]]:
-        """Play the dev part; return of each seed what was said and what `evaluation.score` counts."""
+    def examine(self, k: int) -> list[tuple[evaluation.Played, dict[str, Any] | None]]:
+        """Play the dev part; return of each seed what was said and what `evaluation.score` counts.
+
+        Nothing can be counted, which is None, where what was said is not all finite numbers.
+        """
         lesson, size = self.lesson, self.training.dev_batch_size
         played = evaluation.play_all(
             self.agents,
@@ -146,7 +149,7 @@ class Trainer:
             size,
         )
         nominal = evaluation.nominal_batch(self.game, size)
-        return [(one, evaluation.score(one, k, nominal)) for one in played]
+        return [(one, evaluation.score(one, k, nominal) if all(map(_finite, one.dialogue)) else None) for one in played]
 
     def moment(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""
@@ -164,6 +167,10 @@ class Trainer:
                 copy_place(before, 0, network, place)
         self.optimiser.go_back_to([moment.optimiser for moment in moments])
         return moments[0].step
+
+
+def _finite(values: Tensor) -> bool:
+    return bool(values.isfinite().all())
 
 
 class _As(NamedTuple):

@@ -87,6 +87,7 @@ def train_runs(
 ) -> None:
     """Train a run a seed, side by side, and leave `metrics.jsonl` and `checkpoints/` in each one's folder.
 
+    A run whose numbers are no longer finite is given up, and the last line of its log says so; the others go on.
     What they need to go on is saved at every dev evaluation, every half minute, and on SIGTERM; runs that
     were interrupted go on from there, and come to what they would have come to undisturbed, bit for bit.
 
@@ -108,7 +109,7 @@ def train_runs(
     Raises
     ------
     ParleyError
-        When a loss is no longer finite, the train part is smaller than a batch, or SIGTERM came.
+        When the train part is smaller than a batch, or SIGTERM came.
     """
     torch.use_deterministic_algorithms(training.deterministic)
     trainer = Trainer(lesson, game, training, seeds)
@@ -165,37 +166,46 @@ class _Course:
                     raise ParleyError(self._told(step))
 
     def _ongoing(self) -> list[int]:
-        """Return the places of the runs that have not stopped early."""
+        """Return the places of the runs that have neither failed nor stopped early."""
         patience = self.training.patience
-        return [place for place, log in enumerate(self.logs) if not log.best_is_old(patience)]
+        return [place for place, log in enumerate(self.logs) if not (log.failed or log.best_is_old(patience))]
 
     def _write_means(self, step: int) -> None:
         """Write a line of each run's means since the last."""
         means = torch.stack(self.window).mean(0).cpu()
         self.window = []
-        lost = [
-            seed
-            for seed, finite in zip(self.trainer.seeds, means.isfinite().all(0).tolist(), strict=True)
-            if not finite
-        ]
-        if lost:
-            raise ParleyError(
-                f"The loss of seed {', '.join(map(str, lost))} is no longer finite at step {step}; "
-                "lower training.learning_rate or set game.standardize to train."
-            )
+        finite = means.isfinite().all(0).tolist()
         for place in self._ongoing():
-            self.logs[place].write("train", step, dict(zip(Counted.names(), means[:, place].tolist(), strict=True)))
+            if finite[place]:
+                self.logs[place].write("train", step, dict(zip(Counted.names(), means[:, place].tolist(), strict=True)))
+            else:
+                self._give_up(place, step, "loss")
+
+    def _give_up(self, place: int, step: int, what: str) -> None:
+        """Note that a run failed; it cannot recover, since what is not finite makes all that it touches so."""
+        why = (
+            f"The {what} of seed {self.trainer.seeds[place]} is no longer finite at step {step}; "
+            "lower training.learning_rate or set game.standardize to train."
+        )
+        self.logs[place].give_up(step, why)
+        logger.error(why)
 
     def _examine(self, step: int) -> str:
         """Evaluate on the dev part, keep checkpoints, and return a note for the progress."""
         results = self.trainer.examine(self.k)
         for place in self._ongoing():
-            self.logs[place].write("dev", step, results[place][1])
+            if (result := results[place][1]) is None:
+                self._give_up(place, step, "dev result")
+                continue
+            self.logs[place].write("dev", step, result)
             if step >= min(self.training.first_checkpoint, self.training.steps):
                 self.unfinished.keep(place, self.trainer.moment(place, step))
                 self.kept[place].append(step)
-        self._show_samples(step, results[0][0])
-        shown = [result for _, result in results]
+        if not self.logs[0].failed:
+            self._show_samples(step, results[0][0])
+        shown = [result for _, result in results if result is not None]
+        if not shown:
+            return ""
         accuracy, length = (sum(result[name] for result in shown) / len(shown) for name in ("accuracy@1", "length"))
         return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
 

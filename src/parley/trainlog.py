@@ -68,9 +68,18 @@ class Log:
         self._stream.flush()
         if self._board is not None:
             for name, value in values.items():
-                if value is None:
+                if not isinstance(value, int | float):
                     continue
                 self._board.add_scalar(f"{kind}/{name.replace('@', '_at_')}", value, step)
+
+    def give_up(self, step: int, why: str) -> None:
+        """Write as the last line that the run failed, and why."""
+        self.write("failed", step, {"why": why})
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run was given up."""
+        return bool(self.lines) and json.loads(self.lines[-1])["kind"] == "failed"
 
     def best_is_old(self, patience: int, metric: str = "accuracy@k") -> bool:
         """Return whether the best dev result was not bettered in the last `patience` evaluations; never for 0."""

@@ -7,6 +7,7 @@ import torch
 
 from parley.checkpoints import load_checkpoint
 from parley.cli import main
+from parley.errors import ParleyError
 
 
 def call(trained, out, *more):
@@ -43,6 +44,14 @@ def test_values_set_anew_and_the_seed_go_into_the_run(trained, tmp_path):
     moment = load_checkpoint(tmp_path / "out/best.pt")
     assert (moment.seed, moment.game.message_bits) == (3, 5)
     assert moment.step in (10, 12)
+
+
+def test_a_run_that_diverges_is_told_and_its_checkpoint_too(trained, tmp_path, refused):
+    lost = ["--set", "training.optimizer=SGD", "training.learning_rate=1e30"]
+    *_, told = refused(*call(trained, tmp_path / "out", *lost))
+    assert told.startswith("The run failed in training: The loss of seed")
+    with pytest.raises(ParleyError, match="is no longer finite at step"):
+        load_checkpoint(tmp_path / "out/best.pt")
 
 
 def test_everything_that_is_wrong_is_told_at_once(trained, tmp_path, refused):

@@ -37,11 +37,15 @@ class Project:
 
     def planned(self, config, *arguments):
         """Names of the rules that a dry run would run."""
+        return set(self.jobs(config, *arguments))
+
+    def jobs(self, config, *arguments):
+        """How many jobs of each rule a dry run would run."""
         out = self.snakemake("--quiet", "host", "-n", *arguments, config=config)
         if "Nothing to be done" in out:
-            return set()
+            return {}
         table = out.split("Job stats:")[-1].split("total")[0]
-        return {match[1] for match in re.finditer(r"^(\w+) +\d+$", table, re.MULTILINE)}
+        return {match[1]: int(match[2]) for match in re.finditer(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
     def changed(self, config):
         """Names of the rules that a dry run would run because their params changed."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from stage import stage
 
+from parley.failures import handed_on
 from parley.files import write_json
 from parley.metrics.analysis import analyse_run
 
-with stage(snakemake):
+with stage(snakemake), handed_on(snakemake.output):
     write_json(
         snakemake.output.analysis, analyse_run(Path(snakemake.input.evaluation).parent, snakemake.input.messages)
     )

@@ -4,16 +4,17 @@ from pathlib import Path
 
 from stage import stage
 
+from parley.failures import came_through
 from parley.report.page import build_report
 
 with stage(snakemake):
     build_report(
         summary_json=snakemake.input.summary,
-        analyses=snakemake.input.analyses,
+        analyses=came_through(snakemake.input.analyses),
         metrics_logs=snakemake.input.logs,
-        evaluations=snakemake.input.evaluations,
-        selections=snakemake.input.selections,
-        messages=snakemake.input.messages,
+        evaluations=came_through(snakemake.input.evaluations),
+        selections=came_through(snakemake.input.selections),
+        messages=came_through(snakemake.input.messages),
         funnel=snakemake.input.funnel or None,
         words_missing=snakemake.input.missing,
         figures_folder=Path(snakemake.input.figures[0]).parent,

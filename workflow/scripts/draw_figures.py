@@ -4,13 +4,14 @@ from pathlib import Path
 
 from stage import stage
 
+from parley.failures import came_through
 from parley.figures.draw import draw_figures
 
 with stage(snakemake):
     draw_figures(
         snakemake.input.summary,
-        snakemake.input.analyses,
+        came_through(snakemake.input.analyses),
         snakemake.input.logs,
-        snakemake.input.selections,
+        came_through(snakemake.input.selections),
         Path(snakemake.output.svg[0]).parent,
     )

@@ -3,9 +3,10 @@
 import torch
 from stage import stage
 
+from parley.failures import handed_on
 from parley.playing import evaluate
 
-with stage(snakemake):
+with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)
     evaluate(
         snakemake.input.best,

@@ -4,8 +4,9 @@ import torch
 from stage import stage
 
 from parley.attention_records import extract_attention
+from parley.failures import handed_on
 
-with stage(snakemake):
+with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)
     extract_attention(
         snakemake.input.best,

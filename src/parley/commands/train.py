@@ -39,7 +39,7 @@ def add(commands: Subparsers) -> None:
         "--rule",
         choices=tuple(RULES),
         default="accuracy@k",
-        help="the dev result that chooses the checkpoint; accuracy@k by default",
+        help="what chooses the checkpoint by its dev results; the best accuracy@k by default",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in the folder")
     add_threads(parser)

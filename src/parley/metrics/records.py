@@ -6,11 +6,13 @@ checked against it.
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from parley.errors import ParleyError
+from parley.failures import failure_in, refuse_failed
 from parley.files import read_json
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
@@ -101,6 +103,12 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
     return evaluation
 
 
+def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
+    """Return why each run and seed failed of whose files one is a marker."""
+    found = {owner_of(path): failure_in(path) for path in paths}
+    return {owner: why for owner, why in found.items() if why is not None}
+
+
 def read_chosen_step(path: str | Path) -> int:
     """Read the training step of the checkpoint that a selection.json chose."""
     selection = _with_keys(path, ("chosen",))
@@ -117,6 +125,7 @@ def read_analysis(path: str | Path) -> dict[str, Any]:
 def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise ParleyError(f"{path} does not exist; run the stage that makes it.")
+    refuse_failed(path)
     value = read_json(path)
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:

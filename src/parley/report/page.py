@@ -17,7 +17,7 @@ from parley.report.funnel import read_funnel
 from parley.report.inline import picture_uri
 from parley.report.sections import Inputs, RunSection, lead, one_k, overview, run_section, table
 from parley.report.thumbnails import read_thumbnails
-from parley.summary import read_summary
+from parley.summary import read_reasons, read_summary
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
 """Whose versions the page names, where they are installed."""
@@ -71,6 +71,7 @@ def build_report(
         When a file is missing or not what it should be.
     """
     rows, failed = read_summary(summary_json)
+    reasons = read_reasons(summary_json)
     inputs = Inputs(
         rows=rows,
         failed=failed,
@@ -89,6 +90,10 @@ def build_report(
         "funnel": read_funnel(funnel) if funnel is not None else None,
         "wordless": read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         "versions": dict(versions) if versions is not None else installed_versions(),
+        "warnings": [
+            *(f"Run {run}: {why}" for (run, _), why in reasons.items()),
+            *(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
+        ],
         "pictures": {key: picture_uri(jpeg) for key, jpeg in pictures.items()},
     }
     write_text(out, _rendered(inputs, sections, data))
@@ -118,7 +123,6 @@ def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str,
             parts=TITLES,
             overview=overview(inputs),
             sections=sections,
-            warnings=[sentence for analysis in inputs.analyses for sentence in analysis["warnings"]],
             config=yaml.safe_dump(_plain(inputs.config), sort_keys=False, allow_unicode=True),
         )
     )
