@@ -29,6 +29,12 @@ def test_among_symbols_equally_clear_the_frequent_one_counts():
     assert concept_independence(messages[:, ::-1], concepts) == pytest.approx([1, 1])
 
 
+def test_the_clearest_symbol_counts_and_not_the_most_frequent():
+    # The first bit is 1 in one of three messages of "a" and in no other; the second is 1 in all three, and in "b".
+    messages, concepts = np.array([[1, 1], [0, 1], [0, 1], [0, 1]]), np.array(["a", "a", "a", "b"])
+    assert concept_independence(messages, concepts)[0] == pytest.approx(1 / 3)
+
+
 def test_context_independence_of_bits_that_share_a_class():
     made = languages.compositional()
     # Each bit value is in half of the messages, and all of a class hold it.

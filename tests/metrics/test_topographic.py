@@ -109,6 +109,14 @@ def test_p_comes_near_that_of_all_permutations(seed):
     assert mantel(messages, meanings, 3000, np.random.default_rng(0)).p == pytest.approx(exact, rel=0.2)
 
 
+def test_rounding_makes_no_tie_a_miss():
+    # A square has eight symmetries among the 24 orders of its corners, and each of them gives 1 again.
+    square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    found = mantel(square, square, 2000, np.random.default_rng(0), "euclidean")
+    assert found.rho == pytest.approx(1)
+    assert found.p == pytest.approx(1 / 3, abs=0.03)
+
+
 def test_p_of_random_messages_is_spread_out_and_of_a_language_small():
     ps = []
     for seed in range(40):

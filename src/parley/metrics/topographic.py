@@ -9,7 +9,7 @@ Pairs that share a conversation are not independent, so the p-value is Mantel's 
 clustering and a generalized regression approach"): meanings change places among the messages.
 
 Letters of shapes: N conversations, d bits a message, F features of a meaning, P permutations. All of it takes
-some 60 bytes a pair of the N (N - 1) / 2; measure a sample of a few thousand conversations.
+some 80 bytes a pair of the N (N - 1) / 2; measure a sample of a few thousand conversations.
 """
 
 from typing import Any, Literal, NamedTuple
