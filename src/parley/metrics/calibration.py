@@ -1,0 +1,87 @@
+"""Whether a probability means what it says: the chance to stop, beside how often the guess is right.
+
+A Receiver that stops when it is sure would stop with probability p where its guess is right with probability p.
+Give the exchanges that were made; what would have been said after the stop is the caller's to leave out.
+
+Letters of shapes: `...` any dimensions (conversations, exchanges), B bins.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.metrics.ranking import Floats, Ints
+
+BINS = 10
+
+
+class Reliability(NamedTuple):
+    """What was promised and what came of it, in bins of equal width from 0 to 1."""
+
+    n: Ints
+    """Cases in each bin [B]."""
+    confidence: Floats
+    """Mean probability in each bin [B]; NaN in an empty one."""
+    accuracy: Floats
+    """Fraction of right guesses in each bin [B]; NaN in an empty one."""
+
+
+def reliability(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> Reliability:
+    """Sort cases into bins by their probability.
+
+    A bin holds its lower end and not its upper; the last one holds 1 as well.
+
+    Parameters
+    ----------
+    probabilities
+        Probability to stop at each exchange [...].
+    right
+        Whether the guess at that exchange is right: 0 or 1, or a fraction where ties leave it open, as of
+        `ranking.hits` [...].
+    bins
+        Number of bins B.
+
+    Raises
+    ------
+    ValueError
+        When there is no case, or a value does not lie between 0 and 1.
+    """
+    p, hit = _checked(probabilities, right)
+    which = np.minimum((p * bins).astype(np.int64), bins - 1)
+    n = np.bincount(which, minlength=bins).astype(np.int64)
+    means = [
+        np.divide(np.bincount(which, values, bins), n, out=np.full(bins, np.nan), where=n > 0) for values in (p, hit)
+    ]
+    return Reliability(n, means[0], means[1])
+
+
+def expected_calibration_error(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> float:
+    """Return the mean distance of accuracy from confidence over the cases, bin by bin: 0 = calibrated, 1 at most.
+
+    Naeini, Cooper and Hauskrecht (2015, "Obtaining well calibrated probabilities using Bayesian binning"). Few cases
+    make it too large: within a bin chance alone keeps accuracy from confidence. Parameters as of `reliability`.
+    """
+    table = reliability(probabilities, right, bins)
+    gaps = np.abs(table.accuracy - table.confidence)
+    return float((table.n * np.nan_to_num(gaps)).sum() / table.n.sum())
+
+
+def brier_score(probabilities: NDArray[np.floating], right: NDArray[Any]) -> float:
+    """Return the mean square of what the probability misses: 0 = always sure and right, 1 = always sure and wrong.
+
+    Brier (1950, "Verification of forecasts expressed in terms of probability"), for one event: half of the sum over
+    both outcomes. A probability of 1/2 for everything gets 1/4. Parameters as of `reliability`; where `right` is a
+    fraction, this is the expectation over it.
+    """
+    p, hit = _checked(probabilities, right)
+    return float((hit * (1 - p) ** 2 + (1 - hit) * p**2).mean())
+
+
+def _checked(probabilities: NDArray[np.floating], right: NDArray[Any]) -> tuple[Floats, Floats]:
+    p, hit = probabilities.astype(np.float64).ravel(), right.astype(np.float64).ravel()
+    if p.shape != hit.shape or len(p) == 0:
+        raise ValueError("Each probability needs to be told whether its guess is right, and one is needed at least.")
+    if not all(((values >= 0) & (values <= 1)).all() for values in (p, hit)):
+        raise ValueError("Probabilities, and whether guesses are right, must lie between 0 and 1.")
+    return p, hit

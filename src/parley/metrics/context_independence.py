@@ -1,0 +1,61 @@
+"""Context independence: whether each concept has a symbol of its own, whatever else the message is about.
+
+Bogin, Geva and Berant (2018, "Emergence of communication in an interactive world with consistent speakers"). For a
+concept c, take the symbol v that speaks for it most clearly, the one with the highest P(c | v); the concept's score is
+P(v | c) P(c | v), and the language's the mean over concepts.
+
+Here a symbol is a value at a position of the message (bit 3 = 1), and probabilities are frequencies: P(v | c) is the
+fraction of messages about c that hold v, P(c | v) the fraction of messages with v that are about c. The paper reads
+them off a statistical alignment of words and concepts instead, for words may stand anywhere; positions need none.
+
+Letters of shapes: N conversations, d bits a message, A attributes, C concepts.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.metrics.bits import as_bits
+from parley.metrics.information import codes
+from parley.metrics.ranking import Floats
+
+ROUNDING = 1e-12
+
+
+def concept_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> Floats:
+    """Score each concept by the symbol that speaks for it most clearly, between 0 and 1 [C].
+
+    Among symbols equally clear it is the one that the concept has most often, so that the order of the bits does not
+    matter.
+
+    Parameters
+    ----------
+    messages
+        Bits [N, d].
+    concepts
+        Class of each conversation [N], or value of each attribute [N, A]; a concept is a value of an attribute. They
+        are scored in the order of attributes, then of values.
+    """
+    bits = as_bits(messages)
+    held = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
+    held = held[:, held.any(axis=0)]
+    columns = concepts.reshape(len(concepts), -1).T
+    about = np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in map(codes, columns)], axis=1)
+    together = about.T @ held
+    concept_given_symbol = together / held.sum(axis=0)
+    symbol_given_concept = together / about.sum(axis=0)[:, None]
+    best = concept_given_symbol.max(axis=1, keepdims=True)
+    clearest = concept_given_symbol >= best - ROUNDING
+    return np.asarray(best[:, 0] * np.where(clearest, symbol_given_concept, 0.0).max(axis=1))
+
+
+def context_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> float:
+    """Return the mean score over concepts, between 0 and 1; the parameters are those of `concept_independence`.
+
+    1 = each concept has a bit value that all its messages hold and no others. A language that always says the same
+    gets the mean share of a concept among the conversations (1 / C for classes of equal size), and this is what to
+    compare with. Of many classes the score is low by nature: a bit value that half of the messages hold speaks for a
+    class with probability 2 / C at most.
+    """
+    return float(concept_independence(messages, concepts).mean())

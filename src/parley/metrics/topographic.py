@@ -1,0 +1,154 @@
+"""Topographic similarity: whether alike things get alike messages.
+
+Brighton and Kirby (2006, "Understanding linguistic evolution by visualizing the emergence of topographic
+mappings"); on learned agents, Lazaridou et al. (2018, "Emergence of linguistic communication from referential
+games with symbolic and pixel input"). It is Spearman's correlation, over all pairs of conversations, of the
+distance between their messages and the distance between their meanings.
+
+Pairs that share a conversation are not independent, so the p-value is Mantel's (1967, "The detection of disease
+clustering and a generalized regression approach"): meanings change places among the messages.
+
+Letters of shapes: N conversations, d bits a message, F features of a meaning, P permutations. All of it takes
+some 80 bytes a pair of the N (N - 1) / 2; measure a sample of a few thousand conversations.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import rankdata
+
+from parley.metrics.permutation import p_at_least
+from parley.metrics.ranking import Floats
+
+Metric = Literal["cosine", "euclidean"]
+ROWS = 64
+"""Rows of the rank matrix that are permuted at once: few enough to stay in the cache."""
+DECIMALS = 12
+"""Distances that differ less are ties: equal meanings lie apart by rounding alone."""
+TOLERANCE = 1e-6
+"""Correlations that differ less are equal: they are sums in single precision."""
+
+
+class Mantel(NamedTuple):
+    """Topographic similarity and its test by permutation."""
+
+    rho: float
+    """Between -1 and 1; 0 = messages do not follow meanings."""
+    p: float
+    """How often meanings in random places give as much (one-sided), between 1 / (P + 1) and 1."""
+    null: NDArray[np.float32]
+    """The similarity with meanings in random places [P]."""
+
+
+def message_distances(messages: NDArray[Any]) -> Floats:
+    """Return Hamming's distance of each pair of messages [N, d], in bits, in the order of `pdist` [N (N - 1) / 2].
+
+    Of continuous messages it is the sum of absolute differences, as in `hamming`.
+    """
+    return np.asarray(pdist(messages, "cityblock"))
+
+
+def meaning_distances(meanings: NDArray[Any], metric: Metric = "cosine") -> Floats:
+    """Return a number for each pair of meanings that puts the pairs in the order of their distance [N (N - 1) / 2].
+
+    It is 1 - cosine, or the square of Euclid's distance over the largest square. Both come of one matrix product,
+    which is many times faster than `pdist` where meanings have many features, and leaves rounding noise; differences
+    below 1e-12 are therefore taken away.
+
+    Parameters
+    ----------
+    meanings
+        Features of what each message is about [N, F].
+    metric
+        "cosine" or "euclidean".
+
+    Raises
+    ------
+    ValueError
+        When a feature is not finite; with "cosine", also when a meaning is all zeros and so has no direction.
+    """
+    rows = meanings.astype(np.float64)
+    if not np.isfinite(rows).all():
+        raise ValueError("Features of meanings must be finite numbers.")
+    if metric == "cosine":
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not lengths.all():
+            raise ValueError("A meaning of nothing but zeros has no direction, and so no cosine with others.")
+        rows = rows / lengths
+        return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
+    rows = rows - rows.mean(axis=0)
+    squares = (rows**2).sum(axis=1)
+    apart = squareform(squares[:, None] + squares - 2 * (rows @ rows.T), checks=False)
+    return np.asarray(np.round(apart / max(apart.max(initial=0.0), np.finfo(float).tiny), DECIMALS))
+
+
+def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metric: Metric = "cosine") -> float | None:
+    """Correlate distances of messages with distances of meanings.
+
+    Parameters
+    ----------
+    messages
+        Bits or numbers [N, d].
+    meanings
+        Features of what each is about [N, F].
+    metric
+        How far meanings are apart: "cosine" or "euclidean".
+
+    Returns
+    -------
+    float | None
+        Between -1 and 1. None where all pairs of messages, or of meanings, are equally far apart, as in a language
+        that always says the same: there is no correlation then.
+    """
+    said, meant = _ranks(message_distances(messages)), _ranks(meaning_distances(meanings, metric))
+    return None if said is None or meant is None else _correlation(said, meant)
+
+
+def mantel(
+    messages: NDArray[Any],
+    meanings: NDArray[Any],
+    permutations: int,
+    generator: np.random.Generator,
+    metric: Metric = "cosine",
+) -> Mantel | None:
+    """Test topographic similarity; None where there is none. `generator` draws the permutations."""
+    said, meant = _ranks(message_distances(messages)), _ranks(meaning_distances(meanings, metric))
+    if said is None or meant is None:
+        return None
+    rho = _correlation(said, meant)
+    # Each pair counts once: the other triangle is zero.
+    first = np.triu(squareform(said.astype(np.float32)))
+    second = squareform(meant.astype(np.float32))
+    orders = (generator.permutation(len(messages)) for _ in range(permutations))
+    null = np.fromiter((_permuted_product(first, second, order) for order in orders), np.float32, permutations)
+    return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
+
+
+def _ranks(distances: Floats) -> Floats | None:
+    """Rank distances; centred and of length 1, so that a correlation is a product. None where they do not vary."""
+    if distances.size == 0 or np.ptp(distances) == 0:
+        return None
+    centred = rankdata(distances) - (distances.size + 1) / 2
+    return np.asarray(centred / np.linalg.norm(centred))
+
+
+def _correlation(said: Floats, meant: Floats) -> float:
+    return float(np.clip(said @ meant, -1, 1))
+
+
+def _permuted_product(
+    first: NDArray[np.float32], second: NDArray[np.float32], order: NDArray[np.integer[Any]]
+) -> float:
+    """Sum first[i, j] second[order[i], order[j]], where `first` is zero below its diagonal.
+
+    Permuting both ranks alike changes neither their means nor their variances, so this is all that a permutation
+    has to compute. Indices are known to be within bounds, and "wrap" skips the check.
+    """
+    total = 0.0
+    for start in range(0, len(order), ROWS):
+        rows = np.take(second, order[start : start + ROWS], axis=0, mode="wrap")
+        moved = np.take(rows, order[start:], axis=1, mode="wrap")
+        total += float(np.einsum("ij,ij->i", first[start : start + ROWS, start:], moved).sum(dtype=np.float64))
+    return total

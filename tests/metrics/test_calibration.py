@@ -1,0 +1,84 @@
+"""Calibration of the stop, by hand and against scikit-learn."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import brier_score_loss
+
+from parley.metrics.calibration import brier_score, expected_calibration_error, reliability
+
+
+def test_bins_by_hand():
+    table = reliability(np.array([[0.0, 0.05], [0.1, 1.0]]), np.array([[0, 1], [1, 1]]))
+    assert table.n.tolist() == [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert table.confidence[[0, 1, 9]] == pytest.approx([0.025, 0.1, 1])
+    assert table.accuracy[[0, 1, 9]] == pytest.approx([0.5, 1, 1])
+    assert np.isnan(table.accuracy[2:9]).all()
+    assert np.isnan(table.confidence[2:9]).all()
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_an_edge_belongs_to_the_bin_above(tenth):
+    assert reliability(np.array([tenth / 10]), np.array([1])).n[tenth] == 1
+
+
+def test_error_by_hand():
+    # Two cases at 0.9, one right: 0.4 off. Three at 0.2, none right: 0.2 off.
+    p, right = np.array([0.9, 0.9, 0.2, 0.2, 0.2]), np.array([True, False, False, False, False])
+    assert expected_calibration_error(p, right) == pytest.approx((2 * 0.4 + 3 * 0.2) / 5)
+    assert brier_score(p, right) == pytest.approx((0.01 + 0.81 + 3 * 0.04) / 5)
+
+
+def test_extremes():
+    sure, right = np.ones(4), np.ones(4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert expected_calibration_error(sure, right) == 0
+        assert expected_calibration_error(sure, 1 - right) == 1
+        assert brier_score(sure, right) == 0
+        assert brier_score(sure, 1 - right) == 1
+    assert brier_score(np.full(4, 0.5), np.array([0, 1, 1, 1])) == 0.25
+
+
+def test_a_calibrated_stop_has_nearly_no_error_and_an_overconfident_one_has():
+    rng = np.random.default_rng(0)
+    chances = rng.random(20000)
+    right = rng.random(20000) < chances
+    assert expected_calibration_error(chances, right) < 0.02
+    assert expected_calibration_error(np.sqrt(chances), right) == pytest.approx(2 / 3 - 1 / 2, abs=0.02)
+
+
+def test_ties_count_as_their_expectation():
+    # One case in two guesses: 1/2 of (right, wrong).
+    p = np.array([0.8])
+    assert brier_score(p, np.array([0.5])) == pytest.approx((0.04 + 0.64) / 2)
+    assert reliability(p, np.array([0.5])).accuracy[8] == 0.5
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 1)), min_size=1, max_size=50))
+def test_bins_and_brier_are_those_of_scikit_learn(cases):
+    p, right = np.array([case[0] for case in cases]), np.array([case[1] for case in cases])
+    # Scikit-learn puts edges into the bin below.
+    p = p + 1e-6
+    table = reliability(p, right, bins=7)
+    accuracy, confidence = calibration_curve(right, p, n_bins=7) if right.any() else (None, None)
+    if accuracy is not None:
+        assert table.accuracy[table.n > 0] == pytest.approx(accuracy)
+        assert table.confidence[table.n > 0] == pytest.approx(confidence)
+    assert table.n.sum() == len(cases)
+    assert brier_score(p, right) == pytest.approx(brier_score_loss(right, p, labels=[0, 1]))
+    assert 0 <= expected_calibration_error(p, right) <= 1
+
+
+@pytest.mark.parametrize("values", [([], []), ([1.1], [1]), ([np.nan], [1]), ([0.5], [2]), ([0.5, 0.5], [1])])
+def test_what_is_no_probability_is_told(values):
+    p, right = np.array(values[0], dtype=float), np.array(values[1])
+    with pytest.raises(ValueError, match=r"between 0 and 1|one is needed"):
+        brier_score(p, right)
+    with pytest.raises(ValueError, match=r"between 0 and 1|one is needed"):
+        expected_calibration_error(p, right)

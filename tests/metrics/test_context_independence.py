@@ -1,0 +1,67 @@
+"""Context independence, by hand and of languages of known score."""
+
+import warnings
+
+import made_languages as languages
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parley.metrics.context_independence import concept_independence, context_independence
+
+FOUR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def test_context_independence_by_hand():
+    assert concept_independence(FOUR, FOUR) == pytest.approx([1] * 4)
+    # "a": bit value 0 in 2 of its 3 messages, never in one of "b", so 1 · 2/3. "b": 1 in all of its own, and in one
+    # of "a", so 1 · 1/2.
+    found = concept_independence(np.array([[0], [0], [1], [1]]), np.array(["a", "a", "a", "b"]))
+    assert found == pytest.approx([2 / 3, 1 / 2])
+    assert context_independence(np.array([[0], [0], [1], [1]]), np.array(["a", "a", "a", "b"])) == pytest.approx(7 / 12)
+
+
+def test_among_symbols_equally_clear_the_frequent_one_counts():
+    # Bit values 1 of both positions are all of "b"; the second is in both of its messages, the first in one.
+    messages, concepts = np.array([[0, 0], [0, 0], [1, 1], [0, 1]]), np.array([0, 0, 1, 1])
+    assert concept_independence(messages, concepts) == pytest.approx([1, 1])
+    assert concept_independence(messages[:, ::-1], concepts) == pytest.approx([1, 1])
+
+
+def test_the_clearest_symbol_counts_and_not_the_most_frequent():
+    # The first bit is 1 in one of three messages of "a" and in no other; the second is 1 in all three, and in "b".
+    messages, concepts = np.array([[1, 1], [0, 1], [0, 1], [0, 1]]), np.array(["a", "a", "a", "b"])
+    assert concept_independence(messages, concepts)[0] == pytest.approx(1 / 3)
+
+
+def test_context_independence_of_bits_that_share_a_class():
+    made = languages.compositional()
+    # Each bit value is in half of the messages, and all of a class hold it.
+    assert context_independence(made.messages, made.classes) == pytest.approx(2 / 16)
+    # Of an attribute with four values, half of what a bit value is about is one value.
+    assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 2)
+
+
+def test_a_language_that_always_says_the_same():
+    made = languages.constant()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A sixteenth of the conversations is about each class, a quarter about each value of an attribute.
+        assert context_independence(made.messages, made.classes) == pytest.approx(1 / 16)
+        assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.permutations(range(4)))
+def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
+    made = languages.random(copies=2, seed=seed)
+    found = context_independence(made.messages, made.attributes)
+    assert 0 <= found <= 1
+    assert context_independence(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)
+
+
+def test_random_bits_speak_for_no_attribute():
+    made = languages.random(copies=200)
+    # Half of the messages about a concept hold the bit value, and a quarter of those are about it.
+    assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 8, abs=0.02)

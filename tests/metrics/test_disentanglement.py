@@ -1,0 +1,84 @@
+"""Disentanglement, by hand and of languages of known score."""
+
+import warnings
+
+import made_languages as languages
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import mutual_info_score
+
+from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
+
+FOUR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+FIRST, SECOND = FOUR.T
+
+
+def test_positions_by_hand():
+    # The first attribute; both of them at once, which tells as much of either; neither alone; and nothing.
+    both, odd, dead = FIRST & SECOND, FIRST ^ SECOND, np.zeros(4, int)
+    assert positional_disentanglement(FIRST[:, None], FOUR) == pytest.approx(1)
+    assert positional_disentanglement(np.stack([FIRST, both], 1), FOUR) == pytest.approx(0.5)
+    assert positional_disentanglement(np.stack([FIRST, SECOND, odd], 1), FOUR) == pytest.approx(2 / 3)
+    assert positional_disentanglement(np.stack([dead, SECOND, dead], 1), FOUR) == pytest.approx(1)
+
+
+def test_positions_with_gaps_from_scikit_learn():
+    rng = np.random.default_rng(0)
+    symbols, attributes = rng.integers(0, 3, (50, 4)), rng.integers(0, 4, (50, 3))
+    gaps = []
+    for position in symbols.T:
+        told = sorted(mutual_info_score(position, attribute) for attribute in attributes.T)
+        gaps.append((told[2] - told[1]) / mutual_info_score(position, position))
+    assert positional_disentanglement(symbols, attributes) == pytest.approx(np.mean(gaps))
+
+
+def test_bags_by_hand():
+    # The number of ones is the first attribute, wherever they stand.
+    messages = np.array([[0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 1]])
+    assert bag_of_symbols_disentanglement(messages, FOUR) == pytest.approx(1)
+    assert positional_disentanglement(messages, FOUR) < 0.5
+    # Counts 0, 1, 1, 2 tell half a bit of either attribute.
+    assert bag_of_symbols_disentanglement(FOUR, FOUR) == pytest.approx(0)
+    # Counts 0, 1, 2, 3 are two bits, and tell one of either.
+    assert bag_of_symbols_disentanglement(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]), FOUR) == 0
+
+
+def test_zeros_and_ones_count_the_same():
+    made = languages.random(seed=3)
+    flipped = bag_of_symbols_disentanglement(1 - made.messages, made.attributes)
+    assert flipped == pytest.approx(bag_of_symbols_disentanglement(made.messages, made.attributes))
+
+
+def test_languages_of_known_score():
+    good, mixed = languages.compositional(), languages.holistic()
+    assert positional_disentanglement(good.messages, good.attributes) == pytest.approx(1)
+    assert positional_disentanglement(mixed.messages, mixed.attributes) < 0.5
+    lots = [languages.random(30, seed) for seed in range(5)]
+    assert np.mean([positional_disentanglement(made.messages, made.attributes) for made in lots]) < 0.02
+
+
+def test_a_language_that_always_says_the_same():
+    made = languages.constant()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert positional_disentanglement(made.messages, made.attributes) is None
+        assert bag_of_symbols_disentanglement(made.messages, made.attributes) is None
+
+
+def test_one_attribute_has_none_to_compare_with():
+    with pytest.raises(ValueError, match="two attributes"):
+        positional_disentanglement(FOUR, FIRST[:, None])
+    with pytest.raises(ValueError, match="two attributes"):
+        positional_disentanglement(FOUR, FIRST)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.permutations(range(4)))
+def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
+    made = languages.random(copies=2, seed=seed)
+    for measure in (positional_disentanglement, bag_of_symbols_disentanglement):
+        found = measure(made.messages, made.attributes)
+        assert 0 <= found <= 1
+        assert measure(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)

@@ -1,0 +1,160 @@
+"""Topographic similarity and Mantel's test, against SciPy and languages of known score."""
+
+import warnings
+from itertools import permutations
+
+import made_languages as languages
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+
+from parley.metrics import topographic
+from parley.metrics.topographic import mantel, meaning_distances, message_distances, topographic_similarity
+
+
+def one_hot(attributes):
+    return np.concatenate([np.eye(4)[attributes[:, column]] for column in range(attributes.shape[1])], axis=1)
+
+
+def test_distances_of_messages_are_hamming_in_bits():
+    messages = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0]], dtype=np.int8)
+    assert message_distances(messages).tolist() == [1, 3, 2]
+    assert message_distances(np.array([[0.5], [-1.0]])).tolist() == [1.5]
+
+
+def test_distances_of_meanings_are_those_of_scipy_up_to_scale():
+    rows = np.random.default_rng(0).normal(size=(20, 7)) + 3
+    assert meaning_distances(rows) == pytest.approx(pdist(rows, "cosine"))
+    squares = pdist(rows, "sqeuclidean")
+    assert meaning_distances(rows, "euclidean") == pytest.approx(squares / squares.max())
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_equal_meanings_are_ties_whatever_the_rounding(metric):
+    kinds = np.random.default_rng(1).normal(size=(3, 50)) + 10
+    found = meaning_distances(np.repeat(kinds, 20, axis=0), metric)
+    assert len(set(found.tolist())) == 4
+    assert found.min() == 0
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("seed", range(3))
+def test_similarity_is_that_of_scipy(metric, seed):
+    rng = np.random.default_rng(seed)
+    messages, meanings = rng.integers(0, 2, (30, 8)), rng.normal(size=(30, 5))
+    expected = spearmanr(pdist(messages, "hamming"), pdist(meanings, metric)).statistic
+    assert topographic_similarity(messages, meanings, metric) == pytest.approx(expected)
+
+
+def test_similarity_by_hand():
+    # Distances of messages 1, 3, 2 and of meanings 1, 4, 3 (squares 1, 16, 9) rise together; then 1, 2, 3 do not.
+    messages = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0]])
+    assert topographic_similarity(messages, np.array([[0.0], [1], [4]]), "euclidean") == pytest.approx(1)
+    # Ranks 1, 3, 2 against 1, 2, 3.
+    assert topographic_similarity(messages, np.array([[1.0], [0], [3]]), "euclidean") == pytest.approx(0.5)
+
+
+def test_languages_of_known_score():
+    score = {
+        name: topographic_similarity(made.messages, one_hot(made.attributes))
+        for name, made in [
+            ("compositional", languages.compositional()),
+            ("holistic", languages.holistic()),
+            ("random", languages.random()),
+        ]
+    }
+    assert score["compositional"] > 0.7
+    assert abs(score["random"]) < 0.1
+    assert score["random"] < score["holistic"] < score["compositional"]
+
+
+def test_messages_that_are_the_meanings_have_similarity_one():
+    bits = np.random.default_rng(0).integers(0, 2, (40, 10))
+    assert topographic_similarity(bits, bits, "euclidean") == pytest.approx(1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.permutations(range(4)), st.integers(0, 15))
+def test_neither_order_nor_polarity_of_bits_matters(seed, order, flips):
+    made = languages.random(copies=1, seed=seed)
+    meanings = np.random.default_rng(seed).normal(size=(16, 3))
+    flipped = made.messages[:, order] ^ ((flips >> np.arange(4)) & 1)
+    assert topographic_similarity(flipped, meanings) == pytest.approx(topographic_similarity(made.messages, meanings))
+
+
+@pytest.mark.parametrize("n", [5, 150])
+def test_the_null_is_that_of_meanings_moved_one_by_one(n):
+    rng = np.random.default_rng(3)
+    messages, meanings = rng.integers(0, 2, (n, 6)), rng.normal(size=(n, 4))
+    found = mantel(messages, meanings, 6, np.random.default_rng(11))
+    generator = np.random.default_rng(11)
+    expected = [topographic_similarity(messages, meanings[generator.permutation(n)]) for _ in range(6)]
+    assert found.null == pytest.approx(expected, abs=1e-6)
+    assert found.rho == topographic_similarity(messages, meanings)
+    assert found.p == (1 + sum(value >= found.rho - 1e-6 for value in expected)) / 7
+
+
+# With seed 0, four of the 120 permutations give the value found, and none a higher one.
+@pytest.mark.parametrize("seed", [0, 6])
+def test_p_comes_near_that_of_all_permutations(seed):
+    rng = np.random.default_rng(seed)
+    messages, meanings = rng.integers(0, 2, (5, 6)), rng.normal(size=(5, 3))
+    rho = topographic_similarity(messages, meanings)
+    every = [topographic_similarity(messages, meanings[list(order)]) for order in permutations(range(5))]
+    exact = np.mean([value >= rho - 1e-9 for value in every])
+    assert 0.02 < exact < 0.9
+    assert mantel(messages, meanings, 3000, np.random.default_rng(0)).p == pytest.approx(exact, rel=0.2)
+
+
+def test_rounding_makes_no_tie_a_miss():
+    # A square has eight symmetries among the 24 orders of its corners, and each of them gives 1 again.
+    square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    found = mantel(square, square, 2000, np.random.default_rng(0), "euclidean")
+    assert found.rho == pytest.approx(1)
+    assert found.p == pytest.approx(1 / 3, abs=0.03)
+
+
+def test_p_of_random_messages_is_spread_out_and_of_a_language_small():
+    ps = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        ps.append(mantel(rng.integers(0, 2, (25, 8)), rng.normal(size=(25, 4)), 99, rng).p)
+    assert 0.35 < np.mean(ps) < 0.65
+    assert np.mean(np.array(ps) <= 0.1) < 0.25
+    made = languages.compositional()
+    assert mantel(made.messages, one_hot(made.attributes), 99, np.random.default_rng(0)).p == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("messages", "meanings"),
+    [
+        (languages.constant().messages, one_hot(languages.constant().attributes)),
+        (languages.random().messages, np.ones((64, 3)) * 0.1),
+        (np.array([[0, 1]]), np.array([[1.0]])),
+        (np.array([[0, 1], [1, 1]]), np.array([[1.0], [2.0]])),
+    ],
+)
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_there_is_none_where_one_side_does_not_vary(messages, meanings, metric):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert topographic_similarity(messages, meanings, metric) is None
+        assert mantel(messages, meanings, 9, np.random.default_rng(0), metric) is None
+
+
+def test_meanings_that_cannot_be_compared_are_told():
+    with pytest.raises(ValueError, match="no direction"):
+        meaning_distances(np.array([[0.0, 0], [1, 0]]))
+    with pytest.raises(ValueError, match="finite"):
+        meaning_distances(np.array([[np.nan, 0], [1, 0]]), "euclidean")
+
+
+def test_blocks_of_rows_do_not_matter(monkeypatch):
+    rng = np.random.default_rng(5)
+    messages, meanings = rng.integers(0, 2, (20, 6)), rng.normal(size=(20, 4))
+    whole = mantel(messages, meanings, 5, np.random.default_rng(0)).null
+    monkeypatch.setattr(topographic, "ROWS", 3)
+    assert mantel(messages, meanings, 5, np.random.default_rng(0)).null == pytest.approx(whole, abs=1e-6)
