@@ -118,6 +118,11 @@ rule metrics:
         result("summary.json"),
 
 
+rule language:
+    input:
+        result("language.csv"),
+
+
 rule report:
     input:
         result("report.html"),

@@ -1,5 +1,6 @@
 """Each way to send a message, through the whole line: trained, played, written down, analysed and reported."""
 
+import csv
 import json
 
 import h5py
@@ -33,3 +34,18 @@ def test_every_channel_goes_down_the_whole_line(project):
         assert (part["by_exchange"]["sender_entropy_bits_all"] is None) == continuous
         assert part["messages"]["distinct"] > 1
     assert project.planned(config) == set()
+
+
+def test_the_messages_of_every_channel_are_measured_as_languages(project):
+    config = project.folder / "channels.yaml"
+    project.snakemake("--cores", "2", "language", config=config)
+    with (project.folder / "results/channels/language.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["run"] for row in rows} == set(CHANNELS)
+    parts = {"train", "dev", "test", "ood", "ood_alone"}
+    assert {row["part"] for row in rows} == parts
+    for row in rows:
+        bits_needed = row["metric"] in ("information", "information_corrected", "message_entropy", "dead_bits")
+        if bits_needed and row["run"].startswith("continuous"):
+            assert (row["mean"], row["seeds_failed"]) == ("", "1"), row
+    assert project.planned(config, "language") == set()

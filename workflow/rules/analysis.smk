@@ -1,7 +1,7 @@
 # From conversations to a report.
 #
 # In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
-# Out: results/<e>/runs/<run>/<seed>/analysis.json; results/<e>/: summary.csv, summary.json,
+# Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
 #      figures/*.{svg,pdf}, report.html.
 
 
@@ -27,6 +27,55 @@ rule analyse_run:
         "Analysing the conversations of run {wildcards.run}, seed {wildcards.seed}"
     script:
         "../scripts/analyse_run.py"
+
+
+rule measure_language:
+    input:
+        messages=message_files(),
+        descriptions=result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        language=run_file("language.json"),
+    log:
+        f"{LOGS}/measure_language/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_language/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        seed=CONFIG["seed"],
+        code=code("measure_language"),
+    message:
+        "Measuring the messages of run {wildcards.run}, seed {wildcards.seed}"
+    script:
+        "../scripts/measure_language.py"
+
+
+rule summarise_languages:
+    input:
+        languages=every_run("language.json"),
+    output:
+        table=result("language.csv"),
+    log:
+        f"{LOGS}/summarise_languages.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("summarise_languages"),
+    message:
+        "Bringing the measures of all messages together"
+    script:
+        "../scripts/summarise_languages.py"
 
 
 rule summarise:

@@ -1,0 +1,126 @@
+"""Messages as languages: from files of messages to a table over seeds, on languages of known score."""
+
+import csv
+import json
+
+import made_languages
+import numpy as np
+import pytest
+from made_runs import Talk, write_messages
+
+from parley.descriptions import Description, write_descriptions
+from parley.errors import ParleyError
+from parley.languages import COLUMNS, summarise_languages, write_language
+from parley.metrics import language as measures
+from parley.metrics.language import UNITS
+from parley.wordvectors import Words, write_words
+
+CLASSES = 16
+
+
+@pytest.fixture
+def meanings(tmp_path):
+    """Sixteen classes of two words each, a colour and a shape, whose vectors are all at right angles."""
+    words = [f"{kind}{value}" for kind in ("colour", "shape") for value in "abcd"]
+    write_words(tmp_path / "words.hdf5", Words(words, np.eye(8, dtype=np.float32), np.ones(8, bool)), "made", "0")
+    texts = [f"{one} {other}" for one in words[:4] for other in words[4:]]
+    described = [Description(label, f"class {label}", text) for label, text in enumerate(texts)]
+    write_descriptions(tmp_path / "descriptions.csv", described)
+    return tmp_path
+
+
+def measured(folder, language, seed=1, continuous=False):
+    """What is found of a language that is said in one exchange, the answer always right."""
+    talks = [
+        Talk(f"k{row}", int(label), [[9.0 * (one == label) for one in range(CLASSES)]], 1, sender=[list(message)])
+        for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
+    ]
+    path = folder / "runs/a" / str(seed) / "messages.hdf5"
+    labels = [f"class {label}" for label in range(CLASSES)]
+    bits = language.messages.shape[1]
+    write_messages(path, talks, labels, run="a", seed=seed, bits=bits, continuous=continuous)
+    out = path.with_name("language.json")
+    write_language([path], folder / "descriptions.csv", folder / "words.hdf5", out)
+    return json.loads(out.read_text())["parts"]["test"]
+
+
+def test_a_compositional_language_says_all_and_keeps_likeness(meanings):
+    found = measured(meanings, made_languages.compositional())
+    said = found["measures"]
+    assert found["n"] == found["n_sampled"] == 64
+    assert said["macro_f1"] == 1
+    assert said["message_entropy"] == said["class_entropy"] == said["information"] == pytest.approx(4)
+    assert said["distinct_messages"] == pytest.approx(16 / 64)
+    assert said["dead_bits"] == 0
+    assert said["topographic_similarity"] > 0.6
+    assert found["p"]["topographic_similarity"] == found["p"]["information"] == pytest.approx(1 / 1001)
+    assert found["bits"]["use"] == [0.5] * 4
+    assert found["bits"]["entropy"] == pytest.approx([1] * 4)
+
+
+def test_a_holistic_language_says_all_and_keeps_no_more_likeness_than_chance(meanings):
+    found = measured(meanings, made_languages.holistic(copies=1))
+    assert found["measures"]["information"] == pytest.approx(4)
+    assert found["p"]["topographic_similarity"] > 0.05
+
+
+def test_what_a_random_language_seems_to_say_is_corrected_away(meanings):
+    found = measured(meanings, made_languages.random(width=12))
+    assert found["measures"]["information"] > 3  # though it says nothing
+    assert found["measures"]["information_corrected"] == pytest.approx(0, abs=0.1)
+    assert found["p"]["information"] > 0.05
+    assert found["p"]["topographic_similarity"] > 0.05
+
+
+def test_a_language_of_one_message_says_nothing(meanings):
+    compositional = made_languages.compositional()
+    found = measured(meanings, compositional._replace(messages=np.ones_like(compositional.messages)))
+    assert found["measures"]["information"] == found["measures"]["message_entropy"] == 0
+    assert found["measures"]["dead_bits"] == 4
+    assert found["measures"]["topographic_similarity"] is None
+    assert found["p"] == {"information": 1.0, "topographic_similarity": None}
+
+
+def test_of_numbers_only_likeness_is_measured(meanings):
+    compositional = made_languages.compositional()
+    found = measured(meanings, compositional._replace(messages=compositional.messages * 2.5), continuous=True)
+    assert found["bits"] is None
+    assert found["measures"]["information"] is None
+    assert found["measures"]["topographic_similarity"] > 0.6
+    assert found["measures"]["macro_f1"] == 1
+
+
+def test_the_same_each_time_and_sampled_where_there_are_many(meanings, monkeypatch):
+    language = made_languages.random()
+    assert measured(meanings, language) == measured(meanings, language)
+    monkeypatch.setattr(measures, "MOST_CONVERSATIONS", 40)
+    found = measured(meanings, language)
+    assert (found["n"], found["n_sampled"]) == (64, 40)
+
+
+def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(meanings):
+    paths = []
+    for seed, language in ((1, made_languages.compositional()), (2, made_languages.holistic())):
+        measured(meanings, language, seed)
+        paths.append(meanings / f"runs/a/{seed}/language.json")
+    summarise_languages(paths, {"a": 3, "lost": 3}, meanings / "language.csv")
+    with (meanings / "language.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["run"], row["part"], row["metric"]) for row in rows] == [("a", "test", metric) for metric in UNITS]
+    found = {row["metric"]: row for row in rows}
+    values = [json.loads(path.read_text())["parts"]["test"]["measures"]["topographic_similarity"] for path in paths]
+    row = found["topographic_similarity"]
+    assert float(row["mean"]) == pytest.approx(np.mean(values))
+    assert float(row["sd"]) == pytest.approx(np.std(values, ddof=1))
+    assert (row["n_seeds"], row["seeds_failed"], row["unit"]) == ("2", "1", "Spearman's rho")
+    assert found["macro_f1"]["largest_p"] == ""
+    assert float(found["information"]["largest_p"]) == pytest.approx(1 / 1001)
+
+
+def test_candidates_without_a_description_are_told(meanings):
+    write_messages(meanings / "m.hdf5", [Talk("k", 99, [[1.0, 0.0]], 1)], ["x", "y"], ids=[99, 0])
+    with pytest.raises(ParleyError, match=r"candidates of label 99, which .*descriptions\.csv does not describe"):
+        write_language(
+            [meanings / "m.hdf5"], meanings / "descriptions.csv", meanings / "words.hdf5", meanings / "l.json"
+        )

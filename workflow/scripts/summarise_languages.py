@@ -1,0 +1,13 @@
+"""Bring the measures of all runs' messages together over their seeds."""
+
+from stage import stage
+
+from parley.failures import came_through
+from parley.languages import summarise_languages
+
+with stage(snakemake):
+    summarise_languages(
+        came_through(snakemake.input.languages),
+        dict.fromkeys(snakemake.params.runs, len(snakemake.params.seeds)),
+        snakemake.output.table,
+    )
