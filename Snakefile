@@ -123,6 +123,11 @@ rule language:
         result("language.csv"),
 
 
+rule comparisons:
+    input:
+        result("comparisons.csv"),
+
+
 rule report:
     input:
         result("report.html"),

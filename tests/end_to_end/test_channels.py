@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import combinations
 
 import h5py
 import numpy as np
@@ -49,3 +50,13 @@ def test_the_messages_of_every_channel_are_measured_as_languages(project):
         if bits_needed and row["run"].startswith("continuous"):
             assert (row["mean"], row["seeds_failed"]) == ("", "1"), row
     assert project.planned(config, "language") == set()
+
+
+def test_every_two_channels_are_compared(project):
+    config = project.folder / "channels.yaml"
+    project.snakemake("--cores", "2", "comparisons", config=config)
+    with (project.folder / "results/channels/comparisons.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    of_test = [row for row in rows if (row["part"], row["metric"]) == ("test", "accuracy@1")]
+    assert [(row["first"], row["second"]) for row in of_test] == list(combinations(CHANNELS, 2))
+    assert {(row["n_seeds"], row["t_p"]) for row in rows} == {("1", "")}  # one seed tells nothing

@@ -2,7 +2,7 @@
 #
 # In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      figures/*.{svg,pdf}, report.html.
+#      comparisons.csv, figures/*.{svg,pdf}, report.html.
 
 
 rule analyse_run:
@@ -100,6 +100,29 @@ rule summarise:
         "Summarising all runs"
     script:
         "../scripts/summarise.py"
+
+
+rule compare_runs:
+    input:
+        evaluations=every_run("evaluation.json"),
+    output:
+        table=result("comparisons.csv"),
+    log:
+        f"{LOGS}/compare_runs.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("compare_runs"),
+    message:
+        "Comparing the runs with each other"
+    script:
+        "../scripts/compare_runs.py"
 
 
 rule draw_figures:

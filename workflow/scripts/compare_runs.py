@@ -1,0 +1,13 @@
+"""Compare every two runs over the seeds they share."""
+
+from stage import stage
+
+from parley.comparisons import compare_runs, write_comparisons
+from parley.failures import came_through
+from parley.files import read_json
+
+with stage(snakemake):
+    evaluations = [read_json(path) for path in came_through(snakemake.input.evaluations)]
+    write_comparisons(
+        compare_runs(evaluations, snakemake.params.runs, len(snakemake.params.seeds)), snakemake.output.table
+    )
