@@ -44,6 +44,7 @@ def test_a_comment_or_a_docstring_changes_nothing(package):
     assert take("train_run") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "changed", "unchanged"),
     [

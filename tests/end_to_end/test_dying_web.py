@@ -106,8 +106,8 @@ def test_every_url_tried_has_a_row_and_its_reason(fetched, web):
         # Too few of one class to be told from a photo that was listed twice; all classes together tell them.
         seldom = behaviour == "same" and row["status"] == "ok"
         assert seldom or row["error_class"] == REASONS.get(behaviour, ""), row["url"]
-    # By what the web does: a photo listed twice in a class may pass there. Five standard deviations on either side of 0.4,
-    # since which URLs are tried follows from their hashes, and these from the server's port.
+    # By what the web does, since a photo listed twice in a class may pass there. The bounds are five deviations
+    # from 0.4: which URLs are tried follows from their hashes, and these from the server's port.
     dead = sum(not row["url"].removeprefix(web.base + "/").startswith("image/") for row in rows)
     assert 0.3 < dead / len(rows) < 0.5
 

@@ -18,6 +18,7 @@ def network():
     return torchvision.models.resnet34(weights=None).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "size", "statistics", "cells"), [("original", 227, HALF, 7), ("corrected", 224, IMAGENET, None)]
 )

@@ -5,6 +5,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from parley.fetch.room import Room
 
 
@@ -59,6 +61,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 
 
+@pytest.mark.slow
 def test_large_images_are_not_all_decoded_at_once():
     """An RGBA image of 25 million pixels takes 400 MB while it is turned to RGB; six of them would take 2,400."""
     done = subprocess.run([sys.executable, "-c", JUDGES], cwd="tests", capture_output=True, text=True, check=True)

@@ -174,6 +174,7 @@ def assert_meets(game, losses):
 REWARDS = ["original", "paper"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("baseline", ["none", "leave_one_out", "learned", "running_mean"])
 @pytest.mark.parametrize("preset", ["Fixed", "FixedAttention"])
@@ -214,6 +215,7 @@ def test_a_fixed_game_is_learned_by_the_gradient_of_what_is_earned(preset, basel
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("baseline", "options"),
     [
