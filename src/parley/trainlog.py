@@ -41,10 +41,22 @@ class Log:
         The log so far, of a run that goes on.
     board
         A folder for TensorBoard's events; None for none.
+
+    Attributes
+    ----------
+    lines
+        The log.
+    failed
+        Whether the run was given up.
     """
 
     def __init__(self, path: Path, clock: Clock, lines: Sequence[str] = (), board: Path | None = None) -> None:
-        self.lines = list(lines)
+        self.lines: list[str] = []
+        self.failed = False
+        # Asked for at every step, and read off the lines once.
+        self._dev_results: list[float] = []
+        for line in lines:
+            self._keep(line, json.loads(line))
         self._clock = clock
         self._stream = path.open("w", encoding="utf-8")
         self._stream.writelines(line + "\n" for line in self.lines)
@@ -63,7 +75,7 @@ class Log:
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Write one line, with the seconds since training began."""
         row = {"kind": kind, "step": step, "seconds": round(self._clock.seconds, 3), **values}
-        self.lines.append(json.dumps(row, allow_nan=False))
+        self._keep(json.dumps(row, allow_nan=False), row)
         self._stream.write(self.lines[-1] + "\n")
         self._stream.flush()
         if self._board is not None:
@@ -76,16 +88,16 @@ class Log:
         """Write as the last line that the run failed, and why."""
         self.write("failed", step, {"why": why})
 
-    @property
-    def failed(self) -> bool:
-        """Whether the run was given up."""
-        return bool(self.lines) and json.loads(self.lines[-1])["kind"] == "failed"
+    def _keep(self, line: str, row: Mapping[str, Any]) -> None:
+        self.lines.append(line)
+        self.failed = self.failed or row["kind"] == "failed"
+        if row["kind"] == "dev":
+            self._dev_results.append(row["accuracy@k"])
 
-    def best_is_old(self, patience: int, metric: str = "accuracy@k") -> bool:
-        """Return whether the best dev result was not bettered in the last `patience` evaluations; never for 0."""
-        rows = [json.loads(line) for line in self.lines]
-        results = [row[metric] for row in rows if row["kind"] == "dev"]
-        return patience > 0 and len(results) - results.index(max(results)) > patience if results else False
+    def best_is_old(self, patience: int) -> bool:
+        """Return whether the last `patience` evaluations bettered no dev accuracy@k; never for 0."""
+        results = self._dev_results
+        return 0 < patience < len(results) - results.index(max(results)) if results else False
 
 
 def _board(folder: Path, step: int) -> Any:
