@@ -29,10 +29,10 @@ def meanings(tmp_path):
     return tmp_path
 
 
-def measured(folder, language, seed=1, continuous=False):
+def measured(folder, language, seed=1, continuous=False, score=9.0):
     """What is found of a language that is said in one exchange, the answer always right."""
     talks = [
-        Talk(f"k{row}", int(label), [[9.0 * (one == label) for one in range(CLASSES)]], 1, sender=[list(message)])
+        Talk(f"k{row}", int(label), [[score * (one == label) for one in range(CLASSES)]], 1, sender=[list(message)])
         for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
     ]
     path = folder / "runs/a" / str(seed) / "messages.hdf5"
@@ -88,6 +88,15 @@ def test_of_numbers_only_likeness_is_measured(meanings):
     assert found["measures"]["information"] is None
     assert found["measures"]["topographic_similarity"] > 0.6
     assert found["measures"]["macro_f1"] == 1
+
+
+def test_of_a_run_that_diverged_nothing_is_measured(meanings):
+    found = measured(meanings, made_languages.constant(), score=np.nan)
+    assert set(found["measures"].values()) == set(found["p"].values()) == {None}
+    assert found["bits"] is None
+    summarise_languages([meanings / "runs/a/1/language.json"], {"a": 1}, meanings / "language.csv")
+    with (meanings / "language.csv").open(newline="") as stream:
+        assert {(row["mean"], row["seeds_failed"]) for row in csv.DictReader(stream)} == {("", "1")}
 
 
 def test_the_same_each_time_and_sampled_where_there_are_many(meanings, monkeypatch):

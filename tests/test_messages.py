@@ -15,6 +15,7 @@ from parley.messages import write_messages
 IMAGES, EXCHANGES, BITS, CANDIDATES = 7, 4, 5, 6
 KEYS = [f"{number:032x}" for number in range(IMAGES)]
 IDS = [3, 1, 4, 15, 9, 2]
+ABOUT = {"run": "a", "seed": 1, "part": "test"}
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def said(tmp_path):
     images = Images(torch.randn(IMAGES, 11, generator=draw))
     played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3)
     labels = [f"class {label}" for label in IDS]
-    write_messages(tmp_path / "messages.hdf5", played, KEYS, labels, IDS, {"run": "a", "seed": 1, "part": "test"})
+    write_messages(tmp_path / "messages.hdf5", played, KEYS, labels, IDS, ABOUT, "bernoulli")
     with h5py.File(tmp_path / "messages.hdf5") as file:
         return played, file["Communication"][:], file["Predictions"][:], dict(file.attrs)
 
@@ -89,4 +90,4 @@ def test_the_rank_is_the_true_rank(said):
 def test_a_key_too_long_for_the_layout_is_refused(said, tmp_path):
     played = said[0]
     with pytest.raises(ParleyError, match="longer than 50"):
-        write_messages(tmp_path / "m.hdf5", played, ["x" * 51] * IMAGES, [], IDS, {})
+        write_messages(tmp_path / "m.hdf5", played, ["x" * 51] * IMAGES, [], IDS, {}, "bernoulli")

@@ -6,7 +6,7 @@ import pytest
 from made_runs import evaluation_entry
 
 from parley.errors import ParleyError
-from parley.summary import COLUMNS, UNITS, failed_seeds, read_reasons, read_summary, summarise, write_summary
+from parley.summary import COLUMNS, UNITS, failed_seeds, read_summary, summarise, write_summary
 
 
 def evaluation(seed, run="adaptive", part="test", **metrics):
@@ -99,7 +99,7 @@ def test_files_hold_the_same_rows(tmp_path):
     evaluations = [evaluation(0, top1=1 / 3), evaluation(1, top1=0.7)]
     rows = summarise(evaluations, expected)
     write_summary(rows, failed_seeds(evaluations, expected), tmp_path / "summary.csv", tmp_path / "summary.json")
-    assert read_summary(tmp_path / "summary.json") == (rows, [("adaptive", 2)])
+    assert read_summary(tmp_path / "summary.json") == (rows, [("adaptive", 2)], {})
     with (tmp_path / "summary.csv").open(newline="") as stream:
         table = list(csv.DictReader(stream))
     assert tuple(table[0]) == COLUMNS
@@ -131,4 +131,4 @@ def test_why_a_seed_failed_is_told_where_it_is_known(tmp_path):
     paths = tmp_path / "summary.csv", tmp_path / "summary.json"
     write_summary(rows, expected[1:], *paths, {("adaptive", 2): "It diverged."})
     assert read_summary(paths[1])[1] == [("adaptive", 1), ("adaptive", 2)]
-    assert read_reasons(paths[1]) == {("adaptive", 2): "It diverged."}
+    assert read_summary(paths[1]).reasons == {("adaptive", 2): "It diverged."}

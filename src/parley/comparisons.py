@@ -1,6 +1,5 @@
 """Every two runs of an experiment compared over the seeds they share: a tidy table, corrected for being many."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from parley.files import written_aside
+from parley.files import write_csv
 from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
-from parley.summary import PARTS, UNITS
+from parley.summary import UNITS, in_order
 
 COLUMNS = (
     "part", "metric", "unit", "first", "second", "mean_first", "mean_second", "n_seeds", "seeds_left_out",
@@ -44,9 +43,8 @@ def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], 
     by_run: dict[str, dict[int, Mapping[str, Any]]] = {run: {} for run in runs}
     for one in evaluations:
         by_run[one["run"]][one["seed"]] = one["parts"]
-    found = {part for own in by_run.values() for parts in own.values() for part in parts}
     rows: list[dict[str, Any]] = []
-    for part in [*(part for part in PARTS if part in found), *sorted(found.difference(PARTS))]:
+    for part in in_order(part for one in evaluations for part in one["parts"]):
         for metric in UNITS:
             rows += _corrected(list(_rows(by_run, part, metric, seeds)))
     return rows
@@ -94,7 +92,4 @@ def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write_comparisons(rows: Sequence[Mapping[str, Any]], out: str | Path) -> None:
     """Write the table; an experiment of one run has no rows."""
-    with written_aside(out) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: "" if row[name] is None else row[name] for name in COLUMNS} for row in rows)
+    write_csv(out, COLUMNS, rows)

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,20 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequenc
             if any(mark in cell for cell in cells for mark in "\t\r\n"):
                 raise ParleyError(f"A value of {cells} holds a tab or a line break and cannot go into {path}.")
             stream.write("\t".join(cells) + "\n")
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows by column as CSV with a header line, atomically; None is an empty cell, a bool `yes` or `no`."""
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:

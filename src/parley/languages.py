@@ -1,16 +1,16 @@
 """The measures of messages as languages: a file a run and seed, and a table of all of them over seeds."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
-from parley.files import read_json, write_json, written_aside
+from parley.files import read_json, write_csv, write_json
 from parley.metrics.conversations import read_conversations
 from parley.metrics.intervals import t_interval
 from parley.metrics.language import UNITS, measure_language
+from parley.summary import in_order
 from parley.wordvectors import description_matrix, read_words
 
 COLUMNS = ("run", "part", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed", "largest_p")
@@ -34,11 +34,10 @@ def write_language(
         Of permutations and samples.
     """
     vectors = description_matrix(read_descriptions(descriptions), read_words(words))
+    owner: dict[str, Any] = {}
     parts: dict[str, Any] = {}
     for path in messages:
         said = read_conversations(path)
-        if not said.finite:
-            raise ParleyError(f"{path}: scores or messages are not all finite numbers; the run diverged.")
         if strays := [label for label in said.candidate_ids if not 0 <= label < len(vectors)]:
             raise ParleyError(
                 f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {descriptions} does not "
@@ -67,12 +66,9 @@ def summarise_languages(
     rows: list[dict[str, Any]] = []
     for run, seeds in expected.items():
         own = [one for one in found if one["run"] == run]
-        for part in dict.fromkeys(part for one in own for part in one["parts"]):
+        for part in in_order(part for one in own for part in one["parts"]):
             rows += _rows(run, part, [one["parts"][part] for one in own if part in one["parts"]], seeds)
-    with written_aside(out) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    write_csv(out, COLUMNS, rows)
     return rows
 
 

@@ -53,7 +53,7 @@ def extract_messages(
             answer.labels,
             answer.question.candidate_ids,
             {**about, "part": answer.question.name, "step": moment.step},
-            binary=make_channel(moment.game.channel).binary,
+            moment.game.channel,
         )
 
 
@@ -64,7 +64,7 @@ def write_messages(
     labels: list[str],
     candidate_ids: list[int],
     about: dict[str, Any],
-    binary: bool = True,
+    channel: str,
 ) -> None:
     """Write the conversations about a part's N images.
 
@@ -82,12 +82,13 @@ def write_messages(
         Their label ids; Target holds one of them.
     about
         Further attributes of the file: run, seed, part, step.
-    binary
-        Whether messages are bits. If not, BinaryVec holds the numbers that were sent, in float32.
+    channel
+        By which they talked. Where messages are no bits, BinaryVec holds the numbers that were sent, in float32.
     """
     columns = _columns(played, as_bytes(keys), candidate_ids)
+    communication = _communication(played, columns, make_channel(channel).binary)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
-        file.create_dataset("Communication", data=_communication(played, columns, binary), compression="gzip")
+        file.create_dataset("Communication", data=communication, compression="gzip")
         file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")
         file.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
         file.attrs["candidate_ids"] = candidate_ids

@@ -48,10 +48,9 @@ def check_inputs(
         findings += check_wordnet(config["descriptions"]["wordnet"])
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
-    if any(stage.startswith("train_run") for stage in stages) and config["source"]["kind"] != "features":
-        findings += _check_layers(config)
-    if any(stage.startswith("train_run") for stage in stages) and not own_environments:
-        findings += _check_tensorboard(config)
+    if any(stage.startswith("train_run") for stage in stages):
+        findings += _check_layers(config) if config["source"]["kind"] != "features" else []
+        findings += [] if own_environments else _check_tensorboard(config)
     return findings
 
 

@@ -3,15 +3,14 @@
 A mean never stands without its number of seeds, and a seed that failed is counted and shown.
 """
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from parley.errors import Findings, ParleyError
-from parley.files import read_json, write_json, written_aside
+from parley.files import read_json, write_csv, write_json
 from parley.metrics.intervals import CONFIDENCE, t_interval
 from parley.metrics.records import finite
 
@@ -96,7 +95,7 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
     """
     by_owner = _by_owner(evaluations, expected)
     runs = list(dict.fromkeys(run for run, _ in expected))
-    parts = _parts_of(evaluations)
+    parts = in_order(part for evaluation in evaluations for part in evaluation["parts"])
     rows, findings = [], Findings()
     for run in runs:
         seeds = [seed for owner, seed in expected if owner == run]
@@ -136,10 +135,7 @@ def write_summary(
     """
     known = reasons or {}
     kept = [asdict(row) for row in rows]
-    with written_aside(csv_path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in kept)
+    write_csv(csv_path, COLUMNS, kept)
     write_json(
         json_path,
         {
@@ -150,24 +146,25 @@ def write_summary(
     )
 
 
-def read_summary(json_path: str | Path) -> tuple[list[SummaryRow], list[tuple[str, int]]]:
-    """Read the rows and the failed (run, seed) pairs of a summary.json."""
+class Summary(NamedTuple):
+    """What a summary.json holds."""
+
+    rows: list[SummaryRow]
+    failed: list[tuple[str, int]]
+    """Run and seed."""
+    reasons: dict[tuple[str, int], str]
+    """Why they failed, of those of which it is known."""
+
+
+def read_summary(json_path: str | Path) -> Summary:
+    """Read a summary.json."""
     value = read_json(json_path)
     try:
-        return [SummaryRow(**row) for row in value["rows"]], [(f["run"], f["seed"]) for f in value["failed"]]
+        whys = {(one["run"], one["seed"]): one.get("why") for one in value["failed"]}
+        known = {owner: why for owner, why in whys.items() if why}
+        return Summary([SummaryRow(**row) for row in value["rows"]], list(whys), known)
     except (KeyError, TypeError) as error:
         raise ParleyError(f"{json_path} is not a summary of this version; run the metrics stage again.") from error
-
-
-def read_reasons(json_path: str | Path) -> dict[tuple[str, int], str]:
-    """Read why seeds failed, of those of which a summary.json knows it."""
-    return {(one["run"], one["seed"]): one["why"] for one in read_json(json_path)["failed"] if one.get("why")}
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
 
 
 def _by_owner(
@@ -186,8 +183,9 @@ def _by_owner(
     return by_owner
 
 
-def _parts_of(evaluations: Sequence[dict[str, Any]]) -> list[str]:
-    found = {part for evaluation in evaluations for part in evaluation["parts"]}
+def in_order(parts: Iterable[str]) -> list[str]:
+    """Return the names of parts, each once, in the order in which they are told."""
+    found = set(parts)
     return [part for part in PARTS if part in found] + sorted(found.difference(PARTS))
 
 

@@ -26,7 +26,7 @@ def test_the_numbers_agree(tmp_path, preset):
     keys = [f"{number:032x}" for number in range(IMAGES)]
     write_evaluation(own, {"test": score(played, 2)}, seed=3)
     about = {"run": "adaptive", "seed": 3, "part": "test", "step": 100}
-    write_messages(own / "messages.hdf5", played, keys, [f"class {label}" for label in IDS], IDS, about)
+    write_messages(own / "messages.hdf5", played, keys, [f"class {label}" for label in IDS], IDS, about, "bernoulli")
 
     analysis = analyse_run(own)
     found, expected = analysis["parts"]["test"], score(played, 2)

@@ -44,7 +44,6 @@ def run(chosen: argparse.Namespace) -> None:
     import torch
 
     from parley.attention_records import refuse_without_attention, write_attention
-    from parley.game.channel import make_channel
     from parley.messages import write_messages
     from parley.transcripts import sample_dialogues
     from parley.trials import open_trial, play_file
@@ -55,8 +54,8 @@ def run(chosen: argparse.Namespace) -> None:
         refuse_without_attention(trial.moment, chosen.checkpoint)
     told = play_file(trial, chosen.features, chosen.candidates)
     about = {**trial.about, "part": chosen.features.stem, "step": trial.moment.step}
-    binary = make_channel(trial.moment.game.channel).binary
-    write_messages(chosen.out, told.played, told.keys, told.labels, told.candidate_ids, about, binary)
+    channel = trial.moment.game.channel
+    write_messages(chosen.out, told.played, told.keys, told.labels, told.candidate_ids, about, channel)
     if chosen.attention:
         write_attention(chosen.attention, trial.moment, told.asked, chosen.descriptions, about)
     count = len(told.keys)

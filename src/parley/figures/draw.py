@@ -41,7 +41,7 @@ def draw_figures(
     list[Path]
         The files, two a name of `figure_names`. Where a run has nothing to draw, its figure says so.
     """
-    rows, failed = read_summary(summary_json)
+    rows, failed, _ = read_summary(summary_json)
     runs = list(dict.fromkeys([row.run for row in rows] + [run for run, _ in failed]))
     found = [read_analysis(path) for path in analyses]
     curves = [read_curve(path) for path in metrics_logs]

@@ -59,12 +59,11 @@ def measure_language(conversations: Conversations, descriptions: NDArray[np.floa
         JSON-able: ``n`` and ``n_sampled`` conversations, ``permutations``; ``measures``, by the names of `UNITS`, and
         ``p``, of `NULLS`; ``bits``, a list a bit of how often it is 1 (``use``), its ``entropy`` and its
         ``information`` on the class (Miller–Madow). What cannot be measured is None: of continuous messages, all
-        that needs bits; where nothing varies, the similarity.
+        that needs bits; where nothing varies, the similarity; where numbers are not finite, everything.
     """
     generator = np.random.default_rng(seed)
     sampled = _sample(len(conversations.keys), generator)
     measures: dict[str, float | None] = dict.fromkeys(UNITS)
-    measures |= _of_answers(conversations)
     found: dict[str, Any] = {
         "n": len(conversations.keys),
         "n_sampled": len(sampled),
@@ -73,6 +72,9 @@ def measure_language(conversations: Conversations, descriptions: NDArray[np.floa
         "p": dict.fromkeys(NULLS),
         "bits": None,
     }
+    if not conversations.finite:
+        return found
+    measures |= _of_answers(conversations)
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     similarity = mantel(messages, descriptions[targets], PERMUTATIONS, generator)
     if similarity is not None:

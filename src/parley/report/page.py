@@ -17,7 +17,7 @@ from parley.report.funnel import read_funnel
 from parley.report.inline import picture_uri
 from parley.report.sections import Inputs, RunSection, lead, one_k, overview, run_section, table
 from parley.report.thumbnails import read_thumbnails
-from parley.summary import read_reasons, read_summary
+from parley.summary import read_summary
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
 """Whose versions the page names, where they are installed."""
@@ -70,11 +70,10 @@ def build_report(
     ParleyError
         When a file is missing or not what it should be.
     """
-    rows, failed = read_summary(summary_json)
-    reasons = read_reasons(summary_json)
+    summary = read_summary(summary_json)
     inputs = Inputs(
-        rows=rows,
-        failed=failed,
+        rows=summary.rows,
+        failed=summary.failed,
         analyses=[read_analysis(path) for path in analyses],
         curves={owner_of(path): read_curve(path) for path in metrics_logs},
         evaluations={owner_of(path): read_evaluation(path) for path in evaluations},
@@ -91,7 +90,7 @@ def build_report(
         "wordless": read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         "versions": dict(versions) if versions is not None else installed_versions(),
         "warnings": [
-            *(f"Run {run}: {why}" for (run, _), why in reasons.items()),
+            *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
             *(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
         ],
         "pictures": {key: picture_uri(jpeg) for key, jpeg in pictures.items()},
