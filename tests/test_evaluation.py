@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parley.evaluation import Played, play, questions, ranks, score
+from parley.evaluation import Played, nominal_batch, play, questions, ranks, score
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings
@@ -77,3 +77,14 @@ def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
         "ood": [0, 1, 2, 3, 4],
         "ood_alone": [3, 4],
     }
+
+
+@pytest.mark.parametrize(("images", "batch", "share"), [(5, 4, (4 / 4 + 1 / 4) / 2), (8, 4, 1.0), (3, 50, 3 / 50)])
+def test_counted_as_the_original_did_a_short_last_batch_weighs_too_much(images, batch, share):
+    # All are right; the original divides each batch by what a full one holds, and takes the mean over batches.
+    scores = torch.tensor([9.0, 0, 0]).expand(1, images, 3)
+    said = Played(dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long))
+    game = GameSettings(accuracy_count="original")
+    counted = score(said, 2, nominal_batch(game, batch))
+    assert counted["accuracy@1"] == counted["accuracy@k"] == pytest.approx(share)
+    assert score(said, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1

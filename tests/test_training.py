@@ -208,3 +208,20 @@ def test_a_file_that_would_run_code_is_never_run_and_torchs_advice_to_run_it_is_
         load_checkpoint(tmp_path / "a.pt")
     assert "or holds more than tensors and plain values, which is never run" in str(told.value)
     assert "weights_only" not in str(told.value)
+
+
+def test_deterministic_algorithms_are_asked_of_torch_and_not_kept_for_the_next_run(tmp_path):
+    run(tmp_path / "a", deterministic=True)
+    assert torch.are_deterministic_algorithms_enabled()
+    run(tmp_path / "b")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert weights(tmp_path / "a", 12)[0].equal(weights(tmp_path / "b", 12)[0])
+
+
+def test_progress_tells_accuracy_and_length(tmp_path, caplog):
+    caplog.set_level("INFO", logger="parley.progress")
+    rows = run(tmp_path)
+    last = [row for row in rows if row["kind"] == "dev"][-1]
+    told = caplog.records[-1].getMessage()
+    assert told.startswith(f"train {tmp_path.parent.name}/1: 12 of 12 steps")
+    assert told.endswith(f"dev accuracy@1 {last['accuracy@1']:.3f}, length {last['length']:.1f}")

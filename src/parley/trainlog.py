@@ -90,7 +90,7 @@ class Log:
 
     def _keep(self, line: str, row: Mapping[str, Any]) -> None:
         self.lines.append(line)
-        self.failed = self.failed or row["kind"] == "failed"
+        self.failed = row["kind"] == "failed"
         if row["kind"] == "dev":
             self._dev_results.append(row["accuracy@k"])
 

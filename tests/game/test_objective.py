@@ -213,3 +213,18 @@ def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small
     baseline.update(layout.spread(first.losses.reward) + 5, layout)
     assert torch.equal(expected, before[:, None].expand_as(expected))
     assert not torch.equal(baseline.mean, before)
+
+
+def test_label_smoothing_gives_every_class_its_share_of_the_target(small_game):
+    plain, smoothed = small_game(), small_game(label_smoothing=0.3)
+    found, other = plain.learn(), smoothed.learn()
+    log_p = found.replayed.final_scores[0].log_softmax(-1)
+    mean = 0.0
+    for row, target in enumerate(plain.targets.tolist()):
+        # Szegedy et al. (2016): 0.7 of the target's, and 0.3 shared by all candidates alike.
+        mean -= (0.7 * log_p[row, target] + 0.3 * sum(log_p[row]) / len(log_p[row])) / len(plain.targets)
+    nll = -sum(log_p[row, target] for row, target in enumerate(plain.targets.tolist())) / len(plain.targets)
+    torch.testing.assert_close(other.losses.receiver[0] - found.losses.receiver[0], mean - nll)
+    # It teaches the Receiver alone: what is earned, and so what is said, is not smoothed.
+    assert torch.equal(other.losses.reward, found.losses.reward)
+    assert torch.equal(other.losses.sender, found.losses.sender)

@@ -1,0 +1,71 @@
+"""What the Sender looks at: any layer of a part's file, by its role or its dataset's name."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from parley.errors import ParleyError
+from parley.game.settings import GameSettings
+from parley.parts import Maps, load_part, places_of
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """A part in the 2017 code's layout, with a layer of one's own beside."""
+    draw = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("part") / "train.hdf5"
+    values = {
+        "avgpool_512": draw.normal(size=(COUNT, 1, 512)),
+        "fc": draw.normal(size=(COUNT, 1, 1000)),
+        "layer4_2": draw.normal(size=(COUNT, 1, 512, 2, 3)),
+        "mine": draw.normal(size=(COUNT, 1, 7)),
+    }
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            file[name] = value.astype(np.float32)
+        file["Target"] = np.arange(COUNT) % 3
+        file["Location"] = np.array([f"{row}.jpg".encode() for row in range(COUNT)])
+    return path, {name: value.astype(np.float32)[:, 0] for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("layer", "dataset"),
+    [("auto", "avgpool_512"), ("pooled", "avgpool_512"), ("logits", "fc"), ("fc", "fc"), ("mine", "mine")],
+)
+def test_a_vector_is_the_layer_that_is_named(part, layer, dataset):
+    path, values = part
+    found = load_part(path, GameSettings(image_layer=layer))
+    assert np.array_equal(found.images.features, values[dataset])
+    assert found.images.context is None
+    assert found.targets.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_with_attention_it_is_the_cells_of_the_map_with_the_logits_as_context(part):
+    path, values = part
+    found = load_part(path, GameSettings(preset="AdaptiveAttention"))
+    assert isinstance(found.images, Maps)
+    taken = found.images.take(torch.tensor([4, 0]))
+    # Cell l of the map is its row l // w and its column l % w.
+    assert np.array_equal(taken.features, values["layer4_2"][[4, 0]].reshape(2, 512, 6).transpose(0, 2, 1))
+    assert np.array_equal(taken.context, values["fc"][[4, 0]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"image_layer": "map"}, "is a feature map, which only a Sender with visual attention can look at"),
+        ({"image_layer": "pooled", "preset": "FixedAttention"}, "has no cells to attend to"),
+    ],
+)
+def test_a_layer_that_does_not_fit_the_game_is_told(part, settings, sentence):
+    with pytest.raises(ParleyError, match=sentence):
+        load_part(part[0], GameSettings(**settings))
+
+
+def test_a_target_that_is_no_candidate_is_told():
+    assert places_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
+    with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
+        places_of(torch.tensor([5, 7]), [2, 5], "The dev part")
