@@ -25,8 +25,8 @@ class Glance(NamedTuple):
 class AdditiveAttention(nn.Module):
     """Weights over items given a query: softmax of v·tanh(W_item·item + Σ W_query·query) + b.
 
-    On a CPU a sigmoid takes a third of a tanh's time, and the tanh is most of the work; so tanh x is
-    had as 2σ(2x) − 1, and the energy as 2v·σ(2x) + b − Σv.
+    On a CPU a sigmoid takes a third of a tanh's time, and the tanh was a fifth of a training step; so tanh x
+    is had as 2σ(2x) − 1, and the energy as 2v·σ(2x) + b − Σv.
 
     Parameters
     ----------
