@@ -14,8 +14,14 @@ from parley.plans import write_plan
 from parley.selection import select
 from parley.sources import SourceOptions
 
-QUICK = FetchOptions(
-    allow_private_hosts=True, threads=4, read_timeout_s=0.4, deadline_s=1.0, backoff_s=0.01, min_side=20
+PATIENT = FetchOptions(
+    # Patient: what is not about time must not fail for it on a busy machine.
+    allow_private_hosts=True,
+    threads=4,
+    read_timeout_s=5.0,
+    deadline_s=10.0,
+    backoff_s=0.01,
+    min_side=20,
 )
 COUNTS = {"in": {"train": 12, "test": 6}}
 LION = ImageClass("lion", "n02129165", "in")
@@ -36,7 +42,7 @@ class Job:
         select(options, self.classes, COUNTS, folder / "candidates.tsv", on_shortage="accept")
         write_plan(folder / "candidates.tsv", self.classes, COUNTS, seed, folder / "plan.tsv")
 
-    def fetch(self, margin=0.5, options=QUICK, out="images", cache="cache", root=None):
+    def fetch(self, margin=0.5, options=PATIENT, out="images", cache="cache", root=None):
         return fetch_classes(
             self.folder / "plan.tsv",
             self.classes,
