@@ -69,3 +69,18 @@ def test_a_target_that_is_no_candidate_is_told():
     assert places_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
     with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
         places_of(torch.tensor([5, 7]), [2, 5], "The dev part")
+
+
+@pytest.mark.parametrize("preset", ["Adaptive", "AdaptiveAttention"])
+def test_permuted_labels_change_places_and_nothing_else(part, preset):
+    plain = load_part(part[0], GameSettings(preset=preset))
+    permuted = [load_part(part[0], GameSettings(preset=preset, permute_labels=number)) for number in (1, 1, 2)]
+    orders = [found.targets.tolist() for found in permuted]
+    assert orders[0] == orders[1] != orders[2]
+    for found, labels in zip(permuted, orders, strict=True):
+        assert labels != plain.targets.tolist()
+        assert sorted(labels) == sorted(plain.targets.tolist())
+        assert found.keys == plain.keys
+        rows = torch.arange(COUNT)
+        seen, before = (one.images.take(rows).features for one in (found, plain))
+        assert torch.equal(seen, before)

@@ -12,6 +12,7 @@ from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
 from parley.features.rows import Rows
 from parley.features.storage import open_features, read_features
+from parley.game.draws import permutation
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
 from parley.wordvectors import description_matrix, description_tensor, read_words
@@ -61,7 +62,7 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
         The part's HDF5 file.
     game
         With visual attention the feature map is loaded as cells ``[N, L, C]``, with the logits as
-        context; otherwise the pooled vector ``[N, C]``.
+        context; otherwise the pooled vector ``[N, C]``. Labels change places where it asks for that.
     """
     layer = layer_of(game)
     if game.visual_attention:
@@ -69,14 +70,22 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
         if len(maps.shape) != 4:
             raise ParleyError(f"{path}: {layer} has no cells to attend to; set game.image_layer to a feature map.")
         images: Images | Maps = Maps(maps, _tensor(read_features(path, "logits").features))
-        return Part(images, torch.from_numpy(targets), keys)
+        return Part(images, _targets(targets, game), keys)
     vectors = read_features(path, layer)
     if vectors.features.ndim != 2:
         raise ParleyError(
             f"{path}: {layer} is a feature map, which only a Sender with visual attention can look at; "
             "set game.image_layer to a vector such as pooled or logits, or game.preset to one with Attention."
         )
-    return Part(Images(_tensor(vectors.features)), torch.from_numpy(vectors.targets), list(vectors.keys))
+    return Part(Images(_tensor(vectors.features)), _targets(vectors.targets, game), list(vectors.keys))
+
+
+def _targets(labels: np.ndarray, game: GameSettings) -> Tensor:
+    """Return the label ids, in other places where labels are to be permuted: by the same lot for every run and seed."""
+    targets = torch.from_numpy(labels)
+    if not game.permute_labels:
+        return targets
+    return targets[permutation(game.permute_labels, "labels", 0, len(targets))]
 
 
 def layer_of(game: GameSettings) -> str:

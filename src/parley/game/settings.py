@@ -80,6 +80,9 @@ class GameSettings:
         The share of the Receiver's target that is spread evenly over all candidates; the reward knows none.
     accuracy_count
         ``corrected``: hits over images; ``original``: over full batches, as if the short last one were full.
+    permute_labels
+        A control: 0 for none; n > 0 for the nth permutation of the labels over the images of each part, before
+        anything is learned or evaluated.
     """
 
     preset: str = "Adaptive"
@@ -113,6 +116,7 @@ class GameSettings:
     exchange_cost: float = 0.0
     label_smoothing: float = 0.0
     accuracy_count: str = "corrected"
+    permute_labels: int = 0
 
     @property
     def adaptive(self) -> bool:
