@@ -121,6 +121,7 @@ rule metrics:
 rule language:
     input:
         result("language.csv"),
+        result("exchanges.csv"),
 
 
 rule comparisons:

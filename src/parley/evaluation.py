@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from parley.candidates import ALONE
 from parley.game.agents import Agents
 from parley.game.conversation import exchange
 from parley.game.draws import permutation, uniforms
@@ -49,7 +50,7 @@ def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
     for part, labels in unseen.items():
         if labels:
             asked.append(Question(part, part, [*seen, *labels]))
-            asked.append(Question(f"{part}_alone", part, list(labels)))
+            asked.append(Question(f"{part}{ALONE}", part, list(labels)))
     return asked
 
 

@@ -53,6 +53,8 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
         findings.extend(error.findings)
     if (other := config["descriptions"]["evaluation"]) and not Path(other).is_file():
         findings.add(f"Config: descriptions.evaluation is {other}, which is no file; check the path.")
+    if (table := config["evaluation"]["attributes"]) and not Path(table).is_file():
+        findings.add(f"Config: evaluation.attributes is {table}, which is no file; check the path.")
     try:
         features = network_options(config["features"])
     except ParleyError as error:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from parley import evaluation
+from parley.candidates import UNSEEN_PARTS
 from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.errors import ParleyError
 from parley.files import write_json
@@ -16,7 +17,6 @@ from parley.game.payloads import Descriptions
 from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
-UNSEEN_PARTS = ("ood", "transfer")
 
 
 class Asked(NamedTuple):

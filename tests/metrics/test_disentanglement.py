@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
-from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
+from parley.metrics.disentanglement import (
+    bag_of_symbols_disentanglement,
+    bag_of_symbols_test,
+    positional_disentanglement,
+    positional_test,
+)
 
 FOUR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 FIRST, SECOND = FOUR.T
@@ -82,3 +87,30 @@ def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
         found = measure(made.messages, made.attributes)
         assert 0 <= found <= 1
         assert measure(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)
+
+
+def test_the_null_is_the_measure_with_attributes_in_other_places():
+    made = languages.random(copies=3, seed=1)
+    found = positional_test(made.messages, made.attributes, 10, np.random.default_rng(2))
+    lots = np.random.default_rng(2)
+    for value in found.null:
+        moved = made.attributes[lots.permutation(len(made.messages))]
+        assert value == pytest.approx(positional_disentanglement(made.messages, moved))
+
+
+def test_attributes_told_by_single_bits_are_beyond_the_null_and_those_by_lot_inside():
+    good = languages.compositional()
+    assert positional_test(good.messages, good.attributes, 300, np.random.default_rng(0)).p == 1 / 301
+    ps = []
+    for seed in range(30):
+        made = languages.random(copies=3, seed=seed)
+        for test in (positional_test, bag_of_symbols_test):
+            ps.append(test(made.messages, made.attributes, 100, np.random.default_rng(seed)).p)
+    assert 15 <= (np.array(ps) < 0.5).sum() <= 45
+    assert (np.array(ps) < 0.02).sum() <= 5
+
+
+def test_where_nothing_is_said_there_is_no_test():
+    made = languages.constant()
+    assert positional_test(made.messages, made.attributes, 10, np.random.default_rng(0)) is None
+    assert bag_of_symbols_test(made.messages, made.attributes, 10, np.random.default_rng(0)) is None

@@ -2,7 +2,7 @@
 #
 # In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      comparisons.csv, figures/*.{svg,pdf}, report.html.
+#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, report.html.
 
 
 rule analyse_run:
@@ -34,6 +34,8 @@ rule measure_language:
         messages=message_files(),
         descriptions=result("descriptions.csv"),
         words=result("words.hdf5"),
+        parts=part_files(),
+        attributes=result("attributes.tsv") if HAS_ATTRIBUTES else [],
     output:
         language=run_file("language.json"),
     log:
@@ -47,6 +49,8 @@ rule measure_language:
         mem_mb=2000,
         runtime=60,
     params:
+        parts=list(LAYOUT.parts),
+        ks=both_ks(),
         seed=CONFIG["seed"],
         code=code("measure_language"),
     message:
@@ -76,6 +80,29 @@ rule summarise_languages:
         "Bringing the measures of all messages together"
     script:
         "../scripts/summarise_languages.py"
+
+
+rule tabulate_exchanges:
+    input:
+        analyses=every_run("analysis.json"),
+        languages=every_run("language.json"),
+    output:
+        table=result("exchanges.csv"),
+    log:
+        f"{LOGS}/tabulate_exchanges.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        code=code("tabulate_exchanges"),
+    message:
+        "Bringing together what conversations are like, exchange by exchange"
+    script:
+        "../scripts/tabulate_exchanges.py"
 
 
 rule summarise:

@@ -48,6 +48,8 @@ COMPARES_LOOKS = FROM_IMAGES and CONFIG["fetch"]["near_copies"] != "ignore"
 OVER_THE_NET = 1 if KIND in ("url_list", "manifest") else 0
 RUNS = [run["name"] for run in CONFIG["runs"]]
 SEEDS = CONFIG["seeds"]
+# Whether it is known what classes are made of.
+HAS_ATTRIBUTES = KIND == "world" or bool(CONFIG["evaluation"]["attributes"])
 # Whose attention is kept.
 ATTENDING_RUNS = (
     attending_runs(CONFIG) if CONFIG["evaluation"]["keep_attention"] else []

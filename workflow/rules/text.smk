@@ -1,7 +1,7 @@
-# What the Receiver reads: a description a class, a vector a word.
+# What the Receiver reads: a description a class, a vector a word. And what classes are made of.
 #
-# In:  the class set, WordNet 3.0, a file of word vectors; or a ready-made descriptions.csv.
-# Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv.
+# In:  the class set, WordNet 3.0, a file of word vectors; or a ready-made descriptions.csv; a table of attributes.
+# Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv.
 
 
 if FROM_IMAGES:
@@ -81,3 +81,28 @@ rule embed_words:
         "Looking up a vector for every word"
     script:
         "../scripts/embed_words.py"
+
+
+if HAS_ATTRIBUTES:
+
+    rule write_attributes:
+        input:
+            descriptions=result("descriptions.csv"),
+            given=CONFIG["evaluation"]["attributes"] or [],
+        output:
+            attributes=result("attributes.tsv"),
+        log:
+            f"{LOGS}/write_attributes.log",
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            code=code("write_attributes"),
+        message:
+            "Writing down what the classes are made of"
+        script:
+            "../scripts/write_attributes.py"

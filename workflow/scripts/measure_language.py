@@ -3,13 +3,18 @@
 from stage import stage
 
 from parley.failures import handed_on
-from parley.languages import write_language
+from parley.languages import Known, write_language
 
 with stage(snakemake), handed_on(snakemake.output):
     write_language(
         snakemake.input.messages,
-        snakemake.input.descriptions,
-        snakemake.input.words,
+        Known(
+            snakemake.input.descriptions,
+            snakemake.input.words,
+            dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
+            snakemake.input.attributes or None,
+        ),
+        tuple(snakemake.params.ks),
         snakemake.output.language,
         snakemake.params.seed,
     )

@@ -4,19 +4,33 @@ Both measures are those of Chaabouni et al. (2020, "Compositionality and general
 the two attributes that a symbol tells most about, the gap between what it tells, over the symbol's entropy,
 averaged over the symbols that vary. 1 = each symbol tells one attribute and nothing else; 0 = none tells more about
 one attribute than about another. Information is the plug-in estimate, which few conversations make too large; its
-gap too is above 0 for random messages.
+gap too is above 0 for random messages, and is to be compared with what permuted attributes give.
 
-Letters of shapes: N conversations, d symbols a message, A attributes, B rows.
+Letters of shapes: N conversations, d symbols a message, A attributes, P permutations.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley.metrics.bits import as_bits
-from parley.metrics.information import codes, row_entropies, row_information
-from parley.metrics.ranking import Ints
+from parley.metrics.information import codes
+from parley.metrics.permutation import p_at_least
+from parley.metrics.ranking import Floats, Ints
+
+ROUNDING = 1e-9
+"""By which the same measure may differ when its terms are added in another order."""
+
+
+class Disentanglement(NamedTuple):
+    """A measure and what it is when attributes change places among the messages."""
+
+    value: float
+    p: float
+    """How often permutations give as much (one-sided)."""
+    null: Floats
+    """The measure under permutations [P]."""
 
 
 def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) -> float | None:
@@ -42,12 +56,10 @@ def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) 
     if attributes.ndim != 2 or attributes.shape[1] < 2:
         raise ValueError("Disentanglement compares what symbols tell of two attributes at least.")
     rows = _numbered_columns(symbols)
-    entropies = row_entropies(rows)[0]
-    varies = entropies > 0
-    if not varies.any():
+    varying = rows[np.ptp(rows, axis=1) > 0]
+    if not len(varying):
         return None
-    told = np.sort([row_information(rows, labels).plug_in for labels in _numbered_columns(attributes)], axis=0)
-    return float(((told[-1] - told[-2])[varies] / entropies[varies]).mean())
+    return _mean_gap(_one_hot(varying), _one_hot(_numbered_columns(attributes)), np.arange(len(symbols)))
 
 
 def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[Any]) -> float | None:
@@ -70,6 +82,78 @@ def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[A
         `positional_disentanglement` does, and for messages that are not of bits.
     """
     return positional_disentanglement(as_bits(messages).sum(axis=1, keepdims=True), attributes)
+
+
+def positional_test(
+    symbols: NDArray[Any], attributes: NDArray[Any], permutations: int, generator: np.random.Generator
+) -> Disentanglement | None:
+    """Compare `positional_disentanglement` with that of attributes in random places; None where it is.
+
+    What a message is about changes places as a whole, so attributes go with each other as they did.
+
+    Parameters
+    ----------
+    symbols, attributes
+        As of `positional_disentanglement`.
+    permutations
+        How many, P.
+    generator
+        Draws them; the same seed gives the same null.
+    """
+    value = positional_disentanglement(symbols, attributes)
+    if value is None:
+        return None
+    rows = _numbered_columns(symbols)
+    varying, values = _one_hot(rows[np.ptp(rows, axis=1) > 0]), _one_hot(_numbered_columns(attributes))
+    orders = (generator.permutation(len(symbols)) for _ in range(permutations))
+    null = np.fromiter((_mean_gap(varying, values, order) for order in orders), np.float64, permutations)
+    return Disentanglement(value, p_at_least(value, null, ROUNDING), null)
+
+
+def bag_of_symbols_test(
+    messages: NDArray[Any], attributes: NDArray[Any], permutations: int, generator: np.random.Generator
+) -> Disentanglement | None:
+    """Compare `bag_of_symbols_disentanglement` with chance, as `positional_test` does."""
+    return positional_test(as_bits(messages).sum(axis=1, keepdims=True), attributes, permutations, generator)
+
+
+class _OneHot(NamedTuple):
+    """Columns of numbers as a table of zeros and ones: a column a value."""
+
+    table: NDArray[np.float32]
+    """[N, V], V the sum of the numbers of values."""
+    starts: Ints
+    """Where each column's values begin."""
+
+
+def _one_hot(rows: Ints) -> _OneHot:
+    counts = rows.max(axis=1) + 1
+    starts = np.cumsum(counts) - counts
+    table = np.zeros((rows.shape[1], counts.sum()), np.float32)
+    table[np.arange(rows.shape[1]), rows + starts[:, None]] = 1
+    return _OneHot(table, starts)
+
+
+def _mean_gap(symbols: _OneHot, attributes: _OneHot, order: Ints) -> float:
+    """Return the mean gap over the positions, all of which vary, with attributes in the given order [N].
+
+    All mutual informations come of one table, how often each symbol of each position meets each value of each
+    attribute: the product of two matrices, exact in single precision up to 2^24 conversations.
+    """
+    n, alone = len(order), np.zeros(1, np.int64)
+    together = (symbols.table.T @ attributes.table[order]).astype(np.float64)
+    joint = _entropies(together, symbols.starts, attributes.starts, n)
+    own = _entropies(symbols.table.sum(axis=0, dtype=np.float64)[:, None], symbols.starts, alone, n)
+    other = _entropies(attributes.table.sum(axis=0, dtype=np.float64)[None], alone, attributes.starts, n)
+    told = np.sort(np.maximum(own + other - joint, 0), axis=1)
+    return float(((told[:, -1] - told[:, -2]) / own[:, 0]).mean())
+
+
+def _entropies(counts: Floats, rows: Ints, columns: Ints, n: int) -> Floats:
+    """Return the plug-in entropy in bits of each block of a table of counts; blocks begin at `rows` and `columns`."""
+    terms = counts * np.log2(np.maximum(counts, 1))
+    sums = np.add.reduceat(np.add.reduceat(terms, rows, axis=0), columns, axis=1)
+    return np.asarray(np.log2(n) - sums / n)
 
 
 def _numbered_columns(values: NDArray[Any]) -> Ints:

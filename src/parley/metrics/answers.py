@@ -1,0 +1,98 @@
+"""Whether answers are better than those of someone who knows the answers given but not the images.
+
+Labels change places among the conversations, and the answers stay as they are: the null keeps how often each class is
+the right one and how often each is guessed, so that a run which prefers frequent classes gains nothing by it.
+
+Letters of shapes: N conversations, K candidates, P permutations.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.metrics.permutation import p_at_least
+from parley.metrics.ranking import Floats, Ints, first_places
+
+ROUNDING = 1e-9
+"""By which sums of the same numbers in another order may differ."""
+
+
+class Tested(NamedTuple):
+    """A measure and what it is by chance."""
+
+    value: float
+    p: float
+    """How often permutations give as much (one-sided)."""
+    null: Floats
+    """The measure under permutations [P]."""
+
+
+class AnswerTests(NamedTuple):
+    """Accuracies and F1, each against permuted labels."""
+
+    accuracy_1: Tested
+    accuracy_k: Tested
+    macro_f1: Tested
+
+
+def answer_tests(
+    scores: NDArray[np.floating], targets: Ints, k: int, permutations: int, generator: np.random.Generator
+) -> AnswerTests:
+    """Measure answers, and measure them again with labels in random places.
+
+    Parameters
+    ----------
+    scores
+        Scores of the candidates at the stopping exchange [N, K].
+    targets
+        Column of the true class [N].
+    k
+        Of accuracy@k.
+    permutations
+        How many, P.
+    generator
+        Draws them; the same seed gives the same null.
+    """
+    orders = np.stack([generator.permutation(targets) for _ in range(permutations)])
+    chosen, among = first_places(scores), _within(scores, k)
+    rows = np.arange(len(targets))
+    guessed = chosen.sum(axis=0)
+
+    def measured(labels: Ints) -> list[Floats]:
+        hits = chosen[rows, labels]
+        return [hits.mean(axis=1), among[rows, labels].mean(axis=1), _macro_f1(hits, labels, guessed)]
+
+    found, null = measured(targets[None]), measured(orders)
+    return AnswerTests(*(_tested(float(value[0]), by_lot) for value, by_lot in zip(found, null, strict=True)))
+
+
+def _tested(value: float, null: Floats) -> Tested:
+    return Tested(value, p_at_least(value, null, ROUNDING), null)
+
+
+def _within(scores: NDArray[np.floating], k: int) -> Floats:
+    """Say of each candidate whether it is among the k best, as a fraction where ties leave it open [N, K]."""
+    best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
+    last = best[:, -1:]
+    higher, tied = (scores > last).sum(axis=1, keepdims=True), (scores == last).sum(axis=1, keepdims=True)
+    return np.asarray(np.where(scores > last, 1.0, np.where(scores == last, (best.shape[1] - higher) / tied, 0.0)))
+
+
+def _macro_f1(hits: Floats, labels: Ints, guessed: Floats) -> Floats:
+    """Return what `classification.macro_f1` does for each row of labels, without their confusion matrices [P].
+
+    Parameters
+    ----------
+    hits
+        The share of the first place that each conversation's label has [P, N].
+    labels
+        Each conversation's label; as often in every row [P, N].
+    guessed
+        How often each candidate has the first place [K].
+    """
+    there = np.bincount(labels[0], minlength=len(guessed))
+    cells = labels + len(guessed) * np.arange(len(labels))[:, None]
+    right = np.bincount(cells.ravel(), weights=hits.ravel(), minlength=len(labels) * len(guessed))
+    f1 = 2 * right.reshape(len(labels), -1)[:, there > 0] / (guessed + there)[there > 0]
+    return np.asarray(f1.mean(axis=1))

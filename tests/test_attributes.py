@@ -1,0 +1,52 @@
+"""What classes are made of: tables that are read, written, and refused."""
+
+import pytest
+
+from parley.attributes import attribute_codes, read_attributes, world_attributes, write_attributes
+from parley.errors import ParleyError
+from parley.world.attributes import ATTRIBUTES, CREATURES
+
+
+def test_the_worlds_creatures_have_the_attributes_that_their_descriptions_name():
+    table = world_attributes()
+    for creature in CREATURES:
+        assert set(table[creature.name]) == set(ATTRIBUTES)
+        assert all(value in creature.description for value in table[creature.name].values())
+
+
+def test_a_table_of_ones_own_is_written_in_the_order_of_the_classes(tmp_path):
+    given = tmp_path / "given.tsv"
+    given.write_text("class\tlegs\twings\nfly\tsix\tyes\ncat\tfour\tno\nant\tsix\tno\n")
+    write_attributes(given, ["cat", "fly"], tmp_path / "out.tsv")
+    table = read_attributes(tmp_path / "out.tsv")
+    assert table == {"cat": {"legs": "four", "wings": "no"}, "fly": {"legs": "six", "wings": "yes"}}
+    codes = attribute_codes(read_attributes(given), ["cat", "fly", "ant"], given)
+    # The same number where, and only where, the value is the same.
+    assert codes[1, 0] == codes[2, 0] != codes[0, 0]
+    assert codes[0, 1] == codes[2, 1] != codes[1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("class\tlegs\ncat\tfour\n", "has 1 columns besides class; name two attributes at least"),
+        ("class\ta\tb\ncat\t1\t2\ncat\t1\t3\n", "has the class cat twice"),
+        ("class\ta\tb\ncat\t1\t\n", "class cat: b is empty"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, sentence):
+    path = tmp_path / "a.tsv"
+    path.write_text(text)
+    with pytest.raises(ParleyError, match=sentence):
+        read_attributes(path)
+
+
+def test_classes_without_attributes_are_told(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("class\ta\tb\ncat\t1\t2\n")
+    with pytest.raises(ParleyError, match=r"a\.tsv has no attributes of dog; add a line for each class"):
+        write_attributes(path, ["cat", "dog"], tmp_path / "out.tsv")
+    with pytest.raises(ParleyError, match="The bundled world has no attributes of cat"):
+        write_attributes(None, ["cat"], tmp_path / "out.tsv")
+    with pytest.raises(ParleyError, match="has no attributes of dog; make it again"):
+        attribute_codes(read_attributes(path), ["dog"], path)

@@ -1,0 +1,13 @@
+"""Write what an experiment's classes are made of."""
+
+from stage import stage
+
+from parley.attributes import write_attributes
+from parley.descriptions import read_descriptions
+
+with stage(snakemake):
+    write_attributes(
+        snakemake.input.given or None,
+        [row.label for row in read_descriptions(snakemake.input.descriptions)],
+        snakemake.output.attributes,
+    )
