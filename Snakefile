@@ -21,6 +21,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/text.smk"
 include: "workflow/rules/game.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/claims.smk"
 
 
 PARSED_CODE.remember()
@@ -127,6 +128,11 @@ rule language:
 rule comparisons:
     input:
         result("comparisons.csv"),
+
+
+rule claims:
+    input:
+        result("claims.md"),
 
 
 rule report:

@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from parley.claims.entries import contradictions
 from parley.errors import Findings, ParleyError
 from parley.game.settings import GameSettings
 from parley.grids import expand, with_grid_keys
@@ -136,6 +137,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     names = [run["name"] for run in config["runs"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two runs are called {name!r}; give each its own name."
+    yield from contradictions(config["claims"], names)
     features = config["features"]
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
         yield "Config: features.preprocessing is custom, so features.custom.size must be given."

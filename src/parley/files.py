@@ -109,6 +109,15 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """Read a CSV that `write_csv` wrote; cells as text."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); make it again.") from error
+
+
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
     """Read a TSV with a header line into a list of rows.
 

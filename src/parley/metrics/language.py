@@ -240,7 +240,10 @@ def _by_exchange(
     }
     for agent, messages in (("sender", conversations.sender_messages), ("receiver", conversations.receiver_messages)):
         # The first message has none before it to differ from.
-        result[f"hamming_{agent}"] = [None, *_while_on(distances(messages.swapaxes(0, 1)).T, talking)[1:]]
+        result[f"hamming_{agent}"] = [
+            None,
+            *_while_on(distances(messages.swapaxes(0, 1).astype(np.float64)).T, talking)[1:],
+        ]
     if conversations.binary:
         told = message_information(
             conversations.sender_messages[sampled],

@@ -1,0 +1,105 @@
+"""What an experiment's runs left behind, as claims need it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parley.errors import ParleyError
+from parley.files import read_csv, read_json
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.records import owner_of
+
+BySeed = dict[int, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Files of one experiment, read when they are asked for.
+
+    Attributes
+    ----------
+    games
+        Settings of the game, by run.
+    evaluations, interventions
+        Contents of `evaluation.json` and `interventions.json`, by run and seed.
+    messages
+        Files of messages, by run, part and seed.
+    difficulty
+        F1 of a linear classifier on the frozen features, by part and class.
+    """
+
+    games: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, BySeed]
+    interventions: Mapping[str, BySeed]
+    messages: Mapping[tuple[str, str], Mapping[int, Path]]
+    difficulty: Mapping[str, Mapping[str, float]]
+    _read: dict[Path, Conversations] = field(default_factory=dict, repr=False)
+
+    def conversations(self, run: str, part: str) -> dict[int, Conversations]:
+        """Return the conversations of each seed that came through with finite numbers."""
+        if (run, part) not in self.messages:
+            raise ParleyError(f"There are no conversations of run {run} on the part {part}; check the config's claims.")
+        found = {}
+        for seed, path in self.messages[run, part].items():
+            if path not in self._read:
+                self._read[path] = read_conversations(path)
+            if self._read[path].finite:
+                found[seed] = self._read[path]
+        return found
+
+    def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
+        """Return a number of `evaluation.json` for each seed that has it."""
+        found = {seed: one["parts"].get(part, {}).get(metric) for seed, one in self.evaluations.get(run, {}).items()}
+        if found and all(part not in one["parts"] for one in self.evaluations[run].values()):
+            raise ParleyError(f"Run {run} was not evaluated on the part {part}; check the config's claims.")
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
+        """Return what an intervention came to for each seed that has it."""
+        found = {}
+        for seed, one in self.interventions.get(run, {}).items():
+            for row in one["parts"].get(part, {}).get("rows", []):
+                if (row["intervention"], row["value"]) == (name, value) and row["measures"].get(metric) is not None:
+                    found[seed] = row["measures"][metric]
+        return found
+
+
+def read_evidence(
+    games: Mapping[str, Mapping[str, Any]],
+    evaluations: Sequence[str | Path],
+    interventions: Sequence[str | Path],
+    messages: Sequence[str | Path],
+    difficulty: str | Path,
+) -> Evidence:
+    """Gather evidence from files of runs that came through, in any order.
+
+    Parameters
+    ----------
+    games
+        Settings of the game, by run.
+    evaluations, interventions
+        `evaluation.json` and `interventions.json` files.
+    messages
+        Files of messages, `messages.hdf5` and `messages.<part>.hdf5`.
+    difficulty
+        `difficulty.csv`.
+    """
+    conversations: dict[tuple[str, str], dict[int, Path]] = {}
+    for path in map(Path, messages):
+        run, seed = owner_of(path)
+        part = path.name.removeprefix("messages.").removesuffix("hdf5").removesuffix(".") or "test"
+        conversations.setdefault((run, part), {})[seed] = path
+    classes: dict[str, dict[str, float]] = {}
+    for row in read_csv(difficulty):
+        if row["f1"]:
+            classes.setdefault(row["part"], {})[row["class"]] = float(row["f1"])
+    return Evidence(games, _by_run(evaluations), _by_run(interventions), conversations, classes)
+
+
+def _by_run(paths: Sequence[str | Path]) -> dict[str, BySeed]:
+    found: dict[str, BySeed] = {}
+    for path in paths:
+        one = read_json(path)
+        found.setdefault(one["run"], {})[one["seed"]] = one
+    return found

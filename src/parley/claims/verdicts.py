@@ -1,0 +1,39 @@
+"""From the numbers of the seeds to a verdict on a claim."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from parley.metrics.intervals import Interval, t_interval
+
+Verdict = Literal["agrees", "disagrees", "undecided"]
+
+
+class Expectation(NamedTuple):
+    """What a claim says of a number: that it lies above a bound, below it, or within it on either side of 0."""
+
+    side: Literal["above", "below", "within"]
+    bound: float = 0.0
+
+    def __str__(self) -> str:
+        return {"above": f"> {self.bound:g}", "below": f"< {self.bound:g}", "within": f"0 ± {self.bound:g}"}[self.side]
+
+
+def judge(values: Sequence[float], expected: Expectation) -> tuple[Interval, Verdict]:
+    """Return the 95 % t interval of the mean over seeds, and whether it lies where it is expected.
+
+    A claim is agreed with where the whole interval lies where it should, disagreed with where none of it does, and
+    undecided where it lies on both sides, or where fewer than two seeds have a number and there is no interval. That a
+    number is within a margin of 0 is thereby shown, and not concluded from a difference that was not found (Schuirmann,
+    1987, "A comparison of the two one-sided tests procedure").
+    """
+    over = t_interval(values)
+    if over.low is None or over.high is None:
+        return over, "undecided"
+    low, high = {
+        "above": (expected.bound, float("inf")),
+        "below": (-float("inf"), expected.bound),
+        "within": (-expected.bound, expected.bound),
+    }[expected.side]
+    if low < over.low and over.high < high:
+        return over, "agrees"
+    return over, "disagrees" if over.high < low or high < over.low else "undecided"

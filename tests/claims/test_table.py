@@ -1,0 +1,103 @@
+"""The table of claims: from the config's entries to a page."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from parley.claims.entries import NEEDED, contradictions
+from parley.claims.evidence import Evidence
+from parley.claims.statements import CLAIMS
+from parley.claims.table import COLUMNS, as_markdown, insert_table, judge_claims, write_claims
+from parley.cli import main
+from parley.config import read_schema
+from parley.errors import ParleyError
+
+SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
+EMPTY = {"claim": "", "part": "test", "run": None, "against": None, "runs": []}
+
+
+def entry(claim, **more):
+    return {**EMPTY, "claim": claim, **more}
+
+
+def evidence(values):
+    """Accuracies of the runs a and b, by seed."""
+    evaluations = {
+        run: {seed: {"parts": {"test": {"accuracy@k": value}}} for seed, value in enumerate(found)}
+        for run, found in values.items()
+    }
+    return Evidence({}, evaluations, {}, {}, {})
+
+
+def test_the_config_the_checks_and_the_statements_know_the_same_claims():
+    known = SCHEMA["properties"]["claims"]["items"]["properties"]["claim"]["enum"]
+    assert list(NEEDED) == list(CLAIMS) == known
+
+
+def test_a_row_says_what_was_found_of_how_many():
+    entries = [entry("frozen_sender_lags", run="b", against="a"), entry("words_help", run="b", against="a")]
+    found = judge_claims(entries, evidence({"a": [0.9, 0.8, 0.85], "b": [0.4, 0.35, 0.3]}), 4)
+    assert [row["verdict"] for row in found] == ["agrees", "disagrees"]
+    assert set(found[0]) == set(COLUMNS)
+    assert found[0]["mean"] == pytest.approx(-0.5)
+    assert (found[0]["n_seeds"], found[0]["seeds_left_out"], found[0]["runs"]) == (3, 1, "b against a")
+    assert found[0]["sign_flip_p"] == 2 / 8
+
+
+def test_a_margin_has_no_p_value():
+    found = judge_claims([entry("stopping_costs_nothing", run="a", against="b")], evidence({"a": [0.5], "b": [0.5]}), 1)
+    assert found[0]["sign_flip_p"] is None
+    assert found[0]["verdict"] == "undecided"
+
+
+def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys):
+    entries = [entry("frozen_sender_lags", run="b", against="a"), entry("words_help", run="b", against="c")]
+    rows = judge_claims(entries, evidence({"a": [0.9, 0.8, 0.85], "b": [0.4, 0.35, 0.3], "c": []}), 3)
+    write_claims(rows, tmp_path)
+    with (tmp_path / "claims.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    assert tuple(table[0]) == COLUMNS
+    assert float(table[0]["mean"]) == pytest.approx(-0.5)
+    assert table[1]["mean"] == ""
+    assert json.loads((tmp_path / "claims.json").read_text())["rows"][0]["verdict"] == "agrees"
+    shown = (tmp_path / "claims.md").read_text()
+    assert "-0.500 \\[-0.624, -0.376\\] \\(n = 3\\)" in shown
+    assert "not measurable \\(n = 0, 3 left out\\)" in shown
+    page = tmp_path / "page.md"
+    page.write_text("Before\n<!-- claims here -->\nold\n<!-- end -->\nAfter\n")
+    assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page), "--name", "here"]) == 0
+    lines = "\n".join(as_markdown(rows))
+    assert page.read_text() == f"Before\n<!-- claims here -->\n{lines}\n<!-- end -->\nAfter\n"
+    assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page)]) == 1
+    assert f"page.md: The document has no one place for the claims of {tmp_path.name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("page", ["", "<!-- claims x -->\n", "<!-- claims x -->\n<!-- end -->\n<!-- claims x -->\n"])
+def test_a_page_without_one_place_is_refused(page):
+    with pytest.raises(ParleyError, match="has no one place for the claims of x"):
+        insert_table(page, "x", ["row"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (
+            entry("frozen_sender_lags", run="a"),
+            r"claims\[0\], frozen_sender_lags, must name run and against; it names run",
+        ),
+        (entry("stops_at_once"), "must name run; it names none of them"),
+        (entry("stops_at_once", run="a", runs=["a", "b"]), "must name run; it names run and runs"),
+        (entry("bandwidth_helps", runs=["a"]), "compares runs with each other; name two at least"),
+        (entry("stops_at_once", run="z"), "names the run z, which there is not; there are a, b"),
+    ],
+)
+def test_claims_about_no_run_are_refused(wrong, sentence):
+    with pytest.raises(ParleyError, match=sentence):
+        raise ParleyError(contradictions([wrong], ["a", "b"]))
+
+
+def test_claims_that_fit_are_not():
+    fit = [entry("bandwidth_helps", runs=["a", "b"]), entry("words_help", run="a", against="b")]
+    assert list(contradictions(fit, ["a", "b"])) == []

@@ -1,0 +1,36 @@
+# What was claimed of the game, put to the test on the experiment's runs.
+#
+# In:  results/<e>/runs/<run>/<seed>/{evaluation,interventions}.json, messages.hdf5, messages.<part>.hdf5;
+#      results/<e>/difficulty.csv.
+# Out: results/<e>/claims.{csv,json,md}.
+
+
+rule judge_claims:
+    input:
+        evaluations=every_run("evaluation.json"),
+        interventions=every_run("interventions.json"),
+        messages=all_messages(),
+        difficulty=result("difficulty.csv"),
+    output:
+        table=result("claims.csv"),
+        json=result("claims.json"),
+        markdown=result("claims.md"),
+    log:
+        f"{LOGS}/judge_claims.log",
+    benchmark:
+        f"{BENCHMARKS}/judge_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        claims=CONFIG["claims"],
+        games={run: run_settings(CONFIG, run)["game"] for run in RUNS},
+        seeds=SEEDS,
+        code=code("judge_claims"),
+    message:
+        "Putting the claims to the test"
+    script:
+        "../scripts/judge_claims.py"
