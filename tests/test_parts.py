@@ -84,3 +84,14 @@ def test_permuted_labels_change_places_and_nothing_else(part, preset):
         rows = torch.arange(COUNT)
         seen, before = (one.images.take(rows).features for one in (found, plain))
         assert torch.equal(seen, before)
+
+
+def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_path):
+    """By one lot, what is learned on the one would hold on the other."""
+    other = tmp_path / "dev.hdf5"
+    other.write_bytes(part[0].read_bytes())
+    with h5py.File(other, "r+") as file:
+        del file["Location"]
+        file["Location"] = np.array([f"another{row}.jpg".encode() for row in range(COUNT)])
+    one, two = (load_part(path, GameSettings(permute_labels=1)).targets.tolist() for path in (part[0], other))
+    assert one != two

@@ -12,6 +12,7 @@ from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
 from parley.features.rows import Rows
 from parley.features.storage import open_features, read_features
+from parley.files import digest_of
 from parley.game.draws import permutation
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
@@ -70,22 +71,26 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
         if len(maps.shape) != 4:
             raise ParleyError(f"{path}: {layer} has no cells to attend to; set game.image_layer to a feature map.")
         images: Images | Maps = Maps(maps, _tensor(read_features(path, "logits").features))
-        return Part(images, _targets(targets, game), keys)
+        return Part(images, _targets(targets, keys, game), keys)
     vectors = read_features(path, layer)
     if vectors.features.ndim != 2:
         raise ParleyError(
             f"{path}: {layer} is a feature map, which only a Sender with visual attention can look at; "
             "set game.image_layer to a vector such as pooled or logits, or game.preset to one with Attention."
         )
-    return Part(Images(_tensor(vectors.features)), _targets(vectors.targets, game), list(vectors.keys))
+    return Part(Images(_tensor(vectors.features)), _targets(vectors.targets, vectors.keys, game), vectors.keys)
 
 
-def _targets(labels: np.ndarray, game: GameSettings) -> Tensor:
-    """Return the label ids, in other places where labels are to be permuted: by the same lot for every run and seed."""
+def _targets(labels: np.ndarray, keys: Sequence[str], game: GameSettings) -> Tensor:
+    """Return the label ids, in other places where labels are to be permuted: by the same lot for every run and seed.
+
+    Each part has its own lot. By one lot, parts of the same size that hold their classes in the same order would stay
+    alike, and what is learned on one would hold on the other.
+    """
     targets = torch.from_numpy(labels)
     if not game.permute_labels:
         return targets
-    return targets[permutation(game.permute_labels, "labels", 0, len(targets))]
+    return targets[permutation(game.permute_labels, f"labels of {digest_of(keys)}", 0, len(targets))]
 
 
 def layer_of(game: GameSettings) -> str:
