@@ -398,3 +398,31 @@ def test_examples_are_chosen_by_rule(tmp_path):
     assert turned.exchanges[1].leaders[0].probability == pytest.approx(np.exp(5) / (np.exp(5) + 2))
     assert (turned.true_class, turned.predicted_class, turned.right) == ("dog", "dog", True)
     assert len(chosen["Right, and quickly"].exchanges) == 1
+
+
+LANGUAGE = """run,part,metric,unit,mean,sd,low,high,n_seeds,seeds_failed,null_mean,null_high,largest_p
+adaptive,test,accuracy@1,fraction,0.5,0.1,0.4,0.6,3,0,0.25,0.3125,0.001
+adaptive,test,information,bits,1.5,,,,1,2,1.25,1.375,0.2
+adaptive,test,dead_bits,bits,0.0,0.0,0.0,0.0,3,0,,,
+adaptive,test,context_independence,fraction,,,,,0,3,,,
+adaptive,ood,accuracy@1,fraction,0.125,0.1,0.1,0.2,3,0,0.25,0.3125,0.9
+"""
+
+
+def test_messages_are_shown_beside_what_chance_gives(tmp_path):
+    (tmp_path / "language.csv").write_text(LANGUAGE)
+    text = build(tmp_path / "e", extra={"language": tmp_path / "language.csv"})
+    table = re.search(r'<table class="language" data-run="adaptive">.*?</table>', text, re.DOTALL)[0]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[1:]]
+    shown = [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
+    assert shown == [
+        ["Accuracy@1", "0.500 [0.400, 0.600]", "3", "0.250", "0.312", "0.001"],
+        ["Message and class: mutual information, uncorrected (bits)", "1.500 ", "1", "1.250", "1.375", "0.200"],
+        ["Bits that never change", "0.000 [0.000, 0.000]", "3", "–", "–", "–"],
+    ]
+    assert "1 of the 2 measures that have a null are above what permutations give, in every seed (p &lt; 0.05)." in text
+    assert "Not so: Message and class: mutual information, uncorrected (bits)." in text
+
+
+def test_without_the_measures_the_page_says_nothing_of_them(tmp_path):
+    assert "as a language" not in build(tmp_path / "e")

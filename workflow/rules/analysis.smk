@@ -190,6 +190,7 @@ rule build_report:
         funnel=result("funnel.json") if FROM_IMAGES else [],
         tars=class_files("image", "tar") if FROM_IMAGES else [],
         missing=result("words_missing.tsv"),
+        language=result("language.csv"),
         figures=[result(f"figures/{name}.svg") for name in FIGURES],
     output:
         report=result("report.html"),

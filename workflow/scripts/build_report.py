@@ -20,5 +20,6 @@ with stage(snakemake):
         figures_folder=Path(snakemake.input.figures[0]).parent,
         config=snakemake.params.config,
         out=snakemake.output.report,
+        language=snakemake.input.language,
         image_tars=snakemake.input.tars,
     )

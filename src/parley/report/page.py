@@ -10,7 +10,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parley.figures.parts import TITLES
-from parley.files import read_table, write_text
+from parley.files import read_csv, read_table, write_text
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve, read_evaluation
 from parley.report import formats
 from parley.report.funnel import read_funnel
@@ -37,6 +37,7 @@ def build_report(
     config: Mapping[str, Any],
     out: str | Path,
     image_tars: Sequence[str | Path] = (),
+    language: str | Path | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> None:
     """Write the report: one page that needs nothing but itself.
@@ -62,6 +63,8 @@ def build_report(
         The page.
     image_tars
         Class tars, from which the images of the example conversations are taken.
+    language
+        language.csv, where it was made.
     versions
         Package → version; by default those of the running environment.
 
@@ -81,6 +84,7 @@ def build_report(
         messages={owner_of(path): Path(path) for path in messages},
         figures=Path(figures_folder),
         config=config,
+        language=read_csv(language) if language is not None else (),
     )
     sections = [run_section(inputs, run) for run in inputs.runs]
     keys = {example.key for section in sections for example in section.examples}

@@ -11,6 +11,7 @@ from parley.metrics.records import Curve, finite
 from parley.report import findings, formats
 from parley.report.examples import Example, choose_examples
 from parley.report.inline import InlineFigure, inline_figure
+from parley.report.language import LanguageLine, language_lines, of_language
 from parley.summary import SummaryRow
 
 Owner = tuple[str, int]
@@ -57,6 +58,8 @@ class RunSection:
     unshown: str
     """Why no conversation is shown, where none can be."""
     example_seed: int | None
+    language: list[LanguageLine]
+    language_finding: str
     seeds: list[SeedLine]
 
 
@@ -76,6 +79,8 @@ class Inputs:
         Folder of the drawn figures.
     config
         The merged config.
+    language
+        Rows of language.csv; none where it was not made.
     """
 
     rows: list[SummaryRow]
@@ -87,6 +92,7 @@ class Inputs:
     messages: dict[Owner, Path]
     figures: Path
     config: Mapping[str, Any]
+    language: Sequence[Mapping[str, str]] = ()
 
     @property
     def runs(self) -> list[str]:
@@ -141,6 +147,7 @@ def run_section(inputs: Inputs, run: str) -> RunSection:
     example_seed = None if test is None else test.projection.seed
     path = None if example_seed is None else inputs.messages.get((run, example_seed))
     recorded = None if path is None else read_conversations(path)
+    language = language_lines(inputs.language, run)
     return RunSection(
         name=run,
         about=_settings(inputs.config, run),
@@ -150,6 +157,8 @@ def run_section(inputs: Inputs, run: str) -> RunSection:
         examples=[] if recorded is None else choose_examples(recorded),
         unshown=CONTINUOUS if recorded is not None and not recorded.binary else "",
         example_seed=example_seed,
+        language=language,
+        language_finding=of_language(language),
         seeds=[_seed_line(inputs, run, seed) for seed in seeds],
     )
 

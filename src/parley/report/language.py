@@ -1,0 +1,76 @@
+"""What messages are as a language, as the page tells it: each measure beside what chance gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+TOLD = {
+    "accuracy@1": "Accuracy@1",
+    "macro_f1": "Macro F1",
+    "information": "Message and class: mutual information, uncorrected (bits)",
+    "information_corrected": "The same, corrected (bits)",
+    "information_gained": "The Receiver's gain in knowledge of the class (bits)",
+    "topographic_similarity": "Topographic similarity, to descriptions",
+    "topographic_similarity_features": "Topographic similarity, to what images look like",
+    "positional_disentanglement": "Positional disentanglement, of attributes",
+    "bag_of_symbols_disentanglement": "Bag-of-symbols disentanglement, of attributes",
+    "context_independence": "Context independence",
+    "distinct_messages": "Different messages an image",
+    "dead_bits": "Bits that never change",
+    "stop_calibration_error": "Calibration error of stopping",
+}
+"""Measures in the order of the page, and what they are called there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageLine:
+    """One measure of a run; None for what is not known."""
+
+    metric: str
+    name: str
+    mean: float
+    low: float | None
+    high: float | None
+    n_seeds: int
+    null_mean: float | None
+    null_high: float | None
+    largest_p: float | None
+
+    @property
+    def above_chance(self) -> bool | None:
+        """Whether every seed is above what permutations give, at 5 %; None where there is no null."""
+        return None if self.largest_p is None else self.largest_p < 0.05
+
+
+def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[LanguageLine]:
+    """Return what the test part's rows of `language.csv` say of a run; measures that no seed has are left out."""
+    own = {row["metric"]: row for row in rows if row["run"] == run and row["part"] == "test" and row["mean"]}
+    return [_line(own[metric], name) for metric, name in TOLD.items() if metric in own]
+
+
+def _line(row: Mapping[str, str], name: str) -> LanguageLine:
+    known = {
+        column: float(row[column]) if row[column] else None for column in ("low", "high", "null_mean", "null_high")
+    }
+    return LanguageLine(
+        metric=row["metric"],
+        name=name,
+        mean=float(row["mean"]),
+        n_seeds=int(row["n_seeds"]),
+        largest_p=float(row["largest_p"]) if row["largest_p"] else None,
+        **known,
+    )
+
+
+def of_language(lines: Sequence[LanguageLine]) -> str:
+    """Say in a sentence or two what the table shows."""
+    tested = [line for line in lines if line.above_chance is not None]
+    if not tested:
+        return "None of the measures that have a null could be taken."
+    inside = [line.name for line in tested if not line.above_chance]
+    above, of = len(tested) - len(inside), f"{len(tested)} measures that have a null"
+    chance = "what permutations give, in every seed (p < 0.05)"
+    if not inside:
+        return f"All {of} are above {chance}."
+    if not above:
+        return f"None of the {of} is above {chance}."
+    return f"{above} of the {of} are above {chance}. Not so: {'; '.join(inside)}."
