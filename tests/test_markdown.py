@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rendered import Page
 
-from parley.markdown import escaped, table
+from parley.errors import ParleyError
+from parley.markdown import escaped, table, with_table
 
 MARKS = st.text(st.sampled_from(list("\\`*_{}[]<>()#+-.!|~&$:;@/ahttpsw12 \t\n\x00\u202e")), max_size=25)
 
@@ -56,3 +57,17 @@ def test_nothing_else_is_a_link(text):
 
 def test_an_empty_text_is_empty():
     assert escaped(" \t\n") == ""
+
+
+@pytest.mark.parametrize("page", ["", "<!-- table x -->\n", "<!-- table x -->\n<!-- end -->\n<!-- table x -->\n"])
+def test_a_page_without_one_place_for_a_table_is_refused(page):
+    with pytest.raises(ParleyError, match="no one place for the table x"):
+        with_table(page, "x", ["row"])
+
+
+def test_a_table_takes_the_place_of_the_one_before_and_of_nothing_else():
+    page = "a\n<!-- table x -->\nold\n<!-- end -->\nb\n<!-- table y -->\nother\n<!-- end -->\n"
+    once = with_table(page, "x", ["one", "two"])
+    assert once == page.replace("old", "one\ntwo")
+    assert with_table(once, "x", ["one", "two"]) == once
+    assert with_table(once, "y", ["new"]) == once.replace("other", "new")

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from parley.errors import ParleyError
 from parley.web import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
@@ -35,6 +36,24 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[st
     """Return the lines of a table; numbers are set with separated thousands, cells are Markdown already."""
     lines = [_row(header), "|" + "---|" * len(header)]
     return lines + [_row([f"{cell:,}" if isinstance(cell, int) else cell for cell in row]) for row in rows]
+
+
+def with_table(document: str, name: str, lines: Sequence[str]) -> str:
+    """Return a document in which the lines between ``<!-- table NAME -->`` and ``<!-- end -->`` are others.
+
+    Raises
+    ------
+    ParleyError
+        When the document has no such place, or more than one.
+    """
+    begin, end = f"<!-- table {name} -->", "<!-- end -->"
+    before, found, rest = document.partition(begin + "\n")
+    _, closed, after = rest.partition(end)
+    if not found or not closed or begin in after:
+        raise ParleyError(
+            f"There is no one place for the table {name}; write a line {begin} and, below it, a line {end}."
+        )
+    return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from parley.claims.entries import NEEDED, contradictions
 from parley.claims.evidence import Evidence
 from parley.claims.statements import CLAIMS
-from parley.claims.table import COLUMNS, as_markdown, insert_table, judge_claims, write_claims
+from parley.claims.table import COLUMNS, as_markdown, judge_claims, write_claims
 from parley.cli import main
 from parley.config import read_schema
 from parley.errors import ParleyError
@@ -66,18 +66,12 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
     assert "-0.500 \\[-0.624, -0.376\\] \\(n = 3\\)" in shown
     assert "not measurable \\(n = 0, 3 left out\\)" in shown
     page = tmp_path / "page.md"
-    page.write_text("Before\n<!-- claims here -->\nold\n<!-- end -->\nAfter\n")
+    page.write_text("Before\n<!-- table here -->\nold\n<!-- end -->\nAfter\n")
     assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page), "--name", "here"]) == 0
     lines = "\n".join(as_markdown(rows))
-    assert page.read_text() == f"Before\n<!-- claims here -->\n{lines}\n<!-- end -->\nAfter\n"
+    assert page.read_text() == f"Before\n<!-- table here -->\n{lines}\n<!-- end -->\nAfter\n"
     assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page)]) == 1
-    assert f"page.md: The document has no one place for the claims of {tmp_path.name}" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("page", ["", "<!-- claims x -->\n", "<!-- claims x -->\n<!-- end -->\n<!-- claims x -->\n"])
-def test_a_page_without_one_place_is_refused(page):
-    with pytest.raises(ParleyError, match="has no one place for the claims of x"):
-        insert_table(page, "x", ["row"])
+    assert f"page.md: There is no one place for the table {tmp_path.name}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

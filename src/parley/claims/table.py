@@ -11,7 +11,6 @@ from parley.claims.evidence import Evidence
 from parley.claims.measures import About
 from parley.claims.statements import CLAIMS
 from parley.claims.verdicts import judge
-from parley.errors import ParleyError
 from parley.files import write_csv, write_json, write_text
 from parley.metrics.comparison import sign_flip_p
 
@@ -109,21 +108,3 @@ def _outcome(row: Mapping[str, Any]) -> str:
     if row["low"] is None:
         return f"{row['mean']:.3f}{unit} ({said})"
     return f"{row['mean']:.3f}{unit} [{row['low']:.3f}, {row['high']:.3f}] ({said})"
-
-
-def insert_table(document: str, name: str, lines: Sequence[str]) -> str:
-    """Return a document in which the lines between ``<!-- claims NAME -->`` and ``<!-- end -->`` are others.
-
-    Raises
-    ------
-    ParleyError
-        When the document has no such place, or more than one.
-    """
-    begin, end = f"<!-- claims {name} -->", "<!-- end -->"
-    before, found, rest = document.partition(begin + "\n")
-    _, closed, after = rest.partition(end)
-    if not found or not closed or begin in after:
-        raise ParleyError(
-            f"The document has no one place for the claims of {name}; write a line {begin} and, below it, a line {end}."
-        )
-    return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"

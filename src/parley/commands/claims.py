@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from parley.claims.table import as_markdown, insert_table
-from parley.commands.shared import Subparsers
-from parley.errors import ParleyError
-from parley.files import read_json, write_text
+from parley.claims.table import as_markdown
+from parley.commands.shared import Subparsers, fill_place, refuse_missing
+from parley.files import read_json
 
 
 def add(commands: Subparsers) -> None:
@@ -20,12 +19,6 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Replace the table in the page."""
+    refuse_missing([chosen.claims])
     name = chosen.name or chosen.claims.absolute().parent.name
-    rows = read_json(chosen.claims)["rows"]
-    try:
-        page = chosen.into.read_text(encoding="utf-8")
-        write_text(chosen.into, insert_table(page, name, as_markdown(rows)))
-    except OSError as error:
-        raise ParleyError(f"{chosen.into} cannot be read ({error.strerror}); name a page.") from error
-    except ParleyError as error:
-        raise ParleyError(f"{chosen.into}: {finding}" for finding in error.findings) from error
+    fill_place(chosen.into, name, as_markdown(read_json(chosen.claims)["rows"]))

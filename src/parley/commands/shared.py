@@ -5,13 +5,15 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from parley.candidates import CANDIDATES
 from parley.errors import Findings, ParleyError
+from parley.files import write_text
+from parley.markdown import with_table
 
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
@@ -60,6 +62,15 @@ def refuse_missing(paths: Iterable[Path]) -> None:
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
     findings.raise_if_any()
+
+
+def fill_place(page: Path, name: str, lines: Sequence[str]) -> None:
+    """Put a table into its place in a page of Markdown."""
+    refuse_missing([page])
+    try:
+        write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
+    except ParleyError as error:
+        raise ParleyError(f"{page}: {finding}" for finding in error.findings) from error
 
 
 def find_schema() -> Path:

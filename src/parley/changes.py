@@ -1,0 +1,138 @@
+"""What one change makes: runs compared with a base run over the seeds they share, of one experiment or of several."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from parley import markdown
+from parley.errors import ParleyError
+from parley.failures import came_through
+from parley.files import read_json
+from parley.metrics.comparison import Comparison, holm, paired_comparison
+from parley.metrics.records import finite
+
+METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
+"""Compared by default."""
+
+Runs = dict[str, dict[int, Mapping[str, Any]]]
+"""The parts of evaluations, by run and seed."""
+
+
+class Change(NamedTuple):
+    """A run beside the base."""
+
+    run: str
+    by_metric: dict[str, Comparison]
+    """Run less base."""
+    corrected: dict[str, float | None]
+    """P of the paired t-test after Holm, over the runs of the table; None where there is none."""
+
+
+def read_runs(folders: Sequence[str | Path]) -> Runs:
+    """Read the evaluations of experiments; of several, runs are named ``<experiment>/<run>``.
+
+    Parameters
+    ----------
+    folders
+        ``results/<experiment>`` each. Seeds that failed are left out.
+
+    Raises
+    ------
+    ParleyError
+        When a folder holds no evaluation.
+    """
+    found: Runs = {}
+    for folder in map(Path, folders):
+        paths = sorted(folder.glob("runs/*/*/evaluation.json"))
+        if not paths:
+            raise ParleyError(
+                f"{folder} holds no evaluation of a run; name the folder of an experiment that was evaluated."
+            )
+        for path in came_through(map(str, paths)):
+            one = read_json(path)
+            name = one["run"] if len(folders) == 1 else f"{folder.absolute().name}/{one['run']}"
+            found.setdefault(name, {})[one["seed"]] = one["parts"]
+    return found
+
+
+def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) -> list[Change]:
+    """Compare every run with the base.
+
+    Parameters
+    ----------
+    runs
+        From `read_runs`.
+    base
+        Name of the run that the others are compared with.
+    part
+        Name of a part.
+    metrics
+        Of `evaluation.json`.
+
+    Raises
+    ------
+    ParleyError
+        When there is no such run, or nobody was evaluated on the part.
+    """
+    if base not in runs:
+        raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
+    if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
+        raise ParleyError(f"No run was evaluated on the part {part}; name another.")
+    others = [run for run in runs if run != base]
+    compared = {metric: [_compared(runs[run], runs[base], part, metric) for run in others] for metric in metrics}
+    corrected = {metric: _holm([one.t_p for one in found]) for metric, found in compared.items()}
+    return [
+        Change(
+            run,
+            {metric: compared[metric][row] for metric in metrics},
+            {metric: corrected[metric][row] for metric in metrics},
+        )
+        for row, run in enumerate(others)
+    ]
+
+
+def _compared(
+    run: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]], part: str, metric: str
+) -> Comparison:
+    one, other = (
+        {seed: value for seed, parts in of.items() if (value := finite(parts.get(part, {}).get(metric))) is not None}
+        for of in (run, base)
+    )
+    shared = sorted(one.keys() & other.keys())
+    # Of more than 16 seeds the flips are drawn; by the same lot each time.
+    return paired_comparison([one[s] for s in shared], [other[s] for s in shared], np.random.default_rng(0))
+
+
+def _holm(ps: Sequence[float | None]) -> list[float | None]:
+    known = [p for p in ps if p is not None]
+    corrected = iter(holm(known))
+    return [None if p is None else float(next(corrected)) for p in ps]
+
+
+def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
+    """Return the lines of a Markdown table: the base's means, then what each run adds to them.
+
+    A star marks a difference whose corrected p is below 0.05.
+    """
+    metrics = list(found[0].by_metric) if found else list(METRICS)
+    rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
+    rows += [
+        [markdown.escaped(one.run), *(_difference(one.by_metric[metric], one.corrected[metric]) for metric in metrics)]
+        for one in found
+    ]
+    return markdown.table(["Run", *metrics], rows)
+
+
+def _mean(seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> str:
+    values = [value for parts in seeds.values() if (value := finite(parts.get(part, {}).get(metric))) is not None]
+    return f"{np.mean(values):.3f} (n = {len(values)})" if values else "not measured"
+
+
+def _difference(one: Comparison, corrected: float | None) -> str:
+    if one.difference is None:
+        return "not measured"
+    star = " \\*" if corrected is not None and corrected < 0.05 else ""
+    between = "" if one.low is None else f" \\[{one.low:+.3f}, {one.high:+.3f}\\]"
+    return f"{one.difference:+.3f}{between} (n = {one.n}){star}"
