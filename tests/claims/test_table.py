@@ -67,11 +67,11 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
     assert "not measurable \\(n = 0, 3 left out\\)" in shown
     page = tmp_path / "page.md"
     page.write_text("Before\n<!-- table here -->\nold\n<!-- end -->\nAfter\n")
-    assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page), "--name", "here"]) == 0
+    assert main(["insert", str(tmp_path / "claims.md"), "--into", str(page), "--name", "here"]) == 0
     lines = "\n".join(as_markdown(rows))
     assert page.read_text() == f"Before\n<!-- table here -->\n{lines}\n<!-- end -->\nAfter\n"
-    assert main(["claims", str(tmp_path / "claims.json"), "--into", str(page)]) == 1
-    assert f"page.md: There is no one place for the table {tmp_path.name}" in capsys.readouterr().err
+    assert main(["insert", str(tmp_path / "claims.md"), "--into", str(page), "--name", "there"]) == 1
+    assert "page.md: There is no one place for the table there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
