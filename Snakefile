@@ -21,6 +21,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/text.smk"
 include: "workflow/rules/game.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/export.smk"
 
 
 PARSED_CODE.remember()
@@ -126,6 +127,13 @@ rule language:
 rule comparisons:
     input:
         result("comparisons.csv"),
+
+
+rule export:
+    input:
+        result("export/messages.parquet"),
+        result("export/elcc"),
+        result("export/emlangkit"),
 
 
 rule report:

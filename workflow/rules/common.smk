@@ -105,6 +105,17 @@ def realised_classes():
     return result("classes.tsv") if DROPS_CLASSES else []
 
 
+def settled_classes():
+    """Path of the class set as it turned out; none where features are given ready-made."""
+    return result("classes.tsv") if FROM_IMAGES else []
+
+
+def class_attributes():
+    """Path of the classes' attributes, where the experiment has them."""
+    path = result("attributes.tsv")
+    return path if Path(path).is_file() else []
+
+
 def checked_ks():
     """The K of accuracy@K that the classes left must allow, where some may be dropped."""
     evaluation = CONFIG["evaluation"]
