@@ -36,7 +36,14 @@ def test_every_cell_of_a_talk(tmp_path):
     assert rows[1]["probabilities"] == pytest.approx([0.9, 0.1, 0.2])
     of_receiver = ("go_on_probability", "goes_on", "predicted", "predicted_probability", "rank", "target_probability")
     assert {rows[row][name] for row in (0, 2) for name in of_receiver} == {None}
-    assert [rows[1][name] for name in of_receiver] == [pytest.approx(0.1), False, "a|b", pytest.approx(0.75), 2, pytest.approx(0.25)]
+    assert [rows[1][name] for name in of_receiver] == [
+        pytest.approx(0.1),
+        False,
+        "a|b",
+        pytest.approx(0.75),
+        2,
+        pytest.approx(0.25),
+    ]
     assert [rows[3][name] for name in of_receiver[2:]] == ["cat", pytest.approx(0.75), 1, pytest.approx(0.75)]
 
 
@@ -82,11 +89,11 @@ def test_rows_agree_with_what_the_reader_of_messages_says(tmp_path):
     made = make_experiment(tmp_path, seeds=(1,), images=5, bits=6)
     said = read_conversations(made.files("messages.hdf5")[0])
     columns = tidy_columns(said, {})
-    last = columns["exchange"].values == columns["length"].values
-    of_sender = columns["agent"].values == AGENTS[0]
+    last = columns["exchange"].cells == columns["length"].cells
+    of_sender = columns["agent"].cells == AGENTS[0]
     assert (
-        columns["message"].values[last & of_sender].tolist() == bit_strings(said.at_stop(said.sender_messages)).tolist()
+        columns["message"].cells[last & of_sender].tolist() == bit_strings(said.at_stop(said.sender_messages)).tolist()
     )
-    right = columns["predicted"].values == columns["class"].values
+    right = columns["predicted"].cells == columns["class"].cells
     assert np.array_equal(right[last & ~of_sender], said.final_scores.argmax(1) == said.targets)
-    assert columns["talking"].values.sum() == 2 * said.lengths.sum()
+    assert columns["talking"].cells.sum() == 2 * said.lengths.sum()

@@ -58,8 +58,8 @@ def write_parquet(
 
 def _array(column: Column, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind):
-        return pa.array(column.values, type=kind, mask=~column.known)
-    rows, width = column.values.shape
+        return pa.array(column.cells, type=kind, mask=~column.known)
+    rows, width = column.cells.shape
     starts = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
-    values = pa.array(np.ascontiguousarray(column.values).reshape(-1), type=kind.value_type)
+    values = pa.array(np.ascontiguousarray(column.cells).reshape(-1), type=kind.value_type)
     return pa.ListArray.from_arrays(starts, values, mask=pa.array(~column.known))

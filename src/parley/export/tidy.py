@@ -42,7 +42,7 @@ COLUMNS = {
 class Column(NamedTuple):
     """A column of R rows."""
 
-    values: NDArray[Any]
+    cells: NDArray[Any]
     """[R], or of lists [R, d]."""
     known: NDArray[np.bool_]
     """Which rows have a value [R]."""
@@ -72,7 +72,7 @@ def tidy_columns(said: Conversations, groups: Mapping[str, str]) -> dict[str, Co
         "length": said.lengths,
     }
     found = {name: _column(np.repeat(values, 2 * steps)) for name, values in by_conversation.items()}
-    found["group"] = Column(found["group"].values, np.repeat(group != "", 2 * steps))
+    found["group"] = Column(found["group"].cells, np.repeat(group != "", 2 * steps))
     found["exchange"] = _column(np.tile(np.repeat(np.arange(1, steps + 1), 2), count))
     found["agent"] = _column(np.tile(np.array(AGENTS), count * steps))
     found["talking"] = _column(np.repeat(said.talking.reshape(-1), 2))
