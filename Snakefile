@@ -136,6 +136,11 @@ rule export:
         result("export/emlangkit"),
 
 
+rule tables:
+    input:
+        table_files(),
+
+
 rule report:
     input:
         result("report.html"),

@@ -275,6 +275,12 @@ def word_vectors_content():
     return file_fingerprint(path) if path.is_file() else ""
 
 
+def table_files():
+    """Paths of the tables for a paper."""
+    names = [table["name"] for table in CONFIG["tables"]]
+    return expand(result("tables/{name}.{suffix}"), name=names, suffix=["md", "tex"])
+
+
 def reported_figure(name):
     """A figure's file, marked for `snakemake --report` with its caption."""
     kind = next((kind for kind in FIGURES_OF_RUN if name.startswith(f"{kind}-")), name)

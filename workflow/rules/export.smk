@@ -2,7 +2,7 @@
 #
 # In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.json}, and of those
 #      experiments that have them, results/<e>/{classes,attributes}.tsv.
-# Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/.
+# Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/; results/<e>/tables/<name>.{md,tex}.
 
 
 rule export_parquet:
@@ -78,3 +78,27 @@ rule export_arrays:
         "Writing messages and what they are about as arrays"
     script:
         "../scripts/export_arrays.py"
+
+
+if CONFIG["tables"]:
+
+    rule write_tables:
+        input:
+            summary=result("summary.json"),
+        output:
+            tables=table_files(),
+        log:
+            f"{LOGS}/write_tables.log",
+        conda:
+            "../../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            tables=CONFIG["tables"],
+            code=code("write_tables"),
+        message:
+            "Writing tables for a paper"
+        script:
+            "../scripts/write_tables.py"
