@@ -22,6 +22,7 @@ include: "workflow/rules/text.smk"
 include: "workflow/rules/game.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/export.smk"
 
 
 PARSED_CODE.remember()
@@ -133,6 +134,18 @@ rule comparisons:
 rule claims:
     input:
         result("claims.md"),
+
+
+rule export:
+    input:
+        result("export/messages.parquet"),
+        result("export/elcc"),
+        result("export/emlangkit"),
+
+
+rule tables:
+    input:
+        table_files(),
 
 
 rule report:

@@ -2,25 +2,34 @@
 
 import pytest
 
-from parley.attributes import attribute_codes, read_attributes, world_attributes, write_attributes
+from parley.attributes import read_attributes, world_attributes, write_attributes
 from parley.errors import ParleyError
 from parley.world.attributes import ATTRIBUTES, CREATURES
 
 
+def values_of(known, name):
+    return {
+        attribute: texts[code]
+        for attribute, texts, code in zip(known.names, known.values, known.codes[name], strict=True)
+    }
+
+
 def test_the_worlds_creatures_have_the_attributes_that_their_descriptions_name():
-    table = world_attributes()
+    known = world_attributes()
     for creature in CREATURES:
-        assert set(table[creature.name]) == set(ATTRIBUTES)
-        assert all(value in creature.description for value in table[creature.name].values())
+        own = values_of(known, creature.name)
+        assert set(own) == set(ATTRIBUTES)
+        assert all(value in creature.description for value in own.values())
 
 
 def test_a_table_of_ones_own_is_written_in_the_order_of_the_classes(tmp_path):
     given = tmp_path / "given.tsv"
     given.write_text("class\tlegs\twings\nfly\tsix\tyes\ncat\tfour\tno\nant\tsix\tno\n")
     write_attributes(given, ["cat", "fly"], tmp_path / "out.tsv")
-    table = read_attributes(tmp_path / "out.tsv")
-    assert table == {"cat": {"legs": "four", "wings": "no"}, "fly": {"legs": "six", "wings": "yes"}}
-    codes = attribute_codes(read_attributes(given), ["cat", "fly", "ant"], given)
+    written = read_attributes(tmp_path / "out.tsv")
+    assert list(written.codes) == ["cat", "fly"]
+    assert values_of(written, "cat") == {"legs": "four", "wings": "no"}
+    codes = read_attributes(given).of(["cat", "fly", "ant"])
     # The same number where, and only where, the value is the same.
     assert codes[1, 0] == codes[2, 0] != codes[0, 0]
     assert codes[0, 1] == codes[2, 1] != codes[1, 1]
@@ -48,5 +57,3 @@ def test_classes_without_attributes_are_told(tmp_path):
         write_attributes(path, ["cat", "dog"], tmp_path / "out.tsv")
     with pytest.raises(ParleyError, match="The bundled world has no attributes of cat"):
         write_attributes(None, ["cat"], tmp_path / "out.tsv")
-    with pytest.raises(ParleyError, match="has no attributes of dog; make it again"):
-        attribute_codes(read_attributes(path), ["dog"], path)

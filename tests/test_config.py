@@ -132,3 +132,14 @@ def test_the_schemas_fetch_and_features_are_those_of_the_library():
     assert fetch_options(config["fetch"]) == FetchOptions()
     assert network_options(config["features"]) == FeatureOptions()
     assert VectorOptions(**config["words"]) == VectorOptions()
+
+
+def test_tables_have_names_of_their_own_and_show_runs_that_there_are():
+    tables = [{"name": "main", "runs": ["adaptive", "fixed"]}, {"name": "main"}]
+    assert findings(tables=tables) == [
+        "Config: two tables are called 'main'; give each its own name.",
+        "Config: the table main shows the runs fixed; the runs are adaptive.",
+    ]
+    (default,) = resolve(WORLD, SCHEMA)["tables"]
+    assert default["metrics"] == ["accuracy@1", "accuracy@k", "nll", "length"]
+    assert (default["runs"], default["parts"], default["caption"]) == ([], [], "")

@@ -1,7 +1,8 @@
-"""What classes are made of: a table of attributes, with which disentanglement is measured."""
+"""What classes are made of: a table of attributes, with which measures of compositionality are taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +11,27 @@ from parley.errors import Findings, ParleyError
 from parley.files import read_table, write_table
 from parley.world.attributes import ATTRIBUTES, CREATURES
 
-Table = dict[str, dict[str, str]]
-"""Value of each attribute, by class and attribute."""
+
+class Attributes(NamedTuple):
+    """A attributes of each class, as whole numbers."""
+
+    names: list[str]
+    """[A]."""
+    values: list[list[str]]
+    """Of each attribute, in the order of the alphabet: what its numbers stand for."""
+    codes: dict[str, list[int]]
+    """Of each class [A]."""
+    path: str
+    """Where they stand."""
+
+    def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the attributes of N classes [N, A]; a class without any raises `ParleyError`."""
+        if missing := sorted(set(classes).difference(self.codes)):
+            raise ParleyError(f"{self.path} has no attributes of {', '.join(missing[:10])}; add a line for each class.")
+        return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
 
 
-def world_attributes() -> Table:
-    """Return the attributes of the bundled world's creatures."""
-    return {one.name: {name: getattr(one, name) for name in ATTRIBUTES} for one in CREATURES}
-
-
-def read_attributes(path: str | Path) -> Table:
+def read_attributes(path: str | Path) -> Attributes:
     """Read a TSV with the column ``class`` and a column an attribute.
 
     Raises
@@ -33,19 +45,32 @@ def read_attributes(path: str | Path) -> Table:
     findings = Findings()
     if len(names) < 2:
         findings.add(f"{path} has {len(names)} columns besides class; name two attributes at least.")
-    table: Table = {}
+    seen: set[str] = set()
     for row in rows:
-        if row["class"] in table:
+        if row["class"] in seen:
             findings.add(f"{path} has the class {row['class']} twice; leave one of the lines out.")
         if empty := [name for name in names if not row[name].strip()]:
             findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
-        table[row["class"]] = {name: row[name].strip() for name in names}
+        seen.add(row["class"])
     findings.raise_if_any()
-    return table
+    return _coded(names, {row["class"]: [row[name].strip() for name in names] for row in rows}, str(path))
+
+
+def world_attributes() -> Attributes:
+    """Return the attributes of the bundled world's creatures."""
+    return _coded(list(ATTRIBUTES), {one.name: list(one.combination) for one in CREATURES}, "The bundled world")
+
+
+def _coded(names: list[str], table: dict[str, list[str]], path: str) -> Attributes:
+    values = [sorted(set(column)) for column in zip(*table.values(), strict=True)]
+    codes = {
+        name: [known.index(value) for value, known in zip(row, values, strict=True)] for name, row in table.items()
+    }
+    return Attributes(names, values, codes, path)
 
 
 def write_attributes(given: str | Path | None, classes: Sequence[str], out: str | Path) -> None:
-    """Write the attributes of an experiment's classes, in their order.
+    """Write the attributes of an experiment's classes, in their order; a class without any raises `ParleyError`.
 
     Parameters
     ----------
@@ -55,37 +80,10 @@ def write_attributes(given: str | Path | None, classes: Sequence[str], out: str 
         Names of all classes.
     out
         The TSV.
-
-    Raises
-    ------
-    ParleyError
-        When a class has none.
     """
-    table = world_attributes() if given is None else read_attributes(given)
-    if missing := [name for name in classes if name not in table]:
-        raise ParleyError(
-            f"{given or 'The bundled world'} has no attributes of {', '.join(missing[:10])}; add a line for each "
-            "class, or set evaluation.attributes to null."
-        )
-    names = list(next(iter(table.values())))
-    write_table(out, ["class", *names], [[name, *table[name].values()] for name in classes])
-
-
-def attribute_codes(
-    table: Mapping[str, Mapping[str, str]], labels: Sequence[str], path: str | Path
-) -> NDArray[np.int64]:
-    """Return each class's values as whole numbers, attribute by attribute [K, A].
-
-    Parameters
-    ----------
-    table
-        From `read_attributes`.
-    labels
-        Names of the K classes.
-    path
-        Where the table is from, for the error where a class is not in it.
-    """
-    if missing := [label for label in labels if label not in table]:
-        raise ParleyError(f"{path} has no attributes of {', '.join(missing[:10])}; make it again.")
-    values = np.array([list(table[label].values()) for label in labels])
-    return np.stack([np.unique(column, return_inverse=True)[1] for column in values.T], axis=1).astype(np.int64)
+    known = world_attributes() if given is None else read_attributes(given)
+    rows = [
+        [name, *(texts[code] for texts, code in zip(known.values, codes, strict=True))]
+        for name, codes in zip(classes, known.of(classes).tolist(), strict=True)
+    ]
+    write_table(out, ["class", *known.names], rows)

@@ -138,11 +138,23 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two runs are called {name!r}; give each its own name."
     yield from contradictions(config["claims"], names)
+    yield from _table_complaints(config["tables"], names)
     features = config["features"]
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
         yield "Config: features.preprocessing is custom, so features.custom.size must be given."
     if source["kind"] != "features" and not config["classes"]:
         yield "Config: classes must name the class set, a TSV; only ready-made features do without."
+
+
+def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
+    """Find tables of one name, and runs that a table shows and nobody trains."""
+    names = [table["name"] for table in tables]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Config: two tables are called {name!r}; give each its own name."
+    for table in tables:
+        if strays := [run for run in table["runs"] if run not in runs]:
+            known = ", ".join(runs)
+            yield f"Config: the table {table['name']} shows the runs {', '.join(strays)}; the runs are {known}."
 
 
 def check_ks(evaluation: Config, classes: Mapping[str, int]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.attributes import attribute_codes, read_attributes
+from parley.attributes import read_attributes
 from parley.candidates import ALONE, UNSEEN_PARTS
 from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
@@ -77,7 +77,7 @@ def _meanings(said: Conversations, path: str | Path, vectors: NDArray[np.float32
         )
     codes = None
     if known.attributes is not None:
-        codes = attribute_codes(read_attributes(known.attributes), said.labels, known.attributes)
+        codes = read_attributes(known.attributes).of(said.labels)
     part = said.part.removesuffix(ALONE)
     features = None
     if known.parts is not None:

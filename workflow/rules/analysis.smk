@@ -35,7 +35,7 @@ rule measure_language:
         descriptions=result("descriptions.csv"),
         words=result("words.hdf5"),
         parts=part_files(),
-        attributes=result("attributes.tsv") if HAS_ATTRIBUTES else [],
+        attributes=class_attributes(),
     output:
         language=run_file("language.json"),
     log:

@@ -107,6 +107,16 @@ def realised_classes():
     return result("classes.tsv") if DROPS_CLASSES else []
 
 
+def settled_classes():
+    """Path of the class set as it turned out; none where features are given ready-made."""
+    return result("classes.tsv") if FROM_IMAGES else []
+
+
+def class_attributes():
+    """Path of what classes are made of, where that is known."""
+    return result("attributes.tsv") if HAS_ATTRIBUTES else []
+
+
 def checked_ks():
     """The K of accuracy@K that the classes left must allow, where some may be dropped."""
     evaluation = CONFIG["evaluation"]
@@ -264,6 +274,12 @@ def word_vectors_content():
     """Digest of a local file of word vectors; a URL speaks for itself."""
     path = Path(CONFIG["words"]["source"])
     return file_fingerprint(path) if path.is_file() else ""
+
+
+def table_files():
+    """Paths of the tables for a paper."""
+    names = [table["name"] for table in CONFIG["tables"]]
+    return expand(result("tables/{name}.{suffix}"), name=names, suffix=["md", "tex"])
 
 
 def reported_figure(name):

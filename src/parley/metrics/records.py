@@ -109,6 +109,11 @@ def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str
     return {owner: why for owner, why in found.items() if why is not None}
 
 
+def failed_owners(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Return ``run``, ``seed`` and ``why`` of each run and seed of whose files one is a marker."""
+    return [{"run": run, "seed": seed, "why": why} for (run, seed), why in reasons_of_failure(paths).items()]
+
+
 def read_chosen_step(path: str | Path) -> int:
     """Read the training step of the checkpoint that a selection.json chose."""
     selection = _with_keys(path, ("chosen",))

@@ -1,0 +1,170 @@
+"""Conversations as corpora laid out as in the Emergent Language Corpus Collection.
+
+Boldt and Mortensen (2024), "ELCC: the Emergent Language Corpus Collection". There a system has a folder
+``systems/<system>`` with ``metadata.yml`` and the same as ``system.json``, and a folder ``data/<variant>`` a corpus:
+``corpus.jsonl``, a line an episode, all its utterances in one array of integers; ``corpus.structured.jsonl``, the same
+with an array an utterance; ``metadata.json``. Here an experiment is a system, and a run, seed and part a variant. What
+episodes were about, which no corpus of the collection says, stands beside them in ``meanings.jsonl``.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from parley import __version__
+from parley.errors import ParleyError
+from parley.export.tidy import AGENTS
+from parley.files import write_json, write_text
+from parley.metrics.conversations import Conversations, read_conversations
+
+logger = logging.getLogger(__name__)
+ORIGIN = {
+    "source": f"parley {__version__}",
+    "upstream_source": "https://github.com/nyu-dl/MultimodalGame",
+    "paper": "https://arxiv.org/abs/1705.10369",
+}
+SYSTEM = {
+    "game_type": "signalling",
+    "game_subtype": "discrimination",
+    "observation_continuous": True,
+    "observation_type": "image",
+    "seeding_available": True,
+    "multi_step": True,
+    "multi_utterance": True,
+    "more_than_2_agents": False,
+    "symmetric_agents": False,
+}
+"""In the collection's own terms; the values that it asks for are free."""
+Utterances = list[list[int]]
+"""Of one episode: the Sender's, the Receiver's, and so on in turn."""
+
+
+def write_corpora(
+    messages: Iterable[str | Path],
+    descriptions: Mapping[str, str],
+    experiment: str,
+    drawn: bool,
+    failed: Sequence[Mapping[str, Any]],
+    folder: str | Path,
+) -> None:
+    """Write `systems/<experiment>` with a corpus for each file of messages.
+
+    Parameters
+    ----------
+    messages
+        Files of messages. Those of a continuous channel, whose messages are no integers, have no corpus, and the
+        system's metadata names them.
+    descriptions
+        Of each class.
+    experiment
+        Its name.
+    drawn
+        Whether the images are drawn, and not photographs.
+    failed
+        ``run``, ``seed`` and ``why`` of each seed that failed and so has no corpus.
+    folder
+        Where `systems` goes.
+    """
+    system = Path(folder) / "systems" / experiment
+    variants: dict[str, Any] = {}
+    continuous: list[str] = []
+    for path in messages:
+        said = read_conversations(path)
+        name = f"{said.run}.seed-{said.seed}.{said.part}"
+        if not said.binary:
+            logger.warning("%s has no corpus: its messages are numbers and not bits.", name)
+            continuous.append(name)
+            continue
+        episodes = list(utterances_of(said))
+        _write_variant(system / "data" / name, said, episodes, descriptions)
+        variants[name] = _settings(said)
+    about = {
+        "origin": {"name": experiment, **ORIGIN},
+        "system": {**SYSTEM, "data_source": "synthetic" if drawn else "natural", "variants": variants},
+        "parley": {"failed": list(failed), "continuous": continuous},
+    }
+    write_text(system / "metadata.yml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True))
+    write_json(system / "system.json", about)
+
+
+def utterances_of(said: Conversations) -> Iterator[Utterances]:
+    """Yield what was said and heard in each conversation, as bits.
+
+    What an agent would have said after the conversation stopped is left out, and so is the Receiver's last message:
+    it ends the conversation by it, and no Sender reads it.
+    """
+    sender, receiver = said.sender_messages.tolist(), said.receiver_messages.tolist()
+    for row, length in enumerate(said.lengths.tolist()):
+        turns = [turn for t in range(length) for turn in (sender[row][t], receiver[row][t])]
+        yield turns[:-1]
+
+
+def _write_variant(
+    folder: Path, said: Conversations, episodes: Sequence[Utterances], descriptions: Mapping[str, str]
+) -> None:
+    flat = [[bit for utterance in episode for bit in utterance] for episode in episodes]
+    _write_lines(folder / "corpus.jsonl", flat)
+    _write_lines(folder / "corpus.structured.jsonl", episodes)
+    _write_lines(folder / "meanings.jsonl", _meanings(said, episodes, descriptions))
+    utterances = Counter(tuple(utterance) for episode in episodes for utterance in episode)
+    ones = sum(sum(utterance) * times for utterance, times in utterances.items())
+    tokens = sum(map(len, flat))
+    about = {
+        **_settings(said),
+        "lines": len(flat),
+        "unique_lines": len(set(map(tuple, flat))),
+        "utterances": utterances.total(),
+        "unique_utterances": len(utterances),
+        "tokens": tokens,
+        "unique_tokens": len({bit for utterance in utterances for bit in utterance}),
+        "tokens_per_line": tokens / len(flat),
+        "ones": ones / tokens,
+    }
+    write_json(folder / "metadata.json", about)
+
+
+def _settings(said: Conversations) -> dict[str, Any]:
+    return {
+        "run": said.run,
+        "seed": said.seed,
+        "part": said.part,
+        "vocab_size": 2,
+        "message_length": said.sender_messages.shape[-1],
+        "max_exchanges": said.talking.shape[1],
+    }
+
+
+def _meanings(
+    said: Conversations, episodes: Sequence[Utterances], descriptions: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what each conversation was about and came to, with its utterances as texts."""
+    if strays := sorted(set(said.labels).difference(descriptions)):
+        raise ParleyError(
+            f"Run {said.run}, seed {said.seed} was asked for {', '.join(strays[:5])}, which descriptions.csv does not "
+            "describe; make both again."
+        )
+    finite = np.asarray(np.isfinite(said.final_scores).all(axis=-1))
+    best = said.final_scores.argmax(axis=-1)
+    for row, episode in enumerate(episodes):
+        name = said.labels[said.targets[row]]
+        yield {
+            "key": said.keys[row],
+            "class": name,
+            "label_id": said.candidate_ids[said.targets[row]],
+            "description": descriptions[name],
+            "predicted": said.labels[best[row]] if finite[row] else None,
+            "utterances": [
+                {"exchange": turn // 2 + 1, "agent": AGENTS[turn % 2], "message": "".join(map(str, bits))}
+                for turn, bits in enumerate(episode)
+            ],
+        }
+
+
+def _write_lines(path: Path, values: Iterable[Any]) -> None:
+    write_text(path, "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values))

@@ -1,0 +1,65 @@
+"""All conversations of an experiment in one Parquet file, for pandas, polars, R and whatever else reads it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from parley import __version__
+from parley.export.tidy import COLUMNS, Column, tidy_columns
+from parley.files import written_aside
+from parley.metrics.conversations import read_conversations
+
+ROWS = 2**17
+"""Most rows of a row group: what a reader holds at once."""
+_TYPES = {
+    "text": pa.string(),
+    "whole": pa.int64(),
+    "truth": pa.bool_(),
+    "number": pa.float64(),
+    "numbers": pa.list_(pa.float32()),
+}
+
+
+def write_parquet(
+    messages: Iterable[str | Path],
+    groups: Mapping[str, str],
+    experiment: str,
+    failed: Sequence[Mapping[str, Any]],
+    out: str | Path,
+) -> None:
+    """Write the conversations of many files, one file in memory at a time.
+
+    Parameters
+    ----------
+    messages
+        Files of messages, in the order of the rows.
+    groups
+        Group of each class, of those that have one.
+    experiment
+        Its name; stands in the file's metadata.
+    failed
+        ``run``, ``seed`` and ``why`` of each seed that failed and so has no rows; in the file's metadata too.
+    out
+        The file.
+    """
+    about = {"experiment": experiment, "parley": __version__, "failed": json.dumps(list(failed), ensure_ascii=False)}
+    schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in COLUMNS.items()], metadata=about)
+    with written_aside(out) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
+        for path in messages:
+            columns = tidy_columns(read_conversations(path), groups)
+            arrays = [_array(columns[field.name], field.type) for field in schema]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROWS)
+
+
+def _array(column: Column, kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_list(kind):
+        return pa.array(column.cells, type=kind, mask=~column.known)
+    rows, width = column.cells.shape
+    starts = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
+    values = pa.array(np.ascontiguousarray(column.cells).reshape(-1), type=kind.value_type)
+    return pa.ListArray.from_arrays(starts, values, mask=pa.array(~column.known))

@@ -1,0 +1,145 @@
+"""Recorded conversations as the columns of a tidy table: a row a conversation, exchange and agent.
+
+Letters of shapes: N conversations, T exchanges, d bits a message, R = 2NT rows: conversation by conversation,
+exchange by exchange, the Sender before the Receiver.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.metrics.conversations import Conversations
+from parley.metrics.ranking import log_probabilities, target_ranks
+
+AGENTS = ("Sender", "Receiver")
+COLUMNS = {
+    "run": "text",
+    "seed": "whole",
+    "part": "text",
+    "key": "text",
+    "class": "text",
+    "label_id": "whole",
+    "group": "text",
+    "length": "whole",
+    "exchange": "whole",
+    "agent": "text",
+    "talking": "truth",
+    "message": "text",
+    "probabilities": "numbers",
+    "numbers": "numbers",
+    "go_on_probability": "number",
+    "goes_on": "truth",
+    "predicted": "text",
+    "predicted_probability": "number",
+    "rank": "number",
+    "target_probability": "number",
+}
+"""Every column and what it holds; `numbers` are a list of them a row. docs/outputs.md says what each is."""
+
+
+class Column(NamedTuple):
+    """A column of R rows."""
+
+    cells: NDArray[Any]
+    """[R], or of lists [R, d]."""
+    known: NDArray[np.bool_]
+    """Which rows have a value [R]."""
+
+
+def tidy_columns(said: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
+    """Return the columns of one file of conversations, in the order of `COLUMNS`.
+
+    Parameters
+    ----------
+    said
+        The conversations.
+    groups
+        Group of each class, of those that have one.
+    """
+    count, steps = said.talking.shape
+    names = np.array(said.labels)[said.targets]
+    group = np.array([groups.get(name, "") for name in names.tolist()])
+    by_conversation = {
+        "run": np.full(count, said.run),
+        "seed": np.full(count, said.seed),
+        "part": np.full(count, said.part),
+        "key": np.array(said.keys),
+        "class": names,
+        "label_id": np.array(said.candidate_ids)[said.targets],
+        "group": group,
+        "length": said.lengths,
+    }
+    found = {name: _column(np.repeat(values, 2 * steps)) for name, values in by_conversation.items()}
+    found["group"] = Column(found["group"].cells, np.repeat(group != "", 2 * steps))
+    found["exchange"] = _column(np.tile(np.repeat(np.arange(1, steps + 1), 2), count))
+    found["agent"] = _column(np.tile(np.array(AGENTS), count * steps))
+    found["talking"] = _column(np.repeat(said.talking.reshape(-1), 2))
+    found |= _said(said) | _answered(said)
+    return {name: found[name] for name in COLUMNS}
+
+
+def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
+    """Write messages of bits [..., d] as texts such as 0110 [...]."""
+    digits = np.ascontiguousarray(bits.astype(np.uint8) + ord("0"))
+    return np.asarray(digits.view(f"S{bits.shape[-1]}")[..., 0].astype(np.str_))
+
+
+def _said(said: Conversations) -> dict[str, Column]:
+    """Return what was sent: bits and their probabilities, or the numbers of a continuous channel."""
+    values = _in_turn(said.sender_values, said.receiver_values)
+    rows = len(values)
+    if said.binary:
+        bits = bit_strings(_in_turn(said.sender_messages, said.receiver_messages))
+        return {
+            "message": _column(bits),
+            "probabilities": _column(values),
+            "numbers": _nothing(values[:, :0], rows),
+        }
+    return {
+        "message": _nothing(np.array([""]), rows),
+        "probabilities": _nothing(values[:, :0], rows),
+        "numbers": _column(values),
+    }
+
+
+def _in_turn(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
+    """Bring the agents' messages [N, T, d] into the order of rows [R, d]."""
+    return np.stack([sender, receiver], axis=2).reshape(-1, sender.shape[-1])
+
+
+def _answered(said: Conversations) -> dict[str, Column]:
+    """Return what the Receiver held of the candidates after each exchange, in its own rows alone."""
+    sound = np.asarray(np.isfinite(said.scores).all(axis=-1))
+    # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
+    scores = np.where(sound[..., None], said.scores, 0)
+    targets = np.broadcast_to(said.targets[:, None], sound.shape)
+    best = scores.argmax(axis=-1)
+    probabilities = np.exp(log_probabilities(scores))
+
+    def taken(places: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.take_along_axis(probabilities, places[..., None], axis=-1)[..., 0])
+
+    everywhere = np.ones_like(sound)
+    return {
+        "go_on_probability": _of_receiver(said.go_on_probabilities, everywhere),
+        "goes_on": _of_receiver(said.go_on, everywhere),
+        "predicted": _of_receiver(np.array(said.labels)[best], sound),
+        "predicted_probability": _of_receiver(taken(best), sound),
+        "rank": _of_receiver(target_ranks(scores, targets), sound),
+        "target_probability": _of_receiver(taken(targets), sound),
+    }
+
+
+def _of_receiver(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
+    """Put values [N, T] into the Receiver's rows."""
+    return Column(np.repeat(values.reshape(-1), 2), np.stack([np.zeros_like(known), known], axis=-1).reshape(-1))
+
+
+def _column(values: NDArray[Any]) -> Column:
+    return Column(values, np.ones(len(values), dtype=bool))
+
+
+def _nothing(like: NDArray[Any], rows: int) -> Column:
+    return Column(np.repeat(like[:1], rows, axis=0), np.zeros(rows, dtype=bool))

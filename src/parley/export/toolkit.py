@@ -1,0 +1,67 @@
+"""Messages and what they are about as the arrays that emlangkit's `Language` takes: a file a run, seed and part."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.attributes import Attributes, read_attributes
+from parley.files import written_aside
+from parley.metrics.conversations import Conversations, read_conversations
+
+
+def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path | None, folder: str | Path) -> None:
+    """Write `<run>-<seed>-<part>.npz` for each file of messages.
+
+    Parameters
+    ----------
+    messages
+        Files of messages.
+    attributes
+        A TSV of the classes' attributes, where there is one.
+    folder
+        Where the files go.
+    """
+    known = read_attributes(attributes) if attributes else None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for path in messages:
+        said = read_conversations(path)
+        out = Path(folder) / f"{said.run}-{said.seed}-{said.part}.npz"
+        # As a stream: to a path, numpy would add its own suffix.
+        with written_aside(out) as aside, aside.open("wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays_of(said, known))
+
+
+def arrays_of(said: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one file.
+
+    Parameters
+    ----------
+    said
+        The conversations.
+    attributes
+        Of the classes, where there are some.
+
+    Returns
+    -------
+    dict
+        ``messages`` [N, d], each conversation's last of the Sender; ``observations`` [N, A], attributes as whole
+        numbers, or without any the label id alone [N, 1]; ``names`` [A] of their columns; ``values_<name>``, what the
+        numbers of a column stand for; ``keys``, ``classes`` and ``label_ids`` [N].
+    """
+    classes = [said.labels[column] for column in said.targets.tolist()]
+    ids = np.array(said.candidate_ids, dtype=np.int64)[said.targets]
+    observed = ids[:, None] if attributes is None else attributes.of(classes)
+    names = ["label_id"] if attributes is None else attributes.names
+    values = {} if attributes is None else dict(zip(attributes.names, attributes.values, strict=True))
+    return {
+        "messages": said.at_stop(said.sender_messages),
+        "observations": observed,
+        "names": np.array(names),
+        "keys": np.array(said.keys),
+        "classes": np.array(classes),
+        "label_ids": ids,
+        **{f"values_{name}": np.array(texts) for name, texts in values.items()},
+    }

@@ -1,0 +1,122 @@
+"""Arrays for emlangkit, and emlangkit's measures of them against this project's."""
+
+import warnings
+
+import made_languages
+import numpy as np
+import pytest
+from made_runs import Talk, write_messages
+
+from parley.errors import ParleyError
+from parley.export.toolkit import write_toolkit_files
+from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
+from parley.metrics.information import codes, entropy_bits, mutual_information_bits
+from parley.metrics.topographic import topographic_similarity
+
+emlangkit = pytest.importorskip("emlangkit", reason="emlangkit is in the extra `test`: uv sync --extra test")
+CLASSES = 16
+LABELS = [f"class {label}" for label in range(CLASSES)]
+LANGUAGES = {
+    "compositional": made_languages.compositional(),
+    "holistic": made_languages.holistic(),
+    "random": made_languages.random(width=7),
+}
+
+
+def exported(folder, language, attributes=True):
+    """What is read back of the file of a language that is said in one exchange."""
+    talks = [
+        Talk(f"k{row}", int(label), [[0.0] * CLASSES], 1, sender=[list(message)])
+        for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
+    ]
+    path = write_messages(folder / "m.hdf5", talks, LABELS, run="a", seed=1, bits=language.messages.shape[1])
+    table = None
+    if attributes:
+        table = folder / "attributes.tsv"
+        rows = [f"class {label}\t{'wxyz'[label // 4]}\t{'wxyz'[label % 4]}\n" for label in range(CLASSES)]
+        table.write_text("class\tcolour\tshape\n" + "".join(rows))
+    write_toolkit_files([path], table, folder / "out")
+    with np.load(folder / "out/a-1-test.npz") as file:
+        return dict(file)
+
+
+def one_hot(observations):
+    """Attributes of which half the squared distance is the number that differ, as Hamming's."""
+    columns = [column[:, None] == np.unique(column) for column in observations.T]
+    return np.concatenate(columns, axis=1).astype(float)
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_measures_agree_with_emlangkit(tmp_path, name):
+    file = exported(tmp_path, LANGUAGES[name])
+    messages, observations = file["messages"], file["observations"]
+    said = emlangkit.Language(messages, observations)
+    close = {"abs": 1e-9, "rel": 0}
+    assert entropy_bits(messages) == pytest.approx(said.language_entropy(), **close)
+    assert entropy_bits(observations) == pytest.approx(said.observation_entropy(), **close)
+    # The plug-in: emlangkit corrects nothing, and of random messages reads what they seem to say.
+    told = mutual_information_bits(messages, codes(observations))
+    assert told == pytest.approx(said.mutual_information(), **close)
+    assert positional_disentanglement(messages, observations) == pytest.approx(said.posdis(), **close)
+    assert bag_of_symbols_disentanglement(messages, observations) == pytest.approx(said.bosdis(), **close)
+    # Language.topsim takes the edit distance, by which 0101 is two steps from 1010 and not four.
+    theirs, _ = emlangkit.metrics.compute_topographic_similarity(messages, observations, message_dist_metric="hamming")
+    assert topographic_similarity(messages, one_hot(observations), "euclidean") == pytest.approx(theirs, **close)
+
+
+def test_of_a_constant_language_nothing_is_said_by_either(tmp_path):
+    file = exported(tmp_path, made_languages.constant())
+    messages, observations = file["messages"], file["observations"]
+    said = emlangkit.Language(messages, observations)
+    assert entropy_bits(messages) == said.language_entropy() == 0
+    assert mutual_information_bits(messages, codes(observations)) == pytest.approx(said.mutual_information(), abs=1e-9)
+    assert positional_disentanglement(messages, observations) is None
+    assert bag_of_symbols_disentanglement(messages, observations) is None
+    assert np.isnan(said.posdis())
+    assert np.isnan(said.bosdis())
+    assert topographic_similarity(messages, one_hot(observations), "euclidean") is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SciPy warns of what is constant.
+        assert np.isnan(said.topsim()[0])
+
+
+def test_attributes_are_numbers_whose_meaning_is_kept(tmp_path):
+    language = made_languages.compositional()
+    file = exported(tmp_path, language)
+    assert file["observations"].tolist() == language.attributes.tolist()
+    assert file["names"].tolist() == ["colour", "shape"]
+    assert file["values_colour"].tolist() == file["values_shape"].tolist() == list("wxyz")
+    assert file["messages"].tolist() == language.messages.tolist()
+    assert file["keys"][:2].tolist() == ["k0", "k1"]
+
+
+def test_without_attributes_the_label_is_what_was_observed(tmp_path):
+    language = made_languages.holistic()
+    file = exported(tmp_path, language, attributes=False)
+    assert file["observations"].tolist() == language.classes[:, None].tolist()
+    assert file["names"].tolist() == ["label_id"]
+    assert file["classes"][0] == "class 0"
+    said = emlangkit.Language(file["messages"], file["observations"])
+    assert said.mutual_information() == pytest.approx(4)
+
+
+def test_the_last_message_counts(tmp_path):
+    talk = Talk("k", 0, [[0.0, 1.0]] * 3, 2, sender=[[0, 0], [0, 1], [1, 1]])
+    path = write_messages(tmp_path / "m.hdf5", [talk], ["cat", "dog"], run="a", seed=1, bits=2)
+    write_toolkit_files([path], None, tmp_path)
+    with np.load(tmp_path / "a-1-test.npz") as file:
+        assert file["messages"].tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("class\tcolour\tshape\ndog\tred\tlong\n", "has no attributes of cat"),
+        ("class\ncat\n", "has 0 columns besides class"),
+    ],
+)
+def test_attributes_that_do_not_fit_are_told(tmp_path, table, told):
+    path = write_messages(tmp_path / "m.hdf5", [Talk("k", 0, [[0.0, 1.0]], 1)], ["cat", "dog"])
+    (tmp_path / "attributes.tsv").write_text(table)
+    with pytest.raises(ParleyError, match=told):
+        write_toolkit_files([path], tmp_path / "attributes.tsv", tmp_path)

@@ -1,0 +1,104 @@
+# Conversations in the formats of other people's tools, and tables for a paper; on request.
+#
+# In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.json}, and of those
+#      experiments that have them, results/<e>/{classes,attributes}.tsv.
+# Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/; results/<e>/tables/<name>.{md,tex}.
+
+
+rule export_parquet:
+    input:
+        messages=all_messages(),
+        classes=settled_classes(),
+    output:
+        table=result("export/messages.parquet"),
+    log:
+        f"{LOGS}/export_parquet.log",
+    benchmark:
+        f"{BENCHMARKS}/export_parquet.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        experiment=LAYOUT.experiment,
+        code=code("export_parquet"),
+    message:
+        "Writing all conversations as one Parquet file"
+    script:
+        "../scripts/export_parquet.py"
+
+
+rule export_corpora:
+    input:
+        messages=all_messages(),
+        descriptions=result("descriptions.csv"),
+    output:
+        elcc=directory(result("export/elcc")),
+    log:
+        f"{LOGS}/export_corpora.log",
+    benchmark:
+        f"{BENCHMARKS}/export_corpora.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        experiment=LAYOUT.experiment,
+        drawn=KIND == "world",
+        code=code("export_corpora"),
+    message:
+        "Writing all conversations as corpora"
+    script:
+        "../scripts/export_corpora.py"
+
+
+rule export_arrays:
+    input:
+        messages=all_messages(),
+        attributes=class_attributes(),
+    output:
+        emlangkit=directory(result("export/emlangkit")),
+    log:
+        f"{LOGS}/export_arrays.log",
+    benchmark:
+        f"{BENCHMARKS}/export_arrays.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("export_arrays"),
+    message:
+        "Writing messages and what they are about as arrays"
+    script:
+        "../scripts/export_arrays.py"
+
+
+if CONFIG["tables"]:
+
+    rule write_tables:
+        input:
+            summary=result("summary.json"),
+        output:
+            tables=table_files(),
+        log:
+            f"{LOGS}/write_tables.log",
+        conda:
+            "../../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=10,
+        params:
+            tables=CONFIG["tables"],
+            code=code("write_tables"),
+        message:
+            "Writing tables for a paper"
+        script:
+            "../scripts/write_tables.py"

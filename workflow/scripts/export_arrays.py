@@ -1,0 +1,11 @@
+"""Write the messages of all runs, and what they are about, as arrays."""
+
+from stage import stage
+
+from parley.export.toolkit import write_toolkit_files
+from parley.failures import came_through
+
+with stage(snakemake):
+    write_toolkit_files(
+        came_through(snakemake.input.messages), snakemake.input.attributes or None, snakemake.output.emlangkit
+    )

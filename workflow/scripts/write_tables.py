@@ -1,0 +1,10 @@
+"""Write tables for a paper."""
+
+from pathlib import Path
+
+from stage import stage
+
+from parley.paper_tables import write_paper_tables
+
+with stage(snakemake):
+    write_paper_tables(snakemake.input.summary, snakemake.params.tables, Path(snakemake.output.tables[0]).parent)
