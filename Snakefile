@@ -20,6 +20,7 @@ include: "workflow/rules/images.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/text.smk"
 include: "workflow/rules/game.smk"
+include: "workflow/rules/probes.smk"
 include: "workflow/rules/analysis.smk"
 
 
@@ -126,6 +127,11 @@ rule language:
 rule comparisons:
     input:
         result("comparisons.csv"),
+
+
+rule interventions:
+    input:
+        result("interventions.csv"),
 
 
 rule report:

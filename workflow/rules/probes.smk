@@ -1,0 +1,56 @@
+# What lies behind an accuracy: which messages cause it.
+#
+# In:  results/<e>/{test,ood}.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/best.pt.
+# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/interventions.csv.
+
+
+rule intervene_run:
+    input:
+        best=run_file("best.pt"),
+        parts=part_files(parts_intervened_on()),
+        descriptions=other_descriptions() or result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        interventions=run_file("interventions.json"),
+    log:
+        f"{LOGS}/intervene_run/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/intervene_run/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=run_memory_mb,
+        runtime=120,
+    params:
+        parts=parts_intervened_on(),
+        ks=both_ks(),
+        about=run_name,
+        code=code("intervene_run"),
+    message:
+        "Playing run {wildcards.run}, seed {wildcards.seed}, with its messages disturbed"
+    script:
+        "../scripts/intervene_run.py"
+
+
+rule summarise_interventions:
+    input:
+        interventions=every_run("interventions.json"),
+    output:
+        table=result("interventions.csv"),
+    log:
+        f"{LOGS}/summarise_interventions.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("summarise_interventions"),
+    message:
+        "Bringing the interventions of all runs together"
+    script:
+        "../scripts/summarise_interventions.py"
