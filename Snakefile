@@ -129,6 +129,11 @@ rule comparisons:
         result("comparisons.csv"),
 
 
+rule difficulty:
+    input:
+        result("difficulty.csv"),
+
+
 rule interventions:
     input:
         result("interventions.csv"),

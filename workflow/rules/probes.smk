@@ -1,7 +1,34 @@
-# What lies behind an accuracy: which messages cause it.
+# What lies behind an accuracy: how hard the classes are to tell apart, and which messages cause it.
 #
-# In:  results/<e>/{test,ood}.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/best.pt.
-# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/interventions.csv.
+# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/best.pt.
+# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/: difficulty.csv, difficulty.json, interventions.csv.
+
+
+rule measure_difficulty:
+    input:
+        parts=part_files(parts_of_seen_classes()),
+        descriptions=result("descriptions.csv"),
+    output:
+        table=result("difficulty.csv"),
+        overall=result("difficulty.json"),
+    log:
+        f"{LOGS}/measure_difficulty.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_difficulty.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        parts=parts_of_seen_classes(),
+        layer="pooled",
+        code=code("measure_difficulty"),
+    message:
+        "Measuring how hard the classes are to tell apart"
+    script:
+        "../scripts/measure_difficulty.py"
 
 
 rule intervene_run:
