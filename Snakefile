@@ -139,6 +139,11 @@ rule interventions:
         result("interventions.csv"),
 
 
+rule agreement:
+    input:
+        result("agreement.csv"),
+
+
 rule report:
     input:
         result("report.html"),

@@ -1,7 +1,9 @@
-# What lies behind an accuracy: how hard the classes are to tell apart, and which messages cause it.
+# What lies behind an accuracy: how hard the classes are to tell apart, which messages cause it, whether seeds agree.
 #
-# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/best.pt.
-# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/: difficulty.csv, difficulty.json, interventions.csv.
+# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/: best.pt, messages.hdf5,
+#      messages.<part>.hdf5.
+# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/: difficulty.csv, difficulty.json, interventions.csv,
+#      agreement.csv.
 
 
 rule measure_difficulty:
@@ -81,3 +83,28 @@ rule summarise_interventions:
         "Bringing the interventions of all runs together"
     script:
         "../scripts/summarise_interventions.py"
+
+
+rule measure_agreement:
+    input:
+        messages=all_messages(),
+    output:
+        table=result("agreement.csv"),
+    log:
+        f"{LOGS}/measure_agreement.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_agreement.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        runs=RUNS,
+        seed=CONFIG["seed"],
+        code=code("measure_agreement"),
+    message:
+        "Comparing the seeds of each run with each other"
+    script:
+        "../scripts/measure_agreement.py"
