@@ -78,3 +78,15 @@ def test_the_messages_of_every_channel_are_disturbed(project):
             if (row["intervention"], row["metric"]) in (("none", "accuracy@1"), ("none", "length")):
                 assert float(row["mean"]) == evaluation["parts"][row["part"]][row["metric"]]
     assert project.planned(config, "interventions") == set()
+
+
+def test_the_classes_are_told_apart_without_messages(project):
+    config = project.folder / "channels.yaml"
+    project.snakemake("--cores", "2", "difficulty", config=config)
+    with (project.folder / "results/channels/difficulty.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(row["part"], row["n"]) for row in rows} == {("train", "6"), ("dev", "2"), ("test", "2")}
+    assert len(rows) == 3 * 4  # the unseen classes have no row
+    overall = json.loads((project.folder / "results/channels/difficulty.json").read_text())
+    assert overall["parts"]["train"]["accuracy"] > 0.9
+    assert project.planned(config, "difficulty") == set()
