@@ -20,6 +20,7 @@ include: "workflow/rules/images.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/text.smk"
 include: "workflow/rules/game.smk"
+include: "workflow/rules/probes.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/export.smk"
@@ -118,6 +119,18 @@ rule metrics:
     input:
         result("summary.csv"),
         result("summary.json"),
+        result("language.csv"),
+        result("exchanges.csv"),
+        result("comparisons.csv"),
+        result("difficulty.csv"),
+        result("interventions.csv"),
+        result("agreement.csv"),
+
+
+rule summary:
+    input:
+        result("summary.csv"),
+        result("summary.json"),
 
 
 rule language:
@@ -129,6 +142,21 @@ rule language:
 rule comparisons:
     input:
         result("comparisons.csv"),
+
+
+rule difficulty:
+    input:
+        result("difficulty.csv"),
+
+
+rule interventions:
+    input:
+        result("interventions.csv"),
+
+
+rule agreement:
+    input:
+        result("agreement.csv"),
 
 
 rule claims:

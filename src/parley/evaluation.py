@@ -10,7 +10,7 @@ from parley.candidates import ALONE
 from parley.game.agents import Agents
 from parley.game.conversation import exchange
 from parley.game.draws import permutation, uniforms
-from parley.game.line import flips_needed
+from parley.game.line import Interference, flips_needed
 from parley.game.payloads import Descriptions, Dialogue, Draws, Images
 from parley.game.settings import GameSettings
 from parley.metrics.hamming import mean_change
@@ -71,8 +71,21 @@ class Takes(Protocol):
         """Return the images of the given rows, float32."""
 
 
+class Disturbs(Protocol):
+    """Something that befalls messages besides what the settings say."""
+
+    def of_rows(self, rows: Tensor) -> Interference:
+        """Return what befalls the dialogues about the images of the given rows."""
+
+
 def play(
-    agents: Agents, images: Takes, places: Tensor, descriptions: Descriptions, game: GameSettings, batch_size: int
+    agents: Agents,
+    images: Takes,
+    places: Tensor,
+    descriptions: Descriptions,
+    game: GameSettings,
+    batch_size: int,
+    disturbance: Disturbs | None = None,
 ) -> Played:
     """Let the agents of one seed talk about every image, with rounded bits and all T exchanges.
 
@@ -90,17 +103,26 @@ def play(
         Settings.
     batch_size
         Images at once; the result does not depend on it, but where messages are shuffled.
+    disturbance
+        What befalls messages besides.
     """
-    return play_all(agents, images, places, descriptions, game, batch_size)[0]
+    return play_all(agents, images, places, descriptions, game, batch_size, disturbance)[0]
 
 
 def play_all(
-    agents: Agents, images: Takes, places: Tensor, descriptions: Descriptions, game: GameSettings, batch_size: int
+    agents: Agents,
+    images: Takes,
+    places: Tensor,
+    descriptions: Descriptions,
+    game: GameSettings,
+    batch_size: int,
+    disturbance: Disturbs | None = None,
 ) -> list[Played]:
     """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
     order, pieces = [], []
     for batch in batches(agents, images, len(places), game, batch_size):
-        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, sampled=False)
+        befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
+        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
         pieces.append(Dialogue(*(field.cpu() for field in said)))
         order.append(batch.rows)
     back = torch.cat(order).argsort()

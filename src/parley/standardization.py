@@ -75,8 +75,11 @@ def fit(images: Images | Maps, mode: str) -> Standardizer:
 
 
 def _fit_scale(values: Tensor, mode: str) -> Scale:
-    if mode == "none":
-        return _no_scale(values.shape[-1])
+    return _no_scale(values.shape[-1]) if mode == "none" else scale_of(values)
+
+
+def scale_of(values: Tensor) -> Scale:
+    """Return the mean and standard deviation of each channel, over all else of values ``[..., C]``."""
     rows = values.reshape(-1, values.shape[-1])
     return _scale(rows.mean(0), rows.std(0, correction=0))
 

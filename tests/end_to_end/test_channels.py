@@ -60,3 +60,33 @@ def test_every_two_channels_are_compared(project):
     of_test = [row for row in rows if (row["part"], row["metric"]) == ("test", "accuracy@1")]
     assert [(row["first"], row["second"]) for row in of_test] == list(combinations(CHANNELS, 2))
     assert {(row["n_seeds"], row["t_p"]) for row in rows} == {("1", "")}  # one seed tells nothing
+
+
+def test_the_messages_of_every_channel_are_disturbed(project):
+    config = project.folder / "channels.yaml"
+    project.snakemake("--cores", "2", "interventions", config=config)
+    results = project.folder / "results/channels"
+    with (results / "interventions.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["part"] for row in rows} == {"test", "ood"}
+    for channel in CHANNELS:
+        own = [row for row in rows if row["run"] == channel]
+        flips = {row["intervention"] for row in own if row["intervention"].startswith("flipped")}
+        assert bool(flips) != channel.startswith("continuous")
+        evaluation = json.loads((results / "runs" / channel / "1/evaluation.json").read_text())
+        for row in own:
+            if (row["intervention"], row["metric"]) in (("none", "accuracy@1"), ("none", "length")):
+                assert float(row["mean"]) == evaluation["parts"][row["part"]][row["metric"]]
+    assert project.planned(config, "interventions") == set()
+
+
+def test_the_classes_are_told_apart_without_messages(project):
+    config = project.folder / "channels.yaml"
+    project.snakemake("--cores", "2", "difficulty", config=config)
+    with (project.folder / "results/channels/difficulty.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(row["part"], row["n"]) for row in rows} == {("train", "6"), ("dev", "2"), ("test", "2")}
+    assert len(rows) == 3 * 4  # the unseen classes have no row
+    overall = json.loads((project.folder / "results/channels/difficulty.json").read_text())
+    assert overall["parts"]["train"]["accuracy"] > 0.9
+    assert project.planned(config, "difficulty") == set()

@@ -1,5 +1,6 @@
 """A run that diverges is counted and shown, and the rest of the experiment is as it would be."""
 
+import csv
 import json
 
 import pytest
@@ -50,3 +51,13 @@ def test_each_file_of_the_run_that_failed_says_so(results):
     for name in beside - {"config.json", "metrics.jsonl", "checkpoints"}:
         assert failure_in(of_seed / name) == log[-1]["why"], name
         assert failure_in(results / "runs/fine/1" / name) is None, name
+
+
+def test_probes_pass_over_the_run_that_failed(project, results):
+    config = project.folder / "half.yaml"
+    project.snakemake("--cores", "2", "interventions", "agreement", config=config)
+    for name in ("interventions", "agreement"):
+        with (results / f"{name}.csv").open(newline="") as stream:
+            assert {(row["run"], row["n_seeds"]) for row in csv.DictReader(stream)} == {("fine", "2")}, name
+    assert failure_in(results / "runs/lost/1/interventions.json") is not None
+    assert project.planned(config, "interventions", "agreement") == set()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from parley.game.conversation import converse, exchange, layout_of, prepare
+from parley.game.line import Interference
 from parley.game.payloads import Draws
 from parley.game.replay import replay
 from parley.game.settings import PRESETS
@@ -127,3 +128,11 @@ def test_padding_of_a_short_description_gets_no_attention(small_game):
     is_word = game.descriptions.is_word[..., None]
     game.descriptions = game.descriptions._replace(words=torch.where(is_word, game.descriptions.words, 1e3))
     torch.testing.assert_close(plain.scores, game.dialogue(sampled=False).scores)
+
+
+def test_interference_is_of_a_batch_that_nobody_leaves(small_game):
+    game = small_game()
+    sender, receiver = game.agents.sender, game.agents.receiver
+    seen, known = prepare(sender, receiver, game.images, game.descriptions)
+    with pytest.raises(ValueError, match="cannot leave it"):
+        next(converse(sender, receiver, seen, known, None, False, True, Interference([[]], [[]])))

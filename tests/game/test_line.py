@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.errors import ParleyError
-from parley.game.line import Corrupt, Flip, Mute, Shuffle, chosen_bits, effects, flipped, heard
+from parley.game.line import Corrupt, Flip, Mute, Replace, Shuffle, chosen_bits, effects, flipped, heard
 from parley.game.settings import GameSettings
 
 
@@ -52,6 +52,11 @@ def test_corrupted_muted_and_shuffled():
     assert Corrupt(torch.tensor([1.0, 0.0])).befall(message, None).tolist() == [[[0, 1], [1, 1], [1, 0]]]
     assert Mute().befall(message, None).sum() == 0
     assert Shuffle().befall(message, None).tolist() == [[[0, 0], [1, 1], [0, 1]]]
+
+
+def test_a_message_is_replaced_for_every_seed():
+    given = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    assert Replace(given).befall(torch.zeros(2, 3, 2), None).tolist() == [given.tolist()] * 2
 
 
 def kinds(training, **options):

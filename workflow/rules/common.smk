@@ -146,6 +146,16 @@ def part_files(parts=None):
     return [result(f"{part}.hdf5") for part in parts or LAYOUT.parts]
 
 
+def parts_of_seen_classes():
+    """The parts of classes that are trained on."""
+    return [part for part in LAYOUT.parts if part in ("train", "dev", "test")]
+
+
+def parts_intervened_on():
+    """The parts on which runs are played with their messages disturbed: held out, of seen and of unseen classes."""
+    return [part for part in LAYOUT.parts if part in ("test", "ood")]
+
+
 def question_names():
     """What every run is asked: each part, and unseen classes also alone."""
     unseen = [part for part in LAYOUT.parts if part in ("ood", "transfer")]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from parley.game.channel import Bernoulli, Message, make_channel
-from parley.game.line import effects, heard
+from parley.game.line import Effect, Interference, effects, heard
 from parley.game.memory import Step
 from parley.game.payloads import Descriptions, Dialogue, Draws, Images
 from parley.game.receiver import Known, Reading, Receiver
@@ -54,6 +54,7 @@ def exchange(
     descriptions: Descriptions,
     draws: Draws | None = None,
     sampled: bool = True,
+    interference: Interference | None = None,
 ) -> Dialogue:
     """Let Sender and Receiver talk about a batch of images, all T exchanges, without gradient.
 
@@ -69,6 +70,8 @@ def exchange(
         Random numbers: a bit is 1 where its number lies below its probability. None: bits are rounded.
     sampled
         Whether messages meet what befalls them in training (where there are draws), or in evaluation.
+    interference
+        What befalls them besides.
 
     Returns
     -------
@@ -77,7 +80,8 @@ def exchange(
     """
     with torch.no_grad():
         seen, known = prepare(sender, receiver, images, descriptions)
-        turns = list(converse(sender, receiver, seen, known, draws, training=sampled and draws is not None))
+        training = sampled and draws is not None
+        turns = list(converse(sender, receiver, seen, known, draws, training, interference=interference))
     columns = zip(*(_of_dialogue(turn) for turn in turns), strict=True)
     return Dialogue(*(torch.stack(column, 1) for column in columns))
 
@@ -101,6 +105,7 @@ def converse(
     draws: Draws | None,
     training: bool,
     ended_leave: bool = False,
+    interference: Interference | None = None,
 ) -> Iterator[Turn]:
     """Yield exchange after exchange of a batch of dialogues.
 
@@ -116,8 +121,13 @@ def converse(
         Whether messages meet what befalls them in training, or in evaluation.
     ended_leave
         Whether dialogues that have ended are gone on with, or leave the batch; with the last one all ends.
+    interference
+        What befalls messages besides what the settings say; it is of the whole batch, which nobody may then leave.
     """
+    if ended_leave and interference is not None:
+        raise ValueError("Interference is given row by row of the batch, so dialogues that have ended cannot leave it.")
     floor = _Floor(sender, receiver, seen, known, draws, training)
+    floor.interference = interference
     for t in range(sender.settings.max_exchanges):
         yield floor.exchange(t)
         if sender.settings.adaptive and ended_leave and floor.clear():
@@ -141,15 +151,17 @@ class _Floor:
         self.state = features.new_zeros(seeds, batch, receiver.hidden_size)
         self.active = self.going = features.new_ones(seeds, batch)
         self.incoming: Tensor | None = None
+        self.interference: Interference | None = None
 
     def exchange(self, t: int) -> Turn:
         """Make one exchange."""
         sender, receiver, _bits = self.sender, self.receiver, self.settings.message_bits
         drawn, flips = self._drawn(t)
+        to_receiver, to_sender = self._lines(t)
         look = sender.eye.look(self.seen, self.incoming)
         sender_logits = sender.open(look.view) if self.incoming is None else sender.answer(look.view, self.incoming)
         said = self.channel.say(sender_logits, drawn[0])
-        said = said._replace(value=heard(said.value, self.to_receiver, flips[0]))
+        said = said._replace(value=heard(said.value, to_receiver, flips[0]))
         step = receiver.listen(said.value, self.state)
         go_on_logits = receiver.go_on(step.after)
         reading = receiver.read(self.known, step.after)
@@ -157,7 +169,7 @@ class _Floor:
         gist = receiver.gist(self.known, reading, scores.softmax(-1))
         receiver_logits = receiver.question(gist, step.after)
         asked = self.channel.say(receiver_logits, drawn[1])
-        asked = asked._replace(value=heard(asked.value, self.to_sender, flips[1]))
+        asked = asked._replace(value=heard(asked.value, to_sender, flips[1]))
         go_on, go_on_probs = self._decide(go_on_logits, drawn[2])
         turn = Turn(
             self.rows, self.came_from, self.active, look, sender_logits, said, step, reading, scores, gist,
@@ -168,6 +180,13 @@ class _Floor:
         if self.settings.adaptive:
             self.active = self.active * go_on
         return turn
+
+    def _lines(self, t: int) -> tuple[list[Effect], list[Effect]]:
+        """Return what befalls the messages of an exchange."""
+        if self.interference is None:
+            return self.to_receiver, self.to_sender
+        added_to_receiver, added_to_sender = (lists[t] for lists in self.interference)
+        return [*self.to_receiver, *added_to_receiver], [*self.to_sender, *added_to_sender]
 
     def _drawn(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Return the exchange's random numbers for the dialogues that are gone on with."""

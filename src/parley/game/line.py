@@ -5,6 +5,8 @@ that nothing befalls has an empty one.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,6 +66,26 @@ class Shuffle(Effect):
         return message.roll(1, -2)
 
 
+class Replace(Effect):
+    """Puts a given message in place of what was said."""
+
+    def __init__(self, message: Tensor) -> None:
+        self.message = message
+
+    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
+        """Return the given message, ``[B, d]`` for all seeds or ``[S, B, d]``."""
+        return self.message.to(message).expand_as(message)
+
+
+class Interference(NamedTuple):
+    """What befalls messages besides what the settings say: effects by exchange, T lists each."""
+
+    to_receiver: Sequence[Sequence[Effect]]
+    """Of the Sender's messages."""
+    to_sender: Sequence[Sequence[Effect]]
+    """Of the Receiver's."""
+
+
 def flipped(message: Tensor, mask: Tensor) -> Tensor:
     """Flip the bits where the mask is 1; gradient, where any crosses, goes through with its sign turned."""
     return message + mask - 2 * mask * message
@@ -107,7 +129,7 @@ def effects(settings: GameSettings, training: bool) -> tuple[list[Effect], list[
     return to_receiver, to_sender
 
 
-def heard(message: Tensor, line: list[Effect], drawn: Tensor | None) -> Tensor:
+def heard(message: Tensor, line: Sequence[Effect], drawn: Tensor | None) -> Tensor:
     """Return what is heard of a message after all that befalls it."""
     for effect in line:
         message = effect.befall(message, drawn)

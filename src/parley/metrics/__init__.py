@@ -5,5 +5,6 @@
 `information`, `bits`, `topographic`, `disentanglement` and `context_independence` measure messages as a language,
 `calibration` the decision to stop, `classification` the guesses;
 `analysis` puts the measures of one run together; `pooling` and `intervals` bring the seeds of a run together, and
-`comparison` compares two runs.
+`comparison` compares two runs; `influence` measures what disturbed messages change, and
+`agreement` whether seeds agree.
 """

@@ -102,7 +102,7 @@ def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metri
         Between -1 and 1. None where all pairs of messages, or of meanings, are equally far apart, as in a language
         that always says the same: there is no correlation then.
     """
-    said, meant = _ranks(message_distances(messages)), _ranks(meaning_distances(meanings, metric))
+    said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
     return None if said is None or meant is None else _correlation(said, meant)
 
 
@@ -114,7 +114,7 @@ def mantel(
     metric: Metric = "cosine",
 ) -> Mantel | None:
     """Test topographic similarity; None where there is none. `generator` draws the permutations."""
-    said, meant = _ranks(message_distances(messages)), _ranks(meaning_distances(meanings, metric))
+    said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
     if said is None or meant is None:
         return None
     rho = _correlation(said, meant)
@@ -126,7 +126,7 @@ def mantel(
     return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
-def _ranks(distances: Floats) -> Floats | None:
+def centred_ranks(distances: Floats) -> Floats | None:
     """Rank distances; centred and of length 1, so that a correlation is a product. None where they do not vary."""
     if distances.size == 0 or np.ptp(distances) == 0:
         return None

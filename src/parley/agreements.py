@@ -1,0 +1,161 @@
+"""Do the seeds of a run agree? Every two of them compared on every part: a tidy table."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.errors import ParleyError
+from parley.files import write_csv
+from parley.metrics.agreement import (
+    Floats,
+    cohen_kappa,
+    geometry_correlation,
+    jackknife_interval,
+    message_geometry,
+    pearson,
+    same_fraction,
+)
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.records import owner_of
+from parley.summary import in_order
+
+MOST_IMAGES = 1000
+"""For the likeness of messages more are sampled down to so many, as pairs of them grow with their square."""
+UNITS = {
+    "same_answer": "fraction",
+    "answer_kappa": "Cohen's kappa",
+    "right_kappa": "Cohen's kappa",
+    "length_correlation": "Pearson's r",
+    "message_similarity": "Spearman's rho",
+}
+"""Every measure of two seeds with its unit."""
+COLUMNS = (
+    "run", "part", "metric", "unit", "mean", "sd", "lowest", "highest", "low", "high", "n_seeds", "n_pairs",
+)  # fmt: skip
+"""Of the table; an unknown value is an empty cell."""
+
+
+class Seed(NamedTuple):
+    """What is compared of one seed's conversations about the N images of a part."""
+
+    answers: NDArray[np.int64]
+    """``[N]``: column of the class named; of equal scores the first."""
+    right: NDArray[np.bool_]
+    """``[N]``: whether it is the true one."""
+    lengths: NDArray[np.int64]
+    """``[N]``, in exchanges."""
+    geometry: Floats | None
+    """Ranks of the distances of the last messages of the sampled images."""
+
+
+def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
+    """Compare every two seeds of each run on every part, and write `agreement.csv`.
+
+    Parameters
+    ----------
+    paths
+        Files of messages, in the folders of their run and seed.
+    runs
+        Names of the runs, in the order of the table.
+    out
+        The table.
+    seed
+        Of the sample.
+    """
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        own = [path for path in paths if owner_of(path)[0] == run]
+        names = dict.fromkeys(Path(path).name for path in own)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name in names:
+            # One part of one run is in memory at a time.
+            said = [read_conversations(path) for path in own if Path(path).name == name]
+            found[said[0].part] = agreements(run, said, seed)
+        rows += [row for part in in_order(found) for row in found[part]]
+    write_csv(out, COLUMNS, rows)
+
+
+def agreements(run: str, conversations: Sequence[Conversations], seed: int = 0) -> list[dict[str, Any]]:
+    """Compare the seeds of a run on one part.
+
+    Parameters
+    ----------
+    run
+        Its name.
+    conversations
+        Of each seed, about the same images. Where numbers are not finite, the run diverged and is left out.
+    seed
+        Of the sample.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row a measure, of `COLUMNS`.
+    """
+    _refuse_other_images(run, conversations)
+    part = conversations[0].part
+    sampled = _sample(len(conversations[0].keys), seed)
+    seeds = [_seed(said, sampled) for said in conversations if said.finite]
+    pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
+    return list(_rows(run, part, pairs, len(seeds)))
+
+
+def _refuse_other_images(run: str, conversations: Sequence[Conversations]) -> None:
+    first = conversations[0]
+    for said in conversations[1:]:
+        if (said.keys, said.candidate_ids) != (first.keys, first.candidate_ids):
+            raise ParleyError(
+                f"Seeds {first.seed} and {said.seed} of run {run} talked about other images or other candidates on "
+                f"{first.part}, and cannot be compared; make their messages again."
+            )
+
+
+def _sample(count: int, seed: int) -> NDArray[np.int64]:
+    """Return the images whose messages are compared, the same for all seeds."""
+    if count <= MOST_IMAGES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, MOST_IMAGES, replace=False))
+
+
+def _seed(said: Conversations, sampled: NDArray[np.int64]) -> Seed:
+    answers = said.final_scores.argmax(-1)
+    geometry = message_geometry(said.final_messages[sampled])
+    return Seed(answers, answers == said.targets, said.lengths, geometry)
+
+
+def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
+    return {
+        "same_answer": same_fraction(one.answers, other.answers),
+        "answer_kappa": cohen_kappa(one.answers, other.answers),
+        "right_kappa": cohen_kappa(one.right, other.right),
+        "length_correlation": pearson(one.lengths, other.lengths),
+        "message_similarity": geometry_correlation(one.geometry, other.geometry),
+    }
+
+
+def _rows(
+    run: str, part: str, pairs: dict[tuple[int, int], dict[str, float | None]], seeds: int
+) -> Iterator[dict[str, Any]]:
+    for metric, unit in UNITS.items():
+        found = {pair: measures[metric] for pair, measures in pairs.items()}
+        known = {pair: value for pair, value in found.items() if value is not None}
+        values = list(known.values())
+        low, high = jackknife_interval(known, seeds) or (None, None)
+        yield {
+            "run": run,
+            "part": part,
+            "metric": metric,
+            "unit": unit,
+            "mean": float(np.mean(values)) if values else None,
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "lowest": min(values, default=None),
+            "highest": max(values, default=None),
+            "low": low,
+            "high": high,
+            "n_seeds": seeds,
+            "n_pairs": len(values),
+        }

@@ -1,0 +1,122 @@
+"""A trained run under interventions: played on what was held out, each thing done to its messages by itself."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from parley import evaluation
+from parley.candidates import UNSEEN_PARTS
+from parley.checkpoints import Checkpoint, load_checkpoint
+from parley.evaluation import Played
+from parley.files import write_json
+from parley.game.channel import make_channel
+from parley.game.line import flips_needed
+from parley.interventions import Disturbance, Intervention, interventions
+from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
+from parley.playing import Asked, asked_of
+
+BATCH = 256
+"""Images at once, whatever a run's own batches are: a run is played dozens of times."""
+
+
+def intervene(
+    checkpoint: str | Path,
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    ks: tuple[int, int],
+    about: Mapping[str, Any],
+    out: str | Path,
+) -> None:
+    """Play a run's chosen checkpoint on every part under every intervention and write `interventions.json`.
+
+    Parameters
+    ----------
+    checkpoint
+        ``best.pt``.
+    parts
+        Paths of the parts to play on; of unseen classes, seen ones are candidates too.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    ks
+        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+    about
+        Entries of the file: experiment, run, seed.
+    out
+        The file.
+    """
+    moment = load_checkpoint(checkpoint)
+    found = {
+        question.name: {"n": len(asked.places), "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS])}
+        for question, asked in asked_of(moment, parts, descriptions, words)
+        if question.name == question.part
+    }
+    write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
+
+
+def intervened(moment: Checkpoint, asked: Asked, k: int) -> list[dict[str, Any]]:
+    """Return what each intervention comes to: its name, its value, and its measures by the names of `UNITS`.
+
+    Parameters
+    ----------
+    moment
+        The run.
+    asked
+        The images and the candidates.
+    k
+        The K of accuracy@K.
+    """
+    asked = asked._replace(part=asked.part._replace(images=moment.standardizer.apply(asked.part.images)))
+    before = _played(moment, asked, None)
+    rows = []
+    for one in interventions(moment.game, before.dialogue, asked.part.targets):
+        after = before if one.disturbance is None else _played(moment, asked, one.disturbance)
+        measures = measured(moment, before, after, one, k)
+        rows.append({"intervention": one.name, "value": one.value, "measures": measures})
+    return rows
+
+
+def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -> Played:
+    """Play a run on images that are on its scale already."""
+    game, size = moment.game, BATCH
+    if game.shuffle != "none" or flips_needed(game, training=False):
+        # Here alone a result depends on the batches, and is to be that of the evaluation.
+        size = moment.training.dev_batch_size
+    return evaluation.play(moment.agents, asked.part.images, asked.places, asked.descriptions, game, size, disturbance)
+
+
+def measured(moment: Checkpoint, before: Played, after: Played, done: Intervention, k: int) -> dict[str, float | None]:
+    """Return the measures that an intervention has; None where no number can be given.
+
+    Parameters
+    ----------
+    moment
+        The run.
+    before, after
+        Undisturbed and disturbed.
+    done
+        What was done.
+    k
+        The K of accuracy@K.
+    """
+    disturbance = done.disturbance
+    of_questions = disturbance is not None and disturbance.speaker == "receiver"
+    names = [name for name in UNITS if disturbance is not None or name in ("accuracy@1", "accuracy@k", "length")]
+    if not of_questions or not make_channel(moment.game.channel).binary:
+        names = [name for name in names if name != "bits_changed"]
+    if not all(torch.isfinite(each).all() for played in (before, after) for each in played.dialogue):
+        return dict.fromkeys(names)
+    first, final = before.dialogue.final_scores.numpy(), after.dialogue.final_scores.numpy()
+    counted = evaluation.score(after, k, evaluation.nominal_batch(moment.game, moment.training.dev_batch_size))
+    found: dict[str, float | None] = {
+        **{name: counted[name] for name in ("accuracy@1", "accuracy@k", "length")},
+        "answers_changed": answers_changed(first, final),
+        "prediction_shift": prediction_shift(first, final),
+    }
+    if disturbance is not None and of_questions:
+        said, heard = before.dialogue.sender_bits.numpy(), after.dialogue.sender_bits.numpy()
+        following = [t + 1 for t in disturbance.exchanges]
+        found["bits_changed"] = bits_changed(said, heard, before.dialogue.active.numpy(), following)
+    return {name: found[name] for name in names}

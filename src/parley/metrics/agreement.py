@@ -1,0 +1,105 @@
+"""Whether two seeds of a run agree: in their answers, in being right, in length, and in what they say of what.
+
+Letters of shapes: N images, d bits of a message, n seeds.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.metrics.intervals import t_interval
+from parley.metrics.topographic import centred_ranks, message_distances
+
+Floats = NDArray[np.float64]
+
+
+def same_fraction(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Return the fraction of images that get the same answer [N]."""
+    return float((first == second).mean())
+
+
+def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
+    """Return the agreement beyond chance: 1 = always, 0 = as often as answers given to random images would.
+
+    Cohen (1960, "A coefficient of agreement for nominal scales"): (p - e) / (1 - e), where p is the fraction of images
+    with the same answer, and e what it would be if the two answered independently, each answer as often as it does.
+
+    Parameters
+    ----------
+    first, second
+        One answer an image [N].
+
+    Returns
+    -------
+    float or None
+        At most 1. None where both always give one and the same answer: chance alone then makes them agree.
+    """
+    answers = np.unique(np.concatenate([first, second]))
+    shares = [(each[:, None] == answers).mean(0) for each in (first, second)]
+    expected = float(shares[0] @ shares[1])
+    # Two that always give one and the same answer; sums of rounded shares may miss 1.
+    return None if len(answers) == 1 else (same_fraction(first, second) - expected) / (1 - expected)
+
+
+def pearson(first: NDArray[Any], second: NDArray[Any]) -> float | None:
+    """Return the correlation of a number an image [N]; None where one of the two does not vary."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
+
+
+def message_geometry(messages: NDArray[Any]) -> Floats | None:
+    """Return the ranks of the distances of all pairs of messages, so that two languages' correlate as a product.
+
+    Representational similarity (Kriegeskorte, Mur and Bandettini, 2008, "Representational similarity analysis -
+    connecting the branches of systems neuroscience"): two seeds give bits other meanings, so their messages cannot be
+    compared, but what lies near what can. The distances are Hamming's.
+
+    Parameters
+    ----------
+    messages
+        One an image, of the same images in the same order for both seeds [N, d].
+
+    Returns
+    -------
+    NDArray or None
+        Centred and of length 1 [N (N - 1) / 2]; None where all pairs are equally far apart.
+    """
+    return centred_ranks(message_distances(messages))
+
+
+def geometry_correlation(first: Floats | None, second: Floats | None) -> float | None:
+    """Return Spearman's correlation of two geometries; None where one of them does not vary."""
+    return None if first is None or second is None else float(np.clip(first @ second, -1, 1))
+
+
+def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> tuple[float, float] | None:
+    """Return the 95 % interval of a mean over all pairs of seeds, by leaving out one seed at a time.
+
+    Pairs that share a seed are not independent, seeds are. Tukey (1958, "Bias and confidence in not-quite large
+    samples"): the pseudo-value of a seed is n times the mean less n - 1 times the mean without it, and the
+    pseudo-values are taken for a sample, with Student's t of n - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    values
+        One of each pair of seeds, by their places from 0.
+    seeds
+        How many there are, n.
+
+    Returns
+    -------
+    tuple[float, float] or None
+        Lower and upper end. None with fewer than three seeds, which leave no pair behind, or where a pair is missing.
+    """
+    if seeds < 3 or values.keys() != set(combinations(range(seeds), 2)):
+        return None
+    mean = float(np.mean(list(values.values())))
+    without = [np.mean([value for pair, value in values.items() if seed not in pair]) for seed in range(seeds)]
+    over = t_interval([float(seeds * mean - (seeds - 1) * left) for left in without])
+    assert over.low is not None  # there are three at least
+    assert over.high is not None
+    return over.low, over.high

@@ -1,0 +1,110 @@
+# What lies behind an accuracy: how hard the classes are to tell apart, which messages cause it, whether seeds agree.
+#
+# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/: best.pt, messages.hdf5,
+#      messages.<part>.hdf5.
+# Out: results/<e>/runs/<run>/<seed>/interventions.json; results/<e>/: difficulty.csv, difficulty.json, interventions.csv,
+#      agreement.csv.
+
+
+rule measure_difficulty:
+    input:
+        parts=part_files(parts_of_seen_classes()),
+        descriptions=result("descriptions.csv"),
+    output:
+        table=result("difficulty.csv"),
+        overall=result("difficulty.json"),
+    log:
+        f"{LOGS}/measure_difficulty.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_difficulty.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        parts=parts_of_seen_classes(),
+        layer="pooled",
+        code=code("measure_difficulty"),
+    message:
+        "Measuring how hard the classes are to tell apart"
+    script:
+        "../scripts/measure_difficulty.py"
+
+
+rule intervene_run:
+    input:
+        best=run_file("best.pt"),
+        parts=part_files(parts_intervened_on()),
+        descriptions=other_descriptions() or result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        interventions=run_file("interventions.json"),
+    log:
+        f"{LOGS}/intervene_run/{{run}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/intervene_run/{{run}}-{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=run_memory_mb,
+        runtime=120,
+    params:
+        parts=parts_intervened_on(),
+        ks=both_ks(),
+        about=run_name,
+        code=code("intervene_run"),
+    message:
+        "Playing run {wildcards.run}, seed {wildcards.seed}, with its messages disturbed"
+    script:
+        "../scripts/intervene_run.py"
+
+
+rule summarise_interventions:
+    input:
+        interventions=every_run("interventions.json"),
+    output:
+        table=result("interventions.csv"),
+    log:
+        f"{LOGS}/summarise_interventions.log",
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("summarise_interventions"),
+    message:
+        "Bringing the interventions of all runs together"
+    script:
+        "../scripts/summarise_interventions.py"
+
+
+rule measure_agreement:
+    input:
+        messages=all_messages(),
+    output:
+        table=result("agreement.csv"),
+    log:
+        f"{LOGS}/measure_agreement.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_agreement.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        runs=RUNS,
+        seed=CONFIG["seed"],
+        code=code("measure_agreement"),
+    message:
+        "Comparing the seeds of each run with each other"
+    script:
+        "../scripts/measure_agreement.py"

@@ -1,0 +1,14 @@
+"""Compare every two seeds of each run: whether they answer alike, and whether they speak alike."""
+
+from stage import stage
+
+from parley.agreements import write_agreements
+from parley.failures import came_through
+
+with stage(snakemake):
+    write_agreements(
+        came_through(snakemake.input.messages),
+        snakemake.params.runs,
+        snakemake.output.table,
+        snakemake.params.seed,
+    )

@@ -1,0 +1,13 @@
+"""Bring the interventions of all runs together over their seeds."""
+
+from stage import stage
+
+from parley.failures import came_through
+from parley.intervention_summary import summarise_interventions
+
+with stage(snakemake):
+    summarise_interventions(
+        came_through(snakemake.input.interventions),
+        dict.fromkeys(snakemake.params.runs, len(snakemake.params.seeds)),
+        snakemake.output.table,
+    )
