@@ -11,6 +11,7 @@ from made_runs import Talk, write_messages
 
 from parley.descriptions import Description, write_descriptions
 from parley.errors import ParleyError
+from parley.failures import FailedRunError, write_marker
 from parley.languages import COLUMNS, Known, looks, summarise_languages, write_language
 from parley.metrics import language as measures
 from parley.metrics.language import UNITS
@@ -187,3 +188,9 @@ def test_looks_of_a_map_are_means_over_its_cells(tmp_path):
     found = looks(tmp_path / "test.hdf5", ["k4", "k0"])
     means = values.mean(axis=(2, 3))[:, [0, 2]]
     assert found == pytest.approx(((means - means.mean(0)) / means.std(0))[[4, 0]], abs=1e-5)
+
+
+def test_of_a_run_that_failed_it_is_said_that_it_failed(meanings):
+    write_marker(meanings / "m.hdf5", "The loss is no longer finite.")
+    with pytest.raises(FailedRunError, match="The run failed in training: The loss is no longer finite"):
+        write_language([meanings / "m.hdf5"], known(meanings), (2, 2), meanings / "l.json")

@@ -20,7 +20,13 @@ def results(project):
         "game": {**TINY["game"], "description_attention": True},
         "evaluation": {"k": 1, "keep_attention": True},
     }
-    config = project.write_config("half", **{**TINY, **attending, "runs": [{"name": "fine"}, LOST]})
+    claims = [
+        {"claim": "stops_at_once", "run": "fine"},
+        {"claim": "length_with_difficulty", "run": "fine"},
+        {"claim": "questions_matter", "run": "fine", "part": "ood"},
+        {"claim": "frozen_sender_lags", "run": "lost", "against": "fine"},
+    ]
+    config = project.write_config("half", **{**TINY, **attending, "runs": [{"name": "fine"}, LOST], "claims": claims})
     out = project.snakemake("--cores", "2", config=config)
     assert "is no longer finite at step" in out
     assert project.planned(config) == set()
@@ -53,11 +59,31 @@ def test_each_file_of_the_run_that_failed_says_so(results):
         assert failure_in(results / "runs/fine/1" / name) is None, name
 
 
-def test_probes_pass_over_the_run_that_failed(project, results):
+def test_measures_and_claims_pass_over_the_run_that_failed(project, results):
     config = project.folder / "half.yaml"
-    project.snakemake("--cores", "2", "interventions", "agreement", config=config)
+    project.snakemake("--cores", "2", "metrics", "claims", config=config)
+    assert failure_in(results / "runs/lost/1/interventions.json") is not None
+    assert project.planned(config, "metrics", "claims") == set()
     for name in ("interventions", "agreement"):
         with (results / f"{name}.csv").open(newline="") as stream:
             assert {(row["run"], row["n_seeds"]) for row in csv.DictReader(stream)} == {("fine", "2")}, name
-    assert failure_in(results / "runs/lost/1/interventions.json") is not None
-    assert project.planned(config, "interventions", "agreement") == set()
+    with (results / "exchanges.csv").open(newline="") as stream:
+        assert {row["run"] for row in csv.DictReader(stream)} == {"fine"}
+    with (results / "claims.csv").open(newline="") as stream:
+        found = {row["claim"]: row for row in csv.DictReader(stream)}
+    assert found["frozen_sender_lags"]["seeds_left_out"] == "2"
+    assert found["frozen_sender_lags"]["mean"] == ""
+    assert found["frozen_sender_lags"]["verdict"] == "undecided"
+    # The fraction of one-exchange conversations, from the files of messages.
+    evaluated = [json.loads((results / f"runs/fine/{seed}/evaluation.json").read_text()) for seed in (1, 2)]
+    mean = sum(2 - one["parts"]["test"]["length"] for one in evaluated) / 2  # Of two exchanges at most.
+    assert float(found["stops_at_once"]["mean"]) == pytest.approx(mean)
+    shown = (results / "claims.md").read_text()
+    assert shown.count("**undecided**") + shown.count("**agrees**") + shown.count("**disagrees**") == 4
+    assert "not measurable \\(n = 0, 2 left out\\)" in shown
+
+
+def test_the_report_shows_messages_beside_chance(results):
+    page = (results / "report.html").read_text()
+    assert '<table class="language" data-run="fine">' in page
+    assert 'data-run="lost">' not in page.split("Messages as a language")[1].split("</table>")[0]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.errors import Findings, ParleyError
+from parley.failures import refuse_failed
 from parley.metrics.lengths import exchanges
 
 FIELDS = {
@@ -123,8 +124,9 @@ def read_conversations(path: str | Path) -> Conversations:
     ParleyError
         When the file cannot be read, lacks a table, column or attribute, or holds what no conversation
         can be: exchanges missing or twice, a target that is no candidate, a conversation that goes on
-        after it stopped.
+        after it stopped. `FailedRunError` where it is the marker of a run that failed.
     """
+    refuse_failed(path)
     raw = _read_raw(Path(path))
     findings = Findings()
     labels, ids = _candidates(raw.attributes, findings)
