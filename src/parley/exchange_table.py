@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.files import read_json, write_csv
-from parley.metrics.intervals import t_interval
+from parley.metrics.intervals import over_seeds
 from parley.summary import in_order
 
 COLUMNS = ("run", "part", "exchange", "metric", "unit", "over", "mean", "sd", "low", "high", "n_seeds")
@@ -51,8 +51,8 @@ def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]]) -> Iterato
             columns.setdefault(column, []).append(values)
     for (metric, unit, over), seeds in columns.items():
         for exchange, values in enumerate(zip(*seeds, strict=True), start=1):
-            told = t_interval([value for value in values if value is not None])
-            if told.n:
+            told = over_seeds(values, len(values))
+            if told["n_seeds"]:
                 yield {
                     "run": run,
                     "part": part,
@@ -60,11 +60,7 @@ def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]]) -> Iterato
                     "metric": metric,
                     "unit": unit,
                     "over": over,
-                    "mean": told.mean,
-                    "sd": told.sd,
-                    "low": told.low,
-                    "high": told.high,
-                    "n_seeds": told.n,
+                    **told,
                 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from parley.files import read_json, write_csv
 from parley.metrics.influence import UNITS
-from parley.metrics.intervals import t_interval
+from parley.metrics.intervals import over_seeds
 from parley.summary import in_order
 
 COLUMNS = (
@@ -49,8 +49,6 @@ def _measures(part: Mapping[str, Any]) -> Measures:
 def _rows(run: str, part: str, of_seeds: Sequence[Measures], seeds: int) -> Iterator[dict[str, Any]]:
     for done in of_seeds[0]:
         for metric in of_seeds[0][done]:
-            values = [measures[done][metric] for measures in of_seeds]
-            over = t_interval([value for value in values if value is not None])
             yield {
                 "run": run,
                 "part": part,
@@ -58,10 +56,5 @@ def _rows(run: str, part: str, of_seeds: Sequence[Measures], seeds: int) -> Iter
                 "value": done[1],
                 "metric": metric,
                 "unit": UNITS[metric],
-                "mean": over.mean,
-                "sd": over.sd,
-                "low": over.low,
-                "high": over.high,
-                "n_seeds": over.n,
-                "seeds_failed": seeds - over.n,
+                **over_seeds([measures[done][metric] for measures in of_seeds], seeds),
             }

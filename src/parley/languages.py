@@ -14,7 +14,7 @@ from parley.errors import ParleyError
 from parley.features.storage import layer_shapes, read_features
 from parley.files import read_json, write_csv, write_json
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.intervals import t_interval
+from parley.metrics.intervals import over_seeds
 from parley.metrics.language import EXCHANGE_UNITS, UNITS, Meanings, measure_language
 from parley.summary import in_order
 from parley.wordvectors import description_matrix, read_words
@@ -143,21 +143,14 @@ def summarise_languages(
 def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]], seeds: int) -> list[dict[str, Any]]:
     rows = []
     for metric, unit in UNITS.items():
-        values = [one["measures"][metric] for one in of_seeds if one["measures"][metric] is not None]
         ps = [one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None]
-        over = t_interval(values)
         rows.append(
             {
                 "run": run,
                 "part": part,
                 "metric": metric,
                 "unit": unit,
-                "mean": over.mean,
-                "sd": over.sd,
-                "low": over.low,
-                "high": over.high,
-                "n_seeds": over.n,
-                "seeds_failed": seeds - over.n,
+                **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
                 "null_mean": _mean_of_null(of_seeds, metric, "mean"),
                 "null_high": _mean_of_null(of_seeds, metric, "high"),
                 # The least sure of the seeds: all of them are below this.

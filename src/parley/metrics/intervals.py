@@ -20,6 +20,21 @@ class Interval(NamedTuple):
     n: int
 
 
+def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | int | None]:
+    """Return the columns of a tidy table that tell a mean: ``mean, sd, low, high, n_seeds, seeds_failed``.
+
+    Parameters
+    ----------
+    values
+        One a seed; None where a seed has none.
+    seeds
+        How many there should be; those without a number count as failed.
+    """
+    over = t_interval([value for value in values if value is not None])
+    told: dict[str, float | int | None] = {"mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high}
+    return {**told, "n_seeds": over.n, "seeds_failed": seeds - over.n}
+
+
 def t_interval(values: Sequence[float]) -> Interval:
     """Return mean, sample standard deviation (n - 1) and two-sided 95 % Student t interval of the mean.
 
