@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from parley.claims.entries import contradictions
+from parley.claims.entries import about_each, contradictions
 from parley.errors import Findings, ParleyError
 from parley.game.settings import GameSettings
 from parley.grids import expand, with_grid_keys
@@ -28,7 +28,7 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Check a config, fill in the schema's defaults, and write out grids of runs.
+    """Check a config, fill in the schema's defaults, and write out grids of runs and the claims about each.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     findings.extend(complaints(config, with_grid_keys(schema)))
     findings.raise_if_any()
     config["runs"] = expand(config["runs"])
+    if config["claims"] is None:
+        config["claims"] = about_each(run["name"] for run in config["runs"])
     findings.extend(_contradictions(config))
     findings.raise_if_any()
     return config

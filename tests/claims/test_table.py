@@ -11,7 +11,7 @@ from parley.claims.evidence import Evidence
 from parley.claims.statements import CLAIMS
 from parley.claims.table import COLUMNS, as_markdown, judge_claims, write_claims
 from parley.cli import main
-from parley.config import read_schema
+from parley.config import read_schema, resolve
 from parley.errors import ParleyError
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
@@ -95,3 +95,12 @@ def test_claims_about_no_run_are_refused(wrong, sentence):
 def test_claims_that_fit_are_not():
     fit = [entry("bandwidth_helps", runs=["a", "b"]), entry("words_help", run="a", against="b")]
     assert list(contradictions(fit, ["a", "b"])) == []
+
+
+def test_where_no_claims_are_named_each_run_has_those_about_one():
+    raw = {"experiment": "e", "source": {"kind": "world"}, "classes": "c.tsv", "runs": [{"name": "a"}, {"name": "b"}]}
+    claims = resolve(raw, SCHEMA)["claims"]
+    assert [one["run"] for one in claims if one["claim"] == "stops_at_once"] == ["a", "b"]
+    assert {one["claim"] for one in claims} == {name for name, needed in NEEDED.items() if needed == ("run",)}
+    assert list(contradictions(claims, ["a", "b"])) == []
+    assert resolve({**raw, "claims": []}, SCHEMA)["claims"] == []

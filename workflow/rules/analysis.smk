@@ -31,10 +31,10 @@ rule analyse_run:
 
 rule measure_language:
     input:
-        messages=message_files(),
+        messages=held_out_message_files(),
         descriptions=result("descriptions.csv"),
         words=result("words.hdf5"),
-        parts=part_files(),
+        parts=part_files(held_out_parts()),
         attributes=class_attributes(),
     output:
         language=run_file("language.json"),
@@ -49,7 +49,7 @@ rule measure_language:
         mem_mb=2000,
         runtime=60,
     params:
-        parts=list(LAYOUT.parts),
+        parts=held_out_parts(),
         ks=both_ks(),
         seed=CONFIG["seed"],
         code=code("measure_language"),

@@ -173,6 +173,16 @@ def message_files():
     return files_by_question("messages")
 
 
+def held_out_message_files():
+    """Paths, with wildcards, of one run's conversations about images that it was not trained on."""
+    return [path for path in message_files() if not path.endswith(".train.hdf5")]
+
+
+def held_out_parts():
+    """Parts of images that nothing is trained on."""
+    return [part for part in LAYOUT.parts if part != "train"]
+
+
 def attention_files():
     """Paths, with wildcards, of what one run's agents attended to."""
     return files_by_question("attention")

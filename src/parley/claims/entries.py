@@ -1,6 +1,6 @@
 """A config's claims, checked before any work."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _ONE, _TWO, _SEVERAL = ("run",), ("run", "against"), ("runs",)
@@ -21,6 +21,14 @@ NEEDED = {
     "stops_at_once": _ONE,
 }
 """Which runs each claim names. Here and not beside what they are measured by, which takes a second to import."""
+
+
+def about_each(runs: Iterable[str]) -> list[dict[str, Any]]:
+    """Return every claim that is about one run, of each run, on the test part."""
+    single = [claim for claim, names in NEEDED.items() if names == _ONE]
+    return [
+        {"claim": claim, "part": "test", "run": run, "against": None, "runs": []} for run in runs for claim in single
+    ]
 
 
 def contradictions(entries: Sequence[Mapping[str, Any]], runs: Collection[str]) -> Iterator[str]:
