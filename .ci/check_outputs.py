@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 import yaml
+from pyarrow import parquet
 
 LAYERS = {"avgpool_512": 3, "layer4_2": 5, "fc": 3}
 FIGURES_AT_LEAST = 6
@@ -97,6 +98,39 @@ def check_pages(folder: Path) -> None:
         assert all(path.read_bytes().startswith(start) for path in figures), suffix
 
 
+def check_requested(folder: Path) -> None:
+    """Open what is made on request, and hold it to what the default run must be."""
+    language = _rows(folder / "language.csv", "metric")
+    for metric in ("accuracy@1", "information", "topographic_similarity", "positional_disentanglement"):
+        found = language["test", metric]
+        assert float(found["largest_p"]) < 0.01, found
+        assert float(found["mean"]) > float(found["null_high"]), found
+    done = _rows(folder / "interventions.csv", "intervention", "value", "metric")
+    accuracy = float(_rows(folder / "summary.csv", "metric")["test", "accuracy@1"]["mean"])
+    assert abs(float(done["test", "none", "", "accuracy@1"]["mean"]) - accuracy) < 1e-6
+    assert float(done["test", "all_messages", "", "accuracy@1"]["mean"]) < accuracy / 4
+    difficulty = json.loads((folder / "difficulty.json").read_text())
+    assert difficulty["parts"]["test"]["accuracy"] > accuracy
+    for name in ("exchanges", "agreement"):
+        assert _rows(folder / f"{name}.csv", "metric"), name
+    claims = json.loads((folder / "claims.json").read_text())["rows"]
+    assert {row["n_seeds"] for row in claims} == {5}, claims
+    assert (folder / "claims.md").read_text().count("\n") == 2 + len(claims)
+    assert (folder / "tables/main.tex").read_text().count("\\toprule") == 1
+    messages = parquet.read_metadata(folder / "export/messages.parquet")
+    with h5py.File(folder / "runs/adaptive/1/messages.hdf5") as file:
+        assert messages.num_rows > 5 * len(file["Communication"])
+    assert len(list((folder / "export/emlangkit").glob("*.npz"))) == 5 * 5
+    assert list((folder / "export/elcc").glob("systems/*/data/*/corpus.jsonl"))
+
+
+def _rows(path: Path, *columns: str) -> dict[tuple[str, ...], dict[str, str]]:
+    """Read a tidy table by its part and other columns."""
+    with path.open(newline="") as stream:
+        return {(row["part"], *(row[column] for column in columns)): row for row in csv.DictReader(stream)}
+
+
 if __name__ == "__main__":
-    check(Path(sys.argv[1]))
+    checks = {"": check, "requested": check_requested}
+    checks["".join(sys.argv[2:])](Path(sys.argv[1]))
     sys.stdout.write(f"All outputs of {sys.argv[1]} exist and open.\n")
