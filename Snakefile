@@ -122,7 +122,7 @@ rule metrics:
         result("language.csv"),
         result("exchanges.csv"),
         result("comparisons.csv"),
-        result("difficulty.csv"),
+        result("difficulty.csv") if CLASSIFIER_LAYER else [],
         result("interventions.csv"),
         result("agreement.csv"),
 

@@ -65,8 +65,10 @@ def test_a_compositional_language_says_all_and_keeps_likeness(meanings):
 
 
 def test_a_holistic_language_says_all_and_keeps_no_more_likeness_than_chance(meanings):
-    found = measured(meanings, made_languages.holistic(copies=1))
+    found = measured(meanings, made_languages.holistic())
     assert found["measures"]["information"] == pytest.approx(4)
+    # Messages of one class are alike, which any language of names has; beyond that there is nothing.
+    assert found["measures"]["topographic_similarity"] > 0.2
     assert found["p"]["topographic_similarity"] > 0.05
 
 
@@ -154,7 +156,7 @@ def test_single_bits_of_a_compositional_language_stand_for_single_attributes(mea
     good = measured(meanings, made_languages.compositional(), attributes=path)
     assert good["measures"]["positional_disentanglement"] == pytest.approx(1)
     assert good["p"]["positional_disentanglement"] == pytest.approx(1 / 1001)
-    assert good["null"]["positional_disentanglement"]["high"] < 0.1
+    assert good["null"]["positional_disentanglement"]["high"] < 0.5
     lot = measured(meanings, made_languages.random(), attributes=path)
     assert lot["measures"]["positional_disentanglement"] < 0.1
     assert lot["p"]["positional_disentanglement"] > 0.05

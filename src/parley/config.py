@@ -54,7 +54,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     findings.raise_if_any()
     config["runs"] = expand(config["runs"])
     if config["claims"] is None:
-        config["claims"] = about_each(run["name"] for run in config["runs"])
+        config["claims"] = about_each([run["name"] for run in config["runs"]], classifier_layer(config) is not None)
     findings.extend(_contradictions(config))
     findings.raise_if_any()
     return config
@@ -139,7 +139,8 @@ def _contradictions(config: Config) -> Iterator[str]:
     names = [run["name"] for run in config["runs"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two runs are called {name!r}; give each its own name."
-    yield from contradictions(config["claims"], names)
+    bits = {run["name"]: game.message_bits for run, game in zip(config["runs"], games, strict=True)}
+    yield from contradictions(config["claims"], bits)
     yield from _table_complaints(config["tables"], names)
     features = config["features"]
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
@@ -183,6 +184,13 @@ def check_ks(evaluation: Config, classes: Mapping[str, int]) -> list[str]:
             f"at most {all_candidates}; set it to {all_candidates} or less."
         )
     return found
+
+
+def classifier_layer(config: Config) -> str | None:
+    """Return the layer that a linear classifier looks at: the pooled vector, or the logits; None without either."""
+    if config["source"]["kind"] == "features":
+        return "pooled"  # Of files made elsewhere it is not known what they hold.
+    return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
 
 
 def run_settings(config: Config, run_name: str) -> Config:

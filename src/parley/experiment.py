@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from parley.claims.entries import lacking_parts
 from parley.classes import ImageClass, read_class_set
 from parley.config import Config, check_ks, read_schema, resolve
 from parley.errors import Findings, ParleyError
@@ -61,7 +62,10 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
         findings.extend(error.findings)
     findings.raise_if_any()
     name = Path(config["classes"]).stem if classes else ""
-    return Experiment(config, classes, layout_of(config, classes, name, source_options(config["source"]), features))
+    layout = layout_of(config, classes, name, source_options(config["source"]), features)
+    findings.extend(lacking_parts(config["claims"], layout.parts))
+    findings.raise_if_any()
+    return Experiment(config, classes, layout)
 
 
 def _missing_features(given: Mapping[str, str | None]) -> list[str]:

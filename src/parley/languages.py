@@ -107,7 +107,7 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
     if role is None:
         return None
     found = read_features(path, role)
-    values = found.features.astype(np.float64).reshape(*found.features.shape[:2], -1).mean(axis=2)
+    values = found.features.reshape(*found.features.shape[:2], -1).mean(axis=2, dtype=np.float64)
     sd = values.std(axis=0)
     scaled = (values - values.mean(axis=0))[:, sd > 0] / sd[sd > 0]
     row_of = {key: row for row, key in enumerate(found.keys)}

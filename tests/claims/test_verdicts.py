@@ -44,3 +44,10 @@ def test_opposite_claims_never_both_agree_and_signs_turn_verdicts(values):
     if 0 not in (over.low, over.high):
         assert other == opposite[one]
         assert judge([-value for value in values], BELOW)[1] == other
+
+
+def test_a_null_over_cases_must_agree_too():
+    values = [-0.9, -0.8, -0.85]
+    assert judge(values, BELOW, p=0.049)[1] == "agrees"
+    assert judge(values, BELOW, p=0.05)[1] == "undecided"
+    assert judge(values, ABOVE, p=0.2)[1] == "undecided"

@@ -43,7 +43,7 @@ def test_the_messages_of_every_channel_are_measured_as_languages(project):
     with (project.folder / "results/channels/language.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["run"] for row in rows} == set(CHANNELS)
-    parts = {"train", "dev", "test", "ood", "ood_alone"}
+    parts = {"dev", "test", "ood", "ood_alone"}
     assert {row["part"] for row in rows} == parts
     for row in rows:
         bits_needed = row["metric"] in ("information", "information_corrected", "message_entropy", "dead_bits")

@@ -25,6 +25,7 @@ def results(project):
         {"claim": "length_with_difficulty", "run": "fine"},
         {"claim": "questions_matter", "run": "fine", "part": "ood"},
         {"claim": "frozen_sender_lags", "run": "lost", "against": "fine"},
+        {"claim": "prediction_entropy_change", "run": "lost"},
     ]
     config = project.write_config("half", **{**TINY, **attending, "runs": [{"name": "fine"}, LOST], "claims": claims})
     out = project.snakemake("--cores", "2", config=config)
@@ -72,15 +73,15 @@ def test_measures_and_claims_pass_over_the_run_that_failed(project, results):
     with (results / "claims.csv").open(newline="") as stream:
         found = {row["claim"]: row for row in csv.DictReader(stream)}
     assert found["frozen_sender_lags"]["seeds_left_out"] == "2"
-    assert found["frozen_sender_lags"]["mean"] == ""
+    assert found["frozen_sender_lags"]["mean"] == found["prediction_entropy_change"]["mean"] == ""
     assert found["frozen_sender_lags"]["verdict"] == "undecided"
     # The fraction of one-exchange conversations, from the files of messages.
     evaluated = [json.loads((results / f"runs/fine/{seed}/evaluation.json").read_text()) for seed in (1, 2)]
     mean = sum(2 - one["parts"]["test"]["length"] for one in evaluated) / 2  # Of two exchanges at most.
     assert float(found["stops_at_once"]["mean"]) == pytest.approx(mean)
     shown = (results / "claims.md").read_text()
-    assert shown.count("**undecided**") + shown.count("**agrees**") + shown.count("**disagrees**") == 4
-    assert "not measurable \\(n = 0, 2 left out\\)" in shown
+    assert shown.count("**undecided**") + shown.count("**agrees**") + shown.count("**disagrees**") == 5
+    assert "not measurable \\(0 seeds, 2 left out\\)" in shown
 
 
 def test_the_report_shows_messages_beside_chance(results):

@@ -89,28 +89,38 @@ def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
         assert measure(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)
 
 
-def test_the_null_is_the_measure_with_attributes_in_other_places():
+def test_the_null_is_the_measure_with_classes_in_each_others_places():
     made = languages.random(copies=3, seed=1)
-    found = positional_test(made.messages, made.attributes, 10, np.random.default_rng(2))
-    lots = np.random.default_rng(2)
+    unequal = np.arange(48) % 3 > made.classes % 2  # some classes thrice, some once; class 16 is never talked about
+    messages, classes = made.messages[unequal], made.classes[unequal]
+    table = np.concatenate([languages.things(1), [[3, 3]]])
+    found = positional_test(messages, classes, table, 10, np.random.default_rng(2))
+    assert found.value == pytest.approx(positional_disentanglement(messages, table[classes]))
+    lots, ids = np.random.default_rng(2), np.unique(classes)
     for value in found.null:
-        moved = made.attributes[lots.permutation(len(made.messages))]
-        assert value == pytest.approx(positional_disentanglement(made.messages, moved))
+        moved = dict(zip(ids, table[ids][lots.permutation(len(ids))], strict=True))
+        assert value == pytest.approx(positional_disentanglement(messages, np.array([moved[c] for c in classes])))
 
 
-def test_attributes_told_by_single_bits_are_beyond_the_null_and_those_by_lot_inside():
-    good = languages.compositional()
-    assert positional_test(good.messages, good.attributes, 300, np.random.default_rng(0)).p == 1 / 301
+def test_attributes_told_by_single_bits_are_beyond_the_null():
+    good, table = languages.compositional(), languages.things(1)
+    for test, most in ((positional_test, 1 / 301), (bag_of_symbols_test, 1)):
+        found = test(good.messages, good.classes, table, 300, np.random.default_rng(0))
+        assert found.p <= most
+
+
+@pytest.mark.parametrize("copies", [1, 4, 20])
+def test_a_language_of_names_lies_inside_the_null_however_often_each_is_said(copies):
     ps = []
-    for seed in range(30):
-        made = languages.random(copies=3, seed=seed)
+    for seed in range(25):
+        made = languages.holistic(copies, seed)
         for test in (positional_test, bag_of_symbols_test):
-            ps.append(test(made.messages, made.attributes, 100, np.random.default_rng(seed)).p)
-    assert 15 <= (np.array(ps) < 0.5).sum() <= 45
-    assert (np.array(ps) < 0.02).sum() <= 5
+            ps.append(test(made.messages, made.classes, languages.things(1), 100, np.random.default_rng(seed)).p)
+    assert 12 <= (np.array(ps) < 0.5).sum() <= 38
+    assert (np.array(ps) < 0.05).sum() <= 7
 
 
 def test_where_nothing_is_said_there_is_no_test():
     made = languages.constant()
-    assert positional_test(made.messages, made.attributes, 10, np.random.default_rng(0)) is None
-    assert bag_of_symbols_test(made.messages, made.attributes, 10, np.random.default_rng(0)) is None
+    for test in (positional_test, bag_of_symbols_test):
+        assert test(made.messages, made.classes, languages.things(1), 10, np.random.default_rng(0)) is None

@@ -12,7 +12,13 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from parley.metrics import topographic
-from parley.metrics.topographic import mantel, meaning_distances, message_distances, topographic_similarity
+from parley.metrics.topographic import (
+    mantel,
+    mantel_of_classes,
+    meaning_distances,
+    message_distances,
+    topographic_similarity,
+)
 
 
 def one_hot(attributes):
@@ -158,3 +164,37 @@ def test_blocks_of_rows_do_not_matter(monkeypatch):
     whole = mantel(messages, meanings, 5, np.random.default_rng(0)).null
     monkeypatch.setattr(topographic, "ROWS", 3)
     assert mantel(messages, meanings, 5, np.random.default_rng(0)).null == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [[4] * 6, [1, 5, 3, 7, 2]])
+def test_of_classes_it_is_the_same_measure_with_meanings_in_other_places(sizes):
+    draw = np.random.default_rng(0)
+    classes = draw.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    meanings = draw.normal(size=(len(sizes) + 1, 5)).round(1)  # of the last, nobody talks
+    messages = draw.integers(0, 2, (len(classes), 6))
+    found = mantel_of_classes(messages, classes, meanings, 10, np.random.default_rng(1))
+    assert found.rho == pytest.approx(topographic_similarity(messages, meanings[classes]))
+    lots = np.random.default_rng(1)
+    for value in found.null:
+        moved = meanings[lots.permutation(len(sizes))][classes]
+        assert value == pytest.approx(topographic_similarity(messages, moved), abs=1e-6)
+
+
+@pytest.mark.parametrize("copies", [1, 4, 20])
+def test_a_language_of_names_lies_inside_the_null_of_classes_and_a_compositional_one_beyond(copies):
+    meanings = np.concatenate([np.eye(4)[column] for column in languages.things(1).T], axis=1)
+    ps = []
+    for seed in range(40):
+        made = languages.holistic(copies, seed)
+        ps.append(mantel_of_classes(made.messages, made.classes, meanings, 100, np.random.default_rng(seed)).p)
+    assert 10 <= (np.array(ps) < 0.5).sum() <= 30
+    assert (np.array(ps) < 0.05).sum() <= 6
+    good = languages.compositional(copies)
+    assert mantel_of_classes(good.messages, good.classes, meanings, 500, np.random.default_rng(0)).p == 1 / 501
+
+
+def test_of_classes_that_mean_the_same_or_one_message_there_is_none():
+    made, draw = languages.compositional(), np.random.default_rng(0)
+    assert mantel_of_classes(made.messages, made.classes, np.ones((16, 3)), 5, draw) is None
+    assert mantel_of_classes(np.ones((64, 4)), made.classes, np.eye(16), 5, draw) is None
+    assert mantel_of_classes(made.messages, np.zeros(64, int), np.eye(16), 5, draw) is None

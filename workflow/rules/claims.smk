@@ -7,10 +7,14 @@
 
 rule judge_claims:
     input:
-        evaluations=every_run("evaluation.json"),
-        interventions=every_run("interventions.json"),
-        messages=all_messages(),
-        difficulty=result("difficulty.csv"),
+        evaluations=expand(
+            run_file("evaluation.json"), run=evaluated_runs(CLAIMED), seed=SEEDS
+        ),
+        interventions=expand(
+            run_file("interventions.json"), run=intervened_runs(CLAIMED), seed=SEEDS
+        ),
+        messages=claimed_messages(),
+        difficulty=result("difficulty.csv") if takes_classifier(CLAIMED) else [],
     output:
         table=result("claims.csv"),
         json=result("claims.json"),
@@ -26,7 +30,7 @@ rule judge_claims:
         mem_mb=3000,
         runtime=60,
     params:
-        claims=CONFIG["claims"],
+        claims=CLAIMED,
         games={run: run_settings(CONFIG, run)["game"] for run in RUNS},
         seeds=SEEDS,
         code=code("judge_claims"),

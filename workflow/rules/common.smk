@@ -13,7 +13,13 @@ from snakemake.settings.types import DeploymentMethod
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
 
-from parley.config import run_settings
+from parley.claims.entries import (
+    conversations_of,
+    evaluated_runs,
+    intervened_runs,
+    takes_classifier,
+)
+from parley.config import classifier_layer, run_settings
 from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
 from parley.experiment import attending_runs, read_experiment
@@ -54,6 +60,9 @@ HAS_ATTRIBUTES = KIND == "world" or bool(CONFIG["evaluation"]["attributes"])
 ATTENDING_RUNS = (
     attending_runs(CONFIG) if CONFIG["evaluation"]["keep_attention"] else []
 )
+CLAIMED = CONFIG["claims"]
+# What the linear classifier looks at; none where only maps are stored.
+CLASSIFIER_LAYER = classifier_layer(CONFIG)
 FIGURES = figure_names(RUNS)
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
 LOGS = f"results/{LAYOUT.experiment}/logs"
@@ -196,6 +205,17 @@ def all_attention():
 def all_messages():
     """Paths of the conversations of every run and seed."""
     return expand(message_files(), run=RUNS, seed=SEEDS)
+
+
+def claimed_messages():
+    """Paths of the conversations that claims are about, of every seed."""
+    return [
+        LAYOUT.result(
+            f"runs/{run}/{seed}/messages{'' if part == 'test' else f'.{part}'}.hdf5"
+        )
+        for run, part in conversations_of(CLAIMED)
+        for seed in SEEDS
+    ]
 
 
 def run_name(wildcards):

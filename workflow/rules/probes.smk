@@ -25,7 +25,7 @@ rule measure_difficulty:
         runtime=120,
     params:
         parts=parts_of_seen_classes(),
-        layer="pooled",
+        layer=CLASSIFIER_LAYER,
         code=code("measure_difficulty"),
     message:
         "Measuring how hard the classes are to tell apart"

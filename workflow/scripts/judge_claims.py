@@ -16,7 +16,7 @@ with stage(snakemake) as logger:
             came_through(snakemake.input.evaluations),
             came_through(snakemake.input.interventions),
             came_through(snakemake.input.messages),
-            snakemake.input.difficulty,
+            snakemake.input.difficulty or None,
         ),
         len(snakemake.params.seeds),
     )

@@ -1,14 +1,13 @@
 """What an experiment's runs left behind, as claims need it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parley.errors import ParleyError
 from parley.files import read_csv, read_json
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.records import owner_of
+from parley.metrics.records import finite, owner_of
 
 BySeed = dict[int, Any]
 
@@ -34,26 +33,29 @@ class Evidence:
     interventions: Mapping[str, BySeed]
     messages: Mapping[tuple[str, str], Mapping[int, Path]]
     difficulty: Mapping[str, Mapping[str, float]]
-    _read: dict[Path, Conversations] = field(default_factory=dict, repr=False)
+    _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
 
     def conversations(self, run: str, part: str) -> dict[int, Conversations]:
-        """Return the conversations of each seed that came through with finite numbers."""
-        if (run, part) not in self.messages:
-            raise ParleyError(f"There are no conversations of run {run} on the part {part}; check the config's claims.")
-        found = {}
-        for seed, path in self.messages[run, part].items():
-            if path not in self._read:
-                self._read[path] = read_conversations(path)
-            if self._read[path].finite:
-                found[seed] = self._read[path]
-        return found
+        """Return the conversations of each seed that came through with finite numbers; of a failed run, none."""
+        if (run, part) not in self._held:
+            # Claims about one run stand together; those of all runs would not fit in memory.
+            self._held.clear()
+            paths = self.messages.get((run, part), {})
+            read = {seed: read_conversations(path) for seed, path in sorted(paths.items())}
+            self._held[run, part] = {seed: said for seed, said in read.items() if said.finite}
+        return self._held[run, part]
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
-        """Return a number of `evaluation.json` for each seed that has it."""
-        found = {seed: one["parts"].get(part, {}).get(metric) for seed, one in self.evaluations.get(run, {}).items()}
-        if found and all(part not in one["parts"] for one in self.evaluations[run].values()):
-            raise ParleyError(f"Run {run} was not evaluated on the part {part}; check the config's claims.")
+        """Return a number of `evaluation.json` for each seed that has a finite one."""
+        found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
         return {seed: value for seed, value in found.items() if value is not None}
+
+    def images(self, run: str, part: str) -> int:
+        """Return how many images of a part a run was evaluated on; 0 where no seed came through."""
+        return max((int(one["parts"].get(part, {}).get("n", 0)) for _, one in self._of(run)), default=0)
+
+    def _of(self, run: str) -> Iterable[tuple[int, Any]]:
+        return sorted(self.evaluations.get(run, {}).items())
 
     def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
         """Return what an intervention came to for each seed that has it."""
@@ -70,7 +72,7 @@ def read_evidence(
     evaluations: Sequence[str | Path],
     interventions: Sequence[str | Path],
     messages: Sequence[str | Path],
-    difficulty: str | Path,
+    difficulty: str | Path | None,
 ) -> Evidence:
     """Gather evidence from files of runs that came through, in any order.
 
@@ -83,7 +85,7 @@ def read_evidence(
     messages
         Files of messages, `messages.hdf5` and `messages.<part>.hdf5`.
     difficulty
-        `difficulty.csv`.
+        `difficulty.csv`; None where no claim is about it.
     """
     conversations: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, messages):
@@ -91,7 +93,7 @@ def read_evidence(
         part = path.name.removeprefix("messages.").removesuffix("hdf5").removesuffix(".") or "test"
         conversations.setdefault((run, part), {})[seed] = path
     classes: dict[str, dict[str, float]] = {}
-    for row in read_csv(difficulty):
+    for row in read_csv(difficulty) if difficulty is not None else []:
         if row["f1"]:
             classes.setdefault(row["part"], {})[row["class"]] = float(row["f1"])
     return Evidence(games, _by_run(evaluations), _by_run(interventions), conversations, classes)

@@ -7,21 +7,23 @@ from typing import Any
 import numpy as np
 
 from parley import markdown
+from parley.claims.correlations import permutation_p
 from parley.claims.evidence import Evidence
 from parley.claims.measures import About
-from parley.claims.statements import CLAIMS
+from parley.claims.statements import CLAIMS, Claim
 from parley.claims.verdicts import judge
 from parley.files import write_csv, write_json, write_text
 from parley.metrics.comparison import sign_flip_p
+from parley.report.formats import counted
 
 COLUMNS = (
     "claim", "statement", "source", "part", "runs", "measured", "unit", "expected", "mean", "sd", "low", "high",
-    "n_seeds", "seeds_left_out", "sign_flip_p", "verdict",
+    "n_seeds", "seeds_left_out", "cases", "null", "p", "verdict",
 )  # fmt: skip
 """Of the table; an unknown value is an empty cell."""
 HEADER = ("Claim", "Measured by", "On", "Expected", "Outcome", "Verdict")
-MOST_FLIPPED = 16
-"""Seeds up to which all flips of signs are counted."""
+PERMUTATIONS = 10_000
+"""Of cases, where two things are said to go together."""
 
 
 def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds: int) -> list[dict[str, Any]]:
@@ -39,8 +41,8 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Returns
     -------
     list[dict[str, Any]]
-        Rows of `COLUMNS`. ``sign_flip_p`` tests the mean against the bound of the expectation, on either side; it has
-        none where a margin is expected. Claims are not corrected for being many.
+        Rows of `COLUMNS`. ``cases`` is the least number, over seeds, of classes or images that a number is of;
+        ``p`` is two-sided, of the ``null`` named beside it. Claims are not corrected for being many.
     """
     return [_row(entry, evidence, seeds) for entry in entries]
 
@@ -48,11 +50,10 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
 def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, Any]:
     claim = CLAIMS[entry["claim"]]
     about = About(entry["part"], entry["run"] or "", entry["against"] or "", tuple(entry["runs"]))
-    values = claim.measure(evidence, about)
-    over, verdict = judge(list(values.values()), claim.expected)
-    bound, p = claim.expected.bound, None
-    if claim.expected.side != "within" and 2 <= over.n <= MOST_FLIPPED:
-        p = sign_flip_p(np.array(list(values.values())) - bound)
+    found = claim.measure(evidence, about)
+    values = [one.value for one in found.values()]
+    null, p = _null(claim, about, evidence, values)
+    over, verdict = judge(values, claim.expected, p if claim.pairs is not None else None)
     return {
         "claim": entry["claim"],
         "statement": claim.statement,
@@ -68,9 +69,22 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
         "high": over.high,
         "n_seeds": over.n,
         "seeds_left_out": seeds - over.n,
-        "sign_flip_p": p,
+        "cases": min((one.cases for one in found.values()), default=None),
+        "null": null,
+        "p": p,
         "verdict": verdict,
     }
+
+
+def _null(claim: Claim, about: About, evidence: Evidence, values: Sequence[float]) -> tuple[str | None, float | None]:
+    """Return what a claim is tested against besides its interval, and the two-sided p."""
+    generator = np.random.default_rng(0)  # The same lot each time.
+    if claim.pairs is not None:
+        p = permutation_p(claim.pairs(evidence, about), PERMUTATIONS, generator)
+        return "cases permuted, alike in all seeds", p
+    if claim.expected.side == "within" or len(values) < 2:
+        return None, None
+    return "signs of seeds flipped", sign_flip_p(np.array(values) - claim.expected.bound, generator)
 
 
 def _runs(about: About) -> str:
@@ -100,11 +114,12 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _outcome(row: Mapping[str, Any]) -> str:
     """Tell a mean with its interval and the number of seeds; never one without the other."""
-    n, left = row["n_seeds"], row["seeds_left_out"]
-    said = f"n = {n}" + (f", {left} left out" if left else "")
+    left = f", {row['seeds_left_out']} left out" if row["seeds_left_out"] else ""
+    each = f", {row['cases']} cases each" if row["cases"] else ""
+    said = f"{counted(row['n_seeds'], 'seed')}{left}{each}"
     if row["mean"] is None:
         return f"not measurable ({said})"
     unit = "" if row["unit"] in ("fraction", "Pearson's r") else f" {row['unit']}"
-    if row["low"] is None:
-        return f"{row['mean']:.3f}{unit} ({said})"
-    return f"{row['mean']:.3f}{unit} [{row['low']:.3f}, {row['high']:.3f}] ({said})"
+    between = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    p = "" if row["p"] is None else f", p = {row['p']:.2g}"
+    return f"{row['mean']:.3f}{unit}{between} ({said}{p})"

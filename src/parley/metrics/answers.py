@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from parley.metrics.permutation import p_at_least
 from parley.metrics.ranking import Floats, Ints, first_places
 
+BLOCK = 2**21
+"""Labels that are permuted at once, to bound the memory."""
 ROUNDING = 1e-9
 """By which sums of the same numbers in another order may differ."""
 
@@ -54,16 +56,19 @@ def answer_tests(
     generator
         Draws them; the same seed gives the same null.
     """
-    orders = np.stack([generator.permutation(targets) for _ in range(permutations)])
     chosen, among = first_places(scores), _within(scores, k)
-    rows = np.arange(len(targets))
+    rows, step = np.arange(len(targets)), max(1, BLOCK // len(targets))
     guessed = chosen.sum(axis=0)
 
     def measured(labels: Ints) -> list[Floats]:
         hits = chosen[rows, labels]
         return [hits.mean(axis=1), among[rows, labels].mean(axis=1), _macro_f1(hits, labels, guessed)]
 
-    found, null = measured(targets[None]), measured(orders)
+    found, blocks = measured(targets[None]), []
+    for start in range(0, permutations, step):
+        size = min(step, permutations - start)
+        blocks.append(measured(np.stack([generator.permutation(targets) for _ in range(size)])))
+    null = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     return AnswerTests(*(_tested(float(value[0]), by_lot) for value, by_lot in zip(found, null, strict=True)))
 
 

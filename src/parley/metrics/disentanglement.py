@@ -6,7 +6,7 @@ averaged over the symbols that vary. 1 = each symbol tells one attribute and not
 one attribute than about another. Information is the plug-in estimate, which few conversations make too large; its
 gap too is above 0 for random messages, and is to be compared with what permuted attributes give.
 
-Letters of shapes: N conversations, d symbols a message, A attributes, P permutations.
+Letters of shapes: N conversations, d symbols a message, K classes, A attributes, P permutations.
 """
 
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 
 class Disentanglement(NamedTuple):
-    """A measure and what it is when attributes change places among the messages."""
+    """A measure and what it is when classes change attributes."""
 
     value: float
     p: float
@@ -59,7 +59,8 @@ def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) 
     varying = rows[np.ptp(rows, axis=1) > 0]
     if not len(varying):
         return None
-    return _mean_gap(_one_hot(varying), _one_hot(_numbered_columns(attributes)), np.arange(len(symbols)))
+    each = np.ones(len(symbols), np.float32)
+    return _mean_gap(_one_hot(varying), each, _one_hot(_numbered_columns(attributes)), np.arange(len(symbols)))
 
 
 def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[Any]) -> float | None:
@@ -85,36 +86,57 @@ def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[A
 
 
 def positional_test(
-    symbols: NDArray[Any], attributes: NDArray[Any], permutations: int, generator: np.random.Generator
+    symbols: NDArray[Any],
+    classes: NDArray[np.integer[Any]],
+    attributes: NDArray[Any],
+    permutations: int,
+    generator: np.random.Generator,
 ) -> Disentanglement | None:
-    """Compare `positional_disentanglement` with that of attributes in random places; None where it is.
+    """Compare `positional_disentanglement` with that of classes in each other's places; None where it is.
 
-    What a message is about changes places as a whole, so attributes go with each other as they did.
+    Classes change attributes as wholes: messages about one class stay together, and attributes go with each other as
+    they did. If conversations changed places one by one, each language that merely names classes would lie beyond its
+    null.
 
     Parameters
     ----------
-    symbols, attributes
-        As of `positional_disentanglement`.
+    symbols
+        As of `positional_disentanglement` [N, d].
+    classes
+        What each message is about, as a row of `attributes` [N].
+    attributes
+        Of the classes [K, A]; classes that no message is about do not count.
     permutations
         How many, P.
     generator
         Draws them; the same seed gives the same null.
     """
-    value = positional_disentanglement(symbols, attributes)
+    ids, own = np.unique(classes, return_inverse=True)
+    table = attributes[ids]
+    value = positional_disentanglement(symbols, table[own])
     if value is None:
         return None
     rows = _numbered_columns(symbols)
-    varying, values = _one_hot(rows[np.ptp(rows, axis=1) > 0]), _one_hot(_numbered_columns(attributes))
-    orders = (generator.permutation(len(symbols)) for _ in range(permutations))
-    null = np.fromiter((_mean_gap(varying, values, order) for order in orders), np.float64, permutations)
+    varying, values = _one_hot(rows[np.ptp(rows, axis=1) > 0]), _one_hot(_numbered_columns(table))
+    about = np.eye(len(ids), dtype=np.float32)[own]
+    # How often each symbol is said of each class.
+    said = _OneHot(about.T @ varying.table, varying.starts)
+    orders = (generator.permutation(len(ids)) for _ in range(permutations))
+    null = np.fromiter(
+        (_mean_gap(said, about.sum(axis=0), values, order) for order in orders), np.float64, permutations
+    )
     return Disentanglement(value, p_at_least(value, null, ROUNDING), null)
 
 
 def bag_of_symbols_test(
-    messages: NDArray[Any], attributes: NDArray[Any], permutations: int, generator: np.random.Generator
+    messages: NDArray[Any],
+    classes: NDArray[np.integer[Any]],
+    attributes: NDArray[Any],
+    permutations: int,
+    generator: np.random.Generator,
 ) -> Disentanglement | None:
     """Compare `bag_of_symbols_disentanglement` with chance, as `positional_test` does."""
-    return positional_test(as_bits(messages).sum(axis=1, keepdims=True), attributes, permutations, generator)
+    return positional_test(as_bits(messages).sum(axis=1, keepdims=True), classes, attributes, permutations, generator)
 
 
 class _OneHot(NamedTuple):
@@ -134,22 +156,32 @@ def _one_hot(rows: Ints) -> _OneHot:
     return _OneHot(table, starts)
 
 
-def _mean_gap(symbols: _OneHot, attributes: _OneHot, order: Ints) -> float:
-    """Return the mean gap over the positions, all of which vary, with attributes in the given order [N].
+def _mean_gap(symbols: _OneHot, sizes: NDArray[np.float32], attributes: _OneHot, order: Ints) -> float:
+    """Return the mean gap over the positions, all of which vary, with attributes in the given order.
 
     All mutual informations come of one table, how often each symbol of each position meets each value of each
     attribute: the product of two matrices, exact in single precision up to 2^24 conversations.
+
+    Parameters
+    ----------
+    symbols
+        How often each symbol of each position is said, of each of C things [C, V].
+    sizes
+        How many conversations are about each [C].
+    attributes
+        Which values they have [C, V'].
+    order
+        A permutation of the C.
     """
-    n, alone = len(order), np.zeros(1, np.int64)
-    together = (symbols.table.T @ attributes.table[order]).astype(np.float64)
-    joint = _entropies(together, symbols.starts, attributes.starts, n)
+    n, alone, moved = float(sizes.sum()), np.zeros(1, np.int64), attributes.table[order]
+    joint = _entropies((symbols.table.T @ moved).astype(np.float64), symbols.starts, attributes.starts, n)
     own = _entropies(symbols.table.sum(axis=0, dtype=np.float64)[:, None], symbols.starts, alone, n)
-    other = _entropies(attributes.table.sum(axis=0, dtype=np.float64)[None], alone, attributes.starts, n)
+    other = _entropies((sizes @ moved).astype(np.float64)[None], alone, attributes.starts, n)
     told = np.sort(np.maximum(own + other - joint, 0), axis=1)
     return float(((told[:, -1] - told[:, -2]) / own[:, 0]).mean())
 
 
-def _entropies(counts: Floats, rows: Ints, columns: Ints, n: int) -> Floats:
+def _entropies(counts: Floats, rows: Ints, columns: Ints, n: float) -> Floats:
     """Return the plug-in entropy in bits of each block of a table of counts; blocks begin at `rows` and `columns`."""
     terms = counts * np.log2(np.maximum(counts, 1))
     sums = np.add.reduceat(np.add.reduceat(terms, rows, axis=0), columns, axis=1)

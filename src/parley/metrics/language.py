@@ -20,10 +20,10 @@ from parley.metrics.gain import information_gained, message_information
 from parley.metrics.hamming import distances
 from parley.metrics.information import entropy_bits, information_test
 from parley.metrics.ranking import hits
-from parley.metrics.topographic import mantel
+from parley.metrics.topographic import mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
-"""Of labels or meanings over the conversations, for each null."""
+"""Of labels or looks over the conversations, or of meanings over the classes, for each null."""
 MOST_CONVERSATIONS = 2000
 """More are sampled down to so many, as pairs grow with their square."""
 NULL_QUANTILE = 0.95
@@ -160,11 +160,13 @@ def _measure_answers(
     for metric, test in zip(("accuracy@1", "accuracy@k", "macro_f1"), tests, strict=True):
         _note(found, metric, test.value, test)
     talking = conversations.talking
+    found["measures"]["information_gained"] = float(information_gained(scores[:, None], targets).mean())
+    if talking.all():
+        return  # Nobody ever stopped early: either nobody decides, or there is nothing to compare.
     right = hits(conversations.scores, np.broadcast_to(targets[:, None], talking.shape), 1)
     # The probability to stop is told as if it were one to be right; only exchanges that were made count.
     confidence = 1 - conversations.go_on_probabilities.astype(np.float64)
     found["measures"] |= {
-        "information_gained": float(information_gained(scores[:, None], targets).mean()),
         "stop_calibration_error": expected_calibration_error(confidence[talking], right[talking]),
         "stop_brier": brier_score(confidence[talking], right[talking]),
     }
@@ -179,11 +181,12 @@ def _measure_likeness(
 ) -> None:
     """Measure whether alike things get alike messages: by description, and by looks."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
-    meant = {"topographic_similarity": meanings.descriptions[targets]}
+    tests = {
+        "topographic_similarity": mantel_of_classes(messages, targets, meanings.descriptions, PERMUTATIONS, generator)
+    }
     if meanings.features is not None:
-        meant["topographic_similarity_features"] = meanings.features[sampled]
-    for metric, rows in meant.items():
-        test = mantel(messages, rows, PERMUTATIONS, generator)
+        tests["topographic_similarity_features"] = mantel(messages, meanings.features[sampled], PERMUTATIONS, generator)
+    for metric, test in tests.items():
         if test is not None:
             _note(found, metric, test.rho, test)
 
@@ -218,12 +221,12 @@ def _measure_attributes(
     generator: np.random.Generator,
 ) -> None:
     """Measure whether single symbols stand for single attributes of the class."""
-    messages, meant = conversations.final_messages[sampled], attributes[conversations.targets[sampled]]
+    messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     for metric, disentanglement in (
         ("positional_disentanglement", positional_test),
         ("bag_of_symbols_disentanglement", bag_of_symbols_test),
     ):
-        test = disentanglement(messages, meant, PERMUTATIONS, generator)
+        test = disentanglement(messages, targets, attributes, PERMUTATIONS, generator)
         if test is not None:
             _note(found, metric, test.value, test)
 

@@ -126,6 +126,73 @@ def mantel(
     return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
+def mantel_of_classes(
+    messages: NDArray[Any],
+    classes: NDArray[np.integer[Any]],
+    meanings: NDArray[Any],
+    permutations: int,
+    generator: np.random.Generator,
+    metric: Metric = "cosine",
+) -> Mantel | None:
+    """Test topographic similarity where meanings belong to classes, of which many messages are.
+
+    The similarity is that of `topographic_similarity`. In the null, classes change meanings: messages about one class
+    stay together. If conversations changed places one by one, each language that merely names classes would lie beyond
+    its null, for messages of a class are alike, and so are its meanings; what is asked is whether messages of classes
+    that mean alike things are.
+
+    Parameters
+    ----------
+    messages
+        Bits or numbers [N, d].
+    classes
+        What each is about, as a row of `meanings` [N].
+    meanings
+        Features of the classes [K, F]; classes that no message is about do not count.
+    permutations, generator, metric
+        As of `mantel`.
+    """
+    ids, own = np.unique(classes, return_inverse=True)
+    said = centred_ranks(message_distances(messages))
+    if said is None:
+        return None
+    on = np.eye(len(ids))[own]
+    # Over pairs of classes, each pair of conversations twice.
+    said_sums = on.T @ squareform(said) @ on
+    pairs = np.outer(on.sum(axis=0), on.sum(axis=0)) - np.diag(on.sum(axis=0))
+    levels = np.unique(squareform(meaning_distances(meanings[ids], metric)), return_inverse=True)[1]
+    levels = levels.reshape(len(ids), len(ids))
+    rho = _class_correlation(said_sums, pairs, levels)
+    if rho is None:
+        return None
+    orders = (generator.permutation(len(ids)) for _ in range(permutations))
+    found = (_class_correlation(said_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
+    # Where classes differ in size, a permutation may leave no two meanings apart, and so no correlation.
+    null = np.array([0.0 if value is None else value for value in found], np.float32)
+    return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
+
+
+def _class_correlation(said_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
+    """Correlate ranks of messages with ranks of meanings, from what pairs of classes come to.
+
+    Parameters
+    ----------
+    said_sums
+        Sum, over the pairs of conversations of two classes, of the centred ranks of their messages' distance [K, K].
+    pairs
+        Number of those pairs [K, K].
+    levels
+        Place of the two classes' distance in meaning among all distinct ones [K, K].
+    """
+    counts = np.bincount(levels.ravel(), weights=pairs.ravel())
+    ranks = np.cumsum(counts) - counts / 2
+    centred = ranks - (ranks @ counts) / counts.sum()
+    length = np.sqrt(counts @ centred**2 * 2)  # Each pair stands twice on both sides.
+    if length <= 0:
+        return None
+    return float(np.clip((said_sums * centred[levels]).sum() / length, -1, 1))
+
+
 def centred_ranks(distances: Floats) -> Floats | None:
     """Rank distances; centred and of length 1, so that a correlation is a product. None where they do not vary."""
     if distances.size == 0 or np.ptp(distances) == 0:
