@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from parley.config import check_ks, read_schema, resolve, run_settings
 from parley.errors import ParleyError
@@ -27,10 +28,31 @@ def findings(**changes):
     return caught.value.findings
 
 
-@pytest.mark.parametrize("name", ["config.yaml", *(f"config/{n}.yaml" for n in ("animals30", "mammals70", "photos"))])
-def test_every_config_that_comes_with_parley_is_valid(name):
-    config = resolve(yaml.safe_load((ROOT / name).read_text()), SCHEMA)
-    assert config["seeds"] == [1, 2, 3, 4, 5]
+ALONE = sorted([ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml"), ROOT / "config/switches/game.yaml"])
+AFTER = {"pooling": "switches/game", "normalisation": "switches/game", "gloss": "paper-photos"}
+
+
+@pytest.mark.parametrize("path", ALONE, ids=lambda path: path.stem)
+def test_every_config_that_comes_with_parley_is_valid(path):
+    config = resolve(yaml.safe_load(path.read_text()), SCHEMA)
+    assert len(config["seeds"]) >= 5
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in (ROOT / "config/switches").glob("*.yaml") if path.stem != "game"]
+)
+def test_every_switch_of_the_data_changes_one_thing_of_the_config_it_follows(name):
+    base = yaml.safe_load((ROOT / f"config/{AFTER[name]}.yaml").read_text())
+    changed = copy.deepcopy(base)
+    update_config(changed, yaml.safe_load((ROOT / f"config/switches/{name}.yaml").read_text()))
+    before, after = resolve(base, SCHEMA), resolve(changed, SCHEMA)
+    assert after["experiment"] == f"switches-{name}"
+    other = {key for key in before if before[key] != after[key]}
+    assert other - {"experiment", "runs", "tables", "claims"} in ({"features"}, {"descriptions"})
+    (run,) = after["runs"]
+    same = next(one for one in before["runs"] if one["name"] == run["name"])
+    for section in ("game", "training"):
+        assert {**before[section], **same[section]} == {**after[section], **run[section]}
 
 
 def test_defaults_fill_what_is_not_named_and_nothing_else():

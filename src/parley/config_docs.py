@@ -22,7 +22,7 @@ The complete config of an experiment is written to `results/<experiment>/config.
 | `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
 | `photos.yaml` | a folder of your own pictures; see `../docs/your-own-classes.md` |
 | `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: `../docs/paper.md` |
-| `switches.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
+| `switches/*.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
 
 A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,
 if wanted, `group` and `description`.
