@@ -2,6 +2,7 @@
 #
 # A stage's target makes everything up to that stage: `snakemake --cores all features`.
 # Without a target the report is made. Another experiment: `--configfile config/photos.yaml`.
+# Targets whose files are read by `parley.load` or `parley compare` also write down which runs there are now.
 
 from snakemake.utils import min_version
 
@@ -107,12 +108,14 @@ rule select:
 rule evaluate:
     input:
         every_run("evaluation.json"),
+        result("config.yaml"),
 
 
 rule messages:
     input:
         all_messages(),
         all_attention(),
+        result("config.yaml"),
 
 
 rule metrics:
@@ -125,6 +128,7 @@ rule metrics:
         result("difficulty.csv") if CLASSIFIER_LAYER else [],
         result("interventions.csv"),
         result("agreement.csv"),
+        result("config.yaml"),
 
 
 rule summary:
@@ -162,6 +166,7 @@ rule agreement:
 rule claims:
     input:
         result("claims.md"),
+        result("config.yaml"),
 
 
 rule export:
@@ -169,11 +174,13 @@ rule export:
         result("export/messages.parquet"),
         result("export/elcc"),
         result("export/emlangkit"),
+        result("config.yaml"),
 
 
 rule tables:
     input:
         table_files(),
+        result("config.yaml"),
 
 
 rule report:

@@ -1,6 +1,7 @@
 """Whether the seeds of a run agree: from files of messages to a table over pairs of seeds."""
 
 import csv
+import gc
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from parley import agreements
 from parley.agreements import COLUMNS, UNITS, write_agreements
 from parley.errors import ParleyError
+from parley.metrics.conversations import Conversations, read_conversations
 
 IMAGES, CLASSES, BITS, STEPS = 40, 3, 6, 3
 TARGETS = np.arange(IMAGES) % CLASSES
@@ -113,6 +115,19 @@ def test_of_many_images_the_same_are_drawn_for_all_seeds(tmp_path, monkeypatch):
     what = said(np.random.default_rng(6))
     _, found = table(tmp_path, [written(tmp_path, "a", seed, what) for seed in (1, 2)])
     assert float(found["a", "test", "message_similarity"]["mean"]) == pytest.approx(1)
+
+
+def test_one_file_of_messages_is_in_memory_at_a_time(tmp_path, monkeypatch):
+    held = []
+
+    def read(path):
+        held.append(sum(type(one) is Conversations for one in gc.get_objects()))
+        return read_conversations(path)
+
+    monkeypatch.setattr(agreements, "read_conversations", read)
+    draw = np.random.default_rng(8)
+    table(tmp_path, [written(tmp_path, "a", seed, said(draw)) for seed in (1, 2, 3)])
+    assert held == [0, 0, 0]
 
 
 def test_seeds_that_talked_about_other_images_are_told(tmp_path):

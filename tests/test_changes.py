@@ -1,8 +1,10 @@
 """What one change makes: differences from a base run, seed by seed."""
 
 import json
+import re
 
 import pytest
+import yaml
 from scipy.stats import ttest_rel
 
 from parley.changes import changes, read_runs
@@ -24,11 +26,18 @@ def write(folder, run, values, part="test"):
             path.write_text(json.dumps({"run": run, "seed": seed, "parts": {part: {"accuracy@1": value}}}))
 
 
+def name_runs(folder, *runs, seeds=(0, 1, 2, 3)):
+    folder.mkdir(exist_ok=True)
+    config = {"runs": [{"name": run} for run in runs], "seeds": list(seeds)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
 @pytest.fixture
 def experiment(tmp_path):
     folder = tmp_path / "switches"
     for run, values in (("base", BASE), ("one", ONE), ("other", OTHER)):
         write(folder, run, values)
+    name_runs(folder, "base", "one", "other")
     return folder
 
 
@@ -43,6 +52,7 @@ def test_differences_are_paired_and_corrected_over_the_runs(experiment):
 
 def test_runs_of_several_experiments_are_told_apart_by_name(experiment, tmp_path, capsys):
     write(tmp_path / "pooling", "base", [*OTHER[:3], None])
+    name_runs(tmp_path / "pooling", "base")
     arguments = [
         "compare",
         str(experiment),
@@ -57,9 +67,10 @@ def test_runs_of_several_experiments_are_told_apart_by_name(experiment, tmp_path
     assert lines[0] == "| Run | accuracy@1 |"
     assert lines[2] == "| switches/base | 0.542 (n = 4) |"
     assert lines[3].startswith("| switches/one | +0.205 \\[+0.1")
-    assert lines[3].endswith("(n = 4) \\* |")
+    assert re.search(r"\(n = 4, d = \+\d+\.\d\) \\\* \|$", lines[3])
     assert lines[5].startswith("| pooling/base | +0.000 \\[-0.0")
-    assert lines[5].endswith("(n = 3) |")
+    assert lines[5].endswith("(n = 3, d = +0.0) |")
+    assert lines[-1].endswith("Holm's correction over the runs of this table, metric by metric.")
     page = tmp_path / "page.md"
     page.write_text("<!-- table changes -->\n<!-- end -->\n")
     assert main([*arguments, "--into", str(page)]) == 0
@@ -73,7 +84,24 @@ def test_what_is_not_there_is_told(experiment, tmp_path, capsys):
     with pytest.raises(ParleyError, match="No run was evaluated on the part ood"):
         changes(runs, "base", "ood")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
-    assert "holds no evaluation of a run" in capsys.readouterr().err
-    # A metric that nobody has is not measured, and not zero.
-    assert main(["compare", str(experiment), "--base", "base", "--metric", "nll"]) == 0
-    assert capsys.readouterr().out.count("not measured") == 3
+    assert "it has no config.yaml. Name results/<experiment>; `snakemake " in capsys.readouterr().err
+    name_runs(tmp_path / "nothing", "base")
+    assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
+    assert "holds no evaluation of a run that its config.yaml names" in capsys.readouterr().err
+    assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy"]) == 1
+    assert "No evaluation has the metric accuracy; there are accuracy@1." in capsys.readouterr().err
+
+
+def test_a_number_that_a_run_lacks_is_not_measured_and_not_zero(experiment, capsys):
+    write(experiment, "one", [None, None, None, float("nan")])
+    assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]) == 0
+    assert capsys.readouterr().out.count("not measured") == 1
+
+
+def test_runs_and_seeds_that_the_config_no_longer_names_are_not_compared(experiment):
+    name_runs(experiment, "other", "base", seeds=(0, 1, 2))
+    runs = read_runs([experiment])
+    assert {run: list(seeds) for run, seeds in runs.items()} == {"other": [0, 1, 2], "base": [0, 1, 2]}
+    (found,) = changes(runs, "base", "test", ["accuracy@1"])
+    # Nothing is corrected over runs that are not there.
+    assert found.corrected["accuracy@1"] == pytest.approx(ttest_rel(OTHER[:3], BASE[:3]).pvalue)

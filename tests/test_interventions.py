@@ -94,6 +94,16 @@ def test_nothing_done_changes_nothing_and_is_the_evaluation(trained, found):
     assert measures["bits_changed"] in (0, None)
 
 
+def test_what_changes_nothing_is_not_played_again(monkeypatch):
+    played = []
+    monkeypatch.setattr(
+        evaluation, "play", lambda *given, real=evaluation.play: played.append(given[-1]) or real(*given)
+    )
+    rows = intervened(untrained(), asked_of(untrained()), 2)
+    assert [disturbance is None for disturbance in played] == [True] + [False] * (len(rows) - 3)
+    assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
+
+
 def test_every_bit_flipped_is_the_control_of_all_bits(trained, found):
     expected = scored(under_control(trained, ["corrupt_bits=0:6"], SCHEMA))
     for name in ("accuracy@1", "accuracy@k", "length"):

@@ -67,6 +67,26 @@ def test_measures_of_the_language_are_there_where_they_were_taken(made):
     assert metrics["value"].notna().sum() == 1
 
 
+def test_of_a_metric_that_both_files_have_the_value_is_the_evaluations_and_the_null_the_languages(made):
+    measures = {"accuracy@1": 0.123, "macro_f1": 0.25}
+    found = {
+        "measures": measures,
+        "p": {"accuracy@1": 0.01, "macro_f1": None},
+        "null": {"accuracy@1": {"mean": 0.2, "high": 0.3}, "macro_f1": None},
+    }
+    path = made.folder / "runs/one/1/language.json"
+    path.write_text(json.dumps({"run": "one", "seed": 1, "parts": {"test": found}}))
+    metrics = parley.load(made.folder).metrics
+    assert metrics.columns.tolist() == ["run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high"]
+    assert not metrics.duplicated(["run", "seed", "part", "metric"]).any()
+    own = metrics.query("run == 'one' and seed == 1 and part == 'test'").set_index("metric")
+    evaluation = json.loads((made.folder / "runs/one/1/evaluation.json").read_text())["parts"]["test"]
+    told = own.loc["accuracy@1", ["value", "p", "null_mean", "null_high"]]
+    assert told.tolist() == [evaluation["accuracy@1"], 0.01, 0.2, 0.3]
+    assert own.loc["macro_f1", "value"] == 0.25
+    assert own.loc["macro_f1", ["p", "null_mean", "null_high"]].isna().all()
+
+
 def test_the_summary_counts_the_seeds(made):
     summary = parley.load(made.folder).summary.query("part == 'test' and metric == 'accuracy@1'")
     assert summary[["n_seeds", "seeds_failed"]].to_numpy().tolist() == [[2, 1], [1, 2]]
@@ -111,7 +131,8 @@ def test_conversations_that_there_are_not_are_told(made, asked):
 
 
 def test_a_folder_that_is_no_experiment_is_told(tmp_path):
-    with pytest.raises(ParleyError, match=r"is no experiment's folder: it has no config\.yaml"):
+    made_by = rf"`snakemake results/{tmp_path.name}/config\.yaml`"
+    with pytest.raises(ParleyError, match=rf"is no experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)
     (tmp_path / "config.yaml").write_text("runs: 3\n")
     with pytest.raises(ParleyError, match="names no runs and seeds"):

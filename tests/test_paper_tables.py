@@ -60,6 +60,25 @@ def test_seeds_are_told_by_metric_where_they_differ():
     assert failed == [ODD, "–", "–", "–", "–", "0 of 2"]
 
 
+def test_a_first_run_that_failed_hides_neither_the_images_nor_chance():
+    test, ood = paper_table(rows_of(evaluation(ODD, 1, 0.25)), {**ALL, "metrics": METRICS}).blocks
+    assert (test.title, ood.title) == tuple(f"{part}: 480 images, 24 candidates, k = 3" for part in ("test", "ood"))
+    assert [row[:2] for row in test.rows] == [["one", "–"], [ODD, "0.250"], ["chance", "0.042"]]
+
+
+def test_a_part_that_none_of_the_runs_has_is_told_where_it_was_asked_for():
+    # As summarised of a single experiment every run has every part; tables may be made of any summary.
+    rows = [
+        row
+        for row in rows_of(evaluation("one", 1, 0.5), evaluation(ODD, 1, 0.25))
+        if (row.run, row.part) != ("one", "ood")
+    ]
+    wanted = {**ALL, "runs": ["one"], "metrics": METRICS}
+    with pytest.raises(ParleyError, match=r"main wants the part ood, on which none of its runs \(one\) was evaluated"):
+        paper_table(rows, {**wanted, "parts": ["ood"]})
+    assert [block.title.split(":")[0] for block in paper_table(rows, wanted).blocks] == ["test"]
+
+
 @pytest.mark.parametrize(("kind", "name"), [("runs", "three"), ("parts", "transfer")])
 def test_what_the_summary_does_not_have_is_told(rows, kind, name):
     with pytest.raises(ParleyError, match=f"wants the {kind} {name}, of which the summary says nothing; it has "):

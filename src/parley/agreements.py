@@ -1,6 +1,6 @@
 """Do the seeds of a run agree? Every two of them compared on every part: a tidy table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +52,15 @@ class Seed(NamedTuple):
     """Ranks of the distances of the last messages of the sampled images."""
 
 
+class _Asked(NamedTuple):
+    """What a seed was asked."""
+
+    seed: int
+    part: str
+    keys: tuple[str, ...]
+    candidate_ids: tuple[int, ...]
+
+
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
     """Compare every two seeds of each run on every part, and write `agreement.csv`.
 
@@ -72,14 +81,13 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
         names = dict.fromkeys(Path(path).name for path in own)
         found: dict[str, list[dict[str, Any]]] = {}
         for name in names:
-            # One part of one run is in memory at a time.
-            said = [read_conversations(path) for path in own if Path(path).name == name]
-            found[said[0].part] = agreements(run, said, seed)
+            of_part = agreements(run, (read_conversations(path) for path in own if Path(path).name == name), seed)
+            found[of_part[0]["part"]] = of_part
         rows += [row for part in in_order(found) for row in found[part]]
     write_csv(out, COLUMNS, rows)
 
 
-def agreements(run: str, conversations: Sequence[Conversations], seed: int = 0) -> list[dict[str, Any]]:
+def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) -> list[dict[str, Any]]:
     """Compare the seeds of a run on one part.
 
     Parameters
@@ -87,7 +95,8 @@ def agreements(run: str, conversations: Sequence[Conversations], seed: int = 0) 
     run
         Its name.
     conversations
-        Of each seed, about the same images. Where numbers are not finite, the run diverged and is left out.
+        Of each seed in turn, about the same images; one at a time is in memory. Where numbers are not finite, the run
+        diverged and is left out.
     seed
         Of the sample.
 
@@ -96,22 +105,26 @@ def agreements(run: str, conversations: Sequence[Conversations], seed: int = 0) 
     list[dict[str, Any]]
         A row a measure, of `COLUMNS`.
     """
-    _refuse_other_images(run, conversations)
-    part = conversations[0].part
-    sampled = _sample(len(conversations[0].keys), seed)
-    seeds = [_seed(said, sampled) for said in conversations if said.finite]
+    asked: _Asked | None = None
+    seeds: list[Seed] = []
+    for said in conversations:
+        own = _Asked(said.seed, said.part, said.keys, said.candidate_ids)
+        asked = asked or own
+        _refuse_other_images(run, own, asked)
+        if said.finite:
+            seeds.append(_seed(said, _sample(len(said.keys), seed)))
+        del said  # before the next is read
+    assert asked is not None  # of a part there is a file
     pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
-    return list(_rows(run, part, pairs, len(seeds)))
+    return list(_rows(run, asked.part, pairs, len(seeds)))
 
 
-def _refuse_other_images(run: str, conversations: Sequence[Conversations]) -> None:
-    first = conversations[0]
-    for said in conversations[1:]:
-        if (said.keys, said.candidate_ids) != (first.keys, first.candidate_ids):
-            raise ParleyError(
-                f"Seeds {first.seed} and {said.seed} of run {run} talked about other images or other candidates on "
-                f"{first.part}, and cannot be compared; make their messages again."
-            )
+def _refuse_other_images(run: str, own: _Asked, first: _Asked) -> None:
+    if (own.keys, own.candidate_ids) != (first.keys, first.candidate_ids):
+        raise ParleyError(
+            f"Seeds {first.seed} and {own.seed} of run {run} talked about other images or other candidates on "
+            f"{first.part}, and cannot be compared; make their messages again."
+        )
 
 
 def _sample(count: int, seed: int) -> NDArray[np.int64]:

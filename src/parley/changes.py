@@ -8,13 +8,21 @@ import numpy as np
 
 from parley import markdown
 from parley.errors import ParleyError
-from parley.failures import came_through
+from parley.failures import failure_in
 from parley.files import read_json
+from parley.metric_rows import EVALUATION_UNITS
 from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
+from parley.named_runs import named_runs
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Compared by default."""
+NOTE = (
+    "Differences from the first run over the n seeds that both have, with 95 % t intervals; d is the mean difference "
+    "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
+    "the runs of this table, metric by metric."
+)
+"""What stands below a table."""
 
 Runs = dict[str, dict[int, Mapping[str, Any]]]
 """The parts of evaluations, by run and seed."""
@@ -36,21 +44,24 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
     Parameters
     ----------
     folders
-        ``results/<experiment>`` each. Seeds that failed are left out.
+        ``results/<experiment>`` each. Seeds that failed are left out, and so is what its config.yaml does not name.
 
     Raises
     ------
     ParleyError
-        When a folder holds no evaluation.
+        When a folder has no config.yaml, or holds no evaluation of a run that it names.
     """
     found: Runs = {}
     for folder in map(Path, folders):
-        paths = sorted(folder.glob("runs/*/*/evaluation.json"))
+        paths = [folder / "runs" / run / str(seed) / "evaluation.json" for run, seed in named_runs(folder)]
+        paths = [path for path in paths if path.is_file()]
         if not paths:
             raise ParleyError(
-                f"{folder} holds no evaluation of a run; name the folder of an experiment that was evaluated."
+                f"{folder} holds no evaluation of a run that its config.yaml names; `snakemake evaluate` makes them."
             )
-        for path in came_through(map(str, paths)):
+        for path in paths:
+            if failure_in(path) is not None:
+                continue
             one = read_json(path)
             name = one["run"] if len(folders) == 1 else f"{folder.absolute().name}/{one['run']}"
             found.setdefault(name, {})[one["seed"]] = one["parts"]
@@ -74,12 +85,13 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
     Raises
     ------
     ParleyError
-        When there is no such run, or nobody was evaluated on the part.
+        When there is no such run, nobody was evaluated on the part, or no evaluation has a metric.
     """
     if base not in runs:
         raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
     if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
         raise ParleyError(f"No run was evaluated on the part {part}; name another.")
+    _refuse_unknown(metrics, runs)
     others = [run for run in runs if run != base]
     compared = {metric: [_compared(runs[run], runs[base], part, metric) for run in others] for metric in metrics}
     corrected = {metric: _holm([one.t_p for one in found]) for metric, found in compared.items()}
@@ -91,6 +103,13 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
         )
         for row, run in enumerate(others)
     ]
+
+
+def _refuse_unknown(metrics: Sequence[str], runs: Runs) -> None:
+    had = {name for seeds in runs.values() for parts in seeds.values() for entry in parts.values() for name in entry}
+    known = [name for name in EVALUATION_UNITS if name in had]
+    if strays := [metric for metric in metrics if metric not in known]:
+        raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; there are {', '.join(known)}.")
 
 
 def _compared(
@@ -112,17 +131,14 @@ def _holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
-    """Return the lines of a Markdown table: the base's means, then what each run adds to them.
-
-    A star marks a difference whose corrected p is below 0.05.
-    """
+    """Return the lines of a Markdown table, the base's means and what each run adds to them, and of a note on it."""
     metrics = list(found[0].by_metric) if found else list(METRICS)
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [
         [markdown.escaped(one.run), *(_difference(one.by_metric[metric], one.corrected[metric]) for metric in metrics)]
         for one in found
     ]
-    return markdown.table(["Run", *metrics], rows)
+    return [*markdown.table(["Run", *metrics], rows), "", NOTE]
 
 
 def _mean(seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> str:
@@ -135,4 +151,5 @@ def _difference(one: Comparison, corrected: float | None) -> str:
         return "not measured"
     star = " \\*" if corrected is not None and corrected < 0.05 else ""
     between = "" if one.low is None else f" \\[{one.low:+.3f}, {one.high:+.3f}\\]"
-    return f"{one.difference:+.3f}{between} (n = {one.n}){star}"
+    effect = "" if one.d_z is None else f", d = {one.d_z:+.1f}"
+    return f"{one.difference:+.3f}{between} (n = {one.n}{effect}){star}"

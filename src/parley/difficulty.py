@@ -6,6 +6,7 @@ It knows the classes that it is trained on and can name no other.
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,13 @@ from parley.standardization import Scale, scale_of
 logger = logging.getLogger(__name__)
 PARTS = ("train", "dev", "test")
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
-"""From which the dev part chooses, the strongest first: each fit begins where the last one ended."""
+"""Which the dev part chooses from, the strongest first: each fit begins where the last one ended."""
+LOOSE = 1e-4
+"""Largest entry of the gradient, in nats, with which a penalty is tried; but `LOOSE_PART` of the penalty at most."""
+LOOSE_PART = 0.03
+"""At the same gradient a classifier lies the further from its minimum the weaker the penalty is."""
+RISES = 2
+"""After so many rises of the dev NLL in a row no weaker penalty is tried."""
 COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
 """Of the table; an unknown value is an empty cell."""
 
@@ -47,7 +54,7 @@ class Choice(NamedTuple):
     classifier: LinearClassifier
     penalty: float
     candidates: list[dict[str, float]]
-    """Of each penalty, the dev NLL in nats and how near to the minimum the fit came."""
+    """Of each penalty that was tried, the dev NLL in nats and how near to the minimum the fit came."""
 
 
 def write_difficulty(
@@ -102,7 +109,7 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Se
 
 
 def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
-    """Fit a classifier with each penalty, and return the one with the lowest dev NLL; of equals, the stronger.
+    """Try penalties, and fit a classifier to the end with the one of the lowest dev NLL; of equals, the stronger.
 
     Parameters
     ----------
@@ -113,20 +120,30 @@ def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PE
     penalties
         From the strongest to the weakest.
     """
-    best: LinearClassifier | None = None
+    tried: list[tuple[LinearClassifier, dict[str, float]]] = []
     start: LinearClassifier | None = None
-    lowest, chosen = float("inf"), penalties[0]
-    candidates = []
     for penalty in penalties:
-        start, gradient = fit(train.features, train.places, classes, penalty, start)
-        if gradient > GRADIENT:
-            logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)
-        nll = float(nll_nats(start.scores(dev.features).numpy(), dev.places.numpy()).mean())
-        candidates.append({"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient})
-        if best is None or nll < lowest:
-            best, lowest, chosen = start, nll, penalty
-    assert best is not None  # there are penalties
-    return Choice(best, chosen, candidates)
+        loosely = max(GRADIENT, min(LOOSE, LOOSE_PART * penalty))
+        start, told = _fitted(train, dev, classes, penalty, start, loosely)
+        tried.append((start, told))
+        latest = [told["dev_nll"] for _, told in tried[-RISES - 1 :]]
+        if len(latest) > RISES and all(earlier < later for earlier, later in pairwise(latest)):
+            break
+    place = min(range(len(tried)), key=lambda place: tried[place][1]["dev_nll"])
+    start, told = tried[place]
+    tried[place] = best, told = _fitted(train, dev, classes, told["penalty"], start, GRADIENT)
+    return Choice(best, told["penalty"], [told for _, told in tried])
+
+
+def _fitted(
+    train: Seen, dev: Seen, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
+) -> tuple[LinearClassifier, dict[str, float]]:
+    """Return the classifier of a penalty, and what is told of it."""
+    found, gradient = fit(train.features, train.places, classes, penalty, start, tolerance)
+    if gradient > tolerance:
+        logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)
+    nll = float(nll_nats(found.scores(dev.features).numpy(), dev.places.numpy()).mean())
+    return found, {"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient}
 
 
 def _overall(scores: Tensor, places: Tensor) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def intervened(moment: Checkpoint, asked: Asked, k: int) -> list[dict[str, Any]]
     before = _played(moment, asked, None)
     rows = []
     for one in interventions(moment.game, before.dialogue, asked.part.targets):
-        after = before if one.disturbance is None else _played(moment, asked, one.disturbance)
+        idle = one.disturbance is None or one.disturbance.changes_nothing
+        after = before if idle else _played(moment, asked, one.disturbance)
         measures = measured(moment, before, after, one, k)
         rows.append({"intervention": one.name, "value": one.value, "measures": measures})
     return rows

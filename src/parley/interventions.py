@@ -29,6 +29,11 @@ class Disturbance(NamedTuple):
     values: Tensor
     """``[T, N, d]``: what the effect is made of, a mask or messages."""
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every message stays as it is: no bit is flipped."""
+        return self.effect is Corrupt and not self.values.any()
+
     def of_rows(self, rows: Tensor) -> Interference:
         """Return what befalls the dialogues about the images of the given rows."""
         steps = range(len(self.values))

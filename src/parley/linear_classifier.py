@@ -41,7 +41,12 @@ class Fitted(NamedTuple):
 
 
 def fit(
-    features: Tensor, places: Tensor, classes: int, penalty: float, start: LinearClassifier | None = None
+    features: Tensor,
+    places: Tensor,
+    classes: int,
+    penalty: float,
+    start: LinearClassifier | None = None,
+    tolerance: float | None = None,
 ) -> Fitted:
     """Fit a classifier; the same each time on as many threads.
 
@@ -61,6 +66,8 @@ def fit(
         Above 0. scikit-learn's ``C`` is 1 / (N ``penalty``).
     start
         Where to begin; at zeros without. It decides how long the fit takes, and not where it ends.
+    tolerance
+        In place of `GRADIENT`.
     """
     if start is None:
         start = LinearClassifier(features.new_zeros(classes, features.shape[1]), features.new_zeros(classes))
@@ -69,7 +76,7 @@ def fit(
         found,
         max_iter=ITERATIONS,
         max_eval=2 * ITERATIONS,
-        tolerance_grad=SCALE * GRADIENT,
+        tolerance_grad=SCALE * (GRADIENT if tolerance is None else tolerance),
         tolerance_change=0.0,
         history_size=HISTORY,
         line_search_fn="strong_wolfe",

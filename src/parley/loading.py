@@ -7,25 +7,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from parley.errors import ParleyError
 from parley.export.frames import frame_of
 from parley.export.tidy import tidy_columns
 from parley.failures import failure_in
 from parley.files import read_json
 from parley.groups import read_groups
+from parley.metric_rows import METRIC_COLUMNS, metric_rows
 from parley.metrics.conversations import read_conversations
-from parley.metrics.language import UNITS as LANGUAGE_UNITS
-from parley.metrics.records import CURVES, finite, read_chosen_step, read_curve, read_evaluation
-from parley.summary import UNITS, SummaryRow, in_order, summarise
+from parley.metrics.records import CURVES, read_chosen_step, read_curve, read_evaluation
+from parley.named_runs import named_runs
+from parley.summary import SummaryRow, summarise
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
-"""Metrics of an evaluation.json, and the unit of each."""
-METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +35,9 @@ class Found:
         A row a run and seed: ``run, seed, evaluated, failed, why, step`` (of the chosen checkpoint), and then all
         settings of its config.json, as ``game.message_bits``.
     metrics
-        ``run, seed, part, metric, value, unit, p``: the numbers of evaluation.json, and where there is one, of
-        language.json; ``p`` is of those that have a null.
+        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the numbers of evaluation.json, and where
+        there is one, of language.json; the last three are of metrics that have a null. Of a metric that both files
+        have, the value is that of evaluation.json.
     curves
         ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the dev results in training.
     summary
@@ -105,7 +101,7 @@ def load(folder: str | Path) -> Found:
     import pandas as pd
 
     folder = Path(folder)
-    expected = _expected(folder)
+    expected = named_runs(folder)
     rows = [_run_row(folder / "runs" / run / str(seed), run, seed) for run, seed in expected]
     evaluations = [
         read_evaluation(folder / "runs" / row["run"] / str(row["seed"]) / "evaluation.json")
@@ -116,25 +112,10 @@ def load(folder: str | Path) -> Found:
     return Found(
         folder,
         pd.DataFrame(rows),
-        pd.DataFrame(_metric_rows(folder, evaluations, expected), columns=list(METRIC_COLUMNS)),
+        pd.DataFrame(metric_rows(folder, evaluations, expected), columns=list(METRIC_COLUMNS)),
         pd.DataFrame(_curve_rows(folder, expected), columns=["run", "seed", "step", *CURVES]),
         pd.DataFrame(summary, columns=[field.name for field in fields(SummaryRow)]),
     )
-
-
-def _expected(folder: Path) -> list[tuple[str, int]]:
-    """Return every run and seed of the experiment's config."""
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise ParleyError(
-            f"{folder} is no experiment's folder: it has no config.yaml. Name results/<experiment>; `snakemake {path}` "
-            "writes the file."
-        )
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    try:
-        return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
-    except (KeyError, TypeError) as error:
-        raise ParleyError(f"{path} names no runs and seeds; remove it and run `snakemake {path}`.") from error
 
 
 def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
@@ -158,39 +139,6 @@ def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     for name, value in settings.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
     return found if above else {name: value for name, value in found.items() if name not in ("run", "seed")}
-
-
-def _metric_rows(
-    folder: Path, evaluations: list[dict[str, Any]], expected: Iterable[tuple[str, int]]
-) -> list[dict[str, Any]]:
-    evaluated = {(one["run"], one["seed"]): one["parts"] for one in evaluations}
-    measured = {owner: _language(folder / "runs" / owner[0] / str(owner[1]) / "language.json") for owner in expected}
-    rows = []
-    for (run, seed), language in measured.items():
-        # A seed that failed is told for all parts and metrics that others have.
-        for part in in_order(part for parts in evaluated.values() for part in parts):
-            entry = evaluated.get((run, seed), {}).get(part, {})
-            for metric, unit in EVALUATION_UNITS.items():
-                rows.append(_metric_row(run, seed, part, metric, unit, entry.get(metric), None))
-        for part in in_order(part for parts in measured.values() for part in parts):
-            entry = language.get(part, {"measures": {}, "p": {}})
-            for metric, unit in LANGUAGE_UNITS.items():
-                rows.append(
-                    _metric_row(run, seed, part, metric, unit, entry["measures"].get(metric), entry["p"].get(metric))
-                )
-    return rows
-
-
-def _metric_row(run: str, seed: int, part: str, metric: str, unit: str, value: Any, p: Any) -> dict[str, Any]:
-    # Not None: of a metric that no seed has, the column would not be of numbers.
-    known = [float("nan") if finite(number) is None else finite(number) for number in (value, p)]
-    return {"run": run, "seed": seed, "part": part, "metric": metric, "value": known[0], "unit": unit, "p": known[1]}
-
-
-def _language(path: Path) -> dict[str, Any]:
-    if not path.is_file() or failure_in(path) is not None:
-        return {}
-    return dict(read_json(path)["parts"])
 
 
 def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[Any]]:

@@ -78,7 +78,7 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
     Raises
     ------
     ParleyError
-        When a run or a part is wanted that the summary does not have.
+        When a run or a part is wanted that the summary does not have, or a part that none of the runs has.
     """
     parts = in_order(row.part for row in rows)
     runs = list(dict.fromkeys(row.run for row in rows))
@@ -97,7 +97,13 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
             for run in wanted["runs"] or runs
             if (run, part, wanted["metrics"][0]) in found
         ]
-        blocks.append(Block(_title(lines[0], part), [*map(_run_row, lines), _chance_row(lines[0])]))
+        if lines:
+            blocks.append(_block(part, lines))
+        elif part in wanted["parts"]:
+            raise ParleyError(
+                f"Config: the table {wanted['name']} wants the part {part}, on which none of its runs "
+                f"({', '.join(wanted['runs'] or runs)}) was evaluated; name other runs or leave the part out."
+            )
     header = ["Run", *(HEADS[metric] for metric in wanted["metrics"]), "Seeds"]
     return PaperTable(wanted["name"], f"{wanted['caption']} {_NOTE}".strip(), header, blocks)
 
@@ -110,6 +116,12 @@ def as_markdown(table: PaperTable) -> str:
         rows += [[markdown.escaped(cell) for cell in line] for line in lines]
     header = [markdown.escaped(name) for name in table.header]
     return "\n".join([markdown.escaped(table.caption), "", *markdown.table(header, rows), ""])
+
+
+def _block(part: str, lines: Sequence[Sequence[SummaryRow]]) -> Block:
+    # Of a run that failed it is not known what it would have been asked.
+    told = next((line for line in lines if line[0].candidates is not None), lines[0])
+    return Block(_title(told, part), [*map(_run_row, lines), _chance_row(told)])
 
 
 def _title(line: Sequence[SummaryRow], part: str) -> str:

@@ -16,6 +16,11 @@ def test_the_papers_experiment_shows_its_whole_plan(project):
     assert "train_run                   20" in out
 
 
+@pytest.mark.parametrize("target", ["evaluate", "messages", "metrics", "tables", "export", "claims"])
+def test_what_python_reads_comes_with_the_list_of_runs(project, target):
+    assert "write_config" in project.planned("config.yaml", target)
+
+
 def test_a_config_of_ones_own_pictures_says_what_is_to_be_written_first(project):
     out = project.snakemake("-n", config="config/photos.yaml", ok=False)
     assert "config/classes/photos.tsv does not exist" in out

@@ -32,6 +32,13 @@ def test_a_line_is_an_episode_of_what_was_said_and_heard(corpus):
     assert lines(corpus / "corpus.structured.jsonl") == [[[0, 1], [1, 0], [1, 1]], [[0, 0]]]
 
 
+def test_lines_are_short_and_nothing_lies_beside_them(corpus):
+    assert (corpus / "corpus.jsonl").read_text() == "[0,1,1,0,1,1]\n[0,0]\n"
+    assert (corpus / "corpus.structured.jsonl").read_text() == "[[0,1],[1,0],[1,1]]\n[[0,0]]\n"
+    names = {"corpus.jsonl", "corpus.structured.jsonl", "meanings.jsonl", "metadata.json"}
+    assert {path.name for path in corpus.iterdir()} == names
+
+
 def test_meanings_stand_line_by_line_beside_the_corpus(corpus):
     first, second = lines(corpus / "meanings.jsonl")
     assert first["utterances"] == [

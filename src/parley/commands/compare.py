@@ -10,7 +10,12 @@ from parley.commands.shared import Subparsers, fill_place
 
 def add(commands: Subparsers) -> None:
     """Say what the command takes."""
-    parser = commands.add_parser("compare", help="compare runs, of several experiments too, with a base run")
+    parser = commands.add_parser(
+        "compare",
+        help="compare runs, of several experiments too, with a base run",
+        description="Compare runs with a base run over the seeds that both have. A star marks p < 0.05 by the paired "
+        "t-test, after Holm's correction over the runs of the table, metric by metric.",
+    )
     parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT")
     parser.add_argument("--base", required=True, metavar="RUN", help="of several experiments, EXPERIMENT/RUN")
     parser.add_argument("--part", default="test")

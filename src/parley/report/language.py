@@ -31,13 +31,15 @@ class LanguageLine:
     low: float | None
     high: float | None
     n_seeds: int
+    seeds_failed: int
+    """Those that have no number: of the measure, or of anything."""
     null_mean: float | None
     null_high: float | None
     largest_p: float | None
 
     @property
     def above_chance(self) -> bool | None:
-        """Whether every seed is above what permutations give, at 5 %; None where there is no null."""
+        """Whether every seed that has the measure is above what permutations give, at 5 %; None without a null."""
         return None if self.largest_p is None else self.largest_p < 0.05
 
 
@@ -56,6 +58,7 @@ def _line(row: Mapping[str, str], name: str) -> LanguageLine:
         name=name,
         mean=float(row["mean"]),
         n_seeds=int(row["n_seeds"]),
+        seeds_failed=int(row["seeds_failed"]),
         largest_p=float(row["largest_p"]) if row["largest_p"] else None,
         **known,
     )
@@ -66,9 +69,29 @@ def of_language(lines: Sequence[LanguageLine]) -> str:
     tested = [line for line in lines if line.above_chance is not None]
     if not tested:
         return "None of the measures that have a null could be taken."
-    inside = [line.name for line in tested if not line.above_chance]
-    above, of = len(tested) - len(inside), f"{len(tested)} measures that have a null"
-    chance = "what permutations give, in every seed (p < 0.05)"
+    # What was taken of some seeds alone, as where all messages are the same, says nothing of the others.
+    groups = dict.fromkeys(
+        (line.n_seeds, line.seeds_failed) for line in sorted(tested, key=lambda line: line.seeds_failed)
+    )
+    return " ".join(
+        _of_group([line for line in tested if (line.n_seeds, line.seeds_failed) == group], _seeds(*group))
+        for group in groups
+    )
+
+
+def _seeds(have: int, lack: int) -> str:
+    if not lack:
+        return "in every seed"
+    return f"in {'the one seed' if have == 1 else f'each of the {have} seeds'} of {have + lack} that could be measured"
+
+
+def _of_group(lines: Sequence[LanguageLine], seeds: str) -> str:
+    """Say what the measures show that were taken of the same number of seeds."""
+    inside = [line.name for line in lines if not line.above_chance]
+    above, of = len(lines) - len(inside), f"{len(lines)} measures that have a null"
+    chance = f"what permutations give, {seeds} (p < 0.05)"
+    if len(lines) == 1:
+        return f"{lines[0].name}: {'above' if above else 'not above'} {chance}."
     if not inside:
         return f"All {of} are above {chance}."
     if not above:
