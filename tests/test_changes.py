@@ -105,3 +105,11 @@ def test_runs_and_seeds_that_the_config_no_longer_names_are_not_compared(experim
     (found,) = changes(runs, "base", "test", ["accuracy@1"])
     # Nothing is corrected over runs that are not there.
     assert found.corrected["accuracy@1"] == pytest.approx(ttest_rel(OTHER[:3], BASE[:3]).pvalue)
+
+
+def test_only_the_runs_that_are_named_are_compared_and_corrected_for(experiment, capsys):
+    arguments = ["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]
+    assert main([*arguments, "--run", "other"]) == 0
+    assert [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()[2:4]] == ["base", "other"]
+    assert main([*arguments, "--run", "lost"]) == 1
+    assert "There is no run lost; there are base, one, other." in capsys.readouterr().err

@@ -68,6 +68,13 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
     return found
 
 
+def only(runs: Runs, names: Sequence[str]) -> Runs:
+    """Return the runs of the given names; one that there is not raises `ParleyError`."""
+    if strays := [name for name in names if name not in runs]:
+        raise ParleyError(f"There is no run {', '.join(strays)}; there are {', '.join(runs)}.")
+    return {name: runs[name] for name in names}
+
+
 def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) -> list[Change]:
     """Compare every run with the base.
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from parley.changes import METRICS, as_markdown, changes, read_runs
+from parley.changes import METRICS, as_markdown, changes, only, read_runs
 from parley.commands.shared import Subparsers, fill_place
 
 
@@ -18,6 +18,7 @@ def add(commands: Subparsers) -> None:
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT")
     parser.add_argument("--base", required=True, metavar="RUN", help="of several experiments, EXPERIMENT/RUN")
+    parser.add_argument("--run", action="append", dest="runs", help="to compare with it, as often as wanted; else all")
     parser.add_argument("--part", default="test")
     parser.add_argument("--metric", action="append", help=f"of evaluation.json; by default {', '.join(METRICS)}")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="a page of Markdown with a place for the table")
@@ -28,6 +29,8 @@ def add(commands: Subparsers) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Print the table, or put it into the page."""
     runs = read_runs(chosen.folders)
+    if chosen.runs:
+        runs = only(runs, [chosen.base, *chosen.runs])
     found = changes(runs, chosen.base, chosen.part, chosen.metric or METRICS)
     lines = as_markdown(found, runs, chosen.base, chosen.part)
     if chosen.into is None:
