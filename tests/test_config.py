@@ -62,6 +62,16 @@ def test_defaults_fill_what_is_not_named_and_nothing_else():
     assert config["runs"] == [{"name": "adaptive", "game": {}, "training": {}}]
 
 
+def test_the_order_in_which_keys_are_written_changes_nothing():
+    """Parts are dealt images in their order, which once followed the order of the config's lines."""
+    counts = {"train": 7, "dev": 3, "test": 2}
+    written = [dict(sorted(counts.items(), reverse=turned)) for turned in (False, True)]
+    configs = [resolve({**WORLD, "split": {"in": one}}, SCHEMA) for one in (*written, counts, {"test": 2, "train": 7})]
+    for config in configs:
+        assert list(config["split"]["in"]) == list(counts)
+        assert list(config) == list(configs[0])
+
+
 def test_the_users_config_is_left_as_it_was():
     raw = copy.deepcopy(WORLD)
     resolve(raw, SCHEMA)

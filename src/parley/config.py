@@ -67,13 +67,22 @@ def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str
 
 
 def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    """Set in place each key that is absent and has a default in the schema, section by section."""
-    for name, part in schema.get("properties", {}).items():
-        if name not in config and "default" in part:
+    """Set in place each key that is absent and has a default in the schema, section by section, in the schema's order.
+
+    Parts are dealt images in the order in which they stand: a section written in another order is the same section.
+    """
+    known = schema.get("properties", {})
+    given = dict(config)
+    config.clear()
+    for name, part in known.items():
+        if name in given:
+            config[name] = given[name]
+        elif "default" in part:
             config[name] = copy.deepcopy(part["default"])
         value = config.get(name)
         for section in [value] if isinstance(value, dict) else _sections(value):
             fill_defaults(section, part.get("items", part))
+    config |= {name: value for name, value in given.items() if name not in known}
 
 
 def _sections(value: Any) -> list[dict[str, Any]]:
