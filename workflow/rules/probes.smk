@@ -17,6 +17,8 @@ rule measure_difficulty:
         f"{LOGS}/measure_difficulty.log",
     benchmark:
         f"{BENCHMARKS}/measure_difficulty.tsv"
+    # Long, and needed by little: begun first, it does not keep the others waiting at the end.
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -33,18 +35,21 @@ rule measure_difficulty:
         "../scripts/measure_difficulty.py"
 
 
+# All seeds of a run in one job: to import torch takes longer than to play one.
 rule intervene_run:
     input:
-        best=run_file("best.pt"),
+        best=files_of_seeds("best.pt", SEEDS),
         parts=part_files(parts_intervened_on()),
         descriptions=other_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
-        interventions=run_file("interventions.json"),
+        interventions=files_of_seeds("interventions.json", SEEDS),
     log:
-        f"{LOGS}/intervene_run/{{run}}-{{seed}}.log",
+        f"{LOGS}/intervene_run/{{run}}.log",
     benchmark:
-        f"{BENCHMARKS}/intervene_run/{{run}}-{{seed}}.tsv"
+        f"{BENCHMARKS}/intervene_run/{{run}}.tsv"
+    # Long, and needed by little: begun first, it does not keep the others waiting at the end.
+    priority: 1
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -54,10 +59,11 @@ rule intervene_run:
     params:
         parts=parts_intervened_on(),
         ks=both_ks(),
-        about=run_name,
+        experiment=LAYOUT.experiment,
+        seeds=SEEDS,
         code=code("intervene_run"),
     message:
-        "Playing run {wildcards.run}, seed {wildcards.seed}, with its messages disturbed"
+        "Playing run {wildcards.run} with its messages disturbed"
     script:
         "../scripts/intervene_run.py"
 

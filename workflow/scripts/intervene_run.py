@@ -1,4 +1,4 @@
-"""Play a run's chosen checkpoint with its messages disturbed, one thing at a time."""
+"""Play the chosen checkpoints of a run's seeds with their messages disturbed, one thing at a time."""
 
 import torch
 from stage import stage
@@ -6,14 +6,17 @@ from stage import stage
 from parley.failures import handed_on
 from parley.intervening import intervene
 
-with stage(snakemake), handed_on(snakemake.output):
+with stage(snakemake):
     torch.set_num_threads(snakemake.threads)
-    intervene(
-        snakemake.input.best,
-        dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
-        snakemake.input.descriptions,
-        snakemake.input.words,
-        tuple(snakemake.params.ks),
-        snakemake.params.about,
-        snakemake.output.interventions,
-    )
+    seeds = zip(snakemake.params.seeds, snakemake.input.best, snakemake.output.interventions, strict=True)
+    for seed, best, out in seeds:
+        with handed_on([out]):
+            intervene(
+                best,
+                dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
+                snakemake.input.descriptions,
+                snakemake.input.words,
+                tuple(snakemake.params.ks),
+                {"experiment": snakemake.params.experiment, "run": snakemake.wildcards.run, "seed": seed},
+                out,
+            )
