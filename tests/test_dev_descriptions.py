@@ -28,6 +28,7 @@ def others():
     return Candidates(candidates.labels, Descriptions(candidates.descriptions.vectors.roll(1, 0)))
 
 
+@pytest.mark.slow
 def test_the_dev_part_is_answered_by_them_and_training_knows_nothing_of_them():
     alone, beside = trained(), trained(others())
     for one, two in zip(alone.agents, beside.agents, strict=True):
