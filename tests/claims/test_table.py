@@ -45,6 +45,10 @@ def test_the_config_the_checks_and_the_statements_know_the_same_claims():
     assert list(NEEDED) == list(CLAIMS) == known
 
 
+def test_every_claim_is_measured_in_one_way():
+    assert all((claim.measure is None) != (claim.pairs is None) for claim in CLAIMS.values())
+
+
 def test_a_row_says_what_was_found_of_how_many():
     entries = [entry("frozen_sender_lags", run="b", against="a"), entry("words_help", run="b", against="a")]
     found = judge_claims(entries, evidence({"a": [0.9, 0.8, 0.85], "b": [0.4, 0.35, 0.3]}), 4)

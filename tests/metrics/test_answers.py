@@ -81,7 +81,7 @@ def test_messages_of_an_exchange_count_while_somebody_talks():
     talking[:, 2] = False
     talking[targets > 1, 1] = False  # Of the second exchange, two classes are left.
     first, second, third = message_information(says, targets, talking, 200, lot(6))
-    assert first == {"plug_in": 0, "corrected": 0, "p": 1}
-    assert second["plug_in"] == pytest.approx(1)
-    assert second["p"] == 1 / 201
+    assert (first.plug_in, first.shuffle_corrected, first.p) == (0, 0, 1)
+    assert second.plug_in == pytest.approx(1)
+    assert second.p == 1 / 201
     assert third is None

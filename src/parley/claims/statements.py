@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from parley.claims import correlations, measures
 from parley.claims.correlations import PairsBySeed
-from parley.claims.evidence import Evidence
-from parley.claims.measures import About, Measure, PerSeed
+from parley.claims.measures import Measure
 from parley.claims.verdicts import Expectation
 
 
@@ -21,32 +20,28 @@ class Claim(NamedTuple):
     unit: str
     expected: Expectation
     source: str
-    measure: Measure
+    measure: Measure | None = None
+    """What gives a number for each seed; or else there are `pairs`."""
     pairs: PairsBySeed | None = None
     """What is correlated, in a claim that two things go together."""
 
 
-def _claim_of_pairs(statement: str, measured: str, expected: Expectation, source: str, pairs: PairsBySeed) -> Claim:
-    def measure(evidence: Evidence, about: About) -> PerSeed:
-        return correlations.correlations(pairs(evidence, about))
-
-    return Claim(statement, measured, "Pearson's r", expected, source, measure, pairs)
-
-
 CLAIMS: dict[str, Claim] = {
-    "length_with_difficulty": _claim_of_pairs(
+    "length_with_difficulty": Claim(
         "Harder classes are talked about longer",
         "correlation over classes of mean length with the F1 of a linear classifier on the same features",
+        "Pearson's r",
         Expectation("below"),
         "paper",
-        correlations.length_and_difficulty,
+        pairs=correlations.length_and_difficulty,
     ),
-    "length_with_accuracy": _claim_of_pairs(
+    "length_with_accuracy": Claim(
         "Shorter conversations are more accurate",
         "correlation over images of length with a right answer",
+        "Pearson's r",
         Expectation("below"),
         "paper",
-        correlations.length_and_accuracy,
+        pairs=correlations.length_and_accuracy,
     ),
     "receiver_entropy_change": Claim(
         "Over a conversation the Receiver's messages become more certain",

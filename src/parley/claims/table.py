@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from parley import markdown
-from parley.claims.correlations import permutation_p
+from parley.claims.correlations import correlations, permutation_p
 from parley.claims.evidence import Evidence
-from parley.claims.measures import About
+from parley.claims.measures import About, PerSeed
 from parley.claims.statements import CLAIMS, Claim
 from parley.claims.verdicts import judge
 from parley.files import write_csv, write_json, write_text
@@ -50,9 +50,8 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
 def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, Any]:
     claim = CLAIMS[entry["claim"]]
     about = About(entry["part"], entry["run"] or "", entry["against"] or "", tuple(entry["runs"]))
-    found = claim.measure(evidence, about)
+    found, null, p = _weighed(claim, about, evidence)
     values = [one.value for one in found.values()]
-    null, p = _null(claim, about, evidence, values)
     over, verdict = judge(values, claim.expected, p if claim.pairs is not None else None)
     return {
         "claim": entry["claim"],
@@ -76,15 +75,18 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
     }
 
 
-def _null(claim: Claim, about: About, evidence: Evidence, values: Sequence[float]) -> tuple[str | None, float | None]:
-    """Return what a claim is tested against besides its interval, and the two-sided p."""
+def _weighed(claim: Claim, about: About, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
+    """Return each seed's number, what it is tested against besides its interval, and the two-sided p."""
     generator = np.random.default_rng(0)  # The same lot each time.
     if claim.pairs is not None:
-        p = permutation_p(claim.pairs(evidence, about), PERMUTATIONS, generator)
-        return "cases permuted, alike in all seeds", p
-    if claim.expected.side == "within" or len(values) < 2:
-        return None, None
-    return "signs of seeds flipped", sign_flip_p(np.array(values) - claim.expected.bound, generator)
+        pairs = claim.pairs(evidence, about)
+        return correlations(pairs), "cases permuted, alike in all seeds", permutation_p(pairs, PERMUTATIONS, generator)
+    assert claim.measure is not None  # a claim has the one or the other
+    found = claim.measure(evidence, about)
+    if claim.expected.side == "within" or len(found) < 2:
+        return found, None, None
+    apart = np.array([one.value for one in found.values()]) - claim.expected.bound
+    return found, "signs of seeds flipped", sign_flip_p(apart, generator)
 
 
 def _runs(about: About) -> str:

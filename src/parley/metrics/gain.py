@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.information import information_test
+from parley.metrics.information import InformationTest, information_test
 from parley.metrics.ranking import Floats, Ints, log_probabilities
 
 
@@ -38,7 +38,7 @@ def message_information(
     talking: NDArray[np.bool_],
     permutations: int,
     generator: np.random.Generator,
-) -> list[dict[str, float] | None]:
+) -> list[InformationTest | None]:
     """Measure what the Sender's message of each exchange tells of the class by itself.
 
     Parameters
@@ -54,16 +54,10 @@ def message_information(
 
     Returns
     -------
-    list[dict[str, float] | None]
-        An entry an exchange: ``plug_in``, ``corrected`` (less its mean over shuffled labels), in bits, and ``p``; None
-        where nobody talks any more.
+    list[InformationTest | None]
+        An entry an exchange; None where nobody talks any more.
     """
-    found: list[dict[str, float] | None] = []
-    for t in range(messages.shape[1]):
-        on = talking[:, t]
-        if not on.any():
-            found.append(None)
-            continue
-        test = information_test(messages[on, t], targets[on], permutations, generator)
-        found.append({"plug_in": test.plug_in, "corrected": test.shuffle_corrected, "p": test.p})
-    return found
+    return [
+        information_test(messages[on, t], targets[on], permutations, generator) if on.any() else None
+        for t, on in enumerate(talking.T)
+    ]

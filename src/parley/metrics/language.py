@@ -255,7 +255,7 @@ def _by_exchange(
             PERMUTATIONS,
             generator,
         )
-        result["information_corrected"] = [None if one is None else one["corrected"] for one in told]
+        result["information_corrected"] = [None if one is None else one.shuffle_corrected for one in told]
     return result
 
 
