@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from parley.metrics.calibration import brier_score, expected_calibration_error, reliability
+from parley.metrics.calibration import brier_score, calibration_tests, expected_calibration_error, reliability
 
 
 def test_bins_by_hand():
@@ -82,3 +82,38 @@ def test_what_is_no_probability_is_told(values):
         brier_score(p, right)
     with pytest.raises(ValueError, match=r"between 0 and 1|one is needed"):
         expected_calibration_error(p, right)
+
+
+def conversations(seed, knows):
+    """Sixty conversations: how surely they stop, whether the guess is right, and which of three exchanges were made."""
+    draw = np.random.default_rng(seed)
+    right = np.repeat(draw.integers(0, 2, (60, 1)), 3, axis=1).astype(float)
+    sure = right if knows else np.repeat(draw.integers(0, 2, (60, 1)), 3, axis=1)
+    made = np.arange(3) < draw.integers(1, 4, 60)[:, None]
+    return 0.1 + 0.8 * sure, right, made
+
+
+def test_the_null_is_the_measure_with_answers_of_other_conversations():
+    confidence, right, made = conversations(0, knows=True)
+    found = calibration_tests(confidence, right, made, 10, np.random.default_rng(1))
+    assert found.error.value == pytest.approx(expected_calibration_error(confidence[made], right[made]))
+    assert found.brier.value == pytest.approx(brier_score(confidence[made], right[made]))
+    lots = np.random.default_rng(1)
+    for error, brier in zip(found.error.null, found.brier.null, strict=True):
+        moved = right[lots.permutation(60)]
+        assert error == pytest.approx(expected_calibration_error(confidence[made], moved[made]))
+        assert brier == pytest.approx(brier_score(confidence[made], moved[made]))
+
+
+def test_who_knows_when_it_is_right_is_beyond_the_null_and_who_guesses_inside():
+    for test in calibration_tests(*conversations(0, knows=True), 300, np.random.default_rng(0)):
+        assert test.p == 1 / 301
+    ps = np.array(
+        [
+            [test.p for test in calibration_tests(*conversations(seed, knows=False), 100, np.random.default_rng(seed))]
+            for seed in range(30)
+        ]
+    )
+    assert ((ps < 0.5).sum(axis=0) >= 6).all()
+    assert ((ps < 0.5).sum(axis=0) <= 24).all()
+    assert ((ps < 0.02).sum(axis=0) <= 3).all()

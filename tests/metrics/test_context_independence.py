@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.metrics.context_independence import concept_independence, context_independence
+from parley.metrics.context_independence import concept_independence, context_independence, independence_test
 
 FOUR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
@@ -65,3 +65,24 @@ def test_random_bits_speak_for_no_attribute():
     made = languages.random(copies=200)
     # Half of the messages about a concept hold the bit value, and a quarter of those are about it.
     assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 8, abs=0.02)
+
+
+def test_the_null_is_the_measure_with_concepts_in_other_places():
+    made = languages.random(copies=2, seed=3)
+    found = independence_test(made.messages, made.classes, 8, np.random.default_rng(4))
+    assert found.value == pytest.approx(context_independence(made.messages, made.classes))
+    lots = np.random.default_rng(4)
+    for value in found.null:
+        moved = made.classes[lots.permutation(len(made.classes))]
+        assert value == pytest.approx(context_independence(made.messages, moved))
+
+
+def test_a_bit_for_each_concept_is_beyond_the_null_and_bits_by_lot_inside():
+    classes = np.repeat(np.arange(6), 5)
+    assert independence_test(np.eye(6, dtype=int)[classes], classes, 300, np.random.default_rng(0)).p == 1 / 301
+    ps = []
+    for seed in range(30):
+        messages = np.random.default_rng(seed).integers(0, 2, (30, 8))
+        ps.append(independence_test(messages, classes, 100, np.random.default_rng(seed)).p)
+    assert 6 <= (np.array(ps) < 0.5).sum() <= 24
+    assert (np.array(ps) < 0.02).sum() <= 3

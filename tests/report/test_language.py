@@ -16,10 +16,10 @@ def told(*rows):
 
 def test_what_every_seed_has_is_told_of_every_seed():
     assert told(row("accuracy@1", "0.001"), row("macro_f1", "0.04")) == (
-        "All 2 measures that have a null are above what permutations give, in every seed (p < 0.05)."
+        "All 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05)."
     )
     assert told(row("accuracy@1", "0.001"), row("macro_f1", "0.2"), row("dead_bits", "")) == (
-        "1 of the 2 measures that have a null are above what permutations give, in every seed (p < 0.05). "
+        "1 of the 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05). "
         "Not so: Macro F1."
     )
     assert told(row("dead_bits", "")) == "None of the measures that have a null could be taken."
@@ -33,16 +33,16 @@ def test_what_some_seeds_lack_is_told_apart():
         row("information", "0.3", 1, 4),
     ]
     assert told(*lines) == (
-        "All 2 measures that have a null are above what permutations give, in every seed (p < 0.05). "
-        "Topographic similarity, to descriptions: above what permutations give, in each of the 3 seeds of 5 that could "
-        "be measured (p < 0.05). "
-        "Message and class: mutual information, uncorrected (bits): not above what permutations give, in the one seed "
+        "All 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05). "
+        "Topographic similarity, to descriptions: beyond what permutations give, in each of the 3 seeds of 5 that "
+        "could be measured (p < 0.05). "
+        "Message and class: mutual information, uncorrected (bits): not beyond what permutations give, in the one seed "
         "of 5 that could be measured (p < 0.05)."
     )
 
 
 def test_where_a_seed_diverged_no_measure_is_told_of_every_seed():
     assert told(row("accuracy@1", "0.001", 4, 1), row("macro_f1", "0.001", 4, 1)) == (
-        "All 2 measures that have a null are above what permutations give, in each of the 4 seeds of 5 that could be "
+        "All 2 measures that have a null are beyond what permutations give, in each of the 4 seeds of 5 that could be "
         "measured (p < 0.05)."
     )

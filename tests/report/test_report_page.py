@@ -420,7 +420,7 @@ def test_messages_are_shown_beside_what_chance_gives(tmp_path):
         ["Message and class: mutual information, uncorrected (bits)", "1.500 ", "1", "1.250", "1.375", "0.200"],
         ["Bits that never change", "0.000 [0.000, 0.000]", "3", "–", "–", "–"],
     ]
-    assert "Accuracy@1: above what permutations give, in every seed (p &lt; 0.05). Message and class" in text
+    assert "Accuracy@1: beyond what permutations give, in every seed (p &lt; 0.05). Message and class" in text
 
 
 def test_without_the_measures_the_page_says_nothing_of_them(tmp_path):

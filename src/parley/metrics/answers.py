@@ -11,23 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.permutation import p_at_least
+from parley.metrics.permutation import Tested, against_null
 from parley.metrics.ranking import Floats, Ints, first_places
 
 BLOCK = 2**21
 """Labels that are permuted at once, to bound the memory."""
-ROUNDING = 1e-9
-"""By which sums of the same numbers in another order may differ."""
-
-
-class Tested(NamedTuple):
-    """A measure and what it is by chance."""
-
-    value: float
-    p: float
-    """How often permutations give as much (one-sided)."""
-    null: Floats
-    """The measure under permutations [P]."""
 
 
 class AnswerTests(NamedTuple):
@@ -69,11 +57,7 @@ def answer_tests(
         size = min(step, permutations - start)
         blocks.append(measured(np.stack([generator.permutation(targets) for _ in range(size)])))
     null = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
-    return AnswerTests(*(_tested(float(value[0]), by_lot) for value, by_lot in zip(found, null, strict=True)))
-
-
-def _tested(value: float, null: Floats) -> Tested:
-    return Tested(value, p_at_least(value, null, ROUNDING), null)
+    return AnswerTests(*(against_null(float(value[0]), by_lot) for value, by_lot in zip(found, null, strict=True)))
 
 
 def _within(scores: NDArray[np.floating], k: int) -> Floats:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from parley.metrics.permutation import Tested, against_null
 from parley.metrics.ranking import Floats, Ints
 
 BINS = 10
@@ -76,6 +77,52 @@ def brier_score(probabilities: NDArray[np.floating], right: NDArray[Any]) -> flo
     """
     p, hit = _checked(probabilities, right)
     return float((hit * (1 - p) ** 2 + (1 - hit) * p**2).mean())
+
+
+class CalibrationTests(NamedTuple):
+    """Both measures, each against answers of other conversations; less is better."""
+
+    error: Tested
+    brier: Tested
+
+
+def calibration_tests(
+    probabilities: NDArray[np.floating],
+    right: NDArray[Any],
+    made: NDArray[np.bool_],
+    permutations: int,
+    generator: np.random.Generator,
+    bins: int = BINS,
+) -> CalibrationTests:
+    """Compare how calibrated conversations are with what they would be if they did not know how well they go.
+
+    Whether guesses are right changes places among the conversations, from the first exchange to the last: exchanges of
+    one conversation go with each other as they did.
+
+    Parameters
+    ----------
+    probabilities, right
+        Of each conversation and exchange [N, T], as of `reliability`.
+    made
+        Which exchanges were made, and count [N, T].
+    permutations, generator
+        Of the null.
+    bins
+        Number of bins.
+    """
+    p, hit = _checked(probabilities[made], right[made])
+    which = np.minimum((p * bins).astype(np.int64), bins - 1)
+    promised = np.bincount(which, p, bins)
+
+    def measured(hits: Floats) -> tuple[float, float]:
+        gaps = np.abs(np.bincount(which, hits, bins) - promised)
+        return float(gaps.sum() / len(p)), float((hits * (1 - p) ** 2 + (1 - hits) * p**2).mean())
+
+    orders = (generator.permutation(len(right)) for _ in range(permutations))
+    null = np.array([measured(right[order][made].astype(np.float64)) for order in orders]).T
+    return CalibrationTests(
+        *(against_null(value, by_lot, less_is_better=True) for value, by_lot in zip(measured(hit), null, strict=True))
+    )
 
 
 def _checked(probabilities: NDArray[np.floating], right: NDArray[Any]) -> tuple[Floats, Floats]:

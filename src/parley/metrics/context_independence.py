@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from parley.metrics.bits import as_bits
 from parley.metrics.information import codes
+from parley.metrics.permutation import Tested, against_null
 from parley.metrics.ranking import Floats
 
 ROUNDING = 1e-12
@@ -37,11 +38,23 @@ def concept_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> Floa
         Class of each conversation [N], or value of each attribute [N, A]; a concept is a value of an attribute. They
         are scored in the order of attributes, then of values.
     """
+    return _scores(_held(messages), _about(concepts))
+
+
+def _held(messages: NDArray[Any]) -> Floats:
+    """Say of each conversation which symbols its message holds, a column a value at a position [N, V]."""
     bits = as_bits(messages)
     held = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
-    held = held[:, held.any(axis=0)]
+    return np.asarray(held[:, held.any(axis=0)])
+
+
+def _about(concepts: NDArray[Any]) -> Floats:
+    """Say of each conversation which concepts it is about [N, C]."""
     columns = concepts.reshape(len(concepts), -1).T
-    about = np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in map(codes, columns)], axis=1)
+    return np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in map(codes, columns)], axis=1)
+
+
+def _scores(held: Floats, about: Floats) -> Floats:
     together = about.T @ held
     concept_given_symbol = together / held.sum(axis=0)
     symbol_given_concept = together / about.sum(axis=0)[:, None]
@@ -59,3 +72,13 @@ def context_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> floa
     class with probability 2 / C at most.
     """
     return float(concept_independence(messages, concepts).mean())
+
+
+def independence_test(
+    messages: NDArray[Any], concepts: NDArray[Any], permutations: int, generator: np.random.Generator
+) -> Tested:
+    """Compare `context_independence` with that of concepts in random places among the conversations."""
+    held, about = _held(messages), _about(concepts)
+    orders = (generator.permutation(len(about)) for _ in range(permutations))
+    null = np.fromiter((_scores(held, about[order]).mean() for order in orders), np.float64, permutations)
+    return against_null(float(_scores(held, about).mean()), null)

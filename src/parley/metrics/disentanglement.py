@@ -16,21 +16,8 @@ from numpy.typing import NDArray
 
 from parley.metrics.bits import as_bits
 from parley.metrics.information import codes
-from parley.metrics.permutation import p_at_least
+from parley.metrics.permutation import Tested, against_null
 from parley.metrics.ranking import Floats, Ints
-
-ROUNDING = 1e-9
-"""By which the same measure may differ when its terms are added in another order."""
-
-
-class Disentanglement(NamedTuple):
-    """A measure and what it is when classes change attributes."""
-
-    value: float
-    p: float
-    """How often permutations give as much (one-sided)."""
-    null: Floats
-    """The measure under permutations [P]."""
 
 
 def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) -> float | None:
@@ -91,7 +78,7 @@ def positional_test(
     attributes: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
-) -> Disentanglement | None:
+) -> Tested | None:
     """Compare `positional_disentanglement` with that of classes in each other's places; None where it is.
 
     Classes change attributes as wholes: messages about one class stay together, and attributes go with each other as
@@ -125,7 +112,7 @@ def positional_test(
     null = np.fromiter(
         (_mean_gap(said, about.sum(axis=0), values, order) for order in orders), np.float64, permutations
     )
-    return Disentanglement(value, p_at_least(value, null, ROUNDING), null)
+    return against_null(value, null)
 
 
 def bag_of_symbols_test(
@@ -134,7 +121,7 @@ def bag_of_symbols_test(
     attributes: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
-) -> Disentanglement | None:
+) -> Tested | None:
     """Compare `bag_of_symbols_disentanglement` with chance, as `positional_test` does."""
     return positional_test(as_bits(messages).sum(axis=1, keepdims=True), classes, attributes, permutations, generator)
 

@@ -1,6 +1,27 @@
-"""The p-value of a test by permutation."""
+"""A measure against what it is by chance: tests by permutation."""
+
+from typing import NamedTuple
 
 from parley.metrics.ranking import Floats
+
+ROUNDING = 1e-9
+"""By which the same measure may differ when its terms are added in another order."""
+
+
+class Tested(NamedTuple):
+    """A measure and what it is by chance."""
+
+    value: float
+    p: float
+    """How often permutations give one as good (one-sided)."""
+    null: Floats
+    """The measure under permutations [P]."""
+
+
+def against_null(value: float, null: Floats, less_is_better: bool = False) -> Tested:
+    """Return a measure with its null and p-value."""
+    sign = -1.0 if less_is_better else 1.0
+    return Tested(value, p_at_least(sign * value, sign * null, ROUNDING), null)
 
 
 def p_at_least(value: float, null: Floats, tolerance: float) -> float:

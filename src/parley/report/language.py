@@ -38,8 +38,8 @@ class LanguageLine:
     largest_p: float | None
 
     @property
-    def above_chance(self) -> bool | None:
-        """Whether every seed that has the measure is above what permutations give, at 5 %; None without a null."""
+    def beyond_chance(self) -> bool | None:
+        """Whether every seed that has the measure is beyond what permutations give, at 5 %; None without a null."""
         return None if self.largest_p is None else self.largest_p < 0.05
 
 
@@ -66,7 +66,7 @@ def _line(row: Mapping[str, str], name: str) -> LanguageLine:
 
 def of_language(lines: Sequence[LanguageLine]) -> str:
     """Say in a sentence or two what the table shows."""
-    tested = [line for line in lines if line.above_chance is not None]
+    tested = [line for line in lines if line.beyond_chance is not None]
     if not tested:
         return "None of the measures that have a null could be taken."
     # What was taken of some seeds alone, as where all messages are the same, says nothing of the others.
@@ -87,13 +87,13 @@ def _seeds(have: int, lack: int) -> str:
 
 def _of_group(lines: Sequence[LanguageLine], seeds: str) -> str:
     """Say what the measures show that were taken of the same number of seeds."""
-    inside = [line.name for line in lines if not line.above_chance]
-    above, of = len(lines) - len(inside), f"{len(lines)} measures that have a null"
+    inside = [line.name for line in lines if not line.beyond_chance]
+    beyond, of = len(lines) - len(inside), f"{len(lines)} measures that have a null"
     chance = f"what permutations give, {seeds} (p < 0.05)"
     if len(lines) == 1:
-        return f"{lines[0].name}: {'above' if above else 'not above'} {chance}."
+        return f"{lines[0].name}: {'beyond' if beyond else 'not beyond'} {chance}."
     if not inside:
-        return f"All {of} are above {chance}."
-    if not above:
-        return f"None of the {of} is above {chance}."
-    return f"{above} of the {of} are above {chance}. Not so: {'; '.join(inside)}."
+        return f"All {of} are beyond {chance}."
+    if not beyond:
+        return f"None of the {of} is beyond {chance}."
+    return f"{beyond} of the {of} are beyond {chance}. Not so: {'; '.join(inside)}."
