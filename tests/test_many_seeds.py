@@ -4,48 +4,16 @@ import json
 
 import pytest
 import torch
-from easy_runs import TINY, easy
+from easy_runs import TINY
+from easy_trainers import GAMES, SEEDS, lesson_of, rows, trainer_of
 
 from parley.game.conversation import exchange
-from parley.game.payloads import Images
-from parley.game.settings import GameSettings, TrainingSettings
-from parley.lesson import prepare
-from parley.parts import Part
-from parley.trainer import Trainer
+from parley.game.settings import TrainingSettings
 from parley.training import train_runs
 
-SEEDS = (3, 1, 8)
 STEPS = 50
 NEAR = 0.02
 SLOW = pytest.mark.slow
-GAMES = {
-    "Fixed": {"preset": "Fixed"},
-    "Adaptive": {"max_exchanges": 6},
-    "mou": {"mix": "mou", "ignore_code": True},
-    "attention": {"preset": "AdaptiveAttention", "sender_attention_hidden": 8},
-    "gumbel": {"channel": "gumbel"},
-    "running mean": {"baseline": "running_mean"},
-    "flips": {"flip_sender": 0.1, "flip_receiver": 0.2},
-}
-
-
-def lesson_of(game):
-    train, dev, candidates = easy()
-    if game.visual_attention:
-        draw = torch.Generator().manual_seed(5)
-        cells = train.images.features[:, None] + torch.randn(len(train.targets), 4, 16, generator=draw)
-        train = dev = Part(Images(cells, torch.randn(len(train.targets), 7, generator=draw)), train.targets, train.keys)
-    return prepare(train, dev, candidates, game)
-
-
-def trainer_of(name, seeds, precision):
-    game = GameSettings(message_bits=6, **{"max_exchanges": 3, **GAMES[name]})
-    training = TrainingSettings(batch_size=16, learning_rate=1e-3, feature_noise=0.1, blend=name == "Fixed")
-    return Trainer(lesson_of(game), game, training, seeds, precision)
-
-
-def rows(seed, step):
-    return torch.randperm(48, generator=torch.Generator().manual_seed(1000 * seed + step))[:16]
 
 
 # One is quick enough to be run each time.

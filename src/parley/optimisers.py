@@ -72,10 +72,10 @@ class Optimiser:
         return {name: (value[place : place + 1] if value.dim() else value).clone() for name, value in memory.items()}
 
     def go_back_to(self, memories: Sequence[Mapping[str, Any]]) -> None:
-        """Take over the memories of all S seeds, as `of` returned them."""
+        """Take over the memories of all S seeds, as `of` returned them, wherever they lie."""
         for name, value in memories[0].items():
             self.inner.state[self.flat][name] = (
-                torch.cat([memory[name] for memory in memories]) if value.dim() else value.clone()
+                torch.cat([memory[name] for memory in memories]).to(self.flat.device) if value.dim() else value.clone()
             )
 
 

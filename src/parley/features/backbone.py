@@ -100,8 +100,14 @@ class Backbone:
     def _see(self, pixels: Tensor) -> dict[str, Tensor]:
         if self.device.type == "cuda":  # From pinned memory the copy is one the processor need not wait for.
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+        return self._compute(pixels)
+
+    def _compute(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Standardise pixels that lie where the network is, and run it."""
         seen = pixels.to(torch.float32, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
+        # By itself cuDNN rounds what it multiplies to TF32, of ten bits: another network than a CPU's.
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        with exact, torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
             return self._run(seen.div_(255).sub_(self._mean).div_(self._sd))
 
     @torch.inference_mode()

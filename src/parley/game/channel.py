@@ -80,7 +80,7 @@ class Gumbel(Channel):
         """Draw or round the bits, and let gradient through as if they were relaxed."""
         probs = logits.sigmoid()
         # A bit is 1 where u < p, that is where logit(p) − logit(u) > 0: the relaxed bit rounds to the same.
-        noise = 0.0 if drawn is None else drawn.logit()
+        noise = 0.0 if drawn is None else drawn.to(logits.dtype).logit()
         relaxed = ((logits - noise) / self.temperature).sigmoid()
         return Message(decided(probs, drawn).detach() + (relaxed - relaxed.detach()), probs)
 

@@ -57,7 +57,10 @@ class Layout(NamedTuple):
     def _slots(self) -> Tensor:
         """Return the place ``[S, N − B]`` of each later turn in a table of dialogues and exchanges."""
         later = self.sizes[1:]
-        exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
+        if self.full:  # Known without a copy from the CPU, which a GPU would have to be waited for.
+            exchanges = torch.arange(len(later), device=self.rows.device).repeat_interleave(self.batch)
+        else:
+            exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
 
     def spread(self, values: Tensor) -> Tensor:
