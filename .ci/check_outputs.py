@@ -111,8 +111,11 @@ def check_requested(folder: Path) -> None:
     assert float(done["test", "all_messages", "", "accuracy@1"]["mean"]) < accuracy / 4
     difficulty = json.loads((folder / "difficulty.json").read_text())
     assert difficulty["parts"]["test"]["accuracy"] > accuracy
-    for name in ("exchanges", "agreement"):
-        assert _rows(folder / f"{name}.csv", "metric"), name
+    assert _rows(folder / "exchanges.csv", "metric")
+    agreed = _rows(folder / "agreement.csv", "metric")
+    for metric in ("answer_kappa", "length_correlation", "message_similarity"):
+        found = agreed["test", metric]
+        assert float(found["mean"]) > float(found["null_high"]), found
     claims = json.loads((folder / "claims.json").read_text())["rows"]
     assert {row["n_seeds"] for row in claims} == {5}, claims
     assert (folder / "claims.md").read_text().count("\n") == 2 + len(claims)

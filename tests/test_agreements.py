@@ -54,6 +54,8 @@ def test_seeds_that_say_the_same_agree_in_all(tmp_path):
     for row in found.values():
         assert [float(row[name]) for name in ("mean", "lowest", "highest", "low", "high")] == pytest.approx([1] * 5)
         assert (float(row["sd"]), row["n_seeds"], row["n_pairs"]) == (pytest.approx(0), "3", "3")
+        assert float(row["p"]) == pytest.approx(1 / 201)
+        assert float(row["null_mean"]) < float(row["null_high"]) < 0.7
 
 
 def test_seeds_of_independent_lots_agree_by_chance(tmp_path):
@@ -63,6 +65,9 @@ def test_seeds_of_independent_lots_agree_by_chance(tmp_path):
     for metric in list(UNITS)[1:]:
         assert float(found["a", "test", metric]["mean"]) == pytest.approx(0, abs=0.12), metric
         assert found["a", "test", metric]["n_pairs"] == "15"
+    for metric, row in found.items():
+        assert float(row["p"]) > 0.02, metric
+        assert float(row["null_mean"]) == pytest.approx(float(row["mean"]), abs=0.1), metric
 
 
 def test_every_measure_is_of_what_it_says(tmp_path):
@@ -87,6 +92,7 @@ def test_what_does_not_vary_is_empty(tmp_path):
     _, found = table(tmp_path, [written(tmp_path, "a", seed, said(draw, lengths=fixed)) for seed in (1, 2, 3)])
     row = found["a", "test", "length_correlation"]
     assert (row["mean"], row["low"], row["n_seeds"], row["n_pairs"]) == ("", "", "3", "0")
+    assert (row["null_mean"], row["null_high"], row["p"]) == ("", "", "")
 
 
 def test_a_seed_that_diverged_is_left_out_and_one_alone_has_no_pair(tmp_path):
@@ -114,7 +120,10 @@ def test_of_many_images_the_same_are_drawn_for_all_seeds(tmp_path, monkeypatch):
     monkeypatch.setattr(agreements, "MOST_IMAGES", 25)
     what = said(np.random.default_rng(6))
     _, found = table(tmp_path, [written(tmp_path, "a", seed, what) for seed in (1, 2)])
-    assert float(found["a", "test", "message_similarity"]["mean"]) == pytest.approx(1)
+    row = found["a", "test", "message_similarity"]
+    assert float(row["mean"]) == pytest.approx(1)
+    assert float(row["p"]) == pytest.approx(1 / 201)
+    assert float(row["null_high"]) < 0.5
 
 
 def test_one_file_of_messages_is_in_memory_at_a_time(tmp_path, monkeypatch):

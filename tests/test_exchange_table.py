@@ -21,7 +21,7 @@ def test_a_row_an_exchange_and_measure_with_the_seeds_that_know_it(tmp_path):
     for seed, (first, second) in enumerate([(0.2, 0.5), (0.4, 0.7), (0.3, None)]):
         table = {"talking": [1.0, 0.5], "accuracy@1_all": [first, 0.9], "accuracy@1_talking": [first, second]}
         analyses.append(
-            write(tmp_path, "a", seed, "analysis", {"by_exchange": {**table, "sender_entropy_bits_all": None}})
+            write(tmp_path, "a", seed, "analysis", {"n": 40, "by_exchange": {**table, "sender_entropy_bits_all": None}})
         )
         gained = {"information_gained": [1.0 + seed, 0.5], "hamming_sender": [None, 2.0], "information_corrected": None}
         languages.append(write(tmp_path, "a", seed, "language", {"exchanges": gained}))
@@ -35,6 +35,7 @@ def test_a_row_an_exchange_and_measure_with_the_seeds_that_know_it(tmp_path):
     found = {(row["metric"], row["over"], int(row["exchange"])): row for row in rows}
     assert float(found["accuracy@1", "talking", 2]["mean"]) == pytest.approx(0.6)
     assert found["accuracy@1", "talking", 2]["n_seeds"] == "2"
+    assert float(found["conversations", "talking", 2]["mean"]) == 20
     assert found["accuracy@1", "all", 1]["n_seeds"] == "3"
     assert float(found["accuracy@1", "all", 1]["sd"]) == pytest.approx(np.std([0.2, 0.4, 0.3], ddof=1))
     assert float(found["information_gained", "talking", 1]["mean"]) == pytest.approx(2)

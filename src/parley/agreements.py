@@ -1,6 +1,6 @@
 """Do the seeds of a run agree? Every two of them compared on every part: a tidy table."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +19,16 @@ from parley.metrics.agreement import (
     pearson,
     same_fraction,
 )
+from parley.metrics.agreement_nulls import correlation_null, draw_orders, geometry_null, sameness_nulls
 from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of
 from parley.summary import in_order
 
-MOST_IMAGES = 1000
+MOST_IMAGES = 500
 """For the likeness of messages more are sampled down to so many, as pairs of them grow with their square."""
+PERMUTATIONS = 200
+"""Of which the nulls are made: a p-value is never less than 1 / 201."""
 UNITS = {
     "same_answer": "fraction",
     "answer_kappa": "Cohen's kappa",
@@ -35,6 +39,7 @@ UNITS = {
 """Every measure of two seeds with its unit."""
 COLUMNS = (
     "run", "part", "metric", "unit", "mean", "sd", "lowest", "highest", "low", "high", "n_seeds", "n_pairs",
+    "null_mean", "null_high", "p",
 )  # fmt: skip
 """Of the table; an unknown value is an empty cell."""
 
@@ -73,7 +78,7 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
     out
         The table.
     seed
-        Of the sample.
+        Of the sample and the permutations.
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -98,7 +103,7 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
         Of each seed in turn, about the same images; one at a time is in memory. Where numbers are not finite, the run
         diverged and is left out.
     seed
-        Of the sample.
+        Of the sample and the permutations.
 
     Returns
     -------
@@ -116,7 +121,8 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
         del said  # before the next is read
     assert asked is not None  # of a part there is a file
     pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
-    return list(_rows(run, asked.part, pairs, len(seeds)))
+    nulls = _nulls(seeds, len(asked.keys), np.random.default_rng(seed)) if pairs else {}
+    return list(_rows(run, asked.part, pairs, len(seeds), nulls))
 
 
 def _refuse_other_images(run: str, own: _Asked, first: _Asked) -> None:
@@ -150,8 +156,27 @@ def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
     }
 
 
+def _nulls(seeds: Sequence[Seed], images: int, generator: np.random.Generator) -> dict[str, Floats | None]:
+    """Return each measure's mean over pairs where images change places."""
+    orders = draw_orders(len(seeds), images, PERMUTATIONS, generator)
+    sampled = draw_orders(len(seeds), min(images, MOST_IMAGES), PERMUTATIONS, generator)
+    same, answer_kappa = sameness_nulls([one.answers for one in seeds], orders)
+    _, right_kappa = sameness_nulls([one.right for one in seeds], orders)
+    return {
+        "same_answer": same,
+        "answer_kappa": answer_kappa,
+        "right_kappa": right_kappa,
+        "length_correlation": correlation_null([one.lengths for one in seeds], orders),
+        "message_similarity": geometry_null([one.geometry for one in seeds], sampled),
+    }
+
+
 def _rows(
-    run: str, part: str, pairs: dict[tuple[int, int], dict[str, float | None]], seeds: int
+    run: str,
+    part: str,
+    pairs: dict[tuple[int, int], dict[str, float | None]],
+    seeds: int,
+    nulls: Mapping[str, Floats | None],
 ) -> Iterator[dict[str, Any]]:
     for metric, unit in UNITS.items():
         found = {pair: measures[metric] for pair, measures in pairs.items()}
@@ -171,4 +196,12 @@ def _rows(
             "high": high,
             "n_seeds": seeds,
             "n_pairs": len(values),
+            **_tested(values, nulls.get(metric)),
         }
+
+
+def _tested(values: Sequence[float], null: Floats | None) -> dict[str, float | None]:
+    if not values or null is None:
+        return dict.fromkeys(("null_mean", "null_high", "p"))
+    p = against_null(float(np.mean(values)), null).p
+    return {"null_mean": float(null.mean()), "null_high": float(np.quantile(null, 0.95)), "p": p}

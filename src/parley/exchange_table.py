@@ -69,6 +69,7 @@ def _columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Se
     table: Mapping[str, Any] = part.get("by_exchange") or {}
     if "talking" in table:
         yield ("talking", "fraction", "all"), table["talking"]
+        yield ("conversations", "conversations", "talking"), [share * part["n"] for share in table["talking"]]
     for metric, unit in UNITS.items():
         for over in ("all", "talking"):
             if table.get(f"{metric}_{over}") is not None:

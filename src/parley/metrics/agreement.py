@@ -37,11 +37,25 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     float or None
         At most 1. None where both always give one and the same answer: chance alone then makes them agree.
     """
+    by_chance = same_by_chance(first, second)
+    return None if by_chance is None else float(kappa_of(same_fraction(first, second), by_chance))
+
+
+def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
+    """Return how often two that answer independently, each answer as often as here, would give the same [N each].
+
+    None where both always give one and the same answer, and chance alone makes them agree.
+    """
     answers = np.unique(np.concatenate([first, second]))
+    if len(answers) == 1:  # Sums of rounded shares may miss 1.
+        return None
     shares = [(each[:, None] == answers).mean(0) for each in (first, second)]
-    expected = float(shares[0] @ shares[1])
-    # Two that always give one and the same answer; sums of rounded shares may miss 1.
-    return None if len(answers) == 1 else (same_fraction(first, second) - expected) / (1 - expected)
+    return float(shares[0] @ shares[1])
+
+
+def kappa_of(same: float | Floats, by_chance: float) -> float | Floats:
+    """Return Cohen's kappa of how often two give the same answer, and how often they would by chance."""
+    return (same - by_chance) / (1 - by_chance)
 
 
 def pearson(first: NDArray[Any], second: NDArray[Any]) -> float | None:
