@@ -12,6 +12,7 @@ from parley import evaluation
 from parley.candidates import UNSEEN_PARTS
 from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.errors import ParleyError
+from parley.failures import FailedRunError
 from parley.files import write_json
 from parley.game.payloads import Descriptions
 from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
@@ -88,9 +89,21 @@ def evaluate(
 
 
 def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
-    """Play each question that the parts allow, one part in memory at a time."""
+    """Play each question that the parts allow, one part in memory at a time.
+
+    Raises
+    ------
+    FailedRunError
+        When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
+    """
     for question, asked in asked_of(moment, parts, descriptions, words):
-        yield Answer(question, play(moment, asked), asked.part.keys, asked.labels)
+        played = play(moment, asked)
+        if not all(bool(field.isfinite().all()) for field in played.dialogue):
+            raise FailedRunError(
+                f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
+                "numbers; lower training.learning_rate, or see how far its features are from the train part's."
+            )
+        yield Answer(question, played, asked.part.keys, asked.labels)
 
 
 def asked_of(
