@@ -32,7 +32,7 @@ class Graphed:
         self._stream = torch.cuda.Stream()
         self._inputs: Inputs | None = None
         self._result: Tensor | None = None
-        self._failed = False
+        self._spoilt: torch.cuda.CUDAGraph | None = None
 
     def take(self, work: Work, inputs: Inputs) -> Tensor:
         """Take a step.
@@ -50,7 +50,7 @@ class Graphed:
             What `work` returns, as one's own.
         """
         there = self._moved(inputs)
-        if self.graph is None and self.taken >= WARM_UP and not self._failed:
+        if self.graph is None and self.taken >= WARM_UP and self._spoilt is None:
             self._record(work, there)
         self.taken += 1
         if self.graph is None:
@@ -78,12 +78,14 @@ class Graphed:
 
     def _record(self, work: Work, inputs: Inputs) -> None:
         """Record the step, without taking it."""
-        graph = torch.cuda.CUDAGraph()
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, stream=self._stream):
                 self._result = work(inputs)
         except RuntimeError as error:
-            self._failed, self._result = True, None
+            # Torch leaves the stream as it is, and its allocator still refers to the graph.
+            torch.cuda.set_stream(here)
+            self._spoilt, self._result = graph, None
             why = (str(error) or type(error).__name__).splitlines()[0]
             logger.warning("No CUDA graph of a step could be made, so that each takes several times as long: %s", why)
             return
