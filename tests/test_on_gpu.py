@@ -12,7 +12,7 @@ from easy_runs import run, run_all
 from easy_trainers import GAMES, SEEDS, lesson_of, rows, trainer_of
 from test_unfinished import left_by
 
-from parley import train_images
+from parley import train_images, training
 from parley.features.rows import InMemory
 from parley.game.settings import GameSettings
 from parley.graphed import WARM_UP
@@ -280,6 +280,29 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
         assert left_by(whole) == left_by(broken)
         assert left_by(whole) == left_by(plain)
     assert not [text for text in caplog.messages if text.startswith(NO_GRAPH)]
+
+
+def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    """What was counted since the last line is saved with them."""
+    settings = {"device": "cuda", "dev_every": 40, "first_checkpoint": 16}
+    whole, broken = ([tmp_path / name / str(seed) for seed in SEEDS] for name in ("whole", "broken"))
+    run_all(whole, 16, SEEDS, **settings)
+    learn = Trainer.learn
+
+    def learn_until(trainer, step, rows):
+        if step == 11:
+            raise KeyboardInterrupt
+        return learn(trainer, step, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "SAVED_EVERY_S", 0.0)
+        patched.setattr(Trainer, "learn", learn_until)
+        with pytest.raises(KeyboardInterrupt):
+            run_all(broken, 16, SEEDS, **settings)
+    saved = Unfinished(broken, "").load()
+    assert (saved.moments[0].step, len(saved.window)) == (10, 2)
+    run_all(broken, 16, SEEDS, **settings)
+    assert [left_by(folder) for folder in whole] == [left_by(folder) for folder in broken]
 
 
 def test_a_run_learns_there(tmp_path):

@@ -133,7 +133,8 @@ class _Course:
         self.trainer, self.training, self.k, self.unfinished = trainer, trainer.training, k, unfinished
         saved = unfinished.load()
         self.done = trainer.go_back_to(saved.moments) if saved is not None else 0
-        self.window = list(saved.window) if saved is not None else []
+        # It was read into the computer's memory, wherever the steps to come are counted.
+        self.window = [counted.to(trainer.device) for counted in saved.window] if saved is not None else []
         self.kept = [list(steps) for steps in saved.kept] if saved is not None else [[] for _ in trainer.seeds]
         self.clock = Clock(saved.seconds if saved is not None else 0.0)
         lines = saved.lines if saved is not None else [[] for _ in trainer.seeds]
