@@ -7,7 +7,8 @@ machine; times are of the process, so that other work on it counts little.
     uv run python benchmarks/train.py                        # the four presets, one thread
     uv run python benchmarks/train.py --threads 2 --wall     # on both cores, by the clock
     uv run python benchmarks/train.py --seeds 1 2 4 8 --only Fixed Adaptive
-    uv run python benchmarks/train.py --device cuda --seeds 1 8 64 256
+    uv run python benchmarks/train.py --device cuda --seeds 1 8 64 256          # with CUDA graphs and without
+    uv run python benchmarks/train.py --device cuda --seeds 1 8 64 256 --graphs # with alone
 """
 
 import argparse
@@ -38,14 +39,21 @@ def made_up(game: GameSettings, classes: int = CLASSES) -> tuple[Part, Candidate
     return part, Candidates([str(label) for label in range(classes)], Descriptions(torch.randn(classes, 100)))
 
 
-def trainer_of(game: GameSettings, seeds: int, device: str, classes: int = CLASSES, talkative: bool = False) -> Trainer:
+def trainer_of(
+    game: GameSettings,
+    seeds: int,
+    device: str,
+    classes: int = CLASSES,
+    talkative: bool = False,
+    graphs: bool = True,
+) -> Trainer:
     part, candidates = made_up(game, min(classes, IMAGES))
     if classes > IMAGES:  # More candidates than images: the others are read and never right.
         part, _ = made_up(game, IMAGES)
         candidates = Candidates([str(label) for label in range(classes)], Descriptions(torch.randn(classes, 100)))
     lesson = prepare(part, part, candidates, game)
     lesson = lesson._replace(descriptions=candidates.descriptions, dev_descriptions=candidates.descriptions)
-    trainer = Trainer(lesson, game, TrainingSettings(device=device), range(1, seeds + 1))
+    trainer = Trainer(lesson, game, TrainingSettings(device=device, cuda_graphs=graphs), range(1, seeds + 1))
     if talkative:
         trainer.agents.receiver.stop.bias.data.fill_(10.0)
     return trainer
@@ -87,6 +95,18 @@ def arithmetic(trainer: Trainer) -> float:
     return counted.get_total_flops() / (2 * 1024**3)
 
 
+def ways_of(device: str, chosen: bool | None) -> list[bool]:
+    """Whether steps are replayed as CUDA graphs: as chosen, or on a GPU both ways."""
+    return [chosen is not False] if device == "cpu" or chosen is not None else [True, False]
+
+
+def told(trainer: Trainer) -> str:
+    """Say of a GPU's steps how they were taken."""
+    if trainer.device.type == "cpu":
+        return ""
+    return "; graphs" if trainer.graphed is not None and trainer.graphed.graph is not None else "; no graphs"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="+", default=list(PRESETS), choices=list(PRESETS))
@@ -96,6 +116,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--wall", action="store_true", help="time by the clock; always so on a GPU")
     parser.add_argument("--talkative", action="store_true", help="keep adaptive dialogues going to the end")
+    parser.add_argument("--graphs", action=argparse.BooleanOptionalAction, help="on a GPU; both ways by default")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     keep_freed_memory()
@@ -103,12 +124,14 @@ def main() -> None:
     print("preset, seeds, exchanges a dialogue: ms a step, ms a product, products a step, by seed; by arithmetic alone")
     for preset in chosen.only:
         for seeds in chosen.seeds:
-            trainer = trainer_of(GameSettings(preset=preset), seeds, chosen.device, talkative=chosen.talkative)
-            least = arithmetic(trainer)
-            step, product, length = measure(trainer, clock, chosen.steps)
-            ratio = step / product
-            numbers = f"{step:.1f}, {product:.1f}, {ratio:.2f}, {ratio / seeds:.2f}; {least:.2f}"
-            print(f"{preset}, {seeds}, {length:.1f}: {numbers}", flush=True)
+            for graphs in ways_of(chosen.device, chosen.graphs):
+                game = GameSettings(preset=preset)
+                trainer = trainer_of(game, seeds, chosen.device, talkative=chosen.talkative, graphs=graphs)
+                least = arithmetic(trainer)
+                step, product, length = measure(trainer, clock, chosen.steps)
+                ratio = step / product
+                numbers = f"{step:.1f}, {product:.1f}, {ratio:.2f}, {ratio / seeds:.2f}; {least:.2f}"
+                print(f"{preset}, {seeds}, {length:.1f}: {numbers}{told(trainer)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import torch
 from easy_runs import easy
 
-from parley.game.payloads import Images
+from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.lesson import prepare
 from parley.parts import Part
@@ -18,11 +18,17 @@ GAMES = {
     "gumbel": {"channel": "gumbel"},
     "running mean": {"baseline": "running_mean"},
     "flips": {"flip_sender": 0.1, "flip_receiver": 0.2},
+    "words": {"description_attention": True},
 }
 
 
 def lesson_of(game):
     train, dev, candidates = easy()
+    if game.description_attention:
+        vectors = candidates.descriptions.vectors
+        words = torch.randn(len(vectors), 3, vectors.shape[1], generator=torch.Generator().manual_seed(6))
+        is_word = torch.arange(3) <= torch.arange(len(vectors))[:, None]
+        candidates = candidates._replace(descriptions=Descriptions(vectors, words, is_word))
     if game.visual_attention:
         draw = torch.Generator().manual_seed(5)
         cells = train.images.features[:, None] + torch.randn(len(train.targets), 4, 16, generator=draw)
@@ -30,11 +36,10 @@ def lesson_of(game):
     return prepare(train, dev, candidates, game)
 
 
-def trainer_of(name, seeds, precision, device="cpu"):
+def trainer_of(name, seeds, precision, device="cpu", **options):
     game = GameSettings(message_bits=6, **{"max_exchanges": 3, **GAMES[name]})
-    training = TrainingSettings(
-        batch_size=16, learning_rate=1e-3, feature_noise=0.1, blend=name == "Fixed", device=device
-    )
+    easily = {"batch_size": 16, "learning_rate": 1e-3, "feature_noise": 0.1, "blend": name == "Fixed"}
+    training = TrainingSettings(**{**easily, "device": device, **options})
     return Trainer(lesson_of(game), game, training, seeds, precision)
 
 

@@ -4,13 +4,18 @@ import pytest
 import torch
 
 from parley.augmentation import Blending, Dropout, Noise, augmentations
+from parley.game.draws import states_of
 from parley.game.settings import TrainingSettings
 
 WAYS = pytest.mark.parametrize("way", [Noise(0.7), Dropout(0.5)], ids=["noise", "dropout"])
 
 
+def changed_by(way, features, seeds, step):
+    return way.change(features, states_of(seeds, way.purpose, step))
+
+
 def test_noise_has_the_spread_asked_for():
-    changed = Noise(0.7).change(torch.full((2, 300, 200), 5.0), [1, 2], 3) - 5
+    changed = changed_by(Noise(0.7), torch.full((2, 300, 200), 5.0), [1, 2], 3) - 5
     assert changed.mean().abs() < 0.01
     assert changed.std() == pytest.approx(0.7, rel=0.01)
     # A normal distribution's fourth moment is 3 of the squared second.
@@ -18,7 +23,7 @@ def test_noise_has_the_spread_asked_for():
 
 
 def test_dropout_keeps_the_mean():
-    changed = Dropout(0.4).change(torch.full((2, 300, 200), 3.0), [1, 2], 3)
+    changed = changed_by(Dropout(0.4), torch.full((2, 300, 200), 3.0), [1, 2], 3)
     assert changed.unique().tolist() == pytest.approx([0.0, 5.0])
     assert (changed == 0).float().mean() == pytest.approx(0.4, abs=0.01)
 
@@ -26,15 +31,15 @@ def test_dropout_keeps_the_mean():
 @WAYS
 def test_each_seed_and_step_draws_its_own_and_always_the_same(way):
     features = torch.ones(3, 4, 5)
-    together = way.change(features, [7, 8, 9], 2)
-    assert torch.equal(together[1:2], way.change(features[:1], [8], 2))
+    together = changed_by(way, features, [7, 8, 9], 2)
+    assert torch.equal(together[1:2], changed_by(way, features[:1], [8], 2))
     assert not torch.equal(together[0], together[1])
-    assert not torch.equal(together, way.change(features, [7, 8, 9], 3))
+    assert not torch.equal(together, changed_by(way, features, [7, 8, 9], 3))
 
 
 @WAYS
 def test_the_cells_of_an_image_change_alike(way):
-    changed = way.change(torch.ones(1, 4, 6, 5), [1], 1)
+    changed = changed_by(way, torch.ones(1, 4, 6, 5), [1], 1)
     assert (changed == changed[:, :, :1]).all()
     assert len(changed[0, :, 0].unique()) > 1
 
@@ -52,7 +57,7 @@ def test_partners_are_of_the_same_class_and_every_one_is_met():
     met, shares = set(), []
     blending = Blending(places)
     for step in range(200):
-        partners, share = blending.partners(rows, [1, 2], step)
+        partners, share = blending.partners(rows, states_of([1, 2], "blend", step))
         assert (places[partners] == places[rows]).all()
         met |= set(zip(rows.flatten().tolist(), partners.flatten().tolist(), strict=True))
         shares.append(share)
@@ -64,5 +69,5 @@ def test_partners_are_of_the_same_class_and_every_one_is_met():
 
 
 def test_a_class_of_one_image_is_blended_with_itself():
-    partners, _ = Blending(torch.tensor([0, 1])).partners(torch.tensor([[0, 1]]), [1], 1)
+    partners, _ = Blending(torch.tensor([0, 1])).partners(torch.tensor([[0, 1]]), states_of([1], "blend", 1))
     assert partners.tolist() == [[0, 1]]

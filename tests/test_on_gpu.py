@@ -1,55 +1,263 @@
 """On a GPU: the numbers of a CPU up to rounding, no step that waits for it, and runs that go on after a kill.
 
-They are skipped where torch finds none.
+A step that is replayed as a CUDA graph comes to the bits of one that is not. All are skipped where torch finds no GPU.
 """
+
+import gc
+import logging
 
 import pytest
 import torch
 from easy_runs import run, run_all
-from easy_trainers import GAMES, SEEDS, rows, trainer_of
+from easy_trainers import GAMES, SEEDS, lesson_of, rows, trainer_of
 from test_unfinished import left_by
 
+from parley import train_images, training
+from parley.features.rows import InMemory
+from parley.game.settings import GameSettings
+from parley.graphed import WARM_UP
+from parley.parts import Maps
+from parley.train_images import TrainImages
 from parley.trainer import Trainer
 from parley.unfinished import Unfinished
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 STEPS = 20
+SCHEDULES = {
+    "steps": STEPS,
+    "learning_rate_schedule": "cosine",
+    "entropy_schedule": "linear",
+    "entropy_final": 0.2,
+    "feature_dropout": 0.1,
+}
+KINDS = ["RMSprop", "Adam", "SGD"]
+NO_GRAPH = "No CUDA graph"
 
 
 def batch(step, seeds=SEEDS):
     return torch.stack([rows(seed, step) for seed in seeds])
 
 
+def same_bits(one, other):
+    """Compare to the bit; what differs is told with how much it does."""
+    torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def weights_of(trainer):
+    return trainer.optimiser.flat.detach().clone()
+
+
+def graphed(trainer):
+    """Whether the trainer has come to replay a graph."""
+    return trainer.graphed is not None and trainer.graphed.graph is not None
+
+
+@pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "no graphs"])
 @pytest.mark.parametrize("name", GAMES)
-def test_steps_in_float64_are_those_of_a_cpu(name):
-    there, here = (trainer_of(name, SEEDS, torch.float64, device) for device in ("cuda", "cpu"))
+def test_steps_in_float64_are_those_of_a_cpu(name, graphs):
+    there = trainer_of(name, SEEDS, torch.float64, "cuda", cuda_graphs=graphs)
+    here = trainer_of(name, SEEDS, torch.float64, "cpu")
     assert there.device.type == "cuda"
     for step in range(1, STEPS + 1):
         counted, expected = there.learn(step, batch(step)), here.learn(step, batch(step))
         torch.testing.assert_close(counted.cpu(), expected, rtol=0, atol=1e-8)
+    assert graphed(there) == graphs
     for far, near in zip(there.agents, here.agents, strict=True):
         for a, b in zip(far.parameters(), near.parameters(), strict=True):
             torch.testing.assert_close(a.cpu(), b, rtol=0, atol=1e-8)
 
 
+def both(name, precision, **options):
+    """Trainers of the same, of which one replays graphs and one does not."""
+    return [
+        trainer_of(name, SEEDS, precision, "cuda", cuda_graphs=graphs, **{**SCHEDULES, **options})
+        for graphs in (True, False)
+    ]
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((name, "RMSprop") for name in GAMES), *(("Adaptive", kind) for kind in KINDS[1:])]
+)
+def test_replayed_steps_come_to_the_bits_of_others(name, kind, precision):
+    one, other = both(name, precision, optimizer=kind)
+    for step in range(1, STEPS + 1):
+        counted, expected = (trainer.learn(step, batch(step)) for trainer in (one, other))
+        assert graphed(one) == (step > WARM_UP)
+        assert not graphed(other)
+        if precision is torch.float64:  # First: what is wrong by more than rounding.
+            torch.testing.assert_close(counted, expected, rtol=0, atol=1e-9)
+        same_bits(counted, expected)
+    same_bits(weights_of(one), weights_of(other))
+    for name, value in one.optimiser.update.memory.items():
+        same_bits(value, other.optimiser.update.memory[name])
+
+
+def test_evaluations_and_checkpoints_between_replays_disturb_nothing():
+    one, other = both("attention", torch.float32)
+    for step in range(1, STEPS + 1):
+        one.learn(step, batch(step))
+        other.learn(step, batch(step))
+        if step % 3 == 0:
+            played = one.examine(2)
+            assert all(score is not None for _, score in played)
+            for place in range(len(SEEDS)):
+                mine, its = one.moment(place, step), other.moment(place, step)
+                for far, near in zip(mine.agents, its.agents, strict=True):
+                    for name, value in far.state_dict().items():
+                        same_bits(value, near.state_dict()[name])
+                for name, value in mine.optimiser.items():
+                    same_bits(value, its.optimiser[name])
+    assert graphed(one)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_goes_on_from_what_is_gone_back_to(kind):
+    one, other = both("Adaptive", torch.float32, optimizer=kind)
+    for step in range(1, 8):
+        one.learn(step, batch(step))
+    moments = [one.moment(place, 7) for place in range(len(SEEDS))]
+    for step in range(8, 12):
+        one.learn(step, batch(step))
+    assert graphed(one)
+    assert one.go_back_to(moments) == other.go_back_to(moments) == 7
+    for step in range(8, 16):
+        same_bits(one.learn(step, batch(step)), other.learn(step, batch(step)))
+    same_bits(weights_of(one), weights_of(other))
+
+
+def test_a_seed_that_diverges_leaves_the_others_as_they_are():
+    spoilt, whole = (trainer_of("Adaptive", SEEDS, torch.float32, "cuda", **SCHEDULES) for _ in range(2))
+    for step in range(1, STEPS + 1):
+        if step == 8:
+            spoilt.optimiser.flat.data[1] = torch.nan
+        counted, expected = (trainer.learn(step, batch(step)) for trainer in (spoilt, whole))
+        if step >= 8:
+            assert counted[0, 1].isnan()
+        same_bits(counted[:, [0, 2]], expected[:, [0, 2]])
+    assert graphed(spoilt)
+    assert weights_of(spoilt)[1].isnan().all()
+    same_bits(weights_of(spoilt)[[0, 2]], weights_of(whole)[[0, 2]])
+
+
+@pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "no graphs"])
 @pytest.mark.parametrize("name", GAMES)
-def test_no_step_waits_for_the_gpu(name):
-    trainer = trainer_of(name, SEEDS, torch.float32, "cuda")
-    for step in range(1, 4):
+def test_no_step_waits_for_the_gpu(name, graphs):
+    trainer = trainer_of(name, SEEDS, torch.float32, "cuda", cuda_graphs=graphs)
+    first = WARM_UP + 2
+    for step in range(1, first):
         trainer.learn(step, batch(step))
     torch.cuda.set_sync_debug_mode("error")
     try:
-        for step in range(4, 8):
+        for step in range(first, first + 5):
             trainer.learn(step, batch(step))
     finally:
         torch.cuda.set_sync_debug_mode("default")
+    assert graphed(trainer) == graphs
 
 
-def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", GAMES)
+def test_a_graph_is_made_where_algorithms_must_be_deterministic_and_comes_to_the_same(name):
+    torch.use_deterministic_algorithms(True)
+    try:
+        one, other = both(name, torch.float32)
+        for step in range(1, STEPS + 1):
+            same_bits(one.learn(step, batch(step)), other.learn(step, batch(step)))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert graphed(one)
+    # Nothing in a step depends on the order of sums, so that all comes to the same without being asked for it.
+    free = both(name, torch.float32)[0]
+    for step in range(1, STEPS + 1):
+        free.learn(step, batch(step))
+    same_bits(weights_of(free), weights_of(one))
+
+
+def test_replays_keep_no_memory_and_all_is_given_back_in_the_end():
+    torch.ones(1, device="cuda") @ torch.ones(1, device="cuda")
+    trainer_of("Adaptive", SEEDS, torch.float32, "cuda").learn(1, batch(1))  # Libraries keep workspaces from now on.
+    gc.collect()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda")
+    for step in range(1, 10):
+        trainer.learn(step, batch(step))
+    assert graphed(trainer)
+    torch.cuda.synchronize()
+    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+    for step in range(10, 200):
+        trainer.learn(step, batch(step))
+    torch.cuda.synchronize()
+    assert (torch.cuda.memory_allocated(), torch.cuda.memory_reserved()) == (allocated, reserved)
+    del trainer
+    torch.cuda.synchronize()
+    gc.collect()
+    torch.cuda.empty_cache()
+    # The stream that is recorded from has a workspace of the library's own, of 32 MiB or so, which torch keeps.
+    assert torch.cuda.memory_allocated() <= before + (80 << 20)
+    assert torch.cuda.memory_reserved() < reserved
+
+
+def maps():
+    draw = torch.Generator().manual_seed(7)
+    stored = torch.randn(48, 16, 2, 2, generator=draw).half()
+    mean, sd = torch.randn(16, generator=draw), torch.rand(16, generator=draw) + 0.5
+    return Maps(InMemory(stored), torch.randn(48, 7, generator=draw), mean, sd)
+
+
+@pytest.mark.parametrize("kind", ["vectors", "maps"])
+def test_images_taken_on_the_gpu_have_the_bits_of_those_taken_on_the_cpu(kind):
+    images = maps() if kind == "maps" else lesson_of(GameSettings()).train_images
+    near, far = (TrainImages(images, torch.arange(48) % 4, False, torch.device(name)) for name in ("cpu", "cuda"))
+    assert far.on_device
+    if kind == "maps":
+        assert far.images.rows.values.dtype == torch.float16
+    there = far.take(batch(1).cuda(), {})
+    for mine, its in zip(there, near.take(batch(1), {}), strict=True):
+        assert (mine is None) == (its is None)
+        if mine is not None:
+            assert mine.device.type == "cuda"
+            same_bits(mine.cpu(), its)
+
+
+@pytest.mark.parametrize("name", ["Adaptive", "attention", "Fixed"])
+def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    there = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
+    assert there.images.on_device
+    assert not caplog.messages
+    monkeypatch.setattr(train_images, "SHARE_OF_FREE", 0.0)
+    here = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
+    assert here.graphed is None
+    assert "stay in the computer's memory" in caplog.messages[0]
+    assert caplog.messages[1].startswith(NO_GRAPH)
+    for step in range(1, STEPS + 1):
+        counted, expected = there.learn(step, batch(step)), here.learn(step, batch(step))
+        if name != "Fixed":
+            same_bits(counted, expected)
+        elif step == 1:  # Blended images are rounded as the device rounds.
+            torch.testing.assert_close(counted, expected, rtol=0, atol=1e-4)
+    assert graphed(there)
+
+
+def test_checks_are_made_without_a_graph_and_the_log_says_so(caplog):
+    caplog.set_level(logging.INFO)
+    trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda", checks=True)
+    trainer.learn(1, batch(1))
+    assert trainer.graphed is None
+    assert [text for text in caplog.messages if text.startswith(NO_GRAPH)] == [
+        "No CUDA graph is made of a step, so that each takes several times as long: training.checks looks at each "
+        "step's values."
+    ]
+
+
+@pytest.mark.parametrize("deterministic", [True, False], ids=["deterministic", "free"])
+def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path, monkeypatch, caplog, deterministic):
     seeds = [1, 2, 3]
-    settings = {"device": "cuda", "deterministic": True}
-    folders = {name: [tmp_path / name / str(seed) for seed in seeds] for name in ("whole", "broken")}
+    settings = {"device": "cuda", "deterministic": deterministic}
+    folders = {name: [tmp_path / name / str(seed) for seed in seeds] for name in ("whole", "broken", "no graphs")}
     run_all(folders["whole"], 16, seeds, **settings)
+    run_all(folders["no graphs"], 16, seeds, **settings, cuda_graphs=False)
 
     class KilledError(Exception):
         pass
@@ -58,6 +266,7 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
 
     def learn_until(trainer, step, rows):
         if step == 11:
+            assert graphed(trainer)
             raise KilledError
         return learn(trainer, step, rows)
 
@@ -67,10 +276,49 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
     monkeypatch.setattr(Trainer, "learn", learn)
     assert Unfinished(folders["broken"], "").load().moments[0].step == 8
     run_all(folders["broken"], 16, seeds, **settings)
-    for whole, broken in zip(folders["whole"], folders["broken"], strict=True):
+    for whole, broken, plain in zip(*folders.values(), strict=True):
         assert left_by(whole) == left_by(broken)
+        assert left_by(whole) == left_by(plain)
+    assert not [text for text in caplog.messages if text.startswith(NO_GRAPH)]
+
+
+def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    """What was counted since the last line is saved with them."""
+    settings = {"device": "cuda", "dev_every": 40, "first_checkpoint": 16}
+    whole, broken = ([tmp_path / name / str(seed) for seed in SEEDS] for name in ("whole", "broken"))
+    run_all(whole, 16, SEEDS, **settings)
+    learn = Trainer.learn
+
+    def learn_until(trainer, step, rows):
+        if step == 11:
+            raise KeyboardInterrupt
+        return learn(trainer, step, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "SAVED_EVERY_S", 0.0)
+        patched.setattr(Trainer, "learn", learn_until)
+        with pytest.raises(KeyboardInterrupt):
+            run_all(broken, 16, SEEDS, **settings)
+    saved = Unfinished(broken, "").load()
+    assert (saved.moments[0].step, len(saved.window)) == (10, 2)
+    run_all(broken, 16, SEEDS, **settings)
+    assert [left_by(folder) for folder in whole] == [left_by(folder) for folder in broken]
 
 
 def test_a_run_learns_there(tmp_path):
     lines = run(tmp_path / "run", steps=200, device="cuda", dev_every=100)
     assert [line for line in lines if line["kind"] == "dev"][-1]["accuracy@1"] > 0.6
+
+
+def test_what_a_cpu_left_is_gone_on_from_there_and_back():
+    """A checkpoint says nothing of the device that it was made on."""
+    near, far = (trainer_of("Adaptive", SEEDS, torch.float64, device) for device in ("cpu", "cuda"))
+    for step in range(1, 7):
+        near.learn(step, batch(step))
+    far.go_back_to([near.moment(place, 6) for place in range(len(SEEDS))])
+    for step in range(7, 13):
+        counted, expected = far.learn(step, batch(step)), near.learn(step, batch(step))
+        torch.testing.assert_close(counted.cpu(), expected, rtol=0, atol=1e-8)
+    back = trainer_of("Adaptive", SEEDS, torch.float64, "cpu")
+    assert back.go_back_to([far.moment(place, 12) for place in range(len(SEEDS))]) == 12
+    torch.testing.assert_close(weights_of(back), weights_of(far).cpu(), rtol=0, atol=0)

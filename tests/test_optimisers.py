@@ -1,16 +1,20 @@
 """The flat optimiser against torch's own, network by network and seed by seed."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from parley.config import read_schema
 from parley.errors import ParleyError
 from parley.game.layers import Linear
 from parley.game.settings import TrainingSettings
-from parley.optimisers import KINDS, Optimiser
+from parley.optimisers import Optimiser
+from parley.updates import UPDATES, make_update
 
 SEEDS, STEPS, CLIP = 3, 6, 40.0
+KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
 
 
 class Pair(torch.nn.Module):
@@ -98,6 +102,40 @@ def test_seeds_taken_apart_and_put_together_go_on_the_same(kind):
     second[1].go_back_to(memories)
     step(*second, 3)
     assert torch.equal(first[1].flat, second[1].flat)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_weights_and_what_is_remembered_change_as_torchs_do_to_the_bit(kind, precision):
+    """On a CPU; the learning rate changes at each step, as torch reads it from a Python float."""
+    draw = torch.Generator().manual_seed(3)
+    mine = torch.randn(2, 1003, generator=draw, dtype=precision)
+    theirs = mine.clone()
+    update, reference = make_update(kind, mine), KINDS[kind]([theirs], lr=1.0)
+    places = {name: value.data_ptr() for name, value in update.memory.items()}
+    for step in range(1, 8):
+        rate, theirs.grad = 0.0123 / step, torch.randn(2, 1003, generator=draw, dtype=precision)
+        update.change(mine, theirs.grad, torch.tensor(update.factors(rate), dtype=precision))
+        reference.param_groups[0]["lr"] = rate
+        reference.step()
+        assert torch.equal(mine, theirs)
+    remembered = reference.state[theirs]
+    assert list(update.memory) == list(remembered)
+    for name, value in update.memory.items():
+        assert value.dtype == remembered[name].dtype
+        assert torch.equal(value, remembered[name])
+        assert value.data_ptr() == places[name]
+
+
+def test_an_unknown_kind_is_told():
+    with pytest.raises(ParleyError, match="'Adagrad' is not one of RMSprop, Adam, SGD"):
+        make_update("Adagrad", torch.zeros(1, 1))
+
+
+def test_the_schema_offers_what_there_is():
+    schema = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
+    offered = schema["properties"]["training"]["properties"]["optimizer"]["enum"]
+    assert sorted(offered) == sorted(UPDATES)
 
 
 def test_a_parameter_that_the_loss_does_not_know_stays():

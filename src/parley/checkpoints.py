@@ -12,7 +12,7 @@ from parley.errors import ParleyError
 from parley.failures import refuse_failed
 from parley.files import written_aside
 from parley.game.agents import Agents, make_agents
-from parley.game.settings import GameSettings, TrainingSettings, as_mapping
+from parley.game.settings import GameSettings, TrainingSettings, as_mapping, deciding
 from parley.standardization import Scale, Standardizer
 
 FORMAT = 2
@@ -75,7 +75,7 @@ def values_of(moment: Checkpoint) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "game": as_mapping(moment.game),
-        "training": as_mapping(moment.training),
+        "training": deciding(as_mapping(moment.training)),
         "sizes": list(moment.sizes),
         "candidate_ids": moment.candidate_ids,
         "seed": moment.seed,

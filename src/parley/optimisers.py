@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from parley.errors import ParleyError
 from parley.game.settings import TrainingSettings
-
-KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
+from parley.updates import make_update
 
 
 class Optimiser:
     """One optimiser's step for each of several networks.
 
-    From now on the networks' parameters are views of one tensor ``[S, P]``.
+    From now on the networks' parameters are views of one tensor ``[S, P]``, which stays where it is.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ class Optimiser:
         start = 0
         for parameter in self.parameters:
             start += _lay(parameter, self.flat, start)
-        self.inner: torch.optim.Optimizer = _inner(self.flat, training)
+        self.update = make_update(training.optimizer, self.flat)
         self.schedule = _schedule(training)
 
     def step(self, loss: Tensor, step: int = 1) -> None:
@@ -51,6 +50,14 @@ class Optimiser:
         step
             Of the training, from 1; decides the learning rate.
         """
+        self.change(loss, torch.tensor(self.advance(step), dtype=self.flat.dtype).to(self.flat.device))
+
+    def advance(self, step: int) -> list[float]:
+        """Count a step of the training, from 1, and return what `change` needs to know of it."""
+        return self.update.factors(self.training.learning_rate * self.schedule(step))
+
+    def change(self, loss: Tensor, factors: Tensor) -> None:
+        """Do what `step` does, with what `advance` returned, in the precision of the weights and where they lie."""
         grads = iter(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         with torch.no_grad():
             pieces = []
@@ -58,9 +65,7 @@ class Optimiser:
                 found = [_wide(next(grads), parameter) for parameter in own]
                 if found:
                     pieces.append(self._clipped(torch.cat(found, 1)))
-            self.flat.grad = torch.cat(pieces, 1)
-            self.inner.param_groups[0]["lr"] = self.training.learning_rate * self.schedule(step)
-            self.inner.step()
+            self.update.change(self.flat, torch.cat(pieces, 1), factors)
 
     def _clipped(self, grad: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
@@ -68,15 +73,14 @@ class Optimiser:
 
     def of(self, place: int) -> dict[str, Tensor]:
         """Return the optimiser's memory of one of the S seeds."""
-        memory = self.inner.state[self.flat]
-        return {name: (value[place : place + 1] if value.dim() else value).clone() for name, value in memory.items()}
+        memory = self.update.memory.items()
+        return {name: (value[place : place + 1] if value.dim() else value).clone() for name, value in memory}
 
     def go_back_to(self, memories: Sequence[Mapping[str, Any]]) -> None:
         """Take over the memories of all S seeds, as `of` returned them, wherever they lie."""
-        for name, value in memories[0].items():
-            self.inner.state[self.flat][name] = (
-                torch.cat([memory[name] for memory in memories]).to(self.flat.device) if value.dim() else value.clone()
-            )
+        for name, mine in self.update.memory.items():
+            theirs = [memory[name] for memory in memories]
+            mine.copy_(torch.cat(theirs) if mine.dim() else theirs[0])
 
 
 def _schedule(training: TrainingSettings) -> Callable[[int], float]:
@@ -103,9 +107,3 @@ def _lay(parameter: nn.Parameter, flat: Tensor, start: int) -> int:
 def _wide(grad: Tensor | None, parameter: nn.Parameter) -> Tensor:
     """Return a gradient as ``[S, width]``; a parameter that the loss does not know has none, which is zero."""
     return (torch.zeros_like(parameter) if grad is None else grad).flatten(1)
-
-
-def _inner(flat: Tensor, training: TrainingSettings) -> torch.optim.Optimizer:
-    kind: Any = KINDS[training.optimizer]
-    optimizer: torch.optim.Optimizer = kind([flat], lr=training.learning_rate)
-    return optimizer

@@ -1,5 +1,6 @@
 """The networks of S runs, with what teaches and what examines them."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -7,20 +8,25 @@ import torch
 from torch import Tensor
 
 from parley import evaluation
-from parley.augmentation import Blending, augmentations
+from parley.augmentation import augmentations
 from parley.checkpoints import Checkpoint
 from parley.checks import check_step
 from parley.errors import ParleyError
 from parley.game.agents import Agents, agents_of, copy_place, make_agents
-from parley.game.draws import uniforms
+from parley.game.draws import states_of, uniforms_from
 from parley.game.learning import Talked, talk
 from parley.game.line import flips_needed
-from parley.game.objective import lengths
+from parley.game.objective import Entropies, lengths
 from parley.game.payloads import Descriptions, Draws, Images
 from parley.game.schedule import entropies_at
 from parley.game.settings import GameSettings, TrainingSettings
+from parley.graphed import Graphed
+from parley.inputs import Inputs
 from parley.lesson import Lesson
 from parley.optimisers import Optimiser
+from parley.train_images import TrainImages
+
+logger = logging.getLogger(__name__)
 
 
 class Counted(NamedTuple):
@@ -75,7 +81,10 @@ class Trainer:
         self.dev_descriptions = self._moved(lesson.dev_descriptions)
         self.places = lesson.train_places.to(self.device)
         self.augmentations = augmentations(training)
-        self.blending = Blending(lesson.train_places) if training.blend else None
+        self.images = TrainImages(lesson.train_images, lesson.train_places, training.blend, self.device)
+        self.purposes = [way.purpose for way in (*self.augmentations, self.images.blending) if way is not None]
+        self.purposes += ["bits", *(["flips"] if flips_needed(game, training=True) else [])]
+        self.graphed = self._graphed()
 
     def _fresh(self, seeds: list[int]) -> Agents:
         sizes = self.lesson.sizes
@@ -95,44 +104,69 @@ class Trainer:
         Tensor
             ``[counts, S]``, in the order of `Counted`. Nothing here waits for a GPU.
         """
-        images = self._images(self._taken(rows, step))
-        for augmentation in self.augmentations:
-            images = images._replace(features=augmentation.change(images.features, self.seeds, step))
-        places = self.places[rows.to(self.device, non_blocking=True)]
-        draws = self.draws(step, rows.shape[1])
-        weights = entropies_at(self.training, step)
-        talked = talk(self.agents, images, self.descriptions, places, draws, self.game, weights)
-        self.optimiser.step(talked.losses.total, step)
+        inputs = self.inputs(step, rows)
+        if self.graphed is not None:
+            return self.graphed.take(self.take_step, inputs)
+        there = inputs.to(self.device)
+        talked, counted = self._learned(there, self._taken(there if self.images.on_device else inputs))
         if self.training.checks:
             check_step(talked, self.agents, self.game, self.seeds, step)
-        return torch.stack(_counted(talked, places))
+        return counted
 
-    def _taken(self, rows: Tensor, step: int) -> Images:
-        """Return the images of the given rows, blended where that is wanted."""
-        images = self.lesson.train_images.take(rows)
-        if self.blending is None:
-            return images
-        partners, shares = self.blending.partners(rows, self.seeds, step)
-        others = self.lesson.train_images.take(partners)
-        context = images.context
-        if context is not None and others.context is not None:
-            context = _blend(context, others.context, shares)
-        return Images(_blend(images.features, others.features, shares), context)
+    def inputs(self, step: int, rows: Tensor) -> Inputs:
+        """Count a step, and return all that tells it from others, on the CPU; to be taken once."""
+        states = torch.stack([states_of(self.seeds, purpose, step) for purpose in self.purposes])
+        weights = [*entropies_at(self.training, step), *self.optimiser.advance(step)]
+        return Inputs(rows, states, torch.tensor(weights, dtype=self.precision))
 
-    def _images(self, images: Images) -> Images:
-        features, context = images
-        return Images(
-            features.to(self.device, self.precision, non_blocking=True),
-            None if context is None else context.to(self.device, self.precision, non_blocking=True),
-        )
+    def take_step(self, inputs: Inputs) -> Tensor:
+        """Learn as `learn` does, from inputs that lie where the images and the networks do.
+
+        What it does depends on nothing but them and on tensors that stay where they are: it can be recorded.
+        """
+        return self._learned(inputs, self._taken(inputs))[1]
+
+    def _learned(self, inputs: Inputs, images: Images) -> tuple[Talked, Tensor]:
+        states = self._states(inputs)
+        images = _to(images, self.device, self.precision)
+        for augmentation in self.augmentations:
+            images = images._replace(features=augmentation.change(images.features, states[augmentation.purpose]))
+        places, draws = self.places[inputs.rows], self._draws(states, inputs.rows.shape[1])
+        bonus, factors = inputs.weights[: len(Entropies._fields)], inputs.weights[len(Entropies._fields) :]
+        entropies = Entropies(*bonus.unbind())
+        talked = talk(self.agents, images, self.descriptions, places, draws, self.game, entropies)
+        self.optimiser.change(talked.losses.total, factors)
+        return talked, torch.stack(_counted(talked, places))
+
+    def _taken(self, inputs: Inputs) -> Images:
+        return self.images.take(inputs.rows, self._states(inputs))
+
+    def _states(self, inputs: Inputs) -> dict[str, Tensor]:
+        return dict(zip(self.purposes, inputs.states, strict=True))
 
     def draws(self, step: int, batch: int) -> Draws:
         """Return the random numbers of a step: each seed's own, whoever trains beside it."""
+        return self._draws({name: states_of(self.seeds, name, step).to(self.device) for name in self.purposes}, batch)
+
+    def _draws(self, states: dict[str, Tensor], batch: int) -> Draws:
         exchanges, bits = self.game.max_exchanges, self.game.message_bits
-        flips = None
-        if flips_needed(self.game, training=True):
-            flips = uniforms(self.seeds, "flips", step, (exchanges, batch, 2 * bits), self.device)
-        return Draws(uniforms(self.seeds, "bits", step, (exchanges, batch, 2 * bits + 1), self.device), flips)
+        flips = uniforms_from(states["flips"], (exchanges, batch, 2 * bits)) if "flips" in states else None
+        return Draws(uniforms_from(states["bits"], (exchanges, batch, 2 * bits + 1)), flips)
+
+    def _graphed(self) -> Graphed | None:
+        """Return what replays steps on a GPU; where it cannot, the log says why."""
+        if self.device.type != "cuda" or not self.training.cuda_graphs:
+            return None
+        hindrances = {
+            "training.checks looks at each step's values": self.training.checks,
+            "the images are not on the GPU": not self.images.on_device,
+        }
+        if why := [reason for reason, hinders in hindrances.items() if hinders]:
+            logger.info(
+                "No CUDA graph is made of a step, so that each takes several times as long: %s.", " and ".join(why)
+            )
+            return None
+        return Graphed()
 
     def examine(self, k: int) -> list[tuple[evaluation.Played, dict[str, Any] | None]]:
         """Play the dev part; return of each seed what was said and what `evaluation.score` counts.
@@ -180,13 +214,13 @@ class _As(NamedTuple):
     precision: torch.dtype
 
     def take(self, rows: Tensor) -> Images:
-        features, context = self.images.take(rows)
-        return Images(features.to(self.precision), None if context is None else context.to(self.precision))
+        return _to(self.images.take(rows), torch.device("cpu"), self.precision)
 
 
-def _blend(one: Tensor, other: Tensor, shares: Tensor) -> Tensor:
-    """Return shares of one and the rest of the other, image by image."""
-    return torch.lerp(other, one, shares.view(*shares.shape, *[1] * (one.dim() - 2)))
+def _to(images: Images, device: torch.device, precision: torch.dtype) -> Images:
+    features, context = (None if part is None else part.to(device, precision, non_blocking=True) for part in images)
+    assert features is not None  # they have some
+    return Images(features, context)
 
 
 def device_of(training: TrainingSettings) -> torch.device:

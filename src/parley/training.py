@@ -16,7 +16,7 @@ from parley.errors import ParleyError
 from parley.evaluation import Played
 from parley.files import digest_of, sha256_of, write_json
 from parley.game.draws import permutation
-from parley.game.settings import GameSettings, TrainingSettings
+from parley.game.settings import GameSettings, TrainingSettings, deciding
 from parley.lesson import Lesson, prepare
 from parley.parts import load_candidates, load_part
 from parley.progress import Progress
@@ -40,6 +40,7 @@ def train_from_files(
     folders: Sequence[str | Path],
     code: str = "",
     dev_descriptions: str | None = None,
+    how: Mapping[str, Any] | None = None,
 ) -> None:
     """Train runs that differ in their seed alone; each leaves its log, checkpoints and `config.json` in its folder.
 
@@ -57,10 +58,13 @@ def train_from_files(
         Digest of the code; runs that were interrupted under another start again.
     dev_descriptions
         Path of the descriptions that are read in evaluation, where they are others.
+    how
+        Training settings that change nothing of what runs come to, where they are not among the runs' own.
     """
     keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
-    training = TrainingSettings.from_mapping(runs[0]["training"])
+    training = TrainingSettings.from_mapping({**runs[0]["training"], **(how or {})})
+    runs = [{**run, "training": deciding(run["training"])} for run in runs]
     lesson = prepare(
         load_part(parts["train"], game),
         load_part(parts["dev"], game),
@@ -70,10 +74,10 @@ def train_from_files(
         load_candidates(dev_descriptions, words, game) if dev_descriptions else None,
     )
     read = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
-    identity = digest_of([[dict(run) for run in runs], [sha256_of(path) for path in read], code])
+    identity = digest_of([runs, [sha256_of(path) for path in read], code])
     train_runs(lesson, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
     for run, folder in zip(runs, folders, strict=True):
-        write_json(Path(folder) / "config.json", dict(run))
+        write_json(Path(folder) / "config.json", run)
 
 
 def train_runs(
@@ -129,7 +133,8 @@ class _Course:
         self.trainer, self.training, self.k, self.unfinished = trainer, trainer.training, k, unfinished
         saved = unfinished.load()
         self.done = trainer.go_back_to(saved.moments) if saved is not None else 0
-        self.window = list(saved.window) if saved is not None else []
+        # It was read into the computer's memory, wherever the steps to come are counted.
+        self.window = [counted.to(trainer.device) for counted in saved.window] if saved is not None else []
         self.kept = [list(steps) for steps in saved.kept] if saved is not None else [[] for _ in trainer.seeds]
         self.clock = Clock(saved.seconds if saved is not None else 0.0)
         lines = saved.lines if saved is not None else [[] for _ in trainer.seeds]

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from parley.checkpoints import load_checkpoint
+from parley.checkpoints import load_checkpoint, read_values
 from parley.cli import main
 from parley.errors import ParleyError
 
@@ -35,6 +35,15 @@ def test_the_same_config_gives_the_same_run(trained, tmp_path):
     one, two = (load_checkpoint(folder / "best.pt") for folder in (trained.run, tmp_path / "again"))
     for a, b in zip(one.agents, two.agents, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+def test_what_decides_nothing_is_in_no_file(trained, tmp_path):
+    assert main(call(trained, tmp_path / "out", "--set", "training.cuda_graphs=false")) == 0
+    files = [folder / name for folder in (tmp_path / "out", trained.run) for name in ("config.json", "best.pt")]
+    config, best, its_config, its_best = files
+    assert json.loads(config.read_text()) == json.loads(its_config.read_text())
+    assert best.read_bytes() == its_best.read_bytes()
+    assert "cuda_graphs" not in read_values(best)["training"]
 
 
 def test_values_set_anew_and_the_seed_go_into_the_run(trained, tmp_path):

@@ -10,7 +10,7 @@ from parley.game.draws import permutation, splitmix64, uniforms
 
 def test_the_words_are_those_of_splitmix64():
     """The first outputs from state 1234567 of the authors' code."""
-    words = [int(word) % (1 << 64) for word in splitmix64([1234567], 5)[0]]
+    words = [int(word) % (1 << 64) for word in splitmix64(torch.tensor([1234567]), 5)[0]]
     assert words == [
         6457827717110365317,
         3203168211198807973,

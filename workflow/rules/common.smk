@@ -24,6 +24,7 @@ from parley.digest import Sources, stage_digest
 from parley.errors import ParleyError
 from parley.experiment import attending_runs, read_experiment
 from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.game.settings import deciding
 from parley.glosses import needs_wordnet
 from parley.layout import (
     CACHE_FOLDER,
@@ -248,9 +249,11 @@ def run_configs(seeds):
     def configs(wildcards):
         numbers = [wildcards.seed] if seeds == ["{seed}"] else seeds
         about = {"experiment": LAYOUT.experiment, "run": wildcards.run}
+        settings = run_settings(CONFIG, wildcards.run)
         rest = {
             "k": CONFIG["evaluation"]["k"],
-            **run_settings(CONFIG, wildcards.run),
+            "game": settings["game"],
+            "training": deciding(settings["training"]),
         }
         return [{**about, "seed": int(number), **rest} for number in numbers]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from stage import stage
 
+from parley.game.settings import changing_nothing
 from parley.training import train_from_files
 
 with stage(snakemake):
@@ -17,4 +18,5 @@ with stage(snakemake):
         [Path(path).parent for path in snakemake.output.log],
         snakemake.params.code,
         str(snakemake.input.evaluation) or None,
+        changing_nothing(snakemake.config, snakemake.wildcards.run),
     )

@@ -6,6 +6,7 @@ whatever device the run is, and is the same on each.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -32,28 +33,43 @@ def uniforms(
     seeds: Sequence[int], purpose: str, step: int, shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return numbers uniform in [0, 1), float32, of shape ``[S, *shape]``: each seed's own."""
-    count = 1
-    for length in shape:
-        count *= length
-    words = splitmix64([_key(seed, purpose, step) for seed in seeds], count, device)
+    return uniforms_from(states_of(seeds, purpose, step).to(device, non_blocking=True), shape)
+
+
+def states_of(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
+    """Return where each seed's numbers for a purpose begin at a step, int64 ``[S]``: all that `uniforms` depends on."""
+    return torch.tensor([_signed(_key(seed, purpose, step)) for seed in seeds])
+
+
+def uniforms_from(states: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return the numbers of `uniforms` from states ``[S]``, where these lie."""
+    words = splitmix64(states, math.prod(shape))
     # The top 24 bits: as many as a float32 in [0, 1) can hold evenly.
-    return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(seeds), *shape)
+    return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(states), *shape)
 
 
-def splitmix64(states: Sequence[int], count: int, device: torch.device | str = "cpu") -> Tensor:
-    """Return the first `count` words of SplitMix64 from each of the S states, int64 ``[S, count]``.
+def splitmix64(states: Tensor, count: int) -> Tensor:
+    """Return the first `count` words of SplitMix64 from each of the states, int64 ``[S]`` and ``[S, count]``.
 
     The words are unsigned; int64 holds their bits, and its products wrap around as they should.
     """
-    start = torch.tensor([_signed(state) for state in states]).to(device, non_blocking=True)
-    words = start[:, None] + _counters(count, torch.device(device))
+    words = states[:, None] + _counters(count, states.device)
     for shift, factor in ((30, FIRST), (27, SECOND)):
         words.bitwise_xor_(_shifted(words, shift)).mul_(_signed(factor))
     return words.bitwise_xor_(_shifted(words, 31))
 
 
-@lru_cache(maxsize=8)
 def _counters(count: int, device: torch.device) -> Tensor:
+    # On a GPU they are made anew: what a CUDA graph has made is its own, and it must not use what may be forgotten.
+    return _remembered_counters(count) if device.type == "cpu" else _made_counters(count, device)
+
+
+@lru_cache(maxsize=8)
+def _remembered_counters(count: int) -> Tensor:
+    return _made_counters(count, torch.device("cpu"))
+
+
+def _made_counters(count: int, device: torch.device) -> Tensor:
     return torch.arange(1, count + 1, device=device) * _signed(GOLDEN)
 
 

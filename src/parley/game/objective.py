@@ -22,11 +22,11 @@ TINY = 1e-8
 
 
 class Entropies(NamedTuple):
-    """Weights (lambda) of the entropy bonus at a step of training."""
+    """Weights (lambda) of the entropy bonus at a step of training: numbers, or tensors of one on the agents' device."""
 
-    sender: float
-    receiver: float
-    stop: float
+    sender: float | Tensor
+    receiver: float | Tensor
+    stop: float | Tensor
 
 
 class Losses(NamedTuple):
@@ -66,7 +66,7 @@ def losses(
         Weights of the entropy bonus.
     """
     log_probs = replayed.final_scores.log_softmax(-1)
-    log_likelihood = log_probs.gather(-1, targets[..., None])[..., 0]
+    log_likelihood: Tensor = _AtTargets.apply(log_probs, targets)
     reward = reward_of(replayed.final_scores, log_likelihood, targets, game)
     reward = reward - game.exchange_cost * lengths(layout)
     earned = layout.spread(reward)
@@ -106,6 +106,9 @@ def learns_to_stop(game: GameSettings) -> bool:
 
 def lengths(layout: Layout) -> Tensor:
     """Return the number of exchanges ``[S, B]`` of each dialogue."""
+    if layout.full:
+        by_exchange: Tensor = layout.mask.unflatten(1, (len(layout.sizes), layout.batch))
+        return by_exchange.sum(1)
     return torch.zeros_like(layout.mask[:, : layout.batch]).scatter_add_(1, layout.rows, layout.mask)
 
 
@@ -148,7 +151,13 @@ def _squared_error(expected: Tensor, earned: Tensor, layout: Layout, learns: boo
 
 
 def policy_loss(
-    logits: Tensor, bits: Tensor, gain: Tensor, mask: Tensor, exchanges: Tensor, entropy_weight: float, scored: bool
+    logits: Tensor,
+    bits: Tensor,
+    gain: Tensor,
+    mask: Tensor,
+    exchanges: Tensor,
+    entropy_weight: float | Tensor,
+    scored: bool,
 ) -> Tensor:
     """Return REINFORCE's loss with an entropy bonus, ``[S]``.
 
@@ -186,6 +195,26 @@ def scaled(gain: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
     centred = (gain - mean @ exchanges.mT) * mask
     variance = centred.square() @ exchanges / (count - 1).clamp(min=1)
     return gain / (variance.sqrt().clamp(min=1) @ exchanges.mT)
+
+
+class _AtTargets(torch.autograd.Function):
+    """Values ``[S, B]`` of ``[S, B, D]`` at the targets ``[S, B]``.
+
+    Where the algorithm must be a deterministic one, torch's own gradient copies from the CPU, which a GPU has to be
+    waited for.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, targets: Tensor) -> Tensor:
+        ctx.save_for_backward(targets)
+        ctx.width = values.shape[-1]
+        return values.gather(-1, targets[..., None])[..., 0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (targets,) = ctx.saved_tensors
+        others = torch.arange(ctx.width, device=targets.device) != targets[..., None]
+        return grads[0][..., None].expand_as(others).masked_fill(others, 0.0), None
 
 
 class _Policy(torch.autograd.Function):

@@ -1,5 +1,6 @@
 """What a game is played with, as plain values that can be checked before torch is loaded."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -206,6 +207,8 @@ class TrainingSettings:
         ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
     deterministic
         Whether torch must use algorithms that give the same bits each time, on a GPU too.
+    cuda_graphs
+        Whether a GPU takes each step as one piece, recorded as a CUDA graph. Changes nothing else.
     tensorboard
         Whether TensorBoard's events are written too.
     samples
@@ -237,6 +240,7 @@ class TrainingSettings:
     entropy_steps: int = 0
     device: str = "cpu"
     deterministic: bool = False
+    cuda_graphs: bool = True
     tensorboard: bool = False
     samples: int = 0
     checks: bool = False
@@ -246,6 +250,22 @@ class TrainingSettings:
         """Make settings of a mapping; an unknown key raises `ParleyError` with its name."""
         known = _known(cls, values, "training")
         return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
+
+
+CHANGES_NOTHING = ("cuda_graphs",)
+"""Training settings with which a run comes to the same: none is made again for them, none of its files tells them."""
+
+
+def deciding(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those training settings that decide what a run comes to."""
+    return {name: value for name, value in training.items() if name not in CHANGES_NOTHING}
+
+
+def changing_nothing(config: Mapping[str, Any], run_name: str) -> dict[str, Any]:
+    """Return the other training settings of one of an experiment's runs, from its whole config."""
+    own = [run["training"] for run in config["runs"] if run["name"] == run_name]
+    training = {**config["training"], **own[0]}
+    return {name: training[name] for name in CHANGES_NOTHING if name in training}
 
 
 def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:

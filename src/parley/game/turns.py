@@ -43,24 +43,24 @@ class Layout(NamedTuple):
     def by_dialogue(self, values: Tensor) -> Tensor:
         """Lay out what belongs to the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
 
-        Turns that were not gone through are zeros.
+        Turns that were not gone through are zeros. Where all were, nothing is read from the CPU.
         """
         seeds, _, width = values.shape
+        if self.full:
+            by_exchange: Tensor = values.unflatten(1, (len(self.sizes) - 1, self.batch))
+            return by_exchange.transpose(1, 2).contiguous()
         grid = values.new_zeros(seeds, self.batch * (len(self.sizes) - 1), width)
         places = self._slots()[..., None].expand_as(values)
         return grid.scatter(1, places, values).view(seeds, self.batch, len(self.sizes) - 1, width)
 
     def by_turn(self, values: Tensor) -> Tensor:
         """Undo `by_dialogue`: ``[S, N − B, K]`` from ``[S, B, T − 1, K]``."""
-        return pick(values.flatten(1, 2), self._slots())
+        return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._slots())
 
     def _slots(self) -> Tensor:
         """Return the place ``[S, N − B]`` of each later turn in a table of dialogues and exchanges."""
         later = self.sizes[1:]
-        if self.full:  # Known without a copy from the CPU, which a GPU would have to be waited for.
-            exchanges = torch.arange(len(later), device=self.rows.device).repeat_interleave(self.batch)
-        else:
-            exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
+        exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
 
     def spread(self, values: Tensor) -> Tensor:
