@@ -1,19 +1,20 @@
 """On a GPU: the numbers of a CPU up to rounding, no step that waits for it, and runs that go on after a kill.
 
-A step that is replayed as a CUDA graph comes to the bits of one that is not. All are skipped where torch finds no GPU.
+They are skipped where torch finds none.
 """
 
-import gc
 import logging
 
 import pytest
 import torch
 from easy_runs import run, run_all
-from easy_trainers import GAMES, SEEDS, lesson_of, rows, trainer_of
+from easy_trainers import GAMES, SEEDS, lesson_of, trainer_of
+from gpu_steps import NO_GRAPH, SCHEDULES, STEPS, batch, graphed, same_bits, weights_of
 from test_unfinished import left_by
 
 from parley import train_images, training
 from parley.features.rows import InMemory
+from parley.game.draws import states_of
 from parley.game.settings import GameSettings
 from parley.graphed import WARM_UP
 from parley.parts import Maps
@@ -22,41 +23,15 @@ from parley.trainer import Trainer
 from parley.unfinished import Unfinished
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
-STEPS = 20
-SCHEDULES = {
-    "steps": STEPS,
-    "learning_rate_schedule": "cosine",
-    "entropy_schedule": "linear",
-    "entropy_final": 0.2,
-    "feature_dropout": 0.1,
-}
-KINDS = ["RMSprop", "Adam", "SGD"]
-NO_GRAPH = "No CUDA graph"
-
-
-def batch(step, seeds=SEEDS):
-    return torch.stack([rows(seed, step) for seed in seeds])
-
-
-def same_bits(one, other):
-    """Compare to the bit; what differs is told with how much it does."""
-    torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
-
-
-def weights_of(trainer):
-    return trainer.optimiser.flat.detach().clone()
-
-
-def graphed(trainer):
-    """Whether the trainer has come to replay a graph."""
-    return trainer.graphed is not None and trainer.graphed.graph is not None
 
 
 @pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "no graphs"])
 @pytest.mark.parametrize("name", GAMES)
 def test_steps_in_float64_are_those_of_a_cpu(name, graphs):
-    there = trainer_of(name, SEEDS, torch.float64, "cuda", cuda_graphs=graphs)
-    here = trainer_of(name, SEEDS, torch.float64, "cpu")
+    # Blending is float32's whatever the precision, and rounded as each device rounds.
+    there, here = (
+        trainer_of(name, SEEDS, torch.float64, device, cuda_graphs=graphs, blend=False) for device in ("cuda", "cpu")
+    )
     assert there.device.type == "cuda"
     for step in range(1, STEPS + 1):
         counted, expected = there.learn(step, batch(step)), here.learn(step, batch(step))
@@ -65,79 +40,6 @@ def test_steps_in_float64_are_those_of_a_cpu(name, graphs):
     for far, near in zip(there.agents, here.agents, strict=True):
         for a, b in zip(far.parameters(), near.parameters(), strict=True):
             torch.testing.assert_close(a.cpu(), b, rtol=0, atol=1e-8)
-
-
-def both(name, precision, **options):
-    """Trainers of the same, of which one replays graphs and one does not."""
-    return [
-        trainer_of(name, SEEDS, precision, "cuda", cuda_graphs=graphs, **{**SCHEDULES, **options})
-        for graphs in (True, False)
-    ]
-
-
-@pytest.mark.parametrize("precision", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize(
-    ("name", "kind"), [*((name, "RMSprop") for name in GAMES), *(("Adaptive", kind) for kind in KINDS[1:])]
-)
-def test_replayed_steps_come_to_the_bits_of_others(name, kind, precision):
-    one, other = both(name, precision, optimizer=kind)
-    for step in range(1, STEPS + 1):
-        counted, expected = (trainer.learn(step, batch(step)) for trainer in (one, other))
-        assert graphed(one) == (step > WARM_UP)
-        assert not graphed(other)
-        if precision is torch.float64:  # First: what is wrong by more than rounding.
-            torch.testing.assert_close(counted, expected, rtol=0, atol=1e-9)
-        same_bits(counted, expected)
-    same_bits(weights_of(one), weights_of(other))
-    for name, value in one.optimiser.update.memory.items():
-        same_bits(value, other.optimiser.update.memory[name])
-
-
-def test_evaluations_and_checkpoints_between_replays_disturb_nothing():
-    one, other = both("attention", torch.float32)
-    for step in range(1, STEPS + 1):
-        one.learn(step, batch(step))
-        other.learn(step, batch(step))
-        if step % 3 == 0:
-            played = one.examine(2)
-            assert all(score is not None for _, score in played)
-            for place in range(len(SEEDS)):
-                mine, its = one.moment(place, step), other.moment(place, step)
-                for far, near in zip(mine.agents, its.agents, strict=True):
-                    for name, value in far.state_dict().items():
-                        same_bits(value, near.state_dict()[name])
-                for name, value in mine.optimiser.items():
-                    same_bits(value, its.optimiser[name])
-    assert graphed(one)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_graph_goes_on_from_what_is_gone_back_to(kind):
-    one, other = both("Adaptive", torch.float32, optimizer=kind)
-    for step in range(1, 8):
-        one.learn(step, batch(step))
-    moments = [one.moment(place, 7) for place in range(len(SEEDS))]
-    for step in range(8, 12):
-        one.learn(step, batch(step))
-    assert graphed(one)
-    assert one.go_back_to(moments) == other.go_back_to(moments) == 7
-    for step in range(8, 16):
-        same_bits(one.learn(step, batch(step)), other.learn(step, batch(step)))
-    same_bits(weights_of(one), weights_of(other))
-
-
-def test_a_seed_that_diverges_leaves_the_others_as_they_are():
-    spoilt, whole = (trainer_of("Adaptive", SEEDS, torch.float32, "cuda", **SCHEDULES) for _ in range(2))
-    for step in range(1, STEPS + 1):
-        if step == 8:
-            spoilt.optimiser.flat.data[1] = torch.nan
-        counted, expected = (trainer.learn(step, batch(step)) for trainer in (spoilt, whole))
-        if step >= 8:
-            assert counted[0, 1].isnan()
-        same_bits(counted[:, [0, 2]], expected[:, [0, 2]])
-    assert graphed(spoilt)
-    assert weights_of(spoilt)[1].isnan().all()
-    same_bits(weights_of(spoilt)[[0, 2]], weights_of(whole)[[0, 2]])
 
 
 @pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "no graphs"])
@@ -154,48 +56,6 @@ def test_no_step_waits_for_the_gpu(name, graphs):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert graphed(trainer) == graphs
-
-
-@pytest.mark.parametrize("name", GAMES)
-def test_a_graph_is_made_where_algorithms_must_be_deterministic_and_comes_to_the_same(name):
-    torch.use_deterministic_algorithms(True)
-    try:
-        one, other = both(name, torch.float32)
-        for step in range(1, STEPS + 1):
-            same_bits(one.learn(step, batch(step)), other.learn(step, batch(step)))
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert graphed(one)
-    # Nothing in a step depends on the order of sums, so that all comes to the same without being asked for it.
-    free = both(name, torch.float32)[0]
-    for step in range(1, STEPS + 1):
-        free.learn(step, batch(step))
-    same_bits(weights_of(free), weights_of(one))
-
-
-def test_replays_keep_no_memory_and_all_is_given_back_in_the_end():
-    torch.ones(1, device="cuda") @ torch.ones(1, device="cuda")
-    trainer_of("Adaptive", SEEDS, torch.float32, "cuda").learn(1, batch(1))  # Libraries keep workspaces from now on.
-    gc.collect()
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
-    trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda")
-    for step in range(1, 10):
-        trainer.learn(step, batch(step))
-    assert graphed(trainer)
-    torch.cuda.synchronize()
-    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
-    for step in range(10, 200):
-        trainer.learn(step, batch(step))
-    torch.cuda.synchronize()
-    assert (torch.cuda.memory_allocated(), torch.cuda.memory_reserved()) == (allocated, reserved)
-    del trainer
-    torch.cuda.synchronize()
-    gc.collect()
-    torch.cuda.empty_cache()
-    # The stream that is recorded from has a workspace of the library's own, of 32 MiB or so, which torch keeps.
-    assert torch.cuda.memory_allocated() <= before + (80 << 20)
-    assert torch.cuda.memory_reserved() < reserved
 
 
 def maps():
@@ -220,6 +80,14 @@ def test_images_taken_on_the_gpu_have_the_bits_of_those_taken_on_the_cpu(kind):
             same_bits(mine.cpu(), its)
 
 
+def test_images_blended_on_the_gpu_are_those_of_the_cpu_up_to_the_last_bits():
+    images = lesson_of(GameSettings()).train_images
+    near, far = (TrainImages(images, torch.arange(48) % 4, True, torch.device(name)) for name in ("cpu", "cuda"))
+    states = {"blend": states_of(SEEDS, "blend", 1)}
+    mine = far.take(batch(1).cuda(), {"blend": states["blend"].cuda()}).features.cpu()
+    torch.testing.assert_close(mine, near.take(batch(1), states).features, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["Adaptive", "attention", "Fixed"])
 def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
@@ -238,17 +106,6 @@ def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, 
         elif step == 1:  # Blended images are rounded as the device rounds.
             torch.testing.assert_close(counted, expected, rtol=0, atol=1e-4)
     assert graphed(there)
-
-
-def test_checks_are_made_without_a_graph_and_the_log_says_so(caplog):
-    caplog.set_level(logging.INFO)
-    trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda", checks=True)
-    trainer.learn(1, batch(1))
-    assert trainer.graphed is None
-    assert [text for text in caplog.messages if text.startswith(NO_GRAPH)] == [
-        "No CUDA graph is made of a step, so that each takes several times as long: training.checks looks at each "
-        "step's values."
-    ]
 
 
 @pytest.mark.parametrize("deterministic", [True, False], ids=["deterministic", "free"])

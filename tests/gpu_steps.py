@@ -1,0 +1,33 @@
+"""What the tests on a GPU share."""
+
+import torch
+from easy_trainers import SEEDS, rows
+
+STEPS = 20
+SCHEDULES = {
+    "steps": STEPS,
+    "learning_rate_schedule": "cosine",
+    "entropy_schedule": "linear",
+    "entropy_final": 0.2,
+    "feature_dropout": 0.1,
+}
+NO_GRAPH = "No CUDA graph"
+"""How a line of the log begins that says why steps are not replayed."""
+
+
+def batch(step, seeds=SEEDS):
+    return torch.stack([rows(seed, step) for seed in seeds])
+
+
+def same_bits(one, other):
+    """Compare to the bit; what differs is told with how much it does."""
+    torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+def weights_of(trainer):
+    return trainer.optimiser.flat.detach().clone()
+
+
+def graphed(trainer):
+    """Whether the trainer has come to replay a graph."""
+    return trainer.graphed is not None and trainer.graphed.graph is not None
