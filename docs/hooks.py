@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mkdocs.structure.files import File
-
 ROOT = Path(__file__).parents[1]
 PAGES = {"README.md": "index.md", "config/README.md": "config.md", "CHANGELOG.md": "changelog.md"}
 """Pages of the repository outside docs/, and what they are called on the site."""
@@ -22,8 +20,22 @@ LINK = re.compile(r"(!?\[[^\]]*\]\()([^)#\s]+)(#[^)\s]*)?\)")
 ELSEWHERE = re.compile(r"[a-z]+:|/")
 
 
+def on_config(config: Any) -> Any:
+    """Let headings have the names that links of the repository's pages use."""
+    config.mdx_configs["toc"]["slugify"] = anchor
+    return config
+
+
+def anchor(heading: str, _separator: str = "-") -> str:
+    """Return the name of a heading's text, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages outside docs/, the notebook as a page, and every further file that a page links to."""
+    # Here, so that what is below can be tested without it.
+    from mkdocs.structure.files import File
+
     for path, place in PAGES.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
     files.append(File.generated(config, "notebook.md", content=notebook_page(ROOT / "docs" / NOTEBOOK)))
