@@ -76,3 +76,9 @@ def test_every_page_has_a_place_on_the_site(program):
 
 def test_readme_is_no_longer_than_two_screens():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 90
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_nothing_is_taken_for_a_tag_and_so_not_shown(page):
+    blocks = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "pre", "table", "thead", "tbody", "tr", "th", "td"}
+    assert Page(page.read_text(encoding="utf-8")).tags <= {*blocks, "a", "code", "em", "strong", "img"}
