@@ -11,8 +11,8 @@ HEAD = """# Every key of the config
 
 A config is a YAML file. `snakemake --cores all` reads `config.yaml`; another one is named by
 `--configfile config/photos.yaml`. Each stands alone: a key that it does not name has the default below,
-whatever `config.yaml` says. A single key of the top level can be set on the command line: `--config seed=12`; numbers in
-lists and sections cannot, since Snakemake takes them for text there.
+whatever `config.yaml` says. A single key of the top level can be set on the command line: `--config seed=12`;
+numbers in lists and sections cannot, since Snakemake takes them for text there.
 An unknown key or an impossible value is refused before any work, all findings at once.
 The complete config of an experiment is written to `results/<experiment>/config.yaml`.
 
