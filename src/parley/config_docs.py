@@ -11,7 +11,8 @@ HEAD = """# Every key of the config
 
 A config is a YAML file. `snakemake --cores all` reads `config.yaml`; another one is named by
 `--configfile config/photos.yaml`. Each stands alone: a key that it does not name has the default below,
-whatever `config.yaml` says. A single key can be set on the command line: `--config seed=12`.
+whatever `config.yaml` says. A single key of the top level can be set on the command line: `--config seed=12`;
+numbers in lists and sections cannot, since Snakemake takes them for text there.
 An unknown key or an impossible value is refused before any work, all findings at once.
 The complete config of an experiment is written to `results/<experiment>/config.yaml`.
 
@@ -20,8 +21,8 @@ The complete config of an experiment is written to `results/<experiment>/config.
 | `../config.yaml` | the bundled world: drawn creatures, nothing downloaded |
 | `animals30.yaml` | the 2017 code's 30 classes, sizes and flags |
 | `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
-| `photos.yaml` | a folder of your own pictures; see `../docs/your-own-classes.md` |
-| `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: `../docs/paper.md` |
+| `photos.yaml` | a folder of your own pictures: [your-own-classes.md](../docs/your-own-classes.md) walks through it |
+| `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: [paper.md](../docs/paper.md) |
 | `switches/*.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
 
 A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,
@@ -73,4 +74,4 @@ def _inline(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -1,6 +1,9 @@
 """Exports and tables of an experiment with bits, with numbers, and with a run that diverges."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -87,3 +90,10 @@ def test_all_of_it_loads(results):
     assert found.runs["failed"].tolist() == [False, False, True]
     assert "game.message_bits" in found.runs
     assert found.messages(part=None).shape[0] == pq.read_metadata(results / "export/messages.parquet").num_rows
+
+
+def test_the_documentation_names_all_of_it(results):
+    program = Path(__file__).parents[2] / ".ci/check_documented.py"
+    done = subprocess.run([sys.executable, str(program), str(results)], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr

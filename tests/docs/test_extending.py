@@ -1,0 +1,121 @@
+"""docs/extending.md: what it adds is applied to a copy of the project, and works there."""
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+import yaml
+from tiny_runs import TINY, write_classes
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r'^```(python|diff) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+LONGEST_LINES = 40
+NAMES = ("Snakefile", "config", "profiles", "workflow", "envs", "src")
+
+
+def blocks(section=""):
+    """Kind, path and text of each block, of a section or of all."""
+    text = PAGE.split(f"\n## {section}\n", 1)[1].split("\n## ")[0] if section else PAGE
+    return BLOCK.findall(text)
+
+
+def changed(text, diff):
+    """A file's text after a change; the lines that are there already must stand in one place alone."""
+    lines = diff.splitlines(keepends=True)
+    before = "".join(line[1:] for line in lines if line[0] in " -")
+    after = "".join(line[1:] for line in lines if line[0] in " +")
+    assert text.count(before) == 1, f"stands {text.count(before)} times:\n{before}"
+    return text.replace(before, after)
+
+
+def extend(folder):
+    """Do to a copy of the project what the page says."""
+    for kind, name, text in blocks():
+        path = folder / name
+        if kind == "diff":
+            text = changed(path.read_text(encoding="utf-8"), text)
+        else:
+            assert not path.exists()
+            path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("extended")
+    for name in NAMES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    extend(folder)
+    return folder
+
+
+def called(folder, *command):
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder / "src"), "HOME": str(folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=1500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+@pytest.mark.parametrize("section", ["A measure", "A channel", "A backbone"])
+def test_each_takes_few_lines(section):
+    found = blocks(section)
+    assert found
+    files = [text for kind, path, text in found if kind == "python" and not path.startswith("tests/")]
+    added = [line for kind, _, text in found if kind == "diff" for line in text.splitlines() if line[0] == "+"]
+    assert 0 < sum(text.count("\n") for text in files) + len(added) < LONGEST_LINES
+
+
+def test_what_stands_twice_or_nowhere_is_no_place_for_a_change():
+    assert changed("a\nb\n", " a\n+c\n") == "a\nc\nb\n"
+    for text in ("a\na\n", "b\n"):
+        with pytest.raises(AssertionError):
+            changed(text, " a\n+c\n")
+
+
+@pytest.mark.skipif(shutil.which("ruff") is None, reason="ruff is in the extra lint")
+def test_its_code_is_written_like_the_rest(extended):
+    shutil.copy(ROOT / "pyproject.toml", extended)
+    paths = sorted({path for _, path, _ in blocks() if path.endswith(".py")})
+    for command in (("ruff", "check"), ("ruff", "format", "--check")):
+        called(extended, *command, *paths)
+
+
+@pytest.mark.slow
+def test_its_own_tests_pass(extended):
+    called(
+        extended,
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *{path for _, path, _ in blocks() if path.startswith("tests")},
+    )
+
+
+@pytest.mark.slow
+def test_an_experiment_has_all_three(extended):
+    write_classes(extended)
+    (settings,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    features = {**yaml.safe_load(settings)["features"], "layers": ["pooled"]}
+    runs = [{"name": "noisy", "game": {"channel": "noisy"}}]
+    config = {**TINY, "experiment": "extended", "features": features, "seeds": [1], "runs": runs}
+    (extended / "extended.yaml").write_text(yaml.safe_dump(config))
+    called(extended, "snakemake", "--cores", "2", "language", "--configfile", "extended.yaml")
+    results = extended / "results/extended"
+    with h5py.File(results / "test.hdf5") as file:
+        assert file.attrs["backbone"] == "small"
+        assert file[file.attrs["pooled"]].shape == (8, 1, 64)
+    with (results / "language.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["metric"] == "redundancy"]
+    assert {row["run"] for row in rows} == {"noisy"}
+    assert all(0 <= float(row["mean"]) <= 1 for row in rows if row["mean"])
+    assert any(row["mean"] for row in rows)
