@@ -1,10 +1,13 @@
 """Which value changed, told from params that are on record as text and without names."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.status.changes import changed_params
+from parley.status.changes import WORDS, changed_params
 from parley.status.jobs import ABSENT
 from parley.status.sentences import said
 
@@ -101,3 +104,19 @@ def test_something_is_told_whenever_the_records_differ_and_nothing_otherwise(old
 def test_long_values_are_cut():
     (words,), _ = told({"source": "x" * 100}, {"source": "y" * 100})
     assert words == f"source {'x' * 39}… → {'y' * 39}…"
+
+
+OWN_NAMES = {"about", "cache", "code", "drawn", "experiment", "folder", "questions", "runs", "seed", "seeds"}
+OWN_NAMES |= {"weights_folder", "world"}
+"""Params that go by their own names, or change nothing that a person sets."""
+
+
+def test_every_param_of_a_rule_has_words():
+    found = set()
+    for path in (Path(__file__).parents[2] / "workflow/rules").glob("*.smk"):
+        for block in re.findall(r"^( +)params:\n((?:\1 .*\n|\n)+)", path.read_text(), re.MULTILINE):
+            indent, lines = block
+            found |= set(re.findall(rf"^{indent}    (\w+)=", lines, re.MULTILINE))
+    assert {"runs", "counts", "code"} <= found
+    assert found - OWN_NAMES <= set(WORDS), "give it words in parley.status.changes, or add it to OWN_NAMES here"
+    assert set(WORDS) <= found
