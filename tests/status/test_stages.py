@@ -77,7 +77,11 @@ def test_a_job_that_no_target_needs_is_shown_all_the_same():
         ({"interrupted": True}, "stale", ["1 of 2: was interrupted"]),
         ({"gone": ("out/1",), "made": None}, "missing", ["1 of 2: not made yet"]),
         ({"gone": ("out/1",), "on_record": True}, "missing", ["1 of 2: gone: out/1"]),
-        ({"gone": ("out/1",), "error": "No room.", "log": "a.log"}, "missing", ["1 of 2: failed: No room. (a.log)"]),
+        (
+            {"gone": ("out/1",), "error": "No room.", "log": "a.log"},
+            "missing",
+            ["1 of 2: failed: No room.", "see a.log"],
+        ),
         ({"follows": frozenset([0])}, "stale", ["follows from urls"]),
     ],
 )

@@ -31,7 +31,7 @@ from parley.digest import Sources, stage_parts
 from parley.errors import ParleyError
 from parley.job_logs import last_error
 from parley.status.changes import changed_params
-from parley.status.jobs import Job, Plan
+from parley.status.jobs import Job, Plan, closure
 
 MEMORY = ".snakemake/parley/sources.json"
 """Where the Snakefile keeps parsed sources."""
@@ -78,30 +78,51 @@ class DryRun:
                     deployment_settings=DeploymentSettings(deployment_method=args.software_deployment_method),
                     snakefile=args.snakefile,
                 )
-                workflow = self._built(workflow_api, [])
-                default = _plan_of(workflow, self._sources)
-                asked = {name for name, numbers in default.targets.items() if numbers <= default.default}
-                others = [name for name in default.targets if name not in asked]
-                whole = _plan_of(self._built(workflow_api, [workflow.default_target, *others]), self._sources)
+                workflow = workflow_api._workflow
+                default, whole = self._both(workflow)
                 return dict(workflow.globals["CONFIG"]), default, whole
         except (WorkflowError, RuleException) as error:
             raise ParleyError(_sentences(error)) from error
 
-    def _built(self, workflow_api: Any, targets: Sequence[str]) -> Any:
-        """Return the workflow with the plan for some targets; for the default one where none is named."""
+    def _both(self, workflow: Any) -> tuple[Plan, Plan]:
+        """Return the plan of the default target and that of all targets, built no more often than is needed.
+
+        That more is asked for makes more jobs of the default target needed only where outputs of them are gone.
+        """
+        asked = [rule.name for rule in workflow.rules if _is_target(rule)]
+        whole = self._plan(workflow, asked)
+        default = _part_of(whole)
+        if not any(job.needed and job.gone for job in default.jobs.values()):
+            return default, whole
+        needed = {job.outputs for job in default.jobs.values() if job.needed}
+        default = self._plan(workflow, [workflow.default_target])
+        if needed == {job.outputs for job in default.jobs.values() if job.needed}:
+            return default, whole
+        # Something is gone that only targets of earlier stages bring back: what is on request is seen without them.
+        others = [name for name in asked if -1 in default.targets.get(name, {-1})]
+        return default, self._plan(workflow, [workflow.default_target, *others])
+
+    def _plan(self, workflow: Any, targets: Sequence[str]) -> Plan:
         args = self._args
-        workflow_api.dag(
-            DAGSettings(
-                targets=set(targets),
-                rerun_triggers=args.rerun_triggers,
-                force_incomplete=args.rerun_incomplete,
-                max_checksum_file_size=args.max_checksum_file_size,
-            )
+        workflow.dag_settings = DAGSettings(
+            targets=set(targets),
+            rerun_triggers=args.rerun_triggers,
+            force_incomplete=args.rerun_incomplete,
+            max_checksum_file_size=args.max_checksum_file_size,
         )
-        workflow = workflow_api._workflow
         workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
         workflow._build_dag()
-        return workflow
+        return _plan_of(workflow, self._sources)
+
+
+def _is_target(rule: Any) -> bool:
+    """Return whether a rule makes nothing itself, but asks for what others make."""
+    return bool(rule.norun and rule.input and not rule.output)
+
+
+def _part_of(whole: Plan) -> Plan:
+    """Return the default target's part of a plan."""
+    return Plan({number: whole.jobs[number] for number in whole.default}, {}, whole.default, whole.locked)
 
 
 def _sentences(error: Exception) -> Iterator[str]:
@@ -130,11 +151,12 @@ def _plan_of(workflow: Any, sources: Sources) -> Plan:
         )
     targets = {}
     for rule in workflow.rules:
-        if not rule.output and rule.norun and rule.name != workflow.default_target:
+        if _is_target(rule):
             asked = [maker.get(str(path)) for path in rule.expand_input({})[0]]
             # Of a target that the plan does not hold some job is missing, and no number is the stranger's.
             targets[rule.name] = frozenset(-1 if job is None else numbers[job] for job in asked)
-    return Plan(jobs, targets, frozenset(jobs), workflow.persistence.locked)
+    default = targets.pop(workflow.default_target)
+    return Plan(jobs, targets, frozenset(closure(jobs, default)), workflow.persistence.locked)
 
 
 class _Reader:

@@ -1,6 +1,6 @@
 """What is known of each job of an experiment, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,18 @@ class Plan:
     targets: Mapping[str, frozenset[int]]
     default: frozenset[int]
     locked: bool
+
+
+def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:
+    """Return the numbers of jobs and of all that they depend on, directly or not."""
+    found: set[int] = set()
+    queue = list(numbers)
+    while queue:
+        number = queue.pop()
+        if number not in found:
+            found.add(number)
+            queue += jobs[number].depends_on
+    return found
 
 
 ABSENT: Any = object()

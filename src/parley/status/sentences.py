@@ -34,6 +34,8 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
     told = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
     if len(told) > MOST_REASONS:
         told = [*told[: MOST_REASONS - 1], f"and {len(told) - MOST_REASONS + 1} other reasons"]
+    if logs := [job.log for job in needed if job.gone and job.error and not job.interrupted]:
+        told.append(f"see {_listed(logs)}")
     if follows and any(job.follows and (not job.gone or job.on_record) for job in needed):
         told.append(f"follows from {_listed(follows)}")
     return tuple(told)
@@ -43,7 +45,7 @@ def _own_reasons(job: Job, locked: bool) -> Iterator[str]:
     if job.interrupted:
         yield "being made now" if locked else "was interrupted"
     elif job.gone and job.error:
-        yield f"failed: {job.error} ({job.log})"
+        yield f"failed: {job.error}"
     elif job.gone:
         yield f"gone: {_listed(job.gone)}" if job.on_record else "not made yet"
     yield from map(said, job.changes)

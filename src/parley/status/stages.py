@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from parley.status.jobs import Job, Plan
+from parley.status.jobs import Job, Plan, closure
 from parley.status.sentences import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
@@ -94,7 +94,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     """Return the stage of each job."""
     owner = {number: APART[job.rule] for number, job in whole.jobs.items() if job.rule in APART}
     in_default = in_default - owner.keys()
-    needs = {name: _closure(whole, asked) for name, asked in whole.targets.items() if -1 not in asked}
+    needs = {name: closure(whole.jobs, asked) for name, asked in whole.targets.items() if -1 not in asked}
     targets = sorted(needs, key=lambda name: len(needs[name]))
     with_default = [name for name in targets if needs[name] and whole.targets[name] & in_default]
     for name in with_default:
@@ -106,17 +106,6 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
             for number in needs[name] - in_default - owner.keys():
                 owner.setdefault(number, name)
     return {number: owner.get(number, REST) for number in whole.jobs}
-
-
-def _closure(plan: Plan, numbers: Iterable[int]) -> set[int]:
-    found: set[int] = set()
-    queue = list(numbers)
-    while queue:
-        number = queue.pop()
-        if number not in found:
-            found.add(number)
-            queue += plan.jobs[number].depends_on
-    return found
 
 
 def _stage(name: str, on_request: bool, jobs: list[Job], follows: tuple[str, ...], locked: bool) -> Stage:
