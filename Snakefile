@@ -32,6 +32,15 @@ PARSED_CODE.remember()
 
 onstart:
     check_before_work()
+    remember_code()
+
+
+onsuccess:
+    told_at_the_end(tell_summary)
+
+
+onerror:
+    told_at_the_end(tell_failures)
 
 
 rule all:

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import platform
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,6 +70,12 @@ def stage_digest(script: str | Path, sources: Sources) -> str:
     return _digest([sources.read(Path(script)).meaning, *used])
 
 
+def stage_parts(script: str | Path, sources: Sources) -> dict[str, str]:
+    """Return a short digest of each file that `stage_digest` covers, by the module's name or the script's."""
+    parts = {Path(script).name: sources.read(Path(script)).meaning[:8]}
+    return parts | {module: _digest([_module_meaning(module, sources)])[:8] for module in modules_of(script, sources)}
+
+
 def package_digest(module: str, sources: Sources | None = None) -> str:
     """Return a digest of a module and of all that it imports of this package."""
     sources = sources or Sources()
@@ -96,11 +103,18 @@ def _collect(module: str, found: set[str], sources: Sources) -> None:
 def _of_package(names: list[str]) -> Iterator[str]:
     """Yield the modules of this package among names, and the packages above each."""
     for name in names:
-        steps = name.split(".")
-        if steps[0] == PACKAGE:
-            # Importing parley.game.sender runs parley/game/__init__.py too.
-            above = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
-            yield from (module for module in above if _file_of(module).exists())
+        yield from _modules_in(name, ROOT)
+
+
+@cache
+def _modules_in(name: str, _root: Path) -> list[str]:
+    """Return a module of this package and the packages above it; names of no module stand for none."""
+    steps = name.split(".")
+    if steps[0] != PACKAGE:
+        return []
+    # Importing parley.game.sender runs parley/game/__init__.py too.
+    above = [".".join(steps[:length]) for length in range(1, len(steps) + 1)]
+    return [module for module in above if _file_of(module).exists()]
 
 
 def _file_of(module: str) -> Path:

@@ -1,6 +1,11 @@
-"""Progress for a person who waits: a bar on a terminal, a line every few seconds elsewhere."""
+"""Progress for a person who waits: a bar where a process has a terminal to itself, a line now and then elsewhere.
+
+The jobs of a workflow share a terminal with each other and with Snakemake. A bar is redrawn in place: two of them
+overwrite each other, and what another process says lands behind it. Whole lines stay apart.
+"""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -11,7 +16,16 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
+"""At first. Of what takes long a line comes after every twentieth of the time it took so far."""
+MOST_SECONDS_BETWEEN_LINES = 300.0
 Item = TypeVar("Item")
+_terminal_is_shared = False
+
+
+def share_terminal() -> None:
+    """Tell progress in lines from here on, on a terminal too: other processes write to it at the same time."""
+    global _terminal_is_shared
+    _terminal_is_shared = True
 
 
 class Progress:
@@ -33,9 +47,8 @@ class Progress:
         self._told = 0
         self._note = ""
         self._started = self._last_line = time.monotonic()
-        on_terminal = sys.stderr.isatty()
-        self._bar = tqdm(total=total, desc=what, unit=unit, disable=not on_terminal, leave=False)
-        self._lines = not on_terminal
+        self._lines = _terminal_is_shared or not _has_room_for_bar()
+        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._lines, leave=False)
 
     def advance(self, pieces: int = 1, note: str = "") -> None:
         """Count finished pieces; `note` stands beside the count until the next one."""
@@ -44,7 +57,8 @@ class Progress:
         self._bar.set_postfix_str(self._note, refresh=False)
         self._bar.update(pieces)
         now = time.monotonic()
-        if self._lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
+        pause = min(max(SECONDS_BETWEEN_LINES, (now - self._started) / 20), MOST_SECONDS_BETWEEN_LINES)
+        if self._lines and now - self._last_line >= pause:
             self._last_line, self._told = now, self.done
             logger.info(self._line(now))
 
@@ -53,7 +67,7 @@ class Progress:
         of_total = f" of {self.total}" if self.total is not None else ""
         line = f"{self.what}: {self.done}{of_total} {self.unit}s, {rate:.1f} a second"
         if self.total is not None and rate > 0:
-            line += f", {max(self.total - self.done, 0) / rate:.0f} s left"
+            line += f", {in_words(max(self.total - self.done, 0) / rate)} left"
         return f"{line}, {self._note}" if self._note else line
 
     def __enter__(self) -> Self:
@@ -65,6 +79,22 @@ class Progress:
         self._bar.close()
         if self._lines and kind is None and self._told < self.done:
             logger.info(self._line(time.monotonic()))
+
+
+def in_words(seconds: float) -> str:
+    """Write a span of time with one or two units: 40 s, 5 min, 3 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _has_room_for_bar() -> bool:
+    """Return whether standard error is a terminal of a known size; of none, as in some containers, tqdm draws none."""
+    try:
+        return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
+    except (OSError, ValueError):  # Not a file of the system's.
+        return False
 
 
 def tracked(items: Iterable[Item], what: str, total: int | None = None, unit: str = "item") -> Iterator[Item]:

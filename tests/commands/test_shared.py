@@ -26,13 +26,13 @@ def raising(error):
     return run
 
 
-def test_help_does_not_load_torch():
-    code = "import sys, parley.cli; sys.exit('torch' in sys.modules)"
+def test_help_loads_neither_torch_nor_snakemake():
+    code = "import sys, parley.cli; sys.exit('torch' in sys.modules or 'snakemake' in sys.modules)"
     source = str(ROOT / "src")
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}).returncode == 0
 
 
-@pytest.mark.parametrize("command", ["evaluate", "messages", "train", "config-docs"])
+@pytest.mark.parametrize("command", ["status", "evaluate", "messages", "train", "config-docs"])
 def test_each_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
@@ -82,3 +82,12 @@ def test_what_the_system_refuses_is_told(capsys):
 def test_stopping_by_hand_is_no_error_to_explain(capsys):
     assert finish(raising(KeyboardInterrupt()), chosen()) == 130
     assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_a_command_may_say_how_it_ends(capsys):
+    assert finish(lambda _: None, chosen()) == 0
+    assert finish(lambda _: 1, chosen()) == 1
+    wrong = ParleyError("It is wrong.")
+    assert [finish(raising(wrong), chosen(**given)) for given in ({}, {"status_of_error": 2})] == [1, 2]
+    assert finish(raising(OSError(28, "No space")), chosen(status_of_error=2)) == 2
+    assert capsys.readouterr().out == ""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
+from snakemake.settings.types import DeploymentMethod, Quietness
 
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
@@ -20,7 +20,8 @@ from parley.claims.entries import (
     takes_classifier,
 )
 from parley.config import classifier_layer, run_settings
-from parley.digest import Sources, stage_digest
+from parley import code_book
+from parley.digest import Sources, stage_digest, stage_parts
 from parley.errors import ParleyError
 from parley.experiment import attending_runs, read_experiment
 from parley.figures.names import FIGURES_OF_RUN, figure_names
@@ -66,6 +67,8 @@ CLAIMED = CONFIG["claims"]
 CLASSIFIER_LAYER = classifier_layer(CONFIG)
 FIGURES = figure_names(RUNS)
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
+# Of each script that a rule runs.
+DIGESTS = {}
 LOGS = f"results/{LAYOUT.experiment}/logs"
 BENCHMARKS = f"results/{LAYOUT.experiment}/benchmarks"
 
@@ -83,7 +86,23 @@ def class_values(*fields):
 
 def code(script):
     """Digest of a script and of the modules it uses: an edit reruns the stage, a comment does not."""
-    return stage_digest(BASE / "workflow/scripts" / f"{script}.py", PARSED_CODE)
+    path = BASE / "workflow/scripts" / f"{script}.py"
+    DIGESTS[path] = stage_digest(path, PARSED_CODE)
+    return DIGESTS[path]
+
+
+def remember_code():
+    """Write down what the digests are made of, so that `parley status` can name what changed."""
+    try:
+        code_book.remember(
+            code_book.BOOK,
+            {
+                digest: stage_parts(path, PARSED_CODE)
+                for path, digest in DIGESTS.items()
+            },
+        )
+    except OSError as error:
+        print(f"{code_book.BOOK} cannot be written: {error}", file=sys.stderr)
 
 
 def result(name):
@@ -349,3 +368,48 @@ def check_before_work():
     findings = check_inputs(CONFIG, CLASSES, stages, own_environments=apart)
     if findings:
         raise WorkflowError(*findings)
+
+
+def told_at_the_end(tell):
+    """Tell something on the terminal when all is over, whatever comes of it: the run has ended as it has."""
+    if Quietness.ALL in workflow.output_settings.quiet:
+        return
+    try:
+        from parley.terminal import console
+
+        tell(console(sys.stderr, colour=not workflow.output_settings.nocolor))
+    except Exception as error:
+        print(
+            f"What was made cannot be shown here: {type(error).__name__}: {error}",
+            file=sys.stderr,
+        )
+
+
+def tell_summary(on):
+    """Show the table of results, where the report was among what was asked for and so is of this config."""
+    from parley.summary_table import show_summary
+
+    made = {path for job in workflow.dag.jobs for path in job.output}
+    if result("report.html") in made and result("summary.json") in made:
+        show_summary(result(""), on)
+
+
+def tell_failures(on):
+    """Say which jobs failed and where their logs are."""
+    from parley.job_logs import FailedJob, failure_lines
+    from parley.terminal import literal
+
+    # A group of jobs is one to the scheduler.
+    jobs = [
+        job
+        for failed in workflow.scheduler.failed
+        for job in (failed if failed.is_group() else [failed])
+    ]
+    failed = [
+        FailedJob(
+            " ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), "")
+        )
+        for job in jobs
+    ]
+    for line in failure_lines(sorted(failed)):
+        on.print(literal(line, "red"), soft_wrap=True)

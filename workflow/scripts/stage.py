@@ -11,6 +11,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.errors import ParleyError
+from parley.progress import share_terminal
 
 
 @contextlib.contextmanager
@@ -31,6 +32,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logging.captureWarnings(True)
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)
+    share_terminal()
     try:
         yield logger
     except ParleyError as error:

@@ -81,8 +81,12 @@ def find_schema() -> Path:
     raise ParleyError(f"{SCHEMA} does not exist here; run this in the project's folder.")
 
 
-def finish(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
-    """Run a command and return its exit status; what goes wrong is told in sentences."""
+def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    """Run a command and return its exit status; what goes wrong is told in sentences.
+
+    The status is what the command returns, 0 where it returns nothing; of an error, `status_of_error` of what was
+    chosen, 1 where it has none.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
@@ -90,31 +94,35 @@ def finish(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace
         return _status_of(run, chosen)
 
 
-def _status_of(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
+def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    of_error = getattr(chosen, "status_of_error", 1)
     try:
-        run(chosen)
+        status = run(chosen)
         sys.stdout.flush()
     except ParleyError as error:
-        return _fail(*error.findings)
+        return _fail(*error.findings, status=of_error)
     except KeyboardInterrupt:
         return _fail("Stopped.", status=130)
     except BrokenPipeError:  # The reader of our output, such as `head`, had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except OSError as error:
         return _fail(
-            f"{error.filename or chosen.command}: {error.strerror or error}; check the path and its permissions."
+            f"{error.filename or chosen.command}: {error.strerror or error}; check the path and its permissions.",
+            status=of_error,
         )
     except Exception as error:
         if os.environ.get(TRACEBACK):
             logger.exception("Unexpected")
         return _fail(
             f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
-            f"with {TRACEBACK}=1 before the command it shows where."
+            f"with {TRACEBACK}=1 before the command it shows where.",
+            status=of_error,
         )
-    return 0
+    return status or 0
 
 
-def _fail(*sentences: str, status: int = 1) -> int:
+def _fail(*sentences: str, status: int) -> int:
     sys.stderr.writelines(f"{sentence}\n" for sentence in sentences)
     return status
 

@@ -1,0 +1,168 @@
+"""Which value changed, told from what Snakemake has on record of a job: its params without their names, as text."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from parley.status.jobs import ABSENT, Change
+
+CODE = "code"
+"""The param with the digest of a stage's code."""
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+WORDS = {
+    "claims": "claims",
+    "classes": "the class set",
+    "config": "",
+    "content": "the file's bytes",
+    "counts": "split",
+    "creatures": "the class set",
+    "domains": "the class set",
+    "evaluation": "evaluation",
+    "exclude": "fetch.exclude",
+    "fetch": "fetch",
+    "games": "game",
+    "gather": "features.gather",
+    "gloss": "descriptions.gloss",
+    "images_per_class": "source.world.images_per_class",
+    "ks": "evaluation.k and k_unseen",
+    "layer": "features.layers",
+    "margin": "fetch.margin",
+    "near_copies": "fetch.near_copies",
+    "near_copy_bits": "fetch.near_copy_bits",
+    "on_shortage": "fetch.on_shortage",
+    "parts": "the parts",
+    "placeholder_repeats": "fetch.placeholder_repeats",
+    "rule": "selection.rule",
+    "size_px": "source.world.size_px",
+    "source": "source",
+    "tables": "tables",
+    "wordnet": "descriptions.wordnet",
+    "words": "words",
+}
+"""What the params of rules are in the config; others go by their own names."""
+
+
+def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
+    """Compare the params of a job's last run with the present ones.
+
+    Parameters
+    ----------
+    recorded
+        What Snakemake wrote down: each value as `repr` gives it, in the order of the alphabet.
+    present
+        The values by their names.
+
+    Returns
+    -------
+    list of Change
+        Value by value, the code's digest left out.
+    str or None
+        The code's digest as it was; empty where that cannot be told, None where it is the same.
+    """
+    written = {name: repr(value) for name, value in present.items()}
+    only_old = Counter(recorded)
+    only_old.subtract(written.values())
+    old = [_value(text) for text, count in only_old.items() for _ in range(count)]
+    kept = Counter(recorded)
+    new: dict[str, Any] = {}
+    for name, text in written.items():
+        if kept[text] > 0:
+            kept[text] -= 1
+        else:
+            new[name] = present[name]
+    code = _take_code(old, new)
+    changes: list[Change] = []
+    for name, value in new.items():
+        before = _take_alike(old, value)
+        changes += _differences(before, value, (name,))
+    changes += [Change("a value that the stage no longer takes", value, ABSENT) for value in old]
+    return changes, code
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _take_code(old: list[Any], new: dict[str, Any]) -> str | None:
+    if CODE not in new:
+        return None
+    del new[CODE]
+    digests = [value for value in old if isinstance(value, str) and _DIGEST.fullmatch(value)]
+    if not digests:
+        return ""
+    old.remove(digests[0])
+    return digests[0]
+
+
+def _take_alike(old: list[Any], value: Any) -> Any:
+    """Take out of old values the one that is most like a value; `ABSENT` where none is of its type."""
+    best = max(old, key=lambda other: _likeness(other, value), default=ABSENT)
+    if best is ABSENT or _likeness(best, value) <= 0:
+        return ABSENT
+    old.remove(best)
+    return best
+
+
+def _likeness(one: Any, other: Any) -> float:
+    numbers = (int, float)
+    if isinstance(one, numbers) and isinstance(other, numbers):
+        return 1.0 if isinstance(one, bool) == isinstance(other, bool) else 0.0
+    if one is None or other is None:
+        return 0.1
+    if type(one) is not type(other):
+        return 0.0
+    if isinstance(one, dict):
+        return 1.0 + len(set(one) & set(other)) / max(len(set(one) | set(other)), 1)
+    if isinstance(one, list):
+        inside = one and other and isinstance(one[0], dict) and isinstance(other[0], dict)
+        return 1.0 + (_likeness(one[0], other[0]) if inside else sum(item in other for item in one) / (len(one) + 1))
+    return 1.0
+
+
+def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
+    """Yield what differs, as deep down as it can be told."""
+    if repr(old) == repr(new):
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in dict.fromkeys([*new, *old]):
+            yield from _differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, str(key)))
+        if old == new:
+            yield Change(f"the order of {in_words(path)}", list(old), list(new))
+    elif _have_names(old) and _have_names(new):
+        named_old, named_new = ({one["name"]: one for one in several} for several in (old, new))
+        for name in dict.fromkeys([*named_new, *named_old]):
+            yield from _differences(named_old.get(name, ABSENT), named_new.get(name, ABSENT), (*path, str(name)))
+        if list(named_old) != list(named_new) and set(named_old) == set(named_new):
+            yield Change(f"the order of {in_words(path)}", list(named_old), list(named_new))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _all_dicts([*old, *new]):
+        for one, other in zip(old, new, strict=True):
+            yield from _differences(one, other, path)
+    else:
+        yield Change(in_words(path), old, new)
+
+
+def _have_names(several: Any) -> bool:
+    return isinstance(several, list) and _all_dicts(several) and all("name" in one for one in several)
+
+
+def _all_dicts(several: Sequence[Any]) -> bool:
+    return bool(several) and all(isinstance(one, dict) for one in several)
+
+
+def in_words(path: Sequence[str]) -> str:
+    """Return the name of a param, or of a value inside one, in the words of the config."""
+    first, *inside = path
+    if first in ("runs", "about") and inside:
+        # All that decides a run; its keys are the config's own, but for the K of its log.
+        return "evaluation.k" if inside == ["k"] else ".".join(inside)
+    if first == "games" and inside:
+        return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"
+    words = WORDS.get(first, first)
+    if " " in words and inside:
+        return f"{words}: {' '.join(inside)}"
+    return ".".join([words, *inside] if words else inside)

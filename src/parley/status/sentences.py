@@ -1,0 +1,95 @@
+"""Why jobs would run, in a person's words."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from parley.status.jobs import ABSENT, Change, Job
+
+MOST_REASONS = 4
+"""Most reasons told of a stage."""
+MOST_NAMED = 3
+"""Most files, modules and items named in one of them."""
+LONGEST_VALUE = 40
+"""Characters of a value; what is longer is cut."""
+
+
+def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked: bool) -> tuple[str, ...]:
+    """Return why jobs of a stage would run.
+
+    Parameters
+    ----------
+    needed
+        Those that would run.
+    jobs
+        How many the stage has.
+    follows
+        Other stages because of which some would.
+    locked
+        Whether a run is going on, so that what was begun and not ended is being made.
+    """
+    counts: dict[str, int] = {}
+    for job in needed:
+        for reason in dict.fromkeys(_own_reasons(job, locked)):
+            counts[reason] = counts.get(reason, 0) + 1
+    told = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
+    if len(told) > MOST_REASONS:
+        told = [*told[: MOST_REASONS - 1], f"and {len(told) - MOST_REASONS + 1} other reasons"]
+    if logs := [job.log for job in needed if job.gone and job.error and not job.interrupted]:
+        told.append(f"see {_listed(logs)}")
+    if follows and any(job.follows and (not job.gone or job.on_record) for job in needed):
+        told.append(f"follows from {_listed(follows)}")
+    return tuple(told)
+
+
+def _own_reasons(job: Job, locked: bool) -> Iterator[str]:
+    if job.interrupted:
+        yield "being made now" if locked else "was interrupted"
+    elif job.gone and job.error:
+        yield f"failed: {job.error}"
+    elif job.gone:
+        yield f"gone: {_listed(job.gone)}" if job.on_record else "not made yet"
+    yield from map(said, job.changes)
+    if job.code is not None:
+        yield f"the code of {_listed(job.code)}" if job.code else "its code; of which module is not on record"
+    if job.newer and not job.gone:
+        yield f"newer than what was made of it: {_listed(job.newer)}"
+    if job.inputs_added:
+        yield f"reads {_listed(job.inputs_added)} now"
+    if job.inputs_gone:
+        yield f"reads {_listed(job.inputs_gone)} no more"
+    if job.environment:
+        yield "its software environment"
+
+
+def said(change: Change) -> str:
+    """Return a change in words: ``training.steps 3000 → 4000``."""
+    if change.old is ABSENT:
+        return f"{change.name} is now {_value(change.new)}"
+    if change.new is ABSENT:
+        return f"{change.name} was {_value(change.old)}"
+    if _are_lists_of_values(change.old, change.new):
+        added = [item for item in change.new if item not in change.old]
+        gone = [item for item in change.old if item not in change.new]
+        parts = [f"{sign} {_listed(list(map(_value, items)))}" for sign, items in (("+", added), ("−", gone)) if items]
+        if parts:
+            return f"{change.name}: {', '.join(parts)}"
+    return f"{change.name} {_value(change.old)} → {_value(change.new)}"
+
+
+def _are_lists_of_values(*values: Any) -> bool:
+    return all(isinstance(value, list) and not any(isinstance(item, dict | list) for item in value) for value in values)
+
+
+def _value(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    else:
+        text = str(value) or '""'
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _listed(items: Sequence[str]) -> str:
+    named = list(items[:MOST_NAMED])
+    if len(items) > MOST_NAMED:
+        return f"{', '.join(named)} and {len(items) - MOST_NAMED} more"
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"

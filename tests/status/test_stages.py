@@ -1,0 +1,134 @@
+"""Jobs grouped into stages, and why they are not done."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from parley.status.jobs import Change, Job, Plan
+from parley.status.show import as_json, command, is_up_to_date, show
+from parley.status.stages import stages_of
+from parley.terminal import console
+
+LINE = {"urls": [0], "train": [1, 2], "metrics": [3, 4], "summary": [3], "report": [5]}
+"""Targets in the Snakefile's order, with the jobs they ask for."""
+
+
+def job(number, *depends_on, rule=None, **known):
+    name = rule or f"rule_{number}"
+    return Job(number, name, f"{name} x", (f"out/{number}",), depends_on=frozenset(depends_on), made=1e9, **known)
+
+
+def plans(*changed, default=(0, 1, 2, 3, 5), targets=LINE, locked=False):
+    """A line of six jobs, the fifth on request; some replaced."""
+    jobs = {one.number: one for one in (job(0), job(1, 0), job(2, 0), job(3, 1, 2), job(4, 3), job(5, 3))}
+    jobs |= {one.number: one for one in changed}
+    asked = {name: frozenset(numbers) for name, numbers in targets.items()}
+    whole = Plan(jobs, asked, frozenset(jobs), locked)
+    # Numbers of two plans have nothing to do with each other.
+    shifted = {
+        number + 10: replace(
+            jobs[number],
+            number=number + 10,
+            depends_on=frozenset(n + 10 for n in jobs[number].depends_on),
+            follows=frozenset(n + 10 for n in jobs[number].follows),
+        )
+        for number in default
+    }
+    return Plan(shifted, {}, frozenset(shifted), locked), whole
+
+
+def stage(name, *changed, **options):
+    (found,) = [one for one in stages_of(*plans(*changed, **options)) if one.name == name]
+    return found
+
+
+def test_each_job_belongs_to_the_earliest_stage_that_needs_it():
+    stages = stages_of(*plans())
+    assert [(one.name, one.jobs, one.on_request) for one in stages] == [
+        ("urls", 1, False),
+        ("train", 2, False),
+        ("summary", 1, False),
+        ("report", 1, False),
+        ("metrics", 1, True),
+    ]
+    assert all(one.state == "done" and one.made == one.jobs and not one.reasons for one in stages)
+    assert is_up_to_date(stages)
+
+
+def test_a_job_that_no_target_needs_is_shown_all_the_same():
+    stages = stages_of(*plans(targets={"urls": [0], "train": [1, 2], "summary": [3]}))
+    assert [(one.name, one.jobs, one.on_request) for one in stages[-2:]] == [
+        ("the rest", 1, False),
+        ("the rest", 1, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "state", "reasons"),
+    [
+        ({"changes": (Change("training.steps", 3000, 4000),)}, "stale", ["1 of 2: training.steps 3000 → 4000"]),
+        ({"code": ("parley.game.channel",)}, "stale", ["1 of 2: the code of parley.game.channel"]),
+        ({"code": ()}, "stale", ["1 of 2: its code; of which module is not on record"]),
+        ({"newer": ("a", "b", "c", "d")}, "stale", ["1 of 2: newer than what was made of it: a, b, c and 1 more"]),
+        ({"inputs_added": ("x",), "inputs_gone": ("y",)}, "stale", ["1 of 2: reads x now", "1 of 2: reads y no more"]),
+        ({"environment": True}, "stale", ["1 of 2: its software environment"]),
+        ({"interrupted": True}, "stale", ["1 of 2: was interrupted"]),
+        ({"gone": ("out/1",), "made": None}, "missing", ["1 of 2: not made yet"]),
+        ({"gone": ("out/1",), "on_record": True}, "missing", ["1 of 2: gone: out/1"]),
+        (
+            {"gone": ("out/1",), "error": "No room.", "log": "a.log"},
+            "missing",
+            ["1 of 2: failed: No room.", "see a.log"],
+        ),
+        ({"follows": frozenset([0])}, "stale", ["follows from urls"]),
+    ],
+)
+def test_reasons_in_words(known, state, reasons):
+    found = stage("train", replace(job(1, 0), needed=True, **known))
+    assert (found.state, found.made, list(found.reasons)) == (state, 1, reasons)
+
+
+def test_the_same_reason_of_all_jobs_is_told_once():
+    both = [replace(job(number, 0), needed=True, code=("parley.training",)) for number in (1, 2)]
+    assert stage("train", *both).reasons == ("the code of parley.training",)
+
+
+def test_during_a_run_what_was_begun_is_running():
+    found = stage("train", replace(job(1, 0), needed=True, interrupted=True, gone=("out/1",)), locked=True)
+    assert (found.state, found.reasons) == ("running", ("1 of 2: being made now",))
+
+
+def test_what_nothing_needs_is_noted_and_reruns_nothing():
+    found = stage("train", replace(job(1, 0), gone=("out/1",)))
+    assert (found.state, found.made) == ("done", 1)
+    assert found.notes == ("out/1 is gone; nothing that is left to do reads it",)
+
+
+def test_a_seed_that_failed_in_training_is_a_note():
+    found = stage("train", replace(job(1, 0), lost={"results/e/runs/[red]x[_]/2": "No number."}))
+    assert (found.state, found.notes) == ("done", ("seed 2 of run [red]x[_] failed in training: No number.",))
+
+
+def test_what_is_on_request_decides_nothing():
+    stages = stages_of(*plans(replace(job(4, 3), needed=True, gone=("out/4",))))
+    assert is_up_to_date(stages)
+    assert [one.state for one in stages if one.on_request] == ["missing"]
+
+
+def test_names_are_shown_as_they_stand():
+    stages = stages_of(*plans(replace(job(1, 0), needed=True, changes=(Change("[red]x[/]", "[b]", ":smile:"),))))
+    stream = io.StringIO()
+    show("e", ["my config.yaml"], stages, False, console(stream))
+    assert "[red]x[/] [b] → :smile:" in stream.getvalue()
+    assert "1 job to do: uv run snakemake --cores all --configfile 'my config.yaml'" in stream.getvalue()
+
+
+def test_json_holds_what_the_table_holds():
+    stages = stages_of(*plans(replace(job(1, 0), rule="train_run", needed=True, newer=("a",))))
+    value = json.loads(as_json("e", [], stages, False))
+    assert (value["up_to_date"], value["locked"], value["next"]) == (False, False, command([]))
+    train = next(one for one in value["stages"] if one["name"] == "train")
+    assert (train["state"], train["jobs"], train["made"], train["to_run"]) == ("stale", 2, 1, {"train_run": 1})
+    assert train["last_made"].startswith("2001-09-0")
