@@ -12,10 +12,11 @@ from made_runs import make_experiment
 from parley.errors import ParleyError
 from parley.figures.confusion import confusion_figure, likeness_order, row_shares
 from parley.figures.curves import band, learning_curves
-from parley.figures.draw import draw_figures
+from parley.figures.draw import draw_run
 from parley.figures.exchanges import by_exchange
 from parley.figures.lengths import length_by_class
-from parley.figures.names import figure_names
+from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.figures.overview import draw_overview
 from parley.figures.projection import MARK_PT, messages_pca, place_labels
 from parley.figures.style import ROLES, empty_figure, save_figure, shown
 from parley.files import write_json
@@ -33,13 +34,11 @@ def draw(folder, **how):
     rows = summarise(evaluations, made.owners)
     failed = failed_seeds(evaluations, made.owners)
     write_summary(rows, failed, folder / "summary.csv", folder / "summary.json")
-    return draw_figures(
-        folder / "summary.json",
-        made.files("analysis.json"),
-        made.files("metrics.jsonl"),
-        made.files("selection.json"),
-        folder / "figures",
-    )
+    kinds = ("analysis.json", "metrics.jsonl", "selection.json", "flips.json")
+    files = draw_overview(folder / "summary.json", folder / "figures")
+    for run in dict.fromkeys(run for run, _ in made.owners):
+        files += draw_run(run, *map(made.files, kinds), folder / "figures")
+    return files
 
 
 def texts(svg):
@@ -55,8 +54,8 @@ def one_run(tmp_path_factory):
 def test_every_figure_is_there_as_svg_and_pdf(one_run):
     folder, files = one_run
     names = figure_names(["adaptive"])
-    assert len(names) == 1 + 5
-    assert len(figure_names(["adaptive", "fixed"])) == 1 + 2 * 5
+    assert len(names) == 1 + 6
+    assert len(figure_names(["adaptive", "fixed"])) == 1 + 2 * 6
     assert sorted(path.name for path in files) == sorted(f"{name}.{end}" for name in names for end in ("svg", "pdf"))
     assert sorted(path.name for path in (folder / "figures").iterdir()) == sorted(path.name for path in files)
     for path in files:
@@ -74,15 +73,17 @@ def test_every_figure_is_there_as_svg_and_pdf(one_run):
     ids=["one seed, all wrong", "one class", "one exchange of one bit"],
 )
 def test_figures_survive_the_least_there_can_be(tmp_path, how):
-    assert len(draw(tmp_path, **how)) == 12
+    assert len(draw(tmp_path, **how)) == 14
 
 
 def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
-    write_summary([], made.owners, tmp_path / "summary.csv", tmp_path / "summary.json")
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
-    draw_figures(tmp_path / "summary.json", made.files("analysis.json"), [], [], tmp_path)
-    assert "No seed of this run has test conversations to draw." in texts(tmp_path / "confusion-adaptive.svg")
+    draw_run("adaptive", made.files("analysis.json"), [], [], [], tmp_path)
+    said = {kind: texts(tmp_path / f"{kind}-adaptive.svg") for kind in FIGURES_OF_RUN}
+    assert said["confusion"] == ["No seed of this run has test conversations to draw."]
+    assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]
+    assert said["learning-curves"] == ["No seed of this run was evaluated during training."]
 
 
 DRAW = """
