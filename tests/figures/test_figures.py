@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -14,6 +15,7 @@ from parley.figures.confusion import confusion_figure, likeness_order, row_share
 from parley.figures.curves import band, learning_curves
 from parley.figures.draw import draw_run
 from parley.figures.exchanges import by_exchange
+from parley.figures.flips import accuracy_by_flips
 from parley.figures.lengths import length_by_class
 from parley.figures.names import FIGURES_OF_RUN, figure_names
 from parley.figures.overview import draw_overview
@@ -21,6 +23,7 @@ from parley.figures.projection import MARK_PT, messages_pca, place_labels
 from parley.figures.style import ROLES, empty_figure, save_figure, shown
 from parley.files import write_json
 from parley.metrics.analysis import analyse_run
+from parley.metrics.flips import Flips
 from parley.metrics.records import Curve, read_evaluation
 from parley.summary import failed_seeds, summarise, write_summary
 
@@ -230,3 +233,44 @@ def test_a_lonely_label_stands_right_above_its_mark():
 def test_labels_that_find_no_room_are_still_placed():
     places = place_labels(np.full((30, 2), 5.0), np.tile([20.0, 8.0], (30, 1)), np.array([[0, 0], [10, 10]]))
     assert np.isfinite(places).all()
+
+
+FOREIGN = ("🦜 parrot", "猫", "שלום עולם", "قطة", "$\\frac{", "a_b^c")
+
+
+def test_names_in_any_script_neither_warn_nor_fail(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = {
+            "confusion": confusion_figure(np.eye(6), FOREIGN),
+            "lengths": length_by_class(np.arange(1.0, 7)[None], np.zeros((1, 6)), FOREIGN, 6),
+            "points": messages_pca(np.eye(6)[:, :2], np.arange(6), np.array([0.5, 0.5]), FOREIGN),
+        }
+        for name, figure in figures.items():
+            svg, pdf = save_figure(figure, tmp_path, name)
+            assert set(FOREIGN) <= set(texts(svg))
+            assert pdf.stat().st_size > 1000
+
+
+def test_fonts_are_embedded_in_a_pdf_as_truetype(one_run):
+    pdfs = [path.read_bytes() for path in one_run[1] if path.suffix == ".pdf"]
+    assert len(pdfs) == 7
+    for content in pdfs:
+        fonts = re.findall(rb"/Type /Font\b.*?endobj", content, re.DOTALL)
+        assert fonts
+        assert b"/FontFile2" in content
+        # Type 3 is what matplotlib writes by itself, and what publishers refuse.
+        assert all(b"/Subtype /Type3" not in font for font in fonts)
+
+
+def test_accuracy_by_flips_shows_each_seed_their_mean_and_chance():
+    flips = Flips("a", [0, 1], [0, 1, 2, 4, 8, 16, 32], np.linspace([0.6, 0.5], [0.0, 0.1], 7).T)
+    axes = accuracy_by_flips(flips, 4).axes[0]
+    one, other, mean, chance = axes.lines
+    assert (one.get_ydata() == flips.accuracy[0]).all()
+    assert (other.get_ydata() == flips.accuracy[1]).all()
+    assert mean.get_ydata() == pytest.approx(flips.accuracy.mean(axis=0))
+    assert set(chance.get_ydata()) == {0.25}
+    assert axes.get_xticks().tolist() == [0, 4, 8, 16, 32]
+    assert axes.get_xlabel() == "Flipped bits of each Sender message, of 32"
+    assert len(accuracy_by_flips(Flips("a", [0], [0, 1], np.array([[0.6, 0.1]])), 4).axes[0].collections) == 0

@@ -213,7 +213,7 @@ def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
     path = tmp_path / "x.svg"
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="100pt" height="50pt">{inside}</svg>')
     with pytest.raises(ParleyError, match="which no figure does"):
-        inline_figure(path, "x", "title", "text", Styles())
+        inline_figure(path, "title", "text", Styles())
 
 
 def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path):

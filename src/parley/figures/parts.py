@@ -72,7 +72,7 @@ def _of_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     figure = new_figure(WIDE_IN, 1.4 + 0.2 * len(runs))
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for axes, part in zip(panels, parts, strict=True):
-        _panel(axes, {row.run: row for row in rows if (row.metric, row.part) == ("accuracy@1", part)}, runs)
+        _panel(axes, {row.run: row for row in rows if (row.metric, row.part) == ("accuracy@1", part)}, runs, 3.8)
         axes.set_title(TITLES.get(part, part).replace(", ", ",\n"))
         fraction_axis(axes, "Accuracy@1", horizontal=True)
     panels[0].set_yticks(range(len(runs)), [shown(run, LONGEST_RUN) for run in runs])
@@ -80,10 +80,10 @@ def _of_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str]) -> None:
+def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float = 5.5) -> None:
     for y, name in enumerate(lines):
         if (row := rows.get(name)) is not None:
-            _mark(axes, y, row)
+            _mark(axes, y, row, size_pt)
     axes.tick_params(axis="y", length=0)
 
 
@@ -93,7 +93,7 @@ def _metric_title(metric: str, rows: Sequence[SummaryRow]) -> str:
     return f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize()
 
 
-def _mark(axes: Axes, y: int, row: SummaryRow) -> None:
+def _mark(axes: Axes, y: int, row: SummaryRow, size_pt: float) -> None:
     if row.chance is not None:
         axes.plot([row.chance] * 2, [y - 0.34, y + 0.34], color=MUTED, linewidth=1.6)
     if row.mean is None:
@@ -102,7 +102,7 @@ def _mark(axes: Axes, y: int, row: SummaryRow) -> None:
     if row.low is not None and row.high is not None:
         axes.plot([row.low, row.high], [y, y], color=BLUE, linewidth=2)
     # One seed has no interval: an open ring says so.
-    axes.plot([row.mean], [y], "o", color=BLUE, markerfacecolor=BLUE if row.n_seeds > 1 else PAPER, markersize=5.5)
+    axes.plot([row.mean], [y], "o", color=BLUE, markerfacecolor=BLUE if row.n_seeds > 1 else PAPER, markersize=size_pt)
 
 
 def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:

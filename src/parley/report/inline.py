@@ -31,10 +31,16 @@ class InlineFigure:
 
 
 class Styles:
-    """The styles of a page's figures: each is written once and has a name."""
+    """What a page's figures share: each style is written once and has a name, and no two figures have one prefix."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._figures = 0
+
+    def prefix(self) -> str:
+        """Return what the ids of the next figure begin with: short, for it stands there thousands of times."""
+        self._figures += 1
+        return f"d{self._figures}"
 
     def name(self, style: str) -> str:
         """Return the class that stands for a style attribute's content."""
@@ -45,10 +51,10 @@ class Styles:
         return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._names.items()))  # noqa: S704 -- checked where it was read
 
 
-def inline_figure(path: str | Path, name: str, title: str, text: str, styles: Styles) -> InlineFigure:
+def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> InlineFigure:
     """Read a figure's SVG for a page.
 
-    Its ids get the figure's name in front, so that two figures on a page do not mix; its colours become the page's
+    Its ids get a prefix of the figure's own, so that two figures on a page do not mix; its colours become the page's
     variables of the same role, so that it follows light and dark. Hundreds of marks each bring their style and
     fifteen digits along: the styles go into the page's sheet, and a hundredth of a point is fine enough.
 
@@ -56,8 +62,6 @@ def inline_figure(path: str | Path, name: str, title: str, text: str, styles: St
     ----------
     path
         SVG file written by `parley.figures`.
-    name
-        Unique on the page.
     title, text
         What a screen reader says in place of the drawing: its name, and what it shows.
     styles
@@ -72,7 +76,7 @@ def inline_figure(path: str | Path, name: str, title: str, text: str, styles: St
         root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below
     except (OSError, ET.ParseError) as error:
         raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
-    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    prefix = styles.prefix()
     width_in = float(root.get("width", "0").removesuffix("pt")) / 72
     _rewrite(root, _Place(prefix, styles, path, _referenced(root)))
     for attribute in ("width", "height", "version"):
@@ -142,6 +146,8 @@ def _set(element: ET.Element, attribute: str, value: str, place: _Place) -> None
     if attribute == "id":
         if value in place.referenced:
             element.set("id", f"{place.prefix}-{value}")
+        return
+    if attribute == "transform" and value.startswith("rotate(-0 "):
         return
     if attribute == "href":
         element.set("href", f"#{place.prefix}-{value[1:]}")

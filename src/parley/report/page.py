@@ -20,6 +20,7 @@ from parley.report.gallery import small
 from parley.report.inline import picture_uri
 from parley.report.origin import Origin
 from parley.report.sections import (
+    MANY,
     Inputs,
     RunSection,
     examples_of_classes,
@@ -168,6 +169,7 @@ def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str,
             parts=TITLES,
             overview=overall,
             sections=sections,
+            MANY=MANY,
             places={key: place for place, key in enumerate(data["class_pictures"])},
             seeds=_seeds(inputs),
             figure_styles=inputs.styles.rules(),

@@ -25,6 +25,10 @@ CONTINUOUS = (
 )
 
 
+MANY = 3
+"""More runs than these are told together at the top, and each is folded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A figure with its kind, what it means, what it shows, and how to read it."""
@@ -157,6 +161,9 @@ def one_k(rows: Sequence[SummaryRow]) -> int | None:
 def overview(inputs: Inputs) -> Shown:
     """Show the figure that is about all runs."""
     said = (meanings.of_parts(inputs.rows), findings.of_parts(inputs.rows))
+    if len(inputs.runs) > MANY:
+        # The headline has the numbers.
+        said = (said[0], "Each row is a run, each column a part.")
     key = "Dot: mean over seeds. Bar: 95 % interval. Tick: chance."
     return _shown(inputs, "accuracy-by-part", "Accuracy by part", said, key)
 
@@ -230,7 +237,7 @@ def _settings(config: Mapping[str, Any], run: str) -> str:
 def _shown(inputs: Inputs, name: str, kind: str, said: tuple[str, str], key: str) -> Shown:
     """Put a figure's drawing and its words together; `said` is what it means and what it shows."""
     meaning, finding = said
-    drawing = inline_figure(inputs.figures / f"{name}.svg", name, kind, f"{meaning}. {finding}", inputs.styles)
+    drawing = inline_figure(inputs.figures / f"{name}.svg", kind, f"{meaning}. {finding}", inputs.styles)
     files = {ending.upper(): quote(f"{inputs.figures.name}/{name}.{ending}") for ending in ("svg", "pdf")}
     return Shown(name, kind, meaning, finding, key, drawing, files)
 
