@@ -2,16 +2,18 @@
 
 import csv
 import json
+import re
 import sys
 import tarfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import h5py
 import yaml
 from pyarrow import parquet
 
 LAYERS = {"avgpool_512": 3, "layer4_2": 5, "fc": 3}
-FIGURES_AT_LEAST = 6
+FIGURES_AT_LEAST = 7
 
 
 def check(folder: Path) -> None:
@@ -75,7 +77,7 @@ def check_learning(rows: list[dict]) -> None:
 
 def check_run(folder: Path, parts: list[str]) -> None:
     """Open what a run left."""
-    for name in ("config.json", "selection.json", "evaluation.json", "analysis.json"):
+    for name in ("config.json", "selection.json", "evaluation.json", "flips.json", "analysis.json"):
         json.loads((folder / name).read_text())
     assert [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert list((folder / "checkpoints").glob("*.pt"))
@@ -92,6 +94,10 @@ def check_pages(folder: Path) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.rstrip().endswith("</html>")
     assert 'src="http' not in page
+    for place in ('class="tiles"', 'class="gallery"', 'class="exchanges"', 'id="stages"', 'id="flipped-bits-adaptive"'):
+        assert place in page, place
+    for link in re.findall(r'href="([^"#][^"]*)"', page):
+        assert (folder / unquote(link)).exists(), link
     for suffix, start in [("svg", b"<?xml"), ("pdf", b"%PDF")]:
         figures = list((folder / "figures").glob(f"*.{suffix}"))
         assert len(figures) >= FIGURES_AT_LEAST, suffix
@@ -107,6 +113,11 @@ def check_requested(folder: Path) -> None:
         assert float(found["mean"]) > float(found["null_high"]), found
     done = _rows(folder / "interventions.csv", "intervention", "value", "metric")
     accuracy = float(_rows(folder / "summary.csv", "metric")["test", "accuracy@1"]["mean"])
+    for seed in range(1, 6):
+        of_seed = folder / f"runs/adaptive/{seed}"
+        flips = json.loads((of_seed / "flips.json").read_text())["parts"]["test"]["rows"]
+        every = json.loads((of_seed / "interventions.json").read_text())["parts"]["test"]["rows"]
+        assert flips == [row for row in every if row["intervention"] in ("none", "flipped_bits")], seed
     assert abs(float(done["test", "none", "", "accuracy@1"]["mean"]) - accuracy) < 1e-6
     assert float(done["test", "all_messages", "", "accuracy@1"]["mean"]) < accuracy / 4
     difficulty = json.loads((folder / "difficulty.json").read_text())

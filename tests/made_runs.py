@@ -130,6 +130,19 @@ def write_selection(folder: Path, step: int) -> Path:
     return path
 
 
+def write_flips(folder: Path, accuracies: dict[int, float | None], run: str = "adaptive", seed: int = 0) -> Path:
+    """Write flips.json: accuracy@1 on the test part by number of flipped bits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"intervention": "none", "value": None, "measures": {"accuracy@1": accuracies.get(0)}}]
+    rows += [
+        {"intervention": "flipped_bits", "value": count, "measures": {"accuracy@1": accuracy}}
+        for count, accuracy in accuracies.items()
+    ]
+    path = folder / "flips.json"
+    path.write_text(json.dumps({"run": run, "seed": seed, "parts": {"test": {"n": 24, "rows": rows}}}))
+    return path
+
+
 @dataclass
 class Experiment:
     """Paths of a made-up experiment."""
@@ -177,6 +190,7 @@ def make_experiment(
         ]
         write_log(own, [(s, float(a), float(b)) for s, a, b in curve], len(labels), k)
         write_selection(own, 800 if number % 2 else 700)
+        write_flips(own, {count: gain * (1 - count / bits) for count in (0, 1, 2, bits) if count <= bits}, run, seed)
         (own / "config.json").write_text(json.dumps({"run": run, "seed": seed, "preset": "Adaptive"}))
     return Experiment(folder, list(labels), owners)
 

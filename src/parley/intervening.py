@@ -1,6 +1,6 @@
 """A trained run under interventions: played on what was held out, each thing done to its messages by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from parley.playing import Asked, asked_of
 
 BATCH = 256
 """Images at once, whatever a run's own batches are: a run is played dozens of times."""
+FLIPS = ("none", "flipped_bits")
+"""Interventions whose measures each evaluation brings along."""
 
 
 def intervene(
@@ -29,6 +31,7 @@ def intervene(
     ks: tuple[int, int],
     about: Mapping[str, Any],
     out: str | Path,
+    only: Collection[str] | None = None,
 ) -> None:
     """Play a run's chosen checkpoint on every part under every intervention and write `interventions.json`.
 
@@ -46,17 +49,22 @@ def intervene(
         Entries of the file: experiment, run, seed.
     out
         The file.
+    only
+        Names of the interventions to make; None for all.
     """
     moment = load_checkpoint(checkpoint)
     found = {
-        question.name: {"n": len(asked.places), "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS])}
+        question.name: {
+            "n": len(asked.places),
+            "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only),
+        }
         for question, asked in asked_of(moment, parts, descriptions, words)
         if question.name == question.part
     }
     write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
 
 
-def intervened(moment: Checkpoint, asked: Asked, k: int) -> list[dict[str, Any]]:
+def intervened(moment: Checkpoint, asked: Asked, k: int, only: Collection[str] | None = None) -> list[dict[str, Any]]:
     """Return what each intervention comes to: its name, its value, and its measures by the names of `UNITS`.
 
     Parameters
@@ -67,11 +75,15 @@ def intervened(moment: Checkpoint, asked: Asked, k: int) -> list[dict[str, Any]]
         The images and the candidates.
     k
         The K of accuracy@K.
+    only
+        Names of the interventions to make; None for all.
     """
     asked = asked._replace(part=asked.part._replace(images=moment.standardizer.apply(asked.part.images)))
     before = _played(moment, asked, None)
     rows = []
     for one in interventions(moment.game, before.dialogue, asked.part.targets):
+        if only is not None and one.name not in only:
+            continue
         idle = one.disturbance is None or one.disturbance.changes_nothing
         after = before if idle else _played(moment, asked, one.disturbance)
         measures = measured(moment, before, after, one, k)

@@ -16,7 +16,8 @@ USERS = {
     "src/parley/checkpoint_choice.py": {"select_checkpoint"},
     "src/parley/messages.py": {"extract_messages"},
     "src/parley/playing.py": {"evaluate_run", "extract_messages"},
-    "src/parley/figures/curves.py": {"draw_figures"},
+    "src/parley/figures/curves.py": {"draw_run_figures"},
+    "src/parley/figures/parts.py": {"build_report", "draw_figures"},
     "src/parley/report/page.py": {"build_report"},
 }
 

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -12,14 +13,17 @@ from made_runs import make_experiment
 from parley.errors import ParleyError
 from parley.figures.confusion import confusion_figure, likeness_order, row_shares
 from parley.figures.curves import band, learning_curves
-from parley.figures.draw import draw_figures
+from parley.figures.draw import draw_run
 from parley.figures.exchanges import by_exchange
+from parley.figures.flips import accuracy_by_flips
 from parley.figures.lengths import length_by_class
-from parley.figures.names import figure_names
+from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.figures.overview import draw_overview
 from parley.figures.projection import MARK_PT, messages_pca, place_labels
 from parley.figures.style import ROLES, empty_figure, save_figure, shown
 from parley.files import write_json
 from parley.metrics.analysis import analyse_run
+from parley.metrics.flips import Flips
 from parley.metrics.records import Curve, read_evaluation
 from parley.summary import failed_seeds, summarise, write_summary
 
@@ -33,13 +37,11 @@ def draw(folder, **how):
     rows = summarise(evaluations, made.owners)
     failed = failed_seeds(evaluations, made.owners)
     write_summary(rows, failed, folder / "summary.csv", folder / "summary.json")
-    return draw_figures(
-        folder / "summary.json",
-        made.files("analysis.json"),
-        made.files("metrics.jsonl"),
-        made.files("selection.json"),
-        folder / "figures",
-    )
+    kinds = ("analysis.json", "metrics.jsonl", "selection.json", "flips.json")
+    files = draw_overview(folder / "summary.json", folder / "figures")
+    for run in dict.fromkeys(run for run, _ in made.owners):
+        files += draw_run(run, *map(made.files, kinds), folder / "figures")
+    return files
 
 
 def texts(svg):
@@ -55,8 +57,8 @@ def one_run(tmp_path_factory):
 def test_every_figure_is_there_as_svg_and_pdf(one_run):
     folder, files = one_run
     names = figure_names(["adaptive"])
-    assert len(names) == 1 + 5
-    assert len(figure_names(["adaptive", "fixed"])) == 1 + 2 * 5
+    assert len(names) == 1 + 6
+    assert len(figure_names(["adaptive", "fixed"])) == 1 + 2 * 6
     assert sorted(path.name for path in files) == sorted(f"{name}.{end}" for name in names for end in ("svg", "pdf"))
     assert sorted(path.name for path in (folder / "figures").iterdir()) == sorted(path.name for path in files)
     for path in files:
@@ -74,15 +76,17 @@ def test_every_figure_is_there_as_svg_and_pdf(one_run):
     ids=["one seed, all wrong", "one class", "one exchange of one bit"],
 )
 def test_figures_survive_the_least_there_can_be(tmp_path, how):
-    assert len(draw(tmp_path, **how)) == 12
+    assert len(draw(tmp_path, **how)) == 14
 
 
 def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
-    write_summary([], made.owners, tmp_path / "summary.csv", tmp_path / "summary.json")
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
-    draw_figures(tmp_path / "summary.json", made.files("analysis.json"), [], [], tmp_path)
-    assert "No seed of this run has test conversations to draw." in texts(tmp_path / "confusion-adaptive.svg")
+    draw_run("adaptive", made.files("analysis.json"), [], [], [], tmp_path)
+    said = {kind: texts(tmp_path / f"{kind}-adaptive.svg") for kind in FIGURES_OF_RUN}
+    assert said["confusion"] == ["No seed of this run has test conversations to draw."]
+    assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]
+    assert said["learning-curves"] == ["No seed of this run was evaluated during training."]
 
 
 DRAW = """
@@ -229,3 +233,44 @@ def test_a_lonely_label_stands_right_above_its_mark():
 def test_labels_that_find_no_room_are_still_placed():
     places = place_labels(np.full((30, 2), 5.0), np.tile([20.0, 8.0], (30, 1)), np.array([[0, 0], [10, 10]]))
     assert np.isfinite(places).all()
+
+
+FOREIGN = ("🦜 parrot", "猫", "שלום עולם", "قطة", "$\\frac{", "a_b^c")
+
+
+def test_names_in_any_script_neither_warn_nor_fail(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = {
+            "confusion": confusion_figure(np.eye(6), FOREIGN),
+            "lengths": length_by_class(np.arange(1.0, 7)[None], np.zeros((1, 6)), FOREIGN, 6),
+            "points": messages_pca(np.eye(6)[:, :2], np.arange(6), np.array([0.5, 0.5]), FOREIGN),
+        }
+        for name, figure in figures.items():
+            svg, pdf = save_figure(figure, tmp_path, name)
+            assert set(FOREIGN) <= set(texts(svg))
+            assert pdf.stat().st_size > 1000
+
+
+def test_fonts_are_embedded_in_a_pdf_as_truetype(one_run):
+    pdfs = [path.read_bytes() for path in one_run[1] if path.suffix == ".pdf"]
+    assert len(pdfs) == 7
+    for content in pdfs:
+        fonts = re.findall(rb"/Type /Font\b.*?endobj", content, re.DOTALL)
+        assert fonts
+        assert b"/FontFile2" in content
+        # Type 3 is what matplotlib writes by itself, and what publishers refuse.
+        assert all(b"/Subtype /Type3" not in font for font in fonts)
+
+
+def test_accuracy_by_flips_shows_each_seed_their_mean_and_chance():
+    flips = Flips("a", [0, 1], [0, 1, 2, 4, 8, 16, 32], np.linspace([0.6, 0.5], [0.0, 0.1], 7).T)
+    axes = accuracy_by_flips(flips, 4).axes[0]
+    one, other, mean, chance = axes.lines
+    assert (one.get_ydata() == flips.accuracy[0]).all()
+    assert (other.get_ydata() == flips.accuracy[1]).all()
+    assert mean.get_ydata() == pytest.approx(flips.accuracy.mean(axis=0))
+    assert set(chance.get_ydata()) == {0.25}
+    assert axes.get_xticks().tolist() == [0, 4, 8, 16, 32]
+    assert axes.get_xlabel() == "Flipped bits of each Sender message, of 32"
+    assert len(accuracy_by_flips(Flips("a", [0], [0, 1], np.array([[0.6, 0.1]])), 4).axes[0].collections) == 0

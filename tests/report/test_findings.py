@@ -1,48 +1,11 @@
 import numpy as np
 import pytest
-from made_runs import evaluation_entry
+from made_findings import curve, part_of, rows_of
 
-from parley.metrics.pooling import PooledPart, Projection
-from parley.metrics.records import Curve
+from parley.metrics.flips import Flips
+from parley.metrics.pooling import Projection
 from parley.report import findings
-from parley.report.formats import counted, interval, isolated, listed
-from parley.summary import summarise
-
-LABELS = ["cat", "dog", "owl", "eel"]
-
-
-def rows_of(values, part="test", run="adaptive", **metrics):
-    evaluations = [
-        {"run": run, "seed": seed, "k": 2, "parts": {part: evaluation_entry(40, 4, 2, top1=value, **metrics)}}
-        for seed, value in enumerate(values)
-    ]
-    return summarise(evaluations, [(run, seed) for seed in range(len(values))])
-
-
-def part_of(**changes):
-    values = {
-        "run": "adaptive",
-        "part": "test",
-        "seeds": [0, 1],
-        "failed": [],
-        "labels": LABELS,
-        "k": 2,
-        "max_exchanges": 3,
-        "message_bits": 4,
-        "counts": np.full(4, 10),
-        "confusion": np.diag([10.0] * 4),
-        "class_accuracy": np.array([[0.1, 0.2, 0.3, 0.4]] * 2),
-        "class_length": np.array([[3.0, 2.5, 2.0, 1.0]] * 2),
-        "talking": np.array([[1.0, 0.5, 0.2]] * 2),
-        "by_exchange": {
-            "accuracy@1_all": np.array([[0.2, 0.3, 0.4]] * 2),
-            "prediction_entropy_bits_all": np.array([[2.0, 1.5, 1.0]] * 2),
-            "sender_entropy_bits_all": np.array([[1.0, 1.5, 2.0]] * 2),
-            "receiver_entropy_bits_all": np.array([[3.0, 2.0, 1.0]] * 2),
-        },
-        "projection": Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.array([0.5, 0.25]), 7),
-    }
-    return PooledPart(**(values | changes))
+from parley.report.formats import bits, counted, duration, interval, isolated, listed
 
 
 def test_the_headline_says_value_interval_seeds_and_chance():
@@ -87,10 +50,6 @@ def test_several_runs_are_counted():
     assert said == "Test: 1 of 2 runs above chance, best adaptive with 0.505."
 
 
-def curve(seed, steps, values):
-    return Curve("adaptive", seed, list(steps), {"accuracy@1": list(values)}, {}, 2)
-
-
 def test_learning_says_when_longer_may_be_better():
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     said = findings.of_curves(curves, {0: 200, 1: 100})
@@ -119,6 +78,15 @@ def test_lengths_correlate_only_where_the_interval_says_so():
     assert "not told apart from none" in findings.of_lengths(part_of(class_accuracy=unrelated))
     flat = findings.of_lengths(part_of(class_length=np.full((2, 4), 3.0)))
     assert flat == "Conversations about every class take 3.00 exchanges."
+
+
+def test_flips_are_told_count_by_count():
+    flips = Flips("adaptive", [0, 1], [0, 1, 4], np.array([[0.6, 0.4, 0.2], [0.5, 0.4, 0.1]]))
+    assert findings.of_flips(flips, 4) == (
+        "Accuracy@1 is 0.550 undisturbed, and 0.400 with 1 and 0.150 with 4 of 4 bits of each Sender message flipped "
+        "(chance 0.250)."
+    )
+    assert "no bits" in findings.of_flips(None, 4)
 
 
 def test_confusion_names_the_most_frequent_mistakes():
@@ -157,3 +125,15 @@ def test_phrases():
 def test_right_to_left_names_are_set_apart():
     assert isolated("cat") == "cat"
     assert isolated("שלום") == "\u2068שלום\u2069"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.44, "0.4 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (12000, "3 h 20 min")],
+)
+def test_spans_of_time(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_bits_that_were_not_measured_are_a_dash():
+    assert (bits(1.005), bits(float("nan"))) == ("1.00", "–")

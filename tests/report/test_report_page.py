@@ -4,108 +4,27 @@ import io
 import json
 import re
 import tarfile
-from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from made_pages import Page, build
 from made_runs import Talk, make_experiment, write_messages
 from PIL import Image
 
 from parley.errors import ParleyError
-from parley.figures.draw import draw_figures
-from parley.figures.names import figure_names
-from parley.files import write_json
 from parley.metrics.analysis import analyse_run
 from parley.metrics.conversations import read_conversations
-from parley.metrics.records import read_evaluation
 from parley.report.examples import choose_examples
 from parley.report.funnel import read_funnel
-from parley.report.inline import inline_figure
-from parley.report.page import build_report
+from parley.report.inline import Styles, inline_figure
 from parley.report.thumbnails import read_thumbnails
-from parley.summary import failed_seeds, summarise, write_summary
 
 HOSTILE = ("<script>alert(1)</script>", "\"quoted\" & 'so'", "שלום", "😀 {{ 7 * 7 }}")
 
 
 COUNTS = {"candidates": 10, "tried": 8, "ok": 5, "duplicates": 1, "near_copies": 0, "spare": 1, "kept": 3, "wanted": 3}
 COUNTS["rejected"] = {"a": 1, "b": 2}
-
-
-class Page(HTMLParser):
-    """What a test asks of the page: its tags, its text, and the values in its tables' cells."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags = []
-        self.ids = []
-        self.values = {}
-        self.text = ""
-        self._row = self._metric = None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        self.tags.append((tag, attributes))
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if tag == "tr":
-            self._row = (attributes.get("data-run"), attributes.get("data-part"))
-        if tag == "td":
-            self._metric = attributes.get("data-metric")
-        if tag == "data" and self._metric:
-            self.values.setdefault((*self._row, self._metric), []).append(float(attributes["value"]))
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-
-    def handle_data(self, data):
-        self.text += data
-
-
-STUB = '<svg xmlns="http://www.w3.org/2000/svg" width="360pt" height="90pt" viewBox="0 0 360 90"><g id="a"/></svg>'
-
-
-def stub_figures(folder, runs):
-    """Empty figures in place of drawn ones: most tests are about the page around them."""
-    folder.mkdir(parents=True)
-    for name in figure_names(runs):
-        (folder / f"{name}.svg").write_text(STUB)
-
-
-def build(folder, expected=None, extra=None, drawn=False, **how):
-    made = make_experiment(folder, **how)
-    for path in made.files("messages.hdf5"):
-        write_json(path.with_name("analysis.json"), analyse_run(path.parent))
-    evaluations = [read_evaluation(path) for path in made.files("evaluation.json")]
-    owners = expected or made.owners
-    rows = summarise(evaluations, owners)
-    write_summary(rows, failed_seeds(evaluations, owners), folder / "summary.csv", folder / "summary.json")
-    logs, selections = made.files("metrics.jsonl"), made.files("selection.json")
-    analyses = made.files("analysis.json")
-    stub_figures(folder / "figures", list(how.get("runs", ("adaptive",))))
-    if drawn:
-        # One run's figures are enough: drawing takes longer than all the rest.
-        own = [row for row in rows if row.run == "adaptive"]
-        write_summary(own, [], folder / "one.csv", folder / "one.json")
-        draw_figures(folder / "one.json", analyses, logs, selections, folder / "figures")
-    out = folder / "report.html"
-    inputs = {
-        "summary_json": folder / "summary.json",
-        "analyses": analyses,
-        "metrics_logs": logs,
-        "evaluations": made.files("evaluation.json"),
-        "selections": selections,
-        "messages": made.files("messages.hdf5"),
-        "funnel": None,
-        "words_missing": None,
-        "figures_folder": folder / "figures",
-        "config": {"experiment": "made-up", "game": {"preset": "Adaptive", "message_bits": 4}},
-        "versions": {"parley": "0.1.0"},
-        "out": out,
-    }
-    build_report(**(inputs | (extra or {})))
-    return out.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +78,11 @@ def test_rounded_text_stands_beside_the_whole_value(whole):
         assert f"{float(value):.{decimals}f}" == shown
 
 
+def is_beside(target):
+    """Whether a link leads to a file of the experiment, seen from the page."""
+    return not urlsplit(target).netloc and not urlsplit(target).scheme and not target.startswith(("/", ".."))
+
+
 def test_the_page_asks_nobody_for_anything(whole):
     _, text = whole
     assert "http:" not in text
@@ -167,9 +91,9 @@ def test_the_page_asks_nobody_for_anything(whole):
         assert tag not in ("script", "link", "iframe", "object", "embed", "base")
         for name in ("src", "href", "action", "srcset", "data", "poster"):
             target = attributes.get(name)
-            assert target is None or target.startswith(("#", "data:image/jpeg;base64,"))
+            assert target is None or target.startswith(("#", "data:image/jpeg;base64,")) or is_beside(target)
     assert "@import" not in text
-    assert not re.search(r"url\((?!#)", text)
+    assert not re.search(r"url\((?!#|data:image/jpeg;base64,)", text)
 
 
 def test_hostile_names_are_text(whole):
@@ -199,10 +123,14 @@ def test_figures_follow_the_page_and_say_what_they_show(whole):
     _, text = whole
     drawings = [attributes for tag, attributes in Page(text).tags if tag == "svg" and "viewbox" in attributes]
     figures = [attributes for attributes in drawings if "max-width" in attributes.get("style", "")]
-    assert len(figures) == 1 + 2 * 5
+    assert len(figures) == 1 + 2 * 6
+    page = Page(text)
     for attributes in drawings:
-        assert attributes["role"] == "img"
-        assert len(attributes["aria-label"]) > 8
+        assert attributes.get("aria-hidden") == "true" or attributes["role"] == "img"
+        if "aria-label" in attributes:
+            assert len(attributes["aria-label"]) > 8
+    for attributes in figures:
+        assert {attributes["aria-labelledby"], attributes["aria-describedby"]} <= set(page.ids)
     assert "var(--ink)" in text
     assert not re.search(r'style="[^"]*#[0-9a-f]{6}', text)
 
@@ -273,7 +201,7 @@ def test_messages_that_do_not_fit_the_evaluation_are_told_on_the_page(tmp_path):
 
 def test_a_missing_figure_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ParleyError, match=r"learning-curves-adaptive\.svg cannot be read"):
+    with pytest.raises(ParleyError, match=r"-adaptive\.svg cannot be read"):
         build(tmp_path, extra={"figures_folder": tmp_path / "empty"})
 
 
@@ -285,7 +213,7 @@ def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
     path = tmp_path / "x.svg"
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="100pt" height="50pt">{inside}</svg>')
     with pytest.raises(ParleyError, match="which no figure does"):
-        inline_figure(path, "x", "text")
+        inline_figure(path, "title", "text", Styles())
 
 
 def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path):

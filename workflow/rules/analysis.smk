@@ -2,7 +2,7 @@
 #
 # In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, report.html.
+#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, report.html, which tells time and memory from benchmarks/.
 
 
 rule analyse_run:
@@ -109,7 +109,12 @@ rule summarise:
     input:
         evaluations=every_run("evaluation.json"),
     output:
-        csv=result("summary.csv"),
+        csv=report(
+            result("summary.csv"),
+            caption="../report/summary.rst",
+            category="Report",
+            labels={"figure": "the results as a table", "run": "all"},
+        ),
         json=result("summary.json"),
     log:
         f"{LOGS}/summarise.log",
@@ -155,12 +160,9 @@ rule compare_runs:
 rule draw_figures:
     input:
         summary=result("summary.json"),
-        analyses=every_run("analysis.json"),
-        logs=every_run("metrics.jsonl"),
-        selections=every_run("selection.json"),
     output:
-        svg=[reported_figure(name) for name in FIGURES],
-        pdf=[result(f"figures/{name}.pdf") for name in FIGURES],
+        svg=[reported_figure(name) for name in FIGURES_OF_EXPERIMENT],
+        pdf=[result(f"figures/{name}.pdf") for name in FIGURES_OF_EXPERIMENT],
     log:
         f"{LOGS}/draw_figures.log",
     benchmark:
@@ -174,9 +176,37 @@ rule draw_figures:
     params:
         code=code("draw_figures"),
     message:
-        "Drawing the figures"
+        "Drawing the figure of all runs"
     script:
         "../scripts/draw_figures.py"
+
+
+# Apart from the others: a run that is added to a grid has its figures drawn, and no other run's are drawn again.
+rule draw_run_figures:
+    input:
+        analyses=files_of_seeds("analysis.json", SEEDS),
+        logs=files_of_seeds("metrics.jsonl", SEEDS),
+        selections=files_of_seeds("selection.json", SEEDS),
+        flips=files_of_seeds("flips.json", SEEDS),
+    output:
+        svg=[reported_figure(name, "{run}") for name in run_figure_names("{run}")],
+        pdf=[result(f"figures/{name}.pdf") for name in run_figure_names("{run}")],
+    log:
+        f"{LOGS}/draw_run_figures/{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/draw_run_figures/{{run}}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("draw_run_figures"),
+    message:
+        "Drawing the figures of run {wildcards.run}"
+    script:
+        "../scripts/draw_run_figures.py"
 
 
 rule build_report:
@@ -187,13 +217,21 @@ rule build_report:
         evaluations=every_run("evaluation.json"),
         selections=every_run("selection.json"),
         messages=every_run("messages.hdf5"),
+        flips=every_run("flips.json"),
         funnel=result("funnel.json") if FROM_IMAGES else [],
         tars=class_files("image", "tar") if FROM_IMAGES else [],
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
         figures=[result(f"figures/{name}.svg") for name in FIGURES],
+        # Not read; the page has links to what is there when it is made.
+        beside=files_beside_report(),
     output:
-        report=result("report.html"),
+        report=report(
+            result("report.html"),
+            caption="../report/report.rst",
+            category="Report",
+            labels={"figure": "the whole page", "run": "all"},
+        ),
     log:
         f"{LOGS}/build_report.log",
     benchmark:
@@ -206,6 +244,8 @@ rule build_report:
         runtime=30,
     params:
         config=CONFIG,
+        benchmarks=BENCHMARKS,
+        stages=SOURCE_STAGES,
         code=code("build_report"),
     message:
         "Writing the report"

@@ -24,7 +24,11 @@ from parley import code_book
 from parley.digest import Sources, stage_digest, stage_parts
 from parley.errors import ParleyError
 from parley.experiment import attending_runs, read_experiment
-from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.figures.names import (
+    FIGURES_OF_EXPERIMENT,
+    figure_names,
+    run_figure_names,
+)
 from parley.game.settings import deciding
 from parley.glosses import needs_wordnet
 from parley.layout import (
@@ -66,6 +70,12 @@ CLAIMED = CONFIG["claims"]
 # What the linear classifier looks at; none where only maps are stored.
 CLASSIFIER_LAYER = classifier_layer(CONFIG)
 FIGURES = figure_names(RUNS)
+# Rules that the source's files come from: experiments share them, so that they need not run for this one.
+SOURCE_STAGES = (
+    ["fetch_images", "extract_features"] + ["draw_world"] * (KIND == "world")
+    if FROM_IMAGES
+    else []
+)
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
 # Of each script that a rule runs.
 DIGESTS = {}
@@ -344,15 +354,21 @@ def table_files():
     return expand(result("tables/{name}.{suffix}"), name=names, suffix=["md", "tex"])
 
 
-def reported_figure(name):
+def files_beside_report():
+    """Paths of what the report links to and every experiment has, so that it is there by then."""
+    of_images = ["plan.tsv", "splits.tsv", "data_card.md"] if FROM_IMAGES else []
+    return [result(name) for name in ["config.yaml", *of_images]]
+
+
+def reported_figure(name, run="all"):
     """A figure's file, marked for `snakemake --report` with its caption."""
-    kind = next((kind for kind in FIGURES_OF_RUN if name.startswith(f"{kind}-")), name)
-    run = name.removeprefix(f"{kind}-") if kind != name else "all"
+    kind = name.removesuffix(f"-{run}")
     return report(
         result(f"figures/{name}.svg"),
         caption=f"../report/{kind}.rst",
-        category=kind.replace("-", " "),
-        labels={"run": run},
+        category="Figures",
+        subcategory=kind.replace("-", " ").capitalize(),
+        labels={"figure": kind.replace("-", " "), "run": run},
     )
 
 

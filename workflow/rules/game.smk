@@ -2,8 +2,8 @@
 #
 # In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5.
 # Out: results/<e>/runs/<run>/<seed>/: config.json, metrics.jsonl, checkpoints/, best.pt,
-#      selection.json, evaluation.json, messages.hdf5, messages.<part>.hdf5, and where it is kept,
-#      attention.hdf5, attention.<part>.hdf5.
+#      selection.json, evaluation.json, flips.json, messages.hdf5, messages.<part>.hdf5, and where it is
+#      kept, attention.hdf5, attention.<part>.hdf5.
 
 
 # One rule with the seed as a wildcard, or where seeds share a job, one for each group of them.
@@ -76,6 +76,7 @@ rule evaluate_run:
         words=result("words.hdf5"),
     output:
         evaluation=run_file("evaluation.json"),
+        flips=run_file("flips.json"),
     log:
         f"{LOGS}/evaluate_run/{{run}}-{{seed}}.log",
     benchmark:

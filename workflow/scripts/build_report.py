@@ -4,7 +4,9 @@ from pathlib import Path
 
 from stage import stage
 
+import parley
 from parley.failures import came_through
+from parley.report.origin import find_origin
 from parley.report.page import build_report
 
 with stage(snakemake):
@@ -15,6 +17,7 @@ with stage(snakemake):
         evaluations=came_through(snakemake.input.evaluations),
         selections=came_through(snakemake.input.selections),
         messages=came_through(snakemake.input.messages),
+        flips=came_through(snakemake.input.flips),
         funnel=snakemake.input.funnel or None,
         words_missing=snakemake.input.missing,
         figures_folder=Path(snakemake.input.figures[0]).parent,
@@ -22,4 +25,8 @@ with stage(snakemake):
         out=snakemake.output.report,
         language=snakemake.input.language,
         image_tars=snakemake.input.tars,
+        benchmarks=snakemake.params.benchmarks,
+        stages=snakemake.params.stages,
+        # The repository that the library lies in, where it is used from one.
+        origin=find_origin(Path(parley.__file__).parents[2]),
     )

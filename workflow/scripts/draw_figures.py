@@ -1,17 +1,10 @@
-"""Draw the figures of an experiment."""
+"""Draw the figure that is about all runs."""
 
 from pathlib import Path
 
 from stage import stage
 
-from parley.failures import came_through
-from parley.figures.draw import draw_figures
+from parley.figures.overview import draw_overview
 
 with stage(snakemake):
-    draw_figures(
-        snakemake.input.summary,
-        came_through(snakemake.input.analyses),
-        snakemake.input.logs,
-        came_through(snakemake.input.selections),
-        Path(snakemake.output.svg[0]).parent,
-    )
+    draw_overview(snakemake.input.summary, Path(snakemake.output.svg[0]).parent)

@@ -1,19 +1,18 @@
-"""Play a run's chosen checkpoint on every part and count what came out."""
+"""Play a run's chosen checkpoint on every part and count what came out; on the test part, with bits flipped too."""
 
 import torch
 from stage import stage
 
 from parley.failures import handed_on
+from parley.intervening import FLIPS, intervene
 from parley.playing import evaluate
 
 with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)
-    evaluate(
-        snakemake.input.best,
-        dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
-        snakemake.input.descriptions,
-        snakemake.input.words,
-        tuple(snakemake.params.ks),
-        snakemake.params.about,
-        snakemake.output.evaluation,
-    )
+    parts = dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True))
+    texts = (snakemake.input.descriptions, snakemake.input.words)
+    ks, about = tuple(snakemake.params.ks), snakemake.params.about
+    evaluate(snakemake.input.best, parts, *texts, ks, about, snakemake.output.evaluation)
+    # Here, where torch is loaded already, it costs little; every intervention on every part is another rule's.
+    test = {"test": parts["test"]}
+    intervene(snakemake.input.best, test, *texts, ks, about, snakemake.output.flips, FLIPS)

@@ -1,4 +1,4 @@
-"""All figure files of an experiment."""
+"""The figure files of an experiment: one over all its runs, and those of each run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,53 +8,50 @@ from matplotlib.figure import Figure
 from parley.figures.confusion import confusion_figure
 from parley.figures.curves import learning_curves
 from parley.figures.exchanges import by_exchange
+from parley.figures.flips import accuracy_by_flips
 from parley.figures.lengths import length_by_class
-from parley.figures.names import figure_names
-from parley.figures.parts import accuracy_by_part
+from parley.figures.names import FIGURES_OF_RUN
 from parley.figures.projection import messages_pca
 from parley.figures.style import empty_figure, save_figure
+from parley.metrics.flips import Flips, read_flips
 from parley.metrics.pooling import PooledPart, pool
 from parley.metrics.records import Curve, owner_of, read_analysis, read_chosen_step, read_curve
-from parley.summary import read_summary
 
 
-def draw_figures(
-    summary_json: str | Path,
+def draw_run(
+    run: str,
     analyses: Sequence[str | Path],
     metrics_logs: Sequence[str | Path],
     selections: Sequence[str | Path],
+    flips: Sequence[str | Path],
     folder: str | Path,
 ) -> list[Path]:
-    """Draw every figure of an experiment, as SVG and PDF.
+    """Draw every figure of one run, as SVG and PDF.
 
     Parameters
     ----------
-    summary_json
-        The summary; its runs are those that are drawn.
-    analyses, metrics_logs, selections
-        analysis.json, metrics.jsonl and selection.json of all runs and seeds, in any order.
+    run
+        Its name.
+    analyses, metrics_logs, selections, flips
+        analysis.json, metrics.jsonl, selection.json and flips.json of its seeds, in any order; those of other runs
+        are passed over.
     folder
         Where the files go.
 
     Returns
     -------
     list[Path]
-        The files, two a name of `figure_names`. Where a run has nothing to draw, its figure says so.
+        The files, two a name of `run_figure_names`. Where the run has nothing to draw, its figure says so.
     """
-    rows, failed, _ = read_summary(summary_json)
-    runs = list(dict.fromkeys([row.run for row in rows] + [run for run, _ in failed]))
-    found = [read_analysis(path) for path in analyses]
-    curves = [read_curve(path) for path in metrics_logs]
-    chosen = {owner_of(path): read_chosen_step(path) for path in selections}
-    figures = {"accuracy-by-part": accuracy_by_part(rows)}
-    for run in runs:
-        own = [curve for curve in curves if curve.run == run and curve.steps]
-        steps = {seed: step for (owner, seed), step in chosen.items() if owner == run}
-        figures[f"learning-curves-{run}"] = _curves(own, steps)
-        figures |= {f"{name}-{run}": figure for name, figure in _of_part(pool(found, run)).items()}
+    curves = [read_curve(path) for path in metrics_logs if owner_of(path)[0] == run]
+    chosen = {owner_of(path)[1]: read_chosen_step(path) for path in selections if owner_of(path)[0] == run}
+    part = pool([read_analysis(path) for path in analyses], run)
+    figures = {"learning-curves": _curves([curve for curve in curves if curve.steps], chosen)}
+    figures |= {"flipped-bits": _flips(read_flips(flips, run), part)}
+    figures |= _of_part(part)
     files = []
-    for name in figure_names(runs):
-        files += save_figure(figures[name], folder, name, title=name.replace("-", " "))
+    for name in FIGURES_OF_RUN:
+        files += save_figure(figures[name], folder, f"{name}-{run}", title=f"{name.replace('-', ' ')}, run {run}")
     return files
 
 
@@ -62,6 +59,12 @@ def _curves(curves: list[Curve], chosen: dict[int, int]) -> Figure:
     if not curves:
         return empty_figure("No seed of this run was evaluated during training.")
     return learning_curves(curves, chosen)
+
+
+def _flips(flips: Flips | None, part: PooledPart | None) -> Figure:
+    if flips is None or part is None:
+        return empty_figure("No seed of this run has messages whose bits could be flipped.")
+    return accuracy_by_flips(flips, len(part.labels))
 
 
 def _of_part(part: PooledPart | None) -> dict[str, Figure]:

@@ -4,10 +4,22 @@ from collections.abc import Sequence
 
 FIGURES_OF_EXPERIMENT = ("accuracy-by-part",)
 """Drawn once, over all runs."""
-FIGURES_OF_RUN = ("learning-curves", "by-exchange", "length-by-class", "confusion", "messages-pca")
+FIGURES_OF_RUN = (
+    "learning-curves",
+    "by-exchange",
+    "flipped-bits",
+    "length-by-class",
+    "confusion",
+    "messages-pca",
+)
 """Drawn for each run, as `<figure>-<run>`."""
+
+
+def run_figure_names(run: str) -> list[str]:
+    """Return the names of one run's figures, without their endings."""
+    return [f"{figure}-{run}" for figure in FIGURES_OF_RUN]
 
 
 def figure_names(runs: Sequence[str]) -> list[str]:
     """Return the names of all figures of an experiment, without their endings (.svg and .pdf)."""
-    return [*FIGURES_OF_EXPERIMENT, *(f"{figure}-{run}" for run in runs for figure in FIGURES_OF_RUN)]
+    return [*FIGURES_OF_EXPERIMENT, *(name for run in runs for name in run_figure_names(run))]

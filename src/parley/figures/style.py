@@ -5,6 +5,7 @@ is how one drawing serves light and dark. The series are those of Okabe and Ito 
 Design", which people with any common colour vision tell apart; yellow is left out, too pale on white.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -85,7 +86,9 @@ Arguments = ParamSpec("Arguments")
 
 @contextmanager
 def _style() -> Iterator[None]:
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name in a script that the bundled font lacks: the SVG shows it in the reader's fonts, the PDF as boxes.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
@@ -107,10 +110,10 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def shown(name: str) -> str:
+def shown(name: str, longest: int = LONGEST_LABEL) -> str:
     """Return a name as a figure can show it: control characters replaced, and not too long."""
     printable = "".join(mark if mark.isprintable() else "�" for mark in name)
-    return printable if len(printable) <= LONGEST_LABEL else printable[: LONGEST_LABEL - 1] + "…"
+    return printable if len(printable) <= longest else printable[: longest - 1] + "…"
 
 
 def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from parley.figures.curves import band
 from parley.figures.parts import TITLES
 from parley.metrics.correlation import correlation
+from parley.metrics.flips import Flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
 from parley.report.formats import counted, exchanges, fraction, interval, isolated, listed, percent
@@ -99,7 +100,12 @@ def of_parts(rows: Sequence[SummaryRow]) -> str:
 
 
 def _of_runs(rows: Sequence[SummaryRow]) -> str:
+    return " ".join(of_each_part(rows))
+
+
+def of_each_part(rows: Sequence[SummaryRow]) -> list[str]:
     """Say for each part how many runs lie above chance, and which is best."""
+    rows = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
     sentences = []
     for part in dict.fromkeys(row.part for row in rows):
         own = [row for row in rows if row.part == part]
@@ -109,7 +115,7 @@ def _of_runs(rows: Sequence[SummaryRow]) -> str:
             f"{TITLES.get(part, part)}: {above} of {counted(len(own), 'run')} above chance, "
             f"best {best.run} with {fraction(best.mean)}."
         )
-    return " ".join(sentences)
+    return sentences
 
 
 def _against_chance(row: SummaryRow) -> str:
@@ -158,6 +164,18 @@ def of_exchanges(part: PooledPart) -> str:
         if np.isfinite(message).all():
             moves.append(f"the {agent}'s from {message[0]:.1f} to {message[-1]:.1f} bits")
     return f"{said} Message entropy: {listed(moves)}." if moves else said
+
+
+def of_flips(flips: Flips | None, candidates: int) -> str:
+    """Say what the figure of flipped bits shows."""
+    if flips is None:
+        return "This run's messages are no bits, or none of its seeds came through."
+    mean = flips.accuracy.mean(axis=0)
+    steps = [f"{fraction(float(value))} with {count}" for count, value in zip(flips.counts[1:], mean[1:], strict=True)]
+    return (
+        f"Accuracy@1 is {fraction(float(mean[0]))} undisturbed, and {listed(steps)} of "
+        f"{counted(flips.counts[-1], 'bit')} of each Sender message flipped (chance {fraction(1 / candidates)})."
+    )
 
 
 def of_lengths(part: PooledPart) -> str:

@@ -1,5 +1,6 @@
 """How numbers and names are written on the page and in its sentences."""
 
+import math
 import unicodedata
 
 NOTHING = "–"
@@ -19,6 +20,23 @@ def percent(value: float) -> str:
 def exchanges(value: float | None) -> str:
     """Write a number of exchanges with two decimals."""
     return NOTHING if value is None else f"{value:.2f}"
+
+
+def bits(value: float) -> str:
+    """Write a number of bits with two decimals; nothing where it is no number."""
+    return NOTHING if math.isnan(value) else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Write a span of time: 0.4 s, 43 s, 2 min 05 s, 3 h 20 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 def count(value: int | None) -> str:

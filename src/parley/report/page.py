@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,26 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parley.figures.parts import TITLES
 from parley.files import read_csv, read_table, write_text
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve, read_evaluation
-from parley.report import formats
+from parley.report import findings, formats
+from parley.report.beside import files_beside
+from parley.report.costs import read_costs
 from parley.report.funnel import read_funnel
+from parley.report.gallery import small
 from parley.report.inline import picture_uri
-from parley.report.sections import Inputs, RunSection, lead, one_k, overview, run_section, table
+from parley.report.origin import Origin
+from parley.report.sections import (
+    MANY,
+    Inputs,
+    RunSection,
+    examples_of_classes,
+    lead,
+    one_k,
+    overview,
+    run_section,
+    table,
+)
 from parley.report.thumbnails import read_thumbnails
+from parley.report.tiles import tiles
 from parley.summary import read_summary
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
@@ -31,6 +46,7 @@ def build_report(
     evaluations: Sequence[str | Path],
     selections: Sequence[str | Path],
     messages: Sequence[str | Path],
+    flips: Sequence[str | Path],
     funnel: str | Path | None,
     words_missing: str | Path | None,
     figures_folder: str | Path,
@@ -39,6 +55,9 @@ def build_report(
     image_tars: Sequence[str | Path] = (),
     language: str | Path | None = None,
     versions: Mapping[str, str] | None = None,
+    benchmarks: str | Path | None = None,
+    stages: Collection[str] = (),
+    origin: Origin | None = None,
 ) -> None:
     """Write the report: one page that needs nothing but itself.
 
@@ -49,8 +68,8 @@ def build_report(
     analyses, metrics_logs, evaluations, selections
         analysis.json, metrics.jsonl, evaluation.json and selection.json of all runs and seeds that came through, in
         any order; the folders they lie in say whose they are.
-    messages
-        messages.hdf5 of the test part, likewise.
+    messages, flips
+        messages.hdf5 of the test part, and flips.json, likewise.
     funnel
         Counts of images (`parley.report.funnel`); None where the source has none.
     words_missing
@@ -62,11 +81,17 @@ def build_report(
     out
         The page.
     image_tars
-        Class tars, from which the images of the example conversations are taken.
+        Class tars, from which the images of the classes and of the example conversations are taken.
     language
         language.csv, where it was made.
     versions
         Package → version; by default those of the running environment.
+    benchmarks
+        Folder of the benchmark files; None where there is none.
+    stages
+        Rules that the experiment's files come from, run for it or for another before it.
+    origin
+        Where the page comes from; None leaves it out.
 
     Raises
     ------
@@ -82,13 +107,13 @@ def build_report(
         evaluations={owner_of(path): read_evaluation(path) for path in evaluations},
         chosen={owner_of(path): read_chosen_step(path) for path in selections},
         messages={owner_of(path): Path(path) for path in messages},
+        flips={owner_of(path): Path(path) for path in flips},
         figures=Path(figures_folder),
         config=config,
         language=read_csv(language) if language is not None else (),
     )
-    sections = [run_section(inputs, run) for run in inputs.runs]
-    keys = {example.key for section in sections for example in section.examples}
-    pictures = read_thumbnails(image_tars, keys) if keys else {}
+    of_classes = examples_of_classes(inputs)
+    sections = [run_section(inputs, run, of_classes) for run in inputs.runs]
     data = {
         "funnel": read_funnel(funnel) if funnel is not None else None,
         "wordless": read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
@@ -97,9 +122,24 @@ def build_report(
             *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
             *(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
         ],
-        "pictures": {key: picture_uri(jpeg) for key, jpeg in pictures.items()},
+        "costs": read_costs(benchmarks, stages) if benchmarks is not None else None,
+        "beside": files_beside(Path(out).parent),
+        "origin": origin,
+        **_pictures(image_tars, sections, of_classes.values()),
     }
     write_text(out, _rendered(inputs, sections, data))
+
+
+def _pictures(
+    tars: Sequence[str | Path], sections: Sequence[RunSection], of_classes: Collection[str]
+) -> dict[str, dict[str, str]]:
+    """Return the pictures of conversations, and the smaller ones of classes, as URIs by key."""
+    talked_about = {example.key for section in sections for example in section.examples}
+    jpegs = read_thumbnails(tars, talked_about.union(of_classes)) if tars else {}
+    return {
+        "pictures": {key: picture_uri(jpeg) for key, jpeg in jpegs.items() if key in talked_about},
+        "class_pictures": {key: picture_uri(small(jpegs[key])) for key in of_classes if key in jpegs},
+    }
 
 
 def installed_versions() -> dict[str, str]:
@@ -114,6 +154,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str, Any]) -> str:
+    overall = overview(inputs)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -122,13 +163,26 @@ def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str,
             title=str(inputs.config.get("experiment", "experiment")),
             lead=lead(inputs),
             rows=table(inputs.rows),
+            tiles={section.name: tiles(inputs.rows, section.name) for section in sections},
+            of_parts=findings.of_each_part(inputs.rows),
             one_k=one_k(inputs.rows),
             parts=TITLES,
-            overview=overview(inputs),
+            overview=overall,
             sections=sections,
+            MANY=MANY,
+            places={key: place for place, key in enumerate(data["class_pictures"])},
+            seeds=_seeds(inputs),
+            figure_styles=inputs.styles.rules(),
             config=yaml.safe_dump(_plain(inputs.config), sort_keys=False, allow_unicode=True),
         )
     )
+
+
+def _seeds(inputs: Inputs) -> str:
+    """Name the seeds of the runs, and the one by which images were chosen, as far as the config has it."""
+    of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
+    said = f"{', '.join(map(str, of_runs))} of each run"
+    return f"{said}; {inputs.config['seed']} of the data" if "seed" in inputs.config else said
 
 
 def _environment() -> Environment:
@@ -139,7 +193,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("fraction", "exchanges", "count", "counted", "interval"):
+    for name in ("fraction", "exchanges", "count", "counted", "interval", "duration", "percent", "bits"):
         environment.filters[name] = getattr(formats, name)
     return environment
 

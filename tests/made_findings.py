@@ -1,0 +1,48 @@
+"""Made-up results of a run, for tests of what is said of them."""
+
+import numpy as np
+from made_runs import evaluation_entry
+
+from parley.metrics.pooling import PooledPart, Projection
+from parley.metrics.records import Curve
+from parley.summary import summarise
+
+LABELS = ["cat", "dog", "owl", "eel"]
+
+
+def rows_of(values, part="test", run="adaptive", **metrics):
+    evaluations = [
+        {"run": run, "seed": seed, "k": 2, "parts": {part: evaluation_entry(40, 4, 2, top1=value, **metrics)}}
+        for seed, value in enumerate(values)
+    ]
+    return summarise(evaluations, [(run, seed) for seed in range(len(values))])
+
+
+def part_of(**changes):
+    values = {
+        "run": "adaptive",
+        "part": "test",
+        "seeds": [0, 1],
+        "failed": [],
+        "labels": LABELS,
+        "k": 2,
+        "max_exchanges": 3,
+        "message_bits": 4,
+        "counts": np.full(4, 10),
+        "confusion": np.diag([10.0] * 4),
+        "class_accuracy": np.array([[0.1, 0.2, 0.3, 0.4]] * 2),
+        "class_length": np.array([[3.0, 2.5, 2.0, 1.0]] * 2),
+        "talking": np.array([[1.0, 0.5, 0.2]] * 2),
+        "by_exchange": {
+            "accuracy@1_all": np.array([[0.2, 0.3, 0.4]] * 2),
+            "prediction_entropy_bits_all": np.array([[2.0, 1.5, 1.0]] * 2),
+            "sender_entropy_bits_all": np.array([[1.0, 1.5, 2.0]] * 2),
+            "receiver_entropy_bits_all": np.array([[3.0, 2.0, 1.0]] * 2),
+        },
+        "projection": Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.array([0.5, 0.25]), 7),
+    }
+    return PooledPart(**(values | changes))
+
+
+def curve(seed, steps, values):
+    return Curve("adaptive", seed, list(steps), {"accuracy@1": list(values)}, {}, 2)
