@@ -175,6 +175,21 @@ def check_squares(message, recorded, key, t):
         assert float(re.search(r"--p: ?([\d.]+)", style)[1]) == pytest.approx(chance, abs=0.5 / 255 + 0.0006)
 
 
+def test_the_true_class_is_shown_wherever_it_stands(show, made):
+    for run, seed in made.experiment.owners:
+        recorded = Recorded(made.file(run, seed))
+        for key in recorded.keys:
+            for t in range(recorded.length(key)):
+                chances = recorded.probabilities(key, t)
+                if (chances > chances[recorded.target(key)]).sum() >= 5:
+                    page = show(f"#run={run}&seed={seed}&view=talk&key={key}").page
+                    check_exchange(page.locator(f'[data-exchange="{t + 1}"]'), recorded, key, t)
+                    line = page.locator(f'[data-exchange="{t + 1}"] .ranking tr.true')
+                    assert line.locator(".rank").inner_text() == "6"
+                    return
+    pytest.fail("No true class ever stood behind five others.")
+
+
 def test_exchanges_after_the_stop_are_hidden_until_asked_for(show, recorded):
     key = quickly_stopped(recorded)
     page = show(f"#view=talk&key={key}").page

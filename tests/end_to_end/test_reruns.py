@@ -18,6 +18,7 @@ USERS = {
     "src/parley/playing.py": {"evaluate_run", "extract_messages"},
     "src/parley/figures/curves.py": {"draw_figures"},
     "src/parley/report/page.py": {"build_report"},
+    "src/parley/browser/page.py": {"build_browser"},
 }
 
 
