@@ -28,8 +28,10 @@ def test_the_room_that_is_planned_is_the_room_that_is_taken(made, whose):
     (source,) = found.sources
     images = {key: number for number, key in enumerate(sorted(found.images["test"]))}
     told, _ = packed_set(source, images, {})
-    taken = sum(int(kind[1:]) * int(np.prod(shape)) for name, kind, shape, _ in told["layout"] if name not in OF_ALL)
-    assert taken == told["shown"] * source.bytes_each
+    sizes = {name: int(kind[1:]) * int(np.prod(shape)) for name, kind, shape, _ in told["layout"]}
+    besides = sum(size for name, size in sizes.items() if name in OF_ALL)
+    assert besides == source.bytes_besides
+    assert sum(sizes.values()) - besides == told["shown"] * source.bytes_each
     assert (source.attention is not None) == (whose == ("fixed", 0))
 
 

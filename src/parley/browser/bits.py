@@ -11,6 +11,11 @@ from parley.metrics.conversations import Conversations
 from parley.metrics.information import entropy_bits
 
 
+def bit_bytes(bits: int, candidates: int, continuous: bool) -> int:
+    """Return the bytes that the arrays of `bit_arrays` take."""
+    return 4 * candidates + (0 if continuous else 4 * candidates * bits + 4 * bits)
+
+
 def bit_arrays(said: Conversations) -> tuple[Arrays, float]:
     """Return how often each bit is 1 by class and what it tells of the class, and the entropy of the classes in bits.
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from parley import __version__
 from parley.browser.attention import seen_share
 from parley.browser.packing import Block
-from parley.browser.sampling import images_per_class, sampled
+from parley.browser.sampling import FILE_BYTES, IN_BASE64, images_per_class, sampled
 from parley.browser.sets import packed_set
 from parley.browser.survey import Source, Survey, survey
 from parley.descriptions import read_descriptions
@@ -112,7 +112,8 @@ def _choose(found: Survey, max_mb: float) -> Shown:
     taken: dict[str, int] = defaultdict(int)
     for source in found.sources:
         taken[source.images] += source.bytes_each
-    per_class = images_per_class(found.images, taken, max_mb)
+    besides = sum(FILE_BYTES + IN_BASE64 * source.bytes_besides for source in found.sources)
+    per_class = images_per_class(found.images, taken, max_mb, besides)
     keys = {part: sampled(images, per_class) for part, images in found.images.items()}
     numbers: dict[str, dict[str, int]] = {}
     start = 0

@@ -10,10 +10,15 @@ PICTURE_BYTES = 4000
 """Room set aside for a picture and its key, in base64."""
 ALL_ELSE_BYTES = 300_000
 """Room set aside for the page itself."""
+FILE_BYTES = 1500
+"""Room set aside for what the page's index says of a file of messages."""
 
 
 def images_per_class(
-    images: Mapping[str, Mapping[str, int]], conversation_bytes: Mapping[str, int], max_mb: float
+    images: Mapping[str, Mapping[str, int]],
+    conversation_bytes: Mapping[str, int],
+    max_mb: float,
+    bytes_besides: float = 0,
 ) -> int | None:
     """Return how many images of each class and part there is room for; None where there is for all, 1 at least.
 
@@ -26,8 +31,10 @@ def images_per_class(
     max_mb
         Of the page. What is deflated takes less, so the page stays below it, save where not even one image of each
         class fits.
+    bytes_besides
+        What is on the page however many images are.
     """
-    room = max_mb * BYTES_PER_MB - ALL_ELSE_BYTES
+    room = max_mb * BYTES_PER_MB - ALL_ELSE_BYTES - bytes_besides
     each = {part: PICTURE_BYTES + IN_BASE64 * conversation_bytes.get(part, 0) for part in images}
     counts = {part: Counter(of_part.values()).values() for part, of_part in images.items()}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import h5py
 
+from parley.browser.bits import bit_bytes
 from parley.browser.talks import conversation_bytes
 from parley.errors import ParleyError
 from parley.failures import failure_in
@@ -33,6 +34,8 @@ class Source:
         The file of what was attended to, where it was kept.
     bytes_each
         Bytes that a conversation takes on the page, before they are deflated.
+    bytes_besides
+        Bytes that the rest takes.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class Source:
     failed: str | None = None
     attention: Path | None = None
     bytes_each: int = 0
+    bytes_besides: int = 0
 
     @property
     def images(self) -> str:
@@ -82,7 +86,7 @@ def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> S
             sources.append(Source(path, run, seed, part, why))
             continue
         beside = kept.get(path.with_name(path.name.replace("messages", "attention", 1)).absolute())
-        source = Source(path, run, seed, part, None, beside, _bytes_each(path, beside))
+        source = Source(path, run, seed, part, None, beside, *_room(path, beside))
         images[source.images] |= _images_in(path)
         sources.append(source)
     return Survey(sources, dict(images))
@@ -99,7 +103,8 @@ def _images_in(path: Path) -> dict[str, int]:
     return {key.decode("utf-8", "replace"): int(label) for key, label in rows.tolist()}
 
 
-def _bytes_each(path: Path, attention: Path | None) -> int:
+def _room(path: Path, attention: Path | None) -> tuple[int, int]:
+    """Return the bytes that each conversation of a file takes, and those of the rest."""
     with _opened(path) as file:
         try:
             exchanges, bits = int(file.attrs["max_exchanges"]), int(file.attrs["message_bits"])
@@ -114,7 +119,8 @@ def _bytes_each(path: Path, attention: Path | None) -> int:
         with _opened(attention) as file:
             cells = file["Sender"].shape[-1] if "Sender" in file else 0
             words = file["Receiver"].shape[-1] if "Receiver" in file else 0
-    return conversation_bytes(exchanges, bits, candidates, continuous, cells, words)
+    each = conversation_bytes(exchanges, bits, candidates, continuous, cells, words)
+    return each, bit_bytes(bits, candidates, continuous)
 
 
 def _opened(path: Path) -> Any:
