@@ -47,6 +47,7 @@ rule all:
     default_target: True
     input:
         result("report.html"),
+        result("browser.html"),
         result("config.yaml"),
         result("plan.tsv") if FROM_IMAGES else [],
         result("splits.tsv") if FROM_IMAGES else [],
@@ -55,7 +56,7 @@ rule all:
         all_messages(),
         all_attention(),
     message:
-        "Everything is made; the report is {input[0]}"
+        "Everything is made; the report is {input[0]}, and every conversation is in {input[1]}"
 
 
 rule urls:
@@ -195,3 +196,8 @@ rule tables:
 rule report:
     input:
         result("report.html"),
+
+
+rule browser:
+    input:
+        result("browser.html"),

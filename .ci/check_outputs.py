@@ -33,6 +33,7 @@ def check(folder: Path) -> None:
         for seed in config["seeds"]:
             check_run(folder / "runs" / run["name"] / str(seed), parts)
     check_pages(folder)
+    check_browser(folder, config)
 
 
 def promised_parts(config: dict) -> list[str]:
@@ -102,6 +103,25 @@ def check_pages(folder: Path) -> None:
         figures = list((folder / "figures").glob(f"*.{suffix}"))
         assert len(figures) >= FIGURES_AT_LEAST, suffix
         assert all(path.read_bytes().startswith(start) for path in figures), suffix
+
+
+def check_browser(folder: Path, config: dict) -> None:
+    """Open the page of all conversations: every run, seed and part is in it, whole."""
+    path = folder / "browser.html"
+    page = path.read_text(encoding="utf-8")
+    assert page.rstrip().endswith("</html>")
+    assert "http://" not in page
+    assert "https://" not in page
+    assert path.stat().st_size < 1e6 * config["browser"]["max_mb"]
+    index = json.loads(page.partition('id="index">')[2].partition("</script>")[0])
+    there = {(one["run"], str(one["seed"]), one["part"]): one for one in index["sets"]}
+    files = list(folder.glob("runs/*/*/messages*.hdf5"))
+    assert len(there) == len(files)
+    for file in files:
+        part = file.name.removesuffix(".hdf5").partition(".")[2] or "test"
+        one = there[file.parts[-3], file.parts[-2], part]
+        assert one["failed"] is None, one
+        assert one["shown"] == one["total"], one
 
 
 def check_requested(folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from pages import chromium, open_page  # noqa: F401 - fixtures
 from small_disks import SmallDisks
 from web_servers import WebServer, image_server
 

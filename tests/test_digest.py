@@ -72,9 +72,10 @@ def test_an_edit_of_the_script_itself_counts(package):
     assert take("split") != before
 
 
-def test_a_template_of_a_package_counts(package):
+@pytest.mark.parametrize(("name", "script"), [("report", "build_report"), ("browser", "build_browser")])
+def test_a_template_of_a_package_counts(package, name, script):
     copy, _, take = package
-    before = take("build_report")
-    template = next((copy / "report/templates").iterdir())
-    edit(template, "<!-- more -->")
-    assert take("build_report") != before
+    for template in sorted((copy / name / "templates").iterdir()):
+        before = take(script)
+        edit(template, "<!-- more -->")
+        assert take(script) != before, template

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import h5py
 import pytest
 from tiny_runs import TINY, write_classes
 
@@ -88,3 +89,33 @@ def test_the_report_shows_messages_beside_chance(results):
     page = (results / "report.html").read_text()
     assert '<table class="language" data-run="fine">' in page
     assert 'data-run="lost">' not in page.split("Messages as a language")[1].split("</table>")[0]
+
+
+def test_every_conversation_is_in_the_browser(results, open_page):
+    page = open_page(results / "browser.html").page
+    page.wait_for_selector("#main .card")
+    with h5py.File(results / "runs/fine/1/messages.hdf5") as file:
+        keys = dict.fromkeys(key.decode() for key in file["Predictions"]["ExampleId"])
+        length = int(file["Predictions"]["StopMask"][:2].sum())
+    cards = page.locator("#main .card")
+    assert cards.evaluate_all("all => all.map((card) => card.dataset.key)") == list(keys)
+    assert page.locator("#main .card img").count() == len(keys)
+    cards.first.click()
+    page.wait_for_selector(".exchange")
+    assert page.locator(".exchange").count() == length
+    # Of the words of descriptions, to which this run attends.
+    weights = page.locator(".exchange").first.locator(".read").first.locator("small").all_inner_texts()
+    assert sum(map(float, weights)) == pytest.approx(1, abs=0.01 * len(weights))
+    page.select_option("#run", "lost")
+    page.wait_for_selector("#main .notice")
+    assert "is no longer finite at step" in page.locator("#main").inner_text()
+
+
+def test_unseen_classes_are_in_the_browser_with_either_candidates(results, open_page):
+    for part, candidates in (("ood", 6), ("ood_alone", 2)):
+        page = open_page(results / "browser.html", address=f"#part={part}").page
+        page.wait_for_selector("#main .card")
+        assert page.locator("#main .card").count() == 6
+        page.locator("#main .card").first.click()
+        page.wait_for_selector(".exchange")
+        assert f" of {candidates}" in page.locator(".talk .note").first.inner_text()

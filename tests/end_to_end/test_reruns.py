@@ -19,6 +19,7 @@ USERS = {
     "src/parley/figures/curves.py": {"draw_run_figures"},
     "src/parley/figures/parts.py": {"build_report", "draw_figures"},
     "src/parley/report/page.py": {"build_report"},
+    "src/parley/browser/page.py": {"build_browser"},
 }
 
 

@@ -49,3 +49,18 @@ def test_other_formats_and_damage_are_told(tmp_path):
     for content in (encoded(Image.new("RGB", (9, 9)), "PPM"), flat_png(8, RGB, (1, 2, 3), side=99)[:60]):
         with pytest.raises(ParleyError, match="cannot be shown"):
             thumbnail(tmp_path, content)
+
+
+def test_a_thumbnail_is_as_small_as_asked(tmp_path):
+    noise = Image.effect_noise((300, 200), 90).convert("RGB")
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        content = encoded(noise)
+        header = tarfile.TarInfo("key.png")
+        header.size = len(content)
+        tar.addfile(header, io.BytesIO(content))
+    at_ease = read_thumbnails([tmp_path / "a.tar"], ["key"], 96)["key"]
+    pressed = read_thumbnails([tmp_path / "a.tar"], ["key"], 96, 1500)["key"]
+    assert len(pressed) <= 1500 < len(at_ease)
+    for jpeg in (at_ease, pressed):
+        with Image.open(io.BytesIO(jpeg)) as image:
+            assert image.size == (96, 64)

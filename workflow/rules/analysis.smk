@@ -1,8 +1,9 @@
 # From conversations to a report.
 #
-# In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv}.
+# In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv,descriptions.csv}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, report.html, which tells time and memory from benchmarks/.
+#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, browser.html, report.html, which tells time and memory from
+#      benchmarks/.
 
 
 rule analyse_run:
@@ -251,3 +252,33 @@ rule build_report:
         "Writing the report"
     script:
         "../scripts/build_report.py"
+
+
+rule build_browser:
+    input:
+        messages=all_messages(),
+        attention=all_attention(),
+        descriptions=result("descriptions.csv"),
+        tars=class_files("image", "tar") if FROM_IMAGES else [],
+        # How much of a picture the network saw; all parts say the same.
+        features=part_files()[:1] if ATTENDING_RUNS else [],
+    output:
+        page=result("browser.html"),
+    log:
+        f"{LOGS}/build_browser.log",
+    benchmark:
+        f"{BENCHMARKS}/build_browser.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        experiment=LAYOUT.experiment,
+        max_mb=CONFIG["browser"]["max_mb"],
+        code=code("build_browser"),
+    message:
+        "Bringing all conversations onto one page"
+    script:
+        "../scripts/build_browser.py"

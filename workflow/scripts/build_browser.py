@@ -1,0 +1,17 @@
+"""Write the browser of all conversations of an experiment."""
+
+from stage import stage
+
+from parley.browser.page import build_browser
+
+with stage(snakemake):
+    build_browser(
+        experiment=snakemake.params.experiment,
+        messages=snakemake.input.messages,
+        attention=snakemake.input.attention,
+        descriptions=snakemake.input.descriptions,
+        image_tars=snakemake.input.tars,
+        features=snakemake.input.features or None,
+        max_mb=snakemake.params.max_mb,
+        out=snakemake.output.page,
+    )
