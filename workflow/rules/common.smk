@@ -357,7 +357,7 @@ def table_files():
 def files_beside_report():
     """Paths of what the report links to and every experiment has, so that it is there by then."""
     of_images = ["plan.tsv", "splits.tsv", "data_card.md"] if FROM_IMAGES else []
-    return [result(name) for name in ["config.yaml", *of_images]]
+    return [result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
 
 def reported_figure(name, run="all"):
