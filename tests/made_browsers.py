@@ -158,12 +158,15 @@ def whole_experiment(folder: Path, images: int = 6) -> Made:
         f'{number},"{name.replace(chr(34), chr(34) * 2)}",a <b>beast</b> of {number}' for number, name in DESCRIBED
     ]
     (folder / "descriptions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+    with h5py.File(folder / "test.hdf5", "w") as file:
+        file.attrs["preprocessing"] = json.dumps({"rule": "custom", "resize_px": 100, "crop_px": 80})
     build_browser(
         experiment="made & <up>",
         messages=messages,
         attention=[attention],
         descriptions=folder / "descriptions.csv",
         image_tars=[tar],
+        features=folder / "test.hdf5",
         out=result.page,
     )
     return result

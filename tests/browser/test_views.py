@@ -304,6 +304,17 @@ def test_attention_is_shown_over_cells_and_words(show, made):
                 assert float(item.locator("small").inner_text()) == pytest.approx(words[t, column, place], abs=0.0075)
 
 
+def test_cells_lie_over_what_the_network_saw(show, recorded):
+    page = show(f"#run=fixed&view=talk&key={recorded.keys[0]}").page
+    until(page, "() => document.querySelector('.cells').style.inset !== ''")
+    shot, cells = (page.locator(f".stack {inside}").first.bounding_box() for inside in ("img", ".cells"))
+    # A picture of 3 to 2, of whose shorter side the middle 80 in 100 were seen.
+    side = 0.8 * shot["height"]
+    for start, size in (("x", "width"), ("y", "height")):
+        assert cells[size] == pytest.approx(side, abs=1)
+        assert cells[start] + cells[size] / 2 == pytest.approx(shot[start] + shot[size] / 2, abs=1)
+
+
 def test_continuous_messages_are_numbers(show, made):
     recorded = Recorded(made.file("numbers", 0))
     key = recorded.keys[3]

@@ -261,7 +261,7 @@ rule build_browser:
         descriptions=result("descriptions.csv"),
         tars=class_files("image", "tar") if FROM_IMAGES else [],
         # How much of a picture the network saw; all parts say the same.
-        features=part_files()[:1] if ATTENDING_RUNS else [],
+        features=part_files()[0] if ATTENDING_RUNS else [],
     output:
         page=result("browser.html"),
     log:
