@@ -164,6 +164,9 @@ def check_exchange(shown, recorded, key, t):
         assert re.sub(r"\s", "", cell) == re.sub(r"\s", "", f"{rank}{name}{is_true}{chances[column]:.3f}")
     go_on = float(recorded.answered[key, t]["StopProb"])
     assert shown.locator(".go-share").inner_text() == f"{go_on:.3f}"
+    if t:
+        product = np.prod([float(recorded.answered[key, before]["StopProb"]) for before in range(t + 1)])
+        assert float(shown.locator(".go-product").inner_text()) == pytest.approx(product, abs=0.0006)
 
 
 def check_squares(message, recorded, key, t):

@@ -108,7 +108,9 @@ function goingOn(talks, row, t, last, over) {
     : !last ? "goes on"
     : going ? "would go on, but this is the last exchange" : "stops here";
   return make("p", { class: last ? "going stop" : "going" }, make("span", {}, decision), " ",
-    make("span", { class: "note" }, "probability to go on "), make("span", { class: "go-share" }, share(talks.goShare(row, t))));
+    make("span", { class: "note" }, "probability to go on "), make("span", { class: "go-share" }, share(talks.goShare(row, t))),
+    // In evaluation it is by default the product of all so far that decides.
+    t > 0 && make("span", { class: "note" }, ", with all before it ", make("span", { class: "go-product" }, share(talks.goProduct(row, t)))));
 }
 
 function nearestSection(talks, row, state) {

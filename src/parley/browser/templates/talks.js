@@ -21,6 +21,7 @@ class Talks {
   rank(row, t) { return this.arrays.rank[row * this.exchanges + t]; }
   trueShare(row, t) { return this.arrays.true_share[row * this.exchanges + t] / FINE; }
   goShare(row, t) { return this.arrays.go_share[row * this.exchanges + t] / FINE; }
+  goProduct(row, t) { return Array.from({ length: t + 1 }, (_, i) => this.goShare(row, i)).reduce((a, b) => a * b); }
   goesOn(row, t) { return this.arrays.goes_on[row * this.exchanges + t] === 1; }
 
   // The best candidates after an exchange, best first: column and probability.
