@@ -45,6 +45,7 @@ rule all:
         image_files(),
         all_messages(),
         all_attention(),
+        result("provenance.json"),
     message:
         "Everything is made; the report is {input[0]}"
 
@@ -183,6 +184,15 @@ rule tables:
         result("config.yaml"),
 
 
+rule provenance:
+    input:
+        result("provenance.json"),
+
+
 rule report:
     input:
         result("report.html"),
+
+
+# After the targets, by which it knows what there is to tell of.
+include: "workflow/rules/provenance.smk"

@@ -3,6 +3,7 @@
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ from parley.layout import (
     grouped,
 )
 from parley.preflight import check_inputs
+from parley.provenance.surroundings import COMMIT, commit_of
 from parley.sources.base import file_fingerprint
 
 try:
@@ -40,6 +42,8 @@ try:
 except ParleyError as error:
     raise WorkflowError(*error.findings) from None
 
+# For the records that jobs leave.
+os.environ[COMMIT] = commit_of(BASE)
 CONFIG, CLASSES, LAYOUT = EXPERIMENT
 # Scripts read from snakemake.config only what should rerun nothing when it changes: what decides no
 # content (how fast, on which device), and what the path of their output is a hash of (another value
@@ -64,6 +68,8 @@ CLAIMED = CONFIG["claims"]
 # What the linear classifier looks at; none where only maps are stored.
 CLASSIFIER_LAYER = classifier_layer(CONFIG)
 FIGURES = figure_names(RUNS)
+# Files of the targets `metrics`, `claims`, `export` and `tables` that the report needs too.
+MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
 LOGS = f"results/{LAYOUT.experiment}/logs"
 BENCHMARKS = f"results/{LAYOUT.experiment}/benchmarks"
@@ -320,6 +326,19 @@ def table_files():
     """Paths of the tables for a paper."""
     names = [table["name"] for table in CONFIG["tables"]]
     return expand(result("tables/{name}.{suffix}"), name=names, suffix=["md", "tex"])
+
+
+def promised_files():
+    """Paths of what `all` makes, but for the file that tells where the others come from."""
+    return [path for path in rules.all.input if path != result("provenance.json")]
+
+
+def requested_files():
+    """Paths and times of files that only a target of their own makes, where they are there."""
+    targets = (rules.metrics, rules.claims, rules.export, rules.tables)
+    paths = {str(path) for target in targets for path in target.input}
+    alone = sorted(paths - {result(name) for name in MADE_BY_ALL})
+    return [[path, os.stat(path).st_mtime_ns] for path in alone if os.path.exists(path)]
 
 
 def reported_figure(name):

@@ -81,8 +81,11 @@ def find_schema() -> Path:
     raise ParleyError(f"{SCHEMA} does not exist here; run this in the project's folder.")
 
 
-def finish(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
-    """Run a command and return its exit status; what goes wrong is told in sentences."""
+def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    """Run a command and return its exit status; what goes wrong is told in sentences.
+
+    A command that ends well returns None, or a status of its own.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
@@ -90,9 +93,10 @@ def finish(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace
         return _status_of(run, chosen)
 
 
-def _status_of(run: Callable[[argparse.Namespace], None], chosen: argparse.Namespace) -> int:
+def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    status = None
     try:
-        run(chosen)
+        status = run(chosen)
         sys.stdout.flush()
     except ParleyError as error:
         return _fail(*error.findings)
@@ -111,7 +115,7 @@ def _status_of(run: Callable[[argparse.Namespace], None], chosen: argparse.Names
             f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
             f"with {TRACEBACK}=1 before the command it shows where."
         )
-    return 0
+    return status or 0
 
 
 def _fail(*sentences: str, status: int = 1) -> int:
