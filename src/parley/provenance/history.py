@@ -61,6 +61,18 @@ def own_files(folder: str | Path) -> list[str]:
     return [each for path in kept for each in files_of(path)]
 
 
+def jobs_behind(paths: Iterable[str], records: Records) -> dict[str, Record]:
+    """Return the jobs that made files and all that these were made of, by name; nothing is hashed."""
+    jobs: dict[str, Record] = {}
+    waiting = list(paths)
+    while waiting:
+        maker = records.maker_of(waiting.pop())
+        if maker and maker.name not in jobs:
+            jobs[maker.name] = maker
+            waiting += [one.path for one in maker.inputs]
+    return jobs
+
+
 def trace(paths: Iterable[str], records: Records, hashes: Hashes) -> History:
     """Follow files back to what nobody has on record.
 
@@ -71,18 +83,11 @@ def trace(paths: Iterable[str], records: Records, hashes: Hashes) -> History:
     records, hashes
         Where to look.
     """
-    history = History()
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop()
-        if path in history.artefacts:
-            continue
-        maker = records.maker_of(path)
-        history.artefacts[path] = Artefact(_as_it_is(path, hashes), maker)
-        if maker and maker.name not in history.jobs:
-            history.jobs[maker.name] = maker
-            waiting += [one.path for one in maker.inputs]
-    return history
+    paths = list(paths)
+    jobs = jobs_behind(paths, records)
+    read = (one.path for job in jobs.values() for one in job.inputs)
+    found = {path: Artefact(_as_it_is(path, hashes), records.maker_of(path)) for path in dict.fromkeys([*paths, *read])}
+    return History(found, jobs)
 
 
 def _as_it_is(path: str, hashes: Hashes) -> FileRecord | None:
