@@ -105,7 +105,7 @@ def test_what_nobody_made_is_told_in_a_sentence(refused):
     assert "several jobs" in refused("results/e")
     write(Path("results/e/logs/a.log"), "x")
     assert "tells of a job" in refused("results/e/logs/a.log")
-    (path,) = Path("results/e/.records").iterdir()
+    path = next(Path("results/e/.records").iterdir())
     assert "is a record itself" in refused(path)
     assert "does not exist" in refused("results/e/nothing")
     assert "neither results/ nor resources/" in refused("words.txt")
