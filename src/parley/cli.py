@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from parley.commands import compare, config_docs, evaluate, explain, insert, messages, talk, train, verify
+from parley.commands import compare, config_docs, crate, evaluate, explain, insert, messages, talk, train, verify
 from parley.commands.shared import finish
 
-COMMANDS = (evaluate, messages, train, compare, insert, config_docs, explain, verify, talk)
+COMMANDS = (evaluate, messages, train, compare, insert, config_docs, explain, verify, talk, crate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

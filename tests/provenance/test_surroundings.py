@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from parley.provenance import surroundings
+from parley.provenance.commits import commit_of
 
 ROOT = Path(__file__).parents[2]
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -23,22 +24,22 @@ def git(folder, *words):
 
 
 def test_the_commit_and_whether_the_code_was_edited(tmp_path):
-    assert surroundings.commit_of(tmp_path) == ""
+    assert commit_of(tmp_path) == ""
     git(tmp_path, "init", "-q")
-    assert surroundings.commit_of(tmp_path) == ""
+    assert commit_of(tmp_path) == ""
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.py").write_text("A = 1\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "a")
     head = git(tmp_path, "rev-parse", "HEAD")
-    assert surroundings.commit_of(tmp_path) == head
+    assert commit_of(tmp_path) == head
     (tmp_path / "notes.txt").write_text("not code")
-    assert surroundings.commit_of(tmp_path) == head
+    assert commit_of(tmp_path) == head
     (tmp_path / "src/a.py").write_text("A = 2\n")
-    assert surroundings.commit_of(tmp_path) == f"{head}+dirty"
+    assert commit_of(tmp_path) == f"{head}+dirty"
     git(tmp_path, "checkout", "-q", "src")
     (tmp_path / "src/new.py").write_text("")
-    assert surroundings.commit_of(tmp_path) == f"{head}+dirty"
+    assert commit_of(tmp_path) == f"{head}+dirty"
 
 
 def test_every_dependency_would_be_named():

@@ -34,7 +34,8 @@ from parley.layout import (
     grouped,
 )
 from parley.preflight import check_inputs
-from parley.provenance.surroundings import COMMIT, commit_of
+from parley.provenance.commits import commit_of
+from parley.provenance.records import COMMIT
 from parley.sources.base import file_fingerprint
 
 try:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from parley import __version__
-from parley.digest import Sources, stage_digest
 from parley.provenance import surroundings
 from parley.provenance.hashing import Hashes, files_of
-from parley.provenance.records import FileRecord, Record, Records, write_record
+from parley.provenance.records import COMMIT, FileRecord, Record, Records, write_record
 
 Roles = Mapping[str, Sequence[str]]
 """Paths by their name among a rule's inputs or outputs."""
@@ -62,7 +61,7 @@ def put_on_record(
     usage = surroundings.usage()
     ended = datetime.now(UTC)
     values = dict(params)
-    code = values.pop("code", None) or stage_digest(script, Sources(".snakemake/parley/sources.json"))
+    code = values.pop("code", None) or _code_of(script)
     return write_record(
         Record(
             rule=rule,
@@ -74,7 +73,7 @@ def put_on_record(
             params=values,
             config=config,
             code=code,
-            commit=os.environ.get(surroundings.COMMIT, ""),
+            commit=os.environ.get(COMMIT, ""),
             packages=surroundings.packages(),
             machine=surroundings.machine(),
             device=surroundings.device(),
@@ -83,6 +82,13 @@ def put_on_record(
             parley=__version__,
         )
     )
+
+
+def _code_of(script: str | Path) -> str:
+    # Only of a fetch: to parse is slower than to look for what the params say.
+    from parley.digest import Sources, stage_digest
+
+    return stage_digest(script, Sources(".snakemake/parley/sources.json"))
 
 
 def _found(inputs: Roles, hashes: Hashes) -> Iterator[FileRecord]:

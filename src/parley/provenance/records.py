@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from parley.errors import ParleyError
 from parley.files import digest_of, read_json, write_text
 
+COMMIT = "PARLEY_COMMIT"
+"""Environment variable by which the Snakefile tells its jobs the commit, so that they need not all ask git."""
 FOLDER = ".records"
 FORMAT = 1
 
@@ -94,14 +96,18 @@ class Record:
 
 def write_record(record: Record) -> Path:
     """Write a record to where `Records` finds it, and return its path."""
-    folder = os.path.commonpath([Path(one.path).parent for one in record.outputs])
-    path = Path(folder, FOLDER, f"{record.name}.json")
+    path = place_of(record)
     values = {"format": FORMAT, **_shareable(asdict(record))}
     values["outputs"] = [dict(_shareable(one._asdict())) for one in record.outputs]
     # Of an input it is its own maker who knows which file it is.
     values["inputs"] = [dict(_shareable(FileRecord(*one[:4])._asdict())) for one in record.inputs]
     write_text(path, _a_line_each(values))
     return path
+
+
+def place_of(record: Record) -> Path:
+    """Return where a record lies: in the folder that all its outputs share."""
+    return Path(os.path.commonpath([Path(one.path).parent for one in record.outputs]), FOLDER, f"{record.name}.json")
 
 
 def _a_line_each(values: Mapping[str, Any]) -> str:

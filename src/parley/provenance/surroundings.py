@@ -4,17 +4,11 @@ import os
 import platform
 import re
 import resource
-import shutil
-import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-COMMIT = "PARLEY_COMMIT"
-"""Environment variable by which the Snakefile tells its jobs the commit, so that they need not all ask git."""
-DIRTY = "+dirty"
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 """Distributions whose module has another name."""
 MODULES = (
@@ -22,26 +16,13 @@ MODULES = (
     *("pycurl", "yaml", "safetensors", "scipy", "snakemake", "torch", "torchvision", "tqdm", "urllib3"),
 )
 """Modules of what Parley depends on."""
-_CODE = ("Snakefile", "src", "workflow", "envs")
 _STARTED = time.monotonic()
-
-
-def commit_of(folder: str | Path) -> str:
-    """Return the commit that a folder's code is at, with `+dirty` where it was edited since; empty outside git."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    answers = []
-    for question in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *_CODE]):
-        asked = subprocess.run([git, "-C", str(folder), *question], capture_output=True, text=True, check=False)  # noqa: S603
-        if asked.returncode:
-            return ""
-        answers.append(asked.stdout.strip())
-    return answers[0] + (DIRTY if answers[1] else "")
 
 
 def packages() -> dict[str, str]:
     """Return the versions of what Parley depends on and this process has imported, by distribution."""
+    from importlib import metadata
+
     found = {"python": platform.python_version()}
     for name in (DISTRIBUTIONS.get(module, module) for module in MODULES if module in sys.modules):
         try:
