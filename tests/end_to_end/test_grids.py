@@ -38,5 +38,13 @@ def test_the_merged_config_is_the_same_experiment(project, widths):
 def test_a_value_added_trains_its_own_runs_alone(project, widths):
     more = project.write_config("widths", **grid_of(2, 3, 4))
     of_a_run = ("train_run", "select_checkpoint", "evaluate_run", "extract_messages", "analyse_run", "measure_language")
-    of_all = ("write_config", "summarise", "summarise_languages", "draw_figures", "build_report", "all")
+    of_all = (
+        "write_config",
+        "summarise",
+        "summarise_languages",
+        "draw_figures",
+        "build_report",
+        "write_provenance",
+        "all",
+    )
     assert project.jobs(more) == {**dict.fromkeys(of_a_run, 2), **dict.fromkeys(of_all, 1)}

@@ -66,8 +66,8 @@ def test_a_deleted_tar_comes_back_as_it_was_and_makes_nothing_after_it_new(proje
 def test_what_decides_no_content_reruns_nothing(project, tiny):
     text = tiny.read_text()
     tiny.write_text(text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9\n  classes_per_job: 4"))
-    # The merged config itself is remade, and the page that shows it.
-    assert project.planned(tiny) <= {"write_config", "build_report", "all"}
+    # The merged config itself is remade, the page that shows it, and what tells where both come from.
+    assert project.planned(tiny) <= {"write_config", "build_report", "write_provenance", "all"}
     tiny.write_text(text)
 
 

@@ -45,13 +45,13 @@ def test_backwards_to_what_was_given(explained):
 def test_forwards(explained):
     out = explained("resources/table.tsv")
     onward = out.split("went into\n")[1]
-    assert "2 × results/e/pages/*.html  paint" in onward
+    assert "2 × results/e/pages/{one,two}.html  paint" in onward
     assert f"results/e/sum.txt  {sha256_of('results/e/sum.txt')[:10]}  paint" in onward
 
 
 def test_a_folder_that_one_job_made(explained):
     out = explained("results/e/pages")
-    assert out.startswith("results/e/pages/*.html (2 files)\n")
+    assert out.startswith("results/e/pages/{one,two}.html (2 files)\n")
 
 
 def test_each_thing_is_told_once(explained):
@@ -115,9 +115,12 @@ def test_what_nobody_made_is_told_in_a_sentence(refused):
     ("paths", "pattern"),
     [
         (["a/b.txt"], "a/b.txt"),
-        (["a/1/b.txt", "a/2/b.txt"], "a/*/b.txt"),
-        (["a/x.tar", "a/y.tar"], "a/*.tar"),
-        (["a/x.tar", "a/y.tsv"], "a/*"),
+        (["a/1/b.txt", "a/2/b.txt"], "a/{1,2}/b.txt"),
+        ([f"a/{seed}/b.txt" for seed in range(5)], "a/*/b.txt"),
+        (["a/x.tar", "a/y.tar"], "a/{x,y}.tar"),
+        (["a/v.tar", "a/x.tar", "a/y.tar", "a/z.tar"], "a/*.tar"),
+        (["a/x.tar", "a/y.tsv"], "a/{x.tar,y.tsv}"),
+        (["a/v.tar", "a/x.tsv", "a/y.tar", "a/z"], "a/*"),
         (["a/x", "a/b/x"], "a/**"),
     ],
 )

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from parley.provenance.records import Record, Records
 
+FEW = 3
+"""Names that are written out."""
+
 
 class Group(NamedTuple):
     """Files that jobs of one rule made, or that nobody did.
@@ -53,13 +56,13 @@ def grouped(paths: Iterable[str], records: Records) -> list[Group]:
 
 
 def pattern_of(paths: Sequence[str]) -> str:
-    """Return paths as one, with `*` for what differs.
+    """Return paths as one, with all names where few differ, and `*` for many.
 
     Examples
     --------
     >>> pattern_of(["runs/a/1/best.pt", "runs/a/2/best.pt"])
-    'runs/a/*/best.pt'
-    >>> pattern_of(["x/ant.tar", "x/bee.tar"])
+    'runs/a/{1,2}/best.pt'
+    >>> pattern_of([f"x/{name}.tar" for name in "abcde"])
     'x/*.tar'
     """
     parts = [PurePosixPath(path).parts for path in paths]
@@ -73,4 +76,6 @@ def _one(steps: Sequence[str]) -> str:
     if len(set(steps)) == 1:
         return steps[0]
     suffixes = {PurePosixPath(step).suffix for step in steps}
-    return f"*{suffixes.pop()}" if len(suffixes) == 1 else "*"
+    suffix = suffixes.pop() if len(suffixes) == 1 else ""
+    names = dict.fromkeys(step.removesuffix(suffix) for step in steps)
+    return f"{{{','.join(names)}}}{suffix}" if len(names) <= FEW else f"*{suffix}"
