@@ -55,6 +55,7 @@ rule all:
         image_files(),
         all_messages(),
         all_attention(),
+        result("provenance.json"),
     message:
         "Everything is made; the report is {input[0]}, and every conversation is in {input[1]}"
 
@@ -193,6 +194,11 @@ rule tables:
         result("config.yaml"),
 
 
+rule provenance:
+    input:
+        result("provenance.json"),
+
+
 rule report:
     input:
         result("report.html"),
@@ -201,3 +207,7 @@ rule report:
 rule browser:
     input:
         result("browser.html"),
+
+
+# After the targets, by which it knows what there is to tell of.
+include: "workflow/rules/provenance.smk"

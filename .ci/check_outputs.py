@@ -1,6 +1,7 @@
 """Open every output that a finished experiment promises; stop at the first that is amiss."""
 
 import csv
+import hashlib
 import json
 import re
 import sys
@@ -34,6 +35,7 @@ def check(folder: Path) -> None:
             check_run(folder / "runs" / run["name"] / str(seed), parts)
     check_pages(folder)
     check_browser(folder, config)
+    check_provenance(folder)
 
 
 def promised_parts(config: dict) -> list[str]:
@@ -122,6 +124,19 @@ def check_browser(folder: Path, config: dict) -> None:
         one = there[file.parts[-3], file.parts[-2], part]
         assert one["failed"] is None, one
         assert one["shown"] == one["total"], one
+
+
+def check_provenance(folder: Path) -> None:
+    """Hold every file to the hash that provenance.json has of it, and see that each was made by a job on record."""
+    told = json.loads((folder / "provenance.json").read_text())
+    made = {one["prov:entity"]: one["prov:activity"] for one in told["wasGeneratedBy"].values()}
+    for name, facts in told["entity"].items():
+        path = Path(name.removeprefix("path:"))
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == facts["parley:sha256"], path
+        assert facts["parley:state"] == "as its job left it", path
+        assert told["activity"][made[name]]["parley:code"], path
+    assert f"path:{folder / 'report.html'}" in made
+    assert {one.get("parley:commit", "") for one in told["agent"].values()} != {"unknown", ""}
 
 
 def check_requested(folder: Path) -> None:

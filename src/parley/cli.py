@@ -3,10 +3,22 @@
 import argparse
 from collections.abc import Sequence
 
-from parley.commands import compare, config_docs, evaluate, insert, messages, status, train
+from parley.commands import (
+    compare,
+    config_docs,
+    crate,
+    evaluate,
+    explain,
+    insert,
+    messages,
+    status,
+    talk,
+    train,
+    verify,
+)
 from parley.commands.shared import finish
 
-COMMANDS = (status, evaluate, messages, train, compare, insert, config_docs)
+COMMANDS = (status, evaluate, messages, talk, train, compare, insert, explain, verify, crate, config_docs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

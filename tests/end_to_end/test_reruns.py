@@ -71,8 +71,8 @@ def test_what_decides_no_content_reruns_nothing(project, tiny):
     changed = changed.replace("training:", "training:\n  cuda_graphs: false")
     assert "cuda_graphs" in changed
     tiny.write_text(changed)
-    # The merged config itself is remade, and the page that shows it.
-    assert project.planned(tiny) <= {"write_config", "build_report", "all"}
+    # The merged config itself is remade, the page that shows it, and what tells where both come from.
+    assert project.planned(tiny) <= {"write_config", "build_report", "write_provenance", "all"}
     tiny.write_text(text)
 
 

@@ -3,6 +3,7 @@
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ from parley.layout import (
     grouped,
 )
 from parley.preflight import check_inputs
+from parley.provenance.commits import commit_of
+from parley.provenance.records import COMMIT
 from parley.sources.base import file_fingerprint
 
 try:
@@ -46,6 +49,8 @@ try:
 except ParleyError as error:
     raise WorkflowError(*error.findings) from None
 
+# For the records that jobs leave.
+os.environ[COMMIT] = commit_of(BASE)
 CONFIG, CLASSES, LAYOUT = EXPERIMENT
 # Scripts read from snakemake.config only what should rerun nothing when it changes: what decides no
 # content (how fast, on which device), and what the path of their output is a hash of (another value
@@ -76,6 +81,8 @@ SOURCE_STAGES = (
     if FROM_IMAGES
     else []
 )
+# Files of the targets `metrics`, `claims`, `export` and `tables` that the report needs too.
+MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
 PARSED_CODE = Sources(".snakemake/parley/sources.json")
 # Of each script that a rule runs.
 DIGESTS = {}
@@ -358,6 +365,19 @@ def files_beside_report():
     """Paths of what the report links to and every experiment has, so that it is there by then."""
     of_images = ["plan.tsv", "splits.tsv", "data_card.md"] if FROM_IMAGES else []
     return [result(name) for name in ["config.yaml", "browser.html", *of_images]]
+
+
+def promised_files():
+    """Paths of what `all` makes, but for the file that tells where the others come from."""
+    return [path for path in rules.all.input if path != result("provenance.json")]
+
+
+def requested_files():
+    """Paths and times of files that only a target of their own makes, where they are there."""
+    targets = (rules.metrics, rules.claims, rules.export, rules.tables)
+    paths = {str(path) for target in targets for path in target.input}
+    alone = sorted(paths - {result(name) for name in MADE_BY_ALL})
+    return [[path, os.stat(path).st_mtime_ns] for path in alone if os.path.exists(path)]
 
 
 def reported_figure(name, run="all"):

@@ -1,4 +1,4 @@
-"""What every script of a rule shares: src/ on the path, a log, and errors told in sentences."""
+"""What every script of a rule shares: src/ on the path, a log, a record, and errors told in sentences."""
 
 import contextlib
 import logging
@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.errors import ParleyError
 from parley.progress import share_terminal
+from parley.provenance.job import Watched, put_on_record
 
 
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a script's body with messages going to the terminal and to the rule's log.
 
+    A body that ends well leaves a record of what was made of what (`parley.provenance`).
     A `ParleyError` ends the job with its sentences and no traceback. Anything else is a defect:
     its traceback goes to the log, and a sentence says where that is.
     """
@@ -33,8 +35,19 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)
     share_terminal()
+    snakemake.config = Watched(snakemake.config)
     try:
         yield logger
+        put_on_record(
+            snakemake.rule,
+            _named(snakemake.wildcards),
+            _files(snakemake.input),
+            _files(snakemake.output),
+            _named(snakemake.params),
+            snakemake.config.seen(),
+            snakemake.threads,
+            sys.modules["__main__"].__file__,
+        )
     except ParleyError as error:
         for finding in error.findings:
             logger.error(finding)
@@ -50,3 +63,12 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
             path,
         )
         sys.exit(1)
+
+
+def _named(values: Any) -> dict[str, Any]:
+    return dict(values.items())
+
+
+def _files(values: Any) -> dict[str, list[str]]:
+    """Return a job's files by name; one alone is a list of one."""
+    return {name: [one] if isinstance(one, str) else list(one) for name, one in values.items()}

@@ -1,0 +1,22 @@
+"""The commit that the code is at."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+DIRTY = "+dirty"
+_CODE = ("Snakefile", "src", "workflow", "envs")
+
+
+def commit_of(folder: str | Path) -> str:
+    """Return the commit that a folder's code is at, with `+dirty` where it was edited since; empty outside git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    answers = []
+    for question in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *_CODE]):
+        asked = subprocess.run([git, "-C", str(folder), *question], capture_output=True, text=True, check=False)  # noqa: S603
+        if asked.returncode:
+            return ""
+        answers.append(asked.stdout.strip())
+    return answers[0] + (DIRTY if answers[1] else "")

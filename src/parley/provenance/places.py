@@ -1,0 +1,25 @@
+"""Where a file lies as the workflow names it: its records hold paths that begin with `results/` or `resources/`."""
+
+from pathlib import Path
+
+from parley.errors import ParleyError
+
+TOPS = ("results", "resources")
+
+
+def located(path: str | Path) -> tuple[Path, str]:
+    """Return the working folder that a file was made in, and the path that the workflow has for it.
+
+    Raises
+    ------
+    ParleyError
+        When the file is not there, or lies below neither `results` nor `resources`.
+    """
+    # Not resolved: a results folder may be a link to a bigger disk.
+    whole = Path(path).expanduser().absolute()
+    if not whole.exists():
+        raise ParleyError(f"{path} does not exist; check the path.")
+    for above in whole.parents:
+        if above.name in TOPS:
+            return above.parent, str(whole.relative_to(above.parent))
+    raise ParleyError(f"{path} lies below neither results/ nor resources/, where the workflow puts what it makes.")

@@ -1,0 +1,128 @@
+"""`parley explain` tells what was made of what, once each, and says in a sentence what nobody made."""
+
+from pathlib import Path
+
+import pytest
+from made_history import record, write
+
+from parley.cli import main
+from parley.files import sha256_of, write_table
+from parley.provenance.groups import pattern_of
+from parley.provenance.records import write_record
+
+
+@pytest.fixture
+def explained(history, capsys):
+    def call(path, *more):
+        assert main(["explain", str(path), *more]) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def refused(history, capsys):
+    def call(path):
+        assert main(["explain", str(path)]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "Traceback" not in err
+        return err
+
+    return call
+
+
+def test_backwards_to_what_was_given(explained):
+    out = explained("results/e/sum.txt")
+    assert out.startswith("results/e/sum.txt\n")
+    assert f"sha256 {sha256_of('results/e/sum.txt')}, 1 bytes" in out
+    assert "made by paint, 2026-11-26 06:02 UTC" in out
+    assert "commit c0ffee" in out
+    assert f"└─ resources/table.tsv  {sha256_of('resources/table.tsv')[:10]}  count\n   └─ words.txt  given\n" in out
+    assert "went into" not in out
+
+
+def test_forwards(explained):
+    out = explained("resources/table.tsv")
+    onward = out.split("went into\n")[1]
+    assert "2 × results/e/pages/{one,two}.html  paint" in onward
+    assert f"results/e/sum.txt  {sha256_of('results/e/sum.txt')[:10]}  paint" in onward
+
+
+def test_a_folder_that_one_job_made(explained):
+    out = explained("results/e/pages")
+    assert out.startswith("results/e/pages/{one,two}.html (2 files)\n")
+
+
+def test_each_thing_is_told_once(explained):
+    write(Path("results/e/last.txt"), "x")
+    both = {"a": ["results/e/sum.txt"], "b": ["resources/table.tsv"]}
+    write_record(record("end", both, {"last": ["results/e/last.txt"]}, 5))
+    out = explained("results/e/last.txt")
+    assert out.count("words.txt  given") == 1
+    assert "└─ as told elsewhere: resources/table.tsv" in out
+
+
+def test_what_changed_since_is_told(explained):
+    was = sha256_of("resources/table.tsv")
+    Path("resources/table.tsv").write_text("other")
+    assert f"CHANGED since, was {was[:10]}" in explained("results/e/sum.txt")
+    assert "CHANGED since" in explained("resources/table.tsv")
+
+
+def test_what_is_gone_is_told(explained):
+    Path("resources/table.tsv").unlink()
+    assert "resources/table.tsv  gone  count" in explained("results/e/sum.txt")
+
+
+def test_pictures_are_told_by_the_keys_of_the_file(explained):
+    """Of a table with two keys, two addresses by the manifest; of a file without keys, those of the splits."""
+    pool = "resources/images/p"
+    columns = ("url", "key", "sha256")
+    rows = [(f"https://example.org/{name}.jpg", name * 32, name * 64) for name in "abc"]
+    write_table(f"{pool}/ant.tsv", columns, rows)
+    source = {"source": {"kind": "url_list", "url_list": {"local_root": None}}}
+    write_record(record("fetch_images_0000", {}, {"manifests": [f"{pool}/ant.tsv"]}, config=source))
+    write_table("results/e/splits.tsv", ("key",), [("a" * 32,), ("c" * 32,)])
+    write_record(record("settle", {"manifests": [f"{pool}/ant.tsv"]}, {"splits": ["results/e/splits.tsv"]}, 1))
+    write(Path("results/e/end.txt"), "x")
+    write_record(record("end", {"splits": ["results/e/splits.tsv"]}, {"end": ["results/e/end.txt"]}, 2))
+    for path, what in [("splits.tsv", "its pictures"), ("end.txt", "the pictures behind it")]:
+        out = explained(f"results/e/{path}")
+        assert f"{what}: 2, from the web\n" in out
+        assert f"  aaaaaaaaaa  https://example.org/a.jpg  {'a' * 10}\n" in out
+        assert "example.org/b.jpg" not in out
+    assert "its pictures: 3, " in explained(f"{pool}/ant.tsv")
+
+
+def test_what_nobody_made_is_told_in_a_sentence(refused):
+    write(Path("results/e/notes.txt"), "mine")
+    assert "made by nothing on record" in refused("results/e/notes.txt")
+    assert "nothing on record" in refused("results/e")
+    Path("results/e/notes.txt").unlink()
+    write(Path("results/e/last.txt"), "x")
+    write_record(record("end", {}, {"last": ["results/e/last.txt"]}))
+    assert "several jobs" in refused("results/e")
+    write(Path("results/e/logs/a.log"), "x")
+    assert "tells of a job" in refused("results/e/logs/a.log")
+    path = next(Path("results/e/.records").iterdir())
+    assert "is a record itself" in refused(path)
+    assert "does not exist" in refused("results/e/nothing")
+    assert "neither results/ nor resources/" in refused("words.txt")
+
+
+@pytest.mark.parametrize(
+    ("paths", "pattern"),
+    [
+        (["a/b.txt"], "a/b.txt"),
+        (["a/1/b.txt", "a/2/b.txt"], "a/{1,2}/b.txt"),
+        ([f"a/{seed}/b.txt" for seed in range(5)], "a/*/b.txt"),
+        (["a/x.tar", "a/y.tar"], "a/{x,y}.tar"),
+        (["a/v.tar", "a/x.tar", "a/y.tar", "a/z.tar"], "a/*.tar"),
+        (["a/x.tar", "a/y.tsv"], "a/{x.tar,y.tsv}"),
+        (["a/v.tar", "a/x.tsv", "a/y.tar", "a/z"], "a/*"),
+        (["a/x", "a/b/x"], "a/**"),
+    ],
+)
+def test_alike_names_are_one(paths, pattern):
+    assert pattern_of(paths) == pattern

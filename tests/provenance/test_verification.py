@@ -1,0 +1,100 @@
+"""`parley verify` finds whatever is not as it was, and says so by its exit status."""
+
+import os
+from pathlib import Path
+
+import pytest
+from made_history import record, write
+
+from parley.cli import main
+from parley.provenance.document import write_provenance
+from parley.provenance.records import write_record
+
+
+@pytest.fixture
+def verified(history, capsys):
+    """Call `parley verify` on the small history; return its status and what it said."""
+    write_provenance("results/e")
+
+    def call(*more, folder="results/e"):
+        status = main(["verify", str(folder), *more])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def test_all_is_well(verified):
+    status, out, _ = verified()
+    assert status == 0
+    assert out == "5 files are what results/e/provenance.json says.\n"
+
+
+def test_it_may_be_called_from_anywhere(verified, history, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert verified(folder=history / "results/e")[0] == 0
+
+
+@pytest.mark.parametrize("path", ["results/e/sum.txt", "results/e/pages/two.html", "resources/table.tsv", "words.txt"])
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_flipped_bit_anywhere_is_found(verified, path, place):
+    content = bytearray(Path(path).read_bytes())
+    content[place] ^= 1
+    stat = Path(path).stat()
+    Path(path).write_bytes(content)
+    # Even where nothing but the bytes tells.
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    status, out, _ = verified()
+    assert status == 1
+    assert "1 changed" in out
+    assert f"  {path}\n" in out
+
+
+def test_a_missing_file_is_found(verified):
+    Path("results/e/sum.txt").unlink()
+    status, out, _ = verified()
+    assert status == 1
+    assert "1 missing" in out
+
+
+def test_a_file_that_nobody_made_is_found(verified):
+    write(Path("results/e/pages/notes.txt"), "mine")
+    status, out, _ = verified()
+    assert status == 1
+    assert "1 unknown" in out
+    assert "notes.txt" in out
+
+
+def test_what_was_made_since_is_new_and_well(verified):
+    write(Path("results/e/more.txt"), "more")
+    write_record(record("more", {"sum": ["results/e/sum.txt"]}, {"more": ["results/e/more.txt"]}, 8))
+    write(Path("results/e/sum.txt"), "5")
+    write_record(record("paint", {}, {"pages": ["results/e/pages"], "sum": ["results/e/sum.txt"]}, 9))
+    status, out, _ = verified()
+    assert status == 0
+    assert "2 new" in out
+    Path("results/e/more.txt").write_text("else")
+    assert verified()[0] == 1
+
+
+def test_long_lists_are_cut_unless_asked(verified):
+    for number in range(12):
+        write(Path(f"results/e/stray-{number:02d}.txt"), "x")
+    assert "and 2 more" in verified()[1]
+    assert "stray-11.txt" in verified("--full")[1]
+
+
+@pytest.mark.parametrize("content", [None, "", "[]"])
+def test_without_a_readable_record_it_cannot_tell(verified, content):
+    path = Path("results/e/provenance.json")
+    path.unlink() if content is None else path.write_text(content)
+    status, out, err = verified()
+    assert status == 2
+    assert out == ""
+    assert "provenance.json" in err
+
+
+def test_a_folder_that_is_none_is_told(verified):
+    for folder in ("results/f", "."):
+        status, _, err = verified(folder=folder)
+        assert status == 2
+        assert err.endswith(("check the path.\n", "the workflow puts what it makes.\n"))

@@ -1,0 +1,10 @@
+"""Write down where every file of the experiment comes from."""
+
+from pathlib import Path
+
+from stage import stage
+
+from parley.provenance.document import write_provenance
+
+with stage(snakemake):
+    write_provenance(Path(snakemake.output.provenance).parent)
