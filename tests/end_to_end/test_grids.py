@@ -46,5 +46,13 @@ def test_a_value_added_trains_its_own_runs_alone(project, widths):
         "measure_language",
         "draw_run_figures",
     )
-    of_all = ("write_config", "summarise", "summarise_languages", "draw_figures", "build_report", "all")
+    of_all = (
+        "write_config",
+        "summarise",
+        "summarise_languages",
+        "draw_figures",
+        "build_browser",
+        "build_report",
+        "all",
+    )
     assert project.jobs(more) == {**dict.fromkeys(of_a_run, 2), **dict.fromkeys(of_all, 1)}
