@@ -13,7 +13,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
 """Distributions whose module has another name."""
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "pyarrow"),
-    *("pycurl", "yaml", "safetensors", "scipy", "snakemake", "torch", "torchvision", "tqdm", "urllib3"),
+    *("pycurl", "rich", "yaml", "safetensors", "scipy", "snakemake", "torch", "torchvision", "tqdm", "urllib3"),
 )
 """Modules of what Parley depends on."""
 _STARTED = time.monotonic()

@@ -29,6 +29,7 @@ WORDS = {
     "ks": "evaluation.k and k_unseen",
     "layer": "features.layers",
     "margin": "fetch.margin",
+    "max_mb": "browser.max_mb",
     "near_copies": "fetch.near_copies",
     "near_copy_bits": "fetch.near_copy_bits",
     "on_shortage": "fetch.on_shortage",
