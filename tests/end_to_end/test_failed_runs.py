@@ -56,7 +56,7 @@ def test_each_file_of_the_run_that_failed_says_so(results):
     assert [row["kind"] for row in log].count("failed") == 1
     beside = {path.name for path in (results / "runs/fine/1").iterdir()}
     assert {path.name for path in of_seed.iterdir()} == beside
-    for name in beside - {"config.json", "metrics.jsonl", "checkpoints"}:
+    for name in beside - {"config.json", "metrics.jsonl", "checkpoints", ".records"}:
         assert failure_in(of_seed / name) == log[-1]["why"], name
         assert failure_in(results / "runs/fine/1" / name) is None, name
 
