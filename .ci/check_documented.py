@@ -16,6 +16,8 @@ CODE = re.compile(r"`+([^`]+)`+")
 HEADERLESS = ("descriptions.csv",)
 MARK = ".snakemake_timestamp"
 """Snakemake's own, in every folder that is one output."""
+RECORDS = ".records/"
+"""What jobs did, in every folder that they made something in."""
 
 
 class Entry(NamedTuple):
@@ -56,6 +58,7 @@ class Page:
     def said_of(self, path: str) -> set[str] | None:
         """Return the words in code that the page says of a file; None where it does not name the file."""
         path = path if Path(path).name != MARK else MARK
+        path = path if RECORDS.rstrip("/") not in Path(path).parts else RECORDS
         found = [entry for entry in self.entries if entry.names_file(path)]
         names = {name for entry in found for name in entry.names}
         said = [entry.words for entry in self.entries if names.intersection(entry.names)]

@@ -27,6 +27,7 @@ def test_known_files_and_columns_pass(undocumented, tmp_path):
         figures__confusion_dot_svg="",
         logs__train_run__adaptive_dot_log="",
         runs__adaptive__3__checkpoints___dot_snakemake_timestamp="",
+        runs__adaptive__3___dot_records__train_run_dot_json="",
         export__elcc__systems__world__data__a__corpus_dot_jsonl="",
     )
     with h5py.File(tmp_path / "runs/adaptive/3/messages.ood.hdf5", "w") as file:
