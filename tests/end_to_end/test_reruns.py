@@ -17,7 +17,7 @@ USERS = {
     "src/parley/messages.py": {"extract_messages"},
     "src/parley/playing.py": {"evaluate_run", "extract_messages"},
     "src/parley/figures/curves.py": {"draw_run_figures"},
-    "src/parley/figures/parts.py": {"build_browser", "build_report", "draw_figures"},
+    "src/parley/figures/parts.py": {"build_browser", "draw_figures"},
     "src/parley/report/page.py": {"build_report"},
     "src/parley/browser/page.py": {"build_browser"},
 }
