@@ -13,7 +13,11 @@ import yaml
 from terminals import seen
 from tiny_runs import TINY, write_classes
 
-pytestmark = pytest.mark.slow
+# Many dry runs, some minutes of them; tests/status holds the parts.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes minutes; PARLEY_LONG=1 runs it"),
+]
 CALL = "import sys; from parley.cli import main; sys.exit(main())"
 LOST = {"name": "lost", "training": {"optimizer": "SGD", "learning_rate": 1e30}}
 NO_STAGE = {"all"}
