@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import signal
@@ -206,7 +207,9 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
     picture = tmp_path / "mine.jpg"
     Image.effect_noise((200, 90), 80).convert("RGB").save(picture)
     run = ["--run", "adaptive", "--results", "results/two"]
+    levels = [logging.getLogger(name).level for name in ("parley.features", "parley.progress")]
     assert main(["talk", str(picture), *run]) == 0
+    assert [logging.getLogger(name).level for name in ("parley.features", "parley.progress")] == levels
     out = capsys.readouterr().out
     assert "none of the experiment's pictures" in out
     assert re.search(r"^answer: \w+ \(0\.\d\d\), among 4 classes$", out, re.MULTILINE)

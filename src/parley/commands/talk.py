@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from parley.commands.shared import Subparsers, add_threads, positive, refuse_missing
@@ -47,15 +48,26 @@ def run(chosen: argparse.Namespace) -> None:
     from parley.told_talk import as_text, as_values
 
     torch.set_num_threads(chosen.threads)
-    # Of one picture there is no progress to tell.
-    for name in ("parley.features", "parley.progress"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with contextlib.chdir(root):
+    with contextlib.chdir(root), _quiet("parley.features", "parley.progress"):
         sitting = sit_down(results, chosen.run_name, chosen.seed)
         talk = talk_about(image, sitting, chosen.candidates, chosen.threads)
     talk = talk._replace(image=chosen.image)
     text = json.dumps(as_values(talk), ensure_ascii=False) + "\n" if chosen.json else ""
     sys.stdout.write(text or as_text(talk, chosen.letters, chosen.top))
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Let loggers tell errors alone: of one picture there is no progress to tell."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def only_results() -> Path:
