@@ -66,6 +66,7 @@ rule summarise_languages:
         table=result("language.csv"),
     log:
         f"{LOGS}/summarise_languages.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -90,6 +91,7 @@ rule tabulate_exchanges:
         table=result("exchanges.csv"),
     log:
         f"{LOGS}/tabulate_exchanges.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -113,6 +115,7 @@ rule summarise:
         json=result("summary.json"),
     log:
         f"{LOGS}/summarise.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -136,6 +139,7 @@ rule compare_runs:
         table=result("comparisons.csv"),
     log:
         f"{LOGS}/compare_runs.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -165,6 +169,7 @@ rule draw_figures:
         f"{LOGS}/draw_figures.log",
     benchmark:
         f"{BENCHMARKS}/draw_figures.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -198,6 +203,7 @@ rule build_report:
         f"{LOGS}/build_report.log",
     benchmark:
         f"{BENCHMARKS}/build_report.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
