@@ -42,10 +42,10 @@ def submitting(project, config, *arguments):
     )
 
 
-def node_in_training(cluster, runs):
-    """Wait until a training has come some way, and return its node; empty if there is none in time."""
+def node_in_training(cluster, process, runs):
+    """Wait until a training has come some way, and return its node; empty if there is none."""
     until = time.monotonic() + LONGEST_S / 2
-    while time.monotonic() < until:
+    while process.poll() is None and time.monotonic() < until:
         for job, node, state in cluster.jobs():
             log = runs / job.rpartition("_")[2] / ".unfinished/metrics.jsonl"
             trains = job.startswith("rule_train_run") and state == "RUNNING" and log.exists()
@@ -65,11 +65,13 @@ def finished(copied, cluster):
     config = spread.write_config("spread", **SPREAD)
     with submitting(spread, config, *TARGETS) as process:
         try:
-            node = node_in_training(cluster, spread.folder / "results/spread/runs/adaptive")
-            cluster.kill_node(node)
+            node = node_in_training(cluster, process, spread.folder / "results/spread/runs/adaptive")
+            if node:
+                cluster.kill_node(node)
             told, _ = process.communicate(timeout=LONGEST_S)
         finally:
             process.kill()
+    assert node, told[-6000:]
     assert process.returncode == 0, told[-6000:]
     return alone.folder / "results/spread", spread, node
 
