@@ -101,9 +101,9 @@ def test_small_rules_wait_in_no_queue(cluster):
 def test_training_on_cuda_asks_slurm_for_a_gpu(finished, cluster):
     _, spread, _ = finished
     config = spread.write_config("spread", **{**SPREAD, "training": {**SPREAD["training"], "device": "cuda"}})
-    with submitting(spread, config, "train", "--retries", "0", "--rerun-triggers", "params") as process:
+    with submitting(spread, config, "train", "--retries", "0", "--forcerun", "train_run") as process:
         process.communicate(timeout=LONGEST_S)
     # Slurm believed that there was a GPU; whether torch found one is another matter.
-    asked = [line.split("|") for line in cluster.command("squeue", "-h", "--states=all", "-o", "%k|%b").splitlines()]
-    assert {gpus for job, gpus in asked if job.startswith("rule_train_run")} == {"N/A", "gres:gpu:1"}
-    assert {gpus for job, gpus in asked if not job.startswith("rule_train_run")} == {"N/A"}
+    said = cluster.command("squeue", "--noheader", "--states=all", "--Format=comment:200,tres-per-job:20")
+    asked = {(job.startswith("rule_train_run"), gpus) for job, gpus in map(str.split, said.splitlines())}
+    assert asked == {(False, "N/A"), (True, "N/A"), (True, "gres:gpu:1")}
