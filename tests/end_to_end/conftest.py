@@ -61,15 +61,25 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy(source, folder / name)
-    return Project(folder)
+def copied(tmp_path_factory):
+    """Make one more copy of the project."""
+
+    def copy():
+        folder = tmp_path_factory.mktemp("project")
+        for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            else:
+                shutil.copy(source, folder / name)
+        return Project(folder)
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+def project(copied):
+    return copied()
 
 
 class FileServer:

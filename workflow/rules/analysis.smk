@@ -67,6 +67,7 @@ rule summarise_languages:
         table=result("language.csv"),
     log:
         f"{LOGS}/summarise_languages.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -91,6 +92,7 @@ rule tabulate_exchanges:
         table=result("exchanges.csv"),
     log:
         f"{LOGS}/tabulate_exchanges.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -119,6 +121,7 @@ rule summarise:
         json=result("summary.json"),
     log:
         f"{LOGS}/summarise.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -142,6 +145,7 @@ rule compare_runs:
         table=result("comparisons.csv"),
     log:
         f"{LOGS}/compare_runs.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -168,6 +172,7 @@ rule draw_figures:
         f"{LOGS}/draw_figures.log",
     benchmark:
         f"{BENCHMARKS}/draw_figures.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -196,6 +201,7 @@ rule draw_run_figures:
         f"{LOGS}/draw_run_figures/{{run}}.log",
     benchmark:
         f"{BENCHMARKS}/draw_run_figures/{{run}}.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -237,6 +243,7 @@ rule build_report:
         f"{LOGS}/build_report.log",
     benchmark:
         f"{BENCHMARKS}/build_report.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -268,6 +275,7 @@ rule build_browser:
         f"{LOGS}/build_browser.log",
     benchmark:
         f"{BENCHMARKS}/build_browser.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1

@@ -23,6 +23,7 @@ rule judge_claims:
         f"{LOGS}/judge_claims.log",
     benchmark:
         f"{BENCHMARKS}/judge_claims.tsv"
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1

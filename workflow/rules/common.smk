@@ -328,6 +328,57 @@ def group_memory_mb(seeds):
     return memory
 
 
+def drawn_disk_mb():
+    """Disk of the drawn world: its pictures as if nothing could be compressed."""
+    world = CONFIG["source"]["world"]
+    pixels = len(CLASSES) * world["images_per_class"] * world["size_px"] ** 2
+    return round(1000 + pixels * 3 / 1e6)
+
+
+def wanted_images(names):
+    """How many images of some classes are fetched at most, the margin among them."""
+    domains = [one.domain for one in CLASSES if one.name in names]
+    planned = sum(sum(CONFIG["split"][domain].values()) for domain in domains)
+    return planned * (1 + CONFIG["fetch"]["margin"])
+
+
+def fetch_disk_mb(names):
+    """Disk of a fetch: every image in the cache and in the tar, at twice the mean of ImageNet's photographs, 0.11 MB."""
+    return round(1000 + wanted_images(names) * 2 * 0.22)
+
+
+def features_disk_mb(names):
+    """A function of the inputs: disk of extracted features, beside the images."""
+
+    def disk(wildcards, input):
+        # A map of 512 x 8 x 8, the pooled vector and 1,000 logits in float32: all that the 2017 code reads.
+        return round(
+            1000 + input.size_mb + wanted_images(names) * 4 * (512 * 65 + 1000) / 1e6
+        )
+
+    return disk
+
+
+def most_checkpoints(training):
+    """How many checkpoints a run leaves at most, where features are made here."""
+    seen = sum(one.domain == "in" for one in CLASSES)
+    images = seen * CONFIG["split"]["in"]["train"]
+    epoch = max(1, images // training["batch_size"])
+    every = training["dev_every"] * (epoch if training["dev_unit"] == "epochs" else 1)
+    return 1 + training["steps"] // every
+
+
+def training_disk_mb(seeds):
+    """A function of the wildcards and inputs: disk of a training's checkpoints, beside what it reads."""
+
+    def disk(wildcards, input):
+        training = run_settings(CONFIG, wildcards.run)["training"]
+        # 2.9 MB each with the bundled world's agents; the paper's have twice the message and more words.
+        return round(1000 + input.size_mb + seeds * most_checkpoints(training) * 6)
+
+    return disk
+
+
 def run_gpus(wildcards):
     """GPUs that a training job asks for."""
     return gpus(run_settings(CONFIG, wildcards.run)["training"]["device"])
@@ -336,6 +387,11 @@ def run_gpus(wildcards):
 def drawn_world(wildcards):
     """Folder of the drawn world; empty where the source is another."""
     return LAYOUT.world
+
+
+def drawn_folders(names):
+    """Paths of the folders of drawn pictures of some classes; none of other sources."""
+    return [f"{LAYOUT.world}/{name}" for name in names] if KIND == "world" else []
 
 
 def given_features(wildcards):
@@ -393,8 +449,9 @@ def reported_figure(name, run="all"):
 
 
 def gpus(device):
-    """GPUs that a job on the given device asks for."""
-    return 0 if device == "cpu" else 1
+    """GPUs that a job on the given device asks a cluster for; none is no request, which 0 would be on Kubernetes."""
+    # Not for auto: where there is no GPU, a cluster refuses the job or lets it wait for ever.
+    return 1 if device == "cuda" else None
 
 
 def check_before_work():

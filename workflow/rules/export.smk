@@ -89,6 +89,7 @@ if CONFIG["tables"]:
             tables=table_files(),
         log:
             f"{LOGS}/write_tables.log",
+        localrule: True
         conda:
             "../../envs/analysis.yaml"
         threads: 1

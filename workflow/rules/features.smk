@@ -27,6 +27,7 @@ if FROM_IMAGES:
             resources:
                 mem_mb=4000,
                 runtime=240,
+                disk_mb=features_disk_mb(group),
                 gpu=gpus(CONFIG["features"]["device"]),
             params:
                 weights_folder=WEIGHTS_FOLDER,

@@ -34,6 +34,7 @@ for seeds in seed_groups():
         resources:
             mem_mb=group_memory_mb(len(seeds)),
             runtime=240,
+            disk_mb=training_disk_mb(len(seeds)),
             gpu=run_gpus,
         params:
             runs=run_configs(seeds),
@@ -53,6 +54,7 @@ rule select_checkpoint:
         selection=run_file("selection.json"),
     log:
         f"{LOGS}/select_checkpoint/{{run}}-{{seed}}.log",
+    localrule: True
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -1,7 +1,7 @@
 # From a source of images to each class's tar, manifest and realised split.
 #
 # In:  what config.source names.
-# Out: resources/world/<hash>/urls.txt or resources/urls/<hash>.list;
+# Out: resources/world/<hash>/: urls.txt and a folder of pictures a class; or resources/urls/<hash>.list;
 #      resources/plans/<pool>/: candidates.tsv, plan.tsv;
 #      resources/images/<pool>/: <class>.tar, <class>.tsv;
 #      resources/hashes/<pool>/<class>.tsv;
@@ -35,6 +35,10 @@ if KIND == "world":
     rule draw_world:
         output:
             urls=LAYOUT.url_list,
+            pictures=[
+                directory(folder)
+                for folder in drawn_folders([one.name for one in CLASSES])
+            ],
         log:
             f"{LOGS}/draw_world.log",
         benchmark:
@@ -45,6 +49,7 @@ if KIND == "world":
         resources:
             mem_mb=1000,
             runtime=30,
+            disk_mb=drawn_disk_mb(),
         params:
             creatures=[one.name for one in CLASSES],
             images_per_class=CONFIG["source"]["world"]["images_per_class"],
@@ -66,6 +71,7 @@ if KIND == "url_list":
             f"{LOGS}/download_urls.log",
         benchmark:
             f"{BENCHMARKS}/download_urls.tsv"
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1
@@ -92,6 +98,7 @@ if FROM_IMAGES:
             f"{LOGS}/select_classes.log",
         benchmark:
             f"{BENCHMARKS}/select_classes.tsv"
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1
@@ -115,6 +122,7 @@ if FROM_IMAGES:
             plan=LAYOUT.plan("plan.tsv"),
         log:
             f"{LOGS}/split.log",
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1
@@ -154,7 +162,8 @@ if FROM_IMAGES:
 
     # The plan is ancient: it may be remade (an edit, a new time stamp), but what it may say is
     # decided by the values that the pool's name is a hash of. So an edit never repeats a fetch; an
-    # edit that does change the plan is found out by settle, which says to force one.
+    # edit that does change the plan is found out by settle, which says to force one. Drawn pictures are
+    # inputs so that a node with a disk of its own gets them, and ancient for the same reason.
     for number, group in enumerate(
         grouped(CLASSES, CONFIG["fetch"]["classes_per_job"])
     ):
@@ -164,6 +173,7 @@ if FROM_IMAGES:
                 f"fetch_images_{number:04d}"
             input:
                 plan=ancient(LAYOUT.plan("plan.tsv")),
+                pictures=ancient(drawn_folders(group)),
             output:
                 tars=[LAYOUT.image(f"{name}.tar") for name in group],
                 manifests=[LAYOUT.image(f"{name}.tsv") for name in group],
@@ -177,12 +187,12 @@ if FROM_IMAGES:
             resources:
                 mem_mb=1500,
                 runtime=720,
+                disk_mb=fetch_disk_mb(group),
                 net=OVER_THE_NET,
             params:
                 domains={one.name: one.domain for one in CLASSES},
                 counts=CONFIG["split"],
                 fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
-                world=drawn_world,
                 cache=CACHE_FOLDER,
             message:
                 f"Fetching the images of {in_words(group)}"
@@ -229,6 +239,7 @@ if FROM_IMAGES:
             near_copies=result("near_copies.tsv") if COMPARES_LOOKS else [],
         log:
             f"{LOGS}/settle.log",
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1
@@ -262,6 +273,7 @@ if FROM_IMAGES:
             images=result("images.tsv"),
         log:
             f"{LOGS}/write_data_card.log",
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1

@@ -75,6 +75,7 @@ rule summarise_interventions:
         table=result("interventions.csv"),
     log:
         f"{LOGS}/summarise_interventions.log",
+    localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1

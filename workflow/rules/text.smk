@@ -13,6 +13,7 @@ if FROM_IMAGES:
             descriptions=result("descriptions.csv"),
         log:
             f"{LOGS}/build_descriptions.log",
+        localrule: True
         conda:
             "../../envs/data.yaml"
         threads: 1
@@ -65,6 +66,7 @@ rule embed_words:
         f"{LOGS}/embed_words.log",
     benchmark:
         f"{BENCHMARKS}/embed_words.tsv"
+    localrule: True
     conda:
         "../../envs/data.yaml"
     threads: 1

@@ -12,6 +12,7 @@ from parley.options import fetch_options, source_options
 with stage(snakemake) as logger:
     # How to ask is no param: patience and speed decide no content. What counts as an image is one.
     asking = {**snakemake.config["fetch"], **snakemake.params.fetch}
+    drawn = [str(Path(folder).parent) for folder in snakemake.input.pictures[:1]]
     names = [Path(tar).stem for tar in snakemake.output.tars]
     fetch_classes(
         snakemake.input.plan,
@@ -20,7 +21,7 @@ with stage(snakemake) as logger:
         asking["margin"],
         Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
-        source_options(snakemake.config["source"], snakemake.params.world).root,
+        source_options(snakemake.config["source"], *drawn).root,
         fetch_options(asking),
     )
     for path in [*snakemake.output.tars, *snakemake.output.manifests]:

@@ -1,0 +1,37 @@
+"""An experiment whose files all lie in an object store is the experiment of one disk.
+
+The store is a real server on loopback. Two folders that share no file stand for two pods: the first makes the
+images, the second has nothing but the store.
+"""
+
+import pytest
+from artefacts import artefacts
+from object_store import KEYS, object_store
+from tiny_runs import TINY, write_classes
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    with object_store(tmp_path_factory.mktemp("store") / "log") as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        yield running
+
+
+def test_two_disks_with_a_store_between_them_leave_what_one_disk_does(copied, store, tmp_path):
+    alone, first, second = copied(), copied(), copied()
+    for project in (alone, first, second):
+        write_classes(project.folder)
+        config = project.write_config("stored", **TINY)
+    alone.snakemake("--cores", "2", config=alone.folder / "stored.yaml")
+    stored = ["--default-storage-provider", "s3", "--default-storage-prefix", "s3://parley/here"]
+    stored += ["--storage-s3-endpoint-url", store.address, "--shared-fs-usage", "none", "--cores", "2"]
+    first.snakemake(*stored, "splits", config=first.folder / "stored.yaml")
+    assert not (first.folder / "results").exists()
+    told = second.snakemake(*stored, "all", config=config)
+    assert "Fetching the images" not in told
+    left = store.download("parley", "here/results/stored/", tmp_path / "left")
+    made = artefacts(alone.folder / "results/stored")
+    assert artefacts(left) == made

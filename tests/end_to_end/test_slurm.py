@@ -1,0 +1,109 @@
+"""Two real Slurm nodes on this machine, one of which dies, leave what one computer leaves by itself."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from artefacts import artefacts
+from slurm_cluster import slurm_cluster
+from tiny_runs import TINY, write_classes
+
+pytestmark = pytest.mark.slow
+LONGEST_S = 2400
+# Several jobs of each kind, and a training that lasts long enough to be killed in its middle.
+SPREAD = {
+    **TINY,
+    "fetch": {**TINY["fetch"], "classes_per_job": 2},
+    "features": {**TINY["features"], "classes_per_job": 3},
+    "training": {**TINY["training"], "steps": 600, "dev_every": 100},
+}
+TARGETS = ("messages", "summary", "language")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with slurm_cluster(tmp_path_factory.mktemp("slurm") / "cluster") as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running
+
+
+def submitting(project, config, *arguments):
+    """Start Snakemake with the profile; what is said of jobs is asked of squeue, as this Slurm keeps no accounts."""
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--configfile", str(config)]
+    command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+    return subprocess.Popen(
+        [*command, "--latency-wait", "5", *arguments],
+        cwd=project.folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def node_in_training(cluster, process, runs):
+    """Wait until a training has come some way, and return its node; empty if there is none."""
+    until = time.monotonic() + LONGEST_S / 2
+    while process.poll() is None and time.monotonic() < until:
+        for job, node, state in cluster.jobs():
+            log = runs / job.rpartition("_")[2] / ".unfinished/metrics.jsonl"
+            trains = job.startswith("rule_train_run") and state == "RUNNING" and log.exists()
+            if trains and log.read_text().count("\n") > 20:
+                return node
+        time.sleep(0.2)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def finished(copied, cluster):
+    """The experiment by itself and on two nodes, one of which was killed while it trained; and that one's name."""
+    alone, spread = copied(), copied()
+    for project in (alone, spread):
+        write_classes(project.folder)
+    alone.snakemake("--cores", "2", *TARGETS, config=alone.write_config("spread", **SPREAD))
+    config = spread.write_config("spread", **SPREAD)
+    with submitting(spread, config, *TARGETS) as process:
+        try:
+            node = node_in_training(cluster, process, spread.folder / "results/spread/runs/adaptive")
+            if node:
+                cluster.kill_node(node)
+            told, _ = process.communicate(timeout=LONGEST_S)
+        finally:
+            process.kill()
+    assert node, told[-6000:]
+    assert process.returncode == 0, told[-6000:]
+    return alone.folder / "results/spread", spread, node
+
+
+def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finished, cluster):
+    alone, spread, dead = finished
+    assert artefacts(spread.folder / "results/spread") == artefacts(alone)
+    assert cluster.states()[dead].startswith("down")
+    # What died with its node is not done twice: the training went on where it was saved.
+    logs = (spread.folder / "results/spread/logs/train_run").glob("*.log")
+    assert any("goes on from there" in path.read_text() for path in logs)
+
+
+@pytest.mark.usefixtures("finished")
+def test_images_and_features_are_made_on_both_nodes(cluster):
+    for rule in ("fetch_images", "extract_features"):
+        assert {where for job, where, _ in cluster.jobs() if job.startswith(f"rule_{rule}_")} == {"node1", "node2"}
+
+
+@pytest.mark.usefixtures("finished")
+def test_small_rules_wait_in_no_queue(cluster):
+    named = [job for job, _, _ in cluster.jobs()]
+    assert not any("summarise" in job or "settle" in job for job in named)
+    assert sum("after_training" in job for job in named) == len(SPREAD["seeds"])
+
+
+def test_training_on_cuda_asks_slurm_for_a_gpu(finished, cluster):
+    _, spread, _ = finished
+    config = spread.write_config("spread", **{**SPREAD, "training": {**SPREAD["training"], "device": "cuda"}})
+    with submitting(spread, config, "train", "--retries", "0", "--forcerun", "train_run") as process:
+        process.communicate(timeout=LONGEST_S)
+    # Slurm believed that there was a GPU; whether torch found one is another matter.
+    said = cluster.command("squeue", "--noheader", "--states=all", "--Format=comment:200,tres-per-job:20")
+    asked = {(job.startswith("rule_train_run"), gpus) for job, gpus in map(str.split, said.splitlines())}
+    assert asked == {(False, "N/A"), (True, "N/A"), (True, "gres:gpu:1")}
