@@ -11,12 +11,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.errors import ParleyError
+from parley.presence import announce
+from parley.seals import refuse_damaged, seal
 
 
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a script's body with messages going to the terminal and to the rule's log.
 
+    Inputs that a disk or a copy damaged since another stage made them are refused, and outputs are sealed.
     A `ParleyError` ends the job with its sentences and no traceback. Anything else is a defect:
     its traceback goes to the log, and a sentence says where that is.
     """
@@ -32,7 +35,10 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)
     try:
-        yield logger
+        with contextlib.closing(announce(snakemake.rule, snakemake.output)):
+            refuse_damaged(snakemake.input)
+            yield logger
+            seal(snakemake.output, snakemake.rule)
     except ParleyError as error:
         for finding in error.findings:
             logger.error(finding)
