@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from parley.errors import ParleyError
 from parley.failures import FailedRunError, write_marker
-from parley.files import copy_file, write_json
+from parley.files import copy_file, read_lines, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +69,15 @@ RULES: dict[str, Rule] = {
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Read `metrics.jsonl`; a broken line raises `ParleyError` with its number."""
     rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = json.loads(line) if line else {"kind": ""}
+        except (ValueError, RecursionError) as error:
             raise ParleyError(f"{path}, line {number} is not JSON; run `snakemake train` to make it again.") from error
-    return rows
+        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+            raise ParleyError(f"{path}, line {number} is no line of a log; run `snakemake train` to make it again.")
+        rows.append(row)
+    return [row for row in rows if row["kind"]]
 
 
 def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], rule: str) -> dict[str, Any]:

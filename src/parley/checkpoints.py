@@ -3,6 +3,7 @@
 import io
 import pickle
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,6 +108,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     """
     refuse_failed(path)
     try:
+        refuse_flipped(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `snakemake train` to make it.") from error
@@ -117,6 +119,21 @@ def read_values(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
     return values
+
+
+def refuse_flipped(path: str | Path) -> None:
+    """Raise where a file of torch is damaged or packed: torch itself looks at no checksum, and packs nothing.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile
+        With what is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
+            raise ValueError(f"{packed[0]} in it is compressed, which torch never does")
+        if (flipped := archive.testzip()) is not None:
+            raise ValueError(f"{flipped} in it has another checksum than it was written with")
 
 
 def _reason(error: Exception) -> str:

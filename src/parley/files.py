@@ -80,8 +80,21 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file; a malformed one raises `ParleyError` with its name."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    # ValueError: also a number of more digits than Python reads. RecursionError: brackets within brackets.
+    except (ValueError, RecursionError) as error:
         raise ParleyError(f"{path} is not valid JSON ({error}); remove it and run again.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read the lines of a text (UTF-8); a file that is none, or not there, raises `ParleyError` with its name."""
+    try:
+        return Path(path).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); remove it and run again.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
