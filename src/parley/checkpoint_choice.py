@@ -14,6 +14,8 @@ from parley.files import copy_file, read_lines, write_json
 
 logger = logging.getLogger(__name__)
 
+RESULTS = ("accuracy@1", "accuracy@k", "nll", "length")
+"""What a dev line says of a checkpoint."""
 Candidate = Mapping[str, Any]
 """A checkpoint's step, dev results and file name."""
 
@@ -74,10 +76,18 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
             row = json.loads(line) if line else {"kind": ""}
         except (ValueError, RecursionError) as error:
             raise ParleyError(f"{path}, line {number} is not JSON; run `snakemake train` to make it again.") from error
-        if not isinstance(row, dict) or not isinstance(row.get("kind"), str):
+        if not isinstance(row, dict) or not _is_whole(row):
             raise ParleyError(f"{path}, line {number} is no line of a log; run `snakemake train` to make it again.")
         rows.append(row)
     return [row for row in rows if row["kind"]]
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a line of the log has what is read of its kind."""
+    if row.get("kind") == "dev":
+        numbers = all(isinstance(row.get(name), int | float) for name in RESULTS)
+        return numbers and isinstance(row.get("step"), int)
+    return isinstance(row.get("kind"), str) and (row["kind"] != "failed" or isinstance(row.get("why"), str))
 
 
 def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], rule: str) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
     candidates = [
         {
             "step": row["step"],
-            **{name: row[name] for name in ("accuracy@1", "accuracy@k", "nll", "length")},
+            **{name: row[name] for name in RESULTS},
             "n": row.get("n"),
             "checkpoint": files[row["step"]],
         }

@@ -17,6 +17,8 @@ from parley.game.settings import GameSettings, TrainingSettings, as_mapping
 from parley.standardization import Scale, Standardizer
 
 FORMAT = 2
+_ANY_WIDTH = 4096
+"""What a width may be without a tensor that shows it: a context that the networks do not use."""
 
 
 class Sizes(NamedTuple):
@@ -148,10 +150,22 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
     Raises
     ------
     ParleyError
-        When they lack something.
+        When they lack something, or contradict each other.
     """
+    try:
+        return _moment(values, path)
+    except ParleyError:
+        raise
+    except Exception as error:  # values from anywhere, of any kind: each error means the same
+        raise ParleyError(
+            f"{path} is no whole checkpoint ({_reason(error)}); remove it and run `snakemake train` again."
+        ) from error
+
+
+def _moment(values: dict[str, Any], path: str | Path) -> Checkpoint:
     game = GameSettings.from_mapping(values["game"])
     sizes = Sizes(*values["sizes"])
+    _refuse_inflated({**values["game"], **sizes._asdict()}, values["agents"])
     agents = make_agents(game, sizes.feature, sizes.word, [values["seed"]], sizes.context)
     for name, network in agents._asdict().items():
         network.load_state_dict(values["agents"][name])
@@ -169,3 +183,12 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
         values["step"],
         values["optimiser"],
     )
+
+
+def _refuse_inflated(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Raise `ValueError` where networks are said to be wider than what is stored of them, before they are made so."""
+    stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
+    for name, width in widths.items():
+        named = name in Sizes._fields or name.endswith(("_hidden", "_bits"))
+        if named and isinstance(width, int) and width > max([_ANY_WIDTH, *stored]):
+            raise ValueError(f"{name} is {width}, but no tensor in it is as wide")
