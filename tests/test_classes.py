@@ -105,7 +105,21 @@ def test_the_paper_sets_unseen_mammals_are_those_of_the_stated_rule():
     "name",
     [
         *("../up", "/etc/passwd", "a/b", "a\\b", "..", ".hidden", "nul", "CON", "com1.tar", "aux.x", "LPT9", "COM²"),
-        *("a\x00b", "a\x1bb", "x" * 101, "ends.", "a:b", "a*b", "a?b", 'a"b', "a<b", "a|b", "a\u202eb", "a\u2028b", " a"),
+        *(
+            "a\x00b",
+            "a\x1bb",
+            "x" * 101,
+            "ends.",
+            "a:b",
+            "a*b",
+            "a?b",
+            'a"b',
+            "a<b",
+            "a|b",
+            "a\u202eb",
+            "a\u2028b",
+            " a",
+        ),
     ],
 )
 def test_a_name_that_is_no_file_name_everywhere_is_refused(tmp_path, name):

@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to go on or to be judged, in one file that is safe to load."""
 
 import io
-import pickle
+import pickle  # For the name of its error alone.  # nosec B403
 import sys
 import zipfile
 from pathlib import Path

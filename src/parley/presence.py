@@ -216,6 +216,7 @@ def sweep(folders: Iterable[str | Path]) -> list[Path]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for path in found:
-            path.unlink(missing_ok=True)
-            removed.append(path)
+            with suppress(OSError):  # A cache may be mounted read-only.
+                path.unlink()
+                removed.append(path)
     return removed

@@ -2,7 +2,7 @@
 
 import base64
 import re
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # For a file that the stage before wrote.  # nosec B405
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def inline_figure(path: str | Path, name: str, text: str) -> InlineFigure:
         When the file is missing, is not SVG, or holds what no figure holds, such as a script or a link.
     """
     try:
-        root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below
+        root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below  # nosec B314
     except (OSError, ET.ParseError) as error:
         raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
     prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
@@ -57,7 +57,7 @@ def inline_figure(path: str | Path, name: str, text: str) -> InlineFigure:
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.attrib.update({"role": "img", "aria-label": text, "style": f"max-width: {width_in * 6:.2f}rem"})
-    return InlineFigure(Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN)  # noqa: S704 -- serialised from a checked tree
+    return InlineFigure(Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN)  # noqa: S704 -- from a checked tree  # nosec B704
 
 
 def _rewrite(element: ET.Element, prefix: str, path: str | Path) -> None:
