@@ -497,7 +497,7 @@ TARGETS = [
         read_outcomes,
     ),
     Target("splits", table(("class", "key", "part", "sha256"), ("ant", KEYS[0], "train", KEYS[1] * 2)), read_splits),
-    Target("config", text((ROOT / "config.yaml").read_bytes()), read_config),
+    Target("config", text((ROOT / "config.yaml").read_text().replace("classes: ", f"classes: {ROOT}/")), read_config),
     Target("glove", text(GLOVE), read_glove),
     Target("glove.gz", text(gzip.compress(GLOVE.encode())), read_glove),
     Target("glove.zip", text(zipped("glove.txt", GLOVE)), read_glove),

@@ -48,9 +48,12 @@ def refuse_hostile(file: h5py.File, path: str | Path) -> None:
     A dataset made of rows of other HDF5 files (a virtual one) is what `features.gather: reference` makes, and stays.
     """
     for name in file:
+        # Told before it is followed: the file that it names may be a device.
         if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
             raise ParleyError(f"{path}: {name} lies in another file (an external link); copy it into this one.")
         item = file.get(name)
+        if item is not None and item.file.filename != file.filename:
+            raise ParleyError(f"{path}: {name} lies in another file ({item.file.filename}); copy it into this one.")
         if isinstance(item, h5py.Dataset):
             _refuse_hostile(item, path)
 
