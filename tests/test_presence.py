@@ -63,8 +63,8 @@ def test_a_job_that_outlived_its_killed_parent_is_in_the_way(tmp_path):
 
 
 def record(folder, **values):
-    known = {"pid": 1, "host": "elsewhere", "boot": "b", "since": "then", "what": "x", "inputs": [], "outputs": ["o"]}
-    (folder / "old.json").write_text(json.dumps({**known, **values}))
+    known = {"pid": 1, "host": "elsewhere", "boot": "b", "since": "then", "what": "x", "role": "run"}
+    (folder / "old.json").write_text(json.dumps({**known, "inputs": [], "outputs": ["o"], **values}))
 
 
 def test_of_another_machine_it_is_told_what_to_remove_and_nothing_is_removed(tmp_path):
@@ -87,6 +87,12 @@ def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_i
     record(tmp_path, host=socket.gethostname())
     begin("me", [], ["o"], tmp_path)[0].close()
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_a_job_that_a_cluster_killed_is_in_nobodys_way(tmp_path):
+    record(tmp_path, role="job")
+    assert begin("me", [], ["o"], tmp_path)[1]
+    assert not (tmp_path / "old.json").exists()
 
 
 def test_a_record_cut_short_by_a_kill_is_removed(tmp_path):

@@ -22,6 +22,7 @@ from parley.errors import ParleyError
 
 FOLDER = Path(".snakemake/parley/running")
 """Below the folder that is worked in."""
+_UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 
 
@@ -66,7 +67,7 @@ def announce(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> 
         Where records lie.
     """
     with _alone(Path(folder)) as records:
-        return _record(records, what, set(outputs), set())
+        return _record(records, what, "job", set(outputs), set())
 
 
 def begin(what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str | Path = FOLDER) -> tuple[Held, bool]:
@@ -101,7 +102,7 @@ def begin(what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str 
         ]
         if in_the_way:
             raise ParleyError([_told(other) for other in in_the_way])
-        return _record(records, what, mine_out, mine_in), not others
+        return _record(records, what, "run", mine_out, mine_in), not others
 
 
 def _told(other: Record) -> str:
@@ -126,7 +127,7 @@ def _alone(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def _record(folder: Path, what: str, outputs: Collection[str], inputs: Collection[str]) -> Held:
+def _record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> Held:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
     # Not inherited by the processes that this one starts: they have records of their own.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -138,6 +139,7 @@ def _record(folder: Path, what: str, outputs: Collection[str], inputs: Collectio
         "boot": _boot(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "what": what,
+        "role": role,
         "outputs": sorted(outputs),
         "inputs": sorted(inputs),
     }
@@ -155,10 +157,7 @@ def _records(folder: Path) -> Iterator[Record]:
     """Yield the records of all processes that live or may live, and remove those of the dead."""
     for path in sorted(folder.glob("*.json")):
         with path.open("rb") as stream:
-            try:
-                values = json.loads(stream.read())
-            except ValueError:  # Killed, or out of room, before it had written what it is.
-                values = {**dict.fromkeys(("pid", "host", "boot", "since", "what"), "?"), "outputs": [], "inputs": []}
+            values = {**_UNKNOWN, **_written_in(stream.read())}
             lives = _lives(stream.fileno(), values)
         record = Record(path, values, lives)
         if lives or not _is_gone(record):
@@ -174,15 +173,38 @@ def _lives(descriptor: int, values: dict[str, Any]) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return values["host"] == socket.gethostname() and Path(f"/proc/{values['pid']}").exists()
+        return values["host"] == socket.gethostname() and _is_running(values["pid"])
     return False
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Another person's.
+        return True
+    return True
+
+
+def _written_in(content: bytes) -> dict[str, Any]:
+    """Return what a record says; nothing where its process was killed, or ran out of room, before it was written."""
+    try:
+        values = json.loads(content)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _is_gone(record: Record) -> bool:
     """Whether a record that nobody holds is of a dead process; of another machine's that is not certain.
 
     A network file system may keep locks to each machine. Containers of one machine share a kernel, whatever their name.
+    A job on another machine is a cluster's, of which Snakemake itself knows whether it still runs: many a cluster ends
+    its jobs by a kill, and no person should have to tidy up after each.
     """
+    if record.values["role"] == "job":
+        return True
     boot, host = record.values["boot"], record.values["host"]
     return host in (socket.gethostname(), "?") or (boot != "" and boot == _boot())
 
