@@ -4,6 +4,7 @@ A target makes a valid file in a folder and reads it. Whatever bytes stand in it
 `ParleyError`: no other exception, no hang, no more memory than a file of that size is worth.
 """
 
+import functools
 import gzip
 import hashlib
 import io
@@ -125,8 +126,15 @@ def read_splits(path: Path) -> None:
     read_table(path, ["class", "key", "part", "sha256"])
 
 
+@functools.cache
+def schema() -> Any:
+    from parley.config import read_schema
+
+    return read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+
+
 def read_config(path: Path) -> None:
-    from parley.experiment import read_experiment
+    from parley.config import resolve
 
     try:
         raw = yaml.safe_load(path.read_bytes())
@@ -134,7 +142,7 @@ def read_config(path: Path) -> None:
         return  # Snakemake reads the file, and says so.
     if not isinstance(raw, dict):
         return
-    read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml")
+    resolve(raw, schema())
 
 
 def read_glove(path: Path) -> None:
