@@ -37,7 +37,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(final)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: how HDF5 tells of a disk that is full as it closes a file.
         if (reason := _reason_not_to_write(error, aside)) is None:
             raise
         raise ParleyError(
@@ -49,11 +49,13 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
-def _reason_not_to_write(error: OSError, aside: Path) -> str | None:
+def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:
     """Return why the disk or the folder took no file; None where something else went wrong meanwhile."""
     for number in _NO_ROOM:
-        if error.errno == number or os.strerror(number) in str(error):  # HDF5 only tells.
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):  # HDF5 only tells.
             return os.strerror(number)
+    if isinstance(error, RuntimeError):
+        return None
     at_fault = error.filename is not None and Path(error.filename) in (aside, *aside.parents)
     return (error.strerror or str(error)) if at_fault else None
 

@@ -24,26 +24,27 @@ DAMAGES = {
     "empty": lambda content: b"",
     "another": lambda content: b"\x89PNG\r\n\x1a\n" + content,
 }
-# What is damaged, how, and the file of the stage that reads it.
+# What is damaged, how, and the file of the stage that reads it. From the end of the line to its beginning: the outputs
+# of a stage that stops are removed, and the cases that follow need none of them.
 CASES = [
-    ("resources/images/*/*.tar", "flipped", "results/damaged/train.hdf5"),
-    ("resources/images/*/*.tsv", "flipped", "results/damaged/splits.tsv"),
-    ("resources/plans/*/candidates.tsv", "cut", "results/damaged/splits.tsv"),
-    ("resources/plans/*/plan.tsv", "flipped", "results/damaged/plan.tsv"),
-    ("resources/features/*/*/*.hdf5", "flipped", "results/damaged/train.hdf5"),
-    ("results/damaged/splits.tsv", "flipped", "results/damaged/train.hdf5"),
-    ("results/damaged/funnel.json", "another", "results/damaged/data_card.md"),
-    ("results/damaged/descriptions.csv", "flipped", "results/damaged/words.hdf5"),
-    ("results/damaged/words.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
-    ("results/damaged/train.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
-    ("results/damaged/dev.hdf5", "empty", f"{RUN}/metrics.jsonl"),
-    (f"{RUN}/metrics.jsonl", "cut", f"{RUN}/best.pt"),
-    (f"{RUN}/checkpoints/*3.pt", "flipped", f"{RUN}/best.pt"),
-    (f"{RUN}/best.pt", "flipped", f"{RUN}/evaluation.json"),
-    (f"{RUN}/best.pt", "cut", f"{RUN}/messages.hdf5"),
-    (f"{RUN}/evaluation.json", "flipped", "results/damaged/summary.json"),
-    (f"{RUN}/messages.hdf5", "flipped", f"{RUN}/analysis.json"),
     ("results/damaged/summary.json", "flipped", "results/damaged/figures/accuracy-by-part.svg"),
+    (f"{RUN}/messages.hdf5", "flipped", f"{RUN}/analysis.json"),
+    (f"{RUN}/evaluation.json", "flipped", "results/damaged/summary.json"),
+    (f"{RUN}/best.pt", "cut", f"{RUN}/messages.hdf5"),
+    (f"{RUN}/best.pt", "flipped", f"{RUN}/evaluation.json"),
+    (f"{RUN}/checkpoints/*3.pt", "flipped", f"{RUN}/best.pt"),
+    (f"{RUN}/metrics.jsonl", "cut", f"{RUN}/best.pt"),
+    ("results/damaged/dev.hdf5", "empty", f"{RUN}/metrics.jsonl"),
+    ("results/damaged/train.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
+    ("results/damaged/words.hdf5", "flipped", f"{RUN}/metrics.jsonl"),
+    ("results/damaged/descriptions.csv", "flipped", "results/damaged/words.hdf5"),
+    ("results/damaged/funnel.json", "another", "results/damaged/data_card.md"),
+    ("results/damaged/splits.tsv", "flipped", "results/damaged/train.hdf5"),
+    ("resources/features/*/*/*.hdf5", "flipped", "results/damaged/train.hdf5"),
+    ("resources/plans/*/plan.tsv", "flipped", "results/damaged/plan.tsv"),
+    ("resources/plans/*/candidates.tsv", "cut", "resources/plans/*/plan.tsv"),
+    ("resources/images/*/*.tsv", "flipped", "results/damaged/splits.tsv"),
+    ("resources/images/*/*.tar", "flipped", "resources/features/*/*/*.hdf5"),
 ]
 
 
@@ -63,16 +64,15 @@ def test_a_damaged_file_stops_the_stage_that_reads_it(project, config, pattern, 
     assert path.read_bytes() != content
     # As a disk does it: the file looks as old as it is.
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    rule = [] if (made := project.folder / reader).is_dir() else ["--force"]
-    told = project.snakemake("--cores", "2", reader, *rule, config=config, ok=False)
+    if "*" in reader:
+        reader = str(sorted(project.folder.glob(reader))[0].relative_to(project.folder))
+    told = project.snakemake("--cores", "2", reader, "--force", config=config, ok=False)
     name = str(path.parent if "checkpoints" in pattern else path).removeprefix(f"{project.folder}/")
     assert f"{name} is damaged: its bytes are no longer those that the stage" in told
     assert "Remove it and run again" in told
     assert "Traceback" not in told
     path.write_bytes(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    project.snakemake("--cores", "2", reader, config=config)
-    assert made.exists()
 
 
 @pytest.mark.parametrize("name", ["results/damaged/train.hdf5", f"{RUN}/best.pt", "results/damaged/splits.tsv"])

@@ -34,6 +34,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logging.captureWarnings(True)
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)
+    _tell_once_of_tidying(logger)
     try:
         with contextlib.closing(announce(snakemake.rule, snakemake.output)):
             refuse_damaged(snakemake.input)
@@ -54,3 +55,22 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
             path,
         )
         sys.exit(1)
+
+
+def _tell_once_of_tidying(logger: logging.Logger) -> None:
+    """Have what goes wrong as objects are let go told in a line, not in a traceback each.
+
+    It follows from what ends the job anyway: on a full disk HDF5 fails once more for every object that it still
+    holds. What is compiled hands such errors first to the hook of uncaught ones, of which a script under `stage` has
+    no others.
+    """
+    told: set[str] = set()
+
+    def tell(error: BaseException | None) -> None:
+        line = str(error).partition(", filename")[0].partition("\n")[0]
+        if line not in told:
+            told.add(line)
+            logger.warning("While tidying up: %s", line)
+
+    sys.unraisablehook = lambda trouble: tell(trouble.exc_value)
+    sys.excepthook = lambda kind, error, trace: tell(error)
