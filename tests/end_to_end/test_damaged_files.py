@@ -41,10 +41,10 @@ CASES = [
     ("results/damaged/funnel.json", "another", "results/damaged/data_card.md"),
     ("results/damaged/splits.tsv", "flipped", "results/damaged/train.hdf5"),
     ("resources/features/*/*/*.hdf5", "flipped", "results/damaged/train.hdf5"),
-    ("resources/plans/*/plan.tsv", "flipped", "results/damaged/plan.tsv"),
-    ("resources/plans/*/candidates.tsv", "cut", "resources/plans/*/plan.tsv"),
     ("resources/images/*/*.tsv", "flipped", "results/damaged/splits.tsv"),
     ("resources/images/*/*.tar", "flipped", "resources/features/*/*/*.hdf5"),
+    ("resources/plans/*/plan.tsv", "flipped", "results/damaged/plan.tsv"),
+    ("resources/plans/*/candidates.tsv", "cut", "resources/plans/*/plan.tsv"),
 ]
 
 
@@ -77,6 +77,7 @@ def test_a_damaged_file_stops_the_stage_that_reads_it(project, config, pattern, 
 
 @pytest.mark.parametrize("name", ["results/damaged/train.hdf5", f"{RUN}/best.pt", "results/damaged/splits.tsv"])
 def test_what_is_told_helps(project, config, name):
+    project.snakemake("--cores", "2", "evaluate", config=config)
     path = project.folder / name
     content = path.read_bytes()
     path.write_bytes(flipped(content))

@@ -67,7 +67,7 @@ def _tell_once_of_tidying(logger: logging.Logger) -> None:
     told: set[str] = set()
 
     def tell(error: BaseException | None) -> None:
-        line = str(error).partition(", filename")[0].partition("\n")[0]
+        line = str(error).partition(": time")[0].partition("\n")[0]
         if line not in told:
             told.add(line)
             logger.warning("While tidying up: %s", line)
