@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from parley.cli import main
-from parley.commands.shared import SCHEMA, TRACEBACK, find_schema, finish
+from parley.commands.shared import SCHEMA, TRACEBACK, find_schema, finish, refuse_missing
 from parley.errors import ParleyError
+from parley.seals import seal
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,3 +83,13 @@ def test_what_the_system_refuses_is_told(capsys):
 def test_stopping_by_hand_is_no_error_to_explain(capsys):
     assert finish(raising(KeyboardInterrupt()), chosen()) == 130
     assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_a_file_that_a_disk_damaged_is_refused_as_in_the_workflow(tmp_path):
+    part = tmp_path / "test.hdf5"
+    part.write_bytes(b"as it was written")
+    seal([part], "gather_features")
+    refuse_missing([part])
+    part.write_bytes(b"as it was wrItten")
+    with pytest.raises(ParleyError, match=r"test\.hdf5 is damaged"):
+        refuse_missing([part])
