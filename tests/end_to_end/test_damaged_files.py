@@ -75,13 +75,21 @@ def test_a_damaged_file_stops_the_stage_that_reads_it(project, config, pattern, 
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-@pytest.mark.parametrize("name", ["results/damaged/train.hdf5", f"{RUN}/best.pt", "results/damaged/splits.tsv"])
-def test_what_is_told_helps(project, config, name):
-    project.snakemake("--cores", "2", "evaluate", config=config)
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("results/damaged/splits.tsv", "results/damaged/test.hdf5"),
+        ("results/damaged/train.hdf5", f"{RUN}/metrics.jsonl"),
+        (f"{RUN}/best.pt", f"{RUN}/evaluation.json"),
+    ],
+)
+def test_what_is_told_helps(project, config, name, reader):
+    project.snakemake("--cores", "2", name, reader, config=config)
     path = project.folder / name
     content = path.read_bytes()
     path.write_bytes(flipped(content))
-    assert "is damaged" in project.snakemake("--cores", "2", "evaluate", config=config, ok=False)
+    assert f"{name} is damaged" in project.snakemake("--cores", "2", reader, config=config, ok=False)
     path.unlink()
-    project.snakemake("--cores", "2", "evaluate", config=config)
+    project.snakemake("--cores", "2", reader, config=config)
     assert path.read_bytes() == content
+    assert (project.folder / reader).exists()
