@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -336,7 +337,7 @@ def read_source_tar(path: Path) -> None:
 
     root = path.parent / "root"
     root.mkdir(exist_ok=True)
-    (root / "ant.tar").write_bytes(path.read_bytes())
+    shutil.copyfile(path, root / "ant.tar")
     source = open_source(SourceOptions("tars", root=root))
     files = LocalFiles(root, 1 << 20)
     for address in source.listing([ImageClass("ant", "", "in")], None).urls["ant"]:
