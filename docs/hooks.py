@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-PAGES = {"README.md": "index.md", "config/README.md": "config.md", "CHANGELOG.md": "changelog.md"}
+PAGES = {
+    "README.md": "index.md",
+    "config/README.md": "config.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
+}
 """Pages of the repository outside docs/, and what they are called on the site."""
 NOTEBOOK = "notebook.ipynb"
 FENCE = re.compile(r"^ *(```|~~~)")

@@ -25,7 +25,11 @@ class SmallDisks:
 
     def make_room(self, folder: Path) -> None:
         """Give a folder plenty of room."""
-        subprocess.run(["mount", "-o", "remount,size=64m", str(folder)], check=True)
+        subprocess.run(["mount", "-o", "remount,rw,size=64m", str(folder)], check=True)
+
+    def make_read_only(self, folder: Path) -> None:
+        """Let nothing be written to a folder."""
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
 
     def unmount(self) -> None:
         """Unmount them all."""

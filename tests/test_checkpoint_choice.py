@@ -92,7 +92,7 @@ def test_best_is_a_copy_of_the_chosen(tmp_path):
 
 
 def test_a_broken_log_is_told_by_its_line(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"kind": "dev"}\n{"ki')
+    (tmp_path / "metrics.jsonl").write_text('{"kind": "train"}\n{"ki')
     with pytest.raises(ParleyError, match="line 2"):
         select(tmp_path, "nll")
 

@@ -99,3 +99,53 @@ def test_the_paper_sets_unseen_mammals_are_those_of_the_stated_rule():
     mammals = [one for one in read_class_set(SETS / "mammals70.tsv") if one.domain != "transfer"]
     by_hash = sorted(mammals, key=lambda one: sha256(one.name.encode()).hexdigest())
     assert {one.name for one in by_hash[:10]} == {one.name for one in mammals if one.domain == "out"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../up", "/etc/passwd", "a/b", "a\\b", "..", ".hidden", "nul", "CON", "com1.tar", "aux.x", "LPT9", "COM²"),
+        *(
+            "a\x00b",
+            "a\x1bb",
+            "x" * 101,
+            "ends.",
+            "a:b",
+            "a*b",
+            "a?b",
+            'a"b',
+            "a<b",
+            "a|b",
+            "a\u202eb",
+            "a\u2028b",
+            " a",
+        ),
+    ],
+)
+def test_a_name_that_is_no_file_name_everywhere_is_refused(tmp_path, name):
+    with pytest.raises(ParleyError, match=r"line 3, class .* the name "):
+        read_class_set(written(tmp_path / "set.tsv", "lion\tn00000001\tin", f"{name}\tn00000002\tin"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lion", "LION"),
+        ("straße", "STRASSE"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("fish", "\ufb01sh"),
+        ("lion", "\uff4c\uff49\uff4f\uff4e"),
+        ("cat", "c\u0430t"),
+        ("Tuna", "\u03a4una"),
+        ("scope", "\u0455\u0441\u043e\u0440\u0435"),
+    ],
+)
+def test_names_that_are_one_file_somewhere_or_look_alike_are_refused(tmp_path, one, other):
+    with pytest.raises(ParleyError, match=r"is already on line 2 \(names that differ in case only"):
+        read_class_set(written(tmp_path / "set.tsv", f"{one}\tn00000001\tin", f"{other}\tn00000002\tin"))
+
+
+def test_names_of_other_scripts_are_taken(tmp_path):
+    names = ["кот", "ток", "γάτα", "νέα", "ηώ", "猫", "ネコ", "قط", "constant", "company", "nullity", "a.b", "β-x"]
+    rows = [f"{name}\tn{number:08d}\tin" for number, name in enumerate(names)]
+    assert [one.name for one in read_class_set(written(tmp_path / "set.tsv", *rows))] == names

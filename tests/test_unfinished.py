@@ -15,7 +15,7 @@ from easy_runs import run
 
 from parley.checkpoints import read_values
 from parley.errors import ParleyError
-from parley.unfinished import FOLDER
+from parley.unfinished import FOLDER, Unfinished
 
 SCRIPT = Path(__file__).with_name("easy_runs.py")
 
@@ -142,19 +142,43 @@ def test_other_settings_inputs_or_code_start_again(tmp_path, monkeypatch, caplog
     assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "checkpoint gone"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "flipped", "checkpoint gone"])
 def test_what_is_damaged_is_told_and_the_run_starts_again(tmp_path, monkeypatch, caplog, damage):
     run(tmp_path / "undisturbed")
     interrupted(tmp_path / "run", monkeypatch)
     last = tmp_path / "run" / FOLDER / "last.pt"
     if damage == "checkpoint gone":
         next((tmp_path / "run" / FOLDER / "checkpoints").iterdir()).unlink()
+    elif damage == "flipped":
+        content = bytearray(last.read_bytes())
+        content[len(content) // 2] ^= 1
+        last.write_bytes(content)
     elif damage == "foreign":
         torch.save({"format": 1}, last)
     else:
         last.write_bytes(last.read_bytes()[:1000] if damage == "cut" else b"")
     with caplog.at_level(logging.INFO):
         run(tmp_path / "run")
+    assert "starts again" in caplog.text
+    assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
+
+
+def test_a_run_killed_while_it_moves_what_it_leaves_starts_again(tmp_path, monkeypatch, caplog):
+    run(tmp_path / "undisturbed", first_checkpoint=12)
+    save = Unfinished.save
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("parley.unfinished.Unfinished.save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "run", first_checkpoint=12)
+    # No checkpoint was kept yet; their folder has its place, and the rest is not yet gone.
+    (tmp_path / "run" / FOLDER / "checkpoints").rename(tmp_path / "run" / "checkpoints")
+    with caplog.at_level(logging.INFO):
+        run(tmp_path / "run", first_checkpoint=12)
     assert "starts again" in caplog.text
     assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
 

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 from parley.errors import ParleyError
 from parley.failures import FailedRunError, write_marker
-from parley.files import copy_file, write_json
+from parley.files import copy_file, read_lines, write_json
 
 logger = logging.getLogger(__name__)
 
+RESULTS = ("accuracy@1", "accuracy@k", "nll", "length")
+"""What a dev line says of a checkpoint."""
 Candidate = Mapping[str, Any]
 """A checkpoint's step, dev results and file name."""
 
@@ -69,12 +71,23 @@ RULES: dict[str, Rule] = {
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Read `metrics.jsonl`; a broken line raises `ParleyError` with its number."""
     rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
+            row = json.loads(line) if line else {"kind": ""}
+        except (ValueError, RecursionError) as error:
             raise ParleyError(f"{path}, line {number} is not JSON; run `snakemake train` to make it again.") from error
-    return rows
+        if not isinstance(row, dict) or not _is_whole(row):
+            raise ParleyError(f"{path}, line {number} is no line of a log; run `snakemake train` to make it again.")
+        rows.append(row)
+    return [row for row in rows if row["kind"]]
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a line of the log has what is read of its kind."""
+    if row.get("kind") == "dev":
+        numbers = all(isinstance(row.get(name), int | float) for name in RESULTS)
+        return numbers and isinstance(row.get("step"), int)
+    return isinstance(row.get("kind"), str) and (row["kind"] != "failed" or isinstance(row.get("why"), str))
 
 
 def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], rule: str) -> dict[str, Any]:
@@ -106,7 +119,7 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
     candidates = [
         {
             "step": row["step"],
-            **{name: row[name] for name in ("accuracy@1", "accuracy@k", "nll", "length")},
+            **{name: row[name] for name in RESULTS},
             "n": row.get("n"),
             "checkpoint": files[row["step"]],
         }

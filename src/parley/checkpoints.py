@@ -1,8 +1,9 @@
 """Checkpoints: everything a run needs to go on or to be judged, in one file that is safe to load."""
 
 import io
-import pickle
+import pickle  # For the name of its error alone.  # nosec B403
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from parley.game.settings import GameSettings, TrainingSettings, as_mapping, dec
 from parley.standardization import Scale, Standardizer
 
 FORMAT = 2
+_ANY_WIDTH = 4096
+"""What a width may be without a tensor that shows it: a context that the networks do not use."""
 
 
 class Sizes(NamedTuple):
@@ -107,6 +110,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     """
     refuse_failed(path)
     try:
+        refuse_flipped(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `snakemake train` to make it.") from error
@@ -117,6 +121,21 @@ def read_values(path: str | Path) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
     return values
+
+
+def refuse_flipped(path: str | Path) -> None:
+    """Raise where a file of torch is damaged or packed: torch itself looks at no checksum, and packs nothing.
+
+    Raises
+    ------
+    ValueError, zipfile.BadZipFile
+        With what is wrong.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
+            raise ValueError(f"{packed[0]} in it is compressed, which torch never does")
+        if (flipped := archive.testzip()) is not None:
+            raise ValueError(f"{flipped} in it has another checksum than it was written with")
 
 
 def _reason(error: Exception) -> str:
@@ -131,10 +150,22 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
     Raises
     ------
     ParleyError
-        When they lack something.
+        When they lack something, or contradict each other.
     """
+    try:
+        return _moment(values, path)
+    except ParleyError:
+        raise
+    except Exception as error:  # values from anywhere, of any kind: each error means the same
+        raise ParleyError(
+            f"{path} is no whole checkpoint ({_reason(error)}); remove it and run `snakemake train` again."
+        ) from error
+
+
+def _moment(values: dict[str, Any], path: str | Path) -> Checkpoint:
     game = GameSettings.from_mapping(values["game"])
     sizes = Sizes(*values["sizes"])
+    _refuse_inflated({**values["game"], **sizes._asdict()}, values["agents"])
     agents = make_agents(game, sizes.feature, sizes.word, [values["seed"]], sizes.context)
     for name, network in agents._asdict().items():
         network.load_state_dict(values["agents"][name])
@@ -152,3 +183,12 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
         values["step"],
         values["optimiser"],
     )
+
+
+def _refuse_inflated(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Raise `ValueError` where networks are said to be wider than what is stored of them, before they are made so."""
+    stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
+    for name, width in widths.items():
+        named = name in Sizes._fields or name.endswith(("_hidden", "_bits"))
+        if named and isinstance(width, int) and width > max([_ANY_WIDTH, *stored]):
+            raise ValueError(f"{name} is {width}, but no tensor in it is as wide")

@@ -1,6 +1,7 @@
 """Class sets: which classes an experiment has, and what each is for."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,14 @@ from parley.files import read_table, write_table
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
 LONGEST_NAME_BYTES = 100
+# Devices of Windows, with whatever suffix.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+# Letters of other scripts that look like Latin ones, and these. No two of one script stand for the same, or two
+# words of that script might.
+_LOOK_ALIKES = str.maketrans(
+    "авекмнорстухіјѕԁԛԝյοαεικνρτυχωβη",
+    "abekmhopctyxijsdqwjoaeikvptuxwbn",
+)
 _WNID = re.compile(r"n\d{8}", re.ASCII)
 # A name becomes a file name, a Snakemake pattern and a field of descriptions.csv.
 _FORBIDDEN = {
@@ -19,6 +28,7 @@ _FORBIDDEN = {
     ",": "a comma",
     "{": "a brace",
     "}": "a brace",
+    **dict.fromkeys(':*?"<>|', "a mark that some systems have no file names with"),
 }
 
 
@@ -115,6 +125,10 @@ def _name_complaints(name: str) -> list[str]:
         found.append("the name holds '..'; take it out.")
     if name.startswith("."):
         found.append("the name begins with a dot, which hides files; take it off.")
+    if name.endswith("."):
+        found.append("the name ends with a dot, which some systems drop; take it off.")
+    if _RESERVED.fullmatch(name):
+        found.append("the name is one that Windows keeps for a device; take another.")
     if name != name.strip():
         found.append("the name begins or ends with a space; take it off.")
     if not name.isprintable():
@@ -130,11 +144,12 @@ def _repetitions(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
     wnids: dict[str, int] = {}
     found = []
     for line, image_class in enumerate(classes, start=2):
-        first = names.setdefault(image_class.name.casefold(), line)
+        first = names.setdefault(_looks(image_class.name), line)
         if first != line and image_class.name.strip():
             found.append(
                 f"{path}, line {line}: the class {image_class.name!r} is already on line {first} "
-                "(names that differ in case only are one file on some systems); rename or remove one."
+                "(names that differ in case only are one file on some systems, and names that only look alike "
+                "are one to people); rename or remove one."
             )
         first = wnids.setdefault(image_class.wnid, line)
         if first != line and image_class.wnid:
@@ -143,3 +158,8 @@ def _repetitions(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
                 f"line {first}; two classes cannot share their images."
             )
     return found
+
+
+def _looks(name: str) -> str:
+    """Return the same text for names that are one file on some system, or look the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)

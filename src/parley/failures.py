@@ -6,13 +6,12 @@ would make of such a run stands a marker, a small JSON that says why.
 """
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from parley.errors import ParleyError
-from parley.files import write_json
+from parley.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 KEY = "failed"
@@ -46,7 +45,7 @@ def failure_in(path: str | Path) -> str | None:
     with Path(path).open("rb") as stream:
         if stream.read(len(_BEGINNING)) != _BEGINNING:
             return None
-    return str(json.loads(Path(path).read_text(encoding="utf-8"))[KEY])
+    return str(read_json(path)[KEY])
 
 
 def refuse_failed(path: str | Path) -> None:

@@ -37,7 +37,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(final)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: how HDF5 tells of a disk that is full as it closes a file.
         if (reason := _reason_not_to_write(error, aside)) is None:
             raise
         raise ParleyError(
@@ -49,11 +49,13 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
-def _reason_not_to_write(error: OSError, aside: Path) -> str | None:
+def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:
     """Return why the disk or the folder took no file; None where something else went wrong meanwhile."""
     for number in _NO_ROOM:
-        if error.errno == number or os.strerror(number) in str(error):  # HDF5 only tells.
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):  # HDF5 only tells.
             return os.strerror(number)
+    if isinstance(error, RuntimeError):
+        return None
     at_fault = error.filename is not None and Path(error.filename) in (aside, *aside.parents)
     return (error.strerror or str(error)) if at_fault else None
 
@@ -80,8 +82,21 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file; a malformed one raises `ParleyError` with its name."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    # ValueError: also a number of more digits than Python reads. RecursionError: brackets within brackets.
+    except (ValueError, RecursionError) as error:
         raise ParleyError(f"{path} is not valid JSON ({error}); remove it and run again.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read the lines of a text (UTF-8); a file that is none, or not there, raises `ParleyError` with its name."""
+    try:
+        return Path(path).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); remove it and run again.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -6,6 +6,7 @@ import io
 import logging
 import math
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from parley.web import is_web_url
 logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _LINES_TO_FIND_WIDTH = 100
+_LONGEST_LINE_BYTES = 1 << 20
 
 
 class PretrainedVectors(NamedTuple):
@@ -60,7 +62,8 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
             found = _scan(stream, frozenset(words))
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    # Of a zip: NotImplementedError for a packing that Python does not know, RuntimeError where it wants a password.
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
     if not found.dimension:
         raise ParleyError(f"{path} is no file of word vectors: a line is a word and its numbers, with spaces between.")
@@ -122,12 +125,13 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
 
 
 def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
-    first = list(islice(stream, _LINES_TO_FIND_WIDTH))
+    every = _lines(stream)
+    first = list(islice(every, _LINES_TO_FIND_WIDTH))
     widths = Counter(len(line.split()) - 1 for line in first)
     dimension = max(widths.most_common(1)[0][0], 0) if widths else 0
     vectors: dict[str, list[float]] = {}
     lines = dirty = 0
-    for line in chain(first, stream):
+    for line in chain(first, every):
         lines += 1
         raw_word, _, numbers = line.rstrip(b"\r\n ").partition(b" ")
         word = _decoded(raw_word)
@@ -140,6 +144,14 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
             else:
                 vectors[word] = vector
     return PretrainedVectors(vectors, dimension, lines, dirty)
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield lines, none longer than any line of vectors is: what has none would be held whole, however much it is."""
+    while line := stream.readline(_LONGEST_LINE_BYTES + 1):
+        if len(line) > _LONGEST_LINE_BYTES:
+            raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")
+        yield line
 
 
 def _decoded(word: bytes) -> str | None:

@@ -28,10 +28,10 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
             f"{folder} is no experiment's folder: it has no config.yaml. Name results/<experiment>; "
             f"`snakemake {_target(folder)}`, with the experiment's config, writes the file."
         )
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
         return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParleyError(
             f"{path} names no runs and seeds; remove it and run `snakemake {_target(folder)}`, with the experiment's "
             "config."

@@ -80,6 +80,9 @@ class Unfinished:
         return saved
 
     def _has_all(self, saved: Saved) -> bool:
+        # A kill while `finish` moves things may leave the last save without what it saves.
+        if not all((folder / "checkpoints").is_dir() for folder in self._folders):
+            return False
         return all(self._checkpoint(run, step).exists() for run, steps in enumerate(saved.kept) for step in steps)
 
     def _remove_later(self, saved: Saved) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parley.descriptions import Description
 from parley.errors import ParleyError
 from parley.files import written_aside
+from parley.hdf5 import opened
 from parley.text import description_words
 
 
@@ -50,14 +51,9 @@ def read_words(path: str | Path) -> Words:
     ParleyError
         When the file is missing, cut short, or is another kind of HDF5.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            words = [word.decode("utf-8") for word in file["word"][:]]
-            vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except (OSError, KeyError, AttributeError, UnicodeDecodeError) as error:
-        raise ParleyError(f"{path} is not a whole file of word vectors ({error}); remove it and run again.") from error
+    with opened(path, "file of word vectors") as file:
+        words = [word.decode("utf-8") for word in file["word"][:]]
+        vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
     if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
         raise ParleyError(f"{path}: word, vector and found differ in length; remove it and run again.")
     return Words(words, vectors, found)

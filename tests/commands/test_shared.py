@@ -1,16 +1,19 @@
 """How commands end, and what they need to start."""
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from made_history import record, write
 
 from parley.cli import main
-from parley.commands.shared import SCHEMA, TRACEBACK, find_schema, finish
+from parley.commands.shared import SCHEMA, TRACEBACK, find_schema, finish, refuse_missing
 from parley.errors import ParleyError
+from parley.provenance.records import write_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,3 +94,14 @@ def test_a_command_may_say_how_it_ends(capsys):
     assert [finish(raising(wrong), chosen(**given)) for given in ({}, {"status_of_error": 2})] == [1, 2]
     assert finish(raising(OSError(28, "No space")), chosen(status_of_error=2)) == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_file_that_a_disk_damaged_is_refused_as_in_the_workflow(tmp_path):
+    part = tmp_path / "results/e/test.hdf5"
+    with contextlib.chdir(tmp_path):
+        write(part, "as it was written")
+        write_record(record("gather_features", {}, {"part": ["results/e/test.hdf5"]}))
+    refuse_missing([part])
+    part.write_bytes(b"as it was wrItten")
+    with pytest.raises(ParleyError, match=r"test\.hdf5 is damaged"):
+        refuse_missing([part])

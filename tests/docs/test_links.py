@@ -9,7 +9,8 @@ import yaml
 from rendered import Page
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ELSEWHERE = ("README.md", "CHANGELOG.md", "SECURITY.md", "config/README.md")
+PAGES = [*(ROOT / name for name in ELSEWHERE), *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r'<img src="([^"]+)" alt="([^"]*)"')
 
@@ -80,5 +81,22 @@ def test_readme_is_no_longer_than_two_screens():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_nothing_is_taken_for_a_tag_and_so_not_shown(page):
-    blocks = {"h1", "h2", "h3", "h4", "p", "ul", "ol", "li", "pre", "table", "thead", "tbody", "tr", "th", "td"}
-    assert Page(page.read_text(encoding="utf-8")).tags <= {*blocks, "a", "code", "em", "strong", "img"}
+    blocks = {
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "blockquote",
+        "ul",
+        "ol",
+        "li",
+        "pre",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    assert Page(page.read_text(encoding="utf-8")).tags <= {*blocks, "blockquote", "a", "code", "em", "strong", "img"}

@@ -293,14 +293,13 @@ def test_during_a_run_and_after_it_was_killed(project, tiny):
         while not begun.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
         status = Status(project, config)
+        told = call(project, "--configfile", config).stdout
         assert process.poll() is None, "the run was too short to be looked at"
         os.killpg(process.pid, signal.SIGKILL)
+        assert f"A run is going on: process {process.pid} on" in " ".join(told.split())
     assert status.told["locked"]
     assert status.state("train") == "running"
     assert "being made now" in status.reasons("train")
-    told = call(project, "--configfile", config).stdout
-    assert "--unlock" in told
-    project.snakemake("--unlock", config=config)
     status = Status(project, config)
     assert not status.told["locked"]
     assert (status.state("train"), "was interrupted" in status.reasons("train")) == ("missing", True)

@@ -151,10 +151,10 @@ def test_attributes_that_do_not_fit_are_refused(tmp_path, attribute, value, sent
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(ParleyError, match="cannot be read as HDF5"):
+    with pytest.raises(ParleyError, match="does not exist"):
         read_conversations(tmp_path / "absent.hdf5")
     (tmp_path / "text.hdf5").write_text("hello")
-    with pytest.raises(ParleyError, match="cannot be read as HDF5"):
+    with pytest.raises(ParleyError, match="is no whole file of messages"):
         read_conversations(tmp_path / "text.hdf5")
 
 

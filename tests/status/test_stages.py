@@ -20,7 +20,7 @@ def job(number, *depends_on, rule=None, **known):
     return Job(number, name, f"{name} x", (f"out/{number}",), depends_on=frozenset(depends_on), made=1e9, **known)
 
 
-def plans(*changed, default=(0, 1, 2, 3, 5), targets=LINE, locked=False):
+def plans(*changed, default=(0, 1, 2, 3, 5), targets=LINE, locked=""):
     """A line of six jobs, the fifth on request; some replaced."""
     jobs = {one.number: one for one in (job(0), job(1, 0), job(2, 0), job(3, 1, 2), job(4, 3), job(5, 3))}
     jobs |= {one.number: one for one in changed}
@@ -96,7 +96,9 @@ def test_the_same_reason_of_all_jobs_is_told_once():
 
 
 def test_during_a_run_what_was_begun_is_running():
-    found = stage("train", replace(job(1, 0), needed=True, interrupted=True, gone=("out/1",)), locked=True)
+    found = stage(
+        "train", replace(job(1, 0), needed=True, interrupted=True, gone=("out/1",)), locked="A run is going on."
+    )
     assert (found.state, found.reasons) == ("running", ("1 of 2: being made now",))
 
 

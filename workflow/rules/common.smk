@@ -3,6 +3,7 @@
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, LAYOUT and helper functions; no rules.
 
+import atexit
 import os
 import re
 import sys
@@ -40,6 +41,7 @@ from parley.layout import (
     grouped,
 )
 from parley.preflight import check_inputs
+from parley.presence import begin, sweep
 from parley.provenance.commits import commit_of
 from parley.provenance.records import COMMIT
 from parley.sources.base import file_fingerprint
@@ -455,12 +457,27 @@ def gpus(device):
 
 
 def check_before_work():
-    """Stop before any job where an input of a stage that is about to run cannot be had."""
-    stages = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    """Stop before any job where an input of a stage that is about to run cannot be had, or another run is in the way."""
+    jobs = list(workflow.dag.needrun_jobs())
     apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    stages = {job.rule.name for job in jobs}
     findings = check_inputs(CONFIG, CLASSES, stages, own_environments=apart)
     if findings:
         raise WorkflowError(*findings)
+    begin_work(jobs)
+
+
+def begin_work(jobs):
+    """Hold the files of the jobs against other runs until this process ends, and tidy up after killed ones."""
+    read = {str(path) for job in workflow.dag.jobs for path in job.input}
+    written = {str(path) for job in jobs for path in job.output}
+    try:
+        held, alone = begin("snakemake", read, written)
+    except ParleyError as error:
+        raise WorkflowError(*error.findings) from None
+    atexit.register(held.close)
+    if alone:
+        sweep({*(Path(path).parent for path in written), *Path(CACHE_FOLDER).glob("*")})
 
 
 def told_at_the_end(tell):

@@ -11,7 +11,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.errors import ParleyError
+from parley.presence import announce
 from parley.progress import share_terminal
+from parley.provenance.damage import refuse_damaged
 from parley.provenance.job import Watched, put_on_record
 
 
@@ -20,6 +22,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a script's body with messages going to the terminal and to the rule's log.
 
     A body that ends well leaves a record of what was made of what (`parley.provenance`).
+    Inputs that a disk or a copy damaged since another stage made them are refused.
     A `ParleyError` ends the job with its sentences and no traceback. Anything else is a defect:
     its traceback goes to the log, and a sentence says where that is.
     """
@@ -35,19 +38,22 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)
     share_terminal()
+    _tell_once_of_tidying(logger)
     snakemake.config = Watched(snakemake.config)
     try:
-        yield logger
-        put_on_record(
-            snakemake.rule,
-            _named(snakemake.wildcards),
-            _files(snakemake.input),
-            _files(snakemake.output),
-            _named(snakemake.params),
-            snakemake.config.seen(),
-            snakemake.threads,
-            sys.modules["__main__"].__file__,
-        )
+        with contextlib.closing(announce(snakemake.rule, snakemake.output)):
+            refuse_damaged(snakemake.input)
+            yield logger
+            put_on_record(
+                snakemake.rule,
+                _named(snakemake.wildcards),
+                _files(snakemake.input),
+                _files(snakemake.output),
+                _named(snakemake.params),
+                snakemake.config.seen(),
+                snakemake.threads,
+                sys.modules["__main__"].__file__,
+            )
     except ParleyError as error:
         for finding in error.findings:
             logger.error(finding)
@@ -72,3 +78,22 @@ def _named(values: Any) -> dict[str, Any]:
 def _files(values: Any) -> dict[str, list[str]]:
     """Return a job's files by name; one alone is a list of one."""
     return {name: [one] if isinstance(one, str) else list(one) for name, one in values.items()}
+
+
+def _tell_once_of_tidying(logger: logging.Logger) -> None:
+    """Have what goes wrong as objects are let go told in a line, not in a traceback each.
+
+    It follows from what ends the job anyway: on a full disk HDF5 fails once more for every object that it still
+    holds. What is compiled hands such errors first to the hook of uncaught ones, of which a script under `stage` has
+    no others.
+    """
+    told: set[str] = set()
+
+    def tell(error: BaseException | None) -> None:
+        line = str(error).partition(": time")[0].partition("\n")[0]
+        if line not in told:
+            told.add(line)
+            logger.warning("While tidying up: %s", line)
+
+    sys.unraisablehook = lambda trouble: tell(trouble.exc_value)
+    sys.excepthook = lambda kind, error, trace: tell(error)

@@ -5,7 +5,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from parley.candidates import CANDIDATES
 from parley.errors import Findings, ParleyError
 from parley.files import write_text
 from parley.markdown import with_table
+from parley.provenance.damage import refuse_damaged
 
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
@@ -56,12 +57,13 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=1, help="threads; 1 (the default), as the workflow uses")
 
 
-def refuse_missing(paths: Iterable[Path]) -> None:
-    """Raise `ParleyError` with a sentence for each file that is not there."""
+def refuse_missing(paths: Sequence[Path]) -> None:
+    """Raise `ParleyError` with a sentence for each file that is not there, or no longer what a stage wrote."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
     findings.raise_if_any()
+    refuse_damaged(paths)
 
 
 def fill_place(page: Path, name: str, lines: Sequence[str]) -> None:

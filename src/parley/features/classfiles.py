@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from parley.errors import ParleyError
 from parley.files import remove_leftovers, written_aside
+from parley.hdf5 import DAMAGE, refuse_hostile
 
 # A chunk holds whole rows, about this much of them: short rows one by one would drown in HDF5's bookkeeping.
 _CHUNK_BYTES = 1 << 16
@@ -136,7 +137,7 @@ class ClassFile:
         breaks = np.flatnonzero(np.diff(sorted_rows) != 1) + 1
         try:
             runs = [self._file[name][run[0] : run[-1] + 1] for run in np.split(sorted_rows, breaks)]
-        except OSError as error:
+        except DAMAGE as error:
             raise ParleyError(_not_whole(self.path, error)) from error
         found: NDArray[np.generic] = np.concatenate(runs)[np.argsort(order, kind="stable")]
         return found
@@ -159,8 +160,9 @@ def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
         raise ParleyError(_not_whole(path, error)) from error
     with file:
         try:
+            refuse_hostile(file, path)
             opened = ClassFile(Path(path), file)
-        except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+        except DAMAGE as error:
             raise ParleyError(_not_whole(path, error)) from error
         yield opened
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.errors import ParleyError
+from parley.hdf5 import opened
 from parley.keys import image_key
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
     ParleyError
         When the file is missing, cut short or foreign, lacks the layer, or holds values that are no numbers.
     """
-    with _opened(path) as file:
+    with opened(path, "HDF5 file of features") as file:
         dataset, row_shape = _checked(file, path, layer)
         targets, keys, locations, labels = _about_rows(file, path, dataset)
         features = np.empty(dataset.shape, np.float32)
@@ -78,7 +77,7 @@ def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int6
     """
     from parley.features.rows import open_rows
 
-    with _opened(path) as file:
+    with opened(path, "HDF5 file of features") as file:
         dataset, row_shape = _checked(file, path, layer)
         targets, keys, _, _ = _about_rows(file, path, dataset)
         return open_rows(path, dataset, row_shape), targets, keys
@@ -108,7 +107,7 @@ def _about_rows(
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role the file has. Quick."""
     shapes = {}
-    with _opened(path) as file:
+    with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
             name = _name_of(file, role)
             if name in file:
@@ -158,17 +157,3 @@ def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
 
 def _texts(dataset: h5py.Dataset) -> list[str]:
     return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[:]]
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[h5py.File]:
-    """Open a file of features; what HDF5 finds wrong with it, then or later, becomes a sentence."""
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParleyError(
-            f"{path} is no whole HDF5 file of features ({error}); remove it, so that it is made again."
-        ) from error

@@ -245,7 +245,7 @@ class Client:
 
     def _backoff_s(self, attempt: int) -> float:
         # The jitter keeps requests that failed together from coming back together; nothing depends on its value.
-        return self.options.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+        return self.options.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
 
     def _answer(self, request: _Request, response: Response) -> None:
         self.under_way -= 1

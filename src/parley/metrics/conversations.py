@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from parley.errors import Findings, ParleyError
 from parley.failures import refuse_failed
+from parley.hdf5 import opened
 from parley.metrics.lengths import exchanges
 
 FIELDS = {
@@ -167,20 +168,17 @@ def read_conversations(path: str | Path) -> Conversations:
 
 def _read_raw(path: Path) -> _Raw:
     findings = Findings()
-    try:
-        with h5py.File(path, "r") as file:
-            for name in ATTRIBUTES:
-                if name not in file.attrs:
-                    findings.add(f"it lacks the attribute {name}")
-            for table, fields in FIELDS.items():
-                names = (file[table].dtype.names or ()) if isinstance(file.get(table), h5py.Dataset) else ()
-                missing = [field for field in fields if field not in names]
-                if missing:
-                    findings.add(f"the table {table} lacks {', '.join(missing)}")
-            _raise(findings, path)
-            return _Raw({table: file[table][:] for table in FIELDS}, {name: file.attrs[name] for name in ATTRIBUTES})
-    except OSError as error:
-        raise ParleyError(f"{path} cannot be read as HDF5 ({error}); make it again with the messages stage.") from error
+    with opened(path, "file of messages") as file:
+        for name in ATTRIBUTES:
+            if name not in file.attrs:
+                findings.add(f"it lacks the attribute {name}")
+        for table, fields in FIELDS.items():
+            names = (file[table].dtype.names or ()) if isinstance(file.get(table), h5py.Dataset) else ()
+            missing = [field for field in fields if field not in names]
+            if missing:
+                findings.add(f"the table {table} lacks {', '.join(missing)}")
+        _raise(findings, path)
+        return _Raw({table: file[table][:] for table in FIELDS}, {name: file.attrs[name] for name in ATTRIBUTES})
 
 
 def _raise(findings: Findings, path: str | Path) -> None:

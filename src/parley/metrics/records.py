@@ -13,7 +13,7 @@ from typing import Any
 
 from parley.errors import ParleyError
 from parley.failures import failure_in, refuse_failed
-from parley.files import read_json
+from parley.files import read_json, read_lines
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
 """What a learning curve keeps of a dev line."""
@@ -70,7 +70,7 @@ def read_curve(path: str | Path) -> Curve:
     """
     run, seed = owner_of(path)
     by_step: dict[int, dict[str, Any]] = {}
-    for number, text in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(read_lines(path), start=1):
         line = _object(text, f"{path}, line {number}") if text.strip() else {}
         if line.get("kind") != "dev":
             continue
@@ -141,7 +141,7 @@ def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
 def _object(text: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ParleyError(f"{where}: not JSON ({error}); train this run again.") from error
     if not isinstance(value, dict):
         raise ParleyError(f"{where}: not a JSON object; train this run again.")

@@ -144,9 +144,16 @@ def read_record(path: str | Path) -> Record:
 
 
 class Records:
-    """The records that lie beside files, each folder's read once."""
+    """The records that lie beside files, each folder's read once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    root
+        The working folder of the jobs, from which their paths go.
+    """
+
+    def __init__(self, root: str | Path = "") -> None:
+        self._root = Path(root)
         self._folders: dict[Path, dict[str, Record]] = {}
 
     def maker_of(self, path: str) -> Record | None:
@@ -154,16 +161,22 @@ class Records:
         found = (self._in(folder).get(path) for folder in _above(path))
         return max((one for one in found if one), key=_ended, default=None)
 
+    def maker_of_folder(self, path: str) -> Record | None:
+        """Return the record of the job that last made a folder of this name; None where none tells."""
+        of_folder = (self._in(folder).items() for folder in (Path(path), *_above(path)))
+        found = (record for files in of_folder for one, record in files if one.startswith(f"{path}/"))
+        return max(found, key=_ended, default=None)
+
     def under(self, folder: str | Path) -> Iterator[Record]:
         """Yield every record below a folder whose outputs are not all made by later jobs."""
-        for hidden in sorted(Path(folder).rglob(FOLDER)):
-            seen = {record.name: record for record in self._in(hidden.parent).values()}
+        for hidden in sorted((self._root / folder).rglob(FOLDER)):
+            seen = {record.name: record for record in self._in(hidden.parent.relative_to(self._root)).values()}
             yield from seen.values()
 
     def _in(self, folder: Path) -> dict[str, Record]:
         """Return the records in a folder by the files that they made, of each the latest."""
         if folder not in self._folders:
-            records = sorted(map(read_record, _record_files(folder)), key=_ended)
+            records = sorted(map(read_record, _record_files(self._root / folder)), key=_ended)
             self._folders[folder] = {one.path: record for record in records for one in record.outputs}
         return self._folders[folder]
 

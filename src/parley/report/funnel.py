@@ -57,7 +57,13 @@ def read_funnel(path: str | Path) -> Funnel:
     ParleyError
         When the file is not of that form.
     """
-    raw = read_json(path)
+    try:
+        return _funnel(read_json(path), path)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ParleyError(f"{path} is not what settling wrote ({error!r}); settle the splits again.") from error
+
+
+def _funnel(raw: Any, path: str | Path) -> Funnel:
     listed = raw.get("classes") if isinstance(raw, dict) else None
     classes = {name: _parts(entry) for name, entry in listed.items()} if isinstance(listed, dict) else {}
     if not isinstance(listed, dict) or not all(_is_class(parts) for parts in classes.values()):

@@ -2,7 +2,7 @@
 
 import base64
 import re
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # For a file that the stage before wrote.  # nosec B405
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class Styles:
 
     def rules(self) -> Markup:
         """Return the style sheet of the classes named so far."""
-        return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._names.items()))  # noqa: S704 -- checked where it was read
+        return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._names.items()))  # noqa: S704 -- checked where it was read  # nosec B704
 
 
 def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> InlineFigure:
@@ -73,7 +73,7 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> In
         When the file is missing, is not SVG, or holds what no figure holds, such as a script or a link.
     """
     try:
-        root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below
+        root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below  # nosec B314
     except (OSError, ET.ParseError) as error:
         raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
     prefix = styles.prefix()
@@ -88,7 +88,7 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> In
         root.insert(place, element)
     labels = {"aria-labelledby": f"{prefix}-title", "aria-describedby": f"{prefix}-desc"}
     root.attrib.update({"role": "img", **labels, "style": f"max-width: {width_in * 6:.2f}rem"})
-    return InlineFigure(Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN)  # noqa: S704 -- serialised from a checked tree
+    return InlineFigure(Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN)  # noqa: S704 -- from a checked tree  # nosec B704
 
 
 @dataclass(frozen=True, slots=True)

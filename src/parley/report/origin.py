@@ -4,7 +4,7 @@ import datetime
 import os
 import platform
 import shutil
-import subprocess
+import subprocess  # nosec B404
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def _said(command: list[str]) -> str | None:
     if program is None:
         return None
     try:
-        done = subprocess.run(  # noqa: S603 -- a fixed command and our own folder
+        done = subprocess.run(  # noqa: S603 -- a fixed command and our own folder  # nosec B603
             [program, *command[1:]], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):

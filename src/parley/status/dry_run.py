@@ -30,6 +30,7 @@ from parley import code_book
 from parley.digest import Sources, stage_parts
 from parley.errors import ParleyError
 from parley.job_logs import last_error
+from parley.presence import at_work
 from parley.status.changes import changed_params
 from parley.status.jobs import Job, Plan, closure
 
@@ -156,7 +157,20 @@ def _plan_of(workflow: Any, sources: Sources) -> Plan:
             # Of a target that the plan does not hold some job is missing, and no number is the stranger's.
             targets[rule.name] = frozenset(-1 if job is None else numbers[job] for job in asked)
     default = targets.pop(workflow.default_target)
-    return Plan(jobs, targets, frozenset(closure(jobs, default)), workflow.persistence.locked)
+    return Plan(jobs, targets, frozenset(closure(jobs, default)), _who_is_at_work(workflow, maker))
+
+
+def _who_is_at_work(workflow: Any, outputs: Iterable[str]) -> str:
+    """Return a sentence on who is at work on an experiment's files; empty where nobody is."""
+    others = at_work(outputs)
+    if others:
+        return f"A run is going on: {', '.join(map(str, others))}."
+    if workflow.persistence.locked:
+        return (
+            "The files are locked by Snakemake: a run is going on. If none is, one was killed: add --unlock to the "
+            "command once."
+        )
+    return ""
 
 
 class _Reader:

@@ -99,13 +99,13 @@ class Plan:
     default
         Numbers of the jobs that belong to the default target.
     locked
-        Whether another run holds the files, or held them when it was killed.
+        A sentence on who is at work on the files; empty where nobody is.
     """
 
     jobs: Mapping[int, Job]
     targets: Mapping[str, frozenset[int]]
     default: frozenset[int]
-    locked: bool
+    locked: str
 
 
 def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:

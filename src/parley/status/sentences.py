@@ -13,7 +13,7 @@ LONGEST_VALUE = 40
 """Characters of a value; what is longer is cut."""
 
 
-def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked: bool) -> tuple[str, ...]:
+def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked: str) -> tuple[str, ...]:
     """Return why jobs of a stage would run.
 
     Parameters
@@ -41,7 +41,7 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
     return tuple(told)
 
 
-def _own_reasons(job: Job, locked: bool) -> Iterator[str]:
+def _own_reasons(job: Job, locked: str) -> Iterator[str]:
     if job.interrupted:
         yield "being made now" if locked else "was interrupted"
     elif job.gone and job.error:

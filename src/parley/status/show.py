@@ -30,12 +30,12 @@ def command(configfiles: Sequence[str | Path], target: str = "") -> str:
     return shlex.join([*parts, *(["--configfile", *map(str, configfiles)] if configfiles else [])])
 
 
-def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: bool) -> str:
+def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:
     """Return what `show` shows as JSON."""
     value = {
         "experiment": experiment,
         "up_to_date": is_up_to_date(stages),
-        "locked": locked,
+        "locked": bool(locked),
         "next": None if is_up_to_date(stages) else command(configfiles),
         "stages": [_entry(stage) for stage in stages],
     }
@@ -49,9 +49,7 @@ def _entry(stage: Stage) -> dict[str, Any]:
     return entry
 
 
-def show(
-    experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: bool, on: Console
-) -> None:
+def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str, on: Console) -> None:
     """Print the stages of an experiment as a table, and what to type next.
 
     Parameters
@@ -103,12 +101,10 @@ def _ago(moment: float | None) -> str:
     return f"{seconds:.0f} s"
 
 
-def _closing(configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: bool) -> list[str]:
+def _closing(configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> list[str]:
     lines = []
     if locked:
-        lines.append(
-            "The files are locked: a run is going on. If none is, one was killed: add --unlock to the command once."
-        )
+        lines.append(locked)
     if is_up_to_date(stages):
         lines.append("All is made and up to date.")
     else:

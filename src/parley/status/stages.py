@@ -108,7 +108,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     return {number: owner.get(number, REST) for number in whole.jobs}
 
 
-def _stage(name: str, on_request: bool, jobs: list[Job], follows: tuple[str, ...], locked: bool) -> Stage:
+def _stage(name: str, on_request: bool, jobs: list[Job], follows: tuple[str, ...], locked: str) -> Stage:
     needed = [job for job in jobs if job.needed]
     to_run: dict[str, int] = {}
     for job in needed:
@@ -127,7 +127,7 @@ def _stage(name: str, on_request: bool, jobs: list[Job], follows: tuple[str, ...
     )
 
 
-def _state(needed: list[Job], locked: bool) -> str:
+def _state(needed: list[Job], locked: str) -> str:
     if not needed:
         return DONE
     if locked and any(job.interrupted for job in needed):

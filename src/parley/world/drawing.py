@@ -56,7 +56,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
 
     def stream(purpose: str) -> random.Random:
         # A text seeds Python's generator by its SHA-512, the same on any machine and in any process.
-        return random.Random(f"{seed}/{creature.name}/{index}/{purpose}")  # noqa: S311
+        return random.Random(f"{seed}/{creature.name}/{index}/{purpose}")  # noqa: S311  # nosec B311
 
     side = size_px * _SUPERSAMPLING
     picture = draw_scene(side, stream("scene"))

@@ -1,0 +1,92 @@
+"""HDF5 that reaches into other files, or claims more than it holds."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from parley.errors import ParleyError
+from parley.features.storage import open_features, read_features
+
+ROWS = 3
+
+
+@pytest.fixture
+def part(tmp_path):
+    """A part without its layer."""
+    path = tmp_path / "part.hdf5"
+    with h5py.File(path, "w") as file:
+        file["Target"], file["Location"] = np.arange(ROWS), np.array([b"ant/1.png"] * ROWS)
+    return path
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "secret.hdf5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.ones((ROWS, 1, 8), np.float32)
+    return path
+
+
+def external_link(file, secret):
+    file["avgpool_512"] = h5py.ExternalLink(str(secret), "x")
+
+
+def soft_link_to_an_external_one(file, secret):
+    file.create_group("inner")["x"] = h5py.ExternalLink(str(secret), "x")
+    file["avgpool_512"] = h5py.SoftLink("/inner/x")
+
+
+def external_storage(file, secret):
+    file.create_dataset("avgpool_512", (ROWS, 1, 8), np.float32, external=[(str(secret), 0, ROWS * 32)])
+
+
+@pytest.mark.parametrize("reach", [external_link, soft_link_to_an_external_one, external_storage])
+def test_nothing_is_read_from_another_file(part, secret, reach):
+    with h5py.File(part, "r+") as file:
+        reach(file, secret)
+    for read in (read_features, open_features):
+        with pytest.raises(ParleyError, match="avgpool_512 lies in another file"):
+            read(part, "pooled")
+
+
+@pytest.mark.parametrize("how", [{}, {"chunks": (1, 1, 512)}, {"chunks": (1, 1, 512), "compression": "gzip"}])
+def test_a_dataset_without_its_data_is_refused_however_large_it_says_it_is(part, how):
+    with h5py.File(part, "r+") as file:
+        file.create_dataset("avgpool_512", (1 << 30, 1, 512), np.float32, **how)
+    with pytest.raises(ParleyError, match=r"says that it holds 2199023255552 bytes, but 0 are there"):
+        read_features(part, "pooled")
+
+
+def test_what_gzip_packs_well_is_read(part):
+    with h5py.File(part, "r+") as file:
+        file.create_dataset("avgpool_512", data=np.zeros((ROWS, 1, 1 << 18), np.float32), compression="gzip")
+    assert read_features(part, "pooled").features.shape == (ROWS, 1 << 18)
+
+
+READER = """
+import resource, sys
+from parley.features.storage import read_features
+from parley.metrics.conversations import read_conversations
+from parley.wordvectors import read_words
+from parley.errors import ParleyError
+most = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (256 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+for read in (lambda path: read_features(path, "pooled"), read_conversations, read_words):
+    try:
+        read(sys.argv[1])
+    except ParleyError as error:
+        print("told:", error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of memory is set as Linux has it")
+def test_hollow_files_are_told_within_little_memory(part):
+    with h5py.File(part, "r+") as file:
+        for name in ("avgpool_512", "Communication", "Predictions", "word", "vector", "found"):
+            file.create_dataset(name, (1 << 28, 1, 4), np.float32, chunks=(1 << 10, 1, 4))
+    done = subprocess.run([sys.executable, "-c", READER, str(part)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("told:") == 3
