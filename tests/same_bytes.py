@@ -24,6 +24,14 @@ def without_time(content: bytes) -> bytes:
     return json.dumps([{name: value for name, value in row.items() if name != "seconds"} for row in rows]).encode()
 
 
+def without_origin(content: bytes) -> bytes:
+    """Take out of the report when and how it was made, with what times, and what lay beside it by then."""
+    text = content.decode()
+    text = re.sub(r'<span class="note">Page made .*?</span>', "", text)
+    text = re.sub(r'<a href="#costs">.*?</a>|<section id="costs">.*?</section>', "", text, flags=re.DOTALL)
+    return re.sub(r'<section id="made-with">.*?</section>', "", text, flags=re.DOTALL).encode()
+
+
 # Of which neither what is in them nor which there are is compared: when and how long.
 PASSED_OVER = re.compile(r"results/[^/]+/(logs|benchmarks)/.*|results/[^/]+/provenance\.json|(.*/)?\.(made|records)/.*")
 # By a pattern of the path, what is compared of a file.
@@ -32,6 +40,7 @@ MAY_DIFFER: list[tuple[str, Callable[[bytes], bytes]]] = [
     (r"resources/cache/.*", lambda content: content.partition(b"\n")[2]),
     (r"resources/images/[^/]+/[^/]+\.tsv", without_seconds),
     (r".*/metrics\.jsonl", without_time),
+    (r"results/[^/]+/report\.html", without_origin),
 ]
 
 
@@ -43,9 +52,9 @@ def compared(path: str, content: bytes) -> bytes:
     return content
 
 
-def differing(one: Path, other: Path) -> list[str]:
+def differing(one: Path, other: Path, below: tuple[str, ...] = ("results", "resources")) -> list[str]:
     """Return the paths of files that only one of two runs has, or that differ in more than they may."""
-    left, right = files_in(one), files_in(other)
+    left, right = files_in(one, below), files_in(other, below)
     return sorted(
         path
         for path in left.keys() | right.keys()

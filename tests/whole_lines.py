@@ -88,11 +88,11 @@ def run(folder: Path, cores: int = 2, targets: tuple[str, ...] = TARGETS, ok: bo
     return done.stdout
 
 
-def files_in(folder: Path) -> dict[str, bytes]:
-    """Return all files below `results` and `resources`, by their path."""
+def files_in(folder: Path, below: tuple[str, ...] = ("results", "resources")) -> dict[str, bytes]:
+    """Return all files below some folders of a folder, by their path."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
-        for top in ("results", "resources")
+        for top in below
         for path in sorted((folder / top).rglob("*"))
         if path.is_file()
     }

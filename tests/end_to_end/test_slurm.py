@@ -1,11 +1,12 @@
 """Two real Slurm nodes on this machine, one of which dies, leave what one computer leaves by itself."""
 
+import os
 import subprocess
 import sys
 import time
 
 import pytest
-from artefacts import artefacts
+from same_bytes import differing
 from slurm_cluster import slurm_cluster
 from tiny_runs import TINY, write_classes
 
@@ -31,7 +32,8 @@ def cluster(tmp_path_factory):
 
 def submitting(project, config, *arguments):
     """Start Snakemake with the profile; what is said of jobs is asked of squeue, as this Slurm keeps no accounts."""
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--configfile", str(config)]
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
+    command += ["--configfile", str(config)] if config else []
     command += ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
     return subprocess.Popen(
         [*command, "--latency-wait", "5", *arguments],
@@ -73,12 +75,12 @@ def finished(copied, cluster):
             process.kill()
     assert node, told[-6000:]
     assert process.returncode == 0, told[-6000:]
-    return alone.folder / "results/spread", spread, node
+    return alone, spread, node
 
 
 def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finished, cluster):
     alone, spread, dead = finished
-    assert artefacts(spread.folder / "results/spread") == artefacts(alone)
+    assert differing(alone.folder, spread.folder) == []
     assert cluster.states()[dead].startswith("down")
     # What died with its node is not done twice: the training went on where it was saved.
     logs = (spread.folder / "results/spread/logs/train_run").glob("*.log")
@@ -107,3 +109,20 @@ def test_training_on_cuda_asks_slurm_for_a_gpu(finished, cluster):
     said = cluster.command("squeue", "--noheader", "--states=all", "--Format=comment:200,tres-per-job:20")
     asked = {(job.startswith("rule_train_run"), gpus) for job, gpus in map(str.split, said.splitlines())}
     assert asked == {(False, "N/A"), (True, "N/A"), (True, "gres:gpu:1")}
+
+
+@pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes half an hour; PARLEY_LONG=1 runs it")
+def test_the_default_experiment_across_two_nodes(copied, tmp_path):
+    alone, spread = copied(), copied()
+    alone.snakemake("--cores", "2")
+    with slurm_cluster(tmp_path / "cluster") as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        with submitting(spread, None) as process:
+            try:
+                told, _ = process.communicate(timeout=2 * LONGEST_S)
+            finally:
+                process.kill()
+        assert process.returncode == 0, told[-6000:]
+        assert {where for job, where, _ in running.jobs() if job.startswith("rule_train_run")} == {"node1", "node2"}
+    assert differing(alone.folder, spread.folder) == []
