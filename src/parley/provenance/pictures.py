@@ -55,8 +55,9 @@ def origin(fetch: Record) -> tuple[str, str]:
     source: Mapping[str, Any] = fetch.config.get("source", {})
     kind = source.get("kind", "")
     if kind == "world":
-        world = str(fetch.params.get("world") or "")
-        return "drawn by draw_world", world
+        # A picture's address is its place below the world: the class's folder, and its own name.
+        drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
+        return "drawn by draw_world", drawn
     section = source.get(kind, {})
     root = str(section.get("root") or section.get("local_root") or "")
     words = {"folder": "from your folder", "tars": "from your tars", "manifest": "by your table"}
