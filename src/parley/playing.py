@@ -70,12 +70,8 @@ def evaluate(
     """
     moment = load_checkpoint(checkpoint)
     results = {
-        answer.question.name: evaluation.score(
-            answer.played,
-            ks[answer.question.part in UNSEEN_PARTS],
-            evaluation.nominal_batch(moment.game, moment.training.dev_batch_size),
-        )
-        for answer in answers(moment, parts, descriptions, words)
+        question.name: _examined(moment, question, asked, ks[question.part in UNSEEN_PARTS])
+        for question, asked in asked_of(moment, parts, descriptions, words)
     }
     for name, result in results.items():
         logger.info(
@@ -86,6 +82,29 @@ def evaluate(
             result["length"],
         )
     write_json(out, {**about, "k": ks[0], "step": moment.step, "parts": results})
+
+
+def _examined(moment: Checkpoint, question: evaluation.Question, asked: Asked, k: int) -> dict[str, Any]:
+    """Return what is counted of a question."""
+    result = evaluation.examine(
+        moment.agents,
+        moment.standardizer.apply(asked.part.images),
+        asked.places,
+        asked.descriptions,
+        moment.game,
+        moment.training.dev_batch_size,
+        k,
+    )[0].result
+    if result is None:
+        raise _not_finite(moment, question)
+    return result
+
+
+def _not_finite(moment: Checkpoint, question: evaluation.Question) -> FailedRunError:
+    return FailedRunError(
+        f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
+        "numbers; lower training.learning_rate, or see how far its features are from the train part's."
+    )
 
 
 def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
@@ -99,10 +118,7 @@ def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, wor
     for question, asked in asked_of(moment, parts, descriptions, words):
         played = play(moment, asked)
         if not all(bool(field.isfinite().all()) for field in played.dialogue):
-            raise FailedRunError(
-                f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
-                "numbers; lower training.learning_rate, or see how far its features are from the train part's."
-            )
+            raise _not_finite(moment, question)
         yield Answer(question, played, asked.part.keys, asked.labels)
 
 
