@@ -32,6 +32,7 @@ def intervene(
     about: Mapping[str, Any],
     out: str | Path,
     only: Collection[str] | None = None,
+    most: int | None = None,
 ) -> None:
     """Play a run's chosen checkpoint on every part under every intervention and write `interventions.json`.
 
@@ -51,6 +52,8 @@ def intervene(
         The file.
     only
         Names of the interventions to make; None for all.
+    most
+        Most images of a part that are talked about, by lot; None for all.
     """
     moment = load_checkpoint(checkpoint)
     found = {
@@ -58,7 +61,7 @@ def intervene(
             "n": len(asked.places),
             "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only),
         }
-        for question, asked in asked_of(moment, parts, descriptions, words)
+        for question, asked in asked_of(moment, parts, descriptions, words, most)
         if question.name == question.part
     }
     write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})

@@ -47,6 +47,14 @@ class Part(NamedTuple):
     keys: list[str]
 
 
+def by_lot(part: Part, most: int | None) -> Part:
+    """Return a part of at most so many images, in their order: by the same lot for every run and seed."""
+    if most is None or len(part.keys) <= most:
+        return part
+    rows = permutation(0, "recorded images", 0, len(part.keys))[:most].sort().values
+    return Part(part.images.take(rows), part.targets[rows], [part.keys[row] for row in rows.tolist()])
+
+
 class Candidates(NamedTuple):
     """Every described class, by label id."""
 

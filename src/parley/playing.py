@@ -15,7 +15,7 @@ from parley.errors import ParleyError
 from parley.failures import FailedRunError
 from parley.files import write_json
 from parley.game.payloads import Descriptions
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
+from parley.parts import Candidates, Part, by_lot, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
 
@@ -107,15 +107,17 @@ def _not_finite(moment: Checkpoint, question: evaluation.Question) -> FailedRunE
     )
 
 
-def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
-    """Play each question that the parts allow, one part in memory at a time.
+def answers(
+    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
+) -> Iterator[Answer]:
+    """Play each question that the parts allow, one part in memory at a time; about at most so many images of each.
 
     Raises
     ------
     FailedRunError
         When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
     """
-    for question, asked in asked_of(moment, parts, descriptions, words):
+    for question, asked in asked_of(moment, parts, descriptions, words, most):
         played = play(moment, asked)
         if not all(bool(field.isfinite().all()) for field in played.dialogue):
             raise _not_finite(moment, question)
@@ -123,9 +125,12 @@ def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, wor
 
 
 def asked_of(
-    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str
+    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
 ) -> Iterator[tuple[evaluation.Question, Asked]]:
-    """Yield each question that the parts allow with what it asks, one part in memory at a time."""
+    """Yield each question that the parts allow with what it asks, one part in memory at a time.
+
+    With `most` it is asked about at most so many images of a part (`parley.parts.by_lot`).
+    """
     candidates = load_candidates(descriptions, words, moment.game)
     unseen = {
         part: _unseen_labels(part, load_part(parts[part], moment.game), moment.candidate_ids, candidates)
@@ -140,7 +145,7 @@ def asked_of(
             loaded = (question.part, load_part(parts[question.part], moment.game))
         yield (
             question,
-            ask(moment, loaded[1], candidates, question.candidate_ids, f"The {question.part} part"),
+            ask(moment, by_lot(loaded[1], most), candidates, question.candidate_ids, f"The {question.part} part"),
         )
 
 
