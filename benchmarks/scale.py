@@ -5,8 +5,8 @@ uv run python benchmarks/scale.py [--classes 30 1000 21841] [--stages plan image
 Classes are nouns of WordNet 3.0 with their glosses, every fifth an unseen one; images are small drawn ones, five a seen
 class and one an unseen class, from a server on loopback; the network is a SqueezeNet of random weights; the game is the
 2017 code's with 30 steps. So what is measured is what a stage costs by its classes, and not by the size of its images.
-Each stage is a call of Snakemake of its own, on what the one before left; its start is in the figure. Memory is the most
-that any one process had.
+Each stage is a call of Snakemake of its own, on what the one before left; its start is in the figure. Memory is the
+most that any one process had.
 """
 
 import argparse
@@ -66,8 +66,11 @@ def write_experiment(folder: Path, wordnet: Path, classes: int, port: int) -> No
         "split": {"in": SEEN_IMAGES, "out": {"ood": 1}},
         "fetch": {"margin": 0, "allow_private_hosts": True, "per_host": 32},
         "features": {
-            **{"backbone": "squeezenet1_1", "weights": "random", "layers": ["pooled"]},
-            **{"preprocessing": "custom", "custom": {"size": 64}},
+            "backbone": "squeezenet1_1",
+            "weights": "random",
+            "layers": ["pooled"],
+            "preprocessing": "custom",
+            "custom": {"size": 64},
         },
         "descriptions": {"wordnet": str(wordnet)},
         "words": {"source": "random"},
@@ -87,11 +90,12 @@ def call(folder: Path, *arguments: str) -> Taken:
 
 
 def run_alone(arguments: list[str]) -> None:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "many.yaml"]
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "many.yaml"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     started = time.perf_counter()
     with Path("last.log").open("w") as log:
-        done = subprocess.run([*command, *arguments], env=environment, stdout=log, stderr=log, check=False)
+        done = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
     taken = resource.getrusage(resource.RUSAGE_CHILDREN)
     wall = time.perf_counter() - started
     print(json.dumps([wall, taken.ru_utime + taken.ru_stime, taken.ru_maxrss / 1e3, done.returncode]))
@@ -119,7 +123,7 @@ def server(seconds: float = 4 * 3600):
 
 def measure(folder: Path, classes: int, stages: list[str]) -> None:
     for stage in stages:
-        arguments = ["-n", "--quiet", "host"] if stage == STAGES[0] else ["--cores", "2", "--quiet", "host", stage]
+        arguments = ["-n", "--quiet", "host"] if stage == STAGES[0] else [stage, "--cores", "2", "--quiet", "host"]
         taken = call(folder, *arguments)
         if taken.rc:
             print((folder / "last.log").read_text()[-3000:])
@@ -132,8 +136,11 @@ def measure(folder: Path, classes: int, stages: list[str]) -> None:
     results = folder / "results/many"
     paths = {
         **{path.name: path for path in results.glob("*") if path.is_file() and path.stat().st_size > 1e5},
-        **{"runs/": results / "runs", "logs, benchmarks": results / "logs", "images/": folder / "resources/images"},
-        **{"features/": folder / "resources/features", ".snakemake/": folder / ".snakemake"},
+        "runs/": results / "runs",
+        "logs, benchmarks": results / "logs",
+        "images/": folder / "resources/images",
+        "features/": folder / "resources/features",
+        ".snakemake/": folder / ".snakemake",
     }
     told = ", ".join(f"{name} {size_mb(path):.1f}" for name, path in sorted(paths.items()))
     files = sum(1 for path in folder.rglob("*") if path.is_file())
