@@ -13,9 +13,10 @@ from parley.evaluation import Played
 from parley.files import write_json
 from parley.game.channel import make_channel
 from parley.game.line import flips_needed
+from parley.held import refuse_beyond_memory
 from parley.interventions import Disturbance, Intervention, interventions
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
-from parley.playing import Asked, asked_of
+from parley.playing import Asked, asked_of, extent
 
 BATCH = 256
 """Images at once, whatever a run's own batches are: a run is played dozens of times."""
@@ -56,14 +57,12 @@ def intervene(
         Most images of a part that are talked about, by lot; None for all.
     """
     moment = load_checkpoint(checkpoint)
-    found = {
-        question.name: {
-            "n": len(asked.places),
-            "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only),
-        }
-        for question, asked in asked_of(moment, parts, descriptions, words, most)
-        if question.name == question.part
-    }
+    found = {}
+    for question, asked in asked_of(moment, parts, descriptions, words, most):
+        if question.name == question.part:
+            refuse_beyond_memory(*extent(moment, asked), question.name)
+            rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only)
+            found[question.name] = {"n": len(asked.places), "rows": rows}
     write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
 
 

@@ -15,6 +15,7 @@ from parley.errors import ParleyError
 from parley.failures import FailedRunError
 from parley.files import write_json
 from parley.game.payloads import Descriptions
+from parley.held import refuse_beyond_memory
 from parley.parts import Candidates, Part, by_lot, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ def answers(
         When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
     """
     for question, asked in asked_of(moment, parts, descriptions, words, most):
+        refuse_beyond_memory(*extent(moment, asked), question.name)
         played = play(moment, asked)
         if not all(bool(field.isfinite().all()) for field in played.dialogue):
             raise _not_finite(moment, question)
@@ -169,6 +171,11 @@ def ask(moment: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[in
         [candidates.labels[label] for label in ids],
         moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
     )
+
+
+def extent(moment: Checkpoint, asked: Asked) -> tuple[int, int, int]:
+    """Return the images, exchanges and candidates of what is asked."""
+    return len(asked.places), moment.game.max_exchanges, len(asked.labels)
 
 
 def play(moment: Checkpoint, asked: Asked) -> evaluation.Played:
