@@ -13,7 +13,7 @@ from parley.classes import ImageClass
 from parley.config import read_schema, resolve
 from parley.errors import ParleyError
 from parley.game.payloads import Images
-from parley.held import check_disk, refuse_beyond_memory, scores_bytes
+from parley.held import check_disk, refuse_beyond_memory, refuse_classifier, scores_bytes
 from parley.parts import Part, by_lot
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
@@ -79,3 +79,11 @@ def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():
     assert few.targets.tolist() == [number % 7 for number in numbers]
     assert by_lot(part, 50) is part
     assert by_lot(part, None) is part
+
+
+def test_a_classifier_that_no_memory_holds_is_refused_and_what_else_there_is_named(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemAvailable: 1000000 kB\n")
+    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
+    refuse_classifier(4000, 10_000)
+    with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images takes 1.2 GB .* snakemake summary language"):
+        refuse_classifier(5000, 10_000)

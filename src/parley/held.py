@@ -39,6 +39,17 @@ def refuse_beyond_memory(images: int, exchanges: int, candidates: int, part: str
     )
 
 
+def refuse_classifier(images: int, classes: int) -> None:
+    """Raise `ParleyError` where the free memory cannot hold a linear classifier's scores of the train part."""
+    free, needed = _free_memory(), 2 * TIMES_HELD * scores_bytes(images, 1, classes)
+    if free is not None and needed > free:
+        raise ParleyError(
+            f"A linear classifier of {classes:,} classes on {images:,} images takes {_told(needed)} of memory, and "
+            f"{_told(free)} are free; measure the difficulty on a larger machine, or ask for what else `metrics` makes "
+            "by name: `snakemake summary language comparisons interventions agreement`."
+        )
+
+
 def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path) -> list[str]:
     """Return a sentence where an experiment's files of conversations would not fit onto the disk that is free.
 

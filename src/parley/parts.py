@@ -144,14 +144,17 @@ def places_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tens
         When a target is not a candidate, with `where` it was found.
     """
     ids = torch.tensor(list(candidate_ids), dtype=torch.int64)
-    matches = targets[:, None] == ids[None]
-    strays = targets[~matches.any(1)].unique().tolist()
+    # Looked up, not compared one with all: of a large class set that would be a table of gigabytes.
+    order = ids.argsort(stable=True)
+    rising = ids[order]
+    at = torch.searchsorted(rising, targets).clamp(max=len(ids) - 1)
+    strays = targets[rising[at] != targets].unique().tolist()
     if strays:
         raise ParleyError(
             f"{where} holds images of label {', '.join(map(str, strays))}, which no candidate has; "
             "make it again together with the train part, or leave these classes out."
         )
-    return matches.int().argmax(1)
+    return order[at]
 
 
 def refuse_undescribed(labels: Sequence[int], candidates: Candidates, where: str) -> None:
