@@ -85,5 +85,5 @@ def test_a_classifier_that_no_memory_holds_is_refused_and_what_else_there_is_nam
     (tmp_path / "meminfo").write_text("MemAvailable: 1000000 kB\n")
     monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
     refuse_classifier(4000, 10_000)
-    with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images takes 1.2 GB .* snakemake summary language"):
+    with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images takes 1.2 GB .*`snakemake summary language"):
         refuse_classifier(5000, 10_000)
