@@ -1,6 +1,6 @@
 """Memory and time of each stage that touches candidates, at a million of them in 1, 10 and 1,000 classes.
 
-uv run python benchmarks/candidates.py [--candidates 1000000] [--classes 1 10 1000]
+uv run python benchmarks/candidates.py [--candidates 1000000] [--classes 1 10 1000] [--only select_classes split]
 
 Each stage is a process of its own, run one after another on what the one before wrote; the memory is the most
 that the process had (ru_maxrss), Python and its libraries included. Fetching asks a server on loopback, in a
@@ -139,7 +139,7 @@ def run_alone(stage: str, case: Case) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(candidates: int, classes: list[int]) -> None:
+def measure(candidates: int, classes: list[int], stages: list[str]) -> None:
     command = [sys.executable, __file__, "--stage", "serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -147,12 +147,11 @@ def measure(candidates: int, classes: list[int]) -> None:
             for number in classes:
                 with tempfile.TemporaryDirectory() as folder:
                     case = Case(Path(folder), candidates, number, port)
-                    for stage in STAGES:
+                    for stage in ["write_list", *stages]:
                         taken = run_alone(stage, case)
+                        told = f"{taken['mb']:6.0f} MB {taken['s']:6.1f} s {taken['cpu']:6.1f} s of processors"
                         if stage != "write_list":
-                            print(
-                                f"{number:5} classes  {stage:15} {taken['mb']:6.0f} MB {taken['s']:6.1f} s", flush=True
-                            )
+                            print(f"{number:5} classes  {stage:15} {told}", flush=True)
         finally:
             server.kill()
 
@@ -161,6 +160,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--candidates", type=int, default=1_000_000)
     parser.add_argument("--classes", type=int, nargs="+", default=[1, 10, 1000])
+    parser.add_argument("--only", nargs="+", choices=list(STAGES)[1:], default=list(STAGES)[1:])
     parser.add_argument("--stage", choices=[*STAGES, "serve"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
@@ -171,6 +171,6 @@ if __name__ == "__main__":
         started = time.perf_counter()
         STAGES[given.stage](Case(given.folder, given.candidates, given.classes[0], given.port))
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"s": time.perf_counter() - started, "mb": most}))
+        print(json.dumps({"s": time.perf_counter() - started, "cpu": time.process_time(), "mb": most}))
     else:
-        measure(given.candidates, given.classes)
+        measure(given.candidates, given.classes, given.only)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parley.evaluation import Played, nominal_batch, play, questions, ranks, score
+from parley.evaluation import Played, examine, nominal_batch, play, play_all, questions, ranks, score
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings
@@ -88,3 +88,30 @@ def test_counted_as_the_original_did_a_short_last_batch_weighs_too_much(images, 
     counted = score(said, 2, nominal_batch(game, batch))
     assert counted["accuracy@1"] == counted["accuracy@k"] == pytest.approx(share)
     assert score(said, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1
+
+
+@pytest.mark.parametrize("shuffle", ["none", "messages"])
+@pytest.mark.parametrize("preset", ["Fixed", "Adaptive"])
+def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
+    """To the last bit; and the dialogues that are shown are those of the rows asked for."""
+    game = GameSettings(preset=preset, message_bits=4, max_exchanges=3, shuffle=shuffle)
+    draw = torch.Generator().manual_seed(2)
+    images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
+    descriptions = Descriptions(torch.randn(6, 8, generator=draw))
+    agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
+    whole = play_all(agents, images, places, descriptions, game, 4)
+    for one, played in zip(examine(agents, images, places, descriptions, game, 4, 2, [9, 0, 12]), whole, strict=True):
+        assert one.result == score(played, 2, nominal_batch(game, 4))
+        for shown, said in zip(one.shown, played.dialogue, strict=True):
+            assert torch.equal(shown, said[:, [9, 0, 12]])
+
+
+def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():
+    game = GameSettings(preset="Fixed", message_bits=4, max_exchanges=2)
+    agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
+    agents.receiver.score_last.weight.data[0] = torch.nan
+    features = torch.randn(5, 7, generator=torch.Generator().manual_seed(3))
+    found = examine(agents, Images(features), torch.arange(5), Descriptions(torch.eye(6, 8)), game, 2, 1)
+    assert found[0].result is None
+    assert found[1].result is not None
+    assert found[1].shown.scores.shape == (2, 0, 6)

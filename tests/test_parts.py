@@ -95,3 +95,19 @@ def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_
         file["Location"] = np.array([f"another{row}.jpg".encode() for row in range(COUNT)])
     one, two = (load_part(path, GameSettings(permute_labels=1)).targets.tolist() for path in (part[0], other))
     assert one != two
+
+
+def test_places_are_those_of_the_candidates_in_any_order():
+    ids = [7, 3, 11, 0]
+    targets = torch.tensor([0, 11, 3, 3, 7])
+    assert places_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
+    for stray in (5, 12, -1):
+        with pytest.raises(ParleyError, match=f"The test part holds images of label {stray}, which no candidate has"):
+            places_of(torch.tensor([7, stray]), ids, "The test part")
+
+
+def test_places_among_very_many_candidates_take_no_table_of_all_with_all():
+    """100,000 images among 50,000 candidates: compared one with all they would take 5 GB."""
+    ids = torch.randperm(50_000, generator=torch.Generator().manual_seed(1))
+    targets = ids[torch.arange(100_000) % 50_000]
+    assert torch.equal(places_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)

@@ -121,10 +121,10 @@ def test_dev_results_that_are_not_finite_are_a_failure_too(tmp_path, monkeypatch
     """The last update before an evaluation may be the one that diverges, while its loss was still finite."""
     examine = Trainer.examine
 
-    def spoilt(trainer, k):
+    def spoilt(trainer, *given):
         for parameter in trainer.agents.receiver.parameters():
             parameter.data[0] = torch.nan
-        return examine(trainer, k)
+        return examine(trainer, *given)
 
     monkeypatch.setattr(Trainer, "examine", spoilt)
     last = run(tmp_path, steps=12, samples=2)[-1]

@@ -45,6 +45,7 @@ def extract_attention(
     words: str,
     about: Mapping[str, Any],
     outputs: Mapping[str, str],
+    most: int | None = None,
 ) -> None:
     """Play a run's chosen checkpoint on every part and write down what the agents attended to.
 
@@ -60,6 +61,8 @@ def extract_attention(
         Attributes of the files: experiment, run, seed.
     outputs
         The file of each question.
+    most
+        Most images of a part that are talked about, by lot; None for all.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def extract_attention(
     """
     moment = load_checkpoint(checkpoint)
     refuse_without_attention(moment, checkpoint)
-    for question, asked in asked_of(moment, parts, descriptions, words):
+    for question, asked in asked_of(moment, parts, descriptions, words, most):
         write_attention(
             outputs[question.name],
             moment,

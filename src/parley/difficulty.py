@@ -18,6 +18,7 @@ from parley.descriptions import read_descriptions
 from parley.errors import ParleyError
 from parley.features.storage import read_features
 from parley.files import write_csv, write_json
+from parley.held import refuse_classifier
 from parley.linear_classifier import GRADIENT, LinearClassifier, fit
 from parley.metrics.classes import class_counts, confusion_matrix
 from parley.metrics.classification import class_scores, macro_f1
@@ -80,6 +81,7 @@ def write_difficulty(
             f"{parts['train']} holds images of label {', '.join(map(str, strays))}, which {descriptions} does not "
             "describe; describe these classes or leave their images out."
         )
+    refuse_classifier(len(seen["train"].places), len(ids))
     chosen = choose(seen["train"], seen["dev"], len(ids))
     scores = {part: chosen.classifier.scores(images.features) for part, images in seen.items()}
     overall = {part: _overall(scores[part], seen[part].places) for part in seen}

@@ -13,9 +13,8 @@ from parley.game.draws import permutation, uniforms
 from parley.game.line import Interference, flips_needed
 from parley.game.payloads import Descriptions, Dialogue, Draws, Images
 from parley.game.settings import GameSettings
-from parley.metrics.hamming import mean_change
-from parley.metrics.ranking import accuracy, chance, nll_nats
 from parley.parts import Maps, Part
+from parley.tally import Tally, counted, tally_of, together
 
 
 class Question(NamedTuple):
@@ -52,6 +51,15 @@ def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
             asked.append(Question(part, part, [*seen, *labels]))
             asked.append(Question(f"{part}{ALONE}", part, list(labels)))
     return asked
+
+
+class Examined(NamedTuple):
+    """What one seed's dialogues about a part came to, without their scores."""
+
+    shown: Dialogue
+    """The dialogues that were asked for."""
+    result: dict[str, Any] | None
+    """What `score` counts; None where not all that was said is finite numbers."""
 
 
 class Batch(NamedTuple):
@@ -120,14 +128,83 @@ def play_all(
 ) -> list[Played]:
     """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
     order, pieces = [], []
-    for batch in batches(agents, images, len(places), game, batch_size):
-        befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
-        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
-        pieces.append(Dialogue(*(field.cpu() for field in said)))
+    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size, disturbance):
+        pieces.append(said)
         order.append(batch.rows)
     back = torch.cat(order).argsort()
     joined = Dialogue(*(torch.cat(column, 2)[:, :, back] for column in zip(*pieces, strict=True)))
-    return [Played(joined.of(seed), places) for seed in range(agents.sender.hear.weight.shape[0])]
+    return [Played(joined.of(seed), places) for seed in range(_seeds(agents))]
+
+
+def examine(
+    agents: Agents,
+    images: Takes,
+    places: Tensor,
+    descriptions: Descriptions,
+    game: GameSettings,
+    batch_size: int,
+    k: int,
+    shown: Sequence[int] = (),
+) -> list[Examined]:
+    """Let the agents of S seeds talk about every image, as `play_all` does, and count; a batch is held at a time.
+
+    Parameters
+    ----------
+    agents, images, places, descriptions, game, batch_size
+        As of `play`.
+    k
+        The K of accuracy@K.
+    shown
+        Images, by their rows, the dialogues about which are returned, in this order.
+
+    Returns
+    -------
+    list of Examined
+        One a seed.
+    """
+    seeds, wanted, order = range(_seeds(agents)), torch.tensor(shown, dtype=torch.int64), []
+    tallies: list[list[Tally] | None] = [[] for _ in seeds]
+    kept: list[Dialogue] = []
+    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size):
+        order.append(batch.rows)
+        for seed in seeds:
+            tallies[seed] = _with(tallies[seed], said.of(seed), places[batch.rows], k)
+        kept.append(Dialogue(*(field[:, :, torch.isin(batch.rows, wanted)] for field in said)))
+    rows, candidates = torch.cat(order), len(descriptions.vectors)
+    nominal = nominal_batch(game, batch_size)
+    # Of the rows that were kept, where each of those wanted stands.
+    there = rows[torch.isin(rows, wanted)]
+    at = (there == wanted[:, None]).int().argmax(1) if len(wanted) else wanted
+    told = Dialogue(*(torch.cat(column, 2)[:, :, at] for column in zip(*kept, strict=True)))
+    results = [None if one is None else counted(together(one, rows), k, candidates, nominal) for one in tallies]
+    return [Examined(told.of(seed), result) for seed, result in zip(seeds, results, strict=True)]
+
+
+def _with(tallies: list[Tally] | None, said: Dialogue, places: Tensor, k: int) -> list[Tally] | None:
+    """Return tallies with that of one more batch; None, and for good, where not all that was said is finite."""
+    if tallies is None or not all(bool(field.isfinite().all()) for field in said):
+        return None
+    return [*tallies, tally_of(said, places, k)]
+
+
+def _said(
+    agents: Agents,
+    images: Takes,
+    count: int,
+    descriptions: Descriptions,
+    game: GameSettings,
+    batch_size: int,
+    disturbance: Disturbs | None = None,
+) -> Iterator[tuple[Batch, Dialogue]]:
+    """Yield what is said about `count` images, batch by batch, on the CPU."""
+    for batch in batches(agents, images, count, game, batch_size):
+        befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
+        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
+        yield batch, Dialogue(*(field.cpu() for field in said))
+
+
+def _seeds(agents: Agents) -> int:
+    return int(agents.sender.hear.weight.shape[0])
 
 
 def batches(agents: Agents, images: Takes, count: int, game: GameSettings, batch_size: int) -> Iterator[Batch]:
@@ -178,26 +255,8 @@ def score(played: Played, k: int, nominal_batch: int | None = None) -> dict[str,
         exchanges, ``length_original``: go-on bits, as the 2017 code counted, and how many bits an agent's message
         differs from its last, ``hamming_sender`` and ``hamming_receiver``.
     """
-    dialogue, places = played
-    final, targets = dialogue.final_scores.numpy(), places.numpy()
-    candidates = final.shape[1]
-    k, counted = min(k, candidates), 1.0
-    if nominal_batch is not None:
-        counted = len(places) / (-(-len(places) // nominal_batch) * nominal_batch)
-    return {
-        "n": len(places),
-        "candidates": candidates,
-        "k": k,
-        "accuracy@1": counted * accuracy(final, targets),
-        "chance@1": chance(1, candidates),
-        "accuracy@k": counted * accuracy(final, targets, k),
-        "chance@k": chance(k, candidates),
-        "nll": float(nll_nats(final, targets).mean()),
-        "length": dialogue.active.sum(0).double().mean().item(),
-        "length_original": (dialogue.active * dialogue.go_on).sum(0).double().mean().item(),
-        "hamming_sender": mean_change(dialogue.sender_bits.numpy(), dialogue.active.numpy()),
-        "hamming_receiver": mean_change(dialogue.receiver_bits.numpy(), dialogue.active.numpy()),
-    }
+    candidates = played.dialogue.scores.shape[-1]
+    return counted(tally_of(*played, k), k, candidates, nominal_batch)
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:

@@ -13,9 +13,10 @@ from parley.evaluation import Played
 from parley.files import write_json
 from parley.game.channel import make_channel
 from parley.game.line import flips_needed
+from parley.held import refuse_beyond_memory
 from parley.interventions import Disturbance, Intervention, interventions
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
-from parley.playing import Asked, asked_of
+from parley.playing import Asked, asked_of, extent
 
 BATCH = 256
 """Images at once, whatever a run's own batches are: a run is played dozens of times."""
@@ -32,6 +33,7 @@ def intervene(
     about: Mapping[str, Any],
     out: str | Path,
     only: Collection[str] | None = None,
+    most: int | None = None,
 ) -> None:
     """Play a run's chosen checkpoint on every part under every intervention and write `interventions.json`.
 
@@ -51,16 +53,16 @@ def intervene(
         The file.
     only
         Names of the interventions to make; None for all.
+    most
+        Most images of a part that are talked about, by lot; None for all.
     """
     moment = load_checkpoint(checkpoint)
-    found = {
-        question.name: {
-            "n": len(asked.places),
-            "rows": intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only),
-        }
-        for question, asked in asked_of(moment, parts, descriptions, words)
-        if question.name == question.part
-    }
+    found = {}
+    for question, asked in asked_of(moment, parts, descriptions, words, most):
+        if question.name == question.part:
+            refuse_beyond_memory(*extent(moment, asked), question.name)
+            rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only)
+            found[question.name] = {"n": len(asked.places), "rows": rows}
     write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
 
 

@@ -1,7 +1,7 @@
 """Where an experiment's files lie: a pure function of its config and class set."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from parley.classes import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
@@ -10,6 +10,7 @@ from parley.features.identity import features_id
 from parley.features.options import FeatureOptions
 from parley.fetch.exclusions import read_exclusions
 from parley.files import digest_of
+from parley.shards import shards_of
 from parley.sources import SourceOptions, open_source
 
 DOMAIN_OF_PART = {
@@ -58,6 +59,8 @@ class Layout:
         The URL list, where the source has one.
     parts
         The parts that it has, in order.
+    shard_of
+        The shard of each class, where the set is so large that it has some.
     """
 
     experiment: str
@@ -66,26 +69,37 @@ class Layout:
     world: str
     url_list: str
     parts: tuple[str, ...]
+    shard_of: Mapping[str, str] = field(default_factory=dict)
 
     def result(self, name: str) -> str:
         """Return the path of a file made for this experiment alone."""
         return f"results/{self.experiment}/{name}"
 
-    def image(self, name: str) -> str:
-        """Return the path of a file that belongs to the set of images."""
-        return f"resources/images/{self.pool}/{name}"
-
     def plan(self, name: str) -> str:
         """Return the path of a table that decides the set of images; apart, since a class may have its name."""
         return f"resources/plans/{self.pool}/{name}"
 
-    def hash_file(self, class_name: str) -> str:
-        """Return the path of the perceptual hashes of a class's images."""
-        return f"resources/hashes/{self.pool}/{class_name}.tsv"
+    def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
+        """Return what Snakemake is told of for some classes: a file each, or the shards that hold them.
 
-    def feature_file(self, class_name: str) -> str:
-        """Return the path of a class's features."""
-        return f"resources/features/{self.features}/{self.pool}/{class_name}.hdf5"
+        Parameters
+        ----------
+        suffix
+            ``tar``, ``tsv`` (the manifest), ``hash`` or ``hdf5``.
+        names
+            The classes.
+        """
+        folder, ending = self._kept_as(suffix)
+        if not self.shard_of:
+            return [f"{folder}/{name}.{ending}" for name in names]
+        return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
+
+    def _kept_as(self, suffix: str) -> tuple[str, str]:
+        if suffix == "hash":
+            return f"resources/hashes/{self.pool}", "tsv"
+        if suffix == "hdf5":
+            return f"resources/features/{self.features}/{self.pool}", suffix
+        return f"resources/images/{self.pool}", suffix
 
 
 def layout_of(
@@ -123,6 +137,7 @@ def layout_of(
         world,
         url_list,
         parts_of(config, classes),
+        {name: shard for shard, names in shards_of([one.name for one in classes]).items() for name in names},
     )
 
 
@@ -161,6 +176,8 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
 
 
 def grouped(classes: Sequence[ImageClass], per_job: int) -> list[list[str]]:
-    """Return the names of classes in groups of at most `per_job`, one group a job."""
+    """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set."""
     names = [image_class.name for image_class in classes]
+    if shards := shards_of(names):
+        return list(shards.values())
     return [names[start : start + per_job] for start in range(0, len(names), per_job)]

@@ -28,6 +28,7 @@ def extract_messages(
     words: str,
     about: Mapping[str, Any],
     outputs: Mapping[str, str],
+    most: int | None = None,
 ) -> None:
     """Play a run's chosen checkpoint on every part and write down all that was said.
 
@@ -43,9 +44,11 @@ def extract_messages(
         Attributes of the files: experiment, run, seed.
     outputs
         The file of each question.
+    most
+        Most images of a part that are talked about, by lot; None for all.
     """
     moment = load_checkpoint(checkpoint)
-    for answer in answers(moment, parts, descriptions, words):
+    for answer in answers(moment, parts, descriptions, words, most):
         write_messages(
             outputs[answer.question.name],
             answer.played,

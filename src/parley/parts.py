@@ -47,6 +47,14 @@ class Part(NamedTuple):
     keys: list[str]
 
 
+def by_lot(part: Part, most: int | None) -> Part:
+    """Return a part of at most so many images, in their order: by the same lot for every run and seed."""
+    if most is None or len(part.keys) <= most:
+        return part
+    rows = permutation(0, "recorded images", 0, len(part.keys))[:most].sort().values
+    return Part(part.images.take(rows), part.targets[rows], [part.keys[row] for row in rows.tolist()])
+
+
 class Candidates(NamedTuple):
     """Every described class, by label id."""
 
@@ -136,14 +144,17 @@ def places_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tens
         When a target is not a candidate, with `where` it was found.
     """
     ids = torch.tensor(list(candidate_ids), dtype=torch.int64)
-    matches = targets[:, None] == ids[None]
-    strays = targets[~matches.any(1)].unique().tolist()
+    # Looked up, not compared one with all: of a large class set that would be a table of gigabytes.
+    order = ids.argsort(stable=True)
+    rising = ids[order]
+    at = torch.searchsorted(rising, targets).clamp(max=len(ids) - 1)
+    strays = targets[rising[at] != targets].unique().tolist()
     if strays:
         raise ParleyError(
             f"{where} holds images of label {', '.join(map(str, strays))}, which no candidate has; "
             "make it again together with the train part, or leave these classes out."
         )
-    return matches.int().argmax(1)
+    return order[at]
 
 
 def refuse_undescribed(labels: Sequence[int], candidates: Candidates, where: str) -> None:

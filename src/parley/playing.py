@@ -15,7 +15,8 @@ from parley.errors import ParleyError
 from parley.failures import FailedRunError
 from parley.files import write_json
 from parley.game.payloads import Descriptions
-from parley.parts import Candidates, Part, load_candidates, load_part, places_of, refuse_undescribed
+from parley.held import refuse_beyond_memory
+from parley.parts import Candidates, Part, by_lot, load_candidates, load_part, places_of, refuse_undescribed
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +71,8 @@ def evaluate(
     """
     moment = load_checkpoint(checkpoint)
     results = {
-        answer.question.name: evaluation.score(
-            answer.played,
-            ks[answer.question.part in UNSEEN_PARTS],
-            evaluation.nominal_batch(moment.game, moment.training.dev_batch_size),
-        )
-        for answer in answers(moment, parts, descriptions, words)
+        question.name: _examined(moment, question, asked, ks[question.part in UNSEEN_PARTS])
+        for question, asked in asked_of(moment, parts, descriptions, words)
     }
     for name, result in results.items():
         logger.info(
@@ -88,28 +85,54 @@ def evaluate(
     write_json(out, {**about, "k": ks[0], "step": moment.step, "parts": results})
 
 
-def answers(moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str) -> Iterator[Answer]:
-    """Play each question that the parts allow, one part in memory at a time.
+def _examined(moment: Checkpoint, question: evaluation.Question, asked: Asked, k: int) -> dict[str, Any]:
+    """Return what is counted of a question."""
+    result = evaluation.examine(
+        moment.agents,
+        moment.standardizer.apply(asked.part.images),
+        asked.places,
+        asked.descriptions,
+        moment.game,
+        moment.training.dev_batch_size,
+        k,
+    )[0].result
+    if result is None:
+        raise _not_finite(moment, question)
+    return result
+
+
+def _not_finite(moment: Checkpoint, question: evaluation.Question) -> FailedRunError:
+    return FailedRunError(
+        f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
+        "numbers; lower training.learning_rate, or see how far its features are from the train part's."
+    )
+
+
+def answers(
+    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
+) -> Iterator[Answer]:
+    """Play each question that the parts allow, one part in memory at a time; about at most so many images of each.
 
     Raises
     ------
     FailedRunError
         When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
     """
-    for question, asked in asked_of(moment, parts, descriptions, words):
+    for question, asked in asked_of(moment, parts, descriptions, words, most):
+        refuse_beyond_memory(*extent(moment, asked), question.name)
         played = play(moment, asked)
         if not all(bool(field.isfinite().all()) for field in played.dialogue):
-            raise FailedRunError(
-                f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
-                "numbers; lower training.learning_rate, or see how far its features are from the train part's."
-            )
+            raise _not_finite(moment, question)
         yield Answer(question, played, asked.part.keys, asked.labels)
 
 
 def asked_of(
-    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str
+    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
 ) -> Iterator[tuple[evaluation.Question, Asked]]:
-    """Yield each question that the parts allow with what it asks, one part in memory at a time."""
+    """Yield each question that the parts allow with what it asks, one part in memory at a time.
+
+    With `most` it is asked about at most so many images of a part (`parley.parts.by_lot`).
+    """
     candidates = load_candidates(descriptions, words, moment.game)
     unseen = {
         part: _unseen_labels(part, load_part(parts[part], moment.game), moment.candidate_ids, candidates)
@@ -124,7 +147,7 @@ def asked_of(
             loaded = (question.part, load_part(parts[question.part], moment.game))
         yield (
             question,
-            ask(moment, loaded[1], candidates, question.candidate_ids, f"The {question.part} part"),
+            ask(moment, by_lot(loaded[1], most), candidates, question.candidate_ids, f"The {question.part} part"),
         )
 
 
@@ -148,6 +171,11 @@ def ask(moment: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[in
         [candidates.labels[label] for label in ids],
         moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
     )
+
+
+def extent(moment: Checkpoint, asked: Asked) -> tuple[int, int, int]:
+    """Return the images, exchanges and candidates of what is asked."""
+    return len(asked.places), moment.game.max_exchanges, len(asked.labels)
 
 
 def play(moment: Checkpoint, asked: Asked) -> evaluation.Played:

@@ -11,6 +11,7 @@ from parley.features.identity import check_weights
 from parley.features.options import FeatureOptions
 from parley.glosses import needs_wordnet
 from parley.glove import check_vectors
+from parley.held import check_disk
 from parley.layout import WEIGHTS_FOLDER
 from parley.options import network_options, source_options
 from parley.selection import shortages
@@ -46,6 +47,8 @@ def check_inputs(
         findings += _check_network(network_options(config["features"]))
     if "build_descriptions" in stages and needs_wordnet(classes):
         findings += check_wordnet(config["descriptions"]["wordnet"])
+    if "extract_messages" in stages:
+        findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
     if any(stage.startswith("train_run") for stage in stages):

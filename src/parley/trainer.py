@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -168,22 +168,19 @@ class Trainer:
             return None
         return Graphed()
 
-    def examine(self, k: int) -> list[tuple[evaluation.Played, dict[str, Any] | None]]:
-        """Play the dev part; return of each seed what was said and what `evaluation.score` counts.
-
-        Nothing can be counted, which is None, where what was said is not all finite numbers.
-        """
-        lesson, size = self.lesson, self.training.dev_batch_size
-        played = evaluation.play_all(
+    def examine(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
+        """Play the dev part; return of each seed what came of it, and what was said about the images to be shown."""
+        lesson = self.lesson
+        return evaluation.examine(
             self.agents,
             _As(lesson.dev_images, self.precision),
             lesson.dev_places,
             self.dev_descriptions,
             self.game,
-            size,
+            self.training.dev_batch_size,
+            k,
+            shown,
         )
-        nominal = evaluation.nominal_batch(self.game, size)
-        return [(one, evaluation.score(one, k, nominal) if all(map(_finite, one.dialogue)) else None) for one in played]
 
     def moment(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""
@@ -201,10 +198,6 @@ class Trainer:
                 copy_place(before, 0, network, place)
         self.optimiser.go_back_to([moment.optimiser for moment in moments])
         return moments[0].step
-
-
-def _finite(values: Tensor) -> bool:
-    return bool(values.isfinite().all())
 
 
 class _As(NamedTuple):

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from parley.allocation import keep_freed_memory
 from parley.errors import ParleyError
-from parley.evaluation import Played
 from parley.files import digest_of, sha256_of, write_json
 from parley.game.draws import permutation
+from parley.game.payloads import Dialogue
 from parley.game.settings import GameSettings, TrainingSettings, deciding
 from parley.lesson import Lesson, prepare
 from parley.parts import load_candidates, load_part
@@ -197,9 +197,10 @@ class _Course:
 
     def _examine(self, step: int) -> str:
         """Evaluate on the dev part, keep checkpoints, and return a note for the progress."""
-        results = self.trainer.examine(self.k)
+        shown = permutation(0, "samples", 0, len(self.trainer.lesson.dev_places))[: self.training.samples].tolist()
+        results = self.trainer.examine(self.k, shown)
         for place in self._ongoing():
-            if (result := results[place][1]) is None:
+            if (result := results[place].result) is None:
                 self._give_up(place, step, "dev result")
                 continue
             self.logs[place].write("dev", step, result)
@@ -207,19 +208,19 @@ class _Course:
                 self.unfinished.keep(place, self.trainer.moment(place, step))
                 self.kept[place].append(step)
         if not self.logs[0].failed:
-            self._show_samples(step, results[0][0])
-        shown = [result for _, result in results if result is not None]
-        if not shown:
+            self._show_samples(step, results[0].shown, shown)
+        known = [one.result for one in results if one.result is not None]
+        if not known:
             return ""
-        accuracy, length = (sum(result[name] for result in shown) / len(shown) for name in ("accuracy@1", "length"))
+        accuracy, length = (sum(result[name] for result in known) / len(known) for name in ("accuracy@1", "length"))
         return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
 
-    def _show_samples(self, step: int, played: Played) -> None:
+    def _show_samples(self, step: int, said: Dialogue, rows: Sequence[int]) -> None:
         """Write some of the first run's dialogues about the dev part to the log, the same images each time."""
-        if self.training.samples:
-            lesson, count = self.trainer.lesson, len(played.places)
-            rows = permutation(0, "samples", 0, count)[: self.training.samples].tolist()
-            text = sample_dialogues(played.dialogue, played.places, lesson.labels, rows)
+        if rows:
+            lesson = self.trainer.lesson
+            places, keys = lesson.dev_places[list(rows)], list(map(str, rows))
+            text = sample_dialogues(said, places, lesson.labels, range(len(rows)), keys)
             logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
 
     def _save(self, step: int) -> None:

@@ -1,5 +1,7 @@
 import itertools
 import json
+import resource
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -187,3 +189,26 @@ def test_references_hold_when_the_working_folder_moves_and_not_when_a_file_goes(
     (tmp_path / "elsewhere/features/bee.hdf5").unlink()
     with pytest.raises(ParleyError, match=r"refers to 1 files that are gone.*bee\.hdf5"):
         read_features(tmp_path / "elsewhere/results/t.hdf5", "pooled")
+
+
+def test_a_part_has_more_classes_than_files_may_be_open(tmp_path):
+    """As a large class set has: nothing is held open but the file that is read."""
+    classes = [ImageClass(f"c{number}", "", "in") for number in range(25)]
+    paths = {one.name: tmp_path / f"{one.name}.hdf5" for one in classes}
+    identity = [RowIdentity("0" * 32, "0.jpg", "0" * 64)]
+    for number, path in enumerate(paths.values()):
+        with writing_class_file(path, {"pooled": Column((2,))}, ATTRIBUTES) as writer:
+            writer.append(identity, {"pooled": np.full((1, 2), number, np.float32)})
+    rows = [{"class": one.name, "key": "0" * 32, "sha256": "0" * 64} for one in classes]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(list(Path("/proc/self/fd").iterdir()))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 8, before[1]))
+    try:
+        for by_reference in (False, True):
+            out = tmp_path / f"{by_reference}.hdf5"
+            gather_part(rows, paths, classes, out, by_reference)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    for by_reference in (False, True):
+        with h5py.File(tmp_path / f"{by_reference}.hdf5") as file:
+            assert file["pooled"][:, 0, 0].tolist() == list(range(25))

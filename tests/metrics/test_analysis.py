@@ -138,3 +138,18 @@ def test_seeds_with_different_candidates_are_not_pooled(tmp_path):
 def test_mean_over_seeds_leaves_out_what_was_not_measured():
     values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
     assert mean_over_seeds(values) == pytest.approx([2, 5, np.nan], nan_ok=True)
+
+
+def test_conversations_about_a_sample_are_told_as_such_and_not_held_against_the_evaluation(folder):
+    write_evaluation(folder, {"test": evaluation_entry(4000, 3, 2, top1=0.9, topk=0.95)}, seed=3)
+    [warning] = analyse_run(folder)["warnings"]
+    assert "tells of 4 of the part's 4,000 images, as evaluation.recorded_images has it" in warning
+
+
+def test_too_many_classes_have_no_matrix_and_all_else(folder, monkeypatch):
+    whole = analyse_run(folder)
+    monkeypatch.setattr("parley.metrics.analysis.MOST_IN_MATRIX", 2)
+    found = analyse_run(folder)
+    assert found["parts"]["test"].pop("confusion") is None
+    del whole["parts"]["test"]["confusion"]
+    assert found == whole

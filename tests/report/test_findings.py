@@ -137,3 +137,7 @@ def test_spans_of_time(seconds, said):
 
 def test_bits_that_were_not_measured_are_a_dash():
     assert (bits(1.005), bits(float("nan"))) == ("1.00", "–")
+
+
+def test_a_matrix_of_too_many_classes_is_not_told_of():
+    assert findings.of_confusion(part_of(confusion=None)).startswith("4 classes are too many for a matrix")

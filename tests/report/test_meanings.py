@@ -83,3 +83,7 @@ def test_lengths_confusion_and_projection():
     assert meanings.of_confusion(part_of(confusion=matrix)) == "Most often mistaken: dog, for owl"
     assert meanings.of_confusion(part_of()) == "Every class is always named right"
     assert meanings.of_projection(part_of()) == "7 different messages for 40 images"
+
+
+def test_too_many_classes_for_a_matrix_are_told_as_such():
+    assert meanings.of_confusion(part_of(confusion=None)) == "No matrix of so many classes"

@@ -226,7 +226,7 @@ rule build_report:
         messages=every_run("messages.hdf5"),
         flips=every_run("flips.json"),
         funnel=result("funnel.json") if FROM_IMAGES else [],
-        tars=class_files("image", "tar") if FROM_IMAGES else [],
+        tars=class_files("tar") if FROM_IMAGES else [],
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
         figures=[result(f"figures/{name}.svg") for name in FIGURES],
@@ -266,7 +266,7 @@ rule build_browser:
         messages=all_messages(),
         attention=all_attention(),
         descriptions=result("descriptions.csv"),
-        tars=class_files("image", "tar") if FROM_IMAGES else [],
+        tars=class_files("tar") if FROM_IMAGES else [],
         # How much of a picture the network saw; all parts say the same.
         features=part_files()[0] if ATTENDING_RUNS else [],
     output:

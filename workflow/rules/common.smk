@@ -139,14 +139,25 @@ def every_run(name):
     return expand(run_file(name), run=RUNS, seed=SEEDS)
 
 
-def class_files(kind, suffix):
-    """Paths of every class's tar, manifest, hashes or features."""
-    names = [one.name for one in CLASSES]
-    if kind == "features":
-        return [LAYOUT.feature_file(name) for name in names]
-    if kind == "hash":
-        return [LAYOUT.hash_file(name) for name in names]
-    return [LAYOUT.image(f"{name}.{suffix}") for name in names]
+def class_files(suffix):
+    """Paths of every class's tar, manifest, hashes or features; of a large class set, the shards that hold them."""
+    return LAYOUT.class_files(suffix, [one.name for one in CLASSES])
+
+
+def written_files(suffix, group):
+    """Outputs of a job for a group of classes: a file each, or their shard."""
+    paths = LAYOUT.class_files(suffix, group)
+    return [directory(path) for path in paths] if LAYOUT.shard_of else paths
+
+
+def domains_of(group):
+    """What classes are for, by name, for a job of a group; of all classes, which a group may grow to be."""
+    one_shard = set(group) if LAYOUT.shard_of else ()
+    return {
+        one.name: one.domain
+        for one in CLASSES
+        if not LAYOUT.shard_of or one.name in one_shard
+    }
 
 
 def realised_classes():
@@ -183,10 +194,9 @@ def in_words(group):
 
 
 def image_files():
-    """Paths of every class's tar and manifest, where there are images."""
-    return (
-        class_files("image", "tar") + class_files("image", "tsv") if FROM_IMAGES else []
-    )
+    """Paths of every class's tar and manifest, where there are images; a shard holds both."""
+    paths = class_files("tar") + class_files("tsv") if FROM_IMAGES else []
+    return list(dict.fromkeys(paths))
 
 
 def part_files(parts=None):

@@ -14,9 +14,9 @@ if FROM_IMAGES:
             name:
                 f"extract_features_{number:04d}"
             input:
-                tars=[LAYOUT.image(f"{name}.tar") for name in group],
+                tars=LAYOUT.class_files("tar", group),
             output:
-                features=[LAYOUT.feature_file(name) for name in group],
+                features=written_files("hdf5", group),
             log:
                 f"{LOGS}/extract_features/{number:04d}.log",
             benchmark:
@@ -41,7 +41,7 @@ if FROM_IMAGES:
         input:
             splits=result("splits.tsv"),
             realised=realised_classes(),
-            features=class_files("features", "hdf5"),
+            features=class_files("hdf5"),
         output:
             part=result("{part}.hdf5"),
         log:

@@ -93,6 +93,7 @@ rule evaluate_run:
         parts=list(LAYOUT.parts),
         ks=both_ks(),
         about=run_name,
+        most=CONFIG["evaluation"]["recorded_images"],
         code=code("evaluate_run"),
     message:
         "Evaluating run {wildcards.run}, seed {wildcards.seed}"
@@ -122,6 +123,7 @@ rule extract_messages:
         parts=list(LAYOUT.parts),
         questions=question_names(),
         about=run_name,
+        most=CONFIG["evaluation"]["recorded_images"],
         code=code("extract_messages"),
     message:
         "Writing down the conversations of run {wildcards.run}, seed {wildcards.seed}"
@@ -155,6 +157,7 @@ if ATTENDING_RUNS:
             parts=list(LAYOUT.parts),
             questions=question_names(),
             about=run_name,
+            most=CONFIG["evaluation"]["recorded_images"],
             code=code("extract_attention"),
         message:
             "Writing down what run {wildcards.run}, seed {wildcards.seed}, attended to"

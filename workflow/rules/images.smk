@@ -175,8 +175,9 @@ if FROM_IMAGES:
                 plan=ancient(LAYOUT.plan("plan.tsv")),
                 pictures=ancient(drawn_folders(group)),
             output:
-                tars=[LAYOUT.image(f"{name}.tar") for name in group],
-                manifests=[LAYOUT.image(f"{name}.tsv") for name in group],
+                tars=written_files("tar", group),
+                # A shard holds them beside the tars.
+                manifests=[] if LAYOUT.shard_of else written_files("tsv", group),
             log:
                 f"{LOGS}/fetch_images/{number:04d}.log",
             benchmark:
@@ -190,7 +191,7 @@ if FROM_IMAGES:
                 disk_mb=fetch_disk_mb(group),
                 net=OVER_THE_NET,
             params:
-                domains={one.name: one.domain for one in CLASSES},
+                domains=domains_of(group),
                 counts=CONFIG["split"],
                 fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
                 cache=CACHE_FOLDER,
@@ -207,9 +208,9 @@ if FROM_IMAGES:
                 name:
                     f"hash_images_{number:04d}"
                 input:
-                    tars=[LAYOUT.image(f"{name}.tar") for name in group],
+                    tars=LAYOUT.class_files("tar", group),
                 output:
-                    hashes=[LAYOUT.hash_file(name) for name in group],
+                    hashes=written_files("hash", group),
                 log:
                     f"{LOGS}/hash_images/{number:04d}.log",
                 benchmark:
@@ -230,8 +231,8 @@ if FROM_IMAGES:
     rule settle:
         input:
             plan=LAYOUT.plan("plan.tsv"),
-            manifests=class_files("image", "tsv"),
-            hashes=class_files("hash", "tsv") if COMPARES_LOOKS else [],
+            manifests=class_files("tsv"),
+            hashes=class_files("hash") if COMPARES_LOOKS else [],
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
@@ -266,7 +267,7 @@ if FROM_IMAGES:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
             classes=result("classes.tsv"),
-            manifests=class_files("image", "tsv"),
+            manifests=class_files("tsv"),
             urls=ancient(LAYOUT.url_list) if KIND == "url_list" else [],
         output:
             card=result("data_card.md"),
@@ -281,7 +282,6 @@ if FROM_IMAGES:
             mem_mb=2000,
             runtime=30,
         params:
-            classes=[one.name for one in CLASSES],
             source=CONFIG["source"],
             world=drawn_world,
             about={

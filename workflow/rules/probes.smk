@@ -61,6 +61,7 @@ rule intervene_run:
         ks=both_ks(),
         experiment=LAYOUT.experiment,
         seeds=SEEDS,
+        most=CONFIG["evaluation"]["recorded_images"],
         code=code("intervene_run"),
     message:
         "Playing run {wildcards.run} with its messages disturbed"

@@ -3,6 +3,7 @@
 from stage import stage
 
 from parley.browser.page import build_browser
+from parley.shards import files_in
 
 with stage(snakemake):
     build_browser(
@@ -10,7 +11,7 @@ with stage(snakemake):
         messages=snakemake.input.messages,
         attention=snakemake.input.attention,
         descriptions=snakemake.input.descriptions,
-        image_tars=snakemake.input.tars,
+        image_tars=files_in(snakemake.input.tars, ".tar"),
         features=snakemake.input.features or None,
         max_mb=snakemake.params.max_mb,
         out=snakemake.output.page,

@@ -8,6 +8,7 @@ import parley
 from parley.failures import came_through
 from parley.report.origin import find_origin
 from parley.report.page import build_report
+from parley.shards import files_in
 
 with stage(snakemake):
     build_report(
@@ -24,7 +25,7 @@ with stage(snakemake):
         config=snakemake.params.config,
         out=snakemake.output.report,
         language=snakemake.input.language,
-        image_tars=snakemake.input.tars,
+        image_tars=files_in(snakemake.input.tars, ".tar"),
         benchmarks=snakemake.params.benchmarks,
         stages=snakemake.params.stages,
         # The repository that the library lies in, where it is used from one.

@@ -15,4 +15,4 @@ with stage(snakemake), handed_on(snakemake.output):
     evaluate(snakemake.input.best, parts, *texts, ks, about, snakemake.output.evaluation)
     # Here, where torch is loaded already, it costs little; every intervention on every part is another rule's.
     test = {"test": parts["test"]}
-    intervene(snakemake.input.best, test, *texts, ks, about, snakemake.output.flips, FLIPS)
+    intervene(snakemake.input.best, test, *texts, ks, about, snakemake.output.flips, FLIPS, snakemake.params.most)

@@ -15,4 +15,5 @@ with stage(snakemake), handed_on(snakemake.output):
         snakemake.input.words,
         snakemake.params.about,
         dict(zip(snakemake.params.questions, snakemake.output.attention, strict=True)),
+        snakemake.params.most,
     )

@@ -6,11 +6,13 @@ from stage import stage
 
 from parley.features.extract import extract_classes
 from parley.options import network_options
+from parley.shards import files_for, files_in
 
 with stage(snakemake):
+    tars = files_in(snakemake.input.tars, ".tar")
     extract_classes(
-        snakemake.input.tars,
-        snakemake.output.features,
+        tars,
+        files_for(tars, snakemake.output.features, ".hdf5"),
         network_options(snakemake.config["features"]),
         snakemake.params.weights_folder,
         device=snakemake.config["features"]["device"],

@@ -13,17 +13,20 @@ with stage(snakemake) as logger:
     # How to ask is no param: patience and speed decide no content. What counts as an image is one.
     asking = {**snakemake.config["fetch"], **snakemake.params.fetch}
     drawn = [str(Path(folder).parent) for folder in snakemake.input.pictures[:1]]
-    names = [Path(tar).stem for tar in snakemake.output.tars]
+    # A job is told of its tars, or of the folder for those of all its classes.
+    shard = Path(snakemake.output.tars[0]) if not snakemake.output.manifests else None
+    names = list(snakemake.params.domains) if shard else [Path(tar).stem for tar in snakemake.output.tars]
     fetch_classes(
         snakemake.input.plan,
         [ImageClass(name, "", snakemake.params.domains[name]) for name in names],
         snakemake.params.counts,
         asking["margin"],
-        Path(snakemake.output.tars[0]).parent,
+        shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
         source_options(snakemake.config["source"], *drawn).root,
         fetch_options(asking),
     )
-    for path in [*snakemake.output.tars, *snakemake.output.manifests]:
+    # A shard is a folder, whose date is Snakemake's affair.
+    for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
             logger.warning("%s has other bytes than before; what was made of it is made again by the next call.", path)

@@ -4,14 +4,19 @@ from stage import stage
 
 from parley.classes import ImageClass, realised
 from parley.features.gather import gather_part
-from parley.files import read_table
+from parley.shards import by_class
+from parley.tables import stream_table
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
-    rows = read_table(snakemake.input.splits, ["class", "key", "part", "sha256"])
+    table = stream_table(snakemake.input.splits, ["class", "key", "sha256", "part"])
     gather_part(
-        [row for row in rows if row["part"] == snakemake.wildcards.part],
-        dict(zip([one.name for one in classes], snakemake.input.features, strict=True)),
+        [
+            {"class": name, "key": key, "sha256": sha256}
+            for name, key, sha256, part in table
+            if part == snakemake.wildcards.part
+        ],
+        by_class(snakemake.input.features, ".hdf5"),
         realised(snakemake.input.realised, classes),
         snakemake.output.part,
         by_reference=snakemake.params.gather == "reference",

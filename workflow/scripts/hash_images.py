@@ -3,6 +3,8 @@
 from stage import stage
 
 from parley.perceptual import hash_classes
+from parley.shards import files_for, files_in
 
 with stage(snakemake):
-    hash_classes(snakemake.input.tars, snakemake.output.hashes, snakemake.threads)
+    tars = files_in(snakemake.input.tars, ".tar")
+    hash_classes(tars, files_for(tars, snakemake.output.hashes, ".tsv"), snakemake.threads)

@@ -19,4 +19,5 @@ with stage(snakemake):
                 tuple(snakemake.params.ks),
                 {"experiment": snakemake.params.experiment, "run": snakemake.wildcards.run, "seed": seed},
                 out,
+                most=snakemake.params.most,
             )

@@ -5,14 +5,15 @@ from stage import stage
 from parley.classes import ImageClass
 from parley.settle import SettleFiles, settle
 from parley.settling.options import SettleOptions
+from parley.shards import by_class, files_in
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
     rules = ("margin", "on_shortage", "placeholder_repeats", "near_copies", "near_copy_bits", "evaluation")
     settle(
         snakemake.input.plan,
-        dict(zip([one.name for one in classes], snakemake.input.manifests, strict=True)),
-        snakemake.input.hashes,
+        by_class(snakemake.input.manifests, ".tsv"),
+        files_in(snakemake.input.hashes, ".tsv"),
         classes,
         snakemake.params.counts,
         SettleOptions(**{name: getattr(snakemake.params, name) for name in rules}),

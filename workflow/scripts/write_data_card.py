@@ -5,6 +5,7 @@ from stage import stage
 from parley.data_card import CardInputs, write_data_card
 from parley.data_card_text import About
 from parley.options import source_options
+from parley.shards import by_class
 
 with stage(snakemake):
     write_data_card(
@@ -12,7 +13,7 @@ with stage(snakemake):
             splits=snakemake.input.splits,
             funnel=snakemake.input.funnel,
             classes=snakemake.input.classes,
-            manifests=dict(zip(snakemake.params.classes, snakemake.input.manifests, strict=True)),
+            manifests=by_class(snakemake.input.manifests, ".tsv"),
             url_list=snakemake.input.urls or None,
             exclude=snakemake.params.exclude,
         ),

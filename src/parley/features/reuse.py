@@ -94,16 +94,22 @@ class KnownRows:
 
 
 def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> Iterator[Path]:
-    """Yield the class files of a network, of whatever set of images, except those about to be written.
+    """Yield the class files of a network that belong to other sets of images than those about to be written.
+
+    Of the same set nothing is to be had but what two classes share, and a large set's jobs would each read through
+    the files of all the others.
 
     Parameters
     ----------
     network
-        The folder of all that is of this network; class files lie at ``<set of images>/<class>.hdf5``.
+        The folder of all that is of this network; class files lie at ``<set of images>/<class>.hdf5``, those of a
+        large class set in its shards (`parley.shards`).
     out_paths
         Those about to be written.
     """
-    about_to_be_written = {Path(path).resolve() for path in out_paths}
-    for path in Path(network).glob("*/*.hdf5"):
-        if path.resolve() not in about_to_be_written:
-            yield path
+    network = Path(network).resolve()
+    written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}
+    for images in network.iterdir():
+        if images.name not in written:
+            yield from images.glob("*.hdf5")
+            yield from images.glob("shard-*/*.hdf5")

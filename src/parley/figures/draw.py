@@ -75,6 +75,12 @@ def _of_part(part: PooledPart | None) -> dict[str, Figure]:
     return {
         "by-exchange": by_exchange(part.talking, part.by_exchange, len(part.labels)),
         "length-by-class": length_by_class(part.class_length, part.class_accuracy, part.labels, part.max_exchanges),
-        "confusion": confusion_figure(part.confusion, part.labels),
+        "confusion": _confusion(part),
         "messages-pca": messages_pca(points.coordinates, points.targets, points.explained, part.labels),
     }
+
+
+def _confusion(part: PooledPart) -> Figure:
+    if part.confusion is None:
+        return empty_figure(f"{len(part.labels):,} classes are too many for a matrix.")
+    return confusion_figure(part.confusion, part.labels)

@@ -18,6 +18,8 @@ from parley.metrics.ranking import accuracy, chance, hits, nll_nats, target_rank
 from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
+MOST_IN_MATRIX = 1000
+"""Most candidates of which a confusion matrix is kept: of 21,841 it would have 477 million cells, nearly all empty."""
 TOLERANCE = 0.005
 """Difference of an accuracy from evaluation.json's above which the two are said to disagree."""
 
@@ -69,7 +71,7 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
     -------
     dict[str, Any]
         JSON-able. `failed` is None, or a sentence where the numbers are not finite, and nothing else is
-        told then.
+        told then. `confusion` is None where there are more than `MOST_IN_MATRIX` candidates.
     """
     labels = conversations.labels
     head: dict[str, Any] = {
@@ -94,7 +96,7 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
         "length": float(conversations.lengths.mean()),
         "length_original": float(go_on_bits(conversations.go_on, conversations.talking).mean()),
         "classes": _by_class(conversations, k),
-        "confusion": confusion_matrix(scores, targets).tolist(),
+        "confusion": confusion_matrix(scores, targets).tolist() if len(labels) <= MOST_IN_MATRIX else None,
         "by_length": _by_length(conversations),
         "by_exchange": _by_exchange(conversations),
         "messages": _messages(conversations),
@@ -181,6 +183,12 @@ def _disagreements(part: dict[str, Any], evaluated: dict[str, Any], path: Path) 
     """Say where the recorded conversations do not give what the evaluation found."""
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
+    if part["n"] < evaluated.get("n", 0):
+        # By lot, they differ by chance.
+        return [
+            f"{path} tells of {part['n']:,} of the part's {evaluated['n']:,} images, as evaluation.recorded_images has "
+            "it; so do all figures and measures of its conversations."
+        ]
     found = []
     for metric in ("accuracy@1", "accuracy@k"):
         value = evaluated.get(metric)

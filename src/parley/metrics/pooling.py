@@ -57,7 +57,8 @@ class PooledPart:
     counts
         Images of each class, of one seed [K].
     confusion
-        Conversations by true (row) and predicted class (column), summed over seeds [K, K].
+        Conversations by true (row) and predicted class (column), summed over seeds [K, K]; None where the classes are
+        too many for a matrix.
     class_accuracy, class_length
         Accuracy@1 and mean length in exchanges by seed and class [S, K].
     talking
@@ -77,7 +78,7 @@ class PooledPart:
     max_exchanges: int
     message_bits: int
     counts: NDArray[np.int64]
-    confusion: Floats
+    confusion: Floats | None
     class_accuracy: Floats
     class_length: Floats
     talking: Floats
@@ -129,7 +130,7 @@ def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> Po
         max_exchanges=first["max_exchanges"],
         message_bits=first["message_bits"],
         counts=np.array([entry["n"] for entry in first["classes"]]),
-        confusion=np.sum([found["confusion"] for found in parts], axis=0),
+        confusion=None if first["confusion"] is None else np.sum([found["confusion"] for found in parts], axis=0),
         class_accuracy=_by_class(parts, "accuracy@1"),
         class_length=_by_class(parts, "length"),
         talking=np.array([found["by_exchange"]["talking"] for found in parts]),

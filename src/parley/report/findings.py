@@ -202,7 +202,8 @@ def of_lengths(part: PooledPart) -> str:
 
 def of_confusion(part: PooledPart) -> str:
     """Say what the confusion matrix shows: how much is right, and the two most frequent mistakes."""
-    matrix = part.confusion
+    if (matrix := part.confusion) is None:
+        return f"{len(part.labels):,} classes are too many for a matrix; `snakemake export` tells of each conversation."
     total, right = float(matrix.sum()), float(np.trace(matrix))
     said = f"Of {counted(round(total), 'conversation')} {percent(right / total)} name the right class."
     mistakes = matrix - np.diag(np.diag(matrix))

@@ -100,6 +100,8 @@ def of_lengths(part: PooledPart) -> str:
 
 def of_confusion(part: PooledPart) -> str:
     """Name the most frequent mistake."""
+    if part.confusion is None:
+        return "No matrix of so many classes"
     mistakes = part.confusion - np.diag(np.diag(part.confusion))
     if not mistakes.any():
         return "Every class is always named right"

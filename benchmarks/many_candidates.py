@@ -1,0 +1,150 @@
+"""What comes after training, by the number of candidates: counting, messages, analysis, measures and the browser.
+
+uv run python benchmarks/many_candidates.py [--candidates 30 1000 21841] [--images 500] [--exchanges 10]
+
+An untrained Adaptive game of 32 bits on random features; of so many candidates as many images are asked about as
+evaluation.recorded_images would let through. Each stage is a process of its own on what the one before left; memory is
+the most that the process had, Python and its libraries included.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+CLASSES_AND_VECTORS = (512, 100)
+"""Widths of a feature and of a word vector."""
+
+
+class Case:
+    """An untrained run, its images and its candidates."""
+
+    def __init__(self, folder: Path, candidates: int, images: int, exchanges: int) -> None:
+        self.folder, self.candidates, self.images, self.exchanges = folder, candidates, images, exchanges
+        self.messages = folder / "runs/adaptive/1/messages.hdf5"
+
+    def parts(self) -> tuple:
+        """Agents, images, places, descriptions, game and batch size, as `parley.evaluation.play` takes them."""
+        import torch
+
+        from parley.game import Descriptions, GameSettings
+        from parley.game.agents import make_agents
+        from parley.game.payloads import Images
+
+        torch.manual_seed(1)
+        game = GameSettings(preset="Adaptive", max_exchanges=self.exchanges)
+        width, words = CLASSES_AND_VECTORS
+        agents = make_agents(game, width, words, [1])
+        places = torch.arange(self.images) * self.candidates // self.images
+        descriptions = Descriptions(torch.randn(self.candidates, words))
+        return agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64
+
+
+def count(case: Case) -> None:
+    from parley.evaluation import examine
+    from parley.files import write_json
+
+    counted = examine(*case.parts(), k=3)[0].result
+    about = {"run": "adaptive", "seed": 1, "k": 3, "step": 1, "parts": {"test": counted}}
+    case.messages.parent.mkdir(parents=True)
+    write_json(case.messages.parent / "evaluation.json", about)
+
+
+def messages(case: Case) -> None:
+    from parley.evaluation import play
+    from parley.messages import write_messages
+
+    parts = case.parts()
+    labels = [f"class {label}" for label in range(case.candidates)]
+    keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
+    about = {"run": "adaptive", "seed": 1, "part": "test", "step": 1}
+    write_messages(case.messages, play(*parts), keys, labels, list(range(case.candidates)), about, "bernoulli")
+
+
+def analyse(case: Case) -> None:
+    from parley.files import write_json
+    from parley.metrics.analysis import analyse_run
+
+    write_json(case.messages.parent / "analysis.json", analyse_run(case.messages.parent))
+
+
+def figures(case: Case) -> None:
+    from parley.figures.draw import draw_run
+
+    draw_run("adaptive", [case.messages.parent / "analysis.json"], [], [], [], case.folder / "figures")
+
+
+def measure(case: Case) -> None:
+    import numpy as np
+
+    from parley.metrics.conversations import read_conversations
+    from parley.metrics.language import Meanings, measure_language
+
+    vectors = np.random.default_rng(1).normal(size=(case.candidates, CLASSES_AND_VECTORS[1]))
+    measure_language(read_conversations(case.messages), Meanings(vectors), 3)
+
+
+def browser(case: Case) -> None:
+    from parley.browser.page import build_browser
+
+    build_browser(experiment="made up", messages=[case.messages], image_tars=[], out=case.folder / "browser.html")
+
+
+STAGES: dict[str, Callable[[Case], None]] = {
+    "count": count,
+    "messages": messages,
+    "analyse": analyse,
+    "figures": figures,
+    "measure": measure,
+    "browser": browser,
+}
+
+
+def run_alone(stage: str, case: Case) -> dict[str, float] | None:
+    """What a stage took; None where it failed."""
+    numbers = {"candidates": case.candidates, "images": case.images, "exchanges": case.exchanges}
+    command = [sys.executable, __file__, "--stage", stage, "--folder", str(case.folder)]
+    command += [word for name, number in numbers.items() for word in (f"--{name}", str(number))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{stage} failed:\n{done.stderr[-2000:]}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--candidates", type=int, nargs="+", default=[30, 1000, 21_841])
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--exchanges", type=int, default=10)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.stage:
+        import torch
+
+        torch.set_num_threads(1)
+        started = time.perf_counter()
+        STAGES[given.stage](Case(given.folder, given.candidates[0], given.images, given.exchanges))
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        print(json.dumps({"s": time.perf_counter() - started, "cpu": time.process_time(), "mb": most}))
+        return
+    for candidates in given.candidates:
+        with tempfile.TemporaryDirectory() as folder:
+            case = Case(Path(folder), candidates, given.images, given.exchanges)
+            for stage in STAGES:
+                if taken := run_alone(stage, case):
+                    told = f"{taken['s']:6.1f} s by the clock {taken['cpu']:6.1f} s of processors {taken['mb']:6.0f} MB"
+                    print(f"{candidates:6} candidates  {stage:9} {told}", flush=True)
+            sizes = {path.name: path.stat().st_size / 1e6 for path in Path(folder).rglob("*") if path.is_file()}
+            told = ", ".join(f"{name} {size:.1f}" for name, size in sizes.items() if size > 0.05)
+            print(f"{candidates:6} candidates  MB: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""How much the conversations about a part take, told before a disk or a memory is full of them.
+
+A conversation holds a score for each candidate at each exchange. Images grow with the classes as candidates do, so that
+what all conversations of a part take grows with the square of the classes.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from parley.classes import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
+from parley.config import Config, run_settings
+from parley.errors import ParleyError
+
+SCORE_BYTES = 4
+TIMES_HELD = 3
+"""What was said batch by batch, joined, and in the table that is written."""
+_MEMINFO = Path("/proc/meminfo")
+
+
+def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
+    """Return what the scores of conversations take."""
+    return SCORE_BYTES * images * exchanges * candidates
+
+
+def refuse_beyond_memory(images: int, exchanges: int, candidates: int, part: str) -> None:
+    """Raise `ParleyError` where the conversations about a part cannot be held in the memory that is free.
+
+    Only the evaluation counts batch by batch; what is written down or disturbed is held.
+    """
+    free, needed = _free_memory(), TIMES_HELD * scores_bytes(images, exchanges, candidates)
+    if free is None or needed <= free:
+        return
+    raise ParleyError(
+        f"The conversations about the {images:,} images of the part {part}, of {exchanges} exchanges with a score for "
+        f"each of {candidates:,} candidates, take {_told(needed)} of memory, and {_told(free)} are free; set "
+        f"evaluation.recorded_images to {_fitting(free * images / needed):,} or fewer."
+    )
+
+
+def refuse_classifier(images: int, classes: int) -> None:
+    """Raise `ParleyError` where the free memory cannot hold a linear classifier's scores of the train part."""
+    free, needed = _free_memory(), 2 * TIMES_HELD * scores_bytes(images, 1, classes)
+    if free is not None and needed > free:
+        raise ParleyError(
+            f"A linear classifier of {classes:,} classes on {images:,} images takes {_told(needed)} of memory, and "
+            f"{_told(free)} are free; measure the difficulty on a larger machine, or ask for what else `metrics` makes "
+            "by name: `snakemake summary language comparisons interventions agreement`."
+        )
+
+
+def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path) -> list[str]:
+    """Return a sentence where an experiment's files of conversations would not fit onto the disk that is free.
+
+    Parameters
+    ----------
+    config
+        The complete config.
+    classes
+        The class set; empty where features are given, the number of which is not known here.
+    folder
+        Where results are to lie; it need not be there yet.
+    """
+    needed = each = images = 0
+    for run in config["runs"]:
+        exchanges = run_settings(config, run["name"])["game"]["max_exchanges"]
+        for recorded, candidates in _questions(config, classes):
+            of_one = len(config["seeds"]) * scores_bytes(1, exchanges, candidates)
+            needed, each = needed + of_one * recorded, each + of_one
+            images = max(images, recorded)
+    place = next(one for one in (Path(folder).absolute(), *Path(folder).absolute().parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    if needed <= free:
+        return []
+    return [
+        f"The conversations of {len(config['runs'])} x {len(config['seeds'])} runs, about up to {images:,} images of a "
+        f"part and with a score for each candidate at each exchange, would take up to {_told(needed)} in {folder}, and "
+        f"{_told(free)} are free; set evaluation.recorded_images to {_fitting(free / each):,} or fewer."
+    ]
+
+
+def _questions(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:
+    """Return the images and candidates of each file of conversations of one run and seed."""
+    counts, most = Counter(one.domain for one in classes), config["evaluation"]["recorded_images"]
+    seen, found = counts[IN_DOMAIN], []
+    for domain in (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER):
+        for of_class in config["split"][domain].values():
+            images = counts[domain] * of_class
+            recorded = images if most is None else min(images, most)
+            # Unseen classes are asked about among all candidates, and alone.
+            among = [seen] if domain == IN_DOMAIN else [seen + counts[domain], counts[domain]]
+            found += [(recorded, candidates) for candidates in among]
+    return found
+
+
+def _fitting(images: float) -> int:
+    """Return how many images to advise where so many would just fit: half of them, in round numbers."""
+    half = max(1, int(images / 2))
+    digits = len(str(half))
+    return int(f"{half:d}"[:2].ljust(digits, "0"))
+
+
+def _free_memory() -> int | None:
+    """Return the bytes of memory that are free, or None where the system does not say."""
+    try:
+        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _told(size: float) -> str:
+    return f"{size / 1e12:.1f} TB" if size >= 1e12 else f"{size / 1e9:.1f} GB"

@@ -1,0 +1,82 @@
+"""What is counted of dialogues image by image, so that a part's scores need never be held together.
+
+Letters of shapes: N images, T exchanges, K candidates. All scores of a part are N·T·K numbers, and N grows with the
+classes as K does.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from parley.game.payloads import Dialogue
+from parley.metrics.hamming import distances
+from parley.metrics.ranking import chance, hits, nll_nats
+
+
+class Tally(NamedTuple):
+    """What N dialogues came to."""
+
+    right: Tensor
+    """``[N]``: whether the best candidate is the right one, as a fraction where ties leave it open."""
+    among: Tensor
+    """``[N]``: likewise of the k best."""
+    nll: Tensor
+    """``[N]`` nats."""
+    active: Tensor
+    """``[N, T]``: 1 while the dialogue is still on when exchange t begins."""
+    go_on: Tensor
+    """``[N, T]``: the decision after exchange t."""
+    sender_changes: Tensor
+    """``[N, T]``: bits in which the Sender's message differs from its last."""
+    receiver_changes: Tensor
+    """``[N, T]``: likewise of the Receiver."""
+
+
+def tally_of(dialogue: Dialogue, places: Tensor, k: int) -> Tally:
+    """Count one seed's dialogues with finite scores; `places` ``[N]`` are the targets' among the candidates."""
+    final, targets = dialogue.final_scores.numpy(), places.numpy()
+    changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))
+    return Tally(
+        torch.from_numpy(hits(final, targets, 1)),
+        torch.from_numpy(hits(final, targets, min(k, final.shape[1]))),
+        torch.from_numpy(nll_nats(final, targets)),
+        dialogue.active.T,
+        dialogue.go_on.T,
+        *(torch.from_numpy(each).T for each in changes),
+    )
+
+
+def together(tallies: Sequence[Tally], order: Tensor) -> Tally:
+    """Join tallies whose images stand in the given order ``[N]`` of the part's, and put these in their place."""
+    back = order.argsort()
+    return Tally(*(torch.cat(column)[back] for column in zip(*tallies, strict=True)))
+
+
+def counted(tally: Tally, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:
+    """Return the entries that `parley.evaluation.score` describes."""
+    images, share = len(tally.right), 1.0
+    if nominal_batch is not None:
+        share = images / (-(-images // nominal_batch) * nominal_batch)
+    k = min(k, candidates)
+    return {
+        "n": images,
+        "candidates": candidates,
+        "k": k,
+        "accuracy@1": share * float(tally.right.numpy().mean()),
+        "chance@1": chance(1, candidates),
+        "accuracy@k": share * float(tally.among.numpy().mean()),
+        "chance@k": chance(k, candidates),
+        "nll": float(tally.nll.numpy().mean()),
+        "length": tally.active.sum(1).double().mean().item(),
+        "length_original": (tally.active * tally.go_on).sum(1).double().mean().item(),
+        "hamming_sender": _mean_change(tally.sender_changes, tally.active),
+        "hamming_receiver": _mean_change(tally.receiver_changes, tally.active),
+    }
+
+
+def _mean_change(changes: Tensor, active: Tensor) -> float | None:
+    """Return what `parley.metrics.hamming.mean_change` does: the mean over exchanges made, but for the first."""
+    made = active.T[1:].bool()
+    return float(changes.T[1:][made].numpy().mean()) if made.any() else None
