@@ -7,12 +7,13 @@ from parley.eval_sheet import Row, best_dev_accuracy, sheet
 from parley.game.settings import TrainingSettings
 
 TRAINING = TrainingSettings(steps=400, first_checkpoint=200)
+OTHER = {"accuracy@1": 0.1, "nll": 1.0, "length": 2.0}
 LOG = [
-    {"kind": "dev", "step": 100, "accuracy@k": 0.9},
+    {"kind": "dev", "step": 100, "accuracy@k": 0.9, **OTHER},
     {"kind": "train", "step": 200, "accuracy@1": 1.0},
-    {"kind": "dev", "step": 200, "accuracy@k": 0.5},
-    {"kind": "dev", "step": 300, "accuracy@k": 0.7},
-    {"kind": "dev", "step": 400, "accuracy@k": 0.6},
+    {"kind": "dev", "step": 200, "accuracy@k": 0.5, **OTHER},
+    {"kind": "dev", "step": 300, "accuracy@k": 0.7, **OTHER},
+    {"kind": "dev", "step": 400, "accuracy@k": 0.6, **OTHER},
 ]
 
 
