@@ -48,7 +48,8 @@ class Progress:
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
-        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._lines, leave=False)
+        # miniters: else, after quick steps, tqdm waits for as many slow ones.
+        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._lines, leave=False, miniters=1)
 
     def advance(self, pieces: int = 1, note: str = "") -> None:
         """Count finished pieces; `note` stands beside the count until the next one."""
