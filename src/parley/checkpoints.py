@@ -141,6 +141,8 @@ def refuse_flipped(path: str | Path) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):  # whose text advises to run what the file holds
         return "it is no file of torch, or holds more than tensors and plain values, which is never run"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
     return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
 
 

@@ -44,7 +44,7 @@ def show_summary(folder: str | Path, on: Console) -> None:
     on.print()
     on.print(literal(LEGEND, "dim"))
     for line in _failures(summary):
-        on.print(literal(line, "red"))
+        on.print(literal(line, "red"), soft_wrap=True)
     for name, file in PAGES.items():
         if (folder / file).is_file():
             # A path is to be clicked or copied: never broken over lines.

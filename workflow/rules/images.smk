@@ -163,7 +163,8 @@ if FROM_IMAGES:
     # The plan is ancient: it may be remade (an edit, a new time stamp), but what it may say is
     # decided by the values that the pool's name is a hash of. So an edit never repeats a fetch; an
     # edit that does change the plan is found out by settle, which says to force one. Drawn pictures are
-    # inputs so that a node with a disk of its own gets them, and ancient for the same reason.
+    # inputs so that a node with a disk of its own gets them, and ancient for the same reason; all of them, since
+    # a job of other classes would be another one to Snakemake, and would fetch again.
     for number, group in enumerate(
         grouped(CLASSES, CONFIG["fetch"]["classes_per_job"])
     ):
@@ -173,7 +174,7 @@ if FROM_IMAGES:
                 f"fetch_images_{number:04d}"
             input:
                 plan=ancient(LAYOUT.plan("plan.tsv")),
-                pictures=ancient(drawn_folders(group)),
+                pictures=ancient(drawn_folders([one.name for one in CLASSES])),
             output:
                 tars=written_files("tar", group),
                 # A shard holds them beside the tars.
