@@ -47,13 +47,16 @@ def supervise(name: str, seconds: float, seed: int) -> bool:
     """Run one target's worker; return whether all went well."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--worker", name, "--seconds", str(seconds), "--seed", str(seed)]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + OVERHEAD_S)
         last = Path(folder) / "file"
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + OVERHEAD_S)
+        except subprocess.TimeoutExpired:  # No alarm reaches a library that comes back to Python never.
+            print(f"{name}: hangs; the file is kept as {keep(last, name, seed)}", flush=True)
+            return False
         if done.returncode < 0 and last.exists():
-            kept = ROOT / ".fuzz" / f"{name}-{seed}"
-            kept.parent.mkdir(exist_ok=True)
-            kept.write_bytes(last.read_bytes())
-            print(f"{name}: killed by signal {-done.returncode}; the file is kept as {kept}")
+            print(
+                f"{name}: killed by signal {-done.returncode}; the file is kept as {keep(last, name, seed)}", flush=True
+            )
             return False
     try:
         told = json.loads(done.stdout.strip().splitlines()[-1])
@@ -65,6 +68,14 @@ def supervise(name: str, seconds: float, seed: int) -> bool:
     for failure in told["failures"]:
         print(f"  {failure}")
     return not told["failures"]
+
+
+def keep(file: Path, name: str, seed: int) -> Path:
+    """Copy a file to where it stays, and return that."""
+    kept = ROOT / ".fuzz" / f"{name}-{seed}"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(file.read_bytes())
+    return kept
 
 
 class TooLongError(Exception):
@@ -126,9 +137,7 @@ def work(name: str, seconds: float, seed: int) -> None:
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             frames = traceback.extract_tb(error.__traceback__)
             ours = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames if "/parley/" in frame.filename]
-            kept = ROOT / ".fuzz" / f"{name}-{seed}"
-            kept.parent.mkdir(exist_ok=True)
-            kept.write_bytes(path.read_bytes())
+            kept = keep(path, name, seed)
             failures.append(f"{type(error).__name__}: {str(error)[:200]} at {' '.join(ours)}; kept as {kept}")
         seed += 1
     print(json.dumps({**counts, "seconds": time.monotonic() - started, "failures": failures}))

@@ -90,3 +90,37 @@ def test_hollow_files_are_told_within_little_memory(part):
     done = subprocess.run([sys.executable, "-c", READER, str(part)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("told:") == 3
+
+
+ENDLESS = """
+import sys
+from parley.hdf5 import opened
+from parley.errors import ParleyError
+try:
+    with opened(sys.argv[1], "file of words") as file:
+        print(file.attrs["note"])
+except ParleyError as error:
+    print(error)
+"""
+
+
+def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(tmp_path):
+    path = tmp_path / "words.hdf5"
+    with h5py.File(path, "w") as file:
+        file.attrs["note"] = "of any length"
+    content = bytearray(path.read_bytes())
+
+    def told():
+        path.write_bytes(content)
+        # In a process of its own: nothing else ends what never comes back out of a library.
+        command = [sys.executable, "-c", ENDLESS, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    assert told() == "of any length\n"
+    heap = content.index(b"GCOL")
+    item = heap + 16
+    assert content[item : item + 2] == b"\1\0"
+    room = item + 16 + -(-int.from_bytes(content[item + 8 : item + 16], "little") // 8) * 8
+    assert content[room : room + 2] == b"\0\0"
+    content[room + 8 : room + 16] = bytes(8)
+    assert f"is no whole file of words (the global heap at byte {heap} has room of no bytes)" in told()

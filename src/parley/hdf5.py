@@ -1,5 +1,7 @@
 """What a file of HDF5 from anywhere may not be: reaching into other files, or claiming more than it holds."""
 
+import mmap
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,12 @@ _MOST_PACKED = 1100
 """How much smaller gzip can make data; it reaches 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
 """Less than this is read whatever it claims to be."""
+
+
+_HEAP = struct.Struct("<4sB3sQ")
+"""The head of a global heap, where strings lie whose length differs: signature, version, three zeros, size in bytes."""
+_HEAP_ITEM = struct.Struct("<HHIQ")
+"""The head of one thing in it: number, how often it is referred to, four zeros, size; number 0 is the room left."""
 
 
 @contextmanager
@@ -33,6 +41,7 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         When the file is missing, damaged, or not to be trusted.
     """
     try:
+        _refuse_endless(path)
         with h5py.File(path, "r") as file:
             refuse_hostile(file, path)
             yield file
@@ -74,3 +83,36 @@ def _refuse_hostile(dataset: h5py.Dataset, path: str | Path) -> None:
 
 def _told(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _refuse_endless(path: str | Path) -> None:
+    """Raise `ValueError` where HDF5 2.0 and earlier would never come back: at room of no bytes in a global heap.
+
+    It goes on by the size of the room that is left, by which it then stays where it is. The layout is that of the
+    HDF5 File Format Specification, version 3.0, III.E.
+    """
+    with Path(path).open("rb") as stream:
+        if not stream.seek(0, 2):
+            return  # Nothing is no HDF5, as h5py will say; and cannot be mapped.
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            place = content.find(b"GCOL")
+            while place >= 0:
+                if _is_endless(content, place):
+                    raise ValueError(f"the global heap at byte {place} has room of no bytes")
+                place = content.find(b"GCOL", place + 1)
+
+
+def _is_endless(content: mmap.mmap, start: int) -> bool:
+    """Whether a global heap has room of no bytes; bytes that only look like one have none."""
+    if start + _HEAP.size > len(content):
+        return False
+    _, version, zeros, size = _HEAP.unpack_from(content, start)
+    if version != 1 or zeros != bytes(3):
+        return False
+    place, end = start + _HEAP.size, min(start + size, len(content))
+    while place + _HEAP_ITEM.size <= end:
+        number, _, _, length = _HEAP_ITEM.unpack_from(content, place)
+        if number == 0:
+            return bool(length == 0)
+        place += _HEAP_ITEM.size + -(-length // 8) * 8
+    return False
