@@ -61,7 +61,7 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def copied(tmp_path_factory):
+def another_project(tmp_path_factory):
     """Make one more copy of the project."""
 
     def copy():
@@ -78,8 +78,8 @@ def copied(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def project(copied):
-    return copied()
+def project(another_project):
+    return another_project()
 
 
 class FileServer:

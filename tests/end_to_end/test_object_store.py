@@ -20,8 +20,8 @@ def store(tmp_path_factory):
         yield running
 
 
-def test_two_disks_with_a_store_between_them_leave_what_one_disk_does(copied, store, tmp_path):
-    alone, first, second = copied(), copied(), copied()
+def test_two_disks_with_a_store_between_them_leave_what_one_disk_does(another_project, store, tmp_path):
+    alone, first, second = another_project(), another_project(), another_project()
     for project in (alone, first, second):
         write_classes(project.folder)
         config = project.write_config("stored", **TINY)

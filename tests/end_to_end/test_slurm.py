@@ -58,9 +58,9 @@ def node_in_training(cluster, process, runs):
 
 
 @pytest.fixture(scope="module")
-def finished(copied, cluster):
+def finished(another_project, cluster):
     """The experiment by itself and on two nodes, one of which was killed while it trained; and that one's name."""
-    alone, spread = copied(), copied()
+    alone, spread = another_project(), another_project()
     for project in (alone, spread):
         write_classes(project.folder)
     alone.snakemake("--cores", "2", *TARGETS, config=alone.write_config("spread", **SPREAD))
@@ -112,8 +112,8 @@ def test_training_on_cuda_asks_slurm_for_a_gpu(finished, cluster):
 
 
 @pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes half an hour; PARLEY_LONG=1 runs it")
-def test_the_default_experiment_across_two_nodes(copied, tmp_path):
-    alone, spread = copied(), copied()
+def test_the_default_experiment_across_two_nodes(another_project, tmp_path):
+    alone, spread = another_project(), another_project()
     alone.snakemake("--cores", "2")
     with slurm_cluster(tmp_path / "cluster") as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.environment.items():
