@@ -435,6 +435,10 @@ def files_beside_report():
     return [result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
 
+# Jobs leave their records beside what they make, and no record goes into an object store.
+SHARES_DISK = not workflow.storage_settings.default_storage_provider
+
+
 def promised_files():
     """Paths of what `all` makes, but for the file that tells where the others come from."""
     return [path for path in rules.all.input if path != result("provenance.json")]
