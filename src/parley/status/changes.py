@@ -30,6 +30,7 @@ WORDS = {
     "layer": "features.layers",
     "margin": "fetch.margin",
     "max_mb": "browser.max_mb",
+    "most": "evaluation.recorded_images",
     "near_copies": "fetch.near_copies",
     "near_copy_bits": "fetch.near_copy_bits",
     "on_shortage": "fetch.on_shortage",
