@@ -6,7 +6,7 @@ import pytest
 
 from parley.dates import keep_date
 from parley.errors import ParleyError
-from parley.files import write_json, write_table, write_text, written_aside
+from parley.files import remove_all_leftovers, write_json, write_table, write_text, written_aside
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):
@@ -51,3 +51,13 @@ def test_what_else_goes_wrong_is_not_laid_on_the_disk(tmp_path):
         raise ConnectionResetError(errno.ECONNRESET, "reset")
     assert not isinstance(raised.value, ParleyError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_was_half_written_is_removed(tmp_path):
+    half = tmp_path / f".a.tsv.{'0' * 12}.part"
+    others = [tmp_path / name for name in ("a.tsv", ".a.tsv.part", "b.part", ".made")]
+    for path in (half, *others):
+        path.touch()
+    (tmp_path / f".d.{'1' * 12}.part").mkdir()
+    assert remove_all_leftovers([tmp_path, tmp_path / "absent"]) == [half]
+    assert all(path.exists() for path in others)

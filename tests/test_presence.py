@@ -2,14 +2,16 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from parley.errors import ParleyError
-from parley.presence import announce, begin, sweep
+from parley.presence import announce, begin
 
 HOLDER = """
 import sys
@@ -75,14 +77,11 @@ def test_of_another_machine_it_is_told_what_to_remove_and_nothing_is_removed(tmp
     assert (tmp_path / "old.json").exists()
 
 
-@pytest.mark.parametrize("kernel", ["/proc/sys/kernel/random/boot_id"])
-def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_it_is_known(tmp_path, kernel):
-    import socket
-    from pathlib import Path
-
-    if not Path(kernel).exists():
+def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_it_is_known(tmp_path):
+    kernel = Path("/proc/sys/kernel/random/boot_id")
+    if not kernel.exists():
         pytest.skip("this system does not tell one start of it from another")
-    record(tmp_path, boot=Path(kernel).read_text().strip())
+    record(tmp_path, boot=kernel.read_text().strip())
     begin("me", [], ["o"], tmp_path)[0].close()
     record(tmp_path, host=socket.gethostname())
     begin("me", [], ["o"], tmp_path)[0].close()
@@ -107,13 +106,3 @@ def test_the_lock_is_not_inherited_by_a_child_that_lives_longer(tmp_path):
         os.close(held._descriptor)
         begin("again", [], ["o"], tmp_path)[0].close()
         child.communicate()
-
-
-def test_only_what_was_half_written_is_swept(tmp_path):
-    half = tmp_path / f".a.tsv.{'0' * 12}.part"
-    others = [tmp_path / name for name in ("a.tsv", ".a.tsv.part", "b.part", ".made")]
-    for path in (half, *others):
-        path.touch()
-    (tmp_path / f".d.{'1' * 12}.part").mkdir()
-    assert sweep([tmp_path, tmp_path / "absent"]) == [half]
-    assert all(path.exists() for path in others)

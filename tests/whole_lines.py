@@ -41,14 +41,19 @@ def write_pictures(folder: Path) -> None:
                 (folder / name / f"{index}.jpg").write_bytes(picture(f"{name}{index}"))
 
 
-def write_experiment(folder: Path, address: str) -> Path:
-    """Copy the project into a folder, with a class set, a URL list and a config; return the config."""
+def copy_project(folder: Path) -> None:
+    """Copy what the workflow is made of into a folder."""
     for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
             shutil.copy(source, folder / name)
+
+
+def write_experiment(folder: Path, address: str) -> Path:
+    """Copy the project into a folder, with a class set, a URL list and a config; return the config."""
+    copy_project(folder)
     lines, rows = [], ["class\twnid\tdomain\tgroup\tdescription"]
     for number, name in enumerate((*SEEN, *UNSEEN)):
         rows.append(f"{name}\tn{number:08d}\t{'in' if name in SEEN else 'out'}\tg{number % 2}\ta small {name} of wood")

@@ -72,14 +72,16 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Read `metrics.jsonl`; a broken line raises `ParleyError` with its number."""
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
+        if not line:
+            continue
         try:
-            row = json.loads(line) if line else {"kind": ""}
+            row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise ParleyError(f"{path}, line {number} is not JSON; run `snakemake train` to make it again.") from error
         if not isinstance(row, dict) or not _is_whole(row):
             raise ParleyError(f"{path}, line {number} is no line of a log; run `snakemake train` to make it again.")
         rows.append(row)
-    return [row for row in rows if row["kind"]]
+    return rows
 
 
 def _is_whole(row: dict[str, Any]) -> bool:

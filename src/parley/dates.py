@@ -27,7 +27,7 @@ def keep_date(path: str | Path) -> bool:
     record = record_of(path)
     sha256 = sha256_of(path)
     before = read_json(record) if record.exists() else None
-    if before is not None and before.get("sha256") == sha256 and "mtime_ns" in before:
+    if before is not None and before["sha256"] == sha256:
         os.utime(path, ns=(before["mtime_ns"], before["mtime_ns"]))
         return True
     write_json(record, {"sha256": sha256, "mtime_ns": Path(path).stat().st_mtime_ns})

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from parley.errors import ParleyError
 
+_ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -65,6 +67,33 @@ def remove_leftovers(path: str | Path) -> None:
     final = Path(path)
     for aside in final.parent.glob(f".{glob.escape(final.name)}.*.part"):
         aside.unlink(missing_ok=True)
+
+
+def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
+    """Remove what killed processes left half written under a temporary name; nobody may be at work there.
+
+    Parameters
+    ----------
+    folders
+        Where final files lie; folders below them are not looked at.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+    """
+    removed = []
+    for folder in sorted({Path(folder) for folder in folders}):
+        try:
+            with os.scandir(folder) as entries:
+                found = [Path(entry.path) for entry in entries if _ASIDE_NAME.fullmatch(entry.name) and entry.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for path in found:
+            with contextlib.suppress(OSError):  # A cache may be mounted read-only.
+                path.unlink()
+                removed.append(path)
+    return removed
 
 
 def write_text(path: str | Path, text: str) -> None:

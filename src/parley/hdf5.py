@@ -1,6 +1,7 @@
 """What a file of HDF5 from anywhere may not be: reaching into other files, or claiming more than it holds."""
 
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +17,14 @@ _MOST_PACKED = 1100
 """How much smaller gzip can make data; it reaches 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
 """Less than this is read whatever it claims to be."""
-
-
-_HEAP = struct.Struct("<4sB3sQ")
+_HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
 """The head of a global heap, where strings lie whose length differs: signature, version, three zeros, size in bytes."""
 _HEAP_ITEM = struct.Struct("<HHIQ")
 """The head of one thing in it: number, how often it is referred to, four zeros, size; number 0 is the room left."""
 
 
 @contextmanager
-def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
+def opened(path: str | Path, what: str, shapes_alone: bool = False) -> Iterator[h5py.File]:
     """Open a file for reading; what HDF5 finds wrong with it, then or within the block, becomes a sentence.
 
     Parameters
@@ -34,6 +33,8 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         The file.
     what
         What it should be, as "file of features".
+    shapes_alone
+        Whether neither attributes nor values are read: then the file is not looked through for what is endless.
 
     Raises
     ------
@@ -41,7 +42,8 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         When the file is missing, damaged, or not to be trusted.
     """
     try:
-        _refuse_endless(path)
+        if not shapes_alone:
+            _refuse_endless(path)
         with h5py.File(path, "r") as file:
             refuse_hostile(file, path)
             yield file
@@ -95,22 +97,14 @@ def _refuse_endless(path: str | Path) -> None:
         if not stream.seek(0, 2):
             return  # Nothing is no HDF5, as h5py will say; and cannot be mapped.
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            place = content.find(b"GCOL")
-            while place >= 0:
-                if _is_endless(content, place):
-                    raise ValueError(f"the global heap at byte {place} has room of no bytes")
-                place = content.find(b"GCOL", place + 1)
+            for heap in _HEAP.finditer(content):
+                if _is_endless(content, heap.end(), heap.start() + int.from_bytes(heap[1], "little")):
+                    raise ValueError(f"the global heap at byte {heap.start()} has room of no bytes")
 
 
-def _is_endless(content: mmap.mmap, start: int) -> bool:
-    """Whether a global heap has room of no bytes; bytes that only look like one have none."""
-    if start + _HEAP.size > len(content):
-        return False
-    _, version, zeros, size = _HEAP.unpack_from(content, start)
-    if version != 1 or zeros != bytes(3):
-        return False
-    place, end = start + _HEAP.size, min(start + size, len(content))
-    while place + _HEAP_ITEM.size <= end:
+def _is_endless(content: mmap.mmap, place: int, end: int) -> bool:
+    """Whether a global heap with its first thing at `place` has room of no bytes; what only looks like one has none."""
+    while place + _HEAP_ITEM.size <= min(end, len(content)):
         number, _, _, length = _HEAP_ITEM.unpack_from(content, place)
         if number == 0:
             return bool(length == 0)

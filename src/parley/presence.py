@@ -9,7 +9,6 @@ import errno
 import fcntl
 import json
 import os
-import re
 import secrets
 import socket
 import time
@@ -23,7 +22,6 @@ from parley.errors import ParleyError
 FOLDER = Path(".snakemake/parley/running")
 """Below the folder that is worked in."""
 _UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
-_ASIDE = re.compile(r"\..+\.[0-9a-f]{12}\.part")
 
 
 class Record(NamedTuple):
@@ -234,30 +232,3 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def sweep(folders: Iterable[str | Path]) -> list[Path]:
-    """Remove what killed processes left half written under a temporary name; nobody may be at work there.
-
-    Parameters
-    ----------
-    folders
-        Where final files lie; folders below them are not looked at.
-
-    Returns
-    -------
-    list of Path
-        What was removed.
-    """
-    removed = []
-    for folder in sorted({Path(folder) for folder in folders}):
-        try:
-            with os.scandir(folder) as entries:
-                found = [Path(entry.path) for entry in entries if _ASIDE.fullmatch(entry.name) and entry.is_file()]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for path in found:
-            with suppress(OSError):  # A cache may be mounted read-only.
-                path.unlink()
-                removed.append(path)
-    return removed

@@ -1,7 +1,6 @@
 """A copy of the project to run Snakemake in, and a server of files beside it."""
 
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from whole_lines import copy_project
 
-ROOT = Path(__file__).parents[2]
 LONGEST_S = 1500
 
 
@@ -66,12 +65,7 @@ def another_project(tmp_path_factory):
 
     def copy():
         folder = tmp_path_factory.mktemp("project")
-        for name in ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src"):
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-            else:
-                shutil.copy(source, folder / name)
+        copy_project(folder)
         return Project(folder)
 
     return copy

@@ -41,7 +41,8 @@ from parley.layout import (
     grouped,
 )
 from parley.preflight import check_inputs
-from parley.presence import begin, sweep
+from parley.files import remove_all_leftovers
+from parley.presence import begin
 from parley.provenance.commits import commit_of
 from parley.provenance.records import COMMIT
 from parley.sources.base import file_fingerprint
@@ -491,7 +492,9 @@ def begin_work(jobs):
         raise WorkflowError(*error.findings) from None
     atexit.register(held.close)
     if alone:
-        sweep({*(Path(path).parent for path in written), *Path(CACHE_FOLDER).glob("*")})
+        remove_all_leftovers(
+            {*(Path(path).parent for path in written), *Path(CACHE_FOLDER).glob("*")}
+        )
 
 
 def told_at_the_end(tell):
