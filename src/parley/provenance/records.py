@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,14 +85,18 @@ class Record:
     threads: int
     parley: str
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Rule and a digest of what it made: one job's, whenever it runs."""
         return f"{self.rule}-{digest_of(sorted(one.path for one in self.outputs), 8)}"
 
     def output(self, path: str) -> FileRecord | None:
         """Return one of its outputs; None where it made no such file."""
-        return next((one for one in self.outputs if one.path == path), None)
+        return self._by_path.get(path)
+
+    @cached_property
+    def _by_path(self) -> dict[str, FileRecord]:
+        return {one.path: one for one in self.outputs}
 
 
 def write_record(record: Record) -> Path:
