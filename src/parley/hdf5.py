@@ -24,7 +24,7 @@ _HEAP_ITEM = struct.Struct("<HHIQ")
 
 
 @contextmanager
-def opened(path: str | Path, what: str, shapes_alone: bool = False) -> Iterator[h5py.File]:
+def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
     """Open a file for reading; what HDF5 finds wrong with it, then or within the block, becomes a sentence.
 
     Parameters
@@ -33,8 +33,6 @@ def opened(path: str | Path, what: str, shapes_alone: bool = False) -> Iterator[
         The file.
     what
         What it should be, as "file of features".
-    shapes_alone
-        Whether neither attributes nor values are read: then the file is not looked through for what is endless.
 
     Raises
     ------
@@ -42,8 +40,7 @@ def opened(path: str | Path, what: str, shapes_alone: bool = False) -> Iterator[
         When the file is missing, damaged, or not to be trusted.
     """
     try:
-        if not shapes_alone:
-            _refuse_endless(path)
+        _refuse_endless(path)
         with h5py.File(path, "r") as file:
             refuse_hostile(file, path)
             yield file

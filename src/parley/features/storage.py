@@ -107,7 +107,7 @@ def _about_rows(
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role the file has. Quick."""
     shapes = {}
-    with opened(path, "HDF5 file of features", shapes_alone=True) as file:
+    with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
             name = _name_of(file, role)
             if name in file:
