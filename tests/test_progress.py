@@ -70,6 +70,27 @@ def test_the_longer_the_work_the_sparser_the_lines(monkeypatch, caplog, hours, m
     assert most / 3 < len(caplog.messages) <= most
 
 
+def test_pieces_of_an_earlier_process_do_not_count_as_fast(monkeypatch, caplog):
+    caplog.set_level("INFO", logger="parley.progress")
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Progress("work", 4000, "step") as told:
+        told.go_on_from(3000)
+        for _ in range(10):
+            clock[0] += 1
+            told.advance()
+    assert caplog.messages[-1] == "work: 3010 of 4000 steps, 1.0 a second, 16 min left"
+
+
+def test_a_bar_does_not_count_pieces_of_an_earlier_process_as_fast():
+    resumed = WORK.replace('40, "step") as bar:', '1040, "step") as bar:\n    bar.go_on_from(1000)')
+    told, _ = seen(python(resumed, "a"))
+    rates = [float(rate) for rate in re.findall(r"([0-9.]+)step/s", told)]
+    assert "1039/1040" in told or "1040/1040" in told
+    assert rates
+    assert max(rates) <= 100  # A step takes at least 10 ms.
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (12000, "3 h 20 min")],

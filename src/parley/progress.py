@@ -44,12 +44,18 @@ class Progress:
     def __init__(self, what: str, total: int | None, unit: str = "item") -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
-        self._told = 0
+        self._told = self._earlier = 0
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
         # miniters: else, after quick steps, tqdm waits for as many slow ones.
         self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._lines, leave=False, miniters=1)
+
+    def go_on_from(self, done: int) -> None:
+        """Count pieces that an earlier process finished: they say nothing of how fast this one is."""
+        self.done = self._told = self._earlier = done
+        self._bar.initial = self._bar.n = self._bar.last_print_n = done
+        self._bar.refresh()
 
     def advance(self, pieces: int = 1, note: str = "") -> None:
         """Count finished pieces; `note` stands beside the count until the next one."""
@@ -64,7 +70,7 @@ class Progress:
             logger.info(self._line(now))
 
     def _line(self, now: float) -> str:
-        rate = self.done / max(now - self._started, 1e-9)
+        rate = (self.done - self._earlier) / max(now - self._started, 1e-9)
         of_total = f" of {self.total}" if self.total is not None else ""
         line = f"{self.what}: {self.done}{of_total} {self.unit}s, {rate:.1f} a second"
         if self.total is not None and rate > 0:

@@ -148,7 +148,7 @@ class _Course:
 
     def take(self, progress: Progress, stop: Callable[[], bool]) -> None:
         """Take the steps that are left."""
-        progress.advance(self.done)
+        progress.go_on_from(self.done)
         saved_at = time.monotonic()
         with ExitStack() as open_logs:
             for log in self.logs:
