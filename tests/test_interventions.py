@@ -104,6 +104,12 @@ def test_what_changes_nothing_is_not_played_again(monkeypatch):
     assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
 
 
+def test_progress_is_told_intervention_by_intervention(caplog):
+    caplog.set_level("INFO", logger="parley.progress")
+    rows = intervened(untrained(), asked_of(untrained()), 2, what="disturb fixed/1, test")
+    assert f"disturb fixed/1, test: {len(rows)} of {len(rows)} interventions" in caplog.messages[-1]
+
+
 def test_every_bit_flipped_is_the_control_of_all_bits(trained, found):
     expected = scored(under_control(trained, ["corrupt_bits=0:6"], SCHEMA))
     for name in ("accuracy@1", "accuracy@k", "length"):

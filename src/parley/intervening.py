@@ -17,6 +17,7 @@ from parley.held import refuse_beyond_memory
 from parley.interventions import Disturbance, Intervention, interventions
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
 from parley.playing import Asked, asked_of, extent
+from parley.progress import tracked
 
 BATCH = 256
 """Images at once, whatever a run's own batches are: a run is played dozens of times."""
@@ -61,12 +62,15 @@ def intervene(
     for question, asked in asked_of(moment, parts, descriptions, words, most):
         if question.name == question.part:
             refuse_beyond_memory(*extent(moment, asked), question.name)
-            rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only)
+            what = f"disturb {about['run']}/{about['seed']}, {question.name}"
+            rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only, what)
             found[question.name] = {"n": len(asked.places), "rows": rows}
     write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
 
 
-def intervened(moment: Checkpoint, asked: Asked, k: int, only: Collection[str] | None = None) -> list[dict[str, Any]]:
+def intervened(
+    moment: Checkpoint, asked: Asked, k: int, only: Collection[str] | None = None, what: str = "disturb"
+) -> list[dict[str, Any]]:
     """Return what each intervention comes to: its name, its value, and its measures by the names of `UNITS`.
 
     Parameters
@@ -79,13 +83,15 @@ def intervened(moment: Checkpoint, asked: Asked, k: int, only: Collection[str] |
         The K of accuracy@K.
     only
         Names of the interventions to make; None for all.
+    what
+        What progress is told of.
     """
     asked = asked._replace(part=asked.part._replace(images=moment.standardizer.apply(asked.part.images)))
     before = _played(moment, asked, None)
     rows = []
-    for one in interventions(moment.game, before.dialogue, asked.part.targets):
-        if only is not None and one.name not in only:
-            continue
+    possible = interventions(moment.game, before.dialogue, asked.part.targets)
+    wanted = [one for one in possible if only is None or one.name in only]
+    for one in tracked(wanted, what, len(wanted), "intervention"):
         idle = one.disturbance is None or one.disturbance.changes_nothing
         after = before if idle else _played(moment, asked, one.disturbance)
         measures = measured(moment, before, after, one, k)

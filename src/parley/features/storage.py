@@ -123,10 +123,10 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
     name = _name_of(file, layer)
     missing = [wanted for wanted in ("Target", "Location", name) if not isinstance(file.get(wanted), h5py.Dataset)]
     if missing:
-        raise ParleyError(
-            f"{path} has no {', '.join(missing)}; it holds {', '.join(file) or 'nothing'}. Make it with "
-            "this layer (features.layers), or name a file in the original's format."
-        )
+        advice = "Make it with this layer (features.layers), or name a file in the original's format."
+        if name not in missing:
+            advice = "Each row needs its label id in Target and a name of its image in Location."
+        raise ParleyError(f"{path} has no {', '.join(missing)}; it holds {', '.join(file) or 'nothing'}. {advice}")
     return file[name]
 
 
