@@ -55,6 +55,19 @@ def test_every_switch_of_the_data_changes_one_thing_of_the_config_it_follows(nam
         assert {**before[section], **same[section]} == {**after[section], **run[section]}
 
 
+def test_attention_to_cells_by_itself_is_a_part_of_the_experiment_it_follows():
+    whole = yaml.safe_load((ROOT / "config/paper-photos.yaml").read_text())
+    part = yaml.safe_load((ROOT / "config/paper-photos/cells.yaml").read_text())
+    cut = copy.deepcopy(whole)
+    update_config(cut, part)
+    whole, cut = resolve(whole, SCHEMA), resolve(cut, SCHEMA)
+    assert cut["experiment"] != whole["experiment"]
+    for name in ("runs", "seeds", "claims"):
+        assert [one for one in whole[name] if one in cut[name]] == cut[name] != []
+    other = {name for name in whole if whole[name] != cut[name]}
+    assert other == {"experiment", "runs", "seeds", "seeds_per_job", "claims", "tables"}
+
+
 def test_defaults_fill_what_is_not_named_and_nothing_else():
     config = resolve({**WORLD, "training": {"steps": 7}}, SCHEMA)
     assert config["training"]["steps"] == 7

@@ -37,6 +37,15 @@ def test_the_shards_of_a_large_set_hold_each_class_once(count):
     assert grouped(classes, per_job=3) == list(shards.values())
 
 
+@pytest.mark.parametrize(("count", "jobs"), [(1, 1), (30, 2), (300, 20), (301, 19), (999, 20), (MOST_BY_FILE, 20)])
+def test_a_stage_has_no_more_jobs_than_their_starts_are_worth(count, jobs):
+    classes = [ImageClass(name, "", "in") for name in names_of(count)]
+    groups = grouped(classes, None)
+    assert [name for group in groups for name in group] == names_of(count)
+    assert len(groups) == jobs
+    assert len(grouped(classes, 1)) == count
+
+
 def test_a_shard_is_named_once_for_all_its_classes():
     names = names_of(2000)
     shard_of = {name: shard for shard, held in shards_of(names).items() for name in held}

@@ -23,6 +23,7 @@ The complete config of an experiment is written to `results/<experiment>/config.
 | `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
 | `photos.yaml` | a folder of your own pictures: [your-own-classes.md](../docs/your-own-classes.md) walks through it |
 | `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: [paper.md](../docs/paper.md) |
+| `paper-photos/cells.yaml` | given after `paper-photos.yaml`: what attention to cells brings, by itself |
 | `switches/*.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
 
 A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,

@@ -1,5 +1,6 @@
 """Where an experiment's files lie: a pure function of its config and class set."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,10 @@ DOMAIN_OF_PART = {
     "ood": OUT_OF_DOMAIN,
     "transfer": TRANSFER,
 }
+FEWEST_CLASSES_PER_JOB = 15
+"""Fewer are not worth the start of a job (docs/scale.md)."""
+MOST_JOBS_OF_A_STAGE = 20
+"""Of those that take some classes each, where a config does not say how many."""
 WEIGHTS_FOLDER = "resources/weights"
 """Where torchvision's weights are kept between experiments."""
 WORDS_FOLDER = "resources/words"
@@ -175,9 +180,14 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
     )
 
 
-def grouped(classes: Sequence[ImageClass], per_job: int) -> list[list[str]]:
-    """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set."""
+def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str]]:
+    """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set.
+
+    Where `per_job` is None it is 15, and of more than 300 classes a twentieth of them: each job's start costs
+    seconds, and Snakemake looks at the inputs of all that waits again and again, more often with each job done.
+    """
     names = [image_class.name for image_class in classes]
     if shards := shards_of(names):
         return list(shards.values())
+    per_job = per_job or max(FEWEST_CLASSES_PER_JOB, math.ceil(len(names) / MOST_JOBS_OF_A_STAGE))
     return [names[start : start + per_job] for start in range(0, len(names), per_job)]

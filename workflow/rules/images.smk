@@ -203,7 +203,7 @@ if FROM_IMAGES:
 
     if COMPARES_LOOKS:
         # Not fetch.classes_per_job, a change of which should hash nothing anew.
-        for number, group in enumerate(grouped(CLASSES, 15)):
+        for number, group in enumerate(grouped(CLASSES, None)):
 
             rule:
                 name:
