@@ -55,10 +55,11 @@ def stub_figures(folder, runs):
         (folder / f"{name}.svg").write_text(STUB)
 
 
-def build(folder, expected=None, extra=None, drawn=False, **how):
+def build(folder, expected=None, extra=None, drawn=False, warnings=(), **how):
     made = make_experiment(folder, **how)
     for path in made.files("messages.hdf5"):
-        write_json(path.with_name("analysis.json"), analyse_run(path.parent))
+        analysis = analyse_run(path.parent)
+        write_json(path.with_name("analysis.json"), {**analysis, "warnings": [*analysis["warnings"], *warnings]})
     evaluations = [read_evaluation(path) for path in made.files("evaluation.json")]
     owners = expected or made.owners
     rows = summarise(evaluations, owners)

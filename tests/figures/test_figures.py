@@ -197,6 +197,16 @@ def test_lengths_leave_out_classes_without_images_and_sort_the_others():
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["c", "a"]
 
 
+def test_of_very_many_classes_the_longest_and_the_shortest_are_drawn():
+    lengths = np.random.default_rng(3).permutation(np.linspace(1, 9, 500))
+    names = [f"{length:.3f}" for length in lengths]
+    figure = length_by_class(lengths[None], np.zeros((1, 500)), names, 10)
+    drawn = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    by_length = [f"{length:.3f}" for length in sorted(lengths, reverse=True)]
+    assert drawn == by_length[:40] + by_length[-40:]
+    assert len(length_by_class(lengths[None, :80], np.zeros((1, 80)), names, 10).axes[0].get_yticklabels()) == 80
+
+
 def test_exchanges_hardly_any_conversation_reaches_are_not_drawn_as_still_on():
     quantities = {
         f"{name}_{which}": np.array([[0.5, 0.6, 0.7]])

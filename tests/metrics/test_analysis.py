@@ -143,7 +143,9 @@ def test_mean_over_seeds_leaves_out_what_was_not_measured():
 def test_conversations_about_a_sample_are_told_as_such_and_not_held_against_the_evaluation(folder):
     write_evaluation(folder, {"test": evaluation_entry(4000, 3, 2, top1=0.9, topk=0.95)}, seed=3)
     [warning] = analyse_run(folder)["warnings"]
-    assert "tells of 4 of the part's 4,000 images, as evaluation.recorded_images has it" in warning
+    assert (
+        "the test part's conversations tell of 4 of its 4,000 images, as evaluation.recorded_images has it" in warning
+    )
 
 
 def test_too_many_classes_have_no_matrix_and_all_else(folder, monkeypatch):

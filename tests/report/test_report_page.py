@@ -199,6 +199,11 @@ def test_messages_that_do_not_fit_the_evaluation_are_told_on_the_page(tmp_path):
     assert len(analyse_run(path.parent)["warnings"]) == 1
 
 
+def test_what_every_seed_has_to_say_is_said_once(tmp_path):
+    text = Page(build(tmp_path, seeds=(0, 1), warnings=["Of the test part 4 of 4,000 images.", "Another."])).text
+    assert text.count("Of the test part 4 of 4,000 images.") == text.count("Another.") == 1
+
+
 def test_a_missing_figure_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ParleyError, match=r"-adaptive\.svg cannot be read"):

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parley.figures.names import MOST_CLASSES
 from parley.figures.style import BLUE, GREEN, NARROW_IN, fraction_axis, new_figure, shown, styled
 from parley.metrics.intervals import t_interval
 from parley.metrics.pooling import mean_over_seeds
@@ -16,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @styled
 def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], max_exchanges: int) -> Figure:
-    """Draw mean conversation length and accuracy@1 of each class, longest first.
+    """Draw mean conversation length and accuracy@1 of each class, longest first; of very many, the ends of the order.
 
     Parameters
     ----------
@@ -29,6 +30,9 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     """
     means = mean_over_seeds(lengths)
     order = [int(c) for c in np.argsort(-means, kind="stable") if np.isfinite(means[c])]
+    left_out = len(order) - MOST_CLASSES
+    if left_out > 0:
+        order = order[: MOST_CLASSES // 2] + order[-MOST_CLASSES // 2 :]
     figure = new_figure(NARROW_IN, 1.1 + 0.165 * len(order))
     left, right = figure.subplots(1, 2, sharey=True)
     _dots(left, lengths[:, order], BLUE)
@@ -41,6 +45,8 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     fraction_axis(right, "Accuracy@1 (fraction)", horizontal=True)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
+        if left_out > 0:
+            axes.axhline(MOST_CLASSES / 2 - 0.5, color="black", linewidth=0.8, linestyle=":")
     return figure
 
 

@@ -13,6 +13,8 @@ FIGURES_OF_RUN = (
     "messages-pca",
 )
 """Drawn for each run, as `<figure>-<run>`."""
+MOST_CLASSES = 80
+"""Rows of a figure with a row a class; with more a page would be metres of them."""
 
 
 def run_figure_names(run: str) -> list[str]:

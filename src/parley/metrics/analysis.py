@@ -51,7 +51,7 @@ def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None
         evaluated = evaluation["parts"].get(conversations.part, {})
         part = analyse_part(conversations, int(evaluated.get("k", evaluation["k"])))
         parts[conversations.part] = part
-        warnings += _disagreements(part, evaluated, path)
+        warnings += _disagreements(conversations.part, part, evaluated, path)
     for sentence in warnings:
         logger.warning(sentence)
     return {"run": evaluation["run"], "seed": evaluation["seed"], "parts": parts, "warnings": warnings}
@@ -179,15 +179,15 @@ def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path:
         )
 
 
-def _disagreements(part: dict[str, Any], evaluated: dict[str, Any], path: Path) -> list[str]:
+def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], path: Path) -> list[str]:
     """Say where the recorded conversations do not give what the evaluation found."""
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
     if part["n"] < evaluated.get("n", 0):
-        # By lot, they differ by chance.
+        # By lot, they differ by chance. The lot is the same for every run and seed, and so is the sentence.
         return [
-            f"{path} tells of {part['n']:,} of the part's {evaluated['n']:,} images, as evaluation.recorded_images has "
-            "it; so do all figures and measures of its conversations."
+            f"Figures and measures of the {name} part's conversations tell of {part['n']:,} of its "
+            f"{evaluated['n']:,} images, as evaluation.recorded_images has it."
         ]
     found = []
     for metric in ("accuracy@1", "accuracy@k"):

@@ -120,7 +120,7 @@ def build_report(
         "versions": dict(versions) if versions is not None else installed_versions(),
         "warnings": [
             *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
-            *(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
+            *dict.fromkeys(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
         ],
         "costs": read_costs(benchmarks, stages) if benchmarks is not None else None,
         "beside": files_beside(Path(out).parent),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from parley.figures.names import MOST_CLASSES
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.flips import Flips, read_flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
@@ -272,7 +273,8 @@ OF_PART = (
         "length-by-class",
         "Length and accuracy of each class",
         (meanings.of_lengths, findings.of_lengths),
-        "Small points: seeds. Large: their mean, with its 95 % interval. Longest first.",
+        "Small points: seeds. Large: their mean, with its 95 % interval. Longest first; of more than "
+        f"{MOST_CLASSES} classes the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
     ),
     (
         "confusion",
