@@ -47,7 +47,7 @@ def nouns(wordnet: Path, count: int) -> list[tuple[str, str]]:
     entries = [line.split(" ", 5) for line in (wordnet / "data.noun").open() if not line.startswith(" ")]
     every = len(entries) // count
     chosen = [entries[number * every] for number in range(count)]
-    return [(f"{''.join(c for c in e[4].lower() if c.isalnum() or c in '_-')[:60]}.{e[0]}", f"n{e[0]}") for e in chosen]
+    return [(f"{''.join(c for c in e[4].lower() if c.isalnum() or c in '_-')[:60]}-{e[0]}", f"n{e[0]}") for e in chosen]
 
 
 def write_experiment(folder: Path, wordnet: Path, classes: int, port: int) -> None:

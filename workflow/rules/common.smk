@@ -439,6 +439,19 @@ def files_beside_report():
 # Jobs leave their records beside what they make, and no record goes into an object store.
 SHARES_DISK = not workflow.storage_settings.default_storage_provider
 
+if workflow.storage_settings.default_storage_provider == "s3":
+    from snakemake_storage_plugin_s3 import StorageObject
+
+    def exists_now(self, known=StorageObject.exists):
+        """Ask again whether a folder is there. Version 0.3.6 of the plugin holds one that was missing for missing for
+        good, so that what a second try makes after a failed one would end all that runs.
+        """
+        if not self._is_dir:
+            self._is_dir = None
+        return known(self)
+
+    StorageObject.exists = exists_now
+
 
 def promised_files():
     """Paths of what `all` makes, but for the file that tells where the others come from."""
