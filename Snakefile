@@ -33,6 +33,7 @@ PARSED_CODE.remember()
 onstart:
     check_before_work()
     remember_code()
+    look_when_a_job_is_done()
 
 
 onsuccess:
