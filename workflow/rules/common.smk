@@ -55,6 +55,7 @@ except ParleyError as error:
 # For the records that jobs leave.
 os.environ[COMMIT] = commit_of(BASE)
 CONFIG, CLASSES, LAYOUT = EXPERIMENT
+DOMAIN_OF = {one.name: one.domain for one in CLASSES}
 # Scripts read from snakemake.config only what should rerun nothing when it changes: what decides no
 # content (how fast, on which device), and what the path of their output is a hash of (another value
 # is another file, and two spellings of one value are the same file). All else reaches them by params.
@@ -350,8 +351,7 @@ def drawn_disk_mb():
 
 def wanted_images(names):
     """How many images of some classes are fetched at most, the margin among them."""
-    domains = [one.domain for one in CLASSES if one.name in names]
-    planned = sum(sum(CONFIG["split"][domain].values()) for domain in domains)
+    planned = sum(sum(CONFIG["split"][DOMAIN_OF[name]].values()) for name in names)
     return planned * (1 + CONFIG["fetch"]["margin"])
 
 
