@@ -7,6 +7,7 @@ from parley.evaluation import Played, examine, nominal_batch, play, play_all, qu
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings
+from parley.tally import Count
 
 
 def dialogue(scores, active, go_on):
@@ -104,6 +105,18 @@ def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
         assert one.result == score(played, 2, nominal_batch(game, 4))
         for shown, said in zip(one.shown, played.dialogue, strict=True):
             assert torch.equal(shown, said[:, [9, 0, 12]])
+
+
+def test_what_is_counted_lies_in_room_that_was_made_once():
+    """Small results kept among the batches' scores held the memory of those: 6 GB with 17,000 images and candidates."""
+    count, places = Count(6), []
+    said = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
+    for rows in ([4, 1], [0, 5], [3, 2]):
+        count.add(said, torch.tensor(rows), torch.tensor([0, 0]), 1)
+        places.append([field.data_ptr() for field in count.whole])
+    assert places[0] == places[1] == places[2]
+    assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.whole)
+    assert count.whole.right.tolist() == [1, 0, 0, 1, 1, 0]
 
 
 def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():

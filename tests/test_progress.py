@@ -91,6 +91,19 @@ def test_a_bar_does_not_count_pieces_of_an_earlier_process_as_fast():
     assert max(rates) <= 100  # A step takes at least 10 ms.
 
 
+@pytest.mark.parametrize(("seconds", "lines"), [(4, 0), (12, 3)])
+def test_what_is_mostly_brief_is_told_only_where_it_is_not(monkeypatch, caplog, seconds, lines):
+    caplog.set_level("INFO", logger="parley.progress")
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Progress("count", seconds, "image", brief=True) as told:
+        for _ in range(seconds):
+            clock[0] += 1
+            told.advance()
+    assert len(caplog.messages) == lines
+    assert not lines or caplog.messages[-1].startswith("count: 12 of 12 images")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5940, "99 min"), (12000, "3 h 20 min")],

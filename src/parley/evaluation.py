@@ -14,7 +14,8 @@ from parley.game.line import Interference, flips_needed
 from parley.game.payloads import Descriptions, Dialogue, Draws, Images
 from parley.game.settings import GameSettings
 from parley.parts import Maps, Part
-from parley.tally import Tally, counted, tally_of, together
+from parley.progress import Progress
+from parley.tally import Count, counted, tally_of
 
 
 class Question(NamedTuple):
@@ -162,29 +163,23 @@ def examine(
     list of Examined
         One a seed.
     """
-    seeds, wanted, order = range(_seeds(agents)), torch.tensor(shown, dtype=torch.int64), []
-    tallies: list[list[Tally] | None] = [[] for _ in seeds]
+    wanted, there = torch.tensor(shown, dtype=torch.int64), []
+    counts = [Count(len(places)) for _ in range(_seeds(agents))]
     kept: list[Dialogue] = []
-    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size):
-        order.append(batch.rows)
-        for seed in seeds:
-            tallies[seed] = _with(tallies[seed], said.of(seed), places[batch.rows], k)
-        kept.append(Dialogue(*(field[:, :, torch.isin(batch.rows, wanted)] for field in said)))
-    rows, candidates = torch.cat(order), len(descriptions.vectors)
-    nominal = nominal_batch(game, batch_size)
+    with Progress(f"count {len(places):,} dialogues", len(places), "image", brief=True) as progress:
+        for batch, said in _said(agents, images, len(places), descriptions, game, batch_size):
+            for seed, count in enumerate(counts):
+                count.add(said.of(seed), batch.rows, places[batch.rows], k)
+            among = torch.isin(batch.rows, wanted)
+            if among.any() or not kept:
+                kept.append(Dialogue(*(field[:, :, among] for field in said)))
+                there.append(batch.rows[among])
+            progress.advance(len(batch.rows))
     # Of the rows that were kept, where each of those wanted stands.
-    there = rows[torch.isin(rows, wanted)]
-    at = (there == wanted[:, None]).int().argmax(1) if len(wanted) else wanted
+    at = (torch.cat(there) == wanted[:, None]).int().argmax(1) if len(wanted) else wanted
     told = Dialogue(*(torch.cat(column, 2)[:, :, at] for column in zip(*kept, strict=True)))
-    results = [None if one is None else counted(together(one, rows), k, candidates, nominal) for one in tallies]
-    return [Examined(told.of(seed), result) for seed, result in zip(seeds, results, strict=True)]
-
-
-def _with(tallies: list[Tally] | None, said: Dialogue, places: Tensor, k: int) -> list[Tally] | None:
-    """Return tallies with that of one more batch; None, and for good, where not all that was said is finite."""
-    if tallies is None or not all(bool(field.isfinite().all()) for field in said):
-        return None
-    return [*tallies, tally_of(said, places, k)]
+    nominal, candidates = nominal_batch(game, batch_size), len(descriptions.vectors)
+    return [Examined(told.of(seed), count.result(k, candidates, nominal)) for seed, count in enumerate(counts)]
 
 
 def _said(

@@ -39,17 +39,27 @@ class Progress:
         Number of pieces, or None when it is not known.
     unit
         What one piece is called.
+    brief
+        Whether it is mostly over before anybody waits: then nothing is told of what takes less than five seconds.
     """
 
-    def __init__(self, what: str, total: int | None, unit: str = "item") -> None:
-        self.what, self.total, self.unit = what, total, unit
+    def __init__(self, what: str, total: int | None, unit: str = "item", brief: bool = False) -> None:
+        self.what, self.total, self.unit, self.brief = what, total, unit, brief
         self.done = 0
         self._told = self._earlier = 0
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
         # miniters: else, after quick steps, tqdm waits for as many slow ones.
-        self._bar = tqdm(total=total, desc=what, unit=unit, disable=self._lines, leave=False, miniters=1)
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            unit=unit,
+            disable=self._lines,
+            leave=False,
+            miniters=1,
+            delay=SECONDS_BETWEEN_LINES * brief,
+        )
 
     def go_on_from(self, done: int) -> None:
         """Count pieces that an earlier process finished: they say nothing of how fast this one is."""
@@ -84,7 +94,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
-        if self._lines and kind is None and self._told < self.done:
+        if self._lines and kind is None and self._told < self.done and not (self.brief and not self._told):
             logger.info(self._line(time.monotonic()))
 
 
