@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """RFC 1123's label, which the names of jobs are."""
+SUFFIX = "-x7k2p"
+"""What makes a job's name its pod's."""
 UNITS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 Start = Callable[[Path, list[str], dict[str, str], Path], subprocess.Popen[bytes]]
 
@@ -65,7 +67,7 @@ class Pod:
 
     @property
     def name(self) -> str:
-        return f"{self.job}-x7k2p"
+        return f"{self.job}{SUFFIX}"
 
     def kill(self) -> None:
         """End it as a node does that goes away."""
@@ -166,9 +168,9 @@ class Cluster:
                 job = query["labelSelector"].removeprefix("job-name=")
                 return {"items": [pod.told() for pod in self.pods.values() if pod.job == job]}
             case "DELETE", "pods", [name]:
-                self._pod(name.removesuffix("-x7k2p")).kill()
+                self._pod(name.removesuffix(SUFFIX)).kill()
             case "GET", "pods", [name, "log"]:
-                pod = self._pod(name.removesuffix("-x7k2p"))
+                pod = self._pod(name.removesuffix(SUFFIX))
                 if query.get("previous", "").lower() == "true":
                     raise RefusedError(400, f'previous terminated container "snakemake" in pod "{name}" not found')
                 return pod.log.read_text()
@@ -247,5 +249,6 @@ def kubernetes(
         yield cluster
     finally:
         server.shutdown()
+        server.server_close()
         for pod in [*cluster.pods.values(), *cluster.gone]:
             pod.kill()

@@ -184,7 +184,7 @@ def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str
     """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set.
 
     Where `per_job` is None it is 15, and of more than 300 classes a twentieth of them: each job's start costs
-    seconds, and Snakemake looks at the inputs of all that waits again and again, more often with each job done.
+    seconds, and Snakemake looks at the inputs of all that waits whenever one is done.
     """
     names = [image_class.name for image_class in classes]
     if shards := shards_of(names):

@@ -154,12 +154,7 @@ def written_files(suffix, group):
 
 def domains_of(group):
     """What classes are for, by name, for a job of a group; of all classes, which a group may grow to be."""
-    one_shard = set(group) if LAYOUT.shard_of else ()
-    return {
-        one.name: one.domain
-        for one in CLASSES
-        if not LAYOUT.shard_of or one.name in one_shard
-    }
+    return {name: DOMAIN_OF[name] for name in group} if LAYOUT.shard_of else DOMAIN_OF
 
 
 def realised_classes():

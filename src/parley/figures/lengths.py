@@ -30,8 +30,8 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     """
     means = mean_over_seeds(lengths)
     order = [int(c) for c in np.argsort(-means, kind="stable") if np.isfinite(means[c])]
-    left_out = len(order) - MOST_CLASSES
-    if left_out > 0:
+    cut = len(order) > MOST_CLASSES
+    if cut:
         order = order[: MOST_CLASSES // 2] + order[-MOST_CLASSES // 2 :]
     figure = new_figure(NARROW_IN, 1.1 + 0.165 * len(order))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -45,7 +45,7 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     fraction_axis(right, "Accuracy@1 (fraction)", horizontal=True)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
-        if left_out > 0:
+        if cut:
             axes.axhline(MOST_CLASSES / 2 - 0.5, color="black", linewidth=0.8, linestyle=":")
     return figure
 
