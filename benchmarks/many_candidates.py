@@ -1,4 +1,4 @@
-"""What comes after training, by the number of candidates: counting, messages, analysis, measures and the browser.
+"""What comes after training, by the number of candidates: counting, messages, flips, analysis, measures and browser.
 
 uv run python benchmarks/many_candidates.py [--candidates 30 1000 21841] [--images 500] [--exchanges 10]
 
@@ -66,6 +66,22 @@ def messages(case: Case) -> None:
     write_messages(case.messages, play(*parts), keys, labels, list(range(case.candidates)), about, "bernoulli")
 
 
+def disturb(case: Case) -> None:
+    from parley.checkpoints import Checkpoint, Sizes
+    from parley.game.settings import TrainingSettings
+    from parley.intervening import FLIPS, intervened
+    from parley.parts import Part
+    from parley.playing import Asked
+    from parley.standardization import fit
+
+    agents, images, places, descriptions, game, size = case.parts()
+    ids = list(range(case.candidates))
+    training, sizes = TrainingSettings(dev_batch_size=size), Sizes(*CLASSES_AND_VECTORS, 1000)
+    moment = Checkpoint(agents, fit(images, "none"), game, training, sizes, ids, 1, 1, {})
+    part = Part(images, places, [str(number) for number in range(case.images)])
+    intervened(moment, Asked(part, places, ids, [str(label) for label in ids], descriptions), 3, FLIPS)
+
+
 def analyse(case: Case) -> None:
     from parley.files import write_json
     from parley.metrics.analysis import analyse_run
@@ -98,6 +114,7 @@ def browser(case: Case) -> None:
 STAGES: dict[str, Callable[[Case], None]] = {
     "count": count,
     "messages": messages,
+    "disturb": disturb,
     "analyse": analyse,
     "figures": figures,
     "measure": measure,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parley.evaluation import Played, examine, nominal_batch, play, play_all, questions, ranks, score
+from parley.evaluation import Played, examine, nominal_batch, play, play_all, play_to_end, questions, ranks, score
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings
@@ -113,10 +113,25 @@ def test_what_is_counted_lies_in_room_that_was_made_once():
     said = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
     for rows in ([4, 1], [0, 5], [3, 2]):
         count.add(said, torch.tensor(rows), torch.tensor([0, 0]), 1)
-        places.append([field.data_ptr() for field in count.whole])
+        places.append([field.data_ptr() for field in count.tallies.tensors])
     assert places[0] == places[1] == places[2]
-    assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.whole)
-    assert count.whole.right.tolist() == [1, 0, 0, 1, 1, 0]
+    assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.tallies.tensors)
+    assert count.tallies.tensors[0].tolist() == [1, 0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize("shuffle", ["none", "messages"])
+def test_how_dialogues_end_is_what_is_left_of_them(shuffle):
+    game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3, shuffle=shuffle)
+    draw = torch.Generator().manual_seed(2)
+    images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
+    descriptions = Descriptions(torch.randn(6, 8, generator=draw))
+    agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
+    whole, ended = (way(agents, images, places, descriptions, game, 4) for way in (play, play_to_end))
+    assert ended.dialogue.all_finite
+    for name in ("sender_bits", "receiver_bits", "go_on", "active", "final_scores"):
+        assert torch.equal(getattr(ended.dialogue, name), getattr(whole.dialogue, name)), name
+    assert score(ended, 2) == score(whole, 2)
+    assert ended.dialogue.final_scores.untyped_storage().nbytes() == 4 * 13 * 6
 
 
 def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():

@@ -13,7 +13,14 @@ from parley.classes import ImageClass
 from parley.config import read_schema, resolve
 from parley.errors import ParleyError
 from parley.game.payloads import Images
-from parley.held import check_disk, refuse_beyond_memory, refuse_classifier, scores_bytes
+from parley.held import (
+    check_disk,
+    memory_mb,
+    refuse_beyond_memory,
+    refuse_classifier,
+    refuse_endings_beyond_memory,
+    scores_bytes,
+)
 from parley.parts import Part, by_lot
 
 SCHEMA = read_schema(Path(__file__).parents[1] / "workflow/schemas/config.schema.yaml")
@@ -65,6 +72,26 @@ def test_what_no_memory_holds_is_refused_and_what_it_holds_is_not(tmp_path, monk
         refuse_beyond_memory(1000, 10, 10_000, "dev")
     monkeypatch.setattr(held, "_MEMINFO", tmp_path / "nowhere")
     refuse_beyond_memory(10**9, 10, 10**6, "dev")  # a system that does not say
+
+
+def test_what_is_only_ended_takes_a_tenth(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemAvailable: 1000000 kB\n")
+    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
+    refuse_endings_beyond_memory(6000, 10_000, "test")  # four times 0.24 GB
+    with pytest.raises(ParleyError, match=r"the 7,000 images of the part ood, .* of 10,000 candidates, take 1.1 GB"):
+        refuse_endings_beyond_memory(7000, 10_000, "ood")
+
+
+def test_jobs_ask_for_what_conversations_take(tmp_path):
+    """Of 1,000 seen classes, 40 images a class in the train part and 10 exchanges: 1.6 GB of scores, three times."""
+    config = config_of()
+    assert config["split"]["in"]["train"] == 40
+    assert memory_mb(config, classes_of(30, 10)) == 0
+    assert memory_mb(config, classes_of(1000, 0)) == 4800
+    # Of 500 images of the ood part among all: 0.02 GB.
+    assert memory_mb(config_of(500), classes_of(1000, 500)) == 0
+    assert memory_mb(config_of(500), classes_of(20_000, 1841)) == 1300
+    assert memory_mb(config, []) == 0
 
 
 def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():

@@ -97,7 +97,7 @@ def test_nothing_done_changes_nothing_and_is_the_evaluation(trained, found):
 def test_what_changes_nothing_is_not_played_again(monkeypatch):
     played = []
     monkeypatch.setattr(
-        evaluation, "play", lambda *given, real=evaluation.play: played.append(given[-1]) or real(*given)
+        evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: played.append(given[-1]) or real(*given)
     )
     rows = intervened(untrained(), asked_of(untrained()), 2)
     assert [disturbance is None for disturbance in played] == [True] + [False] * (len(rows) - 3)

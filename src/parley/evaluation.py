@@ -6,16 +6,20 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from parley.batchwise import Whole
 from parley.candidates import ALONE
 from parley.game.agents import Agents
 from parley.game.conversation import exchange
 from parley.game.draws import permutation, uniforms
 from parley.game.line import Interference, flips_needed
-from parley.game.payloads import Descriptions, Dialogue, Draws, Images
+from parley.game.payloads import Descriptions, Dialogue, Draws, Ending, Images
 from parley.game.settings import GameSettings
 from parley.parts import Maps, Part
 from parley.progress import Progress
 from parley.tally import Count, counted, tally_of
+
+IMAGES_OF_SEEDS = 2
+"""Which axis of what several seeds say is that of the images."""
 
 
 class Question(NamedTuple):
@@ -31,6 +35,14 @@ class Played(NamedTuple):
     """Dialogues about all images of a part."""
 
     dialogue: Dialogue
+    places: Tensor
+    """``[N]`` int64: the target's place among the candidates."""
+
+
+class Ended(NamedTuple):
+    """How dialogues about all images of a part ended."""
+
+    dialogue: Ending
     places: Tensor
     """``[N]`` int64: the target's place among the candidates."""
 
@@ -128,13 +140,27 @@ def play_all(
     disturbance: Disturbs | None = None,
 ) -> list[Played]:
     """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
-    order, pieces = [], []
+    whole = Whole(len(places), [IMAGES_OF_SEEDS] * len(Dialogue._fields))
     for batch, said in _said(agents, images, len(places), descriptions, game, batch_size, disturbance):
-        pieces.append(said)
-        order.append(batch.rows)
-    back = torch.cat(order).argsort()
-    joined = Dialogue(*(torch.cat(column, 2)[:, :, back] for column in zip(*pieces, strict=True)))
+        whole.put(batch.rows, said)
+    joined = Dialogue(*(whole.tensors or ()))
     return [Played(joined.of(seed), places) for seed in range(_seeds(agents))]
+
+
+def play_to_end(
+    agents: Agents,
+    images: Takes,
+    places: Tensor,
+    descriptions: Descriptions,
+    game: GameSettings,
+    batch_size: int,
+    disturbance: Disturbs | None = None,
+) -> Ended:
+    """Let the agents of one seed talk about every image, as `play` does, and keep how it ended."""
+    whole = Whole(len(places), [0 if name in ("final_scores", "finite") else 1 for name in Ending._fields])
+    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size, disturbance):
+        whole.put(batch.rows, said.of(0).ending)
+    return Ended(Ending(*(whole.tensors or ())), places)
 
 
 def examine(
@@ -230,7 +256,7 @@ def ranks(scores: Tensor, places: Tensor) -> Tensor:
     return (scores >= own).sum(1)
 
 
-def score(played: Played, k: int, nominal_batch: int | None = None) -> dict[str, Any]:
+def score(played: Played | Ended, k: int, nominal_batch: int | None = None) -> dict[str, Any]:
     """Count what came out of a part.
 
     Parameters
@@ -250,8 +276,8 @@ def score(played: Played, k: int, nominal_batch: int | None = None) -> dict[str,
         exchanges, ``length_original``: go-on bits, as the 2017 code counted, and how many bits an agent's message
         differs from its last, ``hamming_sender`` and ``hamming_receiver``.
     """
-    candidates = played.dialogue.scores.shape[-1]
-    return counted(tally_of(*played, k), k, candidates, nominal_batch)
+    candidates = played.dialogue.final_scores.shape[-1]
+    return counted(tally_of(played.dialogue, played.places, k), k, candidates, nominal_batch)
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:

@@ -15,7 +15,9 @@ from parley.errors import ParleyError
 
 SCORE_BYTES = 4
 TIMES_HELD = 3
-"""What was said batch by batch, joined, and in the table that is written."""
+"""What was said, once more as it is made ready, and in the table that is written."""
+TIMES_ENDINGS_HELD = 4
+"""Undisturbed, disturbed, disturbed otherwise before; and once more as their answers are looked up."""
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -27,15 +29,26 @@ def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
 def refuse_beyond_memory(images: int, exchanges: int, candidates: int, part: str) -> None:
     """Raise `ParleyError` where the conversations about a part cannot be held in the memory that is free.
 
-    Only the evaluation counts batch by batch; what is written down or disturbed is held.
+    Only the evaluation counts batch by batch; what is written down is held.
     """
-    free, needed = _free_memory(), TIMES_HELD * scores_bytes(images, exchanges, candidates)
+    needed = TIMES_HELD * scores_bytes(images, exchanges, candidates)
+    _refuse(needed, images, part, f"of {exchanges} exchanges with a score for each of {candidates:,} candidates")
+
+
+def refuse_endings_beyond_memory(images: int, candidates: int, part: str) -> None:
+    """Raise `ParleyError` where the ends of undisturbed and of disturbed conversations about a part cannot be held."""
+    needed = TIMES_ENDINGS_HELD * scores_bytes(images, 1, candidates)
+    _refuse(needed, images, part, f"disturbed and undisturbed, with their last scores of {candidates:,} candidates")
+
+
+def _refuse(needed: int, images: int, part: str, what: str) -> None:
+    """Raise `ParleyError` where less memory is free than conversations take."""
+    free = _free_memory()
     if free is None or needed <= free:
         return
     raise ParleyError(
-        f"The conversations about the {images:,} images of the part {part}, of {exchanges} exchanges with a score for "
-        f"each of {candidates:,} candidates, take {_told(needed)} of memory, and {_told(free)} are free; set "
-        f"evaluation.recorded_images to {_fitting(free * images / needed):,} or fewer."
+        f"The conversations about the {images:,} images of the part {part}, {what}, take {_told(needed)} of memory, "
+        f"and {_told(free)} are free; set evaluation.recorded_images to {_fitting(free * images / needed):,} or fewer."
     )
 
 
@@ -78,6 +91,21 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
         f"part and with a score for each candidate at each exchange, would take up to {_told(needed)} in {folder}, and "
         f"{_told(free)} are free; set evaluation.recorded_images to {_fitting(free / each):,} or fewer."
     ]
+
+
+def memory_mb(config: Config, classes: Sequence[ImageClass]) -> int:
+    """Return what a job that holds the largest file of conversations takes besides, in MB; of small ones 0.
+
+    Parameters
+    ----------
+    config
+        The complete config.
+    classes
+        The class set; empty where features are given, the number of which is not known here.
+    """
+    most = max(run_settings(config, run["name"])["game"]["max_exchanges"] for run in config["runs"])
+    largest = max((scores_bytes(images, most, among) for images, among in _questions(config, classes)), default=0)
+    return int(TIMES_HELD * largest / 1e6) // 100 * 100
 
 
 def _questions(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:

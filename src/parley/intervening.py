@@ -4,23 +4,23 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from parley import evaluation
 from parley.candidates import UNSEEN_PARTS
 from parley.checkpoints import Checkpoint, load_checkpoint
-from parley.evaluation import Played
+from parley.evaluation import Ended
 from parley.files import write_json
 from parley.game.channel import make_channel
 from parley.game.line import flips_needed
-from parley.held import refuse_beyond_memory
+from parley.held import refuse_endings_beyond_memory
 from parley.interventions import Disturbance, Intervention, interventions
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
-from parley.playing import Asked, asked_of, extent
+from parley.playing import Asked, asked_of
 from parley.progress import tracked
 
 BATCH = 256
 """Images at once, whatever a run's own batches are: a run is played dozens of times."""
+MOST_SCORES = 20_000_000
+"""Of a batch, 80 MB: of very many candidates there are fewer images in it."""
 FLIPS = ("none", "flipped_bits")
 """Interventions whose measures each evaluation brings along."""
 
@@ -61,7 +61,7 @@ def intervene(
     found = {}
     for question, asked in asked_of(moment, parts, descriptions, words, most):
         if question.name == question.part:
-            refuse_beyond_memory(*extent(moment, asked), question.name)
+            refuse_endings_beyond_memory(len(asked.places), len(asked.labels), question.name)
             what = f"disturb {about['run']}/{about['seed']}, {question.name}"
             rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only, what)
             found[question.name] = {"n": len(asked.places), "rows": rows}
@@ -99,16 +99,18 @@ def intervened(
     return rows
 
 
-def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -> Played:
+def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -> Ended:
     """Play a run on images that are on its scale already."""
-    game, size = moment.game, BATCH
+    game = moment.game
+    size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(asked.labels))))
     if game.shuffle != "none" or flips_needed(game, training=False):
         # Here alone a result depends on the batches, and is to be that of the evaluation.
         size = moment.training.dev_batch_size
-    return evaluation.play(moment.agents, asked.part.images, asked.places, asked.descriptions, game, size, disturbance)
+    agents, images = moment.agents, asked.part.images
+    return evaluation.play_to_end(agents, images, asked.places, asked.descriptions, game, size, disturbance)
 
 
-def measured(moment: Checkpoint, before: Played, after: Played, done: Intervention, k: int) -> dict[str, float | None]:
+def measured(moment: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int) -> dict[str, float | None]:
     """Return the measures that an intervention has; None where no number can be given.
 
     Parameters
@@ -127,7 +129,7 @@ def measured(moment: Checkpoint, before: Played, after: Played, done: Interventi
     names = [name for name in UNITS if disturbance is not None or name in ("accuracy@1", "accuracy@k", "length")]
     if not of_questions or not make_channel(moment.game.channel).binary:
         names = [name for name in names if name != "bits_changed"]
-    if not all(torch.isfinite(each).all() for played in (before, after) for each in played.dialogue):
+    if not (before.dialogue.all_finite and after.dialogue.all_finite):
         return dict.fromkeys(names)
     first, final = before.dialogue.final_scores.numpy(), after.dialogue.final_scores.numpy()
     counted = evaluation.score(after, k, evaluation.nominal_batch(moment.game, moment.training.dev_batch_size))

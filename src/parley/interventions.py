@@ -13,7 +13,7 @@ from torch import Tensor
 from parley.game.channel import make_channel
 from parley.game.draws import uniforms
 from parley.game.line import Corrupt, Interference, Replace
-from parley.game.payloads import Dialogue
+from parley.game.payloads import Dialogue, Ending
 from parley.game.settings import GameSettings
 
 Speaker = Literal["sender", "receiver"]
@@ -52,7 +52,7 @@ class Intervention(NamedTuple):
     """None where nothing is done."""
 
 
-def interventions(game: GameSettings, undisturbed: Dialogue, targets: Tensor) -> Iterator[Intervention]:
+def interventions(game: GameSettings, undisturbed: Dialogue | Ending, targets: Tensor) -> Iterator[Intervention]:
     """Yield every intervention that a game allows.
 
     Parameters
@@ -101,7 +101,7 @@ def _lot(whose: str, game: GameSettings, images: int) -> Tensor:
     return drawn.argsort(dim=-1, stable=True).argsort(-1)
 
 
-def _replacements(game: GameSettings, undisturbed: Dialogue, others: Tensor) -> Iterator[Intervention]:
+def _replacements(game: GameSettings, undisturbed: Dialogue | Ending, others: Tensor) -> Iterator[Intervention]:
     questions, messages = undisturbed.receiver_bits[:, others], undisturbed.sender_bits[:, others]
     # The question of the last exchange reaches nobody.
     everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)

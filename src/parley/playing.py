@@ -115,7 +115,7 @@ def answers(
     for question, asked in asked_of(moment, parts, descriptions, words, most):
         refuse_beyond_memory(*extent(moment, asked), question.name)
         played = play(moment, asked)
-        if not all(bool(field.isfinite().all()) for field in played.dialogue):
+        if not played.dialogue.all_finite:
             raise _not_finite(moment, question)
         yield Answer(question, played, asked.part.keys, asked.labels)
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.payloads import Dialogue
+from parley.batchwise import Whole
+from parley.game.payloads import Dialogue, Ending
 from parley.metrics.hamming import distances
 from parley.metrics.ranking import chance, hits, nll_nats
 
@@ -33,7 +34,7 @@ class Tally(NamedTuple):
     """``[N, T]``: likewise of the Receiver."""
 
 
-def tally_of(dialogue: Dialogue, places: Tensor, k: int) -> Tally:
+def tally_of(dialogue: Dialogue | Ending, places: Tensor, k: int) -> Tally:
     """Count one seed's dialogues with finite scores; `places` ``[N]`` are the targets' among the candidates."""
     final, targets = dialogue.final_scores.numpy(), places.numpy()
     changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))
@@ -48,31 +49,23 @@ def tally_of(dialogue: Dialogue, places: Tensor, k: int) -> Tally:
 
 
 class Count:
-    """One seed's dialogues about N images, counted batch by batch.
-
-    Its room is made once. Small results that were kept batch by batch would lie among the batches' scores, whose memory
-    could then not be given back: a part of 17,000 images and as many candidates came to take 6 GB.
-    """
+    """One seed's dialogues about N images, counted batch by batch."""
 
     def __init__(self, images: int) -> None:
-        self.images = images
-        self.whole: Tally | None = None
+        self.tallies = Whole(images, [0] * len(Tally._fields))
         self.finite = True
 
     def add(self, said: Dialogue, rows: Tensor, places: Tensor, k: int) -> None:
         """Count a batch: which rows of the part its images are, and their targets' places among the candidates."""
-        self.finite = self.finite and all(bool(field.isfinite().all()) for field in said)
-        if not self.finite:
-            return
-        tally = tally_of(said, places, k)
-        if self.whole is None:
-            self.whole = Tally(*(torch.empty((self.images, *each.shape[1:]), dtype=each.dtype) for each in tally))
-        for whole, each in zip(self.whole, tally, strict=True):
-            whole[rows] = each
+        self.finite = self.finite and said.all_finite
+        if self.finite:
+            self.tallies.put(rows, tally_of(said, places, k))
 
     def result(self, k: int, candidates: int, nominal_batch: int | None) -> dict[str, Any] | None:
         """Return what `counted` does; None where not all that was said is finite."""
-        return counted(self.whole, k, candidates, nominal_batch) if self.finite and self.whole is not None else None
+        if not self.finite or self.tallies.tensors is None:
+            return None
+        return counted(Tally(*self.tallies.tensors), k, candidates, nominal_batch)
 
 
 def counted(tally: Tally, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:

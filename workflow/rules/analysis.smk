@@ -20,7 +20,7 @@ rule analyse_run:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         code=code("analyse_run"),
@@ -47,7 +47,7 @@ rule measure_language:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         parts=held_out_parts(),
@@ -248,7 +248,7 @@ rule build_report:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=30,
     params:
         config=CONFIG,
@@ -280,7 +280,7 @@ rule build_browser:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=3000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         experiment=LAYOUT.experiment,

@@ -32,6 +32,7 @@ from parley.figures.names import (
     run_figure_names,
 )
 from parley.game.settings import deciding
+from parley.held import memory_mb
 from parley.glosses import needs_wordnet
 from parley.layout import (
     CACHE_FOLDER,
@@ -78,6 +79,8 @@ ATTENDING_RUNS = (
 CLAIMED = CONFIG["claims"]
 # What the linear classifier looks at; none where only maps are stored.
 CLASSIFIER_LAYER = classifier_layer(CONFIG)
+# What a job that holds conversations takes besides, which grows with the square of the classes.
+CONVERSATIONS_MB = memory_mb(CONFIG, CLASSES)
 FIGURES = figure_names(RUNS)
 # Rules that the source's files come from: experiments share them, so that they need not run for this one.
 SOURCE_STAGES = (
@@ -325,6 +328,11 @@ def run_memory_mb(wildcards):
     # 512 channels of 8 x 8 cells in float32, the largest map of the networks at hand.
     map_mb = len(CLASSES) * per_class * 512 * 64 * 4 / 1e6
     return round(3000 + (min(map_mb, 3300) if preset.endswith("Attention") else 0))
+
+
+def recording_memory_mb(wildcards):
+    """Memory of a job that plays a run and writes down what is said."""
+    return run_memory_mb(wildcards) + CONVERSATIONS_MB
 
 
 def group_memory_mb(seeds):

@@ -19,7 +19,7 @@ rule export_parquet:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         experiment=LAYOUT.experiment,
@@ -44,7 +44,7 @@ rule export_corpora:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         experiment=LAYOUT.experiment,
@@ -70,7 +70,7 @@ rule export_arrays:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         code=code("export_arrays"),

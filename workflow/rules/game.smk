@@ -117,7 +117,7 @@ rule extract_messages:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=run_memory_mb,
+        mem_mb=recording_memory_mb,
         runtime=60,
     params:
         parts=list(LAYOUT.parts),

@@ -106,7 +106,7 @@ rule measure_agreement:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=4000 + CONVERSATIONS_MB,
         runtime=60,
     params:
         runs=RUNS,

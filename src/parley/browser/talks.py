@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.browser.packing import NUMBER_STEPS, coarse, fine, packed_bits, stepped
+from parley.metrics.blocks import row_blocks
 from parley.metrics.conversations import Conversations
 from parley.metrics.ranking import log_probabilities
 
@@ -51,18 +52,11 @@ def talk_arrays(said: Conversations, rows: NDArray[np.int64], images: Mapping[st
         What a step of `<agent>_numbers` is; 0 where messages are bits.
     """
     targets = said.targets[rows]
-    scores = said.scores[rows]
-    shares = np.exp(log_probabilities(scores))
-    own = np.take_along_axis(scores, targets[:, None, None], axis=-1)
-    top = _leaders(scores, targets)
     arrays: Arrays = {
         "image": np.array([images[said.keys[row]] for row in rows.tolist()], dtype=np.uint32),
         "target": targets.astype(np.uint16),
         "length": said.lengths[rows].astype(np.uint16),
-        "top": top.astype(np.uint16),
-        "top_share": fine(np.take_along_axis(shares, top, axis=-1)),
-        "true_share": fine(np.take_along_axis(shares, targets[:, None, None], axis=-1)[..., 0]),
-        "rank": (scores >= own).sum(axis=-1).astype(np.uint16),
+        **_rankings(said, rows),
         "go_share": fine(said.go_on_probabilities[rows]),
         "goes_on": said.go_on[rows].astype(np.uint8),
     }
@@ -78,6 +72,25 @@ def talk_arrays(said: Conversations, rows: NDArray[np.int64], images: Mapping[st
         else:
             arrays[f"{agent}_numbers"] = stepped(values, step * NUMBER_STEPS)
     return arrays, step
+
+
+def _rankings(said: Conversations, rows: NDArray[np.int64]) -> Arrays:
+    """Return what is told of the candidates: `top`, `top_share`, `true_share` and `rank`."""
+    shape = (len(rows), *said.scores.shape[1:])
+    blocks = [_ranking(said.scores[rows[some]], said.targets[rows[some]]) for some in row_blocks(shape)]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def _ranking(scores: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> Arrays:
+    shares = np.exp(log_probabilities(scores))
+    own = np.take_along_axis(scores, targets[:, None, None], axis=-1)
+    top = _leaders(scores, targets)
+    return {
+        "top": top.astype(np.uint16),
+        "top_share": fine(np.take_along_axis(shares, top, axis=-1)),
+        "true_share": fine(np.take_along_axis(shares, targets[:, None, None], axis=-1)[..., 0]),
+        "rank": (scores >= own).sum(axis=-1).astype(np.uint16),
+    }
 
 
 def _leaders(scores: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> NDArray[np.int64]:

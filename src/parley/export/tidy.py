@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from parley.metrics.blocks import row_blocks
 from parley.metrics.conversations import Conversations
 from parley.metrics.ranking import log_probabilities, target_ranks
 
@@ -111,25 +112,42 @@ def _in_turn(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
 
 def _answered(said: Conversations) -> dict[str, Column]:
     """Return what the Receiver held of the candidates after each exchange, in its own rows alone."""
-    sound = np.asarray(np.isfinite(said.scores).all(axis=-1))
-    # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
-    scores = np.where(sound[..., None], said.scores, 0)
-    targets = np.broadcast_to(said.targets[:, None], sound.shape)
-    best = scores.argmax(axis=-1)
-    probabilities = np.exp(log_probabilities(scores))
-
-    def taken(places: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(np.take_along_axis(probabilities, places[..., None], axis=-1)[..., 0])
-
-    everywhere = np.ones_like(sound)
+    blocks = [_held(said.scores[rows], said.targets[rows]) for rows in row_blocks(said.scores.shape)]
+    held = _Held(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    sound, everywhere = held.sound, np.ones_like(held.sound)
     return {
         "go_on_probability": _of_receiver(said.go_on_probabilities, everywhere),
         "goes_on": _of_receiver(said.go_on, everywhere),
-        "predicted": _of_receiver(np.array(said.labels)[best], sound),
-        "predicted_probability": _of_receiver(taken(best), sound),
-        "rank": _of_receiver(target_ranks(scores, targets), sound),
-        "target_probability": _of_receiver(taken(targets), sound),
+        "predicted": _of_receiver(np.array(said.labels)[held.best], sound),
+        "predicted_probability": _of_receiver(held.best_probability, sound),
+        "rank": _of_receiver(held.rank, sound),
+        "target_probability": _of_receiver(held.target_probability, sound),
     }
+
+
+class _Held(NamedTuple):
+    """What the Receiver held of the candidates, each [N, T]."""
+
+    sound: NDArray[np.bool_]
+    """Whether its scores are finite numbers."""
+    best: NDArray[np.int64]
+    best_probability: NDArray[np.float64]
+    rank: NDArray[np.float64]
+    target_probability: NDArray[np.float64]
+
+
+def _held(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> _Held:
+    sound = np.asarray(np.isfinite(scores).all(axis=-1))
+    # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
+    scores = np.where(sound[..., None], scores, np.float32(0))
+    places = np.broadcast_to(targets[:, None], sound.shape)
+    best = scores.argmax(axis=-1)
+    probabilities = np.exp(log_probabilities(scores))
+
+    def taken(columns: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.take_along_axis(probabilities, columns[..., None], axis=-1)[..., 0])
+
+    return _Held(sound, best, taken(best), target_ranks(scores, places), taken(places))
 
 
 def _of_receiver(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:

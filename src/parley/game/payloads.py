@@ -7,6 +7,7 @@ message, C channels, L cells of a feature map, H the Receiver's state.
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -82,6 +83,11 @@ class Dialogue(NamedTuple):
         return Dialogue(*(field[seed] for field in self))
 
     @property
+    def all_finite(self) -> bool:
+        """Whether all that was said is finite numbers."""
+        return all(bool(field.isfinite().all()) for field in self)
+
+    @property
     def last(self) -> Tensor:
         """``[B]`` int64: the exchange at which each dialogue stopped, from 0."""
         return self.active.sum(-2).long() - 1
@@ -91,3 +97,31 @@ class Dialogue(NamedTuple):
         """``[B, D]``: the scores of the exchange at which each dialogue stopped."""
         index = self.last[..., None, :, None].expand(*self.scores.shape[:-3], 1, -1, self.scores.shape[-1])
         return self.scores.gather(-3, index).squeeze(-3)
+
+    @property
+    def ending(self) -> "Ending":
+        """One seed's dialogues without the scores before their stop."""
+        finite = self.all_finite
+        # Where a stop is no number, nobody knows which exchange was the last.
+        scores = self.final_scores if finite else self.scores[-1]
+        known = torch.full(scores.shape[:1], finite)
+        return Ending(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, known)
+
+
+class Ending(NamedTuple):
+    """What is left of one seed's dialogues without the scores before their stop: of T exchanges, a Tth to hold."""
+
+    sender_bits: Tensor
+    receiver_bits: Tensor
+    go_on: Tensor
+    active: Tensor
+    """As of `Dialogue`."""
+    final_scores: Tensor
+    """``[B, D]``: the scores of the exchange at which each dialogue stopped; where it is not finite, of the last."""
+    finite: Tensor
+    """``[B]`` bool: whether all that was said in the batch is finite numbers, the scores that are gone among it."""
+
+    @property
+    def all_finite(self) -> bool:
+        """Whether all that was said is finite numbers."""
+        return bool(self.finite.all())

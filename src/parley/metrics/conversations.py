@@ -237,17 +237,20 @@ def _check_widths(said: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
     """Bring the rows of a table into the shape [N, turns], conversations in the order of their first row."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
-    rows = table[np.lexsort((table["Index"], conversation))]
+    order = np.lexsort((table["Index"], conversation))
     turns = len(indices)
-    if len(rows) == 0 or len(rows) != len(keys) * turns:
-        findings.add(f"{name} has {len(rows)} rows for {len(keys)} images, where each image takes {turns}")
+    if len(order) == 0 or len(order) != len(keys) * turns:
+        findings.add(f"{name} has {len(order)} rows for {len(keys)} images, where each image takes {turns}")
         return np.empty((0, turns), table.dtype)
-    grid = rows.reshape(len(keys), turns)
-    if not (grid["ExampleId"] == keys[:, None]).all() or not (grid["Index"] == np.array(indices)).all():
+    places = order.reshape(len(keys), turns)
+    if not (table["ExampleId"][places] == keys[:, None]).all() or not (table["Index"][places] == indices).all():
         findings.add(f"in {name}, an image has an exchange missing or twice")
-    if not (grid["AgentId"] == np.array(agents)).all():
+    if not (table["AgentId"][places] == np.array(agents)).all():
         findings.add(f"in {name}, AgentId does not follow from Index (even: S, odd: R)")
-    return np.asarray(grid[np.argsort(first)])
+    places = places[np.argsort(first)]
+    # Files made here are in this order; a copy would take as much memory as all scores.
+    in_order = np.array_equal(places.ravel(), np.arange(len(table)))
+    return table.reshape(places.shape) if in_order else np.asarray(table[places])
 
 
 def _targets(

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from parley.metrics.blocks import row_blocks
 from parley.metrics.ranking import Floats, log_probabilities
 
 
@@ -37,5 +38,9 @@ def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
     scores
         Scores of the candidates [..., K].
     """
-    logs = log_probabilities(scores)
-    return np.asarray(-(np.exp(logs) * logs).sum(axis=-1) / np.log(2))
+    cases = scores.reshape(-1, scores.shape[-1])
+    found = np.empty(len(cases))
+    for rows in row_blocks(cases.shape):
+        logs = log_probabilities(cases[rows])
+        found[rows] = -(np.exp(logs) * logs).sum(axis=1) / np.log(2)
+    return found.reshape(scores.shape[:-1])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.metrics.information import InformationTest, information_test
-from parley.metrics.ranking import Floats, Ints, log_probabilities
+from parley.metrics.ranking import Floats, Ints, nll_nats
 
 
 def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
@@ -27,7 +27,7 @@ def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
     targets
         Column of the true class [N].
     """
-    known = np.take_along_axis(log_probabilities(scores), targets[:, None, None], axis=2)[..., 0] / np.log(2)
+    known = -nll_nats(scores, np.broadcast_to(targets[:, None], scores.shape[:2])) / np.log(2)
     before = np.full((len(targets), 1), -np.log2(scores.shape[2]))
     return np.diff(known, axis=1, prepend=before)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parley.metrics.blocks import row_blocks
 from parley.metrics.ranking import log_probabilities
 
 UNITS = {
@@ -43,9 +44,12 @@ def prediction_shift(before: NDArray[np.floating], after: NDArray[np.floating]) 
     It is the sum over candidates of q log(q / p), where p is the softmax of the undisturbed scores and q that of the
     disturbed ones (Kullback and Leibler, 1951, "On information and sufficiency"). Parameters as of `answers_changed`.
     """
-    p, q = log_probabilities(before), log_probabilities(after)
-    # Rounding may leave the sum of nothing but zeros just below 0.
-    return float(np.maximum((np.exp(q) * (q - p)).sum(-1), 0).mean())
+    shifts = np.empty(len(before))
+    for rows in row_blocks(before.shape):
+        p, q = log_probabilities(before[rows]), log_probabilities(after[rows])
+        # Rounding may leave the sum of nothing but zeros just below 0.
+        shifts[rows] = np.maximum((np.exp(q) * (q - p)).sum(-1), 0)
+    return float(shifts.mean())
 
 
 def bits_changed(

@@ -11,6 +11,8 @@ candidates.
 import numpy as np
 from numpy.typing import NDArray
 
+from parley.metrics.blocks import row_blocks
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -78,14 +80,23 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
     Equal scores give ln K: the value to compare with.
     """
-    return -np.take_along_axis(log_probabilities(scores), targets[..., None], axis=-1)[..., 0]
+    cases, own = scores.reshape(-1, scores.shape[-1]), targets.reshape(-1, 1)
+    found = np.empty(len(cases))
+    for rows in row_blocks(cases.shape):
+        found[rows] = -np.take_along_axis(log_probabilities(cases[rows]), own[rows], axis=1)[:, 0]
+    return found.reshape(scores.shape[:-1])
 
 
 def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Floats, Floats]:
-    _check_finite(scores)
-    own = np.take_along_axis(scores, targets[..., None], axis=-1)
-    higher = (scores > own).sum(axis=-1).astype(np.float64)
-    return higher, (scores == own).sum(axis=-1) - 1.0
+    cases, places = scores.reshape(-1, scores.shape[-1]), targets.reshape(-1, 1)
+    higher, tied = np.empty(len(cases)), np.empty(len(cases))
+    for rows in row_blocks(cases.shape):
+        some = cases[rows]
+        _check_finite(some)
+        own = np.take_along_axis(some, places[rows], axis=1)
+        higher[rows] = (some > own).sum(axis=1)
+        tied[rows] = (some == own).sum(axis=1) - 1
+    return higher.reshape(scores.shape[:-1]), tied.reshape(scores.shape[:-1])
 
 
 def _check_finite(scores: NDArray[np.floating]) -> None:

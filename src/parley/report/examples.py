@@ -51,8 +51,7 @@ def choose_examples(conversations: Conversations) -> list[Example]:
     if not conversations.finite or not conversations.binary:
         return []
     right = hits(conversations.final_scores, conversations.targets, 1) == 1
-    logs = log_probabilities(conversations.scores)
-    sureness = conversations.at_stop(logs.max(axis=-1))
+    sureness = log_probabilities(conversations.final_scores).max(axis=-1)
     first_guess = conversations.scores[:, 0].argmax(axis=-1)
     lengths = conversations.lengths
     rules = (
@@ -66,17 +65,17 @@ def choose_examples(conversations: Conversations) -> list[Example]:
         open_to = [row for row in np.flatnonzero(eligible).tolist() if row not in chosen]
         if open_to:
             chosen[max(open_to, key=lambda row: (merit[row], -row))] = why
-    probabilities = np.exp(logs)
-    return [_example(conversations, probabilities, row, why) for row, why in chosen.items()]
+    return [_example(conversations, row, why) for row, why in chosen.items()]
 
 
-def _example(conversations: Conversations, probabilities: np.ndarray, row: int, why: str) -> Example:
+def _example(conversations: Conversations, row: int, why: str) -> Example:
+    probabilities = np.exp(log_probabilities(conversations.scores[row]))
     length = int(conversations.lengths[row])
     target = int(conversations.targets[row])
     exchanges = []
     for t in range(length):
-        order = np.argsort(-probabilities[row, t], kind="stable")[:LEADERS].tolist()
-        leaders = [Guess(conversations.labels[c], float(probabilities[row, t, c]), c == target) for c in order]
+        order = np.argsort(-probabilities[t], kind="stable")[:LEADERS].tolist()
+        leaders = [Guess(conversations.labels[c], float(probabilities[t, c]), c == target) for c in order]
         exchanges.append(
             Exchange(
                 number=t + 1,

@@ -1,0 +1,98 @@
+"""Large arrays are worked on some rows at a time: the same numbers, to the last bit, in little memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_runs import Talk, write_messages
+
+from parley.browser.talks import talk_arrays
+from parley.export.tidy import tidy_columns
+from parley.metrics import blocks
+from parley.metrics.analysis import analyse_part
+from parley.metrics.blocks import row_blocks
+from parley.metrics.conversations import read_conversations
+from parley.metrics.entropy import prediction_entropy_bits
+from parley.metrics.gain import information_gained
+from parley.metrics.ranking import hits, nll_nats, target_ranks
+
+
+@given(st.integers(0, 50), st.lists(st.integers(0, 9), max_size=2), st.integers(1, 60))
+def test_blocks_are_all_rows_once_and_none_is_larger_than_it_may(rows, width, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MOST_NUMBERS", most)
+        found = list(row_blocks((rows, *width)))
+    assert found
+    assert np.concatenate([np.arange(rows)[block] for block in found]).tolist() == list(range(rows))
+    each = int(np.prod(width, dtype=int))
+    assert all((block.stop - block.start) * each <= most or block.stop - block.start == 1 for block in found)
+
+
+def recorded(path, images, exchanges, candidates):
+    """Conversations with random scores, some of them tied."""
+    draw = np.random.default_rng(1)
+    scores = draw.normal(size=(images, exchanges, candidates)).round(1)
+    talks = [
+        Talk(f"k{number:06}", int(draw.integers(candidates)), scores[number].tolist(), 1 + number % exchanges)
+        for number in range(images)
+    ]
+    return write_messages(path / "messages.hdf5", talks, [f"class {label}" for label in range(candidates)], bits=3)
+
+
+def everything(said):
+    """What is worked out of all scores."""
+    places = np.broadcast_to(said.targets[:, None], said.talking.shape)
+    arrays, _ = talk_arrays(said, np.array([4, 0, 7]), {key: number for number, key in enumerate(said.keys)})
+    columns = tidy_columns(said, {})
+    return {
+        "hits": hits(said.scores, places, 2),
+        "ranks": target_ranks(said.scores, places),
+        "nll": nll_nats(said.scores, places),
+        "entropy": prediction_entropy_bits(said.scores),
+        "gain": information_gained(said.scores, said.targets),
+        **{f"page, {name}": values for name, values in arrays.items()},
+        **{f"table, {name}": values.cells for name, values in columns.items()},
+    }
+
+
+def test_how_large_blocks_are_changes_no_bit(tmp_path, monkeypatch):
+    said = read_conversations(recorded(tmp_path, 9, 3, 7))
+    whole = everything(said)
+    for most in (1, 22, 100):
+        monkeypatch.setattr(blocks, "MOST_NUMBERS", most)
+        for name, values in everything(said).items():
+            np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {most}")
+
+
+def test_no_conversation_has_nothing_of_each(tmp_path):
+    said = read_conversations(recorded(tmp_path, 9, 3, 7))
+    arrays, _ = talk_arrays(said, np.array([], dtype=np.int64), {})
+    assert {name: len(values) for name, values in arrays.items()} == dict.fromkeys(arrays, 0)
+    assert hits(said.scores[:0], np.zeros((0, 3), dtype=np.int64), 1).shape == (0, 3)
+
+
+def peak(work):
+    """Return what work came to, and the most bytes that it had besides what was there."""
+    tracemalloc.start()
+    try:
+        found = work()
+        return found, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_scores_are_in_memory_once(tmp_path, monkeypatch):
+    """In the order in which they lie in the file they are not copied, and what is made of them is not as large."""
+    path = recorded(tmp_path, 60, 12, 2000)
+    size = 4 * 60 * 12 * 2000
+    monkeypatch.setattr(blocks, "MOST_NUMBERS", 20_000)
+    said, reading = peak(lambda: read_conversations(path))
+    assert reading < 1.5 * size
+    for work in (
+        lambda: analyse_part(said, 3),
+        lambda: talk_arrays(said, np.arange(60), {key: number for number, key in enumerate(said.keys)}),
+        lambda: information_gained(said.scores, said.targets),
+    ):
+        assert peak(work)[1] < 0.8 * size
