@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from parley import latex, markdown
 from parley.errors import ParleyError
 from parley.files import write_text
-from parley.report.formats import NOTHING, counted
+from parley.report.formats import NOTHING, counted, fraction
 from parley.summary import SummaryRow, in_order, read_summary
 
 HEADS = {
@@ -156,5 +156,5 @@ def _seeds(line: Sequence[SummaryRow]) -> str:
 
 
 def _chance_row(line: Sequence[SummaryRow]) -> list[str]:
-    values = [NOTHING if row.chance is None else f"{row.chance:.3f}" for row in line]
+    values = [fraction(row.chance) for row in line]
     return ["chance", *values, ""]

@@ -68,7 +68,8 @@ def _tables(rows: Sequence[SummaryRow], on: Console) -> Iterator[Table]:
 
 def _cells(metrics: Mapping[str, SummaryRow]) -> list[str]:
     top1 = metrics["accuracy@1"]
-    interval = f"{top1.low:.3f}–{top1.high:.3f}" if top1.low is not None and top1.high is not None else formats.NOTHING
+    ends = [formats.fraction(end) for end in (top1.low, top1.high) if end is not None]
+    interval = "–".join(ends) or formats.NOTHING
     return [
         formats.count(top1.images),
         formats.count(top1.candidates),

@@ -17,7 +17,7 @@ from parley.figures.draw import draw_run
 from parley.figures.exchanges import by_exchange
 from parley.figures.flips import accuracy_by_flips
 from parley.figures.lengths import length_by_class
-from parley.figures.names import FIGURES_OF_RUN, figure_names
+from parley.figures.names import FIGURES_OF_RUN, MOST_NAMED, figure_names
 from parley.figures.overview import draw_overview
 from parley.figures.projection import MARK_PT, messages_pca, place_labels
 from parley.figures.style import ROLES, empty_figure, save_figure, shown
@@ -243,6 +243,14 @@ def test_a_lonely_label_stands_right_above_its_mark():
 def test_labels_that_find_no_room_are_still_placed():
     places = place_labels(np.full((30, 2), 5.0), np.tile([20.0, 8.0], (30, 1)), np.array([[0, 0], [10, 10]]))
     assert np.isfinite(places).all()
+
+
+def test_of_very_many_classes_none_is_named():
+    rng = np.random.default_rng(1)
+    for count, named in ((MOST_NAMED, MOST_NAMED), (MOST_NAMED + 1, 0)):
+        points, labels = rng.normal(size=(count, 2)), [f"class {number}" for number in range(count)]
+        figure = messages_pca(points, np.arange(count), np.array([0.4, 0.2]), labels)
+        assert len(figure.axes[0].texts) == named
 
 
 FOREIGN = ("🦜 parrot", "猫", "שלום עולם", "قطة", "$\\frac{", "a_b^c")

@@ -1,6 +1,7 @@
 """`parley verify` finds whatever is not as it was, and says so by its exit status."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,14 @@ def test_long_lists_are_cut_unless_asked(verified):
         write(Path(f"results/e/stray-{number:02d}.txt"), "x")
     assert "and 2 more" in verified()[1]
     assert "stray-11.txt" in verified("--full")[1]
+
+
+def test_progress_counts_files_however_small(verified, caplog):
+    caplog.set_level("INFO", logger="parley.progress")
+    verified()
+    files = sum(path.is_file() for path in Path("results/e").rglob("*") if ".records" not in path.parts)
+    count = re.fullmatch(r"Hashing: (\d+) of (\d+) files, .*", caplog.messages[-1])
+    assert int(count[1]) == int(count[2]) >= files - 1  # but for provenance.json itself
 
 
 @pytest.mark.parametrize("content", [None, "", "[]"])

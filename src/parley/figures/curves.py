@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parley.figures.style import BLUE, NARROW_IN, PAPER, fraction_axis, new_figure, null_line, styled
 from parley.metrics.intervals import t_half_width
 from parley.metrics.records import Curve
+from parley.report.formats import fraction
 
 Floats = NDArray[np.float64]
 
@@ -84,4 +85,4 @@ def _panel(axes: Axes, curves: Sequence[Curve], metric: str, chosen: Mapping[int
     axes.plot(over.steps, over.mean, color=BLUE)
     chance = next((curve.chance[metric] for curve in curves if metric in curve.chance), None)
     if chance is not None:
-        null_line(axes, chance, f"chance {chance:.3f}")
+        null_line(axes, chance, f"chance {fraction(chance)}")

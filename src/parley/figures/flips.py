@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from parley.figures.style import BLUE, NARROW_IN, fraction_axis, new_figure, null_line, styled
 from parley.metrics.flips import Flips
 from parley.metrics.intervals import t_half_width
+from parley.report.formats import fraction
 
 
 @styled
@@ -33,5 +34,5 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
     )
     axes.set_xlabel(f"Flipped bits of each Sender message, of {flips.counts[-1]}")
     fraction_axis(axes, "Accuracy@1 (fraction of images)")
-    null_line(axes, 1 / candidates, f"chance {1 / candidates:.3f}")
+    null_line(axes, 1 / candidates, f"chance {fraction(1 / candidates)}")
     return figure

@@ -15,6 +15,8 @@ FIGURES_OF_RUN = (
 """Drawn for each run, as `<figure>-<run>`."""
 MOST_CLASSES = 80
 """Rows of a figure with a row a class; with more a page would be metres of them."""
+MOST_NAMED = 100
+"""Classes that the figure of messages names; of more, names would cover the marks and each other."""
 
 
 def run_figure_names(run: str) -> list[str]:

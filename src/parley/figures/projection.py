@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parley.figures.names import MOST_NAMED
 from parley.figures.style import (
     INK,
     MARKERS,
@@ -31,7 +32,9 @@ GAPS_PT = np.array([0, 4, 9, 15, 22, 30, 40, 52, 66, 82, 100])
 
 @styled
 def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Floats, labels: Sequence[str]) -> Figure:
-    """Draw one point a message, larger where several coincide, and each class's name and mark at its centre.
+    """Draw one point a message, larger where several coincide, and each class's mark at its centre, with its name.
+
+    Of more than `MOST_NAMED` classes none is named.
 
     Parameters
     ----------
@@ -71,6 +74,8 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     axes.set_xlabel(f"First principal component ({100 * explained[0]:.0f} % of the variance)")
     axes.set_ylabel(f"Second principal component ({100 * explained[1]:.0f} %)")
     axes.grid(False)
+    if len(present) > MOST_NAMED:
+        return figure
     figure.draw_without_rendering()  # settles the layout, and with it where the centres come to lie
     _label(axes, np.array(centres), [shown(labels[column]) for column in present], 7.0 if wide else 8.0)
     return figure

@@ -8,7 +8,7 @@ done; that of a job that fails or is killed stays what it was, and no longer fit
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,26 +159,31 @@ class Records:
 
     def __init__(self, root: str | Path = "") -> None:
         self._root = Path(root)
-        self._folders: dict[Path, dict[str, Record]] = {}
+        self._folders: dict[str, dict[str, Record]] = {}
+        self._makers: dict[str, Record | None] = {}
 
     def maker_of(self, path: str) -> Record | None:
         """Return the record of the job that last made a file of this name; None where none tells."""
-        found = (self._in(folder).get(path) for folder in _above(path))
-        return max((one for one in found if one), key=_ended, default=None)
+        # Of large class sets there are some 100,000 files, each asked for by every job that read it.
+        if path not in self._makers:
+            found = (self._in(folder).get(path) for folder in _above(path))
+            self._makers[path] = max((one for one in found if one), key=_ended, default=None)
+        return self._makers[path]
 
     def maker_of_folder(self, path: str) -> Record | None:
         """Return the record of the job that last made a folder of this name; None where none tells."""
-        of_folder = (self._in(folder).items() for folder in (Path(path), *_above(path)))
+        of_folder = (self._in(folder).items() for folder in (path, *_above(path)))
         found = (record for files in of_folder for one, record in files if one.startswith(f"{path}/"))
         return max(found, key=_ended, default=None)
 
     def under(self, folder: str | Path) -> Iterator[Record]:
         """Yield every record below a folder whose outputs are not all made by later jobs."""
         for hidden in sorted((self._root / folder).rglob(FOLDER)):
-            seen = {record.name: record for record in self._in(hidden.parent.relative_to(self._root)).values()}
+            beside = str(hidden.parent.relative_to(self._root))
+            seen = {record.name: record for record in self._in(beside).values()}
             yield from seen.values()
 
-    def _in(self, folder: Path) -> dict[str, Record]:
+    def _in(self, folder: str) -> dict[str, Record]:
         """Return the records in a folder by the files that they made, of each the latest."""
         if folder not in self._folders:
             records = sorted(map(read_record, _record_files(self._root / folder)), key=_ended)
@@ -191,9 +196,13 @@ def _record_files(folder: Path) -> list[Path]:
     return sorted(hidden.glob("[!.]*-*.json")) if hidden.is_dir() else []
 
 
-def _above(path: str) -> Iterable[Path]:
-    parents = Path(path).parents
-    return parents if Path(path).is_absolute() else parents[:-1]
+def _above(path: str) -> Iterator[str]:
+    """Yield the folders that a file is in, the nearest first, without the working folder."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path or "/"
+        if not path:
+            return
 
 
 def _ended(record: Record) -> str:

@@ -62,13 +62,16 @@ def verify(folder: str | Path) -> Verdict:
     records = Records()
     others = [path for path in own_files(folder) if path not in known]
     verdict = Verdict()
-    with Progress("Hashing", _size_mib([*known, *others]), "MiB") as progress:
+    # Files and not bytes: of large class sets there are tens of thousands of small ones.
+    with Progress("Hashing", len(known) + len(others), "file") as progress:
         for path, facts in known.items():
             _judge(path, facts, records, verdict, progress)
+            progress.advance()
         for path in others:
             made = _left(path, records)
             is_new = made is not None and made == _facts(path, progress)
             (verdict.new if is_new else verdict.changed if made else verdict.unknown).append(path)
+            progress.advance()
     return verdict
 
 
@@ -96,14 +99,9 @@ def _facts(path: str, progress: Progress) -> tuple[int, str]:
     with Path(path).expanduser().open("rb") as stream:
         while block := stream.read(_MIB):
             digest.update(block)
-            progress.advance((size + len(block)) // _MIB - size // _MIB)
             size += len(block)
+            progress.advance(0)  # Within a large file too it is told how far it got.
     return size, digest.hexdigest()
-
-
-def _size_mib(paths: list[str]) -> int:
-    places = (Path(path).expanduser() for path in paths)
-    return sum(place.stat().st_size // _MIB for place in places if place.is_file())
 
 
 def told(verdict: Verdict, folder: str | Path, most: int | None = 10) -> str:

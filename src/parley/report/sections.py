@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from parley.figures.names import MOST_CLASSES
+from parley.figures.names import MOST_CLASSES, MOST_NAMED
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.flips import Flips, read_flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
@@ -287,7 +287,8 @@ OF_PART = (
         "messages-pca",
         "The Sender's last messages",
         (meanings.of_projection, findings.of_projection),
-        "Each point is a message, larger where several images got it; framed marks are class means.",
+        "Each point is a message, larger where several images got it; framed marks are class means, without names "
+        f"where there are more than {MOST_NAMED}.",
     ),
 )
 """Figures of the test part: name, kind, what it means and what it shows, how to read it."""

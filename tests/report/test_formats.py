@@ -1,0 +1,36 @@
+"""How numbers are written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.report.formats import NOTHING, fraction, interval
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (None, NOTHING),
+        (0, "0.000"),
+        (1, "1.000"),
+        (0.03125, "0.031"),
+        (0.001, "0.001"),
+        (0.00099, "0.00099"),
+        (1 / 17473, "0.000057"),
+        (-0.00012, "-0.00012"),
+        (1e-17, "0.000"),
+    ],
+)
+def test_a_fraction_is_never_rounded_to_nothing(value, written):
+    assert fraction(value) == written
+
+
+@given(st.floats(1e-9, 1, exclude_min=True))
+def test_what_is_written_is_within_five_hundredths_or_half_a_thousandth(value):
+    assert abs(float(fraction(value)) - value) <= max(0.05 * value, 0 if value < 0.001 else 0.0005) * (1 + 1e-9)
+
+
+def test_an_interval_is_written_as_its_ends_are():
+    assert interval(0.00004, 0.25) == "[0.000040, 0.250]"
+    assert interval(1, 2.345, 2) == "[1.00, 2.35]"
+    assert interval(None, 1.0) == ""
