@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from parley.metrics import topographic
 from parley.metrics.topographic import (
     mantel,
     mantel_of_classes,
+    mean_ranks,
     meaning_distances,
     message_distances,
     topographic_similarity,
@@ -36,6 +37,11 @@ def test_distances_of_meanings_are_those_of_scipy_up_to_scale():
     assert meaning_distances(rows) == pytest.approx(pdist(rows, "cosine"))
     squares = pdist(rows, "sqeuclidean")
     assert meaning_distances(rows, "euclidean") == pytest.approx(squares / squares.max())
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0, 7.5, -2.0, 1e-300]) | st.floats(-1e6, 1e6), min_size=1, max_size=60))
+def test_ranks_are_those_of_scipy_to_the_last_bit(values):
+    np.testing.assert_array_equal(mean_ranks(np.array(values)), rankdata(values))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])

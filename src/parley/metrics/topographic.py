@@ -17,7 +17,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import rankdata
 
 from parley.metrics.permutation import p_at_least
 from parley.metrics.ranking import Floats
@@ -197,8 +196,17 @@ def centred_ranks(distances: Floats) -> Floats | None:
     """Rank distances; centred and of length 1, so that a correlation is a product. None where they do not vary."""
     if distances.size == 0 or np.ptp(distances) == 0:
         return None
-    centred = rankdata(distances) - (distances.size + 1) / 2
+    centred = mean_ranks(distances) - (distances.size + 1) / 2
     return np.asarray(centred / np.linalg.norm(centred))
+
+
+def mean_ranks(values: NDArray[np.floating]) -> Floats:
+    """Rank values [n], 1 = smallest; equal ones share the mean of their ranks.
+
+    As `scipy.stats.rankdata` does, which takes a third of a second to import in each of many short jobs.
+    """
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
 
 
 def _correlation(said: Floats, meant: Floats) -> float:
