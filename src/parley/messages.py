@@ -58,6 +58,7 @@ def extract_messages(
             {**about, "part": answer.question.name, "step": moment.step},
             moment.game.channel,
         )
+        del answer  # before the next part is played
 
 
 def write_messages(

@@ -113,11 +113,16 @@ def answers(
         When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
     """
     for question, asked in asked_of(moment, parts, descriptions, words, most):
-        refuse_beyond_memory(*extent(moment, asked), question.name)
-        played = play(moment, asked)
-        if not played.dialogue.all_finite:
-            raise _not_finite(moment, question)
-        yield Answer(question, played, asked.part.keys, asked.labels)
+        # Held by no name here: else it would still be there while the next part is played.
+        yield _answered(moment, question, asked)
+
+
+def _answered(moment: Checkpoint, question: evaluation.Question, asked: Asked) -> Answer:
+    refuse_beyond_memory(*extent(moment, asked), question.name)
+    played = play(moment, asked)
+    if not played.dialogue.all_finite:
+        raise _not_finite(moment, question)
+    return Answer(question, played, asked.part.keys, asked.labels)
 
 
 def asked_of(
