@@ -8,15 +8,15 @@ NOTHING = "–"
 
 
 def fraction(value: float | None) -> str:
-    """Write a fraction, such as an accuracy, with three decimals; one nearer to 0 than 0.001 with two digits.
+    """Write a fraction, such as an accuracy, with three decimals; with two digits where these would say nothing.
 
-    Chance among 17,000 classes is 0.000057, and an accuracy of ten times that is one of 0.00057.
+    Chance among 17,000 classes is 0.000057, and an accuracy of ten times that 0.00057.
     """
     if value is None:
         return NOTHING
     size = abs(value)
-    # No smaller than what rounding leaves of nothing.
-    decimals = 1 - math.floor(math.log10(size)) if 1e-9 < size < 0.001 else 3
+    # Smaller is chance of no class set, but a measure that is 0 but for rounding.
+    decimals = 1 - math.floor(math.log10(size)) if 1e-5 <= size < 0.00095 else 3
     return f"{value:.{decimals}f}"
 
 

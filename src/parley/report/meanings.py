@@ -9,7 +9,7 @@ from parley.metrics.flips import Flips
 from parley.metrics.intervals import Interval, t_interval
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
-from parley.report.formats import counted, exchanges, interval, isolated
+from parley.report.formats import counted, exchanges, fraction, interval, isolated
 from parley.summary import SummaryRow
 
 
@@ -77,7 +77,8 @@ def of_flips(flips: Flips | None, candidates: int) -> str:
     lows = [one.low for one in over]
     first, last = over[0].mean or 0.0, over[-1].mean or 0.0
     if any(low is None for low in lows):
-        return f"With all {counted(bits, 'bit')} flipped, accuracy goes from {first:.3f} to {last:.3f} (one seed)"
+        ends = f"{fraction(first)} to {fraction(last)}"
+        return f"With all {counted(bits, 'bit')} flipped, accuracy goes from {ends} (one seed)"
     reached = [count for count, low in zip(flips.counts, lows, strict=True) if low is not None and low <= chance]
     if not reached:
         return f"With all {counted(bits, 'bit')} flipped, answers are still better than chance"
