@@ -134,6 +134,32 @@ def test_how_dialogues_end_is_what_is_left_of_them(shuffle):
     assert ended.dialogue.final_scores.untyped_storage().nbytes() == 4 * 13 * 6
 
 
+def test_a_score_that_is_no_number_before_the_stop_is_known_of_the_ending():
+    """Two exchanges, the second counts; the first image's scores are infinite at the first."""
+    scores = torch.tensor([[[torch.inf, 0], [1, 2]], [[3, 4], [5, 6]]])
+    said = dialogue(scores, [[1.0, 1], [1, 1]], [[1.0, 1], [1, 1]])
+    assert not said.all_finite
+    assert said.final_scores.isfinite().all()
+    assert not said.ending.all_finite
+    sound = said._replace(scores=scores.nan_to_num(posinf=9))
+    assert sound.ending.all_finite
+    assert sound.ending.final_scores.tolist() == [[3, 4], [5, 6]]
+
+
+def test_one_batch_that_is_no_number_is_known_of_all():
+    """And the ends of the others are as they would be."""
+    game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3)
+    images, places = Images(torch.randn(6, 7, generator=torch.Generator().manual_seed(2))), torch.zeros(6).long()
+    descriptions = Descriptions(torch.randn(5, 8, generator=torch.Generator().manual_seed(3)))
+    agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
+    sound = play_to_end(agents, images, places, descriptions, game, 2).dialogue
+    images.features[3] = torch.nan
+    broken = play_to_end(agents, images, places, descriptions, game, 2).dialogue
+    assert broken.finite.tolist() == [True, True, False, False, True, True]
+    assert not broken.all_finite
+    assert torch.equal(broken.final_scores[[0, 1, 4, 5]], sound.final_scores[[0, 1, 4, 5]])
+
+
 def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():
     game = GameSettings(preset="Fixed", message_bits=4, max_exchanges=2)
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)

@@ -15,6 +15,7 @@ from parley.errors import ParleyError
 from parley.game.payloads import Images
 from parley.held import (
     check_disk,
+    endings_mb,
     memory_mb,
     refuse_beyond_memory,
     refuse_classifier,
@@ -92,6 +93,12 @@ def test_jobs_ask_for_what_conversations_take(tmp_path):
     assert memory_mb(config_of(500), classes_of(1000, 500)) == 0
     assert memory_mb(config_of(500), classes_of(20_000, 1841)) == 1300
     assert memory_mb(config, []) == 0
+
+
+def test_jobs_that_disturb_ask_for_ends_alone():
+    """Of 5,000 seen classes: 40 images of each in the train part, one score a candidate, four times."""
+    assert endings_mb(config_of(), classes_of(60, 10)) == 0
+    assert endings_mb(config_of(), classes_of(5000, 0)) == 4 * 4 * 5000 * 40 * 5000 // 10**6
 
 
 def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():

@@ -193,6 +193,18 @@ def test_the_size_of_batches_changes_nothing(monkeypatch):
         assert pieces[name] == pytest.approx(measures, abs=1e-6), name
 
 
+def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
+    moment, sizes = untrained(), []
+    asked, exchanges = asked_of(moment), moment.game.max_exchanges
+    monkeypatch.setattr(
+        evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: sizes.append(given[5]) or real(*given)
+    )
+    whole = intervened(moment, asked, 2, ["none"])
+    monkeypatch.setattr(intervening, "MOST_SCORES", 3 * exchanges * len(asked.labels) + 1)
+    assert intervened(moment, asked, 2, ["none"]) == whole
+    assert sizes == [intervening.BATCH, 3]
+
+
 def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
     moment = untrained(flip_sender=0.3, flip_in_evaluation=True)
     monkeypatch.setattr(intervening, "BATCH", 1)

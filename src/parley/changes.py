@@ -14,6 +14,7 @@ from parley.metric_rows import EVALUATION_UNITS
 from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
 from parley.named_runs import named_runs
+from parley.report.formats import change, fraction
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Compared by default."""
@@ -150,13 +151,13 @@ def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> li
 
 def _mean(seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> str:
     values = [value for parts in seeds.values() if (value := finite(parts.get(part, {}).get(metric))) is not None]
-    return f"{np.mean(values):.3f} (n = {len(values)})" if values else "not measured"
+    return f"{fraction(float(np.mean(values)))} (n = {len(values)})" if values else "not measured"
 
 
 def _difference(one: Comparison, corrected: float | None) -> str:
     if one.difference is None:
         return "not measured"
     star = " \\*" if corrected is not None and corrected < 0.05 else ""
-    between = "" if one.low is None else f" \\[{one.low:+.3f}, {one.high:+.3f}\\]"
+    between = "" if one.low is None or one.high is None else f" \\[{change(one.low)}, {change(one.high)}\\]"
     effect = "" if one.d_z is None else f", d = {one.d_z:+.1f}"
-    return f"{one.difference:+.3f}{between} (n = {one.n}{effect}){star}"
+    return f"{change(one.difference)}{between} (n = {one.n}{effect}){star}"

@@ -17,7 +17,7 @@ SCORE_BYTES = 4
 TIMES_HELD = 3
 """What was said, once more as it is made ready, and in the table that is written."""
 TIMES_ENDINGS_HELD = 4
-"""Undisturbed, disturbed, disturbed otherwise before; and once more as their answers are looked up."""
+"""Undisturbed, disturbed, disturbed otherwise before; and one to spare."""
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -104,8 +104,22 @@ def memory_mb(config: Config, classes: Sequence[ImageClass]) -> int:
         The class set; empty where features are given, the number of which is not known here.
     """
     most = max(run_settings(config, run["name"])["game"]["max_exchanges"] for run in config["runs"])
-    largest = max((scores_bytes(images, most, among) for images, among in _questions(config, classes)), default=0)
-    return int(TIMES_HELD * largest / 1e6) // 100 * 100
+    return _rounded_mb(TIMES_HELD * _largest(config, classes, most))
+
+
+def endings_mb(config: Config, classes: Sequence[ImageClass]) -> int:
+    """Return what a job that disturbs conversations takes besides, as `memory_mb` does."""
+    return _rounded_mb(TIMES_ENDINGS_HELD * _largest(config, classes, 1))
+
+
+def _largest(config: Config, classes: Sequence[ImageClass], exchanges: int) -> int:
+    """Return the bytes of the scores of the largest part's conversations."""
+    questions = _questions(config, classes)
+    return max((scores_bytes(images, exchanges, among) for images, among in questions), default=0)
+
+
+def _rounded_mb(size: float) -> int:
+    return int(size / 1e6) // 100 * 100
 
 
 def _questions(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from parley.files import write_json, write_text
 from parley.metrics.confusion import as_lines, confusion_counts
 from parley.metrics.hamming import mean_change_original
 from parley.metrics.lengths import go_on_bits
+from parley.report.formats import fraction
 from parley.trials import Told, Trial, open_trial, play_file, run_folder
 
 logger = logging.getLogger(__name__)
@@ -116,8 +117,8 @@ def sentence(result: Mapping[str, Any]) -> str:
     """Return the main counts of a file as a phrase."""
     return (
         f"{result['n']} images among {result['candidates']} classes, "
-        f"accuracy@1 {result['accuracy@1']:.3f} (chance {result['chance@1']:.3f}), "
-        f"accuracy@{result['k']} {result['accuracy@k']:.3f} (chance {result['chance@k']:.3f}), "
+        f"accuracy@1 {fraction(result['accuracy@1'])} (chance {fraction(result['chance@1'])}), "
+        f"accuracy@{result['k']} {fraction(result['accuracy@k'])} (chance {fraction(result['chance@k'])}), "
         f"length {result['length']:.2f} exchanges"
     )
 

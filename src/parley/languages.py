@@ -65,6 +65,7 @@ def write_language(
         k = ks[said.part.removesuffix(ALONE) in UNSEEN_PARTS]
         parts[said.part] = measure_language(said, _meanings(said, path, vectors, known), k, seed)
         owner = {"run": said.run, "seed": said.seed}
+        del said  # before the next is read
     write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
 
 

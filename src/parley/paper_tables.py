@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from parley import latex, markdown
 from parley.errors import ParleyError
 from parley.files import write_text
-from parley.report.formats import NOTHING, counted, fraction
+from parley.report.formats import NOTHING, counted, fraction, interval
 from parley.summary import SummaryRow, in_order, read_summary
 
 HEADS = {
@@ -138,11 +138,11 @@ def _run_row(line: Sequence[SummaryRow]) -> list[str]:
 
 
 def _cell(row: SummaryRow) -> str:
-    decimals = _DECIMALS.get(row.metric, 3)
+    decimals = _DECIMALS.get(row.metric)
     if row.mean is None:
         return NOTHING
-    interval = "" if row.low is None else f" [{row.low:.{decimals}f}, {row.high:.{decimals}f}]"
-    return f"{row.mean:.{decimals}f}{interval}"
+    mean = fraction(row.mean) if decimals is None else f"{row.mean:.{decimals}f}"
+    return f"{mean} {interval(row.low, row.high, decimals)}".rstrip()
 
 
 def _seeds(line: Sequence[SummaryRow]) -> str:

@@ -68,8 +68,8 @@ def _tables(rows: Sequence[SummaryRow], on: Console) -> Iterator[Table]:
 
 def _cells(metrics: Mapping[str, SummaryRow]) -> list[str]:
     top1 = metrics["accuracy@1"]
-    ends = [formats.fraction(end) for end in (top1.low, top1.high) if end is not None]
-    interval = "–".join(ends) or formats.NOTHING
+    known = top1.low is not None and top1.high is not None
+    interval = f"{formats.fraction(top1.low)}–{formats.fraction(top1.high)}" if known else formats.NOTHING
     return [
         formats.count(top1.images),
         formats.count(top1.candidates),

@@ -16,6 +16,7 @@ from parley.metrics.blocks import row_blocks
 from parley.metrics.conversations import read_conversations
 from parley.metrics.entropy import prediction_entropy_bits
 from parley.metrics.gain import information_gained
+from parley.metrics.influence import prediction_shift
 from parley.metrics.ranking import hits, nll_nats, target_ranks
 
 
@@ -52,6 +53,7 @@ def everything(said):
         "nll": nll_nats(said.scores, places),
         "entropy": prediction_entropy_bits(said.scores),
         "gain": information_gained(said.scores, said.targets),
+        "shift": np.array(prediction_shift(said.final_scores, said.scores[:, 0])),
         **{f"page, {name}": values for name, values in arrays.items()},
         **{f"table, {name}": values.cells for name, values in columns.items()},
     }
@@ -64,6 +66,16 @@ def test_how_large_blocks_are_changes_no_bit(tmp_path, monkeypatch):
         monkeypatch.setattr(blocks, "MOST_NUMBERS", most)
         for name, values in everything(said).items():
             np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {most}")
+
+
+def test_targets_of_other_cases_are_refused_and_one_of_each_row_will_do():
+    scores = np.arange(24.0).reshape(2, 3, 4)
+    for shape in ((3, 2), (5,), (2, 4)):
+        with pytest.raises(ValueError, match="broadcast"):
+            hits(scores, np.zeros(shape, dtype=np.int64), 1)
+        with pytest.raises(ValueError, match="broadcast"):
+            nll_nats(scores, np.zeros(shape, dtype=np.int64))
+    assert target_ranks(scores, np.array([[3], [0]])).tolist() == [[1, 1, 1], [4, 4, 4]]
 
 
 def test_no_conversation_has_nothing_of_each(tmp_path):

@@ -22,7 +22,7 @@ from parley.report.formats import NOTHING, fraction, interval
         (-2.8e-6, "-0.000"),
     ],
 )
-def test_a_fraction_is_never_rounded_to_nothing(value, written):
+def test_of_a_fraction_two_digits_are_left_down_to_a_hundred_thousandth(value, written):
     assert fraction(value) == written
 
 

@@ -28,7 +28,8 @@ rule judge_claims:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        # The conversations of all seeds of a run are compared.
+        mem_mb=3000 + len(SEEDS) * CONVERSATIONS_MB * bool(CLAIMED),
         runtime=60,
     params:
         claims=CLAIMED,

@@ -32,8 +32,8 @@ from parley.figures.names import (
     run_figure_names,
 )
 from parley.game.settings import deciding
-from parley.held import memory_mb
 from parley.glosses import needs_wordnet
+from parley.held import endings_mb, memory_mb
 from parley.layout import (
     CACHE_FOLDER,
     FETCH_KEYS_OF_CONTENT,
@@ -81,6 +81,7 @@ CLAIMED = CONFIG["claims"]
 CLASSIFIER_LAYER = classifier_layer(CONFIG)
 # What a job that holds conversations takes besides, which grows with the square of the classes.
 CONVERSATIONS_MB = memory_mb(CONFIG, CLASSES)
+ENDINGS_MB = endings_mb(CONFIG, CLASSES)
 FIGURES = figure_names(RUNS)
 # Rules that the source's files come from: experiments share them, so that they need not run for this one.
 SOURCE_STAGES = (
@@ -333,6 +334,11 @@ def run_memory_mb(wildcards):
 def recording_memory_mb(wildcards):
     """Memory of a job that plays a run and writes down what is said."""
     return run_memory_mb(wildcards) + CONVERSATIONS_MB
+
+
+def disturbing_memory_mb(wildcards):
+    """Memory of a job that plays a run with its messages disturbed."""
+    return run_memory_mb(wildcards) + ENDINGS_MB
 
 
 def group_memory_mb(seeds):

@@ -87,7 +87,7 @@ rule evaluate_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=run_memory_mb,
+        mem_mb=disturbing_memory_mb,
         runtime=60,
     params:
         parts=list(LAYOUT.parts),

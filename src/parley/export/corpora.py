@@ -84,6 +84,7 @@ def write_corpora(
             continue
         _write_variant(system / "data" / name, said, descriptions)
         variants[name] = _settings(said)
+        del said  # before the next is read
     about = {
         "origin": {"name": experiment, **ORIGIN},
         "system": {**SYSTEM, "data_source": "synthetic" if drawn else "natural", "variants": variants},

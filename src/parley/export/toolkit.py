@@ -32,6 +32,7 @@ def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path |
         # As a stream: to a path, numpy would add its own suffix.
         with written_aside(out) as aside, aside.open("wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays_of(said, known))
+        del said  # before the next is read
 
 
 def arrays_of(said: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:

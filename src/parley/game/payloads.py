@@ -104,7 +104,7 @@ class Dialogue(NamedTuple):
         finite = self.all_finite
         # Where a stop is no number, nobody knows which exchange was the last.
         scores = self.final_scores if finite else self.scores[-1]
-        known = torch.full(scores.shape[:1], finite)
+        known = torch.full(scores.shape[:1], finite, device=scores.device)
         return Ending(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, known)
 
 

@@ -52,6 +52,7 @@ def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None
         part = analyse_part(conversations, int(evaluated.get("k", evaluation["k"])))
         parts[conversations.part] = part
         warnings += _disagreements(conversations.part, part, evaluated, path)
+        del conversations  # before the next are read
     for sentence in warnings:
         logger.warning(sentence)
     return {"run": evaluation["run"], "seed": evaluation["seed"], "parts": parts, "warnings": warnings}

@@ -80,7 +80,7 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
     Equal scores give ln K: the value to compare with.
     """
-    cases, own = scores.reshape(-1, scores.shape[-1]), targets.reshape(-1, 1)
+    cases, own = _cases(scores, targets)
     found = np.empty(len(cases))
     for rows in row_blocks(cases.shape):
         found[rows] = -np.take_along_axis(log_probabilities(cases[rows]), own[rows], axis=1)[:, 0]
@@ -88,7 +88,7 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
 
 def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Floats, Floats]:
-    cases, places = scores.reshape(-1, scores.shape[-1]), targets.reshape(-1, 1)
+    cases, places = _cases(scores, targets)
     higher, tied = np.empty(len(cases)), np.empty(len(cases))
     for rows in row_blocks(cases.shape):
         some = cases[rows]
@@ -97,6 +97,11 @@ def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Float
         higher[rows] = (some > own).sum(axis=1)
         tied[rows] = (some == own).sum(axis=1) - 1
     return higher.reshape(scores.shape[:-1]), tied.reshape(scores.shape[:-1])
+
+
+def _cases(scores: NDArray[np.floating], targets: Ints) -> tuple[NDArray[np.floating], Ints]:
+    """Return scores [cases, K] with their targets [cases, 1]; `ValueError` where these are of other cases."""
+    return scores.reshape(-1, scores.shape[-1]), np.broadcast_to(targets, scores.shape[:-1]).reshape(-1, 1)
 
 
 def _check_finite(scores: NDArray[np.floating]) -> None:

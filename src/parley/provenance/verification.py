@@ -65,21 +65,21 @@ def verify(folder: str | Path) -> Verdict:
     # Files and not bytes: of large class sets there are tens of thousands of small ones.
     with Progress("Hashing", len(known) + len(others), "file") as progress:
         for path, facts in known.items():
-            _judge(path, facts, records, verdict, progress)
+            _judge(path, facts, records, verdict)
             progress.advance()
         for path in others:
             made = _left(path, records)
-            is_new = made is not None and made == _facts(path, progress)
+            is_new = made is not None and made == _facts(path)
             (verdict.new if is_new else verdict.changed if made else verdict.unknown).append(path)
             progress.advance()
     return verdict
 
 
-def _judge(path: str, facts: tuple[int, str], records: Records, verdict: Verdict, progress: Progress) -> None:
+def _judge(path: str, facts: tuple[int, str], records: Records, verdict: Verdict) -> None:
     if not Path(path).expanduser().is_file():
         verdict.missing.append(path)
         return
-    found = _facts(path, progress)
+    found = _facts(path)
     if found == facts:
         verdict.same.append(path)
     else:
@@ -94,13 +94,12 @@ def _left(path: str, records: Records) -> tuple[int, str] | None:
     return (made.bytes, made.sha256) if made else None
 
 
-def _facts(path: str, progress: Progress) -> tuple[int, str]:
+def _facts(path: str) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with Path(path).expanduser().open("rb") as stream:
         while block := stream.read(_MIB):
             digest.update(block)
             size += len(block)
-            progress.advance(0)  # Within a large file too it is told how far it got.
     return size, digest.hexdigest()
 
 

@@ -20,6 +20,11 @@ def fraction(value: float | None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def change(value: float) -> str:
+    """Write how much a fraction changes, with its sign."""
+    return ("+" if value >= 0 else "") + fraction(value)
+
+
 def percent(value: float) -> str:
     """Write a fraction as a percentage with one decimal."""
     return f"{100 * value:.1f} %"
@@ -58,11 +63,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
-def interval(low: float | None, high: float | None, decimals: int = 3) -> str:
-    """Write an interval in brackets; nothing where there is none."""
+def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
+    """Write an interval in brackets, without `decimals` as one of fractions; nothing where there is none."""
     if low is None or high is None:
         return ""
-    return f"[{fraction(low)}, {fraction(high)}]" if decimals == 3 else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
+    return f"[{fraction(low)}, {fraction(high)}]" if decimals is None else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def isolated(name: str) -> str:

@@ -9,7 +9,7 @@ from parley.metrics.flips import Flips
 from parley.metrics.intervals import Interval, t_interval
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
-from parley.report.formats import counted, exchanges, fraction, interval, isolated
+from parley.report.formats import change, counted, exchanges, fraction, interval, isolated
 from parley.summary import SummaryRow
 
 
@@ -60,12 +60,12 @@ def of_exchanges(part: PooledPart) -> str:
 def _change(over: Interval) -> str:
     mean = over.mean or 0.0
     if over.low is None or over.high is None:
-        return f"changes accuracy by {mean:+.3f} (one seed, so no interval)"
+        return f"changes accuracy by {change(mean)} (one seed, so no interval)"
     if over.low > 0:
-        return f"raises accuracy by {mean:.3f} {interval(over.low, over.high)}"
+        return f"raises accuracy by {fraction(mean)} {interval(over.low, over.high)}"
     if over.high < 0:
-        return f"lowers accuracy by {-mean:.3f} {interval(-over.high, -over.low)}"
-    return f"is not told apart from no gain: {mean:+.3f} {interval(over.low, over.high)} in accuracy"
+        return f"lowers accuracy by {fraction(-mean)} {interval(-over.high, -over.low)}"
+    return f"is not told apart from no gain: {change(mean)} {interval(over.low, over.high)} in accuracy"
 
 
 def of_flips(flips: Flips | None, candidates: int) -> str:
