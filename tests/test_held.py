@@ -66,18 +66,16 @@ def test_features_given_ready_made_are_not_counted(tmp_path):
 
 
 def test_what_no_memory_holds_is_refused_and_what_it_holds_is_not(tmp_path, monkeypatch):
-    (tmp_path / "meminfo").write_text("MemTotal: 2000000 kB\nMemAvailable: 1000000 kB\n")
-    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
     refuse_beyond_memory(1000, 10, 8000, "test")  # 0.96 GB, and 1.02 are free
     with pytest.raises(ParleyError, match=r"part dev, of 10 exchanges .* take 1.2 GB of memory, and 1.0 GB are free"):
         refuse_beyond_memory(1000, 10, 10_000, "dev")
-    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "nowhere")
+    monkeypatch.setattr(held, "free_memory", lambda: None)
     refuse_beyond_memory(10**9, 10, 10**6, "dev")  # a system that does not say
 
 
 def test_what_is_only_ended_takes_a_tenth(tmp_path, monkeypatch):
-    (tmp_path / "meminfo").write_text("MemAvailable: 1000000 kB\n")
-    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
     refuse_endings_beyond_memory(6000, 10_000, "test")  # four times 0.24 GB
     with pytest.raises(ParleyError, match=r"the 7,000 images of the part ood, .* of 10,000 candidates, take 1.1 GB"):
         refuse_endings_beyond_memory(7000, 10_000, "ood")
@@ -116,8 +114,7 @@ def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():
 
 
 def test_a_classifier_that_no_memory_holds_is_refused_and_what_else_there_is_named(tmp_path, monkeypatch):
-    (tmp_path / "meminfo").write_text("MemAvailable: 1000000 kB\n")
-    monkeypatch.setattr(held, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
     refuse_classifier(4000, 10_000)
     with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images takes 1.2 GB .*`snakemake summary language"):
         refuse_classifier(5000, 10_000)

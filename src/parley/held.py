@@ -12,13 +12,13 @@ from pathlib import Path
 from parley.classes import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 from parley.config import Config, run_settings
 from parley.errors import ParleyError
+from parley.free_memory import free_memory
 
 SCORE_BYTES = 4
 TIMES_HELD = 3
 """What was said, once more as it is made ready, and in the table that is written."""
 TIMES_ENDINGS_HELD = 4
 """Undisturbed, disturbed, disturbed otherwise before; and one to spare."""
-_MEMINFO = Path("/proc/meminfo")
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
@@ -43,7 +43,7 @@ def refuse_endings_beyond_memory(images: int, candidates: int, part: str) -> Non
 
 def _refuse(needed: int, images: int, part: str, what: str) -> None:
     """Raise `ParleyError` where less memory is free than conversations take."""
-    free = _free_memory()
+    free = free_memory()
     if free is None or needed <= free:
         return
     raise ParleyError(
@@ -54,7 +54,7 @@ def _refuse(needed: int, images: int, part: str, what: str) -> None:
 
 def refuse_classifier(images: int, classes: int) -> None:
     """Raise `ParleyError` where the free memory cannot hold a linear classifier's scores of the train part."""
-    free, needed = _free_memory(), 2 * TIMES_HELD * scores_bytes(images, 1, classes)
+    free, needed = free_memory(), 2 * TIMES_HELD * scores_bytes(images, 1, classes)
     if free is not None and needed > free:
         raise ParleyError(
             f"A linear classifier of {classes:,} classes on {images:,} images takes {_told(needed)} of memory, and "
@@ -141,15 +141,6 @@ def _fitting(images: float) -> int:
     half = max(1, int(images / 2))
     digits = len(str(half))
     return int(f"{half:d}"[:2].ljust(digits, "0"))
-
-
-def _free_memory() -> int | None:
-    """Return the bytes of memory that are free, or None where the system does not say."""
-    try:
-        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return None
 
 
 def _told(size: float) -> str:
