@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.report.formats import NOTHING, fraction, interval
+from parley.report.formats import NOTHING, fraction, interval, measure
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_of_a_fraction_two_digits_are_left_down_to_a_hundred_thousandth(value, w
 @given(st.floats(1e-5, 1))
 def test_what_is_written_is_off_by_half_a_thousandth_and_of_what_is_small_by_an_eighteenth(value):
     assert abs(float(fraction(value)) - value) <= (0.0005 if value >= 0.001 else value / 18) * (1 + 1e-9)
+
+
+def test_a_correlation_that_is_noise_is_written_as_nothing():
+    assert measure(0.000011, "Spearman's rho") == "0.000"
+    assert measure(-0.00034, "bits") == "-0.000"
+    assert measure(0.000057, "fraction") == "0.000057"
+    assert measure(None, "bits") == NOTHING
 
 
 def test_an_interval_is_written_as_its_ends_are():

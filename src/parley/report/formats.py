@@ -20,6 +20,13 @@ def fraction(value: float | None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def measure(value: float | None, unit: str) -> str:
+    """Write a measure with three decimals, one of fractions as `fraction` does: 0 but for noise is written as 0."""
+    if value is None or unit == "fraction":
+        return fraction(value)
+    return f"{value:.3f}"
+
+
 def change(value: float) -> str:
     """Write how much a fraction changes, with its sign."""
     return ("+" if value >= 0 else "") + fraction(value)

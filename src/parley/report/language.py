@@ -27,6 +27,7 @@ class LanguageLine:
 
     metric: str
     name: str
+    unit: str
     mean: float
     low: float | None
     high: float | None
@@ -56,6 +57,7 @@ def _line(row: Mapping[str, str], name: str) -> LanguageLine:
     return LanguageLine(
         metric=row["metric"],
         name=name,
+        unit=row["unit"],
         mean=float(row["mean"]),
         n_seeds=int(row["n_seeds"]),
         seeds_failed=int(row["seeds_failed"]),

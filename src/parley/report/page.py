@@ -193,7 +193,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("fraction", "exchanges", "count", "counted", "interval", "duration", "percent", "bits"):
+    for name in ("fraction", "measure", "exchanges", "count", "counted", "interval", "duration", "percent", "bits"):
         environment.filters[name] = getattr(formats, name)
     return environment
 
