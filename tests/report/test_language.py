@@ -6,7 +6,8 @@ from parley.report.language import language_lines, of_language
 def row(metric, largest_p, n_seeds=5, seeds_failed=0):
     return {
         "run": "a", "part": "test", "metric": metric, "unit": "fraction", "mean": "0.5", "low": "", "high": "",
-        "null_mean": "0.1", "null_high": "0.2", "largest_p": largest_p, "n_seeds": str(n_seeds), "seeds_failed": str(seeds_failed),
+        "null_mean": "0.1", "null_high": "0.2", "largest_p": largest_p, "n_seeds": str(n_seeds),
+        "seeds_failed": str(seeds_failed),
     }  # fmt: skip
 
 
