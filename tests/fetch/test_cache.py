@@ -1,3 +1,4 @@
+import json
 import os
 
 import pytest
@@ -45,6 +46,19 @@ def test_a_file_cut_short_or_spoilt_is_not_relied_on(tmp_path, left):
     path.write_bytes(b'{"format": 1}\n')
     assert cache.load(KEY) is None
     path.write_bytes(b"[1, 2]\n")
+    assert cache.load(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_bytes": ...}, {"max_bytes": "many"}, {"max_bytes": None}, {"seconds": "long"}]
+)
+@pytest.mark.parametrize("answer", [Answer(URL, body=b"image"), Answer(URL, error=ErrorClass.TOO_LARGE)])
+def test_an_answer_with_odd_values_is_not_relied_on(tmp_path, answer, change):
+    cache = Cache(tmp_path, FetchOptions())
+    cache.store(KEY, answer)
+    line, _, body = cache.path_of(KEY).read_bytes().partition(b"\n")
+    head = {name: value for name, value in {**json.loads(line), **change}.items() if value is not ...}
+    cache.path_of(KEY).write_bytes(json.dumps(head).encode() + b"\n" + body)
     assert cache.load(KEY) is None
 
 

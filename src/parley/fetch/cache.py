@@ -23,6 +23,14 @@ from parley.fetch.outcomes import Answer, ErrorClass
 logger = logging.getLogger(__name__)
 FORMAT = 1
 _LEFT_BEHIND_S = 3600.0
+_KINDS: dict[str, tuple[type, ...]] = {
+    "url": (str,),
+    "http_status": (int, type(None)),
+    "attempts": (int,),
+    "seconds": (int, float),
+    "max_bytes": (int,),
+}
+"""What the head of an answer holds: the sum is of the body alone, so that the head may be damaged by itself."""
 
 
 class Cache:
@@ -67,6 +75,7 @@ class Cache:
         try:
             head = json.loads(line)
             whole = head["format"] == FORMAT and head["sha256"] == _digest(body)
+            whole = whole and all(isinstance(head[name], kinds) for name, kinds in _KINDS.items())
             answer = _answer_of(head, body)
         except (ValueError, KeyError, TypeError):  # Of another format, or cut short when the power went.
             whole = False
