@@ -72,6 +72,7 @@ def test_an_edit_of_the_script_itself_counts(package):
     assert take("split") != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "script"), [("report", "build_report"), ("browser", "build_browser")])
 def test_a_template_of_a_package_counts(package, name, script):
     copy, _, take = package

@@ -11,6 +11,8 @@ from parley.game.conversation import exchange
 from parley.game.settings import TrainingSettings
 from parley.training import train_runs
 
+pytestmark = pytest.mark.slow
+
 STEPS = 50
 NEAR = 0.02
 SLOW = pytest.mark.slow

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from made_browsers import GRID, HOSTILE, UNSEEN, WHY, WORDS, Recorded, whole_experiment
 
+pytestmark = pytest.mark.slow
+
 VIEWS = {
     "list": "",
     "filtered": "#class=2&answer=wrong",

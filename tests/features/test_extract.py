@@ -19,6 +19,8 @@ from parley.errors import ParleyError
 from parley.features.extract import extract_classes
 from parley.features.options import feature_options
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"size": 64, "mean": [0.4, 0.5, 0.6], "sd": [0.2, 0.3, 0.25]}
 OPTIONS = feature_options("resnet18", "random", 4, SMALL)
 NAMES = {"pooled": "avgpool_512", "map": "layer4_1", "logits": "fc"}

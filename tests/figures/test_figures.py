@@ -27,6 +27,8 @@ from parley.metrics.flips import Flips
 from parley.metrics.records import Curve, read_evaluation
 from parley.summary import failed_seeds, summarise, write_summary
 
+pytestmark = pytest.mark.slow
+
 
 def draw(folder, **how):
     made = make_experiment(folder, **how)
