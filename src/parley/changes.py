@@ -10,11 +10,11 @@ from parley import markdown
 from parley.errors import ParleyError
 from parley.failures import failure_in
 from parley.files import read_json
+from parley.formats import change, fraction
 from parley.metric_rows import EVALUATION_UNITS
 from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
 from parley.named_runs import named_runs
-from parley.report.formats import change, fraction
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Compared by default."""

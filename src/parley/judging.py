@@ -17,10 +17,10 @@ from parley.controls import under_control
 from parley.errors import ParleyError
 from parley.eval_sheet import Row, best_dev_accuracy, sheet
 from parley.files import write_json, write_text
+from parley.formats import fraction
 from parley.metrics.confusion import as_lines, confusion_counts
 from parley.metrics.hamming import mean_change_original
 from parley.metrics.lengths import go_on_bits
-from parley.report.formats import fraction
 from parley.trials import Told, Trial, open_trial, play_file, run_folder
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from parley import latex, markdown
 from parley.errors import ParleyError
 from parley.files import write_text
-from parley.report.formats import NOTHING, counted, fraction, interval
+from parley.formats import NOTHING, counted, fraction, interval
 from parley.summary import SummaryRow, in_order, read_summary
 
 HEADS = {

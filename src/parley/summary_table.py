@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from parley.report import formats
+from parley import formats
 from parley.summary import Summary, SummaryRow, read_summary
 from parley.terminal import literal, plain_table
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from made_findings import curve, part_of, rows_of
 
+from parley.formats import bits, counted, duration, interval, isolated, listed
 from parley.metrics.flips import Flips
 from parley.metrics.pooling import Projection
 from parley.report import findings
-from parley.report.formats import bits, counted, duration, interval, isolated, listed
 
 
 def test_the_headline_says_value_interval_seeds_and_chance():

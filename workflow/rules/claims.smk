@@ -29,7 +29,7 @@ rule judge_claims:
     threads: 1
     resources:
         # The conversations of all seeds of a run are compared.
-        mem_mb=3000 + len(SEEDS) * CONVERSATIONS_MB * bool(CLAIMED),
+        mem_mb=3000 + len(SEEDS) * CONVERSATIONS_MB,
         runtime=60,
     params:
         claims=CLAIMED,

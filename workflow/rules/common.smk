@@ -331,24 +331,9 @@ def run_memory_mb(wildcards):
     return round(3000 + (min(map_mb, 3300) if preset.endswith("Attention") else 0))
 
 
-def recording_memory_mb(wildcards):
-    """Memory of a job that plays a run and writes down what is said."""
-    return run_memory_mb(wildcards) + CONVERSATIONS_MB
-
-
-def disturbing_memory_mb(wildcards):
-    """Memory of a job that plays a run with its messages disturbed."""
-    return run_memory_mb(wildcards) + ENDINGS_MB
-
-
-def group_memory_mb(seeds):
-    """A function of the wildcards: memory of a job that trains several seeds side by side."""
-
-    def memory(wildcards):
-        # What a batch is worked on in grows with the seeds; the parts are there once.
-        return run_memory_mb(wildcards) + 500 * (seeds - 1)
-
-    return memory
+def run_memory_and(besides_mb):
+    """A function of the wildcards: memory of a run's job that takes so much besides."""
+    return lambda wildcards: run_memory_mb(wildcards) + besides_mb
 
 
 def drawn_disk_mb():

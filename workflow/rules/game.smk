@@ -32,7 +32,8 @@ for seeds in seed_groups():
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            mem_mb=group_memory_mb(len(seeds)),
+            # What a batch is worked on in grows with the seeds; the parts are there once.
+            mem_mb=run_memory_and(500 * (len(seeds) - 1)),
             runtime=240,
             disk_mb=training_disk_mb(len(seeds)),
             gpu=run_gpus,
@@ -87,7 +88,7 @@ rule evaluate_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=disturbing_memory_mb,
+        mem_mb=run_memory_and(ENDINGS_MB),
         runtime=60,
     params:
         parts=list(LAYOUT.parts),
@@ -117,7 +118,7 @@ rule extract_messages:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=recording_memory_mb,
+        mem_mb=run_memory_and(CONVERSATIONS_MB),
         runtime=60,
     params:
         parts=list(LAYOUT.parts),

@@ -54,7 +54,7 @@ rule intervene_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=disturbing_memory_mb,
+        mem_mb=run_memory_and(ENDINGS_MB),
         runtime=120,
     params:
         parts=parts_intervened_on(),

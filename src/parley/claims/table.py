@@ -13,8 +13,8 @@ from parley.claims.measures import About, PerSeed
 from parley.claims.statements import CLAIMS, Claim
 from parley.claims.verdicts import judge
 from parley.files import write_csv, write_json, write_text
+from parley.formats import counted
 from parley.metrics.comparison import sign_flip_p
-from parley.report.formats import counted
 
 COLUMNS = (
     "claim", "statement", "source", "part", "runs", "measured", "unit", "expected", "mean", "sd", "low", "high",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.blocks import row_blocks
+from parley.metrics.blocks import by_case
 from parley.metrics.conversations import Conversations
 from parley.metrics.ranking import log_probabilities, target_ranks
 
@@ -112,8 +112,7 @@ def _in_turn(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
 
 def _answered(said: Conversations) -> dict[str, Column]:
     """Return what the Receiver held of the candidates after each exchange, in its own rows alone."""
-    blocks = [_held(said.scores[rows], said.targets[rows]) for rows in row_blocks(said.scores.shape)]
-    held = _Held(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    held = _Held(*by_case(_held, said.scores, said.targets[:, None]))
     sound, everywhere = held.sound, np.ones_like(held.sound)
     return {
         "go_on_probability": _of_receiver(said.go_on_probabilities, everywhere),
@@ -137,17 +136,17 @@ class _Held(NamedTuple):
 
 
 def _held(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> _Held:
+    """Return what was held in cases of scores [n, K] and targets [n], each [n]."""
     sound = np.asarray(np.isfinite(scores).all(axis=-1))
     # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
     scores = np.where(sound[..., None], scores, np.float32(0))
-    places = np.broadcast_to(targets[:, None], sound.shape)
     best = scores.argmax(axis=-1)
     probabilities = np.exp(log_probabilities(scores))
 
     def taken(columns: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.take_along_axis(probabilities, columns[..., None], axis=-1)[..., 0])
 
-    return _Held(sound, best, taken(best), target_ranks(scores, places), taken(places))
+    return _Held(sound, best, taken(best), target_ranks(scores, targets), taken(targets))
 
 
 def _of_receiver(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:

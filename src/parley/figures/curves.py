@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from parley.figures.style import BLUE, NARROW_IN, PAPER, fraction_axis, new_figure, null_line, styled
+from parley.formats import fraction
 from parley.metrics.intervals import t_half_width
 from parley.metrics.records import Curve
-from parley.report.formats import fraction
 
 Floats = NDArray[np.float64]
 

@@ -3,9 +3,9 @@
 from matplotlib.figure import Figure
 
 from parley.figures.style import BLUE, NARROW_IN, fraction_axis, new_figure, null_line, styled
+from parley.formats import fraction
 from parley.metrics.flips import Flips
 from parley.metrics.intervals import t_half_width
-from parley.report.formats import fraction
 
 
 @styled

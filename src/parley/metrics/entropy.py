@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from parley.metrics.blocks import row_blocks
+from parley.metrics.blocks import by_case
 from parley.metrics.ranking import Floats, log_probabilities
 
 
@@ -38,9 +38,9 @@ def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
     scores
         Scores of the candidates [..., K].
     """
-    cases = scores.reshape(-1, scores.shape[-1])
-    found = np.empty(len(cases))
-    for rows in row_blocks(cases.shape):
-        logs = log_probabilities(cases[rows])
-        found[rows] = -(np.exp(logs) * logs).sum(axis=1) / np.log(2)
-    return found.reshape(scores.shape[:-1])
+
+    def entropy(some: NDArray[np.floating]) -> tuple[Floats]:
+        logs = log_probabilities(some)
+        return (-(np.exp(logs) * logs).sum(axis=1) / np.log(2),)
+
+    return by_case(entropy, scores)[0]

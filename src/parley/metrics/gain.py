@@ -27,7 +27,7 @@ def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
     targets
         Column of the true class [N].
     """
-    known = -nll_nats(scores, np.broadcast_to(targets[:, None], scores.shape[:2])) / np.log(2)
+    known = -nll_nats(scores, targets[:, None]) / np.log(2)
     before = np.full((len(targets), 1), -np.log2(scores.shape[2]))
     return np.diff(known, axis=1, prepend=before)
 

@@ -11,7 +11,7 @@ candidates.
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.blocks import row_blocks
+from parley.metrics.blocks import by_case
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -80,28 +80,21 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
     Equal scores give ln K: the value to compare with.
     """
-    cases, own = _cases(scores, targets)
-    found = np.empty(len(cases))
-    for rows in row_blocks(cases.shape):
-        found[rows] = -np.take_along_axis(log_probabilities(cases[rows]), own[rows], axis=1)[:, 0]
-    return found.reshape(scores.shape[:-1])
+
+    def told(some: NDArray[np.floating], own: Ints) -> tuple[Floats]:
+        return (-np.take_along_axis(log_probabilities(some), own[:, None], axis=1)[:, 0],)
+
+    return by_case(told, scores, targets)[0]
 
 
 def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Floats, Floats]:
-    cases, places = _cases(scores, targets)
-    higher, tied = np.empty(len(cases)), np.empty(len(cases))
-    for rows in row_blocks(cases.shape):
-        some = cases[rows]
+    def counted(some: NDArray[np.floating], places: Ints) -> tuple[Floats, Floats]:
         _check_finite(some)
-        own = np.take_along_axis(some, places[rows], axis=1)
-        higher[rows] = (some > own).sum(axis=1)
-        tied[rows] = (some == own).sum(axis=1) - 1
-    return higher.reshape(scores.shape[:-1]), tied.reshape(scores.shape[:-1])
+        own = np.take_along_axis(some, places[:, None], axis=1)
+        return (some > own).sum(axis=1).astype(np.float64), (some == own).sum(axis=1) - 1.0
 
-
-def _cases(scores: NDArray[np.floating], targets: Ints) -> tuple[NDArray[np.floating], Ints]:
-    """Return scores [cases, K] with their targets [cases, 1]; `ValueError` where these are of other cases."""
-    return scores.reshape(-1, scores.shape[-1]), np.broadcast_to(targets, scores.shape[:-1]).reshape(-1, 1)
+    higher, tied = by_case(counted, scores, targets)
+    return higher, tied
 
 
 def _check_finite(scores: NDArray[np.floating]) -> None:

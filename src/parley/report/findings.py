@@ -6,11 +6,11 @@ import numpy as np
 
 from parley.figures.curves import band
 from parley.figures.parts import TITLES
+from parley.formats import counted, exchanges, fraction, interval, isolated, listed, percent
 from parley.metrics.correlation import correlation
 from parley.metrics.flips import Flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
-from parley.report.formats import counted, exchanges, fraction, interval, isolated, listed, percent
 from parley.summary import SummaryRow
 
 COLLAPSED = 1.05

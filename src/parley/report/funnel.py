@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.errors import ParleyError
 from parley.files import read_json
-from parley.report.formats import counted
+from parley.formats import counted
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
 """In the order in which images pass: `tried` = `ok` + rejected, `ok` = duplicates + near copies + `spare` + `kept`."""

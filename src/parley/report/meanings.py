@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from parley.formats import change, counted, exchanges, fraction, interval, isolated
 from parley.metrics.correlation import correlation
 from parley.metrics.flips import Flips
 from parley.metrics.intervals import Interval, t_interval
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
-from parley.report.formats import change, counted, exchanges, fraction, interval, isolated
 from parley.summary import SummaryRow
 
 

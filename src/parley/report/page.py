@@ -9,10 +9,11 @@ from typing import Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from parley import formats
 from parley.figures.parts import TITLES
 from parley.files import read_csv, read_table, write_text
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve, read_evaluation
-from parley.report import findings, formats
+from parley.report import findings
 from parley.report.beside import files_beside
 from parley.report.costs import read_costs
 from parley.report.funnel import read_funnel

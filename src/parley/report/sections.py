@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from parley import formats
 from parley.figures.names import MOST_CLASSES, MOST_NAMED
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.flips import Flips, read_flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
 from parley.metrics.records import Curve, finite
-from parley.report import findings, formats, meanings
+from parley.report import findings, meanings
 from parley.report.examples import Example, choose_examples
 from parley.report.gallery import ClassLine, class_lines, first_of_each_class
 from parley.report.inline import InlineFigure, Styles, inline_figure

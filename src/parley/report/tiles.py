@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parley.report.formats import counted, fraction
+from parley.formats import counted, fraction
 from parley.summary import SummaryRow
 
 ABOUT = {

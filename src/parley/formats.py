@@ -1,4 +1,4 @@
-"""How numbers and names are written on the page and in its sentences."""
+"""How numbers and names are written in reports, figures and tables."""
 
 import math
 import unicodedata

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.report.formats import NOTHING, fraction, interval, measure
+from parley.formats import NOTHING, fraction, interval, measure
 
 
 @pytest.mark.parametrize(
