@@ -16,6 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parley.evaluation import Setup
 
 CLASSES_AND_VECTORS = (512, 100)
 """Widths of a feature and of a word vector."""
@@ -28,10 +32,11 @@ class Case:
         self.folder, self.candidates, self.images, self.exchanges = folder, candidates, images, exchanges
         self.messages = folder / "runs/adaptive/1/messages.hdf5"
 
-    def parts(self) -> tuple:
-        """Agents, images, places, descriptions, game and batch size, as `parley.evaluation.play` takes them."""
+    def setup(self) -> "Setup":
+        """Who talks about what."""
         import torch
 
+        from parley.evaluation import Setup
         from parley.game import Descriptions, GameSettings
         from parley.game.agents import make_agents
         from parley.game.payloads import Images
@@ -42,14 +47,14 @@ class Case:
         agents = make_agents(game, width, words, [1])
         places = torch.arange(self.images) * self.candidates // self.images
         descriptions = Descriptions(torch.randn(self.candidates, words))
-        return agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64
+        return Setup(agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64)
 
 
 def count(case: Case) -> None:
     from parley.evaluation import examine
     from parley.files import write_json
 
-    counted = examine(*case.parts(), k=3)[0].result
+    counted = examine(case.setup(), k=3)[0].result
     about = {"run": "adaptive", "seed": 1, "k": 3, "step": 1, "parts": {"test": counted}}
     case.messages.parent.mkdir(parents=True)
     write_json(case.messages.parent / "evaluation.json", about)
@@ -59,11 +64,10 @@ def messages(case: Case) -> None:
     from parley.evaluation import play
     from parley.messages import write_messages
 
-    parts = case.parts()
     labels = [f"class {label}" for label in range(case.candidates)]
     keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
     about = {"run": "adaptive", "seed": 1, "part": "test", "step": 1}
-    write_messages(case.messages, play(*parts), keys, labels, list(range(case.candidates)), about, "bernoulli")
+    write_messages(case.messages, play(case.setup()), keys, labels, list(range(case.candidates)), about, "bernoulli")
 
 
 def disturb(case: Case) -> None:
@@ -74,7 +78,7 @@ def disturb(case: Case) -> None:
     from parley.playing import Asked
     from parley.standardization import fit
 
-    agents, images, places, descriptions, game, size = case.parts()
+    agents, images, places, descriptions, game, size = case.setup()
     ids = list(range(case.candidates))
     training, sizes = TrainingSettings(dev_batch_size=size), Sizes(*CLASSES_AND_VECTORS, 1000)
     moment = Checkpoint(agents, fit(images, "none"), game, training, sizes, ids, 1, 1, {})

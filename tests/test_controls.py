@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
 
 def accuracy(moment):
     _, dev, candidates = easy()
-    played = evaluation.play(
+    setup = evaluation.Setup(
         moment.agents,
         moment.standardizer.apply(dev.images),
         places_of(dev.targets, moment.candidate_ids, "dev"),
@@ -33,7 +33,7 @@ def accuracy(moment):
         moment.game,
         batch_size=24,
     )
-    return evaluation.score(played, 1)["accuracy@1"]
+    return evaluation.score(evaluation.play(setup), 1)["accuracy@1"]
 
 
 def test_messages_of_other_images_bring_accuracy_to_chance(trained):

@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from parley.evaluation import Played, examine, nominal_batch, play, play_all, play_to_end, questions, ranks, score
+from parley.evaluation import (
+    Played,
+    Setup,
+    examine,
+    nominal_batch,
+    play,
+    play_all,
+    play_to_end,
+    questions,
+    ranks,
+    score,
+)
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Dialogue, Images
 from parley.game.settings import GameSettings
@@ -62,7 +73,7 @@ def test_the_size_of_batches_changes_nothing(preset):
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
     places = torch.arange(13) % 6
-    whole, pieces = (play(agents, images, places, descriptions, game, size).dialogue for size in (13, 4))
+    whole, pieces = (play(Setup(agents, images, places, descriptions, game, size)).dialogue for size in (13, 4))
     for one, other in zip(whole, pieces, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -100,8 +111,8 @@ def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
     images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
-    whole = play_all(agents, images, places, descriptions, game, 4)
-    for one, played in zip(examine(agents, images, places, descriptions, game, 4, 2, [9, 0, 12]), whole, strict=True):
+    setup = Setup(agents, images, places, descriptions, game, 4)
+    for one, played in zip(examine(setup, 2, [9, 0, 12]), play_all(setup), strict=True):
         assert one.result == score(played, 2, nominal_batch(game, 4))
         for shown, said in zip(one.shown, played.dialogue, strict=True):
             assert torch.equal(shown, said[:, [9, 0, 12]])
@@ -126,7 +137,7 @@ def test_how_dialogues_end_is_what_is_left_of_them(shuffle):
     images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    whole, ended = (way(agents, images, places, descriptions, game, 4) for way in (play, play_to_end))
+    whole, ended = (way(Setup(agents, images, places, descriptions, game, 4)) for way in (play, play_to_end))
     assert ended.dialogue.all_finite
     for name in ("sender_bits", "receiver_bits", "go_on", "active", "final_scores"):
         assert torch.equal(getattr(ended.dialogue, name), getattr(whole.dialogue, name)), name
@@ -152,9 +163,9 @@ def test_one_batch_that_is_no_number_is_known_of_all():
     images, places = Images(torch.randn(6, 7, generator=torch.Generator().manual_seed(2))), torch.zeros(6).long()
     descriptions = Descriptions(torch.randn(5, 8, generator=torch.Generator().manual_seed(3)))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    sound = play_to_end(agents, images, places, descriptions, game, 2).dialogue
+    sound = play_to_end(Setup(agents, images, places, descriptions, game, 2)).dialogue
     images.features[3] = torch.nan
-    broken = play_to_end(agents, images, places, descriptions, game, 2).dialogue
+    broken = play_to_end(Setup(agents, images, places, descriptions, game, 2)).dialogue
     assert broken.finite.tolist() == [True, True, False, False, True, True]
     assert not broken.all_finite
     assert torch.equal(broken.final_scores[[0, 1, 4, 5]], sound.final_scores[[0, 1, 4, 5]])
@@ -165,7 +176,7 @@ def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
     agents.receiver.score_last.weight.data[0] = torch.nan
     features = torch.randn(5, 7, generator=torch.Generator().manual_seed(3))
-    found = examine(agents, Images(features), torch.arange(5), Descriptions(torch.eye(6, 8)), game, 2, 1)
+    found = examine(Setup(agents, Images(features), torch.arange(5), Descriptions(torch.eye(6, 8)), game, 2), 1)
     assert found[0].result is None
     assert found[1].result is not None
     assert found[1].shown.scores.shape == (2, 0, 6)

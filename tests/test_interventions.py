@@ -145,15 +145,15 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
     asked = asked_of(moment)
     before = play(moment, asked)
     done = {(one.name, one.value): one for one in interventions(moment.game, before.dialogue, asked.part.targets)}
-    disturbed = evaluation.play(
+    setup = evaluation.Setup(
         moment.agents,
         moment.standardizer.apply(asked.part.images),
         asked.places,
         asked.descriptions,
         moment.game,
         20,
-        done["other_question", 2].disturbance,
-    ).dialogue
+    )
+    disturbed = evaluation.play(setup, done["other_question", 2].disturbance).dialogue
     assert torch.equal(disturbed.sender_bits[:2], before.dialogue.sender_bits[:2])
     assert torch.equal(disturbed.receiver_bits[0], before.dialogue.receiver_bits[0])
     others = other_images(asked.part.targets)
@@ -197,7 +197,9 @@ def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
     moment, sizes = untrained(), []
     asked, exchanges = asked_of(moment), moment.game.max_exchanges
     monkeypatch.setattr(
-        evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: sizes.append(given[5]) or real(*given)
+        evaluation,
+        "play_to_end",
+        lambda *given, real=evaluation.play_to_end: sizes.append(given[0].batch_size) or real(*given),
     )
     whole = intervened(moment, asked, 2, ["none"])
     monkeypatch.setattr(intervening, "MOST_SCORES", 3 * exchanges * len(asked.labels) + 1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from parley.errors import ParleyError
-from parley.evaluation import play, ranks
+from parley.evaluation import Setup, play, ranks
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
@@ -25,7 +25,7 @@ def said(tmp_path):
     agents = make_agents(game, 11, 8, seeds=[2])
     places = torch.arange(IMAGES) % CANDIDATES
     images = Images(torch.randn(IMAGES, 11, generator=draw))
-    played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3)
+    played = play(Setup(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3))
     labels = [f"class {label}" for label in IDS]
     write_messages(tmp_path / "messages.hdf5", played, KEYS, labels, IDS, ABOUT, "bernoulli")
     with h5py.File(tmp_path / "messages.hdf5") as file:

@@ -99,86 +99,59 @@ class Disturbs(Protocol):
         """Return what befalls the dialogues about the images of the given rows."""
 
 
-def play(
-    agents: Agents,
-    images: Takes,
-    places: Tensor,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
-    disturbance: Disturbs | None = None,
-) -> Played:
+class Setup(NamedTuple):
+    """Who talks about what."""
+
+    agents: Agents
+    """The four networks, of S seeds."""
+    images: Takes
+    """N images, standardised."""
+    places: Tensor
+    """``[N]`` int64: the target's place among the candidates."""
+    descriptions: Descriptions
+    """Of the candidates, in their order."""
+    game: GameSettings
+    batch_size: int
+    """Images at once; the result does not depend on it, but where messages are shuffled."""
+
+
+def play(setup: Setup, disturbance: Disturbs | None = None) -> Played:
     """Let the agents of one seed talk about every image, with rounded bits and all T exchanges.
 
     Parameters
     ----------
-    agents
-        The four networks.
-    images
-        N images, standardised.
-    places
-        ``[N]``: the target's place among the candidates.
-    descriptions
-        Of the candidates, in their order.
-    game
-        Settings.
-    batch_size
-        Images at once; the result does not depend on it, but where messages are shuffled.
+    setup
+        Who talks about what.
     disturbance
         What befalls messages besides.
     """
-    return play_all(agents, images, places, descriptions, game, batch_size, disturbance)[0]
+    return play_all(setup, disturbance)[0]
 
 
-def play_all(
-    agents: Agents,
-    images: Takes,
-    places: Tensor,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
-    disturbance: Disturbs | None = None,
-) -> list[Played]:
+def play_all(setup: Setup, disturbance: Disturbs | None = None) -> list[Played]:
     """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
-    whole = Whole(len(places), [IMAGES_OF_SEEDS] * len(Dialogue._fields))
-    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size, disturbance):
+    whole = Whole(len(setup.places), [IMAGES_OF_SEEDS] * len(Dialogue._fields))
+    for batch, said in _said(setup, disturbance):
         whole.put(batch.rows, said)
     joined = Dialogue(*(whole.tensors or ()))
-    return [Played(joined.of(seed), places) for seed in range(_seeds(agents))]
+    return [Played(joined.of(seed), setup.places) for seed in range(_seeds(setup.agents))]
 
 
-def play_to_end(
-    agents: Agents,
-    images: Takes,
-    places: Tensor,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
-    disturbance: Disturbs | None = None,
-) -> Ended:
+def play_to_end(setup: Setup, disturbance: Disturbs | None = None) -> Ended:
     """Let the agents of one seed talk about every image, as `play` does, and keep how it ended."""
-    whole = Whole(len(places), [0 if name in ("final_scores", "finite") else 1 for name in Ending._fields])
-    for batch, said in _said(agents, images, len(places), descriptions, game, batch_size, disturbance):
+    whole = Whole(len(setup.places), [0 if name in ("final_scores", "finite") else 1 for name in Ending._fields])
+    for batch, said in _said(setup, disturbance):
         whole.put(batch.rows, said.of(0).ending)
-    return Ended(Ending(*(whole.tensors or ())), places)
+    return Ended(Ending(*(whole.tensors or ())), setup.places)
 
 
-def examine(
-    agents: Agents,
-    images: Takes,
-    places: Tensor,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
-    k: int,
-    shown: Sequence[int] = (),
-) -> list[Examined]:
+def examine(setup: Setup, k: int, shown: Sequence[int] = ()) -> list[Examined]:
     """Let the agents of S seeds talk about every image, as `play_all` does, and count; a batch is held at a time.
 
     Parameters
     ----------
-    agents, images, places, descriptions, game, batch_size
-        As of `play`.
+    setup
+        Who talks about what.
     k
         The K of accuracy@K.
     shown
@@ -189,11 +162,12 @@ def examine(
     list of Examined
         One a seed.
     """
+    places = setup.places
     wanted, there = torch.tensor(shown, dtype=torch.int64), []
-    counts = [Count(len(places)) for _ in range(_seeds(agents))]
+    counts = [Count(len(places)) for _ in range(_seeds(setup.agents))]
     kept: list[Dialogue] = []
     with Progress(f"count {len(places):,} dialogues", len(places), "image", brief=True) as progress:
-        for batch, said in _said(agents, images, len(places), descriptions, game, batch_size):
+        for batch, said in _said(setup):
             for seed, count in enumerate(counts):
                 count.add(said.of(seed), batch.rows, places[batch.rows], k)
             among = torch.isin(batch.rows, wanted)
@@ -204,21 +178,14 @@ def examine(
     # Of the rows that were kept, where each of those wanted stands.
     at = (torch.cat(there) == wanted[:, None]).int().argmax(1) if len(wanted) else wanted
     told = Dialogue(*(torch.cat(column, 2)[:, :, at] for column in zip(*kept, strict=True)))
-    nominal, candidates = nominal_batch(game, batch_size), len(descriptions.vectors)
+    nominal, candidates = nominal_batch(setup.game, setup.batch_size), len(setup.descriptions.vectors)
     return [Examined(told.of(seed), count.result(k, candidates, nominal)) for seed, count in enumerate(counts)]
 
 
-def _said(
-    agents: Agents,
-    images: Takes,
-    count: int,
-    descriptions: Descriptions,
-    game: GameSettings,
-    batch_size: int,
-    disturbance: Disturbs | None = None,
-) -> Iterator[tuple[Batch, Dialogue]]:
-    """Yield what is said about `count` images, batch by batch, on the CPU."""
-    for batch in batches(agents, images, count, game, batch_size):
+def _said(setup: Setup, disturbance: Disturbs | None = None) -> Iterator[tuple[Batch, Dialogue]]:
+    """Yield what is said about all images, batch by batch, on the CPU."""
+    agents, images, places, descriptions, game, batch_size = setup
+    for batch in batches(agents, images, len(places), game, batch_size):
         befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
         said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
         yield batch, Dialogue(*(field.cpu() for field in said))

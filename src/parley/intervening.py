@@ -106,8 +106,8 @@ def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -
     if game.shuffle != "none" or flips_needed(game, training=False):
         # Here alone a result depends on the batches, and is to be that of the evaluation.
         size = moment.training.dev_batch_size
-    agents, images = moment.agents, asked.part.images
-    return evaluation.play_to_end(agents, images, asked.places, asked.descriptions, game, size, disturbance)
+    setup = evaluation.Setup(moment.agents, asked.part.images, asked.places, asked.descriptions, game, size)
+    return evaluation.play_to_end(setup, disturbance)
 
 
 def measured(moment: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int) -> dict[str, float | None]:

@@ -14,9 +14,7 @@ from parley.checkpoints import Checkpoint, load_checkpoint
 from parley.errors import ParleyError
 from parley.failures import FailedRunError
 from parley.files import write_json
-from parley.game.agents import Agents
 from parley.game.payloads import Descriptions
-from parley.game.settings import GameSettings
 from parley.held import refuse_beyond_memory
 from parley.parts import Candidates, Part, by_lot, load_candidates, load_part, places_of, refuse_undescribed
 
@@ -89,7 +87,7 @@ def evaluate(
 
 def _examined(moment: Checkpoint, question: evaluation.Question, asked: Asked, k: int) -> dict[str, Any]:
     """Return what is counted of a question."""
-    result = evaluation.examine(*_table(moment, asked), k)[0].result
+    result = evaluation.examine(_setup(moment, asked), k)[0].result
     if result is None:
         raise _not_finite(moment, question)
     return result
@@ -179,14 +177,11 @@ def extent(moment: Checkpoint, asked: Asked) -> tuple[int, int, int]:
 
 def play(moment: Checkpoint, asked: Asked) -> evaluation.Played:
     """Let a checkpoint's agents talk about every image that is asked about."""
-    return evaluation.play(*_table(moment, asked))
+    return evaluation.play(_setup(moment, asked))
 
 
-def _table(
-    moment: Checkpoint, asked: Asked
-) -> tuple[Agents, evaluation.Takes, Tensor, Descriptions, GameSettings, int]:
-    """Return who talks about what: the arguments that all ways of playing begin with."""
-    return (
+def _setup(moment: Checkpoint, asked: Asked) -> evaluation.Setup:
+    return evaluation.Setup(
         moment.agents,
         moment.standardizer.apply(asked.part.images),
         asked.places,

@@ -171,16 +171,15 @@ class Trainer:
     def examine(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
         """Play the dev part; return of each seed what came of it, and what was said about the images to be shown."""
         lesson = self.lesson
-        return evaluation.examine(
+        setup = evaluation.Setup(
             self.agents,
             _As(lesson.dev_images, self.precision),
             lesson.dev_places,
             self.dev_descriptions,
             self.game,
             self.training.dev_batch_size,
-            k,
-            shown,
         )
+        return evaluation.examine(setup, k, shown)
 
     def moment(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from made_runs import write_evaluation
 
-from parley.evaluation import play, score
+from parley.evaluation import Setup, play, score
 from parley.game.agents import make_agents
 from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
@@ -21,7 +21,7 @@ def test_the_numbers_agree(tmp_path, preset):
     agents = make_agents(game, 11, 8, seeds=[2])
     images = Images(torch.randn(IMAGES, 11, generator=draw))
     places = torch.arange(IMAGES) % CANDIDATES
-    played = play(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10)
+    played = play(Setup(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10))
     own = tmp_path / "runs" / "adaptive" / "3"
     keys = [f"{number:032x}" for number in range(IMAGES)]
     write_evaluation(own, {"test": score(played, 2)}, seed=3)
