@@ -161,6 +161,14 @@ def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
     assert (len(fetched.part("lion", "dev")), len(fetched.part("hen", "ood"))) == (1, 1)
 
 
+def test_what_is_lost_for_the_rarer_reasons_is_counted_beside_the_commonest(tmp_path):
+    reserve = Fetched(tmp_path).reserves["hen"]["ood"]
+    errors = ["html"] * 12 + ["gone"] * 6 + ["forbidden"] * 5 + ["empty"] * 3 + ["reset"] * 2
+    fetched = Fetched(tmp_path, failures=dict(zip(reserve, errors, strict=False)))
+    with pytest.raises(ParleyError, match=r"30 candidates \(12 html, 6 gone, 5 forbidden, 5 for other reasons\)\."):
+        fetched.settle()
+
+
 def test_a_part_without_any_image_is_never_accepted(tmp_path):
     reserves = Fetched(tmp_path).reserves
     fetched = Fetched(tmp_path, failures=dict.fromkeys(reserves["lion"]["dev"], "gone"))

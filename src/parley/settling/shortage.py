@@ -65,7 +65,7 @@ def refuse_or_tell(outcomes: Outcomes, counts: Counts, options: SettleOptions) -
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     """Say how many images a part lacks, and why."""
     reasons = outcome.rejected + Counter(str(loss.reason) for loss in outcome.losses)
-    told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common(_REASONS_TOLD))
+    told = ", ".join(_by_frequency(reasons))
     sentence = (
         f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({told})." if told else ".")
@@ -73,6 +73,13 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     if outcome.tried < outcome.candidates:
         sentence += f" Its margin of {margin:g} did not make up for what settling took out; raise it."
     return sentence
+
+
+def _by_frequency(reasons: Counter[str]) -> list[str]:
+    """Return how often each of the commonest reasons was met, and how often the others together."""
+    commonest = reasons.most_common(_REASONS_TOLD)
+    others = reasons.total() - sum(number for _, number in commonest)
+    return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
 
 
 def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
