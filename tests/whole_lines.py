@@ -18,7 +18,7 @@ from PIL import Image
 from tiny_runs import TINY
 
 ROOT = Path(__file__).parents[1]
-SEEN, UNSEEN, PER_CLASS = ("ant", "bee", "cat", "dog"), ("elk", "fox"), 26
+SEEN, UNSEEN, PER_CLASS = ("ant", "bee", "cat", "dog"), ("elk", "fox"), 40
 PER_HOST = 2
 TARGETS = ("all", "metrics", "claims", "tables", "export")
 LONGEST_S = 1500

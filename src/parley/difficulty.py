@@ -87,7 +87,7 @@ def write_difficulty(
     overall = {part: _overall(scores[part], seen[part].places) for part in seen}
     rows = [row for part in seen for row in _by_class(part, scores[part], seen[part].places, ids, names)]
     for part, found in overall.items():
-        logger.info("%s: accuracy %.3f (chance %.3f)", part, found["accuracy"], found["chance"])
+        logger.info("%s: accuracy %.3g (chance %.3g)", part, found["accuracy"], found["chance"])
     write_csv(table, COLUMNS, rows)
     about = {"layer": layer, "channels": seen["train"].features.shape[1], "classes": len(ids)}
     write_json(out, {**about, "penalty": chosen.penalty, "candidates": chosen.candidates, "parts": overall})

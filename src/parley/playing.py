@@ -76,7 +76,7 @@ def evaluate(
     }
     for name, result in results.items():
         logger.info(
-            "%s: accuracy@1 %.3f (chance %.3f), length %.2f exchanges",
+            "%s: accuracy@1 %.3g (chance %.3g), length %.2f exchanges",
             name,
             result["accuracy@1"],
             result["chance@1"],
