@@ -16,7 +16,7 @@ LONGEST_S = 2400
 SPREAD = {
     **TINY,
     "fetch": {**TINY["fetch"], "classes_per_job": 2},
-    "features": {**TINY["features"], "classes_per_job": 3},
+    "features": {**TINY["features"], "classes_per_job": 2},
     "training": {**TINY["training"], "steps": 600, "dev_every": 100},
 }
 TARGETS = ("messages", "summary", "language")
