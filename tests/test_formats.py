@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.formats import NOTHING, fraction, interval, measure
+from parley.formats import NOTHING, change, fraction, interval, measure
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_an_interval_is_written_as_its_ends_are():
     assert interval(0.00004, 0.25) == "[0.000040, 0.250]"
     assert interval(1, 2.345, 2) == "[1.00, 2.35]"
     assert interval(None, 1.0) == ""
+
+
+@given(st.floats(-1, 1))
+def test_a_change_has_one_sign_and_is_otherwise_the_fraction(value):
+    assert change(value).lstrip("+") == fraction(value)
+    assert change(value)[0] in "+-"
+    assert change(value)[1].isdigit()
+
+
+def test_no_change_is_written_with_one_sign():
+    assert change(0.0) == "+0.000"
+    assert change(-0.0) == "-0.000"
+    assert change(-0.00012) == "-0.00012"
+    assert change(0.25) == "+0.250"

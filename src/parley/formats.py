@@ -29,7 +29,8 @@ def measure(value: float | None, unit: str) -> str:
 
 def change(value: float) -> str:
     """Write how much a fraction changes, with its sign."""
-    return ("+" if value >= 0 else "") + fraction(value)
+    written = fraction(value)
+    return written if written.startswith("-") else f"+{written}"
 
 
 def percent(value: float) -> str:

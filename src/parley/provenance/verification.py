@@ -1,18 +1,17 @@
 """Whether files are still what `provenance.json` says that they were."""
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from parley.files import sha256_of
 from parley.progress import Progress
 from parley.provenance.document import read_files
 from parley.provenance.history import own_files
 from parley.provenance.records import Records
 
 logger = logging.getLogger(__name__)
-_MIB = 1 << 20
 
 
 @dataclass
@@ -95,12 +94,8 @@ def _left(path: str, records: Records) -> tuple[int, str] | None:
 
 
 def _facts(path: str) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with Path(path).expanduser().open("rb") as stream:
-        while block := stream.read(_MIB):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
+    place = Path(path).expanduser()
+    return place.stat().st_size, sha256_of(place)
 
 
 def told(verdict: Verdict, folder: str | Path, most: int | None = 10) -> str:
