@@ -15,13 +15,9 @@ pytestmark = pytest.mark.slow
 
 STEPS = 50
 NEAR = 0.02
-SLOW = pytest.mark.slow
 
 
-# One is quick enough to be run each time.
-@pytest.mark.parametrize(
-    "name", [name if name == "mou" else pytest.param(name, marks=pytest.mark.slow) for name in GAMES]
-)
+@pytest.mark.parametrize("name", list(GAMES))
 def test_fifty_steps_in_float64_are_those_of_a_lone_run(name):
     together = trainer_of(name, SEEDS, torch.float64)
     alone = [trainer_of(name, [seed], torch.float64) for seed in SEEDS]
@@ -80,7 +76,6 @@ def test_each_seed_leaves_a_log_and_checkpoints_of_its_own(tmp_path):
     assert len({(folder / "metrics.jsonl").read_text() for folder in folders}) == 3
 
 
-@SLOW
 def test_a_seed_that_stops_early_leaves_the_log_that_it_leaves_alone(tmp_path):
     training = TrainingSettings(
         steps=400, batch_size=16, learning_rate=1e-2, dev_every=5, first_checkpoint=5, patience=3, dev_unit="epochs"

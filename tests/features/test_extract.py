@@ -88,7 +88,7 @@ def test_equal_to_a_plain_loop_however_grouped(tmp_path, tars, plain_resnet, gro
                 assert_close(file[NAMES[role]][:, 0], values.numpy())
 
 
-@pytest.mark.parametrize("engine", ["eager", "fused", pytest.param("compiled", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["eager", "fused", "compiled"])
 def test_equal_to_a_plain_loop_whatever_the_engine(tmp_path, tars, plain_resnet, engine):
     folder, _ = tars
     extract(folder, ["ant", "bee"], tmp_path, engine=engine, batch_size=4)
@@ -242,7 +242,6 @@ extract_classes(
 """
 
 
-@pytest.mark.slow
 def test_a_run_killed_midway_leaves_no_file_under_the_final_name(tmp_path, picture, tar_of):
     tar_of(tmp_path / "many.tar", [picture(number) for number in range(60)])
     with subprocess.Popen([sys.executable, "-c", CODE, str(tmp_path)]) as process:

@@ -67,7 +67,6 @@ def test_every_figure_is_there_as_svg_and_pdf(one_run):
         assert path.read_bytes()[:5] in (b"<?xml", b"%PDF-")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
@@ -104,7 +103,6 @@ save_figure(points, ".", "points")
 """
 
 
-@pytest.mark.slow
 def test_the_same_data_gives_the_same_bytes_in_any_process(tmp_path):
     digests = []
     for seed in ("1", "2"):
