@@ -33,7 +33,7 @@ class Job:
 
     def __init__(self, folder: Path, urls: dict[ImageClass, list[str]], seed: int = 1) -> None:
         self.folder, self.classes = folder, list(urls)
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         write_table(
             folder / "classes.tsv", ["class", "wnid", "domain"], [(one.name, one.wnid, "in") for one in self.classes]
         )

@@ -1,8 +1,10 @@
 """The identity of an image: a key that it carries from its URL to the last message about it."""
 
 import hashlib
+import re
 
 KEY_DIGITS = 32
+_KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
 
 
 def image_key(url: str) -> str:
@@ -16,6 +18,11 @@ def image_key(url: str) -> str:
         finds the equal bytes behind them.
     """
     return hashlib.sha256(url.encode("utf-8")).hexdigest()[:KEY_DIGITS]
+
+
+def is_key(text: str) -> bool:
+    """Say whether a text has the form of a key, and so is the name of a file and no path."""
+    return _KEY.fullmatch(text) is not None
 
 
 def draw(seed: int, purpose: str, key: str) -> int:

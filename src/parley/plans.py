@@ -12,6 +12,7 @@ from pathlib import Path
 from parley.classes import ImageClass
 from parley.errors import ParleyError
 from parley.files import write_table
+from parley.keys import is_key
 from parley.splits import Counts, plan_class
 from parley.tables import Located, located_rows, rows_by_place, stream_classes, stream_table
 
@@ -108,6 +109,12 @@ class Reserve:
         name, key, part, told, url = self._rows.popleft() if self._rows else ("",) * len(COLUMNS)
         if (name, part, told) != (self._name, self._part, str(rank)):
             raise ParleyError(f"{self._path} changed while it was read; run again.")
+        if not is_key(key):
+            # It would name a file of the cache and of a tar.
+            raise ParleyError(
+                f"{self._path}: class {name!r}, part {part}, rank {rank} has {key!r}, which is no key of an image; "
+                "remove the file and run again."
+            )
         self._next_rank += 1
         return key, url
 

@@ -283,6 +283,18 @@ def test_a_plan_with_a_gap_is_refused_before_any_request(web, tmp_path):
     assert web.requests() == []
 
 
+@pytest.mark.parametrize("key", ["../../../outside", "../../../outside" + "x" * 16, "{0}/outside", "E" * 32, "0" * 31])
+def test_a_key_that_is_none_names_no_file_in_the_cache_or_a_tar(web, tmp_path, key):
+    job, key = Job(tmp_path / "a/b/job", {LION: images(web, 30)}), key.format(tmp_path)
+    header, first, *rest = (job.folder / "plan.tsv").read_text().splitlines(keepends=True)
+    own = first.split("\t")[1]
+    (job.folder / "plan.tsv").write_text("".join([header, first.replace(own, key), *rest]))
+    with pytest.raises(ParleyError, match="which is no key of an image"):
+        job.fetch()
+    assert [path for path in tmp_path.rglob("*") if "outside" in path.name] == []
+    assert not (job.folder / "images/lion.tar").exists()
+
+
 def test_a_class_without_any_candidate_gets_an_empty_tar_and_manifest(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 20)})
     job.classes.append(HEN)

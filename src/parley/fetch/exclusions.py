@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 from parley.errors import Findings, ParleyError
-from parley.keys import KEY_DIGITS, image_key
+from parley.keys import image_key, is_key
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
 
 
 def read_exclusions(path: str | Path | None) -> frozenset[str]:
@@ -50,4 +49,4 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
 
 def _name_of(entry: str) -> str:
     lowered = entry.lower()
-    return lowered if _SHA256.fullmatch(lowered) or _KEY.fullmatch(lowered) else image_key(entry)
+    return lowered if _SHA256.fullmatch(lowered) or is_key(lowered) else image_key(entry)
