@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from parley.browser.page import build_browser
+from parley.report.browser.build import build_browser
 
 CLASSES, EXCHANGES, BITS = 60, 10, 32
 FIRST_VIEW = "() => document.querySelectorAll('#main .cards a').length > 0"

@@ -36,7 +36,7 @@ class Case(NamedTuple):
         return {"in": {"train": most - 2 * max(most // 10, 1), "dev": max(most // 10, 1), "test": max(most // 10, 1)}}
 
     def class_set(self) -> list:
-        from parley.classes import ImageClass
+        from parley.dataset.class_set import ImageClass
 
         return [ImageClass(f"class{number:04d}", f"n{number:08d}", "in") for number in range(self.classes)]
 
@@ -51,28 +51,28 @@ def write_list(case: Case) -> None:
 
 
 def select_classes(case: Case) -> None:
-    from parley.selection import select
-    from parley.sources import SourceOptions
+    from parley.dataset.candidates import select
+    from parley.dataset.sources import SourceOptions
 
     options = SourceOptions("url_list")
     select(options, case.class_set(), case.counts, case.folder / "candidates.tsv", case.folder / "urls.txt")
 
 
 def split(case: Case) -> None:
-    from parley.plans import write_plan
+    from parley.dataset.plan_file import write_plan
 
     write_plan(case.folder / "candidates.tsv", case.class_set(), case.counts, 1, case.folder / "plan.tsv")
 
 
 def publish_plan(case: Case) -> None:
-    from parley.plans import publish_plan
+    from parley.dataset.plan_file import publish_plan
 
     publish_plan(case.folder / "plan.tsv", case.folder / "published.tsv")
 
 
 def fetch_images(case: Case) -> None:
-    from parley.fetch.options import FetchOptions
-    from parley.fetch.stage import fetch_classes
+    from parley.dataset.fetch.options import FetchOptions
+    from parley.dataset.fetch.stage import fetch_classes
 
     options = FetchOptions(allow_private_hosts=True, per_host=32)
     folder = case.folder
@@ -80,9 +80,9 @@ def fetch_images(case: Case) -> None:
 
 
 def settle(case: Case) -> None:
-    from parley.settle import SettleFiles
-    from parley.settle import settle as settle_classes
-    from parley.settling.options import SettleOptions
+    from parley.dataset.dedup.assign import SettleFiles
+    from parley.dataset.dedup.assign import settle as settle_classes
+    from parley.dataset.dedup.options import SettleOptions
 
     folder, classes = case.folder, case.class_set()
     manifests = {one.name: folder / f"{one.name}.tsv" for one in classes}

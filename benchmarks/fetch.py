@@ -27,12 +27,12 @@ def addresses(port: int, images: int) -> list[str]:
 
 
 def parley(port: int, images: int, folder: Path, verify: str) -> None:
-    from parley.classes import ImageClass
-    from parley.fetch.options import FetchOptions
-    from parley.fetch.stage import fetch_classes
-    from parley.plans import write_plan
-    from parley.selection import select
-    from parley.sources import SourceOptions
+    from parley.dataset.candidates import select
+    from parley.dataset.class_set import ImageClass
+    from parley.dataset.fetch.options import FetchOptions
+    from parley.dataset.fetch.stage import fetch_classes
+    from parley.dataset.plan_file import write_plan
+    from parley.dataset.sources import SourceOptions
 
     lines = [f"n{number % CLASSES:08d}_{number}\t{url}\n" for number, url in enumerate(addresses(port, images))]
     (folder / "urls.txt").write_text("".join(lines))

@@ -93,7 +93,7 @@ def work(name: str, seconds: float, seed: int) -> None:
     from hypothesis import seed as seeded
     from mutations import damaged
 
-    from parley.errors import ParleyError
+    from parley.core.errors import ParleyError
 
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")

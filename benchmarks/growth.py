@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import torch
 from train import Clock, measure, trainer_of
 
-from parley.allocation import keep_freed_memory
 from parley.game import GameSettings
+from parley.training.allocation import keep_freed_memory
 
 GROWING = {
     "descriptions (D)": [30, 100, 1000, 10000, 21841],

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parley.evaluation import Setup
+    from parley.interaction.run import Setup
 
 CLASSES_AND_VECTORS = (512, 100)
 """Widths of a feature and of a word vector."""
@@ -36,10 +36,10 @@ class Case:
         """Who talks about what."""
         import torch
 
-        from parley.evaluation import Setup
         from parley.game import Descriptions, GameSettings
         from parley.game.agents import make_agents
-        from parley.game.payloads import Images
+        from parley.game.types import Images
+        from parley.interaction.run import Setup
 
         torch.manual_seed(1)
         game = GameSettings(preset="Adaptive", max_exchanges=self.exchanges)
@@ -51,8 +51,8 @@ class Case:
 
 
 def count(case: Case) -> None:
-    from parley.evaluation import examine
-    from parley.files import write_json
+    from parley.core.files import write_json
+    from parley.interaction.run import examine
 
     counted = examine(case.setup(), k=3)[0].result
     about = {"run": "adaptive", "seed": 1, "k": 3, "step": 1, "parts": {"test": counted}}
@@ -61,8 +61,8 @@ def count(case: Case) -> None:
 
 
 def messages(case: Case) -> None:
-    from parley.evaluation import play
-    from parley.messages import write_messages
+    from parley.evaluation.messages import write_messages
+    from parley.interaction.run import play
 
     labels = [f"class {label}" for label in range(case.candidates)]
     keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
@@ -71,12 +71,12 @@ def messages(case: Case) -> None:
 
 
 def disturb(case: Case) -> None:
-    from parley.checkpoints import Checkpoint, Sizes
+    from parley.evaluation.evaluate import Asked
+    from parley.evaluation.interventions_run import FLIPS, intervened
     from parley.game.settings import TrainingSettings
-    from parley.intervening import FLIPS, intervened
-    from parley.parts import Part
-    from parley.playing import Asked
-    from parley.standardization import fit
+    from parley.interaction.split_data import Part
+    from parley.interaction.standardize import fit
+    from parley.training.checkpoint import Checkpoint, Sizes
 
     agents, images, places, descriptions, game, size = case.setup()
     ids = list(range(case.candidates))
@@ -87,14 +87,14 @@ def disturb(case: Case) -> None:
 
 
 def analyse(case: Case) -> None:
-    from parley.files import write_json
+    from parley.core.files import write_json
     from parley.metrics.analysis import analyse_run
 
     write_json(case.messages.parent / "analysis.json", analyse_run(case.messages.parent))
 
 
 def figures(case: Case) -> None:
-    from parley.figures.draw import draw_run
+    from parley.report.figures.draw import draw_run
 
     draw_run("adaptive", [case.messages.parent / "analysis.json"], [], [], [], case.folder / "figures")
 
@@ -110,7 +110,7 @@ def measure(case: Case) -> None:
 
 
 def browser(case: Case) -> None:
-    from parley.browser.page import build_browser
+    from parley.report.browser.build import build_browser
 
     build_browser(experiment="made up", messages=[case.messages], image_tars=[], out=case.folder / "browser.html")
 

@@ -18,12 +18,12 @@ import time
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from parley.allocation import keep_freed_memory
 from parley.game import Descriptions, GameSettings, Images, TrainingSettings
 from parley.game.settings import PRESETS
-from parley.lesson import prepare
-from parley.parts import Candidates, Part
-from parley.trainer import Trainer
+from parley.interaction.split_data import Candidates, Part
+from parley.training.allocation import keep_freed_memory
+from parley.training.trainer import Trainer
+from parley.training.training_data import prepare
 
 WARM_UP, CLASSES, IMAGES, BATCH = 10, 42, 42 * 24, 64
 

@@ -15,12 +15,12 @@ import h5py
 import numpy as np
 import torch
 
-from parley.allocation import keep_freed_memory
 from parley.features import rows
 from parley.game import Descriptions, GameSettings, TrainingSettings
-from parley.lesson import prepare
-from parley.parts import Candidates, load_part
-from parley.trainer import Trainer
+from parley.interaction.split_data import Candidates, load_part
+from parley.training.allocation import keep_freed_memory
+from parley.training.trainer import Trainer
+from parley.training.training_data import prepare
 
 CLASSES, STEPS = 60, 30
 

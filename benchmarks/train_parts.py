@@ -10,9 +10,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from train import BATCH, IMAGES, trainer_of
 
-from parley.allocation import keep_freed_memory
 from parley.game import GameSettings
 from parley.game.settings import PRESETS
+from parley.training.allocation import keep_freed_memory
 
 STEPS = 20
 KINDS = {

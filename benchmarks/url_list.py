@@ -84,8 +84,8 @@ def write_list(path: Path, excerpt: list[tuple[int, str, str]], lines: int, is_d
 
 
 def filter_alone(path: str, number: int) -> None:
-    from parley.classes import ImageClass
-    from parley.sources import SourceOptions, open_source
+    from parley.dataset.class_set import ImageClass
+    from parley.dataset.sources import SourceOptions, open_source
 
     wnids = [wnid_of(one * (SYNSETS // number)) for one in range(number)]
     source = open_source(SourceOptions("url_list"))

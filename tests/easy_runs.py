@@ -9,14 +9,21 @@ from pathlib import Path
 
 import torch
 
-from parley.errors import ParleyError
-from parley.game.payloads import Descriptions, Images
+from parley.core.errors import ParleyError
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.lesson import prepare
-from parley.parts import Candidates, Part
-from parley.training import train_runs
+from parley.game.types import Descriptions, Images
+from parley.interaction.split_data import Candidates, Part
+from parley.training.loop import train_runs
+from parley.training.training_data import prepare
 
 TINY = GameSettings(message_bits=6, max_exchanges=3)
+
+
+def left_by(folder):
+    """What a run leaves, times aside: the bytes of its checkpoints by name, and its log."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    untimed = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints").iterdir())}, untimed
 
 
 def easy(classes=4, per_class=12, channels=16, seed=0):

@@ -3,11 +3,11 @@
 import torch
 from easy_runs import easy
 
-from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.lesson import prepare
-from parley.parts import Part
-from parley.trainer import Trainer
+from parley.game.types import Descriptions, Images
+from parley.interaction.split_data import Part
+from parley.training.trainer import Trainer
+from parley.training.training_data import prepare
 
 SEEDS = (3, 1, 8)
 GAMES = {

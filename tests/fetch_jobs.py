@@ -5,14 +5,14 @@ from pathlib import Path
 
 from planned import reserves_in
 
-from parley.classes import ImageClass
-from parley.fetch.options import FetchOptions
-from parley.fetch.outcomes import MANIFEST_COLUMNS
-from parley.fetch.stage import fetch_classes
-from parley.files import read_table, write_table
-from parley.plans import write_plan
-from parley.selection import select
-from parley.sources import SourceOptions
+from parley.core.files import read_table, write_table
+from parley.dataset.candidates import select
+from parley.dataset.class_set import ImageClass
+from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
+from parley.dataset.fetch.stage import fetch_classes
+from parley.dataset.plan_file import write_plan
+from parley.dataset.sources import SourceOptions
 
 PATIENT = FetchOptions(
     # Patient: what is not about time must not fail for it on a busy machine.

@@ -52,7 +52,7 @@ URLS = "".join(
 
 
 def read_urls(path: Path) -> None:
-    from parley.urls import filter_list
+    from parley.dataset.url_list import filter_list
 
     listing = filter_list(path, ["n00000001", "n00000002"])
     assert all(list(urls) is not None for urls in listing.urls.values())
@@ -69,16 +69,16 @@ def tar_of(members: dict[str, bytes]) -> bytes:
 
 
 def read_classes(path: Path) -> None:
-    from parley.classes import read_class_set
+    from parley.dataset.class_set import read_class_set
 
     read_class_set(path)
 
 
 def read_manifest(path: Path) -> None:
-    from parley.classes import ImageClass
-    from parley.keys import image_key
-    from parley.sources import SourceOptions, open_source
-    from parley.sources.manifest import read_statements
+    from parley.dataset.class_set import ImageClass
+    from parley.dataset.keys import image_key
+    from parley.dataset.sources import SourceOptions, open_source
+    from parley.dataset.sources.manifest import read_statements
 
     options = SourceOptions("manifest", manifest=path, root=path.parent)
     classes = [ImageClass("ant", "n00000001", "in")]
@@ -88,7 +88,7 @@ def read_manifest(path: Path) -> None:
 
 
 def read_plan(path: Path) -> None:
-    from parley.plans import plan_reserves
+    from parley.dataset.plan_file import plan_reserves
 
     for reserves in plan_reserves(path, {"ant", "bee"}).values():
         for reserve in reserves.values():
@@ -97,9 +97,9 @@ def read_plan(path: Path) -> None:
 
 
 def read_outcomes(path: Path) -> None:
-    from parley.classes import ImageClass
-    from parley.settling.options import SettleOptions
-    from parley.settling.reading import read_outcomes as read
+    from parley.dataset.class_set import ImageClass
+    from parley.dataset.dedup.options import SettleOptions
+    from parley.dataset.dedup.reading import read_outcomes as read
 
     plan = path.with_name("plan.tsv")
     rows = "".join(f"ant\t{key}\ttrain\t{rank}\thttp://a.example/{rank}\n" for rank, key in enumerate(KEYS))
@@ -122,20 +122,20 @@ MANIFEST_COLUMNS = (
 
 
 def read_splits(path: Path) -> None:
-    from parley.files import read_table
+    from parley.core.files import read_table
 
     read_table(path, ["class", "key", "part", "sha256"])
 
 
 @functools.cache
 def schema() -> Any:
-    from parley.config import read_schema
+    from parley.config.schema import read_schema
 
     return read_schema(ROOT / "workflow/schemas/config.schema.yaml")
 
 
 def read_config(path: Path) -> None:
-    from parley.config import resolve
+    from parley.config.schema import resolve
 
     try:
         raw = yaml.safe_load(path.read_bytes())
@@ -147,7 +147,7 @@ def read_config(path: Path) -> None:
 
 
 def read_glove(path: Path) -> None:
-    from parley.glove import read_pretrained
+    from parley.text.glove import read_pretrained
 
     read_pretrained(path, ["ant", "bee"])
 
@@ -168,7 +168,7 @@ def wordnet_data() -> bytes:
 
 
 def read_wordnet(path: Path) -> None:
-    from parley.wordnet import open_wordnet
+    from parley.text.wordnet import open_wordnet
 
     folder = path.parent / "wordnet"
     folder.mkdir(exist_ok=True)
@@ -180,19 +180,19 @@ def read_wordnet(path: Path) -> None:
 
 
 def read_descriptions(path: Path) -> None:
-    from parley.descriptions import read_descriptions as read
+    from parley.text.descriptions import read_descriptions as read
 
     read(path)
 
 
 def read_exclusions(path: Path) -> None:
-    from parley.fetch.exclusions import read_exclusions as read
+    from parley.dataset.fetch.exclusions import read_exclusions as read
 
     read(path)
 
 
 def read_attributes(path: Path) -> None:
-    from parley.attributes import read_attributes as read
+    from parley.dataset.attributes import read_attributes as read
 
     read(path)
 
@@ -219,8 +219,8 @@ def in_run(read: Callable[[Path], Any], name: str) -> Callable[[Path], Any]:
 
 
 def read_evaluation(path: Path) -> None:
+    from parley.analysis.summary import summarise
     from parley.metrics.records import read_evaluation as read
-    from parley.summary import summarise
 
     summarise([read(path)], [("adaptive", 1)])
 
@@ -232,35 +232,35 @@ def read_selection(path: Path) -> None:
 
 
 def read_log(path: Path) -> None:
-    from parley.checkpoint_choice import choose
-    from parley.checkpoint_choice import read_log as read
     from parley.metrics.records import read_curve
+    from parley.training.checkpoint_selection import choose
+    from parley.training.checkpoint_selection import read_log as read
 
     read_curve(path)
     choose(read(path), ["00000003.pt", "00000006.pt"], "accuracy@1")
 
 
 def read_run_config(path: Path) -> None:
-    from parley.overrides import read_run
+    from parley.config.overrides import read_run
 
     read_run(path)
 
 
 def read_experiment_config(path: Path) -> None:
-    from parley.named_runs import named_runs
+    from parley.config.named_runs import named_runs
 
     (path.parent / "config.yaml").write_bytes(path.read_bytes())
     named_runs(path.parent)
 
 
 def read_summary(path: Path) -> None:
-    from parley.summary import read_summary as read
+    from parley.analysis.summary import read_summary as read
 
     read(path)
 
 
 def read_funnel(path: Path) -> None:
-    from parley.report.funnel import read_funnel as read
+    from parley.report.page.funnel import read_funnel as read
 
     read(path)
 
@@ -279,8 +279,8 @@ FUNNEL = {
 
 
 def read_cache(path: Path) -> None:
-    from parley.fetch.cache import Cache
-    from parley.fetch.options import FetchOptions
+    from parley.dataset.fetch.cache import Cache
+    from parley.dataset.fetch.options import FetchOptions
 
     place = path.parent / "cache" / KEYS[0][:2] / KEYS[0]
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -315,8 +315,8 @@ def picture(kind: str = "PNG") -> bytes:
 
 
 def read_image(path: Path) -> None:
-    from parley.fetch.judge import judge
-    from parley.fetch.options import FetchOptions
+    from parley.dataset.fetch.judge import judge
+    from parley.dataset.fetch.options import FetchOptions
 
     body = path.read_bytes()
     judge(body, hashlib.sha256(body).hexdigest(), FetchOptions(max_pixels=1_000_000))
@@ -331,9 +331,9 @@ def read_tar(path: Path) -> None:
 
 
 def read_source_tar(path: Path) -> None:
-    from parley.classes import ImageClass
-    from parley.fetch.local import LocalFiles
-    from parley.sources import SourceOptions, open_source
+    from parley.dataset.class_set import ImageClass
+    from parley.dataset.fetch.local import LocalFiles
+    from parley.dataset.sources import SourceOptions, open_source
 
     root = path.parent / "root"
     root.mkdir(exist_ok=True)
@@ -384,13 +384,13 @@ def read_class_file(path: Path) -> None:
 
 
 def make_words(path: Path) -> None:
-    from parley.wordvectors import Words, write_words
+    from parley.text.word_vectors import Words, write_words
 
     write_words(path, Words(["ant", "bee"], np.ones((2, 5), np.float32), np.array([True, False])), "random", "0")
 
 
 def read_words(path: Path) -> None:
-    from parley.wordvectors import read_words as read
+    from parley.text.word_vectors import read_words as read
 
     read(path)
 
@@ -426,10 +426,10 @@ def read_messages(path: Path) -> None:
 def make_checkpoint(path: Path) -> None:
     import torch
 
-    from parley.checkpoints import Checkpoint, Sizes, save_checkpoint
     from parley.game.agents import make_agents
     from parley.game.settings import GameSettings, TrainingSettings
-    from parley.standardization import Scale, Standardizer
+    from parley.interaction.standardize import Scale, Standardizer
+    from parley.training.checkpoint import Checkpoint, Sizes, save_checkpoint
 
     game = GameSettings(message_bits=4, max_exchanges=2)
     agents = make_agents(game, 8, 5, [1], 0)
@@ -440,7 +440,7 @@ def make_checkpoint(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> None:
-    from parley.checkpoints import load_checkpoint
+    from parley.training.checkpoint import load_checkpoint
 
     load_checkpoint(path)
 

@@ -13,8 +13,8 @@ import numpy as np
 from made_runs import Experiment, Talk, make_experiment, write_messages
 from PIL import Image
 
-from parley.browser.page import build_browser
-from parley.failures import write_marker
+from parley.core.failures import write_marker
+from parley.report.browser.build import build_browser
 
 HOSTILE = (
     "<script>alert(1)</script>",

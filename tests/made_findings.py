@@ -3,9 +3,9 @@
 import numpy as np
 from made_runs import evaluation_entry
 
+from parley.analysis.summary import summarise
 from parley.metrics.pooling import PooledPart, Projection
 from parley.metrics.records import Curve
-from parley.summary import summarise
 
 LABELS = ["cat", "dog", "owl", "eel"]
 

@@ -4,14 +4,14 @@ from html.parser import HTMLParser
 
 from made_runs import make_experiment
 
-from parley.figures.draw import draw_run
-from parley.figures.names import figure_names
-from parley.figures.overview import draw_overview
-from parley.files import write_json
+from parley.analysis.summary import failed_seeds, summarise, write_summary
+from parley.core.files import write_json
 from parley.metrics.analysis import analyse_run
 from parley.metrics.records import read_evaluation
-from parley.report.page import build_report
-from parley.summary import failed_seeds, summarise, write_summary
+from parley.report.figures.draw import draw_run
+from parley.report.figures.names import figure_names
+from parley.report.figures.overview import draw_overview
+from parley.report.page.build import build_report
 
 
 class Page(HTMLParser):

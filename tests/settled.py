@@ -5,16 +5,16 @@ from collections import Counter
 
 from planned import reserves_in
 
-from parley.classes import ImageClass
-from parley.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, Tried, Verdict
-from parley.fetch.reserves import ClassWalk, ReserveWalk
-from parley.files import read_table, write_table
-from parley.keys import image_key
-from parley.near_copies import HASH_COLUMNS
-from parley.plans import write_plan
-from parley.settle import SettleFiles, settle
-from parley.settling.options import SettleOptions
-from parley.splits import walk_target
+from parley.core.files import read_table, write_table
+from parley.dataset.class_set import ImageClass
+from parley.dataset.dedup.assign import SettleFiles, settle
+from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
+from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, Tried, Verdict
+from parley.dataset.fetch.reserves import ClassWalk, ReserveWalk
+from parley.dataset.keys import image_key
+from parley.dataset.plan_file import write_plan
+from parley.dataset.split_plan import walk_target
 
 LION = ImageClass("lion", "n02129165", "in", "cats", "a big cat")
 HEN = ImageClass("hen", "n01514859", "out")

@@ -13,7 +13,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 # Loaded when first used: no stage of the workflow needs it, nor waits for pandas.
-_HOME = {"load": "loading"}
+_HOME = {"load": "analysis.load"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,3 +1,3 @@
-from parley.loading import load as load
+from parley.analysis.load import load as load
 
 __version__: str

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from parley.config import read_schema
+from parley.config.schema import read_schema
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/from-the-original.md").read_text(encoding="utf-8")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from parley.config import read_schema, resolve
-from parley.descriptions import read_descriptions
+from parley.config.schema import read_schema, resolve
+from parley.dataset.sources.kinds import KINDS
 from parley.features.storage import read_features
-from parley.sources.kinds import KINDS
+from parley.text.descriptions import read_descriptions
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/your-own-images.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import yaml
 from tiny_runs import TINY, write_classes
 
 import parley
-from parley.world.attributes import ATTRIBUTES
+from parley.synthetic.attributes import ATTRIBUTES
 
 pytestmark = pytest.mark.slow
 RUNS = [

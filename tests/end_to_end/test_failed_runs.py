@@ -7,7 +7,7 @@ import h5py
 import pytest
 from tiny_runs import TINY, write_classes
 
-from parley.failures import failure_in
+from parley.core.failures import failure_in
 
 pytestmark = pytest.mark.slow
 LOST = {"name": "lost", "training": {"optimizer": "SGD", "learning_rate": 1e30}}

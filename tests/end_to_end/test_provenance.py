@@ -18,8 +18,8 @@ import pytest
 from prov.model import ProvDocument
 from tiny_runs import TINY, write_classes
 
-from parley.cli import main
-from parley.files import read_table, sha256_of
+from parley.cli.main import main
+from parley.core.files import read_table, sha256_of
 from parley.provenance.document import AS_MADE
 from parley.provenance.explanation import explain
 
@@ -207,9 +207,9 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
     picture = tmp_path / "mine.jpg"
     Image.effect_noise((200, 90), 80).convert("RGB").save(picture)
     run = ["--run", "adaptive", "--results", "results/two"]
-    levels = [logging.getLogger(name).level for name in ("parley.features", "parley.progress")]
+    levels = [logging.getLogger(name).level for name in ("parley.features", "parley.core.progress")]
     assert main(["talk", str(picture), *run]) == 0
-    assert [logging.getLogger(name).level for name in ("parley.features", "parley.progress")] == levels
+    assert [logging.getLogger(name).level for name in ("parley.features", "parley.core.progress")] == levels
     out = capsys.readouterr().out
     assert "none of the experiment's pictures" in out
     assert re.search(r"^answer: \w+ \(0\.\d\d\), among 4 classes$", out, re.MULTILINE)
@@ -233,7 +233,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
 
 def test_a_rerun_changes_what_followed_from_it_and_nothing_else(project, both, here):
     before = document("one")
-    module = project.folder / "src/parley/figures/curves.py"
+    module = project.folder / "src/parley/report/figures/curves.py"
     module.write_text(module.read_text() + "\nADDED = 1\n")
     project.snakemake("--cores", "2", config=both["one"])
     after = document("one")

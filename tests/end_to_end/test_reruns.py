@@ -7,19 +7,19 @@ pytestmark = pytest.mark.slow
 
 # What runs anew when a module changes, apart from what follows from it by its outputs.
 USERS = {
-    "src/parley/settle.py": {"settle"},
-    "src/parley/glosses.py": {"build_descriptions"},
-    "src/parley/embedding.py": {"embed_words"},
+    "src/parley/dataset/dedup/assign.py": {"settle"},
+    "src/parley/text/glosses.py": {"build_descriptions"},
+    "src/parley/text/embed_words.py": {"embed_words"},
     "src/parley/features/gather.py": {"gather_features"},
     "src/parley/features/extract.py": {"extract_features_0000"},
-    "src/parley/game/objective.py": {"train_run"},
-    "src/parley/checkpoint_choice.py": {"select_checkpoint"},
-    "src/parley/messages.py": {"extract_messages"},
-    "src/parley/playing.py": {"evaluate_run", "extract_messages"},
-    "src/parley/figures/curves.py": {"draw_run_figures"},
-    "src/parley/figures/parts.py": {"build_browser", "draw_figures"},
-    "src/parley/report/page.py": {"build_report"},
-    "src/parley/browser/page.py": {"build_browser"},
+    "src/parley/game/losses.py": {"train_run"},
+    "src/parley/training/checkpoint_selection.py": {"select_checkpoint"},
+    "src/parley/evaluation/messages.py": {"extract_messages"},
+    "src/parley/evaluation/evaluate.py": {"evaluate_run", "extract_messages"},
+    "src/parley/report/figures/curves.py": {"draw_run_figures"},
+    "src/parley/report/figures/parts.py": {"build_browser", "draw_figures"},
+    "src/parley/report/page/build.py": {"build_report"},
+    "src/parley/report/browser/build.py": {"build_browser"},
 }
 
 

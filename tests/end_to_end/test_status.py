@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not os.environ.get("PARLEY_LONG"), reason="takes minutes; PARLEY_LONG=1 runs it"),
 ]
-CALL = "import sys; from parley.cli import main; sys.exit(main())"
+CALL = "import sys; from parley.cli.main import main; sys.exit(main())"
 LOST = {"name": "lost", "training": {"optimizer": "SGD", "learning_rate": 1e30}}
 NO_STAGE = {"all"}
 
@@ -130,7 +130,7 @@ def test_the_table_in_a_terminal(project, tiny):
 
 
 def test_the_table_never_fails_a_run(project, tiny):
-    broken = project.folder / "src/parley/terminal.py"
+    broken = project.folder / "src/parley/core/terminal.py"
     before = broken.read_text()
     broken.write_text("raise RuntimeError('no terminal')\n")
     try:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from made_runs import Talk, make_experiment, write_messages
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.export.corpora import write_corpora
 
 TALKS = [

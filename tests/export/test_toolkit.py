@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_runs import Talk, write_messages
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.export.toolkit import write_toolkit_files
 from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
 from parley.metrics.information import codes, entropy_bits, mutual_information_bits

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torchvision
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.backbone import load_backbone
 from parley.features.options import feature_options
 

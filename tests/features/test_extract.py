@@ -15,7 +15,7 @@ import torchvision
 from PIL import Image
 from torchvision import transforms
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.extract import extract_classes
 from parley.features.options import feature_options
 

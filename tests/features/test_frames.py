@@ -3,8 +3,8 @@
 import h5py
 import numpy as np
 
+from parley.dataset.keys import image_key
 from parley.features import load
-from parley.keys import image_key
 
 
 def test_tensors_and_frame_are_the_files_rows(tmp_path):

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from parley.classes import ImageClass
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
 from parley.features.classfiles import Column, RowIdentity, writing_class_file
 from parley.features.gather import gather_part
 from parley.features.storage import layer_shapes, read_features

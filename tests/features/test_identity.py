@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.identity import check_weights, features_id, weights_file_sha256
 from parley.features.options import feature_options
 

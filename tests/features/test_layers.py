@@ -3,7 +3,7 @@ import torch
 import torchvision
 from torch import nn
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.layers import find_layers
 
 SEEN = {}

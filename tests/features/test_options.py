@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.options import Transform, feature_options
 
 OWN = {"size": 227, "mean": [0.5, 0.4, 0.3], "sd": [1, 0.5, 0.25]}

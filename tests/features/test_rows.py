@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features import rows as rows_module
 from parley.features.rows import InMemory, OnDisk, Read, open_rows
 

@@ -5,9 +5,9 @@ import h5py
 import numpy as np
 import pytest
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
+from parley.dataset.keys import image_key
 from parley.features.storage import layer_shapes, read_features
-from parley.keys import image_key
 
 RNG = np.random.default_rng(0)
 POOLED, MAP, LOGITS = (

@@ -13,7 +13,7 @@ WRITE = """
 import sys
 from contextlib import ExitStack
 import numpy as np
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.classfiles import Column, RowIdentity, writing_class_file
 sys.unraisablehook = lambda trouble: None  # HDF5 fails once more for each object that it still holds.
 try:

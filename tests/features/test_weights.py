@@ -6,7 +6,7 @@ import safetensors.torch
 import torch
 import torchvision
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.options import Transform, feature_options
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 

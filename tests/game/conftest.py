@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.conversation import exchange
-from parley.game.learning import talk
-from parley.game.objective import Entropies
-from parley.game.payloads import Descriptions, Draws, Images
+from parley.game.loss_step import talk
+from parley.game.losses import Entropies
+from parley.game.rollout import exchange
 from parley.game.settings import GameSettings
+from parley.game.types import Descriptions, Draws, Images
 
 ENTROPIES = Entropies(0.01, 0.01, 0.08)
 

@@ -11,11 +11,11 @@ from game.literal_cases import Case
 from torch import Tensor
 
 from parley.game.agents import Agents, make_agents
-from parley.game.conversation import exchange
-from parley.game.learning import talk
-from parley.game.objective import Entropies
-from parley.game.payloads import Descriptions, Dialogue, Draws, Images
+from parley.game.loss_step import talk
+from parley.game.losses import Entropies
+from parley.game.rollout import exchange
 from parley.game.settings import GameSettings
+from parley.game.types import Descriptions, Dialogue, Draws, Images
 
 HIDDEN = (
     "sender_hidden",

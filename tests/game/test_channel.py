@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.game.channel import CHANNELS, make_channel
 
 LOGITS = torch.linspace(-4, 4, 41, dtype=torch.float64)

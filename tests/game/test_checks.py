@@ -6,10 +6,10 @@ import pytest
 import torch
 from easy_runs import run
 
-from parley.checks import check_step
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.game.channel import CHANNELS
 from parley.game.settings import PRESETS, GameSettings
+from parley.training.sanity_checks import check_step
 
 GAMES = [{"preset": preset} for preset in PRESETS if "Attention" not in preset]
 GAMES += [{"channel": channel} for channel in CHANNELS]

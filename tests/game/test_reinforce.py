@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from parley.game.agents import make_agents
-from parley.game.baseline import Knowledge
-from parley.game.draws import uniforms
-from parley.game.learning import talk
-from parley.game.objective import Entropies
-from parley.game.payloads import Descriptions, Draws, Images
+from parley.game.baselines import Knowledge
+from parley.game.loss_step import talk
+from parley.game.losses import Entropies
+from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
+from parley.game.types import Descriptions, Draws, Images
 
 DRAWS = 50_000
 NO_ENTROPY = Entropies(0.0, 0.0, 0.0)

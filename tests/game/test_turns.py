@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.game.conversation import converse, layout_of, prepare
+from parley.game.rollout import converse, layout_of, prepare
 from parley.game.turns import pick, who_stays
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=7)

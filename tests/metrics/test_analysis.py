@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_runs import Talk, evaluation_entry, make_experiment, write_evaluation, write_messages
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.metrics.analysis import analyse_run
 from parley.metrics.pooling import mean_over_seeds, pool
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from made_runs import Talk, write_messages
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.metrics.conversations import read_conversations
 
 LABELS = ["cat", "dog", "owl"]

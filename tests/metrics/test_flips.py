@@ -3,7 +3,7 @@
 import pytest
 from made_runs import write_flips
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.metrics.flips import read_flips
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from made_runs import write_evaluation
 
-from parley.evaluation import Setup, play, score
+from parley.evaluation.messages import write_messages
 from parley.game.agents import make_agents
-from parley.game.payloads import Descriptions, Images
 from parley.game.settings import GameSettings
-from parley.messages import write_messages
+from parley.game.types import Descriptions, Images
+from parley.interaction.run import Setup, play, score
 from parley.metrics.analysis import analyse_run
 
 IMAGES, CANDIDATES, IDS = 37, 6, [3, 1, 4, 15, 9, 2]

@@ -3,7 +3,7 @@ import json
 import pytest
 from made_runs import evaluation_entry, write_evaluation, write_log, write_selection
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.metrics.records import (
     finite,
     owner_of,

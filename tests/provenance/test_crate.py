@@ -10,8 +10,8 @@ import pytest
 from made_history import record, write
 from rocrate.rocrate import ROCrate
 
-from parley.cli import main
-from parley.files import sha256_of
+from parley.cli.main import main
+from parley.core.files import sha256_of
 from parley.provenance.document import write_provenance
 from parley.provenance.records import write_record
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_history import record
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.provenance.damage import refuse_damaged
 from parley.provenance.records import place_of, write_record
 

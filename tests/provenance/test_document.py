@@ -7,8 +7,8 @@ import pytest
 from made_history import record, write
 from prov.model import ProvActivity, ProvDocument, ProvEntity, ProvGeneration, ProvUsage
 
-from parley.errors import ParleyError
-from parley.files import sha256_of
+from parley.core.errors import ParleyError
+from parley.core.files import sha256_of
 from parley.provenance.document import AS_MADE, CHANGED, GONE, NO_RECORD, read_files, write_provenance
 from parley.provenance.records import write_record
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from made_history import record, write
 
-from parley.cli import main
-from parley.files import sha256_of, write_table
+from parley.cli.main import main
+from parley.core.files import sha256_of, write_table
 from parley.provenance.groups import pattern_of
 from parley.provenance.records import write_record
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_history import record, write
 
-from parley.files import sha256_of
+from parley.core.files import sha256_of
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import Records, write_record
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_history import record, write
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.provenance.records import FOLDER, Records, read_record, write_record
 
 

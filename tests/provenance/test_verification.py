@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from made_history import record, write
 
-from parley.cli import main
+from parley.cli.main import main
 from parley.provenance.document import write_provenance
 from parley.provenance.records import write_record
 
@@ -85,7 +85,7 @@ def test_long_lists_are_cut_unless_asked(verified):
 
 
 def test_progress_counts_files_however_small(verified, caplog):
-    caplog.set_level("INFO", logger="parley.progress")
+    caplog.set_level("INFO", logger="parley.core.progress")
     verified()
     files = sum(path.is_file() for path in Path("results/e").rglob("*") if ".records" not in path.parts)
     count = re.fullmatch(r"Hashing: (\d+) of (\d+) files, .*", caplog.messages[-1])

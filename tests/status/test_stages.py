@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from parley.core.terminal import console
 from parley.status.jobs import Change, Job, Plan
 from parley.status.show import as_json, command, is_up_to_date, show
 from parley.status.stages import stages_of
-from parley.terminal import console
 
 LINE = {"urls": [0], "train": [1, 2], "metrics": [3, 4], "summary": [3], "report": [5]}
 """Targets in the Snakefile's order, with the jobs they ask for."""
@@ -91,8 +91,8 @@ def test_reasons_in_words(known, state, reasons):
 
 
 def test_the_same_reason_of_all_jobs_is_told_once():
-    both = [replace(job(number, 0), needed=True, code=("parley.training",)) for number in (1, 2)]
-    assert stage("train", *both).reasons == ("the code of parley.training",)
+    both = [replace(job(number, 0), needed=True, code=("parley.training.loop",)) for number in (1, 2)]
+    assert stage("train", *both).reasons == ("the code of parley.training.loop",)
 
 
 def test_during_a_run_what_was_begun_is_running():

@@ -15,38 +15,38 @@ from snakemake.settings.types import DeploymentMethod, Quietness
 BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "src"))
 
-from parley.claims.entries import (
+from parley.config.claim_entries import (
     conversations_of,
     evaluated_runs,
     intervened_runs,
     takes_classifier,
 )
-from parley.config import classifier_layer, run_settings
-from parley import code_book
-from parley.digest import Sources, stage_digest, stage_parts
-from parley.errors import ParleyError
-from parley.experiment import attending_runs, read_experiment
-from parley.figures.names import (
+from parley.config.schema import classifier_layer, run_settings
+from parley.runtime import code_book
+from parley.runtime.code_digest import Sources, stage_digest, stage_parts
+from parley.core.errors import ParleyError
+from parley.config.experiment import attending_runs, read_experiment
+from parley.report.figures.names import (
     FIGURES_OF_EXPERIMENT,
     figure_names,
     run_figure_names,
 )
 from parley.game.settings import deciding
-from parley.glosses import needs_wordnet
-from parley.held import endings_mb, memory_mb
-from parley.layout import (
+from parley.text.glosses import needs_wordnet
+from parley.config.memory_budget import endings_mb, memory_mb
+from parley.config.paths import (
     CACHE_FOLDER,
     FETCH_KEYS_OF_CONTENT,
     WEIGHTS_FOLDER,
     WORDS_FOLDER,
     grouped,
 )
-from parley.preflight import check_inputs
-from parley.files import remove_all_leftovers
-from parley.presence import begin
+from parley.config.preflight import check_inputs
+from parley.core.files import remove_all_leftovers
+from parley.runtime.run_lock import begin
 from parley.provenance.commits import commit_of
 from parley.provenance.records import COMMIT
-from parley.sources.base import file_fingerprint
+from parley.dataset.sources.base import file_fingerprint
 
 try:
     EXPERIMENT = read_experiment(config, BASE / "workflow/schemas/config.schema.yaml")
@@ -518,7 +518,7 @@ def told_at_the_end(tell):
     if Quietness.ALL in workflow.output_settings.quiet:
         return
     try:
-        from parley.terminal import console
+        from parley.core.terminal import console
 
         tell(console(sys.stderr, colour=not workflow.output_settings.nocolor))
     except Exception as error:
@@ -530,7 +530,7 @@ def told_at_the_end(tell):
 
 def tell_summary(on):
     """Show the table of results, where the report was among what was asked for and so is of this config."""
-    from parley.summary_table import show_summary
+    from parley.analysis.summary_table import show_summary
 
     made = {path for job in workflow.dag.jobs for path in job.output}
     if result("report.html") in made and result("summary.json") in made:
@@ -539,8 +539,8 @@ def tell_summary(on):
 
 def tell_failures(on):
     """Say which jobs failed and where their logs are."""
-    from parley.job_logs import FailedJob, failure_lines
-    from parley.terminal import literal
+    from parley.runtime.job_logs import FailedJob, failure_lines
+    from parley.core.terminal import literal
 
     # A group of jobs is one to the scheduler.
     jobs = [

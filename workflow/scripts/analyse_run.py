@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.failures import handed_on
-from parley.files import write_json
+from parley.core.failures import handed_on
+from parley.core.files import write_json
 from parley.metrics.analysis import analyse_run
 
 with stage(snakemake), handed_on(snakemake.output):

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.browser.page import build_browser
-from parley.shards import files_in
+from parley.config.shards import files_in
+from parley.report.browser.build import build_browser
 
 with stage(snakemake):
     build_browser(

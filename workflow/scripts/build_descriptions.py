@@ -2,9 +2,9 @@
 
 from stage import stage
 
-from parley.classes import ImageClass, realised
-from parley.descriptions import write_descriptions
-from parley.glosses import describe
+from parley.dataset.class_set import ImageClass, realised
+from parley.text.descriptions import write_descriptions
+from parley.text.glosses import describe
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]

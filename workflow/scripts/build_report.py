@@ -5,10 +5,10 @@ from pathlib import Path
 from stage import stage
 
 import parley
-from parley.failures import came_through
-from parley.report.origin import find_origin
-from parley.report.page import build_report
-from parley.shards import files_in
+from parley.config.shards import files_in
+from parley.core.failures import came_through
+from parley.report.page.build import build_report
+from parley.report.page.origin import find_origin
 
 with stage(snakemake):
     build_report(

@@ -2,9 +2,9 @@
 
 from stage import stage
 
-from parley.comparisons import compare_runs, write_comparisons
-from parley.failures import came_through
-from parley.files import read_json
+from parley.analysis.comparisons import compare_runs, write_comparisons
+from parley.core.failures import came_through
+from parley.core.files import read_json
 
 with stage(snakemake):
     evaluations = [read_json(path) for path in came_through(snakemake.input.evaluations)]

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.downloads import download
+from parley.dataset.downloads import download
 
 with stage(snakemake):
     url_list = snakemake.config["source"]["url_list"]

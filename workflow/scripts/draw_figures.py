@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.figures.overview import draw_overview
+from parley.report.figures.overview import draw_overview
 
 with stage(snakemake):
     draw_overview(snakemake.input.summary, Path(snakemake.output.svg[0]).parent)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.failures import came_through
-from parley.figures.draw import draw_run
+from parley.core.failures import came_through
+from parley.report.figures.draw import draw_run
 
 with stage(snakemake):
     draw_run(

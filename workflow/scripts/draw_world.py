@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.world.build import draw_world
+from parley.synthetic.build import draw_world
 
 with stage(snakemake):
     draw_world(

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.descriptions import read_descriptions
-from parley.embedding import VectorOptions, embed_words
+from parley.text.descriptions import read_descriptions
+from parley.text.embed_words import VectorOptions, embed_words
 
 with stage(snakemake):
     # Words of descriptions that are read in evaluation alone need their vectors too.

@@ -3,9 +3,9 @@
 import torch
 from stage import stage
 
-from parley.failures import handed_on
-from parley.intervening import FLIPS, intervene
-from parley.playing import evaluate
+from parley.core.failures import handed_on
+from parley.evaluation.evaluate import evaluate
+from parley.evaluation.interventions_run import FLIPS, intervene
 
 with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)

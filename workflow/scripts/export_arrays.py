@@ -2,8 +2,8 @@
 
 from stage import stage
 
+from parley.core.failures import came_through
 from parley.export.toolkit import write_toolkit_files
-from parley.failures import came_through
 
 with stage(snakemake):
     write_toolkit_files(

@@ -2,10 +2,10 @@
 
 from stage import stage
 
-from parley.descriptions import read_descriptions
+from parley.core.failures import came_through
 from parley.export.corpora import write_corpora
-from parley.failures import came_through
 from parley.metrics.records import failed_owners
+from parley.text.descriptions import read_descriptions
 
 with stage(snakemake):
     write_corpora(

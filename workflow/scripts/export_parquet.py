@@ -2,9 +2,9 @@
 
 from stage import stage
 
+from parley.core.failures import came_through
+from parley.dataset.groups import read_groups
 from parley.export.parquet import write_parquet
-from parley.failures import came_through
-from parley.groups import read_groups
 from parley.metrics.records import failed_owners
 
 with stage(snakemake):

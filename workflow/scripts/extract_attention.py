@@ -3,8 +3,8 @@
 import torch
 from stage import stage
 
-from parley.attention_records import extract_attention
-from parley.failures import handed_on
+from parley.core.failures import handed_on
+from parley.evaluation.attention import extract_attention
 
 with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)

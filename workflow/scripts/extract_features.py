@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stage import stage
 
+from parley.config.options import network_options
+from parley.config.shards import files_for, files_in
 from parley.features.extract import extract_classes
-from parley.options import network_options
-from parley.shards import files_for, files_in
 
 with stage(snakemake):
     tars = files_in(snakemake.input.tars, ".tar")

@@ -3,8 +3,8 @@
 import torch
 from stage import stage
 
-from parley.failures import handed_on
-from parley.messages import extract_messages
+from parley.core.failures import handed_on
+from parley.evaluation.messages import extract_messages
 
 with stage(snakemake), handed_on(snakemake.output):
     torch.set_num_threads(snakemake.threads)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.classes import ImageClass
-from parley.dates import keep_date
-from parley.fetch.stage import fetch_classes
-from parley.options import fetch_options, source_options
+from parley.config.options import fetch_options, source_options
+from parley.core.dates import keep_date
+from parley.dataset.class_set import ImageClass
+from parley.dataset.fetch.stage import fetch_classes
 
 with stage(snakemake) as logger:
     # How to ask is no param: patience and speed decide no content. What counts as an image is one.

@@ -2,10 +2,10 @@
 
 from stage import stage
 
-from parley.classes import ImageClass, realised
+from parley.config.shards import by_class
+from parley.core.tables import stream_table
+from parley.dataset.class_set import ImageClass, realised
 from parley.features.gather import gather_part
-from parley.shards import by_class
-from parley.tables import stream_table
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.perceptual import hash_classes
-from parley.shards import files_for, files_in
+from parley.config.shards import files_for, files_in
+from parley.dataset.dedup.perceptual_hash import hash_classes
 
 with stage(snakemake):
     tars = files_in(snakemake.input.tars, ".tar")

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.descriptions import read_descriptions, write_descriptions
+from parley.text.descriptions import read_descriptions, write_descriptions
 
 with stage(snakemake):
     write_descriptions(snakemake.output.descriptions, read_descriptions(snakemake.input.descriptions))

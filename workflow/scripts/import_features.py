@@ -2,8 +2,8 @@
 
 from stage import stage
 
+from parley.core.files import copy_file
 from parley.features.storage import read_features
-from parley.files import copy_file
 
 with stage(snakemake) as logger:
     rows = read_features(snakemake.input.part, "pooled")

@@ -3,8 +3,8 @@
 import torch
 from stage import stage
 
-from parley.failures import handed_on
-from parley.intervening import intervene
+from parley.core.failures import handed_on
+from parley.evaluation.interventions_run import intervene
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.claims.evidence import read_evidence
-from parley.claims.table import judge_claims, write_claims
-from parley.failures import came_through
+from parley.analysis.claims.evidence import read_evidence
+from parley.analysis.claims.table import judge_claims, write_claims
+from parley.core.failures import came_through
 
 with stage(snakemake) as logger:
     rows = judge_claims(

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.agreements import write_agreements
-from parley.failures import came_through
+from parley.analysis.agreement import write_agreements
+from parley.core.failures import came_through
 
 with stage(snakemake):
     write_agreements(

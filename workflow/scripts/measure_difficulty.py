@@ -3,7 +3,7 @@
 import torch
 from stage import stage
 
-from parley.difficulty import write_difficulty
+from parley.analysis.difficulty import write_difficulty
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.failures import handed_on
-from parley.languages import Known, write_language
+from parley.analysis.language import Known, write_language
+from parley.core.failures import handed_on
 
 with stage(snakemake), handed_on(snakemake.output):
     write_language(

@@ -2,9 +2,9 @@
 
 from stage import stage
 
-from parley.classes import ImageClass
-from parley.options import source_options
-from parley.selection import select
+from parley.config.options import source_options
+from parley.dataset.candidates import select
+from parley.dataset.class_set import ImageClass
 
 with stage(snakemake):
     select(

@@ -2,10 +2,10 @@
 
 from stage import stage
 
-from parley.classes import ImageClass
-from parley.settle import SettleFiles, settle
-from parley.settling.options import SettleOptions
-from parley.shards import by_class, files_in
+from parley.config.shards import by_class, files_in
+from parley.dataset.class_set import ImageClass
+from parley.dataset.dedup.assign import SettleFiles, settle
+from parley.dataset.dedup.options import SettleOptions
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]

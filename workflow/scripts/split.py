@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.classes import ImageClass
-from parley.plans import write_plan
+from parley.dataset.class_set import ImageClass
+from parley.dataset.plan_file import write_plan
 
 with stage(snakemake):
     write_plan(

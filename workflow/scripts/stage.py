@@ -10,11 +10,11 @@ from typing import Any
 # Environments that --sdm conda makes do not have Parley installed; its sources lie beside the workflow.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from parley.errors import ParleyError
-from parley.presence import announce
-from parley.progress import share_terminal
+from parley.core.errors import ParleyError
+from parley.core.progress import share_terminal
 from parley.provenance.damage import refuse_damaged
 from parley.provenance.job import Watched, put_on_record
+from parley.runtime.run_lock import announce
 
 
 @contextlib.contextmanager

@@ -4,10 +4,10 @@ from itertools import product
 
 from stage import stage
 
-from parley.failures import came_through
-from parley.files import read_json
+from parley.analysis.summary import failed_seeds, summarise, write_summary
+from parley.core.failures import came_through
+from parley.core.files import read_json
 from parley.metrics.records import reasons_of_failure
-from parley.summary import failed_seeds, summarise, write_summary
 
 with stage(snakemake):
     evaluations = [read_json(path) for path in came_through(snakemake.input.evaluations)]

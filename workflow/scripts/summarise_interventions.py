@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.failures import came_through
-from parley.intervention_summary import summarise_interventions
+from parley.analysis.intervention_summary import summarise_interventions
+from parley.core.failures import came_through
 
 with stage(snakemake):
     summarise_interventions(

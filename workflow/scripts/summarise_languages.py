@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.failures import came_through
-from parley.languages import summarise_languages
+from parley.analysis.language import summarise_languages
+from parley.core.failures import came_through
 
 with stage(snakemake):
     summarise_languages(

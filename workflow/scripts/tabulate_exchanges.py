@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.exchange_table import tabulate_exchanges
-from parley.failures import came_through
+from parley.analysis.by_exchange import tabulate_exchanges
+from parley.core.failures import came_through
 
 with stage(snakemake):
     tabulate_exchanges(

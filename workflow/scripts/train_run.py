@@ -6,7 +6,7 @@ import torch
 from stage import stage
 
 from parley.game.settings import changing_nothing
-from parley.training import train_from_files
+from parley.training.loop import train_from_files
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)

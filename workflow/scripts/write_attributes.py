@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.attributes import write_attributes
-from parley.descriptions import read_descriptions
+from parley.dataset.attributes import write_attributes
+from parley.text.descriptions import read_descriptions
 
 with stage(snakemake):
     write_attributes(

@@ -2,8 +2,8 @@
 
 from stage import stage
 
-from parley.config import as_yaml
-from parley.files import write_text
+from parley.config.schema import as_yaml
+from parley.core.files import write_text
 
 with stage(snakemake):
     write_text(snakemake.output.config, as_yaml(snakemake.params.config))

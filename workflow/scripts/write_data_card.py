@@ -2,10 +2,10 @@
 
 from stage import stage
 
-from parley.data_card import CardInputs, write_data_card
-from parley.data_card_text import About
-from parley.options import source_options
-from parley.shards import by_class
+from parley.config.options import source_options
+from parley.config.shards import by_class
+from parley.dataset.data_card import CardInputs, write_data_card
+from parley.dataset.data_card_text import About
 
 with stage(snakemake):
     write_data_card(

@@ -19,9 +19,9 @@ import numpy as np
 import yaml
 
 from parley import __version__
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
+from parley.core.files import write_json, write_text, written_aside
 from parley.export.tidy import AGENTS
-from parley.files import write_json, write_text, written_aside
 from parley.metrics.conversations import Conversations, read_conversations
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from parley import __version__
+from parley.core.files import written_aside
 from parley.export.tidy import COLUMNS, Column, tidy_columns
-from parley.files import written_aside
 from parley.metrics.conversations import read_conversations
 
 ROWS = 2**17

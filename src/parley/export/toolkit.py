@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.attributes import Attributes, read_attributes
-from parley.files import written_aside
+from parley.core.files import written_aside
+from parley.dataset.attributes import Attributes, read_attributes
 from parley.metrics.conversations import Conversations, read_conversations
 
 

@@ -12,7 +12,7 @@ from torchvision.models import ResNet
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import parley
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.batches import largest_useful_batch
 from parley.features.engine import Run, ready_network
 from parley.features.identity import weights_file_sha256

@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
-from parley.files import remove_leftovers, written_aside
-from parley.hdf5 import DAMAGE, refuse_hostile
+from parley.core.errors import ParleyError
+from parley.core.files import remove_leftovers, written_aside
+from parley.core.hdf5 import DAMAGE, refuse_hostile
 
 # A chunk holds whole rows, about this much of them: short rows one by one would drown in HDF5's bookkeeping.
 _CHUNK_BYTES = 1 << 16

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 logger = logging.getLogger(__name__)
 ENGINES = ("auto", "eager", "fused", "compiled")

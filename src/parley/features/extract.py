@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parley.core.progress import Progress
 from parley.features.backbone import Backbone, load_backbone
 from parley.features.classfiles import ClassFileWriter, Column, writing_class_file
 from parley.features.decoding import Decoded, decoded_ahead
 from parley.features.options import FeatureOptions
 from parley.features.reuse import KnownRows, other_class_files
 from parley.features.tars import count_images, packed_images
-from parley.progress import Progress
 
 logger = logging.getLogger(__name__)
 # Decoded while the network is at work on one batch: the next one and the one after it.

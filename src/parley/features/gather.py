@@ -10,11 +10,11 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from parley.classes import ImageClass, in_label_order
-from parley.errors import Findings, ParleyError
+from parley.core.errors import Findings, ParleyError
+from parley.core.files import written_aside
+from parley.dataset.class_set import ImageClass, in_label_order
 from parley.features.classfiles import ClassFile, Column, reading_class_file
 from parley.features.reuse import SAME_EVERYWHERE
-from parley.files import written_aside
 
 _VERSIONS = ("torch", "torchvision", "parley")
 _ROWS_AT_ONCE = 256

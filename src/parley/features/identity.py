@@ -5,9 +5,9 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
+from parley.core.files import digest_of, sha256_of
 from parley.features.options import FeatureOptions
-from parley.files import digest_of, sha256_of
 
 # Raised when the code changes what a feature file holds, so that older files are not taken for newer ones.
 CONTENT_VERSION = 2

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet, VisionTransformer
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.options import Role
 
 Shape = tuple[int, ...]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from parley.errors import Findings, ParleyError
+from parley.core.errors import Findings, ParleyError
 
 Role = Literal["pooled", "map", "logits"]
 MapDtype = Literal["float32", "float16"]

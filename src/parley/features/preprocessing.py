@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from parley.dataset.image_formats import open_image, to_rgb
 from parley.features.options import Transform
-from parley.images import open_image, to_rgb
 
 Pixels = NDArray[np.uint8]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.classfiles import ClassFile, reading_class_file
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> I
     ----------
     network
         The folder of all that is of this network; class files lie at ``<set of images>/<class>.hdf5``, those of a
-        large class set in its shards (`parley.shards`).
+        large class set in its shards (`parley.config.shards`).
     out_paths
         Those about to be written.
     """

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 IN_MEMORY_BYTES = 3 << 30
 """Largest layer that is read into memory: 3 GiB, so that a run stays well within 8 GB."""

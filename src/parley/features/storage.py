@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
-from parley.hdf5 import opened
-from parley.keys import image_key
+from parley.core.errors import ParleyError
+from parley.core.hdf5 import opened
+from parley.dataset.keys import image_key
 
 if TYPE_CHECKING:
     from parley.features.rows import Rows

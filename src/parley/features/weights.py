@@ -15,7 +15,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.features.identity import check_weights, weights_places
 from parley.features.options import FeatureOptions, Transform
 

@@ -17,15 +17,15 @@ from typing import Any
 # Loaded when first used: whoever only checks settings need not wait for torch.
 _HOME = {
     "Agents": "agents",
-    "Descriptions": "payloads",
-    "Dialogue": "payloads",
-    "Draws": "payloads",
+    "Descriptions": "types",
+    "Dialogue": "types",
+    "Draws": "types",
     "GameSettings": "settings",
-    "Images": "payloads",
+    "Images": "types",
     "Receiver": "receiver",
     "Sender": "sender",
     "TrainingSettings": "settings",
-    "exchange": "conversation",
+    "exchange": "rollout",
     "make_agents": "agents",
 }
 __all__ = list(_HOME)

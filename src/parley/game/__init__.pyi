@@ -1,11 +1,11 @@
 from parley.game.agents import Agents as Agents
 from parley.game.agents import make_agents as make_agents
-from parley.game.conversation import exchange as exchange
-from parley.game.payloads import Descriptions as Descriptions
-from parley.game.payloads import Dialogue as Dialogue
-from parley.game.payloads import Draws as Draws
-from parley.game.payloads import Images as Images
 from parley.game.receiver import Receiver as Receiver
+from parley.game.rollout import exchange as exchange
 from parley.game.sender import Sender as Sender
 from parley.game.settings import GameSettings as GameSettings
 from parley.game.settings import TrainingSettings as TrainingSettings
+from parley.game.types import Descriptions as Descriptions
+from parley.game.types import Dialogue as Dialogue
+from parley.game.types import Draws as Draws
+from parley.game.types import Images as Images

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from parley.errors import ParleyError
-from parley.game.baseline import Baseline, Learned, LeaveOneOut, Nothing, RunningMean
+from parley.core.errors import ParleyError
+from parley.game.baselines import Baseline, Learned, LeaveOneOut, Nothing, RunningMean
 from parley.game.receiver import Receiver
 from parley.game.sender import Sender
 from parley.game.settings import GameSettings

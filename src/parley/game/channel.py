@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 
 class Message(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from parley.game.draws import generator
+from parley.game.rng import generator
 
 
 class Linear(nn.Module):

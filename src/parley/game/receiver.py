@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from parley.game.attention import AdditiveAttention, Glance, attend
+from parley.game.gru import Memory
 from parley.game.layers import Linear, initialise, linear
-from parley.game.memory import Memory
-from parley.game.pairing import pair_scores
-from parley.game.payloads import Descriptions
+from parley.game.pairwise_scorer import pair_scores
 from parley.game.settings import GameSettings
 from parley.game.turns import Layout, pick
+from parley.game.types import Descriptions
 
 
 class Known(NamedTuple):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.conversation import Turn
 from parley.game.receiver import Known, Receiver, of_turns
+from parley.game.rollout import Turn
 from parley.game.sender import Seen, Sender
 from parley.game.turns import Layout, pick
 

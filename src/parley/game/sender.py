@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from parley.game.attention import AdditiveAttention, Glance, attend
 from parley.game.layers import Linear, initialise
-from parley.game.payloads import Images
 from parley.game.settings import GameSettings
 from parley.game.turns import Layout, pick
+from parley.game.types import Images
 
 
 class Seen(NamedTuple):

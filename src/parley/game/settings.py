@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 PRESETS: dict[str, dict[str, bool]] = {
     "Fixed": {"adaptive": False, "visual_attention": False},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.metrics.classes import class_counts, class_means, confusion_matrix
 from parley.metrics.components import principal_components
 from parley.metrics.conversations import Conversations, read_conversations

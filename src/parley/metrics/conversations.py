@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import Findings, ParleyError
-from parley.failures import refuse_failed
-from parley.hdf5 import opened
+from parley.core.errors import Findings, ParleyError
+from parley.core.failures import refuse_failed
+from parley.core.hdf5 import opened
 from parley.metrics.lengths import exchanges
 
 FIELDS = {

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
-from parley.files import read_json
+from parley.core.errors import ParleyError
+from parley.core.files import read_json
 from parley.metrics.records import owner_of
 
 

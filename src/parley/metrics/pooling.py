@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 Floats = NDArray[np.float64]
 

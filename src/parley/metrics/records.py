@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parley.errors import ParleyError
-from parley.failures import failure_in, refuse_failed
-from parley.files import read_json, read_lines
+from parley.core.errors import ParleyError
+from parley.core.failures import failure_in, refuse_failed
+from parley.core.files import read_json, read_lines
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
 """What a learning curve keeps of a dev line."""

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from parley.errors import ParleyError
-from parley.files import read_json, written_aside
-from parley.progress import Progress
+from parley.core.errors import ParleyError
+from parley.core.files import read_json, written_aside
+from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, About, Carried, metadata
 from parley.provenance.document import read_files
 from parley.provenance.history import DOCUMENT, jobs_behind, own_files

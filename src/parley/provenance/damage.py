@@ -7,8 +7,8 @@ a word: neither JSON nor TSV, nor HDF5 as other people's loaders read it, notice
 from collections.abc import Iterable
 from pathlib import Path
 
-from parley.errors import Findings, ParleyError
-from parley.files import sha256_of
+from parley.core.errors import Findings, ParleyError
+from parley.core.files import sha256_of
 from parley.provenance.hashing import files_of
 from parley.provenance.places import named
 from parley.provenance.records import Record, Records, place_of

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from parley.errors import ParleyError
-from parley.files import digest_of, read_json, write_text
+from parley.core.errors import ParleyError
+from parley.core.files import digest_of, read_json, write_text
 from parley.provenance.hashing import Hashes
 from parley.provenance.history import DOCUMENT, Artefact, History, earlier_versions, own_files, trace
 from parley.provenance.records import FOLDER, FileRecord, Record, Records

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 from parley.provenance.groups import Group, base_of, grouped
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.history import DOCUMENT, NO_ARTEFACTS, jobs_behind

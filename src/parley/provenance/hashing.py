@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from parley.files import read_json, sha256_of, write_json
+from parley.core.files import read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Record, Records
 
 LATER_TOUCH_S = 60

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from parley.errors import ParleyError
-from parley.files import read_table
+from parley.core.errors import ParleyError
+from parley.core.files import read_table
 from parley.provenance.records import Record
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from parley.errors import ParleyError
+from parley.core.errors import ParleyError
 
 TOPS = ("results", "resources")
 

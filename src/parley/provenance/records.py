@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from parley.errors import ParleyError
-from parley.files import digest_of, read_json, write_text
+from parley.core.errors import ParleyError
+from parley.core.files import digest_of, read_json, write_text
 
 COMMIT = "PARLEY_COMMIT"
 """Environment variable by which the Snakefile tells its jobs the commit, so that they need not all ask git."""

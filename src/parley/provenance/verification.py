@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parley.files import sha256_of
-from parley.progress import Progress
+from parley.core.files import sha256_of
+from parley.core.progress import Progress
 from parley.provenance.document import read_files
 from parley.provenance.history import own_files
 from parley.provenance.records import Records

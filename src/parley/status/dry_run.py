@@ -26,11 +26,11 @@ from snakemake.settings.types import (
     WorkflowSettings,
 )
 
-from parley import code_book
-from parley.digest import Sources, stage_parts
-from parley.errors import ParleyError
-from parley.job_logs import last_error
-from parley.presence import at_work
+from parley.core.errors import ParleyError
+from parley.runtime import code_book
+from parley.runtime.code_digest import Sources, stage_parts
+from parley.runtime.job_logs import last_error
+from parley.runtime.run_lock import at_work
 from parley.status.changes import changed_params
 from parley.status.jobs import Job, Plan, closure
 

@@ -12,8 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from parley.core.terminal import literal, plain_table
 from parley.status.stages import DONE, MISSING, RUNNING, STALE, Stage
-from parley.terminal import literal, plain_table
 
 STYLES = {DONE: "green", STALE: "yellow", MISSING: "red", RUNNING: "cyan"}
 SPANS = (("d", 86400), ("h", 3600), ("min", 60))
@@ -63,7 +63,7 @@ def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[St
     locked
         Whether another run holds the experiment's files.
     on
-        From `parley.terminal.console`.
+        From `parley.core.terminal.console`.
     """
     on.print(literal(f"results/{experiment}", "bold"))
     _print_table([stage for stage in stages if not stage.on_request], on)

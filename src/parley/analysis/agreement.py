@@ -1,0 +1,207 @@
+"""Do the seeds of a run agree? Every two of them compared on every part: a tidy table."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.analysis.summary import in_order
+from parley.core.errors import ParleyError
+from parley.core.files import write_csv
+from parley.metrics.agreement import (
+    Floats,
+    cohen_kappa,
+    geometry_correlation,
+    jackknife_interval,
+    message_geometry,
+    pearson,
+    same_fraction,
+)
+from parley.metrics.agreement_nulls import correlation_null, draw_orders, geometry_null, sameness_nulls
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.permutation import against_null
+from parley.metrics.records import owner_of
+
+MOST_IMAGES = 500
+"""For the likeness of messages more are sampled down to so many, as pairs of them grow with their square."""
+PERMUTATIONS = 200
+"""Of which the nulls are made: a p-value is never less than 1 / 201."""
+UNITS = {
+    "same_answer": "fraction",
+    "answer_kappa": "Cohen's kappa",
+    "right_kappa": "Cohen's kappa",
+    "length_correlation": "Pearson's r",
+    "message_similarity": "Spearman's rho",
+}
+"""Every measure of two seeds with its unit."""
+COLUMNS = (
+    "run", "part", "metric", "unit", "mean", "sd", "lowest", "highest", "low", "high", "n_seeds", "n_pairs",
+    "null_mean", "null_high", "p",
+)  # fmt: skip
+"""Of the table; an unknown value is an empty cell."""
+
+
+class Seed(NamedTuple):
+    """What is compared of one seed's conversations about the N images of a part."""
+
+    answers: NDArray[np.int64]
+    """``[N]``: column of the class named; of equal scores the first."""
+    right: NDArray[np.bool_]
+    """``[N]``: whether it is the true one."""
+    lengths: NDArray[np.int64]
+    """``[N]``, in exchanges."""
+    geometry: Floats | None
+    """Ranks of the distances of the last messages of the sampled images."""
+
+
+class _Asked(NamedTuple):
+    """What a seed was asked."""
+
+    seed: int
+    part: str
+    keys: tuple[str, ...]
+    candidate_ids: tuple[int, ...]
+
+
+def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
+    """Compare every two seeds of each run on every part, and write `agreement.csv`.
+
+    Parameters
+    ----------
+    paths
+        Files of messages, in the folders of their run and seed.
+    runs
+        Names of the runs, in the order of the table.
+    out
+        The table.
+    seed
+        Of the sample and the permutations.
+    """
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        own = [path for path in paths if owner_of(path)[0] == run]
+        names = dict.fromkeys(Path(path).name for path in own)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name in names:
+            of_part = agreements(run, (read_conversations(path) for path in own if Path(path).name == name), seed)
+            found[of_part[0]["part"]] = of_part
+        rows += [row for part in in_order(found) for row in found[part]]
+    write_csv(out, COLUMNS, rows)
+
+
+def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) -> list[dict[str, Any]]:
+    """Compare the seeds of a run on one part.
+
+    Parameters
+    ----------
+    run
+        Its name.
+    conversations
+        Of each seed in turn, about the same images; one at a time is in memory. Where numbers are not finite, the run
+        diverged and is left out.
+    seed
+        Of the sample and the permutations.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        A row a measure, of `COLUMNS`.
+    """
+    asked: _Asked | None = None
+    seeds: list[Seed] = []
+    for said in conversations:
+        own = _Asked(said.seed, said.part, said.keys, said.candidate_ids)
+        asked = asked or own
+        _refuse_other_images(run, own, asked)
+        if said.finite:
+            seeds.append(_seed(said, _sample(len(said.keys), seed)))
+        del said  # before the next is read
+    assert asked is not None  # of a part there is a file
+    pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
+    nulls = _nulls(seeds, len(asked.keys), np.random.default_rng(seed)) if pairs else {}
+    return list(_rows(run, asked.part, pairs, len(seeds), nulls))
+
+
+def _refuse_other_images(run: str, own: _Asked, first: _Asked) -> None:
+    if (own.keys, own.candidate_ids) != (first.keys, first.candidate_ids):
+        raise ParleyError(
+            f"Seeds {first.seed} and {own.seed} of run {run} talked about other images or other candidates on "
+            f"{first.part}, and cannot be compared; make their messages again."
+        )
+
+
+def _sample(count: int, seed: int) -> NDArray[np.int64]:
+    """Return the images whose messages are compared, the same for all seeds."""
+    if count <= MOST_IMAGES:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, MOST_IMAGES, replace=False))
+
+
+def _seed(said: Conversations, sampled: NDArray[np.int64]) -> Seed:
+    answers = said.final_scores.argmax(-1)
+    geometry = message_geometry(said.final_messages[sampled])
+    return Seed(answers, answers == said.targets, said.lengths, geometry)
+
+
+def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
+    return {
+        "same_answer": same_fraction(one.answers, other.answers),
+        "answer_kappa": cohen_kappa(one.answers, other.answers),
+        "right_kappa": cohen_kappa(one.right, other.right),
+        "length_correlation": pearson(one.lengths, other.lengths),
+        "message_similarity": geometry_correlation(one.geometry, other.geometry),
+    }
+
+
+def _nulls(seeds: Sequence[Seed], images: int, generator: np.random.Generator) -> dict[str, Floats | None]:
+    """Return each measure's mean over pairs where images change places."""
+    orders = draw_orders(len(seeds), images, PERMUTATIONS, generator)
+    sampled = draw_orders(len(seeds), min(images, MOST_IMAGES), PERMUTATIONS, generator)
+    same, answer_kappa = sameness_nulls([one.answers for one in seeds], orders)
+    _, right_kappa = sameness_nulls([one.right for one in seeds], orders)
+    return {
+        "same_answer": same,
+        "answer_kappa": answer_kappa,
+        "right_kappa": right_kappa,
+        "length_correlation": correlation_null([one.lengths for one in seeds], orders),
+        "message_similarity": geometry_null([one.geometry for one in seeds], sampled),
+    }
+
+
+def _rows(
+    run: str,
+    part: str,
+    pairs: dict[tuple[int, int], dict[str, float | None]],
+    seeds: int,
+    nulls: Mapping[str, Floats | None],
+) -> Iterator[dict[str, Any]]:
+    for metric, unit in UNITS.items():
+        found = {pair: measures[metric] for pair, measures in pairs.items()}
+        known = {pair: value for pair, value in found.items() if value is not None}
+        values = list(known.values())
+        low, high = jackknife_interval(known, seeds) or (None, None)
+        yield {
+            "run": run,
+            "part": part,
+            "metric": metric,
+            "unit": unit,
+            "mean": float(np.mean(values)) if values else None,
+            "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            "lowest": min(values, default=None),
+            "highest": max(values, default=None),
+            "low": low,
+            "high": high,
+            "n_seeds": seeds,
+            "n_pairs": len(values),
+            **_tested(values, nulls.get(metric)),
+        }
+
+
+def _tested(values: Sequence[float], null: Floats | None) -> dict[str, float | None]:
+    if not values or null is None:
+        return dict.fromkeys(("null_mean", "null_high", "p"))
+    p = against_null(float(np.mean(values)), null).p
+    return {"null_mean": float(null.mean()), "null_high": float(np.quantile(null, 0.95)), "p": p}

@@ -1,0 +1,172 @@
+"""How hard the classes are to tell apart by the images' features: a linear classifier in the agents' place.
+
+It sees what the Sender sees and has no message to go through, so what it cannot tell, no language can be blamed for.
+It knows the classes that it is trained on and can name no other.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import isnan
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from parley.analysis.linear_classifier import GRADIENT, LinearClassifier, fit
+from parley.config.memory_budget import refuse_classifier
+from parley.core.errors import ParleyError
+from parley.core.files import write_csv, write_json
+from parley.features.storage import read_features
+from parley.interaction.split_data import places_of
+from parley.interaction.standardize import Scale, scale_of
+from parley.metrics.classes import class_counts, confusion_matrix
+from parley.metrics.classification import class_scores, macro_f1
+from parley.metrics.ranking import accuracy, chance, nll_nats
+from parley.text.descriptions import read_descriptions
+
+logger = logging.getLogger(__name__)
+PARTS = ("train", "dev", "test")
+PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
+"""Which the dev part chooses from, the strongest first: each fit begins where the last one ended."""
+LOOSE = 1e-4
+"""Largest entry of the gradient, in nats, with which a penalty is tried; but `LOOSE_PART` of the penalty at most."""
+LOOSE_PART = 0.03
+"""At the same gradient a classifier lies the further from its minimum the weaker the penalty is."""
+RISES = 2
+"""After so many rises of the dev NLL in a row no weaker penalty is tried."""
+COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
+"""Of the table; an unknown value is an empty cell."""
+
+
+class Seen(NamedTuple):
+    """A part as the classifier sees it."""
+
+    features: Tensor
+    """``[N, C]`` float64, on the train part's scale."""
+    places: Tensor
+    """``[N]`` int64: each image's place among the classes."""
+
+
+class Choice(NamedTuple):
+    """The classifier with the best dev result, and what it was chosen from."""
+
+    classifier: LinearClassifier
+    penalty: float
+    candidates: list[dict[str, float]]
+    """Of each penalty that was tried, the dev NLL in nats and how near to the minimum the fit came."""
+
+
+def write_difficulty(
+    parts: Mapping[str, str], descriptions: str | Path, layer: str, table: str | Path, out: str | Path
+) -> None:
+    """Train the classifier on the train part, choose its penalty on the dev part, and tell how it does on all three.
+
+    Parameters
+    ----------
+    parts
+        Paths of the parts ``train``, ``dev`` and ``test``.
+    descriptions
+        ``descriptions.csv``: the names of the classes.
+    layer
+        What is looked at: a layer's role or a dataset's name, which must be a vector.
+    table, out
+        ``difficulty.csv`` and ``difficulty.json``.
+    """
+    ids, seen = _seen(parts, layer)
+    names = [row.label for row in read_descriptions(descriptions)]
+    if strays := [label for label in ids if not 0 <= label < len(names)]:
+        raise ParleyError(
+            f"{parts['train']} holds images of label {', '.join(map(str, strays))}, which {descriptions} does not "
+            "describe; describe these classes or leave their images out."
+        )
+    refuse_classifier(len(seen["train"].places), len(ids))
+    chosen = choose(seen["train"], seen["dev"], len(ids))
+    scores = {part: chosen.classifier.scores(images.features) for part, images in seen.items()}
+    overall = {part: _overall(scores[part], seen[part].places) for part in seen}
+    rows = [row for part in seen for row in _by_class(part, scores[part], seen[part].places, ids, names)]
+    for part, found in overall.items():
+        logger.info("%s: accuracy %.3g (chance %.3g)", part, found["accuracy"], found["chance"])
+    write_csv(table, COLUMNS, rows)
+    about = {"layer": layer, "channels": seen["train"].features.shape[1], "classes": len(ids)}
+    write_json(out, {**about, "penalty": chosen.penalty, "candidates": chosen.candidates, "parts": overall})
+
+
+def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Seen]]:
+    """Return the label ids of the classes, and the parts."""
+    read = {part: read_features(path, layer) for part, path in parts.items()}
+    features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
+    for part, path in parts.items():
+        if features[part].dim() != 2:
+            raise ParleyError(f"{path}: {layer} is a feature map, and the classifier looks at vectors; name a vector.")
+        if not len(features[part]):
+            raise ParleyError(f"{path} holds no image; check the counts of `split` in the config.")
+    targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
+    ids: list[int] = targets["train"].unique().tolist()
+    scale: Scale = scale_of(features["train"])
+    return ids, {
+        part: Seen(scale.apply(features[part]), places_of(targets[part], ids, f"The {part} part")) for part in parts
+    }
+
+
+def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
+    """Try penalties, and fit a classifier to the end with the one of the lowest dev NLL; of equals, the stronger.
+
+    Parameters
+    ----------
+    train, dev
+        The parts.
+    classes
+        How many there are.
+    penalties
+        From the strongest to the weakest.
+    """
+    tried: list[tuple[LinearClassifier, dict[str, float]]] = []
+    start: LinearClassifier | None = None
+    for penalty in penalties:
+        loosely = max(GRADIENT, min(LOOSE, LOOSE_PART * penalty))
+        start, told = _fitted(train, dev, classes, penalty, start, loosely)
+        tried.append((start, told))
+        latest = [told["dev_nll"] for _, told in tried[-RISES - 1 :]]
+        if len(latest) > RISES and all(earlier < later for earlier, later in pairwise(latest)):
+            break
+    place = min(range(len(tried)), key=lambda place: tried[place][1]["dev_nll"])
+    start, told = tried[place]
+    tried[place] = best, told = _fitted(train, dev, classes, told["penalty"], start, GRADIENT)
+    return Choice(best, told["penalty"], [told for _, told in tried])
+
+
+def _fitted(
+    train: Seen, dev: Seen, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
+) -> tuple[LinearClassifier, dict[str, float]]:
+    """Return the classifier of a penalty, and what is told of it."""
+    found, gradient = fit(train.features, train.places, classes, penalty, start, tolerance)
+    if gradient > tolerance:
+        logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)
+    nll = float(nll_nats(found.scores(dev.features).numpy(), dev.places.numpy()).mean())
+    return found, {"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient}
+
+
+def _overall(scores: Tensor, places: Tensor) -> dict[str, Any]:
+    values, targets, classes = scores.numpy(), places.numpy(), scores.shape[1]
+    return {
+        "n": len(targets),
+        "accuracy": accuracy(values, targets),
+        "chance": chance(1, classes),
+        "macro_f1": macro_f1(confusion_matrix(values, targets)).value,
+        "nll": float(nll_nats(values, targets).mean()),
+    }
+
+
+def _by_class(
+    part: str, scores: Tensor, places: Tensor, ids: Sequence[int], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    found = class_scores(confusion_matrix(scores.numpy(), places.numpy()))
+    counts = class_counts(places.numpy(), len(ids))
+    rows = []
+    for place, label in enumerate(ids):
+        measures = {name: float(values[place]) for name, values in found._asdict().items()}
+        told = {name: None if isnan(value) else value for name, value in measures.items()}
+        rows.append({"class": names[label], "label_id": label, "part": part, "n": int(counts[place]), **told})
+    return rows

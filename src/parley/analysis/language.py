@@ -1,0 +1,166 @@
+"""The measures of messages as languages: a file a run and seed, and a table of all of them over seeds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.analysis.summary import in_order
+from parley.core.errors import ParleyError
+from parley.core.files import read_json, write_csv, write_json
+from parley.dataset.attributes import read_attributes
+from parley.features.storage import layer_shapes, read_features
+from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.intervals import over_seeds
+from parley.metrics.language import EXCHANGE_UNITS, UNITS, Meanings, measure_language
+from parley.text.descriptions import read_descriptions
+from parley.text.word_vectors import description_matrix, read_words
+
+COLUMNS = (
+    "run", "part", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed", "null_mean", "null_high",
+    "largest_p",
+)  # fmt: skip
+"""Of the table; an unknown value is an empty cell."""
+
+
+class Known(NamedTuple):
+    """Files that say what messages are about."""
+
+    descriptions: str | Path
+    """``descriptions.csv``."""
+    words: str | Path
+    """``words.hdf5``."""
+    parts: Mapping[str, str | Path] | None = None
+    """Features by part, where likeness of images is to be measured."""
+    attributes: str | Path | None = None
+    """``attributes.tsv``, where there is one."""
+
+
+def write_language(
+    messages: Sequence[str | Path], known: Known, ks: tuple[int, int], out: str | Path, seed: int = 0
+) -> None:
+    """Measure the messages of one run and seed on every part, and write `language.json`.
+
+    Parameters
+    ----------
+    messages
+        The parts' files of messages.
+    known
+        What they are about.
+    ks
+        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+    out
+        The file.
+    seed
+        Of permutations and samples.
+    """
+    vectors = description_matrix(read_descriptions(known.descriptions), read_words(known.words))
+    owner: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
+    for path in messages:
+        said = read_conversations(path)
+        k = ks[said.part.removesuffix(ALONE) in UNSEEN_PARTS]
+        parts[said.part] = measure_language(said, _meanings(said, path, vectors, known), k, seed)
+        owner = {"run": said.run, "seed": said.seed}
+        del said  # before the next is read
+    write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
+
+
+def _meanings(said: Conversations, path: str | Path, vectors: NDArray[np.float32], known: Known) -> Meanings:
+    """Return what a file's conversations are about."""
+    if strays := [label for label in said.candidate_ids if not 0 <= label < len(vectors)]:
+        raise ParleyError(
+            f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {known.descriptions} does not "
+            "describe; make both again."
+        )
+    codes = None
+    if known.attributes is not None:
+        codes = read_attributes(known.attributes).of(said.labels)
+    part = said.part.removesuffix(ALONE)
+    features = None
+    if known.parts is not None:
+        features = looks(known.parts[part], said.keys)
+    return Meanings(vectors[list(said.candidate_ids)], features, codes)
+
+
+def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return what images look like to the network, for their likeness [N, F].
+
+    Parameters
+    ----------
+    path
+        The features of a part.
+    keys
+        Of the N images.
+
+    Returns
+    -------
+    NDArray[np.float64] | None
+        The pooled vector, or for want of it the mean over the map's cells, or the logits; each feature shifted and
+        scaled to mean 0 and standard deviation 1 over the part, so that none counts for its unit. None where the part
+        has none of them, or its images do not differ.
+    """
+    roles = layer_shapes(path)
+    role = next((role for role in ("pooled", "map", "logits") if role in roles), None)
+    if role is None:
+        return None
+    found = read_features(path, role)
+    values = found.features.reshape(*found.features.shape[:2], -1).mean(axis=2, dtype=np.float64)
+    sd = values.std(axis=0)
+    scaled = (values - values.mean(axis=0))[:, sd > 0] / sd[sd > 0]
+    row_of = {key: row for row, key in enumerate(found.keys)}
+    if lost := [key for key in keys if key not in row_of]:
+        raise ParleyError(f"{path} has no image {lost[0]}, which messages are about; make the messages again.")
+    return scaled[[row_of[key] for key in keys]] if scaled.shape[1] else None
+
+
+def summarise_languages(
+    paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
+) -> list[dict[str, Any]]:
+    """Bring the seeds of each run together in a tidy table, a row a run, part and measure.
+
+    Parameters
+    ----------
+    paths
+        `language.json` files.
+    expected
+        How many seeds each run has; those without a file, or without a number, count as failed.
+    out
+        The table to write; its rows are returned too.
+    """
+    found = [read_json(path) for path in paths]
+    rows: list[dict[str, Any]] = []
+    for run, seeds in expected.items():
+        own = [one for one in found if one["run"] == run]
+        for part in in_order(part for one in own for part in one["parts"]):
+            rows += _rows(run, part, [one["parts"][part] for one in own if part in one["parts"]], seeds)
+    write_csv(out, COLUMNS, rows)
+    return rows
+
+
+def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]], seeds: int) -> list[dict[str, Any]]:
+    rows = []
+    for metric, unit in UNITS.items():
+        ps = [one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None]
+        rows.append(
+            {
+                "run": run,
+                "part": part,
+                "metric": metric,
+                "unit": unit,
+                **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
+                "null_mean": _mean_of_null(of_seeds, metric, "mean"),
+                "null_high": _mean_of_null(of_seeds, metric, "high"),
+                # The least sure of the seeds: all of them are below this.
+                "largest_p": max(ps, default=None),
+            }
+        )
+    return rows
+
+
+def _mean_of_null(of_seeds: Sequence[Mapping[str, Any]], metric: str, what: str) -> float | None:
+    nulls = [one["null"][metric][what] for one in of_seeds if one["null"].get(metric) is not None]
+    return float(np.mean(nulls)) if nulls else None

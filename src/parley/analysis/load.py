@@ -1,0 +1,163 @@
+"""What an experiment found, as tables of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parley.analysis.metric_rows import METRIC_COLUMNS, metric_rows
+from parley.analysis.summary import SummaryRow, summarise
+from parley.config.named_runs import named_runs
+from parley.core.errors import ParleyError
+from parley.core.failures import failure_in
+from parley.core.files import read_json
+from parley.dataset.groups import read_groups
+from parley.export.frames import frame_of
+from parley.export.tidy import tidy_columns
+from parley.metrics.conversations import read_conversations
+from parley.metrics.records import CURVES, read_chosen_step, read_curve, read_evaluation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an experiment found. Tables are tidy; a seed that failed has its rows, without values.
+
+    Attributes
+    ----------
+    folder
+        The experiment's.
+    runs
+        A row a run and seed: ``run, seed, evaluated, failed, why, step`` (of the chosen checkpoint), and then all
+        settings of its config.json, as ``game.message_bits``.
+    metrics
+        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the numbers of evaluation.json, and where
+        there is one, of language.json; the last three are of metrics that have a null. Of a metric that both files
+        have, the value is that of evaluation.json.
+    curves
+        ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the dev results in training.
+    summary
+        The rows of summary.csv, brought together from the evaluations that are there.
+    """
+
+    folder: Path
+    runs: pd.DataFrame
+    metrics: pd.DataFrame
+    curves: pd.DataFrame
+    summary: pd.DataFrame
+
+    def messages(self, run: str | None = None, seed: int | None = None, part: str | None = "test") -> pd.DataFrame:
+        """Read conversations: a row a conversation, exchange and agent, as in `messages.parquet`.
+
+        Parameters
+        ----------
+        run, seed, part
+            Whose, and on which part; None for all. A part of all runs takes some kB a conversation.
+
+        Raises
+        ------
+        ParleyError
+            When there are no such conversations.
+        """
+        import pandas as pd
+
+        groups = read_groups(_if_there(self.folder / "classes.tsv"))
+        wanted = [
+            path
+            for owner in zip(self.runs["run"], self.runs["seed"], strict=True)
+            if run in (None, owner[0]) and seed in (None, owner[1])
+            for path in _message_files(self.folder / "runs" / owner[0] / str(owner[1]), part)
+        ]
+        if not wanted:
+            asked = {"run": run, "seed": seed, "part": part}
+            raise ParleyError(
+                f"{self.folder} has no conversations of "
+                f"{', '.join(f'{name} {value}' for name, value in asked.items() if value is not None) or 'any run'}; "
+                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}, and `snakemake messages` writes down what "
+                "was said."
+            )
+        return pd.concat(
+            [frame_of(tidy_columns(read_conversations(path), groups)) for path in wanted], ignore_index=True
+        )
+
+
+def load(folder: str | Path) -> Found:
+    """Read what an experiment found.
+
+    Parameters
+    ----------
+    folder
+        ``results/<experiment>``.
+
+    Raises
+    ------
+    ParleyError
+        When the folder is no experiment's, or a file in it is damaged.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    expected = named_runs(folder)
+    rows = [_run_row(folder / "runs" / run / str(seed), run, seed) for run, seed in expected]
+    evaluations = [
+        read_evaluation(folder / "runs" / row["run"] / str(row["seed"]) / "evaluation.json")
+        for row in rows
+        if row["evaluated"]
+    ]
+    summary = [asdict(row) for row in summarise(evaluations, expected)]
+    return Found(
+        folder,
+        pd.DataFrame(rows),
+        pd.DataFrame(metric_rows(folder, evaluations, expected), columns=list(METRIC_COLUMNS)),
+        pd.DataFrame(_curve_rows(folder, expected), columns=["run", "seed", "step", *CURVES]),
+        pd.DataFrame(summary, columns=[field.name for field in fields(SummaryRow)]),
+    )
+
+
+def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
+    evaluation, selection, settings = (folder / f"{name}.json" for name in ("evaluation", "selection", "config"))
+    why = next((why for path in (selection, evaluation) if (why := failure_in(path)) is not None), None)
+    chosen = selection.is_file() and failure_in(selection) is None
+    return {
+        "run": run,
+        "seed": seed,
+        "evaluated": why is None and evaluation.is_file(),
+        "failed": why is not None,
+        "why": why,
+        "step": read_chosen_step(selection) if chosen else None,
+        **(_flat(read_json(settings)) if settings.is_file() else {}),
+    }
+
+
+def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Name settings by their path, such as game.message_bits."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found if above else {name: value for name, value in found.items() if name not in ("run", "seed")}
+
+
+def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[Any]]:
+    rows: list[list[Any]] = []
+    for run, seed in expected:
+        log = folder / "runs" / run / str(seed) / "metrics.jsonl"
+        if not log.is_file():
+            continue
+        curve = read_curve(log)
+        values = [curve.values.get(name, []) for name in CURVES]  # noqa: PD011 - no frame
+        rows += [[run, seed, *line] for line in zip(curve.steps, *values, strict=True)]
+    return rows
+
+
+def _message_files(folder: Path, part: str | None) -> list[Path]:
+    """Return a seed's files of messages, without those of a run that failed."""
+    pattern = "messages.hdf5" if part == "test" else f"messages.{part}.hdf5" if part else "messages*.hdf5"
+    return [path for path in sorted(folder.glob(pattern)) if failure_in(path) is None]
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None

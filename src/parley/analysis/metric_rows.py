@@ -1,0 +1,77 @@
+"""The numbers of each run and seed as rows of one tidy table: those of its evaluation and of its language."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from parley.analysis.summary import UNITS, in_order
+from parley.core.failures import failure_in
+from parley.core.files import read_json
+from parley.metrics.language import UNITS as LANGUAGE_UNITS
+from parley.metrics.records import finite
+
+EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
+"""Metrics of an evaluation.json, and the unit of each."""
+METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high")
+
+Parts = Mapping[str, Mapping[str, Any]]
+"""What a file of a run and seed says, by part."""
+
+
+def metric_rows(
+    folder: Path, evaluations: Sequence[Mapping[str, Any]], expected: Iterable[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    """Return a row a run, seed, part and metric, of `METRIC_COLUMNS`; unknown numbers are NaN.
+
+    Parameters
+    ----------
+    folder
+        The experiment's.
+    evaluations
+        The contents of `evaluation.json` of the seeds that have one.
+    expected
+        Every run and seed. One that failed is told for all parts and metrics that others have.
+    """
+    evaluated = {(one["run"], one["seed"]): one["parts"] for one in evaluations}
+    measured = {owner: _language(folder / "runs" / owner[0] / str(owner[1]) / "language.json") for owner in expected}
+    units = _units(evaluated.values(), measured.values())
+    rows = []
+    for (run, seed), language in measured.items():
+        for part, of_part in units.items():
+            counted, said = evaluated.get((run, seed), {}).get(part, {}), language.get(part, {})
+            for metric, unit in of_part.items():
+                about = {"run": run, "seed": seed, "part": part, "metric": metric, "unit": unit}
+                rows.append({**about, **_numbers(metric, counted, said)})
+    return rows
+
+
+def _language(path: Path) -> Parts:
+    if not path.is_file() or failure_in(path) is not None:
+        return {}
+    return dict(read_json(path)["parts"])
+
+
+def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
+    """Return the metrics of each part that any seed has, with their units."""
+    of_evaluations, of_languages = ({part for parts in of for part in parts} for of in (evaluated, measured))
+    own_of_language = {name: unit for name, unit in LANGUAGE_UNITS.items() if name not in EVALUATION_UNITS}
+    return {
+        part: {
+            **(EVALUATION_UNITS if part in of_evaluations else {}),
+            **(own_of_language if part in of_languages else {}),
+        }
+        for part in in_order(of_evaluations | of_languages)
+    }
+
+
+def _numbers(metric: str, counted: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a row: where both files have a metric, the value is the evaluation's, of all images."""
+    null = said.get("null", {}).get(metric) or {}
+    numbers = {
+        "value": counted.get(metric) if metric in EVALUATION_UNITS else said.get("measures", {}).get(metric),
+        "p": said.get("p", {}).get(metric),
+        "null_mean": null.get("mean"),
+        "null_high": null.get("high"),
+    }
+    # Not None: of a metric that no seed has, the column would not be of numbers.
+    return {name: float("nan") if (known := finite(value)) is None else known for name, value in numbers.items()}

@@ -1,0 +1,62 @@
+"""`parley evaluate`: any checkpoint on any file of features."""
+
+import argparse
+from pathlib import Path
+
+from parley.cli.shared import (
+    Subparsers,
+    add_candidates,
+    add_text,
+    add_threads,
+    find_schema,
+    positive,
+    refuse_missing,
+)
+from parley.config.schema import read_schema
+
+
+def add(commands: Subparsers) -> None:
+    """Say what the command takes."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="play a checkpoint on files of features and count what comes out",
+        description="Play a checkpoint on files of features, Parley's or the 2017 code's, and write evaluation.json, "
+        "eval.csv and a confusion matrix a file.",
+    )
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")
+    parser.add_argument("--features", type=Path, required=True, nargs="+", metavar="HDF5", help="files of features")
+    add_text(parser)
+    add_candidates(parser)
+    parser.add_argument("--k", type=positive, default=6, help="the K of accuracy@K; 6 by default")
+    parser.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="play under other conditions: settings of the game such as shuffle=sender or corrupt_bits=0:3",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write")
+    add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Judge the checkpoint."""
+    refuse_missing([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
+    import torch
+
+    from parley.evaluation.legacy_eval import judge_files
+
+    torch.set_num_threads(chosen.threads)
+    judge_files(
+        chosen.checkpoint,
+        chosen.features,
+        chosen.descriptions,
+        chosen.words,
+        chosen.candidates,
+        chosen.k,
+        chosen.out,
+        [*chosen.set],
+        read_schema(find_schema()) if chosen.set else None,
+    )

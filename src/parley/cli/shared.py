@@ -1,0 +1,145 @@
+"""What several commands take, and how each ends when something is wrong."""
+
+import argparse
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from parley.core.errors import Findings, ParleyError
+from parley.core.files import write_text
+from parley.core.markdown import with_table
+from parley.interaction.eval_sets import CANDIDATES
+from parley.provenance.damage import refuse_damaged
+
+logger = logging.getLogger(__name__)
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
+TRACEBACK = "PARLEY_TRACEBACK"
+"""Environment variable with which a defect shows its traceback."""
+
+Subparsers = Any  # argparse's own type for it is private.
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+positive.__name__ = "number above 0"  # argparse tells it: "invalid number above 0 value".
+
+
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name what the Receiver reads."""
+    parser.add_argument("--descriptions", type=Path, required=True, metavar="CSV", help="descriptions.csv")
+    parser.add_argument("--words", type=Path, required=True, metavar="HDF5", help="words.hdf5")
+
+
+def add_candidates(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says among which classes images are named."""
+    parser.add_argument(
+        "--candidates",
+        choices=CANDIDATES,
+        default="seen",
+        help="classes to choose among: those trained on (the default); all that are described; those trained on and "
+        "the file's own; the file's own alone",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that says how many threads torch may use."""
+    parser.add_argument("--threads", type=positive, default=1, help="threads; 1 (the default), as the workflow uses")
+
+
+def refuse_missing(paths: Sequence[Path]) -> None:
+    """Raise `ParleyError` with a sentence for each file that is not there, or no longer what a stage wrote."""
+    findings = Findings()
+    findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
+    findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
+    findings.raise_if_any()
+    refuse_damaged(paths)
+
+
+def fill_place(page: Path, name: str, lines: Sequence[str]) -> None:
+    """Put a table into its place in a page of Markdown."""
+    refuse_missing([page])
+    try:
+        write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
+    except ParleyError as error:
+        raise ParleyError(f"{page}: {finding}" for finding in error.findings) from error
+
+
+def find_schema() -> Path:
+    """Return the path of the config's schema: of the clone that this module lies in, or of the working folder's."""
+    for folder in (Path(__file__).resolve().parents[3], Path()):
+        if (folder / SCHEMA).is_file():
+            return folder / SCHEMA
+    raise ParleyError(f"{SCHEMA} does not exist here; run this in the project's folder.")
+
+
+def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    """Run a command and return its exit status; what goes wrong is told in sentences.
+
+    The status is what the command returns, 0 where it returns nothing; of an error, `status_of_error` of what was
+    chosen, 1 where it has none.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
+    with _told_on_terminal():
+        return _status_of(run, chosen)
+
+
+def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
+    of_error = getattr(chosen, "status_of_error", 1)
+    try:
+        status = run(chosen)
+        sys.stdout.flush()
+    except ParleyError as error:
+        return _fail(*error.findings, status=of_error)
+    except KeyboardInterrupt:
+        return _fail("Stopped.", status=130)
+    except BrokenPipeError:  # The reader of our output, such as `head`, had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        return _fail(
+            f"{error.filename or chosen.command}: {error.strerror or error}; check the path and its permissions.",
+            status=of_error,
+        )
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            logger.exception("Unexpected")
+        return _fail(
+            f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
+            f"with {TRACEBACK}=1 before the command it shows where.",
+            status=of_error,
+        )
+    return status or 0
+
+
+def _fail(*sentences: str, status: int) -> int:
+    sys.stderr.writelines(f"{sentence}\n" for sentence in sentences)
+    return status
+
+
+@contextmanager
+def _told_on_terminal() -> Iterator[None]:
+    """Show what the library logs on the terminal."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    library = logging.getLogger("parley")
+    level = library.level
+    library.addHandler(handler)
+    library.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)

@@ -1,0 +1,81 @@
+"""`parley status`: which stages of an experiment are done, stale or missing, and why."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from parley.cli.shared import SCHEMA, Subparsers
+from parley.core.errors import ParleyError
+
+EXIT = (
+    "Exit status: 0 where the default target has nothing to do, 1 where something is stale or missing, 2 of an error."
+)
+
+
+def add(commands: Subparsers) -> None:
+    """Say what the command takes."""
+    parser = commands.add_parser(
+        "status",
+        help="say which stages of an experiment are done, stale or missing, and why",
+        description="Say which stages of an experiment are done, stale or missing, and why. It runs nothing: what it "
+        "calls stale is what `snakemake -n` would run. Run it in the project's folder; during a run too.",
+        epilog=EXIT,
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="results/EXPERIMENT",
+        help="an experiment's folder, judged by the config.yaml in it",
+    )
+    parser.add_argument(
+        "--configfile", nargs="+", type=Path, default=[], metavar="YAML", help="as given to snakemake; else config.yaml"
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.set_defaults(run=run, status_of_error=2)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print the state and return the exit status."""
+    _refuse_elsewhere()
+    configfiles = _configfiles(chosen)
+    from parley.core.terminal import console
+    from parley.status.dry_run import DryRun
+    from parley.status.show import as_json, is_up_to_date, show
+    from parley.status.stages import stages_of
+
+    config, default, whole = DryRun(configfiles).plans()
+    stages = stages_of(default, whole)
+    told = (config["experiment"], configfiles, stages, default.locked)
+    if chosen.json:
+        sys.stdout.write(f"{as_json(*told)}\n")
+    else:
+        show(*told, console(sys.stdout))
+    return 0 if is_up_to_date(stages) else 1
+
+
+def _refuse_elsewhere() -> None:
+    """Raise where the working folder is no clone, or not the one whose library this is."""
+    if not Path("Snakefile").is_file() or not SCHEMA.is_file():
+        raise ParleyError(f"There is no workflow of Parley in {Path().resolve()}; run this in the project's folder.")
+    ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
+    if here.is_dir() and ours != here:
+        raise ParleyError(
+            f"This command is of {ours}, but Snakemake would run the code of {here}; run `uv run parley status` here."
+        )
+
+
+def _configfiles(chosen: argparse.Namespace) -> list[Path]:
+    if chosen.folder is None:
+        for path in chosen.configfile:
+            if not path.is_file():
+                raise ParleyError(f"{path} does not exist; check the path.")
+        return list(chosen.configfile)
+    if chosen.configfile:
+        raise ParleyError("Give either a folder, which is judged by the config.yaml in it, or --configfile.")
+    config: Path = chosen.folder / "config.yaml"
+    if not chosen.folder.is_dir():
+        raise ParleyError(f"{chosen.folder} is no folder; name an experiment's, such as results/world.")
+    if not config.is_file():
+        raise ParleyError(f"{chosen.folder} has no config.yaml yet; name the experiment's config with --configfile.")
+    return [config]

@@ -1,0 +1,85 @@
+"""`parley talk`: one picture of anybody's, played through a trained run."""
+
+import argparse
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from parley.cli.shared import Subparsers, add_threads, positive, refuse_missing
+from parley.core.errors import ParleyError
+from parley.provenance.places import located
+
+
+def add(commands: Subparsers) -> None:
+    """Say what the command takes."""
+    parser = commands.add_parser(
+        "talk",
+        help="show a picture to a trained run and print the conversation",
+        description="Decode a picture, put it through the experiment's own preprocessing and network, and let the "
+        "agents of a trained run talk about it.",
+    )
+    parser.add_argument("image", type=Path, help="a picture's file")
+    parser.add_argument("--run", required=True, dest="run_name", metavar="RUN", help="a run of the experiment")
+    parser.add_argument("--seed", type=int, help="a seed of the run; by default the first")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="results/<e>; by default the only one there is")
+    parser.add_argument(
+        "--candidates",
+        choices=("seen", "all"),
+        default="seen",
+        help="classes to choose among: those trained on (the default), or all that are described",
+    )
+    parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes shown at each exchange; 5")
+    parser.add_argument("--letters", action="store_true", help="show five bits as a letter")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Let them talk."""
+    refuse_missing([chosen.image])
+    image, (root, results) = chosen.image.absolute(), located(chosen.results or only_results())
+    import torch
+
+    from parley.evaluation.render_dialogue import as_text, as_values
+    from parley.evaluation.single_image import sit_down, talk_about
+
+    torch.set_num_threads(chosen.threads)
+    with contextlib.chdir(root), _quiet("parley.features", "parley.core.progress"):
+        sitting = sit_down(results, chosen.run_name, chosen.seed)
+        talk = talk_about(image, sitting, chosen.candidates, chosen.threads)
+    talk = talk._replace(image=chosen.image)
+    text = json.dumps(as_values(talk), ensure_ascii=False) + "\n" if chosen.json else ""
+    sys.stdout.write(text or as_text(talk, chosen.letters, chosen.top))
+
+
+@contextlib.contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Let loggers tell errors alone: of one picture there is no progress to tell."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def only_results() -> Path:
+    """Return the only results folder of the working folder.
+
+    Raises
+    ------
+    ParleyError
+        When there is none, or more than one.
+    """
+    found = sorted(path.parent for path in Path("results").glob("*/config.yaml"))
+    if len(found) == 1:
+        return found[0]
+    names = f"these are {', '.join(map(str, found))}" if found else "here is none"
+    raise ParleyError(f"Name an experiment with --results results/<e>; {names}.")

@@ -1,0 +1,1 @@
+"""The experiment's config: the schema, grids of runs, paths, resources and checks before work begins."""

@@ -1,0 +1,124 @@
+"""Grids of runs: an entry of `runs` that stands for one run for each combination of values.
+
+A grid's run is named after the entry and its own values alone, so that a value added later makes new runs and
+leaves the others as they are.
+"""
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
+from typing import Any
+
+from parley.core.errors import Findings
+
+SECTIONS = ("game", "training")
+"""What a grid's keys are of."""
+NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
+LONGEST_NAME = 120
+"""Longest name of a run that a grid makes: file systems allow 255 bytes, and files are named after runs."""
+
+Run = dict[str, Any]
+Choice = tuple[str, Any]
+"""A value, and what the run's name says of it."""
+
+
+def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config's schema in which a grid has the keys of its sections, each with a list or mapping of values.
+
+    Parameters
+    ----------
+    schema
+        Of the config; it says of a grid only that it is a mapping, and of each value in the value's own section.
+    """
+    completed = copy.deepcopy(dict(schema))
+    keys = {
+        f"{section}.{key}": _several(part)
+        for section in SECTIONS
+        for key, part in schema["properties"][section]["properties"].items()
+    }
+    grid = completed["properties"]["runs"]["items"]["properties"]["grid"]
+    grid |= {"properties": keys, "additionalProperties": False}
+    return completed
+
+
+def _several(part: Mapping[str, Any]) -> dict[str, Any]:
+    # JSON schema asks of a list only what is said of lists, of a mapping only what is said of mappings.
+    several = {"type": ["array", "object"], "minItems": 1, "items": part}
+    return {**several, "minProperties": 1, "additionalProperties": part}
+
+
+def expand(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with each grid replaced by its combinations, the last key's values varying fastest.
+
+    Parameters
+    ----------
+    runs
+        Entries that fit `with_grid_keys`, defaults filled in. A grid's values go before the entry's own.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for each value that stands twice or cannot be part of a name.
+    """
+    findings = Findings()
+    expanded = [run for entry in runs for run in _runs_of(entry, findings)]
+    findings.raise_if_any()
+    return expanded
+
+
+def _runs_of(entry: Run, findings: Findings) -> list[Run]:
+    """Return the runs of one entry: itself, if it has no grid."""
+    rest = {key: value for key, value in entry.items() if key != "grid"}
+    grid: dict[str, Any] = entry.get("grid", {})
+    axes = [_choices(f"Config, run {entry['name']}: grid.{key}", key, grid[key], findings) for key in grid]
+    runs = [_run(rest, dict(zip(grid, choices, strict=True))) for choices in product(*axes)]
+    longest = max((run["name"] for run in runs), key=len, default="")
+    if grid and len(longest) > LONGEST_NAME:
+        findings.add(
+            f"Config, run {entry['name']}: its grid makes names of more than {LONGEST_NAME} characters, such as "
+            f"{longest}; give the values short labels."
+        )
+    return runs
+
+
+def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
+    """Return the run of one combination: what the entry says besides its grid, overridden."""
+    run = copy.deepcopy(rest)
+    run["name"] = "-".join([rest["name"], *(words for words, _ in choices.values())])
+    for key, (_, value) in choices.items():
+        section, _, name = key.partition(".")
+        run[section][name] = copy.deepcopy(value)
+    return run
+
+
+def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
+    """Return a key's values with their part of the name: a label as it is, else the key and the value."""
+    if isinstance(values, dict):
+        choices = [(_text(label), value) for label, value in values.items()]
+    else:
+        choices = [(f"{key.partition('.')[2]}_{_text(value)}", value) for value in values]
+    for (_, one), (_, other) in combinations(choices, 2):
+        if _equal(one, other):
+            findings.add(f"{where} has the value {_text(one)} twice; leave one of them out.")
+    for words, value in choices:
+        if not NAMEABLE.fullmatch(words):
+            findings.add(
+                f"{where} has the value {_text(value)}, which makes no name of a folder ({words}); write a mapping of "
+                "labels of letters, digits, '.', '_' and '-' to values, such as {first: ..., second: ...}."
+            )
+    return choices
+
+
+def _text(value: Any) -> str:
+    """Write a value as YAML has it; 1.0 as 1, so that both spellings of a number name the same run."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value)) if abs(value) < 1e15 else str(value)
+    return "null" if value is None else str(value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    # In Python, True is 1.
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

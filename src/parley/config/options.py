@@ -1,0 +1,57 @@
+"""Sections of the config as the options that the library's functions take."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.sources import SourceOptions
+from parley.features.options import FeatureOptions, feature_options
+
+Section = Mapping[str, Any]
+
+
+def source_options(source: Section, world: str | None = None) -> SourceOptions:
+    """Return what the section `source` says; `world` is the drawn world's folder, where there is one."""
+    kind = source["kind"]
+    section = source.get(kind, {})
+    root = world if kind == "world" else section.get("root") or section.get("local_root")
+    carry = section.get("carry")
+    return SourceOptions(
+        kind=kind,
+        root=Path(root) if root else None,
+        locations=tuple(section.get("locations", ())),
+        checksum=section.get("checksum") or None,
+        manifest=Path(section["path"]) if section.get("path") else None,
+        filter_url=section.get("filter_url", ""),
+        class_size=source["class_size"],
+        carry=None if carry is None else tuple(carry),
+    )
+
+
+def network_options(features: Section) -> FeatureOptions:
+    """Return what the section `features` says of the network and of how it sees an image."""
+    preprocessing = features["preprocessing"]
+    if preprocessing == "custom":
+        preprocessing = {key: value for key, value in features["custom"].items() if value is not None}
+    return feature_options(
+        features["backbone"],
+        features["weights"],
+        features["seed"],
+        preprocessing,
+        features["layers"],
+        features["map_dtype"],
+        features["autocast"],
+    )
+
+
+NOT_OF_THE_CLIENT = ("margin", "on_shortage", "classes_per_job", "near_copies", "near_copy_bits", "exclude")
+"""Keys of the section `fetch` that the stages take and the client does not know."""
+
+
+def fetch_options(fetch: Section) -> FetchOptions:
+    """Return what the section `fetch` says of asking and of judging."""
+    values = {key: value for key, value in fetch.items() if key not in NOT_OF_THE_CLIENT}
+    lists = {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}
+    return FetchOptions(**{**values, **lists, "excluded": read_exclusions(fetch["exclude"])})

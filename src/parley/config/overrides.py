@@ -1,0 +1,116 @@
+"""A run's config.json with some of its values set anew, as the 2017 code's `log_load` allowed."""
+
+import contextlib
+import copy
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from parley.config.schema import complaints, fill_defaults
+from parley.core.errors import Findings, ParleyError
+
+Part = Mapping[str, Any]
+
+
+def read_run(path: str | Path) -> dict[str, Any]:
+    """Read a run's config.json.
+
+    Raises
+    ------
+    ParleyError
+        When it is missing or something else.
+    """
+    try:
+        run = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; check the path.") from error
+    except (OSError, ValueError) as error:
+        raise ParleyError(f"{path} is no run's config.json ({error}); name the one in a run's folder.") from error
+    if not isinstance(run, dict) or not {"game", "training"} <= run.keys():
+        raise ParleyError(f"{path} has no sections game and training; name the config.json in a run's folder.")
+    return run
+
+
+def schema_of_run(schema: Part) -> dict[str, Any]:
+    """Return what a run's config.json must be, put together from the schema of an experiment's config."""
+    keys = schema["properties"]
+    properties = {
+        "experiment": keys["experiment"],
+        "run": keys["runs"]["items"]["properties"]["name"],
+        "seed": keys["seeds"]["items"],
+        "k": keys["evaluation"]["properties"]["k"],
+        "game": keys["game"],
+        "training": keys["training"],
+    }
+    required = ["experiment", "run", "seed", "k"]
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+
+def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) -> dict[str, Any]:
+    """Return a run's config with values set anew, checked whole.
+
+    Parameters
+    ----------
+    run
+        From `read_run`; a key that it lacks gets its default.
+    settings
+        ``section.key=value``, the value written as in YAML. Of two for one key the later counts.
+    schema
+        Of an experiment's config.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for each unknown key, wrong value and misspelt setting.
+    """
+    allowed = schema_of_run(schema)
+    changed = copy.deepcopy(dict(run))
+    findings = Findings()
+    for setting in settings:
+        try:
+            _set(changed, setting, allowed)
+        except ParleyError as error:
+            findings.extend(error.findings)
+    fill_defaults(changed, allowed)
+    findings.extend(complaints(changed, allowed))
+    findings.raise_if_any()
+    return changed
+
+
+def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
+    place, equals, text = setting.partition("=")
+    *above, key = place.strip().split(".")
+    if not equals or not all([*above, key]):
+        raise ParleyError(f"--set {setting}: write it as section.key=value, such as game.message_bits=16.")
+    section, part = run, schema
+    for step in above:
+        part = part.get("properties", {}).get(step, {})
+        below = section.setdefault(step, {})
+        if not isinstance(below, dict):
+            raise ParleyError(f"--set {setting}: {step} is no section but {below!r}; see config/README.md.")
+        section = below
+    section[key] = _value(setting, text, part.get("properties", {}).get(key, {}))
+
+
+def _value(setting: str, text: str, part: Part) -> Any:
+    """Read a value as YAML, but as the text that it is where text is wanted, and 1e-3 as a number."""
+    kinds = part.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        if "string" not in kinds:
+            raise ParleyError(f"--set {setting}: the value is no YAML ({str(error).splitlines()[0]}).") from error
+        return text
+    if "string" in kinds and not (isinstance(value, str) or (value is None and "null" in kinds)):
+        return text
+    if isinstance(value, str) and {"number", "integer"} & set(kinds):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ParleyError(f"--set {setting}: the value must be a finite number.")
+    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value

@@ -1,0 +1,192 @@
+"""Where an experiment's files lie: a pure function of its config and class set."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from parley.config.shards import shards_of
+from parley.core.files import digest_of
+from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
+from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.sources import SourceOptions, open_source
+from parley.features.identity import features_id
+from parley.features.options import FeatureOptions
+from parley.synthetic.identity import DRAWING
+
+DOMAIN_OF_PART = {
+    "train": IN_DOMAIN,
+    "dev": IN_DOMAIN,
+    "test": IN_DOMAIN,
+    "ood": OUT_OF_DOMAIN,
+    "transfer": TRANSFER,
+}
+FEWEST_CLASSES_PER_JOB = 15
+"""Fewer are not worth the start of a job (docs/scale.md)."""
+MOST_JOBS_OF_A_STAGE = 20
+"""Of those that take some classes each, where a config does not say how many."""
+WEIGHTS_FOLDER = "resources/weights"
+"""Where torchvision's weights are kept between experiments."""
+WORDS_FOLDER = "resources/words"
+"""Where downloaded word vectors are kept."""
+CACHE_FOLDER = "resources/cache"
+"""Where fetched bytes are kept, outside every declared output: a rerun never costs a byte already fetched."""
+FETCH_KEYS_OF_CONTENT = (
+    "margin",
+    "verify",
+    "min_side",
+    "max_pixels",
+    "max_bytes",
+    "refuse",
+    "placeholder_sha256",
+    "placeholder_repeats",
+    "allow_private_hosts",
+    "obey_robots_tag",
+)
+"""Fetch options that decide which bytes are kept; the others only decide how fast and how patiently."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one experiment, relative to the working folder.
+
+    Attributes
+    ----------
+    experiment
+        Its name; everything made for it alone lies under ``results/<experiment>``.
+    pool
+        Name of its set of images under ``resources/images``, with a hash of all that decides them.
+    features
+        Name of its network and preprocessing under ``resources/features``.
+    world
+        Folder of the drawn world, where that is the source.
+    url_list
+        The URL list, where the source has one.
+    parts
+        The parts that it has, in order.
+    shard_of
+        The shard of each class, where the set is so large that it has some.
+    """
+
+    experiment: str
+    pool: str
+    features: str
+    world: str
+    url_list: str
+    parts: tuple[str, ...]
+    shard_of: Mapping[str, str] = field(default_factory=dict)
+
+    def result(self, name: str) -> str:
+        """Return the path of a file made for this experiment alone."""
+        return f"results/{self.experiment}/{name}"
+
+    def plan(self, name: str) -> str:
+        """Return the path of a table that decides the set of images; apart, since a class may have its name."""
+        return f"resources/plans/{self.pool}/{name}"
+
+    def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
+        """Return what Snakemake is told of for some classes: a file each, or the shards that hold them.
+
+        Parameters
+        ----------
+        suffix
+            ``tar``, ``tsv`` (the manifest), ``hash`` or ``hdf5``.
+        names
+            The classes.
+        """
+        folder, ending = self._kept_as(suffix)
+        if not self.shard_of:
+            return [f"{folder}/{name}.{ending}" for name in names]
+        return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
+
+    def _kept_as(self, suffix: str) -> tuple[str, str]:
+        if suffix == "hash":
+            return f"resources/hashes/{self.pool}", "tsv"
+        if suffix == "hdf5":
+            return f"resources/features/{self.features}/{self.pool}", suffix
+        return f"resources/images/{self.pool}", suffix
+
+
+def layout_of(
+    config: dict[str, Any],
+    classes: Sequence[ImageClass],
+    class_set_name: str,
+    source: SourceOptions,
+    network: FeatureOptions,
+) -> Layout:
+    """Work out where an experiment's files lie.
+
+    Parameters
+    ----------
+    config
+        The complete config.
+    classes
+        The class set; empty where features are given ready-made.
+    class_set_name
+        Its file's stem, to name the set of images by.
+    source, network
+        What the config says of the images' source and of the network.
+    """
+    kind = config["source"]["kind"]
+    if kind == "features":
+        return Layout(config["experiment"], "", "", "", "", _given_parts(config["source"]["features"]))
+    world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
+    content = world if kind == "world" else open_source(source).digest(classes)
+    url_list = ""
+    if kind in ("world", "url_list"):
+        url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
+    return Layout(
+        config["experiment"],
+        f"{class_set_name}-{_pool_digest(config, classes, content)}",
+        features_id(network),
+        world,
+        url_list,
+        parts_of(config, classes),
+        {name: shard for shard, names in shards_of([one.name for one in classes]).items() for name in names},
+    )
+
+
+def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str, ...]:
+    """Return the parts that have classes and a count above zero."""
+    domains = {image_class.domain for image_class in classes}
+    return tuple(
+        part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
+    )
+
+
+def _given_parts(files: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(part for part in DOMAIN_OF_PART if files[part])
+
+
+def _world_digest(config: dict[str, Any], classes: Sequence[ImageClass]) -> str:
+    names = [image_class.name for image_class in classes]
+    return digest_of([config["source"]["world"], config["seed"], names, DRAWING])
+
+
+def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content: str) -> str:
+    return digest_of(
+        {
+            "content": content,
+            "classes": [[one.name, one.wnid, one.domain] for one in classes],
+            "kind": config["source"]["kind"],
+            "class_size": config["source"]["class_size"],
+            "split": config["split"],
+            "seed": config["seed"],
+            "fetch": {key: config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+            "excluded": sorted(read_exclusions(config["fetch"]["exclude"])),
+        },
+        digits=8,
+    )
+
+
+def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str]]:
+    """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set.
+
+    Where `per_job` is None it is 15, and of more than 300 classes a twentieth of them: each job's start costs
+    seconds, and Snakemake looks at the inputs of all that waits whenever one is done.
+    """
+    names = [image_class.name for image_class in classes]
+    if shards := shards_of(names):
+        return list(shards.values())
+    per_job = per_job or max(FEWEST_CLASSES_PER_JOB, math.ceil(len(names) / MOST_JOBS_OF_A_STAGE))
+    return [names[start : start + per_job] for start in range(0, len(names), per_job)]

@@ -1,0 +1,201 @@
+"""The experiment's config: defaults filled in, and everything that is wrong with it told at once."""
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from parley.config.claim_entries import about_each, contradictions
+from parley.config.grid import expand, with_grid_keys
+from parley.core.errors import Findings, ParleyError
+from parley.game.settings import GameSettings
+
+Config = dict[str, Any]
+MOST_LISTED = 40
+"""Most keys that an error lists; a grid allows those of two sections."""
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """Read the JSON schema of the config (written as YAML)."""
+    schema: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return schema
+
+
+def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
+    """Check a config, fill in the schema's defaults, and write out grids of runs and the claims about each.
+
+    Parameters
+    ----------
+    raw
+        What the user wrote.
+    schema
+        From `read_schema`.
+
+    Returns
+    -------
+    dict
+        A new, complete config, whose runs have no grid.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for each unknown key, wrong value and contradiction.
+    """
+    config = copy.deepcopy(dict(raw))
+    fill_defaults(config, schema)
+    findings = Findings()
+    findings.extend(complaints(config, with_grid_keys(schema)))
+    findings.raise_if_any()
+    config["runs"] = expand(config["runs"])
+    if config["claims"] is None:
+        config["claims"] = about_each([run["name"] for run in config["runs"]], classifier_layer(config) is not None)
+    findings.extend(_contradictions(config))
+    findings.raise_if_any()
+    return config
+
+
+def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each unknown key, missing key and wrong value."""
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    return [sentence for error in errors for sentence in _sentences(error)]
+
+
+def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Set in place each key that is absent and has a default in the schema, section by section, in the schema's order.
+
+    Parts are dealt images in the order in which they stand: a section written in another order is the same section.
+    """
+    known = schema.get("properties", {})
+    given = dict(config)
+    config.clear()
+    for name, part in known.items():
+        if name in given:
+            config[name] = given[name]
+        elif "default" in part:
+            config[name] = copy.deepcopy(part["default"])
+        value = config.get(name)
+        for section in [value] if isinstance(value, dict) else _sections(value):
+            fill_defaults(section, part.get("items", part))
+    config |= {name: value for name, value in given.items() if name not in known}
+
+
+def _sections(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    where = _where(error.absolute_path)
+    value: Any = error.validator_value
+    if error.validator == "additionalProperties":
+        yield from _unknown_keys(error)
+    elif error.validator == "required":
+        missing = [key for key in value if key not in error.instance]
+        yield f"Config: {where or 'the file'} lacks {', '.join(missing)}; add it (config/README.md lists every key)."
+    elif error.validator == "enum":
+        allowed = ", ".join(str(choice) for choice in value)
+        yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}."
+    elif error.validator == "type":
+        kinds = value if isinstance(value, str) else " or ".join(value)
+        yield f"Config: {where} is {error.instance!r}; it must be of type {kinds}."
+    elif error.validator in ("anyOf", "oneOf"):
+        yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no form of it fits')}"
+    else:
+        yield f"Config: {where}: {error.message}; see config/README.md for what it may be."
+
+
+def _unknown_keys(error: ValidationError) -> Iterator[str]:
+    known = sorted(error.schema.get("properties", {}))
+    for key in sorted(set(error.instance) - set(known), key=str):
+        place = _where([*error.absolute_path, key])
+        near = difflib.get_close_matches(str(key), known, n=1)
+        listed = f"known here are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
+        hint = f"did you mean {near[0]}?" if near else listed
+        yield f"Config: the key {place} is unknown; {hint}"
+
+
+def _where(path: Any) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    """Find what no schema can: keys that need each other, and names that stand twice."""
+    source = config["source"]
+    needed = {
+        "url_list": [("url_list", "locations")],
+        "folder": [("folder", "root")],
+        "tars": [("tars", "root")],
+        "manifest": [("manifest", "path")],
+        "features": [("features", "train"), ("features", "dev"), ("features", "test"), ("features", "descriptions")],
+    }
+    for section, key in needed.get(source["kind"], []):
+        if not source[section][key]:
+            yield f"Config: source.kind is {source['kind']}, so source.{section}.{key} must be given."
+    games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]
+    for run, game in zip(config["runs"], games, strict=True):
+        yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
+    if config["evaluation"]["keep_attention"] and not any(game.attends for game in games):
+        yield (
+            "Config: evaluation.keep_attention is true, but no run attends to anything; set it to false, or give a run "
+            "a game.preset with Attention or game.description_attention."
+        )
+    names = [run["name"] for run in config["runs"]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Config: two runs are called {name!r}; give each its own name."
+    bits = {run["name"]: game.message_bits for run, game in zip(config["runs"], games, strict=True)}
+    yield from contradictions(config["claims"], bits)
+    yield from _table_complaints(config["tables"], names)
+    features = config["features"]
+    if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
+        yield "Config: features.preprocessing is custom, so features.custom.size must be given."
+    if source["kind"] != "features" and not config["classes"]:
+        yield "Config: classes must name the class set, a TSV; only ready-made features do without."
+
+
+def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
+    """Find tables of one name, and runs that a table shows and nobody trains."""
+    names = [table["name"] for table in tables]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Config: two tables are called {name!r}; give each its own name."
+    for table in tables:
+        if strays := [run for run in table["runs"] if run not in runs]:
+            known = ", ".join(runs)
+            yield f"Config: the table {table['name']} shows the runs {', '.join(strays)}; the runs are {known}."
+
+
+def classifier_layer(config: Config) -> str | None:
+    """Return the layer that a linear classifier looks at: the pooled vector, or the logits; None without either."""
+    if config["source"]["kind"] == "features":
+        return "pooled"  # Of files made elsewhere it is not known what they hold.
+    return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
+
+
+def run_settings(config: Config, run_name: str) -> Config:
+    """Return the game and training settings of one run: the config's, overridden by the run's own."""
+    for run in config["runs"]:
+        if run["name"] == run_name:
+            return {
+                "game": {**config["game"], **run["game"]},
+                "training": {**config["training"], **run["training"]},
+            }
+    raise ParleyError(f"Config: there is no run {run_name!r}; runs lists {_listed(config['runs'])}.")
+
+
+def _listed(runs: list[Config]) -> str:
+    return ", ".join(run["name"] for run in runs)
+
+
+def as_yaml(config: Config) -> str:
+    """Return the config as YAML text, keys in the order of the schema."""
+    text: str = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names that become folders: an experiment's and a run's."""

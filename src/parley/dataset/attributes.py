@@ -1,0 +1,89 @@
+"""What classes are made of: a table of attributes, with which measures of compositionality are taken."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.core.errors import Findings, ParleyError
+from parley.core.files import read_table, write_table
+from parley.synthetic.attributes import ATTRIBUTES, CREATURES
+
+
+class Attributes(NamedTuple):
+    """A attributes of each class, as whole numbers."""
+
+    names: list[str]
+    """[A]."""
+    values: list[list[str]]
+    """Of each attribute, in the order of the alphabet: what its numbers stand for."""
+    codes: dict[str, list[int]]
+    """Of each class [A]."""
+    path: str
+    """Where they stand."""
+
+    def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the attributes of N classes [N, A]; a class without any raises `ParleyError`."""
+        if missing := sorted(set(classes).difference(self.codes)):
+            raise ParleyError(f"{self.path} has no attributes of {', '.join(missing[:10])}; add a line for each class.")
+        return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
+
+
+def read_attributes(path: str | Path) -> Attributes:
+    """Read a TSV with the column ``class`` and a column an attribute.
+
+    Raises
+    ------
+    ParleyError
+        When there are fewer than two attributes, between which nothing can be told apart; a cell is empty; or a class
+        stands twice.
+    """
+    rows = read_table(path, ["class"])
+    names = [name for name in rows[0] if name != "class"] if rows else []
+    findings = Findings()
+    if len(names) < 2:
+        findings.add(f"{path} has {len(names)} columns besides class; name two attributes at least.")
+    seen: set[str] = set()
+    for row in rows:
+        if row["class"] in seen:
+            findings.add(f"{path} has the class {row['class']} twice; leave one of the lines out.")
+        if empty := [name for name in names if not row[name].strip()]:
+            findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
+        seen.add(row["class"])
+    findings.raise_if_any()
+    return _coded(names, {row["class"]: [row[name].strip() for name in names] for row in rows}, str(path))
+
+
+def world_attributes() -> Attributes:
+    """Return the attributes of the bundled world's creatures."""
+    return _coded(list(ATTRIBUTES), {one.name: list(one.combination) for one in CREATURES}, "The bundled world")
+
+
+def _coded(names: list[str], table: dict[str, list[str]], path: str) -> Attributes:
+    values = [sorted(set(column)) for column in zip(*table.values(), strict=True)]
+    codes = {
+        name: [known.index(value) for value, known in zip(row, values, strict=True)] for name, row in table.items()
+    }
+    return Attributes(names, values, codes, path)
+
+
+def write_attributes(given: str | Path | None, classes: Sequence[str], out: str | Path) -> None:
+    """Write the attributes of an experiment's classes, in their order; a class without any raises `ParleyError`.
+
+    Parameters
+    ----------
+    given
+        A table as `read_attributes` takes; None for the bundled world's.
+    classes
+        Names of all classes.
+    out
+        The TSV.
+    """
+    known = world_attributes() if given is None else read_attributes(given)
+    rows = [
+        [name, *(texts[code] for texts, code in zip(known.values, codes, strict=True))]
+        for name, codes in zip(classes, known.of(classes).tolist(), strict=True)
+    ]
+    write_table(out, ["class", *known.names], rows)

@@ -1,0 +1,117 @@
+"""The realised splits: all classes together, equal bytes taken out, parts filled from their margins."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from parley.core.files import write_json, write_table
+from parley.dataset.class_set import ImageClass, write_class_set
+from parley.dataset.dedup.counts import counts_of
+from parley.dataset.dedup.exact_duplicates import assign, take_out_placeholders
+from parley.dataset.dedup.near_duplicates import COLUMNS as PAIR_COLUMNS
+from parley.dataset.dedup.near_duplicates import near_copies_of, read_looks
+from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.outcomes import Outcomes
+from parley.dataset.dedup.reading import read_outcomes
+from parley.dataset.dedup.shortage import assign_and_drop, realised_classes, refuse_or_tell
+from parley.dataset.fetch.repeats import warn_of_repeated
+from parley.dataset.split_plan import PARTS, Counts
+
+logger = logging.getLogger(__name__)
+COLUMNS = ("class", "key", "part", "sha256")
+
+
+class SettleFiles(NamedTuple):
+    """What settling writes.
+
+    Attributes
+    ----------
+    splits
+        A TSV: class, key, part, sha256; in the order used: classes by label id, then parts, then rank.
+    funnel
+        JSON: how many images came how far, by class, part and host, and what was left out.
+    classes
+        The class set as it turned out.
+    near_copies
+        A TSV of pairs that look the same; None where they are ignored.
+    """
+
+    splits: str | Path
+    funnel: str | Path
+    classes: str | Path
+    near_copies: str | Path | None = None
+
+
+def settle(
+    plan: str | Path,
+    manifests: Mapping[str, str | Path],
+    hashes: Sequence[str | Path],
+    classes: Sequence[ImageClass],
+    counts: Counts,
+    options: SettleOptions,
+    files: SettleFiles,
+) -> dict[str, Any]:
+    """Write the realised splits, the classes they have, and what became of every URL tried.
+
+    Bytes that come under many URLs, in whatever classes, are a placeholder and no image. Where several
+    URLs have the same bytes, the one with the lowest key keeps them. What a part loses comes from its
+    own margin, by rank.
+
+    Parameters
+    ----------
+    plan
+        The table of `parley.dataset.split_plan`.
+    manifests
+        The manifest of each class, by its name.
+    hashes
+        The tables of `parley.dataset.dedup.perceptual_hash`, a class each; none where near copies are ignored.
+    classes
+        The class set.
+    counts
+        Images a part, by domain.
+    options
+        The rules.
+    files
+        Where to write.
+
+    Returns
+    -------
+    What `files.funnel` holds.
+
+    Raises
+    ------
+    ParleyError
+        When manifests are not those of this plan, or parts are left short: all findings at once.
+    """
+    options.check()
+    outcomes = read_outcomes(plan, manifests, classes, counts, options)
+    repeated = take_out_placeholders(outcomes, options.placeholder_repeats)
+    warn_of_repeated(repeated, "All classes together")
+    looks = read_looks(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
+    removing = looks if options.near_copies == "remove" else None
+    if options.on_shortage == "drop_class":
+        assign_and_drop(outcomes, removing, options.margin)
+    else:
+        assign(outcomes.classes, removing)
+    near = near_copies_of(outcomes, looks, options)
+    summary = counts_of(outcomes, repeated, near)
+    write_json(files.funnel, summary)
+    refuse_or_tell(outcomes, counts, options)
+    write_class_set(files.classes, realised_classes(outcomes, classes))
+    if files.near_copies is not None:
+        write_table(files.near_copies, PAIR_COLUMNS, (pair.cells() for pair in near.listed))
+    write_table(files.splits, COLUMNS, _rows(outcomes))
+    logger.info(
+        "%d images in %d classes; %d duplicates dropped",
+        *(summary["kept"], len(outcomes.left), summary["duplicates"]),
+    )
+    return summary
+
+
+def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
+    for one in outcomes.left:
+        for part in PARTS:
+            if part in one.parts:
+                for image in one.parts[part].kept:
+                    yield one.name, image.key, part, image.sha256

@@ -1,0 +1,82 @@
+"""The way of the images in counts: every URL tried is in one of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from parley.dataset.dedup.near_duplicates import NearCopies
+from parley.dataset.dedup.outcomes import Loss, Outcomes, PartOutcome
+from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.repeats import Repeated
+
+_SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
+
+
+def counts_of(outcomes: Outcomes, repeated: Sequence[Repeated], near: NearCopies) -> dict[str, Any]:
+    """Return what became of everything, as funnel.json has it.
+
+    Of each class and part, and in all: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` +
+    `duplicates` + `near_copies`. Of each host `tried` = `ok` + rejected.
+    """
+    classes: dict[str, dict[str, Any]] = {}
+    parts: list[dict[str, Any]] = []
+    for one in outcomes.classes:
+        of_class = {part: _counts_of_part(outcome) for part, outcome in one.parts.items()}
+        parts += of_class.values()
+        classes[one.name] = {**of_class, "dropped": True} if one.dropped else {**of_class}
+    rejected: Counter[str] = Counter()
+    for counts in parts:
+        rejected.update(counts["rejected"])
+    totals = {measure: sum(counts[measure] for counts in parts) for measure in _SUMMED}
+    return {
+        **totals,
+        "near_copies": near.as_json(totals["near_copies"]),
+        "rejected": _by_frequency(rejected),
+        "placeholders": [one._asdict() for one in repeated],
+        "dropped_classes": {one.name: one.dropped for one in outcomes.classes if one.dropped},
+        "classes": classes,
+        "hosts": _hosts(outcomes),
+        "dropped": [_as_json(loss) for loss in _duplicates(outcomes)],
+    }
+
+
+def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
+    duplicates, copies = outcome.lost(ErrorClass.DUPLICATE), outcome.lost(ErrorClass.NEAR_COPY)
+    return {
+        "candidates": outcome.candidates,
+        "tried": outcome.tried,
+        "ok": len(outcome.images),
+        "rejected": dict(sorted(outcome.rejected.items())),
+        "duplicates": duplicates,
+        "near_copies": copies,
+        "kept": len(outcome.kept),
+        "spare": len(outcome.images) - duplicates - copies - len(outcome.kept),
+        "wanted": outcome.count,
+    }
+
+
+def _hosts(outcomes: Outcomes) -> dict[str, Any]:
+    hosts = sorted(outcomes.hosts.items(), key=lambda item: (-item[1].tried, item[0]))
+    return {
+        name: {"tried": host.tried, "ok": host.ok, "rejected": _by_frequency(host.rejected)} for name, host in hosts
+    }
+
+
+def _by_frequency(reasons: Counter[str]) -> dict[str, int]:
+    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _duplicates(outcomes: Outcomes) -> list[Loss]:
+    parts = (part for one in outcomes.classes for part in one.parts.values())
+    return [loss for part in parts for loss in part.losses if loss.reason == ErrorClass.DUPLICATE]
+
+
+def _as_json(loss: Loss) -> dict[str, str]:
+    image, kept = loss.image, loss.kept
+    return {
+        "class": image.image_class,
+        "part": image.part,
+        "key": image.key,
+        "kept_class": kept.image_class,
+        "kept_key": kept.key,
+    }

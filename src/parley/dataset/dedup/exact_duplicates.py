@@ -1,0 +1,118 @@
+"""Who keeps which bytes: placeholders out, equal bytes to one place, near copies apart, parts filled."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from parley.dataset.dedup.outcomes import ClassOutcome, Image, Loss, Outcomes, PartOutcome, host_of
+from parley.dataset.dedup.similar_pairs import find_copies
+from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.repeats import Repeated
+
+
+class Looks:
+    """What images look like, and how alike two of different parts may look.
+
+    Parameters
+    ----------
+    hashes
+        Perceptual hash by key; an image without one looks like no other.
+    bits
+        The most bits in which the hashes of near copies differ.
+    """
+
+    def __init__(self, hashes: Mapping[str, int], bits: int) -> None:
+        self.hashes, self.bits = hashes, bits
+
+    def copies(self, images: Iterable[Image]) -> dict[str, Image]:
+        """Return, by the SHA-256 of each image to leave out, the one that it looks like; lowest keys stay."""
+        known = sorted((image for image in images if image.key in self.hashes), key=lambda image: image.key)
+        hashes = np.array([self.hashes[image.key] for image in known], np.uint64)
+        found = find_copies(hashes, [image.part for image in known], self.bits)
+        return {known[place].sha256: known[like] for place, like in found.items()}
+
+    def is_copy(self, image: Image, others: Iterable[Image]) -> bool:
+        """Say whether an image looks like one of others that is of another part."""
+        if image.key not in self.hashes:
+            return False
+        near = [self.hashes[one.key] for one in others if one.part != image.part and one.key in self.hashes]
+        distances = np.bitwise_count(np.array(near, np.uint64) ^ np.uint64(self.hashes[image.key]))
+        return bool((distances <= self.bits).any())
+
+
+def take_out_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Repeated]:
+    """Reject images whose bytes come under too many different URLs; return these bytes, the most frequent first.
+
+    Answers that were rejected as a placeholder before count too: the same bytes may be some class's only one.
+    """
+    answers = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
+    rows = Counter(image.sha256 for image in answers)
+    urls: dict[str, dict[str, str]] = {sha: {} for sha, number in rows.items() if number > placeholder_repeats}
+    for image in answers:
+        if image.sha256 in urls:
+            urls[image.sha256][image.key] = image.url
+    # A URL that stands under two classes is one URL.
+    repeated = {sha: of_key for sha, of_key in urls.items() if len(of_key) > placeholder_repeats}
+    for one in outcomes.classes:
+        for part in one.parts.values():
+            _reject(part, [image for image in part.images if image.sha256 in repeated], outcomes)
+    found = [Repeated(sha, len(of_key), of_key[min(of_key)]) for sha, of_key in repeated.items()]
+    return sorted(found, key=lambda one: (-one.urls, one.sha256))
+
+
+def assign(classes: Sequence[ClassOutcome], looks: Looks | None) -> None:
+    """Decide, over these classes together, what each part keeps; what was decided before is forgotten.
+
+    Of equal bytes the lowest key keeps them, and of equal keys (one URL in two classes) the lower label.
+    With `looks`, the images left are then gone through by key, and one that looks like another part's is
+    left out. Each part is filled from what it has left, by rank. A part that is short then takes back what
+    it gave way to an image that is nobody's but a spare.
+    """
+    holders: dict[str, Image] = {}
+    for image in (image for one in classes for image in one.images()):
+        if image.key < holders.setdefault(image.sha256, image).key:
+            holders[image.sha256] = image
+    copies = looks.copies(holders.values()) if looks is not None else {}
+    parts = [part for one in classes for part in one.parts.values()]
+    for part in parts:
+        part.kept, part.losses = [], []
+        for image in part.images:
+            holder = holders[image.sha256]
+            if holder is not image:
+                part.losses.append(Loss(image, ErrorClass.DUPLICATE, holder))
+            elif image.sha256 in copies:
+                part.losses.append(Loss(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
+            elif part.is_short:
+                part.kept.append(image)
+    _take_back(parts, looks)
+
+
+def _take_back(parts: Sequence[PartOutcome], looks: Looks | None) -> None:
+    """Let short parts keep what they gave way with to spares that no part needs."""
+    short = [part for part in parts if part.is_short and part.losses]
+    if not short:
+        return
+    kept = {image.sha256: image for part in parts for image in part.kept}
+    for part in short:
+        for loss in list(part.losses):
+            image = loss.image
+            if image.sha256 in kept or (looks is not None and looks.is_copy(image, kept.values())):
+                continue
+            part.losses.remove(loss)
+            part.kept.append(image)
+            kept[image.sha256] = image
+            if not part.is_short:
+                break
+        ranks = {image.key: rank for rank, image in enumerate(part.images)}
+        part.kept.sort(key=lambda image: ranks[image.key])
+
+
+def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> None:
+    if not images:
+        return
+    gone = {image.key for image in images}
+    part.images = [image for image in part.images if image.key not in gone]
+    part.rejected[ErrorClass.PLACEHOLDER] += len(images)
+    for image in images:
+        outcomes.hosts[host_of(image.url)].reject(ErrorClass.PLACEHOLDER)

@@ -1,0 +1,125 @@
+"""Near copies as they are told: which images of different parts look the same."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from parley.dataset.dedup.exact_duplicates import Looks
+from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.outcomes import Image, Outcomes
+from parley.dataset.dedup.similar_pairs import find_pairs, read_hashes
+from parley.dataset.fetch.outcomes import ErrorClass
+
+logger = logging.getLogger(__name__)
+COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
+MOST_LISTED = 100_000
+"""Pairs written down; all are counted."""
+_SHOWN = 20
+
+
+class LookAlike(NamedTuple):
+    """Two images that look the same, and the number of bits in which their hashes differ."""
+
+    image: Image
+    other: Image
+    distance: int
+
+    def cells(self) -> tuple[str | int, ...]:
+        """Return the cells of the table, in the order of `COLUMNS`."""
+        one, other = self.image, self.other
+        return one.image_class, one.part, one.key, other.image_class, other.part, other.key, self.distance
+
+
+@dataclass(frozen=True, slots=True)
+class NearCopies:
+    """What was found of near copies.
+
+    Attributes
+    ----------
+    rule, bits
+        Of the settings.
+    number
+        Pairs of images used that look the same; where near copies are removed, the images left out for it.
+    listed
+        The first of them, by part and label; at most `MOST_LISTED`.
+    not_hashed
+        Images that could not be decoded and so were compared with none.
+    """
+
+    rule: str
+    bits: int
+    number: int = 0
+    listed: list[LookAlike] = field(default_factory=list)
+    not_hashed: int = 0
+
+    def as_json(self, lost: int) -> dict[str, Any]:
+        """Return what goes into the counts; `lost` images were left out."""
+        return {
+            "rule": self.rule,
+            "bits": self.bits,
+            "number": self.number,
+            "removed": lost,
+            "not_hashed": self.not_hashed,
+            "pairs": [dict(zip(COLUMNS, pair.cells(), strict=True)) for pair in self.listed[:_SHOWN]],
+        }
+
+
+def read_looks(hashes: Iterable[str | Path], bits: int) -> Looks:
+    """Read the perceptual hashes of all classes."""
+    return Looks({key: phash for path in hashes for key, phash in read_hashes(path)}, bits)
+
+
+def near_copies_of(outcomes: Outcomes, looks: Looks | None, options: SettleOptions) -> NearCopies:
+    """Find which images look the same, as the rule wants it told, and warn."""
+    if looks is None:
+        return NearCopies(options.near_copies, options.near_copy_bits)
+    used = [image for one in outcomes.left for part in one.parts.values() for image in part.kept]
+    if options.near_copies == "remove":
+        losses = list(_removed(outcomes, looks.hashes))
+        number, listed = len(losses), losses[:MOST_LISTED]
+    else:
+        number, listed = _among(used, looks)
+    every = (image for one in outcomes.classes for image in one.images())
+    not_hashed = sum(1 for image in every if image.key not in looks.hashes)
+    found = NearCopies(options.near_copies, options.near_copy_bits, number, listed, not_hashed)
+    _warn(found)
+    return found
+
+
+def _among(images: Sequence[Image], looks: Looks) -> tuple[int, list[LookAlike]]:
+    known = [image for image in images if image.key in looks.hashes]
+    hashes = np.array([looks.hashes[image.key] for image in known], np.uint64)
+    pairs = find_pairs(hashes, [image.part for image in known], looks.bits, MOST_LISTED)
+    return pairs.number, [LookAlike(known[pair.first], known[pair.second], pair.distance) for pair in pairs.listed]
+
+
+def _removed(outcomes: Outcomes, hashes: Mapping[str, int]) -> Iterator[LookAlike]:
+    for part in (part for one in outcomes.classes for part in one.parts.values()):
+        for loss in part.losses:
+            if loss.reason == ErrorClass.NEAR_COPY:
+                distance = (hashes[loss.image.key] ^ hashes[loss.kept.key]).bit_count()
+                yield LookAlike(loss.image, loss.kept, distance)
+
+
+def _warn(found: NearCopies) -> None:
+    if found.not_hashed:
+        logger.warning("Images that cannot be decoded and were compared with no other: %d", found.not_hashed)
+    if not found.number:
+        return
+    if found.rule == "remove":
+        logger.warning(
+            "Images left out because they look like one of another part (at most %d of 64 bits apart): %d",
+            *(found.bits, found.number),
+        )
+    else:
+        logger.warning(
+            "Pairs of images of different parts that look the same (at most %d of 64 bits apart): %d; "
+            "near_copies: remove would leave one of each pair out",
+            *(found.bits, found.number),
+        )
+    if found.number > len(found.listed):
+        logger.warning("Only the first %d of them are written down.", len(found.listed))

@@ -1,0 +1,122 @@
+"""What is done where a part has too few images: all is told at once, or the class goes."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from parley.core.errors import Findings, ParleyError
+from parley.dataset.class_set import DOMAINS, IN_DOMAIN, ImageClass
+from parley.dataset.dedup.exact_duplicates import Looks, assign
+from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.outcomes import ClassOutcome, Outcomes, PartOutcome
+from parley.dataset.split_plan import Counts, check_ks
+
+logger = logging.getLogger(__name__)
+_REASONS_TOLD = 3
+_ADVICE = (
+    "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
+    "on_shortage to {others}. Where a failure may pass, remove the class's manifest and run again: "
+    "only what failed is asked for."
+)
+
+
+def assign_and_drop(outcomes: Outcomes, looks: Looks | None, margin: float) -> None:
+    """Decide what each part keeps, leaving out classes until every class left has its counts.
+
+    First go all classes that have too few images even if no other class claimed any. Then, while some
+    class is short because of what others claim, the last of them by label goes. What a class that
+    goes had claimed is free for the others, whose claims are decided anew each time.
+    """
+    for one in outcomes.classes:
+        assign([one], looks)
+        _drop_if_short(one, margin)
+    assign(outcomes.left, looks)
+    while short := [one for one in outcomes.left if one.is_short]:
+        _drop_if_short(short[-1], margin)
+        assign(outcomes.left, looks)
+
+
+def refuse_or_tell(outcomes: Outcomes, counts: Counts, options: SettleOptions) -> None:
+    """Tell of every shortage; raise those that the rule does not let pass.
+
+    Raises
+    ------
+    ParleyError
+        Where a part is short and the rule is `fail`, or it has no image at all; where too few classes are left.
+    """
+    findings = Findings()
+    if options.on_shortage == "drop_class":
+        for one in outcomes.classes:
+            if one.dropped:
+                logger.warning("Class %r is dropped, as on_shortage says. %s", one.name, " ".join(one.dropped))
+        findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
+    for name, part, outcome in _short_parts(outcomes.left):
+        sentence = shortage(name, part, outcome, options.margin)
+        if options.on_shortage == "accept" and outcome.kept:
+            logger.warning("%s Going on with these, as on_shortage says.", sentence)
+        else:
+            findings.add(sentence)
+    if findings.sentences:
+        others = " or ".join(rule for rule in ("accept", "drop_class") if rule != options.on_shortage)
+        raise ParleyError([*findings.sentences, _ADVICE.format(others=others)])
+
+
+def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
+    """Say how many images a part lacks, and why."""
+    reasons = outcome.rejected + Counter(str(loss.reason) for loss in outcome.losses)
+    told = ", ".join(_by_frequency(reasons))
+    sentence = (
+        f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
+        f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({told})." if told else ".")
+    )
+    if outcome.tried < outcome.candidates:
+        sentence += f" Its margin of {margin:g} did not make up for what settling took out; raise it."
+    return sentence
+
+
+def _by_frequency(reasons: Counter[str]) -> list[str]:
+    """Return how often each of the commonest reasons was met, and how often the others together."""
+    commonest = reasons.most_common(_REASONS_TOLD)
+    others = reasons.total() - sum(number for _, number in commonest)
+    return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
+
+
+def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
+    """Return the classes that are left, in the class set's order."""
+    left = {one.name for one in outcomes.left}
+    return [image_class for image_class in classes if image_class.name in left]
+
+
+def _drop_if_short(one: ClassOutcome, margin: float) -> None:
+    if one.is_short:
+        one.drop([shortage(name, part, outcome, margin) for name, part, outcome in _short_parts([one])])
+
+
+def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOutcome]]:
+    return [(one.name, part, outcome) for one in classes for part, outcome in one.parts.items() if outcome.is_short]
+
+
+def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
+    """Say so where the classes left do not make a game, leave a part empty, or are too few for accuracy@k."""
+    before = Counter(one.domain for one in outcomes.classes)
+    left = Counter(one.domain for one in outcomes.left)
+    if before == left:
+        return []
+    names = {
+        domain: ", ".join(one.name for one in outcomes.classes if one.dropped and one.domain == domain)
+        for domain in DOMAINS
+    }
+    found = [
+        f"Every class of the domain {domain} is dropped ({names[domain]}), "
+        f"and nothing is left for {', '.join(part for part, count in counts[domain].items() if count)}."
+        for domain in DOMAINS
+        if before[domain] and not left[domain] and any(counts.get(domain, {}).values())
+    ]
+    if before[IN_DOMAIN] > left[IN_DOMAIN] == 1:
+        found.append(
+            f"Of {before[IN_DOMAIN]} in-domain classes one is left ({names[IN_DOMAIN]} dropped); "
+            "a game needs two to choose between."
+        )
+    if not found and evaluation:
+        found += [f"After dropping classes: {sentence}" for sentence in check_ks(evaluation, left)]
+    return found

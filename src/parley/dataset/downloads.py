@@ -1,0 +1,146 @@
+"""One large file from the first of several places that has it: mirrors on the web, or local paths."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from parley.core.addresses import is_web_url
+from parley.core.errors import ParleyError
+from parley.core.files import written_aside
+from parley.core.progress import Progress
+from parley.dataset.web import Web, redirect_target
+
+logger = logging.getLogger(__name__)
+PIECE_BYTES = 1 << 20
+MOST_REDIRECTS = 5
+CHECKSUMS = {"sha1": 40, "sha256": 64}
+
+
+class _UnavailableError(Exception):
+    """Why one location did not give the file."""
+
+
+def download(
+    locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
+) -> str:
+    """Write a file from the first location that has it, streamed and under its final name only when whole.
+
+    Parameters
+    ----------
+    locations
+        http or https URLs and local paths, in the order to try them.
+    destination
+        Where to write.
+    checksum
+        `sha1:` or `sha256:` and hexadecimal digits; a location with other bytes counts as unavailable.
+    timeout_s
+        Longest wait, in seconds, for a connection and between two pieces of the body.
+
+    Returns
+    -------
+    The location that gave the file.
+
+    Raises
+    ------
+    ParleyError
+        When no location gave the file: one sentence with the reason of each.
+    """
+    expected = _parsed_checksum(checksum)
+    reasons = []
+    for location in locations:
+        try:
+            with written_aside(destination) as aside:
+                _fetch(location, aside, expected, timeout_s)
+        except _UnavailableError as reason:
+            logger.warning("%s: %s", location, reason)
+            reasons.append(f"{location} ({reason})")
+        else:
+            logger.info("%s comes from %s", destination, location)
+            return location
+    tried = "; ".join(reasons) or "no location is configured"
+    raise ParleyError(f"No location gave the file for {destination}: {tried}. Add a mirror or a local path.")
+
+
+def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
+    if not checksum:
+        return None
+    name, _, digits = checksum.strip().lower().partition(":")
+    if len(digits) != CHECKSUMS.get(name) or not all(digit in "0123456789abcdef" for digit in digits):
+        raise ParleyError(f"The checksum {checksum!r} is neither 'sha1:' and 40 nor 'sha256:' and 64 hex digits.")
+    return name, digits
+
+
+def refuse_other_bytes(path: str | Path, checksum: str | None) -> None:
+    """Raise `ParleyError` where a file is not the one that a checksum stands for."""
+    expected = _parsed_checksum(checksum)
+    if expected is None:
+        return
+    with Path(path).open("rb") as stream:
+        found = hashlib.file_digest(stream, expected[0]).hexdigest()
+    if found != expected[1]:
+        raise ParleyError(
+            f"{path} has the {expected[0]} {found}, not {expected[1]}; correct the checksum, or remove the file "
+            "to have it downloaded again."
+        )
+
+
+def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
+    """Copy one location's bytes; raise `_UnavailableError` where they cannot be had or are the wrong ones."""
+    digest = hashlib.new(expected[0]) if expected else None
+    with _opened(location, timeout_s) as (pieces, total_bytes):
+        name = f"downloading {aside.name.strip('.').rsplit('.', 2)[0]}"
+        with aside.open("wb") as target, Progress(name, total_bytes, "byte") as progress:
+            for piece in pieces:
+                target.write(piece)
+                progress.advance(len(piece))
+                if digest is not None:
+                    digest.update(piece)
+    if expected and digest is not None and digest.hexdigest() != expected[1]:
+        raise _UnavailableError(f"its {expected[0]} is {digest.hexdigest()}, not {expected[1]}")
+
+
+@contextmanager
+def _opened(location: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    """Give the pieces of a location's bytes, and how many bytes there are where that is known."""
+    if is_web_url(location):
+        with _opened_url(location, timeout_s) as opened:
+            yield opened
+        return
+    try:
+        with Path(location).expanduser().open("rb") as source:
+            yield _pieces(source), Path(location).expanduser().stat().st_size
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise _UnavailableError(error.strerror) from error
+
+
+def _pieces(source: BinaryIO) -> Iterator[bytes]:
+    while piece := source.read(PIECE_BYTES):
+        yield piece
+
+
+@contextmanager
+def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    import urllib3
+
+    web, timeout = Web(connections=1), urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            response = web.get(url, timeout)
+            target = redirect_target(url, response)
+            if target is None:
+                break
+            response.drain_conn()
+            if not is_web_url(target):
+                raise _UnavailableError(f"it redirects to {target}, which is not http or https")
+            url = target
+        else:
+            raise _UnavailableError(f"more than {MOST_REDIRECTS} redirects")
+        if response.status != 200:
+            raise _UnavailableError(f"HTTP status {response.status}")
+        length = response.headers.get("Content-Length", "")
+        yield response.stream(PIECE_BYTES), int(length) if length.isdigit() else None
+    except urllib3.exceptions.HTTPError as error:
+        raise _UnavailableError(str(error.args[0] if error.args else error)) from error

@@ -1,0 +1,142 @@
+"""What a source of images lists: addresses by class, each once, and the dirt met on the way."""
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from parley.dataset.keymap import KeyMap, key_of
+
+LONGEST_BYTES = 1 << 16
+"""What is longer is no address, and is not held."""
+_LABEL_BYTES = 4
+
+
+class Dirt(StrEnum):
+    """What can be wrong with a line of a list, or with an entry of a folder or tar. None of it is fatal."""
+
+    NO_TAB = "no_tab"  # not an id, a tab and an address; dropped
+    BAD_UTF8 = "bad_utf8"  # not UTF-8; dropped
+    EMPTY_URL = "empty_url"  # no address behind the tab; dropped
+    STRAY_QUOTES = "stray_quotes"  # kept, without the quotes around the address
+    DUPLICATE_URL = "duplicate_url"  # the class has this address already; dropped
+    TWO_CLASSES = "two_classes"  # an earlier line gives it to another class; dropped, an image has one label
+    DUPLICATE_ID = "duplicate_id"  # under an id that another address was kept under; kept, as ids are not used
+    NOT_HTTP = "not_http"  # another scheme, or a path where no local root is configured; dropped
+    BAD_ADDRESS = "bad_address"  # holds a tab, a line break or NUL, a name not in UTF-8, or 64 KiB; dropped
+
+
+class AddressList(Collection[str]):
+    """Addresses in the order they were added, in as many bytes as they have: a line each of one text."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._number = 0
+
+    def append(self, address: bytes) -> None:
+        """Add an address, which holds no line break, in UTF-8."""
+        self._text += address
+        self._text += b"\n"
+        self._number += 1
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __iter__(self) -> Iterator[str]:
+        start = 0
+        for _ in range(self._number):
+            end = self._text.index(b"\n", start)
+            yield self._text[start:end].decode("utf-8")
+            start = end + 1
+
+    def __contains__(self, address: object) -> bool:
+        return any(own == address for own in self)
+
+
+@dataclass
+class Listing:
+    """Addresses by class, in the order listed.
+
+    Attributes
+    ----------
+    urls
+        Addresses by class, with an empty list for a class that has none.
+    lines
+        Lines or entries read, of whatever class.
+    entries
+        Entries by class, before any filter, and with those that are dirt.
+    dirt
+        Lines or entries by kind of dirt; each counts once, under the first kind that fits.
+    """
+
+    urls: dict[str, AddressList]
+    lines: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
+    dirt: Counter[Dirt] = field(default_factory=Counter)
+
+
+class Addresses:
+    """Takes addresses one by one and keeps each once, in the class that lists it first.
+
+    Of an address some 30 bytes are held besides its own: addresses are the same when their keys are.
+
+    Parameters
+    ----------
+    names
+        The classes.
+    most
+        Addresses to keep a class; None for all. A full class passes over what follows.
+    """
+
+    def __init__(self, names: Collection[str], most: int | None = None) -> None:
+        self.listing = Listing({name: AddressList() for name in names})
+        self._most = sys.maxsize if most is None else most
+        self._labels = {name: number.to_bytes(_LABEL_BYTES) for number, name in enumerate(self.listing.urls)}
+        self._owners = KeyMap(_LABEL_BYTES)
+        self._ids = KeyMap(0)
+
+    def add(self, name: str, url: str, image_id: bytes = b"") -> Dirt | None:
+        """Keep an address, or say what is wrong with it; counting is the caller's.
+
+        Parameters
+        ----------
+        name
+            Its class.
+        url
+            The address.
+        image_id
+            What the source calls the image, where it has a name for it.
+        """
+        if not self._room(name):
+            return None
+        try:
+            address = url.encode("utf-8")
+        except UnicodeEncodeError:  # Bytes of a file name that are not UTF-8 arrive as lone surrogates.
+            return Dirt.BAD_ADDRESS
+        if len(address) > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
+            return Dirt.BAD_ADDRESS
+        return next(iter(self.add_all(name, [(image_id, address)])), None)
+
+    def add_all(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> list[Dirt]:
+        """Keep addresses of one class, each with its id; return what is wrong with those that are not in order.
+
+        The addresses are UTF-8, not too long, and hold no tab, line break or NUL.
+        """
+        room, label, dirty = self._room(name), self._labels[name], []
+        keep, owner_of = self.listing.urls[name].append, self._owners.setdefault
+        for image_id, address in entries:
+            if room <= 0:
+                break
+            owner = owner_of(key_of(address), label)
+            if owner is None:
+                keep(address)
+                room -= 1
+                if image_id and self._ids.setdefault(key_of(image_id), b"") is not None:
+                    dirty.append(Dirt.DUPLICATE_ID)
+            else:
+                dirty.append(Dirt.DUPLICATE_URL if owner == label else Dirt.TWO_CLASSES)
+        return dirty
+
+    def _room(self, name: str) -> int:
+        return self._most - len(self.listing.urls[name])

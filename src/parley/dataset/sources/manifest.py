@@ -1,0 +1,172 @@
+"""Any table of class and address: a TSV with the column `class` and one or both of `url` and `path`."""
+
+from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
+from typing import NamedTuple
+
+from parley.core.addresses import is_web_url
+from parley.core.errors import ParleyError
+from parley.core.tables import header_of, stream_table
+from parley.dataset.class_set import ImageClass
+from parley.dataset.keys import image_key
+from parley.dataset.listing import Addresses, Dirt, Listing
+from parley.dataset.sources.base import Source, SourceOptions, file_fingerprint
+
+_ADDRESS_COLUMNS = ("path", "url")
+# fmt: off
+SAID_OF_RIGHTS = frozenset({
+    "license", "licence", "license_url", "licence_url", "license_name", "licence_name", "rights", "rights_holder",
+    "rightsholder", "copyright", "attribution", "author", "author_url", "creator", "credit", "credits", "owner",
+    "photographer", "source", "source_url", "provider", "title",
+})
+# fmt: on
+"""Names of columns, in lower case, that are carried along where the config names none."""
+COLUMNS_OF_IMAGES = ("class", "key", "part", "sha256", "url", "width", "height", "bytes")
+"""What a table of images says of each in any case; no carried column may have one of these names."""
+
+
+class Statements(NamedTuple):
+    """What a table states of images besides where they are.
+
+    Attributes
+    ----------
+    columns
+        Names of the columns, as the table has them.
+    cells
+        By class and image key, a cell a column; empty where nothing is stated.
+    contradicted
+        How many of the images have a further row that states something else; the first row counts.
+    """
+
+    columns: tuple[str, ...]
+    cells: dict[tuple[str, str], tuple[str, ...]]
+    contradicted: int
+
+
+class ManifestTable(Source):
+    """Rows of a table; a row's path is taken before its URL. Further columns decide nothing of the images."""
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return what is amiss, as `Source.check` says."""
+        table = self.options.manifest
+        if table is None:
+            return ["A source of kind 'manifest' needs the path of its table."]
+        try:
+            columns = header_of(table)
+        except ParleyError as error:
+            return error.findings
+        found = [] if "class" in columns else [f"{table} has no column 'class' in its first line; add it."]
+        if not any(column in columns for column in _ADDRESS_COLUMNS):
+            found.append(f"{table} has neither a column 'url' nor a column 'path' in its first line; add one.")
+        found += _carry_complaints(table, columns, self.options.carry)
+        if "path" in columns and self.options.root is None:
+            found.append(f"{table} names local paths, so the source needs a root: the folder they lie below.")
+        if self.options.root is not None and not self.options.root.is_dir():
+            found.append(f"The source's root {self.options.root} is not a folder; check the path.")
+        return found
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Digest the table."""
+        table = self.options.manifest
+        content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
+        # The same paths below another root are other pictures.
+        named = [(image_class.name, image_class.wnid) for image_class in classes]
+        return self._digest_of(content, named, str(self.options.root))
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class, as `Source.listing` says."""
+        addresses = Addresses([image_class.name for image_class in classes], self.options.class_size)
+        listing = addresses.listing
+        named = _names(classes)
+        for label, address, _ in _rows(self.options):
+            listing.lines += 1
+            name = named.get(label)
+            if name is not None:
+                listing.entries[name] += 1
+                dirt = self._dirt_of(address)
+                if dirt is None and self.options.filter_url in address:
+                    dirt = addresses.add(name, address)
+                if dirt is not None:
+                    listing.dirt[dirt] += 1
+        return listing
+
+    def _dirt_of(self, address: str) -> Dirt | None:
+        if not address:
+            return Dirt.EMPTY_URL
+        if not is_web_url(address) and (self.options.root is None or "://" in address):
+            return Dirt.NOT_HTTP
+        return None
+
+
+def read_statements(options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]) -> Statements:
+    """Read what a table states of images, joined by class and key; the table is streamed.
+
+    Parameters
+    ----------
+    options
+        The source, of kind `manifest`; its `carry` names the columns.
+    classes
+        The classes of the images, by whose name or wnid the table labels its rows.
+    images
+        Class and key of each image.
+
+    Raises
+    ------
+    ParleyError
+        When the table lacks a column, or an image.
+    """
+    if options.manifest is None:
+        raise ParleyError("A source of kind 'manifest' needs the path of its table.")
+    header = header_of(options.manifest)
+    if complaints := _carry_complaints(options.manifest, header, options.carry):
+        raise ParleyError(complaints)
+    columns = _carried(header, options.carry)
+    named = _names(classes)
+    cells: dict[tuple[str, str], tuple[str, ...]] = {}
+    contradicted: set[tuple[str, str]] = set()
+    for label, address, stated in _rows(options, columns):
+        if label in named:
+            image = (named[label], image_key(address))
+            if image in images and cells.setdefault(image, stated) != stated:
+                contradicted.add(image)
+    if missing := len(images) - len(cells):
+        raise ParleyError(
+            f"{options.manifest} does not list {missing} of the {len(images)} images any more: it was changed after "
+            "they were selected. Run `snakemake --forcerun select_classes`."
+        )
+    return Statements(tuple(columns), cells, len(contradicted))
+
+
+def _carried(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
+    return [name for name in header if name.strip().lower() in SAID_OF_RIGHTS] if carry is None else list(carry)
+
+
+def _carry_complaints(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
+    """Say which columns cannot be carried along, and why."""
+    found = []
+    for name in dict.fromkeys(_carried(header, carry)):
+        if name not in header:
+            found.append(f"source.manifest.carry names {name!r}, but {table} has no such column in its first line.")
+        elif name in COLUMNS_OF_IMAGES:
+            found.append(f"source.manifest.carry names {name!r}, which images.tsv has of its own; rename the column.")
+        elif header.count(name) > 1:
+            found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
+    return found
+
+
+def _names(classes: Sequence[ImageClass]) -> dict[str, str]:
+    """Return the class that a label stands for: its name or its wnid."""
+    named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
+    return named | {image_class.name: image_class.name for image_class in classes}
+
+
+def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield class (or wnid) and address of each row, and its further cells."""
+    if options.manifest is None:
+        raise ParleyError("A source of kind 'manifest' needs the path of its table.")
+    columns = [column for column in _ADDRESS_COLUMNS if column in header_of(options.manifest)]
+    for label, *cells in stream_table(options.manifest, ["class", *columns, *further]):
+        addresses, stated = cells[: len(columns)], cells[len(columns) :]
+        address = next((address.strip() for address in addresses if address.strip()), "")
+        # A lone carriage return would end a line of what is written from this.
+        yield label.strip(), address, tuple(cell.replace("\r", " ").strip() for cell in stated)

@@ -1,0 +1,53 @@
+"""A tar a class, as ILSVRC ships its images: `<root>/<wnid>.tar` or `<root>/<class>.tar`."""
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
+from parley.dataset.listing import Listing
+from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, place_complaints, places_of, root_complaints
+from parley.dataset.sources.naming import gather
+
+
+class Tars(Source):
+    """The image members of each class's tar, in the order of their names; an address is `<tar>!<member>`."""
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return what is amiss, as `Source.check` says."""
+        if found := root_complaints(self.options):
+            return found
+        assert self.options.root is not None
+        return place_complaints(self.options.root, classes, ".tar", "tar")
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Digest names, sizes and times of the tars."""
+        tars = [(image_class.name, tar) for image_class in classes for tar in self._tar(image_class)]
+        return self._digest_of([(name, tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for name, tar in tars])
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class, as `Source.listing` says."""
+        names = {image_class.name: self._addresses(image_class) for image_class in classes}
+        return gather(names, self.options)
+
+    def _addresses(self, image_class: ImageClass) -> Iterator[str]:
+        for tar in self._tar(image_class):
+            yield from (f"{tar.name}!{member}" for member in _images(tar))
+
+    def _tar(self, image_class: ImageClass) -> list[Path]:
+        return places_of(self.options.root or Path(), image_class, ".tar")[:1]
+
+
+def _images(tar: Path) -> list[str]:
+    """Return the names of the regular members that are images by their suffix."""
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            names = []
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # It would keep them all, a kilobyte each.
+                if member.isreg() and PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
+                    names.append(member.name)
+    except (tarfile.TarError, EOFError) as error:
+        raise ParleyError(f"{tar} is not a whole, uncompressed tar ({error}); unpack or copy it afresh.") from error
+    return sorted(names)

@@ -1,0 +1,75 @@
+"""A list of addresses by synset, as ImageNet published one, from a mirror or a local path."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from parley.core.addresses import is_web_url
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
+from parley.dataset.listing import Listing
+from parley.dataset.sources.base import Source, file_fingerprint
+from parley.dataset.url_list import filter_list
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
+class UrlList(Source):
+    """Addresses of a list; those without a scheme are paths below the root, where one is configured."""
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return what is amiss, as `Source.check` says."""
+        found = [
+            f"Class {image_class.name!r} has no wnid, by which a URL list names its classes; add it."
+            for image_class in classes
+            if not image_class.wnid
+        ]
+        if self.options.kind == "world":
+            return found
+        if not self.options.locations:
+            return [
+                *found,
+                "A source of kind 'url_list' needs at least one location of the list, a URL or a path.",
+            ]
+        local = [location for location in self.options.locations if not is_web_url(location)]
+        if len(local) == len(self.options.locations) and not any(_file(path).is_file() for path in local):
+            found.append(f"The URL list is at none of its locations: {', '.join(local)}; check the paths.")
+        if self.options.root is not None and not self.options.root.is_dir():
+            found.append(f"The source's root {self.options.root} is not a folder; check the path.")
+        return found
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Digest the list: its checksum, else the bytes of a local one and the URLs of others."""
+        wnids = sorted(image_class.wnid for image_class in classes)
+        root = str(self.options.root)
+        if self.options.checksum:  # Says all about the list, wherever it comes from.
+            return self._digest_of(self.options.checksum.lower(), wnids, root)
+        facts = [
+            file_fingerprint(_file(location)) if _file(location).is_file() else location
+            for location in self.options.locations
+        ]
+        return self._digest_of(facts, wnids, root)
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class, as `Source.listing` says."""
+        if url_list is None:
+            raise ParleyError(f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake urls`.")
+        by_wnid = filter_list(
+            url_list,
+            [image_class.wnid for image_class in classes],
+            self.options.filter_url,
+            self.options.class_size,
+            self._is_readable,
+        )
+        listing = Listing({}, by_wnid.lines, dirt=by_wnid.dirt)
+        for image_class in classes:
+            listing.urls[image_class.name] = by_wnid.urls[image_class.wnid]
+            listing.entries[image_class.name] = by_wnid.entries[image_class.wnid]
+        return listing
+
+    def _is_readable(self, url: str) -> bool:
+        return is_web_url(url) or (self.options.root is not None and not _SCHEME.match(url))
+
+
+def _file(location: str) -> Path:
+    return Path(location).expanduser()

@@ -1,0 +1,135 @@
+"""Interventions: bits flipped and messages exchanged, one thing at a time, in the play of a trained run.
+
+What is chosen by lot is the same for every seed, and for every run with messages of as many bits and as many exchanges.
+Letters of shapes: T exchanges, N images, d bits of a message.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from parley.game.channel import make_channel
+from parley.game.perturbations import Corrupt, Interference, Replace
+from parley.game.rng import uniforms
+from parley.game.settings import GameSettings
+from parley.game.types import Dialogue, Ending
+
+Speaker = Literal["sender", "receiver"]
+
+
+class Disturbance(NamedTuple):
+    """What befalls the messages of one agent, image by image."""
+
+    speaker: Speaker
+    exchanges: Sequence[int]
+    """At which exchanges, from 0."""
+    effect: type[Corrupt] | type[Replace]
+    values: Tensor
+    """``[T, N, d]``: what the effect is made of, a mask or messages."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every message stays as it is: no bit is flipped."""
+        return self.effect is Corrupt and not self.values.any()
+
+    def of_rows(self, rows: Tensor) -> Interference:
+        """Return what befalls the dialogues about the images of the given rows."""
+        steps = range(len(self.values))
+        befalls = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
+        nothing: list[list[Corrupt | Replace]] = [[] for _ in steps]
+        return Interference(befalls, nothing) if self.speaker == "sender" else Interference(nothing, befalls)
+
+
+class Intervention(NamedTuple):
+    """A condition under which a run is played."""
+
+    name: str
+    value: int | None
+    """How many bits, which bit (from 0) or which exchange (from 1); None where there is nothing to choose."""
+    disturbance: Disturbance | None
+    """None where nothing is done."""
+
+
+def interventions(game: GameSettings, undisturbed: Dialogue | Ending, targets: Tensor) -> Iterator[Intervention]:
+    """Yield every intervention that a game allows.
+
+    Parameters
+    ----------
+    game
+        The game: what is no bit cannot be flipped, and with one exchange no question is answered.
+    undisturbed
+        How the dialogues go by themselves, which says what other images' messages are.
+    targets
+        ``[N]``: the class of each image.
+    """
+    yield Intervention("none", None, None)
+    if make_channel(game.channel).binary:
+        yield from _flips(game, len(targets))
+    if len(targets) > 1:
+        yield from _replacements(game, undisturbed, other_images(targets))
+
+
+def _flips(game: GameSettings, images: int) -> Iterator[Intervention]:
+    steps, bits = game.max_exchanges, game.message_bits
+    everywhere, answered = range(steps), range(steps - 1)
+    lots: dict[Speaker, Tensor] = {"sender": _lot("Sender", game, images), "receiver": _lot("Receiver", game, images)}
+
+    def flips(speaker: Speaker, exchanges: Sequence[int], mask: Tensor) -> Disturbance:
+        return Disturbance(speaker, exchanges, Corrupt, mask)
+
+    for count in bit_counts(bits):
+        yield Intervention("flipped_bits", count, flips("sender", everywhere, lots["sender"] < count))
+    for t in everywhere:
+        yield Intervention("flipped_exchange", t + 1, flips("sender", [t], lots["sender"] < (bits + 1) // 2))
+    for place in range(bits):
+        mask = (torch.arange(bits) == place).expand(steps, images, bits)
+        yield Intervention("flipped_place", place, flips("sender", everywhere, mask))
+    for count in bit_counts(bits) if answered else []:
+        yield Intervention("flipped_questions", count, flips("receiver", answered, lots["receiver"] < count))
+
+
+def bit_counts(bits: int) -> list[int]:
+    """Return how many bits are flipped: none, the powers of two below d, and all d."""
+    return [0, *(2**power for power in range(bits.bit_length()) if 2**power < bits), bits]
+
+
+def _lot(whose: str, game: GameSettings, images: int) -> Tensor:
+    """Return a random order of the bits ``[T, N, d]`` of each image and exchange: the first n are n bits by lot."""
+    drawn = uniforms([0], f"flipped bits of the {whose}", 0, (game.max_exchanges, images, game.message_bits))[0]
+    return drawn.argsort(dim=-1, stable=True).argsort(-1)
+
+
+def _replacements(game: GameSettings, undisturbed: Dialogue | Ending, others: Tensor) -> Iterator[Intervention]:
+    questions, messages = undisturbed.receiver_bits[:, others], undisturbed.sender_bits[:, others]
+    # The question of the last exchange reaches nobody.
+    everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)
+    for t in answered:
+        yield Intervention("other_question", t + 1, Disturbance("receiver", [t], Replace, questions))
+    for t in everywhere:
+        yield Intervention("other_message", t + 1, Disturbance("sender", [t], Replace, messages))
+    if answered:
+        yield Intervention("all_questions", None, Disturbance("receiver", answered, Replace, questions))
+    yield Intervention("all_messages", None, Disturbance("sender", everywhere, Replace, messages))
+
+
+def other_images(targets: Tensor) -> Tensor:
+    """Return another image ``[N]`` for each, by lot: of another class, or where all are of one, of the same.
+
+    Parameters
+    ----------
+    targets
+        ``[N]``, of two images at least.
+    """
+    drawn = uniforms([0], "another image", 0, (len(targets),))[0].double()
+    # Images in the order of groups that must not be drawn from: a class, or where there is but one, the image itself.
+    groups = targets if len(targets.unique()) > 1 else torch.arange(len(targets))
+    order, (_, group, sizes) = (
+        groups.argsort(stable=True),
+        torch.unique(groups, return_inverse=True, return_counts=True),
+    )
+    own, before = sizes[group], (sizes.cumsum(0) - sizes)[group]
+    place = (drawn * (len(targets) - own)).long()
+    found: Tensor = order[torch.where(place >= before, place + own, place)]
+    return found

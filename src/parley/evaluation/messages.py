@@ -1,0 +1,164 @@
+"""Messages of a trained run, in the two compound tables of the 2017 code."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from parley import __version__
+from parley.core.errors import ParleyError
+from parley.core.files import written_aside
+from parley.evaluation.evaluate import answers
+from parley.game.channel import make_channel
+from parley.interaction.run import Played, ranks
+from parley.training.checkpoint import load_checkpoint
+
+KEY_BYTES = 50
+"""Width of ExampleId, as in the 2017 code."""
+
+
+def extract_messages(
+    checkpoint: str | Path,
+    parts: Mapping[str, str],
+    descriptions: str,
+    words: str,
+    about: Mapping[str, Any],
+    outputs: Mapping[str, str],
+    most: int | None = None,
+) -> None:
+    """Play a run's chosen checkpoint on every part and write down all that was said.
+
+    Parameters
+    ----------
+    checkpoint
+        ``best.pt``.
+    parts
+        Paths of the parts.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    about
+        Attributes of the files: experiment, run, seed.
+    outputs
+        The file of each question.
+    most
+        Most images of a part that are talked about, by lot; None for all.
+    """
+    moment = load_checkpoint(checkpoint)
+    for answer in answers(moment, parts, descriptions, words, most):
+        write_messages(
+            outputs[answer.question.name],
+            answer.played,
+            answer.keys,
+            answer.labels,
+            answer.question.candidate_ids,
+            {**about, "part": answer.question.name, "step": moment.step},
+            moment.game.channel,
+        )
+        del answer  # before the next part is played
+
+
+def write_messages(
+    path: str | Path,
+    played: Played,
+    keys: list[str],
+    labels: list[str],
+    candidate_ids: list[int],
+    about: dict[str, Any],
+    channel: str,
+) -> None:
+    """Write the conversations about a part's N images.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    played
+        The dialogues, all T exchanges of each.
+    keys
+        Each image's key; becomes ExampleId.
+    labels
+        Names of the K candidates, in the order of the scores.
+    candidate_ids
+        Their label ids; Target holds one of them.
+    about
+        Further attributes of the file: run, seed, part, step.
+    channel
+        By which they talked. Where messages are no bits, BinaryVec holds the numbers that were sent, in float32.
+    """
+    columns = _columns(played, as_bytes(keys), candidate_ids)
+    communication = _communication(played, columns, make_channel(channel).binary)
+    with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
+        file.create_dataset("Communication", data=communication, compression="gzip")
+        file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")
+        file.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
+        file.attrs["candidate_ids"] = candidate_ids
+        file.attrs["max_exchanges"], _, file.attrs["message_bits"] = played.dialogue.sender_bits.shape
+        file.attrs["parley"] = __version__
+        for name, value in about.items():
+            file.attrs[name] = value
+
+
+def as_bytes(keys: list[str]) -> np.ndarray:
+    """Return images' keys as the tables hold them, ``[N]``; one that is too long raises `ParleyError`."""
+    if too_long := [key for key in keys if len(key.encode()) > KEY_BYTES]:
+        raise ParleyError(f"The image key {too_long[0]!r} is longer than {KEY_BYTES} bytes; shorten the keys.")
+    return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
+
+
+def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict[str, np.ndarray]:
+    """Return what both tables share, as ``[N, T]``: example by example, exchange by exchange."""
+    exchanges, count = played.dialogue.active.shape
+    targets = np.asarray(candidate_ids, dtype=np.int32)[played.places.numpy()]
+    by_exchange = [ranks(scores, played.places) for scores in played.dialogue.scores]
+    return {
+        "ExampleId": np.repeat(keys[:, None], exchanges, 1),
+        "Target": np.repeat(targets[:, None], exchanges, 1),
+        "Exchange": np.repeat(np.arange(exchanges, dtype=np.int32)[None], count, 0),
+        "Rank": torch.stack(by_exchange, 1).numpy().astype(np.int32),
+    }
+
+
+def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
+    """Return the table of messages: the Sender's row and the Receiver's, in turn."""
+    dialogue = played.dialogue
+    exchanges, count, bits = dialogue.sender_bits.shape
+    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if binary else "<f4", (bits,))]
+    table = np.zeros((count, exchanges, 2), dtype=kind)
+    said = [(dialogue.sender_probs, dialogue.sender_bits), (dialogue.receiver_probs, dialogue.receiver_bits)]
+    for agent, (probs, vec) in enumerate(said):
+        rows = table[:, :, agent]
+        _fill(rows, columns, b"SR"[agent : agent + 1], agent)
+        rows["BinaryProb"] = probs.transpose(0, 1).numpy()
+        rows["BinaryVec"] = vec.transpose(0, 1).numpy()
+    return table.reshape(-1)
+
+
+def _predictions(played: Played, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the table of predictions: a row for each of the Receiver's messages, in their order."""
+    dialogue = played.dialogue
+    exchanges, count, candidates = dialogue.scores.shape
+    kind = [*_row_start(), ("Predictions", "<f4", (candidates,))]
+    kind += [("StopProb", "<f4"), ("StopVec", "i1"), ("StopMask", "i1")]
+    table = np.zeros((count, exchanges), dtype=kind)
+    _fill(table, columns, b"R", 1)
+    table["Predictions"] = dialogue.scores.transpose(0, 1).numpy()
+    table["StopProb"] = dialogue.go_on_probs.T.numpy()
+    table["StopVec"] = dialogue.go_on.T.numpy()
+    table["StopMask"] = dialogue.active.T.numpy()
+    return table.reshape(-1)
+
+
+def _row_start() -> list[Any]:
+    names = [("ExampleId", f"S{KEY_BYTES}"), ("AgentId", "S1")]
+    return [*names, ("Index", "<i4"), ("Target", "<i4"), ("Rank", "<i4")]
+
+
+def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, place: int) -> None:
+    for name in ("ExampleId", "Target", "Rank"):
+        rows[name] = columns[name]
+    rows["AgentId"] = agent
+    rows["Index"] = 2 * columns["Exchange"] + place

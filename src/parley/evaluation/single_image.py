@@ -1,0 +1,196 @@
+"""One picture of anybody's, and what a trained run says about it.
+
+The picture goes the way that the experiment's own went: the same decoding, preprocessing, network, layers and
+standardisation, through the same functions.
+"""
+
+import hashlib
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import torch
+import yaml
+
+from parley.config.named_runs import named_runs
+from parley.config.options import network_options
+from parley.config.paths import WEIGHTS_FOLDER
+from parley.core.errors import ParleyError
+from parley.core.files import read_table
+from parley.dataset.class_set import IN_DOMAIN, ImageClass
+from parley.dataset.image_formats import FORMATS
+from parley.evaluation.any_checkpoint import Trial, open_trial
+from parley.evaluation.evaluate import ask, play
+from parley.features.extract import extract_classes
+from parley.features.gather import gather_part
+from parley.features.options import FeatureOptions
+from parley.features.preprocessing import UnreadableImageError, pixels_of
+from parley.features.reuse import SAME_EVERYWHERE
+from parley.features.weights import torchvision_transform
+from parley.interaction.split_data import Part, load_part
+from parley.interaction.transcript import Conversation, conversation_of
+
+_NAME = "picture"
+
+
+class Sitting(NamedTuple):
+    """An experiment's run, ready to be shown a picture."""
+
+    folder: Path
+    """``results/<e>``."""
+    config: dict[str, Any]
+    run: str
+    seed: int
+    trial: Trial
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint that plays."""
+        return checkpoint_of(self.folder, self.run, self.seed)
+
+
+class Talk(NamedTuple):
+    """What was said about a picture."""
+
+    image: Path
+    sha256: str
+    sitting: Sitting
+    known: dict[str, str] | None
+    """Its row of splits.tsv, where the experiment has the very same bytes."""
+    labels: list[str]
+    """Names of the K candidates, in the order of the scores."""
+    said: Conversation
+
+
+def checkpoint_of(folder: Path, run: str, seed: int) -> Path:
+    """Return the path of a run's chosen checkpoint."""
+    return folder / "runs" / run / str(seed) / "best.pt"
+
+
+def sit_down(folder: str | Path, run: str, seed: int | None = None) -> Sitting:
+    """Open a run of an experiment.
+
+    Parameters
+    ----------
+    folder
+        ``results/<e>``, below the working folder, which paths in its config are relative to.
+    run
+        The run's name.
+    seed
+        One of its seeds; None for the first that is trained.
+
+    Raises
+    ------
+    ParleyError
+        When there is no such run or seed, it is not trained or failed, or its features were given ready-made.
+    """
+    folder = Path(folder)
+    seed = _seed_of(folder, run, seed)
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    if config["source"]["kind"] == "features":
+        raise ParleyError(
+            f"The features of {folder} were given ready-made: which network sees a picture as they do is not known. "
+            "`parley messages` plays a checkpoint on a file of features."
+        )
+    read = config["descriptions"]["evaluation"] or folder / "descriptions.csv"
+    return Sitting(folder, config, run, seed, open_trial(checkpoint_of(folder, run, seed), read, folder / "words.hdf5"))
+
+
+def _seed_of(folder: Path, run: str, seed: int | None) -> int:
+    known = named_runs(folder)
+    seeds = [each for name, each in known if name == run]
+    if not seeds:
+        names = ", ".join(dict.fromkeys(name for name, _ in known))
+        raise ParleyError(f"{folder} has no run {run!r}; its runs are {names}.")
+    if seed is not None and seed not in seeds:
+        raise ParleyError(f"The run {run} of {folder} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
+    trained = [each for each in seeds if checkpoint_of(folder, run, each).is_file()]
+    if not trained:
+        raise ParleyError(f"No seed of the run {run} of {folder} is trained; run `snakemake --cores all select`.")
+    return trained[0] if seed is None else seed
+
+
+def talk_about(image: str | Path, sitting: Sitting, among: str = "seen", threads: int = 1) -> Talk:
+    """Let a run's agents talk about a picture.
+
+    Parameters
+    ----------
+    image
+        The picture's file.
+    sitting
+        From `sit_down`.
+    among
+        ``seen``: the classes trained on are the candidates; ``all``: every described class.
+    threads
+        Of the network.
+
+    Raises
+    ------
+    ParleyError
+        When the file is no picture, or the experiment's features were made by another network than its config names.
+    """
+    image = Path(image)
+    try:
+        content = image.read_bytes()
+    except OSError as error:
+        raise ParleyError(f"{image} cannot be read ({error.strerror}); name a picture's file.") from error
+    moment, candidates, _ = sitting.trial
+    sha256 = hashlib.sha256(content).hexdigest()
+    part = _part_of(content, image, sitting, threads)
+    ids = moment.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
+    # The agents are not told what it is: any candidate will do for its target.
+    part = part._replace(targets=torch.tensor(ids[:1]))
+    asked = ask(moment, part, candidates, ids, str(image))
+    said = conversation_of(play(moment, asked).dialogue, 0)
+    return Talk(image, sha256, sitting, _known(sitting.folder, sha256), asked.labels, said)
+
+
+def _part_of(content: bytes, image: Path, sitting: Sitting, threads: int) -> Part:
+    """Return the picture as a part of one image, made as the experiment's parts were."""
+    options = network_options(sitting.config["features"])
+    _refuse_unreadable(content, image, options)
+    key = hashlib.sha256(content).hexdigest()
+    row = {"class": _NAME, "key": key[:32], "sha256": key}
+    with tempfile.TemporaryDirectory(prefix="parley-") as folder:
+        tar, features, part = (Path(folder, f"{_NAME}.{suffix}") for suffix in ("tar", "class.hdf5", "hdf5"))
+        original = Path(folder, _NAME)
+        original.write_bytes(content)
+        with tarfile.open(tar, "w") as packed:
+            packed.add(original, f"{row['key']}.img")
+        extract_classes(
+            [tar], [features], options, WEIGHTS_FOLDER, device="cpu", threads=threads, batch_size=1, engine="eager"
+        )
+        gather_part([row], {_NAME: features}, [ImageClass(_NAME, "", IN_DOMAIN)], part)
+        _refuse_another_network(part, sitting.folder)
+        return load_part(part, sitting.trial.moment.game)
+
+
+def _refuse_unreadable(content: bytes, image: Path, options: FeatureOptions) -> None:
+    try:
+        pixels_of(content, options.transform or torchvision_transform(options))
+    except UnreadableImageError as error:
+        known = ", ".join(FORMATS)
+        reason = str(error) if "cannot identify" not in str(error) else f"it is none of {known}"
+        raise ParleyError(f"{image} is no picture that can be read ({reason}); name another file.") from error
+
+
+def _refuse_another_network(part: Path, folder: Path) -> None:
+    """Raise where the experiment's features come from another network than its config names by now."""
+    theirs_at = folder / "train.hdf5"
+    if not theirs_at.is_file():
+        return
+    with h5py.File(part) as ours, h5py.File(theirs_at) as theirs:
+        for name in SAME_EVERYWHERE:
+            if ours.attrs.get(name) != theirs.attrs.get(name):
+                raise ParleyError(
+                    f"{theirs_at} was made with {name} {theirs.attrs.get(name)}, and config.yaml beside it means "
+                    f"{ours.attrs.get(name)}; run `snakemake --cores all messages`, so that both are of one time."
+                )
+
+
+def _known(folder: Path, sha256: str) -> dict[str, str] | None:
+    path = folder / "splits.tsv"
+    rows = read_table(path, ["class", "key", "part", "sha256"]) if path.is_file() else []
+    return next((row for row in rows if row["sha256"] == sha256), None)

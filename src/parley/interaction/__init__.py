@@ -1,0 +1,1 @@
+"""Run agents over a split: data, rollout, per-example metrics, transcripts."""

@@ -1,0 +1,172 @@
+"""Building the browser's page."""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from parley import __version__
+from parley.core.files import write_text
+from parley.report.browser.attention import seen_share
+from parley.report.browser.packing import Block
+from parley.report.browser.sampling import FILE_BYTES, IN_BASE64, images_per_class, sampled
+from parley.report.browser.sets import packed_set
+from parley.report.browser.survey import Source, Survey, survey
+from parley.report.figures.parts import TITLES
+from parley.report.page.thumbnails import read_thumbnails
+from parley.text.descriptions import read_descriptions
+
+SIDE_PX = 96
+"""Longest side of a picture."""
+PICTURE_MAX_BYTES = 2900
+"""Of a picture, as JPEG: with its key, in base64, it stays below what `sampling` sets aside."""
+SCRIPTS = (
+    *("dom", "data", "talks", "state", "filters", "nearest", "pictures", "cards", "list"),
+    *("message", "ranking", "attention", "talk", "bits", "keys", "main"),
+)
+"""Scripts of the page, in the order in which they stand."""
+
+
+class Shown(NamedTuple):
+    """Which images the page shows."""
+
+    per_class: int | None
+    """At most so many of each class and part; None for all."""
+    keys: dict[str, list[str]]
+    """Of each part."""
+    numbers: dict[str, dict[str, int]]
+    """Of each part: the number of each image on the page, by its key."""
+
+
+def build_browser(
+    *,
+    experiment: str,
+    messages: Sequence[str | Path],
+    out: str | Path,
+    attention: Sequence[str | Path] = (),
+    descriptions: str | Path | None = None,
+    image_tars: Sequence[str | Path] = (),
+    features: str | Path | None = None,
+    max_mb: float = 25,
+) -> None:
+    """Write the browser: one page that needs nothing but itself.
+
+    Parameters
+    ----------
+    experiment
+        Its name, the page's title.
+    messages
+        ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds; markers of those that failed too.
+    out
+        The page.
+    attention
+        ``attention.hdf5`` and ``attention.<part>.hdf5``, of those that have them.
+    descriptions
+        ``descriptions.csv``.
+    image_tars
+        Class tars, from which pictures are taken.
+    features
+        A part's file of features, which says how much of a picture the network saw.
+    max_mb
+        Of the page, in millions of bytes. Beyond it, of each class and part only the first so many images by key are
+        shown, the same ones of every run and seed.
+
+    Raises
+    ------
+    ParleyError
+        When a file is missing or not what it should be.
+    """
+    found = survey(messages, attention)
+    shown = _choose(found, max_mb)
+    texts = {row.label: row.text for row in read_descriptions(descriptions)} if descriptions is not None else {}
+    shared: dict[str, int] = {}
+    sets, blocks = [], []
+    for source in _in_order(found.sources):
+        told, block = packed_set(source, shown.numbers.get(source.images, {}), shared)
+        sets.append(told)
+        blocks.append(block)
+    index = {
+        "experiment": experiment,
+        "version": __version__,
+        "max_mb": max_mb,
+        "per_class": shown.per_class,
+        "titles": TITLES,
+        "groups": {
+            part: {"keys": keys, "total": len(found.images[part]), "start": shown.numbers[part][keys[0]]}
+            for part, keys in shown.keys.items()
+        },
+        "shared": [json.loads(text) for text in shared],
+        "descriptions": texts,
+        "seen": seen_share(features),
+        "sets": sets,
+    }
+    write_text(out, _rendered(experiment, index, blocks, _pictures(shown, image_tars)))
+
+
+def _choose(found: Survey, max_mb: float) -> Shown:
+    taken: dict[str, int] = defaultdict(int)
+    for source in found.sources:
+        taken[source.images] += source.bytes_each
+    besides = sum(FILE_BYTES + IN_BASE64 * source.bytes_besides for source in found.sources)
+    per_class = images_per_class(found.images, taken, max_mb, besides)
+    keys = {part: sampled(images, per_class) for part, images in found.images.items()}
+    numbers: dict[str, dict[str, int]] = {}
+    start = 0
+    for part, own in keys.items():
+        numbers[part] = {key: start + place for place, key in enumerate(own)}
+        start += len(own)
+    return Shown(per_class, keys, numbers)
+
+
+def _in_order(sources: Sequence[Source]) -> list[Source]:
+    """Sort files by part, those of greatest interest first; runs stay in their order."""
+    runs = list(dict.fromkeys(source.run for source in sources))
+    parts = list(TITLES)
+    return sorted(sources, key=lambda one: (runs.index(one.run), one.seed, parts.index(one.part)))
+
+
+def _pictures(shown: Shown, tars: Sequence[str | Path]) -> dict[str, str]:
+    """Return the pictures of each part's images, one a line in base64, in the order of its keys; empty where none."""
+    wanted = {key for keys in shown.keys.values() for key in keys}
+    found = read_thumbnails(tars, wanted, SIDE_PX, PICTURE_MAX_BYTES) if tars else {}
+    return {
+        part: "\n".join(base64.b64encode(found.get(key, b"")).decode() for key in keys)
+        for part, keys in shown.keys.items()
+    }
+
+
+def _rendered(
+    experiment: str, index: Mapping[str, Any], blocks: Sequence[Block | None], pictures: Mapping[str, str]
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("parley.report.browser"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("browser.html.j2").render(
+        experiment=experiment,
+        index=in_script(index),
+        blocks=[block.text if block is not None else "" for block in blocks],
+        pictures=pictures,
+        style=_own_file(environment, "browser.css"),
+        scripts=[_own_file(environment, f"{name}.js") for name in SCRIPTS],
+    )
+
+
+def in_script(value: Any) -> Markup:
+    """Return a value as JSON that nothing in a page takes for its own: no `<`, no `&`, ASCII alone."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped  # nosec B704
+
+
+def _own_file(environment: Environment, name: str) -> Markup:
+    """Return one of the page's own files as it is: in it, no mark is a template's."""
+    assert environment.loader is not None
+    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - no text from outside  # nosec B704

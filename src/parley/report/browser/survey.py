@@ -1,0 +1,130 @@
+"""What there is to show: each file of messages, the images it is about, and how much room its conversations take."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from parley.core.errors import ParleyError
+from parley.core.failures import failure_in
+from parley.metrics.records import owner_of
+from parley.report.browser.bits import bit_bytes
+from parley.report.browser.talks import conversation_bytes
+
+ALONE = "_alone"
+"""Ending of a part in which unseen classes are the only candidates: its images are those of the part itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of messages: a run's and seed's, on one part.
+
+    Attributes
+    ----------
+    path
+        The file.
+    run, seed, part
+        Whose, and on which part, by the file's place and name.
+    failed
+        Why there are no messages; None where there are.
+    attention
+        The file of what was attended to, where it was kept.
+    bytes_each
+        Bytes that a conversation takes on the page, before they are deflated.
+    bytes_besides
+        Bytes that the rest takes.
+    """
+
+    path: Path
+    run: str
+    seed: int
+    part: str
+    failed: str | None = None
+    attention: Path | None = None
+    bytes_each: int = 0
+    bytes_besides: int = 0
+
+    @property
+    def images(self) -> str:
+        """The part whose images they are."""
+        return self.part.removesuffix(ALONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that could be shown: the files, and of each part's images the key and label id."""
+
+    sources: list[Source]
+    images: dict[str, dict[str, int]]
+
+
+def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> Survey:
+    """Look into all files of messages without reading what was said.
+
+    Parameters
+    ----------
+    messages
+        ``messages.hdf5`` and ``messages.<part>.hdf5`` in folders ``runs/<run>/<seed>``; markers of failed runs too.
+    attention
+        ``attention.hdf5`` and ``attention.<part>.hdf5`` beside them, of those that have them.
+
+    Raises
+    ------
+    ParleyError
+        When a file is no file of messages.
+    """
+    kept = {Path(path).absolute(): Path(path) for path in attention if failure_in(path) is None}
+    sources: list[Source] = []
+    images: dict[str, dict[str, int]] = defaultdict(dict)
+    for path in map(Path, messages):
+        run, seed = owner_of(path)
+        part = part_of(path)
+        if (why := failure_in(path)) is not None:
+            sources.append(Source(path, run, seed, part, why))
+            continue
+        beside = kept.get(path.with_name(path.name.replace("messages", "attention", 1)).absolute())
+        source = Source(path, run, seed, part, None, beside, *_room(path, beside))
+        images[source.images] |= _images_in(path)
+        sources.append(source)
+    return Survey(sources, dict(images))
+
+
+def part_of(path: Path) -> str:
+    """Return the part that a file is about, by its name: the test part's goes by the plain name."""
+    return path.name.removesuffix(".hdf5").partition(".")[2] or "test"
+
+
+def _images_in(path: Path) -> dict[str, int]:
+    with _opened(path) as file:
+        rows = file["Predictions"].fields(["ExampleId", "Target"])[:]
+    return {key.decode("utf-8", "replace"): int(label) for key, label in rows.tolist()}
+
+
+def _room(path: Path, attention: Path | None) -> tuple[int, int]:
+    """Return the bytes that each conversation of a file takes, and those of the rest."""
+    with _opened(path) as file:
+        try:
+            exchanges, bits = int(file.attrs["max_exchanges"]), int(file.attrs["message_bits"])
+            candidates = file["Predictions"].dtype["Predictions"].shape[0]
+            continuous = file["Communication"].dtype["BinaryVec"].base.kind == "f"
+        except (KeyError, ValueError, IndexError) as error:
+            raise ParleyError(
+                f"{path} is not a whole file of messages ({error}); make it again with the messages stage."
+            ) from error
+    cells = words = 0
+    if attention is not None:
+        with _opened(attention) as file:
+            cells = file["Sender"].shape[-1] if "Sender" in file else 0
+            words = file["Receiver"].shape[-1] if "Receiver" in file else 0
+    each = conversation_bytes(exchanges, bits, candidates, continuous, cells, words)
+    return each, bit_bytes(bits, candidates, continuous)
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read as HDF5 ({error}); make it again with the messages stage.") from error

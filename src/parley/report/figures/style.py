@@ -1,0 +1,192 @@
+"""How figures look, and how they are written.
+
+Colours are a few named roles. A page that shows a figure inline can give each role another value, which
+is how one drawing serves light and dark. The series are those of Okabe and Ito (2008), "Color Universal
+Design", which people with any common colour vision tell apart; yellow is left out, too pale on white.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from parley.core.errors import ParleyError
+from parley.core.files import written_aside
+
+PAPER, INK, MUTED, RULE = "#ffffff", "#1b1f24", "#687078", "#d8dde3"
+BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+ROLES = {
+    "paper": PAPER,
+    "ink": INK,
+    "muted": MUTED,
+    "rule": RULE,
+    "blue": BLUE,
+    "vermilion": VERMILION,
+    "green": GREEN,
+    "purple": PURPLE,
+    "sky": SKY,
+    "orange": ORANGE,
+}
+"""Role → its colour in the files; nothing else is used."""
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
+
+NARROW_IN, WIDE_IN = 5.0, 7.6
+"""Widths of figures in inches: half a page and a full one."""
+LONGEST_LABEL = 22
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "figure.constrained_layout.h_pad": 0.07,
+    "figure.constrained_layout.w_pad": 0.06,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    # Class names are text, never formulas.
+    "text.parse_math": False,
+    # Text stays text: it can be searched, read aloud, and shown in a script that the bundled font lacks.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    # Ids derive from this and the content alone, so that the same data gives the same bytes.
+    "svg.hashsalt": "parley",
+}
+
+Arguments = ParamSpec("Arguments")
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A name in a script that the bundled font lacks: the SVG shows it in the reader's fonts, the PDF as boxes.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Make a function draw in this module's style, whatever the user's own settings are."""
+
+    @wraps(draw)
+    def in_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with _style():
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure whose parts make room for each other; it belongs to no global state."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def shown(name: str, longest: int = LONGEST_LABEL) -> str:
+    """Return a name as a figure can show it: control characters replaced, and not too long."""
+    printable = "".join(mark if mark.isprintable() else "�" for mark in name)
+    return printable if len(printable) <= longest else printable[: longest - 1] + "…"
+
+
+def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
+    """Let an axis run over all fractions, 0 to 1, so that no difference looks larger than it is."""
+    if horizontal:
+        axes.set_xlim(-0.02, 1.04)
+        axes.set_xlabel(label)
+    else:
+        axes.set_ylim(-0.02, 1.04)
+        axes.set_ylabel(label)
+
+
+def null_line(axes: Axes, value: float, name: str) -> None:
+    """Draw what an agent that knows nothing would get, across the panel, with its name at the right."""
+    axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
+    axes.annotate(
+        name,
+        (1, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=MUTED,
+    )
+
+
+@styled
+def empty_figure(sentence: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure = new_figure(NARROW_IN, 1.2)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", color=MUTED, wrap=True)
+    return figure
+
+
+def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") -> list[Path]:
+    """Write a figure as `<name>.svg` and `<name>.pdf`, each complete or not there, without a date.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    folder
+        Where; made if needed.
+    name
+        File name without its ending.
+    title
+        Stored in both files; in the SVG it is what a screen reader says.
+
+    Returns
+    -------
+    list[Path]
+        The two files.
+    """
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise ParleyError(f"A figure cannot be called {name!r}; name its run without a path separator.")
+    about: dict[str, dict[str, str | None]] = {
+        "svg": {"Title": title or name, "Date": None, "Creator": None, "Format": None, "Type": None},
+        "pdf": {
+            "Title": title or name,
+            "CreationDate": None,
+            "ModDate": None,
+            "Creator": None,
+            "Producer": None,
+        },
+    }
+    paths = []
+    for ending, metadata in about.items():
+        path = Path(folder) / f"{name}.{ending}"
+        with written_aside(path) as aside, _style():
+            figure.savefig(aside, format=ending, metadata=metadata)
+        # The layout is settled now; finding it again for the next file would take half the time.
+        figure.set_layout_engine("none")
+        paths.append(path)
+    return paths

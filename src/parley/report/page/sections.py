@@ -1,0 +1,317 @@
+"""What the page says of the experiment and of each run, before it becomes HTML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from parley.analysis.summary import SummaryRow
+from parley.core import formats
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.flips import Flips, read_flips
+from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
+from parley.metrics.records import Curve, finite
+from parley.report.figures.names import MOST_CLASSES, MOST_NAMED
+from parley.report.page import findings, meanings
+from parley.report.page.examples import Example, choose_examples
+from parley.report.page.gallery import ClassLine, class_lines, first_of_each_class
+from parley.report.page.inline import InlineFigure, Styles, inline_figure
+from parley.report.page.language import LanguageLine, language_lines, of_language
+
+Owner = tuple[str, int]
+"""A run and a seed."""
+CONTINUOUS = (
+    "This run's messages are numbers, not bits, so its conversations are not drawn here; messages.hdf5 beside its "
+    "checkpoints holds them."
+)
+
+
+MANY = 3
+"""More runs than these are told together at the top, and each is folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure with its kind, what it means, what it shows, and how to read it."""
+
+    name: str
+    kind: str
+    meaning: str
+    finding: str
+    key: str
+    figure: InlineFigure
+    files: dict[str, str]
+    """Format → where it lies as a file, seen from the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedLine:
+    """One seed of a run, as the table of seeds has it; None where a seed failed."""
+
+    seed: int
+    chosen_step: int | None
+    accuracy_1: float | None
+    accuracy_k: float | None
+    nll: float | None
+    length: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeLine:
+    """One exchange of the test part's conversations, means over seeds; NaN where nothing was measured.
+
+    `talking` is the fraction still on when it begins; the others are over all images, as if nobody stopped.
+    """
+
+    number: int
+    talking: float
+    accuracy: float
+    prediction_bits: float
+    sender_bits: float
+    receiver_bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunSection:
+    """All the page says of one run."""
+
+    name: str
+    about: str
+    headline: list[str]
+    failures: str | None
+    figures: list[Shown]
+    examples: list[Example]
+    unshown: str
+    """Why no conversation is shown, where none can be."""
+    example_seed: int | None
+    language: list[LanguageLine]
+    language_finding: str
+    exchanges: list[ExchangeLine]
+    classes: list[ClassLine]
+    seeds: list[SeedLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What was read, by run and seed.
+
+    Attributes
+    ----------
+    rows, failed
+        Of the summary.
+    analyses
+        Contents of analysis.json files.
+    curves, evaluations, chosen, messages, flips
+        By run and seed: learning curve, evaluation.json, chosen step, file of test messages, file of flipped bits.
+    figures
+        Folder of the drawn figures.
+    config
+        The merged config.
+    language
+        Rows of language.csv; none where it was not made.
+    styles
+        Of the page's figures.
+    """
+
+    rows: list[SummaryRow]
+    failed: list[Owner]
+    analyses: list[dict[str, Any]]
+    curves: dict[Owner, Curve]
+    evaluations: dict[Owner, dict[str, Any]]
+    chosen: dict[Owner, int]
+    messages: dict[Owner, Path]
+    flips: dict[Owner, Path]
+    figures: Path
+    config: Mapping[str, Any]
+    language: Sequence[Mapping[str, str]] = ()
+    styles: Styles = field(default_factory=Styles)
+
+    @property
+    def runs(self) -> list[str]:
+        """All runs, in the summary's order; those of which no seed came through are last."""
+        return list(dict.fromkeys([row.run for row in self.rows] + [run for run, _ in self.failed]))
+
+
+def lead(inputs: Inputs) -> str:
+    """Say what was run, in one sentence."""
+    seeds = set(inputs.evaluations) | set(inputs.failed)
+    test = next((row for row in inputs.rows if row.part == "test" and row.images is not None), None)
+    said = f"{formats.counted(len(inputs.runs), 'run')}, {formats.counted(len(seeds), 'seed')} in all"
+    if test is None or test.candidates is None:
+        return f"{said}."
+    return (
+        f"{said}; tested on {formats.counted(test.images or 0, 'image')} of "
+        f"{formats.counted(test.candidates, 'class')}."
+    )
+
+
+def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
+    """Group the summary's rows: an entry a run and part, with its rows by metric."""
+    lines: dict[tuple[str, str], dict[str, SummaryRow]] = {}
+    for row in rows:
+        lines.setdefault((row.run, row.part), {})[row.metric] = row
+    return [{"run": run, "part": part, "metrics": metrics} for (run, part), metrics in lines.items()]
+
+
+def one_k(rows: Sequence[SummaryRow]) -> int | None:
+    """Return the k of accuracy@k where all rows have the same; None where some part has too few classes for it."""
+    ks = {row.k for row in rows if row.metric == "accuracy@k"}
+    return ks.pop() if len(ks) == 1 else None
+
+
+def overview(inputs: Inputs) -> Shown:
+    """Show the figure that is about all runs."""
+    said = (meanings.of_parts(inputs.rows), findings.of_parts(inputs.rows))
+    if len(inputs.runs) > MANY:
+        # The headline has the numbers.
+        said = (said[0], "Each row is a run, each column a part.")
+    key = "Dot: mean over seeds. Bar: 95 % interval. Tick: chance."
+    return _shown(inputs, "accuracy-by-part", "Accuracy by part", said, key)
+
+
+def examples_of_classes(inputs: Inputs) -> dict[str, str]:
+    """Return the key of an image of each test class."""
+    for path in inputs.messages.values():
+        return first_of_each_class(read_conversations(path))
+    return {}
+
+
+def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> RunSection:
+    """Gather all the page says of one run.
+
+    Parameters
+    ----------
+    inputs
+        What was read.
+    run
+        Its name.
+    examples
+        Class → key of an image of it.
+    """
+    test = pool(inputs.analyses, run)
+    failed = [seed for owner, seed in inputs.failed if owner == run]
+    seeds = sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run})
+    recorded = _median_conversations(inputs, run, test)
+    language = language_lines(inputs.language, run)
+    return RunSection(
+        name=run,
+        about=_settings(inputs.config, run),
+        failures=findings.failures(failed),
+        headline=findings.headline(run, inputs.rows, test),
+        figures=_figures(inputs, run, test),
+        examples=[] if recorded is None else choose_examples(recorded),
+        unshown=CONTINUOUS if recorded is not None and not recorded.binary else "",
+        example_seed=None if test is None else test.projection.seed,
+        language=language,
+        language_finding=of_language(language),
+        exchanges=[] if test is None else _exchange_lines(test),
+        classes=[] if test is None else class_lines(test, examples),
+        seeds=[_seed_line(inputs, run, seed) for seed in seeds],
+    )
+
+
+def _median_conversations(inputs: Inputs, run: str, test: PooledPart | None) -> Conversations | None:
+    """Read the test conversations of the seed whose messages are shown."""
+    path = None if test is None else inputs.messages.get((run, test.projection.seed))
+    return None if path is None else read_conversations(path)
+
+
+def _exchange_lines(part: PooledPart) -> list[ExchangeLine]:
+    names = ("accuracy@1", "prediction_entropy_bits", "sender_entropy_bits", "receiver_entropy_bits")
+    columns = [mean_over_seeds(part.by_exchange[f"{name}_all"]) for name in names]
+    rows = zip(mean_over_seeds(part.talking), *columns, strict=True)
+    return [ExchangeLine(t, *map(float, row)) for t, row in enumerate(rows, start=1)]
+
+
+def _settings(config: Mapping[str, Any], run: str) -> str:
+    """Name the settings that say most about a run's game, as far as the config has them."""
+    own: Mapping[str, Any] = next((entry for entry in config.get("runs", []) if entry.get("name") == run), {})
+    game = {**config.get("game", {}), **own.get("game", {})}
+    said = [str(game[key]) for key in ("preset",) if key in game]
+    if "message_bits" in game:
+        said.append(f"{formats.counted(int(game['message_bits']), 'bit')} a message")
+    if "max_exchanges" in game:
+        said.append(f"at most {formats.counted(int(game['max_exchanges']), 'exchange')}")
+    return ", ".join(said)
+
+
+def _shown(inputs: Inputs, name: str, kind: str, said: tuple[str, str], key: str) -> Shown:
+    """Put a figure's drawing and its words together; `said` is what it means and what it shows."""
+    meaning, finding = said
+    drawing = inline_figure(inputs.figures / f"{name}.svg", kind, f"{meaning}. {finding}", inputs.styles)
+    files = {ending.upper(): quote(f"{inputs.figures.name}/{name}.{ending}") for ending in ("svg", "pdf")}
+    return Shown(name, kind, meaning, finding, key, drawing, files)
+
+
+def _curves(inputs: Inputs, run: str) -> Shown:
+    curves = [curve for (owner, _), curve in sorted(inputs.curves.items()) if owner == run and curve.steps]
+    chosen = {seed: step for (owner, seed), step in inputs.chosen.items() if owner == run}
+    said = (meanings.of_curves(curves, chosen), findings.of_curves(curves, chosen))
+    key = "Thin: seeds. Thick: their mean, with its 95 % interval as a band. Rings: chosen checkpoints."
+    return _shown(inputs, f"learning-curves-{run}", "Learning", said, key)
+
+
+def _flips(inputs: Inputs, run: str, test: PooledPart | None) -> Shown:
+    flips: Flips | None = read_flips(list(inputs.flips.values()), run) if test is not None else None
+    said = ("No bits to flip", "No seed of this run has messages whose bits could be flipped.")
+    if test is not None:
+        said = (meanings.of_flips(flips, len(test.labels)), findings.of_flips(flips, len(test.labels)))
+    key = (
+        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same bits, drawn by lot, for every seed."
+    )
+    return _shown(inputs, f"flipped-bits-{run}", "If messages arrive garbled", said, key)
+
+
+OF_PART = (
+    (
+        "by-exchange",
+        "Over the conversation",
+        (meanings.of_exchanges, findings.of_exchanges),
+        "Bands: 95 % interval over seeds. Chance and no knowledge are dashed.",
+    ),
+    (
+        "length-by-class",
+        "Length and accuracy of each class",
+        (meanings.of_lengths, findings.of_lengths),
+        "Small points: seeds. Large: their mean, with its 95 % interval. Longest first; of more than "
+        f"{MOST_CLASSES} classes the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
+    ),
+    (
+        "confusion",
+        "What is taken for what",
+        (meanings.of_confusion, findings.of_confusion),
+        "All seeds summed. Classes that are taken for each other stand together: the order is that of a hierarchical "
+        "clustering (average linkage) by how often each is taken for the other.",
+    ),
+    (
+        "messages-pca",
+        "The Sender's last messages",
+        (meanings.of_projection, findings.of_projection),
+        "Each point is a message, larger where several images got it; framed marks are class means, without names "
+        f"where there are more than {MOST_NAMED}.",
+    ),
+)
+"""Figures of the test part: name, kind, what it means and what it shows, how to read it."""
+
+
+def _figures(inputs: Inputs, run: str, test: PooledPart | None) -> list[Shown]:
+    """Gather a run's figures in the order of the page."""
+    nothing = ("Nothing to draw", "No seed of this run has test conversations with finite numbers.")
+    talk, *others = (
+        _shown(inputs, f"{name}-{run}", kind, nothing if test is None else (means(test), shows(test)), key)
+        for name, kind, (means, shows), key in OF_PART
+    )
+    return [_curves(inputs, run), talk, _flips(inputs, run, test), *others]
+
+
+def _seed_line(inputs: Inputs, run: str, seed: int) -> SeedLine:
+    entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
+    return SeedLine(
+        seed=seed,
+        chosen_step=inputs.chosen.get((run, seed)),
+        accuracy_1=finite(entry.get("accuracy@1")),
+        accuracy_k=finite(entry.get("accuracy@k")),
+        nll=finite(entry.get("nll")),
+        length=finite(entry.get("length")),
+    )

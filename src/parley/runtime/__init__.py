@@ -1,0 +1,1 @@
+"""What serves Snakemake: code digests, the run lock, logs of failed jobs."""

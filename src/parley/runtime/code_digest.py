@@ -1,0 +1,157 @@
+"""Digests of code: what a stage runs, so that an edit reruns it and a comment does not.
+
+Snakemake tracks a script but not the modules that it imports. A stage's digest covers its script and,
+transitively, the modules of this package that they import, and goes into the rule's params.
+"""
+
+import ast
+import hashlib
+import platform
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from parley.core.files import read_json, write_json
+
+PACKAGE = "parley"
+ROOT = Path(__file__).parents[1]
+
+
+class Source(NamedTuple):
+    """What matters of a file of code."""
+
+    imports: list[str]
+    """Every module that an import may mean, of this package or not."""
+    meaning: str
+    """Digest of the syntax tree without docstrings: comments and layout do not count."""
+
+
+class Sources:
+    """Files of code, each parsed once and then known by its bytes.
+
+    Parameters
+    ----------
+    memory
+        A file in which parsed sources are remembered between processes; None for none. Parsing the
+        package takes most of a second, which every call of Snakemake would pay.
+    """
+
+    def __init__(self, memory: str | Path | None = None) -> None:
+        self._memory = Path(memory) if memory is not None else None
+        self._known: dict[str, Source] = {}
+        if self._memory is not None and self._memory.exists():
+            self._known = {key: Source(*value) for key, value in read_json(self._memory).items()}
+        self._remembered = set(self._known)
+        self._used: dict[str, Source] = {}
+
+    def read(self, path: Path) -> Source:
+        """Return what matters of a file."""
+        content = path.read_bytes()
+        # Syntax trees are written differently by different Pythons.
+        key = hashlib.sha256(platform.python_version().encode() + content).hexdigest()
+        if key not in self._known:
+            self._known[key] = _parsed(content, path)
+        self._used[key] = self._known[key]
+        return self._known[key]
+
+    def remember(self) -> None:
+        """Write down what was read and nothing older, where there is a memory and it would change."""
+        if self._memory is not None and set(self._used) != self._remembered:
+            write_json(self._memory, self._used)
+
+
+def stage_digest(script: str | Path, sources: Sources) -> str:
+    """Return a digest of a script and of every module of this package that it uses.
+
+    Comments, docstrings and layout do not count.
+    """
+    used = [_module_meaning(module, sources) for module in modules_of(script, sources)]
+    return _digest([sources.read(Path(script)).meaning, *used])
+
+
+def stage_parts(script: str | Path, sources: Sources) -> dict[str, str]:
+    """Return a short digest of each file that `stage_digest` covers, by the module's name or the script's."""
+    parts = {Path(script).name: sources.read(Path(script)).meaning[:8]}
+    return parts | {module: _digest([_module_meaning(module, sources)])[:8] for module in modules_of(script, sources)}
+
+
+def package_digest(module: str, sources: Sources | None = None) -> str:
+    """Return a digest of a module and of all that it imports of this package."""
+    sources = sources or Sources()
+    found: set[str] = set()
+    _collect(module, found, sources)
+    return _digest([_module_meaning(name, sources) for name in sorted(found)])
+
+
+def modules_of(script: str | Path, sources: Sources) -> list[str]:
+    """Return the modules of this package that a script uses, directly or not, sorted."""
+    found: set[str] = set()
+    for module in _of_package(sources.read(Path(script)).imports):
+        _collect(module, found, sources)
+    return sorted(found)
+
+
+def _collect(module: str, found: set[str], sources: Sources) -> None:
+    if module in found:
+        return
+    found.add(module)
+    for imported in _of_package(sources.read(_file_of(module)).imports):
+        _collect(imported, found, sources)
+
+
+def _of_package(names: list[str]) -> Iterator[str]:
+    """Yield the modules of this package among names, and the packages above each."""
+    for name in names:
+        yield from _modules_in(name, ROOT)
+
+
+@cache
+def _modules_in(name: str, _root: Path) -> list[str]:
+    """Return a module of this package and the packages above it; names of no module stand for none."""
+    steps = name.split(".")
+    if steps[0] != PACKAGE:
+        return []
+    # Importing parley.game.sender runs parley/game/__init__.py too.
+    above = [".".join(steps[:length]) for length in range(1, len(steps) + 1)]
+    return [module for module in above if _file_of(module).exists()]
+
+
+def _file_of(module: str) -> Path:
+    base = ROOT.joinpath(*module.split(".")[1:])
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def _parsed(content: bytes, path: Path) -> Source:
+    tree = ast.parse(content, filename=str(path))
+    imports = list(dict.fromkeys(_imported_names(tree)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
+    return Source(imports, _digest([ast.dump(tree)]))
+
+
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            # What is imported may be a module itself.
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _module_meaning(module: str, sources: Sources) -> str:
+    """Return a module's name and meaning; a package's templates count as part of it."""
+    path = _file_of(module)
+    templates = sorted(path.parent.glob("templates/*")) if path.name == "__init__.py" else []
+    texts = [template.read_text(encoding="utf-8") for template in templates if template.is_file()]
+    return "\n".join([module, sources.read(path).meaning, *texts])
+
+
+def _digest(texts: list[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,6 +1,0 @@
-"""Where images come from: each kind of source lists the addresses of all classes, and says what is amiss."""
-
-from parley.sources.base import Source, SourceOptions
-from parley.sources.kinds import KINDS, open_source
-
-__all__ = ["KINDS", "Source", "SourceOptions", "open_source"]

@@ -1,0 +1,86 @@
+"""descriptions.csv: the text that stands for each class, in the original's form."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from parley.core.errors import Findings, ParleyError
+from parley.core.files import written_aside
+
+
+class Description(NamedTuple):
+    """A class as the Receiver knows it."""
+
+    label_id: int
+    label: str
+    text: str
+
+
+def write_descriptions(path: str | Path, descriptions: Iterable[Description]) -> None:
+    """Write ``label_id,label,description`` lines, UTF-8, without a header."""
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(descriptions)
+
+
+def read_descriptions(path: str | Path) -> list[Description]:
+    """Read descriptions.csv.
+
+    Returns
+    -------
+    list of Description
+        By label id, 0 to D − 1.
+
+    Raises
+    ------
+    ParleyError
+        With every finding at once: lines that are not three fields, ids or labels that are missing,
+        repeated or not numbers, empty descriptions.
+    """
+    findings = Findings()
+    rows = []
+    for line, fields in enumerate(_csv_rows(path), start=1):
+        complaint = _complaint_about(fields)
+        if complaint:
+            findings.add(f"{path}, line {line}: {complaint}")
+        else:
+            rows.append(Description(int(fields[0]), fields[1], fields[2].strip()))
+    findings.raise_if_any()
+    findings.extend(f"{path}: {complaint}" for complaint in _complaints_about_all(rows))
+    findings.raise_if_any()
+    return sorted(rows)
+
+
+def _csv_rows(path: str | Path) -> list[list[str]]:
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            return list(csv.reader(stream))
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; check the path.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ParleyError(f"{path} is no UTF-8 text with a comma between fields ({error}).") from error
+
+
+def _complaint_about(fields: Sequence[str]) -> str:
+    if len(fields) != 3:
+        return f"{len(fields)} fields where label_id, label and description are wanted; a description has no comma."
+    label_id, label, text = fields
+    if not (label_id.isascii() and label_id.isdigit()):
+        return f"the label id {label_id!r} is no whole number; the file has no header, and ids count from 0."
+    if not label.strip():
+        return "the label is empty."
+    return "" if text.strip() else f"the description of {label!r} is empty."
+
+
+def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
+    if not rows:
+        return ["it describes no class."]
+    ids = sorted(row.label_id for row in rows)
+    found = []
+    if ids != list(range(len(rows))):
+        found.append(f"its {len(rows)} label ids are not 0 to {len(rows) - 1}, each once.")
+    repeated = [label for label, times in Counter(row.label for row in rows).items() if times > 1]
+    if repeated:
+        found.append(f"the labels {', '.join(repeated)} stand there more than once.")
+    return found

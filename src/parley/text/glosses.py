@@ -1,0 +1,83 @@
+"""A description for every class: its own text, or what WordNet says of it."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from parley.core.errors import Findings, ParleyError
+from parley.dataset.class_set import ImageClass, in_label_order
+from parley.text.descriptions import Description
+from parley.text.wordnet import WordNet, open_wordnet
+
+logger = logging.getLogger(__name__)
+GLOSS_RULES = ("corrected", "original")
+# The original splits a line at its commas, and csv takes a leading quote for a quoted field.
+_TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
+
+
+def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
+    """Say whether a class has no text of its own, so that WordNet must be there."""
+    return any(not image_class.description for image_class in classes)
+
+
+def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
+    """Describe every class: by its own text where it has one, else by its gloss.
+
+    Parameters
+    ----------
+    classes
+        The class set, in any order.
+    wordnet
+        Where WordNet 3.0 is (see `parley.text.wordnet.open_wordnet`); opened only if a class needs it.
+    gloss
+        ``corrected``: of the class's wnid; ``original``: of the first sense of its name that is an animal.
+
+    Returns
+    -------
+    list of Description
+        In label order. Commas, double quotes and line breaks have become single spaces.
+
+    Raises
+    ------
+    ParleyError
+        With a sentence for every class that has no description, or when WordNet is not there.
+    """
+    if gloss not in GLOSS_RULES:
+        raise ParleyError(f"gloss is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
+    glosses = open_wordnet(wordnet) if needs_wordnet(classes) else None
+    findings = Findings()
+    described = []
+    for label_id, image_class in enumerate(in_label_order(classes)):
+        try:
+            text = in_one_field(image_class.description or _gloss_of(image_class, glosses, gloss))
+        except ParleyError as error:
+            findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
+            continue
+        if not text:
+            findings.add(f"Class {image_class.name!r}: its description is empty; write one into the class set.")
+        described.append(Description(label_id, image_class.name, text))
+    findings.raise_if_any()
+    _warn_of_twins(described)
+    return described
+
+
+def in_one_field(text: str) -> str:
+    """Return a text without commas, double quotes and line breaks; each run of them and spaces is one space."""
+    return " ".join(text.translate(_TO_SPACES).split())
+
+
+def _gloss_of(image_class: ImageClass, wordnet: WordNet | None, rule: str) -> str:
+    if wordnet is None:
+        raise ParleyError("it has no text of its own and WordNet was not opened.")
+    if rule == "original":
+        return wordnet.animal_gloss(image_class.name)
+    return wordnet.gloss(image_class.wnid)
+
+
+def _warn_of_twins(described: Sequence[Description]) -> None:
+    """Say which classes nobody can tell apart, since they read the same."""
+    count = Counter(description.text for description in described)
+    for text in (text for text, times in count.items() if times > 1):
+        names = ", ".join(description.label for description in described if description.text == text)
+        logger.warning("The classes %s share one description and cannot be told apart: %s", names, text)

@@ -1,0 +1,169 @@
+"""Pretrained word vectors from a text file, as GloVe publishes them: a word and its numbers a line."""
+
+import gzip
+import hashlib
+import io
+import logging
+import math
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from urllib.parse import urlsplit
+
+from parley.core.addresses import is_web_url
+from parley.core.errors import ParleyError
+from parley.dataset.downloads import download, refuse_other_bytes
+
+logger = logging.getLogger(__name__)
+_CHUNK_BYTES = 1 << 20
+_LINES_TO_FIND_WIDTH = 100
+_LONGEST_LINE_BYTES = 1 << 20
+
+
+class PretrainedVectors(NamedTuple):
+    """The vectors found, E numbers each, and how the file looked."""
+
+    vectors: dict[str, list[float]]
+    dimension: int
+    lines: int
+    dirty_lines: int
+
+
+def read_pretrained(path: str | Path, words: Collection[str], member: str = "") -> PretrainedVectors:
+    """Read the vectors of the words wanted; the others pass by and are not kept.
+
+    Parameters
+    ----------
+    path
+        Plain text, ``.gz``, or a ``.zip`` of such texts.
+    words
+        The vocabulary.
+    member
+        Which file of a zip that holds several.
+
+    Returns
+    -------
+    PretrainedVectors
+        Of a word that stands there twice, the first. A line is dirty when it has not as many
+        numbers as most lines, its word is no UTF-8, or a number of a word wanted is none.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, cut short, or no file of word vectors.
+    """
+    try:
+        with _opened(Path(path), member) as stream:
+            found = _scan(stream, frozenset(words))
+    except FileNotFoundError as error:
+        raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
+    # Of a zip: NotImplementedError for a packing that Python does not know, RuntimeError where it wants a password.
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
+        raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
+    if not found.dimension:
+        raise ParleyError(f"{path} is no file of word vectors: a line is a word and its numbers, with spaces between.")
+    if found.dirty_lines:
+        logger.warning("%s: %d of %d lines are dirty and left out", path, found.dirty_lines, found.lines)
+    return found
+
+
+def check_vectors(source: str) -> list[str]:
+    """Say what keeps a source of vectors from being read; nothing for `random` and for URLs. Quick."""
+    if source == "random" or is_web_url(source) or Path(source).is_file():
+        return []
+    return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
+
+
+def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
+    """Return a local copy of a URL, downloaded once into a folder.
+
+    Parameters
+    ----------
+    url
+        An http or https address.
+    folder
+        Where copies stay between experiments.
+    checksum
+        As `parley.dataset.downloads.download` takes it.
+    """
+    name = Path(urlsplit(url).path).name or "vectors"
+    path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
+    if path.exists():
+        refuse_other_bytes(path, checksum)
+    else:
+        download([url], path, checksum)
+    return path
+
+
+@contextmanager
+def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
+    """Open the text in a plain, gzip or zip file, told apart by its first bytes and not by its name."""
+    with path.open("rb") as file:
+        start = file.read(4)
+        file.seek(0)
+        if start[:2] == b"\x1f\x8b":
+            with gzip.open(file) as unpacked:
+                yield io.BufferedReader(unpacked, _CHUNK_BYTES)
+        elif start == b"PK\x03\x04":
+            with zipfile.ZipFile(file) as archive, archive.open(_member_of(archive, path, member)) as stream:
+                yield io.BufferedReader(stream, _CHUNK_BYTES)  # type: ignore[type-var]
+        else:
+            yield file
+
+
+def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    wanted = [name for name in names if name == member] if member else names
+    if len(wanted) != 1:
+        raise ParleyError(f"{path} holds the files {', '.join(names)}; say which one to read (`member`).")
+    return wanted[0]
+
+
+def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
+    every = _lines(stream)
+    first = list(islice(every, _LINES_TO_FIND_WIDTH))
+    widths = Counter(len(line.split()) - 1 for line in first)
+    dimension = max(widths.most_common(1)[0][0], 0) if widths else 0
+    vectors: dict[str, list[float]] = {}
+    lines = dirty = 0
+    for line in chain(first, every):
+        lines += 1
+        raw_word, _, numbers = line.rstrip(b"\r\n ").partition(b" ")
+        word = _decoded(raw_word)
+        if word is None or numbers.count(b" ") != dimension - 1:
+            dirty += 1
+        elif word in words and word not in vectors:
+            vector = _parsed(numbers)
+            if vector is None:
+                dirty += 1
+            else:
+                vectors[word] = vector
+    return PretrainedVectors(vectors, dimension, lines, dirty)
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield lines, none longer than any line of vectors is: what has none would be held whole, however much it is."""
+    while line := stream.readline(_LONGEST_LINE_BYTES + 1):
+        if len(line) > _LONGEST_LINE_BYTES:
+            raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")
+        yield line
+
+
+def _decoded(word: bytes) -> str | None:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _parsed(numbers: bytes) -> list[float] | None:
+    try:
+        vector = [float(number) for number in numbers.split(b" ")]
+    except ValueError:
+        return None
+    return vector if all(map(math.isfinite, vector)) else None

@@ -1,0 +1,112 @@
+"""words.hdf5, and descriptions as what the vectors of their words make of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.core.errors import ParleyError
+from parley.core.files import written_aside
+from parley.core.hdf5 import opened
+from parley.text.descriptions import Description
+from parley.text.tokenize import description_words
+
+
+class Words(NamedTuple):
+    """A vocabulary of V words.
+
+    Attributes
+    ----------
+    words
+        In first-occurrence order over the descriptions.
+    vectors
+        ``[V, E]`` float32; zeros for a word without a vector.
+    found
+        ``[V]`` bool: the word has a vector, from the file or drawn.
+    """
+
+    words: list[str]
+    vectors: NDArray[np.float32]
+    found: NDArray[np.bool_]
+
+
+def write_words(path: str | Path, words: Words, source: str, source_sha256: str) -> None:
+    """Write words.hdf5: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V]."""
+    with written_aside(path) as aside, h5py.File(aside, "w") as file:
+        file["word"] = np.array([word.encode("utf-8") for word in words.words], dtype="S")
+        file["vector"] = words.vectors
+        file["found"] = words.found
+        file.attrs["source"] = source
+        file.attrs["source_sha256"] = source_sha256
+
+
+def read_words(path: str | Path) -> Words:
+    """Read words.hdf5.
+
+    Raises
+    ------
+    ParleyError
+        When the file is missing, cut short, or is another kind of HDF5.
+    """
+    with opened(path, "file of word vectors") as file:
+        words = [word.decode("utf-8") for word in file["word"][:]]
+        vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
+    if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
+        raise ParleyError(f"{path}: word, vector and found differ in length; remove it and run again.")
+    return Words(words, vectors, found)
+
+
+def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
+    """Return each description as the mean ``[D, E]`` of the vectors its words have; others are left out."""
+    index = {word: place for place, word in enumerate(words.words)}
+    rows = []
+    for description in descriptions:
+        places = [place for place in _places(description, index) if words.found[place]]
+        if not places:
+            raise ParleyError(wordless(description))
+        rows.append(words.vectors[places].mean(0))
+    return np.stack(rows).astype(np.float32)
+
+
+def description_tensor(
+    descriptions: Sequence[Description], words: Words
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return each description as the set of its words.
+
+    Returns
+    -------
+    vectors
+        ``[D, W, E]``, W being the most words any description has. A word without a vector stays in
+        the set as zeros, and takes attention.
+    is_word
+        ``[D, W]``: False where a description has no more words.
+    """
+    index = {word: place for place, word in enumerate(words.words)}
+    places = [_places(description, index) for description in descriptions]
+    longest = max(map(len, places))
+    vectors = np.zeros((len(places), longest, words.vectors.shape[1]), np.float32)
+    is_word = np.zeros((len(places), longest), bool)
+    for row, row_places in enumerate(places):
+        vectors[row, : len(row_places)] = words.vectors[row_places]
+        is_word[row, : len(row_places)] = True
+    return vectors, is_word
+
+
+def _places(description: Description, index: dict[str, int]) -> list[int]:
+    try:
+        return [index[word] for word in description_words(description.text)]
+    except KeyError as error:
+        raise ParleyError(
+            f"The word {error} of class {description.label!r} is not among the word vectors; make words.hdf5 again."
+        ) from error
+
+
+def wordless(description: Description) -> str:
+    """Return the sentence about a description none of whose words has a vector."""
+    return (
+        f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
+        "write another description into the class set, or set unknown: random."
+    )

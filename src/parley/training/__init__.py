@@ -1,0 +1,1 @@
+"""Train agents: data, the training loop, checkpoints and their selection."""

@@ -1,0 +1,92 @@
+"""Steps of training that a GPU takes as one: recorded as a CUDA graph once, and from then on replayed.
+
+A step is thousands of small operations, and to launch each from Python takes several times as long as to do
+it. A graph is launched as a whole. It reads its inputs from where they lay when it was recorded, and leaves its
+result in one place; weights, and what the optimiser remembers, change where they lie.
+"""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from parley.training.step_inputs import Inputs
+
+logger = logging.getLogger(__name__)
+WARM_UP = 3
+"""Steps that are taken one operation at a time before one is recorded: libraries set themselves up in the first."""
+
+Work = Callable[[Inputs], Tensor]
+
+
+class Graphed:
+    """Takes steps, the first few as they come, the others from a graph of one.
+
+    The memory of the graph is kept as long as this object lives.
+    """
+
+    def __init__(self) -> None:
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.taken = 0
+        self._stream = torch.cuda.Stream()
+        self._inputs: Inputs | None = None
+        self._result: Tensor | None = None
+        self._spoilt: torch.cuda.CUDAGraph | None = None
+
+    def take(self, work: Work, inputs: Inputs) -> Tensor:
+        """Take a step.
+
+        Parameters
+        ----------
+        work
+            The step: the same each time. It must read no value from the GPU and nothing from the CPU.
+        inputs
+            What differs, on the CPU; of the same shapes each time.
+
+        Returns
+        -------
+        Tensor
+            What `work` returns, as one's own.
+        """
+        there = self._moved(inputs)
+        if self.graph is None and self.taken >= WARM_UP and self._spoilt is None:
+            self._record(work, there)
+        self.taken += 1
+        if self.graph is None:
+            return self._aside(work, there)
+        self.graph.replay()
+        assert self._result is not None  # recorded with the graph
+        return self._result.clone()
+
+    def _moved(self, inputs: Inputs) -> Inputs:
+        """Put the inputs where the step reads them."""
+        if self._inputs is None:
+            self._inputs = inputs.to(torch.device("cuda"))
+        # Torch lets nobody have a pinned block before the copy from it is done.
+        self._inputs.overwrite(inputs.pinned())
+        return self._inputs
+
+    def _aside(self, work: Work, inputs: Inputs) -> Tensor:
+        """Take the step on the stream that a graph is recorded from, as torch asks for before that."""
+        here = torch.cuda.current_stream()
+        self._stream.wait_stream(here)
+        with torch.cuda.stream(self._stream):
+            result = work(inputs)
+        here.wait_stream(self._stream)
+        return result.clone()
+
+    def _record(self, work: Work, inputs: Inputs) -> None:
+        """Record the step, without taking it."""
+        graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream):
+                self._result = work(inputs)
+        except RuntimeError as error:
+            # Torch leaves the stream as it is, and its allocator still refers to the graph.
+            torch.cuda.set_stream(here)
+            self._spoilt, self._result = graph, None
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            logger.warning("No CUDA graph of a step could be made, so that each takes several times as long: %s", why)
+            return
+        self.graph = graph

@@ -1,0 +1,236 @@
+"""The networks of S runs, with what teaches and what examines them."""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from parley.core.errors import ParleyError
+from parley.game.agents import Agents, agents_of, copy_place, make_agents
+from parley.game.entropy_schedule import entropies_at
+from parley.game.loss_step import Talked, talk
+from parley.game.losses import Entropies, lengths
+from parley.game.perturbations import flips_needed
+from parley.game.rng import states_of, uniforms_from
+from parley.game.settings import GameSettings, TrainingSettings
+from parley.game.types import Descriptions, Draws, Images
+from parley.interaction import run as evaluation
+from parley.training.augmentation import augmentations
+from parley.training.checkpoint import Checkpoint
+from parley.training.cuda_graph import Graphed
+from parley.training.gpu_images import TrainImages
+from parley.training.optimizer import Optimiser
+from parley.training.sanity_checks import check_step
+from parley.training.step_inputs import Inputs
+from parley.training.training_data import Lesson
+
+logger = logging.getLogger(__name__)
+
+
+class Counted(NamedTuple):
+    """What is counted of each step, ``[S]`` each: means over the batch."""
+
+    loss_sender: Tensor
+    loss_receiver: Tensor
+    loss_sender_baseline: Tensor
+    loss_receiver_baseline: Tensor
+    nll: Tensor
+    reward: Tensor
+    accuracy: Tensor
+    length: Tensor
+
+    @staticmethod
+    def names() -> list[str]:
+        """Return what the log calls them."""
+        return ["accuracy@1" if name == "accuracy" else name for name in Counted._fields]
+
+
+class Trainer:
+    """The four networks of S runs with their optimiser.
+
+    Parameters
+    ----------
+    lesson
+        What they learn from.
+    game, training
+        Settings, the same for all.
+    seeds
+        One a run: decides its initial weights and every draw.
+    precision
+        Of the arithmetic.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        game: GameSettings,
+        training: TrainingSettings,
+        seeds: Sequence[int],
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.lesson, self.game, self.training, self.seeds = lesson, game, training, list(seeds)
+        self.precision, self.device = precision, device_of(training)
+        self.agents = self._fresh(self.seeds).to(precision).to(self.device)
+        learning = {name: one for name, one in self.agents._asdict().items() if name not in training.frozen}
+        for name in training.frozen:
+            getattr(self.agents, name).requires_grad_(False)
+        self.optimiser = Optimiser(learning, training)
+        self.descriptions = self._moved(lesson.descriptions)
+        self.dev_descriptions = self._moved(lesson.dev_descriptions)
+        self.places = lesson.train_places.to(self.device)
+        self.augmentations = augmentations(training)
+        self.images = TrainImages(lesson.train_images, lesson.train_places, training.blend, self.device)
+        self.purposes = [way.purpose for way in (*self.augmentations, self.images.blending) if way is not None]
+        self.purposes += ["bits", *(["flips"] if flips_needed(game, training=True) else [])]
+        self.graphed = self._graphed()
+
+    def _fresh(self, seeds: list[int]) -> Agents:
+        sizes = self.lesson.sizes
+        return make_agents(self.game, sizes.feature, sizes.word, seeds, sizes.context)
+
+    def _moved(self, descriptions: Descriptions) -> Descriptions:
+        vectors, words, is_word = descriptions
+        words = None if words is None else words.to(self.device, self.precision)
+        is_word = None if is_word is None else is_word.to(self.device)
+        return Descriptions(vectors.to(self.device, self.precision), words, is_word)
+
+    def learn(self, step: int, rows: Tensor) -> Tensor:
+        """Learn from one batch a seed, the given rows ``[S, B]`` of the train part.
+
+        Returns
+        -------
+        Tensor
+            ``[counts, S]``, in the order of `Counted`. Nothing here waits for a GPU.
+        """
+        inputs = self.inputs(step, rows)
+        if self.graphed is not None:
+            return self.graphed.take(self.take_step, inputs)
+        there = inputs.to(self.device)
+        talked, counted = self._learned(there, self._taken(there if self.images.on_device else inputs))
+        if self.training.checks:
+            check_step(talked, self.agents, self.game, self.seeds, step)
+        return counted
+
+    def inputs(self, step: int, rows: Tensor) -> Inputs:
+        """Count a step, and return all that tells it from others, on the CPU; to be taken once."""
+        states = torch.stack([states_of(self.seeds, purpose, step) for purpose in self.purposes])
+        weights = [*entropies_at(self.training, step), *self.optimiser.advance(step)]
+        return Inputs(rows, states, torch.tensor(weights, dtype=self.precision))
+
+    def take_step(self, inputs: Inputs) -> Tensor:
+        """Learn as `learn` does, from inputs that lie where the images and the networks do.
+
+        What it does depends on nothing but them and on tensors that stay where they are: it can be recorded.
+        """
+        return self._learned(inputs, self._taken(inputs))[1]
+
+    def _learned(self, inputs: Inputs, images: Images) -> tuple[Talked, Tensor]:
+        states = self._states(inputs)
+        images = _to(images, self.device, self.precision)
+        for augmentation in self.augmentations:
+            images = images._replace(features=augmentation.change(images.features, states[augmentation.purpose]))
+        places, draws = self.places[inputs.rows], self._draws(states, inputs.rows.shape[1])
+        bonus, factors = inputs.weights[: len(Entropies._fields)], inputs.weights[len(Entropies._fields) :]
+        entropies = Entropies(*bonus.unbind())
+        talked = talk(self.agents, images, self.descriptions, places, draws, self.game, entropies)
+        self.optimiser.change(talked.losses.total, factors)
+        return talked, torch.stack(_counted(talked, places))
+
+    def _taken(self, inputs: Inputs) -> Images:
+        return self.images.take(inputs.rows, self._states(inputs))
+
+    def _states(self, inputs: Inputs) -> dict[str, Tensor]:
+        return dict(zip(self.purposes, inputs.states, strict=True))
+
+    def draws(self, step: int, batch: int) -> Draws:
+        """Return the random numbers of a step: each seed's own, whoever trains beside it."""
+        return self._draws({name: states_of(self.seeds, name, step).to(self.device) for name in self.purposes}, batch)
+
+    def _draws(self, states: dict[str, Tensor], batch: int) -> Draws:
+        exchanges, bits = self.game.max_exchanges, self.game.message_bits
+        flips = uniforms_from(states["flips"], (exchanges, batch, 2 * bits)) if "flips" in states else None
+        return Draws(uniforms_from(states["bits"], (exchanges, batch, 2 * bits + 1)), flips)
+
+    def _graphed(self) -> Graphed | None:
+        """Return what replays steps on a GPU; where it cannot, the log says why."""
+        if self.device.type != "cuda" or not self.training.cuda_graphs:
+            return None
+        hindrances = {
+            "training.checks looks at each step's values": self.training.checks,
+            "the images are not on the GPU": not self.images.on_device,
+        }
+        if why := [reason for reason, hinders in hindrances.items() if hinders]:
+            logger.info(
+                "No CUDA graph is made of a step, so that each takes several times as long: %s.", " and ".join(why)
+            )
+            return None
+        return Graphed()
+
+    def examine(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
+        """Play the dev part; return of each seed what came of it, and what was said about the images to be shown."""
+        lesson = self.lesson
+        setup = evaluation.Setup(
+            self.agents,
+            _As(lesson.dev_images, self.precision),
+            lesson.dev_places,
+            self.dev_descriptions,
+            self.game,
+            self.training.dev_batch_size,
+        )
+        return evaluation.examine(setup, k, shown)
+
+    def moment(self, place: int, step: int) -> Checkpoint:
+        """Return all that a checkpoint keeps of one of the seeds."""
+        lesson, seed = self.lesson, self.seeds[place]
+        alone = agents_of(self.agents, place, self._fresh([seed]).to(self.precision))
+        memory = {name: value.cpu() for name, value in self.optimiser.of(place).items()}
+        return Checkpoint(
+            alone, lesson.standardizer, self.game, self.training, lesson.sizes, lesson.candidate_ids, seed, step, memory
+        )
+
+    def go_back_to(self, moments: Sequence[Checkpoint]) -> int:
+        """Take over what checkpoints of these runs hold, one a seed, and return their step."""
+        for place, moment in enumerate(moments):
+            for network, before in zip(self.agents, moment.agents, strict=True):
+                copy_place(before, 0, network, place)
+        self.optimiser.go_back_to([moment.optimiser for moment in moments])
+        return moments[0].step
+
+
+class _As(NamedTuple):
+    """Images in another precision."""
+
+    images: evaluation.Takes
+    precision: torch.dtype
+
+    def take(self, rows: Tensor) -> Images:
+        return _to(self.images.take(rows), torch.device("cpu"), self.precision)
+
+
+def _to(images: Images, device: torch.device, precision: torch.dtype) -> Images:
+    features, context = (None if part is None else part.to(device, precision, non_blocking=True) for part in images)
+    assert features is not None  # they have some
+    return Images(features, context)
+
+
+def device_of(training: TrainingSettings) -> torch.device:
+    """Return the device to train on; a GPU that is asked for and not there is told."""
+    there = torch.cuda.is_available()
+    if training.device == "cuda" and not there:
+        raise ParleyError("training.device is cuda, but torch finds no GPU here; set it to cpu or auto.")
+    return torch.device("cuda" if training.device != "cpu" and there else "cpu")
+
+
+@torch.no_grad()
+def _counted(talked: Talked, places: Tensor) -> Counted:
+    found, scores = talked.losses, talked.replayed.final_scores
+    # As evaluation.ranks: who ties with the right one is not right.
+    own = scores.gather(-1, places[..., None])
+    right = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
+    length = lengths(talked.layout).mean(-1)
+    learned = (found.sender, found.receiver, found.sender_baseline, found.receiver_baseline)
+    sender, receiver, sender_baseline, receiver_baseline = (loss.detach() for loss in learned)
+    nll, reward = found.nll.mean(-1), found.reward.mean(-1)
+    return Counted(sender, receiver, sender_baseline, receiver_baseline, nll, reward, right, length)

@@ -1,0 +1,115 @@
+"""What one change makes: differences from a base run, seed by seed."""
+
+import json
+import re
+
+import pytest
+import yaml
+from scipy.stats import ttest_rel
+
+from parley.analysis.changes import changes, read_runs
+from parley.cli.main import main
+from parley.core.errors import ParleyError
+from parley.core.failures import write_marker
+from parley.metrics.comparison import holm
+
+BASE, ONE, OTHER = [0.50, 0.60, 0.55, 0.52], [0.70, 0.79, 0.77, 0.73], [0.51, 0.58, 0.56, 0.52]
+
+
+def write(folder, run, values, part="test"):
+    for seed, value in enumerate(values):
+        path = folder / f"runs/{run}/{seed}/evaluation.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if value is None:
+            write_marker(path, "its loss is not finite")
+        else:
+            path.write_text(json.dumps({"run": run, "seed": seed, "parts": {part: {"accuracy@1": value}}}))
+
+
+def name_runs(folder, *runs, seeds=(0, 1, 2, 3)):
+    folder.mkdir(exist_ok=True)
+    config = {"runs": [{"name": run} for run in runs], "seeds": list(seeds)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    folder = tmp_path / "switches"
+    for run, values in (("base", BASE), ("one", ONE), ("other", OTHER)):
+        write(folder, run, values)
+    name_runs(folder, "base", "one", "other")
+    return folder
+
+
+def test_differences_are_paired_and_corrected_over_the_runs(experiment):
+    found = {one.run: one for one in changes(read_runs([experiment]), "base", "test", ["accuracy@1"])}
+    assert list(found) == ["one", "other"]
+    ps = [ttest_rel(values, BASE).pvalue for values in (ONE, OTHER)]
+    assert found["one"].by_metric["accuracy@1"].difference == pytest.approx(0.205)
+    assert found["one"].by_metric["accuracy@1"].t_p == pytest.approx(ps[0])
+    assert [one.corrected["accuracy@1"] for one in found.values()] == pytest.approx(holm(ps).tolist())
+
+
+def test_runs_of_several_experiments_are_told_apart_by_name(experiment, tmp_path, capsys):
+    write(tmp_path / "pooling", "base", [*OTHER[:3], None])
+    name_runs(tmp_path / "pooling", "base")
+    arguments = [
+        "compare",
+        str(experiment),
+        str(tmp_path / "pooling"),
+        "--base",
+        "switches/base",
+        "--metric",
+        "accuracy@1",
+    ]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| Run | accuracy@1 |"
+    assert lines[2] == "| switches/base | 0.542 (n = 4) |"
+    assert lines[3].startswith("| switches/one | +0.205 \\[+0.1")
+    assert re.search(r"\(n = 4, d = \+\d+\.\d\) \\\* \|$", lines[3])
+    assert lines[5].startswith("| pooling/base | +0.000 \\[-0.0")
+    assert lines[5].endswith("(n = 3, d = +0.0) |")
+    assert lines[-1].endswith("Holm's correction over the runs of this table, metric by metric.")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- table changes -->\n<!-- end -->\n")
+    assert main([*arguments, "--into", str(page)]) == 0
+    assert page.read_text().splitlines()[1:-1] == lines
+
+
+def test_what_is_not_there_is_told(experiment, tmp_path, capsys):
+    runs = read_runs([experiment])
+    with pytest.raises(ParleyError, match="There is no run lost to compare with; there are base, one, other"):
+        changes(runs, "lost", "test")
+    with pytest.raises(ParleyError, match="No run was evaluated on the part ood"):
+        changes(runs, "base", "ood")
+    assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
+    assert "it has no config.yaml. Name results/<experiment>; `snakemake " in capsys.readouterr().err
+    name_runs(tmp_path / "nothing", "base")
+    assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
+    assert "holds no evaluation of a run that its config.yaml names" in capsys.readouterr().err
+    assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy"]) == 1
+    assert "No evaluation has the metric accuracy; there are accuracy@1." in capsys.readouterr().err
+
+
+def test_a_number_that_a_run_lacks_is_not_measured_and_not_zero(experiment, capsys):
+    write(experiment, "one", [None, None, None, float("nan")])
+    assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]) == 0
+    assert capsys.readouterr().out.count("not measured") == 1
+
+
+def test_runs_and_seeds_that_the_config_no_longer_names_are_not_compared(experiment):
+    name_runs(experiment, "other", "base", seeds=(0, 1, 2))
+    runs = read_runs([experiment])
+    assert {run: list(seeds) for run, seeds in runs.items()} == {"other": [0, 1, 2], "base": [0, 1, 2]}
+    (found,) = changes(runs, "base", "test", ["accuracy@1"])
+    # Nothing is corrected over runs that are not there.
+    assert found.corrected["accuracy@1"] == pytest.approx(ttest_rel(OTHER[:3], BASE[:3]).pvalue)
+
+
+def test_only_the_runs_that_are_named_are_compared_and_corrected_for(experiment, capsys):
+    arguments = ["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]
+    assert main([*arguments, "--run", "other"]) == 0
+    assert [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()[2:4]] == ["base", "other"]
+    assert main([*arguments, "--run", "lost"]) == 1
+    assert "There is no run lost; there are base, one, other." in capsys.readouterr().err

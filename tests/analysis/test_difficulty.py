@@ -1,0 +1,169 @@
+"""A linear classifier in the agents' place: against scikit-learn, and on classes of known difficulty."""
+
+import csv
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from original_files import write_part
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_fscore_support
+
+from parley.analysis import difficulty, linear_classifier
+from parley.analysis.difficulty import COLUMNS, PENALTIES, Seen, choose, write_difficulty
+from parley.analysis.linear_classifier import fit
+from parley.core.errors import ParleyError
+from parley.text.descriptions import Description, write_descriptions
+
+CLASSES = 4
+
+
+def made(per_class, apart, channels=6, seed=0, labels=range(CLASSES), part=0):
+    """Classes whose means lie `apart` standard deviations from zero, in directions by lot."""
+    means = apart * np.random.default_rng(seed).normal(size=(max(labels) + 1, channels)) / np.sqrt(channels)
+    targets = np.repeat(list(labels), per_class)
+    return means[targets] + np.random.default_rng([seed, part]).normal(size=(len(targets), channels)), targets
+
+
+def tensors(features, targets):
+    return Seen(torch.from_numpy(features), torch.from_numpy(targets))
+
+
+@pytest.mark.parametrize("penalty", [1.0, 0.1, 0.001])
+def test_predictions_are_those_of_scikit_learn(monkeypatch, penalty):
+    monkeypatch.setattr(linear_classifier, "GRADIENT", 1e-9)
+    features, targets = made(40, 1.5)
+    found = fit(torch.from_numpy(features), torch.from_numpy(targets), CLASSES, penalty)
+    assert found.largest_gradient <= 1e-9
+    expected = LogisticRegression(C=1 / (len(targets) * penalty), tol=1e-10, max_iter=10_000).fit(features, targets)
+    unseen = made(30, 1.5, part=1)[0]
+    probabilities = found.classifier.scores(torch.from_numpy(unseen)).softmax(-1).numpy()
+    np.testing.assert_allclose(probabilities, expected.predict_proba(unseen), atol=1e-6)
+    np.testing.assert_allclose(found.classifier.weight.numpy(), expected.coef_, atol=1e-5)
+
+
+def test_a_fit_is_the_same_each_time_and_wherever_it_begins():
+    features, targets = (torch.from_numpy(values) for values in made(20, 1.0))
+    first = fit(features, targets, CLASSES, 0.01)
+    again = fit(features, targets, CLASSES, 0.01)
+    assert first.classifier.weight.equal(again.classifier.weight)
+    elsewhere = fit(features, targets, CLASSES, 0.01, fit(features, targets, CLASSES, 1.0).classifier)
+    torch.testing.assert_close(first.classifier.weight, elsewhere.classifier.weight, atol=1e-3, rtol=0)
+
+
+def test_the_penalty_with_the_best_dev_result_is_chosen():
+    train, dev = tensors(*made(10, 1.0)), tensors(*made(50, 1.0, part=1))
+    chosen = choose(train, dev, CLASSES)
+    nlls = {one["penalty"]: one["dev_nll"] for one in chosen.candidates}
+    assert tuple(nlls) == PENALTIES[: len(nlls)]
+    assert chosen.penalty == min(nlls, key=nlls.__getitem__)
+    alone = fit(train.features, train.places, CLASSES, chosen.penalty)
+    nll = torch.nn.functional.cross_entropy(alone.classifier.scores(dev.features), dev.places)
+    assert nlls[chosen.penalty] == pytest.approx(nll.item(), abs=1e-4)
+    # Few noisy images take a strong penalty, and many clear ones a weak one.
+    assert choose(tensors(*made(200, 4.0)), tensors(*made(50, 4.0, part=1)), CLASSES).penalty < chosen.penalty
+
+
+def test_the_chosen_penalty_is_fitted_to_the_end_and_the_others_as_far_as_tells_them_apart():
+    train, dev = tensors(*made(40, 1.0)), tensors(*made(50, 1.0, part=1))
+    chosen = choose(train, dev, CLASSES)
+    for one in chosen.candidates:
+        strictly = fit(train.features, train.places, CLASSES, one["penalty"])
+        nll = torch.nn.functional.cross_entropy(strictly.classifier.scores(dev.features), dev.places)
+        assert one["dev_nll"] == pytest.approx(nll.item(), rel=1e-2)
+        assert one["largest_gradient"] <= max(1e-6, min(1e-4, 0.03 * one["penalty"]))
+    (own,) = (one for one in chosen.candidates if one["penalty"] == chosen.penalty)
+    assert own["largest_gradient"] <= 1e-6
+    alone = fit(train.features, train.places, CLASSES, chosen.penalty)
+    torch.testing.assert_close(chosen.classifier.weight, alone.classifier.weight, atol=1e-3, rtol=0)
+
+
+def test_penalties_are_tried_until_the_dev_result_has_become_worse_twice():
+    train, dev = tensors(*made(10, 1.0)), tensors(*made(50, 1.0, part=1))
+    nlls = [one["dev_nll"] for one in choose(train, dev, CLASSES).candidates]
+    assert len(nlls) < len(PENALTIES)
+    assert nlls[-3] < nlls[-2] < nlls[-1]
+    assert not any(one < two < three for one, two, three in zip(nlls, nlls[1:], nlls[2:-1], strict=False))
+
+
+def written(folder, parts, labels=CLASSES, layer="pooled"):
+    for name, (features, targets) in parts.items():
+        write_part(folder / f"{name}.hdf5", features, targets)
+    described = [Description(label, f"class {label}", "a b") for label in range(labels)]
+    write_descriptions(folder / "descriptions.csv", described)
+    paths = {name: str(folder / f"{name}.hdf5") for name in parts}
+    write_difficulty(paths, folder / "descriptions.csv", layer, folder / "d.csv", folder / "d.json")
+    with (folder / "d.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream)), json.loads((folder / "d.json").read_text())
+
+
+def three(apart, labels=range(CLASSES)):
+    return {name: made(30, apart, labels=labels, part=part) for part, name in enumerate(("train", "dev", "test"))}
+
+
+def test_classes_far_apart_are_told_and_equal_ones_are_not(tmp_path):
+    _, easy = written(tmp_path, three(12.0))
+    assert easy["parts"]["test"]["accuracy"] == easy["parts"]["test"]["macro_f1"] == 1
+    _, hard = written(tmp_path, three(0.0))
+    # 120 images of four classes: chance is 0.25 with a standard error of 0.04.
+    assert abs(hard["parts"]["test"]["accuracy"] - 0.25) < 0.16
+    assert hard["parts"]["test"]["nll"] == pytest.approx(np.log(4), abs=0.05)
+
+
+def test_the_scale_of_a_channel_and_one_that_never_varies_change_nothing(tmp_path):
+    parts = three(1.5)
+    _, plain = written(tmp_path, parts)
+    scaled = {
+        name: (np.c_[features * [1, 1000, 0.001, 1, 1, 1] + 5, np.full(len(targets), 3.0)], targets)
+        for name, (features, targets) in parts.items()
+    }
+    _, other = written(tmp_path, scaled)
+    for part, found in plain["parts"].items():
+        assert other["parts"][part] == pytest.approx(found, abs=1e-3)
+
+
+def test_each_class_has_a_row_a_part(tmp_path):
+    # Label 1 is of no class of the train part: labels need not follow each other.
+    rows, found = written(tmp_path, three(1.0, labels=(0, 2, 3)))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["class"], row["part"]) for row in rows] == [
+        (f"class {label}", part) for part in ("train", "dev", "test") for label in (0, 2, 3)
+    ]
+    assert {row["n"] for row in rows} == {"30"}
+    for part in found["parts"]:
+        own = [row for row in rows if row["part"] == part]
+        assert np.mean([float(row["recall"]) for row in own]) == pytest.approx(found["parts"][part]["accuracy"])
+        assert np.mean([float(row["f1"]) for row in own]) == pytest.approx(found["parts"][part]["macro_f1"])
+    assert found["parts"]["test"]["chance"] == pytest.approx(1 / 3)
+
+
+def test_scores_of_classes_are_those_of_scikit_learn(tmp_path, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(difficulty, "choose", lambda *given: kept.setdefault("chosen", choose(*given)))
+    parts = three(1.0)
+    rows, _ = written(tmp_path, parts)
+    features, targets = parts["test"]
+    train = torch.from_numpy(parts["train"][0].astype(np.float32)).double()
+    seen = (torch.from_numpy(features.astype(np.float32)).double() - train.mean(0)) / train.std(0, correction=0)
+    guessed = kept["chosen"].classifier.scores(seen).argmax(-1).numpy()
+    expected = precision_recall_fscore_support(targets, guessed)
+    own = [row for row in rows if row["part"] == "test"]
+    for name, values in zip(("precision", "recall", "f1", "n"), expected, strict=True):
+        assert [float(row[name]) for row in own] == pytest.approx(values.tolist())
+
+
+def test_what_cannot_be_is_told(tmp_path):
+    parts = three(1.0)
+    with pytest.raises(ParleyError, match=r"has no layer4_2; it holds .*Make it with this layer"):
+        written(tmp_path, parts, layer="map")
+    with pytest.raises(ParleyError, match=r"label 3, which .*descriptions\.csv does not describe"):
+        written(tmp_path, parts, labels=3)
+    with pytest.raises(ParleyError, match="The test part holds images of label 3, which no candidate has"):
+        written(tmp_path, {**parts, "train": made(40, 1.0, labels=range(3)), "dev": made(9, 1.0, labels=range(3))})
+    with h5py.File(tmp_path / "train.hdf5", "a") as file:
+        file["layer4_2"] = np.zeros((120, 1, 6, 2, 2), np.float32)
+    paths = {"train": str(tmp_path / "train.hdf5")}
+    with pytest.raises(ParleyError, match="map is a feature map"):
+        write_difficulty(paths, tmp_path / "descriptions.csv", "map", tmp_path / "d.csv", tmp_path / "d.json")

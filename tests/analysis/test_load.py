@@ -1,0 +1,154 @@
+"""What an experiment found, as tables of pandas: nothing is left out, and what failed has its rows."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from made_runs import make_experiment
+
+import parley
+from parley.core.errors import ParleyError
+from parley.core.failures import write_marker
+from parley.export.tidy import COLUMNS
+from parley.metrics.conversations import read_conversations
+
+WHY = "The Sender's loss is not finite."
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Two runs of two seeds, the last of which failed, and one seed that was never trained."""
+    made = make_experiment(tmp_path / "results/made", runs=("one", "two"), seeds=(1, 2), unseen=("fox", "hen"), steps=2)
+    config = {"runs": [{"name": "one"}, {"name": "two"}], "seeds": [1, 2, 3]}
+    (made.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    failed = made.folder / "runs/two/2"
+    for name in ("selection.json", "evaluation.json", "messages.hdf5", "messages.ood.hdf5"):
+        write_marker(failed / name, WHY)
+    settings = {"run": "one", "seed": 1, "k": 2, "game": {"message_bits": 4}, "training": {"frozen": ["sender"]}}
+    (made.folder / "runs/one/1/config.json").write_text(json.dumps(settings))
+    return made
+
+
+def test_runs_have_a_row_each_whatever_became_of_them(made):
+    runs = parley.load(made.folder).runs
+    owners = list(zip(runs["run"], runs["seed"], strict=True))
+    assert owners == [(run, seed) for run in ("one", "two") for seed in (1, 2, 3)]
+    assert runs["evaluated"].tolist() == [True, True, False, True, False, False]
+    assert runs["failed"].tolist() == [False] * 4 + [True, False]
+    assert runs["why"].dropna().tolist() == [WHY]
+    assert runs.loc[0, ["step", "k", "game.message_bits", "training.frozen"]].tolist() == [700, 2, 4, ["sender"]]
+
+
+def test_metrics_are_those_of_the_evaluations_and_failed_seeds_are_rows(made):
+    metrics = parley.load(made.folder).metrics
+    evaluation = json.loads((made.folder / "runs/one/2/evaluation.json").read_text())["parts"]
+    own = metrics.query("run == 'one' and seed == 2 and metric == 'accuracy@k'").set_index("part")["value"]
+    assert own.to_dict() == {part: entry["accuracy@k"] for part, entry in evaluation.items()}
+    lost = metrics.query("run == 'two' and seed in (2, 3)")
+    assert len(lost) == 2 * len(metrics.query("run == 'one' and seed == 2"))
+    assert lost["value"].isna().all()
+    assert set(metrics.query("metric == 'nll'")["unit"]) == {"nats"}
+    assert metrics["value"].dtype == float
+
+
+def test_measures_of_the_language_are_there_where_they_were_taken(made):
+    found = {"measures": {"information": 2.5, "dead_bits": None}, "p": {"information": 0.01}}
+    path = made.folder / "runs/one/1/language.json"
+    path.write_text(json.dumps({"run": "one", "seed": 1, "parts": {"test": found}}))
+    metrics = parley.load(made.folder).metrics.query("metric == 'information'")
+    assert metrics.query("run == 'one' and seed == 1")[["value", "unit", "p"]].to_numpy().tolist() == [
+        [2.5, "bits", 0.01]
+    ]
+    assert len(metrics) == 6
+    assert metrics["value"].notna().sum() == 1
+
+
+def test_of_a_metric_that_both_files_have_the_value_is_the_evaluations_and_the_null_the_languages(made):
+    measures = {"accuracy@1": 0.123, "macro_f1": 0.25}
+    found = {
+        "measures": measures,
+        "p": {"accuracy@1": 0.01, "macro_f1": None},
+        "null": {"accuracy@1": {"mean": 0.2, "high": 0.3}, "macro_f1": None},
+    }
+    path = made.folder / "runs/one/1/language.json"
+    path.write_text(json.dumps({"run": "one", "seed": 1, "parts": {"test": found}}))
+    metrics = parley.load(made.folder).metrics
+    assert metrics.columns.tolist() == ["run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high"]
+    assert not metrics.duplicated(["run", "seed", "part", "metric"]).any()
+    own = metrics.query("run == 'one' and seed == 1 and part == 'test'").set_index("metric")
+    evaluation = json.loads((made.folder / "runs/one/1/evaluation.json").read_text())["parts"]["test"]
+    told = own.loc["accuracy@1", ["value", "p", "null_mean", "null_high"]]
+    assert told.tolist() == [evaluation["accuracy@1"], 0.01, 0.2, 0.3]
+    assert own.loc["macro_f1", "value"] == 0.25
+    assert own.loc["macro_f1", ["p", "null_mean", "null_high"]].isna().all()
+
+
+def test_the_summary_counts_the_seeds(made):
+    summary = parley.load(made.folder).summary.query("part == 'test' and metric == 'accuracy@1'")
+    assert summary[["n_seeds", "seeds_failed"]].to_numpy().tolist() == [[2, 1], [1, 2]]
+
+
+def test_curves_are_the_dev_lines(made):
+    curves = parley.load(made.folder).curves
+    assert len(curves) == 4 * 8
+    assert curves.columns.tolist() == ["run", "seed", "step", "accuracy@1", "accuracy@k", "nll", "length"]
+    assert curves.query("run == 'two' and seed == 1")["step"].tolist() == list(range(100, 900, 100))
+
+
+def test_messages_are_read_when_asked_for(made):
+    found = parley.load(made.folder)
+    one = found.messages(run="one", seed=1)
+    said = read_conversations(made.folder / "runs/one/1/messages.hdf5")
+    assert one.columns.tolist() == list(COLUMNS)
+    assert len(one) == len(said.keys) * 2 * 2
+    last = one[(one["exchange"] == one["length"]) & (one["agent"] == "Receiver")]
+    right = (last["predicted"] == last["class"]).to_numpy(dtype=bool)
+    assert np.array_equal(right, said.final_scores.argmax(1) == said.targets)
+    assert one.loc[0, "predicted"] is pd.NA
+    assert np.stack(one["probabilities"]).shape == (len(one), 4)
+    assert set(found.messages(part=None)["part"]) == {"test", "ood"}
+    owners = found.messages()[["run", "seed"]].drop_duplicates().to_numpy().tolist()
+    assert owners == [["one", 1], ["one", 2], ["two", 1]]
+
+
+def test_the_parquet_file_says_the_same(made, tmp_path):
+    from parley.export.parquet import write_parquet
+
+    write_parquet(made.files("messages.hdf5")[:1], {}, "made", [], tmp_path / "messages.parquet")
+    written = pd.read_parquet(tmp_path / "messages.parquet").drop(columns=["probabilities", "numbers"])
+    read = parley.load(made.folder).messages("one", 1).drop(columns=["probabilities", "numbers"])
+    pd.testing.assert_frame_equal(written.astype(read.dtypes.to_dict()), read, check_exact=True)
+
+
+@pytest.mark.parametrize("asked", [{"run": "three"}, {"seed": 9}, {"part": "transfer"}, {"run": "two", "seed": 2}])
+def test_conversations_that_there_are_not_are_told(made, asked):
+    with pytest.raises(ParleyError, match=r"has no conversations of .*; its runs are one, two"):
+        parley.load(made.folder).messages(**asked)
+
+
+def test_a_folder_that_is_no_experiment_is_told(tmp_path):
+    made_by = rf"`snakemake results/{tmp_path.name}/config\.yaml`"
+    with pytest.raises(ParleyError, match=rf"is no experiment's folder: it has no config\.yaml.*{made_by}"):
+        parley.load(tmp_path)
+    (tmp_path / "config.yaml").write_text("runs: 3\n")
+    with pytest.raises(ParleyError, match="names no runs and seeds"):
+        parley.load(tmp_path)
+
+
+def test_importing_the_package_stays_light_and_loading_needs_no_torch(made):
+    program = (
+        "import sys, parley\n"
+        "assert not {'pandas', 'numpy', 'torch'} & set(sys.modules)\n"
+        f"parley.load({str(made.folder)!r}).messages()\n"
+        "assert not {'torch', 'pyarrow.parquet', 'matplotlib'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_other_names_are_unknown():
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        _ = parley.lod

@@ -1,0 +1,30 @@
+"""A checkpoint whose scores overflow on a part is a run that failed, and no defect."""
+
+import h5py
+import pytest
+from original_files import write_words
+
+from parley.core.failures import FailedRunError, failure_in, handed_on
+from parley.evaluation.evaluate import evaluate
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_scores_that_overflow_fail_the_run_with_a_sentence(trained, tmp_path):
+    _, descriptions, _, words = trained.text
+    about = {"experiment": "easy", "run": "tiny", "seed": 6}
+
+    def evaluated(words, out):
+        evaluate(trained.best, {"test": trained.part("test")}, descriptions, str(words), (2, 2), about, out)
+
+    evaluated(words, tmp_path / "fine.json")
+    assert failure_in(tmp_path / "fine.json") is None
+    huge = tmp_path / "words.hdf5"
+    write_words(huge, ["ant", "bee", "cat", "dog", "elk", "fox"])
+    with h5py.File(huge, "r+") as file:
+        file["vector"][:] = 3e38  # A float32, and no longer in a sum.
+    with pytest.raises(FailedRunError, match="what seed 6 says on the part test is not all finite"):
+        evaluated(huge, tmp_path / "none.json")
+    assert not (tmp_path / "none.json").exists()
+    with handed_on([tmp_path / "marked.json"]):
+        evaluated(huge, tmp_path / "marked.json")
+    assert "not all finite" in failure_in(tmp_path / "marked.json")

@@ -1,0 +1,107 @@
+"""How commands end, and what they need to start."""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_history import record, write
+
+from parley.cli.main import main
+from parley.cli.shared import SCHEMA, TRACEBACK, find_schema, finish, refuse_missing
+from parley.core.errors import ParleyError
+from parley.provenance.records import write_record
+
+ROOT = Path(__file__).parents[2]
+
+
+def chosen(**values):
+    return argparse.Namespace(command="test", **values)
+
+
+def raising(error):
+    def run(_):
+        raise error
+
+    return run
+
+
+def test_help_loads_neither_torch_nor_snakemake():
+    code = "import sys, parley.cli.main; sys.exit('torch' in sys.modules or 'snakemake' in sys.modules)"
+    source = str(ROOT / "src")
+    assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "evaluate", "messages", "train", "config-docs"])
+def test_each_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"parley {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", ["0", "-2", "six"])
+def test_a_number_that_cannot_be_is_refused(number, capsys):
+    files = ["--features", "f", "--descriptions", "d", "--words", "w", "--out", "o"]
+    with pytest.raises(SystemExit):
+        main(["evaluate", "c.pt", *files, "--k", number])
+    assert f"invalid number above 0 value: '{number}'" in capsys.readouterr().err
+
+
+def test_config_docs_writes_the_list_of_keys_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["config-docs", "--out", "keys.md"]) == 0
+    assert (tmp_path / "keys.md").read_bytes() == (ROOT / "config/README.md").read_bytes()
+
+
+def test_without_a_clone_the_schema_is_looked_for_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("parley.cli.shared.__file__", "/usr/lib/python3/parley/commands/shared.py")
+    with pytest.raises(ParleyError, match="project's folder"):
+        find_schema()
+    (tmp_path / SCHEMA).parent.mkdir(parents=True)
+    (tmp_path / SCHEMA).write_text("")
+    assert find_schema() == SCHEMA
+
+
+def test_a_defect_is_told_and_shown_where_asked_for(capsys, monkeypatch):
+    assert finish(raising(ZeroDivisionError("by zero")), chosen()) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("ZeroDivisionError: by zero. This is a defect")
+    assert "Traceback" not in told
+    monkeypatch.setenv(TRACEBACK, "1")
+    assert finish(raising(ZeroDivisionError("by zero")), chosen()) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_told(capsys):
+    assert finish(raising(PermissionError(13, "Permission denied", "/root/x")), chosen()) == 1
+    assert capsys.readouterr().err == "/root/x: Permission denied; check the path and its permissions.\n"
+
+
+def test_stopping_by_hand_is_no_error_to_explain(capsys):
+    assert finish(raising(KeyboardInterrupt()), chosen()) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+def test_a_command_may_say_how_it_ends(capsys):
+    assert finish(lambda _: None, chosen()) == 0
+    assert finish(lambda _: 1, chosen()) == 1
+    wrong = ParleyError("It is wrong.")
+    assert [finish(raising(wrong), chosen(**given)) for given in ({}, {"status_of_error": 2})] == [1, 2]
+    assert finish(raising(OSError(28, "No space")), chosen(status_of_error=2)) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_that_a_disk_damaged_is_refused_as_in_the_workflow(tmp_path):
+    part = tmp_path / "results/e/test.hdf5"
+    with contextlib.chdir(tmp_path):
+        write(part, "as it was written")
+        write_record(record("gather_features", {}, {"part": ["results/e/test.hdf5"]}))
+    refuse_missing([part])
+    part.write_bytes(b"as it was wrItten")
+    with pytest.raises(ParleyError, match=r"test\.hdf5 is damaged"):
+        refuse_missing([part])

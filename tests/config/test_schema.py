@@ -1,0 +1,180 @@
+"""A config is checked whole: each mistake is told, with what to do."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from parley.config.schema import read_schema, resolve, run_settings
+from parley.core.errors import ParleyError
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+WORLD = {"experiment": "tiny", "classes": "classes.tsv", "source": {"kind": "world"}}
+
+
+def findings(**changes):
+    raw = copy.deepcopy(WORLD)
+    for place, value in changes.items():
+        section = raw
+        *above, key = place.split("__")
+        for step in above:
+            section = section.setdefault(step, {})
+        section[key] = value
+    with pytest.raises(ParleyError) as caught:
+        resolve(raw, SCHEMA)
+    return caught.value.findings
+
+
+ALONE = sorted([ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml"), ROOT / "config/switches/game.yaml"])
+AFTER = {"pooling": "switches/game", "normalisation": "switches/game", "gloss": "paper-photos"}
+
+
+@pytest.mark.parametrize("path", ALONE, ids=lambda path: path.stem)
+def test_every_config_that_comes_with_parley_is_valid(path):
+    config = resolve(yaml.safe_load(path.read_text()), SCHEMA)
+    assert len(config["seeds"]) >= 5
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in (ROOT / "config/switches").glob("*.yaml") if path.stem != "game"]
+)
+def test_every_switch_of_the_data_changes_one_thing_of_the_config_it_follows(name):
+    base = yaml.safe_load((ROOT / f"config/{AFTER[name]}.yaml").read_text())
+    changed = copy.deepcopy(base)
+    update_config(changed, yaml.safe_load((ROOT / f"config/switches/{name}.yaml").read_text()))
+    before, after = resolve(base, SCHEMA), resolve(changed, SCHEMA)
+    assert after["experiment"] == f"switches-{name}"
+    other = {key for key in before if before[key] != after[key]}
+    assert other - {"experiment", "runs", "tables", "claims"} in ({"features"}, {"descriptions"})
+    (run,) = after["runs"]
+    same = next(one for one in before["runs"] if one["name"] == run["name"])
+    for section in ("game", "training"):
+        assert {**before[section], **same[section]} == {**after[section], **run[section]}
+
+
+def test_attention_to_cells_by_itself_is_a_part_of_the_experiment_it_follows():
+    whole = yaml.safe_load((ROOT / "config/paper-photos.yaml").read_text())
+    part = yaml.safe_load((ROOT / "config/paper-photos/cells.yaml").read_text())
+    cut = copy.deepcopy(whole)
+    update_config(cut, part)
+    whole, cut = resolve(whole, SCHEMA), resolve(cut, SCHEMA)
+    assert cut["experiment"] != whole["experiment"]
+    for name in ("runs", "seeds", "claims"):
+        assert [one for one in whole[name] if one in cut[name]] == cut[name] != []
+    other = {name for name in whole if whole[name] != cut[name]}
+    assert other == {"experiment", "runs", "seeds", "seeds_per_job", "claims", "tables"}
+
+
+def test_defaults_fill_what_is_not_named_and_nothing_else():
+    config = resolve({**WORLD, "training": {"steps": 7}}, SCHEMA)
+    assert config["training"]["steps"] == 7
+    assert config["training"]["batch_size"] == 64
+    assert config["runs"] == [{"name": "adaptive", "game": {}, "training": {}}]
+
+
+def test_the_order_in_which_keys_are_written_changes_nothing():
+    """Parts are dealt images in their order, which once followed the order of the config's lines."""
+    counts = {"train": 7, "dev": 3, "test": 2}
+    written = [dict(sorted(counts.items(), reverse=turned)) for turned in (False, True)]
+    configs = [resolve({**WORLD, "split": {"in": one}}, SCHEMA) for one in (*written, counts, {"test": 2, "train": 7})]
+    for config in configs:
+        assert list(config["split"]["in"]) == list(counts)
+        assert list(config) == list(configs[0])
+
+
+def test_the_users_config_is_left_as_it_was():
+    raw = copy.deepcopy(WORLD)
+    resolve(raw, SCHEMA)
+    assert raw == WORLD
+
+
+def test_all_mistakes_are_told_at_once():
+    told = findings(features__bakbone="resnet18", training__steps="many", source__kind="ftp")
+    assert len(told) == 3
+    assert any("features.bakbone" in one and "backbone" in one for one in told)
+    assert any("training.steps" in one and "'many'" in one for one in told)
+    assert any("source.kind" in one and "world" in one for one in told)
+
+
+def test_an_unknown_key_of_a_run_is_told_with_its_place():
+    told = findings(runs=[{"name": "a", "game": {"presset": "Fixed"}}])
+    assert told == ["Config: the key runs[0].game.presset is unknown; did you mean preset?"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"experiment": "../up"}, "experiment"),
+        ({"experiment": "a/b"}, "experiment"),
+        ({"seeds": []}, "seeds"),
+        ({"seeds": [1, 1]}, "seeds"),
+        ({"source": {}}, "kind"),
+        ({"source__kind": "folder"}, "source.folder.root"),
+        ({"source__kind": "url_list"}, "source.url_list.locations"),
+        ({"runs": [{"name": "a"}, {"name": "a"}]}, "two runs"),
+        ({"runs": [{"name": "a/b"}]}, "runs[0].name"),
+        ({"classes": None}, "classes"),
+        ({"features__preprocessing": "custom"}, "features.custom.size"),
+        ({"source__url_list": {"checksum": "md5:0"}}, "checksum"),
+        ({"fetch__contact": "Jürgen <j@example.org>"}, "fetch.contact"),
+        ({"fetch__contact": "a@example.org\r\nX-Other: 1"}, "fetch.contact"),
+        ({"training__learning_rate": 0}, "training.learning_rate"),
+    ],
+)
+def test_each_impossible_value_names_its_key(changes, words):
+    assert any(words in sentence for sentence in findings(**changes))
+
+
+def test_a_run_overrides_the_config_and_keeps_the_rest():
+    raw = {**WORLD, "game": {"message_bits": 8}, "runs": [{"name": "a", "game": {"preset": "Fixed"}}]}
+    settings = run_settings(resolve(raw, SCHEMA), "a")
+    assert settings["game"]["preset"] == "Fixed"
+    assert settings["game"]["message_bits"] == 8
+    assert settings["training"]["batch_size"] == 64
+
+
+def test_every_key_of_the_schema_says_what_it_is():
+    def walk(path, section):
+        for name, part in section.get("properties", {}).items():
+            assert part.get("description"), f"{path}.{name}"
+            assert "default" in part or name in section.get("required", []), f"{path}.{name}"
+            assert "properties" not in part or part["additionalProperties"] is False, f"{path}.{name}"
+            walk(f"{path}.{name}", part)
+            walk(f"{path}.{name}[]", part.get("items", {}))
+
+    walk("", SCHEMA)
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_the_schemas_game_and_training_are_those_of_the_library():
+    from parley.game.settings import GameSettings, TrainingSettings, as_mapping
+
+    config = resolve(WORLD, SCHEMA)
+    assert config["game"] == as_mapping(GameSettings())
+    assert config["training"] == as_mapping(TrainingSettings())
+
+
+def test_the_schemas_fetch_and_features_are_those_of_the_library():
+    from parley.config.options import fetch_options, network_options
+    from parley.dataset.fetch.options import FetchOptions
+    from parley.features.options import FeatureOptions
+    from parley.text.embed_words import VectorOptions
+
+    config = resolve(WORLD, SCHEMA)
+    assert fetch_options(config["fetch"]) == FetchOptions()
+    assert network_options(config["features"]) == FeatureOptions()
+    assert VectorOptions(**config["words"]) == VectorOptions()
+
+
+def test_tables_have_names_of_their_own_and_show_runs_that_there_are():
+    tables = [{"name": "main", "runs": ["adaptive", "fixed"]}, {"name": "main"}]
+    assert findings(tables=tables) == [
+        "Config: two tables are called 'main'; give each its own name.",
+        "Config: the table main shows the runs fixed; the runs are adaptive.",
+    ]
+    (default,) = resolve(WORLD, SCHEMA)["tables"]
+    assert default["metrics"] == ["accuracy@1", "accuracy@k", "nll", "length"]
+    assert (default["runs"], default["parts"], default["caption"]) == ([], [], "")

@@ -1,0 +1,63 @@
+import errno
+
+import h5py
+import numpy as np
+import pytest
+
+from parley.core.dates import keep_date
+from parley.core.errors import ParleyError
+from parley.core.files import remove_all_leftovers, write_json, write_table, write_text, written_aside
+
+
+def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):
+    small_disk.mount(tmp_path / "disk", 8192)
+    write_text(tmp_path / "disk" / "a.txt", "before")
+    with pytest.raises(ParleyError, match=r"a\.txt cannot be written \(No space left on device\)\. Make room"):
+        write_text(tmp_path / "disk" / "a.txt", "x" * 100_000)
+    with pytest.raises(ParleyError, match=r"b\.tsv cannot be written"):
+        write_table(tmp_path / "disk" / "b.tsv", ["a"], [["x" * 1000]] * 100)
+    assert [path.read_text() for path in (tmp_path / "disk").iterdir()] == ["before"]
+
+
+def test_a_full_disk_is_told_by_hdf5_too(tmp_path, small_disk):
+    small_disk.mount(tmp_path / "disk", 8192)
+    with pytest.raises(ParleyError, match=r"a\.hdf5 cannot be written .*No space left"):
+        write_much(tmp_path / "disk" / "a.hdf5")
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
+def write_much(path):
+    with written_aside(path) as aside, h5py.File(aside, "w") as file:
+        file["rows"] = np.random.default_rng(1).random((100, 1000))
+
+
+def test_a_record_on_a_full_disk_is_told(tmp_path, small_disk):
+    small_disk.mount(tmp_path / "disk", 4096)
+    (tmp_path / "disk" / "a.txt").write_text("x" * 4096)
+    with pytest.raises(ParleyError, match="cannot be written"):
+        keep_date(tmp_path / "disk" / "a.txt")
+
+
+def test_a_folder_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "a").write_text("no folder")
+    with pytest.raises(ParleyError, match=r"b\.json cannot be written \((Not a directory|File exists)\)"):
+        write_json(tmp_path / "a" / "b.json", {})
+
+
+def test_what_else_goes_wrong_is_not_laid_on_the_disk(tmp_path):
+    with pytest.raises(FileNotFoundError), written_aside(tmp_path / "a.txt") as aside:
+        aside.write_text((tmp_path / "missing.txt").read_text())
+    with pytest.raises(OSError, match="reset") as raised, written_aside(tmp_path / "a.txt"):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+    assert not isinstance(raised.value, ParleyError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_was_half_written_is_removed(tmp_path):
+    half = tmp_path / f".a.tsv.{'0' * 12}.part"
+    others = [tmp_path / name for name in ("a.tsv", ".a.tsv.part", "b.part", ".made")]
+    for path in (half, *others):
+        path.touch()
+    (tmp_path / f".d.{'1' * 12}.part").mkdir()
+    assert remove_all_leftovers([tmp_path, tmp_path / "absent"]) == [half]
+    assert all(path.exists() for path in others)

@@ -1,0 +1,68 @@
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.core.files import write_table
+from parley.core.tables import header_of, located_rows, rows_by_place, stream_classes, stream_table
+
+
+def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
+    write_table(tmp_path / "t.tsv", ["a", "b", "c"], [(1, "x y", None), (2, "\u2028", '"')])
+    assert header_of(tmp_path / "t.tsv") == ["a", "b", "c"]
+    assert list(stream_table(tmp_path / "t.tsv", ["c", "a"])) == [("", "1"), ('"', "2")]
+    assert list(stream_table(tmp_path / "t.tsv", ["b"])) == [("x y",), ("\u2028",)]
+
+
+def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path):
+    (tmp_path / "t.tsv").write_bytes(b"\xef\xbb\xbfa\tb\r\n1\t2\r\n\r\n3\t4")
+    assert list(stream_table(tmp_path / "t.tsv", ["a", "b"])) == [("1", "2"), ("3", "4")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\tc\n1\t2\n", "no column b"),
+        (b"", "no column a, b"),
+        (b"a\tb\n1\t2\n3\n", "line 3: 1 fields where the header has 2"),
+        (b"a\tb\n1\t\xff\n", "not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path, content, told):
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(ParleyError, match=told):
+        list(stream_table(tmp_path / "t.tsv", ["a", "b"]))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ParleyError, match="does not exist"):
+        list(stream_table(tmp_path / "t.tsv", ["a"]))
+    with pytest.raises(ParleyError, match="does not exist"):
+        header_of(tmp_path / "t.tsv")
+
+
+def test_rows_are_found_again_by_where_they_begin(tmp_path):
+    (tmp_path / "t.tsv").write_bytes("\ufeffa\tb\r\nä\t1\n\nc\t2\r\né\t3".encode())
+    located = dict(located_rows(tmp_path / "t.tsv", ["b", "a"]))
+    assert list(located.values()) == [("1", "ä"), ("2", "c"), ("3", "é")]
+    with rows_by_place(tmp_path / "t.tsv", ["b", "a"]) as row_at:
+        assert {place: row_at(place) for place in reversed(located)} == located
+    for number, place in enumerate(located):
+        rest = list(located_rows(tmp_path / "t.tsv", ["b", "a"], place))
+        assert rest == list(located.items())[number:]
+
+
+def classes_of(path, wanted=None):
+    return {name: [cells for _, cells in rows] for name, rows in stream_classes(path, ["key"], wanted)}
+
+
+def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_path):
+    write_table(tmp_path / "t.tsv", ["key", "class"], [(1, "b"), (2, "b"), (3, "a"), (4, "c")])
+    a, b, c = [("a", "3")], [("b", "1"), ("b", "2")], [("c", "4")]
+    assert classes_of(tmp_path / "t.tsv") == {"b": b, "a": a, "c": c}
+    assert classes_of(tmp_path / "t.tsv", {"a", "c"}) == {"a": a, "c": c}
+    assert [next(rows)[1] for _, rows in stream_classes(tmp_path / "t.tsv", ["key"])] == [b[0], a[0], c[0]]
+
+
+def test_rows_of_a_class_that_do_not_stand_together_are_refused(tmp_path):
+    write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("a", 3), ("b", 4)])
+    with pytest.raises(ParleyError, match="do not stand together"):
+        classes_of(tmp_path / "t.tsv")

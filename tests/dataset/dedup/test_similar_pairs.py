@@ -1,0 +1,87 @@
+import tracemalloc
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.core.files import write_table
+from parley.dataset.dedup.similar_pairs import HASH_COLUMNS, Pair, find_copies, find_pairs, read_hashes
+
+# Hashes of few bits far apart, so that many are near one another and all distances come up.
+near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 64) - 1]), max_size=40)
+
+
+def by_all_pairs(hashes, parts, bits):
+    """Every pair of different parts, one after another, as the words say."""
+    places = range(len(hashes))
+    return {
+        (one, other): (hashes[one] ^ hashes[other]).bit_count()
+        for one in places
+        for other in places
+        if parts[one] < parts[other] and (hashes[one] ^ hashes[other]).bit_count() <= bits
+    }
+
+
+def parts_for(data, hashes):
+    size = len(hashes)
+    return data.draw(st.lists(st.sampled_from(["train", "dev", "test"]), min_size=size, max_size=size))
+
+
+@given(near_hashes, st.integers(0, 16), st.data())
+def test_pairs_are_those_that_a_look_at_all_pairs_finds(hashes, bits, data):
+    parts = parts_for(data, hashes)
+    expected = by_all_pairs(hashes, parts, bits)
+    found = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
+    assert found.number == len(expected) == len(found.listed)
+    assert {(pair.first, pair.second): pair.distance for pair in found.listed} == expected
+
+
+@given(near_hashes, st.integers(0, 16), st.integers(0, 9), st.data())
+def test_all_are_counted_and_the_first_are_listed(hashes, bits, most, data):
+    parts = parts_for(data, hashes)
+    whole = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
+    cut = find_pairs(np.array(hashes, np.uint64), parts, bits, most)
+    assert cut.number == whole.number
+    assert cut.listed == whole.listed[:most]
+    order = [(parts[pair.first], parts[pair.second], pair.first, pair.second) for pair in whole.listed]
+    assert order == sorted(order)
+
+
+@given(near_hashes, st.integers(0, 16), st.data())
+def test_copies_are_left_out_one_after_another(hashes, bits, data):
+    parts = parts_for(data, hashes)
+    let_in, expected = [], {}
+    for place, (phash, part) in enumerate(zip(hashes, parts, strict=True)):
+        like = [one for one in let_in if parts[one] != part and (hashes[one] ^ phash).bit_count() <= bits]
+        if like:
+            expected[place] = like[0]
+        else:
+            let_in.append(place)
+    assert find_copies(np.array(hashes, np.uint64), parts, bits) == expected
+
+
+def test_more_images_than_are_looked_at_at_once():
+    draw = np.random.default_rng(0)
+    hashes = draw.integers(0, 1 << 63, 700, np.uint64)
+    hashes[650] = hashes[3] ^ np.uint64(0b101)
+    parts = ["train" if place % 2 else "test" for place in range(700)]
+    assert find_pairs(hashes, parts, 4, 9) == (1, [Pair(650, 3, 2)])
+    assert find_copies(hashes, parts, 4) == {650: 3}
+
+
+def test_pictures_of_nothing_cost_no_memory_but_a_block():
+    number = 6000
+    parts = ["train" if place % 2 else "test" for place in range(number)]
+    tracemalloc.start()
+    found = find_pairs(np.zeros(number, np.uint64), parts, 4, 100)
+    copies = find_copies(np.zeros(number, np.uint64), parts, 4)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found.number, len(found.listed), len(copies)) == (number**2 // 4, 100, number // 2)
+    # All pairs, as two places of eight bytes each, would be 144 MB.
+    assert peak < 20e6
+
+
+def test_hashes_are_read_as_numbers(tmp_path):
+    write_table(tmp_path / "a.tsv", HASH_COLUMNS, [("k1", "8000000000000001"), ("k2", "00000000000000ff")])
+    assert dict(read_hashes(tmp_path / "a.tsv")) == {"k1": (1 << 63) + 1, "k2": 255}

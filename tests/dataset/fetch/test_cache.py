@@ -1,0 +1,118 @@
+import json
+import os
+
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.dataset.fetch.cache import Cache
+from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.outcomes import Answer, ErrorClass
+from parley.dataset.keys import image_key
+
+URL = "http://example.org/Gänse.jpg"
+KEY = image_key(URL)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(URL, body=b"line one\nline two\n\x00\xff", http_status=200, attempts=2, seconds=1.25),
+        Answer(URL, body=b"", http_status=200),
+        Answer(URL, error=ErrorClass.NOT_FOUND, http_status=404),
+        Answer(URL, error=ErrorClass.DNS),
+    ],
+)
+def test_an_answer_comes_back_as_it_was(tmp_path, answer):
+    cache = Cache(tmp_path / "cache", FetchOptions(max_bytes=1000))
+    assert cache.load(KEY) is None
+    cache.store(KEY, answer)
+    assert cache.load(KEY) == answer
+
+
+def test_a_later_answer_takes_the_place_of_an_earlier_one(tmp_path):
+    cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
+    cache.store(KEY, Answer(URL, error=ErrorClass.READ_TIMEOUT))
+    cache.store(KEY, Answer(URL, body=b"image", http_status=200))
+    assert cache.load(KEY).body == b"image"
+
+
+@pytest.mark.parametrize("left", [0, 1, 40, -1])
+def test_a_file_cut_short_or_spoilt_is_not_relied_on(tmp_path, left):
+    cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
+    cache.store(KEY, Answer(URL, body=b"image bytes", http_status=200))
+    path = cache.path_of(KEY)
+    path.write_bytes(path.read_bytes()[:left])
+    assert cache.load(KEY) is None
+    path.write_bytes(b'{"format": 1}\n')
+    assert cache.load(KEY) is None
+    path.write_bytes(b"[1, 2]\n")
+    assert cache.load(KEY) is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"max_bytes": ...}, {"max_bytes": "many"}, {"max_bytes": None}, {"seconds": "long"}]
+)
+@pytest.mark.parametrize("answer", [Answer(URL, body=b"image"), Answer(URL, error=ErrorClass.TOO_LARGE)])
+def test_an_answer_with_odd_values_is_not_relied_on(tmp_path, answer, change):
+    cache = Cache(tmp_path, FetchOptions())
+    cache.store(KEY, answer)
+    line, _, body = cache.path_of(KEY).read_bytes().partition(b"\n")
+    head = {name: value for name, value in {**json.loads(line), **change}.items() if value is not ...}
+    cache.path_of(KEY).write_bytes(json.dumps(head).encode() + b"\n" + body)
+    assert cache.load(KEY) is None
+
+
+def test_too_large_counts_only_under_the_cap_it_was_found_under(tmp_path):
+    Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, error=ErrorClass.TOO_LARGE, http_status=200))
+    assert Cache(tmp_path, FetchOptions(max_bytes=1000)).load(KEY).error is ErrorClass.TOO_LARGE
+    assert Cache(tmp_path, FetchOptions(max_bytes=500)).load(KEY).error is ErrorClass.TOO_LARGE
+    assert Cache(tmp_path, FetchOptions(max_bytes=1001)).load(KEY) is None
+
+
+def test_an_image_kept_under_a_higher_cap_is_too_large_under_a_lower(tmp_path):
+    Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=bytes(900), http_status=200))
+    answer = Cache(tmp_path, FetchOptions(max_bytes=899)).load(KEY)
+    assert (answer.error, answer.body, answer.http_status) == (ErrorClass.TOO_LARGE, None, 200)
+    assert Cache(tmp_path, FetchOptions(max_bytes=900)).load(KEY).error is None
+
+
+def test_who_opted_out_has_opted_out_of_what_another_run_kept(tmp_path):
+    disobedient = FetchOptions(obey_robots_tag=False)
+    Cache(tmp_path, disobedient).store(KEY, Answer(URL, body=b"image", http_status=200, opted_out=True))
+    assert Cache(tmp_path, disobedient).load(KEY).body == b"image"
+    answer = Cache(tmp_path, FetchOptions()).load(KEY)
+    assert (answer.error, answer.body) == (ErrorClass.OPTED_OUT, None)
+
+
+def test_what_came_from_an_address_not_public_counts_only_where_those_are_allowed(tmp_path):
+    lax = FetchOptions(allow_private_hosts=True)
+    Cache(tmp_path, lax).store(KEY, Answer(URL, body=b"image", http_status=200, from_private=True))
+    assert Cache(tmp_path, lax).load(KEY).body == b"image"
+    assert Cache(tmp_path, FetchOptions()).load(KEY) is None
+
+
+def test_an_answer_that_cannot_be_read_is_told(tmp_path):
+    cache = Cache(tmp_path, FetchOptions())
+    cache.path_of(KEY).mkdir(parents=True)  # As good as a file without permission, for root too.
+    for read in (cache.load, cache.body):
+        with pytest.raises(ParleyError, match=r"image cache .* cannot be read"):
+            read(KEY)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ParleyError, match="cannot be written to"):
+        Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=b"image"))
+
+
+def test_a_cache_that_is_a_file_is_told(tmp_path):
+    (tmp_path / "cache").write_text("not a folder")
+    with pytest.raises(ParleyError, match=r"image cache .* cannot be written to"):
+        Cache(tmp_path / "cache", FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=b"image"))
+
+
+def test_nothing_is_left_beside_the_answers(tmp_path):
+    cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
+    cache.store(KEY, Answer(URL, body=b"image"))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [KEY]

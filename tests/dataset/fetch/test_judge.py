@@ -1,0 +1,253 @@
+import hashlib
+import io
+import zlib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_images import (
+    GRAY_ALPHA,
+    MIN_IS_BLACK,
+    RGB,
+    RGB_ALPHA,
+    TIFF_INKS,
+    animation,
+    encoded,
+    flat_png,
+    four_layer_jpeg,
+    tiff,
+)
+from PIL import Image
+
+from parley.dataset.fetch.judge import judge, judged
+from parley.dataset.fetch.options import REFUSABLE, VERIFY, FetchOptions
+from parley.dataset.fetch.outcomes import Answer, ErrorClass
+from parley.dataset.image_formats import FORMATS, SUFFIXES
+from parley.features.options import Transform
+from parley.features.preprocessing import pixels_of
+
+OPTIONS = FetchOptions(min_side=20, max_pixels=1_000_000)
+
+
+def image_bytes(format_name="JPEG", size=(60, 40), mode="RGB", **options):
+    out = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert(mode).save(out, format_name, **options)
+    return out.getvalue()
+
+
+def verdict_on(body, options=OPTIONS):
+    return judge(body, hashlib.sha256(body).hexdigest(), options)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_each_format_is_known_by_its_bytes(format_name):
+    assert verdict_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40)
+
+
+@pytest.mark.parametrize(("format_name", "mode"), [("JPEG", "CMYK"), ("JPEG", "L"), ("PNG", "P"), ("PNG", "I;16")])
+def test_unusual_modes_are_images(format_name, mode):
+    assert verdict_on(image_bytes(format_name, mode=mode)).error is None
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_size_is_as_stored_whatever_exif_asks_for(orientation):
+    for kind in ("JPEG", "PNG", "WEBP"):
+        assert verdict_on(turned(kind, orientation))[2:] == (60, 40)
+    assert verdict_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:] == (60, 40)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", ErrorClass.EMPTY),
+        (b"<html><body>gone</body></html>", ErrorClass.HTML),
+        (b"\xef\xbb\xbf\r\n  <!doctype html>", ErrorClass.HTML),
+        (b"<?xml version='1.0'?><Error>AccessDenied</Error>", ErrorClass.HTML),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", ErrorClass.HTML),
+        (b"Not found", ErrorClass.UNDECODABLE),
+        (bytes(5000), ErrorClass.UNDECODABLE),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", ErrorClass.UNDECODABLE),
+        (image_bytes(size=(60, 19)), ErrorClass.TOO_SMALL),
+        (image_bytes("PNG", size=(1, 1)), ErrorClass.TOO_SMALL),
+        (image_bytes("GIF", size=(1001, 1000)), ErrorClass.BOMB),
+    ],
+)
+def test_what_is_no_image_to_use_is_called_by_its_name(body, error):
+    assert verdict_on(body).error is error
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_an_image_that_ends_early_is_never_taken(format_name, share):
+    whole = image_bytes(format_name, size=(300, 300))
+    assert verdict_on(whole[: int(len(whole) * share)]).error in (ErrorClass.TRUNCATED, ErrorClass.UNDECODABLE)
+
+
+def test_a_truncated_jpeg_is_called_truncated():
+    whole = image_bytes(size=(300, 300))
+    assert verdict_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None)
+
+
+def test_a_header_alone_is_trusted_only_when_asked_to():
+    whole = image_bytes(size=(300, 300))
+    assert verdict_on(whole[: len(whole) // 2], replace(OPTIONS, verify="header")).error is None
+
+
+def test_a_bomb_beyond_pillows_own_limit_is_a_bomb():
+    png = bytearray(image_bytes("PNG"))
+    png[16:24] = (60_000).to_bytes(4, "big") * 2
+    png[29:33] = (zlib.crc32(bytes(png[12:29]))).to_bytes(4, "big")
+    assert verdict_on(bytes(png)).error is ErrorClass.BOMB
+
+
+def test_flickrs_placeholder_is_known_by_its_shape_and_others_by_their_hash():
+    png = image_bytes("PNG")
+    filling = 2051 - len(png) - 12
+    text = b"tEXt" + b"c\0" + b"x" * (filling - 2)
+    chunk = filling.to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    padded = png[:-12] + chunk + png[-12:]
+    assert len(padded) == 2051
+    assert verdict_on(padded).error is ErrorClass.PLACEHOLDER
+    photo = image_bytes()
+    assert verdict_on(photo).error is None
+    known = replace(OPTIONS, placeholder_sha256=(hashlib.sha256(photo).hexdigest(),))
+    assert verdict_on(photo, known).error is ErrorClass.PLACEHOLDER
+
+
+def test_a_photo_of_2051_bytes_is_a_photo():
+    photo = image_bytes()
+    comment = 2051 - len(photo) - 4
+    padded = photo[:2] + b"\xff\xfe" + (comment + 2).to_bytes(2, "big") + b"x" * comment + photo[2:]
+    assert len(padded) == 2051
+    assert verdict_on(padded).error is None
+
+
+def test_a_failed_answer_keeps_its_class_and_has_no_bytes():
+    row = judged(Answer("u", error=ErrorClass.NOT_FOUND, http_status=404, attempts=1), "k", OPTIONS)
+    assert row.manifest_row() == ("u", "k", "failed", "not_found", 404, None, "", None, None, 1, "0.000")
+
+
+def test_a_rejected_image_keeps_size_and_hash():
+    body = image_bytes(size=(60, 10))
+    row = judged(Answer("u", body=body, http_status=200), "k", OPTIONS)
+    digest = hashlib.sha256(body).hexdigest()
+    assert row.manifest_row() == ("u", "k", "failed", "too_small", 200, len(body), digest, 60, 10, 1, "0.000")
+
+
+def turned(kind="JPEG", orientation=6):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return image_bytes(kind, exif=exif)
+
+
+UNUSUAL = {
+    "animated": [animation(kind, 2, side=30) for kind in ("GIF", "WEBP", "PNG", "TIFF")],
+    "cmyk": [image_bytes(mode="CMYK"), image_bytes("TIFF", mode="CMYK")],
+    "sixteen_bit": [flat_png(16, RGB, (1, 2, 3), side=30), image_bytes("PNG", mode="I;16")],
+    "transparent": [
+        flat_png(8, RGB_ALPHA, (1, 2, 3, 4), side=30),
+        encoded(Image.new("P", (30, 30)), "GIF", transparency=0),
+    ],
+    "rotated": [turned(), turned("PNG"), turned("WEBP")],
+}
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+@pytest.mark.parametrize(("kind", "body"), [(kind, body) for kind in UNUSUAL for body in UNUSUAL[kind]])
+def test_a_kind_is_refused_by_its_name_and_otherwise_taken(kind, body, verify):
+    options = replace(OPTIONS, verify=verify)
+    refused = verdict_on(body, replace(options, refuse=REFUSABLE))
+    assert refused.error is ErrorClass(kind)
+    others = replace(options, refuse=tuple(other for other in REFUSABLE if other != kind))
+    taken = verdict_on(body, others)
+    assert taken == refused._replace(error=None)
+    assert None not in (taken.width, taken.height)
+
+
+def test_only_what_is_animated_is_refused_by_default():
+    assert FetchOptions().refuse == ("animated",)
+    for kind, bodies in UNUSUAL.items():
+        for body in bodies:
+            assert verdict_on(body).error == (ErrorClass.ANIMATED if kind == "animated" else None)
+
+
+def test_a_jpeg_with_further_views_is_taken():
+    assert verdict_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
+
+
+def test_of_several_kinds_the_first_of_the_list_names_it():
+    body = tiff(20, 20, [16] * 4, TIFF_INKS, bytes(8 * 400), [(0x0112, 3, [6])])
+    for refuse, error in (
+        (REFUSABLE[::-1], ErrorClass.CMYK),
+        (("rotated", "sixteen_bit"), ErrorClass.SIXTEEN_BIT),
+        (("transparent", "rotated"), ErrorClass.ROTATED),
+        (("transparent",), None),
+    ):
+        assert verdict_on(body, replace(OPTIONS, refuse=refuse)).error is error
+
+
+def test_a_png_that_asks_for_a_rotation_behind_its_pixels_is_found_once_it_is_decoded():
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    body = flat_png(8, RGB, (1, 2, 3), side=30, after=[(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))])
+    options = replace(OPTIONS, refuse=("rotated",))
+    assert verdict_on(body, options).error is ErrorClass.ROTATED
+    assert verdict_on(body, replace(options, verify="header")).error is None
+
+
+def test_size_comes_before_kind():
+    options = replace(OPTIONS, refuse=REFUSABLE)
+    assert verdict_on(animation("GIF", 2, side=19), options).error is ErrorClass.TOO_SMALL
+    assert verdict_on(image_bytes(mode="CMYK", size=(1001, 1000)), options).error is ErrorClass.BOMB
+
+
+def test_what_is_excluded_is_excluded_whatever_it_is():
+    for body in (image_bytes(), b"<html>", b"no image", animation("GIF")):
+        digest = hashlib.sha256(body).hexdigest()
+        options = replace(OPTIONS, excluded=frozenset({digest}), placeholder_sha256=(digest,))
+        assert verdict_on(body, options) == (ErrorClass.EXCLUDED, "", None, None)
+    assert verdict_on(b"", replace(OPTIONS, excluded=frozenset({hashlib.sha256(b"").hexdigest()}))).error == "empty"
+    assert verdict_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
+
+
+def test_text_in_a_png_that_swells_is_no_image():
+    swollen = b"a\0\0" + zlib.compress(bytes(20_000_000))
+    for name in (b"zTXt", b"iCCP"):
+        assert verdict_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
+
+
+SEEDS = [
+    turned(),
+    turned("PNG"),
+    turned("WEBP"),
+    encoded(Image.new("P", (24, 24)), "GIF", transparency=0),
+    image_bytes("BMP"),
+    animation("PNG", 2, side=24),
+    animation("GIF", 3, side=24),
+    animation("MPO", 2, side=24),
+    flat_png(16, GRAY_ALPHA, (1, 2), side=24),
+    four_layer_jpeg([1, 2, 3, 4], transform=2),
+    tiff(20, 20, [16] * 4, TIFF_INKS, bytes(8 * 400), [(0x0112, 3, [6])]),
+    encoded(Image.radial_gradient("L").resize((24, 24)), "TIFF", compression="tiff_deflate"),
+    tiff(24, 24, [12], MIN_IS_BLACK, bytes(24 * 36)),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.integers(0, 10**6), st.binary(min_size=1, max_size=8)), max_size=4),
+    st.sampled_from(VERIFY),
+    st.sampled_from([(), REFUSABLE]),
+)
+def test_whatever_the_bytes_there_is_a_verdict_and_what_is_taken_can_be_used(body, damages, verify, refuse):
+    damaged = bytearray(body)
+    for place, damage in damages:
+        place %= len(damaged)
+        damaged[place : place + len(damage)] = damage
+    verdict = verdict_on(bytes(damaged), replace(OPTIONS, min_side=8, verify=verify, refuse=refuse))
+    if verdict.error is None and verify == "decode":
+        half = (0.5, 0.5, 0.5)
+        assert pixels_of(bytes(damaged), Transform(8, 8, half, half)).shape == (8, 8, 3)

@@ -1,0 +1,82 @@
+import io
+import os
+import tarfile
+
+import pytest
+
+from parley.dataset.fetch.local import LocalFiles
+from parley.dataset.fetch.outcomes import ErrorClass
+
+
+@pytest.fixture
+def root(tmp_path):
+    inside = tmp_path / "root"
+    (inside / "lion").mkdir(parents=True)
+    (inside / "lion" / "a.jpg").write_bytes(b"lion a")
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    (inside / "lion" / "escape.jpg").symlink_to(tmp_path / "secret.jpg")
+    (inside / "lion" / "alias.jpg").symlink_to(inside / "lion" / "a.jpg")
+    with tarfile.open(inside / "n01.tar", "w") as tar:
+        for name, body in [("x/one.jpg", b"one" * 500), ("two!.jpg", b"two")]:
+            header = tarfile.TarInfo(name)
+            header.size = len(body)
+            tar.addfile(header, io.BytesIO(body))
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        tar.addfile(link)
+    (inside / "broken.tar").write_bytes(b"no tar at all" * 100)
+    return inside
+
+
+def test_files_and_members_are_read(root):
+    files = LocalFiles(root, 10_000)
+    assert files.get("lion/a.jpg").body == b"lion a"
+    assert files.get("lion/alias.jpg").body == b"lion a"
+    assert files.get("n01.tar!x/one.jpg").body == b"one" * 500
+    assert files.get("n01.tar!two!.jpg").body == b"two"
+
+
+@pytest.mark.parametrize(
+    ("entry", "error"),
+    [
+        ("lion/none.jpg", ErrorClass.MISSING),
+        ("lion/a.jpg/b.jpg", ErrorClass.MISSING),
+        ("none.tar!a.jpg", ErrorClass.MISSING),
+        ("n01.tar!none.jpg", ErrorClass.MISSING),
+        ("n01.tar!link.jpg", ErrorClass.MISSING),
+        ("../secret.jpg", ErrorClass.OUTSIDE_ROOT),
+        ("lion/../../secret.jpg", ErrorClass.OUTSIDE_ROOT),
+        ("lion/escape.jpg", ErrorClass.OUTSIDE_ROOT),
+        ("/etc/hostname", ErrorClass.OUTSIDE_ROOT),
+        ("../other.tar!a.jpg", ErrorClass.OUTSIDE_ROOT),
+        ("lion", ErrorClass.UNREADABLE),
+        ("broken.tar!a.jpg", ErrorClass.UNREADABLE),
+    ],
+)
+def test_what_cannot_be_read_is_called_by_its_name(root, entry, error):
+    answer = LocalFiles(root, 10_000).get(entry)
+    assert (answer.error, answer.body) == (error, None)
+
+
+@pytest.mark.parametrize("entry", ["pipe", "pipe.tar!a.jpg"])
+def test_a_pipe_is_not_waited_for(root, entry):
+    os.mkfifo(root / entry.partition("!")[0])
+    assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.UNREADABLE
+
+
+def test_links_that_lead_round_are_unreadable(root):
+    (root / "a.jpg").symlink_to("b.jpg")
+    (root / "b.jpg").symlink_to("a.jpg")
+    assert LocalFiles(root, 10_000).get("a.jpg").error is ErrorClass.UNREADABLE
+
+
+def test_the_cap_holds_for_files_and_members(root):
+    files = LocalFiles(root, 5)
+    assert files.get("lion/a.jpg").error is ErrorClass.TOO_LARGE
+    assert files.get("n01.tar!x/one.jpg").error is ErrorClass.TOO_LARGE
+    assert files.get("n01.tar!two!.jpg").body == b"two"
+
+
+def test_a_root_reached_through_a_link_is_the_root(root, tmp_path):
+    (tmp_path / "way").symlink_to(root)
+    assert LocalFiles(tmp_path / "way", 100).get("lion/a.jpg").body == b"lion a"

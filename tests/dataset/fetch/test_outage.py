@@ -1,0 +1,56 @@
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.dataset.fetch.outage import OutageWatch
+from parley.dataset.fetch.outcomes import ErrorClass
+
+
+def url(number, host="h{}.example"):
+    return f"http://{host.format(number)}/{number}.jpg"
+
+
+def test_host_after_host_that_cannot_be_reached_stops_the_work():
+    watch = OutageWatch(3)
+    watch.note(url(1), ErrorClass.DNS)
+    watch.note(url(2), ErrorClass.REFUSED)
+    with pytest.raises(ParleyError, match=r"3 URLs in a row.*h3\.example.*Look to the network"):
+        watch.note(url(3), ErrorClass.CONNECT_TIMEOUT)
+
+
+@pytest.mark.parametrize("error", [None, ErrorClass.NOT_FOUND, ErrorClass.READ_TIMEOUT, ErrorClass.BAD_REDIRECT])
+def test_any_answer_in_between_says_that_the_network_is_there(error):
+    watch = OutageWatch(2)
+    for number in range(10):
+        watch.note(url(number), ErrorClass.DNS)
+        watch.note("http://there.example/a.jpg", error)
+
+
+def test_what_was_not_asked_says_nothing_about_the_network():
+    watch = OutageWatch(2)
+    watch.note(url(1), ErrorClass.DNS)
+    watch.note(url(2), ErrorClass.BAD_URL)
+    watch.note(url(3), ErrorClass.PRIVATE_ADDRESS)
+    with pytest.raises(ParleyError):
+        watch.note(url(4), ErrorClass.DNS)
+
+
+def test_urls_known_to_be_out_of_reach_do_not_count():
+    """Else a rerun, which asks again for the transient failures alone, could never end."""
+    watch = OutageWatch(3)
+    for number in range(100):
+        watch.note(url(number), ErrorClass.DNS, known=True)
+
+
+def test_one_host_that_is_gone_is_no_outage_where_others_were_reached():
+    watch = OutageWatch(10)
+    watch.note("http://there.example/a.jpg", None)
+    for number in range(100):
+        watch.note(url(number, "gone.example"), ErrorClass.DNS)
+
+
+def test_one_host_out_of_reach_is_an_outage_where_nothing_was_reached():
+    watch = OutageWatch(10)
+    for number in range(9):
+        watch.note(url(number, "farm.example"), ErrorClass.DNS)
+    with pytest.raises(ParleyError):
+        watch.note(url(9, "farm.example"), ErrorClass.DNS)

@@ -1,0 +1,68 @@
+"""The room for decoding: never more than there is, and nobody left out."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from parley.dataset.fetch.room import Room
+
+
+def test_no_more_is_taken_than_there_is_and_everybody_gets_in():
+    room, lock, inside, seen, done = Room(10), threading.Lock(), [], [], []
+
+    def take(amount):
+        for _ in range(20):
+            with room.taken(amount):
+                with lock:
+                    inside.append(amount)
+                    seen.append(tuple(inside))
+                time.sleep(0.0005)
+                with lock:
+                    inside.remove(amount)
+        done.append(amount)
+
+    amounts = [1, 2, 3, 5, 8, 25]
+    threads = [threading.Thread(target=take, args=(amount,)) for amount in amounts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(done) == amounts
+    assert all(sum(those) <= 10 or those == (25,) for those in seen)
+    assert any(len(those) > 1 for those in seen)
+
+
+def test_room_is_given_back_when_the_work_fails():
+    room = Room(1)
+    for _ in range(3):
+        try:
+            with room.taken(1):
+                raise ValueError
+        except ValueError:
+            pass
+
+
+JUDGES = """
+import hashlib, io, resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from made_images import flat_png
+from parley.dataset.fetch.judge import judge
+from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.image_formats import open_image
+body = flat_png(8, 6, (1, 2, 3, 4), 5000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with ThreadPoolExecutor(6) as pool:
+    verdicts = list(pool.map(lambda _: judge(body, "0" * 64, FetchOptions()), range(6)))
+assert {verdict.error for verdict in verdicts} == {None}, verdicts
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_large_images_are_not_all_decoded_at_once():
+    """An RGBA image of 25 million pixels takes 400 MB while it is turned to RGB; six of them would take 2,400."""
+    done = subprocess.run([sys.executable, "-c", JUDGES], cwd="tests", capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1200

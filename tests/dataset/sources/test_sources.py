@@ -1,0 +1,253 @@
+import io
+import os
+import tarfile
+
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
+from parley.dataset.listing import Dirt
+from parley.dataset.sources import KINDS, SourceOptions, base, open_source
+
+LION = ImageClass("lion", "n02129165", "in")
+HEN = ImageClass("hen", "n01514859", "in")
+OWN = ImageClass("my cat", "", "in", description="a cat")
+
+
+def write_files(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode("utf-8", "surrogateescape"))
+
+
+def write_tar(path, *names):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name in names:
+            header = tarfile.TarInfo(name)
+            header.size = 1
+            tar.addfile(header, io.BytesIO(b"x"))
+
+
+def urls_of(listing):
+    return {name: list(urls) for name, urls in listing.urls.items()}
+
+
+def test_an_unknown_kind_is_told_with_those_there_are():
+    with pytest.raises(ParleyError, match="'ftp'; the kinds are folder, manifest, tars, url_list, world"):
+        open_source(SourceOptions("ftp"))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_kind_says_what_it_lacks(kind):
+    findings = open_source(SourceOptions(kind)).check([LION])
+    assert bool(findings) == (kind != "world")
+    assert all(finding.endswith(".") for finding in findings)
+
+
+class TestFolder:
+    def test_images_at_any_depth_come_sorted_and_by_suffix(self, tmp_path):
+        write_files(
+            tmp_path,
+            *("lion/b.JPG", "lion/a.png", "lion/deep/er/c.webp", "lion/notes.txt", "lion/._a.png", "lion/.git/d.jpg"),
+            *("n01514859/x.tiff", "other/y.jpg"),
+        )
+        listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION, HEN], None)
+        assert urls_of(listing) == {
+            "lion": ["lion/a.png", "lion/b.JPG", "lion/deep/er/c.webp"],
+            "hen": ["n01514859/x.tiff"],
+        }
+        assert not listing.dirt
+
+    def test_the_order_is_that_of_the_paths_and_links_to_folders_are_not_followed(self, tmp_path):
+        write_files(
+            tmp_path, *(f"lion/{name}.jpg" for name in ("a b", "a/c", "a-", "a/b/z", "a.b/y", "Z", "ä", "a/bb"))
+        )
+        write_files(tmp_path, "other/x.jpg")
+        (tmp_path / "lion/linked").symlink_to(tmp_path / "other")
+        (tmp_path / "lion/linked.jpg").symlink_to(tmp_path / "other/x.jpg")
+        (urls,) = urls_of(open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)).values()
+        found = [path.relative_to(tmp_path) for path in (tmp_path / "lion").rglob("*.jpg")]
+        assert urls == [path.as_posix() for path in sorted(found) if path.parent.name != "linked"]
+        assert len(urls) == 9
+
+    def test_a_file_in_the_place_of_a_folder_is_told(self, tmp_path):
+        write_files(tmp_path, "lion")
+        with pytest.raises(ParleyError, match="lion cannot be read as a folder"):
+            open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
+
+    def test_a_class_without_a_folder_and_one_with_two_are_told(self, tmp_path):
+        write_files(tmp_path, "lion/a.jpg", "n02129165/a.jpg")
+        findings = open_source(SourceOptions("folder", root=tmp_path)).check([LION, HEN, OWN])
+        assert len(findings) == 3
+        assert "'lion' has two folders" in findings[0]
+        assert "'hen' has no folder hen or n01514859" in findings[1]
+        assert "'my cat' has no folder my cat in" in findings[2]
+
+    def test_a_root_that_is_no_folder_is_told(self, tmp_path):
+        (finding,) = open_source(SourceOptions("folder", root=tmp_path / "none")).check([LION])
+        assert "is not a folder" in finding
+
+    def test_names_that_no_table_can_hold_are_counted(self, tmp_path):
+        write_files(tmp_path, "lion/a.jpg", "lion/tab\there.jpg", "lion/line\nbreak.jpg", os.fsdecode(b"lion/\xff.jpg"))
+        listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
+        assert urls_of(listing) == {"lion": ["lion/a.jpg"]}
+        assert listing.dirt == {Dirt.BAD_ADDRESS: 3}
+
+    def test_the_digest_follows_the_wanted_classes_files_only(self, tmp_path):
+        write_files(tmp_path, "lion/a.jpg", "hen/a.jpg")
+        source = open_source(SourceOptions("folder", root=tmp_path))
+        before = source.digest([LION])
+        write_files(tmp_path, "hen/b.jpg")
+        assert source.digest([LION]) == before
+        write_files(tmp_path, "lion/b.jpg")
+        changed = source.digest([LION])
+        assert changed != before
+        os.utime(tmp_path / "lion/b.jpg", (1, 1))
+        assert source.digest([LION]) != changed
+
+    def test_the_digest_does_not_know_where_the_root_is(self, tmp_path):
+        for root in ("one", "two"):
+            write_files(tmp_path / root, "lion/a.jpg")
+            os.utime(tmp_path / root / "lion/a.jpg", (1, 1))
+        one, two = (open_source(SourceOptions("folder", root=tmp_path / root)) for root in ("one", "two"))
+        assert one.digest([LION]) == two.digest([LION])
+
+
+class TestTars:
+    def test_image_members_come_sorted(self, tmp_path):
+        write_tar(tmp_path / "n02129165.tar", "n02129165_9.JPEG", "n02129165_10.JPEG", "readme.txt")
+        write_tar(tmp_path / "hen.tar", "deep/a.png")
+        source = open_source(SourceOptions("tars", root=tmp_path))
+        assert source.check([LION, HEN]) == []
+        assert urls_of(source.listing([LION, HEN], None)) == {
+            "lion": ["n02129165.tar!n02129165_10.JPEG", "n02129165.tar!n02129165_9.JPEG"],
+            "hen": ["hen.tar!deep/a.png"],
+        }
+
+    def test_a_missing_tar_is_told_and_a_broken_one_named(self, tmp_path):
+        (tmp_path / "hen.tar").write_bytes(b"no tar")
+        source = open_source(SourceOptions("tars", root=tmp_path))
+        (finding,) = source.check([LION, HEN])
+        assert "'lion' has no tar lion.tar or n02129165.tar" in finding
+        with pytest.raises(ParleyError, match=r"hen.tar is not a whole, uncompressed tar"):
+            source.listing([HEN], None)
+
+    def test_the_digest_follows_size_and_time(self, tmp_path):
+        write_tar(tmp_path / "hen.tar", "a.png")
+        source = open_source(SourceOptions("tars", root=tmp_path))
+        before = source.digest([HEN])
+        assert source.digest([HEN]) == before
+        os.utime(tmp_path / "hen.tar", (1, 1))
+        assert source.digest([HEN]) != before
+
+
+class TestManifest:
+    def table(self, tmp_path, text):
+        (tmp_path / "table.tsv").write_text(text)
+        return tmp_path / "table.tsv"
+
+    def test_rows_are_taken_by_class_or_wnid_and_a_path_before_a_url(self, tmp_path):
+        table = self.table(
+            tmp_path,
+            "licence\turl\tclass\tpath\n"
+            "CC0\thttp://a/1.jpg\tlion\t\n"
+            "CC0\thttp://a/2.jpg\tn02129165\tlocal/2.jpg\n"
+            "CC0\thttp://a/3.jpg\tyeti\t\n",
+        )
+        source = open_source(SourceOptions("manifest", manifest=table, root=tmp_path))
+        assert source.check([LION, HEN]) == []
+        listing = source.listing([LION, HEN], None)
+        assert urls_of(listing) == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
+        assert listing.entries == {"lion": 2}
+
+    def test_dirt_is_counted_and_filter_and_size_apply(self, tmp_path):
+        rows = ["lion\thttp://a/1.jpg", "lion\thttp://a/1.jpg", "hen\thttp://a/1.jpg", "lion\t", "lion\tftp://a/2.jpg"]
+        rows += ["lion\tlocal.jpg", "lion\thttp://b/3.jpg", "lion\thttp://a/4.jpg", "lion\thttp://a/5.jpg"]
+        table = self.table(tmp_path, "class\turl\n" + "\n".join(rows) + "\n")
+        options = SourceOptions("manifest", manifest=table, filter_url="//a/", class_size=2)
+        listing = open_source(options).listing([LION, HEN], None)
+        assert urls_of(listing) == {"lion": ["http://a/1.jpg", "http://a/4.jpg"], "hen": []}
+        assert listing.dirt == {Dirt.DUPLICATE_URL: 1, Dirt.TWO_CLASSES: 1, Dirt.EMPTY_URL: 1, Dirt.NOT_HTTP: 2}
+
+    def test_missing_columns_a_missing_root_and_a_missing_table_are_told(self, tmp_path):
+        table = self.table(tmp_path, "name\taddress\n")
+        assert len(open_source(SourceOptions("manifest", manifest=table)).check([LION])) == 2
+        table = self.table(tmp_path, "class\tpath\n")
+        (finding,) = open_source(SourceOptions("manifest", manifest=table)).check([LION])
+        assert "needs a root" in finding
+        (finding,) = open_source(SourceOptions("manifest", manifest=tmp_path / "none.tsv")).check([LION])
+        assert "does not exist" in finding
+
+    def test_the_digest_follows_the_bytes_and_not_the_time(self, tmp_path):
+        table = self.table(tmp_path, "class\turl\nlion\thttp://a/1.jpg\n")
+        source = open_source(SourceOptions("manifest", manifest=table))
+        before = source.digest([LION])
+        os.utime(table, (1, 1))
+        assert source.digest([LION]) == before
+        self.table(tmp_path, "class\turl\nlion\thttp://a/2.jpg\n")
+        assert source.digest([LION]) != before
+
+
+class TestUrlList:
+    def test_paths_are_taken_only_below_a_root(self, tmp_path):
+        text = "n02129165_1\thttp://a/1.jpg\nn02129165_2\tlion/2.png\nn02129165_3\tfile:///etc/passwd\n"
+        (tmp_path / "list").write_text(text)
+        without = open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
+        assert urls_of(without) == {"lion": ["http://a/1.jpg"]}
+        assert without.dirt == {Dirt.NOT_HTTP: 2}
+        within = open_source(SourceOptions("world", root=tmp_path)).listing([LION], tmp_path / "list")
+        assert urls_of(within) == {"lion": ["http://a/1.jpg", "lion/2.png"]}
+        assert within.dirt == {Dirt.NOT_HTTP: 1}
+
+    def test_local_lists_that_are_all_missing_are_told_and_mirrors_trusted(self, tmp_path):
+        gone = str(tmp_path / "list")
+        (finding,) = open_source(SourceOptions("url_list", locations=(gone,))).check([LION])
+        assert gone in finding
+        assert open_source(SourceOptions("url_list", locations=(gone, "http://a/list"))).check([LION]) == []
+        (tmp_path / "list").write_text("")
+        assert open_source(SourceOptions("url_list", locations=(gone,))).check([LION]) == []
+
+    def test_a_class_without_a_wnid_is_told(self):
+        (finding,) = open_source(SourceOptions("url_list", locations=("http://a/list",))).check([LION, OWN])
+        assert "'my cat' has no wnid" in finding
+
+    def test_the_list_must_be_had_first(self):
+        with pytest.raises(ParleyError, match="snakemake urls"):
+            open_source(SourceOptions("url_list")).listing([LION], None)
+
+    def test_the_digest_follows_content_checksum_and_options(self, tmp_path):
+        (tmp_path / "list").write_text("one")
+
+        def digest(**options):
+            locations = options.pop("locations", (str(tmp_path / "list"),))
+            return open_source(SourceOptions("url_list", locations=locations, **options)).digest([LION])
+
+        assert digest() == digest()
+        assert len({digest(), digest(filter_url="flickr"), digest(class_size=5), digest(checksum="sha1:1")}) == 4
+        assert digest(locations=("http://a/1",)) != digest(locations=("http://a/2",))
+        # A checksum says all about the list, wherever it comes from.
+        assert digest(locations=("http://a/1",), checksum="sha1:1") == digest(locations=("x",), checksum="SHA1:1")
+        before = digest()
+        (tmp_path / "list").write_text("two")
+        assert digest() != before
+
+    def test_a_large_list_is_told_by_size_time_and_both_ends(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(base, "HASHED_WHOLE_BYTES", 1 << 21)
+        path = tmp_path / "list"
+        body = bytearray(b"x" * (3 << 20))
+
+        def digest():
+            path.write_bytes(body)
+            os.utime(path, (1, 1))
+            return base.file_fingerprint(path)
+
+        before = digest()
+        assert digest() == before
+        for place in (0, len(body) - 1):
+            body[place] ^= 1
+            assert digest() != before
+            body[place] ^= 1
+        os.utime(path, (2, 2))
+        assert base.file_fingerprint(path) != before

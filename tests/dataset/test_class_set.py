@@ -1,0 +1,151 @@
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass, in_label_order, read_class_set
+
+SETS = Path(__file__).parents[2] / "config" / "classes"
+
+
+def written(path, *rows, header="class\twnid\tdomain"):
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_class_set_is_read_in_its_order(tmp_path):
+    path = written(
+        tmp_path / "set.tsv",
+        "red fox\tn02119022\tin\tcanine\t",
+        "bee\tn02206856\ttransfer\tinsect\t",
+        "Mönch's \tn00000001\tin\t\t".replace(" \t", "\t"),
+        "drawn\t\tout\t\tA green creature, with horns.",
+        header="class\twnid\tdomain\tgroup\tdescription",
+    )
+    assert read_class_set(path) == [
+        ImageClass("red fox", "n02119022", "in", "canine"),
+        ImageClass("bee", "n02206856", "transfer", "insect"),
+        ImageClass("Mönch's", "n00000001", "in"),
+        ImageClass("drawn", "", "out", "", "A green creature, with horns."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("Lion\tn00000002\tin", r"line 3: the class 'Lion' is already on line 2"),
+        ("hen\tn02129165\tin", r"line 3, class 'hen': the wnid n02129165 is already on line 2"),
+        ("hen\t02129165\tin", "is not 'n' and eight digits"),
+        ("hen\tn0212916\tin", "is not 'n' and eight digits"),
+        ("hen\tn٠٢١٢٩١٦٥\tin", "is not 'n' and eight digits"),
+        ("hen\t\tin", "neither a wnid nor a description"),
+        ("hen\tn00000002\tIn", "the domain 'In' is none of in, out, transfer"),
+        ("\tn00000002\tin", "the name is empty"),
+        ("../hen\tn00000002\tin", "holds '..'"),
+        ("../hen\tn00000002\tin", "holds a path separator"),
+        ("a\\b\tn00000002\tin", "holds a path separator"),
+        (".hen\tn00000002\tin", "begins with a dot"),
+        ("hen,cock\tn00000002\tin", "holds a comma"),
+        ("{hen}\tn00000002\tin", "holds a brace"),
+        ("hen \tn00000002\tin", "begins or ends with a space"),
+        ("he\x07n\tn00000002\tin", "control character"),
+        ("he\u202en\tn00000002\tin", "control character"),
+        ("ä" * 51 + "\tn00000002\tin", "longer than 100 bytes"),
+    ],
+)
+def test_each_fault_is_told_with_file_line_and_class(tmp_path, row, told):
+    path = written(tmp_path / "set.tsv", "lion\tn02129165\tin", row)
+    with pytest.raises(ParleyError, match=re.escape(told) if "'" in told else told) as error:
+        read_class_set(path)
+    assert all(str(path) in finding and "line 3" in finding for finding in error.value.findings)
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    path = written(tmp_path / "set.tsv", "a/b\tx\tnowhere", "LION\tn1\tout", "lion\tn00000003\tout")
+    with pytest.raises(ParleyError) as error:
+        read_class_set(path)
+    assert len(error.value.findings) == 6
+    assert any("no class with domain 'in'" in finding for finding in error.value.findings)
+
+
+def test_a_missing_column_or_file_is_told(tmp_path):
+    with pytest.raises(ParleyError, match="no column domain"):
+        read_class_set(written(tmp_path / "set.tsv", "lion\tn02129165", header="class\twnid"))
+    with pytest.raises(ParleyError, match="does not exist"):
+        read_class_set(tmp_path / "none.tsv")
+
+
+def test_labels_go_by_domain_and_then_by_the_sets_order():
+    classes = [
+        ImageClass(name, "", domain) for name, domain in zip("abcdef", ["transfer", "in", "out"] * 2, strict=True)
+    ]
+    assert [one.name for one in in_label_order(classes)] == list("becfad")
+
+
+def test_the_shipped_class_sets_are_those_of_the_paper_and_of_the_2017_code():
+    animals = read_class_set(SETS / "animals30.tsv")
+    assert len(animals) == 30
+    assert {one.domain for one in animals} == {"in"}
+    assert animals[0] == ImageClass("stingray", "n01498041", "in", "fish")
+    mammals = read_class_set(SETS / "mammals70.tsv")
+    domains = [one.domain for one in mammals]
+    assert (domains.count("in"), domains.count("out"), domains.count("transfer")) == (60, 10, 10)
+    assert all(one.group for one in animals + mammals)
+
+
+def test_the_paper_sets_unseen_mammals_are_those_of_the_stated_rule():
+    mammals = [one for one in read_class_set(SETS / "mammals70.tsv") if one.domain != "transfer"]
+    by_hash = sorted(mammals, key=lambda one: sha256(one.name.encode()).hexdigest())
+    assert {one.name for one in by_hash[:10]} == {one.name for one in mammals if one.domain == "out"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../up", "/etc/passwd", "a/b", "a\\b", "..", ".hidden", "nul", "CON", "com1.tar", "aux.x", "LPT9", "COM²"),
+        *(
+            "a\x00b",
+            "a\x1bb",
+            "x" * 101,
+            "ends.",
+            "a:b",
+            "a*b",
+            "a?b",
+            'a"b',
+            "a<b",
+            "a|b",
+            "a\u202eb",
+            "a\u2028b",
+            " a",
+        ),
+    ],
+)
+def test_a_name_that_is_no_file_name_everywhere_is_refused(tmp_path, name):
+    with pytest.raises(ParleyError, match=r"line 3, class .* the name "):
+        read_class_set(written(tmp_path / "set.tsv", "lion\tn00000001\tin", f"{name}\tn00000002\tin"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lion", "LION"),
+        ("straße", "STRASSE"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("fish", "\ufb01sh"),
+        ("lion", "\uff4c\uff49\uff4f\uff4e"),
+        ("cat", "c\u0430t"),
+        ("Tuna", "\u03a4una"),
+        ("scope", "\u0455\u0441\u043e\u0440\u0435"),
+    ],
+)
+def test_names_that_are_one_file_somewhere_or_look_alike_are_refused(tmp_path, one, other):
+    with pytest.raises(ParleyError, match=r"is already on line 2 \(names that differ in case only"):
+        read_class_set(written(tmp_path / "set.tsv", f"{one}\tn00000001\tin", f"{other}\tn00000002\tin"))
+
+
+def test_names_of_other_scripts_are_taken(tmp_path):
+    names = ["кот", "ток", "γάτα", "νέα", "ηώ", "猫", "ネコ", "قط", "constant", "company", "nullity", "a.b", "β-x"]
+    rows = [f"{name}\tn{number:08d}\tin" for number, name in enumerate(names)]
+    assert [one.name for one in read_class_set(written(tmp_path / "set.tsv", *rows))] == names

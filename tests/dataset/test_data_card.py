@@ -1,0 +1,323 @@
+import hashlib
+import io
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from rendered import Page
+
+from parley.core.errors import ParleyError
+from parley.core.files import read_json, read_table, sha256_of, write_json, write_table
+from parley.dataset.candidates import select
+from parley.dataset.class_set import ImageClass, write_class_set
+from parley.dataset.data_card import CardInputs, write_data_card
+from parley.dataset.data_card_text import About, Checksums, Contents, Way, card_text
+from parley.dataset.dedup.assign import SettleFiles, settle
+from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.stage import fetch_classes
+from parley.dataset.keys import image_key
+from parley.dataset.plan_file import write_plan
+from parley.dataset.sources import SourceOptions, open_source
+from parley.dataset.sources.manifest import COLUMNS_OF_IMAGES, SAID_OF_RIGHTS, read_statements
+
+LION = ImageClass("lion", "n02129165", "in", description="a *big* cat")
+HEN = ImageClass("hen_1", "", "out", description="a bird")
+CLASSES = [LION, HEN]
+COUNTS = {"in": {"train": 4, "dev": 2, "test": 2}, "out": {"ood": 3}}
+LICENCES = ("CC BY 4.0", "", "all rights | reserved")
+AUTHOR = "Jane_Doe & <b>co</b>"
+
+
+def picture(name, number):
+    pixels = np.random.default_rng([len(name), number]).integers(0, 256, (40, 48 + number, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def licence_of(number):
+    return LICENCES[number % len(LICENCES)]
+
+
+def table_rows():
+    """Rows of the source's table: label, path, url, licence, author, a note."""
+    for name, label in (("lion", "n02129165"), ("hen_1", "hen_1")):
+        for number in range(20):
+            path = f"{name}/{number}.png"
+            yield label, path, f"http://{name}.example/{number}", licence_of(number), AUTHOR, f"note {number}"
+
+
+class Made:
+    """Everything from a table of pictures with licences to settled splits, by the functions that the rules call."""
+
+    def __init__(self, folder, rows=None, excluded=(), **source):
+        self.folder = folder
+        for name in ("lion", "hen_1"):
+            (folder / "root" / name).mkdir(parents=True)
+            for number in range(20):
+                broken = b"no picture" if number == 7 else picture(name, number)
+                (folder / "root" / name / f"{number}.png").write_bytes(broken)
+        write_table(
+            folder / "table.tsv",
+            ("class", "path", "url", "License", "author", "note"),
+            table_rows() if rows is None else rows,
+        )
+        (folder / "exclude.txt").write_text("".join(f"{one}\n" for one in excluded))
+        write_class_set(folder / "set.tsv", CLASSES)
+        self.source = SourceOptions("manifest", root=folder / "root", manifest=folder / "table.tsv", **source)
+        self.manifests = {one.name: folder / f"{one.name}.tsv" for one in CLASSES}
+        self.inputs = CardInputs(
+            folder / "splits.tsv",
+            folder / "funnel.json",
+            folder / "classes.tsv",
+            self.manifests,
+            exclude=folder / "exclude.txt" if excluded else None,
+        )
+        self.about = About(self.source, "birds_and_*cats*", 5, "set-1a2b", True, str(folder / "set.tsv"))
+        self._run()
+
+    def _run(self):
+        at = self.folder
+        select(self.source, CLASSES, COUNTS, at / "candidates.tsv")
+        write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
+        options = FetchOptions(excluded=read_exclusions(self.inputs.exclude))
+        fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, 0.5, at, at / "cache", at / "root", options))
+        files = SettleFiles(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
+        settle(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, SettleOptions(0.5), files)
+
+    def write(self, about=None):
+        write_data_card(
+            self.inputs, about or self.about, self.folder / "data_card.md", self.folder / "results" / "images.tsv"
+        )
+        return Page((self.folder / "data_card.md").read_text()), read_table(
+            self.folder / "results" / "images.tsv", COLUMNS_OF_IMAGES
+        )
+
+
+@pytest.fixture
+def made(tmp_path):
+    return Made(tmp_path)
+
+
+def test_every_image_has_its_row_with_what_is_stated_of_it(made):
+    _, images = made.write()
+    splits = read_table(made.folder / "splits.tsv", ["class"])
+    assert [{name: row[name] for name in ("class", "key", "part", "sha256")} for row in images] == splits
+    assert len(images) == 8 + 3
+    by_path = {f"{name}/{number}.png": (name, number) for name in ("lion", "hen_1") for number in range(20)}
+    for row in images:
+        name, number = by_path[row["url"]]
+        content = picture(name, number)
+        assert row == {
+            "class": name,
+            "key": image_key(row["url"]),
+            "part": row["part"],
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "url": row["url"],
+            "width": str(48 + number),
+            "height": "40",
+            "bytes": str(len(content)),
+            "License": licence_of(number),
+            "author": AUTHOR,
+        }
+
+
+def test_the_card_counts_what_the_rows_have(made):
+    page, images = made.write()
+    assert page.headings[0] == "Data card: birds_and_*cats*"
+    assert "11 images in 2 classes" in page.text
+    numbers = [int(row["url"].split("/")[1].removesuffix(".png")) for row in images]
+    stated = {licence: sum(licence_of(number) == licence for number in numbers) for licence in LICENCES}
+    assert sum(stated.values()) == 11
+    rows = dict(page.tables["License"][1:])
+    assert rows == {licence or "not stated": str(count) for licence, count in stated.items() if count}
+    assert dict(page.tables["author"][1:]) == {AUTHOR: "11"}
+    assert page.tables["Classes"] == [
+        ["class", "wnid", "domain", "train", "dev", "test", "ood", "all"],
+        ["lion", "n02129165", "in", "4", "2", "2", "0", "8"],
+        ["hen_1", "", "out", "0", "0", "0", "3", "3"],
+        ["all", "", "", "4", "2", "2", "3", "11"],
+    ]
+    assert page.tables["Where the images come from"][1:] == [["local", "11"]]
+    assert f"{sum(int(row['bytes']) for row in images):,} bytes" in page.text
+    assert page.tags <= {"h1", "h2", "h3", "p", "strong", "em", "code", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def test_what_was_left_out_adds_up_and_is_told_by_reason(tmp_path):
+    gone = sorted(image_key(f"lion/{number}.png") for number in range(20) if number != 7)[:3]
+    made = Made(tmp_path, excluded=gone)
+    page, images = made.write()
+    assert not {row["key"] for row in images} & set(gone)
+    counts = read_json(made.inputs.funnel)
+    told = {reason: int(number.replace(",", "")) for reason, number in page.tables["What was left out"][1:]}
+    assert told.pop("all") == sum(told.values()) == counts["tried"]
+    assert told["an image of the set"] == 11
+    assert {reason.removeprefix("rejected: "): told[reason] for reason in told if "rejected" in reason} == counts[
+        "rejected"
+    ]
+    excluded = counts["rejected"].get("excluded", 0)
+    assert f"The exclude list has 3 entries; {excluded} addresses tried were on it." in page.text
+    assert not any(key in page.text for key in gone)
+
+
+def test_the_source_and_how_to_make_it_again_are_told(made):
+    page, _ = made.write()
+    facts = page.tables["The source"]
+    assert ["table", str(made.folder / "table.tsv")] in facts
+    assert ["its SHA-256", sha256_of(made.folder / "table.tsv")] in facts
+    assert ["its SHA-256", sha256_of(made.folder / "set.tsv")] in facts
+    assert ["seed", "5"] in page.tables["To make it again"]
+    assert ["set of images", "resources/images/set-1a2b"] in page.tables["To make it again"]
+    assert "belong to their owners" in page.text
+
+
+def test_columns_are_those_that_the_config_names(tmp_path):
+    made = Made(tmp_path, carry=("note", "author"))
+    _, images = made.write()
+    assert list(images[0]) == [*COLUMNS_OF_IMAGES, "note", "author"]
+    assert all(row["note"] == f"note {row['url'].split('/')[1].removesuffix('.png')}" for row in images)
+    page, images = made.write(replace(made.about, source=replace(made.source, carry=())))
+    assert list(images[0]) == list(COLUMNS_OF_IMAGES)
+    assert "no column for them" in page.text
+
+
+def test_a_column_that_images_differ_in_is_counted_and_not_listed():
+    titles = Counter({f"title {number}": 1 for number in range(30)})
+    contents = Contents([LION], {("lion", "train"): 30}, Counter({"a": 30}), 9, {"title": titles}, 0)
+    page = Page(card_text(about_of(SourceOptions("manifest")), contents, WAY, Checksums("", "")))
+    assert "Stated of 30 images of 30; different values: 30." in page.text
+    assert "title" not in page.tables
+
+
+def test_the_first_of_two_statements_stands_and_the_second_is_told(tmp_path):
+    rows = list(table_rows())
+    again = [(label, path, url, "other", author, note) for label, path, url, _, author, note in rows if path[-5] == "0"]
+    # A row of another class, which the image is not of, states nothing of it.
+    foreign = [("yeti", path, url, "stolen", author, note) for _, path, url, _, author, note in rows]
+    made = Made(tmp_path, rows=[*foreign, *rows, *again])
+    page, images = made.write()
+    assert {row["License"] for row in images} <= set(LICENCES)
+    twice = sum(row["url"].endswith("0.png") for row in images)
+    assert twice
+    assert f"of which the first stands: {twice}." in page.text
+
+
+def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
+    table = tmp_path / "table.tsv"
+    table.write_text("class\turl\tpath\tlicence\nlion\t http://a/1 \t\tCC0\r\nn02129165\thttp://a/2\tl/2.png\tmi\rne\n")
+    source = SourceOptions("manifest", root=tmp_path, manifest=table)
+    images = {("lion", image_key("http://a/1")), ("lion", image_key("l/2.png"))}
+    found = read_statements(source, CLASSES, images)
+    assert found.columns == ("licence",)
+    assert found.cells == {("lion", image_key("http://a/1")): ("CC0",), ("lion", image_key("l/2.png")): ("mi ne",)}
+
+
+def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
+    header = [name.title() for name in sorted(SAID_OF_RIGHTS)]
+    table = tmp_path / "table.tsv"
+    table.write_text("\t".join(["class", "url", "flavour", *header]) + "\n")
+    source = SourceOptions("manifest", manifest=table)
+    assert open_source(source).check([LION]) == []
+    assert read_statements(source, [LION], set()).columns == tuple(header)
+    assert {"license", "licence", "attribution", "author", "rights"} <= SAID_OF_RIGHTS
+
+
+@pytest.mark.parametrize(
+    ("header", "carry", "complaint"),
+    [
+        ("class\turl\tlicence", ("licence", "auhtor"), "names 'auhtor', but"),
+        ("class\turl\tbytes", ("bytes",), "'bytes', which images.tsv has of its own"),
+        ("class\turl\tlicence\tlicence", None, "several columns 'licence'"),
+    ],
+)
+def test_a_column_that_cannot_be_carried_is_told_before_any_work_and_by_the_card(tmp_path, header, carry, complaint):
+    table = tmp_path / "table.tsv"
+    table.write_text(header + "\n")
+    source = SourceOptions("manifest", manifest=table, carry=carry)
+    (finding,) = open_source(source).check([LION])
+    assert complaint in finding
+    with pytest.raises(ParleyError, match=complaint):
+        read_statements(source, [LION], set())
+
+
+def test_a_table_that_lost_an_image_is_told(made):
+    rows = [row for row in table_rows() if not row[1].startswith("hen_1")]
+    write_table(made.folder / "table.tsv", ("class", "path", "url", "License", "author", "note"), rows)
+    with pytest.raises(ParleyError, match=r"does not list 3 of the 11 images any more.*forcerun select_classes"):
+        made.write()
+
+
+def test_files_of_different_runs_are_told(made):
+    counts = read_json(made.inputs.funnel)
+    write_json(made.inputs.funnel, counts | {"tried": counts["tried"] + 1})
+    with pytest.raises(ParleyError, match="addresses tried"):
+        made.write()
+    write_json(made.inputs.funnel, {})
+    with pytest.raises(ParleyError, match="lacks"):
+        made.write()
+    write_json(made.inputs.funnel, counts)
+    manifest = Path(made.manifests["lion"])
+    made.write()
+    key = read_table(made.inputs.splits, ["key"])[0]["key"]
+    manifest.write_text(manifest.read_text().replace(key, "0" * 32))
+    with pytest.raises(ParleyError, match=f"has no image {key}"):
+        made.write()
+
+
+WAY = Way(40, 30, 0, 0, 0, {}, [], [], None)
+
+
+def about_of(source):
+    return About(source, "world", 1, "pool", True, "set.tsv")
+
+
+@pytest.mark.parametrize("kind", ["world", "folder", "tars", "url_list", "manifest"])
+def test_every_kind_of_source_has_its_card(kind, tmp_path):
+    places = ("http://list.example/a_b.tgz", "list.txt") if kind == "url_list" else ()
+    source = SourceOptions(kind, root=tmp_path, manifest=tmp_path / "t.tsv", locations=places, checksum="sha1:ab")
+    hosts = Counter({"local" if kind in ("world", "folder", "tars") else "a.example": 30})
+    page = Page(
+        card_text(
+            about_of(source), Contents([LION], {("lion", "train"): 30}, hosts, 9, {}, 0), WAY, Checksums("c", "l")
+        )
+    )
+    assert ("drawn by Parley from the seed" in page.text) == (kind == "world")
+    assert ("belong to their owners" in page.text) == (kind != "world")
+    assert ("noai" in page.text) == (kind in ("url_list", "manifest")) == ("has left the web" in page.text)
+    assert [cell for name, cell in page.tables["The source"] if name == "location"] == list(places)
+    assert page.links == [place for place in places if "http" in place]
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_nothing_stated_can_break_out_of_the_card(column, value, name):
+    hostile = ImageClass(f"{name}</table>|`<script>", "", "in", description="x")
+    stated = {f"{column}|<b>": Counter({value: 20, "](javascript:x)": 10})}
+    contents = Contents([hostile], {(hostile.name, "train"): 30}, Counter({f"{value}<i>": 30}), 9, stated, 0)
+    page = Page(card_text(about_of(SourceOptions("manifest")), contents, WAY, Checksums("", "")))
+    assert page.tags <= {
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "strong",
+        "em",
+        "code",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "a",
+    }
+    assert [len(row) for row in page.tables["Classes"]] == [5, 5, 5]
+    assert [row[1] for row in page.tables["Where the images come from"]] == ["images", "30"]
+    assert len(page.headings) == 9
+    assert sorted(int(row[1]) for row in page.tables[page.headings[7]][1:]) == [10, 20]

@@ -1,0 +1,77 @@
+"""A trained run under other conditions: what its messages carry shows when they are taken away."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from easy_runs import TINY, easy, run
+
+from parley.config.schema import read_schema
+from parley.core.errors import ParleyError
+from parley.evaluation.controls import under_control
+from parley.interaction import run as evaluation
+from parley.interaction.split_data import places_of
+from parley.training.checkpoint import load_checkpoint
+
+SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("controls")
+    run(folder, steps=400, dev_every=400, first_checkpoint=400, learning_rate=3e-3)
+    return load_checkpoint(folder / "checkpoints/00000400.pt")
+
+
+def accuracy(moment):
+    _, dev, candidates = easy()
+    setup = evaluation.Setup(
+        moment.agents,
+        moment.standardizer.apply(dev.images),
+        places_of(dev.targets, moment.candidate_ids, "dev"),
+        candidates.descriptions,
+        moment.game,
+        batch_size=24,
+    )
+    return evaluation.score(evaluation.play(setup), 1)["accuracy@1"]
+
+
+def test_messages_of_other_images_bring_accuracy_to_chance(trained):
+    assert accuracy(trained) > 0.9
+    # 48 images of 4 classes: chance is 0.25 with a standard error of 0.0625.
+    assert accuracy(under_control(trained, ["shuffle=sender"], SCHEMA)) < 0.25 + 4 * 0.0625
+
+
+def test_a_muted_sender_brings_accuracy_to_chance(trained):
+    assert accuracy(under_control(trained, ["ignore_sender=true"], SCHEMA)) == 0.25
+
+
+def test_flipping_every_bit_of_the_sender_is_no_small_thing(trained):
+    assert accuracy(under_control(trained, ["corrupt_bits=0:6"], SCHEMA)) < 0.75
+
+
+def test_the_weights_stay_and_the_run_itself_is_not_changed(trained):
+    other = under_control(trained, ["shuffle=both"], SCHEMA)
+    for one, two in zip(trained.agents, other.agents, strict=True):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, two.state_dict()[name])
+    assert trained.agents.sender.settings.shuffle == "none"
+    assert trained.game == TINY
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("message_bits=3", "what can be set for a trained run is shuffle"),
+        ("shuffle=nobody", "game.shuffle is 'nobody'; it must be one of none"),
+        ("corrupt_bits=x", "game.corrupt_bits"),
+    ],
+)
+def test_what_is_no_control_is_told(trained, setting, told):
+    with pytest.raises(ParleyError, match=told):
+        under_control(trained, [setting], SCHEMA)
+
+
+def test_bits_that_no_message_has_are_told(trained):
+    with pytest.raises(ParleyError, match="names no bits of a message of 6"):
+        accuracy(under_control(trained, ["corrupt_bits=4:9"], SCHEMA))

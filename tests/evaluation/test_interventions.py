@@ -1,0 +1,271 @@
+"""A trained run under interventions: what is done to its messages, and what comes of it."""
+
+import csv
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from easy_runs import TINY, easy, run
+
+from parley.analysis.intervention_summary import COLUMNS, summarise_interventions
+from parley.config.schema import read_schema
+from parley.evaluation import interventions_run as intervening
+from parley.evaluation.controls import under_control
+from parley.evaluation.evaluate import ask, play
+from parley.evaluation.interventions import bit_counts, interventions, other_images
+from parley.evaluation.interventions_run import intervened
+from parley.game.agents import make_agents
+from parley.game.settings import TrainingSettings
+from parley.interaction import run as evaluation
+from parley.metrics.influence import UNITS
+from parley.training.checkpoint import Checkpoint, load_checkpoint
+from parley.training.training_data import prepare
+
+SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
+IMAGES, BITS, STEPS = 48, TINY.message_bits, TINY.max_exchanges
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("interventions")
+    run(folder, steps=400, dev_every=400, first_checkpoint=400, learning_rate=3e-3)
+    return load_checkpoint(folder / "checkpoints/00000400.pt")
+
+
+@pytest.fixture(scope="module")
+def found(trained):
+    return by_name(trained)
+
+
+def untrained(**settings):
+    """A run that says much and means nothing."""
+    game = replace(TINY, **settings)
+    train, _, candidates = easy()
+    lesson = prepare(train, train, candidates, game)
+    agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, [1])
+    # Far from undecided, so that what is heard changes what is said.
+    for agent in (agents.sender, agents.receiver):
+        for parameter in agent.parameters():
+            parameter.data.mul_(3)
+    training = TrainingSettings(dev_batch_size=7)
+    return Checkpoint(agents, lesson.standardizer, game, training, lesson.sizes, lesson.candidate_ids, 1, 0, {})
+
+
+def asked_of(moment):
+    _, dev, candidates = easy()
+    return ask(moment, dev, candidates, moment.candidate_ids, "dev")
+
+
+def by_name(moment, k=2):
+    return {(row["intervention"], row["value"]): row["measures"] for row in intervened(moment, asked_of(moment), k)}
+
+
+def scored(moment, k=2):
+    return evaluation.score(play(moment, asked_of(moment)), k)
+
+
+def test_every_intervention_is_there_once(found):
+    names = list(found)
+    counts = [0, 1, 2, 4, 6]
+    assert names == [
+        ("none", None),
+        *(("flipped_bits", count) for count in counts),
+        *(("flipped_exchange", t) for t in (1, 2, 3)),
+        *(("flipped_place", place) for place in range(6)),
+        *(("flipped_questions", count) for count in counts),
+        *(("other_question", t) for t in (1, 2)),
+        *(("other_message", t) for t in (1, 2, 3)),
+        ("all_questions", None),
+        ("all_messages", None),
+    ]
+    assert bit_counts(1) == [0, 1]
+    assert bit_counts(16) == [0, 1, 2, 4, 8, 16]
+
+
+def test_nothing_done_changes_nothing_and_is_the_evaluation(trained, found):
+    expected = {name: scored(trained)[name] for name in ("accuracy@1", "accuracy@k", "length")}
+    assert found["none", None] == expected
+    untouched = {**expected, "answers_changed": 0, "prediction_shift": 0}
+    assert found["flipped_bits", 0] == untouched
+    measures = found["flipped_questions", 0]
+    assert {**untouched, "bits_changed": measures["bits_changed"]} == measures
+    assert measures["bits_changed"] in (0, None)
+
+
+def test_what_changes_nothing_is_not_played_again(monkeypatch):
+    played = []
+    monkeypatch.setattr(
+        evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: played.append(given[-1]) or real(*given)
+    )
+    rows = intervened(untrained(), asked_of(untrained()), 2)
+    assert [disturbance is None for disturbance in played] == [True] + [False] * (len(rows) - 3)
+    assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
+
+
+def test_progress_is_told_intervention_by_intervention(caplog):
+    caplog.set_level("INFO", logger="parley.core.progress")
+    rows = intervened(untrained(), asked_of(untrained()), 2, what="disturb fixed/1, test")
+    assert f"disturb fixed/1, test: {len(rows)} of {len(rows)} interventions" in caplog.messages[-1]
+
+
+def test_every_bit_flipped_is_the_control_of_all_bits(trained, found):
+    expected = scored(under_control(trained, ["corrupt_bits=0:6"], SCHEMA))
+    for name in ("accuracy@1", "accuracy@k", "length"):
+        assert found["flipped_bits", 6][name] == expected[name]
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_one_place_flipped_is_the_control_of_this_bit(trained, found, place):
+    expected = scored(under_control(trained, [f"corrupt_bits={place}"], SCHEMA))
+    assert found["flipped_place", place]["accuracy@1"] == expected["accuracy@1"]
+
+
+def test_messages_of_other_images_bring_accuracy_to_chance_and_below(found):
+    assert found["none", None]["accuracy@1"] > 0.9
+    # They are of other classes, whose names they bring: hardly one is right by mistake.
+    assert found["all_messages", None]["accuracy@1"] < 0.1
+    assert found["all_messages", None]["answers_changed"] > 0.9
+    assert found["all_messages", None]["prediction_shift"] > 0.1
+
+
+def test_a_receiver_that_is_not_heard_causes_nothing():
+    measures = by_name(untrained(ignore_receiver=True))
+    for value in (1, 2):
+        done = measures["other_question", value]
+        assert (done["answers_changed"], done["prediction_shift"], done["bits_changed"]) in ((0, 0, 0), (0, 0, None))
+
+
+def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
+    moment = untrained(preset="Fixed")
+    measures = by_name(moment)
+    assert measures["other_question", 1]["bits_changed"] > 0.1
+    # Only the message that follows is looked at, and no later one has a cause before it.
+    asked = asked_of(moment)
+    before = play(moment, asked)
+    done = {(one.name, one.value): one for one in interventions(moment.game, before.dialogue, asked.part.targets)}
+    setup = evaluation.Setup(
+        moment.agents,
+        moment.standardizer.apply(asked.part.images),
+        asked.places,
+        asked.descriptions,
+        moment.game,
+        20,
+    )
+    disturbed = evaluation.play(setup, done["other_question", 2].disturbance).dialogue
+    assert torch.equal(disturbed.sender_bits[:2], before.dialogue.sender_bits[:2])
+    assert torch.equal(disturbed.receiver_bits[0], before.dialogue.receiver_bits[0])
+    others = other_images(asked.part.targets)
+    assert torch.equal(disturbed.receiver_bits[1], before.dialogue.receiver_bits[1, others])
+    changed = (disturbed.sender_bits[2] != before.dialogue.sender_bits[2]).sum(-1).double().mean()
+    assert measures["other_question", 2]["bits_changed"] == pytest.approx(changed.item())
+
+
+def test_with_one_exchange_there_is_no_question():
+    names = {name for name, _ in by_name(untrained(max_exchanges=1))}
+    assert names == {"none", "flipped_bits", "flipped_exchange", "flipped_place", "other_message", "all_messages"}
+
+
+@pytest.mark.parametrize("channel", ["continuous", "continuous_original"])
+def test_numbers_are_replaced_and_not_flipped(channel):
+    measures = by_name(untrained(channel=channel))
+    assert {name for name, _ in measures} == {
+        "none", "other_question", "other_message", "all_questions", "all_messages",
+    }  # fmt: skip
+    assert all("bits_changed" not in one for one in measures.values())
+    assert measures["other_message", 1]["prediction_shift"] > 0
+
+
+def test_scores_that_are_no_numbers_have_no_measure():
+    moment = untrained()
+    for parameter in moment.agents.receiver.parameters():
+        parameter.data.fill_(float("nan"))
+    assert {value for measures in by_name(moment).values() for value in measures.values()} == {None}
+
+
+def test_the_size_of_batches_changes_nothing(monkeypatch):
+    moment = untrained()
+    whole = by_name(moment)
+    monkeypatch.setattr(intervening, "BATCH", 11)
+    pieces = by_name(moment)
+    for name, measures in whole.items():
+        assert pieces[name] == pytest.approx(measures, abs=1e-6), name
+
+
+def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
+    moment, sizes = untrained(), []
+    asked, exchanges = asked_of(moment), moment.game.max_exchanges
+    monkeypatch.setattr(
+        evaluation,
+        "play_to_end",
+        lambda *given, real=evaluation.play_to_end: sizes.append(given[0].batch_size) or real(*given),
+    )
+    whole = intervened(moment, asked, 2, ["none"])
+    monkeypatch.setattr(intervening, "MOST_SCORES", 3 * exchanges * len(asked.labels) + 1)
+    assert intervened(moment, asked, 2, ["none"]) == whole
+    assert sizes == [intervening.BATCH, 3]
+
+
+def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
+    moment = untrained(flip_sender=0.3, flip_in_evaluation=True)
+    monkeypatch.setattr(intervening, "BATCH", 1)
+    assert by_name(moment)["none", None]["accuracy@1"] == scored(moment)["accuracy@1"]
+
+
+def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
+    moment = untrained()
+    asked = asked_of(moment)
+    done = {
+        (one.name, one.value): one.disturbance
+        for one in interventions(moment.game, play(moment, asked).dialogue, asked.part.targets)
+    }
+    for name in ("flipped_bits", "flipped_questions"):
+        masks = [done[name, count].values for count in (0, 1, 2, 4, 6)]
+        assert [set(mask.sum(-1).flatten().tolist()) for mask in masks] == [{0}, {1}, {2}, {4}, {6}]
+        assert all((more | less).equal(more) for less, more in pairwise(masks))
+        # Every place has its turn: 144 draws of one bit in six.
+        assert masks[1].flatten(0, 1).sum(0).min() > 5
+    assert not done["flipped_bits", 1].values.equal(done["flipped_questions", 1].values)
+    assert done["flipped_exchange", 2].exchanges == [1]
+    assert set(done["flipped_exchange", 2].values.sum(-1).flatten().tolist()) == {3}
+
+
+@pytest.mark.parametrize("sizes", [[12] * 4, [1, 30], [5, 1, 1], [1, 1]])
+def test_another_image_is_of_another_class_and_any_of_them(sizes):
+    targets = torch.cat([torch.full((size,), 10 - label) for label, size in enumerate(sizes)])
+    targets = targets[torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))]
+    assert not (targets[other_images(targets)] == targets).any()
+
+
+def test_of_one_class_another_image_is_just_another():
+    for count in (2, 3, 40):
+        assert not (other_images(torch.zeros(count)) == torch.arange(count)).any()
+    assert len(other_images(torch.zeros(400)).unique()) > 200
+
+
+def test_one_image_has_no_other():
+    moment = untrained()
+    asked = asked_of(moment)
+    one = asked._replace(part=asked.part._replace(images=asked.part.images.take(torch.tensor([3]))))
+    one = one._replace(part=one.part._replace(targets=asked.part.targets[3:4]), places=asked.places[3:4])
+    assert {row["intervention"] for row in intervened(moment, one, 1)}.isdisjoint({"other_message", "all_messages"})
+
+
+def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(tmp_path):
+    def written(seed, accuracy):
+        measures = {"accuracy@1": accuracy, "bits_changed": None}
+        rows = [{"intervention": "other_question", "value": 1, "measures": measures}]
+        path = tmp_path / f"{seed}.json"
+        path.write_text(json.dumps({"run": "a", "seed": seed, "parts": {"test": {"n": 4, "rows": rows}}}))
+        return path
+
+    summarise_interventions([written(1, 0.5), written(2, 0.7)], {"a": 3, "lost": 3}, tmp_path / "interventions.csv")
+    with (tmp_path / "interventions.csv").open(newline="") as stream:
+        first, second = csv.DictReader(stream)
+    assert tuple(first) == COLUMNS
+    assert [first[name] for name in COLUMNS[:6]] == ["a", "test", "other_question", "1", "accuracy@1", "fraction"]
+    assert float(first["mean"]) == pytest.approx(0.6)
+    assert (first["n_seeds"], first["seeds_failed"]) == ("2", "1")
+    assert (second["mean"], second["seeds_failed"], second["unit"]) == ("", "3", UNITS["bits_changed"])

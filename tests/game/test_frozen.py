@@ -1,0 +1,46 @@
+"""Agents that never learn keep their first weights, and the others learn beside them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from easy_runs import TINY, run, run_all
+
+from parley.game.agents import make_agents
+from parley.training.checkpoint import load_checkpoint
+
+CHANNELS, WORD = 16, 20
+
+
+def changed(folder, seed=1):
+    """Names of the networks that are not what they were in the beginning."""
+    moment = load_checkpoint(folder / "checkpoints/00000012.pt")
+    first = make_agents(TINY, CHANNELS, WORD, [seed])
+    return {
+        name
+        for name, network in moment.agents._asdict().items()
+        if any(
+            not torch.equal(now, then)
+            for now, then in zip(network.parameters(), getattr(first, name).parameters(), strict=True)
+        )
+    }
+
+
+ALL = {"sender", "receiver", "sender_baseline", "receiver_baseline"}
+
+
+@pytest.mark.parametrize("frozen", [[], ["sender"], ["receiver"], ["sender", "receiver"]], ids=str)
+def test_only_who_is_frozen_stays(tmp_path, frozen):
+    run(tmp_path, frozen=tuple(frozen))
+    assert changed(tmp_path) == ALL - set(frozen)
+
+
+def test_seeds_side_by_side_stay_each_as_it_began(tmp_path):
+    run_all([tmp_path / "3", tmp_path / "4"], 12, [3, 4], frozen=("sender",))
+    for seed in (3, 4):
+        assert changed(tmp_path / str(seed), seed) == ALL - {"sender"}
+
+
+def test_where_gradient_crosses_it_stays_too(tmp_path):
+    run(tmp_path, game=replace(TINY, channel="straight_through"), frozen=("sender",))
+    assert "sender" not in changed(tmp_path)

@@ -1,0 +1,230 @@
+"""Losses give each dialogue its own credit, and no gradient crosses the channel."""
+
+import math
+
+import pytest
+import torch
+
+from parley.game.baselines import Knowledge
+from parley.game.losses import Entropies, losses
+
+ENTROPIES = Entropies(0.01, 0.01, 0.08)
+
+
+def expected_by(baseline, known):
+    """What a learned baseline expects of one turn, from what is known side by side."""
+    hidden = torch.relu(baseline.first.weight[0] @ known + baseline.first.bias[0])
+    return (baseline.last.weight[0] @ hidden + baseline.last.bias[0]).item()
+
+
+def by_hand(game, dialogue, replayed, layout, training):
+    """The losses of an adaptive game, dialogue by dialogue and bit by bit, on plain numbers."""
+    agents = game.agents
+    where = {}
+    exchange_of = layout.exchanges(layout.mask).argmax(1)
+    for place in range(layout.rows.shape[1]):
+        where[exchange_of[place].item(), layout.rows[0, place].item()] = place
+    count = len(game.targets)
+    exchanges = dialogue.active.shape[0]
+    log_p = [dialogue.final_scores[row].log_softmax(-1)[game.targets[row]].item() for row in range(count)]
+    totals = {"sender": [0.0, 0], "receiver": [0.0, 0], "stop": [0.0, 0]}
+    squares = {"sender": [], "receiver": []}
+    for t in range(exchanges):
+        heard_before = dialogue.receiver_bits[t - 1] if t else torch.zeros_like(dialogue.receiver_bits[0])
+        on = [row for row in range(count) if dialogue.active[t, row]]
+        heard = [row for row in on if t + 1 < exchanges and dialogue.active[t + 1, row]]
+        gains = {"sender": {}, "receiver": {}}
+        for row in on:
+            view = replayed.views[0, row if agents.sender.eye.steady else where[t, row]]
+            known = torch.cat([view, heard_before[row]])
+            gains["sender"][row] = log_p[row] - expected_by(agents.sender_baseline, known)
+            known = torch.cat([dialogue.sender_bits[t, row], replayed.states[0, where[t, row]]])
+            gains["receiver"][row] = log_p[row] - expected_by(agents.receiver_baseline, known)
+        squares["sender"] += [gain**2 for gain in gains["sender"].values()]
+        squares["receiver"] += [gain**2 for gain in gains["receiver"].values()]
+        for name, rows, gain, probs, bits, weight in [
+            ("sender", on, gains["sender"], dialogue.sender_probs, dialogue.sender_bits, training.sender),
+            (
+                "receiver",
+                heard,
+                gains["receiver"],
+                dialogue.receiver_probs,
+                dialogue.receiver_bits,
+                training.receiver,
+            ),
+            (
+                "stop",
+                on,
+                gains["receiver"],
+                dialogue.go_on_probs[..., None],
+                dialogue.go_on[..., None],
+                training.stop,
+            ),
+        ]:
+            if not rows:
+                continue
+            values = [gain[row] for row in rows]
+            mean = sum(values) / len(values)
+            sd = math.sqrt(sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
+            step = 0.0
+            for row in rows:
+                pairs = list(zip(probs[t, row].tolist(), bits[t, row].tolist(), strict=True))
+                log_said = sum(math.log((p if bit else 1 - p) + 1e-8) for p, bit in pairs)
+                entropy = sum(p * math.log(p + 1e-8) + (1 - p) * math.log(1 - p + 1e-8) for p, _ in pairs)
+                step += -gain[row] / max(1, sd) * log_said + weight * entropy
+            totals[name][0] += step
+            totals[name][1] += len(rows)
+    share = {name: total / max(number, 1) for name, (total, number) in totals.items()}
+    baselines = [sum(values) / len(values) for values in squares.values()]
+    return [share["sender"], -sum(log_p) / count + share["receiver"] + share["stop"], *baselines]
+
+
+@pytest.mark.parametrize("options", [{}, {"mix": "mou"}, {"preset": "AdaptiveAttention"}], ids=str)
+def test_losses_equal_a_count_by_hand(small_game, options):
+    game = small_game(**options)
+    talked = game.learn(ENTROPIES)
+    expected = by_hand(game, game.dialogue(), talked.replayed, talked.layout, ENTROPIES)
+    assert [loss.item() for loss in talked.losses[:4]] == pytest.approx(expected, abs=1e-9)
+
+
+def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
+    """If a sum over bits kept its dimension, [B, 1] x [B] would broadcast to [B, B] in silence."""
+    game = small_game(preset="Fixed")
+    talked = game.learn()
+
+    def gradient(reward_of_second):
+        logits = talked.replayed.sender_logits.detach().requires_grad_()
+        scores = talked.replayed.final_scores.detach().clone()
+        scores[0, 1, game.targets[1]] = reward_of_second
+        changed = talked.replayed._replace(sender_logits=logits, final_scores=scores)
+        found = losses(game.agents, changed, talked.layout, game.targets[None], game.settings, ENTROPIES)
+        (grad,) = torch.autograd.grad(found.sender.sum(), logits)
+        return grad.unflatten(1, (4, -1))
+
+    # Both rewards lie close enough that the gains' deviation stays under 1 and scales nothing.
+    low, high = gradient(0.1), gradient(0.4)
+    others = [row for row in range(len(game.targets)) if row != 1]
+    torch.testing.assert_close(low[:, :, others], high[:, :, others], rtol=0, atol=1e-12)
+    assert not torch.allclose(low[:, :, 1], high[:, :, 1], atol=1e-6)
+
+
+def touched(game, loss):
+    """Names of the networks that a loss has a gradient for."""
+    loss.sum().backward()
+    found = set()
+    for name, network in game.agents._asdict().items():
+        if any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters()):
+            found.add(name)
+        network.zero_grad()
+    return found
+
+
+def test_no_gradient_crosses_the_channel_or_leaves_a_baseline(small_game):
+    game = small_game()
+    for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
+        assert touched(game, getattr(game.learn().losses, name)) == {name}
+
+
+@pytest.mark.parametrize("channel", ["straight_through", "gumbel", "continuous"])
+def test_gradient_crosses_where_the_channel_lets_it(small_game, channel):
+    game = small_game(channel=channel)
+    assert touched(game, game.learn().losses.receiver) == {"sender", "receiver"}
+
+
+def test_the_originals_continuous_messages_teach_the_receiver_alone(small_game):
+    game = small_game(channel="continuous_original")
+    assert touched(game, game.learn().losses.total) == {"receiver"}
+    game.learn().losses.total.backward()
+    assert game.agents.receiver.stop.weight.grad is None
+
+
+def test_the_papers_reward_is_one_for_right_and_zero_for_wrong(small_game):
+    game = small_game(reward="paper")
+    expected = (game.dialogue().final_scores.argmax(-1) == game.targets).double()
+    assert torch.equal(game.learn().losses.reward[0], expected)
+
+
+def test_the_original_reward_is_the_log_probability_of_the_target(small_game):
+    game = small_game()
+    reward = game.learn().losses.reward[0]
+    probs = game.dialogue().final_scores.softmax(-1)
+    for row, target in enumerate(game.targets.tolist()):
+        assert reward[row].item() == pytest.approx(math.log(probs[row, target].item()), abs=1e-12)
+
+
+def test_each_exchange_costs_what_the_settings_say(small_game):
+    free, dear = small_game(), small_game(exchange_cost=0.25)
+    length = free.dialogue().active.sum(0)
+    assert length.unique().numel() > 1
+    torch.testing.assert_close(free.learn().losses.reward[0] - dear.learn().losses.reward[0], 0.25 * length)
+
+
+def test_the_receivers_baseline_sees_its_state_after_or_before_the_message(small_game):
+    after, before = small_game(), small_game(receiver_baseline="paper")
+    assert after.learn().losses.receiver_baseline != before.learn().losses.receiver_baseline
+
+
+def test_a_certain_bit_gives_finite_losses(small_game):
+    game = small_game()
+    with torch.no_grad():
+        game.agents.sender.speak.bias.fill_(1e4)
+    found = game.learn().losses
+    found.sender.sum().backward()
+    assert torch.isfinite(found.sender).all()
+    assert all(torch.isfinite(p.grad).all() for p in game.agents.sender.parameters() if p.grad is not None)
+
+
+def test_leaving_one_out_expects_the_mean_of_the_others_still_on(small_game):
+    game = small_game(baseline="leave_one_out")
+    talked, said = game.learn(), game.dialogue()
+    layout, reward = talked.layout, talked.losses.reward
+    found = game.agents.sender_baseline.expect(Knowledge(reward), layout.spread(reward), layout)[0]
+    exchange_of = layout.exchanges(layout.mask).argmax(1).tolist()
+    checked = 0
+    for place, (t, row) in enumerate(zip(exchange_of, layout.rows[0].tolist(), strict=True)):
+        others = [reward[0, other].item() for other in range(6) if other != row and said.active[t, other]]
+        if layout.mask[0, place] and others:
+            assert found[place].item() == pytest.approx(sum(others) / len(others), abs=1e-12)
+            checked += 1
+    assert checked > 6
+
+
+def test_the_running_mean_is_that_of_all_turns_before(small_game):
+    game = small_game(baseline="running_mean", seeds=(1, 2))
+    baseline = game.agents.receiver_baseline
+    earned, turns = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    for _ in range(3):
+        torch.testing.assert_close(baseline.mean, earned / turns.clamp(min=1), rtol=0, atol=1e-12)
+        talked = game.learn()
+        length = talked.layout.mask.new_zeros(2, 6).scatter_add_(1, talked.layout.rows, talked.layout.mask)
+        earned += (talked.losses.reward * length).sum(1)
+        turns += length.sum(1)
+        game.uniforms = game.uniforms.roll(1, 1)
+    assert set(baseline.state_dict()) == {"mean", "count"}
+
+
+def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small_game):
+    game = small_game(baseline="running_mean")
+    first = game.learn()
+    baseline = game.agents.sender_baseline
+    known, layout = Knowledge(first.losses.reward), first.layout
+    before = baseline.mean.clone()
+    expected = baseline.expect(known, layout.spread(first.losses.reward), layout)
+    baseline.update(layout.spread(first.losses.reward) + 5, layout)
+    assert torch.equal(expected, before[:, None].expand_as(expected))
+    assert not torch.equal(baseline.mean, before)
+
+
+def test_label_smoothing_gives_every_class_its_share_of_the_target(small_game):
+    plain, smoothed = small_game(), small_game(label_smoothing=0.3)
+    found, other = plain.learn(), smoothed.learn()
+    log_p = found.replayed.final_scores[0].log_softmax(-1)
+    mean = 0.0
+    for row, target in enumerate(plain.targets.tolist()):
+        # Szegedy et al. (2016): 0.7 of the target's, and 0.3 shared by all candidates alike.
+        mean -= (0.7 * log_p[row, target] + 0.3 * sum(log_p[row]) / len(log_p[row])) / len(plain.targets)
+    nll = -sum(log_p[row, target] for row, target in enumerate(plain.targets.tolist())) / len(plain.targets)
+    torch.testing.assert_close(other.losses.receiver[0] - found.losses.receiver[0], mean - nll)
+    # It teaches the Receiver alone: what is earned, and so what is said, is not smoothed.
+    assert torch.equal(other.losses.reward, found.losses.reward)
+    assert torch.equal(other.losses.sender, found.losses.sender)

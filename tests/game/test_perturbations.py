@@ -1,0 +1,85 @@
+"""What befalls a message on its way."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.core.errors import ParleyError
+from parley.game.perturbations import Corrupt, Flip, Mute, Replace, Shuffle, chosen_bits, effects, flipped, heard
+from parley.game.settings import GameSettings
+
+
+@pytest.mark.parametrize(
+    ("region", "bits"),
+    [("0:3,5", [0, 1, 2, 5]), ("0", [0]), ("7", [7]), ("6:8", [6, 7]), (" 1 , 3:5 ", [1, 3, 4]), ("2,2:4", [2, 3])],
+)
+def test_regions_name_bits(region, bits):
+    assert chosen_bits(region, 8).nonzero()[:, 0].tolist() == bits
+
+
+@pytest.mark.parametrize(
+    "region", ["8", "0:9", "3:3", "4:2", "", "1,", "-1", "a", "1:b", ":3", "2:", "1;2", "1.5", "0:2:4"]
+)
+def test_a_region_that_names_no_bits_is_refused(region):
+    with pytest.raises(ParleyError, match=r"game\.corrupt_bits: .* names no bits of a message of 8; write"):
+        chosen_bits(region, 8)
+
+
+@given(st.sets(st.integers(0, 15)))
+def test_every_set_of_bits_can_be_named(bits):
+    region = ",".join(map(str, sorted(bits)))
+    if bits:
+        assert set(chosen_bits(region, 16).nonzero()[:, 0].tolist()) == bits
+
+
+def test_bits_flip_where_the_number_is_below_the_probability():
+    message = torch.tensor([[[0.0, 1.0, 0.0, 1.0]]])
+    drawn = torch.tensor([[[0.1, 0.29, 0.3, 0.9]]])
+    assert Flip(0.3).befall(message, drawn).tolist() == [[[1, 0, 0, 1]]]
+    with pytest.raises(ParleyError, match=r"give Draws\.flips"):
+        Flip(0.3).befall(message, None)
+
+
+def test_a_flip_turns_the_sign_of_the_gradient():
+    message = torch.tensor([0.0, 1.0, 1.0], requires_grad=True)
+    flipped(message, torch.tensor([1.0, 0.0, 1.0])).sum().backward()
+    assert message.grad.tolist() == [-1, 1, -1]
+
+
+def test_corrupted_muted_and_shuffled():
+    message = torch.tensor([[[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]])
+    assert Corrupt(torch.tensor([1.0, 0.0])).befall(message, None).tolist() == [[[0, 1], [1, 1], [1, 0]]]
+    assert Mute().befall(message, None).sum() == 0
+    assert Shuffle().befall(message, None).tolist() == [[[0, 0], [1, 1], [0, 1]]]
+
+
+def test_a_message_is_replaced_for_every_seed():
+    given = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    assert Replace(given).befall(torch.zeros(2, 3, 2), None).tolist() == [given.tolist()] * 2
+
+
+def kinds(training, **options):
+    return [[type(effect) for effect in line] for line in effects(GameSettings(message_bits=8, **options), training)]
+
+
+def test_effects_befall_whom_and_when_the_settings_say():
+    assert kinds(True) == kinds(False) == [[], []]
+    assert kinds(True, flip_sender=0.1) == [[Flip], []]
+    assert kinds(True, flip_receiver=0.1) == [[], [Flip]]
+    assert kinds(False, flip_sender=0.1, flip_receiver=0.1) == [[], []]
+    assert kinds(False, flip_sender=0.1, flip_receiver=0.1, flip_in_evaluation=True) == [[Flip], [Flip]]
+    for training in (True, False):
+        assert kinds(training, ignore_sender=True) == [[Mute], []]
+        assert kinds(training, ignore_receiver=True) == [[], [Mute]]
+    assert kinds(True, corrupt_bits="0:2", shuffle="both") == [[], []]
+    assert kinds(False, corrupt_bits="0:2") == [[Corrupt], []]
+    assert kinds(False, shuffle="both") == [[Shuffle], [Shuffle]]
+    assert kinds(False, shuffle="sender") == [[Shuffle], []]
+    assert kinds(False, shuffle="receiver") == [[], [Shuffle]]
+
+
+def test_effects_follow_each_other():
+    message = torch.tensor([[[1.0], [0.0]]])
+    assert heard(message, [Shuffle(), Corrupt(torch.ones(1))], None).tolist() == [[[1], [0]]]
+    assert heard(message, [], None) is message

@@ -1,0 +1,138 @@
+"""Conversations follow the rules of the game, and a replay is the same conversation."""
+
+import pytest
+import torch
+
+from parley.game.perturbations import Interference
+from parley.game.replay import replay
+from parley.game.rollout import converse, exchange, layout_of, prepare
+from parley.game.settings import PRESETS
+from parley.game.turns import pick
+from parley.game.types import Draws
+
+OPTIONS = [
+    *({"preset": preset} for preset in PRESETS),
+    *({"mix": mix} for mix in ("prod", "mou")),
+    {"description_attention": True},
+    {"preset": "FixedAttention", "description_attention": True, "mix": "mou"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("ended_leave", [False, True])
+def test_replay_goes_through_the_same_conversation(small_game, options, ended_leave):
+    game = small_game(**options)
+    said = game.dialogue()
+    sender, receiver = game.agents.sender, game.agents.receiver
+    seen, known = prepare(sender, receiver, game.images, game.descriptions)
+    with torch.no_grad():
+        turns = list(converse(sender, receiver, seen, known, game.draws(), True, ended_leave))
+    layout = layout_of(turns)
+    again = replay(sender, receiver, seen, known, turns, layout)
+    exchanges = layout.exchanges(layout.mask).argmax(1)
+
+    def there(values, places):
+        """What the dialogue of all exchanges holds at the given turns."""
+        return values[exchanges[places[0]], layout.rows[0, places[0]]]
+
+    every = torch.arange(layout.rows.shape[1])[None]
+    for found, expected, places in [
+        (again.sender_logits.sigmoid(), said.sender_probs, every),
+        (again.receiver_logits.sigmoid(), said.receiver_probs, layout.before),
+        (again.go_on_logits.sigmoid(), said.go_on_probs, every),
+        (again.final_scores, said.scores, layout.last),
+    ]:
+        torch.testing.assert_close(found[0], there(expected, places), rtol=0, atol=1e-12)
+    assert torch.equal(
+        pick(layout.mask[..., None], layout.last), torch.ones(1, len(game.targets), 1, dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_each_image_talks_as_it_would_alone(small_game, options):
+    game = small_game(**options)
+    together = game.dialogue()
+    for row in range(len(game.targets)):
+        own = game.uniforms[None, :, row : row + 1]
+        alone = game.dialogue(images=game.images.take(torch.tensor([row])), draws=Draws(own))
+        for a, b in zip(together, alone, strict=True):
+            torch.testing.assert_close(a[:, row], b[:, 0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_each_seed_talks_as_it_would_alone(small_game, options):
+    many = small_game(**options, seeds=(4, 1, 7))
+    alone = small_game(**options, seeds=(1,))
+    sender, receiver = many.agents.sender, many.agents.receiver
+    together = exchange(sender, receiver, many.images, many.descriptions, many.draws()).of(1)
+    for a, b in zip(together, alone.dialogue(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_dialogues_that_have_ended_leave(small_game):
+    game = small_game(max_exchanges=12)
+    game.uniforms[..., -1] = 0.52  # some want to go on, and not for long
+    talked, stayed = game.learn(ended_leave=True), game.learn(ended_leave=False)
+    assert sum(talked.layout.sizes) < sum(stayed.layout.sizes)
+    for one, other in zip(talked.losses, stayed.losses, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_a_sampled_bit_is_one_where_its_number_is_below_its_probability(small_game):
+    game = small_game()
+    said = game.dialogue()
+    bits = game.settings.message_bits
+    assert torch.equal(said.sender_bits, (game.uniforms[..., :bits] < said.sender_probs).double())
+    assert torch.equal(said.receiver_bits, (game.uniforms[..., bits : 2 * bits] < said.receiver_probs).double())
+    assert torch.equal(said.go_on, (game.uniforms[..., -1] < said.go_on_probs).double())
+
+
+def test_a_dialogue_once_stopped_stays_stopped_and_the_last_exchange_ends_all(small_game):
+    said = small_game(max_exchanges=6).dialogue(sampled=False)
+    assert torch.all(said.active[1:] <= said.active[:-1])
+    assert torch.equal(said.active[1:], said.active[:-1] * said.go_on[:-1])
+    assert torch.all(said.last <= 5)
+
+
+def test_evaluation_stops_once_the_running_product_rounds_to_zero(small_game):
+    game = small_game(max_exchanges=6)
+    said = game.dialogue(sampled=False)
+    for row in range(len(game.targets)):
+        product, length = 1.0, 0
+        for probability in said.go_on_probs[:, row].tolist():
+            length += 1
+            product *= probability
+            if round(product) == 0:
+                break
+        assert said.active[:, row].sum() == length
+
+
+def test_a_fixed_game_makes_all_exchanges(small_game):
+    said = small_game(preset="Fixed").dialogue(sampled=False)
+    assert torch.all(said.active == 1)
+    assert said.last.unique().tolist() == [3]
+
+
+def test_at_the_opening_attention_is_even_over_the_cells(small_game):
+    game = small_game(preset="AdaptiveAttention")
+    sender = game.agents.sender
+    seen, _ = prepare(sender, game.agents.receiver, game.images, game.descriptions)
+    look = sender.eye.look(seen, None)
+    torch.testing.assert_close(look.view[0], sender.eye.project(game.images.features[None].mean(2))[0])
+    torch.testing.assert_close(look.weights, torch.full((1, 6, 4), 0.25, dtype=torch.float64))
+
+
+def test_padding_of_a_short_description_gets_no_attention(small_game):
+    game = small_game(description_attention=True)
+    plain = game.dialogue(sampled=False)
+    is_word = game.descriptions.is_word[..., None]
+    game.descriptions = game.descriptions._replace(words=torch.where(is_word, game.descriptions.words, 1e3))
+    torch.testing.assert_close(plain.scores, game.dialogue(sampled=False).scores)
+
+
+def test_interference_is_of_a_batch_that_nobody_leaves(small_game):
+    game = small_game()
+    sender, receiver = game.agents.sender, game.agents.receiver
+    seen, known = prepare(sender, receiver, game.images, game.descriptions)
+    with pytest.raises(ValueError, match="cannot leave it"):
+        next(converse(sender, receiver, seen, known, None, False, True, Interference([[]], [[]])))

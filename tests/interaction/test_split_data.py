@@ -1,0 +1,113 @@
+"""What the Sender looks at: any layer of a part's file, by its role or its dataset's name."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from parley.core.errors import ParleyError
+from parley.game.settings import GameSettings
+from parley.interaction.split_data import Maps, load_part, places_of
+
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """A part in the 2017 code's layout, with a layer of one's own beside."""
+    draw = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("part") / "train.hdf5"
+    values = {
+        "avgpool_512": draw.normal(size=(COUNT, 1, 512)),
+        "fc": draw.normal(size=(COUNT, 1, 1000)),
+        "layer4_2": draw.normal(size=(COUNT, 1, 512, 2, 3)),
+        "mine": draw.normal(size=(COUNT, 1, 7)),
+    }
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            file[name] = value.astype(np.float32)
+        file["Target"] = np.arange(COUNT) % 3
+        file["Location"] = np.array([f"{row}.jpg".encode() for row in range(COUNT)])
+    return path, {name: value.astype(np.float32)[:, 0] for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("layer", "dataset"),
+    [("auto", "avgpool_512"), ("pooled", "avgpool_512"), ("logits", "fc"), ("fc", "fc"), ("mine", "mine")],
+)
+def test_a_vector_is_the_layer_that_is_named(part, layer, dataset):
+    path, values = part
+    found = load_part(path, GameSettings(image_layer=layer))
+    assert np.array_equal(found.images.features, values[dataset])
+    assert found.images.context is None
+    assert found.targets.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_with_attention_it_is_the_cells_of_the_map_with_the_logits_as_context(part):
+    path, values = part
+    found = load_part(path, GameSettings(preset="AdaptiveAttention"))
+    assert isinstance(found.images, Maps)
+    taken = found.images.take(torch.tensor([4, 0]))
+    # Cell l of the map is its row l // w and its column l % w.
+    assert np.array_equal(taken.features, values["layer4_2"][[4, 0]].reshape(2, 512, 6).transpose(0, 2, 1))
+    assert np.array_equal(taken.context, values["fc"][[4, 0]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"image_layer": "map"}, "is a feature map, which only a Sender with visual attention can look at"),
+        ({"image_layer": "pooled", "preset": "FixedAttention"}, "has no cells to attend to"),
+    ],
+)
+def test_a_layer_that_does_not_fit_the_game_is_told(part, settings, sentence):
+    with pytest.raises(ParleyError, match=sentence):
+        load_part(part[0], GameSettings(**settings))
+
+
+def test_a_target_that_is_no_candidate_is_told():
+    assert places_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
+    with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
+        places_of(torch.tensor([5, 7]), [2, 5], "The dev part")
+
+
+@pytest.mark.parametrize("preset", ["Adaptive", "AdaptiveAttention"])
+def test_permuted_labels_change_places_and_nothing_else(part, preset):
+    plain = load_part(part[0], GameSettings(preset=preset))
+    permuted = [load_part(part[0], GameSettings(preset=preset, permute_labels=number)) for number in (1, 1, 2)]
+    orders = [found.targets.tolist() for found in permuted]
+    assert orders[0] == orders[1] != orders[2]
+    for found, labels in zip(permuted, orders, strict=True):
+        assert labels != plain.targets.tolist()
+        assert sorted(labels) == sorted(plain.targets.tolist())
+        assert found.keys == plain.keys
+        rows = torch.arange(COUNT)
+        seen, before = (one.images.take(rows).features for one in (found, plain))
+        assert torch.equal(seen, before)
+
+
+def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_path):
+    """By one lot, what is learned on the one would hold on the other."""
+    other = tmp_path / "dev.hdf5"
+    other.write_bytes(part[0].read_bytes())
+    with h5py.File(other, "r+") as file:
+        del file["Location"]
+        file["Location"] = np.array([f"another{row}.jpg".encode() for row in range(COUNT)])
+    one, two = (load_part(path, GameSettings(permute_labels=1)).targets.tolist() for path in (part[0], other))
+    assert one != two
+
+
+def test_places_are_those_of_the_candidates_in_any_order():
+    ids = [7, 3, 11, 0]
+    targets = torch.tensor([0, 11, 3, 3, 7])
+    assert places_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
+    for stray in (5, 12, -1):
+        with pytest.raises(ParleyError, match=f"The test part holds images of label {stray}, which no candidate has"):
+            places_of(torch.tensor([7, stray]), ids, "The test part")
+
+
+def test_places_among_very_many_candidates_take_no_table_of_all_with_all():
+    """100,000 images among 50,000 candidates: compared one with all they would take 5 GB."""
+    ids = torch.randperm(50_000, generator=torch.Generator().manual_seed(1))
+    targets = ids[torch.arange(100_000) % 50_000]
+    assert torch.equal(places_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)

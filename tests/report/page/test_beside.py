@@ -1,0 +1,33 @@
+"""Links to the experiment's other files: to what is there, and a command for what is not."""
+
+import re
+from urllib.parse import unquote
+
+from made_pages import build
+
+from parley.report.page.beside import FILES, files_beside
+
+
+def test_what_is_there_has_a_link_and_what_could_be_made_a_command(tmp_path):
+    (tmp_path / "summary.csv").write_text("")
+    (tmp_path / "export").mkdir()
+    found = {one.name: one for one in files_beside(tmp_path)}
+    assert (found["summary.csv"].link, found["export"].link) == ("summary.csv", "export/")
+    assert (found["claims.md"].link, found["claims.md"].target) == (None, "claims")
+    assert "browser.html" not in found
+    assert "data_card.md" not in found
+
+
+def test_targets_are_those_of_the_workflow(request):
+    snakefile = (request.config.rootpath / "Snakefile").read_text()
+    targets = {target for _, _, target in FILES if target}
+    assert targets <= set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE))
+
+
+def test_every_link_of_a_page_leads_to_a_file(tmp_path):
+    text = build(tmp_path, drawn=True)
+    links = [unquote(link) for link in re.findall(r'href="([^"#][^"]*)"', text)]
+    assert "figures/confusion-adaptive.pdf" in links
+    assert "summary.csv" in links
+    assert [link for link in links if not (tmp_path / link).exists()] == []
+    assert "snakemake --cores all claims" in text

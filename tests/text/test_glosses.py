@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
+from parley.text.descriptions import read_descriptions, write_descriptions
+from parley.text.glosses import describe, in_one_field, needs_wordnet
+from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet
+
+OWN = ImageClass("blob", "", "out", description='round, red;\nwith "horns",\tand  a tail')
+LION = ImageClass("lion", "n02129165", "in")
+PEACOCK = ImageClass("peacock", "n01806143", "in")
+installed = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
+
+
+def test_classes_with_their_own_text_need_no_wordnet(tmp_path):
+    assert not needs_wordnet([OWN])
+    assert [tuple(row) for row in describe([OWN], tmp_path / "none")] == [
+        (0, "blob", "round red; with horns and a tail")
+    ]
+
+
+def test_a_class_without_text_needs_wordnet(tmp_path):
+    assert needs_wordnet([OWN, LION])
+    with pytest.raises(ParleyError, match="WordNet is not at"):
+        describe([OWN, LION], tmp_path / "none")
+
+
+@installed
+def test_label_order_and_glosses_by_wnid():
+    rows = describe([OWN, LION, PEACOCK], DEBIAN_DIRECTORY)
+    assert [(row.label_id, row.label) for row in rows] == [(0, "lion"), (1, "peacock"), (2, "blob")]
+    assert rows[0].text.startswith("large gregarious predatory feline of Africa")
+    assert "peafowl" in rows[1].text
+
+
+@installed
+def test_the_originals_gloss_of_a_peacock_is_a_butterfly():
+    assert describe([PEACOCK], DEBIAN_DIRECTORY, "original")[0].text.startswith("European butterfly")
+
+
+@installed
+def test_every_class_without_a_gloss_is_named_at_once():
+    wrong = [ImageClass("a", "n00000001", "in"), LION, ImageClass("b", "n00000002", "in"), ImageClass("c", "", "out")]
+    with pytest.raises(ParleyError) as caught:
+        describe(wrong, DEBIAN_DIRECTORY)
+    assert [sentence.split(":")[0] for sentence in caught.value.findings] == ["Class 'a'", "Class 'b'", "Class 'c'"]
+
+
+def test_an_unknown_rule_and_an_empty_text_are_refused():
+    with pytest.raises(ParleyError, match="gloss is 'first'"):
+        describe([OWN], "", "first")
+    with pytest.raises(ParleyError, match="'blob': its description is empty"):
+        describe([ImageClass("blob", "", "in", description=' ,"')], "")
+
+
+def test_classes_that_read_the_same_are_told(caplog):
+    twins = [ImageClass(name, "", "in", description="a red blob") for name in ("one", "two")]
+    describe(twins, "")
+    assert "one, two share one description" in caplog.text
+
+
+@given(st.text(min_size=1).filter(in_one_field))
+def test_any_text_survives_the_round_through_the_file(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("d") / "d.csv"
+    rows = describe([ImageClass("blob", "", "in", description=text)], "")
+    try:
+        write_descriptions(path, rows)
+    except UnicodeEncodeError:  # a lone surrogate is no text
+        return
+    assert read_descriptions(path) == rows
+    assert "," not in rows[0].text

@@ -1,0 +1,139 @@
+import gzip
+import hashlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.text.glove import check_vectors, fetched, read_pretrained
+
+# Serves a folder on loopback, says its port, and ends with its input or after a minute.
+SERVER = """
+import functools, http.server, os, sys, threading
+threading.Timer(60, os._exit, [0]).start()
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+print(server.server_port, flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+os._exit(0)
+"""
+
+
+def vectors_text(words, width=5, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(len(words), width))
+    return "".join(f"{word} {' '.join(f'{x:.5f}' for x in row)}\n" for word, row in zip(words, rows, strict=True))
+
+
+WORDS = [f"word{number}" for number in range(300)]
+
+
+def independent(text, words):
+    """Parse with nothing of ours: only whole lines with UTF-8 words are in `text`."""
+    table = {fields[0]: np.float32(fields[1:]) for fields in (line.split(" ") for line in text.splitlines())}
+    return {word: table[word] for word in words if word in table}
+
+
+def write(path: Path, text: str, kind: str) -> Path:
+    if kind == "gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    elif kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("glove.txt", text)
+    else:
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["txt", "gz", "zip"])
+def test_plain_gzip_and_zip_give_what_an_independent_parse_gives(tmp_path, kind):
+    text = vectors_text(WORDS)
+    # The kind is told by the bytes: the name says nothing.
+    found = read_pretrained(write(tmp_path / "vectors", text, kind), ["word7", "word299", "absent"])
+    expected = independent(text, ["word7", "word299", "absent"])
+    assert found.vectors.keys() == expected.keys() == {"word7", "word299"}
+    for word, vector in expected.items():
+        np.testing.assert_array_equal(np.float32(found.vectors[word]), vector)
+    assert (found.dimension, found.lines, found.dirty_lines) == (5, 300, 0)
+
+
+def test_dirty_lines_are_counted_and_do_no_harm(tmp_path, caplog):
+    lines = vectors_text(WORDS).encode().splitlines(keepends=True)
+    dirty = [
+        b"300 5\n",  # word2vec's header
+        b"\xff\xfe 1 2 3 4 5\n",  # no UTF-8
+        b"wanted 1 2 3 4\n",  # too few numbers
+        b"two words 1 2 3 4 5\n",
+        b"wanted 1 2 x 4 5\n",  # no number
+        b"wanted 1 2 nan 4 5\n",
+        b"\n",
+        b"wanted 9 8 7",  # cut short
+    ]
+    good = b"wanted 1 2 3 4 5\r\nwanted 5 4 3 2 1\n"
+    (tmp_path / "v.txt").write_bytes(dirty[0] + b"".join(lines) + b"".join(dirty[1:7]) + good + dirty[7])
+    found = read_pretrained(tmp_path / "v.txt", ["wanted", "word0"])
+    assert found.vectors["wanted"] == [1, 2, 3, 4, 5]
+    assert "word0" in found.vectors
+    assert (found.lines, found.dirty_lines) == (300 + 8 + 2, 8)
+    assert "8 of 310 lines are dirty" in caplog.text
+
+
+def test_a_zip_of_several_needs_the_members_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
+        archive.writestr("glove.2d.txt", vectors_text(WORDS, 2))
+        archive.writestr("glove.3d.txt", vectors_text(WORDS, 3))
+    with pytest.raises(ParleyError, match=r"glove\.2d\.txt, glove\.3d\.txt; say which"):
+        read_pretrained(tmp_path / "v.zip", ["word1"])
+    with pytest.raises(ParleyError, match="say which"):
+        read_pretrained(tmp_path / "v.zip", ["word1"], "glove.4d.txt")
+    assert read_pretrained(tmp_path / "v.zip", ["word1"], "glove.3d.txt").dimension == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\n\n", b"one\ntwo\n", gzip.compress(b"a 1 2\n" * 9999, mtime=0)[:-40], b"PK\x03\x04 cut short"],
+)
+def test_a_missing_damaged_or_foreign_file_is_a_sentence(tmp_path, content):
+    if content is not None:
+        (tmp_path / "v.txt").write_bytes(content)
+    with pytest.raises(ParleyError, match=r"v\.txt"):
+        read_pretrained(tmp_path / "v.txt", ["a"])
+
+
+def test_preflight(tmp_path):
+    (tmp_path / "v.txt").touch()
+    for fine in ("random", "http://127.0.0.1/v.zip", "https://127.0.0.1/v.zip", str(tmp_path / "v.txt")):
+        assert check_vectors(fine) == []
+    (finding,) = check_vectors(str(tmp_path / "none.txt"))
+    assert "none.txt" in finding
+
+
+def test_preflight_imports_no_numpy():
+    code = "import sys, parley.text.glove; assert not {'numpy', 'torch', 'h5py'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_url_is_downloaded_once(tmp_path):
+    served = tmp_path / "served"
+    served.mkdir()
+    text = vectors_text(WORDS)
+    write(served / "glove.zip", text, "zip")
+    digest = hashlib.sha256((served / "glove.zip").read_bytes()).hexdigest()
+    command = [sys.executable, "-c", SERVER, str(served)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/glove.zip"
+        with pytest.raises(ParleyError, match="sha256"):
+            fetched(url, tmp_path / "cache", f"sha256:{'0' * 64}")
+        with pytest.raises(ParleyError, match="404"):
+            fetched(url + "x", tmp_path / "cache")
+        assert not list((tmp_path / "cache").iterdir())
+        path = fetched(url, tmp_path / "cache", f"sha256:{digest}")
+    assert fetched(url, tmp_path / "cache") == path  # the server is gone
+    assert read_pretrained(path, ["word3"]).vectors.keys() == {"word3"}

@@ -1,0 +1,69 @@
+import h5py
+import numpy as np
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.text.descriptions import Description
+from parley.text.word_vectors import Words, description_matrix, description_tensor, read_words, write_words
+
+WORDS = Words(
+    ["large", "feline", "mane", "crab"],
+    np.array([[1, 2], [0, 0], [3, -4], [5, 5]], np.float32),
+    np.array([True, False, True, True]),
+)
+ROWS = [Description(0, "lion", "large feline with a mane, large"), Description(1, "crab", "a crab")]
+
+
+def test_what_is_written_is_what_is_read(tmp_path):
+    write_words(tmp_path / "w.hdf5", WORDS._replace(words=["large", "Löwe", "mane", "crab"]), "x", "y")
+    words = read_words(tmp_path / "w.hdf5")
+    assert words.words == ["large", "Löwe", "mane", "crab"]
+    np.testing.assert_array_equal(words.vectors, WORDS.vectors)
+    np.testing.assert_array_equal(words.found, WORDS.found)
+
+
+def test_the_mean_leaves_out_words_without_a_vector():
+    np.testing.assert_allclose(description_matrix(ROWS, WORDS), [[2, -1], [5, 5]])
+
+
+def test_the_set_keeps_words_without_a_vector_as_zeros():
+    vectors, is_word = description_tensor(ROWS, WORDS)
+    np.testing.assert_array_equal(vectors, [[[1, 2], [0, 0], [3, -4]], [[5, 5], [0, 0], [0, 0]]])
+    np.testing.assert_array_equal(is_word, [[True, True, True], [True, False, False]])
+    assert vectors.dtype == np.float32
+
+
+def test_a_word_that_is_not_in_the_file_is_a_sentence():
+    with pytest.raises(ParleyError, match="'zebra' of class 'zebra'"):
+        description_matrix([Description(0, "zebra", "a zebra")], WORDS)
+
+
+def test_a_description_without_a_vector_is_a_sentence():
+    with pytest.raises(ParleyError, match="No word of the description of 'cat'"):
+        description_matrix([Description(0, "cat", "feline")], WORDS)
+
+
+def foreign(path):
+    with h5py.File(path, "w") as file:
+        file["other"] = [1]
+
+
+def uneven(path):
+    write_words(path, WORDS, "", "")
+    with h5py.File(path, "a") as file:
+        del file["found"]
+        file["found"] = [True]
+
+
+def truncated(path):
+    write_words(path, WORDS, "", "")
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize(
+    "damage", [foreign, uneven, truncated, lambda path: path.write_text("text"), lambda path: None]
+)
+def test_damaged_files_are_refused_by_name(tmp_path, damage):
+    damage(tmp_path / "w.hdf5")
+    with pytest.raises(ParleyError, match=r"w\.hdf5"):
+        read_words(tmp_path / "w.hdf5")

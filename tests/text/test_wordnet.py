@@ -1,0 +1,124 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet, open_wordnet
+
+LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
+SYNSETS = [
+    # lexicographer file, words, gloss
+    ("03", ["entity"], "that which is perceived; (in any sense) at all"),
+    ("18", ["pea", "peacock"], 'a proud person; "he is a peacock"; "vain as a peacock"'),
+    ("05", ["peacock", "peacock_butterfly"], 'a butterfly; seen in gardens; "the peacock rose"'),
+    ("05", ["peacock"], "male peafowl"),
+    ("05", ["cow", "moo-cow"], "female of domestic cattle: \"`moo-cow' is a child's term\""),
+    ("04", ["stride"], 'progress (in the phrase "make strides"); "they made big strides"'),
+]
+
+
+def write_wordnet(folder: Path, version: str = "3.0") -> list[str]:
+    """Write a made-up WordNet of a few synsets; return their wnids."""
+    data = f"  1 licence  \n  2 WordNet {version} Copyright 2006 by Princeton University.  \n".encode()
+    wnids, senses = [], {}
+    for number, words, gloss in SYNSETS:
+        offset = f"{len(data):08d}"
+        wnids.append(f"n{offset}")
+        fields = " ".join(f"{word} 0" for word in words)
+        data += f"{offset} {number} n {len(words):02x} {fields} 001 @ 00001740 n 0000 | {gloss}  \n".encode()
+        for word in words:
+            senses.setdefault(word, []).append(offset)
+    lines = [f"{word} n {len(of)} 1 @ {len(of)} 0 {' '.join(of)}  \n" for word, of in sorted(senses.items())]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data.noun").write_bytes(data)
+    (folder / "index.noun").write_text("  1 licence  \n" + "".join(lines))
+    return wnids
+
+
+@pytest.fixture
+def small(tmp_path):
+    return tmp_path, write_wordnet(tmp_path)
+
+
+def test_glosses_are_definitions_without_examples(small):
+    folder, wnids = small
+    wordnet = open_wordnet(folder)
+    assert [wordnet.gloss(wnid) for wnid in wnids] == [
+        "that which is perceived; (in any sense) at all",
+        "a proud person",
+        "a butterfly; seen in gardens",
+        "male peafowl",
+        "female of domestic cattle",
+        'progress (in the phrase "make strides")',
+    ]
+    assert wordnet.synset(wnids[2]).words == ("peacock", "peacock_butterfly")
+
+
+def test_the_original_takes_the_first_animal_sense(small):
+    wordnet = open_wordnet(small[0])
+    assert wordnet.animal_gloss("Peacock") == "a butterfly; seen in gardens"
+    assert wordnet.animal_gloss("peacock butterfly") == "a butterfly; seen in gardens"
+    for name in ("stride", "no_such_word", "n", "."):
+        with pytest.raises(ParleyError, match="is an animal"):
+            wordnet.animal_gloss(name)
+
+
+@pytest.mark.parametrize("wnid", ["n00000003", "n99999999", "n0000174", "v00001740", "", "n٠٠٠٠٠٠٨٠"])
+def test_an_offset_where_no_synset_begins_is_refused(small, wnid):
+    with pytest.raises(ParleyError, match=r"no noun of WordNet 3\.0"):
+        open_wordnet(small[0]).gloss(wnid)
+
+
+def test_another_version_is_refused(tmp_path):
+    write_wordnet(tmp_path, "3.1")
+    assert "is not WordNet 3.0" in check_wordnet(tmp_path)[0]
+    with pytest.raises(ParleyError, match="wordnet-base"):
+        open_wordnet(tmp_path)
+
+
+def test_a_missing_directory_is_told_with_what_to_do(tmp_path):
+    (finding,) = check_wordnet(tmp_path / "none")
+    assert str(tmp_path / "none") in finding
+    assert "wordnet-base" in finding
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_nltk_keeps_it_in_folders_of_its_own(tmp_path, monkeypatch, packed):
+    monkeypatch.setenv("NLTK_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "NLTK_DATA" in check_wordnet("nltk")[0]
+    corpora = tmp_path / "data" / "corpora"
+    wnids = write_wordnet(corpora / "wordnet")
+    if packed:
+        with zipfile.ZipFile(corpora / "wordnet.zip", "w") as archive:
+            for name in ("data.noun", "index.noun"):
+                archive.write(corpora / "wordnet" / name, f"wordnet/{name}")
+                (corpora / "wordnet" / name).unlink()
+        (corpora / "wordnet").rmdir()
+    assert check_wordnet("nltk") == []
+    assert open_wordnet("nltk").gloss(wnids[3]) == "male peafowl"
+
+
+installed = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
+
+
+@installed
+def test_known_glosses_of_the_real_one():
+    wordnet = open_wordnet(DEBIAN_DIRECTORY)
+    assert wordnet.gloss("n02129165") == LION
+    assert wordnet.synset("n02129165").words[0] == "lion"
+    assert wordnet.animal_gloss("peacock").startswith("European butterfly")
+    assert "peafowl" in wordnet.gloss("n01806143")
+    assert "spider" in wordnet.animal_gloss("tarantula")
+    with pytest.raises(ParleyError):
+        wordnet.gloss("n02129166")
+
+
+@installed
+def test_every_real_synset_is_found_at_its_offset():
+    wordnet = open_wordnet(DEBIAN_DIRECTORY)
+    offsets = [line[:8].decode() for line in wordnet.data.split(b"\n")[29:] if line]
+    assert len(offsets) == 82115
+    for offset in offsets[::101]:
+        assert wordnet.gloss(f"n{offset}")

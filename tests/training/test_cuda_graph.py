@@ -1,0 +1,180 @@
+"""A step as a GPU replays it: of tensors that stay where they are, to the bits of one written out in plain calls.
+
+On a CPU nothing can be recorded; what would be is called there, and on torch's meta device, where it can read no value.
+"""
+
+import gc
+import logging
+import weakref
+
+import pytest
+import torch
+from easy_trainers import GAMES, SEEDS, rows, trainer_of
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from parley.features.rows import InMemory, Rows
+from parley.game.entropy_schedule import entropies_at
+from parley.game.loss_step import talk
+from parley.game.rng import states_of, uniforms
+from parley.game.types import Draws, Images
+from parley.interaction.split_data import Maps
+from parley.training import trainer as trainers
+from parley.training.augmentation import Blending
+from parley.training.gpu_images import TrainImages
+
+STEPS = 5
+TORCHS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
+SCHEDULES = {
+    "steps": 8,
+    "learning_rate_schedule": "cosine",
+    "entropy_schedule": "linear",
+    "entropy_final": 0.2,
+    "feature_dropout": 0.1,
+}
+
+
+def batch(step):
+    return torch.stack([rows(seed, step) for seed in SEEDS])
+
+
+def written_out(trainer, optimiser, step):
+    """A step in plain calls: numbers of Python where they differ from step to step, torch's own optimiser."""
+    lesson, game, training, size = trainer.lesson, trainer.game, trainer.training, len(batch(step)[0])
+    features, context = lesson.train_images.take(batch(step))
+    if training.blend:
+        partners, shares = Blending(lesson.train_places).partners(batch(step), seed_states("blend", step))
+        features = torch.lerp(lesson.train_images.take(partners).features, features, shares[..., None])
+    features = features.to(trainer.precision)
+    for way in trainer.augmentations:
+        features = way.change(features, seed_states(way.purpose, step))
+    drawn = uniforms(SEEDS, "bits", step, (game.max_exchanges, size, 2 * game.message_bits + 1))
+    flips = uniforms(SEEDS, "flips", step, (game.max_exchanges, size, 2 * game.message_bits))
+    images = Images(features, None if context is None else context.to(trainer.precision))
+    targets, weights = lesson.train_places[batch(step)], entropies_at(training, step)
+    draws = Draws(drawn, flips if game.flip_sender else None)
+    talked = talk(trainer.agents, images, trainer.descriptions, targets, draws, game, weights)
+    groups = trainer.optimiser.networks
+    found = iter(torch.autograd.grad(talked.losses.total, [one for own in groups for one in own], allow_unused=True))
+    flat = trainer.optimiser.flat
+    pieces = []
+    for own in filter(None, groups):
+        given = [(next(found), one) for one in own]
+        grad = torch.cat([(torch.zeros_like(one) if grad is None else grad).flatten(1) for grad, one in given], 1)
+        norm = grad.norm(dim=1, keepdim=True)
+        pieces.append(grad * (training.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
+    flat.grad = torch.cat(pieces, 1)
+    optimiser.param_groups[0]["lr"] = training.learning_rate * trainer.optimiser.schedule(step)
+    optimiser.step()
+
+
+def seed_states(purpose, step):
+    return states_of(SEEDS, purpose, step)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, list(TORCHS)[place % 3]) for place, name in enumerate(GAMES)] + [("Adaptive", kind) for kind in TORCHS],
+)
+def test_steps_over_tensors_that_stay_are_those_written_out_to_the_bit(name, kind):
+    options = {**SCHEDULES, "optimizer": kind}
+    one, other = (trainer_of(name, SEEDS, torch.float32, **options) for _ in range(2))
+    reference = TORCHS[kind]([other.optimiser.flat], lr=1.0)
+    static = trainer_of(name, SEEDS, torch.float32, **options).inputs(1, batch(1))
+    weights = one.optimiser.flat.data_ptr()
+    for step in range(1, STEPS + 1):
+        static.overwrite(one.inputs(step, batch(step)))
+        one.take_step(static)
+        written_out(other, reference, step)
+        assert torch.equal(one.optimiser.flat, other.optimiser.flat), step
+    assert one.optimiser.flat.data_ptr() == weights
+
+
+def test_what_differs_from_step_to_step_is_in_the_inputs():
+    """Taken twice, the inputs of a step give the same: there is no counter beside them."""
+    options = {**SCHEDULES, "optimizer": "Adam"}
+    one, other = (trainer_of("flips", SEEDS, torch.float64, **options) for _ in range(2))
+    inputs = [one.inputs(step, batch(step)) for step in (1, 2, 3)]
+    later = [trainer_of("flips", SEEDS, torch.float64, **options).inputs(step, batch(step)) for step in (2, 3)]
+    for three in inputs:
+        one.take_step(three)
+        other.take_step(three)
+    assert torch.equal(one.optimiser.flat, other.optimiser.flat)
+    assert not torch.equal(inputs[0].weights, inputs[1].weights)
+    assert not torch.equal(inputs[1].states, inputs[2].states)
+    assert torch.equal(later[0].states, inputs[1].states)
+
+
+class NothingOfTheCpu(TorchDispatchMode):
+    """Refuses whatever takes a tensor of the CPU together with, or to, one of another device."""
+
+    def __torch_dispatch__(self, function, types, arguments=(), names=None):
+        found = function(*arguments, **(names or {}))
+        tensors = [leaf for leaf in tree_leaves((arguments, names, found)) if isinstance(leaf, torch.Tensor)]
+        if len({tensor.device.type for tensor in tensors}) > 1:
+            raise AssertionError(f"{function} takes a tensor from one device to another")
+        return found
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_a_step_takes_nothing_from_the_cpu_and_reads_no_value(name, monkeypatch):
+    monkeypatch.setattr(trainers, "device_of", lambda training: torch.device("meta"))
+    trainer = trainer_of(name, SEEDS, torch.float32, **SCHEDULES)
+    inputs = trainer.inputs(1, batch(1)).to(torch.device("meta"))
+    with NothingOfTheCpu():
+        counted = trainer.take_step(inputs)
+    assert counted.device.type == "meta"
+
+
+@pytest.mark.parametrize("step", [lambda one: one.to("meta"), lambda one: one * torch.ones(2, device="meta")])
+def test_that_test_can_fail(step):
+    with NothingOfTheCpu(), pytest.raises(AssertionError, match="from one device to another"):
+        step(torch.tensor(1.0))
+
+
+def test_a_trainer_is_gone_with_its_last_name():
+    """With a graph it holds much of a GPU's memory: no circle may keep it."""
+    trainer = trainer_of("Adaptive", SEEDS, torch.float32)
+    trainer.learn(1, batch(1))
+    gone = weakref.ref(trainer)
+    gc.disable()
+    try:
+        del trainer
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+class OnSomeDisk(Rows):
+    """Rows that are not held in memory."""
+
+    shape = (4, 3, 2, 2)
+
+    def take(self, rows):
+        return torch.zeros(*rows.shape, *self.shape[1:])
+
+
+def test_maps_move_as_they_are_stored_and_become_float32_batch_by_batch():
+    halves, scale = torch.randn(4, 3, 2, 2).half(), torch.rand(3) + 1
+    maps, places = Maps(InMemory(halves), torch.randn(4, 5), scale, scale), torch.arange(4)
+    moved = TrainImages(maps, places, False, torch.device("meta"))
+    assert moved.on_device
+    assert isinstance(moved.images, Maps)
+    assert moved.images.rows.values.dtype == torch.float16
+    taken = moved.take(torch.zeros(2, 3, dtype=torch.int64, device="meta"), {})
+    assert taken.features.shape == (2, 3, 4, 3)
+    assert {part.device.type for part in taken} == {"meta"}
+    assert {part.dtype for part in taken} == {torch.float32}
+
+
+def test_maps_that_are_not_in_memory_stay_where_they_are_and_the_log_says_so(caplog):
+    caplog.set_level(logging.INFO)
+    maps = Maps(OnSomeDisk(), torch.randn(4, 5))
+    staying = TrainImages(maps, torch.arange(4), True, torch.device("meta"))
+    assert not staying.on_device
+    assert staying.images is maps
+    assert caplog.messages == ["The train part's images are read from their file, and each batch is copied to the GPU."]
+    caplog.clear()
+    here = TrainImages(maps, torch.arange(4), False, torch.device("cpu"))
+    assert here.images is maps
+    assert not caplog.messages

@@ -1,0 +1,93 @@
+"""TensorBoard's events say what `metrics.jsonl` says, read with TensorBoard's own reader."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from easy_runs import run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from parley.config.preflight import check_inputs
+from parley.core.errors import ParleyError
+from parley.training.resume import FOLDER
+
+SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
+
+
+def events(folder):
+    """Every value by kind, name and step."""
+    board = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0}).Reload()
+    return [(tag, event.step, event.value) for tag in board.Tags()["scalars"] for event in board.Scalars(tag)]
+
+
+def logged(rows):
+    found = []
+    for row in rows:
+        about = {name: row.pop(name) for name in ("kind", "step", "seconds")}
+        for name, value in row.items():
+            if value is not None:
+                found.append((f"{about['kind']}/{name.replace('@', '_at_')}", about["step"], pytest.approx(value)))
+    return sorted(found, key=lambda entry: entry[:2])
+
+
+def test_events_hold_what_the_log_holds(tmp_path):
+    rows = run(tmp_path, steps=12, tensorboard=True)
+    assert sorted(events(tmp_path)) == logged(rows)
+
+
+def test_there_are_none_unless_they_are_wanted(tmp_path):
+    run(tmp_path)
+    assert not (tmp_path / "tensorboard").exists()
+
+
+@pytest.fixture
+def without_tensorboard(monkeypatch):
+    """Packages that are not loaded yet cannot be found."""
+    for name in list(sys.modules):
+        if name.split(".")[0] == "tensorboard" or name.startswith("torch.utils.tensorboard"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
+
+
+def test_a_missing_package_is_told_before_the_first_job(without_tensorboard):
+    wanted = {"game": {}, "training": {"tensorboard": True}}
+    config = {
+        "source": {"kind": "features"},
+        "game": {},
+        "training": {"tensorboard": False},
+        "runs": [{"name": "quiet", "game": {}, "training": {}}, {"name": "shown", **wanted}],
+    }
+    (told,) = check_inputs(config, [], {"train_run"})
+    assert told.startswith("Run shown has training.tensorboard, but the package tensorboard is not installed; install")
+    assert check_inputs(config, [], {"train_run"}, own_environments=True) == []
+    assert check_inputs(config, [], {"evaluate_run"}) == []
+
+
+def test_a_missing_package_is_told_by_a_job(without_tensorboard, tmp_path):
+    with pytest.raises(ParleyError, match="the package tensorboard is not installed; install it"):
+        run(tmp_path, tensorboard=True)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_and_went_on_has_each_step_once(tmp_path):
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "400", "--tensorboard"]
+    log = tmp_path / FOLDER / "metrics.jsonl"
+    for sent in (signal.SIGKILL, signal.SIGTERM):
+        before = len(log.read_text().splitlines()) if log.exists() else 0
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 120
+        while not log.exists() or len(log.read_text().splitlines()) < before + 40:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        process.send_signal(sent)
+        process.wait(timeout=60)
+    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 400
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 3
+    assert sorted(events(tmp_path)) == logged(rows)
