@@ -9,8 +9,8 @@ from parley.core.files import write_json
 from parley.metrics.analysis import analyse_run
 from parley.metrics.records import read_evaluation
 from parley.report.figures.draw import draw_run
-from parley.report.figures.names import figure_names
 from parley.report.figures.overview import draw_overview
+from parley.report.figures.registry import figure_names
 from parley.report.page.build import build_report
 
 

@@ -166,8 +166,8 @@ rule draw_figures:
     input:
         summary=result("summary.json"),
     output:
-        svg=[reported_figure(name) for name in FIGURES_OF_EXPERIMENT],
-        pdf=[result(f"figures/{name}.pdf") for name in FIGURES_OF_EXPERIMENT],
+        svg=[reported_figure(OVERVIEW.name)],
+        pdf=[result(f"figures/{OVERVIEW.name}.pdf")],
     log:
         f"{LOGS}/draw_figures.log",
     benchmark:

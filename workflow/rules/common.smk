@@ -26,8 +26,8 @@ from parley.runtime import code_book
 from parley.runtime.code_digest import Sources, stage_digest, stage_parts
 from parley.core.errors import ParleyError
 from parley.config.experiment import attending_runs, read_experiment
-from parley.report.figures.names import (
-    FIGURES_OF_EXPERIMENT,
+from parley.report.figures.registry import (
+    OVERVIEW,
     figure_names,
     run_figure_names,
 )

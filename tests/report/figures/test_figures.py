@@ -22,9 +22,9 @@ from parley.report.figures.draw import draw_run
 from parley.report.figures.exchanges import by_exchange
 from parley.report.figures.flips import accuracy_by_flips
 from parley.report.figures.lengths import length_by_class
-from parley.report.figures.names import FIGURES_OF_RUN, MOST_NAMED, figure_names
 from parley.report.figures.overview import draw_overview
 from parley.report.figures.projection import MARK_PT, messages_pca, place_labels
+from parley.report.figures.registry import MOST_NAMED, RUN_FIGURES, figure_names
 from parley.report.figures.style import ROLES, empty_figure, save_figure, shown
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
     draw_run("adaptive", made.files("analysis.json"), [], [], [], tmp_path)
-    said = {kind: texts(tmp_path / f"{kind}-adaptive.svg") for kind in FIGURES_OF_RUN}
+    said = {one.name: texts(tmp_path / f"{one.name}-adaptive.svg") for one in RUN_FIGURES}
     assert said["confusion"] == ["No seed of this run has test conversations to draw."]
     assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]
     assert said["learning-curves"] == ["No seed of this run was evaluated during training."]

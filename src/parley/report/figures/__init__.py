@@ -1,4 +1,4 @@
 """Figures of an experiment: each function takes plain data and returns a matplotlib figure.
 
-`names` says which figures there are, `style` how they look, `draw` makes all of an experiment's files.
+`registry` says which figures there are, `style` how they look, `draw` makes all of an experiment's files.
 """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parley.metrics.intervals import t_interval
 from parley.metrics.pooling import mean_over_seeds
-from parley.report.figures.names import MOST_CLASSES
+from parley.report.figures.registry import MOST_CLASSES
 from parley.report.figures.style import BLUE, GREEN, NARROW_IN, fraction_axis, new_figure, shown, styled
 
 Floats = NDArray[np.float64]

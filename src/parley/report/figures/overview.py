@@ -1,10 +1,10 @@
-"""The figure file that is about all runs of an experiment."""
+"""Draw the figure that compares all runs of an experiment."""
 
 from pathlib import Path
 
 from parley.analysis.summary import read_summary
-from parley.report.figures.names import FIGURES_OF_EXPERIMENT
 from parley.report.figures.parts import accuracy_by_part
+from parley.report.figures.registry import OVERVIEW
 from parley.report.figures.style import save_figure
 
 
@@ -23,6 +23,5 @@ def draw_overview(summary_json: str | Path, folder: str | Path) -> list[Path]:
     list[Path]
         The two files.
     """
-    (name,) = FIGURES_OF_EXPERIMENT
     figure = accuracy_by_part(read_summary(summary_json).rows)
-    return save_figure(figure, folder, name, title="accuracy by part")
+    return save_figure(figure, folder, OVERVIEW.name, title="accuracy by part")

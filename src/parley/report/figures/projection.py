@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from parley.report.figures.names import MOST_NAMED
+from parley.report.figures.registry import MOST_NAMED
 from parley.report.figures.style import (
     INK,
     MARKERS,

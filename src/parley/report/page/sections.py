@@ -1,6 +1,6 @@
 """What the page says of the experiment and of each run, before it becomes HTML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from urllib.parse import quote
 from parley.analysis.summary import SummaryRow
 from parley.core import formats
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.flips import Flips, read_flips
+from parley.metrics.flips import read_flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
 from parley.metrics.records import Curve, finite
-from parley.report.figures.names import MOST_CLASSES, MOST_NAMED
+from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
+from parley.report.figures.results import RunResults
 from parley.report.page import findings, meanings
 from parley.report.page.examples import Example, choose_examples
 from parley.report.page.gallery import ClassLine, class_lines, first_of_each_class
@@ -166,8 +167,7 @@ def overview(inputs: Inputs) -> Shown:
     if len(inputs.runs) > MANY:
         # The headline has the numbers.
         said = (said[0], "Each row is a run, each column a part.")
-    key = "Dot: mean over seeds. Bar: 95 % interval. Tick: chance."
-    return _shown(inputs, "accuracy-by-part", "Accuracy by part", said, key)
+    return _shown(inputs, OVERVIEW, OVERVIEW.name, said)
 
 
 def examples_of_classes(inputs: Inputs) -> dict[str, str]:
@@ -236,73 +236,70 @@ def _settings(config: Mapping[str, Any], run: str) -> str:
     return ", ".join(said)
 
 
-def _shown(inputs: Inputs, name: str, kind: str, said: tuple[str, str], key: str) -> Shown:
-    """Put a figure's drawing and its words together; `said` is what it means and what it shows."""
+def _shown(inputs: Inputs, figure: FigureInfo, file: str, said: tuple[str, str]) -> Shown:
+    """Put a figure's drawing and its words together.
+
+    Parameters
+    ----------
+    inputs
+        What was read.
+    figure
+        Its row of the registry.
+    file
+        Name of its files, without ending.
+    said
+        What the figure means, and what it shows, in a sentence each.
+    """
     meaning, finding = said
-    drawing = inline_figure(inputs.figures / f"{name}.svg", kind, f"{meaning}. {finding}", inputs.styles)
-    files = {ending.upper(): quote(f"{inputs.figures.name}/{name}.{ending}") for ending in ("svg", "pdf")}
-    return Shown(name, kind, meaning, finding, key, drawing, files)
-
-
-def _curves(inputs: Inputs, run: str) -> Shown:
-    curves = [curve for (owner, _), curve in sorted(inputs.curves.items()) if owner == run and curve.steps]
-    chosen = {seed: step for (owner, seed), step in inputs.chosen.items() if owner == run}
-    said = (meanings.of_curves(curves, chosen), findings.of_curves(curves, chosen))
-    key = "Thin: seeds. Thick: their mean, with its 95 % interval as a band. Rings: chosen checkpoints."
-    return _shown(inputs, f"learning-curves-{run}", "Learning", said, key)
-
-
-def _flips(inputs: Inputs, run: str, test: PooledPart | None) -> Shown:
-    flips: Flips | None = read_flips(list(inputs.flips.values()), run) if test is not None else None
-    said = ("No bits to flip", "No seed of this run has messages whose bits could be flipped.")
-    if test is not None:
-        said = (meanings.of_flips(flips, len(test.labels)), findings.of_flips(flips, len(test.labels)))
-    key = (
-        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same bits, drawn by lot, for every seed."
-    )
-    return _shown(inputs, f"flipped-bits-{run}", "If messages arrive garbled", said, key)
-
-
-OF_PART = (
-    (
-        "by-exchange",
-        "Over the conversation",
-        (meanings.of_exchanges, findings.of_exchanges),
-        "Bands: 95 % interval over seeds. Chance and no knowledge are dashed.",
-    ),
-    (
-        "length-by-class",
-        "Length and accuracy of each class",
-        (meanings.of_lengths, findings.of_lengths),
-        "Small points: seeds. Large: their mean, with its 95 % interval. Longest first; of more than "
-        f"{MOST_CLASSES} classes the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
-    ),
-    (
-        "confusion",
-        "What is taken for what",
-        (meanings.of_confusion, findings.of_confusion),
-        "All seeds summed. Classes that are taken for each other stand together: the order is that of a hierarchical "
-        "clustering (average linkage) by how often each is taken for the other.",
-    ),
-    (
-        "messages-pca",
-        "The Sender's last messages",
-        (meanings.of_projection, findings.of_projection),
-        "Each point is a message, larger where several images got it; framed marks are class means, without names "
-        f"where there are more than {MOST_NAMED}.",
-    ),
-)
-"""Figures of the test part: name, kind, what it means and what it shows, how to read it."""
+    drawing = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{meaning}. {finding}", inputs.styles)
+    files = {ending.upper(): quote(f"{inputs.figures.name}/{file}.{ending}") for ending in ("svg", "pdf")}
+    return Shown(file, figure.heading, meaning, finding, figure.key, drawing, files)
 
 
 def _figures(inputs: Inputs, run: str, test: PooledPart | None) -> list[Shown]:
-    """Gather a run's figures in the order of the page."""
-    nothing = ("Nothing to draw", "No seed of this run has test conversations with finite numbers.")
-    talk, *others = (
-        _shown(inputs, f"{name}-{run}", kind, nothing if test is None else (means(test), shows(test)), key)
-        for name, kind, (means, shows), key in OF_PART
+    """Gather a run's figures in the order of the registry."""
+    results = RunResults(
+        curves=[curve for (owner, _), curve in sorted(inputs.curves.items()) if owner == run and curve.steps],
+        chosen={seed: step for (owner, seed), step in inputs.chosen.items() if owner == run},
+        flips=read_flips(list(inputs.flips.values()), run) if test is not None else None,
+        test=test,
     )
-    return [_curves(inputs, run), talk, _flips(inputs, run, test), *others]
+    return [_shown(inputs, figure, f"{figure.name}-{run}", WORDS[figure.name](results)) for figure in RUN_FIGURES]
+
+
+def _words_on_curves(results: RunResults) -> tuple[str, str]:
+    return meanings.of_curves(results.curves, results.chosen), findings.of_curves(results.curves, results.chosen)
+
+
+def _words_on_flips(results: RunResults) -> tuple[str, str]:
+    if results.test is None:
+        return "No bits to flip", "No seed of this run has messages whose bits could be flipped."
+    candidates = len(results.test.labels)
+    return meanings.of_flips(results.flips, candidates), findings.of_flips(results.flips, candidates)
+
+
+def _words_on_test(
+    means: Callable[[PooledPart], str], shows: Callable[[PooledPart], str]
+) -> Callable[[RunResults], tuple[str, str]]:
+    """Return a function that puts the test split into words, or says that there is nothing to draw."""
+
+    def words(results: RunResults) -> tuple[str, str]:
+        if results.test is None:
+            return "Nothing to draw", "No seed of this run has test conversations with finite numbers."
+        return means(results.test), shows(results.test)
+
+    return words
+
+
+WORDS: Mapping[str, Callable[[RunResults], tuple[str, str]]] = {
+    "learning-curves": _words_on_curves,
+    "by-exchange": _words_on_test(meanings.of_exchanges, findings.of_exchanges),
+    "flipped-bits": _words_on_flips,
+    "length-by-class": _words_on_test(meanings.of_lengths, findings.of_lengths),
+    "confusion": _words_on_test(meanings.of_confusion, findings.of_confusion),
+    "messages-pca": _words_on_test(meanings.of_projection, findings.of_projection),
+}
+"""What the report says about each figure of a run: what it means, and what it shows."""
 
 
 def _seed_line(inputs: Inputs, run: str, seed: int) -> SeedLine:
