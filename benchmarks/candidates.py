@@ -80,14 +80,13 @@ def fetch_images(case: Case) -> None:
 
 
 def settle(case: Case) -> None:
-    from parley.dataset.dedup.assign import SettleFiles
-    from parley.dataset.dedup.assign import settle as settle_classes
-    from parley.dataset.dedup.options import SettleOptions
+    from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
+    from parley.dataset.dedup.options import DedupOptions
 
     folder, classes = case.folder, case.class_set()
     manifests = {one.name: folder / f"{one.name}.tsv" for one in classes}
-    files = SettleFiles(folder / "splits.tsv", folder / "funnel.json", folder / "classes.tsv")
-    settle_classes(folder / "plan.tsv", manifests, [], classes, case.counts, SettleOptions(MARGIN), files)
+    files = SplitOutputs(folder / "splits.tsv", folder / "funnel.json", folder / "classes.tsv")
+    finalise_splits(folder / "plan.tsv", manifests, [], classes, case.counts, DedupOptions(MARGIN), files)
 
 
 STAGES: dict[str, Callable[[Case], None]] = {

@@ -98,13 +98,13 @@ def read_plan(path: Path) -> None:
 
 def read_outcomes(path: Path) -> None:
     from parley.dataset.class_set import ImageClass
-    from parley.dataset.dedup.options import SettleOptions
+    from parley.dataset.dedup.options import DedupOptions
     from parley.dataset.dedup.reading import read_outcomes as read
 
     plan = path.with_name("plan.tsv")
     rows = "".join(f"ant\t{key}\ttrain\t{rank}\thttp://a.example/{rank}\n" for rank, key in enumerate(KEYS))
     plan.write_text("class\tkey\tpart\trank\turl\n" + rows)
-    read(plan, {"ant": path}, [ImageClass("ant", "", "in")], {"in": {"train": 4}}, SettleOptions(0.0))
+    read(plan, {"ant": path}, [ImageClass("ant", "", "in")], {"in": {"train": 4}}, DedupOptions(0.0))
 
 
 def manifest_row(rank: int, key: str) -> tuple[str, ...]:

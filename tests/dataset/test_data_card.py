@@ -17,15 +17,15 @@ from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.data_card import CardInputs, write_data_card
 from parley.dataset.data_card_text import About, Checksums, Contents, Way, card_text
-from parley.dataset.dedup.assign import SettleFiles, settle
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.fetch.exclusions import read_exclusions
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.stage import fetch_classes
 from parley.dataset.keys import image_key
 from parley.dataset.plan_file import write_plan
 from parley.dataset.sources import SourceOptions, open_source
-from parley.dataset.sources.manifest import COLUMNS_OF_IMAGES, SAID_OF_RIGHTS, read_statements
+from parley.dataset.sources.manifest import COLUMNS_OF_IMAGES, RIGHTS_COLUMNS, read_statements
 
 LION = ImageClass("lion", "n02129165", "in", description="a *big* cat")
 HEN = ImageClass("hen_1", "", "out", description="a bird")
@@ -89,8 +89,8 @@ class Made:
         write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
         options = FetchOptions(excluded=read_exclusions(self.inputs.exclude))
         fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, 0.5, at, at / "cache", at / "root", options))
-        files = SettleFiles(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
-        settle(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, SettleOptions(0.5), files)
+        files = SplitOutputs(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
+        finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), files)
 
     def write(self, about=None):
         write_data_card(
@@ -220,13 +220,13 @@ def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
 
 
 def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
-    header = [name.title() for name in sorted(SAID_OF_RIGHTS)]
+    header = [name.title() for name in sorted(RIGHTS_COLUMNS)]
     table = tmp_path / "table.tsv"
     table.write_text("\t".join(["class", "url", "flavour", *header]) + "\n")
     source = SourceOptions("manifest", manifest=table)
     assert open_source(source).check([LION]) == []
     assert read_statements(source, [LION], set()).columns == tuple(header)
-    assert {"license", "licence", "attribution", "author", "rights"} <= SAID_OF_RIGHTS
+    assert {"license", "licence", "attribution", "author", "rights"} <= RIGHTS_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from parley.core.errors import ParleyError
 from parley.dataset import split_plan as splits
 from parley.dataset.keys import draw, image_key
-from parley.dataset.split_plan import check_ks, needed_images, shares_of, walk_target
+from parley.dataset.split_plan import check_topk, fetch_target, needed_images, shares_of
 
 PHOTOS = {"train": 24, "dev": 10, "test": 10}
 PAPER = {"train": 550, "dev": 50, "test": 20}
@@ -200,7 +200,7 @@ def test_whole_rounds_are_shared_exactly(wanted, rounds):
     [(100, 0.07, 107), (10, 0.1, 11), (10, 0.05, 11), (24, 0.0, 24), (3, 0.1, 4), (0, 1, 0)],
 )
 def test_the_margin_is_rounded_up_and_not_beyond(count, margin, target):
-    assert walk_target(count, margin) == target
+    assert fetch_target(count, margin) == target
     assert target >= count * (1 + margin) - 1e-9
     assert target == math.ceil(round(count * (1 + margin), 6))
 
@@ -217,8 +217,8 @@ def test_images_needed_are_those_of_the_domain():
 
 def test_k_above_the_number_of_classes_is_told():
     classes = {"in": 6, "out": 2, "transfer": 3}
-    assert check_ks({"k": 6, "k_unseen": 9}, classes) == []
-    first, second = check_ks({"k": 7, "k_unseen": 10}, classes)
+    assert check_topk({"k": 6, "k_unseen": 9}, classes) == []
+    first, second = check_topk({"k": 7, "k_unseen": 10}, classes)
     assert "evaluation.k is 7" in first
     assert "6 in-domain" in first
     assert "evaluation.k_unseen is 10" in second

@@ -4,20 +4,20 @@ from stage import stage
 
 from parley.config.shards import by_class, files_in
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.assign import SettleFiles, settle
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
+from parley.dataset.dedup.options import DedupOptions
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
     rules = ("margin", "on_shortage", "placeholder_repeats", "near_copies", "near_copy_bits", "evaluation")
-    settle(
+    finalise_splits(
         snakemake.input.plan,
         by_class(snakemake.input.manifests, ".tsv"),
         files_in(snakemake.input.hashes, ".tsv"),
         classes,
         snakemake.params.counts,
-        SettleOptions(**{name: getattr(snakemake.params, name) for name in rules}),
-        SettleFiles(
+        DedupOptions(**{name: getattr(snakemake.params, name) for name in rules}),
+        SplitOutputs(
             snakemake.output.splits,
             snakemake.output.funnel,
             snakemake.output.classes,

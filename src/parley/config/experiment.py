@@ -11,7 +11,7 @@ from parley.config.paths import Layout, layout_of
 from parley.config.schema import Config, read_schema, resolve
 from parley.core.errors import Findings, ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.split_plan import check_ks
+from parley.dataset.split_plan import check_topk
 from parley.game.settings import GameSettings
 
 ROLES = ("pooled", "map", "logits")
@@ -50,7 +50,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
             findings.extend(_missing_features(config["source"]["features"]))
         else:
             classes = read_class_set(config["classes"])
-            findings.extend(check_ks(config["evaluation"], Counter(one.domain for one in classes)))
+            findings.extend(check_topk(config["evaluation"], Counter(one.domain for one in classes)))
     except ParleyError as error:
         findings.extend(error.findings)
     if (other := config["descriptions"]["evaluation"]) and not Path(other).is_file():

@@ -73,7 +73,7 @@ def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
     return name, digits
 
 
-def refuse_other_bytes(path: str | Path, checksum: str | None) -> None:
+def check_checksum(path: str | Path, checksum: str | None) -> None:
     """Raise `ParleyError` where a file is not the one that a checksum stands for."""
     expected = _parsed_checksum(checksum)
     if expected is None:

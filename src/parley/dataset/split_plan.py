@@ -94,7 +94,7 @@ def needed_images(counts: Counts, domain: str) -> int:
     return sum(counts.get(domain, {}).values())
 
 
-def walk_target(count: int, margin: float) -> int:
+def fetch_target(count: int, margin: float) -> int:
     """Return how many images of a part are fetched: its count, and a margin for duplicates."""
     # Rounded first: 0.07 · 100 is 7.000000000000001 in binary, and its ceiling would be 8.
     return count + math.ceil(round(margin * count, 9))
@@ -140,7 +140,7 @@ def _homes(points: NDArray[np.uint64], counts: Mapping[str, int]) -> NDArray[np.
     return np.searchsorted(within, points, side="right")
 
 
-def check_ks(evaluation: Mapping[str, Any], classes: Mapping[str, int]) -> list[str]:
+def check_topk(evaluation: Mapping[str, Any], classes: Mapping[str, int]) -> list[str]:
     """Say so where accuracy@k would always be 1.
 
     Parameters

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
-from parley.dataset.downloads import download, refuse_other_bytes
+from parley.dataset.downloads import check_checksum, download
 
 logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
@@ -94,7 +94,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
     if path.exists():
-        refuse_other_bytes(path, checksum)
+        check_checksum(path, checksum)
     else:
         download([url], path, checksum)
     return path

@@ -3,9 +3,9 @@ import json
 from collections import Counter, defaultdict
 
 import pytest
+from fetched_plan import CLASSES, Fetched, assert_counts_add_up, keys_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from settled import CLASSES, Fetched, assert_counts_add_up, keys_of
 
 from parley.core.errors import ParleyError
 from parley.core.files import read_table, write_table
@@ -15,7 +15,7 @@ from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 
 def test_parts_are_the_plans_first_in_label_order(tmp_path):
     fetched = Fetched(tmp_path)
-    report = fetched.settle()
+    report = fetched.finalise()
     expected = [
         (name, part, key)
         for name, part, count in [
@@ -31,7 +31,7 @@ def test_a_failed_url_is_replaced_by_the_next_of_its_part(tmp_path):
     whole = Fetched(tmp_path)
     dead = whole.reserves["lion"]["train"][2]
     fetched = Fetched(tmp_path, failures={dead: "not_found"})
-    report = fetched.settle()
+    report = fetched.finalise()
     reserve = fetched.reserves["lion"]["train"]
     assert fetched.part("lion", "train") == [key for key in reserve[:7] if key != dead]
     assert fetched.part("lion", "dev") == fetched.reserves["lion"]["dev"][:2]
@@ -43,7 +43,7 @@ def test_the_lowest_key_keeps_bytes_that_two_places_have(tmp_path):
     reserves = Fetched(tmp_path).reserves
     lion, hen = reserves["lion"]["dev"][0], reserves["hen"]["ood"][1]
     fetched = Fetched(tmp_path, sha256_of={lion: "same", hen: "same"})
-    report = fetched.settle()
+    report = fetched.finalise()
     low, high = sorted([lion, hen])
     kept = [row["key"] for row in fetched.splits() if row["sha256"] == "same"]
     assert kept == [low]
@@ -57,7 +57,7 @@ def test_the_lowest_key_keeps_bytes_that_two_places_have(tmp_path):
 def test_the_same_bytes_within_one_part_count_once(tmp_path):
     reserve = Fetched(tmp_path).reserves["fox"]["train"]
     fetched = Fetched(tmp_path, sha256_of={reserve[0]: "same", reserve[3]: "same", reserve[7]: "same"})
-    fetched.settle()
+    fetched.finalise()
     assert [row["sha256"] for row in fetched.splits()].count("same") <= 1
     assert len(fetched.part("fox", "train")) == 6
 
@@ -68,31 +68,31 @@ shas = st.lists(st.integers(0, 60), min_size=90, max_size=90)
 fates = st.lists(st.sampled_from(["", "", "", "not_found", "html"]), min_size=90, max_size=90)
 
 
-looks = st.lists(st.sampled_from([None, 0, 1, 3, 0xFF, 1 << 63, 0xFFFF0000]), min_size=90, max_size=90)
+drawn_hashes = st.lists(st.sampled_from([None, 0, 1, 3, 0xFF, 1 << 63, 0xFFFF0000]), min_size=90, max_size=90)
 
 
 @settings(max_examples=60)
 @given(
     shas,
     fates,
-    looks,
+    drawn_hashes,
     st.sampled_from([0.0, 0.5, 2.0]),
     st.sampled_from([2, 5, 100]),
     st.sampled_from(["report", "remove"]),
     st.sampled_from(["accept", "drop_class"]),
 )
 def test_whatever_comes_the_rules_hold_and_counts_add_up(
-    tmp_path_factory, bytes_of, fates, looks, margin, repeats, near_copies, on_shortage
+    tmp_path_factory, bytes_of, fates, drawn, margin, repeats, near_copies, on_shortage
 ):
     keys = [key for one in CLASSES for key in keys_of(one.name)]
     failures = {key: fate for key, fate in zip(keys, fates, strict=True) if fate}
     same = {key: f"bytes {number}" for key, number in zip(keys, bytes_of, strict=True)}
-    hashes = {key: look for key, look in zip(keys, looks, strict=True) if look is not None}
+    hashes = {key: phash for key, phash in zip(keys, drawn, strict=True) if phash is not None}
     options = {"margin": margin, "placeholder_repeats": repeats, "near_copies": near_copies, "near_copy_bits": 2}
-    fetched = Fetched(tmp_path_factory.mktemp("settle"), same, failures, hashes=hashes, **options)
+    fetched = Fetched(tmp_path_factory.mktemp("splits"), same, failures, hashes=hashes, **options)
     # Where a part has no image at all, settling fails, and the report says why all the same.
     with contextlib.suppress(ParleyError):
-        fetched.settle(on_shortage=on_shortage)
+        fetched.finalise(on_shortage=on_shortage)
     report = json.loads((fetched.folder / "funnel.json").read_text())
     assert_counts_add_up(report)
     assert report["duplicates"] == len(report["dropped"])
@@ -145,7 +145,7 @@ def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
     dead[reserves["hen"]["ood"][28]] = "read_timeout"
     fetched = Fetched(tmp_path, failures=dead)
     with pytest.raises(ParleyError) as error:
-        fetched.settle()
+        fetched.finalise()
     lion, hen, advice = error.value.findings
     number = len(reserves["lion"]["dev"])
     assert lion == (
@@ -157,7 +157,7 @@ def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
     assert "on_shortage" in advice
     assert not (tmp_path / "splits.tsv").exists()
     assert (tmp_path / "funnel.json").exists()
-    fetched.settle(on_shortage="accept")
+    fetched.finalise(on_shortage="accept")
     assert (len(fetched.part("lion", "dev")), len(fetched.part("hen", "ood"))) == (1, 1)
 
 
@@ -166,14 +166,14 @@ def test_what_is_lost_for_the_rarer_reasons_is_counted_beside_the_commonest(tmp_
     errors = ["html"] * 12 + ["gone"] * 6 + ["forbidden"] * 5 + ["empty"] * 3 + ["reset"] * 2
     fetched = Fetched(tmp_path, failures=dict(zip(reserve, errors, strict=False)))
     with pytest.raises(ParleyError, match=r"30 candidates \(12 html, 6 gone, 5 forbidden, 5 for other reasons\)\."):
-        fetched.settle()
+        fetched.finalise()
 
 
 def test_a_part_without_any_image_is_never_accepted(tmp_path):
     reserves = Fetched(tmp_path).reserves
     fetched = Fetched(tmp_path, failures=dict.fromkeys(reserves["lion"]["dev"], "gone"))
     with pytest.raises(ParleyError, match="0 images of the 2 needed"):
-        fetched.settle(on_shortage="accept")
+        fetched.finalise(on_shortage="accept")
 
 
 def test_a_margin_too_small_for_what_other_classes_have_is_named_as_the_reason(tmp_path):
@@ -181,13 +181,13 @@ def test_a_margin_too_small_for_what_other_classes_have_is_named_as_the_reason(t
     twins = [reserves["fox"]["train"][0], reserves["lion"]["train"][0]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), margin=0.0)
     with pytest.raises(ParleyError, match="margin of 0 did not make up for what settling took out"):
-        fetched.settle()
+        fetched.finalise()
 
 
 def test_duplicates_within_a_class_cost_no_margin(tmp_path):
     reserve = Fetched(tmp_path).reserves["fox"]["train"]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(reserve[:3], "same"), margin=0.0)
-    report = fetched.settle()
+    report = fetched.finalise()
     assert len(fetched.part("fox", "train")) == 6
     assert report["classes"]["fox"]["train"]["duplicates"] == 2
 
@@ -207,7 +207,7 @@ def test_a_manifest_of_another_run_is_told(tmp_path, spoil):
     rows = spoil(read_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS))
     write_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS, [tuple(row.values()) for row in rows])
     with pytest.raises(ParleyError, match=r"'lion'.*remove the manifest"):
-        fetched.settle()
+        fetched.finalise()
 
 
 def test_a_manifest_walked_for_another_margin_is_told(tmp_path):
@@ -215,11 +215,11 @@ def test_a_manifest_walked_for_another_margin_is_told(tmp_path):
     with pytest.raises(
         ParleyError, match="9 URLs of part train tried, which are not those that it takes to fetch 7 images"
     ):
-        fetched.settle(margin=0.1)
+        fetched.finalise(margin=0.1)
 
 
 def test_unknown_rules_are_told(tmp_path):
     with pytest.raises(ParleyError, match="fail, accept, drop_class"):
-        Fetched(tmp_path).settle(on_shortage="shrug")
+        Fetched(tmp_path).finalise(on_shortage="shrug")
     with pytest.raises(ParleyError, match="ignore, report, remove"):
-        Fetched(tmp_path).settle(near_copies="shrug")
+        Fetched(tmp_path).finalise(near_copies="shrug")

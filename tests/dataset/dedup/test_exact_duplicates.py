@@ -1,12 +1,12 @@
 import logging
 
 import pytest
+from fetched_plan import CLASSES, URLS, Fetched, assert_counts_add_up, keys_of
 from hypothesis import given
 from hypothesis import strategies as st
-from settled import CLASSES, URLS, Fetched, assert_counts_add_up, keys_of
 
 from parley.core.files import read_table
-from parley.dataset.dedup.exact_duplicates import Looks, assign
+from parley.dataset.dedup.exact_duplicates import NearDuplicateFinder, assign
 from parley.dataset.dedup.outcomes import ClassOutcome, Image, PartOutcome, host_of
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 
@@ -17,7 +17,7 @@ def test_a_placeholder_is_told_by_all_classes_together(tmp_path, caplog):
     black = [*reserves["lion"]["train"][:2], *reserves["fox"]["dev"][:2], *reserves["hen"]["ood"][:2]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(black, "black"), placeholder_repeats=5, margin=1.0)
     with caplog.at_level(logging.WARNING):
-        report = fetched.settle()
+        report = fetched.finalise()
     lowest = min(black)
     assert report["placeholders"] == [{"sha256": "black", "urls": 6, "example": URLS[lowest]}]
     assert "black" in caplog.text
@@ -32,7 +32,7 @@ def test_as_many_urls_as_may_be_are_duplicates(tmp_path):
     reserves = Fetched(tmp_path).reserves
     twins = [*reserves["lion"]["train"][:2], *reserves["fox"]["dev"][:1], *reserves["hen"]["ood"][:2]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), placeholder_repeats=5, margin=1.0)
-    report = fetched.settle()
+    report = fetched.finalise()
     assert (report["duplicates"], report["rejected"], report["placeholders"]) == (4, {}, [])
     assert [row["key"] for row in fetched.splits() if row["sha256"] == "same"] in ([min(twins)], [])
 
@@ -41,14 +41,14 @@ def test_what_one_class_took_for_a_placeholder_counts_against_the_others(tmp_pat
     reserves = Fetched(tmp_path).reserves
     black = [*reserves["lion"]["train"][:3], reserves["hen"]["ood"][0]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(black, "black"), placeholder_repeats=2)
-    assert fetched.settle()["rejected"] == {"placeholder": 4}
+    assert fetched.finalise()["rejected"] == {"placeholder": 4}
     assert reserves["hen"]["ood"][0] not in fetched.part("hen", "ood")
 
 
 def test_every_url_is_counted_under_its_host(tmp_path):
     keys = keys_of("lion")
     fetched = Fetched(tmp_path, failures={key: "not_found" for key in keys if "host1" in URLS[key]})
-    report = fetched.settle()
+    report = fetched.finalise()
     assert set(report["hosts"]) == {"host0.example", "host1.example", "host2.example", "local"}
     tried = [row for one in CLASSES for row in read_table(tmp_path / f"{one.name}.tsv", MANIFEST_COLUMNS)]
     of_one = [row for row in tried if "host1" in row["url"]]
@@ -78,17 +78,17 @@ def test_a_spare_that_nobody_needs_holds_nothing():
     assign([lion, hen], None)
     assert [image.sha256 for image in lion.parts["train"].kept] == ["a", "b"]
     assert [image.sha256 for image in hen.parts["test"].kept] == ["x", "c"]
-    assert hen.parts["test"].losses == []
+    assert hen.parts["test"].removals == []
 
 
 def test_nor_does_it_when_it_only_looks_the_same():
-    looks = Looks({"5": 0b1 << 20, "6": 0b1 << 40, "1": 0b1, "9": 0b11}, bits=1)
+    finder = NearDuplicateFinder({"5": 0b1 << 20, "6": 0b1 << 40, "1": 0b1, "9": 0b11}, bits=1)
     lion = class_of("lion", train=(2, [("5", "a"), ("6", "b"), ("1", "x")]))
     hen = class_of("hen", test=(1, [("9", "y")]))
-    assign([lion, hen], looks)
+    assign([lion, hen], finder)
     assert [image.sha256 for image in hen.parts["test"].kept] == ["y"]
     needed = class_of("lion", train=(3, [("5", "a"), ("6", "b"), ("1", "x")]))
-    assign([needed, hen], looks)
+    assign([needed, hen], finder)
     assert hen.parts["test"].kept == []
 
 
@@ -107,24 +107,24 @@ def test_whatever_is_claimed_no_bytes_are_kept_twice_and_none_are_missed(parts, 
         named = [(keys.pop(), f"sha {sha}") for sha in images]
         hashes |= {key: 0b11 << 3 * int(sha.split()[1]) // 2 for key, sha in named}
         classes.append(class_of(f"class {number}", **{f"part {number % 3}": (count, named)}))
-    looks = Looks(hashes, bits=1) if by_looks else None
-    assign(classes, looks)
+    finder = NearDuplicateFinder(hashes, bits=1) if by_looks else None
+    assign(classes, finder)
     outcomes = [part for one in classes for part in one.parts.values()]
     kept = [image for part in outcomes for image in part.kept]
     assert len({image.sha256 for image in kept}) == len(kept)
     for part in outcomes:
         assert len(part.kept) <= part.count
         assert part.kept == [image for image in part.images if image in part.kept]
-        assert not {loss.image.key for loss in part.losses} & {image.key for image in part.kept}
+        assert not {removal.image.key for removal in part.removals} & {image.key for image in part.kept}
         if part.is_short:
-            for loss in part.losses:
-                same = loss.image.sha256 in {image.sha256 for image in kept}
-                alike = looks is not None and any(
-                    one.part != loss.image.part and (hashes[one.key] ^ hashes[loss.image.key]).bit_count() <= 1
+            for removal in part.removals:
+                same = removal.image.sha256 in {image.sha256 for image in kept}
+                alike = finder is not None and any(
+                    one.part != removal.image.part and (hashes[one.key] ^ hashes[removal.image.key]).bit_count() <= 1
                     for one in kept
                 )
                 assert same or alike, "what nobody keeps is not refused to a part that needs it"
-    if looks is not None:
+    if finder is not None:
         for one in kept:
             assert not any(
                 one.part != other.part and (hashes[one.key] ^ hashes[other.key]).bit_count() <= 1 for other in kept

@@ -1,6 +1,6 @@
 import logging
 
-from settled import Fetched, assert_counts_add_up
+from fetched_plan import Fetched, assert_counts_add_up
 
 
 def test_near_copies_are_reported_or_removed(tmp_path, caplog):
@@ -12,13 +12,13 @@ def test_near_copies_are_reported_or_removed(tmp_path, caplog):
     hashes |= {train[0]: 0b1, dev[0]: 0b111, ood[0]: 0b1110001}
     fetched = Fetched(tmp_path, hashes=hashes)
     with caplog.at_level(logging.WARNING):
-        report = fetched.settle(near_copies="report", near_copy_bits=2)
+        report = fetched.finalise(near_copies="report", near_copy_bits=2)
     (pair,) = report["near_copies"]["pairs"]
     assert {pair["key"], pair["other_key"]} == {train[0], dev[0]}
     assert {pair["part"], pair["other_part"]} == {"train", "dev"}
     assert (pair["distance"], report["near_copies"]["number"], report["near_copies"]["removed"]) == (2, 1, 0)
     assert "that look the same (at most 2 of 64 bits apart): 1" in caplog.text
-    report = fetched.settle(near_copies="remove", near_copy_bits=2)
+    report = fetched.finalise(near_copies="remove", near_copy_bits=2)
     low, high = sorted([train[0], dev[0]])
     kept = {row["key"] for row in fetched.splits()}
     assert low in kept
@@ -27,11 +27,11 @@ def test_near_copies_are_reported_or_removed(tmp_path, caplog):
     assert report["near_copies"]["removed"] == 1
     assert report["near_copies"]["pairs"][0]["key"] == high
     assert_counts_add_up(report)
-    assert fetched.settle(near_copies="report", near_copy_bits=1)["near_copies"]["number"] == 0
+    assert fetched.finalise(near_copies="report", near_copy_bits=1)["near_copies"]["number"] == 0
 
 
 def test_images_without_a_hash_are_counted_and_kept(tmp_path):
     fetched = Fetched(tmp_path, hashes={})
-    report = fetched.settle(near_copies="report")
+    report = fetched.finalise(near_copies="report")
     assert report["near_copies"]["not_hashed"] == report["ok"]
     assert report["kept"] == 20

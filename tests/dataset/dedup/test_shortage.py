@@ -1,18 +1,18 @@
 import logging
 
 import pytest
-from settled import CLASSES, EMU, HEN, LION, MORE, WOLF, Fetched, assert_counts_add_up
+from fetched_plan import CLASSES, EMU, HEN, LION, MORE, WOLF, Fetched, assert_counts_add_up
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import ClassOutcome, Image, Outcomes, PartOutcome
-from parley.dataset.dedup.shortage import refuse_or_tell
+from parley.dataset.dedup.shortage import check_shortages
 
 
 def test_the_class_set_is_written_as_it_is(tmp_path):
     fetched = Fetched(tmp_path)
-    fetched.settle()
+    fetched.finalise()
     assert read_class_set(tmp_path / "classes.tsv") == CLASSES
 
 
@@ -26,7 +26,7 @@ def test_a_class_that_is_short_is_dropped_and_frees_what_it_claimed(tmp_path, ca
     same = {key: f"shared {number}" for number, pair in enumerate(shared) for key in pair}
     fetched = Fetched(tmp_path, same, failures, classes=MORE)
     with caplog.at_level(logging.WARNING):
-        report = fetched.settle(on_shortage="drop_class")
+        report = fetched.finalise(on_shortage="drop_class")
     assert {row["class"] for row in fetched.splits()} == {"lion", "wolf", "emu", "hen"}
     assert read_class_set(tmp_path / "classes.tsv") == [EMU, HEN, LION, WOLF]
     (sentence,) = report["dropped_classes"]["fox"]
@@ -49,16 +49,16 @@ def test_of_classes_that_contend_the_last_by_label_goes(tmp_path):
     assert low_fox < max(hen)
     assert low_hen < max(fox)
     fetched = Fetched(tmp_path, same, margin=0.0, classes=MORE)
-    report = fetched.settle(on_shortage="drop_class")
+    report = fetched.finalise(on_shortage="drop_class")
     assert list(report["dropped_classes"]) == ["hen"]
 
 
 def test_classes_without_candidates_are_dropped(tmp_path):
     fetched = Fetched(tmp_path, candidates={"lion": 30, "fox": 30, "hen": 0})
     with pytest.raises(ParleyError, match="lacks the class 'hen'"):
-        fetched.settle(on_shortage="accept")
+        fetched.finalise(on_shortage="accept")
     with pytest.raises(ParleyError) as error:
-        fetched.settle(on_shortage="drop_class")
+        fetched.finalise(on_shortage="drop_class")
     assert error.value.findings[0] == ("Every class of the domain out is dropped (hen), and nothing is left for ood.")
     assert "set on_shortage to accept." in error.value.findings[-1]
 
@@ -66,7 +66,7 @@ def test_classes_without_candidates_are_dropped(tmp_path):
 def test_one_class_left_is_no_game(tmp_path):
     fetched = Fetched(tmp_path, candidates={"lion": 30, "fox": 3, "hen": 30})
     with pytest.raises(ParleyError, match=r"Of 2 in-domain classes one is left \(fox dropped\)"):
-        fetched.settle(on_shortage="drop_class")
+        fetched.finalise(on_shortage="drop_class")
 
 
 def test_k_is_checked_against_the_classes_that_are_left(tmp_path):
@@ -75,9 +75,9 @@ def test_k_is_checked_against_the_classes_that_are_left(tmp_path):
     for one in outcomes.classes[:2]:
         one.parts["train"].kept = [Image(one.name, "train", one.name, "", one.name)]
     outcomes.classes[2].drop(["too few"])
-    options = SettleOptions(0.0, "drop_class", evaluation={"k": 3, "k_unseen": None})
+    options = DedupOptions(0.0, "drop_class", evaluation={"k": 3, "k_unseen": None})
     with pytest.raises(ParleyError, match=r"After dropping classes.*evaluation\.k is 3, but there are only 2"):
-        refuse_or_tell(outcomes, {"in": {"train": 1}}, options)
-    refuse_or_tell(
-        outcomes, {"in": {"train": 1}}, SettleOptions(0.0, "drop_class", evaluation={"k": 2, "k_unseen": None})
+        check_shortages(outcomes, {"in": {"train": 1}}, options)
+    check_shortages(
+        outcomes, {"in": {"train": 1}}, DedupOptions(0.0, "drop_class", evaluation={"k": 2, "k_unseen": None})
     )

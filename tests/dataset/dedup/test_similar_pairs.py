@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core.files import write_table
-from parley.dataset.dedup.similar_pairs import HASH_COLUMNS, Pair, find_copies, find_pairs, read_hashes
+from parley.dataset.dedup.similar_pairs import HASH_COLUMNS, Pair, find_near_duplicates, find_pairs, read_hashes
 
 # Hashes of few bits far apart, so that many are near one another and all distances come up.
 near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 64) - 1]), max_size=40)
@@ -57,7 +57,7 @@ def test_copies_are_left_out_one_after_another(hashes, bits, data):
             expected[place] = like[0]
         else:
             let_in.append(place)
-    assert find_copies(np.array(hashes, np.uint64), parts, bits) == expected
+    assert find_near_duplicates(np.array(hashes, np.uint64), parts, bits) == expected
 
 
 def test_more_images_than_are_looked_at_at_once():
@@ -66,7 +66,7 @@ def test_more_images_than_are_looked_at_at_once():
     hashes[650] = hashes[3] ^ np.uint64(0b101)
     parts = ["train" if place % 2 else "test" for place in range(700)]
     assert find_pairs(hashes, parts, 4, 9) == (1, [Pair(650, 3, 2)])
-    assert find_copies(hashes, parts, 4) == {650: 3}
+    assert find_near_duplicates(hashes, parts, 4) == {650: 3}
 
 
 def test_pictures_of_nothing_cost_no_memory_but_a_block():
@@ -74,7 +74,7 @@ def test_pictures_of_nothing_cost_no_memory_but_a_block():
     parts = ["train" if place % 2 else "test" for place in range(number)]
     tracemalloc.start()
     found = find_pairs(np.zeros(number, np.uint64), parts, 4, 100)
-    copies = find_copies(np.zeros(number, np.uint64), parts, 4)
+    copies = find_near_duplicates(np.zeros(number, np.uint64), parts, 4)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (found.number, len(found.listed), len(copies)) == (number**2 // 4, 100, number // 2)

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from parley.core.files import write_json, write_table
 from parley.dataset.class_set import ImageClass, write_class_set
-from parley.dataset.dedup.counts import counts_of
-from parley.dataset.dedup.exact_duplicates import assign, take_out_placeholders
+from parley.dataset.dedup.counts import funnel_counts
+from parley.dataset.dedup.exact_duplicates import assign, reject_placeholders
 from parley.dataset.dedup.near_duplicates import COLUMNS as PAIR_COLUMNS
-from parley.dataset.dedup.near_duplicates import near_copies_of, read_looks
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.near_duplicates import read_perceptual_hashes, report_near_duplicates
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import Outcomes
 from parley.dataset.dedup.reading import read_outcomes
-from parley.dataset.dedup.shortage import assign_and_drop, realised_classes, refuse_or_tell
+from parley.dataset.dedup.shortage import assign_and_drop_classes, check_shortages, realised_classes
 from parley.dataset.fetch.repeats import warn_of_repeated
 from parley.dataset.split_plan import PARTS, Counts
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 COLUMNS = ("class", "key", "part", "sha256")
 
 
-class SettleFiles(NamedTuple):
+class SplitOutputs(NamedTuple):
     """What settling writes.
 
     Attributes
@@ -43,14 +43,14 @@ class SettleFiles(NamedTuple):
     near_copies: str | Path | None = None
 
 
-def settle(
+def finalise_splits(
     plan: str | Path,
     manifests: Mapping[str, str | Path],
     hashes: Sequence[str | Path],
     classes: Sequence[ImageClass],
     counts: Counts,
-    options: SettleOptions,
-    files: SettleFiles,
+    options: DedupOptions,
+    files: SplitOutputs,
 ) -> dict[str, Any]:
     """Write the realised splits, the classes they have, and what became of every URL tried.
 
@@ -86,31 +86,31 @@ def settle(
     """
     options.check()
     outcomes = read_outcomes(plan, manifests, classes, counts, options)
-    repeated = take_out_placeholders(outcomes, options.placeholder_repeats)
+    repeated = reject_placeholders(outcomes, options.placeholder_repeats)
     warn_of_repeated(repeated, "All classes together")
-    looks = read_looks(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
-    removing = looks if options.near_copies == "remove" else None
+    finder = read_perceptual_hashes(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
+    removing = finder if options.near_copies == "remove" else None
     if options.on_shortage == "drop_class":
-        assign_and_drop(outcomes, removing, options.margin)
+        assign_and_drop_classes(outcomes, removing, options.margin)
     else:
         assign(outcomes.classes, removing)
-    near = near_copies_of(outcomes, looks, options)
-    summary = counts_of(outcomes, repeated, near)
+    near = report_near_duplicates(outcomes, finder, options)
+    summary = funnel_counts(outcomes, repeated, near)
     write_json(files.funnel, summary)
-    refuse_or_tell(outcomes, counts, options)
+    check_shortages(outcomes, counts, options)
     write_class_set(files.classes, realised_classes(outcomes, classes))
     if files.near_copies is not None:
         write_table(files.near_copies, PAIR_COLUMNS, (pair.cells() for pair in near.listed))
     write_table(files.splits, COLUMNS, _rows(outcomes))
     logger.info(
         "%d images in %d classes; %d duplicates dropped",
-        *(summary["kept"], len(outcomes.left), summary["duplicates"]),
+        *(summary["kept"], len(outcomes.remaining), summary["duplicates"]),
     )
     return summary
 
 
 def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
-    for one in outcomes.left:
+    for one in outcomes.remaining:
         for part in PARTS:
             if part in one.parts:
                 for image in one.parts[part].kept:

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from parley.dataset.dedup.near_duplicates import NearCopies
-from parley.dataset.dedup.outcomes import Loss, Outcomes, PartOutcome
+from parley.dataset.dedup.near_duplicates import NearDuplicateReport
+from parley.dataset.dedup.outcomes import Outcomes, PartOutcome, Removal
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.fetch.repeats import Repeated
 
 _SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
 
 
-def counts_of(outcomes: Outcomes, repeated: Sequence[Repeated], near: NearCopies) -> dict[str, Any]:
+def funnel_counts(outcomes: Outcomes, repeated: Sequence[Repeated], near: NearDuplicateReport) -> dict[str, Any]:
     """Return what became of everything, as funnel.json has it.
 
     Of each class and part, and in all: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` +
@@ -36,12 +36,12 @@ def counts_of(outcomes: Outcomes, repeated: Sequence[Repeated], near: NearCopies
         "dropped_classes": {one.name: one.dropped for one in outcomes.classes if one.dropped},
         "classes": classes,
         "hosts": _hosts(outcomes),
-        "dropped": [_as_json(loss) for loss in _duplicates(outcomes)],
+        "dropped": [_as_json(removal) for removal in _duplicates(outcomes)],
     }
 
 
 def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
-    duplicates, copies = outcome.lost(ErrorClass.DUPLICATE), outcome.lost(ErrorClass.NEAR_COPY)
+    duplicates, copies = outcome.count_removed(ErrorClass.DUPLICATE), outcome.count_removed(ErrorClass.NEAR_COPY)
     return {
         "candidates": outcome.candidates,
         "tried": outcome.tried,
@@ -66,13 +66,13 @@ def _by_frequency(reasons: Counter[str]) -> dict[str, int]:
     return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _duplicates(outcomes: Outcomes) -> list[Loss]:
+def _duplicates(outcomes: Outcomes) -> list[Removal]:
     parts = (part for one in outcomes.classes for part in one.parts.values())
-    return [loss for part in parts for loss in part.losses if loss.reason == ErrorClass.DUPLICATE]
+    return [removal for part in parts for removal in part.removals if removal.reason == ErrorClass.DUPLICATE]
 
 
-def _as_json(loss: Loss) -> dict[str, str]:
-    image, kept = loss.image, loss.kept
+def _as_json(removal: Removal) -> dict[str, str]:
+    image, kept = removal.image, removal.kept
     return {
         "class": image.image_class,
         "part": image.part,

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from parley.dataset.dedup.outcomes import ClassOutcome, Image, Loss, Outcomes, PartOutcome, host_of
-from parley.dataset.dedup.similar_pairs import find_copies
+from parley.dataset.dedup.outcomes import ClassOutcome, Image, Outcomes, PartOutcome, Removal, host_of
+from parley.dataset.dedup.similar_pairs import find_near_duplicates
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.fetch.repeats import Repeated
 
 
-class Looks:
+class NearDuplicateFinder:
     """What images look like, and how alike two of different parts may look.
 
     Parameters
@@ -25,14 +25,14 @@ class Looks:
     def __init__(self, hashes: Mapping[str, int], bits: int) -> None:
         self.hashes, self.bits = hashes, bits
 
-    def copies(self, images: Iterable[Image]) -> dict[str, Image]:
+    def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
         """Return, by the SHA-256 of each image to leave out, the one that it looks like; lowest keys stay."""
         known = sorted((image for image in images if image.key in self.hashes), key=lambda image: image.key)
         hashes = np.array([self.hashes[image.key] for image in known], np.uint64)
-        found = find_copies(hashes, [image.part for image in known], self.bits)
+        found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[place].sha256: known[like] for place, like in found.items()}
 
-    def is_copy(self, image: Image, others: Iterable[Image]) -> bool:
+    def is_near_duplicate(self, image: Image, others: Iterable[Image]) -> bool:
         """Say whether an image looks like one of others that is of another part."""
         if image.key not in self.hashes:
             return False
@@ -41,7 +41,7 @@ class Looks:
         return bool((distances <= self.bits).any())
 
 
-def take_out_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Repeated]:
+def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Repeated]:
     """Reject images whose bytes come under too many different URLs; return these bytes, the most frequent first.
 
     Answers that were rejected as a placeholder before count too: the same bytes may be some class's only one.
@@ -61,11 +61,11 @@ def take_out_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[
     return sorted(found, key=lambda one: (-one.urls, one.sha256))
 
 
-def assign(classes: Sequence[ClassOutcome], looks: Looks | None) -> None:
+def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) -> None:
     """Decide, over these classes together, what each part keeps; what was decided before is forgotten.
 
     Of equal bytes the lowest key keeps them, and of equal keys (one URL in two classes) the lower label.
-    With `looks`, the images left are then gone through by key, and one that looks like another part's is
+    With `finder`, the images left are then gone through by key, and one that looks like another part's is
     left out. Each part is filled from what it has left, by rank. A part that is short then takes back what
     it gave way to an image that is nobody's but a spare.
     """
@@ -73,33 +73,33 @@ def assign(classes: Sequence[ClassOutcome], looks: Looks | None) -> None:
     for image in (image for one in classes for image in one.images()):
         if image.key < holders.setdefault(image.sha256, image).key:
             holders[image.sha256] = image
-    copies = looks.copies(holders.values()) if looks is not None else {}
+    copies = finder.near_duplicates(holders.values()) if finder is not None else {}
     parts = [part for one in classes for part in one.parts.values()]
     for part in parts:
-        part.kept, part.losses = [], []
+        part.kept, part.removals = [], []
         for image in part.images:
             holder = holders[image.sha256]
             if holder is not image:
-                part.losses.append(Loss(image, ErrorClass.DUPLICATE, holder))
+                part.removals.append(Removal(image, ErrorClass.DUPLICATE, holder))
             elif image.sha256 in copies:
-                part.losses.append(Loss(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
+                part.removals.append(Removal(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
             elif part.is_short:
                 part.kept.append(image)
-    _take_back(parts, looks)
+    _take_back(parts, finder)
 
 
-def _take_back(parts: Sequence[PartOutcome], looks: Looks | None) -> None:
+def _take_back(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
     """Let short parts keep what they gave way with to spares that no part needs."""
-    short = [part for part in parts if part.is_short and part.losses]
+    short = [part for part in parts if part.is_short and part.removals]
     if not short:
         return
     kept = {image.sha256: image for part in parts for image in part.kept}
     for part in short:
-        for loss in list(part.losses):
-            image = loss.image
-            if image.sha256 in kept or (looks is not None and looks.is_copy(image, kept.values())):
+        for removal in list(part.removals):
+            image = removal.image
+            if image.sha256 in kept or (finder is not None and finder.is_near_duplicate(image, kept.values())):
                 continue
-            part.losses.remove(loss)
+            part.removals.remove(removal)
             part.kept.append(image)
             kept[image.sha256] = image
             if not part.is_short:

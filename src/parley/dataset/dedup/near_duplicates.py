@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parley.dataset.dedup.exact_duplicates import Looks
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.exact_duplicates import NearDuplicateFinder
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import Image, Outcomes
 from parley.dataset.dedup.similar_pairs import find_pairs, read_hashes
 from parley.dataset.fetch.outcomes import ErrorClass
@@ -21,7 +21,7 @@ MOST_LISTED = 100_000
 _SHOWN = 20
 
 
-class LookAlike(NamedTuple):
+class NearDuplicatePair(NamedTuple):
     """Two images that look the same, and the number of bits in which their hashes differ."""
 
     image: Image
@@ -35,7 +35,7 @@ class LookAlike(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class NearCopies:
+class NearDuplicateReport:
     """What was found of near copies.
 
     Attributes
@@ -53,7 +53,7 @@ class NearCopies:
     rule: str
     bits: int
     number: int = 0
-    listed: list[LookAlike] = field(default_factory=list)
+    listed: list[NearDuplicatePair] = field(default_factory=list)
     not_hashed: int = 0
 
     def as_json(self, lost: int) -> dict[str, Any]:
@@ -68,44 +68,48 @@ class NearCopies:
         }
 
 
-def read_looks(hashes: Iterable[str | Path], bits: int) -> Looks:
+def read_perceptual_hashes(hashes: Iterable[str | Path], bits: int) -> NearDuplicateFinder:
     """Read the perceptual hashes of all classes."""
-    return Looks({key: phash for path in hashes for key, phash in read_hashes(path)}, bits)
+    return NearDuplicateFinder({key: phash for path in hashes for key, phash in read_hashes(path)}, bits)
 
 
-def near_copies_of(outcomes: Outcomes, looks: Looks | None, options: SettleOptions) -> NearCopies:
+def report_near_duplicates(
+    outcomes: Outcomes, finder: NearDuplicateFinder | None, options: DedupOptions
+) -> NearDuplicateReport:
     """Find which images look the same, as the rule wants it told, and warn."""
-    if looks is None:
-        return NearCopies(options.near_copies, options.near_copy_bits)
-    used = [image for one in outcomes.left for part in one.parts.values() for image in part.kept]
+    if finder is None:
+        return NearDuplicateReport(options.near_copies, options.near_copy_bits)
+    used = [image for one in outcomes.remaining for part in one.parts.values() for image in part.kept]
     if options.near_copies == "remove":
-        losses = list(_removed(outcomes, looks.hashes))
-        number, listed = len(losses), losses[:MOST_LISTED]
+        removals = list(_removed(outcomes, finder.hashes))
+        number, listed = len(removals), removals[:MOST_LISTED]
     else:
-        number, listed = _among(used, looks)
+        number, listed = _among(used, finder)
     every = (image for one in outcomes.classes for image in one.images())
-    not_hashed = sum(1 for image in every if image.key not in looks.hashes)
-    found = NearCopies(options.near_copies, options.near_copy_bits, number, listed, not_hashed)
+    not_hashed = sum(1 for image in every if image.key not in finder.hashes)
+    found = NearDuplicateReport(options.near_copies, options.near_copy_bits, number, listed, not_hashed)
     _warn(found)
     return found
 
 
-def _among(images: Sequence[Image], looks: Looks) -> tuple[int, list[LookAlike]]:
-    known = [image for image in images if image.key in looks.hashes]
-    hashes = np.array([looks.hashes[image.key] for image in known], np.uint64)
-    pairs = find_pairs(hashes, [image.part for image in known], looks.bits, MOST_LISTED)
-    return pairs.number, [LookAlike(known[pair.first], known[pair.second], pair.distance) for pair in pairs.listed]
+def _among(images: Sequence[Image], finder: NearDuplicateFinder) -> tuple[int, list[NearDuplicatePair]]:
+    known = [image for image in images if image.key in finder.hashes]
+    hashes = np.array([finder.hashes[image.key] for image in known], np.uint64)
+    pairs = find_pairs(hashes, [image.part for image in known], finder.bits, MOST_LISTED)
+    return pairs.number, [
+        NearDuplicatePair(known[pair.first], known[pair.second], pair.distance) for pair in pairs.listed
+    ]
 
 
-def _removed(outcomes: Outcomes, hashes: Mapping[str, int]) -> Iterator[LookAlike]:
+def _removed(outcomes: Outcomes, hashes: Mapping[str, int]) -> Iterator[NearDuplicatePair]:
     for part in (part for one in outcomes.classes for part in one.parts.values()):
-        for loss in part.losses:
-            if loss.reason == ErrorClass.NEAR_COPY:
-                distance = (hashes[loss.image.key] ^ hashes[loss.kept.key]).bit_count()
-                yield LookAlike(loss.image, loss.kept, distance)
+        for removal in part.removals:
+            if removal.reason == ErrorClass.NEAR_COPY:
+                distance = (hashes[removal.image.key] ^ hashes[removal.kept.key]).bit_count()
+                yield NearDuplicatePair(removal.image, removal.kept, distance)
 
 
-def _warn(found: NearCopies) -> None:
+def _warn(found: NearDuplicateReport) -> None:
     if found.not_hashed:
         logger.warning("Images that cannot be decoded and were compared with no other: %d", found.not_hashed)
     if not found.number:

@@ -10,7 +10,7 @@ NEAR_COPIES = ("ignore", "report", "remove")
 
 
 @dataclass(frozen=True, slots=True)
-class SettleOptions:
+class DedupOptions:
     """What is an image that a part may keep, and what to do where there are too few.
 
     Attributes

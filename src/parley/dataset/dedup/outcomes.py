@@ -23,7 +23,7 @@ class Image(NamedTuple):
     sha256: str
 
 
-class Loss(NamedTuple):
+class Removal(NamedTuple):
     """An image that a part may not keep, why, and the image that it gives way to."""
 
     image: Image
@@ -47,7 +47,7 @@ class PartOutcome:
         Those that gave an image, by rank.
     rejected
         Those that did not, by reason.
-    losses
+    removals
         Images that give way to others.
     kept
         Images of the part, by rank.
@@ -58,7 +58,7 @@ class PartOutcome:
     tried: int = 0
     images: list[Image] = field(default_factory=list)
     rejected: Counter[str] = field(default_factory=Counter)
-    losses: list[Loss] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
     kept: list[Image] = field(default_factory=list)
 
     @property
@@ -66,9 +66,9 @@ class PartOutcome:
         """Whether it has fewer images than it needs."""
         return len(self.kept) < self.count
 
-    def lost(self, reason: ErrorClass) -> int:
+    def count_removed(self, reason: ErrorClass) -> int:
         """Return how many images gave way for a reason."""
-        return sum(1 for loss in self.losses if loss.reason == reason)
+        return sum(1 for removal in self.removals if removal.reason == reason)
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Outcomes:
     hosts: dict[str, HostOutcome] = field(default_factory=dict)
 
     @property
-    def left(self) -> list[ClassOutcome]:
+    def remaining(self) -> list[ClassOutcome]:
         """The classes that are not dropped."""
         return [one for one in self.classes if not one.dropped]
 

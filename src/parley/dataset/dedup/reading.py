@@ -7,12 +7,12 @@ from typing import NamedTuple
 from parley.core.errors import Findings
 from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import ClassOutcome, HostOutcome, Image, Outcomes, PartOutcome, host_of
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.fetch.reserves import Claims, Stretch, strayed
 from parley.dataset.plan_file import stream_plan
-from parley.dataset.split_plan import PARTS, Counts, walk_target
+from parley.dataset.split_plan import PARTS, Counts, fetch_target
 
 _COLUMNS = ("url", "key", "status", "error_class", "sha256")
 
@@ -37,7 +37,7 @@ def read_outcomes(
     manifests: Mapping[str, str | Path],
     classes: Sequence[ImageClass],
     counts: Counts,
-    options: SettleOptions,
+    options: DedupOptions,
 ) -> Outcomes:
     """Put the manifests' rows into the parts that the plan gives them.
 
@@ -76,7 +76,7 @@ class _Reading:
         image_class: ImageClass,
         manifest: str | Path,
         counts: Counts,
-        options: SettleOptions,
+        options: DedupOptions,
         hosts: dict[str, HostOutcome],
     ) -> None:
         self._name, self._manifest, self._options, self._hosts = image_class.name, manifest, options, hosts
@@ -123,7 +123,7 @@ class _Reading:
     def _stray(self) -> list[str]:
         """Say so where the reserves were walked for other counts, or not to their end."""
         parts = list(self.outcome.parts.items())
-        targets = [walk_target(outcome.count, self._options.margin) for _, outcome in parts]
+        targets = [fetch_target(outcome.count, self._options.margin) for _, outcome in parts]
         stretches = [Stretch(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)]
         place = strayed(stretches, self._answers, Claims(self._options.placeholder_repeats))
         if place is None:

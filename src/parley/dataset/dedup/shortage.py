@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from parley.core.errors import Findings, ParleyError
 from parley.dataset.class_set import DOMAINS, IN_DOMAIN, ImageClass
-from parley.dataset.dedup.exact_duplicates import Looks, assign
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.exact_duplicates import NearDuplicateFinder, assign
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import ClassOutcome, Outcomes, PartOutcome
-from parley.dataset.split_plan import Counts, check_ks
+from parley.dataset.split_plan import Counts, check_topk
 
 logger = logging.getLogger(__name__)
-_REASONS_TOLD = 3
+_MOST_REASONS = 3
 _ADVICE = (
     "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
     "on_shortage to {others}. Where a failure may pass, remove the class's manifest and run again: "
@@ -20,7 +20,7 @@ _ADVICE = (
 )
 
 
-def assign_and_drop(outcomes: Outcomes, looks: Looks | None, margin: float) -> None:
+def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
     """Decide what each part keeps, leaving out classes until every class left has its counts.
 
     First go all classes that have too few images even if no other class claimed any. Then, while some
@@ -28,15 +28,15 @@ def assign_and_drop(outcomes: Outcomes, looks: Looks | None, margin: float) -> N
     goes had claimed is free for the others, whose claims are decided anew each time.
     """
     for one in outcomes.classes:
-        assign([one], looks)
+        assign([one], finder)
         _drop_if_short(one, margin)
-    assign(outcomes.left, looks)
-    while short := [one for one in outcomes.left if one.is_short]:
+    assign(outcomes.remaining, finder)
+    while short := [one for one in outcomes.remaining if one.is_short]:
         _drop_if_short(short[-1], margin)
-        assign(outcomes.left, looks)
+        assign(outcomes.remaining, finder)
 
 
-def refuse_or_tell(outcomes: Outcomes, counts: Counts, options: SettleOptions) -> None:
+def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -> None:
     """Tell of every shortage; raise those that the rule does not let pass.
 
     Raises
@@ -50,7 +50,7 @@ def refuse_or_tell(outcomes: Outcomes, counts: Counts, options: SettleOptions) -
             if one.dropped:
                 logger.warning("Class %r is dropped, as on_shortage says. %s", one.name, " ".join(one.dropped))
         findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
-    for name, part, outcome in _short_parts(outcomes.left):
+    for name, part, outcome in _short_parts(outcomes.remaining):
         sentence = shortage(name, part, outcome, options.margin)
         if options.on_shortage == "accept" and outcome.kept:
             logger.warning("%s Going on with these, as on_shortage says.", sentence)
@@ -63,7 +63,7 @@ def refuse_or_tell(outcomes: Outcomes, counts: Counts, options: SettleOptions) -
 
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     """Say how many images a part lacks, and why."""
-    reasons = outcome.rejected + Counter(str(loss.reason) for loss in outcome.losses)
+    reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     told = ", ".join(_by_frequency(reasons))
     sentence = (
         f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
@@ -76,14 +76,14 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
 
 def _by_frequency(reasons: Counter[str]) -> list[str]:
     """Return how often each of the commonest reasons was met, and how often the others together."""
-    commonest = reasons.most_common(_REASONS_TOLD)
+    commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)
     return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
 
 
 def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
     """Return the classes that are left, in the class set's order."""
-    left = {one.name for one in outcomes.left}
+    left = {one.name for one in outcomes.remaining}
     return [image_class for image_class in classes if image_class.name in left]
 
 
@@ -99,7 +99,7 @@ def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOu
 def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
     """Say so where the classes left do not make a game, leave a part empty, or are too few for accuracy@k."""
     before = Counter(one.domain for one in outcomes.classes)
-    left = Counter(one.domain for one in outcomes.left)
+    left = Counter(one.domain for one in outcomes.remaining)
     if before == left:
         return []
     names = {
@@ -118,5 +118,5 @@ def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str
             "a game needs two to choose between."
         )
     if not found and evaluation:
-        found += [f"After dropping classes: {sentence}" for sentence in check_ks(evaluation, left)]
+        found += [f"After dropping classes: {sentence}" for sentence in check_topk(evaluation, left)]
     return found

@@ -78,7 +78,7 @@ def find_pairs(hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int
     return Pairs(number, listed)
 
 
-def find_copies(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
+def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
     """Choose which images to leave out, so that no two of different parts look the same.
 
     The images are gone through in order; one that looks like an image of another part that was let in

@@ -18,7 +18,7 @@ from parley.dataset.fetch.repeats import Repeated, warn_of_repeated
 from parley.dataset.fetch.reserves import ClassWalk, ReserveWalk
 from parley.dataset.fetch.walk import Walker
 from parley.dataset.plan_file import plan_reserves
-from parley.dataset.split_plan import Counts, walk_target
+from parley.dataset.split_plan import Counts, fetch_target
 
 logger = logging.getLogger(__name__)
 _WINDOW = 16  # candidates begun, for each request that may be under way
@@ -61,7 +61,7 @@ def fetch_classes(
 ) -> Tally:
     """Write `<class>.tar` and `<class>.tsv` of each class of a group.
 
-    Each part's reserve is walked until it has `walk_target(count, margin)` images, or ends; a part
+    Each part's reserve is walked until it has `fetch_target(count, margin)` images, or ends; a part
     left short is no error here, as `parley.dataset.dedup.assign` sees all classes together and tells all of it.
 
     Parameters
@@ -91,7 +91,7 @@ def fetch_classes(
     if findings := options.check():
         raise ParleyError(findings)
     tally = Tally()
-    wanted = sum(walk_target(count, margin) for c in classes for count in counts.get(c.domain, {}).values())
+    wanted = sum(fetch_target(count, margin) for c in classes for count in counts.get(c.domain, {}).values())
     with Progress("fetching images", wanted, "image") as progress, Packer(Path(out_folder)) as packer:
 
         def on_tried(tried: Tried) -> None:
@@ -121,7 +121,7 @@ def _walks(
         # Taken out, so that what a reserve has read goes when its class is done.
         reserves, needed = planned.pop(name), counts[domains[name]]
         parts = [
-            ReserveWalk(part, reserve, needed[part], walk_target(needed[part], margin))
+            ReserveWalk(part, reserve, needed[part], fetch_target(needed[part], margin))
             for part, reserve in reserves.items()
         ]
         yield ClassWalk(name, parts, placeholder_repeats)

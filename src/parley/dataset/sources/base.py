@@ -36,7 +36,7 @@ class SourceOptions:
         The first so many addresses a class; None for all.
     carry
         Columns of a `manifest` source's table that go along with its images; None for those that say
-        something of rights (`parley.dataset.sources.manifest.SAID_OF_RIGHTS`).
+        something of rights (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
     """
 
     kind: str

@@ -14,7 +14,7 @@ from parley.dataset.sources.base import Source, SourceOptions, file_fingerprint
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
-SAID_OF_RIGHTS = frozenset({
+RIGHTS_COLUMNS = frozenset({
     "license", "licence", "license_url", "licence_url", "license_name", "licence_name", "rights", "rights_holder",
     "rightsholder", "copyright", "attribution", "author", "author_url", "creator", "credit", "credits", "owner",
     "photographer", "source", "source_url", "provider", "title",
@@ -138,7 +138,7 @@ def read_statements(options: SourceOptions, classes: Sequence[ImageClass], image
 
 
 def _carried(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
-    return [name for name in header if name.strip().lower() in SAID_OF_RIGHTS] if carry is None else list(carry)
+    return [name for name in header if name.strip().lower() in RIGHTS_COLUMNS] if carry is None else list(carry)
 
 
 def _carry_complaints(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:

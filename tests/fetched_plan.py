@@ -7,14 +7,14 @@ from planned import reserves_in
 
 from parley.core.files import read_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.assign import SettleFiles, settle
-from parley.dataset.dedup.options import SettleOptions
+from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
+from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, Tried, Verdict
 from parley.dataset.fetch.reserves import ClassWalk, ReserveWalk
 from parley.dataset.keys import image_key
 from parley.dataset.plan_file import write_plan
-from parley.dataset.split_plan import walk_target
+from parley.dataset.split_plan import fetch_target
 
 LION = ImageClass("lion", "n02129165", "in", "cats", "a big cat")
 HEN = ImageClass("hen", "n01514859", "out")
@@ -43,7 +43,7 @@ class Fetched:
 
     def __init__(self, folder, sha256_of=None, failures=None, candidates=30, hashes=None, classes=CLASSES, **options):
         self.folder, self.classes = folder, classes
-        self.options = SettleOptions(**{"margin": 0.5, "placeholder_repeats": 100, **options})
+        self.options = DedupOptions(**{"margin": 0.5, "placeholder_repeats": 100, **options})
         self.sha256_of, self.failures = sha256_of or {}, failures or {}
         numbers = (
             candidates if isinstance(candidates, dict) else dict.fromkeys((one.name for one in classes), candidates)
@@ -66,7 +66,7 @@ class Fetched:
                 part,
                 [(key, URLS[key]) for key in reserve],
                 counts[part],
-                walk_target(counts[part], self.options.margin),
+                fetch_target(counts[part], self.options.margin),
             )
             for part, reserve in self.reserves.get(one.name, {}).items()
         ]
@@ -83,16 +83,16 @@ class Fetched:
         sha256 = "" if error else self.sha256_of.get(key, f"sha of {key}")
         return Tried(url, key, error, 200, 1, sha256, Verdict(error), 1, 0.0)
 
-    def settle(self, **options):
-        arguments = {name: getattr(self.options, name) for name in SettleOptions.__dataclass_fields__}
-        report = settle(
+    def finalise(self, **options):
+        arguments = {name: getattr(self.options, name) for name in DedupOptions.__dataclass_fields__}
+        report = finalise_splits(
             self.folder / "plan.tsv",
             {one.name: self.folder / f"{one.name}.tsv" for one in self.classes},
             self.hashes,
             self.classes,
             COUNTS,
-            SettleOptions(**{**arguments, **options}),
-            SettleFiles(
+            DedupOptions(**{**arguments, **options}),
+            SplitOutputs(
                 self.folder / "splits.tsv",
                 self.folder / "funnel.json",
                 self.folder / "classes.tsv",
