@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.loss_step import talk
-from parley.game.losses import Entropies
+from parley.game.loss_step import compute_losses
+from parley.game.losses import EntropyWeights
 from parley.game.rollout import exchange
 from parley.game.settings import GameSettings
-from parley.game.types import Descriptions, Draws, Images
+from parley.game.types import Descriptions, Images, RandomDraws
 
-ENTROPIES = Entropies(0.01, 0.01, 0.08)
+ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)
 
 
 class SmallGame:
@@ -43,7 +43,7 @@ class SmallGame:
     def draws(self):
         """The random numbers of a batch, the same for every seed."""
         seeds = self.agents.sender.hear.weight.shape[0]
-        return Draws(
+        return RandomDraws(
             *(None if part is None else part.expand(seeds, *part.shape) for part in (self.uniforms, self.flips))
         )
 
@@ -53,11 +53,13 @@ class SmallGame:
         agents = self.agents
         return exchange(agents.sender, agents.receiver, images or self.images, self.descriptions, draws).of(0)
 
-    def learn(self, entropies=ENTROPIES, **how):
+    def learn(self, entropy_weights=ENTROPIES, **how):
         """A batch talked about, with its losses."""
         seeds = self.agents.sender.hear.weight.shape[0]
         targets = self.targets.expand(seeds, -1)
-        return talk(self.agents, self.images, self.descriptions, targets, self.draws(), self.settings, entropies, **how)
+        return compute_losses(
+            self.agents, self.images, self.descriptions, targets, self.draws(), self.settings, entropy_weights, **how
+        )
 
 
 @pytest.fixture

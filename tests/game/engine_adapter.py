@@ -11,11 +11,11 @@ from game.literal_cases import Case
 from torch import Tensor
 
 from parley.game.agents import Agents, make_agents
-from parley.game.loss_step import talk
-from parley.game.losses import Entropies
+from parley.game.loss_step import compute_losses
+from parley.game.losses import EntropyWeights
 from parley.game.rollout import exchange
 from parley.game.settings import GameSettings
-from parley.game.types import Descriptions, Dialogue, Draws, Images
+from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 HIDDEN = (
     "sender_hidden",
@@ -40,14 +40,14 @@ def knows(options: dict[str, Any]) -> bool:
     return set(options) <= set(GameSettings.__dataclass_fields__)
 
 
-def trains(case: Case, ended_leave: bool = True) -> dict[str, Any]:
+def trains(case: Case, compact_finished: bool = True) -> dict[str, Any]:
     """Let the engine play and learn from a batch as a training step does.
 
     Parameters
     ----------
     case
         The game.
-    ended_leave
+    compact_finished
         Whether the engine may spare what comes after a dialogue's end.
 
     Returns
@@ -57,10 +57,12 @@ def trains(case: Case, ended_leave: bool = True) -> dict[str, Any]:
         ``gradients`` of the sum of the losses by network and parameter.
     """
     agents, images, descriptions, game = _given(case)
-    weights = Entropies(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
-    draws = Draws(_of_seeds(case.uniforms), _of_seeds(case.flips))
+    weights = EntropyWeights(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
+    draws = RandomDraws(_of_seeds(case.uniforms), _of_seeds(case.flips))
     dialogue = exchange(agents.sender, agents.receiver, images, descriptions, draws)
-    found = talk(agents, images, descriptions, _of_seeds(case.targets), draws, game, weights, ended_leave).losses
+    found = compute_losses(
+        agents, images, descriptions, _of_seeds(case.targets), draws, game, weights, compact_finished
+    ).losses
     found.total.backward()
     return {
         **_said(dialogue),
@@ -74,7 +76,7 @@ def trains(case: Case, ended_leave: bool = True) -> dict[str, Any]:
 def evaluates(case: Case) -> dict[str, Any]:
     """Let the engine play a batch as in evaluation, all T exchanges of it."""
     agents, images, descriptions, _ = _given(case)
-    draws = Draws(None, _of_seeds(case.flips))
+    draws = RandomDraws(None, _of_seeds(case.flips))
     return _said(exchange(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
 
 

@@ -59,9 +59,13 @@ def test_continuous_messages_are_the_logits(name):
 
 
 def test_which_channels_learn_by_credit_and_which_by_gradient():
-    assert {name for name, kind in CHANNELS.items() if kind.scored} == {"bernoulli"}
-    assert {name for name, kind in CHANNELS.items() if kind.crossed} == {"straight_through", "gumbel", "continuous"}
-    assert {name for name, kind in CHANNELS.items() if kind.binary} == set(OF_BITS)
+    assert {name for name, kind in CHANNELS.items() if kind.uses_reinforce} == {"bernoulli"}
+    assert {name for name, kind in CHANNELS.items() if kind.differentiable} == {
+        "straight_through",
+        "gumbel",
+        "continuous",
+    }
+    assert {name for name, kind in CHANNELS.items() if kind.discrete} == set(OF_BITS)
 
 
 def test_an_unknown_channel_is_told():

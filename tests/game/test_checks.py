@@ -22,26 +22,26 @@ def test_nothing_is_told_where_all_is_well(tmp_path, options):
     assert len(run(tmp_path, game=game, checks=True)) > 0
 
 
-def told(talked, game, agents):
+def told(loss_step, game, agents):
     with pytest.raises(ParleyError) as raised:
-        check_step(talked, agents, game, [5, 6], 12)
+        check_step(loss_step, agents, game, [5, 6], 12)
     return raised.value.findings
 
 
 @pytest.fixture
 def step(small_game):
     game = small_game(preset="Adaptive", seeds=(5, 6), max_exchanges=4)
-    talked = game.learn()
-    check_step(talked, game.agents, game.settings, [5, 6], 12)
-    return talked, game.settings, game.agents
+    loss_step = game.learn()
+    check_step(loss_step, game.agents, game.settings, [5, 6], 12)
+    return loss_step, game.settings, game.agents
 
 
-def broken(talked, place, value, **fields):
+def broken(loss_step, place, value, **fields):
     """The same step with one number changed of the second seed."""
     (name,) = fields
-    values = getattr(talked.replayed, name).detach().clone()
+    values = getattr(loss_step.replay, name).detach().clone()
     values[1].view(-1)[place] = value
-    return talked._replace(replayed=talked.replayed._replace(**{name: values}))
+    return loss_step._replace(replay=loss_step.replay._replace(**{name: values}))
 
 
 @pytest.mark.parametrize(
@@ -53,43 +53,43 @@ def broken(talked, place, value, **fields):
     ],
 )
 def test_what_is_no_bit_is_told(step, name, sentence):
-    talked, game, agents = step
+    loss_step, game, agents = step
     assert f"training.checks: at step 12, {sentence} (seed 6)." in told(
-        broken(talked, 0, 0.5, **{name: 0}), game, agents
+        broken(loss_step, 0, 0.5, **{name: 0}), game, agents
     )
 
 
 def test_scores_losses_and_weights_that_are_not_finite_are_told(step):
-    talked, game, agents = step
+    loss_step, game, agents = step
     assert (
         "scores at the stop are not finite (seed 6)"
-        in told(broken(talked, 3, torch.inf, final_scores=0), game, agents)[0]
+        in told(broken(loss_step, 3, torch.inf, final_scores=0), game, agents)[0]
     )
-    loss = talked.losses.sender_baseline.detach().clone()
+    loss = loss_step.losses.sender_baseline.detach().clone()
     loss[0] = torch.nan
     assert (
         "the loss of the network sender_baseline is not finite (seed 5)"
-        in told(talked._replace(losses=talked.losses._replace(sender_baseline=loss)), game, agents)[0]
+        in told(loss_step._replace(losses=loss_step.losses._replace(sender_baseline=loss)), game, agents)[0]
     )
     agents.receiver.stop.weight.data[1, 0, 2] = torch.nan
-    assert told(talked, game, agents) == [
+    assert told(loss_step, game, agents) == [
         "training.checks: at step 12, the weights receiver.stop.weight are not finite (seed 6)."
     ]
 
 
 def test_a_dialogue_that_went_on_after_it_had_stopped_is_told(step):
-    talked, game, agents = step
-    never = talked._replace(replayed=talked.replayed._replace(go_on=torch.zeros_like(talked.replayed.go_on)))
-    assert talked.layout.mask.sum() > 2 * talked.layout.batch  # some did go on
+    loss_step, game, agents = step
+    never = loss_step._replace(replay=loss_step.replay._replace(go_on=torch.zeros_like(loss_step.replay.go_on)))
+    assert loss_step.layout.mask.sum() > 2 * loss_step.layout.batch  # some did go on
     assert "a dialogue went on after the decision to stop (seed 5, 6)" in told(never, game, agents)[0]
 
 
 def test_a_length_that_no_dialogue_has_is_told(step):
-    talked, game, agents = step
-    mask = talked.layout.mask.clone()
-    mask[0, talked.layout.last[0, 0]] = 0
-    mask[0][talked.layout.rows[0] == 0] = 0
-    empty = talked._replace(layout=talked.layout._replace(mask=mask))
+    loss_step, game, agents = step
+    mask = loss_step.layout.mask.clone()
+    mask[0, loss_step.layout.last[0, 0]] = 0
+    mask[0][loss_step.layout.rows[0] == 0] = 0
+    empty = loss_step._replace(layout=loss_step.layout._replace(mask=mask))
     assert "a dialogue has no exchange or more than 4 (seed 5)" in told(empty, game, agents)[0]
     fixed = replace(game, preset="Fixed")
-    assert any("a dialogue ended before 4 exchanges" in finding for finding in told(talked, fixed, agents))
+    assert any("a dialogue ended before 4 exchanges" in finding for finding in told(loss_step, fixed, agents))

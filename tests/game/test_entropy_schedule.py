@@ -3,7 +3,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.game.entropy_schedule import entropies_at
+from parley.game.entropy_schedule import entropy_weights_at
 from parley.game.settings import TrainingSettings
 
 WEIGHTS = {"sender_entropy": 0.1, "receiver_entropy": 0.2, "stop_entropy": 0.4}
@@ -11,21 +11,21 @@ WEIGHTS = {"sender_entropy": 0.1, "receiver_entropy": 0.2, "stop_entropy": 0.4}
 
 def test_constant_stays():
     training = TrainingSettings(**WEIGHTS)
-    assert entropies_at(training, 1) == entropies_at(training, 10**6) == pytest.approx((0.1, 0.2, 0.4))
+    assert entropy_weights_at(training, 1) == entropy_weights_at(training, 10**6) == pytest.approx((0.1, 0.2, 0.4))
 
 
 def test_linear_goes_in_a_straight_line_and_then_stays():
     training = TrainingSettings(**WEIGHTS, entropy_schedule="linear", entropy_final=0.5, entropy_steps=10)
-    assert entropies_at(training, 5) == pytest.approx((0.075, 0.15, 0.3))
-    assert entropies_at(training, 10) == entropies_at(training, 99) == pytest.approx((0.05, 0.1, 0.2))
+    assert entropy_weights_at(training, 5) == pytest.approx((0.075, 0.15, 0.3))
+    assert entropy_weights_at(training, 10) == entropy_weights_at(training, 99) == pytest.approx((0.05, 0.1, 0.2))
 
 
 def test_linear_takes_all_steps_of_the_run_unless_told():
     training = TrainingSettings(**WEIGHTS, entropy_schedule="linear", steps=200)
-    assert entropies_at(training, 100) == pytest.approx((0.05, 0.1, 0.2))
-    assert entropies_at(training, 200) == pytest.approx((0, 0, 0))
+    assert entropy_weights_at(training, 100) == pytest.approx((0.05, 0.1, 0.2))
+    assert entropy_weights_at(training, 200) == pytest.approx((0, 0, 0))
 
 
 def test_an_unknown_schedule_is_told():
     with pytest.raises(ParleyError, match="'steep' is not one of constant, linear"):
-        entropies_at(TrainingSettings(entropy_schedule="steep"), 1)
+        entropy_weights_at(TrainingSettings(entropy_schedule="steep"), 1)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from parley.game.baselines import Knowledge
-from parley.game.losses import Entropies, losses
+from parley.game.losses import EntropyWeights, losses
 
-ENTROPIES = Entropies(0.01, 0.01, 0.08)
+ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)
 
 
 def expected_by(baseline, known):
@@ -17,7 +17,7 @@ def expected_by(baseline, known):
     return (baseline.last.weight[0] @ hidden + baseline.last.bias[0]).item()
 
 
-def by_hand(game, dialogue, replayed, layout, training):
+def by_hand(game, dialogue, replay, layout, training):
     """The losses of an adaptive game, dialogue by dialogue and bit by bit, on plain numbers."""
     agents = game.agents
     where = {}
@@ -35,10 +35,10 @@ def by_hand(game, dialogue, replayed, layout, training):
         heard = [row for row in on if t + 1 < exchanges and dialogue.active[t + 1, row]]
         gains = {"sender": {}, "receiver": {}}
         for row in on:
-            view = replayed.views[0, row if agents.sender.eye.steady else where[t, row]]
+            view = replay.views[0, row if agents.sender.eye.steady else where[t, row]]
             known = torch.cat([view, heard_before[row]])
             gains["sender"][row] = log_p[row] - expected_by(agents.sender_baseline, known)
-            known = torch.cat([dialogue.sender_bits[t, row], replayed.states[0, where[t, row]]])
+            known = torch.cat([dialogue.sender_bits[t, row], replay.states[0, where[t, row]]])
             gains["receiver"][row] = log_p[row] - expected_by(agents.receiver_baseline, known)
         squares["sender"] += [gain**2 for gain in gains["sender"].values()]
         squares["receiver"] += [gain**2 for gain in gains["receiver"].values()]
@@ -82,22 +82,22 @@ def by_hand(game, dialogue, replayed, layout, training):
 @pytest.mark.parametrize("options", [{}, {"mix": "mou"}, {"preset": "AdaptiveAttention"}], ids=str)
 def test_losses_equal_a_count_by_hand(small_game, options):
     game = small_game(**options)
-    talked = game.learn(ENTROPIES)
-    expected = by_hand(game, game.dialogue(), talked.replayed, talked.layout, ENTROPIES)
-    assert [loss.item() for loss in talked.losses[:4]] == pytest.approx(expected, abs=1e-9)
+    loss_step = game.learn(ENTROPIES)
+    expected = by_hand(game, game.dialogue(), loss_step.replay, loss_step.layout, ENTROPIES)
+    assert [loss.item() for loss in loss_step.losses[:4]] == pytest.approx(expected, abs=1e-9)
 
 
 def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
     """If a sum over bits kept its dimension, [B, 1] x [B] would broadcast to [B, B] in silence."""
     game = small_game(preset="Fixed")
-    talked = game.learn()
+    loss_step = game.learn()
 
     def gradient(reward_of_second):
-        logits = talked.replayed.sender_logits.detach().requires_grad_()
-        scores = talked.replayed.final_scores.detach().clone()
+        logits = loss_step.replay.sender_logits.detach().requires_grad_()
+        scores = loss_step.replay.final_scores.detach().clone()
         scores[0, 1, game.targets[1]] = reward_of_second
-        changed = talked.replayed._replace(sender_logits=logits, final_scores=scores)
-        found = losses(game.agents, changed, talked.layout, game.targets[None], game.settings, ENTROPIES)
+        changed = loss_step.replay._replace(sender_logits=logits, final_scores=scores)
+        found = losses(game.agents, changed, loss_step.layout, game.targets[None], game.settings, ENTROPIES)
         (grad,) = torch.autograd.grad(found.sender.sum(), logits)
         return grad.unflatten(1, (4, -1))
 
@@ -176,8 +176,8 @@ def test_a_certain_bit_gives_finite_losses(small_game):
 
 def test_leaving_one_out_expects_the_mean_of_the_others_still_on(small_game):
     game = small_game(baseline="leave_one_out")
-    talked, said = game.learn(), game.dialogue()
-    layout, reward = talked.layout, talked.losses.reward
+    loss_step, said = game.learn(), game.dialogue()
+    layout, reward = loss_step.layout, loss_step.losses.reward
     found = game.agents.sender_baseline.expect(Knowledge(reward), layout.spread(reward), layout)[0]
     exchange_of = layout.exchanges(layout.mask).argmax(1).tolist()
     checked = 0
@@ -195,9 +195,9 @@ def test_the_running_mean_is_that_of_all_turns_before(small_game):
     earned, turns = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     for _ in range(3):
         torch.testing.assert_close(baseline.mean, earned / turns.clamp(min=1), rtol=0, atol=1e-12)
-        talked = game.learn()
-        length = talked.layout.mask.new_zeros(2, 6).scatter_add_(1, talked.layout.rows, talked.layout.mask)
-        earned += (talked.losses.reward * length).sum(1)
+        loss_step = game.learn()
+        length = loss_step.layout.mask.new_zeros(2, 6).scatter_add_(1, loss_step.layout.rows, loss_step.layout.mask)
+        earned += (loss_step.losses.reward * length).sum(1)
         turns += length.sum(1)
         game.uniforms = game.uniforms.roll(1, 1)
     assert set(baseline.state_dict()) == {"mean", "count"}
@@ -218,7 +218,7 @@ def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small
 def test_label_smoothing_gives_every_class_its_share_of_the_target(small_game):
     plain, smoothed = small_game(), small_game(label_smoothing=0.3)
     found, other = plain.learn(), smoothed.learn()
-    log_p = found.replayed.final_scores[0].log_softmax(-1)
+    log_p = found.replay.final_scores[0].log_softmax(-1)
     mean = 0.0
     for row, target in enumerate(plain.targets.tolist()):
         # Szegedy et al. (2016): 0.7 of the target's, and 0.3 shared by all candidates alike.

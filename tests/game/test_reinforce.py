@@ -9,14 +9,14 @@ from torch import Tensor
 
 from parley.game.agents import make_agents
 from parley.game.baselines import Knowledge
-from parley.game.loss_step import talk
-from parley.game.losses import Entropies
+from parley.game.loss_step import compute_losses
+from parley.game.losses import EntropyWeights
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
-from parley.game.types import Descriptions, Draws, Images
+from parley.game.types import Descriptions, Images, RandomDraws
 
 DRAWS = 50_000
-NO_ENTROPY = Entropies(0.0, 0.0, 0.0)
+NO_ENTROPY = EntropyWeights(0.0, 0.0, 0.0)
 WORDS = torch.tensor(list(itertools.product([0.0, 1.0], repeat=2)), dtype=torch.float64)
 SIZES = {"message_bits": 2, "max_exchanges": 2, "sender_hidden": 3, "receiver_hidden": 3, "baseline_hidden": 4}
 
@@ -66,10 +66,10 @@ class TinyGame:
         batch, game = len(self.targets), self.settings
         drawn = uniforms(range(DRAWS), "bits", 1, (2, batch, 2 * game.message_bits + 1)).double()
         targets = self.targets.expand(DRAWS, -1)
-        talked = talk(
-            many, self.images, self.descriptions, targets, Draws(drawn), game, NO_ENTROPY, ended_leave=False
+        loss_step = compute_losses(
+            many, self.images, self.descriptions, targets, RandomDraws(drawn), game, NO_ENTROPY, compact_finished=False
         )  # fmt: skip
-        talked.losses.total.backward()
+        loss_step.losses.total.backward()
         return {name: flat_gradient(network, DRAWS) for name, network in many._asdict().items()}
 
     def everything(self) -> dict[str, Tensor]:

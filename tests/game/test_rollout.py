@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from parley.game.perturbations import Interference
-from parley.game.replay import replay
-from parley.game.rollout import converse, exchange, layout_of, prepare
+from parley.game.perturbations import ExtraPerturbations
+from parley.game.replay import replay_with_grad
+from parley.game.rollout import exchange, layout_of, prepare, rollout_steps
 from parley.game.settings import PRESETS
 from parley.game.turns import pick
-from parley.game.types import Draws
+from parley.game.types import RandomDraws
 
 OPTIONS = [
     *({"preset": preset} for preset in PRESETS),
@@ -19,16 +19,16 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("ended_leave", [False, True])
-def test_replay_goes_through_the_same_conversation(small_game, options, ended_leave):
+@pytest.mark.parametrize("compact_finished", [False, True])
+def test_replay_goes_through_the_same_conversation(small_game, options, compact_finished):
     game = small_game(**options)
     said = game.dialogue()
     sender, receiver = game.agents.sender, game.agents.receiver
     seen, known = prepare(sender, receiver, game.images, game.descriptions)
     with torch.no_grad():
-        turns = list(converse(sender, receiver, seen, known, game.draws(), True, ended_leave))
+        turns = list(rollout_steps(sender, receiver, seen, known, game.draws(), True, compact_finished))
     layout = layout_of(turns)
-    again = replay(sender, receiver, seen, known, turns, layout)
+    again = replay_with_grad(sender, receiver, seen, known, turns, layout)
     exchanges = layout.exchanges(layout.mask).argmax(1)
 
     def there(values, places):
@@ -54,7 +54,7 @@ def test_each_image_talks_as_it_would_alone(small_game, options):
     together = game.dialogue()
     for row in range(len(game.targets)):
         own = game.uniforms[None, :, row : row + 1]
-        alone = game.dialogue(images=game.images.take(torch.tensor([row])), draws=Draws(own))
+        alone = game.dialogue(images=game.images.take(torch.tensor([row])), draws=RandomDraws(own))
         for a, b in zip(together, alone, strict=True):
             torch.testing.assert_close(a[:, row], b[:, 0], rtol=0, atol=1e-12)
 
@@ -72,9 +72,9 @@ def test_each_seed_talks_as_it_would_alone(small_game, options):
 def test_dialogues_that_have_ended_leave(small_game):
     game = small_game(max_exchanges=12)
     game.uniforms[..., -1] = 0.52  # some want to go on, and not for long
-    talked, stayed = game.learn(ended_leave=True), game.learn(ended_leave=False)
-    assert sum(talked.layout.sizes) < sum(stayed.layout.sizes)
-    for one, other in zip(talked.losses, stayed.losses, strict=True):
+    loss_step, stayed = game.learn(compact_finished=True), game.learn(compact_finished=False)
+    assert sum(loss_step.layout.sizes) < sum(stayed.layout.sizes)
+    for one, other in zip(loss_step.losses, stayed.losses, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
@@ -134,5 +134,5 @@ def test_interference_is_of_a_batch_that_nobody_leaves(small_game):
     game = small_game()
     sender, receiver = game.agents.sender, game.agents.receiver
     seen, known = prepare(sender, receiver, game.images, game.descriptions)
-    with pytest.raises(ValueError, match="cannot leave it"):
-        next(converse(sender, receiver, seen, known, None, False, True, Interference([[]], [[]])))
+    with pytest.raises(ValueError, match="compact_finished must be False"):
+        next(rollout_steps(sender, receiver, seen, known, None, False, True, ExtraPerturbations([[]], [[]])))

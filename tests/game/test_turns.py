@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.game.rollout import converse, layout_of, prepare
+from parley.game.rollout import layout_of, prepare, rollout_steps
 from parley.game.turns import pick, who_stays
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=7)
@@ -46,7 +46,9 @@ class Played:
         draws = draws._replace(decisions=own)
         with torch.no_grad():
             self.turns = list(
-                converse(game.agents.sender, game.agents.receiver, seen, known, draws, training=True, ended_leave=True)
+                rollout_steps(
+                    game.agents.sender, game.agents.receiver, seen, known, draws, training=True, compact_finished=True
+                )
             )
         self.layout = layout_of(self.turns)
         self.seeds = len(seeds)

@@ -151,10 +151,10 @@ def test_a_score_that_is_no_number_before_the_stop_is_known_of_the_ending():
     said = dialogue(scores, [[1.0, 1], [1, 1]], [[1.0, 1], [1, 1]])
     assert not said.all_finite
     assert said.final_scores.isfinite().all()
-    assert not said.ending.all_finite
+    assert not said.summary.all_finite
     sound = said._replace(scores=scores.nan_to_num(posinf=9))
-    assert sound.ending.all_finite
-    assert sound.ending.final_scores.tolist() == [[3, 4], [5, 6]]
+    assert sound.summary.all_finite
+    assert sound.summary.final_scores.tolist() == [[3, 4], [5, 6]]
 
 
 def test_one_batch_that_is_no_number_is_known_of_all():

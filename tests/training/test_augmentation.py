@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parley.game.rng import states_of
+from parley.game.rng import counter_states
 from parley.game.settings import TrainingSettings
 from parley.training.augmentation import Blending, Dropout, Noise, augmentations
 
@@ -11,7 +11,7 @@ WAYS = pytest.mark.parametrize("way", [Noise(0.7), Dropout(0.5)], ids=["noise", 
 
 
 def changed_by(way, features, seeds, step):
-    return way.change(features, states_of(seeds, way.purpose, step))
+    return way.change(features, counter_states(seeds, way.purpose, step))
 
 
 def test_noise_has_the_spread_asked_for():
@@ -57,7 +57,7 @@ def test_partners_are_of_the_same_class_and_every_one_is_met():
     met, shares = set(), []
     blending = Blending(places)
     for step in range(200):
-        partners, share = blending.partners(rows, states_of([1, 2], "blend", step))
+        partners, share = blending.partners(rows, counter_states([1, 2], "blend", step))
         assert (places[partners] == places[rows]).all()
         met |= set(zip(rows.flatten().tolist(), partners.flatten().tolist(), strict=True))
         shares.append(share)
@@ -69,5 +69,5 @@ def test_partners_are_of_the_same_class_and_every_one_is_met():
 
 
 def test_a_class_of_one_image_is_blended_with_itself():
-    partners, _ = Blending(torch.tensor([0, 1])).partners(torch.tensor([[0, 1]]), states_of([1], "blend", 1))
+    partners, _ = Blending(torch.tensor([0, 1])).partners(torch.tensor([[0, 1]]), counter_states([1], "blend", 1))
     assert partners.tolist() == [[0, 1]]

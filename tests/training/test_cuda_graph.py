@@ -14,10 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from parley.features.rows import InMemory, Rows
-from parley.game.entropy_schedule import entropies_at
-from parley.game.loss_step import talk
-from parley.game.rng import states_of, uniforms
-from parley.game.types import Draws, Images
+from parley.game.entropy_schedule import entropy_weights_at
+from parley.game.loss_step import compute_losses
+from parley.game.rng import counter_states, uniforms
+from parley.game.types import Images, RandomDraws
 from parley.interaction.split_data import Maps
 from parley.training import trainer as trainers
 from parley.training.augmentation import Blending
@@ -51,11 +51,11 @@ def written_out(trainer, optimiser, step):
     drawn = uniforms(SEEDS, "bits", step, (game.max_exchanges, size, 2 * game.message_bits + 1))
     flips = uniforms(SEEDS, "flips", step, (game.max_exchanges, size, 2 * game.message_bits))
     images = Images(features, None if context is None else context.to(trainer.precision))
-    targets, weights = lesson.train_places[batch(step)], entropies_at(training, step)
-    draws = Draws(drawn, flips if game.flip_sender else None)
-    talked = talk(trainer.agents, images, trainer.descriptions, targets, draws, game, weights)
+    targets, weights = lesson.train_places[batch(step)], entropy_weights_at(training, step)
+    draws = RandomDraws(drawn, flips if game.flip_sender else None)
+    loss_step = compute_losses(trainer.agents, images, trainer.descriptions, targets, draws, game, weights)
     groups = trainer.optimiser.networks
-    found = iter(torch.autograd.grad(talked.losses.total, [one for own in groups for one in own], allow_unused=True))
+    found = iter(torch.autograd.grad(loss_step.losses.total, [one for own in groups for one in own], allow_unused=True))
     flat = trainer.optimiser.flat
     pieces = []
     for own in filter(None, groups):
@@ -69,7 +69,7 @@ def written_out(trainer, optimiser, step):
 
 
 def seed_states(purpose, step):
-    return states_of(SEEDS, purpose, step)
+    return counter_states(SEEDS, purpose, step)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.loss_step import talk
-from parley.game.losses import Entropies
+from parley.game.loss_step import compute_losses
+from parley.game.losses import EntropyWeights
 from parley.game.settings import PRESETS, GameSettings, TrainingSettings
-from parley.game.types import Descriptions, Draws, Images
+from parley.game.types import Descriptions, Images, RandomDraws
 from parley.training.optimizer import Optimiser
 from parley.training.trainer import _counted
 
@@ -32,13 +32,15 @@ def test_a_step_reads_no_value(options):
         words = torch.empty(8, 3, 10), torch.empty(8, 3, dtype=torch.bool)
         descriptions = Descriptions(torch.empty(8, 10), *words)
         flips = torch.empty(2, 3, 6, 10) if game.flip_sender else None
-        draws = Draws(torch.empty(2, 3, 6, 11), flips)
+        draws = RandomDraws(torch.empty(2, 3, 6, 11), flips)
         places = torch.empty(2, 6, dtype=torch.int64)
     agents = make_agents(game, 7, 10, [1, 2], 9).to("meta")
     optimiser = Optimiser(agents._asdict(), TrainingSettings())
-    talked = talk(agents, images, descriptions, places, draws, game, Entropies(0.1, 0.1, 0.1), ended_leave=False)
-    optimiser.step(talked.losses.total)
-    assert torch.stack(_counted(talked, places)).device.type == "meta"
+    loss_step = compute_losses(
+        agents, images, descriptions, places, draws, game, EntropyWeights(0.1, 0.1, 0.1), compact_finished=False
+    )
+    optimiser.step(loss_step.losses.total)
+    assert torch.stack(_counted(loss_step, places)).device.type == "meta"
 
 
 def test_the_test_can_fail():

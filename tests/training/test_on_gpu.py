@@ -12,7 +12,7 @@ from easy_trainers import GAMES, SEEDS, lesson_of, trainer_of
 from gpu_steps import NO_GRAPH, SCHEDULES, STEPS, batch, graphed, same_bits, weights_of
 
 from parley.features.rows import InMemory
-from parley.game.rng import states_of
+from parley.game.rng import counter_states
 from parley.game.settings import GameSettings
 from parley.interaction.split_data import Maps
 from parley.training import gpu_images as train_images
@@ -83,7 +83,7 @@ def test_images_taken_on_the_gpu_have_the_bits_of_those_taken_on_the_cpu(kind):
 def test_images_blended_on_the_gpu_are_those_of_the_cpu_up_to_the_last_bits():
     images = lesson_of(GameSettings()).train_images
     near, far = (TrainImages(images, torch.arange(48) % 4, True, torch.device(name)) for name in ("cpu", "cuda"))
-    states = {"blend": states_of(SEEDS, "blend", 1)}
+    states = {"blend": counter_states(SEEDS, "blend", 1)}
     mine = far.take(batch(1).cuda(), {"blend": states["blend"].cuda()}).features.cpu()
     torch.testing.assert_close(mine, near.take(batch(1), states).features, rtol=0, atol=1e-6)
 

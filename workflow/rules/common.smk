@@ -31,7 +31,7 @@ from parley.report.figures.registry import (
     figure_names,
     run_figure_names,
 )
-from parley.game.settings import deciding
+from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
 from parley.config.memory_budget import endings_mb, memory_mb
 from parley.config.paths import (
@@ -302,7 +302,7 @@ def run_configs(seeds):
         rest = {
             "k": CONFIG["evaluation"]["k"],
             "game": settings["game"],
-            "training": deciding(settings["training"]),
+            "training": result_affecting(settings["training"]),
         }
         return [{**about, "seed": int(number), **rest} for number in numbers]
 

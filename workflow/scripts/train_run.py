@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from stage import stage
 
-from parley.game.settings import changing_nothing
+from parley.game.settings import performance_only
 from parley.training.loop import train_from_files
 
 with stage(snakemake):
@@ -18,5 +18,5 @@ with stage(snakemake):
         [Path(path).parent for path in snakemake.output.log],
         snakemake.params.code,
         str(snakemake.input.evaluation) or None,
-        changing_nothing(snakemake.config, snakemake.wildcards.run),
+        performance_only(snakemake.config, snakemake.wildcards.run),
     )

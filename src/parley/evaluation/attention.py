@@ -18,7 +18,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.evaluation.evaluate import Asked, asked_of
 from parley.evaluation.messages import as_bytes
-from parley.game.rollout import converse, prepare
+from parley.game.rollout import prepare, rollout_steps
 from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
@@ -137,7 +137,7 @@ def attended(moment: Checkpoint, asked: Asked) -> Iterator[Weights]:
 def _attended(moment: Checkpoint, descriptions: Descriptions, batch: Batch) -> Weights:
     sender, receiver = moment.agents.sender, moment.agents.receiver
     seen, known = prepare(sender, receiver, batch.images, descriptions)
-    turns = converse(sender, receiver, seen, known, batch.draws, training=False)
+    turns = rollout_steps(sender, receiver, seen, known, batch.draws, training=False)
     # Turns hold much more; what is not kept is let go of, one after the other.
     looks, readings = zip(*((turn.look.weights, turn.reading.weights) for turn in turns), strict=True)
     rows, order = batch.rows.sort()

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from parley.game.channel import make_channel
-from parley.game.perturbations import Corrupt, Interference, Replace
+from parley.game.perturbations import Corrupt, ExtraPerturbations, Replace
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
-from parley.game.types import Dialogue, Ending
+from parley.game.types import Dialogue, DialogueSummary
 
 Speaker = Literal["sender", "receiver"]
 
@@ -34,12 +34,14 @@ class Disturbance(NamedTuple):
         """Whether every message stays as it is: no bit is flipped."""
         return self.effect is Corrupt and not self.values.any()
 
-    def of_rows(self, rows: Tensor) -> Interference:
+    def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return what befalls the dialogues about the images of the given rows."""
         steps = range(len(self.values))
         befalls = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
         nothing: list[list[Corrupt | Replace]] = [[] for _ in steps]
-        return Interference(befalls, nothing) if self.speaker == "sender" else Interference(nothing, befalls)
+        return (
+            ExtraPerturbations(befalls, nothing) if self.speaker == "sender" else ExtraPerturbations(nothing, befalls)
+        )
 
 
 class Intervention(NamedTuple):
@@ -52,7 +54,9 @@ class Intervention(NamedTuple):
     """None where nothing is done."""
 
 
-def interventions(game: GameSettings, undisturbed: Dialogue | Ending, targets: Tensor) -> Iterator[Intervention]:
+def interventions(
+    game: GameSettings, undisturbed: Dialogue | DialogueSummary, targets: Tensor
+) -> Iterator[Intervention]:
     """Yield every intervention that a game allows.
 
     Parameters
@@ -65,7 +69,7 @@ def interventions(game: GameSettings, undisturbed: Dialogue | Ending, targets: T
         ``[N]``: the class of each image.
     """
     yield Intervention("none", None, None)
-    if make_channel(game.channel).binary:
+    if make_channel(game.channel).discrete:
         yield from _flips(game, len(targets))
     if len(targets) > 1:
         yield from _replacements(game, undisturbed, other_images(targets))
@@ -101,7 +105,9 @@ def _lot(whose: str, game: GameSettings, images: int) -> Tensor:
     return drawn.argsort(dim=-1, stable=True).argsort(-1)
 
 
-def _replacements(game: GameSettings, undisturbed: Dialogue | Ending, others: Tensor) -> Iterator[Intervention]:
+def _replacements(
+    game: GameSettings, undisturbed: Dialogue | DialogueSummary, others: Tensor
+) -> Iterator[Intervention]:
     questions, messages = undisturbed.receiver_bits[:, others], undisturbed.sender_bits[:, others]
     # The question of the last exchange reaches nobody.
     everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)

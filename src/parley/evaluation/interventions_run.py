@@ -10,7 +10,7 @@ from parley.core.progress import tracked
 from parley.evaluation.evaluate import Asked, asked_of
 from parley.evaluation.interventions import Disturbance, Intervention, interventions
 from parley.game.channel import make_channel
-from parley.game.perturbations import flips_needed
+from parley.game.perturbations import needs_flip_noise
 from parley.interaction import run as evaluation
 from parley.interaction.eval_sets import UNSEEN_PARTS
 from parley.interaction.run import Ended
@@ -103,7 +103,7 @@ def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -
     """Play a run on images that are on its scale already."""
     game = moment.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(asked.labels))))
-    if game.shuffle != "none" or flips_needed(game, training=False):
+    if game.shuffle != "none" or needs_flip_noise(game, training=False):
         # Here alone a result depends on the batches, and is to be that of the evaluation.
         size = moment.training.dev_batch_size
     setup = evaluation.Setup(moment.agents, asked.part.images, asked.places, asked.descriptions, game, size)
@@ -127,7 +127,7 @@ def measured(moment: Checkpoint, before: Ended, after: Ended, done: Intervention
     disturbance = done.disturbance
     of_questions = disturbance is not None and disturbance.speaker == "receiver"
     names = [name for name in UNITS if disturbance is not None or name in ("accuracy@1", "accuracy@k", "length")]
-    if not of_questions or not make_channel(moment.game.channel).binary:
+    if not of_questions or not make_channel(moment.game.channel).discrete:
         names = [name for name in names if name != "bits_changed"]
     if not (before.dialogue.all_finite and after.dialogue.all_finite):
         return dict.fromkeys(names)

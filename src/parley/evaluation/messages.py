@@ -90,7 +90,7 @@ def write_messages(
         By which they talked. Where messages are no bits, BinaryVec holds the numbers that were sent, in float32.
     """
     columns = _columns(played, as_bytes(keys), candidate_ids)
-    communication = _communication(played, columns, make_channel(channel).binary)
+    communication = _communication(played, columns, make_channel(channel).discrete)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file.create_dataset("Communication", data=communication, compression="gzip")
         file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")

@@ -72,7 +72,7 @@ def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequenc
     return others[settings.baseline]
 
 
-def agents_of(agents: Agents, place: int, fresh: Agents) -> Agents:
+def agents_of_seed(agents: Agents, place: int, fresh: Agents) -> Agents:
     """Copy one of S seeds into agents made for one, and return those.
 
     Parameters
@@ -85,12 +85,12 @@ def agents_of(agents: Agents, place: int, fresh: Agents) -> Agents:
         Agents of one seed and the same settings; their weights are overwritten.
     """
     for many, one in zip(agents, fresh, strict=True):
-        copy_place(many, place, one, 0)
+        copy_seed(many, place, one, 0)
     return fresh
 
 
 @torch.no_grad()
-def copy_place(source: nn.Module, place: int, target: nn.Module, target_place: int) -> None:
+def copy_seed(source: nn.Module, place: int, target: nn.Module, target_place: int) -> None:
     """Copy the parameters and buffers of one seed's place in a network to a place in another."""
     into = target.state_dict()
     for name, values in source.state_dict().items():

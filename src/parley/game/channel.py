@@ -23,11 +23,11 @@ class Message(NamedTuple):
 class Channel(ABC):
     """A way from logits to messages."""
 
-    scored = False
+    uses_reinforce = False
     """Whether REINFORCE credits what was said: it must where no gradient crosses."""
-    crossed = False
+    differentiable = False
     """Whether the listener's gradient crosses to the speaker."""
-    binary = True
+    discrete = True
     """Whether messages are bits, which have an entropy."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ def decided(probs: Tensor, drawn: Tensor | None) -> Tensor:
 class Bernoulli(Channel):
     """Bits drawn by their probability; no gradient crosses, REINFORCE does the learning (Williams 1992)."""
 
-    scored = True
+    uses_reinforce = True
 
     def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
         """Draw or round the bits."""
@@ -54,7 +54,7 @@ class Bernoulli(Channel):
 class StraightThrough(Channel):
     """The same bits, with the gradient of their probability (Bengio, Léonard and Courville 2013)."""
 
-    crossed = True
+    differentiable = True
 
     def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
         """Draw or round the bits, and let gradient through as if they were their probabilities."""
@@ -71,7 +71,7 @@ class Gumbel(Channel):
         Of the relaxed bit whose gradient is taken; towards 0 it is truer and noisier.
     """
 
-    crossed = True
+    differentiable = True
 
     def __init__(self, temperature: float) -> None:
         self.temperature = temperature
@@ -88,8 +88,8 @@ class Gumbel(Channel):
 class Continuous(Channel):
     """The logits themselves are said, and gradient crosses."""
 
-    crossed = True
-    binary = False
+    differentiable = True
+    discrete = False
 
     def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
         """Say the logits."""
@@ -99,7 +99,7 @@ class Continuous(Channel):
 class ContinuousOriginal(Continuous):
     """The logits are said and no gradient crosses, as in the 2017 code: the Sender and the stop bit never learn."""
 
-    crossed = False
+    differentiable = False
 
 
 CHANNELS = {

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 from parley.core.errors import ParleyError
-from parley.game.losses import Entropies
+from parley.game.losses import EntropyWeights
 from parley.game.settings import TrainingSettings
 
 
@@ -51,7 +51,9 @@ def make_schedule(training: TrainingSettings) -> Schedule:
     raise ParleyError(f"training.entropy_schedule: {training.entropy_schedule!r} is not one of constant, linear.")
 
 
-def entropies_at(training: TrainingSettings, step: int) -> Entropies:
+def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
     """Return the weights of the entropy bonus at a step, counted from 1."""
     share = make_schedule(training).share(step)
-    return Entropies(share * training.sender_entropy, share * training.receiver_entropy, share * training.stop_entropy)
+    return EntropyWeights(
+        share * training.sender_entropy, share * training.receiver_entropy, share * training.stop_entropy
+    )

@@ -7,32 +7,32 @@ from torch import Tensor
 
 from parley.game.agents import Agents
 from parley.game.channel import make_channel
-from parley.game.losses import Entropies, Losses, losses
-from parley.game.replay import Replay, gathered, replay
-from parley.game.rollout import converse, layout_of, prepare
+from parley.game.losses import EntropyWeights, Losses, losses
+from parley.game.replay import Replay, replay_with_grad, stack_steps
+from parley.game.rollout import layout_of, prepare, rollout_steps
 from parley.game.settings import GameSettings
 from parley.game.turns import Layout
-from parley.game.types import Descriptions, Draws, Images
+from parley.game.types import Descriptions, Images, RandomDraws
 
 
-class Talked(NamedTuple):
+class LossStep(NamedTuple):
     """A batch that was talked about."""
 
     losses: Losses
-    replayed: Replay
+    replay: Replay
     layout: Layout
 
 
-def talk(
+def compute_losses(
     agents: Agents,
     images: Images,
     descriptions: Descriptions,
     targets: Tensor,
-    draws: Draws,
+    draws: RandomDraws,
     game: GameSettings,
-    entropies: Entropies,
-    ended_leave: bool | None = None,
-) -> Talked:
+    entropy_weights: EntropyWeights,
+    compact_finished: bool | None = None,
+) -> LossStep:
     """Let the agents talk about a batch, and return the losses to differentiate.
 
     Parameters
@@ -49,18 +49,22 @@ def talk(
         Random numbers.
     game
         Settings.
-    entropies
+    entropy_weights
         Weights of the entropy bonus.
-    ended_leave
+    compact_finished
         Whether dialogues that have ended leave the batch. None: on a CPU, where it saves work; on a GPU it would
         have to be waited for.
     """
     sender, receiver = agents.sender, agents.receiver
     seen, known = prepare(sender, receiver, images, descriptions)
-    crossed = make_channel(game.channel).crossed
-    leave = targets.device.type == "cpu" and not crossed if ended_leave is None else ended_leave
+    crossed = make_channel(game.channel).differentiable
+    leave = targets.device.type == "cpu" and not crossed if compact_finished is None else compact_finished
     with torch.set_grad_enabled(crossed):
-        turns = list(converse(sender, receiver, seen, known, draws, training=True, ended_leave=leave))
+        turns = list(rollout_steps(sender, receiver, seen, known, draws, training=True, compact_finished=leave))
     layout = layout_of(turns)
-    replayed = gathered(sender, turns, layout) if crossed else replay(sender, receiver, seen, known, turns, layout)
-    return Talked(losses(agents, replayed, layout, targets, game, entropies), replayed, layout)
+    replay = (
+        stack_steps(sender, turns, layout)
+        if crossed
+        else replay_with_grad(sender, receiver, seen, known, turns, layout)
+    )
+    return LossStep(losses(agents, replay, layout, targets, game, entropy_weights), replay, layout)

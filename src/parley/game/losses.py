@@ -21,7 +21,7 @@ TINY = 1e-8
 """Added inside logarithms, as in the 2017 code, so that a certain bit has a finite logarithm."""
 
 
-class Entropies(NamedTuple):
+class EntropyWeights(NamedTuple):
     """Weights (lambda) of the entropy bonus at a step of training: numbers, or tensors of one on the agents' device."""
 
     sender: float | Tensor
@@ -48,7 +48,7 @@ class Losses(NamedTuple):
 
 
 def losses(
-    agents: Agents, replayed: Replay, layout: Layout, targets: Tensor, game: GameSettings, entropies: Entropies
+    agents: Agents, replay: Replay, layout: Layout, targets: Tensor, game: GameSettings, entropy_weights: EntropyWeights
 ) -> Losses:
     """Return the losses of one batch.
 
@@ -62,15 +62,15 @@ def losses(
         ``[S, B]`` int64: the place of the right candidate.
     game
         Settings.
-    entropies
+    entropy_weights
         Weights of the entropy bonus.
     """
-    log_probs = replayed.final_scores.log_softmax(-1)
+    log_probs = replay.final_scores.log_softmax(-1)
     log_likelihood: Tensor = _AtTargets.apply(log_probs, targets)
-    reward = reward_of(replayed.final_scores, log_likelihood, targets, game)
-    reward = reward - game.exchange_cost * lengths(layout)
+    reward = reward_of(replay.final_scores, log_likelihood, targets, game)
+    reward = reward - game.exchange_cost * dialogue_lengths(layout)
     earned = layout.spread(reward)
-    knowledge = _knowledge(agents, replayed, layout, game)
+    knowledge = _knowledge(agents, replay, layout, game)
     expected = [
         _expected(baseline, known, earned, layout) for baseline, known in zip(agents[2:], knowledge, strict=True)
     ]
@@ -79,21 +79,21 @@ def losses(
     # A message after which the dialogue has stopped is heard by nobody, so nothing is learned from it.
     answered, heard = layout.mask[:, layout.batch :], exchanges[layout.batch :]
     sender = receiver = torch.zeros_like(log_likelihood[:, 0])
-    if channel.binary:
+    if channel.discrete:
         sender = policy_loss(
-            replayed.sender_logits, replayed.sender_said, sender_gain, layout.mask, exchanges, entropies.sender,
-            channel.scored,
+            replay.sender_logits, replay.sender_said, sender_gain, layout.mask, exchanges, entropy_weights.sender,
+            channel.uses_reinforce,
         )  # fmt: skip
-        said, gain = (_at(values, layout.before) for values in (replayed.receiver_said, receiver_gain))
+        said, gain = (_at(values, layout.before) for values in (replay.receiver_said, receiver_gain))
         receiver = policy_loss(
-            replayed.receiver_logits, said, gain, answered, heard, entropies.receiver, channel.scored
+            replay.receiver_logits, said, gain, answered, heard, entropy_weights.receiver, channel.uses_reinforce
         )
     smoothing = game.label_smoothing
     receiver = receiver - ((1 - smoothing) * log_likelihood + smoothing * log_probs.mean(-1)).mean(-1)
     if game.adaptive and learns_to_stop(game):
         receiver = receiver + policy_loss(
-            replayed.go_on_logits[..., None], replayed.go_on[..., None], receiver_gain, layout.mask, exchanges,
-            entropies.stop, True,
+            replay.go_on_logits[..., None], replay.go_on[..., None], receiver_gain, layout.mask, exchanges,
+            entropy_weights.stop, True,
         )  # fmt: skip
     sender_error, receiver_error = (_squared_error(one, earned, layout, learns_to_stop(game)) for one in expected)
     return Losses(sender, receiver, sender_error, receiver_error, -log_likelihood.detach(), reward)
@@ -104,7 +104,7 @@ def learns_to_stop(game: GameSettings) -> bool:
     return game.channel != "continuous_original"
 
 
-def lengths(layout: Layout) -> Tensor:
+def dialogue_lengths(layout: Layout) -> Tensor:
     """Return the number of exchanges ``[S, B]`` of each dialogue."""
     if layout.full:
         by_exchange: Tensor = layout.mask.unflatten(1, (len(layout.sizes), layout.batch))
@@ -119,16 +119,16 @@ def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: Gam
     return (scores.argmax(-1) == targets).to(scores.dtype)
 
 
-def _knowledge(agents: Agents, replayed: Replay, layout: Layout, game: GameSettings) -> tuple[Knowledge, Knowledge]:
+def _knowledge(agents: Agents, replay: Replay, layout: Layout, game: GameSettings) -> tuple[Knowledge, Knowledge]:
     """Return what the Sender knows at each turn, its view and what it heard, and the Receiver, likewise."""
-    said = replayed.receiver_said
+    said = replay.receiver_said
     nothing = torch.full_like(said[:, : layout.batch], game.first_message)
     incoming = torch.cat([nothing, _at(said, layout.before)], 1)
     steady = agents.sender.eye.steady
-    views = replayed.views
+    views = replay.views
     sender = Knowledge(incoming, views) if steady else Knowledge(torch.cat([views, incoming], -1))
-    states = replayed.states if game.receiver_baseline == "original" else replayed.states_before
-    return sender, Knowledge(torch.cat([replayed.sender_said, states], -1))
+    states = replay.states if game.receiver_baseline == "original" else replay.states_before
+    return sender, Knowledge(torch.cat([replay.sender_said, states], -1))
 
 
 def _at(values: Tensor, places: Tensor) -> Tensor:

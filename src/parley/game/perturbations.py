@@ -77,7 +77,7 @@ class Replace(Effect):
         return self.message.to(message).expand_as(message)
 
 
-class Interference(NamedTuple):
+class ExtraPerturbations(NamedTuple):
     """What befalls messages besides what the settings say: effects by exchange, T lists each."""
 
     to_receiver: Sequence[Sequence[Effect]]
@@ -136,6 +136,6 @@ def heard(message: Tensor, line: Sequence[Effect], drawn: Tensor | None) -> Tens
     return message
 
 
-def flips_needed(settings: GameSettings, training: bool) -> bool:
+def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
     """Return whether numbers must be drawn for flips."""
     return any(isinstance(effect, Flip) for line in effects(settings, training) for effect in line)

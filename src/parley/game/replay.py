@@ -36,7 +36,9 @@ class Replay(NamedTuple):
     """``[S, N]``: decisions."""
 
 
-def replay(sender: Sender, receiver: Receiver, seen: Seen, known: Known, turns: list[Turn], layout: Layout) -> Replay:
+def replay_with_grad(
+    sender: Sender, receiver: Receiver, seen: Seen, known: Known, turns: list[Turn], layout: Layout
+) -> Replay:
     """Go through a conversation again with gradient.
 
     Parameters
@@ -75,7 +77,7 @@ def replay(sender: Sender, receiver: Receiver, seen: Seen, known: Known, turns: 
     )
 
 
-def gathered(sender: Sender, turns: list[Turn], layout: Layout) -> Replay:
+def stack_steps(sender: Sender, turns: list[Turn], layout: Layout) -> Replay:
     """Gather what learning needs of a conversation that was rolled out with gradient."""
     receiver_logits = torch.cat([turn.receiver_logits for turn in turns], 1)
     scores = torch.cat([turn.scores for turn in turns], 1)

@@ -33,10 +33,10 @@ def uniforms(
     seeds: Sequence[int], purpose: str, step: int, shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
     """Return numbers uniform in [0, 1), float32, of shape ``[S, *shape]``: each seed's own."""
-    return uniforms_from(states_of(seeds, purpose, step).to(device, non_blocking=True), shape)
+    return uniforms_from(counter_states(seeds, purpose, step).to(device, non_blocking=True), shape)
 
 
-def states_of(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
+def counter_states(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
     """Return where each seed's numbers for a purpose begin at a step, int64 ``[S]``: all that `uniforms` depends on."""
     return torch.tensor([_signed(_key(seed, purpose, step)) for seed in seeds])
 

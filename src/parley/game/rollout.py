@@ -13,11 +13,11 @@ from torch import Tensor
 
 from parley.game.channel import Bernoulli, Message, make_channel
 from parley.game.gru import Step
-from parley.game.perturbations import Effect, Interference, effects, heard
+from parley.game.perturbations import Effect, ExtraPerturbations, effects, heard
 from parley.game.receiver import Known, Reading, Receiver
 from parley.game.sender import Look, Seen, Sender
 from parley.game.turns import Layout, pick, who_stays
-from parley.game.types import Descriptions, Dialogue, Draws, Images
+from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 
 class Turn(NamedTuple):
@@ -52,9 +52,9 @@ def exchange(
     receiver: Receiver,
     images: Images,
     descriptions: Descriptions,
-    draws: Draws | None = None,
+    draws: RandomDraws | None = None,
     sampled: bool = True,
-    interference: Interference | None = None,
+    extra_perturbations: ExtraPerturbations | None = None,
 ) -> Dialogue:
     """Let Sender and Receiver talk about a batch of images, all T exchanges, without gradient.
 
@@ -70,7 +70,7 @@ def exchange(
         Random numbers: a bit is 1 where its number lies below its probability. None: bits are rounded.
     sampled
         Whether messages meet what befalls them in training (where there are draws), or in evaluation.
-    interference
+    extra_perturbations
         What befalls them besides.
 
     Returns
@@ -81,7 +81,9 @@ def exchange(
     with torch.no_grad():
         seen, known = prepare(sender, receiver, images, descriptions)
         training = sampled and draws is not None
-        turns = list(converse(sender, receiver, seen, known, draws, training, interference=interference))
+        turns = list(
+            rollout_steps(sender, receiver, seen, known, draws, training, extra_perturbations=extra_perturbations)
+        )
     columns = zip(*(_of_dialogue(turn) for turn in turns), strict=True)
     return Dialogue(*(torch.stack(column, 1) for column in columns))
 
@@ -97,15 +99,15 @@ def prepare(sender: Sender, receiver: Receiver, images: Images, descriptions: De
     return sender.eye.prepare(images.of_seeds(seeds, dimensions)), receiver.prepare(descriptions)
 
 
-def converse(
+def rollout_steps(
     sender: Sender,
     receiver: Receiver,
     seen: Seen,
     known: Known,
-    draws: Draws | None,
+    draws: RandomDraws | None,
     training: bool,
-    ended_leave: bool = False,
-    interference: Interference | None = None,
+    compact_finished: bool = False,
+    extra_perturbations: ExtraPerturbations | None = None,
 ) -> Iterator[Turn]:
     """Yield exchange after exchange of a batch of dialogues.
 
@@ -119,18 +121,18 @@ def converse(
         Random numbers; without them bits are rounded.
     training
         Whether messages meet what befalls them in training, or in evaluation.
-    ended_leave
+    compact_finished
         Whether dialogues that have ended are gone on with, or leave the batch; with the last one all ends.
-    interference
+    extra_perturbations
         What befalls messages besides what the settings say; it is of the whole batch, which nobody may then leave.
     """
-    if ended_leave and interference is not None:
-        raise ValueError("Interference is given row by row of the batch, so dialogues that have ended cannot leave it.")
+    if compact_finished and extra_perturbations is not None:
+        raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
     floor = _Floor(sender, receiver, seen, known, draws, training)
-    floor.interference = interference
+    floor.extra_perturbations = extra_perturbations
     for t in range(sender.settings.max_exchanges):
         yield floor.exchange(t)
-        if sender.settings.adaptive and ended_leave and floor.clear():
+        if sender.settings.adaptive and compact_finished and floor.clear():
             return
 
 
@@ -138,7 +140,7 @@ class _Floor:
     """The dialogues under way, from one exchange to the next."""
 
     def __init__(
-        self, sender: Sender, receiver: Receiver, seen: Seen, known: Known, draws: Draws | None, training: bool
+        self, sender: Sender, receiver: Receiver, seen: Seen, known: Known, draws: RandomDraws | None, training: bool
     ) -> None:
         self.sender, self.receiver, self.seen, self.known, self.draws = sender, receiver, seen, known, draws
         settings = self.settings = sender.settings
@@ -151,7 +153,7 @@ class _Floor:
         self.state = features.new_zeros(seeds, batch, receiver.hidden_size)
         self.active = self.going = features.new_ones(seeds, batch)
         self.incoming: Tensor | None = None
-        self.interference: Interference | None = None
+        self.extra_perturbations: ExtraPerturbations | None = None
 
     def exchange(self, t: int) -> Turn:
         """Make one exchange."""
@@ -183,9 +185,9 @@ class _Floor:
 
     def _lines(self, t: int) -> tuple[list[Effect], list[Effect]]:
         """Return what befalls the messages of an exchange."""
-        if self.interference is None:
+        if self.extra_perturbations is None:
             return self.to_receiver, self.to_sender
-        added_to_receiver, added_to_sender = (lists[t] for lists in self.interference)
+        added_to_receiver, added_to_sender = (lists[t] for lists in self.extra_perturbations)
         return [*self.to_receiver, *added_to_receiver], [*self.to_sender, *added_to_sender]
 
     def _drawn(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:

@@ -252,20 +252,20 @@ class TrainingSettings:
         return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
 
 
-CHANGES_NOTHING = ("cuda_graphs",)
+PERFORMANCE_ONLY = ("cuda_graphs",)
 """Training settings with which a run comes to the same: none is made again for them, none of its files tells them."""
 
 
-def deciding(training: Mapping[str, Any]) -> dict[str, Any]:
+def result_affecting(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return those training settings that decide what a run comes to."""
-    return {name: value for name, value in training.items() if name not in CHANGES_NOTHING}
+    return {name: value for name, value in training.items() if name not in PERFORMANCE_ONLY}
 
 
-def changing_nothing(config: Mapping[str, Any], run_name: str) -> dict[str, Any]:
+def performance_only(config: Mapping[str, Any], run_name: str) -> dict[str, Any]:
     """Return the other training settings of one of an experiment's runs, from its whole config."""
     own = [run["training"] for run in config["runs"] if run["name"] == run_name]
     training = {**config["training"], **own[0]}
-    return {name: training[name] for name in CHANGES_NOTHING if name in training}
+    return {name: training[name] for name in PERFORMANCE_ONLY if name in training}
 
 
 def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:

@@ -46,13 +46,17 @@ class Descriptions(NamedTuple):
         return Descriptions(*(None if part is None else part[candidates] for part in self))  # type: ignore[arg-type]
 
 
-class Draws(NamedTuple):
+class RandomDraws(NamedTuple):
     """The random numbers of a batch: a bit is 1, or flipped, where its number is below its probability."""
 
     decisions: Tensor | None
     """``[S, T, B, 2d + 1]``: for the Sender's bits, then the Receiver's, then the stop bit; None to round."""
     flips: Tensor | None = None
     """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; only where bits are flipped."""
+
+
+Draws = RandomDraws
+"""Public name of `RandomDraws`."""
 
 
 class Dialogue(NamedTuple):
@@ -99,16 +103,16 @@ class Dialogue(NamedTuple):
         return self.scores.gather(-3, index).squeeze(-3)
 
     @property
-    def ending(self) -> "Ending":
+    def summary(self) -> "DialogueSummary":
         """One seed's dialogues without the scores before their stop."""
         finite = self.all_finite
         # Where a stop is no number, nobody knows which exchange was the last.
         scores = self.final_scores if finite else self.scores[-1]
         known = torch.full(scores.shape[:1], finite, device=scores.device)
-        return Ending(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, known)
+        return DialogueSummary(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, known)
 
 
-class Ending(NamedTuple):
+class DialogueSummary(NamedTuple):
     """What is left of one seed's dialogues without the scores before their stop: of T exchanges, a Tth to hold."""
 
     sender_bits: Tensor

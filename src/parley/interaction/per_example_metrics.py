@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.types import Dialogue, Ending
+from parley.game.types import Dialogue, DialogueSummary
 from parley.interaction.batch_buffer import Whole
 from parley.metrics.hamming import distances
 from parley.metrics.ranking import chance, hits, nll_nats
@@ -34,7 +34,7 @@ class Tally(NamedTuple):
     """``[N, T]``: likewise of the Receiver."""
 
 
-def tally_of(dialogue: Dialogue | Ending, places: Tensor, k: int) -> Tally:
+def tally_of(dialogue: Dialogue | DialogueSummary, places: Tensor, k: int) -> Tally:
     """Count one seed's dialogues with finite scores; `places` ``[N]`` are the targets' among the candidates."""
     final, targets = dialogue.final_scores.numpy(), places.numpy()
     changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))

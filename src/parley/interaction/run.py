@@ -8,11 +8,11 @@ from torch import Tensor
 
 from parley.core.progress import Progress
 from parley.game.agents import Agents
-from parley.game.perturbations import Interference, flips_needed
+from parley.game.perturbations import ExtraPerturbations, needs_flip_noise
 from parley.game.rng import permutation, uniforms
 from parley.game.rollout import exchange
 from parley.game.settings import GameSettings
-from parley.game.types import Descriptions, Dialogue, Draws, Ending, Images
+from parley.game.types import Descriptions, Dialogue, DialogueSummary, Images, RandomDraws
 from parley.interaction.batch_buffer import Whole
 from parley.interaction.eval_sets import ALONE
 from parley.interaction.per_example_metrics import Count, counted, tally_of
@@ -42,7 +42,7 @@ class Played(NamedTuple):
 class Ended(NamedTuple):
     """How dialogues about all images of a part ended."""
 
-    dialogue: Ending
+    dialogue: DialogueSummary
     places: Tensor
     """``[N]`` int64: the target's place among the candidates."""
 
@@ -81,7 +81,7 @@ class Batch(NamedTuple):
     rows: Tensor
     """``[B]`` int64: which of the part's images."""
     images: Images
-    draws: Draws | None
+    draws: RandomDraws | None
     """Random numbers, where bits are flipped."""
 
 
@@ -95,7 +95,7 @@ class Takes(Protocol):
 class Disturbs(Protocol):
     """Something that befalls messages besides what the settings say."""
 
-    def of_rows(self, rows: Tensor) -> Interference:
+    def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return what befalls the dialogues about the images of the given rows."""
 
 
@@ -139,10 +139,12 @@ def play_all(setup: Setup, disturbance: Disturbs | None = None) -> list[Played]:
 
 def play_to_end(setup: Setup, disturbance: Disturbs | None = None) -> Ended:
     """Let the agents of one seed talk about every image, as `play` does, and keep how it ended."""
-    whole = Whole(len(setup.places), [0 if name in ("final_scores", "finite") else 1 for name in Ending._fields])
+    whole = Whole(
+        len(setup.places), [0 if name in ("final_scores", "finite") else 1 for name in DialogueSummary._fields]
+    )
     for batch, said in _said(setup, disturbance):
-        whole.put(batch.rows, said.of(0).ending)
-    return Ended(Ending(*(whole.tensors or ())), setup.places)
+        whole.put(batch.rows, said.of(0).summary)
+    return Ended(DialogueSummary(*(whole.tensors or ())), setup.places)
 
 
 def examine(setup: Setup, k: int, shown: Sequence[int] = ()) -> list[Examined]:
@@ -206,12 +208,12 @@ def batches(agents: Agents, images: Takes, count: int, game: GameSettings, batch
         yield Batch(rows, taken, _flips(game, seeds, number, len(rows), device))
 
 
-def _flips(game: GameSettings, seeds: int, batch: int, size: int, device: torch.device) -> Draws | None:
+def _flips(game: GameSettings, seeds: int, batch: int, size: int, device: torch.device) -> RandomDraws | None:
     """Return the numbers by which bits are flipped in evaluation, the same for every seed and run."""
-    if not flips_needed(game, training=False):
+    if not needs_flip_noise(game, training=False):
         return None
     flips = uniforms([0], "flips in evaluation", batch, (game.max_exchanges, size, 2 * game.message_bits), device)
-    return Draws(None, flips.expand(seeds, -1, -1, -1))
+    return RandomDraws(None, flips.expand(seeds, -1, -1, -1))
 
 
 def ranks(scores: Tensor, places: Tensor) -> Tensor:

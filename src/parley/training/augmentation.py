@@ -28,7 +28,7 @@ class Augmentation(ABC):
         features
             Of a batch.
         states
-            ``[S]`` int64: from `draws.states_of`, where the features lie.
+            ``[S]`` int64: from `rng.counter_states`, where the features lie.
         """
 
 
@@ -105,7 +105,7 @@ class Blending:
     def partners(self, rows: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
         """Return another row of the same class for each of the rows ``[S, B]``, and λ ``[S, B]``.
 
-        The numbers drawn for it begin at the states ``[S]``, from `draws.states_of`.
+        The numbers drawn for it begin at the states ``[S]``, from `rng.counter_states`.
         """
         drawn = uniforms_from(states, (rows.shape[1], 2))
         classes = self.places[rows]

@@ -13,7 +13,7 @@ from parley.core.errors import ParleyError
 from parley.core.failures import refuse_failed
 from parley.core.files import written_aside
 from parley.game.agents import Agents, make_agents
-from parley.game.settings import GameSettings, TrainingSettings, as_mapping, deciding
+from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
 from parley.interaction.standardize import Scale, Standardizer
 
 FORMAT = 2
@@ -78,7 +78,7 @@ def values_of(moment: Checkpoint) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "game": as_mapping(moment.game),
-        "training": deciding(as_mapping(moment.training)),
+        "training": result_affecting(as_mapping(moment.training)),
         "sizes": list(moment.sizes),
         "candidate_ids": moment.candidate_ids,
         "seed": moment.seed,

@@ -15,7 +15,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import digest_of, sha256_of, write_json
 from parley.core.progress import Progress
 from parley.game.rng import permutation
-from parley.game.settings import GameSettings, TrainingSettings, deciding
+from parley.game.settings import GameSettings, TrainingSettings, result_affecting
 from parley.game.types import Dialogue
 from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
@@ -64,7 +64,7 @@ def train_from_files(
     keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
     training = TrainingSettings.from_mapping({**runs[0]["training"], **(how or {})})
-    runs = [{**run, "training": deciding(run["training"])} for run in runs]
+    runs = [{**run, "training": result_affecting(run["training"])} for run in runs]
     lesson = prepare(
         load_part(parts["train"], game),
         load_part(parts["dev"], game),

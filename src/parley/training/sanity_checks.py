@@ -8,17 +8,17 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 from parley.game.agents import Agents
 from parley.game.channel import make_channel
-from parley.game.loss_step import Talked
-from parley.game.losses import lengths
+from parley.game.loss_step import LossStep
+from parley.game.losses import dialogue_lengths
 from parley.game.settings import GameSettings
 
 
-def check_step(talked: Talked, agents: Agents, game: GameSettings, seeds: Sequence[int], step: int) -> None:
+def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: Sequence[int], step: int) -> None:
     """Check what a step said, counted and left.
 
     Parameters
     ----------
-    talked
+    loss_step
         The batch that was talked about.
     agents
         The networks after they learned from it.
@@ -35,31 +35,31 @@ def check_step(talked: Talked, agents: Agents, game: GameSettings, seeds: Sequen
         When something cannot be: a sentence for each such thing, with the seeds.
     """
     findings = []
-    for what, holds in _claims(talked, agents, game):
+    for what, holds in _claims(loss_step, agents, game):
         if wrong := [seed for seed, right in zip(seeds, holds.tolist(), strict=True) if not right]:
             findings.append(f"training.checks: at step {step}, {what} (seed {', '.join(map(str, wrong))}).")
     if findings:
         raise ParleyError(findings)
 
 
-def _claims(talked: Talked, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
+def _claims(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
     """Yield what would be wrong, and for each seed ``[S]`` whether it is right."""
-    found, replayed, layout = talked
-    if make_channel(game.channel).binary:
-        for agent, said in (("Sender", replayed.sender_said), ("Receiver", replayed.receiver_said)):
+    found, replay, layout = loss_step
+    if make_channel(game.channel).discrete:
+        for agent, said in (("Sender", replay.sender_said), ("Receiver", replay.receiver_said)):
             yield f"messages of the {agent} hold other than 0 and 1", _all(_is_bit(said))
-    yield "decisions to go on are other than 0 and 1", _all(_is_bit(replayed.go_on))
-    yield "scores at the stop are not finite", _all(replayed.final_scores.isfinite())
+    yield "decisions to go on are other than 0 and 1", _all(_is_bit(replay.go_on))
+    yield "scores at the stop are not finite", _all(replay.final_scores.isfinite())
     for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
         yield f"the loss of the network {name} is not finite", getattr(found, name).isfinite()
-    length = lengths(layout)
+    length = dialogue_lengths(layout)
     yield (
         f"a dialogue has no exchange or more than {game.max_exchanges}",
         _all((length >= 1) & (length <= game.max_exchanges)),
     )
     if game.adaptive:
         followed = torch.zeros_like(layout.mask).scatter_add_(1, layout.before, layout.mask[:, layout.batch :])
-        yield "a dialogue went on after the decision to stop", _all((followed == 0) | (replayed.go_on == 1))
+        yield "a dialogue went on after the decision to stop", _all((followed == 0) | (replay.go_on == 1))
     else:
         yield f"a dialogue ended before {game.max_exchanges} exchanges", _all(length == game.max_exchanges)
     for name, network in agents._asdict().items():

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.agents import Agents, agents_of, copy_place, make_agents
-from parley.game.entropy_schedule import entropies_at
-from parley.game.loss_step import Talked, talk
-from parley.game.losses import Entropies, lengths
-from parley.game.perturbations import flips_needed
-from parley.game.rng import states_of, uniforms_from
+from parley.game.agents import Agents, agents_of_seed, copy_seed, make_agents
+from parley.game.entropy_schedule import entropy_weights_at
+from parley.game.loss_step import LossStep, compute_losses
+from parley.game.losses import EntropyWeights, dialogue_lengths
+from parley.game.perturbations import needs_flip_noise
+from parley.game.rng import counter_states, uniforms_from
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.game.types import Descriptions, Draws, Images
+from parley.game.types import Descriptions, Images, RandomDraws
 from parley.interaction import run as evaluation
 from parley.training.augmentation import augmentations
 from parley.training.checkpoint import Checkpoint
@@ -83,7 +83,7 @@ class Trainer:
         self.augmentations = augmentations(training)
         self.images = TrainImages(lesson.train_images, lesson.train_places, training.blend, self.device)
         self.purposes = [way.purpose for way in (*self.augmentations, self.images.blending) if way is not None]
-        self.purposes += ["bits", *(["flips"] if flips_needed(game, training=True) else [])]
+        self.purposes += ["bits", *(["flips"] if needs_flip_noise(game, training=True) else [])]
         self.graphed = self._graphed()
 
     def _fresh(self, seeds: list[int]) -> Agents:
@@ -108,15 +108,15 @@ class Trainer:
         if self.graphed is not None:
             return self.graphed.take(self.take_step, inputs)
         there = inputs.to(self.device)
-        talked, counted = self._learned(there, self._taken(there if self.images.on_device else inputs))
+        loss_step, counted = self._learned(there, self._taken(there if self.images.on_device else inputs))
         if self.training.checks:
-            check_step(talked, self.agents, self.game, self.seeds, step)
+            check_step(loss_step, self.agents, self.game, self.seeds, step)
         return counted
 
     def inputs(self, step: int, rows: Tensor) -> Inputs:
         """Count a step, and return all that tells it from others, on the CPU; to be taken once."""
-        states = torch.stack([states_of(self.seeds, purpose, step) for purpose in self.purposes])
-        weights = [*entropies_at(self.training, step), *self.optimiser.advance(step)]
+        states = torch.stack([counter_states(self.seeds, purpose, step) for purpose in self.purposes])
+        weights = [*entropy_weights_at(self.training, step), *self.optimiser.advance(step)]
         return Inputs(rows, states, torch.tensor(weights, dtype=self.precision))
 
     def take_step(self, inputs: Inputs) -> Tensor:
@@ -126,17 +126,17 @@ class Trainer:
         """
         return self._learned(inputs, self._taken(inputs))[1]
 
-    def _learned(self, inputs: Inputs, images: Images) -> tuple[Talked, Tensor]:
+    def _learned(self, inputs: Inputs, images: Images) -> tuple[LossStep, Tensor]:
         states = self._states(inputs)
         images = _to(images, self.device, self.precision)
         for augmentation in self.augmentations:
             images = images._replace(features=augmentation.change(images.features, states[augmentation.purpose]))
         places, draws = self.places[inputs.rows], self._draws(states, inputs.rows.shape[1])
-        bonus, factors = inputs.weights[: len(Entropies._fields)], inputs.weights[len(Entropies._fields) :]
-        entropies = Entropies(*bonus.unbind())
-        talked = talk(self.agents, images, self.descriptions, places, draws, self.game, entropies)
-        self.optimiser.change(talked.losses.total, factors)
-        return talked, torch.stack(_counted(talked, places))
+        bonus, factors = inputs.weights[: len(EntropyWeights._fields)], inputs.weights[len(EntropyWeights._fields) :]
+        entropy_weights = EntropyWeights(*bonus.unbind())
+        loss_step = compute_losses(self.agents, images, self.descriptions, places, draws, self.game, entropy_weights)
+        self.optimiser.change(loss_step.losses.total, factors)
+        return loss_step, torch.stack(_counted(loss_step, places))
 
     def _taken(self, inputs: Inputs) -> Images:
         return self.images.take(inputs.rows, self._states(inputs))
@@ -144,14 +144,16 @@ class Trainer:
     def _states(self, inputs: Inputs) -> dict[str, Tensor]:
         return dict(zip(self.purposes, inputs.states, strict=True))
 
-    def draws(self, step: int, batch: int) -> Draws:
+    def draws(self, step: int, batch: int) -> RandomDraws:
         """Return the random numbers of a step: each seed's own, whoever trains beside it."""
-        return self._draws({name: states_of(self.seeds, name, step).to(self.device) for name in self.purposes}, batch)
+        return self._draws(
+            {name: counter_states(self.seeds, name, step).to(self.device) for name in self.purposes}, batch
+        )
 
-    def _draws(self, states: dict[str, Tensor], batch: int) -> Draws:
+    def _draws(self, states: dict[str, Tensor], batch: int) -> RandomDraws:
         exchanges, bits = self.game.max_exchanges, self.game.message_bits
         flips = uniforms_from(states["flips"], (exchanges, batch, 2 * bits)) if "flips" in states else None
-        return Draws(uniforms_from(states["bits"], (exchanges, batch, 2 * bits + 1)), flips)
+        return RandomDraws(uniforms_from(states["bits"], (exchanges, batch, 2 * bits + 1)), flips)
 
     def _graphed(self) -> Graphed | None:
         """Return what replays steps on a GPU; where it cannot, the log says why."""
@@ -184,7 +186,7 @@ class Trainer:
     def moment(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""
         lesson, seed = self.lesson, self.seeds[place]
-        alone = agents_of(self.agents, place, self._fresh([seed]).to(self.precision))
+        alone = agents_of_seed(self.agents, place, self._fresh([seed]).to(self.precision))
         memory = {name: value.cpu() for name, value in self.optimiser.of(place).items()}
         return Checkpoint(
             alone, lesson.standardizer, self.game, self.training, lesson.sizes, lesson.candidate_ids, seed, step, memory
@@ -194,7 +196,7 @@ class Trainer:
         """Take over what checkpoints of these runs hold, one a seed, and return their step."""
         for place, moment in enumerate(moments):
             for network, before in zip(self.agents, moment.agents, strict=True):
-                copy_place(before, 0, network, place)
+                copy_seed(before, 0, network, place)
         self.optimiser.go_back_to([moment.optimiser for moment in moments])
         return moments[0].step
 
@@ -224,12 +226,12 @@ def device_of(training: TrainingSettings) -> torch.device:
 
 
 @torch.no_grad()
-def _counted(talked: Talked, places: Tensor) -> Counted:
-    found, scores = talked.losses, talked.replayed.final_scores
+def _counted(loss_step: LossStep, places: Tensor) -> Counted:
+    found, scores = loss_step.losses, loss_step.replay.final_scores
     # As evaluation.ranks: who ties with the right one is not right.
     own = scores.gather(-1, places[..., None])
     right = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
-    length = lengths(talked.layout).mean(-1)
+    length = dialogue_lengths(loss_step.layout).mean(-1)
     learned = (found.sender, found.receiver, found.sender_baseline, found.receiver_baseline)
     sender, receiver, sender_baseline, receiver_baseline = (loss.detach() for loss in learned)
     nll, reward = found.nll.mean(-1), found.reward.mean(-1)
