@@ -10,8 +10,8 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
 from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
-from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, Tried, Verdict
-from parley.dataset.fetch.reserves import ClassWalk, ReserveWalk
+from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
+from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, Decision, ErrorClass, FetchResult
 from parley.dataset.keys import image_key
 from parley.dataset.plan_file import write_plan
 from parley.dataset.split_plan import fetch_target
@@ -62,7 +62,7 @@ class Fetched:
     def write_manifest(self, one):
         counts = COUNTS[one.domain]
         parts = [
-            ReserveWalk(
+            SplitFetch(
                 part,
                 [(key, URLS[key]) for key in reserve],
                 counts[part],
@@ -70,7 +70,7 @@ class Fetched:
             )
             for part, reserve in self.reserves.get(one.name, {}).items()
         ]
-        walk = ClassWalk(one.name, parts, self.options.placeholder_repeats)
+        walk = ClassFetch(one.name, parts, self.options.placeholder_repeats)
         while part := next((part for part in parts if part.wants_more), None):
             rank = part.take()
             walk.record(part, rank, self.tried(*part.reserve[rank]))
@@ -81,7 +81,7 @@ class Fetched:
     def tried(self, key, url):
         error = ErrorClass(self.failures[key]) if key in self.failures else None
         sha256 = "" if error else self.sha256_of.get(key, f"sha of {key}")
-        return Tried(url, key, error, 200, 1, sha256, Verdict(error), 1, 0.0)
+        return FetchResult(url, key, error, 200, 1, sha256, Decision(error), 1, 0.0)
 
     def finalise(self, **options):
         arguments = {name: getattr(self.options, name) for name in DedupOptions.__dataclass_fields__}

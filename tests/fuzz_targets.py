@@ -315,11 +315,11 @@ def picture(kind: str = "PNG") -> bytes:
 
 
 def read_image(path: Path) -> None:
-    from parley.dataset.fetch.judge import judge
     from parley.dataset.fetch.options import FetchOptions
+    from parley.dataset.fetch.validate import validate
 
     body = path.read_bytes()
-    judge(body, hashlib.sha256(body).hexdigest(), FetchOptions(max_pixels=1_000_000))
+    validate(body, hashlib.sha256(body).hexdigest(), FetchOptions(max_pixels=1_000_000))
 
 
 def read_tar(path: Path) -> None:

@@ -141,5 +141,5 @@ def test_an_experiment_that_is_stricter_or_grouped_otherwise_leaves_the_other_al
 
 def test_an_edit_of_the_fetching_code_repeats_no_fetch(project, line):
     config, _ = line
-    project.edit("src/parley/dataset/fetch/judge.py", "\nADDED = 1\n")
+    project.edit("src/parley/dataset/fetch/validate.py", "\nADDED = 1\n")
     assert project.planned(config, "splits") == set()

@@ -212,7 +212,7 @@ def answers_of(client, urls):
     for url in urls:
         client.ask(url, url)
     answers = {}
-    while client.under_way:
+    while client.in_flight:
         answers.update(client.turn())
     return answers
 
@@ -264,7 +264,7 @@ def test_a_slow_url_keeps_no_other_waiting(web):
     for number in range(20):
         client.ask(web.url(f"image/{number}.jpg"), number)
     order = []
-    while client.under_way:
+    while client.in_flight:
         order += [token for token, answer in client.turn() if answer.error is None]
     assert order[-1] == "slow"
     assert len(order) == 21

@@ -216,7 +216,7 @@ def test_only_transient_failures_are_asked_about_again_and_only_if_wanted(web, t
 def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, finished):
     threads = 4
     job = Job(tmp_path, {LION: images(web, 40, "late/15"), HEN: images(web, 40, "late/15", start=100)})
-    script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), str(threads)]
+    script = [sys.executable, str(Path(__file__).with_name("fetch_process.py")), str(tmp_path), str(threads)]
     with subprocess.Popen(script) as process:
         until = time.monotonic() + 30
         while len(cached_keys(tmp_path)) < finished and time.monotonic() < until:
@@ -237,7 +237,7 @@ def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, f
 
 def test_two_jobs_may_share_a_cache(web, tmp_path):
     Job(tmp_path, {LION: images(web, 40, "late/5")})
-    script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), "4"]
+    script = [sys.executable, str(Path(__file__).with_name("fetch_process.py")), str(tmp_path), "4"]
     with subprocess.Popen([*script, "one"]) as first, subprocess.Popen([*script, "other"]) as second:
         assert (first.wait(60), second.wait(60)) == (0, 0)
     assert len(list((tmp_path / "cache").glob("*/*"))) == 27

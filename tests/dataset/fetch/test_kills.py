@@ -22,7 +22,7 @@ def test_ten_kills_cost_no_finished_image_and_change_nothing(web, tmp_path, seed
     chance = random.Random(seed)
     dead = [*images(web, 12, "status/404"), *images(web, 6, "same"), *images(web, 6, "html")]
     job = Job(tmp_path, {LION: [*images(web, 40, "late/15"), *dead], HEN: images(web, 40, "late/15", start=100)})
-    script = [sys.executable, str(Path(__file__).with_name("fetching.py")), str(tmp_path), str(THREADS)]
+    script = [sys.executable, str(Path(__file__).with_name("fetch_process.py")), str(tmp_path), str(THREADS)]
     for _ in range(KILLS):
         goal, until = len(cached_keys(tmp_path)) + chance.randint(0, 6), time.monotonic() + 30
         with subprocess.Popen(script) as process:

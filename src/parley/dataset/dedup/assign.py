@@ -15,7 +15,7 @@ from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import Outcomes
 from parley.dataset.dedup.reading import read_outcomes
 from parley.dataset.dedup.shortage import assign_and_drop_classes, check_shortages, realised_classes
-from parley.dataset.fetch.repeats import warn_of_repeated
+from parley.dataset.fetch.repeated_bytes import warn_about_repeated_bytes
 from parley.dataset.split_plan import PARTS, Counts
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def finalise_splits(
     options.check()
     outcomes = read_outcomes(plan, manifests, classes, counts, options)
     repeated = reject_placeholders(outcomes, options.placeholder_repeats)
-    warn_of_repeated(repeated, "All classes together")
+    warn_about_repeated_bytes(repeated, "All classes together")
     finder = read_perceptual_hashes(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
     removing = finder if options.near_copies == "remove" else None
     if options.on_shortage == "drop_class":

@@ -7,12 +7,12 @@ from typing import Any
 from parley.dataset.dedup.near_duplicates import NearDuplicateReport
 from parley.dataset.dedup.outcomes import Outcomes, PartOutcome, Removal
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.repeats import Repeated
+from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 _SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
 
 
-def funnel_counts(outcomes: Outcomes, repeated: Sequence[Repeated], near: NearDuplicateReport) -> dict[str, Any]:
+def funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: NearDuplicateReport) -> dict[str, Any]:
     """Return what became of everything, as funnel.json has it.
 
     Of each class and part, and in all: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` +

@@ -8,7 +8,7 @@ import numpy as np
 from parley.dataset.dedup.outcomes import ClassOutcome, Image, Outcomes, PartOutcome, Removal, host_of
 from parley.dataset.dedup.similar_pairs import find_near_duplicates
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.repeats import Repeated
+from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 
 class NearDuplicateFinder:
@@ -41,7 +41,7 @@ class NearDuplicateFinder:
         return bool((distances <= self.bits).any())
 
 
-def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Repeated]:
+def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
     """Reject images whose bytes come under too many different URLs; return these bytes, the most frequent first.
 
     Answers that were rejected as a placeholder before count too: the same bytes may be some class's only one.
@@ -57,7 +57,7 @@ def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Re
     for one in outcomes.classes:
         for part in one.parts.values():
             _reject(part, [image for image in part.images if image.sha256 in repeated], outcomes)
-    found = [Repeated(sha, len(of_key), of_key[min(of_key)]) for sha, of_key in repeated.items()]
+    found = [RepeatedBytes(sha, len(of_key), of_key[min(of_key)]) for sha, of_key in repeated.items()]
     return sorted(found, key=lambda one: (-one.urls, one.sha256))
 
 

@@ -9,8 +9,8 @@ from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import ClassOutcome, HostOutcome, Image, Outcomes, PartOutcome, host_of
+from parley.dataset.fetch.candidate_queue import DuplicateTracker, QueueProgress, first_mismatch
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.reserves import Claims, Stretch, strayed
 from parley.dataset.plan_file import stream_plan
 from parley.dataset.split_plan import PARTS, Counts, fetch_target
 
@@ -124,8 +124,10 @@ class _Reading:
         """Say so where the reserves were walked for other counts, or not to their end."""
         parts = list(self.outcome.parts.items())
         targets = [fetch_target(outcome.count, self._options.margin) for _, outcome in parts]
-        stretches = [Stretch(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)]
-        place = strayed(stretches, self._answers, Claims(self._options.placeholder_repeats))
+        stretches = [
+            QueueProgress(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)
+        ]
+        place = first_mismatch(stretches, self._answers, DuplicateTracker(self._options.placeholder_repeats))
         if place is None:
             return []
         part, outcome = parts[place]

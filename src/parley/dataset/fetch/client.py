@@ -70,7 +70,7 @@ class Client:
         self._outage = OutageWatch()
         # Hosts that want to be left alone for longer than anybody waits: until when, and what they said.
         self._closed: dict[str, tuple[float, ErrorClass | None]] = {}
-        self.under_way = 0
+        self.in_flight = 0
         """URLs asked for and not answered yet."""
         self.places = options.threads
         """Requests that may be on the wire at once."""
@@ -87,7 +87,7 @@ class Client:
         known_unreachable
             Whether an earlier run could not reach it.
         """
-        self.under_way += 1
+        self.in_flight += 1
         request = _Request(url, token, url, self.options.deadline_s, known_unreachable, began=time.monotonic())
         self._enqueue(request)
         request.first_target = request.target
@@ -107,7 +107,7 @@ class Client:
         """
         self._move()
         patience_s = _LONGEST_WAIT_S if patience_s is None else patience_s
-        if not self._answers and patience_s > 0 and self.under_way:
+        if not self._answers and patience_s > 0 and self.in_flight:
             self._wait(patience_s)
             self._move()
         answers, self._answers = self._answers, []
@@ -249,7 +249,7 @@ class Client:
         return self.options.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
 
     def _answer(self, request: _Request, response: Response) -> None:
-        self.under_way -= 1
+        self.in_flight -= 1
         seconds = time.monotonic() - request.began
         answer = Answer(
             url=request.url,

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from parley.core.addresses import is_web_url
 from parley.dataset.fetch.cache import Cache
+from parley.dataset.fetch.candidate_queue import Candidate
 from parley.dataset.fetch.client import Client
-from parley.dataset.fetch.judge import judged
 from parley.dataset.fetch.local import LocalFiles
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outage import UNREACHABLE
-from parley.dataset.fetch.outcomes import NOT_KEPT, TRANSIENT, Answer, ErrorClass, Tried, Verdict
-from parley.dataset.fetch.reserves import Candidate
+from parley.dataset.fetch.outcomes import NOT_KEPT, TRANSIENT, Answer, Decision, ErrorClass, FetchResult
+from parley.dataset.fetch.validate import fetch_result
 
 _LOOK_AGAIN_S = 0.01
 # Decoding runs outside Python's lock; more threads than this only take turns.
@@ -52,23 +52,23 @@ class Images:
         self._client = Client(options)
         judges = min(len(os.sched_getaffinity(0)) + 2, options.threads, _MOST_JUDGES)
         self._pool = ThreadPoolExecutor(judges, thread_name_prefix="judge")
-        self._judged: SimpleQueue[tuple[Hashable, Candidate, Future[Tried | _ToAsk]]] = SimpleQueue()
+        self._judged: SimpleQueue[tuple[Hashable, Candidate, Future[FetchResult | _ToAsk]]] = SimpleQueue()
         self._judging = 0
         self._asked: dict[Hashable, tuple[Hashable, Candidate]] = {}
-        self._ready: list[tuple[Hashable, Tried]] = []
+        self._ready: list[tuple[Hashable, FetchResult]] = []
 
     def begin(self, candidate: Candidate, token: Hashable) -> None:
         """Ask for a candidate; what comes of it is returned by `finished`, with the token."""
         key, url = candidate
         if key in self._options.excluded:
-            verdict = Verdict(ErrorClass.EXCLUDED)
-            self._ready.append((token, Tried(url, key, ErrorClass.EXCLUDED, None, None, "", verdict, 0, 0.0)))
+            decision = Decision(ErrorClass.EXCLUDED)
+            self._ready.append((token, FetchResult(url, key, ErrorClass.EXCLUDED, None, None, "", decision, 0, 0.0)))
         elif is_web_url(url) and not self._cache.has(key):
             self._ask(token, candidate)
         else:
             self._submit(token, candidate, None)
 
-    def finished(self) -> list[tuple[Hashable, Tried]]:
+    def finished(self) -> list[tuple[Hashable, FetchResult]]:
         """Return what came of candidates: of at least one, as long as one is asked for.
 
         Raises
@@ -83,11 +83,11 @@ class Images:
             for asked, answer in self._client.turn(patience_s):
                 self._submit(*self._asked.pop(asked), answer)
             self._collect()
-            if self._ready or not (self._judging or self._client.under_way):
+            if self._ready or not (self._judging or self._client.in_flight):
                 ready, self._ready = self._ready, []
                 return ready
 
-    def body(self, image: Tried) -> bytes | None:
+    def body(self, image: FetchResult) -> bytes | None:
         """Get the bytes of an image judged before; None where they are gone."""
         if is_web_url(image.url):
             return self._cache.body(image.key)
@@ -107,7 +107,7 @@ class Images:
         future = self._pool.submit(self._look, candidate, answer)
         future.add_done_callback(lambda done: self._judged.put((token, candidate, done)))
 
-    def _look(self, candidate: Candidate, answer: Answer | None) -> Tried | _ToAsk:
+    def _look(self, candidate: Candidate, answer: Answer | None) -> FetchResult | _ToAsk:
         """Judge a candidate, or say that it has to be asked for."""
         key, url = candidate
         if answer is not None:
@@ -119,7 +119,7 @@ class Images:
             answer = self._cache.load(key)
             if answer is None or (answer.error in TRANSIENT and self._options.retry_failed):
                 return _ToAsk(answer is not None and answer.error in UNREACHABLE)
-        return judged(answer, key, self._options)
+        return fetch_result(answer, key, self._options)
 
     def _collect(self) -> None:
         """Take what the judges have done; where there is nothing else to do, wait a little for it."""

@@ -129,7 +129,7 @@ class Answer:
     from_private: bool = False
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """What the bytes turned out to be.
 
     Attributes
@@ -164,7 +164,7 @@ MANIFEST_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class FetchResult:
     """One URL tried: its row in the manifest, and the suffix that its file in the tar gets."""
 
     url: str
@@ -173,7 +173,7 @@ class Tried:
     http_status: int | None
     size_bytes: int | None
     sha256: str
-    verdict: Verdict
+    decision: Decision
     attempts: int
     seconds: float
 
@@ -192,8 +192,8 @@ class Tried:
             self.http_status,
             self.size_bytes,
             self.sha256,
-            self.verdict.width,
-            self.verdict.height,
+            self.decision.width,
+            self.decision.height,
             self.attempts,
             f"{self.seconds:.3f}",
         )

@@ -11,9 +11,9 @@ from typing import Self
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers, write_table, written_aside
-from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, Tried
+from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, FetchResult
 
-BodyOf = Callable[[Tried], bytes | None]
+BodyOf = Callable[[FetchResult], bytes | None]
 
 
 class Packer:
@@ -30,7 +30,7 @@ class Packer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pack")
         self._packing: deque[Future[None]] = deque()
 
-    def pack(self, name: str, tried: Sequence[Tried], body_of: BodyOf) -> None:
+    def pack(self, name: str, tried: Sequence[FetchResult], body_of: BodyOf) -> None:
         """Have a class packed as `pack_class` does; what went wrong with an earlier one is raised here."""
         while self._packing and self._packing[0].done():
             self._packing.popleft().result()
@@ -50,7 +50,7 @@ class Packer:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 
-def pack_class(name: str, tried: Sequence[Tried], body_of: BodyOf, folder: str | Path) -> None:
+def pack_class(name: str, tried: Sequence[FetchResult], body_of: BodyOf, folder: str | Path) -> None:
     """Write `<class>.tar` with the images and `<class>.tsv` with a row for every URL tried.
 
     Parameters
@@ -77,7 +77,7 @@ def pack_class(name: str, tried: Sequence[Tried], body_of: BodyOf, folder: str |
     write_table(manifest, MANIFEST_COLUMNS, (image.manifest_row() for image in tried))
 
 
-def _write_tar(path: Path, images: Sequence[Tried], body_of: BodyOf) -> None:
+def _write_tar(path: Path, images: Sequence[FetchResult], body_of: BodyOf) -> None:
     """Write the members one by one; `TarFile.addfile` would copy each header and each body once more."""
     with path.open("wb", buffering=1 << 20) as stream:
         for image in images:
@@ -89,14 +89,14 @@ def _write_tar(path: Path, images: Sequence[Tried], body_of: BodyOf) -> None:
         stream.write(bytes(end + -(stream.tell() + end) % tarfile.RECORDSIZE))
 
 
-def _header(image: Tried) -> tarfile.TarInfo:
+def _header(image: FetchResult) -> tarfile.TarInfo:
     """Return a member's header; times and owners are left at zero, so that equal images make equal tars."""
-    header = tarfile.TarInfo(f"{image.key}.{image.verdict.suffix}")
+    header = tarfile.TarInfo(f"{image.key}.{image.decision.suffix}")
     header.size = image.size_bytes or 0
     return header
 
 
-def _checked(image: Tried, body: bytes | None) -> bytes:
+def _checked(image: FetchResult, body: bytes | None) -> bytes:
     if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
         raise ParleyError(
             f"The bytes of {image.url} changed or vanished while they were being packed; "

@@ -3,29 +3,29 @@
 A part's next candidate is asked for only while the images that count for it and the requests under way
 for it are fewer than it wants. So the URLs tried are exactly the shortest stretches of the reserves that hold
 the images wanted: the same whatever the order of the answers, after a kill and in an undisturbed run
-(`parley.dataset.fetch.reserves` says which count, and why this is so).
+(`parley.dataset.fetch.candidate_queue` says which count, and why this is so).
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterator
 from typing import Protocol
 
-from parley.dataset.fetch.outcomes import Tried
-from parley.dataset.fetch.reserves import Candidate, ClassWalk, ReserveWalk
+from parley.dataset.fetch.candidate_queue import Candidate, ClassFetch, SplitFetch
+from parley.dataset.fetch.outcomes import FetchResult
 
-_Task = tuple[ClassWalk, ReserveWalk, int]
+_Task = tuple[ClassFetch, SplitFetch, int]
 
 
-class Asker(Protocol):
+class Fetcher(Protocol):
     """What a walk asks for candidates; `parley.dataset.fetch.images.Images` is the one that fetches."""
 
     def begin(self, candidate: Candidate, token: Hashable) -> None:
         """Ask for a candidate."""
 
-    def finished(self) -> list[tuple[Hashable, Tried]]:
+    def finished(self) -> list[tuple[Hashable, FetchResult]]:
         """Return what came of some of those asked for, of at least one, each with its token."""
 
 
-class Walker:
+class Scheduler:
     """Walks the reserves of classes.
 
     Parameters
@@ -39,12 +39,12 @@ class Walker:
         Called for each URL tried.
     """
 
-    def __init__(self, asker: Asker, window: int, on_tried: Callable[[Tried], None]) -> None:
+    def __init__(self, asker: Fetcher, window: int, on_tried: Callable[[FetchResult], None]) -> None:
         self._asker, self._window, self._on_tried = asker, window, on_tried
-        self._open: list[ClassWalk] = []
+        self._open: list[ClassFetch] = []
         self._tasks: dict[Hashable, _Task] = {}
 
-    def walk(self, classes: Iterator[ClassWalk]) -> Generator[ClassWalk, None, None]:
+    def walk(self, classes: Iterator[ClassFetch]) -> Generator[ClassFetch, None, None]:
         """Yield each class when it is done. Classes are opened as there is room, so few are held at once."""
         number = 0
         while True:
@@ -61,7 +61,7 @@ class Walker:
                 opened.record(part, rank, tried)
                 self._on_tried(tried)
 
-    def _next_task(self, classes: Iterator[ClassWalk]) -> _Task | None:
+    def _next_task(self, classes: Iterator[ClassFetch]) -> _Task | None:
         """Take a candidate from the class longest open, else from a class newly opened."""
         for opened in self._open:
             for part in opened.parts:
@@ -74,7 +74,7 @@ class Walker:
                     return opened, part, part.take()
         return None
 
-    def _done(self) -> Iterator[ClassWalk]:
+    def _done(self) -> Iterator[ClassFetch]:
         done = [opened for opened in self._open if opened.is_done]
         if done:
             self._open = [opened for opened in self._open if not opened.is_done]

@@ -20,9 +20,9 @@ from made_images import (
 )
 from PIL import Image
 
-from parley.dataset.fetch.judge import judge, judged
 from parley.dataset.fetch.options import REFUSABLE, VERIFY, FetchOptions
 from parley.dataset.fetch.outcomes import Answer, ErrorClass
+from parley.dataset.fetch.validate import fetch_result, validate
 from parley.dataset.image_formats import FORMATS, SUFFIXES
 from parley.features.options import Transform
 from parley.features.preprocessing import pixels_of
@@ -36,25 +36,25 @@ def image_bytes(format_name="JPEG", size=(60, 40), mode="RGB", **options):
     return out.getvalue()
 
 
-def verdict_on(body, options=OPTIONS):
-    return judge(body, hashlib.sha256(body).hexdigest(), options)
+def decision_on(body, options=OPTIONS):
+    return validate(body, hashlib.sha256(body).hexdigest(), options)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_each_format_is_known_by_its_bytes(format_name):
-    assert verdict_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40)
+    assert decision_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40)
 
 
 @pytest.mark.parametrize(("format_name", "mode"), [("JPEG", "CMYK"), ("JPEG", "L"), ("PNG", "P"), ("PNG", "I;16")])
 def test_unusual_modes_are_images(format_name, mode):
-    assert verdict_on(image_bytes(format_name, mode=mode)).error is None
+    assert decision_on(image_bytes(format_name, mode=mode)).error is None
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
 def test_size_is_as_stored_whatever_exif_asks_for(orientation):
     for kind in ("JPEG", "PNG", "WEBP"):
-        assert verdict_on(turned(kind, orientation))[2:] == (60, 40)
-    assert verdict_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:] == (60, 40)
+        assert decision_on(turned(kind, orientation))[2:] == (60, 40)
+    assert decision_on(image_bytes("TIFF", tiffinfo={0x0112: orientation}))[2:] == (60, 40)
 
 
 @pytest.mark.parametrize(
@@ -74,31 +74,31 @@ def test_size_is_as_stored_whatever_exif_asks_for(orientation):
     ],
 )
 def test_what_is_no_image_to_use_is_called_by_its_name(body, error):
-    assert verdict_on(body).error is error
+    assert decision_on(body).error is error
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_an_image_that_ends_early_is_never_taken(format_name, share):
     whole = image_bytes(format_name, size=(300, 300))
-    assert verdict_on(whole[: int(len(whole) * share)]).error in (ErrorClass.TRUNCATED, ErrorClass.UNDECODABLE)
+    assert decision_on(whole[: int(len(whole) * share)]).error in (ErrorClass.TRUNCATED, ErrorClass.UNDECODABLE)
 
 
 def test_a_truncated_jpeg_is_called_truncated():
     whole = image_bytes(size=(300, 300))
-    assert verdict_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None)
+    assert decision_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None)
 
 
 def test_a_header_alone_is_trusted_only_when_asked_to():
     whole = image_bytes(size=(300, 300))
-    assert verdict_on(whole[: len(whole) // 2], replace(OPTIONS, verify="header")).error is None
+    assert decision_on(whole[: len(whole) // 2], replace(OPTIONS, verify="header")).error is None
 
 
 def test_a_bomb_beyond_pillows_own_limit_is_a_bomb():
     png = bytearray(image_bytes("PNG"))
     png[16:24] = (60_000).to_bytes(4, "big") * 2
     png[29:33] = (zlib.crc32(bytes(png[12:29]))).to_bytes(4, "big")
-    assert verdict_on(bytes(png)).error is ErrorClass.BOMB
+    assert decision_on(bytes(png)).error is ErrorClass.BOMB
 
 
 def test_flickrs_placeholder_is_known_by_its_shape_and_others_by_their_hash():
@@ -108,11 +108,11 @@ def test_flickrs_placeholder_is_known_by_its_shape_and_others_by_their_hash():
     chunk = filling.to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
     padded = png[:-12] + chunk + png[-12:]
     assert len(padded) == 2051
-    assert verdict_on(padded).error is ErrorClass.PLACEHOLDER
+    assert decision_on(padded).error is ErrorClass.PLACEHOLDER
     photo = image_bytes()
-    assert verdict_on(photo).error is None
+    assert decision_on(photo).error is None
     known = replace(OPTIONS, placeholder_sha256=(hashlib.sha256(photo).hexdigest(),))
-    assert verdict_on(photo, known).error is ErrorClass.PLACEHOLDER
+    assert decision_on(photo, known).error is ErrorClass.PLACEHOLDER
 
 
 def test_a_photo_of_2051_bytes_is_a_photo():
@@ -120,17 +120,17 @@ def test_a_photo_of_2051_bytes_is_a_photo():
     comment = 2051 - len(photo) - 4
     padded = photo[:2] + b"\xff\xfe" + (comment + 2).to_bytes(2, "big") + b"x" * comment + photo[2:]
     assert len(padded) == 2051
-    assert verdict_on(padded).error is None
+    assert decision_on(padded).error is None
 
 
 def test_a_failed_answer_keeps_its_class_and_has_no_bytes():
-    row = judged(Answer("u", error=ErrorClass.NOT_FOUND, http_status=404, attempts=1), "k", OPTIONS)
+    row = fetch_result(Answer("u", error=ErrorClass.NOT_FOUND, http_status=404, attempts=1), "k", OPTIONS)
     assert row.manifest_row() == ("u", "k", "failed", "not_found", 404, None, "", None, None, 1, "0.000")
 
 
 def test_a_rejected_image_keeps_size_and_hash():
     body = image_bytes(size=(60, 10))
-    row = judged(Answer("u", body=body, http_status=200), "k", OPTIONS)
+    row = fetch_result(Answer("u", body=body, http_status=200), "k", OPTIONS)
     digest = hashlib.sha256(body).hexdigest()
     assert row.manifest_row() == ("u", "k", "failed", "too_small", 200, len(body), digest, 60, 10, 1, "0.000")
 
@@ -157,10 +157,10 @@ UNUSUAL = {
 @pytest.mark.parametrize(("kind", "body"), [(kind, body) for kind in UNUSUAL for body in UNUSUAL[kind]])
 def test_a_kind_is_refused_by_its_name_and_otherwise_taken(kind, body, verify):
     options = replace(OPTIONS, verify=verify)
-    refused = verdict_on(body, replace(options, refuse=REFUSABLE))
+    refused = decision_on(body, replace(options, refuse=REFUSABLE))
     assert refused.error is ErrorClass(kind)
     others = replace(options, refuse=tuple(other for other in REFUSABLE if other != kind))
-    taken = verdict_on(body, others)
+    taken = decision_on(body, others)
     assert taken == refused._replace(error=None)
     assert None not in (taken.width, taken.height)
 
@@ -169,11 +169,11 @@ def test_only_what_is_animated_is_refused_by_default():
     assert FetchOptions().refuse == ("animated",)
     for kind, bodies in UNUSUAL.items():
         for body in bodies:
-            assert verdict_on(body).error == (ErrorClass.ANIMATED if kind == "animated" else None)
+            assert decision_on(body).error == (ErrorClass.ANIMATED if kind == "animated" else None)
 
 
 def test_a_jpeg_with_further_views_is_taken():
-    assert verdict_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
+    assert decision_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
 
 
 def test_of_several_kinds_the_first_of_the_list_names_it():
@@ -184,7 +184,7 @@ def test_of_several_kinds_the_first_of_the_list_names_it():
         (("transparent", "rotated"), ErrorClass.ROTATED),
         (("transparent",), None),
     ):
-        assert verdict_on(body, replace(OPTIONS, refuse=refuse)).error is error
+        assert decision_on(body, replace(OPTIONS, refuse=refuse)).error is error
 
 
 def test_a_png_that_asks_for_a_rotation_behind_its_pixels_is_found_once_it_is_decoded():
@@ -192,29 +192,29 @@ def test_a_png_that_asks_for_a_rotation_behind_its_pixels_is_found_once_it_is_de
     exif[0x0112] = 8
     body = flat_png(8, RGB, (1, 2, 3), side=30, after=[(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))])
     options = replace(OPTIONS, refuse=("rotated",))
-    assert verdict_on(body, options).error is ErrorClass.ROTATED
-    assert verdict_on(body, replace(options, verify="header")).error is None
+    assert decision_on(body, options).error is ErrorClass.ROTATED
+    assert decision_on(body, replace(options, verify="header")).error is None
 
 
 def test_size_comes_before_kind():
     options = replace(OPTIONS, refuse=REFUSABLE)
-    assert verdict_on(animation("GIF", 2, side=19), options).error is ErrorClass.TOO_SMALL
-    assert verdict_on(image_bytes(mode="CMYK", size=(1001, 1000)), options).error is ErrorClass.BOMB
+    assert decision_on(animation("GIF", 2, side=19), options).error is ErrorClass.TOO_SMALL
+    assert decision_on(image_bytes(mode="CMYK", size=(1001, 1000)), options).error is ErrorClass.BOMB
 
 
 def test_what_is_excluded_is_excluded_whatever_it_is():
     for body in (image_bytes(), b"<html>", b"no image", animation("GIF")):
         digest = hashlib.sha256(body).hexdigest()
         options = replace(OPTIONS, excluded=frozenset({digest}), placeholder_sha256=(digest,))
-        assert verdict_on(body, options) == (ErrorClass.EXCLUDED, "", None, None)
-    assert verdict_on(b"", replace(OPTIONS, excluded=frozenset({hashlib.sha256(b"").hexdigest()}))).error == "empty"
-    assert verdict_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
+        assert decision_on(body, options) == (ErrorClass.EXCLUDED, "", None, None)
+    assert decision_on(b"", replace(OPTIONS, excluded=frozenset({hashlib.sha256(b"").hexdigest()}))).error == "empty"
+    assert decision_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
 
 
 def test_text_in_a_png_that_swells_is_no_image():
     swollen = b"a\0\0" + zlib.compress(bytes(20_000_000))
     for name in (b"zTXt", b"iCCP"):
-        assert verdict_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
+        assert decision_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
 
 
 SEEDS = [
@@ -247,7 +247,7 @@ def test_whatever_the_bytes_there_is_a_verdict_and_what_is_taken_can_be_used(bod
     for place, damage in damages:
         place %= len(damaged)
         damaged[place : place + len(damage)] = damage
-    verdict = verdict_on(bytes(damaged), replace(OPTIONS, min_side=8, verify=verify, refuse=refuse))
-    if verdict.error is None and verify == "decode":
+    decision = decision_on(bytes(damaged), replace(OPTIONS, min_side=8, verify=verify, refuse=refuse))
+    if decision.error is None and verify == "decode":
         half = (0.5, 0.5, 0.5)
         assert pixels_of(bytes(damaged), Transform(8, 8, half, half)).shape == (8, 8, 3)

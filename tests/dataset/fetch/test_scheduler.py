@@ -1,19 +1,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.dataset.fetch.outcomes import ErrorClass, Tried, Verdict
-from parley.dataset.fetch.reserves import ClassWalk, ReserveWalk
-from parley.dataset.fetch.walk import Walker
+from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
+from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
+from parley.dataset.fetch.scheduler import Scheduler
 
 NEVER = 1000  # more repeats than any test has
 
 
 def tried(key, alive):
     error = None if alive else ErrorClass.NOT_FOUND
-    return Tried(f"http://x/{key}", key, error, 200, 1, f"sha of {key}" if alive else "", Verdict(error), 1, 0.0)
+    return FetchResult(f"http://x/{key}", key, error, 200, 1, f"sha of {key}" if alive else "", Decision(error), 1, 0.0)
 
 
-class Asker:
+class Fetcher:
     """Answers in whatever order `pick` says: it is given how many wait, and names the place of the next."""
 
     def __init__(self, alive, pick):
@@ -34,10 +34,10 @@ def walks_of(reserves):
     """Classes from {class: {part: (target, [alive, …])}}; a key says class, part and rank."""
     for name, parts in reserves.items():
         walks = [
-            ReserveWalk(part, [(f"{name}/{part}/{rank}", "") for rank in range(len(alive))], target, target)
+            SplitFetch(part, [(f"{name}/{part}/{rank}", "") for rank in range(len(alive))], target, target)
             for part, (target, alive) in parts.items()
         ]
-        yield ClassWalk(name, walks, NEVER)
+        yield ClassFetch(name, walks, NEVER)
 
 
 def run(reserves, window, pick):
@@ -47,8 +47,8 @@ def run(reserves, window, pick):
         for part, (_, lives) in parts.items()
         for rank, is_alive in enumerate(lives)
     }
-    asker = Asker(alive, pick)
-    return list(Walker(asker, window, lambda _: None).walk(walks_of(reserves))), asker
+    asker = Fetcher(alive, pick)
+    return list(Scheduler(asker, window, lambda _: None).walk(walks_of(reserves))), asker
 
 
 def shortest_stretch(target, alive):
@@ -95,8 +95,8 @@ def test_classes_are_opened_only_as_there_is_room():
             opened.append(walk.name)
             yield walk
 
-    asker = Asker(dict.fromkeys((f"{n}/train/{rank}" for n in range(100) for rank in range(9)), True), lambda _: 0)
-    walk = Walker(asker, 2, lambda _: None).walk(classes())
+    asker = Fetcher(dict.fromkeys((f"{n}/train/{rank}" for n in range(100) for rank in range(9)), True), lambda _: 0)
+    walk = Scheduler(asker, 2, lambda _: None).walk(classes())
     next(walk)
     assert len(opened) <= 3
     walk.close()
@@ -104,6 +104,8 @@ def test_classes_are_opened_only_as_there_is_room():
 
 def test_every_answer_is_told_once():
     told = []
-    asker = Asker({f"lion/train/{rank}": rank % 2 == 0 for rank in range(9)}, lambda waiting: waiting - 1)
-    list(Walker(asker, 3, told.append).walk(walks_of({"lion": {"train": (4, [rank % 2 == 0 for rank in range(9)])}})))
+    asker = Fetcher({f"lion/train/{rank}": rank % 2 == 0 for rank in range(9)}, lambda waiting: waiting - 1)
+    list(
+        Scheduler(asker, 3, told.append).walk(walks_of({"lion": {"train": (4, [rank % 2 == 0 for rank in range(9)])}}))
+    )
     assert sorted(one.key for one in told) == [f"lion/train/{rank}" for rank in range(7)]

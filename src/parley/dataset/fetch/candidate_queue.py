@@ -29,8 +29,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from parley.dataset.fetch.outcomes import ErrorClass, Tried
-from parley.dataset.fetch.repeats import Repeated
+from parley.dataset.fetch.outcomes import ErrorClass, FetchResult
+from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 Candidate = tuple[str, str]
 """Key and URL."""
@@ -45,7 +45,7 @@ class Reserve(Protocol):
 
 
 @dataclass
-class Stretch:
+class QueueProgress:
     """How much of one reserve was taken, and how much of that counts.
 
     Attributes
@@ -56,7 +56,7 @@ class Stretch:
         Images wanted: the part's count and its margin.
     taken
         Candidates taken, answered or not.
-    under_way
+    in_flight
         Those not answered yet.
     ok
         Images that count.
@@ -65,18 +65,18 @@ class Stretch:
     candidates: int
     target: int
     taken: int = 0
-    under_way: int = 0
+    in_flight: int = 0
     ok: int = 0
 
     @property
     def wants_more(self) -> bool:
         """Whether another candidate is to be taken now."""
-        return self.ok + self.under_way < self.target and self.taken < self.candidates
+        return self.ok + self.in_flight < self.target and self.taken < self.candidates
 
     def take(self) -> int:
         """Take the next candidate; return its rank."""
         self.taken += 1
-        self.under_way += 1
+        self.in_flight += 1
         return self.taken - 1
 
 
@@ -86,10 +86,10 @@ class _Holders:
 
     number: int
     lowest_key: str
-    stretch: Stretch
+    stretch: QueueProgress
 
 
-class Claims:
+class DuplicateTracker:
     """Which images of a class count: the one place that decides it, for the walk and for settling.
 
     Parameters
@@ -102,9 +102,9 @@ class Claims:
         self._most = placeholder_repeats
         self._holders: dict[str, _Holders] = {}
 
-    def answer(self, stretch: Stretch, key: str, sha256: str) -> None:
+    def answer(self, stretch: QueueProgress, key: str, sha256: str) -> None:
         """Note what came of a candidate that a stretch had under way; `sha256` is empty where no image came."""
-        stretch.under_way -= 1
+        stretch.in_flight -= 1
         if not sha256:
             return
         holders = self._holders.get(sha256)
@@ -125,7 +125,9 @@ class Claims:
         return sha256 in self._holders and self._holders[sha256].number > self._most
 
 
-def strayed(stretches: Sequence[Stretch], answers: Sequence[Sequence[tuple[str, str]]], claims: Claims) -> int | None:
+def first_mismatch(
+    stretches: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], claims: DuplicateTracker
+) -> int | None:
     """Walk reserves whose answers are known, one after another; return the first that is not just so long.
 
     Parameters
@@ -150,12 +152,12 @@ def strayed(stretches: Sequence[Stretch], answers: Sequence[Sequence[tuple[str, 
     return next((place for place, (stretch, given) in ends if stretch.taken < len(given)), None)
 
 
-def _first_wanting(stretches: Sequence[Stretch]) -> int | None:
+def _first_wanting(stretches: Sequence[QueueProgress]) -> int | None:
     return next((place for place, stretch in enumerate(stretches) if stretch.wants_more), None)
 
 
 @dataclass
-class ReserveWalk:
+class SplitFetch:
     """How far one part's reserve is walked.
 
     Attributes
@@ -178,11 +180,11 @@ class ReserveWalk:
     reserve: Reserve
     count: int
     target: int
-    tried: list[Tried | None] = field(default_factory=list)
-    stretch: Stretch = field(init=False)
+    tried: list[FetchResult | None] = field(default_factory=list)
+    stretch: QueueProgress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stretch = Stretch(len(self.reserve), self.target)
+        self.stretch = QueueProgress(len(self.reserve), self.target)
 
     @property
     def wants_more(self) -> bool:
@@ -190,9 +192,9 @@ class ReserveWalk:
         return self.stretch.wants_more
 
     @property
-    def under_way(self) -> int:
+    def in_flight(self) -> int:
         """Candidates asked for and not answered."""
-        return self.stretch.under_way
+        return self.stretch.in_flight
 
     @property
     def ok(self) -> int:
@@ -206,7 +208,7 @@ class ReserveWalk:
 
 
 @dataclass
-class ClassWalk:
+class ClassFetch:
     """The reserves of one class, by part in the plan's order.
 
     Attributes
@@ -220,41 +222,43 @@ class ClassWalk:
     """
 
     name: str
-    parts: Sequence[ReserveWalk]
+    parts: Sequence[SplitFetch]
     placeholder_repeats: int
-    _claims: Claims = field(init=False, repr=False)
+    _claims: DuplicateTracker = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._claims = Claims(self.placeholder_repeats)
+        self._claims = DuplicateTracker(self.placeholder_repeats)
 
     @property
     def is_done(self) -> bool:
         """Whether every part has its images, or no candidates left."""
-        return not any(part.wants_more or part.under_way for part in self.parts)
+        return not any(part.wants_more or part.in_flight for part in self.parts)
 
-    def record(self, part: ReserveWalk, rank: int, tried: Tried) -> None:
+    def record(self, part: SplitFetch, rank: int, tried: FetchResult) -> None:
         """Note what came of a candidate that a part took."""
         part.tried[rank] = tried
         self._claims.answer(part.stretch, tried.key, tried.sha256 if tried.is_ok else "")
 
-    def finished(self) -> list[Tried]:
+    def finished(self) -> list[FetchResult]:
         """Return what came of each candidate tried, by part and rank; repeated bytes as placeholders."""
         return [self._judged(tried) for tried in self._answers()]
 
-    def repeated(self) -> list[Repeated]:
+    def repeated(self) -> list[RepeatedBytes]:
         """Return the bytes taken for placeholders, the most frequent first."""
-        found: dict[str, list[Tried]] = {}
+        found: dict[str, list[FetchResult]] = {}
         for tried in self._answers():
             if tried.is_ok and self._claims.is_placeholder(tried.sha256):
                 found.setdefault(tried.sha256, []).append(tried)
-        repeated = [Repeated(sha, len(ones), min(ones, key=lambda one: one.key).url) for sha, ones in found.items()]
+        repeated = [
+            RepeatedBytes(sha, len(ones), min(ones, key=lambda one: one.key).url) for sha, ones in found.items()
+        ]
         return sorted(repeated, key=lambda one: (-one.urls, one.sha256))
 
-    def _answers(self) -> Iterable[Tried]:
+    def _answers(self) -> Iterable[FetchResult]:
         return (tried for part in self.parts for tried in part.tried if tried is not None)
 
-    def _judged(self, tried: Tried) -> Tried:
+    def _judged(self, tried: FetchResult) -> FetchResult:
         if not tried.is_ok or not self._claims.is_placeholder(tried.sha256):
             return tried
         error = ErrorClass.PLACEHOLDER
-        return dataclasses.replace(tried, error=error, verdict=tried.verdict._replace(error=error))
+        return dataclasses.replace(tried, error=error, decision=tried.decision._replace(error=error))

@@ -15,7 +15,7 @@ _PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
 _BIG = 43
 
 
-def is_hostile(body: bytes) -> bool:
+def is_decoder_bomb(body: bytes) -> bool:
     """Say whether opening an image would take minutes or gigabytes for what its header says alone."""
     if len(body) < _HARMLESS_BYTES:
         return False

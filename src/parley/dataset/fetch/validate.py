@@ -6,10 +6,10 @@ import struct
 
 from PIL import Image
 
-from parley.dataset.fetch.hostile import is_hostile
+from parley.dataset.fetch.decoder_bombs import is_decoder_bomb
 from parley.dataset.fetch.options import FetchOptions
-from parley.dataset.fetch.outcomes import Answer, ErrorClass, Tried, Verdict
-from parley.dataset.fetch.room import Room
+from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchResult
+from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
@@ -19,13 +19,13 @@ _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_LOOKED_AT_BYTES = 512
 # Turned to RGB, an image takes up to 16 bytes a pixel on the way: this is 800 MB, for all threads together.
-_PIXELS_AT_ONCE = Room(50_000_000)
+_PIXELS_AT_ONCE = WeightedSemaphore(50_000_000)
 _USUAL_FAILURES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 # What `to_rgb` leaves as it is, or nearly: decoding alone says that it can be used.
 _PLAIN_MODES = ("RGB", "L")
 
 
-def judge(body: bytes, sha256: str, options: FetchOptions) -> Verdict:
+def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     """Say whether bytes are an image to use, and of what size.
 
     Parameters
@@ -38,19 +38,19 @@ def judge(body: bytes, sha256: str, options: FetchOptions) -> Verdict:
         `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` count here.
     """
     if not body:
-        return Verdict(ErrorClass.EMPTY)
+        return Decision(ErrorClass.EMPTY)
     if sha256 in options.excluded:
-        return Verdict(ErrorClass.EXCLUDED)
+        return Decision(ErrorClass.EXCLUDED)
     if sha256 in options.placeholder_sha256:
-        return Verdict(ErrorClass.PLACEHOLDER)
+        return Decision(ErrorClass.PLACEHOLDER)
     if body[:_MARKUP_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        return Verdict(ErrorClass.HTML)  # No image format begins so.
-    if is_hostile(body):
-        return Verdict(ErrorClass.UNDECODABLE)
+        return Decision(ErrorClass.HTML)  # No image format begins so.
+    if is_decoder_bomb(body):
+        return Decision(ErrorClass.UNDECODABLE)
     try:
-        return _judge_image(body, options)
+        return _validate_image(body, options)
     except Image.DecompressionBombError:
-        return Verdict(ErrorClass.BOMB)
+        return Decision(ErrorClass.BOMB)
     except MemoryError:
         raise
     # Decoders given bytes from anywhere raise whatever they run into; none of it may end the stage,
@@ -58,32 +58,32 @@ def judge(body: bytes, sha256: str, options: FetchOptions) -> Verdict:
     except Exception as failure:  # noqa: BLE001
         if not isinstance(failure, _USUAL_FAILURES):
             logger.warning("A decoder failed in an unusual way on the bytes with SHA-256 %s: %r", sha256, failure)
-        return Verdict(ErrorClass.TRUNCATED if _ends_early(failure) else ErrorClass.UNDECODABLE)
+        return Decision(ErrorClass.TRUNCATED if _ends_early(failure) else ErrorClass.UNDECODABLE)
 
 
-def judged(answer: Answer, key: str, options: FetchOptions) -> Tried:
+def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult:
     """Judge an answer's body, if it has one, and put together the URL's row."""
-    sha256, verdict = "", Verdict(answer.error)
+    sha256, decision = "", Decision(answer.error)
     if answer.body is not None:
         sha256 = hashlib.sha256(answer.body).hexdigest()
-        verdict = judge(answer.body, sha256, options)
-    return Tried(
+        decision = validate(answer.body, sha256, options)
+    return FetchResult(
         url=answer.url,
         key=key,
-        error=verdict.error,
+        error=decision.error,
         http_status=answer.http_status,
         size_bytes=None if answer.body is None else len(answer.body),
         sha256=sha256,
-        verdict=verdict,
+        decision=decision,
         attempts=answer.attempts,
         seconds=answer.seconds,
     )
 
 
-def _judge_image(body: bytes, options: FetchOptions) -> Verdict:
+def _validate_image(body: bytes, options: FetchOptions) -> Decision:
     with open_image(body) as image:
         width, height = stored_size(image)
-        found = Verdict(None, SUFFIXES[image.format or ""], width, height)
+        found = Decision(None, SUFFIXES[image.format or ""], width, height)
         if len(body) == _FLICKR_PLACEHOLDER_BYTES and image.format in _FLICKR_PLACEHOLDER_FORMATS:
             return found._replace(error=ErrorClass.PLACEHOLDER)
         if width * height > options.max_pixels:

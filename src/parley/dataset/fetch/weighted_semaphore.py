@@ -1,11 +1,11 @@
-"""Room that threads share: so much memory for decoding, however many of them decode."""
+"""WeightedSemaphore that threads share: so much memory for decoding, however many of them decode."""
 
 import contextlib
 import threading
 from collections.abc import Iterator
 
 
-class Room:
+class WeightedSemaphore:
     """An amount of which each thread takes what it needs, in the order in which they come.
 
     Parameters

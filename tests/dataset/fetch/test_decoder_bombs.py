@@ -6,10 +6,10 @@ import pytest
 from made_images import MIN_IS_BLACK, encoded, segment, tiff
 from PIL import Image
 
-from parley.dataset.fetch.hostile import is_hostile
-from parley.dataset.fetch.judge import judge
+from parley.dataset.fetch.decoder_bombs import is_decoder_bomb
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.validate import validate
 
 NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (500, 700, 3), np.uint8))
 
@@ -40,8 +40,8 @@ def big_tiff_in_strips(number):
     ids=["exif", "tiff", "tiff-other-order", "big-tiff"],
 )
 def test_what_would_take_long_is_not_even_opened(body):
-    assert is_hostile(body)
-    assert judge(body, hashlib.sha256(body).hexdigest(), FetchOptions()).error is ErrorClass.UNDECODABLE
+    assert is_decoder_bomb(body)
+    assert validate(body, hashlib.sha256(body).hexdigest(), FetchOptions()).error is ErrorClass.UNDECODABLE
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_what_would_take_long_is_not_even_opened(body):
     ],
 )
 def test_large_images_and_other_large_bytes_are_left_to_the_decoder(body):
-    assert not is_hostile(body)
+    assert not is_decoder_bomb(body)

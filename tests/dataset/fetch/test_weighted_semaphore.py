@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from parley.dataset.fetch.room import Room
+from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
 
 
 def test_no_more_is_taken_than_there_is_and_everybody_gets_in():
-    room, lock, inside, seen, done = Room(10), threading.Lock(), [], [], []
+    room, lock, inside, seen, done = WeightedSemaphore(10), threading.Lock(), [], [], []
 
     def take(amount):
         for _ in range(20):
@@ -36,7 +36,7 @@ def test_no_more_is_taken_than_there_is_and_everybody_gets_in():
 
 
 def test_room_is_given_back_when_the_work_fails():
-    room = Room(1)
+    room = WeightedSemaphore(1)
     for _ in range(3):
         try:
             with room.taken(1):
@@ -49,14 +49,14 @@ JUDGES = """
 import hashlib, io, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from made_images import flat_png
-from parley.dataset.fetch.judge import judge
+from parley.dataset.fetch.validate import validate
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.image_formats import open_image
 body = flat_png(8, 6, (1, 2, 3, 4), 5000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with ThreadPoolExecutor(6) as pool:
-    verdicts = list(pool.map(lambda _: judge(body, "0" * 64, FetchOptions()), range(6)))
-assert {verdict.error for verdict in verdicts} == {None}, verdicts
+    decisions = list(pool.map(lambda _: validate(body, "0" * 64, FetchOptions()), range(6)))
+assert {decision.error for decision in decisions} == {None}, decisions
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 

@@ -7,10 +7,10 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parley.dataset.fetch.outcomes import ErrorClass, Tried, Verdict
-from parley.dataset.fetch.repeats import Repeated, warn_of_repeated
-from parley.dataset.fetch.reserves import Claims, ClassWalk, ReserveWalk, Stretch, strayed
-from parley.dataset.fetch.walk import Walker
+from parley.dataset.fetch.candidate_queue import ClassFetch, DuplicateTracker, QueueProgress, SplitFetch, first_mismatch
+from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
+from parley.dataset.fetch.repeated_bytes import RepeatedBytes, warn_about_repeated_bytes
+from parley.dataset.fetch.scheduler import Scheduler
 
 PARTS = ("train", "dev", "test")
 
@@ -18,10 +18,10 @@ PARTS = ("train", "dev", "test")
 def tried(key, sha256):
     """What came of a URL: bytes by the name of their hash, or nothing."""
     error = None if sha256 else ErrorClass.NOT_FOUND
-    return Tried(f"http://x/{key}", key, error, 200, 1, sha256, Verdict(error), 1, 0.0)
+    return FetchResult(f"http://x/{key}", key, error, 200, 1, sha256, Decision(error), 1, 0.0)
 
 
-class Asker:
+class Fetcher:
     """Answers in the order that `pick` says."""
 
     def __init__(self, sha256_of, pick):
@@ -38,11 +38,11 @@ class Asker:
 def walked(reserves, targets, repeats, window=1, pick=lambda waiting: 0):
     """Walk `[(key, sha256), …]` a part, with answers in any order."""
     parts = [
-        ReserveWalk(name, [(key, "") for key, _ in reserve], target, target)
+        SplitFetch(name, [(key, "") for key, _ in reserve], target, target)
         for name, reserve, target in zip(PARTS, reserves, targets, strict=False)
     ]
-    asker = Asker({key: sha256 for reserve in reserves for key, sha256 in reserve}, pick)
-    (done,) = Walker(asker, window, lambda _: None).walk(iter([ClassWalk("lion", parts, repeats)]))
+    asker = Fetcher({key: sha256 for reserve in reserves for key, sha256 in reserve}, pick)
+    (done,) = Scheduler(asker, window, lambda _: None).walk(iter([ClassFetch("lion", parts, repeats)]))
     return done
 
 
@@ -140,8 +140,8 @@ def test_the_walk_told_again_from_its_manifest_ends_where_it_ended(situation):
     # As the manifest has them: what became a placeholder has failed from the start.
     shas = {row.key: row.sha256 if row.is_ok else "" for row in done.finished()}
     answers = [[(row.key, shas[row.key]) for row in part.tried] for part in done.parts]
-    stretches = [Stretch(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
-    assert strayed(stretches, answers, Claims(repeats)) is None
+    stretches = [QueueProgress(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
+    assert first_mismatch(stretches, answers, DuplicateTracker(repeats)) is None
 
 
 @given(situations(), st.data())
@@ -157,8 +157,8 @@ def test_a_walk_that_goes_further_or_less_far_is_found_out(situation, data):
     place, change = changes[0] if data is None else data.draw(st.sampled_from(changes))
     lengths[place] += change
     answers = [reserve[:length] for reserve, length in zip(reserves, lengths, strict=True)]
-    stretches = [Stretch(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
-    assert strayed(stretches, answers, Claims(repeats)) is not None
+    stretches = [QueueProgress(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
+    assert first_mismatch(stretches, answers, DuplicateTracker(repeats)) is not None
 
 
 def test_a_placeholder_for_a_third_of_the_urls_leaves_no_part_short():
@@ -166,7 +166,7 @@ def test_a_placeholder_for_a_third_of_the_urls_leaves_no_part_short():
     done = walked([reserve], [40], repeats=5)
     good = [row for row in done.finished() if row.is_ok]
     assert len(good) == done.parts[0].ok == 40
-    assert done.repeated() == [Repeated("same", 20, "http://x/000")]
+    assert done.repeated() == [RepeatedBytes("same", 20, "http://x/000")]
     assert len(done.finished()) == 60
 
 
@@ -180,9 +180,9 @@ def test_duplicates_within_a_class_do_not_count_and_stay_images():
 
 
 def test_each_of_the_bytes_is_named_in_a_warning(caplog):
-    found = [Repeated(f"{number:064}", 20 - number, f"http://x/{number}") for number in range(12)]
+    found = [RepeatedBytes(f"{number:064}", 20 - number, f"http://x/{number}") for number in range(12)]
     with caplog.at_level(logging.WARNING):
-        warn_of_repeated(found, "Class lion")
+        warn_about_repeated_bytes(found, "Class lion")
     assert len(caplog.messages) == 11
     assert f"{0:064}" in caplog.messages[0]
     assert "20 URLs, such as http://x/0" in caplog.messages[0]

@@ -1,4 +1,4 @@
-"""A fetch job as a process of its own, so that a test can kill it: `fetching.py <folder> <threads> [<out>]`."""
+"""A fetch job as a process of its own, so that a test can kill it: `fetch_process.py <folder> <threads> [<out>]`."""
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 _TOLD = 10
 
 
-class Repeated(NamedTuple):
+class RepeatedBytes(NamedTuple):
     """Bytes taken for a placeholder.
 
     Attributes
@@ -26,7 +26,7 @@ class Repeated(NamedTuple):
     example: str
 
 
-def warn_of_repeated(repeated: Sequence[Repeated], where: str) -> None:
+def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> None:
     """Name each of the bytes taken for a placeholder; of very many the most frequent.
 
     Parameters
