@@ -27,7 +27,7 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/export.smk"
 
 
-PARSED_CODE.remember()
+PARSED_CODE.save()
 
 
 onstart:

@@ -4,7 +4,7 @@ import h5py
 import pytest
 from original_files import write_words
 
-from parley.core.failures import FailedRunError, failure_in, handed_on
+from parley.core.failures import FailedRunError, failure_in, propagate_failure
 from parley.evaluation.evaluate import evaluate
 
 
@@ -25,6 +25,6 @@ def test_scores_that_overflow_fail_the_run_with_a_sentence(trained, tmp_path):
     with pytest.raises(FailedRunError, match="what seed 6 says on the part test is not all finite"):
         evaluated(huge, tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
-    with handed_on([tmp_path / "marked.json"]):
+    with propagate_failure([tmp_path / "marked.json"]):
         evaluated(huge, tmp_path / "marked.json")
     assert "not all finite" in failure_in(tmp_path / "marked.json")

@@ -2,7 +2,14 @@
 
 import pytest
 
-from parley.core.failures import FailedRunError, came_through, failure_in, handed_on, refuse_failed, write_marker
+from parley.core.failures import (
+    FailedRunError,
+    failure_in,
+    propagate_failure,
+    raise_if_failed,
+    successful,
+    write_marker,
+)
 from parley.core.files import read_json, write_json
 from parley.metrics.records import read_analysis, read_chosen_step, read_evaluation, reasons_of_failure
 
@@ -13,7 +20,7 @@ def test_a_marker_says_why_and_is_refused(tmp_path):
     assert failure_in(path) == "Ä loss, 2 ≠ 2."
     assert read_json(path) == {"failed": "Ä loss, 2 ≠ 2."}
     with pytest.raises(FailedRunError, match="failed in training: Ä loss"):
-        refuse_failed(path)
+        raise_if_failed(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89HDF\r\n", b"{", b'{\n  "rule": "failed"\n}\n'])
@@ -22,7 +29,7 @@ def test_other_files_are_no_markers(tmp_path, content):
     assert failure_in(path) is None
     path.write_bytes(content)
     assert failure_in(path) is None
-    refuse_failed(path)
+    raise_if_failed(path)
 
 
 def test_files_that_came_through_are_told_from_markers(tmp_path):
@@ -31,18 +38,18 @@ def test_files_that_came_through_are_told_from_markers(tmp_path):
     write_json(paths[0], {"run": "a"})
     paths[1].parent.mkdir()
     write_marker(paths[1], "Why.")
-    assert came_through(map(str, paths)) == [str(paths[0])]
+    assert successful(map(str, paths)) == [str(paths[0])]
     assert reasons_of_failure(paths) == {("a", 2): "Why."}
 
 
 def test_a_failure_is_handed_on_to_every_output_and_other_errors_are_not(tmp_path):
     outputs = [tmp_path / "messages.hdf5", tmp_path / "messages.ood.hdf5"]
-    with handed_on(outputs):
+    with propagate_failure(outputs):
         pass
-    with pytest.raises(ValueError, match="other"), handed_on(outputs):
+    with pytest.raises(ValueError, match="other"), propagate_failure(outputs):
         raise ValueError("other")
     assert not any(path.exists() for path in outputs)
-    with handed_on(outputs):
+    with propagate_failure(outputs):
         raise FailedRunError("Why.")
     assert [failure_in(path) for path in outputs] == ["Why."] * 2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.runtime import code_digest as digest
+from parley.runtime import code_digest
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "workflow/scripts"
@@ -18,16 +18,16 @@ SCRIPTS = ROOT / "workflow/scripts"
 def package(tmp_path, monkeypatch):
     """A copy of the sources to edit, and a function that digests a script against it."""
     copy = tmp_path / "parley"
-    shutil.copytree(digest.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(code_digest.ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
     scripts = tmp_path / "scripts"
     shutil.copytree(SCRIPTS, scripts)
-    monkeypatch.setattr(digest, "ROOT", copy)
+    monkeypatch.setattr(code_digest, "ROOT", copy)
 
     def take(script):
-        sources = digest.Sources(tmp_path / "sources.json")
-        found = digest.stage_digest(scripts / f"{script}.py", sources)
-        sources.remember()
-        assert found == digest.stage_digest(scripts / f"{script}.py", digest.Sources()), "the memory lies"
+        sources = code_digest.Sources(tmp_path / "sources.json")
+        found = code_digest.stage_digest(scripts / f"{script}.py", sources)
+        sources.save()
+        assert found == code_digest.stage_digest(scripts / f"{script}.py", code_digest.Sources()), "the cache is stale"
         return found
 
     return copy, scripts, take
@@ -107,11 +107,34 @@ def test_a_digest_covers_every_module_that_the_script_loads(path):
     )
     loaded = set(done.stdout.split())
     assert loaded - {"parley"}, "the script loads nothing of the package"
-    assert loaded <= set(digest.modules_of(path, digest.Sources()))
+    assert loaded <= set(code_digest.modules_of(path, code_digest.Sources()))
 
 
 def test_training_and_its_command_cover_the_game_and_the_loop():
-    found = set(digest.modules_of(SCRIPTS / "train_run.py", digest.Sources()))
+    found = set(code_digest.modules_of(SCRIPTS / "train_run.py", code_digest.Sources()))
     assert {"parley.training.loop", "parley.training.trainer", "parley.game.losses", "parley.game.rollout"} <= found
     of_command = re.search(r'package_digest\("(.+)"\)', (ROOT / "src/parley/cli/train.py").read_text())[1]
     assert of_command == "parley.training.loop"
+
+
+def test_changed_modules_are_named(tmp_path):
+    book = tmp_path / "deep/code.json"
+    code_digest.save_parts(book, {"old": {"parley.a": "1", "parley.b": "1", "parley.c": "1"}})
+    code_digest.save_parts(book, {"new": {"parley.a": "1"}})
+    now = {"parley.a": "1", "parley.b": "2", "parley.d": "1"}
+    read = code_digest.read_parts(book)
+    assert code_digest.changed_parts(read["old"], now) == ["parley.b", "parley.c", "parley.d"]
+    assert code_digest.changed_parts(read.get("unknown"), now) == []
+
+
+def test_least_recently_used_digests_are_dropped_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(code_digest, "MOST_DIGESTS", 3)
+    book = tmp_path / "code.json"
+    for digest in ("a", "b", "c", "a", "d"):
+        code_digest.save_parts(book, {digest: {"x": digest}})
+    assert list(code_digest.read_parts(book)) == ["c", "a", "d"]
+
+
+def test_an_unreadable_book_is_read_as_empty(tmp_path):
+    (tmp_path / "code.json").write_text("{")
+    assert code_digest.read_parts(tmp_path / "code.json") == {}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.runtime.run_lock import announce, begin
+from parley.runtime.run_lock import acquire, register_job
 
 HOLDER = """
 import sys
-from parley.runtime.run_lock import begin
-begin("holder", ["in.txt"], ["out.txt"], sys.argv[1])
+from parley.runtime.run_lock import acquire
+acquire("holder", ["in.txt"], ["out.txt"], sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -37,10 +37,10 @@ def test_a_living_process_is_in_the_way_of_what_it_writes_and_reads(tmp_path):
     with another_process(tmp_path) as other:
         for inputs, outputs in ((["out.txt"], []), ([], ["out.txt"]), ([], ["in.txt"])):
             with pytest.raises(ParleyError, match=rf"process {other.pid} on .* \(holder\)"):
-                begin("me", inputs, outputs, tmp_path)
-        held, alone = begin("me", ["in.txt"], ["mine.txt"], tmp_path)
+                acquire("me", inputs, outputs, tmp_path)
+        lock, alone = acquire("me", ["in.txt"], ["mine.txt"], tmp_path)
         assert not alone
-        held.close()
+        lock.close()
 
 
 def test_a_killed_process_is_in_nobodys_way_and_its_record_goes(tmp_path):
@@ -48,20 +48,20 @@ def test_a_killed_process_is_in_nobodys_way_and_its_record_goes(tmp_path):
         other.kill()
         other.wait()
         assert len(list(tmp_path.glob("*.json"))) == 1
-        held, alone = begin("me", [], ["out.txt"], tmp_path)
+        lock, alone = acquire("me", [], ["out.txt"], tmp_path)
         assert alone
         assert len(list(tmp_path.glob("*.json"))) == 1
-        held.close()
-        held.close()
+        lock.close()
+        lock.close()
     assert not list(tmp_path.glob("*.json"))
 
 
 def test_a_job_that_outlived_its_killed_parent_is_in_the_way(tmp_path):
-    held = announce("train_run", ["out.txt"], tmp_path)
+    lock = register_job("train_run", ["out.txt"], tmp_path)
     with pytest.raises(ParleyError, match=r"\(train_run\), at work since .* let it finish, or end it, and run again"):
-        begin("me", [], ["out.txt"], tmp_path)
-    held.close()
-    assert begin("me", [], ["out.txt"], tmp_path)[1]
+        acquire("me", [], ["out.txt"], tmp_path)
+    lock.close()
+    assert acquire("me", [], ["out.txt"], tmp_path)[1]
 
 
 def record(folder, **values):
@@ -72,8 +72,8 @@ def record(folder, **values):
 def test_of_another_machine_it_is_told_what_to_remove_and_nothing_is_removed(tmp_path):
     record(tmp_path)
     with pytest.raises(ParleyError, match=r"elsewhere .*cannot be known\. If it no longer runs, remove .*old\.json"):
-        begin("me", [], ["o"], tmp_path)
-    assert not begin("me", [], ["p"], tmp_path)[1]
+        acquire("me", [], ["o"], tmp_path)
+    assert not acquire("me", [], ["p"], tmp_path)[1]
     assert (tmp_path / "old.json").exists()
 
 
@@ -82,27 +82,27 @@ def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_i
     if not kernel.exists():
         pytest.skip("this system does not tell one start of it from another")
     record(tmp_path, boot=kernel.read_text().strip())
-    begin("me", [], ["o"], tmp_path)[0].close()
+    acquire("me", [], ["o"], tmp_path)[0].close()
     record(tmp_path, host=socket.gethostname())
-    begin("me", [], ["o"], tmp_path)[0].close()
+    acquire("me", [], ["o"], tmp_path)[0].close()
     assert not list(tmp_path.glob("*.json"))
 
 
 def test_a_job_that_a_cluster_killed_is_in_nobodys_way(tmp_path):
     record(tmp_path, role="job")
-    assert begin("me", [], ["o"], tmp_path)[1]
+    assert acquire("me", [], ["o"], tmp_path)[1]
     assert not (tmp_path / "old.json").exists()
 
 
 def test_a_record_cut_short_by_a_kill_is_removed(tmp_path):
     (tmp_path / "cut.json").write_text('{"pid": 12')
-    assert begin("me", [], ["o"], tmp_path)[1]
+    assert acquire("me", [], ["o"], tmp_path)[1]
     assert not (tmp_path / "cut.json").exists()
 
 
 def test_the_lock_is_not_inherited_by_a_child_that_lives_longer(tmp_path):
-    held, _ = begin("me", [], ["o"], tmp_path)
+    lock, _ = acquire("me", [], ["o"], tmp_path)
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        os.close(held._descriptor)
-        begin("again", [], ["o"], tmp_path)[0].close()
+        os.close(lock._descriptor)
+        acquire("again", [], ["o"], tmp_path)[0].close()
         child.communicate()

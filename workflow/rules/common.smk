@@ -22,8 +22,14 @@ from parley.config.claim_entries import (
     takes_classifier,
 )
 from parley.config.schema import classifier_layer, run_settings
-from parley.runtime import code_book
-from parley.runtime.code_digest import Sources, stage_digest, stage_parts
+from parley.runtime.code_digest import (
+    BOOK,
+    SOURCES,
+    Sources,
+    save_parts,
+    stage_digest,
+    stage_parts,
+)
 from parley.core.errors import ParleyError
 from parley.config.experiment import attending_runs, read_experiment
 from parley.report.figures.registry import (
@@ -43,7 +49,7 @@ from parley.config.paths import (
 )
 from parley.config.preflight import check_inputs
 from parley.core.files import remove_all_leftovers
-from parley.runtime.run_lock import begin
+from parley.runtime.run_lock import acquire
 from parley.provenance.commits import commit_of
 from parley.provenance.records import COMMIT
 from parley.dataset.sources.base import file_fingerprint
@@ -91,7 +97,7 @@ SOURCE_STAGES = (
 )
 # Files of the targets `metrics`, `claims`, `export` and `tables` that the report needs too.
 MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
-PARSED_CODE = Sources(".snakemake/parley/sources.json")
+PARSED_CODE = Sources(SOURCES)
 # Of each script that a rule runs.
 DIGESTS = {}
 LOGS = f"results/{LAYOUT.experiment}/logs"
@@ -119,15 +125,15 @@ def code(script):
 def remember_code():
     """Write down what the digests are made of, so that `parley status` can name what changed."""
     try:
-        code_book.remember(
-            code_book.BOOK,
+        save_parts(
+            BOOK,
             {
                 digest: stage_parts(path, PARSED_CODE)
                 for path, digest in DIGESTS.items()
             },
         )
     except OSError as error:
-        print(f"{code_book.BOOK} cannot be written: {error}", file=sys.stderr)
+        print(f"{BOOK} cannot be written: {error}", file=sys.stderr)
 
 
 def result(name):
@@ -503,10 +509,10 @@ def begin_work(jobs):
     read = {str(path) for job in workflow.dag.jobs for path in job.input}
     written = {str(path) for job in jobs for path in job.output}
     try:
-        held, alone = begin("snakemake", read, written)
+        lock, alone = acquire("snakemake", read, written)
     except ParleyError as error:
         raise WorkflowError(*error.findings) from None
-    atexit.register(held.close)
+    atexit.register(lock.close)
     if alone:
         remove_all_leftovers(
             {*(Path(path).parent for path in written), *Path(CACHE_FOLDER).glob("*")}

@@ -6,19 +6,19 @@ from stage import stage
 
 import parley
 from parley.config.shards import files_in
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.report.page.build import build_report
 from parley.report.page.origin import find_origin
 
 with stage(snakemake):
     build_report(
         summary_json=snakemake.input.summary,
-        analyses=came_through(snakemake.input.analyses),
+        analyses=successful(snakemake.input.analyses),
         metrics_logs=snakemake.input.logs,
-        evaluations=came_through(snakemake.input.evaluations),
-        selections=came_through(snakemake.input.selections),
-        messages=came_through(snakemake.input.messages),
-        flips=came_through(snakemake.input.flips),
+        evaluations=successful(snakemake.input.evaluations),
+        selections=successful(snakemake.input.selections),
+        messages=successful(snakemake.input.messages),
+        flips=successful(snakemake.input.flips),
         funnel=snakemake.input.funnel or None,
         words_missing=snakemake.input.missing,
         figures_folder=Path(snakemake.input.figures[0]).parent,

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.report.figures.draw import draw_run
 
 with stage(snakemake):
     draw_run(
         snakemake.wildcards.run,
-        came_through(snakemake.input.analyses),
+        successful(snakemake.input.analyses),
         snakemake.input.logs,
-        came_through(snakemake.input.selections),
-        came_through(snakemake.input.flips),
+        successful(snakemake.input.selections),
+        successful(snakemake.input.flips),
         Path(snakemake.output.svg[0]).parent,
     )

@@ -3,11 +3,11 @@
 import torch
 from stage import stage
 
-from parley.core.failures import handed_on
+from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import evaluate
 from parley.evaluation.interventions_run import FLIPS, intervene
 
-with stage(snakemake), handed_on(snakemake.output):
+with stage(snakemake), propagate_failure(snakemake.output):
     torch.set_num_threads(snakemake.threads)
     parts = dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True))
     texts = (snakemake.input.descriptions, snakemake.input.words)

@@ -2,10 +2,10 @@
 
 from stage import stage
 
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.export.toolkit import write_toolkit_files
 
 with stage(snakemake):
     write_toolkit_files(
-        came_through(snakemake.input.messages), snakemake.input.attributes or None, snakemake.output.emlangkit
+        successful(snakemake.input.messages), snakemake.input.attributes or None, snakemake.output.emlangkit
     )

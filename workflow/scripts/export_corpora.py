@@ -2,14 +2,14 @@
 
 from stage import stage
 
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.export.corpora import write_corpora
 from parley.metrics.records import failed_owners
 from parley.text.descriptions import read_descriptions
 
 with stage(snakemake):
     write_corpora(
-        came_through(snakemake.input.messages),
+        successful(snakemake.input.messages),
         {row.label: row.text for row in read_descriptions(snakemake.input.descriptions)},
         snakemake.params.experiment,
         snakemake.params.drawn,

@@ -2,14 +2,14 @@
 
 from stage import stage
 
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.dataset.groups import read_groups
 from parley.export.parquet import write_parquet
 from parley.metrics.records import failed_owners
 
 with stage(snakemake):
     write_parquet(
-        came_through(snakemake.input.messages),
+        successful(snakemake.input.messages),
         read_groups(snakemake.input.classes),
         snakemake.params.experiment,
         failed_owners(snakemake.input.messages),

@@ -3,10 +3,10 @@
 import torch
 from stage import stage
 
-from parley.core.failures import handed_on
+from parley.core.failures import propagate_failure
 from parley.evaluation.attention import extract_attention
 
-with stage(snakemake), handed_on(snakemake.output):
+with stage(snakemake), propagate_failure(snakemake.output):
     torch.set_num_threads(snakemake.threads)
     extract_attention(
         snakemake.input.best,

@@ -3,14 +3,14 @@
 import torch
 from stage import stage
 
-from parley.core.failures import handed_on
+from parley.core.failures import propagate_failure
 from parley.evaluation.interventions_run import intervene
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)
     seeds = zip(snakemake.params.seeds, snakemake.input.best, snakemake.output.interventions, strict=True)
     for seed, best, out in seeds:
-        with handed_on([out]):
+        with propagate_failure([out]):
             intervene(
                 best,
                 dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),

@@ -6,16 +6,16 @@ from stage import stage
 
 from parley.analysis.claims.evidence import read_evidence
 from parley.analysis.claims.table import judge_claims, write_claims
-from parley.core.failures import came_through
+from parley.core.failures import successful
 
 with stage(snakemake) as logger:
     rows = judge_claims(
         snakemake.params.claims,
         read_evidence(
             snakemake.params.games,
-            came_through(snakemake.input.evaluations),
-            came_through(snakemake.input.interventions),
-            came_through(snakemake.input.messages),
+            successful(snakemake.input.evaluations),
+            successful(snakemake.input.interventions),
+            successful(snakemake.input.messages),
             snakemake.input.difficulty or None,
         ),
         len(snakemake.params.seeds),

@@ -3,11 +3,11 @@
 from stage import stage
 
 from parley.analysis.agreement import write_agreements
-from parley.core.failures import came_through
+from parley.core.failures import successful
 
 with stage(snakemake):
     write_agreements(
-        came_through(snakemake.input.messages),
+        successful(snakemake.input.messages),
         snakemake.params.runs,
         snakemake.output.table,
         snakemake.params.seed,

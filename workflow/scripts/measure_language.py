@@ -3,9 +3,9 @@
 from stage import stage
 
 from parley.analysis.language import Known, write_language
-from parley.core.failures import handed_on
+from parley.core.failures import propagate_failure
 
-with stage(snakemake), handed_on(snakemake.output):
+with stage(snakemake), propagate_failure(snakemake.output):
     write_language(
         snakemake.input.messages,
         Known(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.core.failures import handed_on
+from parley.core.failures import propagate_failure
 from parley.training.checkpoint_selection import select
 
-with stage(snakemake), handed_on(snakemake.output):
+with stage(snakemake), propagate_failure(snakemake.output):
     select(Path(snakemake.output.best).parent, snakemake.params.rule)

@@ -14,7 +14,7 @@ from parley.core.errors import ParleyError
 from parley.core.progress import share_terminal
 from parley.provenance.damage import refuse_damaged
 from parley.provenance.job import Watched, put_on_record
-from parley.runtime.run_lock import announce
+from parley.runtime.run_lock import register_job
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     _tell_once_of_tidying(logger)
     snakemake.config = Watched(snakemake.config)
     try:
-        with contextlib.closing(announce(snakemake.rule, snakemake.output)):
+        with contextlib.closing(register_job(snakemake.rule, snakemake.output)):
             refuse_damaged(snakemake.input)
             yield logger
             put_on_record(

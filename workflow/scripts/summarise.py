@@ -5,12 +5,12 @@ from itertools import product
 from stage import stage
 
 from parley.analysis.summary import failed_seeds, summarise, write_summary
-from parley.core.failures import came_through
+from parley.core.failures import successful
 from parley.core.files import read_json
 from parley.metrics.records import reasons_of_failure
 
 with stage(snakemake):
-    evaluations = [read_json(path) for path in came_through(snakemake.input.evaluations)]
+    evaluations = [read_json(path) for path in successful(snakemake.input.evaluations)]
     expected = list(product(snakemake.params.runs, snakemake.params.seeds))
     write_summary(
         summarise(evaluations, expected),

@@ -3,11 +3,11 @@
 from stage import stage
 
 from parley.analysis.intervention_summary import summarise_interventions
-from parley.core.failures import came_through
+from parley.core.failures import successful
 
 with stage(snakemake):
     summarise_interventions(
-        came_through(snakemake.input.interventions),
+        successful(snakemake.input.interventions),
         dict.fromkeys(snakemake.params.runs, len(snakemake.params.seeds)),
         snakemake.output.table,
     )

@@ -3,11 +3,11 @@
 from stage import stage
 
 from parley.analysis.language import summarise_languages
-from parley.core.failures import came_through
+from parley.core.failures import successful
 
 with stage(snakemake):
     summarise_languages(
-        came_through(snakemake.input.languages),
+        successful(snakemake.input.languages),
         dict.fromkeys(snakemake.params.runs, len(snakemake.params.seeds)),
         snakemake.output.table,
     )

@@ -3,12 +3,12 @@
 from stage import stage
 
 from parley.analysis.by_exchange import tabulate_exchanges
-from parley.core.failures import came_through
+from parley.core.failures import successful
 
 with stage(snakemake):
     tabulate_exchanges(
-        came_through(snakemake.input.analyses),
-        came_through(snakemake.input.languages),
+        successful(snakemake.input.analyses),
+        successful(snakemake.input.languages),
         snakemake.params.runs,
         snakemake.output.table,
     )

@@ -48,19 +48,19 @@ def failure_in(path: str | Path) -> str | None:
     return str(read_json(path)[KEY])
 
 
-def refuse_failed(path: str | Path) -> None:
+def raise_if_failed(path: str | Path) -> None:
     """Raise `FailedRunError` where a file is a marker."""
     if (why := failure_in(path)) is not None:
         raise FailedRunError(why)
 
 
-def came_through(paths: Iterable[str]) -> list[str]:
+def successful(paths: Iterable[str]) -> list[str]:
     """Return those of several runs' files that are no markers."""
     return [path for path in paths if failure_in(path) is None]
 
 
 @contextlib.contextmanager
-def handed_on(outputs: Iterable[str | Path]) -> Iterator[None]:
+def propagate_failure(outputs: Iterable[str | Path]) -> Iterator[None]:
     """Where the block finds that its run failed, end it well and leave a marker in place of each output."""
     try:
         yield

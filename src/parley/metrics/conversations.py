@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.failures import refuse_failed
+from parley.core.failures import raise_if_failed
 from parley.core.hdf5 import opened
 from parley.metrics.lengths import exchanges
 
@@ -127,7 +127,7 @@ def read_conversations(path: str | Path) -> Conversations:
         can be: exchanges missing or twice, a target that is no candidate, a conversation that goes on
         after it stopped. `FailedRunError` where it is the marker of a run that failed.
     """
-    refuse_failed(path)
+    raise_if_failed(path)
     raw = _read_raw(Path(path))
     findings = Findings()
     labels, ids = _candidates(raw.attributes, findings)

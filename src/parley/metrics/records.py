@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
-from parley.core.failures import failure_in, refuse_failed
+from parley.core.failures import failure_in, raise_if_failed
 from parley.core.files import read_json, read_lines
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
@@ -130,7 +130,7 @@ def read_analysis(path: str | Path) -> dict[str, Any]:
 def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise ParleyError(f"{path} does not exist; run the stage that makes it.")
-    refuse_failed(path)
+    raise_if_failed(path)
     value = read_json(path)
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:

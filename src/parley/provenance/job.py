@@ -86,9 +86,9 @@ def put_on_record(
 
 def _code_of(script: str | Path) -> str:
     # Only of a fetch: to parse is slower than to look for what the params say.
-    from parley.runtime.code_digest import Sources, stage_digest
+    from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 
-    return stage_digest(script, Sources(".snakemake/parley/sources.json"))
+    return stage_digest(script, Sources(SOURCES))
 
 
 def _found(inputs: Roles, hashes: Hashes) -> Iterator[FileRecord]:

@@ -7,15 +7,22 @@ transitively, the modules of this package that they import, and goes into the ru
 import ast
 import hashlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from parley.core.errors import ParleyError
 from parley.core.files import read_json, write_json
 
 PACKAGE = "parley"
 ROOT = Path(__file__).parents[1]
+SOURCES = ".snakemake/parley/sources.json"
+"""The cache of parsed files, relative to the folder in which Snakemake runs."""
+BOOK = ".snakemake/parley/code.json"
+"""For each stage digest, the digests of its modules, relative to the folder in which Snakemake runs."""
+MOST_DIGESTS = 600
+"""Maximum number of stage digests in `BOOK`; the least recently used are dropped first."""
 
 
 class Source(NamedTuple):
@@ -42,7 +49,7 @@ class Sources:
         self._known: dict[str, Source] = {}
         if self._memory is not None and self._memory.exists():
             self._known = {key: Source(*value) for key, value in read_json(self._memory).items()}
-        self._remembered = set(self._known)
+        self._saved = set(self._known)
         self._used: dict[str, Source] = {}
 
     def read(self, path: Path) -> Source:
@@ -55,9 +62,9 @@ class Sources:
         self._used[key] = self._known[key]
         return self._known[key]
 
-    def remember(self) -> None:
-        """Write down what was read and nothing older, where there is a memory and it would change."""
-        if self._memory is not None and set(self._used) != self._remembered:
+    def save(self) -> None:
+        """Write the cache file with the sources read by this process alone, if that changes it."""
+        if self._memory is not None and set(self._used) != self._saved:
             write_json(self._memory, self._used)
 
 
@@ -74,6 +81,41 @@ def stage_parts(script: str | Path, sources: Sources) -> dict[str, str]:
     """Return a short digest of each file that `stage_digest` covers, by the module's name or the script's."""
     parts = {Path(script).name: sources.read(Path(script)).meaning[:8]}
     return parts | {module: _digest([_module_meaning(module, sources)])[:8] for module in modules_of(script, sources)}
+
+
+def save_parts(path: str | Path, stages: Mapping[str, Mapping[str, str]]) -> None:
+    """Add the parts of stage digests to the file `BOOK`, which lets `parley status` name the modules that changed.
+
+    Snakemake itself stores only the stage digest, among the params of each job.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stages
+        For each stage digest, the result of `stage_parts`.
+    """
+    known = read_parts(path)
+    kept = {digest: parts for digest, parts in known.items() if digest not in stages}
+    kept |= {digest: dict(parts) for digest, parts in stages.items()}
+    book = dict(list(kept.items())[-MOST_DIGESTS:])
+    if list(book) != list(known):
+        write_json(path, book)
+
+
+def read_parts(path: str | Path) -> dict[str, dict[str, str]]:
+    """Read a file written by `save_parts`; return an empty dict if it is missing or unreadable."""
+    try:
+        return dict(read_json(path)) if Path(path).exists() else {}
+    except (ParleyError, OSError):
+        return {}
+
+
+def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list[str]:
+    """Return the names of parts that were changed, added or removed; an empty list if `old` is None."""
+    if old is None:
+        return []
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
 def package_digest(module: str, sources: Sources | None = None) -> str:

@@ -29,14 +29,14 @@ class Record(NamedTuple):
 
     path: Path
     values: dict[str, Any]
-    lives: bool
+    alive: bool
 
     def __str__(self) -> str:
         values = self.values
         return f"process {values['pid']} on {values['host']} ({values['what']}), at work since {values['since']}"
 
 
-class Held:
+class LockHandle:
     """A record held by this process, until `close` or its end."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -52,7 +52,7 @@ class Held:
         self._descriptor = -1
 
 
-def announce(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> Held:
+def register_job(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> LockHandle:
     """Say that this process is at work, without asking who else is.
 
     Parameters
@@ -64,23 +64,25 @@ def announce(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> 
     folder
         Where records lie.
     """
-    with _alone(Path(folder)) as records:
-        return _record(records, what, "job", set(outputs), set())
+    with _exclusive(Path(folder)) as records:
+        return _write_record(records, what, "job", set(outputs), set())
 
 
-def begin(what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str | Path = FOLDER) -> tuple[Held, bool]:
+def acquire(
+    what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str | Path = FOLDER
+) -> tuple[LockHandle, bool]:
     """Say that this process is at work, where no living one writes what it reads or writes, or reads what it writes.
 
     Parameters
     ----------
     what, outputs, folder
-        As in `announce`.
+        As in `register_job`.
     inputs
         What it reads.
 
     Returns
     -------
-    held
+    lock
         To be closed at the end.
     alone
         Whether nobody else is at work here, on whatever files.
@@ -90,37 +92,37 @@ def begin(what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str 
     ParleyError
         Where another process is in the way; it names it.
     """
-    mine_in, mine_out = set(inputs), set(outputs)
-    with _alone(Path(folder)) as records:
-        others = list(_records(records))
-        in_the_way = [
+    reads, writes = set(inputs), set(outputs)
+    with _exclusive(Path(folder)) as records:
+        others = list(_live_records(records))
+        conflicts = [
             other
             for other in others
-            if mine_out & {*other.values["outputs"], *other.values["inputs"]} or mine_in & set(other.values["outputs"])
+            if writes & {*other.values["outputs"], *other.values["inputs"]} or reads & set(other.values["outputs"])
         ]
-        if in_the_way:
-            raise ParleyError([_told(other) for other in in_the_way])
-        return _record(records, what, "run", mine_out, mine_in), not others
+        if conflicts:
+            raise ParleyError([_conflict_message(other) for other in conflicts])
+        return _write_record(records, what, "run", writes, reads), not others
 
 
-def at_work(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
+def active_records(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
     """Return the records of living processes that write some of these files; nothing is written or removed.
 
     Parameters
     ----------
     outputs, folder
-        As in `announce`.
+        As in `register_job`.
     """
     asked = set(outputs)
     return [
         record
         for record in _all_records(Path(folder))
-        if (record.lives or not _is_gone(record)) and asked.intersection(record.values["outputs"])
+        if (record.alive or not _is_dead(record)) and asked.intersection(record.values["outputs"])
     ]
 
 
-def _told(other: Record) -> str:
-    if other.lives:
+def _conflict_message(other: Record) -> str:
+    if other.alive:
         return (
             f"Another {other} writes or reads the same files; let it finish, or end it, and run again. "
             "Nothing has been changed."
@@ -132,16 +134,16 @@ def _told(other: Record) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
+def _exclusive(folder: Path) -> Iterator[Path]:
     """Give the folder of the records while no other process looks at it or adds to it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".order").open("a") as stream:
-        with suppress(OSError):  # A file system without locks: `_lives` asks for the processes then.
+        with suppress(OSError):  # A file system without locks: `_is_alive` asks for the processes then.
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
 
 
-def _record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> Held:
+def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> LockHandle:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
     # Not inherited by the processes that this one starts: they have records of their own.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -150,27 +152,27 @@ def _record(folder: Path, what: str, role: str, outputs: Collection[str], inputs
     values = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "boot": _boot(),
+        "boot": _boot_id(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
         "what": what,
         "role": role,
         "outputs": sorted(outputs),
         "inputs": sorted(inputs),
     }
-    held, content = Held(path, descriptor), json.dumps(values).encode()
+    lock, content = LockHandle(path, descriptor), json.dumps(values).encode()
     try:
         if os.write(descriptor, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
-        held.close()
+        lock.close()
         raise ParleyError(f"{path} cannot be written ({error.strerror}); make room and run again.") from error
-    return held
+    return lock
 
 
-def _records(folder: Path) -> Iterator[Record]:
+def _live_records(folder: Path) -> Iterator[Record]:
     """Yield the records of all processes that live or may live, and remove those of the dead."""
     for record in _all_records(folder):
-        if record.lives or not _is_gone(record):
+        if record.alive or not _is_dead(record):
             yield record
         else:
             record.path.unlink(missing_ok=True)
@@ -179,11 +181,11 @@ def _records(folder: Path) -> Iterator[Record]:
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
         with suppress(FileNotFoundError), path.open("rb") as stream:  # Its process may just have ended.
-            values = {**_UNKNOWN, **_written_in(stream.read())}
-            yield Record(path, values, _lives(stream.fileno(), values))
+            values = {**_UNKNOWN, **_parse(stream.read())}
+            yield Record(path, values, _is_alive(stream.fileno(), values))
 
 
-def _lives(descriptor: int, values: dict[str, Any]) -> bool:
+def _is_alive(descriptor: int, values: dict[str, Any]) -> bool:
     """Whether somebody holds the lock on a record; where the file system has none, whether the process is there."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -204,7 +206,7 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _written_in(content: bytes) -> dict[str, Any]:
+def _parse(content: bytes) -> dict[str, Any]:
     """Return what a record says; nothing where its process was killed, or ran out of room, before it was written."""
     try:
         values = json.loads(content)
@@ -213,7 +215,7 @@ def _written_in(content: bytes) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _is_gone(record: Record) -> bool:
+def _is_dead(record: Record) -> bool:
     """Whether a record that nobody holds is of a dead process; of another machine's that is not certain.
 
     A network file system may keep locks to each machine. Containers of one machine share a kernel, whatever their name.
@@ -223,10 +225,10 @@ def _is_gone(record: Record) -> bool:
     if record.values["role"] == "job":
         return True
     boot, host = record.values["boot"], record.values["host"]
-    return host in (socket.gethostname(), "?") or (boot != "" and boot == _boot())
+    return host in (socket.gethostname(), "?") or (boot != "" and boot == _boot_id())
 
 
-def _boot() -> str:
+def _boot_id() -> str:
     """Return what tells this kernel from others, and from itself before a restart; empty where it does not say."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

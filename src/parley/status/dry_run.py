@@ -27,15 +27,11 @@ from snakemake.settings.types import (
 )
 
 from parley.core.errors import ParleyError
-from parley.runtime import code_book
-from parley.runtime.code_digest import Sources, stage_parts
+from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, read_parts, stage_parts
 from parley.runtime.job_logs import last_error
-from parley.runtime.run_lock import at_work
+from parley.runtime.run_lock import active_records
 from parley.status.changes import changed_params
 from parley.status.jobs import Job, Plan, closure
-
-MEMORY = ".snakemake/parley/sources.json"
-"""Where the Snakefile keeps parsed sources."""
 
 
 class DryRun:
@@ -56,7 +52,7 @@ class DryRun:
         chosen = ["--configfile", *map(str, configfiles)] if configfiles else []
         with contextlib.redirect_stderr(io.StringIO()):  # It says which profile it reads.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
-        self._sources = Sources(MEMORY)
+        self._sources = Sources(SOURCES)
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
         """Return the merged config, the plan of the default target, and that with all that is made on request."""
@@ -137,7 +133,7 @@ def _plan_of(workflow: Any, sources: Sources) -> Plan:
     real = [job for job in dag.jobs if job.output]
     numbers = {job: number for number, job in enumerate(real)}
     maker = {str(path): job for job in real for path in job.output}
-    book = code_book.read(code_book.BOOK)
+    book = read_parts(BOOK)
     needed = set(dag.needrun_jobs())
     reader = _Reader(workflow, sources, book)
     jobs = {}
@@ -162,7 +158,7 @@ def _plan_of(workflow: Any, sources: Sources) -> Plan:
 
 def _who_is_at_work(workflow: Any, outputs: Iterable[str]) -> str:
     """Return a sentence on who is at work on an experiment's files; empty where nobody is."""
-    others = at_work(outputs)
+    others = active_records(outputs)
     if others:
         return f"A run is going on: {', '.join(map(str, others))}."
     if workflow.persistence.locked:
@@ -229,7 +225,7 @@ class _Reader:
         if script not in self._parts:
             path = Path(job.rule.basedir.get_path_or_uri(secret_free=False)) / script
             self._parts[script] = stage_parts(path, self._sources)
-        return code_book.changed_parts(self._book.get(old), self._parts[script])
+        return changed_parts(self._book.get(old), self._parts[script])
 
 
 def _time_of(path: str) -> float | None:

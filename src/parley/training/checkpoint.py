@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from parley.core.errors import ParleyError
-from parley.core.failures import refuse_failed
+from parley.core.failures import raise_if_failed
 from parley.core.files import written_aside
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
@@ -108,7 +108,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     ParleyError
         When the file is missing, damaged, not a checkpoint of this kind, or stands for a run that failed.
     """
-    refuse_failed(path)
+    raise_if_failed(path)
     try:
         refuse_flipped(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
