@@ -10,7 +10,7 @@ from rendered import Page
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = ("README.md", "CHANGELOG.md", "SECURITY.md", "config/README.md")
-PAGES = [*(ROOT / name for name in ELSEWHERE), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*(ROOT / name for name in ELSEWHERE), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r'<img src="([^"]+)" alt="([^"]*)"')
 
