@@ -2,7 +2,7 @@
 
 uv run python benchmarks/many_candidates.py [--candidates 30 1000 21841] [--images 500] [--exchanges 10]
 
-An untrained Adaptive game of 32 bits on random features; of so many candidates as many images are asked about as
+An untrained Adaptive game of 32 bits on random features; of so many candidates as many images are used as
 evaluation.recorded_images would let through. Each stage is a process of its own on what the one before left; memory is
 the most that the process had, Python and its libraries included.
 """
@@ -71,7 +71,7 @@ def messages(case: Case) -> None:
 
 
 def disturb(case: Case) -> None:
-    from parley.evaluation.evaluate import Asked
+    from parley.evaluation.evaluate import EvalBatchSpec
     from parley.evaluation.interventions_run import FLIPS, intervened
     from parley.game.settings import TrainingSettings
     from parley.interaction.split_data import Part
@@ -81,9 +81,9 @@ def disturb(case: Case) -> None:
     agents, images, places, descriptions, game, size = case.setup()
     ids = list(range(case.candidates))
     training, sizes = TrainingSettings(dev_batch_size=size), Sizes(*CLASSES_AND_VECTORS, 1000)
-    moment = Checkpoint(agents, fit(images, "none"), game, training, sizes, ids, 1, 1, {})
+    checkpoint = Checkpoint(agents, fit(images, "none"), game, training, sizes, ids, 1, 1, {})
     part = Part(images, places, [str(number) for number in range(case.images)])
-    intervened(moment, Asked(part, places, ids, [str(label) for label in ids], descriptions), 3, FLIPS)
+    intervened(checkpoint, EvalBatchSpec(part, places, ids, [str(label) for label in ids], descriptions), 3, FLIPS)
 
 
 def analyse(case: Case) -> None:

@@ -11,7 +11,7 @@ import pytest
 from made_history import record, write
 
 from parley.cli.main import main
-from parley.cli.shared import SCHEMA, TRACEBACK, find_schema, finish, refuse_missing
+from parley.cli.shared import SCHEMA, TRACEBACK, find_schema, finish, require_files
 from parley.core.errors import ParleyError
 from parley.provenance.records import write_record
 
@@ -101,7 +101,7 @@ def test_a_file_that_a_disk_damaged_is_refused_as_in_the_workflow(tmp_path):
     with contextlib.chdir(tmp_path):
         write(part, "as it was written")
         write_record(record("gather_features", {}, {"part": ["results/e/test.hdf5"]}))
-    refuse_missing([part])
+    require_files([part])
     part.write_bytes(b"as it was wrItten")
     with pytest.raises(ParleyError, match=r"test\.hdf5 is damaged"):
-        refuse_missing([part])
+        require_files([part])

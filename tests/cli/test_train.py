@@ -52,9 +52,9 @@ def test_values_set_anew_and_the_seed_go_into_the_run(trained, tmp_path):
     config = json.loads((tmp_path / "out/config.json").read_text())
     assert (config["seed"], config["game"]["message_bits"], config["training"]["steps"]) == (3, 5, 12)
     assert config["training"]["learning_rate"] == 1e-4
-    moment = load_checkpoint(tmp_path / "out/best.pt")
-    assert (moment.seed, moment.game.message_bits) == (3, 5)
-    assert moment.step in (10, 12)
+    checkpoint = load_checkpoint(tmp_path / "out/best.pt")
+    assert (checkpoint.seed, checkpoint.game.message_bits) == (3, 5)
+    assert checkpoint.step in (10, 12)
 
 
 def test_a_run_that_diverges_is_told_and_its_checkpoint_too(trained, tmp_path, refused):

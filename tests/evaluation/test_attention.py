@@ -38,8 +38,8 @@ class Recorded:
             Scale(torch.zeros(CONTEXT), torch.ones(CONTEXT)) if game.visual_attention else None,
         )
         training, sizes = TrainingSettings(dev_batch_size=3), Sizes(CHANNELS, WORD, CONTEXT)
-        moment = Checkpoint(self.agents, scale, game, training, sizes, [0, 1, 2], 3, 20, {})
-        save_checkpoint(folder / "best.pt", moment)
+        checkpoint = Checkpoint(self.agents, scale, game, training, sizes, [0, 1, 2], 3, 20, {})
+        save_checkpoint(folder / "best.pt", checkpoint)
         draw = np.random.default_rng(1)
         self.maps = draw.normal(size=(IMAGES, CHANNELS, HEIGHT, WIDTH)).astype(np.float32)
         self.logits = draw.normal(size=(IMAGES, CONTEXT)).astype(np.float32)
@@ -99,14 +99,14 @@ def affine(own, name, values):
 def test_weights_of_cells_follow_from_the_parameters(tmp_path):
     recorded = Recorded(tmp_path, **BOTH)
     arrays, _ = recorded.write()
-    own, asked = recorded.parameters("sender"), recorded.heard(b"R")
+    own, questions = recorded.parameters("sender"), recorded.heard(b"R")
     cells = (torch.tensor(recorded.maps).flatten(2).mT - 0.5) / 2
     steady = affine(own, "eye.attention.item", cells)
     steady = steady + affine(own, "eye.attention.queries.1", torch.tensor(recorded.logits))[:, None]
     for t in range(EXCHANGES):
         expected = torch.full((IMAGES, HEIGHT * WIDTH), 1 / (HEIGHT * WIDTH))
         if t:
-            query = affine(own, "eye.attention.queries.0", asked[:, t - 1])
+            query = affine(own, "eye.attention.queries.0", questions[:, t - 1])
             expected = energies(own, "eye.attention", steady + query[:, None]).softmax(-1)
             assert expected.std() > 0.02
         np.testing.assert_allclose(arrays["Sender"][:, t], expected, atol=1e-5)

@@ -23,14 +23,14 @@ def trained(tmp_path_factory):
     return load_checkpoint(folder / "checkpoints/00000400.pt")
 
 
-def accuracy(moment):
+def accuracy(checkpoint):
     _, dev, candidates = easy()
     setup = evaluation.Setup(
-        moment.agents,
-        moment.standardizer.apply(dev.images),
-        places_of(dev.targets, moment.candidate_ids, "dev"),
+        checkpoint.agents,
+        checkpoint.standardizer.apply(dev.images),
+        places_of(dev.targets, checkpoint.candidate_ids, "dev"),
         candidates.descriptions,
-        moment.game,
+        checkpoint.game,
         batch_size=24,
     )
     return evaluation.score(evaluation.play(setup), 1)["accuracy@1"]

@@ -12,9 +12,9 @@ from easy_runs import TINY, easy, run
 
 from parley.analysis.intervention_summary import COLUMNS, summarise_interventions
 from parley.config.schema import read_schema
-from parley.evaluation import interventions_run as intervening
+from parley.evaluation import interventions_run
 from parley.evaluation.controls import under_control
-from parley.evaluation.evaluate import ask, play
+from parley.evaluation.evaluate import make_eval_set, play
 from parley.evaluation.interventions import bit_counts, interventions, other_images
 from parley.evaluation.interventions_run import intervened
 from parley.game.agents import make_agents
@@ -54,17 +54,20 @@ def untrained(**settings):
     return Checkpoint(agents, lesson.standardizer, game, training, lesson.sizes, lesson.candidate_ids, 1, 0, {})
 
 
-def asked_of(moment):
+def iter_eval_sets(checkpoint):
     _, dev, candidates = easy()
-    return ask(moment, dev, candidates, moment.candidate_ids, "dev")
+    return make_eval_set(checkpoint, dev, candidates, checkpoint.candidate_ids, "dev")
 
 
-def by_name(moment, k=2):
-    return {(row["intervention"], row["value"]): row["measures"] for row in intervened(moment, asked_of(moment), k)}
+def by_name(checkpoint, k=2):
+    return {
+        (row["intervention"], row["value"]): row["measures"]
+        for row in intervened(checkpoint, iter_eval_sets(checkpoint), k)
+    }
 
 
-def scored(moment, k=2):
-    return evaluation.score(play(moment, asked_of(moment)), k)
+def scored(checkpoint, k=2):
+    return evaluation.score(play(checkpoint, iter_eval_sets(checkpoint)), k)
 
 
 def test_every_intervention_is_there_once(found):
@@ -85,7 +88,7 @@ def test_every_intervention_is_there_once(found):
     assert bit_counts(16) == [0, 1, 2, 4, 8, 16]
 
 
-def test_nothing_done_changes_nothing_and_is_the_evaluation(trained, found):
+def test_nothing_done_is_noop_and_is_the_evaluation(trained, found):
     expected = {name: scored(trained)[name] for name in ("accuracy@1", "accuracy@k", "length")}
     assert found["none", None] == expected
     untouched = {**expected, "answers_changed": 0, "prediction_shift": 0}
@@ -95,19 +98,19 @@ def test_nothing_done_changes_nothing_and_is_the_evaluation(trained, found):
     assert measures["bits_changed"] in (0, None)
 
 
-def test_what_changes_nothing_is_not_played_again(monkeypatch):
+def test_what_is_noop_is_not_played_again(monkeypatch):
     played = []
     monkeypatch.setattr(
         evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: played.append(given[-1]) or real(*given)
     )
-    rows = intervened(untrained(), asked_of(untrained()), 2)
-    assert [disturbance is None for disturbance in played] == [True] + [False] * (len(rows) - 3)
+    rows = intervened(untrained(), iter_eval_sets(untrained()), 2)
+    assert [edit is None for edit in played] == [True] + [False] * (len(rows) - 3)
     assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
 
 
 def test_progress_is_told_intervention_by_intervention(caplog):
     caplog.set_level("INFO", logger="parley.core.progress")
-    rows = intervened(untrained(), asked_of(untrained()), 2, what="disturb fixed/1, test")
+    rows = intervened(untrained(), iter_eval_sets(untrained()), 2, what="disturb fixed/1, test")
     assert f"disturb fixed/1, test: {len(rows)} of {len(rows)} interventions" in caplog.messages[-1]
 
 
@@ -139,25 +142,25 @@ def test_a_receiver_that_is_not_heard_causes_nothing():
 
 
 def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
-    moment = untrained(preset="Fixed")
-    measures = by_name(moment)
+    checkpoint = untrained(preset="Fixed")
+    measures = by_name(checkpoint)
     assert measures["other_question", 1]["bits_changed"] > 0.1
     # Only the message that follows is looked at, and no later one has a cause before it.
-    asked = asked_of(moment)
-    before = play(moment, asked)
-    done = {(one.name, one.value): one for one in interventions(moment.game, before.dialogue, asked.part.targets)}
+    spec = iter_eval_sets(checkpoint)
+    before = play(checkpoint, spec)
+    done = {(one.name, one.value): one for one in interventions(checkpoint.game, before.dialogue, spec.part.targets)}
     setup = evaluation.Setup(
-        moment.agents,
-        moment.standardizer.apply(asked.part.images),
-        asked.places,
-        asked.descriptions,
-        moment.game,
+        checkpoint.agents,
+        checkpoint.standardizer.apply(spec.part.images),
+        spec.places,
+        spec.descriptions,
+        checkpoint.game,
         20,
     )
-    disturbed = evaluation.play(setup, done["other_question", 2].disturbance).dialogue
+    disturbed = evaluation.play(setup, done["other_question", 2].edit).dialogue
     assert torch.equal(disturbed.sender_bits[:2], before.dialogue.sender_bits[:2])
     assert torch.equal(disturbed.receiver_bits[0], before.dialogue.receiver_bits[0])
-    others = other_images(asked.part.targets)
+    others = other_images(spec.part.targets)
     assert torch.equal(disturbed.receiver_bits[1], before.dialogue.receiver_bits[1, others])
     changed = (disturbed.sender_bits[2] != before.dialogue.sender_bits[2]).sum(-1).double().mean()
     assert measures["other_question", 2]["bits_changed"] == pytest.approx(changed.item())
@@ -179,47 +182,47 @@ def test_numbers_are_replaced_and_not_flipped(channel):
 
 
 def test_scores_that_are_no_numbers_have_no_measure():
-    moment = untrained()
-    for parameter in moment.agents.receiver.parameters():
+    checkpoint = untrained()
+    for parameter in checkpoint.agents.receiver.parameters():
         parameter.data.fill_(float("nan"))
-    assert {value for measures in by_name(moment).values() for value in measures.values()} == {None}
+    assert {value for measures in by_name(checkpoint).values() for value in measures.values()} == {None}
 
 
-def test_the_size_of_batches_changes_nothing(monkeypatch):
-    moment = untrained()
-    whole = by_name(moment)
-    monkeypatch.setattr(intervening, "BATCH", 11)
-    pieces = by_name(moment)
+def test_the_size_of_batches_is_noop(monkeypatch):
+    checkpoint = untrained()
+    whole = by_name(checkpoint)
+    monkeypatch.setattr(interventions_run, "BATCH", 11)
+    pieces = by_name(checkpoint)
     for name, measures in whole.items():
         assert pieces[name] == pytest.approx(measures, abs=1e-6), name
 
 
 def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
-    moment, sizes = untrained(), []
-    asked, exchanges = asked_of(moment), moment.game.max_exchanges
+    checkpoint, sizes = untrained(), []
+    spec, exchanges = iter_eval_sets(checkpoint), checkpoint.game.max_exchanges
     monkeypatch.setattr(
         evaluation,
         "play_to_end",
         lambda *given, real=evaluation.play_to_end: sizes.append(given[0].batch_size) or real(*given),
     )
-    whole = intervened(moment, asked, 2, ["none"])
-    monkeypatch.setattr(intervening, "MOST_SCORES", 3 * exchanges * len(asked.labels) + 1)
-    assert intervened(moment, asked, 2, ["none"]) == whole
-    assert sizes == [intervening.BATCH, 3]
+    whole = intervened(checkpoint, spec, 2, ["none"])
+    monkeypatch.setattr(interventions_run, "MOST_SCORES", 3 * exchanges * len(spec.labels) + 1)
+    assert intervened(checkpoint, spec, 2, ["none"]) == whole
+    assert sizes == [interventions_run.BATCH, 3]
 
 
 def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
-    moment = untrained(flip_sender=0.3, flip_in_evaluation=True)
-    monkeypatch.setattr(intervening, "BATCH", 1)
-    assert by_name(moment)["none", None]["accuracy@1"] == scored(moment)["accuracy@1"]
+    checkpoint = untrained(flip_sender=0.3, flip_in_evaluation=True)
+    monkeypatch.setattr(interventions_run, "BATCH", 1)
+    assert by_name(checkpoint)["none", None]["accuracy@1"] == scored(checkpoint)["accuracy@1"]
 
 
 def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
-    moment = untrained()
-    asked = asked_of(moment)
+    checkpoint = untrained()
+    spec = iter_eval_sets(checkpoint)
     done = {
-        (one.name, one.value): one.disturbance
-        for one in interventions(moment.game, play(moment, asked).dialogue, asked.part.targets)
+        (one.name, one.value): one.edit
+        for one in interventions(checkpoint.game, play(checkpoint, spec).dialogue, spec.part.targets)
     }
     for name in ("flipped_bits", "flipped_questions"):
         masks = [done[name, count].values for count in (0, 1, 2, 4, 6)]
@@ -246,11 +249,11 @@ def test_of_one_class_another_image_is_just_another():
 
 
 def test_one_image_has_no_other():
-    moment = untrained()
-    asked = asked_of(moment)
-    one = asked._replace(part=asked.part._replace(images=asked.part.images.take(torch.tensor([3]))))
-    one = one._replace(part=one.part._replace(targets=asked.part.targets[3:4]), places=asked.places[3:4])
-    assert {row["intervention"] for row in intervened(moment, one, 1)}.isdisjoint({"other_message", "all_messages"})
+    checkpoint = untrained()
+    spec = iter_eval_sets(checkpoint)
+    one = spec._replace(part=spec.part._replace(images=spec.part.images.take(torch.tensor([3]))))
+    one = one._replace(part=one.part._replace(targets=spec.part.targets[3:4]), places=spec.places[3:4])
+    assert {row["intervention"] for row in intervened(checkpoint, one, 1)}.isdisjoint({"other_message", "all_messages"})
 
 
 def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(tmp_path):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from parley.analysis.changes import METRICS, as_markdown, changes, only, read_runs
-from parley.cli.shared import Subparsers, fill_place
+from parley.cli.shared import Subparsers, insert_table
 
 
 def add(commands: Subparsers) -> None:
@@ -36,4 +36,4 @@ def run(chosen: argparse.Namespace) -> None:
     if chosen.into is None:
         sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
-        fill_place(chosen.into, chosen.name, lines)
+        insert_table(chosen.into, chosen.name, lines)

@@ -10,7 +10,7 @@ from parley.cli.shared import (
     add_threads,
     find_schema,
     positive,
-    refuse_missing,
+    require_files,
 )
 from parley.config.schema import read_schema
 
@@ -43,13 +43,13 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Judge the checkpoint."""
-    refuse_missing([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
+    require_files([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
     import torch
 
-    from parley.evaluation.legacy_eval import judge_files
+    from parley.evaluation.legacy_eval import evaluate_files
 
     torch.set_num_threads(chosen.threads)
-    judge_files(
+    evaluate_files(
         chosen.checkpoint,
         chosen.features,
         chosen.descriptions,

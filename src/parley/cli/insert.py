@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, fill_place, refuse_missing
+from parley.cli.shared import Subparsers, insert_table, require_files
 
 
 def add(commands: Subparsers) -> None:
@@ -17,5 +17,5 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Replace the table in the page."""
-    refuse_missing([chosen.table])
-    fill_place(chosen.into, chosen.name, chosen.table.read_text(encoding="utf-8").splitlines())
+    require_files([chosen.table])
+    insert_table(chosen.into, chosen.name, chosen.table.read_text(encoding="utf-8").splitlines())

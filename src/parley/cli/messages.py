@@ -5,7 +5,7 @@ import logging
 import sys
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, add_candidates, add_text, add_threads, positive, refuse_missing
+from parley.cli.shared import Subparsers, add_candidates, add_text, add_threads, positive, require_files
 
 logger = logging.getLogger(__name__)
 SHOWN_IN_LETTERS = 3
@@ -40,31 +40,33 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Write down the messages, and show some."""
-    refuse_missing([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
+    require_files([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
     import torch
 
-    from parley.evaluation.any_checkpoint import open_trial, play_file
-    from parley.evaluation.attention import refuse_without_attention, write_attention
+    from parley.evaluation.any_checkpoint import evaluate_file, open_checkpoint
+    from parley.evaluation.attention import require_attention, write_attention
     from parley.evaluation.messages import write_messages
     from parley.interaction.transcript import sample_dialogues
 
     torch.set_num_threads(chosen.threads)
-    trial = open_trial(chosen.checkpoint, chosen.descriptions, chosen.words)
+    loaded = open_checkpoint(chosen.checkpoint, chosen.descriptions, chosen.words)
     if chosen.attention:
-        refuse_without_attention(trial.moment, chosen.checkpoint)
-    told = play_file(trial, chosen.features, chosen.candidates)
-    about = {**trial.about, "part": chosen.features.stem, "step": trial.moment.step}
-    channel = trial.moment.game.channel
-    write_messages(chosen.out, told.played, told.keys, told.labels, told.candidate_ids, about, channel)
+        require_attention(loaded.checkpoint, chosen.checkpoint)
+    predictions = evaluate_file(loaded, chosen.features, chosen.candidates)
+    about = {**loaded.about, "part": chosen.features.stem, "step": loaded.checkpoint.step}
+    channel = loaded.checkpoint.game.channel
+    write_messages(
+        chosen.out, predictions.played, predictions.keys, predictions.labels, predictions.candidate_ids, about, channel
+    )
     if chosen.attention:
-        write_attention(chosen.attention, trial.moment, told.asked, chosen.descriptions, about)
-    count = len(told.keys)
+        write_attention(chosen.attention, loaded.checkpoint, predictions.spec, chosen.descriptions, about)
+    count = len(predictions.keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
-    if alike := count - len(set(told.keys)):
+    if alike := count - len(set(predictions.keys)):
         logger.warning("%d images have the key of another; their dialogues cannot be told apart by ExampleId.", alike)
     rows = spread(chosen.show or (SHOWN_IN_LETTERS if chosen.letters else 0), count)
-    dialogue, places = told.played
-    sys.stdout.write(sample_dialogues(dialogue, places, told.labels, rows, told.keys, chosen.letters))
+    dialogue, places = predictions.played
+    sys.stdout.write(sample_dialogues(dialogue, places, predictions.labels, rows, predictions.keys, chosen.letters))
 
 
 def spread(wanted: int, count: int) -> list[int]:

@@ -57,7 +57,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=1, help="threads; 1 (the default), as the workflow uses")
 
 
-def refuse_missing(paths: Sequence[Path]) -> None:
+def require_files(paths: Sequence[Path]) -> None:
     """Raise `ParleyError` with a sentence for each file that is not there, or no longer what a stage wrote."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
@@ -66,9 +66,9 @@ def refuse_missing(paths: Sequence[Path]) -> None:
     refuse_damaged(paths)
 
 
-def fill_place(page: Path, name: str, lines: Sequence[str]) -> None:
+def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
     """Put a table into its place in a page of Markdown."""
-    refuse_missing([page])
+    require_files([page])
     try:
         write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
     except ParleyError as error:
@@ -92,7 +92,7 @@ def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Nam
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
-    with _told_on_terminal():
+    with _logging_to_terminal():
         return _status_of(run, chosen)
 
 
@@ -130,7 +130,7 @@ def _fail(*sentences: str, status: int) -> int:
 
 
 @contextmanager
-def _told_on_terminal() -> Iterator[None]:
+def _logging_to_terminal() -> Iterator[None]:
     """Show what the library logs on the terminal."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -37,7 +37,7 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state and return the exit status."""
-    _refuse_elsewhere()
+    _require_clone()
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
@@ -54,7 +54,7 @@ def run(chosen: argparse.Namespace) -> int:
     return 0 if is_up_to_date(stages) else 1
 
 
-def _refuse_elsewhere() -> None:
+def _require_clone() -> None:
     """Raise where the working folder is no clone, or not the one whose library this is."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
         raise ParleyError(f"There is no workflow of Parley in {Path().resolve()}; run this in the project's folder.")

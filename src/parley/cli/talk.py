@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, add_threads, positive, refuse_missing
+from parley.cli.shared import Subparsers, add_threads, positive, require_files
 from parley.core.errors import ParleyError
 from parley.provenance.places import located
 
@@ -39,21 +39,21 @@ def add(commands: Subparsers) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Let them talk."""
-    refuse_missing([chosen.image])
+    """Run the dialogue and print it."""
+    require_files([chosen.image])
     image, (root, results) = chosen.image.absolute(), located(chosen.results or only_results())
     import torch
 
     from parley.evaluation.render_dialogue import as_text, as_values
-    from parley.evaluation.single_image import sit_down, talk_about
+    from parley.evaluation.single_image import open_session, run_dialogue
 
     torch.set_num_threads(chosen.threads)
     with contextlib.chdir(root), _quiet("parley.features", "parley.core.progress"):
-        sitting = sit_down(results, chosen.run_name, chosen.seed)
-        talk = talk_about(image, sitting, chosen.candidates, chosen.threads)
-    talk = talk._replace(image=chosen.image)
-    text = json.dumps(as_values(talk), ensure_ascii=False) + "\n" if chosen.json else ""
-    sys.stdout.write(text or as_text(talk, chosen.letters, chosen.top))
+        session = open_session(results, chosen.run_name, chosen.seed)
+        result = run_dialogue(image, session, chosen.candidates, chosen.threads)
+    result = result._replace(image=chosen.image)
+    text = json.dumps(as_values(result), ensure_ascii=False) + "\n" if chosen.json else ""
+    sys.stdout.write(text or as_text(result, chosen.letters, chosen.top))
 
 
 @contextlib.contextmanager

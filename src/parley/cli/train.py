@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, add_text, add_threads, find_schema, refuse_missing
+from parley.cli.shared import Subparsers, add_text, add_threads, find_schema, require_files
 from parley.config.overrides import overridden, read_run
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
@@ -48,8 +48,8 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> None:
     """Train the run and choose its checkpoint."""
-    refuse_missing([chosen.config, chosen.train, chosen.dev, chosen.descriptions, chosen.words])
-    refuse_missing([chosen.dev_descriptions] if chosen.dev_descriptions else [])
+    require_files([chosen.config, chosen.train, chosen.dev, chosen.descriptions, chosen.words])
+    require_files([chosen.dev_descriptions] if chosen.dev_descriptions else [])
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]
     settings = overridden(read_run(chosen.config), [*chosen.set, *seed], read_schema(find_schema()))
     if (chosen.out / "config.json").exists() and not chosen.overwrite:

@@ -16,7 +16,7 @@ from torch import Tensor
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import Asked, asked_of
+from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
 from parley.evaluation.messages import as_bytes
 from parley.game.rollout import prepare, rollout_steps
 from parley.game.types import Descriptions
@@ -39,7 +39,7 @@ class Weights(NamedTuple):
 
 
 def extract_attention(
-    checkpoint: str | Path,
+    checkpoint_path: str | Path,
     parts: Mapping[str, str],
     descriptions: str,
     words: str,
@@ -51,7 +51,7 @@ def extract_attention(
 
     Parameters
     ----------
-    checkpoint
+    checkpoint_path
         ``best.pt``.
     parts
         Paths of the parts.
@@ -69,29 +69,29 @@ def extract_attention(
     ParleyError
         When its agents attend to nothing.
     """
-    moment = load_checkpoint(checkpoint)
-    refuse_without_attention(moment, checkpoint)
-    for question, asked in asked_of(moment, parts, descriptions, words, most):
+    checkpoint = load_checkpoint(checkpoint_path)
+    require_attention(checkpoint, checkpoint_path)
+    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
         write_attention(
             outputs[question.name],
-            moment,
-            asked,
+            checkpoint,
+            spec,
             descriptions,
-            {**about, "part": question.name, "step": moment.step},
+            {**about, "part": question.name, "step": checkpoint.step},
         )
 
 
-def refuse_without_attention(moment: Checkpoint, checkpoint: str | Path) -> None:
+def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> None:
     """Raise `ParleyError` where neither agent of a checkpoint attends to anything."""
-    if not moment.game.attends:
+    if not checkpoint.game.attends:
         raise ParleyError(
-            f"{checkpoint} attends to nothing: its game.preset is {moment.game.preset} and game.description_attention "
-            "is false; leave the attention out, or name a run with either."
+            f"{checkpoint_path} attends to nothing: its game.preset is {checkpoint.game.preset} and "
+            "game.description_attention is false; leave the attention out, or name a run with either."
         )
 
 
 def write_attention(
-    path: str | Path, moment: Checkpoint, asked: Asked, descriptions: str | Path, about: Mapping[str, Any]
+    path: str | Path, checkpoint: Checkpoint, spec: EvalBatchSpec, descriptions: str | Path, about: Mapping[str, Any]
 ) -> None:
     """Play a checkpoint on a part and write what its agents attended to, batch by batch.
 
@@ -99,7 +99,7 @@ def write_attention(
     ----------
     path
         The file to make.
-    moment
+    checkpoint
         The checkpoint; at least one agent attends.
     asked
         The part, and the candidates.
@@ -108,34 +108,34 @@ def write_attention(
     about
         Further attributes of the file: run, seed, part, step.
     """
-    keys = as_bytes(asked.part.keys)
+    keys = as_bytes(spec.part.keys)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file["Key"] = keys
-        file["Target"] = asked.part.targets.numpy()
-        for weights in attended(moment, asked):
+        file["Target"] = spec.part.targets.numpy()
+        for weights in attended(checkpoint, spec):
             _write(file, "Sender", len(keys), weights.rows, weights.sender, np.float32)
             # There are many more of these; half precision keeps three digits of each.
             _write(file, "Receiver", len(keys), weights.rows, weights.receiver, np.float16)
-        if isinstance(asked.part.images, Maps):
-            file["Sender"].attrs["height"], file["Sender"].attrs["width"] = asked.part.images.rows.shape[2:]
+        if isinstance(spec.part.images, Maps):
+            file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
-            file["Words"] = word_table(descriptions, asked.candidate_ids, file["Receiver"].shape[-1])
-        told = {"labels": json.dumps(asked.labels, ensure_ascii=False), "candidate_ids": asked.candidate_ids}
+            file["Words"] = word_table(descriptions, spec.candidate_ids, file["Receiver"].shape[-1])
+        told = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
         for name, value in {**told, "parley": __version__, **about}.items():
             file.attrs[name] = value
 
 
-def attended(moment: Checkpoint, asked: Asked) -> Iterator[Weights]:
+def attended(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Iterator[Weights]:
     """Yield what a checkpoint's agents attend to in all T exchanges, batch by batch, as `evaluation.play` has them."""
-    agents, game = moment.agents, moment.game
-    images, size = moment.standardizer.apply(asked.part.images), moment.training.dev_batch_size
-    for batch in batches(agents, images, len(asked.places), game, size):
-        yield _attended(moment, asked.descriptions, batch)
+    agents, game = checkpoint.agents, checkpoint.game
+    images, size = checkpoint.standardizer.apply(spec.part.images), checkpoint.training.dev_batch_size
+    for batch in batches(agents, images, len(spec.places), game, size):
+        yield _attended(checkpoint, spec.descriptions, batch)
 
 
 @torch.no_grad()
-def _attended(moment: Checkpoint, descriptions: Descriptions, batch: Batch) -> Weights:
-    sender, receiver = moment.agents.sender, moment.agents.receiver
+def _attended(checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch) -> Weights:
+    sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     seen, known = prepare(sender, receiver, batch.images, descriptions)
     turns = rollout_steps(sender, receiver, seen, known, batch.draws, training=False)
     # Turns hold much more; what is not kept is let go of, one after the other.

@@ -27,12 +27,12 @@ CONTROLS = (
 """Settings of the game that change how a trained run is played and not what it is."""
 
 
-def under_control(moment: Checkpoint, settings: Sequence[str], schema: Mapping[str, Any]) -> Checkpoint:
+def under_control(checkpoint: Checkpoint, settings: Sequence[str], schema: Mapping[str, Any]) -> Checkpoint:
     """Return a checkpoint that is played under other conditions.
 
     Parameters
     ----------
-    moment
+    checkpoint
         The checkpoint.
     settings
         ``key=value`` of the section `game`, such as ``shuffle=sender``.
@@ -46,12 +46,12 @@ def under_control(moment: Checkpoint, settings: Sequence[str], schema: Mapping[s
     """
     if strays := [setting for setting in settings if setting.partition("=")[0].strip() not in CONTROLS]:
         raise ParleyError(f"--set {', '.join(strays)}: what can be set for a trained run is {', '.join(CONTROLS)}.")
-    run = {"experiment": "controls", "run": "controls", "seed": moment.seed, "k": 1}
-    run |= {"game": as_mapping(moment.game), "training": as_mapping(moment.training)}
+    run = {"experiment": "controls", "run": "controls", "seed": checkpoint.seed, "k": 1}
+    run |= {"game": as_mapping(checkpoint.game), "training": as_mapping(checkpoint.training)}
     changed = overridden(run, [f"game.{setting}" for setting in settings], schema)
     game = GameSettings.from_mapping(changed["game"])
-    sizes = moment.sizes
-    agents = make_agents(game, sizes.feature, sizes.word, [moment.seed], sizes.context)
-    for before, now in zip(moment.agents, agents, strict=True):
+    sizes = checkpoint.sizes
+    agents = make_agents(game, sizes.feature, sizes.word, [checkpoint.seed], sizes.context)
+    for before, now in zip(checkpoint.agents, agents, strict=True):
         now.load_state_dict(before.state_dict())
-    return moment._replace(agents=agents, game=game)
+    return checkpoint._replace(agents=agents, game=game)

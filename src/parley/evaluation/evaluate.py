@@ -29,7 +29,7 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 logger = logging.getLogger(__name__)
 
 
-class Asked(NamedTuple):
+class EvalBatchSpec(NamedTuple):
     """The images of a part, and the K candidates among which they are to be named."""
 
     part: Part
@@ -42,7 +42,7 @@ class Asked(NamedTuple):
     """Of the candidates."""
 
 
-class Answer(NamedTuple):
+class EvalRollout(NamedTuple):
     """What a run answered to one question."""
 
     question: evaluation.Question
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 def evaluate(
-    checkpoint: str | Path,
+    checkpoint_path: str | Path,
     parts: Mapping[str, str],
     descriptions: str,
     words: str,
@@ -64,7 +64,7 @@ def evaluate(
 
     Parameters
     ----------
-    checkpoint
+    checkpoint_path
         ``best.pt``.
     parts
         Paths of the parts.
@@ -77,10 +77,10 @@ def evaluate(
     out
         The file.
     """
-    moment = load_checkpoint(checkpoint)
+    checkpoint = load_checkpoint(checkpoint_path)
     results = {
-        question.name: _examined(moment, question, asked, ks[question.part in UNSEEN_PARTS])
-        for question, asked in asked_of(moment, parts, descriptions, words)
+        question.name: _examined(checkpoint, question, spec, ks[question.part in UNSEEN_PARTS])
+        for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words)
     }
     for name, result in results.items():
         logger.info(
@@ -90,27 +90,27 @@ def evaluate(
             result["chance@1"],
             result["length"],
         )
-    write_json(out, {**about, "k": ks[0], "step": moment.step, "parts": results})
+    write_json(out, {**about, "k": ks[0], "step": checkpoint.step, "parts": results})
 
 
-def _examined(moment: Checkpoint, question: evaluation.Question, asked: Asked, k: int) -> dict[str, Any]:
+def _examined(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBatchSpec, k: int) -> dict[str, Any]:
     """Return what is counted of a question."""
-    result = evaluation.examine(_setup(moment, asked), k)[0].result
+    result = evaluation.examine(_setup(checkpoint, spec), k)[0].result
     if result is None:
-        raise _not_finite(moment, question)
+        raise _not_finite(checkpoint, question)
     return result
 
 
-def _not_finite(moment: Checkpoint, question: evaluation.Question) -> FailedRunError:
+def _not_finite(checkpoint: Checkpoint, question: evaluation.Question) -> FailedRunError:
     return FailedRunError(
-        f"At step {moment.step} what seed {moment.seed} says on the part {question.name} is not all finite "
+        f"At step {checkpoint.step} what seed {checkpoint.seed} says on the part {question.name} is not all finite "
         "numbers; lower training.learning_rate, or see how far its features are from the train part's."
     )
 
 
-def answers(
-    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[Answer]:
+def iter_rollouts(
+    checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
+) -> Iterator[EvalRollout]:
     """Play each question that the parts allow, one part in memory at a time; about at most so many images of each.
 
     Raises
@@ -118,41 +118,43 @@ def answers(
     FailedRunError
         When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
     """
-    for question, asked in asked_of(moment, parts, descriptions, words, most):
+    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
         # Held by no name here: else it would still be there while the next part is played.
-        yield _answered(moment, question, asked)
+        yield _rollout(checkpoint, question, spec)
 
 
-def _answered(moment: Checkpoint, question: evaluation.Question, asked: Asked) -> Answer:
-    refuse_beyond_memory(*extent(moment, asked), question.name)
-    played = play(moment, asked)
+def _rollout(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBatchSpec) -> EvalRollout:
+    refuse_beyond_memory(*extent(checkpoint, spec), question.name)
+    played = play(checkpoint, spec)
     if not played.dialogue.all_finite:
-        raise _not_finite(moment, question)
-    return Answer(question, played, asked.part.keys, asked.labels)
+        raise _not_finite(checkpoint, question)
+    return EvalRollout(question, played, spec.part.keys, spec.labels)
 
 
-def asked_of(
-    moment: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[tuple[evaluation.Question, Asked]]:
+def iter_eval_sets(
+    checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
+) -> Iterator[tuple[evaluation.Question, EvalBatchSpec]]:
     """Yield each question that the parts allow with what it asks, one part in memory at a time.
 
     With `most` it is asked about at most so many images of a part (`parley.interaction.split_data.by_lot`).
     """
-    candidates = load_candidates(descriptions, words, moment.game)
+    candidates = load_candidates(descriptions, words, checkpoint.game)
     unseen = {
-        part: _unseen_labels(part, load_part(parts[part], moment.game), moment.candidate_ids, candidates)
+        part: _unseen_labels(part, load_part(parts[part], checkpoint.game), checkpoint.candidate_ids, candidates)
         for part in UNSEEN_PARTS
         if part in parts
     }
     loaded: tuple[str, Part] | None = None
-    for question in evaluation.questions(moment.candidate_ids, unseen):
+    for question in evaluation.questions(checkpoint.candidate_ids, unseen):
         if question.part not in parts:
             continue
         if loaded is None or loaded[0] != question.part:
-            loaded = (question.part, load_part(parts[question.part], moment.game))
+            loaded = (question.part, load_part(parts[question.part], checkpoint.game))
         yield (
             question,
-            ask(moment, by_lot(loaded[1], most), candidates, question.candidate_ids, f"The {question.part} part"),
+            make_eval_set(
+                checkpoint, by_lot(loaded[1], most), candidates, question.candidate_ids, f"The {question.part} part"
+            ),
         )
 
 
@@ -167,33 +169,35 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
     return labels
 
 
-def ask(moment: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str) -> Asked:
+def make_eval_set(
+    checkpoint: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str
+) -> EvalBatchSpec:
     """Return a part as it is asked among the candidates of the given label ids; `where` names it in errors."""
-    return Asked(
+    return EvalBatchSpec(
         part,
         places_of(part.targets, ids, where),
         list(ids),
         [candidates.labels[label] for label in ids],
-        moment.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
+        checkpoint.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
     )
 
 
-def extent(moment: Checkpoint, asked: Asked) -> tuple[int, int, int]:
-    """Return the images, exchanges and candidates of what is asked."""
-    return len(asked.places), moment.game.max_exchanges, len(asked.labels)
+def extent(checkpoint: Checkpoint, spec: EvalBatchSpec) -> tuple[int, int, int]:
+    """Return the images, exchanges and candidates of what is spec."""
+    return len(spec.places), checkpoint.game.max_exchanges, len(spec.labels)
 
 
-def play(moment: Checkpoint, asked: Asked) -> evaluation.Played:
+def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> evaluation.Played:
     """Let a checkpoint's agents talk about every image that is asked about."""
-    return evaluation.play(_setup(moment, asked))
+    return evaluation.play(_setup(checkpoint, spec))
 
 
-def _setup(moment: Checkpoint, asked: Asked) -> evaluation.Setup:
+def _setup(checkpoint: Checkpoint, spec: EvalBatchSpec) -> evaluation.Setup:
     return evaluation.Setup(
-        moment.agents,
-        moment.standardizer.apply(asked.part.images),
-        asked.places,
-        asked.descriptions,
-        moment.game,
-        moment.training.dev_batch_size,
+        checkpoint.agents,
+        checkpoint.standardizer.apply(spec.part.images),
+        spec.places,
+        spec.descriptions,
+        checkpoint.game,
+        checkpoint.training.dev_batch_size,
     )

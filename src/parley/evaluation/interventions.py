@@ -19,7 +19,7 @@ from parley.game.types import Dialogue, DialogueSummary
 Speaker = Literal["sender", "receiver"]
 
 
-class Disturbance(NamedTuple):
+class MessageEdit(NamedTuple):
     """What befalls the messages of one agent, image by image."""
 
     speaker: Speaker
@@ -30,7 +30,7 @@ class Disturbance(NamedTuple):
     """``[T, N, d]``: what the effect is made of, a mask or messages."""
 
     @property
-    def changes_nothing(self) -> bool:
+    def is_noop(self) -> bool:
         """Whether every message stays as it is: no bit is flipped."""
         return self.effect is Corrupt and not self.values.any()
 
@@ -50,7 +50,7 @@ class Intervention(NamedTuple):
     name: str
     value: int | None
     """How many bits, which bit (from 0) or which exchange (from 1); None where there is nothing to choose."""
-    disturbance: Disturbance | None
+    edit: MessageEdit | None
     """None where nothing is done."""
 
 
@@ -80,8 +80,8 @@ def _flips(game: GameSettings, images: int) -> Iterator[Intervention]:
     everywhere, answered = range(steps), range(steps - 1)
     lots: dict[Speaker, Tensor] = {"sender": _lot("Sender", game, images), "receiver": _lot("Receiver", game, images)}
 
-    def flips(speaker: Speaker, exchanges: Sequence[int], mask: Tensor) -> Disturbance:
-        return Disturbance(speaker, exchanges, Corrupt, mask)
+    def flips(speaker: Speaker, exchanges: Sequence[int], mask: Tensor) -> MessageEdit:
+        return MessageEdit(speaker, exchanges, Corrupt, mask)
 
     for count in bit_counts(bits):
         yield Intervention("flipped_bits", count, flips("sender", everywhere, lots["sender"] < count))
@@ -112,12 +112,12 @@ def _replacements(
     # The question of the last exchange reaches nobody.
     everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)
     for t in answered:
-        yield Intervention("other_question", t + 1, Disturbance("receiver", [t], Replace, questions))
+        yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], Replace, questions))
     for t in everywhere:
-        yield Intervention("other_message", t + 1, Disturbance("sender", [t], Replace, messages))
+        yield Intervention("other_message", t + 1, MessageEdit("sender", [t], Replace, messages))
     if answered:
-        yield Intervention("all_questions", None, Disturbance("receiver", answered, Replace, questions))
-    yield Intervention("all_messages", None, Disturbance("sender", everywhere, Replace, messages))
+        yield Intervention("all_questions", None, MessageEdit("receiver", answered, Replace, questions))
+    yield Intervention("all_messages", None, MessageEdit("sender", everywhere, Replace, messages))
 
 
 def other_images(targets: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Any
 from parley.config.memory_budget import refuse_endings_beyond_memory
 from parley.core.files import write_json
 from parley.core.progress import tracked
-from parley.evaluation.evaluate import Asked, asked_of
-from parley.evaluation.interventions import Disturbance, Intervention, interventions
+from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
+from parley.evaluation.interventions import Intervention, MessageEdit, interventions
 from parley.game.channel import make_channel
 from parley.game.perturbations import needs_flip_noise
 from parley.interaction import run as evaluation
@@ -26,7 +26,7 @@ FLIPS = ("none", "flipped_bits")
 
 
 def intervene(
-    checkpoint: str | Path,
+    checkpoint_path: str | Path,
     parts: Mapping[str, str],
     descriptions: str,
     words: str,
@@ -40,7 +40,7 @@ def intervene(
 
     Parameters
     ----------
-    checkpoint
+    checkpoint_path
         ``best.pt``.
     parts
         Paths of the parts to play on; of unseen classes, seen ones are candidates too.
@@ -57,25 +57,25 @@ def intervene(
     most
         Most images of a part that are talked about, by lot; None for all.
     """
-    moment = load_checkpoint(checkpoint)
+    checkpoint = load_checkpoint(checkpoint_path)
     found = {}
-    for question, asked in asked_of(moment, parts, descriptions, words, most):
+    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
         if question.name == question.part:
-            refuse_endings_beyond_memory(len(asked.places), len(asked.labels), question.name)
+            refuse_endings_beyond_memory(len(spec.places), len(spec.labels), question.name)
             what = f"disturb {about['run']}/{about['seed']}, {question.name}"
-            rows = intervened(moment, asked, ks[question.part in UNSEEN_PARTS], only, what)
-            found[question.name] = {"n": len(asked.places), "rows": rows}
-    write_json(out, {**about, "step": moment.step, "units": UNITS, "parts": found})
+            rows = intervened(checkpoint, spec, ks[question.part in UNSEEN_PARTS], only, what)
+            found[question.name] = {"n": len(spec.places), "rows": rows}
+    write_json(out, {**about, "step": checkpoint.step, "units": UNITS, "parts": found})
 
 
 def intervened(
-    moment: Checkpoint, asked: Asked, k: int, only: Collection[str] | None = None, what: str = "disturb"
+    checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "disturb"
 ) -> list[dict[str, Any]]:
     """Return what each intervention comes to: its name, its value, and its measures by the names of `UNITS`.
 
     Parameters
     ----------
-    moment
+    checkpoint
         The run.
     asked
         The images and the candidates.
@@ -86,36 +86,38 @@ def intervened(
     what
         What progress is told of.
     """
-    asked = asked._replace(part=asked.part._replace(images=moment.standardizer.apply(asked.part.images)))
-    before = _played(moment, asked, None)
+    spec = spec._replace(part=spec.part._replace(images=checkpoint.standardizer.apply(spec.part.images)))
+    before = _played(checkpoint, spec, None)
     rows = []
-    possible = interventions(moment.game, before.dialogue, asked.part.targets)
+    possible = interventions(checkpoint.game, before.dialogue, spec.part.targets)
     wanted = [one for one in possible if only is None or one.name in only]
     for one in tracked(wanted, what, len(wanted), "intervention"):
-        idle = one.disturbance is None or one.disturbance.changes_nothing
-        after = before if idle else _played(moment, asked, one.disturbance)
-        measures = measured(moment, before, after, one, k)
+        idle = one.edit is None or one.edit.is_noop
+        after = before if idle else _played(checkpoint, spec, one.edit)
+        measures = measured(checkpoint, before, after, one, k)
         rows.append({"intervention": one.name, "value": one.value, "measures": measures})
     return rows
 
 
-def _played(moment: Checkpoint, asked: Asked, disturbance: Disturbance | None) -> Ended:
+def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | None) -> Ended:
     """Play a run on images that are on its scale already."""
-    game = moment.game
-    size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(asked.labels))))
+    game = checkpoint.game
+    size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
         # Here alone a result depends on the batches, and is to be that of the evaluation.
-        size = moment.training.dev_batch_size
-    setup = evaluation.Setup(moment.agents, asked.part.images, asked.places, asked.descriptions, game, size)
-    return evaluation.play_to_end(setup, disturbance)
+        size = checkpoint.training.dev_batch_size
+    setup = evaluation.Setup(checkpoint.agents, spec.part.images, spec.places, spec.descriptions, game, size)
+    return evaluation.play_to_end(setup, edit)
 
 
-def measured(moment: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int) -> dict[str, float | None]:
+def measured(
+    checkpoint: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int
+) -> dict[str, float | None]:
     """Return the measures that an intervention has; None where no number can be given.
 
     Parameters
     ----------
-    moment
+    checkpoint
         The run.
     before, after
         Undisturbed and disturbed.
@@ -124,22 +126,22 @@ def measured(moment: Checkpoint, before: Ended, after: Ended, done: Intervention
     k
         The K of accuracy@K.
     """
-    disturbance = done.disturbance
-    of_questions = disturbance is not None and disturbance.speaker == "receiver"
-    names = [name for name in UNITS if disturbance is not None or name in ("accuracy@1", "accuracy@k", "length")]
-    if not of_questions or not make_channel(moment.game.channel).discrete:
+    edit = done.edit
+    of_questions = edit is not None and edit.speaker == "receiver"
+    names = [name for name in UNITS if edit is not None or name in ("accuracy@1", "accuracy@k", "length")]
+    if not of_questions or not make_channel(checkpoint.game.channel).discrete:
         names = [name for name in names if name != "bits_changed"]
     if not (before.dialogue.all_finite and after.dialogue.all_finite):
         return dict.fromkeys(names)
     first, final = before.dialogue.final_scores.numpy(), after.dialogue.final_scores.numpy()
-    counted = evaluation.score(after, k, evaluation.nominal_batch(moment.game, moment.training.dev_batch_size))
+    counted = evaluation.score(after, k, evaluation.nominal_batch(checkpoint.game, checkpoint.training.dev_batch_size))
     found: dict[str, float | None] = {
         **{name: counted[name] for name in ("accuracy@1", "accuracy@k", "length")},
         "answers_changed": answers_changed(first, final),
         "prediction_shift": prediction_shift(first, final),
     }
-    if disturbance is not None and of_questions:
+    if edit is not None and of_questions:
         said, heard = before.dialogue.sender_bits.numpy(), after.dialogue.sender_bits.numpy()
-        following = [t + 1 for t in disturbance.exchanges]
+        following = [t + 1 for t in edit.exchanges]
         found["bits_changed"] = bits_changed(said, heard, before.dialogue.active.numpy(), following)
     return {name: found[name] for name in names}

@@ -15,7 +15,7 @@ import numpy as np
 from parley.core.errors import ParleyError
 from parley.core.files import write_json, write_text
 from parley.core.formats import fraction
-from parley.evaluation.any_checkpoint import Told, Trial, open_trial, play_file, run_folder
+from parley.evaluation.any_checkpoint import LoadedCheckpoint, Predictions, evaluate_file, open_checkpoint, run_folder
 from parley.evaluation.controls import under_control
 from parley.evaluation.eval_sheet import Row, best_dev_accuracy, sheet
 from parley.interaction import run as evaluation
@@ -26,7 +26,7 @@ from parley.metrics.lengths import go_on_bits
 logger = logging.getLogger(__name__)
 
 
-class Judged(NamedTuple):
+class FileResult(NamedTuple):
     """What came out of one file."""
 
     result: dict[str, Any]
@@ -36,8 +36,8 @@ class Judged(NamedTuple):
     """The content of conf_mat.txt."""
 
 
-def judge_files(
-    checkpoint: str | Path,
+def evaluate_files(
+    checkpoint_path: str | Path,
     features: Sequence[str | Path],
     descriptions: str | Path,
     words: str | Path,
@@ -51,7 +51,7 @@ def judge_files(
 
     Parameters
     ----------
-    checkpoint
+    checkpoint_path
         Any checkpoint.
     features
         HDF5 files.
@@ -70,42 +70,46 @@ def judge_files(
     if (folder / "best.pt").exists():
         raise ParleyError(f"{folder} is the folder of a run, with an evaluation of its own; name another with --out.")
     names = part_names(features)
-    trial = open_trial(checkpoint, descriptions, words)
+    loaded = open_checkpoint(checkpoint_path, descriptions, words)
     if controls and schema is not None:
-        trial = trial._replace(moment=under_control(trial.moment, controls, schema))
-    best = best_dev_accuracy(run_folder(checkpoint), trial.moment.step, trial.moment.training)
-    judged: dict[str, Judged] = {}
+        loaded = loaded._replace(checkpoint=under_control(loaded.checkpoint, controls, schema))
+    best = best_dev_accuracy(run_folder(checkpoint_path), loaded.checkpoint.step, loaded.checkpoint.training)
+    results: dict[str, FileResult] = {}
     for name, path in names.items():
-        judged[name] = _judge(trial, play_file(trial, path, among), k, str(path), str(checkpoint), best)
-        logger.info("%s: %s", path, sentence(judged[name].result))
-    _write(folder, trial, judged, k, str(checkpoint))
+        results[name] = _evaluate_file(
+            loaded, evaluate_file(loaded, path, among), k, str(path), str(checkpoint_path), best
+        )
+        logger.info("%s: %s", path, sentence(results[name].result))
+    _write(folder, loaded, results, k, str(checkpoint_path))
 
 
-def _judge(trial: Trial, told: Told, k: int, path: str, checkpoint: str, best: float | None) -> Judged:
-    moment = trial.moment
-    size = moment.training.dev_batch_size
-    counted = evaluation.score(told.played, k, evaluation.nominal_batch(moment.game, size))
-    result = {**counted, **_changes(told, size), "file": path}
-    dialogue = told.played.dialogue
+def _evaluate_file(
+    loaded: LoadedCheckpoint, predictions: Predictions, k: int, path: str, checkpoint_path: str, best: float | None
+) -> FileResult:
+    checkpoint = loaded.checkpoint
+    size = checkpoint.training.dev_batch_size
+    counted = evaluation.score(predictions.played, k, evaluation.nominal_batch(checkpoint.game, size))
+    result = {**counted, **_changes(predictions, size), "file": path}
+    dialogue = predictions.played.dialogue
     lengths = go_on_bits(dialogue.go_on.T.numpy() > 0, dialogue.active.T.numpy() > 0)
     row = Row(
-        checkpoint,
+        checkpoint_path,
         path,
         result["k"],
-        moment.step,
+        checkpoint.step,
         best,
         result["accuracy@k"],
         float(lengths.mean()),
         float(lengths.std()),
     )
-    ids = np.asarray(told.candidate_ids)
+    ids = np.asarray(predictions.candidate_ids)
     predicted = ids[dialogue.final_scores.numpy().argmax(1)]
-    return Judged(result, row, as_lines(confusion_counts(ids[told.played.places.numpy()], predicted).counts))
+    return FileResult(result, row, as_lines(confusion_counts(ids[predictions.played.places.numpy()], predicted).counts))
 
 
-def _changes(told: Told, batch_size: int) -> dict[str, float | None]:
+def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | None]:
     """Return how much each agent's messages change as the 2017 code counts it, in bits."""
-    dialogue = told.played.dialogue
+    dialogue = predictions.played.dialogue
     active = dialogue.active.numpy()
     found: dict[str, float | None] = {}
     for agent, bits in (("sender", dialogue.sender_bits.numpy()), ("receiver", dialogue.receiver_bits.numpy())):
@@ -123,12 +127,14 @@ def sentence(result: Mapping[str, Any]) -> str:
     )
 
 
-def _write(folder: Path, trial: Trial, judged: Mapping[str, Judged], k: int, checkpoint: str) -> None:
-    head = {**trial.about, "k": k, "step": trial.moment.step, "checkpoint": checkpoint}
-    write_json(folder / "evaluation.json", {**head, "parts": {name: one.result for name, one in judged.items()}})
-    write_text(folder / "eval.csv", sheet(one.row for one in judged.values()))
-    for name, one in judged.items():
-        write_text(folder / ("conf_mat.txt" if len(judged) == 1 else f"conf_mat.{name}.txt"), one.confusion)
+def _write(
+    folder: Path, loaded: LoadedCheckpoint, results: Mapping[str, FileResult], k: int, checkpoint_path: str
+) -> None:
+    head = {**loaded.about, "k": k, "step": loaded.checkpoint.step, "checkpoint": checkpoint_path}
+    write_json(folder / "evaluation.json", {**head, "parts": {name: one.result for name, one in results.items()}})
+    write_text(folder / "eval.csv", sheet(one.row for one in results.values()))
+    for name, one in results.items():
+        write_text(folder / ("conf_mat.txt" if len(results) == 1 else f"conf_mat.{name}.txt"), one.confusion)
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:

@@ -12,7 +12,7 @@ import torch
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import answers
+from parley.evaluation.evaluate import iter_rollouts
 from parley.game.channel import make_channel
 from parley.interaction.run import Played, ranks
 from parley.training.checkpoint import load_checkpoint
@@ -22,7 +22,7 @@ KEY_BYTES = 50
 
 
 def extract_messages(
-    checkpoint: str | Path,
+    checkpoint_path: str | Path,
     parts: Mapping[str, str],
     descriptions: str,
     words: str,
@@ -34,7 +34,7 @@ def extract_messages(
 
     Parameters
     ----------
-    checkpoint
+    checkpoint_path
         ``best.pt``.
     parts
         Paths of the parts.
@@ -47,18 +47,18 @@ def extract_messages(
     most
         Most images of a part that are talked about, by lot; None for all.
     """
-    moment = load_checkpoint(checkpoint)
-    for answer in answers(moment, parts, descriptions, words, most):
+    checkpoint = load_checkpoint(checkpoint_path)
+    for rollout in iter_rollouts(checkpoint, parts, descriptions, words, most):
         write_messages(
-            outputs[answer.question.name],
-            answer.played,
-            answer.keys,
-            answer.labels,
-            answer.question.candidate_ids,
-            {**about, "part": answer.question.name, "step": moment.step},
-            moment.game.channel,
+            outputs[rollout.question.name],
+            rollout.played,
+            rollout.keys,
+            rollout.labels,
+            rollout.question.candidate_ids,
+            {**about, "part": rollout.question.name, "step": checkpoint.step},
+            checkpoint.game.channel,
         )
-        del answer  # before the next part is played
+        del rollout  # before the next part is played
 
 
 def write_messages(

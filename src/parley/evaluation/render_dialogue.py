@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from parley.evaluation.single_image import Talk
+from parley.evaluation.single_image import ImageDialogue
 from parley.interaction.transcript import Numbers, letters, sparkline
 from parley.metrics.ranking import log_probabilities
 
@@ -13,40 +13,40 @@ LEADERS = 5
 """Candidates shown at each exchange."""
 
 
-def as_values(talk: Talk) -> dict[str, Any]:
+def as_values(result: ImageDialogue) -> dict[str, Any]:
     """Return a talk as plain values, for JSON; exchanges up to the stop."""
-    said, sitting = talk.said, talk.sitting
-    exchanges = [_exchange(talk, t) for t in range(said.length)]
+    dialogue, session = result.dialogue, result.session
+    exchanges = [_exchange(result, t) for t in range(dialogue.length)]
     best = exchanges[-1]["ranking"][0]
     return {
-        "image": str(talk.image),
-        "sha256": talk.sha256,
-        "known": talk.known,
-        "experiment": sitting.config["experiment"],
-        "run": sitting.run,
-        "seed": sitting.seed,
-        "checkpoint": str(sitting.checkpoint),
-        "step": sitting.trial.moment.step,
-        "candidates": talk.labels,
+        "image": str(result.image),
+        "sha256": result.sha256,
+        "known": result.known,
+        "experiment": session.config["experiment"],
+        "run": session.run,
+        "seed": session.seed,
+        "checkpoint": str(session.checkpoint_path),
+        "step": session.loaded.checkpoint.step,
+        "candidates": result.labels,
         "exchanges": exchanges,
-        "length": said.length,
-        "most": len(said.active),
+        "length": dialogue.length,
+        "most": len(dialogue.active),
         "answer": best["class"],
         "probability": best["probability"],
     }
 
 
-def _exchange(talk: Talk, t: int) -> dict[str, Any]:
-    said = talk.said
-    probabilities = np.exp(log_probabilities(said.scores[t]))
-    order = np.argsort(-said.scores[t], kind="stable").tolist()
+def _exchange(result: ImageDialogue, t: int) -> dict[str, Any]:
+    dialogue = result.dialogue
+    probabilities = np.exp(log_probabilities(dialogue.scores[t]))
+    order = np.argsort(-dialogue.scores[t], kind="stable").tolist()
     return {
-        "sender": _message(said.sender_bits[t], said.sender_probs[t]),
-        "receiver": _message(said.receiver_bits[t], said.receiver_probs[t]),
-        "go_on_probability": float(said.go_on_probs[t]),
-        "goes_on": t + 1 < said.length,
-        "ranking": [{"class": talk.labels[one], "probability": float(probabilities[one])} for one in order],
-        "scores": said.scores[t].tolist(),
+        "sender": _message(dialogue.sender_bits[t], dialogue.sender_probs[t]),
+        "receiver": _message(dialogue.receiver_bits[t], dialogue.receiver_probs[t]),
+        "go_on_probability": float(dialogue.go_on_probs[t]),
+        "goes_on": t + 1 < dialogue.length,
+        "ranking": [{"class": result.labels[one], "probability": float(probabilities[one])} for one in order],
+        "scores": dialogue.scores[t].tolist(),
     }
 
 
@@ -56,40 +56,43 @@ def _message(values: Numbers, probabilities: Numbers) -> dict[str, Any]:
     return {"bits": "".join(str(int(bit)) for bit in values), "probabilities": probabilities.tolist()}
 
 
-def as_text(talk: Talk, as_letters: bool = False, leaders: int = LEADERS) -> str:
+def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEADERS) -> str:
     """Return a talk as text: what it is about, each exchange, and the answer.
 
     A message is shown as its bits' probabilities, one bar a bit, and the bits.
     """
-    values = as_values(talk)
+    values = as_values(result)
     lines = [
-        f"{talk.image}: {values['experiment']}, run {values['run']}, seed {values['seed']}, step {values['step']}",
-        _whether_known(talk),
+        f"{result.image}: {values['experiment']}, run {values['run']}, seed {values['seed']}, step {values['step']}",
+        _whether_known(result),
         "",
     ]
     for number, exchange in enumerate(values["exchanges"], 1):
         lines += _lines(number, exchange, as_letters, leaders)
-    end = "stopped" if values["length"] < values["most"] or not talk.said.go_on[-1] else "broken off"
+    end = "stopped" if values["length"] < values["most"] or not result.dialogue.go_on[-1] else "broken off"
     lines += [
         "",
         f"{end} after {values['length']} of at most {values['most']} exchanges",
-        f"answer: {values['answer']} ({values['probability']:.2f}), among {len(talk.labels)} classes{_verdict(talk)}",
+        f"answer: {values['answer']} ({values['probability']:.2f}), "
+        f"among {len(result.labels)} classes{_verdict(result)}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _whether_known(talk: Talk) -> str:
-    if talk.known is None:
+def _whether_known(result: ImageDialogue) -> str:
+    if result.known is None:
         return "none of the experiment's pictures"
-    return f"the picture {talk.known['key']} of the {talk.known['part']} part, class {talk.known['class']}"
+    return f"the picture {result.known['key']} of the {result.known['part']} part, class {result.known['class']}"
 
 
-def _verdict(talk: Talk) -> str:
-    if talk.known is None:
+def _verdict(result: ImageDialogue) -> str:
+    if result.known is None:
         return ""
-    if talk.known["class"] not in talk.labels:
-        return f"; its class, {talk.known['class']}, is none of them (--candidates all)"
-    return "; right" if as_values(talk)["answer"] == talk.known["class"] else f"; wrong: it is {talk.known['class']}"
+    if result.known["class"] not in result.labels:
+        return f"; its class, {result.known['class']}, is none of them (--candidates all)"
+    return (
+        "; right" if as_values(result)["answer"] == result.known["class"] else f"; wrong: it is {result.known['class']}"
+    )
 
 
 def _lines(number: int, exchange: dict[str, Any], as_letters: bool, leaders: int) -> Iterator[str]:

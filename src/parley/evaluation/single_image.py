@@ -21,8 +21,8 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.image_formats import FORMATS
-from parley.evaluation.any_checkpoint import Trial, open_trial
-from parley.evaluation.evaluate import ask, play
+from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint
+from parley.evaluation.evaluate import make_eval_set, play
 from parley.features.extract import extract_classes
 from parley.features.gather import gather_part
 from parley.features.options import FeatureOptions
@@ -35,7 +35,7 @@ from parley.interaction.transcript import Conversation, conversation_of
 _NAME = "picture"
 
 
-class Sitting(NamedTuple):
+class Session(NamedTuple):
     """An experiment's run, ready to be shown a picture."""
 
     folder: Path
@@ -43,33 +43,33 @@ class Sitting(NamedTuple):
     config: dict[str, Any]
     run: str
     seed: int
-    trial: Trial
+    loaded: LoadedCheckpoint
 
     @property
-    def checkpoint(self) -> Path:
+    def checkpoint_path(self) -> Path:
         """The checkpoint that plays."""
-        return checkpoint_of(self.folder, self.run, self.seed)
+        return best_checkpoint_path(self.folder, self.run, self.seed)
 
 
-class Talk(NamedTuple):
+class ImageDialogue(NamedTuple):
     """What was said about a picture."""
 
     image: Path
     sha256: str
-    sitting: Sitting
+    session: Session
     known: dict[str, str] | None
     """Its row of splits.tsv, where the experiment has the very same bytes."""
     labels: list[str]
     """Names of the K candidates, in the order of the scores."""
-    said: Conversation
+    dialogue: Conversation
 
 
-def checkpoint_of(folder: Path, run: str, seed: int) -> Path:
+def best_checkpoint_path(folder: Path, run: str, seed: int) -> Path:
     """Return the path of a run's chosen checkpoint."""
     return folder / "runs" / run / str(seed) / "best.pt"
 
 
-def sit_down(folder: str | Path, run: str, seed: int | None = None) -> Sitting:
+def open_session(folder: str | Path, run: str, seed: int | None = None) -> Session:
     """Open a run of an experiment.
 
     Parameters
@@ -95,7 +95,9 @@ def sit_down(folder: str | Path, run: str, seed: int | None = None) -> Sitting:
             "`parley messages` plays a checkpoint on a file of features."
         )
     read = config["descriptions"]["evaluation"] or folder / "descriptions.csv"
-    return Sitting(folder, config, run, seed, open_trial(checkpoint_of(folder, run, seed), read, folder / "words.hdf5"))
+    return Session(
+        folder, config, run, seed, open_checkpoint(best_checkpoint_path(folder, run, seed), read, folder / "words.hdf5")
+    )
 
 
 def _seed_of(folder: Path, run: str, seed: int | None) -> int:
@@ -106,21 +108,21 @@ def _seed_of(folder: Path, run: str, seed: int | None) -> int:
         raise ParleyError(f"{folder} has no run {run!r}; its runs are {names}.")
     if seed is not None and seed not in seeds:
         raise ParleyError(f"The run {run} of {folder} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
-    trained = [each for each in seeds if checkpoint_of(folder, run, each).is_file()]
+    trained = [each for each in seeds if best_checkpoint_path(folder, run, each).is_file()]
     if not trained:
         raise ParleyError(f"No seed of the run {run} of {folder} is trained; run `snakemake --cores all select`.")
     return trained[0] if seed is None else seed
 
 
-def talk_about(image: str | Path, sitting: Sitting, among: str = "seen", threads: int = 1) -> Talk:
+def run_dialogue(image: str | Path, session: Session, among: str = "seen", threads: int = 1) -> ImageDialogue:
     """Let a run's agents talk about a picture.
 
     Parameters
     ----------
     image
         The picture's file.
-    sitting
-        From `sit_down`.
+    session
+        From `open_session`.
     among
         ``seen``: the classes trained on are the candidates; ``all``: every described class.
     threads
@@ -136,21 +138,21 @@ def talk_about(image: str | Path, sitting: Sitting, among: str = "seen", threads
         content = image.read_bytes()
     except OSError as error:
         raise ParleyError(f"{image} cannot be read ({error.strerror}); name a picture's file.") from error
-    moment, candidates, _ = sitting.trial
+    checkpoint, candidates, _ = session.loaded
     sha256 = hashlib.sha256(content).hexdigest()
-    part = _part_of(content, image, sitting, threads)
-    ids = moment.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
+    part = _part_of(content, image, session, threads)
+    ids = checkpoint.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
     # The agents are not told what it is: any candidate will do for its target.
     part = part._replace(targets=torch.tensor(ids[:1]))
-    asked = ask(moment, part, candidates, ids, str(image))
-    said = conversation_of(play(moment, asked).dialogue, 0)
-    return Talk(image, sha256, sitting, _known(sitting.folder, sha256), asked.labels, said)
+    spec = make_eval_set(checkpoint, part, candidates, ids, str(image))
+    dialogue = conversation_of(play(checkpoint, spec).dialogue, 0)
+    return ImageDialogue(image, sha256, session, _known(session.folder, sha256), spec.labels, dialogue)
 
 
-def _part_of(content: bytes, image: Path, sitting: Sitting, threads: int) -> Part:
+def _part_of(content: bytes, image: Path, session: Session, threads: int) -> Part:
     """Return the picture as a part of one image, made as the experiment's parts were."""
-    options = network_options(sitting.config["features"])
-    _refuse_unreadable(content, image, options)
+    options = network_options(session.config["features"])
+    _check_readable(content, image, options)
     key = hashlib.sha256(content).hexdigest()
     row = {"class": _NAME, "key": key[:32], "sha256": key}
     with tempfile.TemporaryDirectory(prefix="parley-") as folder:
@@ -163,11 +165,11 @@ def _part_of(content: bytes, image: Path, sitting: Sitting, threads: int) -> Par
             [tar], [features], options, WEIGHTS_FOLDER, device="cpu", threads=threads, batch_size=1, engine="eager"
         )
         gather_part([row], {_NAME: features}, [ImageClass(_NAME, "", IN_DOMAIN)], part)
-        _refuse_another_network(part, sitting.folder)
-        return load_part(part, sitting.trial.moment.game)
+        _check_same_network(part, session.folder)
+        return load_part(part, session.loaded.checkpoint.game)
 
 
-def _refuse_unreadable(content: bytes, image: Path, options: FeatureOptions) -> None:
+def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> None:
     try:
         pixels_of(content, options.transform or torchvision_transform(options))
     except UnreadableImageError as error:
@@ -176,7 +178,7 @@ def _refuse_unreadable(content: bytes, image: Path, options: FeatureOptions) -> 
         raise ParleyError(f"{image} is no picture that can be read ({reason}); name another file.") from error
 
 
-def _refuse_another_network(part: Path, folder: Path) -> None:
+def _check_same_network(part: Path, folder: Path) -> None:
     """Raise where the experiment's features come from another network than its config names by now."""
     theirs_at = folder / "train.hdf5"
     if not theirs_at.is_file():
