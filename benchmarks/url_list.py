@@ -94,10 +94,12 @@ def filter_alone(path: str, number: int) -> None:
     seconds = time.perf_counter() - started
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     kept = sum(len(urls) for urls in listing.urls.values())
-    dirt = {str(kind): lines for kind, lines in sorted(listing.dirt.items())}
+    issues = {str(kind): lines for kind, lines in sorted(listing.issues.items())}
     entries = listing.entries.total()
     print(
-        json.dumps({"s": seconds, "mb": most, "lines": listing.lines, "entries": entries, "kept": kept, "dirt": dirt})
+        json.dumps(
+            {"s": seconds, "mb": most, "lines": listing.lines, "entries": entries, "kept": kept, "issues": issues}
+        )
     )
 
 
@@ -133,7 +135,7 @@ def compare(path: Path, lines: int, rounds: int, wanted: list[int]) -> None:
             f"{classes:5} classes     {statistics.median(seconds):6.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), "
             f"{statistics.median(ratios):.2f} of it ({min(ratios):.2f} to {max(ratios):.2f}; {MOST_RATIO} wanted), "
             f"{most:.0f} MB ({MOST_MB} wanted); "
-            f"{turns[0]['entries']} entries, {turns[0]['kept']} kept, {turns[0]['dirt']}"
+            f"{turns[0]['entries']} entries, {turns[0]['kept']} kept, {turns[0]['issues']}"
         )
 
 

@@ -16,7 +16,7 @@ from parley.core.files import read_json, read_table, sha256_of, write_json, writ
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.data_card import CardInputs, write_data_card
-from parley.dataset.data_card_text import About, Checksums, Contents, Way, card_text
+from parley.dataset.data_card_text import CardContext, Checksums, Contents, Funnel, card_text
 from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
 from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.fetch.exclusions import read_exclusions
@@ -25,7 +25,7 @@ from parley.dataset.fetch.stage import fetch_classes
 from parley.dataset.keys import image_key
 from parley.dataset.plan_file import write_plan
 from parley.dataset.sources import SourceOptions, open_source
-from parley.dataset.sources.manifest import COLUMNS_OF_IMAGES, RIGHTS_COLUMNS, read_statements
+from parley.dataset.sources.manifest import IMAGE_COLUMNS, RIGHTS_COLUMNS, read_carried_columns
 
 LION = ImageClass("lion", "n02129165", "in", description="a *big* cat")
 HEN = ImageClass("hen_1", "", "out", description="a bird")
@@ -80,7 +80,7 @@ class Made:
             self.manifests,
             exclude=folder / "exclude.txt" if excluded else None,
         )
-        self.about = About(self.source, "birds_and_*cats*", 5, "set-1a2b", True, str(folder / "set.tsv"))
+        self.about = CardContext(self.source, "birds_and_*cats*", 5, "set-1a2b", True, str(folder / "set.tsv"))
         self._run()
 
     def _run(self):
@@ -97,7 +97,7 @@ class Made:
             self.inputs, about or self.about, self.folder / "data_card.md", self.folder / "results" / "images.tsv"
         )
         return Page((self.folder / "data_card.md").read_text()), read_table(
-            self.folder / "results" / "images.tsv", COLUMNS_OF_IMAGES
+            self.folder / "results" / "images.tsv", IMAGE_COLUMNS
         )
 
 
@@ -181,17 +181,17 @@ def test_the_source_and_how_to_make_it_again_are_told(made):
 def test_columns_are_those_that_the_config_names(tmp_path):
     made = Made(tmp_path, carry=("note", "author"))
     _, images = made.write()
-    assert list(images[0]) == [*COLUMNS_OF_IMAGES, "note", "author"]
+    assert list(images[0]) == [*IMAGE_COLUMNS, "note", "author"]
     assert all(row["note"] == f"note {row['url'].split('/')[1].removesuffix('.png')}" for row in images)
     page, images = made.write(replace(made.about, source=replace(made.source, carry=())))
-    assert list(images[0]) == list(COLUMNS_OF_IMAGES)
+    assert list(images[0]) == list(IMAGE_COLUMNS)
     assert "no column for them" in page.text
 
 
 def test_a_column_that_images_differ_in_is_counted_and_not_listed():
     titles = Counter({f"title {number}": 1 for number in range(30)})
     contents = Contents([LION], {("lion", "train"): 30}, Counter({"a": 30}), 9, {"title": titles}, 0)
-    page = Page(card_text(about_of(SourceOptions("manifest")), contents, WAY, Checksums("", "")))
+    page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, Checksums("", "")))
     assert "Stated of 30 images of 30; different values: 30." in page.text
     assert "title" not in page.tables
 
@@ -214,7 +214,7 @@ def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
     table.write_text("class\turl\tpath\tlicence\nlion\t http://a/1 \t\tCC0\r\nn02129165\thttp://a/2\tl/2.png\tmi\rne\n")
     source = SourceOptions("manifest", root=tmp_path, manifest=table)
     images = {("lion", image_key("http://a/1")), ("lion", image_key("l/2.png"))}
-    found = read_statements(source, CLASSES, images)
+    found = read_carried_columns(source, CLASSES, images)
     assert found.columns == ("licence",)
     assert found.cells == {("lion", image_key("http://a/1")): ("CC0",), ("lion", image_key("l/2.png")): ("mi ne",)}
 
@@ -225,7 +225,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
     table.write_text("\t".join(["class", "url", "flavour", *header]) + "\n")
     source = SourceOptions("manifest", manifest=table)
     assert open_source(source).check([LION]) == []
-    assert read_statements(source, [LION], set()).columns == tuple(header)
+    assert read_carried_columns(source, [LION], set()).columns == tuple(header)
     assert {"license", "licence", "attribution", "author", "rights"} <= RIGHTS_COLUMNS
 
 
@@ -244,7 +244,7 @@ def test_a_column_that_cannot_be_carried_is_told_before_any_work_and_by_the_card
     (finding,) = open_source(source).check([LION])
     assert complaint in finding
     with pytest.raises(ParleyError, match=complaint):
-        read_statements(source, [LION], set())
+        read_carried_columns(source, [LION], set())
 
 
 def test_a_table_that_lost_an_image_is_told(made):
@@ -271,11 +271,11 @@ def test_files_of_different_runs_are_told(made):
         made.write()
 
 
-WAY = Way(40, 30, 0, 0, 0, {}, [], [], None)
+FUNNEL = Funnel(40, 30, 0, 0, 0, {}, [], [], None)
 
 
 def about_of(source):
-    return About(source, "world", 1, "pool", True, "set.tsv")
+    return CardContext(source, "world", 1, "pool", True, "set.tsv")
 
 
 @pytest.mark.parametrize("kind", ["world", "folder", "tars", "url_list", "manifest"])
@@ -285,7 +285,7 @@ def test_every_kind_of_source_has_its_card(kind, tmp_path):
     hosts = Counter({"local" if kind in ("world", "folder", "tars") else "a.example": 30})
     page = Page(
         card_text(
-            about_of(source), Contents([LION], {("lion", "train"): 30}, hosts, 9, {}, 0), WAY, Checksums("c", "l")
+            about_of(source), Contents([LION], {("lion", "train"): 30}, hosts, 9, {}, 0), FUNNEL, Checksums("c", "l")
         )
     )
     assert ("drawn by Parley from the seed" in page.text) == (kind == "world")
@@ -300,7 +300,7 @@ def test_nothing_stated_can_break_out_of_the_card(column, value, name):
     hostile = ImageClass(f"{name}</table>|`<script>", "", "in", description="x")
     stated = {f"{column}|<b>": Counter({value: 20, "](javascript:x)": 10})}
     contents = Contents([hostile], {(hostile.name, "train"): 30}, Counter({f"{value}<i>": 30}), 9, stated, 0)
-    page = Page(card_text(about_of(SourceOptions("manifest")), contents, WAY, Checksums("", "")))
+    page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, Checksums("", "")))
     assert page.tags <= {
         "h1",
         "h2",

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.dataset.listing import LONGEST_BYTES, Addresses, AddressList, Dirt
+from parley.dataset.listing import LONGEST_BYTES, AddressList, ListingBuilder, ParseIssue
 
 names = st.sampled_from(["lion", "hen", "bee"])
 urls = st.sampled_from([f"http://a/{mark}" for mark in "123äö\u2028\U0001f981"])
@@ -20,16 +20,16 @@ def test_a_list_of_addresses_is_what_was_added(texts):
 
 @given(st.lists(st.tuples(names, urls)), st.none() | st.integers(0, 4))
 def test_an_address_is_kept_once_and_by_the_class_that_lists_it_first(entries, most):
-    addresses, owners = Addresses(["lion", "hen", "bee"], most), {}
+    addresses, owners = ListingBuilder(["lion", "hen", "bee"], most), {}
     kept = {"lion": [], "hen": [], "bee": []}
     for name, url in entries:
-        dirt = addresses.add(name, url)
+        issue = addresses.add(name, url)
         if most is not None and len(kept[name]) >= most:
-            assert dirt is None
+            assert issue is None
         elif url in owners:
-            assert dirt == (Dirt.DUPLICATE_URL if owners[url] == name else Dirt.TWO_CLASSES)
+            assert issue == (ParseIssue.DUPLICATE_URL if owners[url] == name else ParseIssue.TWO_CLASSES)
         else:
-            assert dirt is None
+            assert issue is None
             owners[url] = name
             kept[name].append(url)
     assert {name: list(listed) for name, listed in addresses.listing.urls.items()} == kept
@@ -37,19 +37,19 @@ def test_an_address_is_kept_once_and_by_the_class_that_lists_it_first(entries, m
 
 @given(st.lists(st.tuples(names, st.lists(st.tuples(st.sampled_from([b"", b"1", b"2"]), urls)))))
 def test_many_at_once_are_kept_as_one_by_one(stretches):
-    at_once, one_by_one = Addresses(["lion", "hen", "bee"], 3), Addresses(["lion", "hen", "bee"], 3)
+    at_once, one_by_one = ListingBuilder(["lion", "hen", "bee"], 3), ListingBuilder(["lion", "hen", "bee"], 3)
     for name, entries in stretches:
         dirty = [one_by_one.add(name, url, image_id) for image_id, url in entries]
         found = at_once.add_all(name, [(image_id, url.encode()) for image_id, url in entries])
-        assert found == [dirt for dirt in dirty if dirt is not None]
+        assert found == [issue for issue in dirty if issue is not None]
     for name in ("lion", "hen", "bee"):
         assert list(at_once.listing.urls[name]) == list(one_by_one.listing.urls[name])
 
 
 @pytest.mark.parametrize("mark", ["\t", "\n", "\r", "\0", "\udcff", "x" * LONGEST_BYTES])
 def test_what_fits_no_table_is_no_address(mark):
-    addresses = Addresses(["lion"], 1)
-    assert addresses.add("lion", f"a{mark}b") == Dirt.BAD_ADDRESS
+    addresses = ListingBuilder(["lion"], 1)
+    assert addresses.add("lion", f"a{mark}b") == ParseIssue.BAD_ADDRESS
     assert addresses.add("lion", "a b") is None
     assert addresses.add("lion", f"a{mark}b") is None, "a full class passes over what follows"
     assert list(addresses.listing.urls["lion"]) == ["a b"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.dataset.listing import Dirt
+from parley.dataset.listing import ParseIssue
 from parley.dataset.url_list import filter_list
 
 
@@ -47,7 +47,7 @@ def test_the_wanted_synsets_addresses_come_in_the_lists_order(tmp_path):
         b"n01514859_1\thttp://b/1.jpg\r\nn02129165_1\thttp://a/1.jpg",
     )
     assert urls_of(listing) == {LION: ["http://a/2.jpg", "http://a/1.jpg"], HEN: ["http://b/1.jpg"]}
-    assert (listing.lines, listing.dirt) == (4, Counter())
+    assert (listing.lines, listing.issues) == (4, Counter())
     assert listing.entries == {LION: 2, HEN: 1}
 
 
@@ -63,22 +63,22 @@ def test_filter_and_size_pick_the_first_that_hold_the_text(tmp_path):
 @pytest.mark.parametrize(
     ("line", "kind", "url"),
     [
-        (b"n02129165_1 http://a/1.jpg", Dirt.NO_TAB, None),
-        (b"garbage", Dirt.NO_TAB, None),
-        (b"n02206856_1 http://unwanted/1.jpg", Dirt.NO_TAB, None),
-        (b"n02129165_1\thttp://a/\xff.jpg", Dirt.BAD_UTF8, None),
-        (b"n02206856_1\thttp://unwanted/\xff.jpg", Dirt.BAD_UTF8, None),
-        (b"n02129165_1\t", Dirt.EMPTY_URL, None),
-        (b"n02129165_1\t \r", Dirt.EMPTY_URL, None),
-        (b"n02206856_1\t", Dirt.EMPTY_URL, None),
-        (b'n02129165_1\t""', Dirt.EMPTY_URL, None),
-        (b'n02129165_1\thttp://a/1.jpg"', Dirt.STRAY_QUOTES, "http://a/1.jpg"),
-        (b'"n02129165_1"\t"http://a/1.jpg"', Dirt.STRAY_QUOTES, None),
-        (b"n02129165_1\thttp://a/0.jpg", Dirt.DUPLICATE_URL, None),
-        (b"n02129165_0\thttp://a/1.jpg", Dirt.DUPLICATE_ID, "http://a/1.jpg"),
-        (b"n01514859_0\thttp://a/0.jpg", Dirt.TWO_CLASSES, None),
-        (b"n02129165_1\thttp://a/1.jpg\tmore", Dirt.BAD_ADDRESS, None),
-        (b"n02129165_1\thttp://a/\0.jpg", Dirt.BAD_ADDRESS, None),
+        (b"n02129165_1 http://a/1.jpg", ParseIssue.NO_TAB, None),
+        (b"garbage", ParseIssue.NO_TAB, None),
+        (b"n02206856_1 http://unwanted/1.jpg", ParseIssue.NO_TAB, None),
+        (b"n02129165_1\thttp://a/\xff.jpg", ParseIssue.BAD_UTF8, None),
+        (b"n02206856_1\thttp://unwanted/\xff.jpg", ParseIssue.BAD_UTF8, None),
+        (b"n02129165_1\t", ParseIssue.EMPTY_URL, None),
+        (b"n02129165_1\t \r", ParseIssue.EMPTY_URL, None),
+        (b"n02206856_1\t", ParseIssue.EMPTY_URL, None),
+        (b'n02129165_1\t""', ParseIssue.EMPTY_URL, None),
+        (b'n02129165_1\thttp://a/1.jpg"', ParseIssue.STRAY_QUOTES, "http://a/1.jpg"),
+        (b'"n02129165_1"\t"http://a/1.jpg"', ParseIssue.STRAY_QUOTES, None),
+        (b"n02129165_1\thttp://a/0.jpg", ParseIssue.DUPLICATE_URL, None),
+        (b"n02129165_0\thttp://a/1.jpg", ParseIssue.DUPLICATE_ID, "http://a/1.jpg"),
+        (b"n01514859_0\thttp://a/0.jpg", ParseIssue.TWO_CLASSES, None),
+        (b"n02129165_1\thttp://a/1.jpg\tmore", ParseIssue.BAD_ADDRESS, None),
+        (b"n02129165_1\thttp://a/\0.jpg", ParseIssue.BAD_ADDRESS, None),
         ("n02129165_1\thttp://a/gänse.jpg".encode(), None, "http://a/gänse.jpg"),
         (b"n02129165_1\t  http://a/1.jpg ", None, "http://a/1.jpg"),
         (b"n021291650_1\thttp://a/1.jpg", None, None),
@@ -89,7 +89,7 @@ def test_filter_and_size_pick_the_first_that_hold_the_text(tmp_path):
 def test_each_kind_of_dirt_is_counted_and_none_is_fatal(tmp_path, line, kind, url):
     before, after = b"n02129165_0\thttp://a/0.jpg\n", b"\nn02129165_9\thttp://a/9.jpg\n"
     listing = filtered(tmp_path, before + line + after)
-    assert listing.dirt == ({kind: 1} if kind else {})
+    assert listing.issues == ({kind: 1} if kind else {})
     if not line.startswith(b'"'):  # A quoted id is put right where it can be seen, at a wanted line's beginning.
         assert list(listing.urls[LION]) == ["http://a/0.jpg", *([url] if url else []), "http://a/9.jpg"]
         assert list(listing.urls[HEN]) == []
@@ -108,25 +108,25 @@ def plainly(content, wnids):
         wnid = image_id.partition(b"_")[0].decode("latin1")
         kind = None
         if not tab:
-            kind = Dirt.NO_TAB if line.strip() else None
+            kind = ParseIssue.NO_TAB if line.strip() else None
         elif address.decode(errors="replace").encode() != address:
-            kind = Dirt.BAD_UTF8
+            kind = ParseIssue.BAD_UTF8
         elif not address:
-            kind = Dirt.EMPTY_URL
+            kind = ParseIssue.EMPTY_URL
         elif wnid in urls:
             entries[wnid] += 1
             url = address.decode()
             if set(url) & set("\t\r\n\0"):
-                kind = Dirt.BAD_ADDRESS
+                kind = ParseIssue.BAD_ADDRESS
             elif url in owners:
-                kind = Dirt.DUPLICATE_URL if owners[url] == wnid else Dirt.TWO_CLASSES
+                kind = ParseIssue.DUPLICATE_URL if owners[url] == wnid else ParseIssue.TWO_CLASSES
             else:
-                kind = Dirt.DUPLICATE_ID if image_id in ids else None
+                kind = ParseIssue.DUPLICATE_ID if image_id in ids else None
                 owners[url] = wnid
                 ids.add(image_id)
                 urls[wnid].append(url)
-        is_readable = kind not in (Dirt.NO_TAB, Dirt.BAD_UTF8, Dirt.EMPTY_URL)
-        kind = Dirt.STRAY_QUOTES if tab and is_quoted and is_readable else kind
+        is_readable = kind not in (ParseIssue.NO_TAB, ParseIssue.BAD_UTF8, ParseIssue.EMPTY_URL)
+        kind = ParseIssue.STRAY_QUOTES if tab and is_quoted and is_readable else kind
         dirt.update([kind] if kind else [])
     return urls, entries, dirt
 
@@ -145,7 +145,7 @@ pieces = st.sampled_from(
 @settings(max_examples=400)
 def test_looking_at_all_lines_at_once_finds_what_looking_at_each_does(tmp_path_factory, content):
     listing = filtered(tmp_path_factory.mktemp("list"), content)
-    assert (urls_of(listing), listing.entries, listing.dirt) == plainly(content, (LION, HEN))
+    assert (urls_of(listing), listing.entries, listing.issues) == plainly(content, (LION, HEN))
 
 
 DIRTY = b"".join(
@@ -170,7 +170,7 @@ DIRTY = b"".join(
 @pytest.mark.parametrize("pack", PACKED)
 def test_every_kind_of_dirt_is_counted_however_the_list_is_packed(tmp_path, pack):
     listing = filtered(tmp_path, PACKED[pack](DIRTY), is_readable=lambda url: url.startswith("http"))
-    assert listing.dirt == dict.fromkeys(Dirt, 1)
+    assert listing.issues == dict.fromkeys(ParseIssue, 1)
     assert listing.lines == 12
     assert urls_of(listing) == {LION: [f"http://a/{n}.jpg" for n in (0, 1, 5, 8)], HEN: ["http://a/11.jpg"]}
 
@@ -191,7 +191,7 @@ def test_ids_count_as_repeated_only_where_an_address_was_kept_under_them(tmp_pat
         b"n02129165_2\thttp://a/3",
     ]
     listing = filtered(tmp_path, b"\n".join(lines))
-    assert listing.dirt == {Dirt.DUPLICATE_URL: 1, Dirt.DUPLICATE_ID: 1}
+    assert listing.issues == {ParseIssue.DUPLICATE_URL: 1, ParseIssue.DUPLICATE_ID: 1}
     assert len(listing.urls[LION]) == 3
 
 
@@ -206,7 +206,7 @@ def test_a_line_too_long_to_be_one_is_counted_and_does_no_harm(tmp_path):
     )
     listing = filtered(tmp_path, content)
     assert urls_of(listing)[LION] == ["http://a/1.jpg", "http://a/3.jpg"]
-    assert listing.dirt == {Dirt.BAD_ADDRESS: 1, Dirt.NO_TAB: 1}
+    assert listing.issues == {ParseIssue.BAD_ADDRESS: 1, ParseIssue.NO_TAB: 1}
     assert listing.lines == 4
 
 
@@ -219,7 +219,7 @@ def test_lines_across_the_pieces_of_a_long_list_are_read_whole(tmp_path):
     wanted = [f"n{n:08d}" for n in range(0, 300, 50)]
     listing = filter_list(path, wanted)
     assert listing.lines == len(lines)
-    assert (urls_of(listing), listing.entries, listing.dirt) == plainly(b"\n".join(lines), wanted)
+    assert (urls_of(listing), listing.entries, listing.issues) == plainly(b"\n".join(lines), wanted)
     assert listing.entries == dict.fromkeys(wanted, 200)
 
 

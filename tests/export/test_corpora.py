@@ -77,5 +77,5 @@ def test_the_system_is_told_twice_alike_with_every_variant_and_what_has_none(tmp
 
 def test_candidates_that_nobody_described_are_told(tmp_path):
     path = write_messages(tmp_path / "m.hdf5", TALKS, ["cat", "dog"], bits=2)
-    with pytest.raises(ParleyError, match=r"asked for dog, which descriptions\.csv does not describe"):
+    with pytest.raises(ParleyError, match=r"evaluated on dog, which descriptions\.csv does not describe"):
         write_corpora([path], {"cat": "purrs"}, "made", True, [], tmp_path / "elcc")

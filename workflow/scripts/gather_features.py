@@ -4,7 +4,7 @@ from stage import stage
 
 from parley.config.shards import by_class
 from parley.core.tables import stream_table
-from parley.dataset.class_set import ImageClass, realised
+from parley.dataset.class_set import ImageClass, realised_class_set
 from parley.features.gather import gather_part
 
 with stage(snakemake):
@@ -17,7 +17,7 @@ with stage(snakemake):
             if part == snakemake.wildcards.part
         ],
         by_class(snakemake.input.features, ".hdf5"),
-        realised(snakemake.input.realised, classes),
+        realised_class_set(snakemake.input.realised, classes),
         snakemake.output.part,
         by_reference=snakemake.params.gather == "reference",
     )

@@ -5,7 +5,7 @@ from stage import stage
 from parley.config.options import source_options
 from parley.config.shards import by_class
 from parley.dataset.data_card import CardInputs, write_data_card
-from parley.dataset.data_card_text import About
+from parley.dataset.data_card_text import CardContext
 
 with stage(snakemake):
     write_data_card(
@@ -17,7 +17,7 @@ with stage(snakemake):
             url_list=snakemake.input.urls or None,
             exclude=snakemake.params.exclude,
         ),
-        About(source=source_options(snakemake.params.source, snakemake.params.world), **snakemake.params.about),
+        CardContext(source=source_options(snakemake.params.source, snakemake.params.world), **snakemake.params.about),
         snakemake.output.card,
         snakemake.output.images,
     )

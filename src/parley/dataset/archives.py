@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from parley.core.errors import ParleyError
 
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z\xbc\xaf": "7-Zip"}
@@ -17,7 +17,7 @@ _AUTOMATIC_HEADER = 16 + zlib.MAX_WBITS  # zlib reads the gzip header, and check
 
 
 class _Gunzip(io.RawIOBase):
-    """A readable over gzip members one after another, in large pieces.
+    """A readable over gzip members one after another, in large chunks.
 
     Python's own `gzip` reads 8 KiB at a time and computes the CRC in a second pass.
     """
@@ -36,26 +36,26 @@ class _Gunzip(io.RawIOBase):
         while filled < len(buffer):
             if self._member.eof and not self._next_member():
                 break
-            waiting = self._member.unconsumed_tail or self._input or self._source.read(PIECE_BYTES // 4)
+            waiting = self._member.unconsumed_tail or self._input or self._source.read(CHUNK_BYTES // 4)
             if not waiting:
                 raise EOFError("the compressed data ends early")
             self._input = b""
-            piece = self._member.decompress(waiting, len(buffer) - filled)
-            buffer[filled : filled + len(piece)] = piece
-            filled += len(piece)
+            chunk = self._member.decompress(waiting, len(buffer) - filled)
+            buffer[filled : filled + len(chunk)] = chunk
+            filled += len(chunk)
         return filled
 
     def _next_member(self) -> bool:
         """Go on to another gzip member; zero padding and the end of the file end the stream."""
-        rest = self._member.unused_data.lstrip(b"\0") or self._source.read(PIECE_BYTES // 4).lstrip(b"\0")
+        rest = self._member.unused_data.lstrip(b"\0") or self._source.read(CHUNK_BYTES // 4).lstrip(b"\0")
         if not rest:
             return False
         self._member, self._input = zlib.decompressobj(_AUTOMATIC_HEADER), rest
         return True
 
 
-def text_pieces(path: str | Path) -> Iterator[bytes]:
-    """Yield the bytes of the text in a file, in pieces of about a MiB.
+def text_chunks(path: str | Path) -> Iterator[bytes]:
+    """Yield the bytes of the text in a file, in chunks of about a MiB.
 
     A tar, gzipped or not, gives its regular files one after another; files whose name begins
     with a dot, such as the `._` companions macOS adds, are passed over.
@@ -70,11 +70,11 @@ def text_pieces(path: str | Path) -> Iterator[bytes]:
             stream: io.BufferedReader = source
             _refuse_other_kinds(path, source.peek(8))
             if source.peek(2).startswith(_GZIP_MAGIC):
-                stream = io.BufferedReader(_Gunzip(source), PIECE_BYTES)
+                stream = io.BufferedReader(_Gunzip(source), CHUNK_BYTES)
             if stream.peek(512)[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
-                yield from _tar_pieces(stream)
+                yield from _tar_chunks(stream)
             else:
-                yield from _pieces(stream)
+                yield from _chunks(stream)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (EOFError, zlib.error, tarfile.TarError) as error:
@@ -89,24 +89,24 @@ def _refuse_other_kinds(path: str | Path, head: bytes) -> None:
             raise ParleyError(f"{path} is a {kind} file; give a tar, a gzipped tar, a gzip file or plain text.")
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    while piece := stream.read(PIECE_BYTES):
-        yield piece
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
 
 
-def _tar_pieces(stream: BinaryIO) -> Iterator[bytes]:
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE_BYTES) as archive:
+def _tar_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as archive:
         for member in archive:
             if not member.isreg() or Path(member.name).name.startswith("."):
                 continue
             opened = archive.extractfile(member)
             if opened is None:
                 continue
-            left, piece = member.size, b""
-            while more := opened.read(PIECE_BYTES):
-                left, piece = left - len(more), more
-                yield piece
+            left, chunk = member.size, b""
+            while more := opened.read(CHUNK_BYTES):
+                left, chunk = left - len(more), more
+                yield chunk
             if left:
                 raise EOFError(f"{member.name} ends early")
-            if piece and not piece.endswith(b"\n"):
+            if chunk and not chunk.endswith(b"\n"):
                 yield b"\n"  # A file without a final newline must not run into the next one.

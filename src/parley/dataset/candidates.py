@@ -51,7 +51,7 @@ def select(
         When classes have too few candidates: all of them at once.
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
-    for kind, lines in sorted(listing.dirt.items()):
+    for kind, lines in sorted(listing.issues.items()):
         logger.warning("%d of %d entries listed are %s", lines, listing.lines, kind)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)

@@ -71,8 +71,8 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
     findings = Findings()
     for line, image_class in enumerate(classes, start=2):
         where = f"{path}, line {line}, class {image_class.name!r}"
-        findings.extend(f"{where}: {complaint}" for complaint in _complaints(image_class))
-    findings.extend(_repetitions(path, classes))
+        findings.extend(f"{where}: {problem}" for problem in _problems(image_class))
+    findings.extend(_duplicates(path, classes))
     if not any(image_class.domain == IN_DOMAIN for image_class in classes):
         findings.add(f"{path} has no class with domain 'in'; at least one class must be trained on.")
     findings.raise_if_any()
@@ -85,7 +85,7 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
     write_table(path, ("class", "wnid", "domain", "group", "description"), rows)
 
 
-def realised(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
     """Return the class set as it turned out: that of a file, where one is given, else the classes themselves."""
     return read_class_set(path) if path else classes
 
@@ -105,18 +105,18 @@ def _class_of(row: dict[str, str]) -> ImageClass:
     )
 
 
-def _complaints(image_class: ImageClass) -> list[str]:
-    complaints = _name_complaints(image_class.name)
+def _problems(image_class: ImageClass) -> list[str]:
+    problems = _name_problems(image_class.name)
     if not image_class.wnid and not image_class.description:
-        complaints.append("it has neither a wnid nor a description; give one of the two.")
+        problems.append("it has neither a wnid nor a description; give one of the two.")
     if image_class.wnid and not _WNID.fullmatch(image_class.wnid):
-        complaints.append(f"the wnid {image_class.wnid!r} is not 'n' and eight digits, as in n02129165.")
+        problems.append(f"the wnid {image_class.wnid!r} is not 'n' and eight digits, as in n02129165.")
     if image_class.domain not in DOMAINS:
-        complaints.append(f"the domain {image_class.domain!r} is none of {', '.join(DOMAINS)}.")
-    return complaints
+        problems.append(f"the domain {image_class.domain!r} is none of {', '.join(DOMAINS)}.")
+    return problems
 
 
-def _name_complaints(name: str) -> list[str]:
+def _name_problems(name: str) -> list[str]:
     """Say what keeps a name from being a file name on every system and a field of a table."""
     if not name.strip():
         return ["the name is empty; every class needs one."]
@@ -138,13 +138,13 @@ def _name_complaints(name: str) -> list[str]:
     return found
 
 
-def _repetitions(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
+def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
     """Name each class whose name or wnid an earlier line has; names differing in case only count as one."""
     names: dict[str, int] = {}
     wnids: dict[str, int] = {}
     found = []
     for line, image_class in enumerate(classes, start=2):
-        first = names.setdefault(_looks(image_class.name), line)
+        first = names.setdefault(_confusable_form(image_class.name), line)
         if first != line and image_class.name.strip():
             found.append(
                 f"{path}, line {line}: the class {image_class.name!r} is already on line {first} "
@@ -160,6 +160,6 @@ def _repetitions(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
     return found
 
 
-def _looks(name: str) -> str:
+def _confusable_form(name: str) -> str:
     """Return the same text for names that are one file on some system, or look the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)

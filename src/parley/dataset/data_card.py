@@ -11,10 +11,10 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_json, sha256_of, write_table, write_text
 from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.data_card_text import About, Checksums, Contents, Way, card_text
+from parley.dataset.data_card_text import CardContext, Checksums, Contents, Funnel, card_text
 from parley.dataset.dedup.outcomes import host_of
 from parley.dataset.fetch.exclusions import read_exclusions
-from parley.dataset.sources.manifest import COLUMNS_OF_IMAGES, Statements, read_statements
+from parley.dataset.sources.manifest import IMAGE_COLUMNS, CarriedColumns, read_carried_columns
 
 _OF_MANIFEST = ("key", "status", "sha256", "url", "width", "height", "bytes")
 
@@ -60,19 +60,19 @@ class ImageRow(NamedTuple):
     size_bytes: str
 
 
-def write_data_card(inputs: CardInputs, about: About, card: str | Path, images: str | Path) -> None:
+def write_data_card(inputs: CardInputs, context: CardContext, card: str | Path, images: str | Path) -> None:
     """Write the data card of an experiment, and the table of its images.
 
     Parameters
     ----------
     inputs
         The files to read.
-    about
+    context
         The experiment and the source of its images.
     card
         Gets the card, in Markdown.
     images
-        Gets a TSV: an image a row, in the order of the splits, with `COLUMNS_OF_IMAGES` and the columns
+        Gets a TSV: an image a row, in the order of the splits, with `IMAGE_COLUMNS` and the columns
         that are carried from a `manifest` source's table.
 
     Raises
@@ -81,18 +81,18 @@ def write_data_card(inputs: CardInputs, about: About, card: str | Path, images: 
         When the files do not belong together, or the source's table lacks a column or an image.
     """
     classes = read_class_set(inputs.classes)
-    statements = Statements((), {}, 0)
-    if about.source.kind == "manifest":
-        statements = read_statements(about.source, classes, _identities(inputs.splits))
-    tally = _Tally(statements)
-    write_table(images, (*COLUMNS_OF_IMAGES, *statements.columns), tally.passing(image_rows(inputs)))
-    contents, way = tally.contents(classes), _way(inputs)
-    if contents.images + way.left_out != way.tried:
+    carried = CarriedColumns((), {}, 0)
+    if context.source.kind == "manifest":
+        carried = read_carried_columns(context.source, classes, _identities(inputs.splits))
+    counter = _ImageCounter(carried)
+    write_table(images, (*IMAGE_COLUMNS, *carried.columns), counter.passing(image_rows(inputs)))
+    contents, funnel = counter.contents(classes), _read_funnel(inputs)
+    if contents.images + funnel.left_out != funnel.tried:
         raise ParleyError(
-            f"{inputs.funnel} tells of {way.tried} addresses tried, of which {way.left_out} are left out; "
+            f"{inputs.funnel} tells of {funnel.tried} addresses tried, of which {funnel.left_out} are left out; "
             f"{inputs.splits} has {contents.images} images. Run `snakemake --forcerun settle`."
         )
-    write_text(card, card_text(about, contents, way, _checksums(inputs, about)))
+    write_text(card, card_text(context, contents, funnel, _checksums(inputs, context)))
 
 
 def image_rows(inputs: CardInputs) -> Iterator[ImageRow]:
@@ -125,20 +125,20 @@ def _identities(splits: str | Path) -> set[tuple[str, str]]:
     return {(name, key) for name, key in stream_table(splits, ("class", "key"))}
 
 
-class _Tally:
+class _ImageCounter:
     """Counts images as they pass on their way into the table."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
+    def __init__(self, carried: CarriedColumns) -> None:
+        self._carried = carried
         self._parts: Counter[tuple[str, str]] = Counter()
         self._hosts: Counter[str] = Counter()
-        self._stated: list[Counter[str]] = [Counter() for _ in statements.columns]
+        self._stated: list[Counter[str]] = [Counter() for _ in carried.columns]
         self._bytes = 0
 
     def passing(self, rows: Iterable[ImageRow]) -> Iterator[tuple[str, ...]]:
         """Yield the rows of the table, each with what is stated of its image."""
         for row in rows:
-            stated = self._statements.cells.get((row.image_class, row.key), ())
+            stated = self._carried.cells.get((row.image_class, row.key), ())
             self._parts[row.image_class, row.part] += 1
             self._hosts[host_of(row.url)] += 1
             self._bytes += int(row.size_bytes)
@@ -148,15 +148,15 @@ class _Tally:
 
     def contents(self, classes: Iterable[ImageClass]) -> Contents:
         """Return the counts, when all rows have passed."""
-        stated = dict(zip(self._statements.columns, self._stated, strict=True))
-        return Contents(list(classes), self._parts, self._hosts, self._bytes, stated, self._statements.contradicted)
+        stated = dict(zip(self._carried.columns, self._stated, strict=True))
+        return Contents(list(classes), self._parts, self._hosts, self._bytes, stated, self._carried.conflicting)
 
 
-def _way(inputs: CardInputs) -> Way:
+def _read_funnel(inputs: CardInputs) -> Funnel:
     """Read which images came how far."""
     counts = read_json(inputs.funnel)
     try:
-        return Way(
+        return Funnel(
             **{name: counts[name] for name in ("candidates", "tried", "spare", "duplicates", "rejected")},
             near_copies=counts["near_copies"]["removed"],
             placeholders=[(one["sha256"], one["urls"]) for one in counts["placeholders"]],
@@ -167,6 +167,6 @@ def _way(inputs: CardInputs) -> Way:
         raise ParleyError(f"{inputs.funnel} lacks {error}; run `snakemake --forcerun settle`.") from error
 
 
-def _checksums(inputs: CardInputs, about: About) -> Checksums:
-    listing = about.source.manifest if about.source.kind == "manifest" else inputs.url_list
-    return Checksums(sha256_of(about.class_set), sha256_of(listing) if listing is not None else "")
+def _checksums(inputs: CardInputs, context: CardContext) -> Checksums:
+    listing = context.source.manifest if context.source.kind == "manifest" else inputs.url_list
+    return Checksums(sha256_of(context.class_set), sha256_of(listing) if listing is not None else "")

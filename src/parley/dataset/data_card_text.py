@@ -36,7 +36,7 @@ _INSTEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class CardContext:
     """What a card says of the experiment.
 
     Attributes
@@ -82,7 +82,7 @@ class Contents:
         Of all images together.
     stated
         By carried column, how many images each value is stated of; the empty value where nothing is.
-    contradicted
+    conflicting
         Images of which the source states two different things.
     """
 
@@ -91,7 +91,7 @@ class Contents:
     hosts: Counter[str]
     size_bytes: int
     stated: Mapping[str, Counter[str]]
-    contradicted: int
+    conflicting: int
 
     @property
     def images(self) -> int:
@@ -105,7 +105,7 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Funnel:
     """What was left out on the way from candidates to images.
 
     Attributes
@@ -142,34 +142,34 @@ class Way:
         return sum(self.rejected.values()) + self.duplicates + self.near_copies + self.spare
 
 
-def card_text(about: About, contents: Contents, way: Way, checksums: Checksums) -> str:
+def card_text(context: CardContext, contents: Contents, funnel: Funnel, checksums: Checksums) -> str:
     """Return the card."""
     sections = [
-        [f"# Data card: {escaped(about.experiment)}"],
+        [f"# Data card: {escaped(context.experiment)}"],
         [
             f"{contents.images:,} images in {len(contents.classes):,} classes, {contents.size_bytes:,} bytes. "
             "`images.tsv` beside this card has a row for each: class, key, part, SHA-256, address, width and height in "
             "pixels, size in bytes, and what the source states of it besides."
         ],
-        ["## Rights", "", *_rights(about, contents)],
-        ["## The source", "", *_source(about, checksums)],
+        ["## Rights", "", *_rights(context, contents)],
+        ["## The source", "", *_source(context, checksums)],
         ["## Classes", "", *_classes(contents)],
         ["## Where the images come from", "", *_shares("host", contents.hosts)],
-        ["## What was left out", "", *_left_out(about, contents, way)],
-        ["## Licences and attributions", "", *_stated(about, contents)],
-        ["## To make it again", "", *_again(about, contents)],
+        ["## What was left out", "", *_left_out(context, contents, funnel)],
+        ["## Licences and attributions", "", *_stated(context, contents)],
+        ["## To make it again", "", *_again(context, contents)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
 
 
-def _rights(about: About, contents: Contents) -> list[str]:
-    if about.source.kind == "world":
+def _rights(context: CardContext, contents: Contents) -> list[str]:
+    if context.source.kind == "world":
         return [_DRAWN]
     return [_OF_OTHERS, "", _INSTEAD] if contents.is_of_the_web else [_OF_OTHERS]
 
 
-def _source(about: About, checksums: Checksums) -> list[str]:
-    source = about.source
+def _source(context: CardContext, checksums: Checksums) -> list[str]:
+    source = context.source
     facts = [("kind", _KINDS[source.kind])]
     if source.kind == "manifest":
         facts.append(("table", escaped(str(source.manifest))))
@@ -184,7 +184,7 @@ def _source(about: About, checksums: Checksums) -> list[str]:
         facts.append(("addresses that hold", escaped(source.filter_url)))
     if source.class_size is not None:
         facts.append(("candidates a class, at most", f"{source.class_size:,}"))
-    facts.append(("class set", escaped(about.class_set)))
+    facts.append(("class set", escaped(context.class_set)))
     facts.append(("its SHA-256", checksums.class_set))
     return table(("", ""), facts)
 
@@ -209,59 +209,59 @@ def _shares(what: str, counts: Counter[str]) -> list[str]:
     return table((what, "images"), rows)
 
 
-def _left_out(about: About, contents: Contents, way: Way) -> list[str]:
+def _left_out(context: CardContext, contents: Contents, funnel: Funnel) -> list[str]:
     lines = [
-        f"Of {way.candidates:,} addresses at hand {way.tried:,} were tried: as many as the counts asked for.",
+        f"Of {funnel.candidates:,} addresses at hand {funnel.tried:,} were tried: as many as the counts asked for.",
         "",
-        *table(("what became of them", "addresses"), _reasons(way, contents.images)),
+        *table(("what became of them", "addresses"), _reasons(funnel, contents.images)),
     ]
-    lines += ["", *_sentence_of_exclusions(about, way)]
-    if way.dropped_classes:
-        lines += ["", f"Left out for want of images: {', '.join(escaped(name) for name in way.dropped_classes)}."]
-    if way.placeholders:
+    lines += ["", *_sentence_of_exclusions(context, funnel)]
+    if funnel.dropped_classes:
+        lines += ["", f"Left out for want of images: {', '.join(escaped(name) for name in funnel.dropped_classes)}."]
+    if funnel.placeholders:
         lines += ["", "Bytes taken for a placeholder, since they came under many addresses:", ""]
-        lines += table(("SHA-256", "addresses"), way.placeholders[:_MOST_SHOWN])
-        if len(way.placeholders) > _MOST_SHOWN:
-            lines += ["", f"And {len(way.placeholders) - _MOST_SHOWN:,} more; `funnel.json` has them all."]
+        lines += table(("SHA-256", "addresses"), funnel.placeholders[:_MOST_SHOWN])
+        if len(funnel.placeholders) > _MOST_SHOWN:
+            lines += ["", f"And {len(funnel.placeholders) - _MOST_SHOWN:,} more; `funnel.json` has them all."]
     return lines
 
 
-def _reasons(way: Way, images: int) -> Iterable[tuple[str, int]]:
+def _reasons(funnel: Funnel, images: int) -> Iterable[tuple[str, int]]:
     yield "an image of the set", images
-    yield "sound, and not needed", way.spare
-    yield "another image has the same bytes", way.duplicates
-    yield "an image of another part looks the same", way.near_copies
-    for reason, number in sorted(way.rejected.items(), key=lambda item: (-item[1], item[0])):
+    yield "sound, and not needed", funnel.spare
+    yield "another image has the same bytes", funnel.duplicates
+    yield "an image of another part looks the same", funnel.near_copies
+    for reason, number in sorted(funnel.rejected.items(), key=lambda item: (-item[1], item[0])):
         yield f"rejected: {escaped(reason)}", number
-    yield "all", way.tried
+    yield "all", funnel.tried
 
 
-def _sentence_of_exclusions(about: About, way: Way) -> list[str]:
-    excluded, opted_out = way.rejected.get("excluded", 0), way.rejected.get("opted_out", 0)
-    if way.exclude_entries is None:
-        told = "There is no exclude list."
+def _sentence_of_exclusions(context: CardContext, funnel: Funnel) -> list[str]:
+    excluded, opted_out = funnel.rejected.get("excluded", 0), funnel.rejected.get("opted_out", 0)
+    if funnel.exclude_entries is None:
+        sentence = "There is no exclude list."
     else:
-        told = f"The exclude list has {way.exclude_entries:,} entries; {excluded:,} addresses tried were on it."
-    if about.source.kind not in ("url_list", "manifest"):
-        return [told]
-    if about.obeys_robots_tag:
-        return [f"{told} Left alone since their server says `noai` or `noimageai`: {opted_out:,} addresses."]
-    return [f"{told} What servers say of `noai` and `noimageai` was not heeded."]
+        sentence = f"The exclude list has {funnel.exclude_entries:,} entries; {excluded:,} addresses tried were on it."
+    if context.source.kind not in ("url_list", "manifest"):
+        return [sentence]
+    if context.obeys_robots_tag:
+        return [f"{sentence} Left alone since their server says `noai` or `noimageai`: {opted_out:,} addresses."]
+    return [f"{sentence} What servers say of `noai` and `noimageai` was not heeded."]
 
 
-def _stated(about: About, contents: Contents) -> list[str]:
-    if about.source.kind == "world":
+def _stated(context: CardContext, contents: Contents) -> list[str]:
+    if context.source.kind == "world":
         return ["None are needed."]
     if not contents.stated:
         return [
             "The source states none. That is not to say that the images are free: see *Rights*."
-            if about.source.kind != "manifest"
+            if context.source.kind != "manifest"
             else "The table has no column for them, or none that was to be carried along. That is not to say that "
             "the images are free: see *Rights*."
         ]
     lines = ["As the source's table states them, unchecked. `images.tsv` has them image by image."]
-    if contents.contradicted:
-        lines += ["", f"Listed twice, with different statements, of which the first stands: {contents.contradicted:,}."]
+    if contents.conflicting:
+        lines += ["", f"Listed twice, with different statements, of which the first stands: {contents.conflicting:,}."]
     for column, values in contents.stated.items():
         said = values.total() - values[""]
         different = len(values.keys() - {""})
@@ -273,13 +273,13 @@ def _stated(about: About, contents: Contents) -> list[str]:
     return lines
 
 
-def _again(about: About, contents: Contents) -> list[str]:
+def _again(context: CardContext, contents: Contents) -> list[str]:
     lines = table(
         ("", ""),
         [
-            ("experiment", escaped(about.experiment)),
-            ("seed", str(about.seed)),
-            ("set of images", escaped(f"resources/images/{about.pool}")),
+            ("experiment", escaped(context.experiment)),
+            ("seed", str(context.seed)),
+            ("set of images", escaped(f"resources/images/{context.pool}")),
             ("Parley", __version__),
         ],
     )

@@ -11,10 +11,10 @@ from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.core.progress import Progress
-from parley.dataset.web import Web, redirect_target
+from parley.dataset.web import HttpClient, redirect_target
 
 logger = logging.getLogger(__name__)
-PIECE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 MOST_REDIRECTS = 5
 CHECKSUMS = {"sha1": 40, "sha256": 64}
 
@@ -37,7 +37,7 @@ def download(
     checksum
         `sha1:` or `sha256:` and hexadecimal digits; a location with other bytes counts as unavailable.
     timeout_s
-        Longest wait, in seconds, for a connection and between two pieces of the body.
+        Longest wait, in seconds, for a connection and between two chunks of the body.
 
     Returns
     -------
@@ -90,45 +90,45 @@ def check_checksum(path: str | Path, checksum: str | None) -> None:
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
     """Copy one location's bytes; raise `_UnavailableError` where they cannot be had or are the wrong ones."""
     digest = hashlib.new(expected[0]) if expected else None
-    with _opened(location, timeout_s) as (pieces, total_bytes):
+    with _opened(location, timeout_s) as (chunks, total_bytes):
         name = f"downloading {aside.name.strip('.').rsplit('.', 2)[0]}"
         with aside.open("wb") as target, Progress(name, total_bytes, "byte") as progress:
-            for piece in pieces:
-                target.write(piece)
-                progress.advance(len(piece))
+            for chunk in chunks:
+                target.write(chunk)
+                progress.advance(len(chunk))
                 if digest is not None:
-                    digest.update(piece)
+                    digest.update(chunk)
     if expected and digest is not None and digest.hexdigest() != expected[1]:
         raise _UnavailableError(f"its {expected[0]} is {digest.hexdigest()}, not {expected[1]}")
 
 
 @contextmanager
 def _opened(location: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Give the pieces of a location's bytes, and how many bytes there are where that is known."""
+    """Give the chunks of a location's bytes, and how many bytes there are where that is known."""
     if is_web_url(location):
         with _opened_url(location, timeout_s) as opened:
             yield opened
         return
     try:
         with Path(location).expanduser().open("rb") as source:
-            yield _pieces(source), Path(location).expanduser().stat().st_size
+            yield _chunks(source), Path(location).expanduser().stat().st_size
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise _UnavailableError(error.strerror) from error
 
 
-def _pieces(source: BinaryIO) -> Iterator[bytes]:
-    while piece := source.read(PIECE_BYTES):
-        yield piece
+def _chunks(source: BinaryIO) -> Iterator[bytes]:
+    while chunk := source.read(CHUNK_BYTES):
+        yield chunk
 
 
 @contextmanager
 def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
     import urllib3
 
-    web, timeout = Web(connections=1), urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    client, timeout = HttpClient(connections=1), urllib3.Timeout(connect=timeout_s, read=timeout_s)
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            response = web.get(url, timeout)
+            response = client.get(url, timeout)
             target = redirect_target(url, response)
             if target is None:
                 break
@@ -141,6 +141,6 @@ def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], i
         if response.status != 200:
             raise _UnavailableError(f"HTTP status {response.status}")
         length = response.headers.get("Content-Length", "")
-        yield response.stream(PIECE_BYTES), int(length) if length.isdigit() else None
+        yield response.stream(CHUNK_BYTES), int(length) if length.isdigit() else None
     except urllib3.exceptions.HTTPError as error:
         raise _UnavailableError(str(error.args[0] if error.args else error)) from error

@@ -13,7 +13,7 @@ LONGEST_BYTES = 1 << 16
 _LABEL_BYTES = 4
 
 
-class Dirt(StrEnum):
+class ParseIssue(StrEnum):
     """What can be wrong with a line of a list, or with an entry of a folder or tar. None of it is fatal."""
 
     NO_TAB = "no_tab"  # not an id, a tab and an address; dropped
@@ -73,10 +73,10 @@ class Listing:
     urls: dict[str, AddressList]
     lines: int = 0
     entries: Counter[str] = field(default_factory=Counter)
-    dirt: Counter[Dirt] = field(default_factory=Counter)
+    issues: Counter[ParseIssue] = field(default_factory=Counter)
 
 
-class Addresses:
+class ListingBuilder:
     """Takes addresses one by one and keeps each once, in the class that lists it first.
 
     Of an address some 30 bytes are held besides its own: addresses are the same when their keys are.
@@ -96,7 +96,7 @@ class Addresses:
         self._owners = KeyMap(_LABEL_BYTES)
         self._ids = KeyMap(0)
 
-    def add(self, name: str, url: str, image_id: bytes = b"") -> Dirt | None:
+    def add(self, name: str, url: str, image_id: bytes = b"") -> ParseIssue | None:
         """Keep an address, or say what is wrong with it; counting is the caller's.
 
         Parameters
@@ -113,17 +113,17 @@ class Addresses:
         try:
             address = url.encode("utf-8")
         except UnicodeEncodeError:  # Bytes of a file name that are not UTF-8 arrive as lone surrogates.
-            return Dirt.BAD_ADDRESS
+            return ParseIssue.BAD_ADDRESS
         if len(address) > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
-            return Dirt.BAD_ADDRESS
+            return ParseIssue.BAD_ADDRESS
         return next(iter(self.add_all(name, [(image_id, address)])), None)
 
-    def add_all(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> list[Dirt]:
+    def add_all(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> list[ParseIssue]:
         """Keep addresses of one class, each with its id; return what is wrong with those that are not in order.
 
         The addresses are UTF-8, not too long, and hold no tab, line break or NUL.
         """
-        room, label, dirty = self._room(name), self._labels[name], []
+        room, label, issues = self._room(name), self._labels[name], []
         keep, owner_of = self.listing.urls[name].append, self._owners.setdefault
         for image_id, address in entries:
             if room <= 0:
@@ -133,10 +133,10 @@ class Addresses:
                 keep(address)
                 room -= 1
                 if image_id and self._ids.setdefault(key_of(image_id), b"") is not None:
-                    dirty.append(Dirt.DUPLICATE_ID)
+                    issues.append(ParseIssue.DUPLICATE_ID)
             else:
-                dirty.append(Dirt.DUPLICATE_URL if owner == label else Dirt.TWO_CLASSES)
-        return dirty
+                issues.append(ParseIssue.DUPLICATE_URL if owner == label else ParseIssue.TWO_CLASSES)
+        return issues
 
     def _room(self, name: str) -> int:
         return self._most - len(self.listing.urls[name])

@@ -9,8 +9,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from parley.dataset.archives import text_pieces
-from parley.dataset.listing import LONGEST_BYTES, Addresses, Dirt, Listing
+from parley.dataset.archives import text_chunks
+from parley.dataset.listing import LONGEST_BYTES, Listing, ListingBuilder, ParseIssue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def filter_list(
     ordered = sorted(set(wnids), key=_digits)
     reader = _LineReader(ordered, filter_url, most, is_readable)
     wanted = np.array([_digits(wnid) for wnid in ordered], dtype=np.uint64)
-    for block in _whole_lines(_ahead(text_pieces(path))):
+    for block in _whole_lines(_ahead(text_chunks(path))):
         lines, notable = _notable_lines(block, wanted)
         reader.listing.lines += lines
         # Lines of a synset mostly stand together.
@@ -80,7 +80,7 @@ class _LineReader:
         most: int | None,
         is_readable: Callable[[str], bool],
     ) -> None:
-        self._addresses = Addresses(wnids, most)
+        self._addresses = ListingBuilder(wnids, most)
         self.listing = self._addresses.listing
         self._filter = filter_url
         self._is_readable = is_readable
@@ -91,7 +91,7 @@ class _LineReader:
         image_id, tab, rest = line.rstrip(b"\r").partition(b"\t")
         if not tab:
             if image_id.strip():
-                self.listing.dirt[Dirt.NO_TAB] += 1
+                self.listing.issues[ParseIssue.NO_TAB] += 1
             return
         quoted = _QUOTE in line
         address = rest.strip()
@@ -100,13 +100,13 @@ class _LineReader:
         try:
             url = address.decode("utf-8")
         except UnicodeDecodeError:
-            self.listing.dirt[Dirt.BAD_UTF8] += 1
+            self.listing.issues[ParseIssue.BAD_UTF8] += 1
             return
         if not url:
-            self.listing.dirt[Dirt.EMPTY_URL] += 1
+            self.listing.issues[ParseIssue.EMPTY_URL] += 1
             return
         if quoted:
-            self.listing.dirt[Dirt.STRAY_QUOTES] += 1
+            self.listing.issues[ParseIssue.STRAY_QUOTES] += 1
         name = self._names.get(image_id.partition(b"_")[0])
         if name is not None:
             self._take_one(name, image_id, url, is_counted=quoted)
@@ -119,43 +119,43 @@ class _LineReader:
             entries = [entry for entry in entries if sought in entry[1]]
         readable = [entry for entry in entries if self._is_readable(entry[1].decode("utf-8"))]
         if len(readable) < len(entries):
-            self.listing.dirt[Dirt.NOT_HTTP] += len(entries) - len(readable)
-        self.listing.dirt.update(self._addresses.add_all(name, readable))
+            self.listing.issues[ParseIssue.NOT_HTTP] += len(entries) - len(readable)
+        self.listing.issues.update(self._addresses.add_all(name, readable))
 
     def _take_one(self, name: str, image_id: bytes, url: str, is_counted: bool) -> None:
         """Keep an address of a synset asked for; a line that `is_counted` is dirt of another kind already."""
         self.listing.entries[name] += 1
         if self._filter not in url:
             return
-        dirt = self._addresses.add(name, url, image_id) if self._is_readable(url) else Dirt.NOT_HTTP
-        if dirt is not None and not is_counted:
-            self.listing.dirt[dirt] += 1
+        issue = self._addresses.add(name, url, image_id) if self._is_readable(url) else ParseIssue.NOT_HTTP
+        if issue is not None and not is_counted:
+            self.listing.issues[issue] += 1
 
 
-def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Have the next piece unpacked while one is looked at, on another processor where there is one."""
+def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Have the next chunk unpacked while one is looked at, on another processor where there is one."""
     with ThreadPoolExecutor(1, thread_name_prefix="unpack") as thread:
-        coming = thread.submit(next, pieces, b"")
-        while piece := coming.result():
-            coming = thread.submit(next, pieces, b"")
-            yield piece
+        coming = thread.submit(next, chunks, b"")
+        while chunk := coming.result():
+            coming = thread.submit(next, chunks, b"")
+            yield chunk
 
 
-def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut a stream at line ends, so that each block holds whole lines and ends with a newline.
 
     A line too long to be any is cut short, so that a file without line ends is not held whole.
     """
     rest = b""
-    for piece in pieces:
-        cut = piece.rfind(b"\n") + 1
+    for chunk in chunks:
+        cut = chunk.rfind(b"\n") + 1
         if cut:
-            block = rest + piece[:cut]
+            block = rest + chunk[:cut]
             # Lines of Windows would all be read with care, which takes several times as long.
             yield block.replace(b"\r\n", b"\n") if b"\r" in block else block
-            rest = piece[cut:]
+            rest = chunk[cut:]
         elif len(rest) <= LONGEST_BYTES:
-            rest += piece
+            rest += chunk
     if rest:
         yield rest + b"\n"
 

@@ -21,7 +21,7 @@ def user_agent(contact: str = "") -> str:
     return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
 
 
-class Web:
+class HttpClient:
     """Connection pools that are kept open between requests, safe to share between threads.
 
     The environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE` are

@@ -76,15 +76,15 @@ def write_corpora(
     variants: dict[str, Any] = {}
     continuous: list[str] = []
     for path in messages:
-        said = read_conversations(path)
-        name = f"{said.run}.seed-{said.seed}.{said.part}"
-        if not said.binary:
+        dialogues = read_conversations(path)
+        name = f"{dialogues.run}.seed-{dialogues.seed}.{dialogues.part}"
+        if not dialogues.binary:
             logger.warning("%s has no corpus: its messages are numbers and not bits.", name)
             continuous.append(name)
             continue
-        _write_variant(system / "data" / name, said, descriptions)
-        variants[name] = _settings(said)
-        del said  # before the next is read
+        _write_variant(system / "data" / name, dialogues, descriptions)
+        variants[name] = _settings(dialogues)
+        del dialogues  # before the next is read
     about = {
         "origin": {"name": experiment, **ORIGIN},
         "system": {**SYSTEM, "data_source": "synthetic" if drawn else "natural", "variants": variants},
@@ -94,24 +94,23 @@ def write_corpora(
     write_json(system / "system.json", about)
 
 
-def utterances_of(said: Conversations) -> Iterator[Utterances]:
-    """Yield what was said and heard in each conversation, as bits.
+def utterances_of(dialogues: Conversations) -> Iterator[Utterances]:
+    """Yield the messages of each dialogue as bits, the Sender's and the Receiver's in turn.
 
-    What an agent would have said after the conversation stopped is left out, and so is the Receiver's last message:
-    it ends the conversation by it, and no Sender reads it.
+    Messages after the stop are left out, and so is the Receiver's last message, which no Sender reads.
     """
     for sender, receiver, length in zip(
-        said.sender_messages, said.receiver_messages, said.lengths.tolist(), strict=True
+        dialogues.sender_messages, dialogues.receiver_messages, dialogues.lengths.tolist(), strict=True
     ):
         pairs = zip(sender[:length].tolist(), receiver[:length].tolist(), strict=True)
         yield [turn for pair in pairs for turn in pair][:-1]
 
 
-def _write_variant(folder: Path, said: Conversations, descriptions: Mapping[str, str]) -> None:
-    _write_lines(folder / "corpus.jsonl", ([*chain(*episode)] for episode in utterances_of(said)))
-    _write_lines(folder / "corpus.structured.jsonl", utterances_of(said))
-    _write_lines(folder / "meanings.jsonl", _meanings(said, descriptions))
-    write_json(folder / "metadata.json", {**_settings(said), **_counts(utterances_of(said))})
+def _write_variant(folder: Path, dialogues: Conversations, descriptions: Mapping[str, str]) -> None:
+    _write_lines(folder / "corpus.jsonl", ([*chain(*episode)] for episode in utterances_of(dialogues)))
+    _write_lines(folder / "corpus.structured.jsonl", utterances_of(dialogues))
+    _write_lines(folder / "meanings.jsonl", _meanings(dialogues, descriptions))
+    write_json(folder / "metadata.json", {**_settings(dialogues), **_counts(utterances_of(dialogues))})
 
 
 def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
@@ -136,34 +135,34 @@ def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
     }
 
 
-def _settings(said: Conversations) -> dict[str, Any]:
+def _settings(dialogues: Conversations) -> dict[str, Any]:
     return {
-        "run": said.run,
-        "seed": said.seed,
-        "part": said.part,
+        "run": dialogues.run,
+        "seed": dialogues.seed,
+        "part": dialogues.part,
         "vocab_size": 2,
-        "message_length": said.sender_messages.shape[-1],
-        "max_exchanges": said.talking.shape[1],
+        "message_length": dialogues.sender_messages.shape[-1],
+        "max_exchanges": dialogues.talking.shape[1],
     }
 
 
-def _meanings(said: Conversations, descriptions: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _meanings(dialogues: Conversations, descriptions: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield what each conversation was about and came to, with its utterances as texts."""
-    if strays := sorted(set(said.labels).difference(descriptions)):
+    if strays := sorted(set(dialogues.labels).difference(descriptions)):
         raise ParleyError(
-            f"Run {said.run}, seed {said.seed} was asked for {', '.join(strays[:5])}, which descriptions.csv does not "
-            "describe; make both again."
+            f"Run {dialogues.run}, seed {dialogues.seed} was evaluated on {', '.join(strays[:5])}, which "
+            "descriptions.csv does not describe; make both again."
         )
-    finite = np.asarray(np.isfinite(said.final_scores).all(axis=-1))
-    best = said.final_scores.argmax(axis=-1)
-    for row, episode in enumerate(utterances_of(said)):
-        name = said.labels[said.targets[row]]
+    finite = np.asarray(np.isfinite(dialogues.final_scores).all(axis=-1))
+    best = dialogues.final_scores.argmax(axis=-1)
+    for row, episode in enumerate(utterances_of(dialogues)):
+        name = dialogues.labels[dialogues.targets[row]]
         yield {
-            "key": said.keys[row],
+            "key": dialogues.keys[row],
             "class": name,
-            "label_id": said.candidate_ids[said.targets[row]],
+            "label_id": dialogues.candidate_ids[dialogues.targets[row]],
             "description": descriptions[name],
-            "predicted": said.labels[best[row]] if finite[row] else None,
+            "predicted": dialogues.labels[best[row]] if finite[row] else None,
             "utterances": [
                 {"exchange": turn // 2 + 1, "agent": AGENTS[turn % 2], "message": "".join(map(str, bits))}
                 for turn, bits in enumerate(episode)

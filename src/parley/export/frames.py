@@ -24,7 +24,7 @@ def _series(column: Column, kind: str) -> Any:
     import pandas as pd
 
     if kind == "numbers":
-        return [row if known else None for row, known in zip(column.cells, column.known, strict=True)]
+        return [row if known else None for row, known in zip(column.cells, column.has_value, strict=True)]
     if kind == "whole":
         return column.cells
-    return pd.Series(column.cells, dtype=_TYPES[kind]).where(pd.Series(column.known))
+    return pd.Series(column.cells, dtype=_TYPES[kind]).where(pd.Series(column.has_value))

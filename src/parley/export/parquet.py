@@ -58,8 +58,8 @@ def write_parquet(
 
 def _array(column: Column, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind):
-        return pa.array(column.cells, type=kind, mask=~column.known)
+        return pa.array(column.cells, type=kind, mask=~column.has_value)
     rows, width = column.cells.shape
     starts = pa.array(np.arange(rows + 1, dtype=np.int32) * width)
     values = pa.array(np.ascontiguousarray(column.cells).reshape(-1), type=kind.value_type)
-    return pa.ListArray.from_arrays(starts, values, mask=pa.array(~column.known))
+    return pa.ListArray.from_arrays(starts, values, mask=pa.array(~column.has_value))

@@ -45,39 +45,39 @@ class Column(NamedTuple):
 
     cells: NDArray[Any]
     """[R], or of lists [R, d]."""
-    known: NDArray[np.bool_]
+    has_value: NDArray[np.bool_]
     """Which rows have a value [R]."""
 
 
-def tidy_columns(said: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
+def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
     """Return the columns of one file of conversations, in the order of `COLUMNS`.
 
     Parameters
     ----------
-    said
+    dialogues
         The conversations.
     groups
         Group of each class, of those that have one.
     """
-    count, steps = said.talking.shape
-    names = np.array(said.labels)[said.targets]
+    count, steps = dialogues.talking.shape
+    names = np.array(dialogues.labels)[dialogues.targets]
     group = np.array([groups.get(name, "") for name in names.tolist()])
     by_conversation = {
-        "run": np.full(count, said.run),
-        "seed": np.full(count, said.seed),
-        "part": np.full(count, said.part),
-        "key": np.array(said.keys),
+        "run": np.full(count, dialogues.run),
+        "seed": np.full(count, dialogues.seed),
+        "part": np.full(count, dialogues.part),
+        "key": np.array(dialogues.keys),
         "class": names,
-        "label_id": np.array(said.candidate_ids)[said.targets],
+        "label_id": np.array(dialogues.candidate_ids)[dialogues.targets],
         "group": group,
-        "length": said.lengths,
+        "length": dialogues.lengths,
     }
     found = {name: _column(np.repeat(values, 2 * steps)) for name, values in by_conversation.items()}
     found["group"] = Column(found["group"].cells, np.repeat(group != "", 2 * steps))
     found["exchange"] = _column(np.tile(np.repeat(np.arange(1, steps + 1), 2), count))
     found["agent"] = _column(np.tile(np.array(AGENTS), count * steps))
-    found["talking"] = _column(np.repeat(said.talking.reshape(-1), 2))
-    found |= _said(said) | _answered(said)
+    found["talking"] = _column(np.repeat(dialogues.talking.reshape(-1), 2))
+    found |= _message_columns(dialogues) | _answer_columns(dialogues)
     return {name: found[name] for name in COLUMNS}
 
 
@@ -87,47 +87,47 @@ def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
     return np.asarray(digits.view(f"S{bits.shape[-1]}")[..., 0].astype(np.str_))
 
 
-def _said(said: Conversations) -> dict[str, Column]:
+def _message_columns(dialogues: Conversations) -> dict[str, Column]:
     """Return what was sent: bits and their probabilities, or the numbers of a continuous channel."""
-    values = _in_turn(said.sender_values, said.receiver_values)
+    values = _interleave(dialogues.sender_values, dialogues.receiver_values)
     rows = len(values)
-    if said.binary:
-        bits = bit_strings(_in_turn(said.sender_messages, said.receiver_messages))
+    if dialogues.binary:
+        bits = bit_strings(_interleave(dialogues.sender_messages, dialogues.receiver_messages))
         return {
             "message": _column(bits),
             "probabilities": _column(values),
-            "numbers": _nothing(values[:, :0], rows),
+            "numbers": _missing_column(values[:, :0], rows),
         }
     return {
-        "message": _nothing(np.array([""]), rows),
-        "probabilities": _nothing(values[:, :0], rows),
+        "message": _missing_column(np.array([""]), rows),
+        "probabilities": _missing_column(values[:, :0], rows),
         "numbers": _column(values),
     }
 
 
-def _in_turn(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
+def _interleave(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
     """Bring the agents' messages [N, T, d] into the order of rows [R, d]."""
     return np.stack([sender, receiver], axis=2).reshape(-1, sender.shape[-1])
 
 
-def _answered(said: Conversations) -> dict[str, Column]:
-    """Return what the Receiver held of the candidates after each exchange, in its own rows alone."""
-    held = _Held(*by_case(_held, said.scores, said.targets[:, None]))
-    sound, everywhere = held.sound, np.ones_like(held.sound)
+def _answer_columns(dialogues: Conversations) -> dict[str, Column]:
+    """Return what the Receiver answer of the candidates after each exchange, in its own rows alone."""
+    answer = _ReceiverAnswer(*by_case(_receiver_answer, dialogues.scores, dialogues.targets[:, None]))
+    finite, everywhere = answer.finite, np.ones_like(answer.finite)
     return {
-        "go_on_probability": _of_receiver(said.go_on_probabilities, everywhere),
-        "goes_on": _of_receiver(said.go_on, everywhere),
-        "predicted": _of_receiver(np.array(said.labels)[held.best], sound),
-        "predicted_probability": _of_receiver(held.best_probability, sound),
-        "rank": _of_receiver(held.rank, sound),
-        "target_probability": _of_receiver(held.target_probability, sound),
+        "go_on_probability": _receiver_rows(dialogues.go_on_probabilities, everywhere),
+        "goes_on": _receiver_rows(dialogues.go_on, everywhere),
+        "predicted": _receiver_rows(np.array(dialogues.labels)[answer.best], finite),
+        "predicted_probability": _receiver_rows(answer.best_probability, finite),
+        "rank": _receiver_rows(answer.rank, finite),
+        "target_probability": _receiver_rows(answer.target_probability, finite),
     }
 
 
-class _Held(NamedTuple):
-    """What the Receiver held of the candidates, each [N, T]."""
+class _ReceiverAnswer(NamedTuple):
+    """What the Receiver answer of the candidates, each [N, T]."""
 
-    sound: NDArray[np.bool_]
+    finite: NDArray[np.bool_]
     """Whether its scores are finite numbers."""
     best: NDArray[np.int64]
     best_probability: NDArray[np.float64]
@@ -135,21 +135,21 @@ class _Held(NamedTuple):
     target_probability: NDArray[np.float64]
 
 
-def _held(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> _Held:
-    """Return what was held in cases of scores [n, K] and targets [n], each [n]."""
-    sound = np.asarray(np.isfinite(scores).all(axis=-1))
+def _receiver_answer(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> _ReceiverAnswer:
+    """Return what was answer in cases of scores [n, K] and targets [n], each [n]."""
+    finite = np.asarray(np.isfinite(scores).all(axis=-1))
     # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
-    scores = np.where(sound[..., None], scores, np.float32(0))
+    scores = np.where(finite[..., None], scores, np.float32(0))
     best = scores.argmax(axis=-1)
     probabilities = np.exp(log_probabilities(scores))
 
     def taken(columns: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.take_along_axis(probabilities, columns[..., None], axis=-1)[..., 0])
 
-    return _Held(sound, best, taken(best), target_ranks(scores, targets), taken(targets))
+    return _ReceiverAnswer(finite, best, taken(best), target_ranks(scores, targets), taken(targets))
 
 
-def _of_receiver(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
+def _receiver_rows(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
     """Put values [N, T] into the Receiver's rows."""
     return Column(np.repeat(values.reshape(-1), 2), np.stack([np.zeros_like(known), known], axis=-1).reshape(-1))
 
@@ -158,5 +158,5 @@ def _column(values: NDArray[Any]) -> Column:
     return Column(values, np.ones(len(values), dtype=bool))
 
 
-def _nothing(like: NDArray[Any], rows: int) -> Column:
+def _missing_column(like: NDArray[Any], rows: int) -> Column:
     return Column(np.repeat(like[:1], rows, axis=0), np.zeros(rows, dtype=bool))

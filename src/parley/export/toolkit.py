@@ -27,20 +27,20 @@ def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path |
     known = read_attributes(attributes) if attributes else None
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path in messages:
-        said = read_conversations(path)
-        out = Path(folder) / f"{said.run}-{said.seed}-{said.part}.npz"
+        dialogues = read_conversations(path)
+        out = Path(folder) / f"{dialogues.run}-{dialogues.seed}-{dialogues.part}.npz"
         # As a stream: to a path, numpy would add its own suffix.
         with written_aside(out) as aside, aside.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays_of(said, known))
-        del said  # before the next is read
+            np.savez_compressed(stream, allow_pickle=False, **arrays_of(dialogues, known))
+        del dialogues  # before the next is read
 
 
-def arrays_of(said: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
+def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
     """Return the arrays of one file.
 
     Parameters
     ----------
-    said
+    dialogues
         The conversations.
     attributes
         Of the classes, where there are some.
@@ -52,16 +52,16 @@ def arrays_of(said: Conversations, attributes: Attributes | None) -> dict[str, N
         numbers, or without any the label id alone [N, 1]; ``names`` [A] of their columns; ``values_<name>``, what the
         numbers of a column stand for; ``keys``, ``classes`` and ``label_ids`` [N].
     """
-    classes = [said.labels[column] for column in said.targets.tolist()]
-    ids = np.array(said.candidate_ids, dtype=np.int64)[said.targets]
+    classes = [dialogues.labels[column] for column in dialogues.targets.tolist()]
+    ids = np.array(dialogues.candidate_ids, dtype=np.int64)[dialogues.targets]
     observed = ids[:, None] if attributes is None else attributes.of(classes)
     names = ["label_id"] if attributes is None else attributes.names
     values = {} if attributes is None else dict(zip(attributes.names, attributes.values, strict=True))
     return {
-        "messages": said.at_stop(said.sender_messages),
+        "messages": dialogues.at_stop(dialogues.sender_messages),
         "observations": observed,
         "names": np.array(names),
-        "keys": np.array(said.keys),
+        "keys": np.array(dialogues.keys),
         "classes": np.array(classes),
         "label_ids": ids,
         **{f"values_{name}": np.array(texts) for name, texts in values.items()},

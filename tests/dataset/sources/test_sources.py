@@ -6,7 +6,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Dirt
+from parley.dataset.listing import ParseIssue
 from parley.dataset.sources import KINDS, SourceOptions, base, open_source
 
 LION = ImageClass("lion", "n02129165", "in")
@@ -58,7 +58,7 @@ class TestFolder:
             "lion": ["lion/a.png", "lion/b.JPG", "lion/deep/er/c.webp"],
             "hen": ["n01514859/x.tiff"],
         }
-        assert not listing.dirt
+        assert not listing.issues
 
     def test_the_order_is_that_of_the_paths_and_links_to_folders_are_not_followed(self, tmp_path):
         write_files(
@@ -93,7 +93,7 @@ class TestFolder:
         write_files(tmp_path, "lion/a.jpg", "lion/tab\there.jpg", "lion/line\nbreak.jpg", os.fsdecode(b"lion/\xff.jpg"))
         listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
         assert urls_of(listing) == {"lion": ["lion/a.jpg"]}
-        assert listing.dirt == {Dirt.BAD_ADDRESS: 3}
+        assert listing.issues == {ParseIssue.BAD_ADDRESS: 3}
 
     def test_the_digest_follows_the_wanted_classes_files_only(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "hen/a.jpg")
@@ -169,7 +169,12 @@ class TestManifest:
         options = SourceOptions("manifest", manifest=table, filter_url="//a/", class_size=2)
         listing = open_source(options).listing([LION, HEN], None)
         assert urls_of(listing) == {"lion": ["http://a/1.jpg", "http://a/4.jpg"], "hen": []}
-        assert listing.dirt == {Dirt.DUPLICATE_URL: 1, Dirt.TWO_CLASSES: 1, Dirt.EMPTY_URL: 1, Dirt.NOT_HTTP: 2}
+        assert listing.issues == {
+            ParseIssue.DUPLICATE_URL: 1,
+            ParseIssue.TWO_CLASSES: 1,
+            ParseIssue.EMPTY_URL: 1,
+            ParseIssue.NOT_HTTP: 2,
+        }
 
     def test_missing_columns_a_missing_root_and_a_missing_table_are_told(self, tmp_path):
         table = self.table(tmp_path, "name\taddress\n")
@@ -196,10 +201,10 @@ class TestUrlList:
         (tmp_path / "list").write_text(text)
         without = open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
         assert urls_of(without) == {"lion": ["http://a/1.jpg"]}
-        assert without.dirt == {Dirt.NOT_HTTP: 2}
+        assert without.issues == {ParseIssue.NOT_HTTP: 2}
         within = open_source(SourceOptions("world", root=tmp_path)).listing([LION], tmp_path / "list")
         assert urls_of(within) == {"lion": ["http://a/1.jpg", "lion/2.png"]}
-        assert within.dirt == {Dirt.NOT_HTTP: 1}
+        assert within.issues == {ParseIssue.NOT_HTTP: 1}
 
     def test_local_lists_that_are_all_missing_are_told_and_mirrors_trusted(self, tmp_path):
         gone = str(tmp_path / "list")

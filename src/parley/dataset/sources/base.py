@@ -81,7 +81,7 @@ class Source(ABC):
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def root_complaints(options: SourceOptions) -> list[str]:
+def root_problems(options: SourceOptions) -> list[str]:
     """Say what is amiss with the folder that local paths lie below."""
     if options.root is None:
         return [f"A source of kind {options.kind!r} needs a root: the folder that its images lie below."]
@@ -90,17 +90,17 @@ def root_complaints(options: SourceOptions) -> list[str]:
     return []
 
 
-def places_of(root: Path, image_class: ImageClass, suffix: str = "") -> list[Path]:
+def existing_paths(root: Path, image_class: ImageClass, suffix: str = "") -> list[Path]:
     """Return what exists of the places where a class may lie: named as the class, or by its wnid."""
     names = dict.fromkeys(name for name in (image_class.name, image_class.wnid) if name)
     return [place for place in (root / f"{name}{suffix}" for name in names) if place.exists()]
 
 
-def place_complaints(root: Path, classes: Sequence[ImageClass], suffix: str, what: str) -> list[str]:
+def path_problems(root: Path, classes: Sequence[ImageClass], suffix: str, what: str) -> list[str]:
     """Name each class that has no place of its own below the root, or two of them."""
     found = []
     for image_class in classes:
-        places = places_of(root, image_class, suffix)
+        places = existing_paths(root, image_class, suffix)
         if not places:
             names = " or ".join(f"{name}{suffix}" for name in (image_class.name, image_class.wnid) if name)
             found.append(f"Class {image_class.name!r} has no {what} {names} in {root}; add it or take the class out.")

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
-from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, place_complaints, places_of, root_complaints
-from parley.dataset.sources.naming import gather
+from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, existing_paths, path_problems, root_problems
+from parley.dataset.sources.naming import listing_of_names
 
 
 class Folder(Source):
@@ -16,10 +16,10 @@ class Folder(Source):
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return what is amiss, as `Source.check` says."""
-        if found := root_complaints(self.options):
+        if found := root_problems(self.options):
             return found
         assert self.options.root is not None
-        return place_complaints(self.options.root, classes, "", "folder")
+        return path_problems(self.options.root, classes, "", "folder")
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Digest names, sizes and times of the files in the class folders."""
@@ -33,14 +33,14 @@ class Folder(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, as `Source.listing` says."""
         names = {image_class.name: self._images(image_class) for image_class in classes}
-        return gather(names, self.options)
+        return listing_of_names(names, self.options)
 
     @property
     def _root(self) -> Path:
         return self.options.root or Path()
 
     def _images(self, image_class: ImageClass) -> Iterator[str]:
-        for place in places_of(self._root, image_class)[:1]:
+        for place in existing_paths(self._root, image_class)[:1]:
             for name in _files_below(place):
                 if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
                     yield f"{place.name}/{name}"

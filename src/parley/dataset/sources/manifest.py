@@ -9,7 +9,7 @@ from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.keys import image_key
-from parley.dataset.listing import Addresses, Dirt, Listing
+from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
 from parley.dataset.sources.base import Source, SourceOptions, file_fingerprint
 
 _ADDRESS_COLUMNS = ("path", "url")
@@ -21,11 +21,11 @@ RIGHTS_COLUMNS = frozenset({
 })
 # fmt: on
 """Names of columns, in lower case, that are carried along where the config names none."""
-COLUMNS_OF_IMAGES = ("class", "key", "part", "sha256", "url", "width", "height", "bytes")
+IMAGE_COLUMNS = ("class", "key", "part", "sha256", "url", "width", "height", "bytes")
 """What a table of images says of each in any case; no carried column may have one of these names."""
 
 
-class Statements(NamedTuple):
+class CarriedColumns(NamedTuple):
     """What a table states of images besides where they are.
 
     Attributes
@@ -34,13 +34,13 @@ class Statements(NamedTuple):
         Names of the columns, as the table has them.
     cells
         By class and image key, a cell a column; empty where nothing is stated.
-    contradicted
+    conflicting
         How many of the images have a further row that states something else; the first row counts.
     """
 
     columns: tuple[str, ...]
     cells: dict[tuple[str, str], tuple[str, ...]]
-    contradicted: int
+    conflicting: int
 
 
 class ManifestTable(Source):
@@ -58,7 +58,7 @@ class ManifestTable(Source):
         found = [] if "class" in columns else [f"{table} has no column 'class' in its first line; add it."]
         if not any(column in columns for column in _ADDRESS_COLUMNS):
             found.append(f"{table} has neither a column 'url' nor a column 'path' in its first line; add one.")
-        found += _carry_complaints(table, columns, self.options.carry)
+        found += _carry_problems(table, columns, self.options.carry)
         if "path" in columns and self.options.root is None:
             found.append(f"{table} names local paths, so the source needs a root: the folder they lie below.")
         if self.options.root is not None and not self.options.root.is_dir():
@@ -75,7 +75,7 @@ class ManifestTable(Source):
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, as `Source.listing` says."""
-        addresses = Addresses([image_class.name for image_class in classes], self.options.class_size)
+        addresses = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing = addresses.listing
         named = _names(classes)
         for label, address, _ in _rows(self.options):
@@ -83,22 +83,24 @@ class ManifestTable(Source):
             name = named.get(label)
             if name is not None:
                 listing.entries[name] += 1
-                dirt = self._dirt_of(address)
-                if dirt is None and self.options.filter_url in address:
-                    dirt = addresses.add(name, address)
-                if dirt is not None:
-                    listing.dirt[dirt] += 1
+                issue = self._issue_of(address)
+                if issue is None and self.options.filter_url in address:
+                    issue = addresses.add(name, address)
+                if issue is not None:
+                    listing.issues[issue] += 1
         return listing
 
-    def _dirt_of(self, address: str) -> Dirt | None:
+    def _issue_of(self, address: str) -> ParseIssue | None:
         if not address:
-            return Dirt.EMPTY_URL
+            return ParseIssue.EMPTY_URL
         if not is_web_url(address) and (self.options.root is None or "://" in address):
-            return Dirt.NOT_HTTP
+            return ParseIssue.NOT_HTTP
         return None
 
 
-def read_statements(options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]) -> Statements:
+def read_carried_columns(
+    options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]
+) -> CarriedColumns:
     """Read what a table states of images, joined by class and key; the table is streamed.
 
     Parameters
@@ -118,36 +120,36 @@ def read_statements(options: SourceOptions, classes: Sequence[ImageClass], image
     if options.manifest is None:
         raise ParleyError("A source of kind 'manifest' needs the path of its table.")
     header = header_of(options.manifest)
-    if complaints := _carry_complaints(options.manifest, header, options.carry):
+    if complaints := _carry_problems(options.manifest, header, options.carry):
         raise ParleyError(complaints)
-    columns = _carried(header, options.carry)
+    columns = _carried_names(header, options.carry)
     named = _names(classes)
     cells: dict[tuple[str, str], tuple[str, ...]] = {}
-    contradicted: set[tuple[str, str]] = set()
+    conflicting: set[tuple[str, str]] = set()
     for label, address, stated in _rows(options, columns):
         if label in named:
             image = (named[label], image_key(address))
             if image in images and cells.setdefault(image, stated) != stated:
-                contradicted.add(image)
+                conflicting.add(image)
     if missing := len(images) - len(cells):
         raise ParleyError(
             f"{options.manifest} does not list {missing} of the {len(images)} images any more: it was changed after "
             "they were selected. Run `snakemake --forcerun select_classes`."
         )
-    return Statements(tuple(columns), cells, len(contradicted))
+    return CarriedColumns(tuple(columns), cells, len(conflicting))
 
 
-def _carried(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
+def _carried_names(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
     return [name for name in header if name.strip().lower() in RIGHTS_COLUMNS] if carry is None else list(carry)
 
 
-def _carry_complaints(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
+def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
     """Say which columns cannot be carried along, and why."""
     found = []
-    for name in dict.fromkeys(_carried(header, carry)):
+    for name in dict.fromkeys(_carried_names(header, carry)):
         if name not in header:
             found.append(f"source.manifest.carry names {name!r}, but {table} has no such column in its first line.")
-        elif name in COLUMNS_OF_IMAGES:
+        elif name in IMAGE_COLUMNS:
             found.append(f"source.manifest.carry names {name!r}, which images.tsv has of its own; rename the column.")
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")

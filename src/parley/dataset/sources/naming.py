@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 
-from parley.dataset.listing import Addresses, Listing
+from parley.dataset.listing import Listing, ListingBuilder
 from parley.dataset.sources.base import SourceOptions
 
 
-def gather(names: Mapping[str, Iterable[str]], options: SourceOptions) -> Listing:
+def listing_of_names(names: Mapping[str, Iterable[str]], options: SourceOptions) -> Listing:
     """Make a listing of addresses by class, with the options' filter and class size applied."""
-    addresses = Addresses(list(names), options.class_size)
+    addresses = ListingBuilder(list(names), options.class_size)
     listing = addresses.listing
     for name, entries in names.items():
         for entry in entries:
             listing.lines += 1
             listing.entries[name] += 1
-            dirt = addresses.add(name, entry) if options.filter_url in entry else None
-            if dirt is not None:
-                listing.dirt[dirt] += 1
+            issue = addresses.add(name, entry) if options.filter_url in entry else None
+            if issue is not None:
+                listing.issues[issue] += 1
     return listing

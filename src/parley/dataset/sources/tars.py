@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
-from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, place_complaints, places_of, root_complaints
-from parley.dataset.sources.naming import gather
+from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, existing_paths, path_problems, root_problems
+from parley.dataset.sources.naming import listing_of_names
 
 
 class Tars(Source):
@@ -16,10 +16,10 @@ class Tars(Source):
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return what is amiss, as `Source.check` says."""
-        if found := root_complaints(self.options):
+        if found := root_problems(self.options):
             return found
         assert self.options.root is not None
-        return place_complaints(self.options.root, classes, ".tar", "tar")
+        return path_problems(self.options.root, classes, ".tar", "tar")
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Digest names, sizes and times of the tars."""
@@ -29,14 +29,14 @@ class Tars(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, as `Source.listing` says."""
         names = {image_class.name: self._addresses(image_class) for image_class in classes}
-        return gather(names, self.options)
+        return listing_of_names(names, self.options)
 
     def _addresses(self, image_class: ImageClass) -> Iterator[str]:
         for tar in self._tar(image_class):
             yield from (f"{tar.name}!{member}" for member in _images(tar))
 
     def _tar(self, image_class: ImageClass) -> list[Path]:
-        return places_of(self.options.root or Path(), image_class, ".tar")[:1]
+        return existing_paths(self.options.root or Path(), image_class, ".tar")[:1]
 
 
 def _images(tar: Path) -> list[str]:

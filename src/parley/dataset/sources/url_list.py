@@ -61,7 +61,7 @@ class UrlList(Source):
             self.options.class_size,
             self._is_readable,
         )
-        listing = Listing({}, by_wnid.lines, dirt=by_wnid.dirt)
+        listing = Listing({}, by_wnid.lines, issues=by_wnid.issues)
         for image_class in classes:
             listing.urls[image_class.name] = by_wnid.urls[image_class.wnid]
             listing.entries[image_class.name] = by_wnid.entries[image_class.wnid]
