@@ -103,10 +103,10 @@ def measure(case: Case) -> None:
     import numpy as np
 
     from parley.metrics.conversations import read_conversations
-    from parley.metrics.language import Meanings, measure_language
+    from parley.metrics.language import Semantics, measure_language
 
     vectors = np.random.default_rng(1).normal(size=(case.candidates, CLASSES_AND_VECTORS[1]))
-    measure_language(read_conversations(case.messages), Meanings(vectors), 3)
+    measure_language(read_conversations(case.messages), Semantics(vectors), 3)
 
 
 def browser(case: Case) -> None:

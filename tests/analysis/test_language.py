@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from made_runs import Talk, write_messages
 
-from parley.analysis.language import COLUMNS, Known, looks, summarise_languages, write_language
+from parley.analysis.language import COLUMNS, LanguageInputs, looks, summarise_languages, write_language
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError, write_marker
 from parley.metrics import language as measures
-from parley.metrics.language import UNITS
+from parley.metrics.registry import UNITS
 from parley.text.descriptions import Description, write_descriptions
 from parley.text.word_vectors import Words, write_words
 
@@ -32,7 +32,7 @@ def meanings(tmp_path):
 
 
 def known(folder, **more):
-    return Known(folder / "descriptions.csv", folder / "words.hdf5", **more)
+    return LanguageInputs(folder / "descriptions.csv", folder / "words.hdf5", **more)
 
 
 def measured(folder, language, seed=1, continuous=False, score=9.0, **more):

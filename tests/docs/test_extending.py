@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r'^```(python|diff) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 LONGEST_LINES = 40
-NAMES = ("Snakefile", "config", "profiles", "workflow", "envs", "src")
+NAMES = ("Snakefile", "config", "profiles", "workflow", "envs", "src", "docs")
+REGISTRY_TEST = ("tests/metrics/test_registry.py", "tests/made_languages.py", "tests/made_runs.py", "pyproject.toml")
 
 
 def blocks(section=""):
@@ -99,6 +100,13 @@ def test_its_own_tests_pass(extended):
         "no:cacheprovider",
         *{path for _, path, _ in blocks() if path.startswith("tests")},
     )
+
+
+def test_the_registry_lacks_nothing_of_its_metric(extended):
+    for name in REGISTRY_TEST:
+        (extended / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, extended / name)
+    called(extended, "pytest", "-q", "-p", "no:cacheprovider", REGISTRY_TEST[0])
 
 
 @pytest.mark.slow

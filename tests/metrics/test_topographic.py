@@ -105,8 +105,8 @@ def test_the_null_is_that_of_meanings_moved_one_by_one(n):
     generator = np.random.default_rng(11)
     expected = [topographic_similarity(messages, meanings[generator.permutation(n)]) for _ in range(6)]
     assert found.null == pytest.approx(expected, abs=1e-6)
-    assert found.rho == topographic_similarity(messages, meanings)
-    assert found.p == (1 + sum(value >= found.rho - 1e-6 for value in expected)) / 7
+    assert found.value == topographic_similarity(messages, meanings)
+    assert found.p == (1 + sum(value >= found.value - 1e-6 for value in expected)) / 7
 
 
 # With seed 0, four of the 120 permutations give the value found, and none a higher one.
@@ -125,7 +125,7 @@ def test_rounding_makes_no_tie_a_miss():
     # A square has eight symmetries among the 24 orders of its corners, and each of them gives 1 again.
     square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     found = mantel(square, square, 2000, np.random.default_rng(0), "euclidean")
-    assert found.rho == pytest.approx(1)
+    assert found.value == pytest.approx(1)
     assert found.p == pytest.approx(1 / 3, abs=0.03)
 
 
@@ -179,7 +179,7 @@ def test_of_classes_it_is_the_same_measure_with_meanings_in_other_places(sizes):
     meanings = draw.normal(size=(len(sizes) + 1, 5)).round(1)  # of the last, nobody talks
     messages = draw.integers(0, 2, (len(classes), 6))
     found = mantel_of_classes(messages, classes, meanings, 10, np.random.default_rng(1))
-    assert found.rho == pytest.approx(topographic_similarity(messages, meanings[classes]))
+    assert found.value == pytest.approx(topographic_similarity(messages, meanings[classes]))
     lots = np.random.default_rng(1)
     for value in found.null:
         moved = meanings[lots.permutation(len(sizes))][classes]

@@ -2,13 +2,13 @@
 
 from stage import stage
 
-from parley.analysis.language import Known, write_language
+from parley.analysis.language import LanguageInputs, write_language
 from parley.core.failures import propagate_failure
 
 with stage(snakemake), propagate_failure(snakemake.output):
     write_language(
         snakemake.input.messages,
-        Known(
+        LanguageInputs(
             snakemake.input.descriptions,
             snakemake.input.words,
             dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),

@@ -15,7 +15,8 @@ from parley.features.storage import layer_shapes, read_features
 from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.intervals import over_seeds
-from parley.metrics.language import EXCHANGE_UNITS, UNITS, Meanings, measure_language
+from parley.metrics.language import Semantics, measure_language
+from parley.metrics.registry import EXCHANGE_UNITS, UNITS
 from parley.text.descriptions import read_descriptions
 from parley.text.word_vectors import description_matrix, read_words
 
@@ -26,7 +27,7 @@ COLUMNS = (
 """Of the table; an unknown value is an empty cell."""
 
 
-class Known(NamedTuple):
+class LanguageInputs(NamedTuple):
     """Files that say what messages are about."""
 
     descriptions: str | Path
@@ -40,7 +41,7 @@ class Known(NamedTuple):
 
 
 def write_language(
-    messages: Sequence[str | Path], known: Known, ks: tuple[int, int], out: str | Path, seed: int = 0
+    messages: Sequence[str | Path], inputs: LanguageInputs, ks: tuple[int, int], out: str | Path, seed: int = 0
 ) -> None:
     """Measure the messages of one run and seed on every part, and write `language.json`.
 
@@ -48,7 +49,7 @@ def write_language(
     ----------
     messages
         The parts' files of messages.
-    known
+    inputs
         What they are about.
     ks
         The K of accuracy@K among seen classes, and where unseen ones are candidates too.
@@ -57,33 +58,35 @@ def write_language(
     seed
         Of permutations and samples.
     """
-    vectors = description_matrix(read_descriptions(known.descriptions), read_words(known.words))
+    vectors = description_matrix(read_descriptions(inputs.descriptions), read_words(inputs.words))
     owner: dict[str, Any] = {}
     parts: dict[str, Any] = {}
     for path in messages:
         said = read_conversations(path)
         k = ks[said.part.removesuffix(ALONE) in UNSEEN_PARTS]
-        parts[said.part] = measure_language(said, _meanings(said, path, vectors, known), k, seed)
+        parts[said.part] = measure_language(said, _semantics(said, path, vectors, inputs), k, seed)
         owner = {"run": said.run, "seed": said.seed}
         del said  # before the next is read
     write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
 
 
-def _meanings(said: Conversations, path: str | Path, vectors: NDArray[np.float32], known: Known) -> Meanings:
+def _semantics(
+    said: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
+) -> Semantics:
     """Return what a file's conversations are about."""
     if strays := [label for label in said.candidate_ids if not 0 <= label < len(vectors)]:
         raise ParleyError(
-            f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {known.descriptions} does not "
+            f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "
             "describe; make both again."
         )
     codes = None
-    if known.attributes is not None:
-        codes = read_attributes(known.attributes).of(said.labels)
+    if inputs.attributes is not None:
+        codes = read_attributes(inputs.attributes).of(said.labels)
     part = said.part.removesuffix(ALONE)
     features = None
-    if known.parts is not None:
-        features = looks(known.parts[part], said.keys)
-    return Meanings(vectors[list(said.candidate_ids)], features, codes)
+    if inputs.parts is not None:
+        features = looks(inputs.parts[part], said.keys)
+    return Semantics(vectors[list(said.candidate_ids)], features, codes)
 
 
 def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:

@@ -7,8 +7,8 @@ from typing import Any
 from parley.analysis.summary import UNITS, in_order
 from parley.core.failures import failure_in
 from parley.core.files import read_json
-from parley.metrics.language import UNITS as LANGUAGE_UNITS
 from parley.metrics.records import finite
+from parley.metrics.registry import UNITS as LANGUAGE_UNITS
 
 EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
 """Metrics of an evaluation.json, and the unit of each."""

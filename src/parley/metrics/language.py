@@ -1,11 +1,11 @@
-"""What a run's messages are as a language: the content of its language.json.
+"""Compute the metrics of a run's messages as a language: the content of its language.json.
 
-Each conversation counts with the Sender's last message, the one that the answer was given to. Letters of shapes:
-N conversations, T exchanges, d bits a message, K candidates, E width of a description's vector, F features of an image,
-A attributes.
+The message of a dialogue is the Sender's last one, to which the Receiver gave its answer. The metrics are listed in
+`parley.metrics.registry`. Shapes: N dialogues, T exchanges, d bits per message, K candidates, E width of a description
+vector, F image features, A attributes.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,102 +19,61 @@ from parley.metrics.disentanglement import bag_of_symbols_test, positional_test
 from parley.metrics.gain import information_gained, message_information
 from parley.metrics.hamming import distances
 from parley.metrics.information import entropy_bits, information_test
+from parley.metrics.permutation import Tested
 from parley.metrics.ranking import hits
+from parley.metrics.registry import LESS_IS_BETTER, PERMUTATION_TESTED, UNITS
 from parley.metrics.topographic import mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
-"""Of labels or looks over the conversations, or of meanings over the classes, for each null."""
+"""Number of permutations of each null: of labels or image features over dialogues, or of descriptions over classes."""
 MOST_CONVERSATIONS = 2000
-"""More are sampled down to so many, as pairs grow with their square."""
+"""Larger splits are subsampled to this number of dialogues, because the number of pairs grows quadratically."""
 NULL_QUANTILE = 0.95
-"""Of a null, told beside its mean: a measure beyond it has a one-sided p below 0.05. Where less is better, it is the
-quantile from the other end."""
-UNITS = {
-    "accuracy@1": "fraction",
-    "accuracy@k": "fraction",
-    "macro_f1": "fraction",
-    "information_gained": "bits",
-    "stop_calibration_error": "fraction",
-    "stop_brier": "fraction",
-    "distinct_messages": "fraction",
-    "message_entropy": "bits",
-    "class_entropy": "bits",
-    "information": "bits",
-    "information_corrected": "bits",
-    "dead_bits": "bits",
-    "topographic_similarity": "Spearman's rho",
-    "topographic_similarity_features": "Spearman's rho",
-    "positional_disentanglement": "fraction",
-    "bag_of_symbols_disentanglement": "fraction",
-    "context_independence": "fraction",
-}
-"""Every measure with its unit."""
-EXCHANGE_UNITS = {
-    "information_gained": "bits",
-    "information_corrected": "bits",
-    "hamming_sender": "bits",
-    "hamming_receiver": "bits",
-}
-"""What is measured exchange by exchange."""
-NULLS = (
-    "accuracy@1",
-    "accuracy@k",
-    "macro_f1",
-    "stop_calibration_error",
-    "stop_brier",
-    "information",
-    "topographic_similarity",
-    "topographic_similarity_features",
-    "positional_disentanglement",
-    "bag_of_symbols_disentanglement",
-    "context_independence",
-)
-"""Measures that have a permutation null, and so a p-value."""
+"""Quantile of each null that is reported beside its mean. A metric above it has a one-sided p-value below 0.05. For
+metrics of which less is better, it is the 0.05 quantile, and better is below."""
 
 
-class Meanings(NamedTuple):
-    """What messages are about, in the ways in which it is known."""
+class Semantics(NamedTuple):
+    """What the messages are compared with: descriptions, image features, class attributes."""
 
     descriptions: NDArray[np.floating]
-    """A vector for each candidate [K, E]."""
+    """Description vector of each candidate [K, E]."""
     features: NDArray[np.floating] | None = None
-    """Of each conversation's image [N, F]."""
+    """Image features of each dialogue [N, F]."""
     attributes: NDArray[np.int64] | None = None
-    """Value of each attribute of each candidate, as whole numbers [K, A]."""
+    """Integer-coded attributes of each candidate [K, A]."""
 
 
-class _Test(Protocol):
-    """A measure with its p-value and null."""
-
-    @property
-    def p(self) -> float: ...
-
-    @property
-    def null(self) -> NDArray[Any]: ...
-
-
-def measure_language(conversations: Conversations, meanings: Meanings, k: int, seed: int = 0) -> dict[str, Any]:
-    """Measure what was said on one part.
+def measure_language(conversations: Conversations, semantics: Semantics, k: int, seed: int = 0) -> dict[str, Any]:
+    """Compute the metrics of one split.
 
     Parameters
     ----------
     conversations
-        What was recorded.
-    meanings
-        What it was about.
+        The recorded dialogues.
+    semantics
+        What their messages are compared with.
     k
-        Of accuracy@k; more than there are candidates counts as all of them.
+        The k of accuracy@k. If it exceeds the number of candidates, accuracy@k is 1.
     seed
-        Of the permutations, and of the sample where there are more than `MOST_CONVERSATIONS`.
+        Seed of the permutations, and of the subsample if there are more than `MOST_CONVERSATIONS` dialogues.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able: ``n`` and ``n_sampled`` conversations, ``permutations``; ``measures``, by the names of `UNITS`;
-        ``p`` and ``null``, of `NULLS`, the latter with its mean and its `NULL_QUANTILE`; ``bits``, a list a bit of how
-        often it is 1 (``use``), its ``entropy`` and its ``information`` on the class (Miller–Madow); ``exchanges``,
-        lists with a value an exchange. What cannot be measured is None: of continuous messages, all that needs bits;
-        where nothing varies, the similarity; where numbers are not finite, everything.
+        JSON-able:
+
+        - ``n``, ``n_sampled``: number of dialogues, and of those that are measured
+        - ``permutations``: number of permutations of each null
+        - ``measures``: value by metric, for all names in `UNITS`
+        - ``p``, ``null``: p-value and null by metric, for `PERMUTATION_TESTED`; a null is its ``mean`` and ``high``,
+          its `NULL_QUANTILE`
+        - ``bits``: one list each, over bits: the frequency of 1 (``use``), the ``entropy``, and the mutual
+          ``information`` with the class (Miller–Madow)
+        - ``exchanges``: one list per metric, over exchanges
+
+        What cannot be measured is None: bit metrics of continuous messages; similarity if the messages or what they
+        are compared with do not vary; everything if scores or messages are not finite.
     """
     generator = np.random.default_rng(seed)
     sampled = _sample(len(conversations.keys), generator)
@@ -123,84 +82,87 @@ def measure_language(conversations: Conversations, meanings: Meanings, k: int, s
         "n_sampled": len(sampled),
         "permutations": PERMUTATIONS,
         "measures": dict.fromkeys(UNITS),
-        "p": dict.fromkeys(NULLS),
-        "null": dict.fromkeys(NULLS),
+        "p": dict.fromkeys(PERMUTATION_TESTED),
+        "null": dict.fromkeys(PERMUTATION_TESTED),
         "bits": None,
         "exchanges": None,
     }
     if not conversations.finite:
         return found
     _measure_answers(found, conversations, k, generator)
-    _measure_likeness(found, conversations, meanings, sampled, generator)
+    _measure_similarity(found, conversations, semantics, sampled, generator)
     if conversations.binary:
         _measure_bits(found, conversations, sampled, generator)
-        if meanings.attributes is not None:
-            _measure_attributes(found, conversations, meanings.attributes, sampled, generator)
+        if semantics.attributes is not None:
+            _measure_attributes(found, conversations, semantics.attributes, sampled, generator)
     found["exchanges"] = _by_exchange(conversations, sampled, generator)
     return found
 
 
 def _sample(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows that are measured, in their order."""
+    """Return the row indices that are measured, ascending."""
     if count <= MOST_CONVERSATIONS:
         return np.arange(count)
     return np.sort(generator.choice(count, MOST_CONVERSATIONS, replace=False))
 
 
-def _note(found: dict[str, Any], metric: str, value: float, test: _Test, less_is_better: bool = False) -> None:
-    """Write down a measure that has a null."""
-    found["measures"][metric] = float(value)
+def _record_test(found: dict[str, Any], metric: str, test: Tested | None) -> None:
+    """Store a permutation-tested metric with its p-value and null; None = it cannot be measured."""
+    if test is None:
+        return
+    found["measures"][metric] = float(test.value)
     found["p"][metric] = float(test.p)
-    high = float(np.quantile(test.null, 1 - NULL_QUANTILE if less_is_better else NULL_QUANTILE))
+    high = float(np.quantile(test.null, 1 - NULL_QUANTILE if metric in LESS_IS_BETTER else NULL_QUANTILE))
     found["null"][metric] = {"mean": float(np.mean(test.null)), "high": high}
 
 
 def _measure_answers(
     found: dict[str, Any], conversations: Conversations, k: int, generator: np.random.Generator
 ) -> None:
-    """Measure what concerns the answers, and the Receiver's sense of when it knows enough."""
+    """Measure the accuracy of the answers, and the calibration of the decision to stop."""
     scores, targets = conversations.final_scores, conversations.targets
     tests = answer_tests(scores, targets, k, PERMUTATIONS, generator)
     for metric, test in zip(("accuracy@1", "accuracy@k", "macro_f1"), tests, strict=True):
-        _note(found, metric, test.value, test)
+        _record_test(found, metric, test)
     talking = conversations.talking
     found["measures"]["information_gained"] = float(information_gained(scores[:, None], targets).mean())
     if talking.all():
-        return  # Nobody ever stopped early: either nobody decides, or there is nothing to compare.
+        return  # No dialogue stopped early: the length is fixed, or there is nothing to compare.
     right = hits(conversations.scores, np.broadcast_to(targets[:, None], talking.shape), 1)
-    # The probability to stop is told as if it were one to be right; only exchanges that were made count.
+    # The stop probability is read as the probability of a correct answer, over the exchanges that took place.
     confidence = 1 - conversations.go_on_probabilities.astype(np.float64)
     calibration = calibration_tests(confidence, right, talking, PERMUTATIONS, generator)
-    _note(found, "stop_calibration_error", calibration.error.value, calibration.error, less_is_better=True)
-    _note(found, "stop_brier", calibration.brier.value, calibration.brier, less_is_better=True)
+    _record_test(found, "stop_calibration_error", calibration.error)
+    _record_test(found, "stop_brier", calibration.brier)
 
 
-def _measure_likeness(
+def _measure_similarity(
     found: dict[str, Any],
     conversations: Conversations,
-    meanings: Meanings,
+    semantics: Semantics,
     sampled: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
-    """Measure whether alike things get alike messages: by description, and by looks."""
+    """Measure topographic similarity, to descriptions and to image features."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     tests = {
-        "topographic_similarity": mantel_of_classes(messages, targets, meanings.descriptions, PERMUTATIONS, generator)
+        "topographic_similarity": mantel_of_classes(messages, targets, semantics.descriptions, PERMUTATIONS, generator)
     }
-    if meanings.features is not None:
-        tests["topographic_similarity_features"] = mantel(messages, meanings.features[sampled], PERMUTATIONS, generator)
+    if semantics.features is not None:
+        tests["topographic_similarity_features"] = mantel(
+            messages, semantics.features[sampled], PERMUTATIONS, generator
+        )
     for metric, test in tests.items():
-        if test is not None:
-            _note(found, metric, test.rho, test)
+        _record_test(found, metric, test)
 
 
 def _measure_bits(
     found: dict[str, Any], conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> None:
-    """Measure what messages of bits tell of the class, as wholes and bit by bit."""
+    """Measure what binary messages tell about the class, as whole messages and per bit."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     information = information_test(messages, targets, PERMUTATIONS, generator)
-    _note(found, "information", information.plug_in, information)
+    _record_test(found, "information", Tested(information.plug_in, information.p, information.null))
     found["measures"] |= {
         "distinct_messages": distinct_fraction(messages),
         "message_entropy": entropy_bits(messages),
@@ -209,7 +171,7 @@ def _measure_bits(
         "dead_bits": float(dead_bits(messages).sum()),
     }
     independence = independence_test(messages, targets, PERMUTATIONS, generator)
-    _note(found, "context_independence", independence.value, independence)
+    _record_test(found, "context_independence", independence)
     found["bits"] = {
         "use": bit_use(messages).tolist(),
         "entropy": bit_entropies(messages).tolist(),
@@ -224,46 +186,45 @@ def _measure_attributes(
     sampled: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
-    """Measure whether single symbols stand for single attributes of the class."""
+    """Measure whether each symbol encodes a single attribute of the class."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     for metric, disentanglement in (
         ("positional_disentanglement", positional_test),
         ("bag_of_symbols_disentanglement", bag_of_symbols_test),
     ):
         test = disentanglement(messages, targets, attributes, PERMUTATIONS, generator)
-        if test is not None:
-            _note(found, metric, test.value, test)
+        _record_test(found, metric, test)
 
 
 def _by_exchange(
     conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> dict[str, list[float | None] | None]:
-    """Measure exchange by exchange, over the conversations that are still on: None where none is."""
+    """Measure each exchange over the dialogues that are still active; None if there are none."""
     talking = conversations.talking
     gained = information_gained(conversations.scores, conversations.targets)
     result: dict[str, list[float | None] | None] = {
-        "information_gained": _while_on(gained, talking),
+        "information_gained": _mean_while_active(gained, talking),
         "information_corrected": None,
     }
     for agent, messages in (("sender", conversations.sender_messages), ("receiver", conversations.receiver_messages)):
-        # The first message has none before it to differ from.
+        # The first message has no previous one to compare with.
         result[f"hamming_{agent}"] = [
             None,
-            *_while_on(distances(messages.swapaxes(0, 1).astype(np.float64)).T, talking)[1:],
+            *_mean_while_active(distances(messages.swapaxes(0, 1).astype(np.float64)).T, talking)[1:],
         ]
     if conversations.binary:
-        told = message_information(
+        information = message_information(
             conversations.sender_messages[sampled],
             conversations.targets[sampled],
             talking[sampled],
-            PERMUTATIONS // 5,  # enough for the mean, which is all that is told
+            PERMUTATIONS // 5,  # enough for the mean; no quantile is reported
             generator,
         )
-        result["information_corrected"] = [None if one is None else one.shuffle_corrected for one in told]
+        result["information_corrected"] = [None if one is None else one.shuffle_corrected for one in information]
     return result
 
 
-def _while_on(values: NDArray[np.floating], talking: NDArray[np.bool_]) -> list[float | None]:
-    """Return the mean over the conversations that are on at each exchange; both are [N, T]."""
+def _mean_while_active(values: NDArray[np.floating], talking: NDArray[np.bool_]) -> list[float | None]:
+    """Return the mean of `values` [N, T] at each exchange over the dialogues of which `talking` [N, T] is true."""
     counts, sums = talking.sum(axis=0), (values * talking).sum(axis=0)
     return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]

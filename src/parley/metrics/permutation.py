@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parley.metrics.ranking import Floats
 
 ROUNDING = 1e-9
@@ -14,7 +17,7 @@ class Tested(NamedTuple):
     value: float
     p: float
     """How often permutations give one as good (one-sided)."""
-    null: Floats
+    null: NDArray[np.floating]
     """The measure under permutations [P]."""
 
 

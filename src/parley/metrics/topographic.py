@@ -12,33 +12,22 @@ Letters of shapes: N conversations, d bits a message, F features of a meaning, P
 some 80 bytes a pair of the N (N - 1) / 2; measure a sample of a few thousand conversations.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
-from parley.metrics.permutation import p_at_least
+from parley.metrics.permutation import Tested, p_at_least
 from parley.metrics.ranking import Floats
 
-Metric = Literal["cosine", "euclidean"]
+Distance = Literal["cosine", "euclidean"]
 ROWS = 64
 """Rows of the rank matrix that are permuted at once: few enough to stay in the cache."""
 DECIMALS = 12
 """Distances that differ less are ties: equal meanings lie apart by rounding alone."""
 TOLERANCE = 1e-6
 """Correlations that differ less are equal: they are sums in single precision."""
-
-
-class Mantel(NamedTuple):
-    """Topographic similarity and its test by permutation."""
-
-    rho: float
-    """Between -1 and 1; 0 = messages do not follow meanings."""
-    p: float
-    """How often meanings in random places give as much (one-sided), between 1 / (P + 1) and 1."""
-    null: NDArray[np.float32]
-    """The similarity with meanings in random places [P]."""
 
 
 def message_distances(messages: NDArray[Any]) -> Floats:
@@ -49,7 +38,7 @@ def message_distances(messages: NDArray[Any]) -> Floats:
     return np.asarray(pdist(messages, "cityblock"))
 
 
-def meaning_distances(meanings: NDArray[Any], metric: Metric = "cosine") -> Floats:
+def meaning_distances(meanings: NDArray[Any], metric: Distance = "cosine") -> Floats:
     """Return a number for each pair of meanings that puts the pairs in the order of their distance [N (N - 1) / 2].
 
     It is 1 - cosine, or the square of Euclid's distance over the largest square. Both come of one matrix product,
@@ -83,7 +72,7 @@ def meaning_distances(meanings: NDArray[Any], metric: Metric = "cosine") -> Floa
     return np.asarray(np.round(apart / max(apart.max(initial=0.0), np.finfo(float).tiny), DECIMALS))
 
 
-def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metric: Metric = "cosine") -> float | None:
+def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metric: Distance = "cosine") -> float | None:
     """Correlate distances of messages with distances of meanings.
 
     Parameters
@@ -110,8 +99,8 @@ def mantel(
     meanings: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
-    metric: Metric = "cosine",
-) -> Mantel | None:
+    metric: Distance = "cosine",
+) -> Tested | None:
     """Test topographic similarity; None where there is none. `generator` draws the permutations."""
     said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
     if said is None or meant is None:
@@ -122,7 +111,7 @@ def mantel(
     second = squareform(meant.astype(np.float32))
     orders = (generator.permutation(len(messages)) for _ in range(permutations))
     null = np.fromiter((_permuted_product(first, second, order) for order in orders), np.float32, permutations)
-    return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
+    return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
 def mantel_of_classes(
@@ -131,8 +120,8 @@ def mantel_of_classes(
     meanings: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
-    metric: Metric = "cosine",
-) -> Mantel | None:
+    metric: Distance = "cosine",
+) -> Tested | None:
     """Test topographic similarity where meanings belong to classes, of which many messages are.
 
     The similarity is that of `topographic_similarity`. In the null, classes change meanings: messages about one class
@@ -168,7 +157,7 @@ def mantel_of_classes(
     found = (_class_correlation(said_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
     # Where classes differ in size, a permutation may leave no two meanings apart, and so no correlation.
     null = np.array([0.0 if value is None else value for value in found], np.float32)
-    return Mantel(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
+    return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
 def _class_correlation(said_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:

@@ -3,22 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-TOLD = {
-    "accuracy@1": "Accuracy@1",
-    "macro_f1": "Macro F1",
-    "information": "Message and class: mutual information, uncorrected (bits)",
-    "information_corrected": "The same, corrected (bits)",
-    "information_gained": "The Receiver's gain in knowledge of the class (bits)",
-    "topographic_similarity": "Topographic similarity, to descriptions",
-    "topographic_similarity_features": "Topographic similarity, to what images look like",
-    "positional_disentanglement": "Positional disentanglement, of attributes",
-    "bag_of_symbols_disentanglement": "Bag-of-symbols disentanglement, of attributes",
-    "context_independence": "Context independence",
-    "distinct_messages": "Different messages an image",
-    "dead_bits": "Bits that never change",
-    "stop_calibration_error": "Calibration error of stopping",
-}
-"""Measures in the order of the page, and what they are called there."""
+from parley.metrics.registry import REPORT_LABELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +32,7 @@ class LanguageLine:
 def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[LanguageLine]:
     """Return what the test part's rows of `language.csv` say of a run; measures that no seed has are left out."""
     own = {row["metric"]: row for row in rows if row["run"] == run and row["part"] == "test" and row["mean"]}
-    return [_line(own[metric], name) for metric, name in TOLD.items() if metric in own]
+    return [_line(own[metric], name) for metric, name in REPORT_LABELS.items() if metric in own]
 
 
 def _line(row: Mapping[str, str], name: str) -> LanguageLine:
