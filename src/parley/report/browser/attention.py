@@ -1,4 +1,4 @@
-"""What agents attended to, as arrays for the page.
+"""Attention weights as compact arrays for the browser page.
 
 Letters of shapes: N conversations, T exchanges, L cells, D candidates, W words.
 """
@@ -20,7 +20,7 @@ from parley.report.browser.talks import Arrays
 def attention_arrays(
     path: Path, keys: Sequence[str], columns: NDArray[np.int64]
 ) -> tuple[Arrays, list[int], list[list[str]]]:
-    """Return the attention of some conversations as arrays.
+    """Pack the attention weights of some dialogues.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ def attention_arrays(
     """
     try:
         with h5py.File(path, "r") as file:
-            place = {key.decode("utf-8", "replace"): row for row, key in enumerate(file["Key"][:])}
-            if missing := [key for key in keys if key not in place]:
+            row_of = {key.decode("utf-8", "replace"): row for row, key in enumerate(file["Key"][:])}
+            if missing := [key for key in keys if key not in row_of]:
                 raise ParleyError(f"{path} lacks the image {missing[0]!r}; make it again with the messages stage.")
-            rows = [place[key] for key in keys]
+            rows = [row_of[key] for key in keys]
             return _arrays(file, rows, columns), _grid(file), _words(file)
     except (OSError, KeyError) as error:
         raise ParleyError(f"{path} is not a whole file of attention ({error}); make it again.") from error
 
 
 def seen_share(part: str | Path | None) -> float:
-    """Return how much of a picture's shorter side the network saw, by a part's file; 1 where it does not say."""
+    """Return the fraction of an image's shorter side that the network saw, from the HDF5 file; 1 if absent."""
     if part is None:
         return 1.0
     with h5py.File(part, "r") as file:
@@ -72,7 +72,7 @@ def _arrays(file: h5py.File, rows: Sequence[int], columns: NDArray[np.int64]) ->
 
 
 def _chosen(dataset: h5py.Dataset, places: Sequence[tuple[Any, ...]]) -> NDArray[np.float64]:
-    """Read some conversations one by one: a file of all words of all descriptions may not fit the memory."""
+    """Read dialogues one at a time, since weights over all words of all descriptions may not fit in memory."""
     taken = []
     for row, *rest in places:
         one = dataset[row].astype(np.float64)

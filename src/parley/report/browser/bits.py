@@ -1,4 +1,4 @@
-"""What single bits of the Sender's last message do, over all conversations of a part.
+"""Statistics of each bit of the Sender's last message over all dialogues of a split.
 
 Letters of shapes: K candidates, d bits.
 """
@@ -12,12 +12,12 @@ from parley.report.browser.talks import Arrays
 
 
 def bit_bytes(bits: int, candidates: int, continuous: bool) -> int:
-    """Return the bytes that the arrays of `bit_arrays` take."""
+    """Return the size of `bit_arrays` in bytes."""
     return 4 * candidates + (0 if continuous else 4 * candidates * bits + 4 * bits)
 
 
 def bit_arrays(said: Conversations) -> tuple[Arrays, float]:
-    """Return how often each bit is 1 by class and what it tells of the class, and the entropy of the classes in bits.
+    """Return each bit's rate per class, its information about the class, and the entropy of the classes, in bits.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Building the browser's page."""
+"""Build the browser page: one HTML file with all dialogues, images and scripts."""
 
 import base64
 import json
@@ -22,21 +22,21 @@ from parley.report.page.thumbnails import read_thumbnails
 from parley.text.descriptions import read_descriptions
 
 SIDE_PX = 96
-"""Longest side of a picture."""
+"""Longest side of an image on the page, in pixels."""
 PICTURE_MAX_BYTES = 2900
-"""Of a picture, as JPEG: with its key, in base64, it stays below what `sampling` sets aside."""
+"""JPEG quality. At this quality an image and its key stay below what `sampling` reserves for them."""
 SCRIPTS = (
     *("dom", "data", "talks", "state", "filters", "nearest", "pictures", "cards", "list"),
     *("message", "ranking", "attention", "talk", "bits", "keys", "main"),
 )
-"""Scripts of the page, in the order in which they stand."""
+"""Scripts of the page, in loading order."""
 
 
 class Shown(NamedTuple):
-    """Which images the page shows."""
+    """The images that the page shows."""
 
     per_class: int | None
-    """At most so many of each class and part; None for all."""
+    """Maximum images of each class and split; None for all."""
     keys: dict[str, list[str]]
     """Of each part."""
     numbers: dict[str, dict[str, int]]
@@ -54,7 +54,7 @@ def build_browser(
     features: str | Path | None = None,
     max_mb: float = 25,
 ) -> None:
-    """Write the browser: one page that needs nothing but itself.
+    """Write the browser: one self-contained page.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def _choose(found: Survey, max_mb: float) -> Shown:
 
 
 def _in_order(sources: Sequence[Source]) -> list[Source]:
-    """Sort files by part, those of greatest interest first; runs stay in their order."""
+    """Sort files by split, held-out splits first; keep the order of runs."""
     runs = list(dict.fromkeys(source.run for source in sources))
     parts = list(TITLES)
     return sorted(sources, key=lambda one: (runs.index(one.run), one.seed, parts.index(one.part)))
@@ -161,12 +161,12 @@ def _rendered(
 
 
 def in_script(value: Any) -> Markup:
-    """Return a value as JSON that nothing in a page takes for its own: no `<`, no `&`, ASCII alone."""
+    """Return a value as JSON that is safe inside HTML: no `<`, no `&`, ASCII only."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped  # nosec B704
 
 
 def _own_file(environment: Environment, name: str) -> Markup:
-    """Return one of the page's own files as it is: in it, no mark is a template's."""
+    """Return one of the page's files verbatim, without template substitution."""
     assert environment.loader is not None
     return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - no text from outside  # nosec B704

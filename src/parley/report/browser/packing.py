@@ -1,4 +1,4 @@
-"""Arrays made small enough for a page: probabilities in one or two bytes, bits eight to a byte, all deflated."""
+"""Compress arrays for the page: probabilities in one or two bytes, bits eight to a byte, all deflated."""
 
 import base64
 import zlib
@@ -9,24 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 FINE, COARSE = 65535, 255
-"""Steps from 0 to 1 of a class's or a decision's probability, and of a bit's."""
+"""Quantisation steps from 0 to 1: of class and decision probabilities, and of bit probabilities."""
 NUMBER_STEPS = 32767
-"""Steps from 0 to the largest absolute value of continuous messages."""
+"""Quantisation steps from 0 to the largest absolute value of continuous messages."""
 
 Floats = NDArray[np.floating[Any]]
 
 
 class Block(NamedTuple):
-    """Some arrays as text."""
+    """Arrays as text for the page."""
 
     layout: list[list[Any]]
-    """A row an array: name, type (`u1`, `u2`, `u4`, `i2` or `f4`), shape, and where it begins in bytes."""
+    """One row an array: name, type (`u1`, `u2`, `u4`, `i2` or `f4`), shape, and offset in bytes."""
     text: str
     """Base64 of the deflated bytes, little-endian."""
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> Block:
-    """Lay arrays one after the other, the widest numbers first so that each begins where its numbers are aligned."""
+    """Concatenate arrays, widest types first so that each starts aligned."""
     layout: list[list[Any]] = []
     parts: list[bytes] = []
     start = 0

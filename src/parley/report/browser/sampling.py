@@ -1,17 +1,17 @@
-"""Which images a page shows where it cannot show all: by rule the first so many of each class, by key."""
+"""Choose which images the page shows when not all fit: the first of each class, in order of their keys."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 BYTES_PER_MB = 1_000_000
 IN_BASE64 = 4 / 3
-"""Characters a byte."""
+"""Base64 characters a byte."""
 PICTURE_BYTES = 4000
-"""Room set aside for a picture and its key, in base64."""
+"""Bytes reserved for an image and its key, in base64."""
 ALL_ELSE_BYTES = 300_000
-"""Room set aside for the page itself."""
+"""Bytes reserved for the page itself."""
 FILE_BYTES = 1500
-"""Room set aside for what the page's index says of a file of messages."""
+"""Bytes reserved for a message file's entry in the index."""
 
 
 def images_per_class(
@@ -20,7 +20,7 @@ def images_per_class(
     max_mb: float,
     bytes_besides: float = 0,
 ) -> int | None:
-    """Return how many images of each class and part there is room for; None where there is for all, 1 at least.
+    """Return how many images of each class and split fit: at least 1; None if all fit.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def images_per_class(
 
 
 def sampled(images: Mapping[str, int], most: int | None) -> list[str]:
-    """Return the keys that are shown, in order: of each class the first `most` by key; all where that is None."""
+    """Return the keys to show, sorted: the first `most` of each class; all if that is None."""
     if most is None:
         return sorted(images)
     by_class: dict[int, list[str]] = defaultdict(list)

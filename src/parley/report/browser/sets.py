@@ -1,4 +1,4 @@
-"""A file of messages as the page holds it: what there is to tell of it, and its arrays."""
+"""One message file as the page stores it: metadata and packed arrays."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ NOT_FINITE = "Some of its scores or messages are not finite numbers: it has dive
 def packed_set(
     source: Source, images: Mapping[str, int], shared: dict[str, int]
 ) -> tuple[dict[str, Any], Block | None]:
-    """Return a run's, seed's and part's conversations for the page.
+    """Pack the dialogues of one run, seed and split for the page.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def packed_set(
     grid: list[int] = []
     words: list[list[str]] = []
     if source.attention is not None:
-        # As the page names it: of candidates with the very same score, not the true one.
+        # As the page counts it: among candidates with equal scores, the true one comes last.
         named = arrays["top"][np.arange(len(rows)), arrays["length"].astype(np.int64) - 1, 0]
         columns = np.stack([arrays["target"], named], axis=1).astype(np.int64)
         of_attention, grid, words = attention_arrays(source.attention, [said.keys[row] for row in rows], columns)

@@ -1,4 +1,4 @@
-"""What there is to show: each file of messages, the images it is about, and how much room its conversations take."""
+"""List the message files, the images they are about, and how many bytes their dialogues take."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from parley.report.browser.bits import bit_bytes
 from parley.report.browser.talks import conversation_bytes
 
 ALONE = "_alone"
-"""Ending of a part in which unseen classes are the only candidates: its images are those of the part itself."""
+"""Suffix of a split whose candidates are the unseen classes alone; its images are those of the split itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of messages: a run's and seed's, on one part.
+    """A message file: one run, seed and split.
 
     Attributes
     ----------
@@ -49,20 +49,20 @@ class Source:
 
     @property
     def images(self) -> str:
-        """The part whose images they are."""
+        """The split that the images belong to."""
         return self.part.removesuffix(ALONE)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All that could be shown: the files, and of each part's images the key and label id."""
+    """Everything that could be shown: the files, and the key and label id of each split's images."""
 
     sources: list[Source]
     images: dict[str, dict[str, int]]
 
 
 def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> Survey:
-    """Look into all files of messages without reading what was said.
+    """Read the metadata of all message files, without the dialogues.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> S
 
 
 def part_of(path: Path) -> str:
-    """Return the part that a file is about, by its name: the test part's goes by the plain name."""
+    """Return the split of a message file from its name; `messages.hdf5` is the test split."""
     return path.name.removesuffix(".hdf5").partition(".")[2] or "test"
 
 
@@ -104,7 +104,7 @@ def _images_in(path: Path) -> dict[str, int]:
 
 
 def _room(path: Path, attention: Path | None) -> tuple[int, int]:
-    """Return the bytes that each conversation of a file takes, and those of the rest."""
+    """Return the bytes per dialogue of a file, and the bytes of everything else."""
     with _opened(path) as file:
         try:
             exchanges, bits = int(file.attrs["max_exchanges"]), int(file.attrs["message_bits"])

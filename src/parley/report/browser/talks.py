@@ -1,4 +1,4 @@
-"""Conversations as arrays for the page.
+"""Dialogues as compact arrays for the page.
 
 Letters of shapes: N conversations, T exchanges, d bits a message, K candidates, L leaders.
 """
@@ -15,13 +15,13 @@ from parley.metrics.ranking import log_probabilities
 from parley.report.browser.packing import NUMBER_STEPS, coarse, fine, packed_bits, stepped
 
 LEADERS = 5
-"""Best candidates that are kept of each exchange, beside the true one."""
+"""Number of best candidates kept for each exchange, in addition to the true one."""
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def conversation_bytes(exchanges: int, bits: int, candidates: int, continuous: bool, cells: int, words: int) -> int:
-    """Return the bytes that a conversation takes as arrays, with its attention, of so many cells and words."""
+    """Return the bytes of one dialogue, including its attention over the given numbers of cells and words."""
     leaders = min(LEADERS, candidates)
     message = 2 * bits if continuous else bits + (bits + 7) // 8
     each = 4 * leaders + 2 + 2 + 2 + 1 + 2 * message
@@ -30,12 +30,12 @@ def conversation_bytes(exchanges: int, bits: int, candidates: int, continuous: b
 
 
 def talk_arrays(said: Conversations, rows: NDArray[np.int64], images: Mapping[str, int]) -> tuple[Arrays, float]:
-    """Return some conversations as arrays, and the step of continuous messages.
+    """Pack dialogues as arrays, with the quantisation step of continuous messages.
 
     Parameters
     ----------
     said
-        All that was said; finite.
+        The dialogues; finite.
     rows
         Which of the conversations.
     images
@@ -75,7 +75,7 @@ def talk_arrays(said: Conversations, rows: NDArray[np.int64], images: Mapping[st
 
 
 def _rankings(said: Conversations, rows: NDArray[np.int64]) -> Arrays:
-    """Return what is told of the candidates: `top`, `top_share`, `true_share` and `rank`."""
+    """Return the arrays about candidates: `top`, `top_share`, `true_share` and `rank`."""
     shape = (len(rows), *said.scores.shape[1:])
     blocks = [_ranking(said.scores[rows[some]], said.targets[rows[some]]) for some in row_blocks(shape)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -94,7 +94,7 @@ def _ranking(scores: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> A
 
 
 def _leaders(scores: NDArray[np.floating[Any]], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the columns of the best candidates [N, T, L]; of equals the true class is last, as in its rank."""
+    """Return the columns of the best candidates [N, T, L]; among ties the true class comes last, as in its rank."""
     columns = np.broadcast_to(np.arange(scores.shape[-1]), scores.shape)
     is_true = columns == targets[:, None, None]
     order = np.lexsort((columns, is_true, -scores), axis=-1)

@@ -1,4 +1,4 @@
-"""The confusion matrix, with classes that are taken for each other side by side."""
+"""Confusion matrix, with classes that are confused with each other next to each other."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def row_shares(confusion: Floats) -> Floats:
 
 
 def likeness_order(confusion: Floats) -> list[int]:
-    """Order the classes [K] so that those taken for each other stand together.
+    """Order the classes [K] so that those confused with each other are adjacent.
 
     The likeness of two classes is the mean of the shares in which each is taken for the other; the order
     is that of the leaves of average-linkage clustering, turned so that neighbours are as alike as can be
@@ -41,7 +41,7 @@ def likeness_order(confusion: Floats) -> list[int]:
 
 @styled
 def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
-    """Draw which class is taken for which, as shares of the true class's conversations.
+    """Draw the confusion matrix as fractions of each true class's dialogues.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
 
 
 def _cells(axes: Axes, cells: list[tuple[int, int, float]]) -> None:
-    """Fill cells (column, row, fraction): the fraction is how opaque they are, on light paper as on dark."""
+    """Fill cells (column, row, fraction); the fraction is the opacity, to read on light and dark paper."""
     boxes = [Rectangle((column - 0.5, row - 0.5), 1, 1) for column, row, _ in cells]
     colours = [(BLUE, 0.06 + 0.94 * share) for _, _, share in cells]
     axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="none"))

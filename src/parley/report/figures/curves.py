@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 class Band(NamedTuple):
-    """Mean of a metric over seeds at the steps that all have, and its 95 % t interval (None: one seed)."""
+    """Mean of a metric over seeds at their common steps, and its 95 % t interval (None for one seed)."""
 
     steps: NDArray[np.int64]
     mean: Floats
@@ -26,7 +26,7 @@ class Band(NamedTuple):
 
 
 def band(curves: Sequence[Curve], metric: str) -> Band:
-    """Bring the seeds' curves together.
+    """Average the seeds' curves.
 
     Only steps at which every seed has a finite value count: a mean over whichever seeds got that far
     would jump where one ends.
@@ -72,7 +72,7 @@ def learning_curves(curves: Sequence[Curve], chosen: Mapping[int, int]) -> Figur
 def _panel(axes: Axes, curves: Sequence[Curve], metric: str, chosen: Mapping[int, int]) -> None:
     for curve in curves:
         values = [np.nan if value is None else value for value in curve.values[metric]]
-        # A seed with one evaluation is a point, which a line would not show.
+        # A seed with one evaluation is a point: a line would be invisible.
         mark = "." if len(curve.steps) == 1 else None
         axes.plot(curve.steps, values, color=BLUE, alpha=0.45, linewidth=0.8, marker=mark)
         step = chosen.get(curve.seed)

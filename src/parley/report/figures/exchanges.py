@@ -1,4 +1,4 @@
-"""How a conversation moves: accuracy and indecision from exchange to exchange."""
+"""Accuracy and entropies by exchange."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ from parley.report.figures.style import (
 
 Floats = NDArray[np.float64]
 FEWEST_TALKING = 0.02
-"""Below this fraction of conversations still on, their mean is of too few to be drawn."""
+"""Smallest fraction of dialogues still running for which their mean is drawn."""
 
 
 @styled
@@ -74,7 +74,7 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
 
 
 def _pair(axes: Axes, exchanges: NDArray[np.int64], every: Floats, still_on: Floats, colour: str, label: str) -> None:
-    """Draw one quantity: all images with the 95 % interval over seeds, and the conversations still on."""
+    """Draw one quantity: over all images with its 95 % interval over seeds, and over dialogues still running."""
     mean = mean_over_seeds(every)
     if len(every) > 1:
         half = t_half_width(every.std(axis=0, ddof=1), len(every))

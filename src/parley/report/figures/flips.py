@@ -1,4 +1,4 @@
-"""What becomes of an answer as more bits of the messages are flipped."""
+"""Accuracy against the number of flipped message bits."""
 
 from matplotlib.figure import Figure
 
@@ -28,7 +28,7 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
         half = t_half_width(flips.accuracy.std(axis=0, ddof=1), len(flips.seeds))
         axes.fill_between(flips.counts, mean - half, mean + half, color=BLUE, alpha=0.18, linewidth=0)
     axes.plot(flips.counts, mean, "o-", color=BLUE, markersize=3.5)
-    # Of many bits the small counts would write their numbers over each other.
+    # With many bits the tick labels of small counts would overlap.
     axes.set_xticks(
         [count for count in flips.counts if count in (0, flips.counts[-1]) or 16 * count > flips.counts[-1]]
     )

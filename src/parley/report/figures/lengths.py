@@ -1,4 +1,4 @@
-"""How long conversations are about each class."""
+"""Dialogue length and accuracy of each class."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @styled
 def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], max_exchanges: int) -> Figure:
-    """Draw mean conversation length and accuracy@1 of each class, longest first; of very many, the ends of the order.
+    """Draw mean dialogue length and accuracy@1 of each class, longest first; for many classes, both ends of the order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Accuracy by part, beside chance."""
+"""Accuracy on each split, next to chance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,15 +29,15 @@ TITLES = {
     "dev": "Dev",
     "train": "Train",
 }
-"""Names of the parts; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
+"""Names of the splits; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
 
 LONGEST_RUN = 34
-"""Letters of a run's name that are written."""
+"""Maximum characters of a run's name."""
 
 
 @styled
 def accuracy_by_part(rows: Sequence[SummaryRow]) -> Figure:
-    """Draw mean accuracy of each part and run, with 95 % interval over seeds and chance.
+    """Draw mean accuracy of each split and run, with its 95 % interval over seeds and chance.
 
     Of one run, accuracy@1 and @k, a row a part. Of several, accuracy@1, a row a run and a column a part, so that runs
     are compared from top to bottom.
@@ -88,7 +88,7 @@ def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], siz
 
 
 def _metric_title(metric: str, rows: Sequence[SummaryRow]) -> str:
-    """Name the k of accuracy@k where it is one; parts with fewer candidates than k have a smaller one."""
+    """Label accuracy@k with k if all splits share it; splits with fewer candidates have a smaller k."""
     ks = {row.k for row in rows if row.metric == metric and row.k is not None}
     return f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize()
 
@@ -106,7 +106,7 @@ def _mark(axes: Axes, y: int, row: SummaryRow, size_pt: float) -> None:
 
 
 def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
-    """Explain the marks that are there, and no others."""
+    """Draw a legend of the marks in use."""
     marks: list[tuple[bool, Line2D]] = [
         (
             any(row.low is not None for row in rows),

@@ -1,4 +1,4 @@
-"""Messages on their first two principal components, labelled by class."""
+"""Messages projected on their first two principal components, labelled by class."""
 
 from collections.abc import Sequence
 
@@ -23,11 +23,11 @@ from parley.report.figures.style import (
 
 Floats = NDArray[np.float64]
 MARK_PT = 7.0
-"""Side of a class's mark in points."""
+"""Side of a class's marker in points."""
 DIRECTIONS = np.array([(0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0)])
-"""Where a label may stand seen from its mark, the preferred first."""
+"""Directions of a label from its marker, preferred first."""
 GAPS_PT = np.array([0, 4, 9, 15, 22, 30, 40, 52, 66, 82, 100])
-"""How far from its mark a label may stand, in points."""
+"""Distances of a label from its marker, in points."""
 
 
 @styled
@@ -76,13 +76,13 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     axes.grid(False)
     if len(present) > MOST_NAMED:
         return figure
-    figure.draw_without_rendering()  # settles the layout, and with it where the centres come to lie
+    figure.draw_without_rendering()  # fixes the layout and so the positions of the class means
     _label(axes, np.array(centres), [shown(labels[column]) for column in present], 7.0 if wide else 8.0)
     return figure
 
 
 def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> None:
-    """Write each name near its centre, where it covers no other, and join the two by a line."""
+    """Write each name near its class mean without overlaps, joined to it by a line."""
     points_a_pixel = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     marks = axes.transData.transform(centres) * points_a_pixel
     boxes = np.array([(0.62 * size_pt * len(name) + 3, 1.25 * size_pt) for name in names])
@@ -104,7 +104,7 @@ def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> Non
 
 
 def place_labels(marks: Floats, boxes: Floats, frame: Floats) -> Floats:
-    """Find a place for each label near its mark, where it covers no mark and no label placed before it.
+    """Place each label near its marker so that it covers no marker and no earlier label.
 
     Places are tried from the mark outwards, above it first. Where all are taken, the one that covers least is used.
 

@@ -33,12 +33,12 @@ ROLES = {
     "sky": SKY,
     "orange": ORANGE,
 }
-"""Role → its colour in the files; nothing else is used."""
+"""Colour of each role; no other colour is used."""
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 
 NARROW_IN, WIDE_IN = 5.0, 7.6
-"""Widths of figures in inches: half a page and a full one."""
+"""Figure widths in inches: half a page and a full page."""
 LONGEST_LABEL = 22
 
 STYLE: dict[Any, Any] = {
@@ -72,7 +72,7 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 4.5,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
-    # Class names are text, never formulas.
+    # Class names are plain text, never math.
     "text.parse_math": False,
     # Text stays text: it can be searched, read aloud, and shown in a script that the bundled font lacks.
     "svg.fonttype": "none",
@@ -95,7 +95,7 @@ def _style() -> Iterator[None]:
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Make a function draw in this module's style, whatever the user's own settings are."""
+    """Decorate a function to draw in this style, independent of the user's matplotlib settings."""
 
     @wraps(draw)
     def in_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -106,18 +106,18 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure whose parts make room for each other; it belongs to no global state."""
+    """Return an empty figure with constrained layout, not registered with pyplot."""
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def shown(name: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name as a figure can show it: control characters replaced, and not too long."""
+    """Return a name fit for a figure: control characters replaced, shortened if long."""
     printable = "".join(mark if mark.isprintable() else "�" for mark in name)
     return printable if len(printable) <= longest else printable[: longest - 1] + "…"
 
 
 def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
-    """Let an axis run over all fractions, 0 to 1, so that no difference looks larger than it is."""
+    """Set an axis to 0 to 1, so that no difference looks larger than it is."""
     if horizontal:
         axes.set_xlim(-0.02, 1.04)
         axes.set_xlabel(label)
@@ -127,7 +127,7 @@ def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
 
 
 def null_line(axes: Axes, value: float, name: str) -> None:
-    """Draw what an agent that knows nothing would get, across the panel, with its name at the right."""
+    """Draw the value of an agent that knows nothing as a line across the panel, labelled at the right."""
     axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     axes.annotate(
         name,
@@ -144,14 +144,14 @@ def null_line(axes: Axes, value: float, name: str) -> None:
 
 @styled
 def empty_figure(sentence: str) -> Figure:
-    """Return a figure that says why there is nothing to draw."""
+    """Return a figure with a sentence in place of data."""
     figure = new_figure(NARROW_IN, 1.2)
     figure.text(0.5, 0.5, sentence, ha="center", va="center", color=MUTED, wrap=True)
     return figure
 
 
 def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") -> list[Path]:
-    """Write a figure as `<name>.svg` and `<name>.pdf`, each complete or not there, without a date.
+    """Write a figure as `<name>.svg` and `<name>.pdf`, atomically and without dates.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
         path = Path(folder) / f"{name}.{ending}"
         with written_aside(path) as aside, _style():
             figure.savefig(aside, format=ending, metadata=metadata)
-        # The layout is settled now; finding it again for the next file would take half the time.
+        # Reuse the layout: computing it again for the next file would take half the time.
         figure.set_layout_engine("none")
         paths.append(path)
     return paths

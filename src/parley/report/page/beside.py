@@ -1,4 +1,4 @@
-"""The other files of the experiment, as far as they lie beside the page."""
+"""Links from the page to the experiment's other files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,12 @@ FILES = (
     ("logs", "each stage's log", ""),
     ("benchmarks", "each job's time and memory", ""),
 )
-"""Name, what it is, and the target that makes it on request."""
+"""Name, description, and the target that makes it on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A file or folder beside the page; `link` is None where it was not made, and `target` makes it."""
+    """A file or folder next to the page. If it does not exist, `link` is None and `target` makes it."""
 
     name: str
     what: str
@@ -42,7 +42,7 @@ class Beside:
 
 
 def files_beside(folder: str | Path) -> list[Beside]:
-    """List the experiment's other files: those that are there, and those that a target would make."""
+    """List the experiment's other files: those that exist, and those that a target would make."""
     found = []
     for name, what, target in FILES:
         there = (Path(folder) / name).exists()

@@ -1,4 +1,4 @@
-"""Building the report's page."""
+"""Build the report page: one self-contained HTML file."""
 
 import importlib.metadata
 import platform
@@ -36,7 +36,7 @@ from parley.report.page.thumbnails import read_thumbnails
 from parley.report.page.tiles import tiles
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
-"""Whose versions the page names, where they are installed."""
+"""Packages whose versions the page lists, if installed."""
 
 
 def build_report(
@@ -60,12 +60,12 @@ def build_report(
     stages: Collection[str] = (),
     origin: Origin | None = None,
 ) -> None:
-    """Write the report: one page that needs nothing but itself.
+    """Write the report: one self-contained page.
 
     Parameters
     ----------
     summary_json
-        The summary; its runs are told, in its order.
+        The summary; its runs are reported in its order.
     analyses, metrics_logs, evaluations, selections
         analysis.json, metrics.jsonl, evaluation.json and selection.json of all runs and seeds that came through, in
         any order; the folders they lie in say whose they are.
@@ -134,7 +134,7 @@ def build_report(
 def _pictures(
     tars: Sequence[str | Path], sections: Sequence[RunSection], of_classes: Collection[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the pictures of conversations, and the smaller ones of classes, as URIs by key."""
+    """Return the images of example dialogues, and thumbnails of classes, as data URIs by key."""
     talked_about = {example.key for section in sections for example in section.examples}
     jpegs = read_thumbnails(tars, talked_about.union(of_classes)) if tars else {}
     return {
@@ -144,7 +144,7 @@ def _pictures(
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of `PACKAGES`, as installed, without importing them."""
+    """Return the installed versions of Python and `PACKAGES`, without importing them."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -180,7 +180,7 @@ def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str,
 
 
 def _seeds(inputs: Inputs) -> str:
-    """Name the seeds of the runs, and the one by which images were chosen, as far as the config has it."""
+    """List the seeds of the runs, and the seed of the data if the config has it."""
     of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
     said = f"{', '.join(map(str, of_runs))} of each run"
     return f"{said}; {inputs.config['seed']} of the data" if "seed" in inputs.config else said
@@ -200,7 +200,7 @@ def _environment() -> Environment:
 
 
 def _plain(value: Any) -> Any:
-    """Copy a config into plain types, whatever kinds of mapping it is made of."""
+    """Copy a config into plain dicts and lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

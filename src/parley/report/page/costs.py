@@ -1,4 +1,4 @@
-"""What each stage took, from the benchmark files that Snakemake wrote beside its jobs."""
+"""Time and memory of each stage, from Snakemake's benchmark files."""
 
 import datetime
 from collections.abc import Collection, Iterable
@@ -13,10 +13,10 @@ ORDER = (
     "build_descriptions", "embed_words", "train_run", "evaluate_run", "extract_messages", "extract_attention",
     "analyse_run", "measure_language", "draw_figures", "draw_run_figures",
 )  # fmt: skip
-"""Stages in the order of the data line; others follow by name."""
+"""Stages in order of the data flow; others follow by name."""
 PAGE = "build_report"
 SHARED = ("draw_world", "fetch_images", "hash_images", "extract_features")
-"""Stages whose files experiments share: where one finds them made, it runs none of these."""
+"""Stages whose files experiments share, and which do not run if the files exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """What the jobs of a stage took together.
+    """Total time and memory of a stage's jobs.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class StageCost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What an experiment took.
+    """Time and memory of an experiment.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> Costs:
     folder
         `benchmarks/`: `<rule>.tsv`, or `<rule>/<job>.tsv`. A file's time of change says when its job ended.
     needed
-        Rules without which the experiment's files are not made; those of `SHARED` that did not run are told.
+        Rules without which the experiment's files are not made; those of `SHARED` that did not run are reported.
     """
     jobs: dict[str, list[Job]] = {}
     unreadable = []
@@ -96,9 +96,9 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> Costs:
         try:
             jobs.setdefault(place.parts[0].removesuffix(".tsv"), []).extend(_jobs(path))
         except (ParleyError, OSError, ValueError):
-            # One that another job is just writing must not cost the page.
+            # A file that another job is writing at this time is skipped.
             unreadable.append(place.as_posix())
-    # Its own line would be about the page before this one.
+    # This job's own benchmark is of the previous report.
     jobs = {name: own for name, own in jobs.items() if own and name != PAGE}
     names = [name for name in ORDER if name in jobs] + sorted(jobs.keys() - set(ORDER))
     everything = [job for name in names for job in jobs[name]]
@@ -112,12 +112,12 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> Costs:
 
 
 def in_words(rule: str) -> str:
-    """Return the name of a rule in words."""
+    """Return a rule's name as words."""
     return rule.replace("_", " ")
 
 
 def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
-    """Return the length of the union of spans of time."""
+    """Return the total length of the union of time spans."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, until))
@@ -131,7 +131,7 @@ def _jobs(path: Path) -> list[Job]:
 
 
 def _number(text: str) -> float | None:
-    # A job that ends before it is looked at leaves a dash.
+    # Snakemake writes a dash for a job that ends before it is sampled.
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A few conversations worth reading, chosen by rule."""
+"""Choose example dialogues for the report, by fixed rules."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from parley.metrics.conversations import Conversations
 from parley.metrics.ranking import hits, log_probabilities
 
 LEADERS = 3
-"""Candidates shown at each exchange."""
+"""Number of candidates shown at each exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One conversation, up to where it stopped, and why it is shown."""
+    """One dialogue up to its stop, and why it is shown."""
 
     why: str
     key: str
@@ -44,7 +44,7 @@ class Example:
 
 
 def choose_examples(conversations: Conversations) -> list[Example]:
-    """Choose at most four conversations: quickly right, right after a change of mind, longest, surest mistake.
+    """Choose up to four dialogues: quickest correct, correct after a change, longest, most confident mistake.
 
     The rule is the same for every run, so that nobody picks the flattering ones; ties go to the first image.
     """

@@ -14,11 +14,11 @@ from parley.report.figures.curves import band
 from parley.report.figures.parts import TITLES
 
 COLLAPSED = 1.05
-"""Mean length below which conversations are said to have collapsed into one exchange."""
+"""Mean length below which dialogues are reported as collapsed to one exchange."""
 
 
 def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> list[str]:
-    """Say in a few sentences what a run came to.
+    """Summarise a run's results in a few sentences.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the page says of the experiment and of each run, before it becomes HTML."""
+"""Content of the report for the experiment and each run, before it becomes HTML."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +29,12 @@ CONTINUOUS = (
 
 
 MANY = 3
-"""More runs than these are told together at the top, and each is folded."""
+"""With more runs than this, the top summarises them together and each section is folded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A figure with its kind, what it means, what it shows, and how to read it."""
+    """A figure with its heading, meaning, finding and key."""
 
     name: str
     kind: str
@@ -43,12 +43,12 @@ class Shown:
     key: str
     figure: InlineFigure
     files: dict[str, str]
-    """Format → where it lies as a file, seen from the page."""
+    """Format → path of the file relative to the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedLine:
-    """One seed of a run, as the table of seeds has it; None where a seed failed."""
+    """One row of the table of seeds; None where a seed failed."""
 
     seed: int
     chosen_step: int | None
@@ -60,9 +60,9 @@ class SeedLine:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeLine:
-    """One exchange of the test part's conversations, means over seeds; NaN where nothing was measured.
+    """One exchange of the test split's dialogues, means over seeds; NaN where not measured.
 
-    `talking` is the fraction still on when it begins; the others are over all images, as if nobody stopped.
+    `talking` is the fraction still running when it begins; the others are over all images, ignoring stops.
     """
 
     number: int
@@ -75,7 +75,7 @@ class ExchangeLine:
 
 @dataclass(frozen=True, slots=True)
 class RunSection:
-    """All the page says of one run."""
+    """Everything the page shows about one run."""
 
     name: str
     about: str
@@ -84,7 +84,7 @@ class RunSection:
     figures: list[Shown]
     examples: list[Example]
     unshown: str
-    """Why no conversation is shown, where none can be."""
+    """Why no example dialogue is shown; empty if one is."""
     example_seed: int | None
     language: list[LanguageLine]
     language_finding: str
@@ -95,7 +95,7 @@ class RunSection:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What was read, by run and seed.
+    """Everything read for the page, by run and seed.
 
     Attributes
     ----------
@@ -130,12 +130,12 @@ class Inputs:
 
     @property
     def runs(self) -> list[str]:
-        """All runs, in the summary's order; those of which no seed came through are last."""
+        """All runs in the summary's order; runs without a successful seed come last."""
         return list(dict.fromkeys([row.run for row in self.rows] + [run for run, _ in self.failed]))
 
 
 def lead(inputs: Inputs) -> str:
-    """Say what was run, in one sentence."""
+    """Return one sentence on what was run."""
     seeds = set(inputs.evaluations) | set(inputs.failed)
     test = next((row for row in inputs.rows if row.part == "test" and row.images is not None), None)
     said = f"{formats.counted(len(inputs.runs), 'run')}, {formats.counted(len(seeds), 'seed')} in all"
@@ -148,7 +148,7 @@ def lead(inputs: Inputs) -> str:
 
 
 def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
-    """Group the summary's rows: an entry a run and part, with its rows by metric."""
+    """Group the summary's rows by run and split, then by metric."""
     lines: dict[tuple[str, str], dict[str, SummaryRow]] = {}
     for row in rows:
         lines.setdefault((row.run, row.part), {})[row.metric] = row
@@ -156,13 +156,13 @@ def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
 
 
 def one_k(rows: Sequence[SummaryRow]) -> int | None:
-    """Return the k of accuracy@k where all rows have the same; None where some part has too few classes for it."""
+    """Return the k of accuracy@k if all rows share it; None if some split has too few classes."""
     ks = {row.k for row in rows if row.metric == "accuracy@k"}
     return ks.pop() if len(ks) == 1 else None
 
 
 def overview(inputs: Inputs) -> Shown:
-    """Show the figure that is about all runs."""
+    """Return the figure that compares all runs."""
     said = (meanings.of_parts(inputs.rows), findings.of_parts(inputs.rows))
     if len(inputs.runs) > MANY:
         # The headline has the numbers.
@@ -178,7 +178,7 @@ def examples_of_classes(inputs: Inputs) -> dict[str, str]:
 
 
 def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> RunSection:
-    """Gather all the page says of one run.
+    """Gather everything the page shows about one run.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> RunSec
 
 
 def _median_conversations(inputs: Inputs, run: str, test: PooledPart | None) -> Conversations | None:
-    """Read the test conversations of the seed whose messages are shown."""
+    """Read the test dialogues of the seed whose messages are shown."""
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
     return None if path is None else read_conversations(path)
 
@@ -225,7 +225,7 @@ def _exchange_lines(part: PooledPart) -> list[ExchangeLine]:
 
 
 def _settings(config: Mapping[str, Any], run: str) -> str:
-    """Name the settings that say most about a run's game, as far as the config has them."""
+    """Summarise a run's game: preset, bits a message, maximum exchanges."""
     own: Mapping[str, Any] = next((entry for entry in config.get("runs", []) if entry.get("name") == run), {})
     game = {**config.get("game", {}), **own.get("game", {})}
     said = [str(game[key]) for key in ("preset",) if key in game]

@@ -1,4 +1,4 @@
-"""The headline: a run's main numbers, large, each beside chance."""
+"""The headline numbers of a run, each next to chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Tile:
 
 
 def tiles(rows: Sequence[SummaryRow], run: str) -> list[Tile]:
-    """Return a run's accuracies@1, those of held-out parts only."""
+    """Return a run's accuracy@1 on held-out splits."""
     own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
     return [Tile(about, own[part], _verdict(own[part])) for part, about in ABOUT.items() if part in own]
 
