@@ -2,8 +2,8 @@
 
 uv run python benchmarks/many_candidates.py [--candidates 30 1000 21841] [--images 500] [--exchanges 10]
 
-An untrained Adaptive game of 32 bits on random features; of so many candidates as many images are used as
-evaluation.recorded_images would let through. Each stage is a process of its own on what the one before left; memory is
+An untrained Adaptive game of 32 bits on random features; with many candidates there are as many images as
+evaluation.recorded_images allows. Each stage is a process of its own on what the one before left; memory is
 the most that the process had, Python and its libraries included.
 """
 

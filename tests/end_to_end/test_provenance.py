@@ -216,8 +216,8 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:500])
     for arguments, why in [
-        ([tmp_path / "text.png", *run], "is no picture that can be read"),
-        ([tmp_path / "cut.jpg", *run], "is no picture that can be read"),
+        ([tmp_path / "text.png", *run], "cannot be read as an image"),
+        ([tmp_path / "cut.jpg", *run], "cannot be read as an image"),
         ([tmp_path / "gone.png", *run], "does not exist"),
         ([picture, "--run", "another", "--results", "results/two"], "has no run 'another'; its runs are adaptive."),
         ([picture, *run, "--seed", "9"], "has no seed 9; its seeds are 1."),

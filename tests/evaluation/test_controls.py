@@ -62,7 +62,7 @@ def test_the_weights_stay_and_the_run_itself_is_not_changed(trained):
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("message_bits=3", "what can be set for a trained run is shuffle"),
+        ("message_bits=3", "settings that can change for a trained run are shuffle"),
         ("shuffle=nobody", "game.shuffle is 'nobody'; it must be one of none"),
         ("corrupt_bits=x", "game.corrupt_bits"),
     ],

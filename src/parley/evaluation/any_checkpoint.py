@@ -1,4 +1,4 @@
-"""Any checkpoint on any file of features, Parley's own or one of the 2017 code."""
+"""Run any checkpoint on any file of features, written by Parley or by the 2017 code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,16 +16,16 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class LoadedCheckpoint(NamedTuple):
-    """A checkpoint, and every class that it can be asked about."""
+    """A checkpoint and every class that can be a candidate."""
 
     checkpoint: Checkpoint
     candidates: Candidates
     about: dict[str, Any]
-    """``experiment, run, seed``; the first two empty where nothing beside the checkpoint tells."""
+    """``experiment, run, seed``; the first two are empty when there is no matching config.json."""
 
 
 class Predictions(NamedTuple):
-    """What the agents said about the images of a file."""
+    """The dialogues about all images of a file."""
 
     played: evaluation.Played
     keys: list[str]
@@ -33,7 +33,7 @@ class Predictions(NamedTuple):
     labels: list[str]
     """Names of the candidates, in the order of the scores."""
     spec: EvalBatchSpec
-    """What they were spec."""
+    """The split and candidates that were played."""
 
 
 def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words: str | Path) -> LoadedCheckpoint:
@@ -42,7 +42,7 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
     Raises
     ------
     ParleyError
-        When a file is missing or damaged, or the descriptions do not fit the checkpoint.
+        If a file is missing or damaged, or the descriptions do not match the checkpoint.
     """
     checkpoint = _load(checkpoint_path)
     candidates = load_candidates(descriptions, words, checkpoint.game)
@@ -66,29 +66,29 @@ def _load(checkpoint_path: str | Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParleyError(
-            f"{checkpoint_path} is a checkpoint of which something is missing or of another shape ({reason}); "
-            "train the run again, or take the version of Parley that made it."
+            f"{checkpoint_path} is a checkpoint with missing entries or unexpected shapes ({reason}); "
+            "train the run again, or use the version of Parley that wrote it."
         ) from error
 
 
 def run_folder(checkpoint_path: str | Path) -> Path:
-    """Return the folder of the run that a checkpoint belongs to: its own, or the one above `checkpoints/`."""
+    """Return the folder of a checkpoint's run: its parent, or the parent of `checkpoints/`."""
     folder = Path(checkpoint_path).absolute().parent
     return folder.parent if folder.name == "checkpoints" else folder
 
 
 def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return the experiment, run and seed of a checkpoint, as `config.json` in its folder says."""
+    """Return a checkpoint's experiment, run and seed, read from `config.json` in its run folder."""
     path = run_folder(checkpoint_path) / "config.json"
     config = read_json(path) if path.is_file() else {}
     if not isinstance(config, dict) or config.get("seed") != checkpoint.seed:
-        config = {}  # None there, or that of another run.
+        config = {}  # No config.json, or one of another run.
     names = {name: str(config.get(name, "")) for name in ("experiment", "run")}
     return {**names, "seed": checkpoint.seed}
 
 
 def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> Predictions:
-    """Let the agents talk about every image of a file.
+    """Play the dialogues about every image of a file.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) ->
     features
         The HDF5 file.
     among
-        One of `candidates.CANDIDATES`.
+        One of `parley.interaction.eval_sets.CANDIDATES`.
 
     Raises
     ------
     ParleyError
-        When the file does not fit the checkpoint or the descriptions: everything at once.
+        If the file does not match the checkpoint or the descriptions; lists every mismatch.
     """
     checkpoint, candidates = loaded.checkpoint, loaded.candidates
     part = load_part(features, checkpoint.game)
@@ -119,7 +119,7 @@ def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) ->
     played = play(checkpoint, spec)
     if not torch.isfinite(played.dialogue.scores).all():
         raise ParleyError(
-            f"On {features} the checkpoint's scores are not all finite numbers: the run diverged; take an earlier one."
+            f"On {features} the checkpoint's scores are not all finite numbers: the run diverged; use an earlier one."
         )
     return Predictions(played, part.keys, spec.candidate_ids, spec.labels, spec)
 

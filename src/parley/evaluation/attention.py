@@ -1,6 +1,6 @@
-"""What agents attended to: the weights of an image's cells, and of each description's words, at every exchange.
+"""Record attention weights: over image cells and over the words of each description, at every exchange.
 
-Letters of shapes: N images, T exchanges, L cells, D candidates, W words of the longest description.
+Shapes: N images, T exchanges, L cells, D candidates, W words of the longest description.
 """
 
 import json
@@ -28,14 +28,14 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class Weights(NamedTuple):
-    """What was attended to in dialogues about B images; None where there is no such attention."""
+    """Attention weights in dialogues about B images; None for an agent without attention."""
 
     rows: Tensor
-    """``[B]`` int64: which of the part's images, rising."""
+    """``[B]`` int64: rows of the split's images, ascending."""
     sender: Tensor | None
-    """``[B, T, L]``: of the image's cells."""
+    """``[B, T, L]``: over the image's cells."""
     receiver: Tensor | None
-    """``[B, T, D, W]``: of each description's words."""
+    """``[B, T, D, W]``: over each description's words."""
 
 
 def extract_attention(
@@ -47,27 +47,27 @@ def extract_attention(
     outputs: Mapping[str, str],
     most: int | None = None,
 ) -> None:
-    """Play a run's chosen checkpoint on every part and write down what the agents attended to.
+    """Play a run's selected checkpoint on every split and write the agents' attention weights.
 
     Parameters
     ----------
     checkpoint_path
         ``best.pt``.
     parts
-        Paths of the parts.
+        Path of each split's HDF5 file.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     about
-        Attributes of the files: experiment, run, seed.
+        Attributes to write to the files: experiment, run, seed.
     outputs
-        The file of each question.
+        Output path of each evaluation set.
     most
-        Most images of a part that are talked about, by lot; None for all.
+        Largest number of images of a split to play, chosen at random; None for all.
 
     Raises
     ------
     ParleyError
-        When its agents attend to nothing.
+        If neither agent has attention.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     require_attention(checkpoint, checkpoint_path)
@@ -82,31 +82,31 @@ def extract_attention(
 
 
 def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> None:
-    """Raise `ParleyError` where neither agent of a checkpoint attends to anything."""
+    """Raise `ParleyError` if neither agent of a checkpoint has attention."""
     if not checkpoint.game.attends:
         raise ParleyError(
             f"{checkpoint_path} attends to nothing: its game.preset is {checkpoint.game.preset} and "
-            "game.description_attention is false; leave the attention out, or name a run with either."
+            "game.description_attention is false; drop the attention output, or name a run with attention."
         )
 
 
 def write_attention(
     path: str | Path, checkpoint: Checkpoint, spec: EvalBatchSpec, descriptions: str | Path, about: Mapping[str, Any]
 ) -> None:
-    """Play a checkpoint on a part and write what its agents attended to, batch by batch.
+    """Play a checkpoint on a split and write its agents' attention weights, batch by batch.
 
     Parameters
     ----------
     path
-        The file to make.
+        Path of the HDF5 file to write.
     checkpoint
-        The checkpoint; at least one agent attends.
-    asked
-        The part, and the candidates.
+        The checkpoint; at least one agent has attention.
+    spec
+        The split and the candidates.
     descriptions
-        Path of the ``descriptions.csv`` that was read.
+        Path of the ``descriptions.csv`` that the candidates come from.
     about
-        Further attributes of the file: run, seed, part, step.
+        Further attributes to write to the file: run, seed, part, step.
     """
     keys = as_bytes(spec.part.keys)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
@@ -114,19 +114,19 @@ def write_attention(
         file["Target"] = spec.part.targets.numpy()
         for weights in attended(checkpoint, spec):
             _write(file, "Sender", len(keys), weights.rows, weights.sender, np.float32)
-            # There are many more of these; half precision keeps three digits of each.
+            # The largest array of the file; half precision keeps three digits.
             _write(file, "Receiver", len(keys), weights.rows, weights.receiver, np.float16)
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
             file["Words"] = word_table(descriptions, spec.candidate_ids, file["Receiver"].shape[-1])
-        told = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
-        for name, value in {**told, "parley": __version__, **about}.items():
+        attributes = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
+        for name, value in {**attributes, "parley": __version__, **about}.items():
             file.attrs[name] = value
 
 
 def attended(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Iterator[Weights]:
-    """Yield what a checkpoint's agents attend to in all T exchanges, batch by batch, as `evaluation.play` has them."""
+    """Yield attention weights of all T exchanges, in the batches of `parley.interaction.run`."""
     agents, game = checkpoint.agents, checkpoint.game
     images, size = checkpoint.standardizer.apply(spec.part.images), checkpoint.training.dev_batch_size
     for batch in batches(agents, images, len(spec.places), game, size):
@@ -138,20 +138,20 @@ def _attended(checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch) 
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     seen, known = prepare(sender, receiver, batch.images, descriptions)
     turns = rollout_steps(sender, receiver, seen, known, batch.draws, training=False)
-    # Turns hold much more; what is not kept is let go of, one after the other.
+    # Each step holds many other tensors; zip over a generator so that they are freed step by step.
     looks, readings = zip(*((turn.look.weights, turn.reading.weights) for turn in turns), strict=True)
     rows, order = batch.rows.sort()
     return Weights(rows, _stacked(looks, order), _stacked(readings, order))
 
 
 def _stacked(weights: Sequence[Tensor | None], order: Tensor) -> Tensor | None:
-    """Return the weights of exchanges, ``[1, B, ...]`` each, as ``[B, T, ...]``, images in the given order."""
+    """Stack the weights of T exchanges, ``[1, B, ...]`` each, to ``[B, T, ...]``, images in the given order."""
     there = [each[0].cpu() for each in weights if each is not None]
     return torch.stack(there, 1)[order] if there else None
 
 
 def _write(file: h5py.File, name: str, count: int, rows: Tensor, weights: Tensor | None, kind: type) -> None:
-    """Write the weights of some images, a chunk an image, into a dataset that the first of them makes."""
+    """Write the weights of some images, one chunk per image; the first call creates the dataset."""
     if weights is None:
         return
     if name not in file:
@@ -161,10 +161,10 @@ def _write(file: h5py.File, name: str, count: int, rows: Tensor, weights: Tensor
 
 
 def word_table(descriptions: str | Path, candidate_ids: Sequence[int], width: int) -> np.ndarray:
-    """Return the words of each candidate's description ``[D, W]``, in the order of their weights; empty where none."""
-    texts = {row.label_id: row.text for row in read_descriptions(descriptions)}
+    """Return each candidate's words ``[D, W]`` in the order of the weights, padded with empty strings."""
+    texts = {entry.label_id: entry.text for entry in read_descriptions(descriptions)}
     table = np.full((len(candidate_ids), width), "", dtype=h5py.string_dtype("utf-8"))
-    for place, label in enumerate(candidate_ids):
+    for row, label in enumerate(candidate_ids):
         words = description_words(texts[label])
-        table[place, : len(words)] = words
+        table[row, : len(words)] = words
     return table

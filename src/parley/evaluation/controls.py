@@ -1,7 +1,7 @@
-"""Controls: a trained run played under other conditions than it was trained for.
+"""Controls: play a trained run with some game settings changed.
 
-What an agent says is nothing by itself; that accuracy falls to chance when messages are those of another image,
-or zeros, shows that they carry the meaning.
+If accuracy falls to chance when messages are replaced by those of another image, or by zeros, the messages carry
+information about the image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,28 +24,30 @@ CONTROLS = (
     "stop_rule",
     "accuracy_count",
 )
-"""Settings of the game that change how a trained run is played and not what it is."""
+"""Game settings that can change for a trained run, because no parameter's shape or meaning depends on them."""
 
 
 def under_control(checkpoint: Checkpoint, settings: Sequence[str], schema: Mapping[str, Any]) -> Checkpoint:
-    """Return a checkpoint that is played under other conditions.
+    """Return a checkpoint with some game settings changed; its weights stay the same.
 
     Parameters
     ----------
     checkpoint
         The checkpoint.
     settings
-        ``key=value`` of the section `game`, such as ``shuffle=sender``.
+        ``key=value`` pairs of the config section `game`, such as ``shuffle=sender``.
     schema
-        Of an experiment's config, to check them by.
+        Schema of an experiment's config, to validate the settings.
 
     Raises
     ------
     ParleyError
-        With a sentence for each that is unknown, wrong or no control.
+        With one finding for each setting that is unknown, invalid or not a control.
     """
     if strays := [setting for setting in settings if setting.partition("=")[0].strip() not in CONTROLS]:
-        raise ParleyError(f"--set {', '.join(strays)}: what can be set for a trained run is {', '.join(CONTROLS)}.")
+        raise ParleyError(
+            f"--set {', '.join(strays)}: settings that can change for a trained run are {', '.join(CONTROLS)}."
+        )
     run = {"experiment": "controls", "run": "controls", "seed": checkpoint.seed, "k": 1}
     run |= {"game": as_mapping(checkpoint.game), "training": as_mapping(checkpoint.training)}
     changed = overridden(run, [f"game.{setting}" for setting in settings], schema)

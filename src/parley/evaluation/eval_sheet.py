@@ -1,4 +1,4 @@
-"""eval.csv, the sheet that the 2017 code's `eval_only` wrote."""
+"""Write eval.csv, the table that `eval_only` of the 2017 code wrote."""
 
 import csv
 import io
@@ -16,24 +16,24 @@ logger = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """One checkpoint on one file; the columns, by the names and in the order of the 2017 code."""
+    """One checkpoint on one file. Fields have the names and the order of the 2017 code's columns."""
 
     checkpoint: str
     eval_file: str
     topk: int
     step: int
     best_dev_acc: float | None
-    """The best dev accuracy@k that the run had had by this step; None where no log tells."""
+    """Best dev accuracy@k of the run up to this step; None if there is no log."""
     eval_acc: float
     """accuracy@k."""
     convlen_mean: float
-    """Go-on bits of a dialogue."""
+    """Mean number of go-on bits in a dialogue."""
     convlen_std: float
-    """Their standard deviation, dividing by the number of images."""
+    """Standard deviation of the number of go-on bits, divided by N, not N - 1."""
 
 
 def sheet(rows: Iterable[Row]) -> str:
-    """Return the sheet with its header; a path with a comma is quoted, and what is not known is empty."""
+    """Return the CSV text with its header; paths with a comma are quoted, unknown values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)
@@ -42,18 +42,18 @@ def sheet(rows: Iterable[Row]) -> str:
 
 
 def best_dev_accuracy(folder: str | Path, step: int, training: TrainingSettings) -> float | None:
-    """Return the best dev accuracy@k of a run up to a step, by `metrics.jsonl` or else `selection.json`.
+    """Return the best dev accuracy@k of a run up to a step, from `metrics.jsonl` or else `selection.json`.
 
-    As in the 2017 code, only steps of which a checkpoint is kept count.
+    As in the 2017 code, only steps with a saved checkpoint count.
 
     Parameters
     ----------
     folder
-        The run's.
+        The run's folder.
     step
-        Of the checkpoint.
+        The checkpoint's step.
     training
-        Settings of the run.
+        Training settings of the run.
     """
     first = min(training.first_checkpoint, training.steps)
     results = [
@@ -76,5 +76,5 @@ def _dev_rows(folder: Path) -> list[dict[str, Any]]:
             rows = found.get("candidates", []) if isinstance(found, dict) else []
             return [row for row in rows if isinstance(row, dict)]
     except (ParleyError, OSError, UnicodeDecodeError) as error:
-        logger.warning("The best dev accuracy stays empty: %s", error)
+        logger.warning("best_dev_acc stays empty in eval.csv: %s", error)
     return []

@@ -1,4 +1,4 @@
-"""A trained run at work: play its checkpoint on every part, count what comes out."""
+"""Evaluate a checkpoint on every split."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,20 +30,20 @@ logger = logging.getLogger(__name__)
 
 
 class EvalBatchSpec(NamedTuple):
-    """The images of a part, and the K candidates among which they are to be named."""
+    """The images of a split and the K candidate classes to choose among."""
 
     part: Part
     places: Tensor
-    """``[N]`` int64: the target's place among the candidates."""
+    """``[N]`` int64: index of the target among the candidates."""
     candidate_ids: list[int]
     labels: list[str]
     """Names of the candidates, in the order of the scores."""
     descriptions: Descriptions
-    """Of the candidates."""
+    """Descriptions of the candidates, standardised."""
 
 
 class EvalRollout(NamedTuple):
-    """What a run answered to one question."""
+    """The dialogues of a run on one evaluation set."""
 
     question: evaluation.Question
     played: evaluation.Played
@@ -60,22 +60,22 @@ def evaluate(
     about: Mapping[str, Any],
     out: str | Path,
 ) -> None:
-    """Play a run's chosen checkpoint on every part and write `evaluation.json`.
+    """Evaluate a run's selected checkpoint on every split and write `evaluation.json`.
 
     Parameters
     ----------
     checkpoint_path
         ``best.pt``.
     parts
-        Paths of the parts.
+        Path of each split's HDF5 file.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     ks
-        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+        K of accuracy@K: with seen candidates only, and with unseen candidates too.
     about
-        Entries of the file: experiment, run, seed.
+        Entries to add to the file: experiment, run, seed.
     out
-        The file.
+        Path of the file to write.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     results = {
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def _examined(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBatchSpec, k: int) -> dict[str, Any]:
-    """Return what is counted of a question."""
+    """Return the metrics of an evaluation set."""
     result = evaluation.examine(_setup(checkpoint, spec), k)[0].result
     if result is None:
         raise _not_finite(checkpoint, question)
@@ -111,15 +111,15 @@ def _not_finite(checkpoint: Checkpoint, question: evaluation.Question) -> Failed
 def iter_rollouts(
     checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
 ) -> Iterator[EvalRollout]:
-    """Play each question that the parts allow, one part in memory at a time; about at most so many images of each.
+    """Yield the dialogues of each evaluation set, with one split in memory at a time and at most `most` images of each.
 
     Raises
     ------
     FailedRunError
-        When what is said on a part is not all finite: numbers that overflow there tell of the run, not of a mistake.
+        If an output is not finite: the run diverged or its numbers overflow on this split.
     """
     for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
-        # Held by no name here: else it would still be there while the next part is played.
+        # Not bound to a local, so it can be freed before the next split is loaded.
         yield _rollout(checkpoint, question, spec)
 
 
@@ -134,9 +134,9 @@ def _rollout(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBa
 def iter_eval_sets(
     checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
 ) -> Iterator[tuple[evaluation.Question, EvalBatchSpec]]:
-    """Yield each question that the parts allow with what it asks, one part in memory at a time.
+    """Yield each question together with its images and candidates, one split in memory at a time.
 
-    With `most` it is asked about at most so many images of a part (`parley.interaction.split_data.by_lot`).
+    At most `most` images of a split are used, chosen at random; None for all.
     """
     candidates = load_candidates(descriptions, words, checkpoint.game)
     unseen = {
@@ -172,7 +172,7 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
 def make_eval_set(
     checkpoint: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str
 ) -> EvalBatchSpec:
-    """Return a part as it is asked among the candidates of the given label ids; `where` names it in errors."""
+    """Return a split with the candidates of the given label ids; `where` names the split in errors."""
     return EvalBatchSpec(
         part,
         places_of(part.targets, ids, where),
@@ -188,7 +188,7 @@ def extent(checkpoint: Checkpoint, spec: EvalBatchSpec) -> tuple[int, int, int]:
 
 
 def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> evaluation.Played:
-    """Let a checkpoint's agents talk about every image that is asked about."""
+    """Play the dialogues of a checkpoint's agents about every image of an evaluation set."""
     return evaluation.play(_setup(checkpoint, spec))
 
 

@@ -1,7 +1,7 @@
-"""Interventions: bits flipped and messages exchanged, one thing at a time, in the play of a trained run.
+"""Interventions on the messages of a trained run: flip bits, or replace messages by those of another image.
 
-What is chosen by lot is the same for every seed, and for every run with messages of as many bits and as many exchanges.
-Letters of shapes: T exchanges, N images, d bits of a message.
+Random choices are the same for every seed, and for every run with the same number of bits and exchanges.
+Shapes: T exchanges, N images, d bits of a message.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,38 +20,40 @@ Speaker = Literal["sender", "receiver"]
 
 
 class MessageEdit(NamedTuple):
-    """What befalls the messages of one agent, image by image."""
+    """A change to the messages of one agent, image by image."""
 
     speaker: Speaker
     exchanges: Sequence[int]
-    """At which exchanges, from 0."""
+    """Exchanges at which messages change, from 0."""
     effect: type[Corrupt] | type[Replace]
     values: Tensor
-    """``[T, N, d]``: what the effect is made of, a mask or messages."""
+    """``[T, N, d]``: a mask of the bits to flip, or the messages to put in."""
 
     @property
     def is_noop(self) -> bool:
-        """Whether every message stays as it is: no bit is flipped."""
+        """Whether every message stays the same, because no bit is flipped."""
         return self.effect is Corrupt and not self.values.any()
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
-        """Return what befalls the dialogues about the images of the given rows."""
+        """Return the perturbations for the images of the given rows."""
         steps = range(len(self.values))
-        befalls = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
+        perturbed = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
         nothing: list[list[Corrupt | Replace]] = [[] for _ in steps]
         return (
-            ExtraPerturbations(befalls, nothing) if self.speaker == "sender" else ExtraPerturbations(nothing, befalls)
+            ExtraPerturbations(perturbed, nothing)
+            if self.speaker == "sender"
+            else ExtraPerturbations(nothing, perturbed)
         )
 
 
 class Intervention(NamedTuple):
-    """A condition under which a run is played."""
+    """A condition under which a run is evaluated."""
 
     name: str
     value: int | None
-    """How many bits, which bit (from 0) or which exchange (from 1); None where there is nothing to choose."""
+    """Number of bits, index of the bit (from 0) or of the exchange (from 1); None if there is no such choice."""
     edit: MessageEdit | None
-    """None where nothing is done."""
+    """None for the baseline without a change."""
 
 
 def interventions(
@@ -62,9 +64,9 @@ def interventions(
     Parameters
     ----------
     game
-        The game: what is no bit cannot be flipped, and with one exchange no question is answered.
+        The game. Only a discrete channel has bits to flip; with one exchange no Receiver message is answered.
     undisturbed
-        How the dialogues go by themselves, which says what other images' messages are.
+        The dialogues without an intervention, which supply the messages of other images.
     targets
         ``[N]``: the class of each image.
     """
@@ -87,20 +89,20 @@ def _flips(game: GameSettings, images: int) -> Iterator[Intervention]:
         yield Intervention("flipped_bits", count, flips("sender", everywhere, lots["sender"] < count))
     for t in everywhere:
         yield Intervention("flipped_exchange", t + 1, flips("sender", [t], lots["sender"] < (bits + 1) // 2))
-    for place in range(bits):
-        mask = (torch.arange(bits) == place).expand(steps, images, bits)
-        yield Intervention("flipped_place", place, flips("sender", everywhere, mask))
+    for bit in range(bits):
+        mask = (torch.arange(bits) == bit).expand(steps, images, bits)
+        yield Intervention("flipped_place", bit, flips("sender", everywhere, mask))
     for count in bit_counts(bits) if answered else []:
         yield Intervention("flipped_questions", count, flips("receiver", answered, lots["receiver"] < count))
 
 
 def bit_counts(bits: int) -> list[int]:
-    """Return how many bits are flipped: none, the powers of two below d, and all d."""
+    """Return the numbers of bits to flip: 0, the powers of two below d, and d."""
     return [0, *(2**power for power in range(bits.bit_length()) if 2**power < bits), bits]
 
 
 def _lot(whose: str, game: GameSettings, images: int) -> Tensor:
-    """Return a random order of the bits ``[T, N, d]`` of each image and exchange: the first n are n bits by lot."""
+    """Return a random ranking of the bits ``[T, N, d]`` per image and exchange; ranks below n are n random bits."""
     drawn = uniforms([0], f"flipped bits of the {whose}", 0, (game.max_exchanges, images, game.message_bits))[0]
     return drawn.argsort(dim=-1, stable=True).argsort(-1)
 
@@ -109,7 +111,7 @@ def _replacements(
     game: GameSettings, undisturbed: Dialogue | DialogueSummary, others: Tensor
 ) -> Iterator[Intervention]:
     questions, messages = undisturbed.receiver_bits[:, others], undisturbed.sender_bits[:, others]
-    # The question of the last exchange reaches nobody.
+    # The Receiver's last message is never read.
     everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)
     for t in answered:
         yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], Replace, questions))
@@ -121,15 +123,15 @@ def _replacements(
 
 
 def other_images(targets: Tensor) -> Tensor:
-    """Return another image ``[N]`` for each, by lot: of another class, or where all are of one, of the same.
+    """Return a random other image ``[N]`` for each: of another class, or of the same if there is only one class.
 
     Parameters
     ----------
     targets
-        ``[N]``, of two images at least.
+        ``[N]`` class of each image; N is at least 2.
     """
     drawn = uniforms([0], "another image", 0, (len(targets),))[0].double()
-    # Images in the order of groups that must not be drawn from: a class, or where there is but one, the image itself.
+    # An image is never drawn from its own group: its class, or only itself if there is a single class.
     groups = targets if len(targets.unique()) > 1 else torch.arange(len(targets))
     order, (_, group, sizes) = (
         groups.argsort(stable=True),

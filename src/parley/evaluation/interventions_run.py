@@ -1,4 +1,4 @@
-"""A trained run under interventions: played on what was held out, each thing done to its messages by itself."""
+"""Evaluate a trained run on held-out splits under each intervention, one at a time."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,11 +18,11 @@ from parley.metrics.influence import UNITS, answers_changed, bits_changed, predi
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 BATCH = 256
-"""Images at once, whatever a run's own batches are: a run is played dozens of times."""
+"""Images per batch, independent of the run's own batch size, because a run is played dozens of times."""
 MOST_SCORES = 20_000_000
-"""Of a batch, 80 MB: of very many candidates there are fewer images in it."""
+"""Largest number of scores in a batch (80 MB); with very many candidates a batch has fewer images."""
 FLIPS = ("none", "flipped_bits")
-"""Interventions whose measures each evaluation brings along."""
+"""Interventions that run with every evaluation."""
 
 
 def intervene(
@@ -36,26 +36,26 @@ def intervene(
     only: Collection[str] | None = None,
     most: int | None = None,
 ) -> None:
-    """Play a run's chosen checkpoint on every part under every intervention and write `interventions.json`.
+    """Evaluate a run's selected checkpoint on every split under every intervention and write `interventions.json`.
 
     Parameters
     ----------
     checkpoint_path
         ``best.pt``.
     parts
-        Paths of the parts to play on; of unseen classes, seen ones are candidates too.
+        Path of each split's HDF5 file. On splits of unseen classes, seen classes are candidates too.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     ks
-        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+        K of accuracy@K: with seen candidates only, and with unseen candidates too.
     about
-        Entries of the file: experiment, run, seed.
+        Entries to add to the file: experiment, run, seed.
     out
-        The file.
+        Path of the file to write.
     only
-        Names of the interventions to make; None for all.
+        Names of the interventions to run; None for all.
     most
-        Most images of a part that are talked about, by lot; None for all.
+        Largest number of images of a split to play, chosen at random; None for all.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     found = {}
@@ -71,20 +71,20 @@ def intervene(
 def intervened(
     checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "disturb"
 ) -> list[dict[str, Any]]:
-    """Return what each intervention comes to: its name, its value, and its measures by the names of `UNITS`.
+    """Return each intervention's name, value and measures, named as in `UNITS`.
 
     Parameters
     ----------
     checkpoint
-        The run.
-    asked
+        The run's checkpoint.
+    spec
         The images and the candidates.
     k
         The K of accuracy@K.
     only
-        Names of the interventions to make; None for all.
+        Names of the interventions to run; None for all.
     what
-        What progress is told of.
+        Name shown in the progress log.
     """
     spec = spec._replace(part=spec.part._replace(images=checkpoint.standardizer.apply(spec.part.images)))
     before = _played(checkpoint, spec, None)
@@ -100,11 +100,11 @@ def intervened(
 
 
 def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | None) -> Ended:
-    """Play a run on images that are on its scale already."""
+    """Play a run on images that are already standardised."""
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
-        # Here alone a result depends on the batches, and is to be that of the evaluation.
+        # Results depend on the batch size only here; use the evaluation's, to get the same results.
         size = checkpoint.training.dev_batch_size
     setup = evaluation.Setup(checkpoint.agents, spec.part.images, spec.places, spec.descriptions, game, size)
     return evaluation.play_to_end(setup, edit)
@@ -113,16 +113,16 @@ def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | Non
 def measured(
     checkpoint: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int
 ) -> dict[str, float | None]:
-    """Return the measures that an intervention has; None where no number can be given.
+    """Return the measures of an intervention; a measure that is undefined is None.
 
     Parameters
     ----------
     checkpoint
-        The run.
+        The run's checkpoint.
     before, after
-        Undisturbed and disturbed.
+        Dialogues without and with the intervention.
     done
-        What was done.
+        The intervention.
     k
         The K of accuracy@K.
     """
@@ -141,7 +141,7 @@ def measured(
         "prediction_shift": prediction_shift(first, final),
     }
     if edit is not None and of_questions:
-        said, heard = before.dialogue.sender_bits.numpy(), after.dialogue.sender_bits.numpy()
+        sent_before, sent_after = before.dialogue.sender_bits.numpy(), after.dialogue.sender_bits.numpy()
         following = [t + 1 for t in edit.exchanges]
-        found["bits_changed"] = bits_changed(said, heard, before.dialogue.active.numpy(), following)
+        found["bits_changed"] = bits_changed(sent_before, sent_after, before.dialogue.active.numpy(), following)
     return {name: found[name] for name in names}

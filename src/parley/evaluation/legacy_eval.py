@@ -1,6 +1,6 @@
-"""A checkpoint judged on files of features, as the 2017 code's `eval_only` did.
+"""Evaluate a checkpoint on files of features, as `eval_only` of the 2017 code did.
 
-Out: evaluation.json, eval.csv, and a confusion matrix for each file.
+Writes evaluation.json, eval.csv, and a confusion matrix for each file.
 """
 
 import logging
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class FileResult(NamedTuple):
-    """What came out of one file."""
+    """The results of one file."""
 
     result: dict[str, Any]
     """Its entry in evaluation.json."""
@@ -47,28 +47,30 @@ def evaluate_files(
     controls: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
 ) -> None:
-    """Play a checkpoint on files of features and write down what came out.
+    """Evaluate a checkpoint on files of features and write the results.
 
     Parameters
     ----------
     checkpoint_path
-        Any checkpoint.
+        Path of any checkpoint.
     features
-        HDF5 files.
+        Paths of the HDF5 files.
     descriptions, words
         ``descriptions.csv`` and ``words.hdf5``.
     among
-        Which classes are candidates, one of `candidates.CANDIDATES`.
+        Which classes are candidates, one of `parley.interaction.eval_sets.CANDIDATES`.
     k
-        The K of accuracy@K; where there are fewer candidates, their number.
+        K of accuracy@K; at most the number of candidates.
     folder
-        Where to write. What lies there under the same names is replaced.
+        Output folder. Existing files of the same names are replaced.
     controls, schema
-        Settings of the game to play under, ``key=value``, and the config's schema to check them by.
+        Game settings to change, ``key=value``, and the config's schema to validate them.
     """
     folder = Path(folder)
     if (folder / "best.pt").exists():
-        raise ParleyError(f"{folder} is the folder of a run, with an evaluation of its own; name another with --out.")
+        raise ParleyError(
+            f"{folder} is the folder of a run, which has its own evaluation.json; name another with --out."
+        )
     names = part_names(features)
     loaded = open_checkpoint(checkpoint_path, descriptions, words)
     if controls and schema is not None:
@@ -108,7 +110,7 @@ def _evaluate_file(
 
 
 def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | None]:
-    """Return how much each agent's messages change as the 2017 code counts it, in bits."""
+    """Return the mean change of each agent's messages between exchanges, in bits, as the 2017 code computes it."""
     dialogue = predictions.played.dialogue
     active = dialogue.active.numpy()
     found: dict[str, float | None] = {}
@@ -118,7 +120,7 @@ def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | Non
 
 
 def sentence(result: Mapping[str, Any]) -> str:
-    """Return the main counts of a file as a phrase."""
+    """Return the main metrics of a file as a phrase."""
     return (
         f"{result['n']} images among {result['candidates']} classes, "
         f"accuracy@1 {fraction(result['accuracy@1'])} (chance {fraction(result['chance@1'])}), "
@@ -138,14 +140,14 @@ def _write(
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:
-    """Name each file by its stem; where stems are the same, by as many folders before it as tell them apart.
+    """Name each file by its stem; equal stems are preceded by as many parent folders as make them unique.
 
     Raises
     ------
     ParleyError
-        When that cannot be: the same file twice, say.
+        If two files get the same name, as when a file is given twice.
     """
-    # Without the root, which would become a slash in a file's name.
+    # Without the root, which would put a slash into the name.
     tails = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in features]  # noqa: PTH100
     lengths = [1] * len(tails)
     for _ in range(max(map(len, tails))):
@@ -155,4 +157,4 @@ def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:
             return dict(zip(names, features, strict=True))
         lengths = [length + (counts[name] > 1) for length, name in zip(lengths, names, strict=True)]
     alike = [str(path) for path, name in zip(features, names, strict=True) if counts[name] > 1]
-    raise ParleyError(f"{', '.join(alike)} cannot be told apart by name; name each file once, or one at a time.")
+    raise ParleyError(f"{', '.join(alike)} have the same name; list each file once, or evaluate them one at a time.")

@@ -1,4 +1,4 @@
-"""Messages of a trained run, in the two compound tables of the 2017 code."""
+"""Write the messages of a trained run as the two compound tables of the 2017 code."""
 
 import json
 from collections.abc import Mapping
@@ -30,22 +30,22 @@ def extract_messages(
     outputs: Mapping[str, str],
     most: int | None = None,
 ) -> None:
-    """Play a run's chosen checkpoint on every part and write down all that was said.
+    """Play a run's selected checkpoint on every split and write all messages and predictions.
 
     Parameters
     ----------
     checkpoint_path
         ``best.pt``.
     parts
-        Paths of the parts.
+        Path of each split's HDF5 file.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     about
-        Attributes of the files: experiment, run, seed.
+        Attributes to write to the files: experiment, run, seed.
     outputs
-        The file of each question.
+        Output path of each evaluation set.
     most
-        Most images of a part that are talked about, by lot; None for all.
+        Largest number of images of a split to play, chosen at random; None for all.
     """
     checkpoint = load_checkpoint(checkpoint_path)
     for rollout in iter_rollouts(checkpoint, parts, descriptions, words, most):
@@ -58,7 +58,7 @@ def extract_messages(
             {**about, "part": rollout.question.name, "step": checkpoint.step},
             checkpoint.game.channel,
         )
-        del rollout  # before the next part is played
+        del rollout  # free it before the next split is played
 
 
 def write_messages(
@@ -70,24 +70,24 @@ def write_messages(
     about: dict[str, Any],
     channel: str,
 ) -> None:
-    """Write the conversations about a part's N images.
+    """Write the dialogues about a split's N images.
 
     Parameters
     ----------
     path
-        The file to make.
+        Path of the HDF5 file to write.
     played
         The dialogues, all T exchanges of each.
     keys
-        Each image's key; becomes ExampleId.
+        Key of each image, written as ExampleId.
     labels
         Names of the K candidates, in the order of the scores.
     candidate_ids
-        Their label ids; Target holds one of them.
+        Label ids of the candidates; Target is one of them.
     about
-        Further attributes of the file: run, seed, part, step.
+        Further attributes to write to the file: run, seed, part, step.
     channel
-        By which they talked. Where messages are no bits, BinaryVec holds the numbers that were sent, in float32.
+        The run's channel. If it is not discrete, BinaryVec holds the real-valued messages as float32.
     """
     columns = _columns(played, as_bytes(keys), candidate_ids)
     communication = _communication(played, columns, make_channel(channel).discrete)
@@ -103,7 +103,7 @@ def write_messages(
 
 
 def as_bytes(keys: list[str]) -> np.ndarray:
-    """Return images' keys as the tables hold them, ``[N]``; one that is too long raises `ParleyError`."""
+    """Return image keys as bytes ``[N]``; a key longer than `KEY_BYTES` raises `ParleyError`."""
     if too_long := [key for key in keys if len(key.encode()) > KEY_BYTES]:
         raise ParleyError(f"The image key {too_long[0]!r} is longer than {KEY_BYTES} bytes; shorten the keys.")
     return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
@@ -123,13 +123,13 @@ def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict
 
 
 def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
-    """Return the table of messages: the Sender's row and the Receiver's, in turn."""
+    """Return the table of messages: a row of the Sender and a row of the Receiver for each exchange."""
     dialogue = played.dialogue
     exchanges, count, bits = dialogue.sender_bits.shape
     kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if binary else "<f4", (bits,))]
     table = np.zeros((count, exchanges, 2), dtype=kind)
-    said = [(dialogue.sender_probs, dialogue.sender_bits), (dialogue.receiver_probs, dialogue.receiver_bits)]
-    for agent, (probs, vec) in enumerate(said):
+    messages = [(dialogue.sender_probs, dialogue.sender_bits), (dialogue.receiver_probs, dialogue.receiver_bits)]
+    for agent, (probs, vec) in enumerate(messages):
         rows = table[:, :, agent]
         _fill(rows, columns, b"SR"[agent : agent + 1], agent)
         rows["BinaryProb"] = probs.transpose(0, 1).numpy()
@@ -138,7 +138,7 @@ def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool)
 
 
 def _predictions(played: Played, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the table of predictions: a row for each of the Receiver's messages, in their order."""
+    """Return the table of predictions: a row for each Receiver message, in the same order."""
     dialogue = played.dialogue
     exchanges, count, candidates = dialogue.scores.shape
     kind = [*_row_start(), ("Predictions", "<f4", (candidates,))]
@@ -157,8 +157,8 @@ def _row_start() -> list[Any]:
     return [*names, ("Index", "<i4"), ("Target", "<i4"), ("Rank", "<i4")]
 
 
-def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, place: int) -> None:
+def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, offset: int) -> None:
     for name in ("ExampleId", "Target", "Rank"):
         rows[name] = columns[name]
     rows["AgentId"] = agent
-    rows["Index"] = 2 * columns["Exchange"] + place
+    rows["Index"] = 2 * columns["Exchange"] + offset

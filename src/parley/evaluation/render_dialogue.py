@@ -1,4 +1,4 @@
-"""What was said about a picture, exchange by exchange: for a person to read, or as plain values."""
+"""Render a dialogue about a single image as text or as JSON values, exchange by exchange."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +10,11 @@ from parley.interaction.transcript import Numbers, letters, sparkline
 from parley.metrics.ranking import log_probabilities
 
 LEADERS = 5
-"""Candidates shown at each exchange."""
+"""Number of best candidates shown at each exchange."""
 
 
 def as_values(result: ImageDialogue) -> dict[str, Any]:
-    """Return a talk as plain values, for JSON; exchanges up to the stop."""
+    """Return a dialogue as JSON-serialisable values, with its exchanges up to the stop."""
     dialogue, session = result.dialogue, result.session
     exchanges = [_exchange(result, t) for t in range(dialogue.length)]
     best = exchanges[-1]["ranking"][0]
@@ -57,9 +57,9 @@ def _message(values: Numbers, probabilities: Numbers) -> dict[str, Any]:
 
 
 def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEADERS) -> str:
-    """Return a talk as text: what it is about, each exchange, and the answer.
+    """Return a dialogue as text: the image, each exchange, and the answer.
 
-    A message is shown as its bits' probabilities, one bar a bit, and the bits.
+    A message is shown as a bar for each bit's probability, followed by the bits.
     """
     values = as_values(result)
     lines = [

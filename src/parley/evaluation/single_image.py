@@ -1,7 +1,7 @@
-"""One picture of anybody's, and what a trained run says about it.
+"""Run a dialogue of a trained run about a single image file.
 
-The picture goes the way that the experiment's own went: the same decoding, preprocessing, network, layers and
-standardisation, through the same functions.
+The image takes the same path as the experiment's own images: the same functions for decoding, preprocessing,
+feature extraction and standardisation.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _NAME = "picture"
 
 
 class Session(NamedTuple):
-    """An experiment's run, ready to be shown a picture."""
+    """A trained run of an experiment, loaded to run dialogues."""
 
     folder: Path
     """``results/<e>``."""
@@ -47,52 +47,52 @@ class Session(NamedTuple):
 
     @property
     def checkpoint_path(self) -> Path:
-        """The checkpoint that plays."""
+        """Path of the run's selected checkpoint."""
         return best_checkpoint_path(self.folder, self.run, self.seed)
 
 
 class ImageDialogue(NamedTuple):
-    """What was said about a picture."""
+    """A dialogue about an image."""
 
     image: Path
     sha256: str
     session: Session
     known: dict[str, str] | None
-    """Its row of splits.tsv, where the experiment has the very same bytes."""
+    """The image's row of splits.tsv if the experiment has a file with the same bytes, else None."""
     labels: list[str]
     """Names of the K candidates, in the order of the scores."""
     dialogue: Conversation
 
 
 def best_checkpoint_path(folder: Path, run: str, seed: int) -> Path:
-    """Return the path of a run's chosen checkpoint."""
+    """Return the path of a run's selected checkpoint."""
     return folder / "runs" / run / str(seed) / "best.pt"
 
 
 def open_session(folder: str | Path, run: str, seed: int | None = None) -> Session:
-    """Open a run of an experiment.
+    """Load a trained run of an experiment.
 
     Parameters
     ----------
     folder
-        ``results/<e>``, below the working folder, which paths in its config are relative to.
+        ``results/<e>``. Paths in its config are relative to the working folder.
     run
         The run's name.
     seed
-        One of its seeds; None for the first that is trained.
+        One of its seeds; None for the first trained seed.
 
     Raises
     ------
     ParleyError
-        When there is no such run or seed, it is not trained or failed, or its features were given ready-made.
+        If the run or seed does not exist, is not trained or failed, or the experiment imports its features.
     """
     folder = Path(folder)
     seed = _seed_of(folder, run, seed)
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     if config["source"]["kind"] == "features":
         raise ParleyError(
-            f"The features of {folder} were given ready-made: which network sees a picture as they do is not known. "
-            "`parley messages` plays a checkpoint on a file of features."
+            f"{folder} imports its features, so the network that computes them from an image is unknown. "
+            "Run `parley messages` on a file of features instead."
         )
     read = config["descriptions"]["evaluation"] or folder / "descriptions.csv"
     return Session(
@@ -115,34 +115,34 @@ def _seed_of(folder: Path, run: str, seed: int | None) -> int:
 
 
 def run_dialogue(image: str | Path, session: Session, among: str = "seen", threads: int = 1) -> ImageDialogue:
-    """Let a run's agents talk about a picture.
+    """Run a dialogue about an image.
 
     Parameters
     ----------
     image
-        The picture's file.
+        Path of the image file.
     session
         From `open_session`.
     among
-        ``seen``: the classes trained on are the candidates; ``all``: every described class.
+        Candidates: ``seen`` for the training classes, ``all`` for every described class.
     threads
-        Of the network.
+        Number of CPU threads of the feature network.
 
     Raises
     ------
     ParleyError
-        When the file is no picture, or the experiment's features were made by another network than its config names.
+        If the file is not an image, or the experiment's features come from a network other than its config names.
     """
     image = Path(image)
     try:
         content = image.read_bytes()
     except OSError as error:
-        raise ParleyError(f"{image} cannot be read ({error.strerror}); name a picture's file.") from error
+        raise ParleyError(f"{image} cannot be read ({error.strerror}); name an image file.") from error
     checkpoint, candidates, _ = session.loaded
     sha256 = hashlib.sha256(content).hexdigest()
     part = _part_of(content, image, session, threads)
     ids = checkpoint.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
-    # The agents are not told what it is: any candidate will do for its target.
+    # The class is unknown and the agents do not see the target, so any candidate serves as one.
     part = part._replace(targets=torch.tensor(ids[:1]))
     spec = make_eval_set(checkpoint, part, candidates, ids, str(image))
     dialogue = conversation_of(play(checkpoint, spec).dialogue, 0)
@@ -150,7 +150,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
 
 
 def _part_of(content: bytes, image: Path, session: Session, threads: int) -> Part:
-    """Return the picture as a part of one image, made as the experiment's parts were."""
+    """Return the image as a split of one image, built like the experiment's splits."""
     options = network_options(session.config["features"])
     _check_readable(content, image, options)
     key = hashlib.sha256(content).hexdigest()
@@ -174,12 +174,12 @@ def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> Non
         pixels_of(content, options.transform or torchvision_transform(options))
     except UnreadableImageError as error:
         known = ", ".join(FORMATS)
-        reason = str(error) if "cannot identify" not in str(error) else f"it is none of {known}"
-        raise ParleyError(f"{image} is no picture that can be read ({reason}); name another file.") from error
+        reason = str(error) if "cannot identify" not in str(error) else f"its format is none of {known}"
+        raise ParleyError(f"{image} cannot be read as an image ({reason}); name another file.") from error
 
 
 def _check_same_network(part: Path, folder: Path) -> None:
-    """Raise where the experiment's features come from another network than its config names by now."""
+    """Raise `ParleyError` if the experiment's features come from a network other than its config names."""
     theirs_at = folder / "train.hdf5"
     if not theirs_at.is_file():
         return
@@ -187,8 +187,8 @@ def _check_same_network(part: Path, folder: Path) -> None:
         for name in SAME_EVERYWHERE:
             if ours.attrs.get(name) != theirs.attrs.get(name):
                 raise ParleyError(
-                    f"{theirs_at} was made with {name} {theirs.attrs.get(name)}, and config.yaml beside it means "
-                    f"{ours.attrs.get(name)}; run `snakemake --cores all messages`, so that both are of one time."
+                    f"{theirs_at} has {name} {theirs.attrs.get(name)}, but config.yaml beside it gives "
+                    f"{ours.attrs.get(name)}; run `snakemake --cores all messages` to make the features again."
                 )
 
 
