@@ -23,7 +23,7 @@ from parley.game.settings import PRESETS
 from parley.interaction.split_data import Candidates, Part
 from parley.training.allocation import keep_freed_memory
 from parley.training.trainer import Trainer
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 WARM_UP, CLASSES, IMAGES, BATCH = 10, 42, 42 * 24, 64
 
@@ -51,9 +51,9 @@ def trainer_of(
     if classes > IMAGES:  # More candidates than images: the others are read and never right.
         part, _ = made_up(game, IMAGES)
         candidates = Candidates([str(label) for label in range(classes)], Descriptions(torch.randn(classes, 100)))
-    lesson = prepare(part, part, candidates, game)
-    lesson = lesson._replace(descriptions=candidates.descriptions, dev_descriptions=candidates.descriptions)
-    trainer = Trainer(lesson, game, TrainingSettings(device=device, cuda_graphs=graphs), range(1, seeds + 1))
+    data = build_training_data(part, part, candidates, game)
+    data = data._replace(descriptions=candidates.descriptions, dev_descriptions=candidates.descriptions)
+    trainer = Trainer(data, game, TrainingSettings(device=device, cuda_graphs=graphs), range(1, seeds + 1))
     if talkative:
         trainer.agents.receiver.stop.bias.data.fill_(10.0)
     return trainer
@@ -81,7 +81,7 @@ def measure(trainer: Trainer, clock: Clock, steps: int) -> tuple[float, float, f
     took, products, turns = [], [], []
     for step in range(1, steps + WARM_UP + 1):
         rows = torch.stack([torch.randperm(IMAGES)[:BATCH] for _ in range(seeds)])
-        took.append(clock.taken(lambda step=step, rows=rows: turns.append(trainer.learn(step, rows)[-1])))
+        took.append(clock.taken(lambda step=step, rows=rows: turns.append(trainer.train_step(step, rows)[-1])))
         products.append(clock.taken(lambda: a @ b))
     length = torch.stack(turns).mean().item()
     return statistics.median(took[WARM_UP:]), statistics.median(products[WARM_UP:]), length
@@ -91,7 +91,7 @@ def arithmetic(trainer: Trainer) -> float:
     """Multiplications and additions of a step's matrix products, in those of a 1024 x 1024 one."""
     rows = torch.stack([torch.randperm(IMAGES)[:BATCH] for _ in trainer.seeds])
     with FlopCounterMode(display=False) as counted:
-        trainer.learn(1, rows)
+        trainer.train_step(1, rows)
     return counted.get_total_flops() / (2 * 1024**3)
 
 
@@ -104,7 +104,7 @@ def told(trainer: Trainer) -> str:
     """Say of a GPU's steps how they were taken."""
     if trainer.device.type == "cpu":
         return ""
-    return "; graphs" if trainer.graphed is not None and trainer.graphed.graph is not None else "; no graphs"
+    return "; graphs" if trainer.graphed_step is not None and trainer.graphed_step.graph is not None else "; no graphs"
 
 
 def main() -> None:

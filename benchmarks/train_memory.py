@@ -20,7 +20,7 @@ from parley.game import Descriptions, GameSettings, TrainingSettings
 from parley.interaction.split_data import Candidates, load_part
 from parley.training.allocation import keep_freed_memory
 from parley.training.trainer import Trainer
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 CLASSES, STEPS = 60, 30
 
@@ -54,11 +54,13 @@ def main() -> None:
         started = time.perf_counter()
         part = load_part(path, game)
         candidates = Candidates([str(one) for one in range(CLASSES)], Descriptions(torch.randn(CLASSES, 100)))
-        trainer = Trainer(prepare(part, part, candidates, game), game, TrainingSettings(), range(chosen.seeds))
+        trainer = Trainer(
+            build_training_data(part, part, candidates, game), game, TrainingSettings(), range(chosen.seeds)
+        )
         loaded = time.perf_counter() - started
         started = time.perf_counter()
         for step in range(1, STEPS + 1):
-            trainer.learn(step, torch.stack([torch.randperm(chosen.images)[:64] for _ in range(chosen.seeds)]))
+            trainer.train_step(step, torch.stack([torch.randperm(chosen.images)[:64] for _ in range(chosen.seeds)]))
         each = (time.perf_counter() - started) / STEPS
         kind = type(part.images.rows).__name__
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -42,7 +42,7 @@ def main() -> None:
         trainer = trainer_of(GameSettings(preset=preset), 1, "cpu")
 
         def learn(step: int, trainer=trainer) -> None:
-            trainer.learn(step, torch.randperm(IMAGES)[:BATCH][None])
+            trainer.train_step(step, torch.randperm(IMAGES)[:BATCH][None])
 
         for step in range(1, 11):
             learn(step)

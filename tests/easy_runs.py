@@ -14,7 +14,7 @@ from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images
 from parley.interaction.split_data import Candidates, Part
 from parley.training.loop import train_runs
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 TINY = GameSettings(message_bits=6, max_exchanges=3)
 
@@ -50,7 +50,7 @@ def run_all(folders, steps, seeds, game=TINY, identity="", **options):
         **{"batch_size": 16, "learning_rate": 1e-3, "dev_every": 4, "first_checkpoint": 4, **options, "steps": steps}
     )
     train, dev, candidates = easy()
-    train_runs(prepare(train, dev, candidates, game), game, training, seeds, 2, folders, identity)
+    train_runs(build_training_data(train, dev, candidates, game), game, training, seeds, 2, folders, identity)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images
 from parley.interaction.split_data import Part
 from parley.training.trainer import Trainer
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 SEEDS = (3, 1, 8)
 GAMES = {
@@ -22,7 +22,7 @@ GAMES = {
 }
 
 
-def lesson_of(game):
+def training_data_of(game):
     train, dev, candidates = easy()
     if game.description_attention:
         vectors = candidates.descriptions.vectors
@@ -33,14 +33,14 @@ def lesson_of(game):
         draw = torch.Generator().manual_seed(5)
         cells = train.images.features[:, None] + torch.randn(len(train.targets), 4, 16, generator=draw)
         train = dev = Part(Images(cells, torch.randn(len(train.targets), 7, generator=draw)), train.targets, train.keys)
-    return prepare(train, dev, candidates, game)
+    return build_training_data(train, dev, candidates, game)
 
 
 def trainer_of(name, seeds, precision, device="cpu", **options):
     game = GameSettings(message_bits=6, **{"max_exchanges": 3, **GAMES[name]})
     easily = {"batch_size": 16, "learning_rate": 1e-3, "feature_noise": 0.1, "blend": name == "Fixed"}
     training = TrainingSettings(**{**easily, "device": device, **options})
-    return Trainer(lesson_of(game), game, training, seeds, precision)
+    return Trainer(training_data_of(game), game, training, seeds, precision)
 
 
 def rows(seed, step):

@@ -30,4 +30,4 @@ def weights_of(trainer):
 
 def graphed(trainer):
     """Whether the trainer has come to replay a graph."""
-    return trainer.graphed is not None and trainer.graphed.graph is not None
+    return trainer.graphed_step is not None and trainer.graphed_step.graph is not None

@@ -22,7 +22,7 @@ from parley.game.settings import TrainingSettings
 from parley.interaction import run as evaluation
 from parley.metrics.influence import UNITS
 from parley.training.checkpoint import Checkpoint, load_checkpoint
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
 IMAGES, BITS, STEPS = 48, TINY.message_bits, TINY.max_exchanges
@@ -44,7 +44,7 @@ def untrained(**settings):
     """A run that says much and means nothing."""
     game = replace(TINY, **settings)
     train, _, candidates = easy()
-    lesson = prepare(train, train, candidates, game)
+    lesson = build_training_data(train, train, candidates, game)
     agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, [1])
     # Far from undecided, so that what is heard changes what is said.
     for agent in (agents.sender, agents.receiver):

@@ -14,11 +14,11 @@ CHANNELS, WORD = 16, 20
 
 def changed(folder, seed=1):
     """Names of the networks that are not what they were in the beginning."""
-    moment = load_checkpoint(folder / "checkpoints/00000012.pt")
+    checkpoint = load_checkpoint(folder / "checkpoints/00000012.pt")
     first = make_agents(TINY, CHANNELS, WORD, [seed])
     return {
         name
-        for name, network in moment.agents._asdict().items()
+        for name, network in checkpoint.agents._asdict().items()
         if any(
             not torch.equal(now, then)
             for now, then in zip(network.parameters(), getattr(first, name).parameters(), strict=True)

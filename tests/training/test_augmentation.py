@@ -11,7 +11,7 @@ WAYS = pytest.mark.parametrize("way", [Noise(0.7), Dropout(0.5)], ids=["noise", 
 
 
 def changed_by(way, features, seeds, step):
-    return way.change(features, counter_states(seeds, way.purpose, step))
+    return way.apply(features, counter_states(seeds, way.purpose, step))
 
 
 def test_noise_has_the_spread_asked_for():

@@ -40,18 +40,18 @@ def batch(step):
 
 def written_out(trainer, optimiser, step):
     """A step in plain calls: numbers of Python where they differ from step to step, torch's own optimiser."""
-    lesson, game, training, size = trainer.lesson, trainer.game, trainer.training, len(batch(step)[0])
-    features, context = lesson.train_images.take(batch(step))
+    data, game, training, size = trainer.data, trainer.game, trainer.training, len(batch(step)[0])
+    features, context = data.train_images.take(batch(step))
     if training.blend:
-        partners, shares = Blending(lesson.train_places).partners(batch(step), seed_states("blend", step))
-        features = torch.lerp(lesson.train_images.take(partners).features, features, shares[..., None])
+        partners, shares = Blending(data.train_target_index).partners(batch(step), seed_states("blend", step))
+        features = torch.lerp(data.train_images.take(partners).features, features, shares[..., None])
     features = features.to(trainer.precision)
     for way in trainer.augmentations:
-        features = way.change(features, seed_states(way.purpose, step))
+        features = way.apply(features, seed_states(way.purpose, step))
     drawn = uniforms(SEEDS, "bits", step, (game.max_exchanges, size, 2 * game.message_bits + 1))
     flips = uniforms(SEEDS, "flips", step, (game.max_exchanges, size, 2 * game.message_bits))
     images = Images(features, None if context is None else context.to(trainer.precision))
-    targets, weights = lesson.train_places[batch(step)], entropy_weights_at(training, step)
+    targets, weights = data.train_target_index[batch(step)], entropy_weights_at(training, step)
     draws = RandomDraws(drawn, flips if game.flip_sender else None)
     loss_step = compute_losses(trainer.agents, images, trainer.descriptions, targets, draws, game, weights)
     groups = trainer.optimiser.networks
@@ -83,8 +83,8 @@ def test_steps_over_tensors_that_stay_are_those_written_out_to_the_bit(name, kin
     static = trainer_of(name, SEEDS, torch.float32, **options).inputs(1, batch(1))
     weights = one.optimiser.flat.data_ptr()
     for step in range(1, STEPS + 1):
-        static.overwrite(one.inputs(step, batch(step)))
-        one.take_step(static)
+        static.copy_(one.inputs(step, batch(step)))
+        one.step_from_inputs(static)
         written_out(other, reference, step)
         assert torch.equal(one.optimiser.flat, other.optimiser.flat), step
     assert one.optimiser.flat.data_ptr() == weights
@@ -97,8 +97,8 @@ def test_what_differs_from_step_to_step_is_in_the_inputs():
     inputs = [one.inputs(step, batch(step)) for step in (1, 2, 3)]
     later = [trainer_of("flips", SEEDS, torch.float64, **options).inputs(step, batch(step)) for step in (2, 3)]
     for three in inputs:
-        one.take_step(three)
-        other.take_step(three)
+        one.step_from_inputs(three)
+        other.step_from_inputs(three)
     assert torch.equal(one.optimiser.flat, other.optimiser.flat)
     assert not torch.equal(inputs[0].weights, inputs[1].weights)
     assert not torch.equal(inputs[1].states, inputs[2].states)
@@ -122,7 +122,7 @@ def test_a_step_takes_nothing_from_the_cpu_and_reads_no_value(name, monkeypatch)
     trainer = trainer_of(name, SEEDS, torch.float32, **SCHEDULES)
     inputs = trainer.inputs(1, batch(1)).to(torch.device("meta"))
     with NothingOfTheCpu():
-        counted = trainer.take_step(inputs)
+        counted = trainer.step_from_inputs(inputs)
     assert counted.device.type == "meta"
 
 
@@ -135,7 +135,7 @@ def test_that_test_can_fail(step):
 def test_a_trainer_is_gone_with_its_last_name():
     """With a graph it holds much of a GPU's memory: no circle may keep it."""
     trainer = trainer_of("Adaptive", SEEDS, torch.float32)
-    trainer.learn(1, batch(1))
+    trainer.train_step(1, batch(1))
     gone = weakref.ref(trainer)
     gc.disable()
     try:

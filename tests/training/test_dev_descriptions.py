@@ -9,16 +9,16 @@ from parley.game.settings import TrainingSettings
 from parley.game.types import Descriptions
 from parley.interaction.split_data import Candidates
 from parley.training.trainer import Trainer
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 
 def trained(dev_candidates=None, steps=400):
     train, dev, candidates = easy()
-    lesson = prepare(train, dev, candidates, TINY, 1, dev_candidates)
-    trainer = Trainer(lesson, TINY, TrainingSettings(batch_size=16, learning_rate=3e-3), [1])
+    data = build_training_data(train, dev, candidates, TINY, 1, dev_candidates)
+    trainer = Trainer(data, TINY, TrainingSettings(batch_size=16, learning_rate=3e-3), [1])
     for step in range(1, steps + 1):
         order = torch.randperm(48, generator=torch.Generator().manual_seed(step))
-        trainer.learn(step, order[None, :16])
+        trainer.train_step(step, order[None, :16])
     return trainer
 
 
@@ -34,7 +34,7 @@ def test_the_dev_part_is_answered_by_them_and_training_knows_nothing_of_them():
     for one, two in zip(alone.agents, beside.agents, strict=True):
         for mine, its in zip(one.parameters(), two.parameters(), strict=True):
             assert torch.equal(mine, its)
-    assert alone.examine(1)[0][1]["accuracy@1"] > 0.9
+    assert alone.evaluate_dev(1)[0][1]["accuracy@1"] > 0.9
     # What was learned is named by another class's description.
     assert beside.examine(1)[0][1]["accuracy@1"] < 0.1
 

@@ -31,7 +31,7 @@ def log_of(tmp_path, results):
 )
 def test_a_run_whose_best_is_old_stops(tmp_path, results, patience, old):
     with log_of(tmp_path, results) as log:
-        assert log.best_is_old(patience) is old
+        assert log.should_stop_early(patience) is old
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), max_size=8), st.integers(1, 4))
@@ -40,7 +40,7 @@ def test_it_stops_when_so_many_evaluations_in_a_row_bettered_nothing(tmp_path_fa
     for value in results:
         best, since = (value, 0) if value > best else (best, since + 1)
     with log_of(tmp_path_factory.mktemp("log"), results) as log:
-        assert log.best_is_old(patience) is (since >= patience)
+        assert log.should_stop_early(patience) is (since >= patience)
 
 
 def test_the_clock_counts_what_came_before():

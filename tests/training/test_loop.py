@@ -14,7 +14,7 @@ from parley.interaction.split_data import Candidates, Part
 from parley.training.checkpoint import load_checkpoint
 from parley.training.loop import train_runs
 from parley.training.trainer import Trainer
-from parley.training.training_data import prepare
+from parley.training.training_data import build_training_data
 
 
 def weights(folder, step):
@@ -41,30 +41,30 @@ def test_checkpoints_are_kept_from_the_first_allowed_on_and_hold_everything(tmp_
     run(tmp_path, steps=14, first_checkpoint=8)
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert kept == ["00000008.pt", "00000012.pt", "00000014.pt"]
-    moment = load_checkpoint(tmp_path / "checkpoints/00000012.pt")
-    assert (moment.step, moment.seed, moment.game) == (12, 1, TINY)
-    assert moment.optimiser["square_avg"].shape == (
+    checkpoint = load_checkpoint(tmp_path / "checkpoints/00000012.pt")
+    assert (checkpoint.step, checkpoint.seed, checkpoint.game) == (12, 1, TINY)
+    assert checkpoint.optimiser["square_avg"].shape == (
         1,
-        sum(p.numel() for network in moment.agents for p in network.parameters()),
+        sum(p.numel() for network in checkpoint.agents for p in network.parameters()),
     )
-    assert moment.candidate_ids == [0, 1, 2, 3]
+    assert checkpoint.candidate_ids == [0, 1, 2, 3]
 
 
 def test_features_are_standardised_by_the_train_part_alone(tmp_path):
     train, dev, candidates = easy()
     shifted = Part(Images(dev.images.features + 100), dev.targets, dev.keys)
-    lesson = prepare(train, shifted, candidates, TINY)
-    assert lesson.train_images.features.mean(0).abs().max() < 1e-5
-    torch.testing.assert_close(lesson.train_images.features.std(0, correction=0), torch.ones(16))
-    assert lesson.dev_images.features.mean() > 10
-    raw = prepare(train, dev, candidates, GameSettings(standardize="none"))
+    data = build_training_data(train, shifted, candidates, TINY)
+    assert data.train_images.features.mean(0).abs().max() < 1e-5
+    torch.testing.assert_close(data.train_images.features.std(0, correction=0), torch.ones(16))
+    assert data.dev_images.features.mean() > 10
+    raw = build_training_data(train, dev, candidates, GameSettings(standardize="none"))
     assert torch.equal(raw.train_images.features, train.images.features)
 
 
 def test_a_constant_channel_becomes_zero_and_not_infinite():
     train, dev, candidates = easy()
     train.images.features[:, 3] = 7.0
-    features = prepare(train, dev, candidates, TINY).train_images.features
+    features = build_training_data(train, dev, candidates, TINY).train_images.features
     assert torch.all(features[:, 3] == 0)
 
 
@@ -89,7 +89,7 @@ def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(
     alone = [tmp_path / "alone" / str(seed) for seed in (1, 2, 3)]
     plain = {"optimizer": "SGD", "learning_rate": 0.1}  # RMSprop makes whole steps of what rounding leaves of a zero.
     run_all(alone, 12, [1, 2, 3], **plain)
-    learn = Trainer.learn
+    learn = Trainer.train_step
 
     def spoilt(trainer, step, rows):
         counted = learn(trainer, step, rows)
@@ -99,7 +99,7 @@ def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(
             counted[:, 1] = torch.nan
         return counted
 
-    monkeypatch.setattr(Trainer, "learn", spoilt)
+    monkeypatch.setattr(Trainer, "train_step", spoilt)
     beside = [tmp_path / "beside" / str(seed) for seed in (1, 2, 3)]
     run_all(beside, 12, [1, 2, 3], **plain)
     kept = [sorted(int(path.stem) for path in (folder / "checkpoints").iterdir()) for folder in beside]
@@ -119,14 +119,14 @@ def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(
 
 def test_dev_results_that_are_not_finite_are_a_failure_too(tmp_path, monkeypatch):
     """The last update before an evaluation may be the one that diverges, while its loss was still finite."""
-    examine = Trainer.examine
+    examine = Trainer.evaluate_dev
 
     def spoilt(trainer, *given):
         for parameter in trainer.agents.receiver.parameters():
             parameter.data[0] = torch.nan
         return examine(trainer, *given)
 
-    monkeypatch.setattr(Trainer, "examine", spoilt)
+    monkeypatch.setattr(Trainer, "evaluate_dev", spoilt)
     last = run(tmp_path, steps=12, samples=2)[-1]
     assert (last["kind"], last["step"]) == ("failed", 4)
     assert last["why"].startswith("The dev result of seed 1 is no longer finite at step 4")
@@ -136,21 +136,21 @@ def test_a_dev_class_that_is_not_trained_on_is_told():
     train, dev, candidates = easy()
     stray = Part(dev.images, dev.targets + 1, dev.keys)
     with pytest.raises(ParleyError, match="label 4"):
-        prepare(train, stray, candidates, TINY)
+        build_training_data(train, stray, candidates, TINY)
 
 
 def test_a_label_without_a_description_is_told():
     train, dev, candidates = easy()
     few = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))
     with pytest.raises(ParleyError, match=r"label 3, but descriptions.csv describes the labels 0 to 2"):
-        prepare(train, dev, few, TINY)
+        build_training_data(train, dev, few, TINY)
 
 
 def test_a_k_that_leaves_nothing_to_be_wrong_about_is_told():
     train, dev, candidates = easy()
-    prepare(train, dev, candidates, TINY, k=4)
+    build_training_data(train, dev, candidates, TINY, k=4)
     with pytest.raises(ParleyError, match=r"k is 5, but the train part has 4 classes"):
-        prepare(train, dev, candidates, TINY, k=5)
+        build_training_data(train, dev, candidates, TINY, k=5)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
@@ -177,7 +177,7 @@ def test_thirty_easy_classes_are_learned_within_1200_steps(tmp_path, seed):
     candidates = Candidates([str(label) for label in range(30)], Descriptions(words.mean(1)))
     game = GameSettings(preset="Fixed", max_exchanges=3, standardize="none")
     training = TrainingSettings(steps=1200, learning_rate=1e-3, dev_every=600, first_checkpoint=1200)
-    train_runs(prepare(part(), part(), candidates, game), game, training, [seed], 6, [tmp_path])
+    train_runs(build_training_data(part(), part(), candidates, game), game, training, [seed], 6, [tmp_path])
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     last = [row for row in rows if row["kind"] == "dev"][-1]
     assert last["step"] == 1200

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from easy_runs import TINY
-from easy_trainers import GAMES, SEEDS, lesson_of, rows, trainer_of
+from easy_trainers import GAMES, SEEDS, rows, trainer_of, training_data_of
 
 from parley.game.rollout import exchange
 from parley.game.settings import TrainingSettings
@@ -22,9 +22,9 @@ def test_fifty_steps_in_float64_are_those_of_a_lone_run(name):
     together = trainer_of(name, SEEDS, torch.float64)
     alone = [trainer_of(name, [seed], torch.float64) for seed in SEEDS]
     for step in range(1, STEPS + 1):
-        counted = together.learn(step, torch.stack([rows(seed, step) for seed in SEEDS]))
+        counted = together.train_step(step, torch.stack([rows(seed, step) for seed in SEEDS]))
         for place, (seed, one) in enumerate(zip(SEEDS, alone, strict=True)):
-            lone = one.learn(step, rows(seed, step)[None])
+            lone = one.train_step(step, rows(seed, step)[None])
             torch.testing.assert_close(counted[:, place], lone[:, 0], rtol=0, atol=1e-9)
     for place, one in enumerate(alone):
         for many, single in zip(together.agents, one.agents, strict=True):
@@ -49,13 +49,13 @@ def test_in_float32_runs_part_only_where_a_draw_falls_within_rounding():
             assert gaps.min() < NEAR
             return
         torch.testing.assert_close(probs[0], probs[1], rtol=0, atol=NEAR)
-        together.learn(step, torch.stack([rows(seed, step) for seed in SEEDS]))
-        alone.learn(step, rows(SEEDS[0], step)[None])
+        together.train_step(step, torch.stack([rows(seed, step) for seed in SEEDS]))
+        alone.train_step(step, rows(SEEDS[0], step)[None])
 
 
 def decided_by(trainer, step):
     """The first seed's probabilities at a step, exchange by exchange, and the numbers drawn for them."""
-    images = trainer.lesson.train_images.take(rows(SEEDS[0], step))
+    images = trainer.data.train_images.take(rows(SEEDS[0], step))
     draws = trainer.draws(step, 16)
     said = exchange(trainer.agents.sender, trainer.agents.receiver, images, trainer.descriptions, draws).of(0)
     probs = torch.cat([said.sender_probs, said.receiver_probs, said.go_on_probs[..., None]], -1)
@@ -65,8 +65,8 @@ def decided_by(trainer, step):
 def test_each_seed_leaves_a_log_and_checkpoints_of_its_own(tmp_path):
     training = TrainingSettings(steps=12, batch_size=16, learning_rate=1e-3, dev_every=4, first_checkpoint=4)
     folders = [tmp_path / str(seed) for seed in SEEDS]
-    train_runs(lesson_of(TINY), TINY, training, SEEDS, 2, folders)
-    train_runs(lesson_of(TINY), TINY, training, SEEDS[1:2], 2, [tmp_path / "alone"])
+    train_runs(training_data_of(TINY), TINY, training, SEEDS, 2, folders)
+    train_runs(training_data_of(TINY), TINY, training, SEEDS[1:2], 2, [tmp_path / "alone"])
 
     def steps(folder):
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -81,10 +81,10 @@ def test_a_seed_that_stops_early_leaves_the_log_that_it_leaves_alone(tmp_path):
         steps=400, batch_size=16, learning_rate=1e-2, dev_every=5, first_checkpoint=5, patience=3, dev_unit="epochs"
     )
     folders = [tmp_path / str(seed) for seed in SEEDS]
-    train_runs(lesson_of(TINY), TINY, training, SEEDS, 2, folders)
+    train_runs(training_data_of(TINY), TINY, training, SEEDS, 2, folders)
     ends = []
     for seed, folder in zip(SEEDS, folders, strict=True):
-        train_runs(lesson_of(TINY), TINY, training, [seed], 2, [tmp_path / f"alone{seed}"])
+        train_runs(training_data_of(TINY), TINY, training, [seed], 2, [tmp_path / f"alone{seed}"])
         last = [
             json.loads(at.read_text().splitlines()[-1])
             for at in (folder / "metrics.jsonl", tmp_path / f"alone{seed}/metrics.jsonl")

@@ -12,7 +12,7 @@ from parley.game.losses import EntropyWeights
 from parley.game.settings import PRESETS, GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
 from parley.training.optimizer import Optimiser
-from parley.training.trainer import _counted
+from parley.training.trainer import _step_metrics
 
 OPTIONS = [
     *({"preset": preset} for preset in PRESETS),
@@ -40,7 +40,7 @@ def test_a_step_reads_no_value(options):
         agents, images, descriptions, places, draws, game, EntropyWeights(0.1, 0.1, 0.1), compact_finished=False
     )
     optimiser.step(loss_step.losses.total)
-    assert torch.stack(_counted(loss_step, places)).device.type == "meta"
+    assert torch.stack(_step_metrics(loss_step, places)).device.type == "meta"
 
 
 def test_the_test_can_fail():

@@ -8,7 +8,7 @@ import logging
 import pytest
 import torch
 from easy_runs import left_by, run, run_all
-from easy_trainers import GAMES, SEEDS, lesson_of, trainer_of
+from easy_trainers import GAMES, SEEDS, trainer_of, training_data_of
 from gpu_steps import NO_GRAPH, SCHEDULES, STEPS, batch, graphed, same_bits, weights_of
 
 from parley.features.rows import InMemory
@@ -19,7 +19,7 @@ from parley.training import gpu_images as train_images
 from parley.training import loop as training
 from parley.training.cuda_graph import WARM_UP
 from parley.training.gpu_images import TrainImages
-from parley.training.resume import Unfinished
+from parley.training.resume import ResumableRuns
 from parley.training.trainer import Trainer
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
@@ -34,7 +34,7 @@ def test_steps_in_float64_are_those_of_a_cpu(name, graphs):
     )
     assert there.device.type == "cuda"
     for step in range(1, STEPS + 1):
-        counted, expected = there.learn(step, batch(step)), here.learn(step, batch(step))
+        counted, expected = there.train_step(step, batch(step)), here.train_step(step, batch(step))
         torch.testing.assert_close(counted.cpu(), expected, rtol=0, atol=1e-8)
     assert graphed(there) == graphs
     for far, near in zip(there.agents, here.agents, strict=True):
@@ -48,11 +48,11 @@ def test_no_step_waits_for_the_gpu(name, graphs):
     trainer = trainer_of(name, SEEDS, torch.float32, "cuda", cuda_graphs=graphs)
     first = WARM_UP + 2
     for step in range(1, first):
-        trainer.learn(step, batch(step))
+        trainer.train_step(step, batch(step))
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step in range(first, first + 5):
-            trainer.learn(step, batch(step))
+            trainer.train_step(step, batch(step))
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert graphed(trainer) == graphs
@@ -67,7 +67,7 @@ def maps():
 
 @pytest.mark.parametrize("kind", ["vectors", "maps"])
 def test_images_taken_on_the_gpu_have_the_bits_of_those_taken_on_the_cpu(kind):
-    images = maps() if kind == "maps" else lesson_of(GameSettings()).train_images
+    images = maps() if kind == "maps" else training_data_of(GameSettings()).train_images
     near, far = (TrainImages(images, torch.arange(48) % 4, False, torch.device(name)) for name in ("cpu", "cuda"))
     assert far.on_device
     if kind == "maps":
@@ -81,7 +81,7 @@ def test_images_taken_on_the_gpu_have_the_bits_of_those_taken_on_the_cpu(kind):
 
 
 def test_images_blended_on_the_gpu_are_those_of_the_cpu_up_to_the_last_bits():
-    images = lesson_of(GameSettings()).train_images
+    images = training_data_of(GameSettings()).train_images
     near, far = (TrainImages(images, torch.arange(48) % 4, True, torch.device(name)) for name in ("cpu", "cuda"))
     states = {"blend": counter_states(SEEDS, "blend", 1)}
     mine = far.take(batch(1).cuda(), {"blend": states["blend"].cuda()}).features.cpu()
@@ -96,11 +96,11 @@ def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, 
     assert not caplog.messages
     monkeypatch.setattr(train_images, "SHARE_OF_FREE", 0.0)
     here = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
-    assert here.graphed is None
+    assert here.graphed_step is None
     assert "stay in the computer's memory" in caplog.messages[0]
     assert caplog.messages[1].startswith(NO_GRAPH)
     for step in range(1, STEPS + 1):
-        counted, expected = there.learn(step, batch(step)), here.learn(step, batch(step))
+        counted, expected = there.train_step(step, batch(step)), here.train_step(step, batch(step))
         if name != "Fixed":
             same_bits(counted, expected)
         elif step == 1:  # Blended images are rounded as the device rounds.
@@ -119,7 +119,7 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
     class KilledError(Exception):
         pass
 
-    learn = Trainer.learn
+    learn = Trainer.train_step
 
     def learn_until(trainer, step, rows):
         if step == 11:
@@ -127,11 +127,11 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
             raise KilledError
         return learn(trainer, step, rows)
 
-    monkeypatch.setattr(Trainer, "learn", learn_until)
+    monkeypatch.setattr(Trainer, "train_step", learn_until)
     with pytest.raises(KilledError):
         run_all(folders["broken"], 16, seeds, **settings)
-    monkeypatch.setattr(Trainer, "learn", learn)
-    assert Unfinished(folders["broken"], "").load().moments[0].step == 8
+    monkeypatch.setattr(Trainer, "train_step", learn)
+    assert ResumableRuns(folders["broken"], "").load().checkpoints[0].step == 8
     run_all(folders["broken"], 16, seeds, **settings)
     for whole, broken, plain in zip(*folders.values(), strict=True):
         assert left_by(whole) == left_by(broken)
@@ -144,7 +144,7 @@ def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_
     settings = {"device": "cuda", "dev_every": 40, "first_checkpoint": 16}
     whole, broken = ([tmp_path / name / str(seed) for seed in SEEDS] for name in ("whole", "broken"))
     run_all(whole, 16, SEEDS, **settings)
-    learn = Trainer.learn
+    learn = Trainer.train_step
 
     def learn_until(trainer, step, rows):
         if step == 11:
@@ -153,11 +153,11 @@ def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_
 
     with monkeypatch.context() as patched:
         patched.setattr(training, "SAVED_EVERY_S", 0.0)
-        patched.setattr(Trainer, "learn", learn_until)
+        patched.setattr(Trainer, "train_step", learn_until)
         with pytest.raises(KeyboardInterrupt):
             run_all(broken, 16, SEEDS, **settings)
-    saved = Unfinished(broken, "").load()
-    assert (saved.moments[0].step, len(saved.window)) == (10, 2)
+    saved = ResumableRuns(broken, "").load()
+    assert (saved.checkpoints[0].step, len(saved.loss_window)) == (10, 2)
     run_all(broken, 16, SEEDS, **settings)
     assert [left_by(folder) for folder in whole] == [left_by(folder) for folder in broken]
 
@@ -171,11 +171,11 @@ def test_what_a_cpu_left_is_gone_on_from_there_and_back():
     """A checkpoint says nothing of the device that it was made on."""
     near, far = (trainer_of("Adaptive", SEEDS, torch.float64, device) for device in ("cpu", "cuda"))
     for step in range(1, 7):
-        near.learn(step, batch(step))
-    far.go_back_to([near.moment(place, 6) for place in range(len(SEEDS))])
+        near.train_step(step, batch(step))
+    far.load([near.checkpoint(place, 6) for place in range(len(SEEDS))])
     for step in range(7, 13):
-        counted, expected = far.learn(step, batch(step)), near.learn(step, batch(step))
+        counted, expected = far.train_step(step, batch(step)), near.train_step(step, batch(step))
         torch.testing.assert_close(counted.cpu(), expected, rtol=0, atol=1e-8)
     back = trainer_of("Adaptive", SEEDS, torch.float64, "cpu")
-    assert back.go_back_to([far.moment(place, 12) for place in range(len(SEEDS))]) == 12
+    assert back.load([far.checkpoint(place, 12) for place in range(len(SEEDS))]) == 12
     torch.testing.assert_close(weights_of(back), weights_of(far).cpu(), rtol=0, atol=0)

@@ -11,7 +11,7 @@ from parley.core.errors import ParleyError
 from parley.game.layers import Linear
 from parley.game.settings import TrainingSettings
 from parley.training.optimizer import Optimiser
-from parley.training.update_rules import UPDATES, make_update
+from parley.training.update_rules import UPDATE_RULES, make_update_rule
 
 SEEDS, STEPS, CLIP = 3, 6, 40.0
 KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}
@@ -94,12 +94,12 @@ def test_seeds_taken_apart_and_put_together_go_on_the_same(kind):
     for number in (1, 2):
         step(*first, number)
     # What is kept must be a copy: the first goes on.
-    memories = [first[1].of(seed) for seed in range(SEEDS)]
+    states = [first[1].state_of(seed) for seed in range(SEEDS)]
     weights = first[1].flat.detach().clone()
     step(*first, 3)
     step(*second, 1)
     second[1].flat.data.copy_(weights)
-    second[1].go_back_to(memories)
+    second[1].load(states)
     step(*second, 3)
     assert torch.equal(first[1].flat, second[1].flat)
 
@@ -111,17 +111,17 @@ def test_weights_and_what_is_remembered_change_as_torchs_do_to_the_bit(kind, pre
     draw = torch.Generator().manual_seed(3)
     mine = torch.randn(2, 1003, generator=draw, dtype=precision)
     theirs = mine.clone()
-    update, reference = make_update(kind, mine), KINDS[kind]([theirs], lr=1.0)
-    places = {name: value.data_ptr() for name, value in update.memory.items()}
+    update, reference = make_update_rule(kind, mine), KINDS[kind]([theirs], lr=1.0)
+    places = {name: value.data_ptr() for name, value in update.state.items()}
     for step in range(1, 8):
         rate, theirs.grad = 0.0123 / step, torch.randn(2, 1003, generator=draw, dtype=precision)
-        update.change(mine, theirs.grad, torch.tensor(update.factors(rate), dtype=precision))
+        update.apply(mine, theirs.grad, torch.tensor(update.step_coefficients(rate), dtype=precision))
         reference.param_groups[0]["lr"] = rate
         reference.step()
         assert torch.equal(mine, theirs)
     remembered = reference.state[theirs]
-    assert list(update.memory) == list(remembered)
-    for name, value in update.memory.items():
+    assert list(update.state) == list(remembered)
+    for name, value in update.state.items():
         assert value.dtype == remembered[name].dtype
         assert torch.equal(value, remembered[name])
         assert value.data_ptr() == places[name]
@@ -129,13 +129,13 @@ def test_weights_and_what_is_remembered_change_as_torchs_do_to_the_bit(kind, pre
 
 def test_an_unknown_kind_is_told():
     with pytest.raises(ParleyError, match="'Adagrad' is not one of RMSprop, Adam, SGD"):
-        make_update("Adagrad", torch.zeros(1, 1))
+        make_update_rule("Adagrad", torch.zeros(1, 1))
 
 
 def test_the_schema_offers_what_there_is():
     schema = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
     offered = schema["properties"]["training"]["properties"]["optimizer"]["enum"]
-    assert sorted(offered) == sorted(UPDATES)
+    assert sorted(offered) == sorted(UPDATE_RULES)
 
 
 def test_a_parameter_that_the_loss_does_not_know_stays():

@@ -14,7 +14,7 @@ from easy_runs import left_by, run
 
 from parley.core.errors import ParleyError
 from parley.training.checkpoint import read_values
-from parley.training.resume import FOLDER, Unfinished
+from parley.training.resume import FOLDER, ResumableRuns
 
 SCRIPT = Path(__file__).parents[1] / "easy_runs.py"
 
@@ -119,7 +119,7 @@ def interrupted(folder, monkeypatch, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("parley.training.resume.Unfinished.finish", die)
+        patched.setattr("parley.training.resume.ResumableRuns.finish", die)
         with pytest.raises(KeyboardInterrupt):
             run(folder, **options)
     assert not (folder / "metrics.jsonl").exists()
@@ -157,14 +157,14 @@ def test_what_is_damaged_is_told_and_the_run_starts_again(tmp_path, monkeypatch,
 
 def test_a_run_killed_while_it_moves_what_it_leaves_starts_again(tmp_path, monkeypatch, caplog):
     run(tmp_path / "undisturbed", first_checkpoint=12)
-    save = Unfinished.save
+    save = ResumableRuns.save
 
     def save_and_die(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("parley.training.resume.Unfinished.save", save_and_die)
+        patched.setattr("parley.training.resume.ResumableRuns.save", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "run", first_checkpoint=12)
     # No checkpoint was kept yet; their folder has its place, and the rest is not yet gone.

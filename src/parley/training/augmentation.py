@@ -20,7 +20,7 @@ class Augmentation(ABC):
     """What its random numbers are for; decides them, with the seed and the step."""
 
     @abstractmethod
-    def change(self, features: Tensor, states: Tensor) -> Tensor:
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
         """Return the features of a step, changed as each seed's own random numbers say.
 
         Parameters
@@ -40,7 +40,7 @@ class Noise(Augmentation):
     def __init__(self, sd: float) -> None:
         self.sd = sd
 
-    def change(self, features: Tensor, states: Tensor) -> Tensor:
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
         """Add the noise."""
         drawn = _drawn(features, states, 2)
         # Box and Muller (1958). 1 − u is above 0, as a logarithm must have it.
@@ -56,7 +56,7 @@ class Dropout(Augmentation):
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
-    def change(self, features: Tensor, states: Tensor) -> Tensor:
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
         """Drop features."""
         drawn = _drawn(features, states, 1)[..., 0]
         kept = (drawn >= self.probability).to(features.dtype) / (1 - self.probability)

@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """A moment of a run with one seed."""
+    """A checkpoint of a run with one seed."""
 
     agents: Agents
     standardizer: Standardizer
@@ -45,9 +45,9 @@ class Checkpoint(NamedTuple):
     """What the optimiser remembers."""
 
 
-def save_checkpoint(path: str | Path, moment: Checkpoint) -> None:
+def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically."""
-    save_values(path, values_of(moment))
+    save_values(path, values_of(checkpoint))
 
 
 def save_values(path: str | Path, values: dict[str, Any]) -> None:
@@ -73,19 +73,19 @@ def _interned(value: Any) -> Any:
     return value
 
 
-def values_of(moment: Checkpoint) -> dict[str, Any]:
+def values_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return a checkpoint as tensors and plain values."""
     return {
         "format": FORMAT,
-        "game": as_mapping(moment.game),
-        "training": result_affecting(as_mapping(moment.training)),
-        "sizes": list(moment.sizes),
-        "candidate_ids": moment.candidate_ids,
-        "seed": moment.seed,
-        "step": moment.step,
-        "scales": [None if scale is None else list(scale) for scale in moment.standardizer],
-        "agents": {name: network.state_dict() for name, network in moment.agents._asdict().items()},
-        "optimiser": moment.optimiser,
+        "game": as_mapping(checkpoint.game),
+        "training": result_affecting(as_mapping(checkpoint.training)),
+        "sizes": list(checkpoint.sizes),
+        "candidate_ids": checkpoint.candidate_ids,
+        "seed": checkpoint.seed,
+        "step": checkpoint.step,
+        "scales": [None if scale is None else list(scale) for scale in checkpoint.standardizer],
+        "agents": {name: network.state_dict() for name, network in checkpoint.agents._asdict().items()},
+        "optimiser": checkpoint.optimiser,
     }
 
 
@@ -97,7 +97,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     ParleyError
         When the file is missing, damaged, or not a checkpoint of this kind.
     """
-    return moment_of(read_values(path), path)
+    return checkpoint_from_values(read_values(path), path)
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
 
 
-def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
+def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoint:
     """Return the checkpoint that a file's values are.
 
     Raises
@@ -155,7 +155,7 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
         When they lack something, or contradict each other.
     """
     try:
-        return _moment(values, path)
+        return _parse(values, path)
     except ParleyError:
         raise
     except Exception as error:  # values from anywhere, of any kind: each error means the same
@@ -164,7 +164,7 @@ def moment_of(values: dict[str, Any], path: str | Path) -> Checkpoint:
         ) from error
 
 
-def _moment(values: dict[str, Any], path: str | Path) -> Checkpoint:
+def _parse(values: dict[str, Any], path: str | Path) -> Checkpoint:
     game = GameSettings.from_mapping(values["game"])
     sizes = Sizes(*values["sizes"])
     _refuse_inflated({**values["game"], **sizes._asdict()}, values["agents"])

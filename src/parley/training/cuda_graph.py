@@ -11,16 +11,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from parley.training.step_inputs import Inputs
+from parley.training.step_inputs import StepInputs
 
 logger = logging.getLogger(__name__)
 WARM_UP = 3
 """Steps that are taken one operation at a time before one is recorded: libraries set themselves up in the first."""
 
-Work = Callable[[Inputs], Tensor]
+Work = Callable[[StepInputs], Tensor]
 
 
-class Graphed:
+class GraphedStep:
     """Takes steps, the first few as they come, the others from a graph of one.
 
     The memory of the graph is kept as long as this object lives.
@@ -28,13 +28,13 @@ class Graphed:
 
     def __init__(self) -> None:
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.taken = 0
+        self.steps_done = 0
         self._stream = torch.cuda.Stream()
-        self._inputs: Inputs | None = None
+        self._inputs: StepInputs | None = None
         self._result: Tensor | None = None
-        self._spoilt: torch.cuda.CUDAGraph | None = None
+        self._failed_graph: torch.cuda.CUDAGraph | None = None
 
-    def take(self, work: Work, inputs: Inputs) -> Tensor:
+    def step(self, work: Work, inputs: StepInputs) -> Tensor:
         """Take a step.
 
         Parameters
@@ -49,25 +49,25 @@ class Graphed:
         Tensor
             What `work` returns, as one's own.
         """
-        there = self._moved(inputs)
-        if self.graph is None and self.taken >= WARM_UP and self._spoilt is None:
+        there = self._copy_in(inputs)
+        if self.graph is None and self.steps_done >= WARM_UP and self._failed_graph is None:
             self._record(work, there)
-        self.taken += 1
+        self.steps_done += 1
         if self.graph is None:
-            return self._aside(work, there)
+            return self._warmup(work, there)
         self.graph.replay()
         assert self._result is not None  # recorded with the graph
         return self._result.clone()
 
-    def _moved(self, inputs: Inputs) -> Inputs:
+    def _copy_in(self, inputs: StepInputs) -> StepInputs:
         """Put the inputs where the step reads them."""
         if self._inputs is None:
             self._inputs = inputs.to(torch.device("cuda"))
         # Torch lets nobody have a pinned block before the copy from it is done.
-        self._inputs.overwrite(inputs.pinned())
+        self._inputs.copy_(inputs.pinned())
         return self._inputs
 
-    def _aside(self, work: Work, inputs: Inputs) -> Tensor:
+    def _warmup(self, work: Work, inputs: StepInputs) -> Tensor:
         """Take the step on the stream that a graph is recorded from, as torch asks for before that."""
         here = torch.cuda.current_stream()
         self._stream.wait_stream(here)
@@ -76,7 +76,7 @@ class Graphed:
         here.wait_stream(self._stream)
         return result.clone()
 
-    def _record(self, work: Work, inputs: Inputs) -> None:
+    def _record(self, work: Work, inputs: StepInputs) -> None:
         """Record the step, without taking it."""
         graph, here = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
@@ -85,7 +85,7 @@ class Graphed:
         except RuntimeError as error:
             # Torch leaves the stream as it is, and its allocator still refers to the graph.
             torch.cuda.set_stream(here)
-            self._spoilt, self._result = graph, None
+            self._failed_graph, self._result = graph, None
             why = (str(error) or type(error).__name__).splitlines()[0]
             logger.warning("No CUDA graph of a step could be made, so that each takes several times as long: %s", why)
             return

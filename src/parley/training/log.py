@@ -94,7 +94,7 @@ class Log:
         if row["kind"] == "dev":
             self._dev_results.append(row["accuracy@k"])
 
-    def best_is_old(self, patience: int) -> bool:
+    def should_stop_early(self, patience: int) -> bool:
         """Return whether the last `patience` evaluations bettered no dev accuracy@k; never for 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False

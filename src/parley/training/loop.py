@@ -21,9 +21,9 @@ from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
 from parley.training.allocation import keep_freed_memory
 from parley.training.log import Clock, Log
-from parley.training.resume import Saved, Unfinished, asked_to_stop
-from parley.training.trainer import Counted, Trainer
-from parley.training.training_data import Lesson, prepare
+from parley.training.resume import ResumableRuns, ResumeState, stop_on_sigterm
+from parley.training.trainer import StepMetrics, Trainer
+from parley.training.training_data import TrainingData, build_training_data
 
 logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
@@ -65,7 +65,7 @@ def train_from_files(
     game = GameSettings.from_mapping(runs[0]["game"])
     training = TrainingSettings.from_mapping({**runs[0]["training"], **(how or {})})
     runs = [{**run, "training": result_affecting(run["training"])} for run in runs]
-    lesson = prepare(
+    data = build_training_data(
         load_part(parts["train"], game),
         load_part(parts["dev"], game),
         load_candidates(descriptions, words, game),
@@ -75,13 +75,13 @@ def train_from_files(
     )
     read = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
     identity = digest_of([runs, [sha256_of(path) for path in read], code])
-    train_runs(lesson, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
+    train_runs(data, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
     for run, folder in zip(runs, folders, strict=True):
         write_json(Path(folder) / "config.json", run)
 
 
 def train_runs(
-    lesson: Lesson,
+    data: TrainingData,
     game: GameSettings,
     training: TrainingSettings,
     seeds: Sequence[int],
@@ -97,8 +97,8 @@ def train_runs(
 
     Parameters
     ----------
-    lesson
-        From `prepare`.
+    data
+        From `build_training_data`.
     game, training
         Settings.
     seeds
@@ -116,37 +116,39 @@ def train_runs(
         When the train part is smaller than a batch, or SIGTERM came.
     """
     torch.use_deterministic_algorithms(training.deterministic)
-    trainer = Trainer(lesson, game, training, seeds)
-    unfinished = Unfinished(folders, identity)
+    trainer = Trainer(data, game, training, seeds)
+    resumable = ResumableRuns(folders, identity)
     first = Path(folders[0])
     name = f"train {first.parent.name}/{','.join(map(str, seeds))}"
-    with Progress(name, training.steps, "step") as progress, asked_to_stop() as stop:
+    with Progress(name, training.steps, "step") as progress, stop_on_sigterm() as stop:
         boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
-        _Course(trainer, k, unfinished, boards).take(progress, stop)
-    unfinished.finish()
+        TrainingLoop(trainer, k, resumable, boards).run(progress, stop)
+    resumable.finish()
 
 
-class _Course:
+class TrainingLoop:
     """The steps of several runs, with what is logged, examined, kept and saved on the way."""
 
-    def __init__(self, trainer: Trainer, k: int, unfinished: Unfinished, boards: Sequence[Path | None]) -> None:
-        self.trainer, self.training, self.k, self.unfinished = trainer, trainer.training, k, unfinished
-        saved = unfinished.load()
-        self.done = trainer.go_back_to(saved.moments) if saved is not None else 0
+    def __init__(self, trainer: Trainer, k: int, resumable: ResumableRuns, boards: Sequence[Path | None]) -> None:
+        self.trainer, self.training, self.k, self.resumable = trainer, trainer.training, k, resumable
+        saved = resumable.load()
+        self.done = trainer.load(saved.checkpoints) if saved is not None else 0
         # It was read into the computer's memory, wherever the steps to come are counted.
-        self.window = [counted.to(trainer.device) for counted in saved.window] if saved is not None else []
-        self.kept = [list(steps) for steps in saved.kept] if saved is not None else [[] for _ in trainer.seeds]
+        self.loss_window = [counted.to(trainer.device) for counted in saved.loss_window] if saved is not None else []
+        self.checkpoint_steps = (
+            [list(steps) for steps in saved.checkpoint_steps] if saved is not None else [[] for _ in trainer.seeds]
+        )
         self.clock = Clock(saved.seconds if saved is not None else 0.0)
-        lines = saved.lines if saved is not None else [[] for _ in trainer.seeds]
+        lines = saved.log_lines if saved is not None else [[] for _ in trainer.seeds]
         self.logs = [
             Log(path, self.clock, known, board)
-            for path, known, board in zip(unfinished.logs, lines, boards, strict=True)
+            for path, known, board in zip(resumable.logs, lines, boards, strict=True)
         ]
-        self.per_epoch = batches_per_epoch(len(trainer.lesson.train_places), trainer.training)
+        self.per_epoch = batches_per_epoch(len(trainer.data.train_target_index), trainer.training)
         epochs = self.training.dev_unit == "epochs"
         self.dev_every = self.training.dev_every * (self.per_epoch if epochs else 1)
 
-    def take(self, progress: Progress, stop: Callable[[], bool]) -> None:
+    def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
         """Take the steps that are left."""
         progress.go_on_from(self.done)
         saved_at = time.monotonic()
@@ -157,32 +159,34 @@ class _Course:
                 if not self._ongoing():
                     break
                 rows = _rows(self.trainer, self.per_epoch, step)
-                self.window.append(self.trainer.learn(step, rows))
+                self.loss_window.append(self.trainer.train_step(step, rows))
                 last = step == self.training.steps
                 if last or step % max(self.dev_every // LINES_PER_DEV, 1) == 0:
                     self._write_means(step)
                 examined = last or step % self.dev_every == 0
-                progress.advance(note=self._examine(step) if examined else "")
+                progress.advance(note=self._evaluate(step) if examined else "")
                 asked = stop()
                 if asked or examined or time.monotonic() - saved_at > SAVED_EVERY_S:
                     self._save(step)
                     saved_at = time.monotonic()
                 if asked and not last:
-                    raise ParleyError(self._told(step))
+                    raise ParleyError(self._stop_message(step))
 
     def _ongoing(self) -> list[int]:
         """Return the places of the runs that have neither failed nor stopped early."""
         patience = self.training.patience
-        return [place for place, log in enumerate(self.logs) if not (log.failed or log.best_is_old(patience))]
+        return [place for place, log in enumerate(self.logs) if not (log.failed or log.should_stop_early(patience))]
 
     def _write_means(self, step: int) -> None:
         """Write a line of each run's means since the last."""
-        means = torch.stack(self.window).mean(0).cpu()
-        self.window = []
+        means = torch.stack(self.loss_window).mean(0).cpu()
+        self.loss_window = []
         finite = means.isfinite().all(0).tolist()
         for place in self._ongoing():
             if finite[place]:
-                self.logs[place].write("train", step, dict(zip(Counted.names(), means[:, place].tolist(), strict=True)))
+                self.logs[place].write(
+                    "train", step, dict(zip(StepMetrics.names(), means[:, place].tolist(), strict=True))
+                )
             else:
                 self._give_up(place, step, "loss")
 
@@ -195,18 +199,18 @@ class _Course:
         self.logs[place].give_up(step, why)
         logger.error(why)
 
-    def _examine(self, step: int) -> str:
+    def _evaluate(self, step: int) -> str:
         """Evaluate on the dev part, keep checkpoints, and return a note for the progress."""
-        shown = permutation(0, "samples", 0, len(self.trainer.lesson.dev_places))[: self.training.samples].tolist()
-        results = self.trainer.examine(self.k, shown)
+        shown = permutation(0, "samples", 0, len(self.trainer.data.dev_target_index))[: self.training.samples].tolist()
+        results = self.trainer.evaluate_dev(self.k, shown)
         for place in self._ongoing():
             if (result := results[place].result) is None:
                 self._give_up(place, step, "dev result")
                 continue
             self.logs[place].write("dev", step, result)
             if step >= min(self.training.first_checkpoint, self.training.steps):
-                self.unfinished.keep(place, self.trainer.moment(place, step))
-                self.kept[place].append(step)
+                self.resumable.keep_checkpoint(place, self.trainer.checkpoint(place, step))
+                self.checkpoint_steps[place].append(step)
         if not self.logs[0].failed:
             self._show_samples(step, results[0].shown, shown)
         known = [one.result for one in results if one.result is not None]
@@ -218,17 +222,19 @@ class _Course:
     def _show_samples(self, step: int, said: Dialogue, rows: Sequence[int]) -> None:
         """Write some of the first run's dialogues about the dev part to the log, the same images each time."""
         if rows:
-            lesson = self.trainer.lesson
-            places, keys = lesson.dev_places[list(rows)], list(map(str, rows))
-            text = sample_dialogues(said, places, lesson.labels, range(len(rows)), keys)
+            data = self.trainer.data
+            places, keys = data.dev_target_index[list(rows)], list(map(str, rows))
+            text = sample_dialogues(said, places, data.labels, range(len(rows)), keys)
             logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
 
     def _save(self, step: int) -> None:
-        moments = [self.trainer.moment(place, step) for place in range(len(self.trainer.seeds))]
+        checkpoints = [self.trainer.checkpoint(place, step) for place in range(len(self.trainer.seeds))]
         lines = [log.lines for log in self.logs]
-        self.unfinished.save(Saved(moments, lines, self.window, self.kept, self.clock.seconds))
+        self.resumable.save(
+            ResumeState(checkpoints, lines, self.loss_window, self.checkpoint_steps, self.clock.seconds)
+        )
 
-    def _told(self, step: int) -> str:
+    def _stop_message(self, step: int) -> str:
         seeds = ", ".join(map(str, self.trainer.seeds))
         return (
             f"Training of seed {seeds} was asked to stop (SIGTERM) and is saved at step {step} of "
@@ -256,5 +262,5 @@ def _rows(trainer: Trainer, per_epoch: int, step: int) -> Tensor:
     """Return the rows ``[S, B]`` of a step, counted from 1; what it gets depends on the seed and the step alone."""
     epoch, place = divmod(step - 1, per_epoch)
     size = trainer.training.batch_size
-    orders = [_order(seed, epoch, len(trainer.lesson.train_places)) for seed in trainer.seeds]
+    orders = [_order(seed, epoch, len(trainer.data.train_target_index)) for seed in trainer.seeds]
     return torch.stack([order[place * size :][:size] for order in orders])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from parley.core.errors import ParleyError
 from parley.game.settings import TrainingSettings
-from parley.training.update_rules import make_update
+from parley.training.update_rules import make_update_rule
 
 
 class Optimiser:
@@ -37,7 +37,7 @@ class Optimiser:
         start = 0
         for parameter in self.parameters:
             start += _lay(parameter, self.flat, start)
-        self.update = make_update(training.optimizer, self.flat)
+        self.rule = make_update_rule(training.optimizer, self.flat)
         self.schedule = _schedule(training)
 
     def step(self, loss: Tensor, step: int = 1) -> None:
@@ -50,14 +50,14 @@ class Optimiser:
         step
             Of the training, from 1; decides the learning rate.
         """
-        self.change(loss, torch.tensor(self.advance(step), dtype=self.flat.dtype).to(self.flat.device))
+        self.apply(loss, torch.tensor(self.step_coefficients(step), dtype=self.flat.dtype).to(self.flat.device))
 
-    def advance(self, step: int) -> list[float]:
-        """Count a step of the training, from 1, and return what `change` needs to know of it."""
-        return self.update.factors(self.training.learning_rate * self.schedule(step))
+    def step_coefficients(self, step: int) -> list[float]:
+        """Count a step of the training, from 1, and return what `apply` needs to know of it."""
+        return self.rule.step_coefficients(self.training.learning_rate * self.schedule(step))
 
-    def change(self, loss: Tensor, factors: Tensor) -> None:
-        """Do what `step` does, with what `advance` returned, in the precision of the weights and where they lie."""
+    def apply(self, loss: Tensor, coefficients: Tensor) -> None:
+        """Do what `step` does, given the `step_coefficients` in the dtype and on the device of the weights."""
         grads = iter(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         with torch.no_grad():
             pieces = []
@@ -65,21 +65,21 @@ class Optimiser:
                 found = [_wide(next(grads), parameter) for parameter in own]
                 if found:
                     pieces.append(self._clipped(torch.cat(found, 1)))
-            self.update.change(self.flat, torch.cat(pieces, 1), factors)
+            self.rule.apply(self.flat, torch.cat(pieces, 1), coefficients)
 
     def _clipped(self, grad: Tensor) -> Tensor:
         norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
         return grad.mul_((self.training.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
 
-    def of(self, place: int) -> dict[str, Tensor]:
-        """Return the optimiser's memory of one of the S seeds."""
-        memory = self.update.memory.items()
-        return {name: (value[place : place + 1] if value.dim() else value).clone() for name, value in memory}
+    def state_of(self, place: int) -> dict[str, Tensor]:
+        """Return the optimiser's state of one of the S seeds."""
+        state = self.rule.state.items()
+        return {name: (value[place : place + 1] if value.dim() else value).clone() for name, value in state}
 
-    def go_back_to(self, memories: Sequence[Mapping[str, Any]]) -> None:
-        """Take over the memories of all S seeds, as `of` returned them, wherever they lie."""
-        for name, mine in self.update.memory.items():
-            theirs = [memory[name] for memory in memories]
+    def load(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Take over the states of all S seeds, as `state_of` returned them, wherever they lie."""
+        for name, mine in self.rule.state.items():
+            theirs = [state[name] for state in states]
             mine.copy_(torch.cat(theirs) if mine.dim() else theirs[0])
 
 

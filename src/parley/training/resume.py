@@ -19,28 +19,35 @@ from torch import Tensor
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers
-from parley.training.checkpoint import Checkpoint, moment_of, read_values, save_checkpoint, save_values, values_of
+from parley.training.checkpoint import (
+    Checkpoint,
+    checkpoint_from_values,
+    read_values,
+    save_checkpoint,
+    save_values,
+    values_of,
+)
 
 logger = logging.getLogger(__name__)
 FOLDER = ".unfinished"
 
 
-class Saved(NamedTuple):
+class ResumeState(NamedTuple):
     """Where runs were; lists have an entry a run."""
 
-    moments: list[Checkpoint]
+    checkpoints: list[Checkpoint]
     """Networks, optimiser and step."""
-    lines: list[list[str]]
+    log_lines: list[list[str]]
     """The log so far."""
-    window: list[Tensor]
+    loss_window: list[Tensor]
     """What was counted of each step since the last line of the train part, ``[counts, S]`` each."""
-    kept: list[list[int]]
+    checkpoint_steps: list[list[int]]
     """Steps whose checkpoints are there to choose from."""
     seconds: float
     """Time that training took so far."""
 
 
-class Unfinished:
+class ResumableRuns:
     """The folders of runs under way.
 
     Parameters
@@ -58,15 +65,15 @@ class Unfinished:
         self.logs = [folder / "metrics.jsonl" for folder in self._folders]
         """Where the logs are written while the runs go on."""
 
-    def load(self) -> Saved | None:
+    def load(self) -> ResumeState | None:
         """Return where the runs were, or None where they begin."""
         if not self._last.exists():
             self._start_afresh()
             return None
         try:
             values = read_values(self._last)
-            moments = [moment_of(one, self._last) for one in values["runs"]]
-            saved = Saved(moments, *(values[name] for name in ("lines", "window", "kept", "seconds")))
+            checkpoints = [checkpoint_from_values(one, self._last) for one in values["runs"]]
+            saved = ResumeState(checkpoints, *(values[name] for name in ("lines", "window", "kept", "seconds")))
         except (ParleyError, KeyError) as error:
             logger.warning("%s cannot be gone on from (%s); the run starts again.", self._last, error)
             self._start_afresh()
@@ -76,33 +83,45 @@ class Unfinished:
             self._start_afresh()
             return None
         self._remove_later(saved)
-        logger.info("The run was interrupted at step %d and goes on from there.", saved.moments[0].step)
+        logger.info("The run was interrupted at step %d and goes on from there.", saved.checkpoints[0].step)
         return saved
 
-    def _has_all(self, saved: Saved) -> bool:
+    def _has_all(self, saved: ResumeState) -> bool:
         # A kill while `finish` moves things may leave the last save without what it saves.
         if not all((folder / "checkpoints").is_dir() for folder in self._folders):
             return False
-        return all(self._checkpoint(run, step).exists() for run, steps in enumerate(saved.kept) for step in steps)
+        return all(
+            self._checkpoint_path(run, step).exists()
+            for run, steps in enumerate(saved.checkpoint_steps)
+            for step in steps
+        )
 
-    def _remove_later(self, saved: Saved) -> None:
+    def _remove_later(self, saved: ResumeState) -> None:
         """Remove checkpoints written after the last save, or half written."""
-        for run, steps in enumerate(saved.kept):
-            known = {self._checkpoint(run, step) for step in steps}
+        for run, steps in enumerate(saved.checkpoint_steps):
+            known = {self._checkpoint_path(run, step) for step in steps}
             for path in (self._folders[run] / "checkpoints").iterdir():
                 if path not in known:
                     path.unlink()
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: ResumeState) -> None:
         """Remember where the runs are, in place of where they were."""
         remove_leftovers(self._last)
-        extra = saved._asdict()
-        runs = [values_of(moment) for moment in extra.pop("moments")]
-        save_values(self._last, {"format": runs[0]["format"], "runs": runs, **extra, "identity": self._identity})
+        runs = [values_of(checkpoint) for checkpoint in saved.checkpoints]
+        values = {
+            "format": runs[0]["format"],
+            "runs": runs,
+            "lines": saved.log_lines,
+            "window": saved.loss_window,
+            "kept": saved.checkpoint_steps,
+            "seconds": saved.seconds,
+            "identity": self._identity,
+        }
+        save_values(self._last, values)
 
-    def keep(self, run: int, moment: Checkpoint) -> None:
+    def keep_checkpoint(self, run: int, checkpoint: Checkpoint) -> None:
         """Keep a run's checkpoint to choose from."""
-        save_checkpoint(self._checkpoint(run, moment.step), moment)
+        save_checkpoint(self._checkpoint_path(run, checkpoint.step), checkpoint)
 
     def finish(self) -> None:
         """Move what the runs leave to its place: `checkpoints/` and `metrics.jsonl`; the first run's last."""
@@ -113,7 +132,7 @@ class Unfinished:
             log.replace(run / log.name)
             shutil.rmtree(folder)
 
-    def _checkpoint(self, run: int, step: int) -> Path:
+    def _checkpoint_path(self, run: int, step: int) -> Path:
         return self._folders[run] / "checkpoints" / f"{step:08d}.pt"
 
     def _start_afresh(self) -> None:
@@ -123,7 +142,7 @@ class Unfinished:
 
 
 @contextlib.contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
+def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
     """Give a function that says whether SIGTERM has come, which within the block ends nothing by itself."""
     if threading.current_thread() is not threading.main_thread():  # Only that one may say what a signal does.
         yield lambda: False

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Inputs(NamedTuple):
+class StepInputs(NamedTuple):
     """The inputs of a step."""
 
     rows: Tensor
@@ -16,15 +16,15 @@ class Inputs(NamedTuple):
     weights: Tensor
     """``[3 + K]``: the weights of the entropy bonus, then what the optimiser's change needs to know of the step."""
 
-    def to(self, device: torch.device) -> "Inputs":
+    def to(self, device: torch.device) -> "StepInputs":
         """Return them on a device, which nothing waits for."""
-        return Inputs(*(part.to(device, non_blocking=True) for part in self))
+        return StepInputs(*(part.to(device, non_blocking=True) for part in self))
 
-    def pinned(self) -> "Inputs":
+    def pinned(self) -> "StepInputs":
         """Return them in memory that a GPU copies from by itself."""
-        return Inputs(*(part.pin_memory() for part in self))
+        return StepInputs(*(part.pin_memory() for part in self))
 
-    def overwrite(self, others: "Inputs") -> None:
+    def copy_(self, others: "StepInputs") -> None:
         """Put others of the same shapes in their place, which stays where it is."""
         for mine, its in zip(self, others, strict=True):
             mine.copy_(its, non_blocking=True)

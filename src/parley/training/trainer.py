@@ -19,17 +19,17 @@ from parley.game.types import Descriptions, Images, RandomDraws
 from parley.interaction import run as evaluation
 from parley.training.augmentation import augmentations
 from parley.training.checkpoint import Checkpoint
-from parley.training.cuda_graph import Graphed
+from parley.training.cuda_graph import GraphedStep
 from parley.training.gpu_images import TrainImages
 from parley.training.optimizer import Optimiser
 from parley.training.sanity_checks import check_step
-from parley.training.step_inputs import Inputs
-from parley.training.training_data import Lesson
+from parley.training.step_inputs import StepInputs
+from parley.training.training_data import TrainingData
 
 logger = logging.getLogger(__name__)
 
 
-class Counted(NamedTuple):
+class StepMetrics(NamedTuple):
     """What is counted of each step, ``[S]`` each: means over the batch."""
 
     loss_sender: Tensor
@@ -44,7 +44,7 @@ class Counted(NamedTuple):
     @staticmethod
     def names() -> list[str]:
         """Return what the log calls them."""
-        return ["accuracy@1" if name == "accuracy" else name for name in Counted._fields]
+        return ["accuracy@1" if name == "accuracy" else name for name in StepMetrics._fields]
 
 
 class Trainer:
@@ -52,7 +52,7 @@ class Trainer:
 
     Parameters
     ----------
-    lesson
+    data
         What they learn from.
     game, training
         Settings, the same for all.
@@ -64,30 +64,30 @@ class Trainer:
 
     def __init__(
         self,
-        lesson: Lesson,
+        data: TrainingData,
         game: GameSettings,
         training: TrainingSettings,
         seeds: Sequence[int],
         precision: torch.dtype = torch.float32,
     ) -> None:
-        self.lesson, self.game, self.training, self.seeds = lesson, game, training, list(seeds)
+        self.data, self.game, self.training, self.seeds = data, game, training, list(seeds)
         self.precision, self.device = precision, device_of(training)
         self.agents = self._fresh(self.seeds).to(precision).to(self.device)
         learning = {name: one for name, one in self.agents._asdict().items() if name not in training.frozen}
         for name in training.frozen:
             getattr(self.agents, name).requires_grad_(False)
         self.optimiser = Optimiser(learning, training)
-        self.descriptions = self._moved(lesson.descriptions)
-        self.dev_descriptions = self._moved(lesson.dev_descriptions)
-        self.places = lesson.train_places.to(self.device)
+        self.descriptions = self._moved(data.descriptions)
+        self.dev_descriptions = self._moved(data.dev_descriptions)
+        self.places = data.train_target_index.to(self.device)
         self.augmentations = augmentations(training)
-        self.images = TrainImages(lesson.train_images, lesson.train_places, training.blend, self.device)
+        self.images = TrainImages(data.train_images, data.train_target_index, training.blend, self.device)
         self.purposes = [way.purpose for way in (*self.augmentations, self.images.blending) if way is not None]
         self.purposes += ["bits", *(["flips"] if needs_flip_noise(game, training=True) else [])]
-        self.graphed = self._graphed()
+        self.graphed_step = self._make_graphed_step()
 
     def _fresh(self, seeds: list[int]) -> Agents:
-        sizes = self.lesson.sizes
+        sizes = self.data.sizes
         return make_agents(self.game, sizes.feature, sizes.word, seeds, sizes.context)
 
     def _moved(self, descriptions: Descriptions) -> Descriptions:
@@ -96,52 +96,55 @@ class Trainer:
         is_word = None if is_word is None else is_word.to(self.device)
         return Descriptions(vectors.to(self.device, self.precision), words, is_word)
 
-    def learn(self, step: int, rows: Tensor) -> Tensor:
+    def train_step(self, step: int, rows: Tensor) -> Tensor:
         """Learn from one batch a seed, the given rows ``[S, B]`` of the train part.
 
         Returns
         -------
         Tensor
-            ``[counts, S]``, in the order of `Counted`. Nothing here waits for a GPU.
+            ``[counts, S]``, in the order of `StepMetrics`. Nothing here waits for a GPU.
         """
         inputs = self.inputs(step, rows)
-        if self.graphed is not None:
-            return self.graphed.take(self.take_step, inputs)
+        if self.graphed_step is not None:
+            return self.graphed_step.step(self.step_from_inputs, inputs)
         there = inputs.to(self.device)
-        loss_step, counted = self._learned(there, self._taken(there if self.images.on_device else inputs))
+        loss_step, counted = self._train_on(there, self._take_images(there if self.images.on_device else inputs))
         if self.training.checks:
             check_step(loss_step, self.agents, self.game, self.seeds, step)
         return counted
 
-    def inputs(self, step: int, rows: Tensor) -> Inputs:
+    def inputs(self, step: int, rows: Tensor) -> StepInputs:
         """Count a step, and return all that tells it from others, on the CPU; to be taken once."""
         states = torch.stack([counter_states(self.seeds, purpose, step) for purpose in self.purposes])
-        weights = [*entropy_weights_at(self.training, step), *self.optimiser.advance(step)]
-        return Inputs(rows, states, torch.tensor(weights, dtype=self.precision))
+        weights = [*entropy_weights_at(self.training, step), *self.optimiser.step_coefficients(step)]
+        return StepInputs(rows, states, torch.tensor(weights, dtype=self.precision))
 
-    def take_step(self, inputs: Inputs) -> Tensor:
+    def step_from_inputs(self, inputs: StepInputs) -> Tensor:
         """Learn as `learn` does, from inputs that lie where the images and the networks do.
 
         What it does depends on nothing but them and on tensors that stay where they are: it can be recorded.
         """
-        return self._learned(inputs, self._taken(inputs))[1]
+        return self._train_on(inputs, self._take_images(inputs))[1]
 
-    def _learned(self, inputs: Inputs, images: Images) -> tuple[LossStep, Tensor]:
+    def _train_on(self, inputs: StepInputs, images: Images) -> tuple[LossStep, Tensor]:
         states = self._states(inputs)
         images = _to(images, self.device, self.precision)
         for augmentation in self.augmentations:
-            images = images._replace(features=augmentation.change(images.features, states[augmentation.purpose]))
+            images = images._replace(features=augmentation.apply(images.features, states[augmentation.purpose]))
         places, draws = self.places[inputs.rows], self._draws(states, inputs.rows.shape[1])
-        bonus, factors = inputs.weights[: len(EntropyWeights._fields)], inputs.weights[len(EntropyWeights._fields) :]
+        bonus, coefficients = (
+            inputs.weights[: len(EntropyWeights._fields)],
+            inputs.weights[len(EntropyWeights._fields) :],
+        )
         entropy_weights = EntropyWeights(*bonus.unbind())
         loss_step = compute_losses(self.agents, images, self.descriptions, places, draws, self.game, entropy_weights)
-        self.optimiser.change(loss_step.losses.total, factors)
-        return loss_step, torch.stack(_counted(loss_step, places))
+        self.optimiser.apply(loss_step.losses.total, coefficients)
+        return loss_step, torch.stack(_step_metrics(loss_step, places))
 
-    def _taken(self, inputs: Inputs) -> Images:
+    def _take_images(self, inputs: StepInputs) -> Images:
         return self.images.take(inputs.rows, self._states(inputs))
 
-    def _states(self, inputs: Inputs) -> dict[str, Tensor]:
+    def _states(self, inputs: StepInputs) -> dict[str, Tensor]:
         return dict(zip(self.purposes, inputs.states, strict=True))
 
     def draws(self, step: int, batch: int) -> RandomDraws:
@@ -155,7 +158,7 @@ class Trainer:
         flips = uniforms_from(states["flips"], (exchanges, batch, 2 * bits)) if "flips" in states else None
         return RandomDraws(uniforms_from(states["bits"], (exchanges, batch, 2 * bits + 1)), flips)
 
-    def _graphed(self) -> Graphed | None:
+    def _make_graphed_step(self) -> GraphedStep | None:
         """Return what replays steps on a GPU; where it cannot, the log says why."""
         if self.device.type != "cuda" or not self.training.cuda_graphs:
             return None
@@ -168,37 +171,37 @@ class Trainer:
                 "No CUDA graph is made of a step, so that each takes several times as long: %s.", " and ".join(why)
             )
             return None
-        return Graphed()
+        return GraphedStep()
 
-    def examine(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
+    def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
         """Play the dev part; return of each seed what came of it, and what was said about the images to be shown."""
-        lesson = self.lesson
+        data = self.data
         setup = evaluation.Setup(
             self.agents,
-            _As(lesson.dev_images, self.precision),
-            lesson.dev_places,
+            _As(data.dev_images, self.precision),
+            data.dev_target_index,
             self.dev_descriptions,
             self.game,
             self.training.dev_batch_size,
         )
         return evaluation.examine(setup, k, shown)
 
-    def moment(self, place: int, step: int) -> Checkpoint:
+    def checkpoint(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""
-        lesson, seed = self.lesson, self.seeds[place]
+        data, seed = self.data, self.seeds[place]
         alone = agents_of_seed(self.agents, place, self._fresh([seed]).to(self.precision))
-        memory = {name: value.cpu() for name, value in self.optimiser.of(place).items()}
+        memory = {name: value.cpu() for name, value in self.optimiser.state_of(place).items()}
         return Checkpoint(
-            alone, lesson.standardizer, self.game, self.training, lesson.sizes, lesson.candidate_ids, seed, step, memory
+            alone, data.standardizer, self.game, self.training, data.sizes, data.candidate_ids, seed, step, memory
         )
 
-    def go_back_to(self, moments: Sequence[Checkpoint]) -> int:
+    def load(self, checkpoints: Sequence[Checkpoint]) -> int:
         """Take over what checkpoints of these runs hold, one a seed, and return their step."""
-        for place, moment in enumerate(moments):
-            for network, before in zip(self.agents, moment.agents, strict=True):
+        for place, checkpoint in enumerate(checkpoints):
+            for network, before in zip(self.agents, checkpoint.agents, strict=True):
                 copy_seed(before, 0, network, place)
-        self.optimiser.go_back_to([moment.optimiser for moment in moments])
-        return moments[0].step
+        self.optimiser.load([checkpoint.optimiser for checkpoint in checkpoints])
+        return checkpoints[0].step
 
 
 class _As(NamedTuple):
@@ -226,7 +229,7 @@ def device_of(training: TrainingSettings) -> torch.device:
 
 
 @torch.no_grad()
-def _counted(loss_step: LossStep, places: Tensor) -> Counted:
+def _step_metrics(loss_step: LossStep, places: Tensor) -> StepMetrics:
     found, scores = loss_step.losses, loss_step.replay.final_scores
     # As evaluation.ranks: who ties with the right one is not right.
     own = scores.gather(-1, places[..., None])
@@ -235,4 +238,4 @@ def _counted(loss_step: LossStep, places: Tensor) -> Counted:
     learned = (found.sender, found.receiver, found.sender_baseline, found.receiver_baseline)
     sender, receiver, sender_baseline, receiver_baseline = (loss.detach() for loss in learned)
     nll, reward = found.nll.mean(-1), found.reward.mean(-1)
-    return Counted(sender, receiver, sender_baseline, receiver_baseline, nll, reward, right, length)
+    return StepMetrics(sender, receiver, sender_baseline, receiver_baseline, nll, reward, right, length)

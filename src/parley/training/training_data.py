@@ -14,13 +14,13 @@ from parley.interaction.standardize import Standardizer, fit, fit_words
 from parley.training.checkpoint import Sizes
 
 
-class Lesson(NamedTuple):
+class TrainingData(NamedTuple):
     """The train part to learn from and the dev part to be examined on."""
 
     train_images: evaluation.Takes
-    train_places: Tensor
+    train_target_index: Tensor
     dev_images: evaluation.Takes
-    dev_places: Tensor
+    dev_target_index: Tensor
     descriptions: Descriptions
     dev_descriptions: Descriptions
     """Those read in evaluation; the same unless others are given."""
@@ -31,14 +31,14 @@ class Lesson(NamedTuple):
     sizes: Sizes
 
 
-def prepare(
+def build_training_data(
     train: Part,
     dev: Part,
     candidates: Candidates,
     game: GameSettings,
     k: int = 1,
     dev_candidates: Candidates | None = None,
-) -> Lesson:
+) -> TrainingData:
     """Fit the standardisation on the train part and apply it; the candidates are the train part's classes.
 
     Parameters
@@ -74,7 +74,7 @@ def prepare(
     chosen = torch.tensor(ids)
     read = candidates.descriptions.take(chosen)
     standardizer = standardizer._replace(words=fit_words(read, game.standardize_descriptions))
-    return Lesson(
+    return TrainingData(
         standardizer.apply(train.images),
         places_of(train.targets, ids, "The train part"),
         standardizer.apply(dev.images),
