@@ -70,15 +70,17 @@ class Fetched:
             )
             for part, reserve in self.reserves.get(one.name, {}).items()
         ]
-        walk = ClassFetch(one.name, parts, self.options.placeholder_repeats)
+        class_fetch = ClassFetch(one.name, parts, self.options.placeholder_repeats)
         while part := next((part for part in parts if part.wants_more), None):
             rank = part.take()
-            walk.record(part, rank, self.tried(*part.reserve[rank]))
+            class_fetch.record(part, rank, self.result(*part.queue[rank]))
         write_table(
-            self.folder / f"{one.name}.tsv", MANIFEST_COLUMNS, [tried.manifest_row() for tried in walk.finished()]
+            self.folder / f"{one.name}.tsv",
+            MANIFEST_COLUMNS,
+            [result.manifest_row() for result in class_fetch.results()],
         )
 
-    def tried(self, key, url):
+    def result(self, key, url):
         error = ErrorClass(self.failures[key]) if key in self.failures else None
         sha256 = "" if error else self.sha256_of.get(key, f"sha of {key}")
         return FetchResult(url, key, error, 200, 1, sha256, Decision(error), 1, 0.0)

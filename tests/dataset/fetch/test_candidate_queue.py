@@ -1,4 +1,4 @@
-"""What counts towards a part's target, against the definition spelled out over whole vectors of stretches."""
+"""What counts towards a part's target, against the definition spelled out over whole vectors of splits."""
 
 import itertools
 import logging
@@ -15,7 +15,7 @@ from parley.dataset.fetch.scheduler import Scheduler
 PARTS = ("train", "dev", "test")
 
 
-def tried(key, sha256):
+def result(key, sha256):
     """What came of a URL: bytes by the name of their hash, or nothing."""
     error = None if sha256 else ErrorClass.NOT_FOUND
     return FetchResult(f"http://x/{key}", key, error, 200, 1, sha256, Decision(error), 1, 0.0)
@@ -27,155 +27,155 @@ class Fetcher:
     def __init__(self, sha256_of, pick):
         self.sha256_of, self.pick, self.waiting = sha256_of, pick, []
 
-    def begin(self, candidate, token):
+    def submit(self, candidate, token):
         self.waiting.append((token, candidate[0]))
 
-    def finished(self):
+    def completed(self):
         token, key = self.waiting.pop(self.pick(len(self.waiting)))
-        return [(token, tried(key, self.sha256_of[key]))]
+        return [(token, result(key, self.sha256_of[key]))]
 
 
-def walked(reserves, targets, repeats, window=1, pick=lambda waiting: 0):
+def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0):
     """Walk `[(key, sha256), …]` a part, with answers in any order."""
     parts = [
-        SplitFetch(name, [(key, "") for key, _ in reserve], target, target)
-        for name, reserve, target in zip(PARTS, reserves, targets, strict=False)
+        SplitFetch(name, [(key, "") for key, _ in queue], target, target)
+        for name, queue, target in zip(PARTS, queues, targets, strict=False)
     ]
-    asker = Fetcher({key: sha256 for reserve in reserves for key, sha256 in reserve}, pick)
-    (done,) = Scheduler(asker, window, lambda _: None).walk(iter([ClassFetch("lion", parts, repeats)]))
+    fetcher = Fetcher({key: sha256 for queue in queues for key, sha256 in queue}, pick)
+    (done,) = Scheduler(fetcher, window, lambda _: None).run(iter([ClassFetch("lion", parts, repeats)]))
     return done
 
 
-def counting(reserves, lengths, repeats):
+def counting(queues, lengths, repeats):
     """How many images of each part count, from the words of the definition."""
-    seen = [reserve[:length] for reserve, length in zip(reserves, lengths, strict=True)]
-    everywhere = [(sha256, key) for stretch in seen for key, sha256 in stretch if sha256]
+    seen = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
+    everywhere = [(sha256, key) for prefix in seen for key, sha256 in prefix if sha256]
     urls = Counter(sha256 for sha256, _ in everywhere)
     lowest = {sha256: min(key for other, key in everywhere if other == sha256) for sha256 in urls}
     return [
-        sum(1 for key, sha256 in stretch if sha256 and urls[sha256] <= repeats and lowest[sha256] == key)
-        for stretch in seen
+        sum(1 for key, sha256 in prefix if sha256 and urls[sha256] <= repeats and lowest[sha256] == key)
+        for prefix in seen
     ]
 
 
-def wanting(reserves, targets, lengths, repeats):
-    counts = counting(reserves, lengths, repeats)
-    places = range(len(reserves))
-    return [place for place in places if counts[place] < targets[place] and lengths[place] < len(reserves[place])]
+def wanting(queues, targets, lengths, repeats):
+    counts = counting(queues, lengths, repeats)
+    indices = range(len(queues))
+    return [index for index in indices if counts[index] < targets[index] and lengths[index] < len(queues[index])]
 
 
-def by_single_steps(reserves, targets, repeats):
-    lengths = [0] * len(reserves)
-    while wants := wanting(reserves, targets, lengths, repeats):
+def by_single_steps(queues, targets, repeats):
+    lengths = [0] * len(queues)
+    while wants := wanting(queues, targets, lengths, repeats):
         lengths[wants[0]] += 1
     return lengths
 
 
-def least_content(reserves, targets, repeats):
-    """The least vector of stretches with which no part wants more, by looking at every vector there is."""
-    every = itertools.product(*(range(len(reserve) + 1) for reserve in reserves))
-    content = [lengths for lengths in every if not wanting(reserves, targets, lengths, repeats)]
-    return [min(column) for column in zip(*content, strict=True)]
+def least_satisfying(queues, targets, repeats):
+    """The least vector of splits with which no part wants more, by looking at every vector there is."""
+    every = itertools.product(*(range(len(queue) + 1) for queue in queues))
+    satisfying = [lengths for lengths in every if not wanting(queues, targets, lengths, repeats)]
+    return [min(column) for column in zip(*satisfying, strict=True)]
 
 
 def lengths_of(done):
-    return [len([one for one in part.tried if one is not None]) for part in done.parts]
+    return [len([one for one in part.results if one is not None]) for part in done.parts]
 
 
 @st.composite
-def situations(draw, longest=12):
+def queue_sets(draw, longest=12):
     """Reserves with dead URLs, few different bytes, and keys in an order of their own."""
     sizes = draw(st.lists(st.integers(0, longest), min_size=1, max_size=3))
     keys = draw(st.permutations([f"{number:02}" for number in range(sum(sizes))]))
     bytes_of = st.sampled_from(["", "a", "b", "c", "d", "own", "own", "own"])
     rows = [(key, f"own {key}" if sha == "own" else sha) for key in keys for sha in [draw(bytes_of)]]
     ends = list(itertools.accumulate(sizes))
-    reserves = [rows[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    queues = [rows[end - size : end] for size, end in zip(sizes, ends, strict=True)]
     targets = [draw(st.integers(0, 8)) for _ in sizes]
-    return reserves, targets, draw(st.integers(1, 4))
+    return queues, targets, draw(st.integers(1, 4))
 
 
-@given(situations(), st.integers(1, 9), st.data())
-def test_the_walk_is_the_same_whatever_the_order_of_answers_and_how_many_at_once(situation, window, data):
-    reserves, targets, repeats = situation
-    expected = by_single_steps(reserves, targets, repeats)
-    done = walked(reserves, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)))
+@given(queue_sets(), st.integers(1, 9), st.data())
+def test_the_walk_is_the_same_whatever_the_order_of_answers_and_how_many_at_once(queue_set, window, data):
+    queues, targets, repeats = queue_set
+    expected = by_single_steps(queues, targets, repeats)
+    done = fetched(queues, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)))
     assert lengths_of(done) == expected
-    assert [part.ok for part in done.parts] == counting(reserves, expected, repeats)
-    for part, target, reserve, length in zip(done.parts, targets, reserves, expected, strict=True):
-        assert part.ok == target or (part.ok < target and length == len(reserve))
+    assert [part.ok for part in done.parts] == counting(queues, expected, repeats)
+    for part, target, queue, length in zip(done.parts, targets, queues, expected, strict=True):
+        assert part.ok == target or (part.ok < target and length == len(queue))
 
 
-@given(situations(longest=6), st.integers(1, 9), st.data())
-def test_no_shorter_stretches_would_do(situation, window, data):
-    reserves, targets, repeats = situation
-    least = least_content(reserves, targets, repeats)
-    assert not wanting(reserves, targets, least, repeats)
-    done = walked(reserves, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)))
+@given(queue_sets(longest=6), st.integers(1, 9), st.data())
+def test_no_shorter_stretches_would_do(queue_set, window, data):
+    queues, targets, repeats = queue_set
+    least = least_satisfying(queues, targets, repeats)
+    assert not wanting(queues, targets, least, repeats)
+    done = fetched(queues, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)))
     assert lengths_of(done) == least
 
 
-@given(situations())
-def test_what_is_no_image_after_all_is_a_placeholder_and_nothing_else_is(situation):
-    reserves, targets, repeats = situation
-    done = walked(reserves, targets, repeats)
-    seen = [row for reserve, length in zip(reserves, lengths_of(done), strict=True) for row in reserve[:length]]
+@given(queue_sets())
+def test_what_is_no_image_after_all_is_a_placeholder_and_nothing_else_is(queue_set):
+    queues, targets, repeats = queue_set
+    done = fetched(queues, targets, repeats)
+    seen = [row for queue, length in zip(queues, lengths_of(done), strict=True) for row in queue[:length]]
     urls = Counter(sha256 for _, sha256 in seen if sha256)
-    rows = done.finished()
+    rows = done.results()
     assert [row.key for row in rows] == [key for key, _ in seen]
     for row, (_, sha256) in zip(rows, seen, strict=True):
         too_many = urls[sha256] > repeats
         expected = ErrorClass.PLACEHOLDER if too_many else None if sha256 else ErrorClass.NOT_FOUND
         assert row.error == expected
         assert row.sha256 == sha256
-    assert {(one.sha256, one.urls) for one in done.repeated()} == {
+    assert {(one.sha256, one.urls) for one in done.placeholders()} == {
         (sha256, number) for sha256, number in urls.items() if number > repeats
     }
 
 
-@given(situations())
-def test_the_walk_told_again_from_its_manifest_ends_where_it_ended(situation):
-    reserves, targets, repeats = situation
-    done = walked(reserves, targets, repeats)
+@given(queue_sets())
+def test_the_walk_told_again_from_its_manifest_ends_where_it_ended(queue_set):
+    queues, targets, repeats = queue_set
+    done = fetched(queues, targets, repeats)
     # As the manifest has them: what became a placeholder has failed from the start.
-    shas = {row.key: row.sha256 if row.is_ok else "" for row in done.finished()}
-    answers = [[(row.key, shas[row.key]) for row in part.tried] for part in done.parts]
-    stretches = [QueueProgress(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
-    assert first_mismatch(stretches, answers, DuplicateTracker(repeats)) is None
+    shas = {row.key: row.sha256 if row.is_ok else "" for row in done.results()}
+    answers = [[(row.key, shas[row.key]) for row in part.results] for part in done.parts]
+    splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
+    assert first_mismatch(splits, answers, DuplicateTracker(repeats)) is None
 
 
-@given(situations(), st.data())
+@given(queue_sets(), st.data())
 @example(([[("0", "x"), ("1", "y")]], [1], 4), None)
-def test_a_walk_that_goes_further_or_less_far_is_found_out(situation, data):
-    reserves, targets, repeats = situation
-    lengths = by_single_steps(reserves, targets, repeats)
-    longer = [place for place, length in enumerate(lengths) if length < len(reserves[place])]
-    shorter = [place for place, length in enumerate(lengths) if length]
-    changes = [(place, 1) for place in longer] + [(place, -1) for place in shorter]
+def test_a_walk_that_goes_further_or_less_far_is_found_out(queue_set, data):
+    queues, targets, repeats = queue_set
+    lengths = by_single_steps(queues, targets, repeats)
+    longer = [index for index, length in enumerate(lengths) if length < len(queues[index])]
+    shorter = [index for index, length in enumerate(lengths) if length]
+    changes = [(index, 1) for index in longer] + [(index, -1) for index in shorter]
     if not changes:
         return
-    place, change = changes[0] if data is None else data.draw(st.sampled_from(changes))
-    lengths[place] += change
-    answers = [reserve[:length] for reserve, length in zip(reserves, lengths, strict=True)]
-    stretches = [QueueProgress(len(reserve), target) for reserve, target in zip(reserves, targets, strict=True)]
-    assert first_mismatch(stretches, answers, DuplicateTracker(repeats)) is not None
+    index, change = changes[0] if data is None else data.draw(st.sampled_from(changes))
+    lengths[index] += change
+    answers = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
+    splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
+    assert first_mismatch(splits, answers, DuplicateTracker(repeats)) is not None
 
 
 def test_a_placeholder_for_a_third_of_the_urls_leaves_no_part_short():
-    reserve = [(f"{number:03}", "same" if number % 3 == 0 else f"own {number}") for number in range(90)]
-    done = walked([reserve], [40], repeats=5)
-    good = [row for row in done.finished() if row.is_ok]
+    queue = [(f"{number:03}", "same" if number % 3 == 0 else f"own {number}") for number in range(90)]
+    done = fetched([queue], [40], repeats=5)
+    good = [row for row in done.results() if row.is_ok]
     assert len(good) == done.parts[0].ok == 40
-    assert done.repeated() == [RepeatedBytes("same", 20, "http://x/000")]
-    assert len(done.finished()) == 60
+    assert done.placeholders() == [RepeatedBytes("same", 20, "http://x/000")]
+    assert len(done.results()) == 60
 
 
 def test_duplicates_within_a_class_do_not_count_and_stay_images():
     train = [("5", "same"), ("1", "own 1"), ("2", "own 2")]
     dev = [("0", "same"), ("7", "own 7")]
-    done = walked([train, dev], [2, 1], repeats=5)
+    done = fetched([train, dev], [2, 1], repeats=5)
     # dev's 0 takes the bytes from train's 5, so train goes on to 2.
-    assert [(row.key, row.is_ok) for row in done.finished()] == [("5", True), ("1", True), ("2", True), ("0", True)]
+    assert [(row.key, row.is_ok) for row in done.results()] == [("5", True), ("1", True), ("2", True), ("0", True)]
     assert [part.ok for part in done.parts] == [2, 1]
 
 

@@ -210,10 +210,10 @@ def test_threads_bound_the_requests_of_all_hosts_together(web):
 
 def answers_of(client, urls):
     for url in urls:
-        client.ask(url, url)
+        client.submit(url, url)
     answers = {}
     while client.in_flight:
-        answers.update(client.turn())
+        answers.update(client.poll())
     return answers
 
 
@@ -260,12 +260,12 @@ def test_a_host_is_one_host_however_it_is_spelt(spelling):
 
 def test_a_slow_url_keeps_no_other_waiting(web):
     client = Client(replace(QUICK, threads=2, read_timeout_s=3.0, deadline_s=3.0))
-    client.ask(web.url("late/1500/slow.jpg"), "slow")
+    client.submit(web.url("late/1500/slow.jpg"), "slow")
     for number in range(20):
-        client.ask(web.url(f"image/{number}.jpg"), number)
+        client.submit(web.url(f"image/{number}.jpg"), number)
     order = []
     while client.in_flight:
-        order += [token for token, answer in client.turn() if answer.error is None]
+        order += [token for token, answer in client.poll() if answer.error is None]
     assert order[-1] == "slow"
     assert len(order) == 21
 

@@ -13,7 +13,7 @@ def test_host_after_host_that_cannot_be_reached_stops_the_work():
     watch = OutageWatch(3)
     watch.note(url(1), ErrorClass.DNS)
     watch.note(url(2), ErrorClass.REFUSED)
-    with pytest.raises(ParleyError, match=r"3 URLs in a row.*h3\.example.*Look to the network"):
+    with pytest.raises(ParleyError, match=r"3 URLs in a row.*h3\.example.*Check the network"):
         watch.note(url(3), ErrorClass.CONNECT_TIMEOUT)
 
 

@@ -1,1 +1,1 @@
-"""Getting the images of a plan: from the web through a cache, or from local files; judged by their bytes."""
+"""Fetch the images of a plan from the web (through a cache) or from local files, and validate their bytes."""

@@ -1,15 +1,15 @@
-"""Which network addresses are public: the only ones that a list from outside may send this machine to."""
+"""Checks that an address is public, so that an untrusted URL list cannot make this machine contact private hosts."""
 
 import functools
 import ipaddress
 import socket
 from urllib.parse import unquote, urlsplit
 
-# Networks whose addresses carry one of version 4 in their last 32 bits, which a gateway then connects to
-# (RFC 6052), or which it is another spelling of (RFC 4291, 2.5.5.1).
+# IPv6 networks whose last 32 bits are an IPv4 address: a gateway translates it (RFC 6052), or it is another
+# spelling of that address (RFC 4291, 2.5.5.1).
 _TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-# What Python takes for public and nobody reaches from elsewhere: gateways of one's own (RFC 8215), site-local
-# addresses (RFC 3879), and the address under which Azure serves its machines their secrets.
+# Not public, although `ipaddress` says so: local translation gateways (RFC 8215), site-local addresses
+# (RFC 3879), and the address at which Azure serves credentials to its machines.
 _NOT_PUBLIC = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),
     ipaddress.IPv6Network("fec0::/10"),
@@ -20,15 +20,15 @@ _VERSION_4 = (1 << 32) - 1
 
 @functools.lru_cache(maxsize=1024)
 def is_public(address: str) -> bool:
-    """Say whether an IP address is reached over the internet at large.
+    """Return True if an IP address is reachable over the public internet.
 
-    Loopback, private, link-local (where clouds keep their metadata), shared, reserved and multicast
-    addresses are not, nor is one of version 6 that stands for such an address of version 4.
+    Loopback, private, link-local (cloud metadata services), shared, reserved and multicast addresses are not
+    public, nor is an IPv6 address that encodes such an IPv4 address.
 
     Parameters
     ----------
     address
-        Version 4 or 6, in digits; a zone (`%eth0`) is left aside.
+        IPv4 or IPv6 address in digits; a zone (`%eth0`) is ignored.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -39,16 +39,16 @@ def is_public(address: str) -> bool:
 
 
 def names_private_host(url: str) -> bool:
-    """Say whether a URL's host is, without asking any name server, an address that is not public.
+    """Return True if a URL's host is an address that is not public; no name is resolved.
 
-    Every spelling counts that programs connect to: `127.1`, `2130706433` and `0x7f.0.0.1` are 127.0.0.1.
+    All spellings that programs accept are recognised: `127.1`, `2130706433` and `0x7f.0.0.1` are 127.0.0.1.
     """
     host = unquote(urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return not is_public(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
-    except (ValueError, OSError):  # A name, which only the resolver can tell about.
+    except (ValueError, OSError):  # A host name: only the resolver knows its address.
         return False
 
 

@@ -1,8 +1,8 @@
-"""What earlier runs were answered, by URL: no byte is asked for twice, by whatever experiment.
+"""Content cache of HTTP answers by URL, shared by all experiments, so that nothing is downloaded twice.
 
-One file a URL, named by its key: a line of JSON that says what happened, then the body as it came.
-One file, so that one rename makes both appear; a process killed at any moment leaves nothing half
-under a final name, and several may work on the same cache.
+Each URL has one file, named by its key: a line of JSON with the outcome, then the body as received. Both are in
+one file so that a single rename publishes them: a killed process leaves no partial file under a final name, and
+several processes can share a cache.
 """
 
 import contextlib
@@ -30,43 +30,43 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
     "max_bytes": (int,),
 }
-"""What the head of an answer holds: the sum is of the body alone, so that the head may be damaged by itself."""
+"""Types in the JSON header, checked when it is read: the checksum covers only the body."""
 
 
 class Cache:
-    """Answers by key, below one folder; safe to share between threads and processes.
+    """Answers by key in one folder; safe to share between threads and processes.
 
     Parameters
     ----------
     folder
-        Made when it is first written to.
+        Created on the first write.
     options
-        What an answer of an earlier run, with other settings perhaps, is to this one: `max_bytes`,
-        `obey_robots_tag` and `allow_private_hosts` count.
+        Settings of this run. `max_bytes`, `obey_robots_tag` and `allow_private_hosts` decide how an answer is
+        interpreted that a run with other settings stored.
     """
 
     def __init__(self, folder: str | Path, options: FetchOptions) -> None:
         self.folder = Path(folder)
         self._options = options
-        # Of plain strings: a path object costs more than the call it is made for.
+        # Plain strings: creating a Path costs more than the system call it is used for.
         self._root = str(folder)
         self._prepared: set[str] = set()
 
     def path_of(self, key: str) -> Path:
-        """Return where the answer of a key lies."""
-        return Path(self._place_of(key))
+        """Return the path of a key's cache file."""
+        return Path(self._path_of(key))
 
     def has(self, key: str) -> bool:
-        """Say whether there may be an answer, without reading it."""
-        return os.path.exists(self._place_of(key))  # noqa: PTH110
+        """Return True if a file exists for the key; the file is not read."""
+        return os.path.exists(self._path_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
-        """Return the answer of an earlier run, or None where there is none to rely on.
+        """Return the stored answer, or None if there is no valid one.
 
         Raises
         ------
         ParleyError
-            When there is one and it cannot be read.
+            If a file exists but cannot be read.
         """
         content = self._content(key)
         if content is None:
@@ -77,31 +77,31 @@ class Cache:
             whole = head["format"] == FORMAT and head["sha256"] == _digest(body)
             whole = whole and all(isinstance(head[name], kinds) for name, kinds in _KINDS.items())
             answer = _answer_of(head, body)
-        except (ValueError, KeyError, TypeError):  # Of another format, or cut short when the power went.
+        except (ValueError, KeyError, TypeError):  # Another format, or truncated by a power failure.
             whole = False
         if not whole:
-            logger.warning("%s is damaged or of another format; its URL is asked for again.", self.path_of(key))
+            logger.warning("%s is damaged or of another format; its URL is requested again.", self.path_of(key))
             return None
         return self._under_these_settings(answer, head["max_bytes"])
 
     def body(self, key: str) -> bytes | None:
-        """Return the body of an answer that was loaded or stored before, unchecked; None where it is gone.
+        """Return the body of a stored answer without verifying it; None if the file is gone.
 
         Raises
         ------
         ParleyError
-            When it cannot be read.
+            If the file cannot be read.
         """
         content = self._content(key)
         return None if content is None else content.partition(b"\n")[2]
 
     def store(self, key: str, answer: Answer) -> None:
-        """Keep an answer, in place of an earlier one.
+        """Store an answer, replacing any earlier one.
 
         Raises
         ------
         ParleyError
-            When it cannot be written, as on a full disk. What is kept already stays.
+            If it cannot be written, for example because the disk is full. Stored answers stay.
         """
         body = answer.body or b""
         head = {
@@ -120,12 +120,12 @@ class Cache:
             self._write(key, json.dumps(head).encode() + b"\n" + body)
         except OSError as error:
             raise ParleyError(
-                f"The image cache {self.folder} cannot be written to ({error.strerror}). Make room, or see to its "
-                "permissions, and run again: what is fetched already is kept and not asked for again."
+                f"The image cache {self.folder} cannot be written to ({error.strerror}). Make room or "
+                "fix its permissions, then run again: what has been fetched is kept and not requested again."
             ) from error
 
     def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:
-        """Return what an answer got under other settings would be under these; None where that is not known."""
+        """Reinterpret an answer stored under other settings; None if it must be requested again."""
         options = self._options
         if answer.from_private and not options.allow_private_hosts:
             return None
@@ -141,39 +141,39 @@ class Cache:
 
     def _content(self, key: str) -> bytes | None:
         try:
-            with open(self._place_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
+            with open(self._path_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
                 return stream.readall()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ParleyError(
                 f"{self.path_of(key)}, of the image cache {self.folder}, cannot be read ({error.strerror}). "
-                "See to its permissions, or remove it: then its URL is asked for again."
+                "Fix its permissions, or remove it: then its URL is requested again."
             ) from error
 
-    def _place_of(self, key: str) -> str:
+    def _path_of(self, key: str) -> str:
         return f"{self._root}/{key[:2]}/{key}"
 
     def _write(self, key: str, content: bytes) -> None:
-        place = self._place_of(key)
-        folder = place[: -len(key) - 1]
+        path = self._path_of(key)
+        folder = path[: -len(key) - 1]
         if folder not in self._prepared:
             self._prepare(folder)
-        # Beside its place: to rename from one folder to another, threads would have to wait for each other.
+        # In the same folder: the kernel serialises renames between folders, so threads would wait for each other.
         aside = f"{folder}/.{key}.{secrets.token_hex(6)}.part"
         try:
             with open(aside, "xb", buffering=0) as stream:  # noqa: PTH123
                 left = memoryview(content)
-                while left:  # A disk that runs full may take a part before it refuses the rest.
+                while left:  # On a nearly full disk, a write may be short before the next one fails.
                     left = left[stream.write(left) :]
-            os.rename(aside, place)  # noqa: PTH104
+            os.rename(aside, path)  # noqa: PTH104
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(aside)  # noqa: PTH108
             raise
 
     def _prepare(self, folder: str) -> None:
-        """Make a folder, and remove what a process was writing there when it was killed."""
+        """Create a folder, and remove temporary files that killed processes left in it."""
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -184,7 +184,7 @@ class Cache:
 
 def _remove_if_left_behind(entry: os.DirEntry[str]) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:  # What another process writes now is younger.
+        if time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:  # Younger files may belong to a running process.
             os.unlink(entry.path)  # noqa: PTH108
 
 

@@ -1,27 +1,27 @@
-"""How far the reserves of a class are walked, and what was found there.
+"""The candidate queues of a class: which candidates are requested, and which images count.
 
-Of the images that a part's URLs give, those *count* towards its target that are, within the class,
+Of the images that a split's URLs return, those *count* towards its target for which, within the class,
 
-(a) not of bytes that come under more than so many URLs, and
-(b) the lowest key among those of their bytes.
+(a) at most `placeholder_repeats` URLs returned the same bytes, and
+(b) no image with the same bytes has a lower key.
 
-What is walked is the least vector of stretches, one stretch a reserve from its beginning, at which
-every part has its target or no candidates left. It is a pure function of the plan and of what the
-URLs give, whatever the order of the answers:
+A *prefix vector* gives, for each split, how many candidates have been taken from the start of its queue. A split is
+*satisfied* if it has reached its target or has no candidates left. The scheduler stops at the least prefix vector
+that satisfies every split. This vector is a pure function of the plan and of what the URLs return, whatever the order
+of the answers:
 
-1.  A further image *seen* in the class lowers or leaves the number that counts in every part other than
-    its own, and raises its own part's by one at most: it may take the bytes from a higher key of another
-    part, or make them too frequent; it makes nothing count that did not. (A higher key of its own part
-    that it takes the bytes from is made up for by itself.)
-2.  A part takes a candidate only while those that count and those under way are fewer than its target.
-    By 1, that sum never rises by an answer. So when a part takes a candidate, fewer than its target
-    count, and would if all answers of all that was taken were in.
-3.  Let N be any vector of stretches with which every part is content, and suppose all stretches so far
-    lie within N. A part that has walked as far as N goes has, by 1, at least as many that count as
-    with N, where more of the other parts is seen; so it has its target or its end, and by 2 it takes no
-    more. So no part ever walks beyond N.
-4.  The walk ends when all answers are in and no part wants more: content, and within every N. So it is
-    the least of them.
+1.  One more image *seen* in the class never raises the number that counts in any other split, and raises it in its own
+    split by at most one. It may take over the bytes from a higher key of another split, or make the bytes too
+    frequent; it never makes another image count. (If it takes over from a higher key of its own split, the number
+    stays the same.)
+2.  A split takes a candidate only while its images that count plus its requests in flight are fewer than its target.
+    By 1, an answer never raises that sum. So when a split takes a candidate, fewer images than its target count, and
+    this would still be so if every request in flight had been answered.
+3.  Let N be any prefix vector that satisfies every split, and suppose that all prefixes so far lie within N. By 1, a
+    split that has reached its prefix in N has at least as many images that count as it has at N, where more of the
+    other splits is seen. So it is satisfied, and by 2 it takes no more. Hence no split goes beyond N.
+4.  When all answers are in and no split wants more, every split is satisfied and the prefixes lie within every such N.
+    So they are the least one.
 """
 
 import dataclasses
@@ -36,8 +36,8 @@ Candidate = tuple[str, str]
 """Key and URL."""
 
 
-class Reserve(Protocol):
-    """A part's candidates, of which each is asked for once, by rank; `parley.dataset.plan_file.Reserve`, or a list."""
+class CandidateQueue(Protocol):
+    """A split's candidates by rank; each is read once. A list, or rows of a `parley.dataset.plan_file`."""
 
     def __len__(self) -> int: ...
 
@@ -46,20 +46,20 @@ class Reserve(Protocol):
 
 @dataclass
 class QueueProgress:
-    """How much of one reserve was taken, and how much of that counts.
+    """How many candidates of one queue were taken, and how many of their images count.
 
     Attributes
     ----------
     candidates
-        Length of the reserve.
+        Length of the queue.
     target
-        Images wanted: the part's count and its margin.
+        Images to fetch: the split's count plus the margin.
     taken
-        Candidates taken, answered or not.
+        Candidates taken, whether answered or not.
     in_flight
-        Those not answered yet.
+        Candidates taken and not answered yet.
     ok
-        Images that count.
+        Images that count towards the target.
     """
 
     candidates: int
@@ -70,7 +70,7 @@ class QueueProgress:
 
     @property
     def wants_more(self) -> bool:
-        """Whether another candidate is to be taken now."""
+        """Whether another candidate should be taken now."""
         return self.ok + self.in_flight < self.target and self.taken < self.candidates
 
     def take(self) -> int:
@@ -81,184 +81,184 @@ class QueueProgress:
 
 
 @dataclass
-class _Holders:
+class _SameBytes:
     """The images of a class that have the same bytes: how many, and which of them counts."""
 
     number: int
     lowest_key: str
-    stretch: QueueProgress
+    progress: QueueProgress
 
 
 class DuplicateTracker:
-    """Which images of a class count: the one place that decides it, for the walk and for settling.
+    """Decides which images of a class count, both while fetching and when the splits are finalised.
 
     Parameters
     ----------
     placeholder_repeats
-        Bytes that come under more URLs than this are no image.
+        Bytes that more URLs than this return are a placeholder.
     """
 
     def __init__(self, placeholder_repeats: int) -> None:
         self._most = placeholder_repeats
-        self._holders: dict[str, _Holders] = {}
+        self._by_sha256: dict[str, _SameBytes] = {}
 
-    def answer(self, stretch: QueueProgress, key: str, sha256: str) -> None:
-        """Note what came of a candidate that a stretch had under way; `sha256` is empty where no image came."""
-        stretch.in_flight -= 1
+    def record(self, progress: QueueProgress, key: str, sha256: str) -> None:
+        """Record the answer of a candidate in flight; `sha256` is empty if no image came."""
+        progress.in_flight -= 1
         if not sha256:
             return
-        holders = self._holders.get(sha256)
-        if holders is None:
-            self._holders[sha256] = _Holders(1, key, stretch)
-            stretch.ok += 1
+        images = self._by_sha256.get(sha256)
+        if images is None:
+            self._by_sha256[sha256] = _SameBytes(1, key, progress)
+            progress.ok += 1
             return
-        holders.number += 1
-        if holders.number == self._most + 1:
-            holders.stretch.ok -= 1
-        elif holders.number <= self._most and key < holders.lowest_key:
-            holders.stretch.ok -= 1
-            stretch.ok += 1
-            holders.lowest_key, holders.stretch = key, stretch
+        images.number += 1
+        if images.number == self._most + 1:
+            images.progress.ok -= 1
+        elif images.number <= self._most and key < images.lowest_key:
+            images.progress.ok -= 1
+            progress.ok += 1
+            images.lowest_key, images.progress = key, progress
 
     def is_placeholder(self, sha256: str) -> bool:
-        """Say whether bytes came under too many URLs."""
-        return sha256 in self._holders and self._holders[sha256].number > self._most
+        """Return True if too many URLs returned these bytes."""
+        return sha256 in self._by_sha256 and self._by_sha256[sha256].number > self._most
 
 
 def first_mismatch(
-    stretches: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], claims: DuplicateTracker
+    splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], duplicates: DuplicateTracker
 ) -> int | None:
-    """Walk reserves whose answers are known, one after another; return the first that is not just so long.
+    """Replay recorded answers; return the first queue that has more or fewer answers than the scheduler would request.
 
     Parameters
     ----------
-    stretches
-        A stretch a reserve, nothing of it taken yet.
+    splits
+        One per split, with nothing taken yet.
     answers
-        For each reserve the answers given to it, by rank: key, and SHA-256 or empty.
-    claims
-        Of the class, nothing noted yet.
+        The answers of each queue by rank: key, and SHA-256 (empty if no image came).
+    duplicates
+        Of the class, with nothing recorded yet.
 
     Returns
     -------
-    The place of a reserve whose answers are fewer or more than the walk takes, or None.
+    Index of the queue, or None if all match.
     """
-    while (place := _first_wanting(stretches)) is not None:
-        rank = stretches[place].take()
-        if rank == len(answers[place]):
-            return place
-        claims.answer(stretches[place], *answers[place][rank])
-    ends = enumerate(zip(stretches, answers, strict=True))
-    return next((place for place, (stretch, given) in ends if stretch.taken < len(given)), None)
+    while (index := _first_wanting(splits)) is not None:
+        rank = splits[index].take()
+        if rank == len(answers[index]):
+            return index
+        duplicates.record(splits[index], *answers[index][rank])
+    ends = enumerate(zip(splits, answers, strict=True))
+    return next((index for index, (split, given) in ends if split.taken < len(given)), None)
 
 
-def _first_wanting(stretches: Sequence[QueueProgress]) -> int | None:
-    return next((place for place, stretch in enumerate(stretches) if stretch.wants_more), None)
+def _first_wanting(splits: Sequence[QueueProgress]) -> int | None:
+    return next((index for index, split in enumerate(splits) if split.wants_more), None)
 
 
 @dataclass
 class SplitFetch:
-    """How far one part's reserve is walked.
+    """Fetching one split of a class from its candidate queue.
 
     Attributes
     ----------
     part
-        The part.
-    reserve
+        The split.
+    queue
         Its candidates by rank.
     count
-        Images the part needs.
+        Images the split needs.
     target
-        Images wanted: the count and its margin.
-    stretch
-        How far it is walked.
-    tried
-        What came of the candidates asked for so far, by rank; None while under way.
+        Images to fetch: the count plus the margin.
+    progress
+        How far the queue has been processed.
+    results
+        Results of the candidates requested so far, by rank; None while in flight.
     """
 
     part: str
-    reserve: Reserve
+    queue: CandidateQueue
     count: int
     target: int
-    tried: list[FetchResult | None] = field(default_factory=list)
-    stretch: QueueProgress = field(init=False)
+    results: list[FetchResult | None] = field(default_factory=list)
+    progress: QueueProgress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stretch = QueueProgress(len(self.reserve), self.target)
+        self.progress = QueueProgress(len(self.queue), self.target)
 
     @property
     def wants_more(self) -> bool:
-        """Whether another candidate is to be asked for now."""
-        return self.stretch.wants_more
+        """Whether another candidate should be requested now."""
+        return self.progress.wants_more
 
     @property
     def in_flight(self) -> int:
-        """Candidates asked for and not answered."""
-        return self.stretch.in_flight
+        """Candidates requested and not answered."""
+        return self.progress.in_flight
 
     @property
     def ok(self) -> int:
-        """Images that count."""
-        return self.stretch.ok
+        """Images that count towards the target."""
+        return self.progress.ok
 
     def take(self) -> int:
         """Take the next candidate; return its rank."""
-        self.tried.append(None)
-        return self.stretch.take()
+        self.results.append(None)
+        return self.progress.take()
 
 
 @dataclass
 class ClassFetch:
-    """The reserves of one class, by part in the plan's order.
+    """Fetching one class: its splits in the plan's order.
 
     Attributes
     ----------
     name
         The class.
     parts
-        Its parts.
+        Its splits.
     placeholder_repeats
-        Bytes that come under more of the class's URLs than this are no image.
+        Bytes that more of the class's URLs than this return are a placeholder.
     """
 
     name: str
     parts: Sequence[SplitFetch]
     placeholder_repeats: int
-    _claims: DuplicateTracker = field(init=False, repr=False)
+    _duplicates: DuplicateTracker = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._claims = DuplicateTracker(self.placeholder_repeats)
+        self._duplicates = DuplicateTracker(self.placeholder_repeats)
 
     @property
     def is_done(self) -> bool:
-        """Whether every part has its images, or no candidates left."""
+        """Whether every split has its images or no candidates left."""
         return not any(part.wants_more or part.in_flight for part in self.parts)
 
-    def record(self, part: SplitFetch, rank: int, tried: FetchResult) -> None:
-        """Note what came of a candidate that a part took."""
-        part.tried[rank] = tried
-        self._claims.answer(part.stretch, tried.key, tried.sha256 if tried.is_ok else "")
+    def record(self, part: SplitFetch, rank: int, result: FetchResult) -> None:
+        """Record the result of a candidate that a split took."""
+        part.results[rank] = result
+        self._duplicates.record(part.progress, result.key, result.sha256 if result.is_ok else "")
 
-    def finished(self) -> list[FetchResult]:
-        """Return what came of each candidate tried, by part and rank; repeated bytes as placeholders."""
-        return [self._judged(tried) for tried in self._answers()]
+    def results(self) -> list[FetchResult]:
+        """Return the result of each candidate tried, by split and rank; repeated bytes become placeholders."""
+        return [self._with_placeholder_error(result) for result in self._results()]
 
-    def repeated(self) -> list[RepeatedBytes]:
-        """Return the bytes taken for placeholders, the most frequent first."""
+    def placeholders(self) -> list[RepeatedBytes]:
+        """Return the bytes treated as placeholders, the most frequent first."""
         found: dict[str, list[FetchResult]] = {}
-        for tried in self._answers():
-            if tried.is_ok and self._claims.is_placeholder(tried.sha256):
-                found.setdefault(tried.sha256, []).append(tried)
+        for result in self._results():
+            if result.is_ok and self._duplicates.is_placeholder(result.sha256):
+                found.setdefault(result.sha256, []).append(result)
         repeated = [
             RepeatedBytes(sha, len(ones), min(ones, key=lambda one: one.key).url) for sha, ones in found.items()
         ]
         return sorted(repeated, key=lambda one: (-one.urls, one.sha256))
 
-    def _answers(self) -> Iterable[FetchResult]:
-        return (tried for part in self.parts for tried in part.tried if tried is not None)
+    def _results(self) -> Iterable[FetchResult]:
+        return (result for part in self.parts for result in part.results if result is not None)
 
-    def _judged(self, tried: FetchResult) -> FetchResult:
-        if not tried.is_ok or not self._claims.is_placeholder(tried.sha256):
-            return tried
+    def _with_placeholder_error(self, result: FetchResult) -> FetchResult:
+        if not result.is_ok or not self._duplicates.is_placeholder(result.sha256):
+            return result
         error = ErrorClass.PLACEHOLDER
-        return dataclasses.replace(tried, error=error, decision=tried.decision._replace(error=error))
+        return dataclasses.replace(result, error=error, decision=result.decision._replace(error=error))

@@ -1,8 +1,7 @@
-"""The one client: asks for many URLs at once, follows redirects, retries what may pass, and names every failure.
+"""HTTP client that fetches many URLs at once, follows redirects, retries transient errors and classifies failures.
 
-libcurl moves the bytes of all requests under way, in the caller's own thread. On the machine that
-docs/performance.md names, an image of 42 kB costs a tenth of the processor time that a pool of
-threads and a client in Python take for it.
+libcurl drives all requests in the caller's thread. On the machine described in docs/performance.md, a 42 kB image
+takes a tenth of the CPU time of a Python client with a thread pool.
 """
 
 import random
@@ -27,34 +26,34 @@ from parley.dataset.fetch.transfer import Response, Transfer
 from parley.dataset.web import proxy_for
 
 _USUAL_PORTS = (None, 80, 443)
-_LONGEST_WAIT_S = 0.25
-_SILENCE_LOOKED_FOR_S = 0.05
-_NOT_IN_A_URL = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
+_DEFAULT_PATIENCE_S = 0.25
+_STALL_CHECK_S = 0.05
+_INVALID_IN_URL = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
 
 
 @dataclass(slots=True)
 class _Request:
-    """A URL on its way to an answer."""
+    """A URL that has been submitted and has no answer yet."""
 
     url: str
     token: Hashable
-    target: str  # what is asked for next: the URL, or where it was redirected to
-    left_s: float  # of this attempt
+    target: str  # next address to request: the URL, or the target of a redirect
+    left_s: float  # time left for this attempt
     known_unreachable: bool
     attempt: int = 1
     redirects: int = 0
-    began: float = 0.0  # the first attempt
-    first_target: str = ""  # the URL as it goes over the wire
-    from_private: bool = False  # any answer on the way
+    began: float = 0.0  # start of the first attempt
+    first_target: str = ""  # the URL as it is sent, in ASCII
+    from_private: bool = False  # any response so far came from a private address
 
 
 class Client:
-    """Asks for URLs, many at once, from one thread.
+    """Fetches many URLs concurrently from one thread.
 
     Parameters
     ----------
     options
-        Time-outs, caps and retries.
+        Timeouts, limits and retries.
     """
 
     def __init__(self, options: FetchOptions) -> None:
@@ -66,39 +65,39 @@ class Client:
         self._queues: HostQueues[_Request] = HostQueues(options.per_host)
         self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https")}
         self._answers: list[tuple[Hashable, Answer]] = []
-        self._looked_for_silence = 0.0
+        self._stalled_checked_at = 0.0
         self._outage = OutageWatch()
-        # Hosts that want to be left alone for longer than anybody waits: until when, and what they said.
+        # Hosts whose Retry-After exceeds `longest_wait_s`: until when they are closed, and the error they returned.
         self._closed: dict[str, tuple[float, ErrorClass | None]] = {}
         self.in_flight = 0
-        """URLs asked for and not answered yet."""
-        self.places = options.threads
-        """Requests that may be on the wire at once."""
+        """URLs submitted and not answered yet."""
+        self.max_active = options.threads
+        """Maximum number of concurrent requests."""
 
-    def ask(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
-        """Ask for a URL; what comes of it is returned by a later `turn`, with the token.
+    def submit(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
+        """Submit a URL. A later `poll` returns its answer together with the token.
 
         Parameters
         ----------
         url
             The URL.
         token
-            Tells its answer from others.
+            Identifies the answer.
         known_unreachable
-            Whether an earlier run could not reach it.
+            True if an earlier run could not reach its host.
         """
         self.in_flight += 1
         request = _Request(url, token, url, self.options.deadline_s, known_unreachable, began=time.monotonic())
         self._enqueue(request)
         request.first_target = request.target
 
-    def turn(self, patience_s: float | None = None) -> list[tuple[Hashable, Answer]]:
-        """Move all requests on, and return the answers that are there.
+    def poll(self, patience_s: float | None = None) -> list[tuple[Hashable, Answer]]:
+        """Make progress on all requests and return the finished answers.
 
         Parameters
         ----------
         patience_s
-            How long to wait at most where there is none; None for a while.
+            Longest wait in seconds if no answer is ready; None waits for up to 0.25 s.
 
         Raises
         ------
@@ -106,7 +105,7 @@ class Client:
             When host after host cannot be reached.
         """
         self._move()
-        patience_s = _LONGEST_WAIT_S if patience_s is None else patience_s
+        patience_s = _DEFAULT_PATIENCE_S if patience_s is None else patience_s
         if not self._answers and patience_s > 0 and self.in_flight:
             self._wait(patience_s)
             self._move()
@@ -114,27 +113,27 @@ class Client:
         return answers
 
     def get(self, url: str) -> Answer:
-        """Ask for one URL and wait for its answer.
+        """Fetch one URL and wait for its answer.
 
         Raises
         ------
         ParleyError
             When host after host cannot be reached.
         """
-        self.ask(url, url)
+        self.submit(url, url)
         while True:
-            for _, answer in self.turn():
+            for _, answer in self.poll():
                 return answer
 
     def close(self) -> None:
-        """Break off whatever is under way."""
+        """Abort all requests."""
         for curl in list(self._active):
             self._multi.remove_handle(curl)
         self._active.clear()
         self._multi.close()
 
     def _enqueue(self, request: _Request, first: bool = False) -> None:
-        """Let a request wait for its host, or answer it where there is no host to ask."""
+        """Queue a request for its host, or answer it at once if the URL has no usable host."""
         try:
             request.target = _in_ascii(request.target)
             host = host_of(request.target)
@@ -145,7 +144,7 @@ class Client:
 
     def _move(self) -> None:
         now = time.monotonic()
-        while len(self._active) < self.places and (taken := self._queues.take(now)) is not None:
+        while len(self._active) < self.max_active and (taken := self._queues.take(now)) is not None:
             self._start(*taken)
         while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
             pass
@@ -156,10 +155,10 @@ class Client:
                 self._end(curl, 0)
             for curl, code, _ in ill:
                 self._end(curl, code)
-        self._end_the_silent()
+        self._end_stalled()
 
     def _start(self, host: str, request: _Request) -> None:
-        if host in self._closed and self._stays_closed(host, request):
+        if host in self._closed and self._is_host_closed(host, request):
             return
         proxy = proxy_for(request.target, self._proxies)
         if proxy and not self.options.allow_private_hosts and names_private_host(request.target):
@@ -171,8 +170,8 @@ class Client:
         self._active[transfer.curl] = transfer, request, host
         self._multi.add_handle(transfer.curl)
 
-    def _stays_closed(self, host: str, request: _Request) -> bool:
-        """Answer a request for a host that wants a long rest, without asking; say whether it still does."""
+    def _is_host_closed(self, host: str, request: _Request) -> bool:
+        """Return True if the host is still closed; the request is then answered without being sent."""
         until, error = self._closed[host]
         if time.monotonic() >= until:
             del self._closed[host]
@@ -186,35 +185,35 @@ class Client:
         transfer, request, host = self._active.pop(curl)
         response = transfer.response(code)
         self._multi.remove_handle(curl)
-        self._go_on(transfer, request, host, response)
+        self._handle_response(transfer, request, host, response)
 
-    def _end_the_silent(self) -> None:
+    def _end_stalled(self) -> None:
         now = time.monotonic()
-        if now - self._looked_for_silence < _SILENCE_LOOKED_FOR_S:
+        if now - self._stalled_checked_at < _STALL_CHECK_S:
             return
-        self._looked_for_silence = now
+        self._stalled_checked_at = now
         for curl, (transfer, request, host) in list(self._active.items()):
-            if transfer.is_silent(now):
+            if transfer.is_stalled(now):
                 del self._active[curl]
                 response = transfer.response(None)
-                self._multi.remove_handle(curl)  # Which closes the connection.
-                self._go_on(transfer, request, host, response)
+                self._multi.remove_handle(curl)  # This closes the connection.
+                self._handle_response(transfer, request, host, response)
 
-    def _go_on(self, transfer: Transfer, request: _Request, host: str, response: Response) -> None:
-        """Follow a redirect, try again, or answer."""
+    def _handle_response(self, transfer: Transfer, request: _Request, host: str, response: Response) -> None:
+        """Follow a redirect, retry, or deliver the answer."""
         now = time.monotonic()
         request.left_s -= now - transfer.started
         request.from_private |= response.from_private
         self._idle.append(transfer)
-        if response.wait_s:  # Said by the host, and meant for all that is wanted of it.
-            self._leave_alone(host, response, now)
+        if response.wait_s:  # Retry-After applies to every request for this host.
+            self._pause_host(host, response, now)
         if response.redirect:
             self._redirect(request, response)
         elif response.error in RETRIED and request.attempt < self.options.attempts:
             self._retry(request, response, now)
         else:
             self._answer(request, response)
-        # Last, so that the host's next request does not overtake one that goes on.
+        # Last, so that a redirected request keeps its turn before the host's next one.
         self._queues.release(host)
 
     def _redirect(self, request: _Request, response: Response) -> None:
@@ -229,7 +228,7 @@ class Client:
         else:
             self._enqueue(request, first=True)
 
-    def _leave_alone(self, host: str, response: Response, now: float) -> None:
+    def _pause_host(self, host: str, response: Response, now: float) -> None:
         if response.wait_s > self.options.longest_wait_s:
             self._closed[host] = now + response.wait_s, response.error
         else:
@@ -245,7 +244,7 @@ class Client:
         self._queues.add_later(host_of(request.first_target), request, now + wait_s)
 
     def _backoff_s(self, attempt: int) -> float:
-        # The jitter keeps requests that failed together from coming back together; nothing depends on its value.
+        # Jitter keeps requests that failed together from being retried together; no result depends on it.
         return self.options.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
 
     def _answer(self, request: _Request, response: Response) -> None:
@@ -266,30 +265,30 @@ class Client:
             self._outage.note(request.url, response.error, request.known_unreachable)
 
     def _wait(self, patience_s: float) -> None:
-        """Wait until something can be done: bytes, a time-out of libcurl's, or a retry that is due."""
+        """Wait for bytes, a libcurl timeout or a retry that is due, whichever is first."""
         due = self._queues.next_time()
         if due is not None:
             patience_s = min(patience_s, max(due - time.monotonic(), 0.0))
         if self._active:
-            patience_s = min(patience_s, _SILENCE_LOOKED_FOR_S)
+            patience_s = min(patience_s, _STALL_CHECK_S)
             wanted_ms = self._multi.timeout()
             if wanted_ms >= 0:
                 patience_s = min(patience_s, wanted_ms / 1000)
             if self._multi.select(patience_s) != -1:
                 return
-            patience_s = min(patience_s, 0.005)  # Nothing to watch yet, as while a name is looked up.
+            patience_s = min(patience_s, 0.005)  # No socket to watch yet, for example during a DNS lookup.
         time.sleep(patience_s)
 
 
 def _in_ascii(url: str) -> str:
-    """Return a URL as it goes over the wire; what may not stand in one is percent-encoded.
+    """Return a URL in ASCII, with invalid characters percent-encoded.
 
     Raises
     ------
     ValueError
-        When it cannot be made sense of.
+        If it cannot be parsed.
     """
-    if not _NOT_IN_A_URL.search(url):
+    if not _INVALID_IN_URL.search(url):
         return url
     try:
         return parse_url(url).url
@@ -298,12 +297,12 @@ def _in_ascii(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return whom a request for a URL is a burden to: the host, with its port where that is an unusual one.
+    """Return the host that per-host limits apply to, with the port unless it is 80 or 443.
 
     Raises
     ------
     ValueError
-        When it names no host.
+        If the URL has no valid host.
     """
     parts = urlsplit(url)
     if not parts.hostname or any(not 0 < len(label) < 64 for label in parts.hostname.rstrip(".").split(".")):

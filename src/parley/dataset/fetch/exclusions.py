@@ -1,4 +1,4 @@
-"""What is not to be used, whoever lists it: images that somebody asked to be taken down."""
+"""Exclude list: images that must never be used, for example because their owner asked for removal."""
 
 import re
 from pathlib import Path
@@ -15,18 +15,18 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     Parameters
     ----------
     path
-        A text file, UTF-8, an entry a line: a URL or local path as it is listed, an image's key, or
-        the SHA-256 of bytes. Blank lines and what follows a `#` at a line's beginning or behind
-        white space are passed over. None is an empty list.
+        UTF-8 text with one entry per line: a URL or local path as listed by a source, an image key, or the
+        SHA-256 of the bytes. Blank lines are ignored, and so is everything after a `#` at the start of a line or
+        after white space. None is an empty list.
 
     Returns
     -------
-    Image keys and SHA-256, in hexadecimal; a URL is there as its key.
+    Image keys and SHA-256 digests in hexadecimal; URLs are converted to keys.
 
     Raises
     ------
     ParleyError
-        When the file cannot be read, or lines are no such entry: all of them at once.
+        If the file cannot be read or has invalid lines; all of them are reported together.
     """
     if path is None:
         return frozenset()
@@ -40,7 +40,9 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     for number, line in enumerate(lines, start=1):
         entry = re.split(r"(?:^|\s)#", line.removeprefix("\ufeff"), maxsplit=1)[0].strip()
         if re.search(r"\s", entry):
-            findings.add(f"{path}, line {number}: {entry!r} holds white space; write one URL, key or SHA-256 a line.")
+            findings.add(
+                f"{path}, line {number}: {entry!r} contains white space; write one URL, key or SHA-256 per line."
+            )
         elif entry:
             excluded.add(_name_of(entry))
     findings.raise_if_any()

@@ -1,4 +1,4 @@
-"""Images that lie on this machine: files and members of tars, below one root and nowhere else."""
+"""Read local images: files and tar members inside one root folder."""
 
 import os
 import stat
@@ -12,14 +12,14 @@ _TAR_MARK = ".tar!"
 
 
 class LocalFiles:
-    """Reads the local entries of a source, safe to share between threads.
+    """Reads the local entries of a source; safe to share between threads.
 
     Parameters
     ----------
     root
-        The folder that every entry must lie below, after links are resolved.
+        Folder that must contain every entry after links are resolved.
     max_bytes
-        Files larger than this are given up.
+        Larger files are rejected.
     """
 
     def __init__(self, root: str | Path, max_bytes: int) -> None:
@@ -34,7 +34,7 @@ class LocalFiles:
             return self._read(entry)
         except (FileNotFoundError, NotADirectoryError):
             return Answer(entry, error=ErrorClass.MISSING)
-        # ValueError: a path with a NUL in it. RuntimeError: links that lead round in a circle.
+        # ValueError: a NUL in the path. RuntimeError: a cycle of symbolic links.
         except (OSError, tarfile.TarError, ValueError, RuntimeError):
             return Answer(entry, error=ErrorClass.UNREADABLE)
 
@@ -44,13 +44,13 @@ class LocalFiles:
         if not path.is_relative_to(self._root):
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # A pipe would be waited for.
+        if not stat.S_ISREG(found.st_mode):  # Opening a pipe would block.
             return Answer(entry, error=ErrorClass.UNREADABLE)
         if mark:
-            place = self._index_of(path).get(member)
-            if place is None:
+            span = self._index_of(path).get(member)
+            if span is None:
                 return Answer(entry, error=ErrorClass.MISSING)
-            offset, size = place
+            offset, size = span
         else:
             offset, size = 0, found.st_size
         if size > self._max_bytes:
@@ -59,7 +59,7 @@ class LocalFiles:
             return Answer(entry, body=os.pread(stream.fileno(), size, offset))
 
     def _index_of(self, tar: Path) -> dict[str, tuple[int, int]]:
-        """Return where the regular members of a tar lie, as offset and size in bytes; read once a tar."""
+        """Return offset and size in bytes of each regular member of a tar; each tar is scanned once."""
         with self._lock:
             if tar not in self._indices:
                 with tarfile.open(tar, "r:") as archive:

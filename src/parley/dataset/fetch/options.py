@@ -7,58 +7,58 @@ from parley.core.errors import Findings
 
 VERIFY = ("decode", "header")
 REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
-"""Kinds of image that are unusual and not broken; each is refused or taken, as the config says."""
+"""Kinds of valid but unusual image; the config decides whether each is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """How to ask, how long to wait, and what counts as an image.
+    """Requests, timeouts, and which images are accepted.
 
     Attributes
     ----------
     threads
-        Requests under way at once.
+        Maximum number of concurrent requests.
     per_host
-        Requests under way at once at one host.
+        Maximum number of concurrent requests to one host.
     attempts
-        Most requests for one URL, where failures may pass (see `outcomes.RETRIED`).
+        Maximum number of requests for one URL if its failures are transient (see `outcomes.RETRIED`).
     connect_timeout_s
         Longest wait for a connection, in seconds.
     read_timeout_s
-        Longest silence of a server.
+        Longest time without a byte from the server, in seconds.
     deadline_s
-        Longest time for one request as a whole: redirects, headers and body. (Looking up a name is
-        the operating system's, and the one thing this cannot cut short.)
+        Longest total time of one request, in seconds: redirects, headers and body. (DNS lookups are done by the
+        operating system and cannot be interrupted.)
     backoff_s
-        Wait before the second attempt; doubled for each further one, times a random 0.5 to 1.5.
+        Wait before the second attempt, in seconds; doubled for each further one, times a random 0.5 to 1.5.
     longest_wait_s
-        A server that asks for a longer wait (Retry-After) is left for a later run.
+        If a server asks for a longer wait in seconds (Retry-After), its URLs are left for a later run.
     max_redirects
-        Most redirects of one request.
+        Maximum number of redirects per request.
     max_bytes
-        Bodies larger than this are given up.
+        Larger bodies are rejected.
     contact
-        Goes into the User-Agent, so that a server's owner can write to whoever runs this.
+        Contact address in the User-Agent header, so that a server's owner can reach the operator.
     retry_failed
-        Ask again about transient failures of earlier runs; False takes their word.
+        If True, request URLs again that failed transiently in an earlier run; if False, keep the stored failure.
     verify
-        `decode` decodes every image; `header` trusts what the image's header says.
+        `decode` decodes every image; `header` reads only the image's header.
     min_side
-        Images with a shorter side, in pixels, are refused.
+        Images whose shorter side is below this many pixels are refused.
     max_pixels
         Images with more pixels are refused before they are decoded.
     refuse
-        Kinds of image, of `REFUSABLE`, that are not taken.
+        Kinds of image to refuse, out of `REFUSABLE`.
     placeholder_sha256
-        Bytes known to stand in for photos taken down, besides those known by shape.
+        SHA-256 digests of further placeholder images for removed photos; Flickr's is recognised by its shape.
     placeholder_repeats
-        Bytes that come under more URLs of a class than this stand in for something taken down.
+        Bytes that more URLs of a class than this return are treated as a placeholder.
     allow_private_hosts
-        Ask hosts at loopback, private, link-local and other addresses that are not public.
+        Allow requests to loopback, private, link-local and other addresses that are not public.
     obey_robots_tag
-        Leave images whose response says `noai` or `noimageai` (X-Robots-Tag).
+        Reject images whose response has `noai` or `noimageai` in X-Robots-Tag.
     excluded
-        URLs, image keys and SHA-256 of bytes that are not to be used, as `parley.dataset.fetch.exclusions` reads them.
+        Image keys and SHA-256 digests that must not be used, as read by `parley.dataset.fetch.exclusions`.
     """
 
     threads: int = 32
@@ -84,7 +84,7 @@ class FetchOptions:
     excluded: frozenset[str] = frozenset()
 
     def check(self) -> list[str]:
-        """Return what is amiss with the values, a sentence each."""
+        """Return one sentence per invalid value."""
         findings = Findings()
         for field in fields(self):
             value: Any = getattr(self, field.name)

@@ -1,4 +1,4 @@
-"""Whether this machine is offline: then every candidate would fail, and the reserves be used up for nothing."""
+"""Detect that this machine is offline, before every candidate fails and the candidate queues run empty."""
 
 from collections import Counter
 from urllib.parse import urlsplit
@@ -8,22 +8,22 @@ from parley.dataset.fetch.outcomes import ErrorClass
 
 UNREACHABLE_IN_A_ROW = 200
 UNREACHABLE = frozenset({ErrorClass.DNS, ErrorClass.CONNECT_TIMEOUT, ErrorClass.REFUSED})
-"""What a URL's answer is when its host cannot be reached."""
+"""Errors that mean that a URL's host cannot be reached."""
 _NOT_ASKED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
-# One host that is gone may have hundreds of URLs next to each other, and says little about the network.
+# A dead host may have hundreds of consecutive URLs and says little about the network.
 _PART_OF_ONE_HOST = 0.1
 
 
 class OutageWatch:
-    """Counts the URLs in a row that could not be reached.
+    """Counts consecutive URLs that could not be reached.
 
-    URLs that an earlier run could not reach either do not count: a rerun asks for little else. Of one
-    host, once anything was reached, a tenth of the most counts at most.
+    URLs that an earlier run could not reach do not count, because a rerun requests little else. Once any URL has
+    been reached, one host contributes at most a tenth of the limit.
 
     Parameters
     ----------
     most
-        URLs in a row that stop the work.
+        Number of consecutive unreachable URLs that stops the fetch.
     """
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:
@@ -34,21 +34,21 @@ class OutageWatch:
         self._reached_any = False
 
     def note(self, url: str, error: ErrorClass | None, known: bool = False) -> None:
-        """Note what came of a URL.
+        """Record the outcome of a URL.
 
         Parameters
         ----------
         url
             The URL.
         error
-            Why it gave nothing; None where it gave something.
+            Why it failed; None if it succeeded.
         known
-            Whether an earlier run could not reach it either.
+            True if an earlier run could not reach it either.
 
         Raises
         ------
         ParleyError
-            When too many in a row could not be reached.
+            If too many URLs in a row could not be reached.
         """
         if error in _NOT_ASKED:
             return
@@ -65,7 +65,7 @@ class OutageWatch:
         self._in_a_row += 1
         if self._in_a_row >= self._most:
             raise ParleyError(
-                f"{self._in_a_row} URLs in a row could not be reached ({error}; the last is {url}). Look to the "
-                "network and run again: what is fetched already is kept. Should all these hosts be gone for good, run "
-                "again as well: URLs that could not be reached before do not count again."
+                f"{self._in_a_row} URLs in a row could not be reached ({error}; the last is {url}). Check the "
+                "network and run again: what has been fetched is kept. If all these hosts are gone for good, also run "
+                "again: URLs that were unreachable in an earlier run are not counted."
             )

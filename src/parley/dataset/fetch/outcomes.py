@@ -1,4 +1,4 @@
-"""What can come of a URL: every way to fail has a name, and every URL tried has a row."""
+"""Outcomes of a URL: error classes, the HTTP answer, the decision about its bytes, and the manifest row."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,59 +6,59 @@ from typing import NamedTuple
 
 
 class ErrorClass(StrEnum):
-    """Every reason for which a URL gives no image. The manifest's column `error_class` holds these names."""
+    """Why a URL gave no usable image. These are the values of the manifest's column `error_class`."""
 
-    # The server's answer is final: never asked again, not even by a later run.
+    # Permanent: never requested again, not even by a later run.
     NOT_FOUND = "not_found"  # HTTP 404
     GONE = "gone"  # HTTP 410
     FORBIDDEN = "forbidden"  # HTTP 401, 402, 403, 451
-    HTTP_ERROR = "http_error"  # any other status that is not success
-    REDIRECT_LOOP = "redirect_loop"  # more redirects than the cap
+    HTTP_ERROR = "http_error"  # any other unsuccessful status
+    REDIRECT_LOOP = "redirect_loop"  # more redirects than the limit
     BAD_REDIRECT = "bad_redirect"  # a redirect to something that is not http or https
-    BAD_URL = "bad_url"  # no host, or otherwise not to be parsed
-    TOO_LARGE = "too_large"  # more bytes than the cap; asked again under a higher cap
+    BAD_URL = "bad_url"  # no host, or not parsable
+    TOO_LARGE = "too_large"  # more bytes than the limit; requested again under a higher limit
     OPTED_OUT = "opted_out"  # X-Robots-Tag says noai or noimageai
 
-    # Not asked, by this side's own rules: looked at afresh each time.
+    # Not requested because of our own rules; decided anew in each run.
     EXCLUDED = "excluded"  # on the exclude list, by URL, key or bytes
-    PRIVATE_ADDRESS = "private_address"  # the host, or one redirected to, is at an address that is not public
+    PRIVATE_ADDRESS = "private_address"  # the host, or the target of a redirect, has an address that is not public
 
-    # It may go better another time: asked again by a later run, and those in RETRIED within this one.
+    # Transient: requested again by a later run, and those in RETRIED also within this run.
     RATE_LIMITED = "rate_limited"  # HTTP 429
     SERVER_ERROR = "server_error"  # HTTP 5xx
     CONNECT_TIMEOUT = "connect_timeout"
-    READ_TIMEOUT = "read_timeout"  # the server fell silent
-    DEADLINE = "deadline"  # the whole request took too long, though bytes kept coming
-    RESET = "reset"  # the connection was closed or broke off before the answer
+    READ_TIMEOUT = "read_timeout"  # the server stopped sending
+    DEADLINE = "deadline"  # the whole request took too long, although bytes kept arriving
+    RESET = "reset"  # the connection was closed or lost before the response
     INCOMPLETE = "incomplete"  # fewer bytes than announced
     REFUSED = "refused"  # no connection: refused, or no route
     DNS = "dns"  # the host's name does not resolve
     TLS = "tls"  # certificate or handshake
     PROTOCOL = "protocol"  # an answer that is not HTTP
 
-    # Local entries: read afresh each time.
+    # Local entries: read anew in each run.
     MISSING = "missing"  # no such file, or no such member of the tar
-    OUTSIDE_ROOT = "outside_root"  # leads out of the source's root, by `..` or by a link
-    UNREADABLE = "unreadable"  # exists, and cannot be read
+    OUTSIDE_ROOT = "outside_root"  # outside the source's root, through `..` or a link
+    UNREADABLE = "unreadable"  # exists but cannot be read
 
-    # The bytes came and are not an image to use: judged afresh each time.
+    # The bytes are not a usable image: validated anew in each run.
     EMPTY = "empty"  # no bytes
     HTML = "html"  # a page, or other markup
-    PLACEHOLDER = "placeholder"  # what a photo service sends in place of a photo taken down
-    TRUNCATED = "truncated"  # an image that ends early
-    UNDECODABLE = "undecodable"  # no format that is known, or broken within
+    PLACEHOLDER = "placeholder"  # what a photo service returns for a removed photo
+    TRUNCATED = "truncated"  # an incomplete image
+    UNDECODABLE = "undecodable"  # unknown format, or corrupt
     TOO_SMALL = "too_small"  # a side shorter than the minimum
-    BOMB = "bomb"  # more pixels than the cap
-    # Sound, and of a kind that `FetchOptions.refuse` may name.
+    BOMB = "bomb"  # more pixels than the limit
+    # Valid, but of a kind that `FetchOptions.refuse` may name.
     ANIMATED = "animated"  # more than one frame or page
-    CMYK = "cmyk"  # inks in place of red, green and blue
-    SIXTEEN_BIT = "sixteen_bit"  # more than eight bits a channel
+    CMYK = "cmyk"  # ink colours instead of red, green and blue
+    SIXTEEN_BIT = "sixteen_bit"  # more than eight bits per channel
     TRANSPARENT = "transparent"  # an alpha channel, or a palette with transparency
     ROTATED = "rotated"  # EXIF asks for a rotation or a mirroring
 
-    # Found by settle, where all classes are seen together.
-    DUPLICATE = "duplicate"  # another place has the same bytes
-    NEAR_COPY = "near_copy"  # an image of another part looks the same
+    # Found by the rule that finalises the splits, which sees all classes together.
+    DUPLICATE = "duplicate"  # another image has the same bytes
+    NEAR_COPY = "near_copy"  # an image of another split looks the same
 
 
 TRANSIENT = frozenset(
@@ -76,10 +76,10 @@ TRANSIENT = frozenset(
         ErrorClass.PROTOCOL,
     }
 )
-"""Failures that a later run asks about again."""
+"""Failures that a later run requests again."""
 
 NOT_KEPT = frozenset({ErrorClass.PRIVATE_ADDRESS})
-"""What is this side's doing and no answer of the URL's, and left out of the cache."""
+"""Errors not stored in the cache, because they follow from our settings and not from a response."""
 
 RETRIED = frozenset(
     {
@@ -91,32 +91,32 @@ RETRIED = frozenset(
         ErrorClass.INCOMPLETE,
     }
 )
-"""Failures tried again within a request: what passes in seconds. A name that does not resolve,
-a refused connection or a used-up deadline does not."""
+"""Failures retried within a run because they may pass in seconds, unlike an unresolved name, a refused connection
+or an exceeded deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back for a URL, before anyone looked at the bytes.
+    """What a URL returned, before its bytes are validated.
 
     Attributes
     ----------
     url
         The URL or local path, as listed.
     body
-        The bytes, or None where there are none to judge.
+        The bytes; None if the request failed.
     error
-        Why there is no body; None where there is one.
+        Why there is no body; None if there is one.
     http_status
-        The last status, or None where no response came (and for local entries).
+        The last status; None if there was no response, and for local entries.
     attempts
-        Requests made, redirects not counted; 0 where a rest that the host asked for forbade it.
+        Requests made, not counting redirects; 0 if none was sent because the host asked for a long pause.
     seconds
-        Time from the first request to the end of the last, waits included; 0 for local entries.
+        Time from the start of the first request to the end of the last, including waits; 0 for local entries.
     opted_out
-        Whether the server asked, by X-Robots-Tag, not to take the image.
+        Whether X-Robots-Tag forbids using the image.
     from_private
-        Whether the answer, or a redirect to it, came from an address that is not public.
+        Whether the response, or a redirect to it, came from an address that is not public.
     """
 
     url: str
@@ -130,16 +130,16 @@ class Answer:
 
 
 class Decision(NamedTuple):
-    """What the bytes turned out to be.
+    """Whether bytes are a usable image, and its format and size.
 
     Attributes
     ----------
     error
-        Why they are no image to use; None for a good one.
+        Why the bytes are not usable; None for a usable image.
     suffix
-        File suffix of the decoded format, without a dot; empty where the format is not known.
+        File suffix of the decoded format, without a dot; empty if the format is unknown.
     width, height
-        In pixels, as stored (before any rotation EXIF asks for); None where not known.
+        In pixels, as stored (before any EXIF rotation); None if unknown.
     """
 
     error: ErrorClass | None
@@ -165,7 +165,7 @@ MANIFEST_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """One URL tried: its row in the manifest, and the suffix that its file in the tar gets."""
+    """Result of one URL: its row in the manifest, and the file suffix for the tar."""
 
     url: str
     key: str
@@ -179,7 +179,7 @@ class FetchResult:
 
     @property
     def is_ok(self) -> bool:
-        """Whether the URL gave an image to use."""
+        """Whether the URL gave a usable image."""
         return self.error is None
 
     def manifest_row(self) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""A class's images and their manifest, the same bytes on disk whenever the same images come in."""
+"""Write a class's images to a tar and its manifest; equal images give byte-identical files."""
 
 import hashlib
 import tarfile
@@ -17,7 +17,7 @@ BodyOf = Callable[[FetchResult], bytes | None]
 
 
 class Packer:
-    """Packs one class after another while others are fetched.
+    """Packs classes in a background thread while others are fetched.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class Packer:
         self._packing: deque[Future[None]] = deque()
 
     def pack(self, name: str, tried: Sequence[FetchResult], body_of: BodyOf) -> None:
-        """Have a class packed as `pack_class` does; what went wrong with an earlier one is raised here."""
+        """Queue a class for `pack_class`. Errors of earlier classes are raised here."""
         while self._packing and self._packing[0].done():
             self._packing.popleft().result()
         self._packing.append(self._thread.submit(pack_class, name, tried, body_of, self._folder))
 
     def wait(self) -> None:
-        """Wait until all is packed, and raise what went wrong."""
+        """Wait until all classes are packed; raise the first error."""
         while self._packing:
             self._packing.popleft().result()
 
@@ -51,23 +51,23 @@ class Packer:
 
 
 def pack_class(name: str, tried: Sequence[FetchResult], body_of: BodyOf, folder: str | Path) -> None:
-    """Write `<class>.tar` with the images and `<class>.tsv` with a row for every URL tried.
+    """Write `<class>.tar` with the images and `<class>.tsv` with a row per URL tried.
 
     Parameters
     ----------
     name
         The class.
     tried
-        What came of each URL, in the order of the plan, which the tar and the manifest keep.
+        The results in the order of the plan; tar and manifest keep this order.
     body_of
-        Gives the bytes of an image again: they are not all held in memory meanwhile.
+        Returns the bytes of an image, so that they need not all be in memory.
     folder
         Where to write.
 
     Raises
     ------
     ParleyError
-        When an image's bytes are no longer those that were judged, or the disk is full.
+        If an image's bytes have changed since validation, or the disk is full.
     """
     tar, manifest = Path(folder) / f"{name}.tar", Path(folder) / f"{name}.tsv"
     for path in (tar, manifest):
@@ -78,7 +78,7 @@ def pack_class(name: str, tried: Sequence[FetchResult], body_of: BodyOf, folder:
 
 
 def _write_tar(path: Path, images: Sequence[FetchResult], body_of: BodyOf) -> None:
-    """Write the members one by one; `TarFile.addfile` would copy each header and each body once more."""
+    """Write the members directly; `TarFile.addfile` would copy each header and body once more."""
     with path.open("wb", buffering=1 << 20) as stream:
         for image in images:
             body = _checked(image, body_of(image))
@@ -90,7 +90,7 @@ def _write_tar(path: Path, images: Sequence[FetchResult], body_of: BodyOf) -> No
 
 
 def _header(image: FetchResult) -> tarfile.TarInfo:
-    """Return a member's header; times and owners are left at zero, so that equal images make equal tars."""
+    """Return a member's header; times and owners are zero, so that equal images give equal tars."""
     header = tarfile.TarInfo(f"{image.key}.{image.decision.suffix}")
     header.size = image.size_bytes or 0
     return header
@@ -100,6 +100,6 @@ def _checked(image: FetchResult, body: bytes | None) -> bytes:
     if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
         raise ParleyError(
             f"The bytes of {image.url} changed or vanished while they were being packed; "
-            "leave the source and the cache alone while images are fetched, and run again."
+            "do not modify the source or the cache while images are fetched, and run again."
         )
     return body

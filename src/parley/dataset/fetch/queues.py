@@ -1,4 +1,4 @@
-"""Who may be asked next: so many requests at one host at once, no host while it wants to be left alone."""
+"""Per-host request queues with a limit on concurrent requests and pauses (Retry-After)."""
 
 import heapq
 import itertools
@@ -18,26 +18,26 @@ class _Host(Generic[Item]):
 
 
 class HostQueues(Generic[Item]):
-    """Items that wait for their host, served in turn from host to host.
+    """One queue of items per host, served round-robin.
 
-    Times are seconds of one clock that never goes back, and given by the caller.
+    The caller passes all times, in seconds of one monotonic clock.
 
     Parameters
     ----------
     per_host
-        Items of one host that may be taken and not yet released.
+        Maximum number of items of one host that are taken and not yet released.
     """
 
     def __init__(self, per_host: int) -> None:
         self._per_host = per_host
         self._hosts: dict[str, _Host[Item]] = {}
-        # Hosts with something waiting, room for it, and no pause when they were listed; each once.
+        # Each host at most once: it had a waiting item, a free slot and no pause when it was listed.
         self._ready: deque[str] = deque()
         self._later: list[tuple[float, int, str, Item | None]] = []
         self._order = itertools.count()
 
     def add(self, host: str, item: Item, first: bool = False) -> None:
-        """Let an item wait for its host, at the end of the row or at its head."""
+        """Append an item to its host's queue; with `first`, put it at the head."""
         entry = self._hosts.setdefault(host, _Host())
         if first:
             entry.waiting.appendleft(item)
@@ -46,18 +46,18 @@ class HostQueues(Generic[Item]):
         self._list(host, entry)
 
     def add_later(self, host: str, item: Item, when: float) -> None:
-        """Let an item wait until a time, and then at the head of its host's row."""
+        """Put an item at the head of its host's queue at a later time."""
         heapq.heappush(self._later, (when, next(self._order), host, item))
 
     def pause(self, host: str, until: float) -> None:
-        """Leave a host alone until a time."""
+        """Hold back a host's items until a time."""
         entry = self._hosts.setdefault(host, _Host())
         if until > entry.paused_until:
             entry.paused_until = until
             heapq.heappush(self._later, (until, next(self._order), host, None))
 
     def take(self, now: float) -> tuple[str, Item] | None:
-        """Take an item that may be asked for now, with its host; None where there is none."""
+        """Take the next item that may run now, with its host; None if there is none."""
         self._wake(now)
         while self._ready:
             host = self._ready.popleft()
@@ -72,14 +72,14 @@ class HostQueues(Generic[Item]):
         return None
 
     def release(self, host: str) -> None:
-        """Give back the place of an item taken."""
+        """Free the slot of an item that was taken."""
         entry = self._hosts[host]
         entry.active -= 1
         self._list(host, entry)
         self._forget(host, entry)
 
     def next_time(self) -> float | None:
-        """Return when something will be due that no release brings about; None where nothing will."""
+        """Return the time of the next delayed item or end of a pause; None if there is none."""
         return self._later[0][0] if self._later else None
 
     def _list(self, host: str, entry: _Host[Item]) -> None:

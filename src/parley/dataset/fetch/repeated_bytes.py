@@ -1,4 +1,4 @@
-"""Bytes that come under many URLs: whatever they show, it is not what each of the URLs once showed."""
+"""Bytes that many URLs return: a placeholder for removed images, not the image that each URL once had."""
 
 import logging
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ _TOLD = 10
 
 
 class RepeatedBytes(NamedTuple):
-    """Bytes taken for a placeholder.
+    """Bytes treated as a placeholder.
 
     Attributes
     ----------
     sha256
         Of the bytes.
     urls
-        How many different URLs they came under.
+        Number of different URLs that returned them.
     example
         One of the URLs: the one with the lowest key.
     """
@@ -27,14 +27,14 @@ class RepeatedBytes(NamedTuple):
 
 
 def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> None:
-    """Name each of the bytes taken for a placeholder; of very many the most frequent.
+    """Log a warning for each placeholder, the ten most frequent at most.
 
     Parameters
     ----------
     repeated
-        What was found, the most frequent first.
+        Placeholders, the most frequent first.
     where
-        Where, as the sentence begins.
+        Start of the sentence, such as the class.
     """
     for one in repeated[:_TOLD]:
         logger.warning(

@@ -1,4 +1,4 @@
-"""What a response's status and headers mean for whoever wants an image."""
+"""Interpret the status and headers of an HTTP response: errors, redirects, Retry-After, X-Robots-Tag."""
 
 import email.utils
 import re
@@ -23,13 +23,13 @@ _STATUS_ERRORS = {
 _IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
 _OPT_OUTS = frozenset({"noai", "noimageai"})
 _OUR_NAMES = frozenset({"parley", "*"})
-# Directives with a value, which stands behind a colon as those for one robot stand behind its name.
+# Directives that take a value after a colon; otherwise a colon follows the name of a robot.
 _WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 _ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
 
 
 def status_error(status: int) -> ErrorClass | None:
-    """Return what an HTTP status says of the URL; None where it says that the image follows."""
+    """Return the error class of an HTTP status; None for 200."""
     if status in _STATUS_ERRORS:
         return _STATUS_ERRORS[status]
     return ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.HTTP_ERROR
@@ -54,16 +54,16 @@ def wait_asked_for(headers: Mapping[str, list[str]]) -> float:
         date = email.utils.parsedate_to_datetime(value)
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         return max((date - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, OverflowError):  # Nothing, or a date of no calendar.
+    except (ValueError, OverflowError):  # No value, or an invalid date.
         return 0.0
 
 
 def opts_out(headers: Mapping[str, list[str]]) -> bool:
-    """Say whether `X-Robots-Tag` keeps the image from being used to train models.
+    """Return True if `X-Robots-Tag` forbids using the image to train models.
 
-    A value is a row of directives with commas; one may stand behind the name of the robot that it
-    and those after it are for, as in ``otherbot: noai, noindex``. Some directives have values of
-    their own, in which a colon or a comma says nothing about robots.
+    A value is a comma-separated list of directives. A robot's name before a directive limits it and the following
+    ones to that robot, as in ``otherbot: noai, noindex``. Some directives have values that may themselves contain
+    a colon or a comma.
     """
     for value in headers.get("x-robots-tag", ()):
         is_meant = True
@@ -77,14 +77,14 @@ def opts_out(headers: Mapping[str, list[str]]) -> bool:
 
 
 def redirect_of(headers: Mapping[str, list[str]], url: str) -> str:
-    """Return the absolute address that `Location` sends whoever asked for a URL to; empty without one.
+    """Return the absolute address in `Location`; empty if there is none.
 
-    What may not stand in an address is percent-encoded, byte by byte.
+    Bytes that are not allowed in a URL are percent-encoded.
     """
     location = headers.get("location", [""])[-1]
     if not location:
         return ""
     try:
         return urljoin(url, quote(location.encode("latin-1"), safe=_IN_A_URL))
-    except ValueError:  # Brackets around no address.
+    except ValueError:  # Brackets without an IPv6 address.
         return location

@@ -1,9 +1,9 @@
-"""The walk along the reserves: as many requests at once as may be, and not one too many.
+"""Schedule requests over the candidate queues of many classes: concurrent, but never one URL more than needed.
 
-A part's next candidate is asked for only while the images that count for it and the requests under way
-for it are fewer than it wants. So the URLs tried are exactly the shortest stretches of the reserves that hold
-the images wanted: the same whatever the order of the answers, after a kill and in an undisturbed run
-(`parley.dataset.fetch.candidate_queue` says which count, and why this is so).
+A split's next candidate is requested only while its accepted images and its requests in flight are together fewer
+than its target. So the URLs tried are exactly the shortest prefixes of the candidate queues that contain the images
+needed, independent of the order of the answers and of interruptions (`parley.dataset.fetch.candidate_queue` defines
+which images count, and proves this).
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterator
@@ -16,53 +16,53 @@ _Task = tuple[ClassFetch, SplitFetch, int]
 
 
 class Fetcher(Protocol):
-    """What a walk asks for candidates; `parley.dataset.fetch.images.Images` is the one that fetches."""
+    """Fetches candidates; implemented by `parley.dataset.fetch.images.Images`."""
 
-    def begin(self, candidate: Candidate, token: Hashable) -> None:
-        """Ask for a candidate."""
+    def submit(self, candidate: Candidate, token: Hashable) -> None:
+        """Submit a candidate."""
 
-    def finished(self) -> list[tuple[Hashable, FetchResult]]:
-        """Return what came of some of those asked for, of at least one, each with its token."""
+    def completed(self) -> list[tuple[Hashable, FetchResult]]:
+        """Return the results of at least one submitted candidate, each with its token."""
 
 
 class Scheduler:
-    """Walks the reserves of classes.
+    """Requests the candidates of classes.
 
     Parameters
     ----------
-    asker
-        Gives what comes of a candidate.
+    fetcher
+        Fetches candidates.
     window
-        Candidates asked for and not answered, at most. More than may be asked at once, so that those
-        of hosts with room are not kept waiting by those of hosts without.
-    on_tried
-        Called for each URL tried.
+        Maximum number of candidates in flight. Larger than the number of concurrent requests, so that candidates of
+        busy hosts do not block those of idle hosts.
+    on_result
+        Called with the result of each URL.
     """
 
-    def __init__(self, asker: Fetcher, window: int, on_tried: Callable[[FetchResult], None]) -> None:
-        self._asker, self._window, self._on_tried = asker, window, on_tried
+    def __init__(self, fetcher: Fetcher, window: int, on_result: Callable[[FetchResult], None]) -> None:
+        self._fetcher, self._window, self._on_tried = fetcher, window, on_result
         self._open: list[ClassFetch] = []
         self._tasks: dict[Hashable, _Task] = {}
 
-    def walk(self, classes: Iterator[ClassFetch]) -> Generator[ClassFetch, None, None]:
-        """Yield each class when it is done. Classes are opened as there is room, so few are held at once."""
+    def run(self, classes: Iterator[ClassFetch]) -> Generator[ClassFetch, None, None]:
+        """Yield each class when it is done. Classes are opened only when needed, so few are in memory at once."""
         number = 0
         while True:
             while len(self._tasks) < self._window and (task := self._next_task(classes)) is not None:
                 number += 1
                 self._tasks[number] = task
                 _, part, rank = task
-                self._asker.begin(part.reserve[rank], number)
+                self._fetcher.submit(part.queue[rank], number)
             yield from self._done()
             if not self._tasks:
                 return
-            for token, tried in self._asker.finished():
+            for token, result in self._fetcher.completed():
                 opened, part, rank = self._tasks.pop(token)
-                opened.record(part, rank, tried)
-                self._on_tried(tried)
+                opened.record(part, rank, result)
+                self._on_tried(result)
 
     def _next_task(self, classes: Iterator[ClassFetch]) -> _Task | None:
-        """Take a candidate from the class longest open, else from a class newly opened."""
+        """Take a candidate from the class opened first, or else open another class."""
         for opened in self._open:
             for part in opened.parts:
                 if part.wants_more:

@@ -1,4 +1,4 @@
-"""One GET on the wire: a handle of libcurl, used again and again, and the names of what can go wrong on it."""
+"""One HTTP GET on a reusable libcurl handle, and the mapping from libcurl errors to error classes."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from parley.dataset.web import user_agent
 
 logger = logging.getLogger(__name__)
 _BUFFER_BYTES = 1 << 18
-_DISCARDED_BYTES = 1 << 16  # An error page up to this size is read to its end, so that the connection can be kept.
+_DISCARDED_BYTES = 1 << 16  # Error pages up to this size are read to the end, so that the connection can be reused.
 _STOP = -1
 _CURL_ERRORS = {
     pycurl.E_COULDNT_RESOLVE_HOST: ErrorClass.DNS,
@@ -38,26 +38,26 @@ _CURL_ERRORS = {
 
 
 class Response(NamedTuple):
-    """What one GET gave."""
+    """Outcome of one GET."""
 
     body: bytes | None
     error: ErrorClass | None
     status: int | None
     wait_s: float = 0.0
-    """As the server asks; 0 where it does not."""
+    """From Retry-After, in seconds; 0 without it."""
     redirect: str = ""
-    """Where it sends us to, as an absolute address."""
+    """Absolute address of a redirect; empty if it is none."""
     opted_out: bool = False
     from_private: bool = False
 
 
 class Transfer:
-    """One GET at a time.
+    """Runs one GET at a time on one libcurl handle.
 
     Parameters
     ----------
     options
-        Time-outs and caps.
+        Timeouts and limits.
     """
 
     def __init__(self, options: FetchOptions) -> None:
@@ -71,23 +71,23 @@ class Transfer:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def begin(self, url: str, left_s: float, proxy: str) -> None:
-        """Get ready for a GET; the caller adds `curl` to what it drives.
+        """Prepare a GET; the caller adds `curl` to its multi handle.
 
         Parameters
         ----------
         url
             An http or https URL in ASCII.
         left_s
-            Time for all of it.
+            Time for the whole GET, in seconds.
         proxy
-            The proxy to go through; empty for none.
+            Proxy to use; empty for none.
         """
         self._pieces: list[bytes] = []
         self._lines: list[bytes] = []
         self._size_bytes = 0
         self._is_wanted = False
         self._is_private = False
-        # A proxy is this machine's own choice, and may well be at a private address.
+        # A proxy is configured on this machine and may have a private address.
         self._through_proxy = bool(proxy)
         self._url = url
         self.started = self._touched = time.monotonic()
@@ -96,22 +96,22 @@ class Transfer:
         self.curl.setopt(pycurl.PROXY, proxy)
         self.curl.setopt(pycurl.TIMEOUT_MS, max(int(1000 * left_s), 1))
 
-    def is_silent(self, now: float) -> bool:
-        """Say whether the server, once connected, has sent nothing for longer than it may."""
+    def is_stalled(self, now: float) -> bool:
+        """Return True if the connected server has sent nothing for longer than `read_timeout_s`."""
         if now - self._touched <= self._options.read_timeout_s:
             return False
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME)
         return bool(connected) and now - max(self._touched, self.started + connected) > self._options.read_timeout_s
 
     def response(self, code: int | None) -> Response:
-        """Return what a GET gave.
+        """Return the outcome of a GET.
 
-        What the status says holds whatever became of the body behind it.
+        An error status takes precedence over a failure while reading the body.
 
         Parameters
         ----------
         code
-            How libcurl ended it: 0 where it went well; None where it was ended for its silence.
+            libcurl's result: 0 for success; None if the GET was aborted because it stalled.
         """
         status = self._status()
         headers = headers_of(self._lines)
@@ -128,7 +128,7 @@ class Transfer:
         return Response(b"".join(self._pieces), None, status, opted_out=opted_out, from_private=private)
 
     def _came_from_private(self) -> bool:
-        if self._through_proxy:  # Which alone knows what it connected to.
+        if self._through_proxy:  # Only the proxy knows the address it connected to.
             return names_private_host(self._url)
         address = self.curl.getinfo(pycurl.PRIMARY_IP)
         return bool(address) and not is_public(address)
@@ -145,12 +145,12 @@ class Transfer:
             return _CURL_ERRORS.get(code, ErrorClass.PROTOCOL)
         if time.monotonic() >= self._deadline:
             return ErrorClass.DEADLINE
-        # Short of the deadline, libcurl gives up only while it connects; looking up the name is part of that.
+        # Before the deadline, libcurl times out only while connecting, which includes the DNS lookup.
         return ErrorClass.CONNECT_TIMEOUT if self.curl.getinfo(pycurl.NAMELOOKUP_TIME) else ErrorClass.DNS
 
     def _header(self, line: bytes) -> None:
         self._touched = time.monotonic()
-        if line.startswith(b"HTTP/"):  # After an interim response comes the one that counts.
+        if line.startswith(b"HTTP/"):  # An interim (1xx) response precedes the final one.
             self._lines.clear()
             self._is_wanted = line.split(None, 2)[1:2] == [b"200"]
         self._lines.append(line)
@@ -165,7 +165,7 @@ class Transfer:
         return None
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Open a socket to an address the host's name led to, or refuse to: this is what is connected to."""
+        """Open a socket to a resolved address, or refuse if it is private: libcurl connects to exactly this one."""
         family, kind, protocol, where = address
         host = where[0] if isinstance(where, tuple) else ""
         if not self._through_proxy and not is_public(host if isinstance(host, str) else host.decode()):
@@ -175,17 +175,17 @@ class Transfer:
 
 
 def _settings(options: FetchOptions) -> dict[int, Any]:
-    """Return libcurl's options that are the same for every URL."""
+    """Return the libcurl options that are the same for every URL."""
     web_only = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
     return {
         pycurl.NOSIGNAL: 1,
         pycurl.PROTOCOLS: web_only,
-        # Who needs no proxy is decided before; libcurl reads the environment in another way.
+        # `proxy_for` has already decided; libcurl would interpret `no_proxy` differently.
         pycurl.NOPROXY: "",
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.USERAGENT: user_agent(options.contact),
-        # Images are compressed already; another layer would only hide their true size.
+        # Images are already compressed; another layer would hide their true size.
         pycurl.HTTPHEADER: ["Accept-Encoding: identity"],
         pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
         pycurl.BUFFERSIZE: _BUFFER_BYTES,

@@ -1,4 +1,4 @@
-"""Whether bytes are an image to use. The bytes decide, not the status or the name they came under."""
+"""Decide whether bytes are a usable image, from the bytes alone and not from HTTP status or file name."""
 
 import hashlib
 import logging
@@ -13,29 +13,29 @@ from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
-# Flickr answers for a photo taken down with status 200 and one and the same picture of this many
-# bytes. It serves photos as JPEG, and this as PNG or GIF.
+# For a removed photo, Flickr returns status 200 and always the same placeholder image of this size. Photos are
+# JPEG, the placeholder is PNG or GIF.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_LOOKED_AT_BYTES = 512
-# Turned to RGB, an image takes up to 16 bytes a pixel on the way: this is 800 MB, for all threads together.
+# Conversion to RGB takes up to 16 bytes per pixel: at most 800 MB for all threads together.
 _PIXELS_AT_ONCE = WeightedSemaphore(50_000_000)
 _USUAL_FAILURES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-# What `to_rgb` leaves as it is, or nearly: decoding alone says that it can be used.
+# `to_rgb` changes little or nothing in these modes, so decoding is a sufficient test.
 _PLAIN_MODES = ("RGB", "L")
 
 
 def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
-    """Say whether bytes are an image to use, and of what size.
+    """Decide whether bytes are a usable image, and return its format and size.
 
     Parameters
     ----------
     body
-        The bytes as they came.
+        The bytes as received.
     sha256
         Their SHA-256, in hexadecimal.
     options
-        `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` count here.
+        `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
     """
     if not body:
         return Decision(ErrorClass.EMPTY)
@@ -44,7 +44,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     if sha256 in options.placeholder_sha256:
         return Decision(ErrorClass.PLACEHOLDER)
     if body[:_MARKUP_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        return Decision(ErrorClass.HTML)  # No image format begins so.
+        return Decision(ErrorClass.HTML)  # No image format starts with this.
     if is_decoder_bomb(body):
         return Decision(ErrorClass.UNDECODABLE)
     try:
@@ -53,16 +53,16 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
         return Decision(ErrorClass.BOMB)
     except MemoryError:
         raise
-    # Decoders given bytes from anywhere raise whatever they run into; none of it may end the stage,
-    # and all of it means one thing, which the manifest records and counts.
+    # Decoders raise arbitrary exceptions on malformed bytes. None of them may abort the stage; all mean that
+    # the image cannot be decoded, and the manifest records it.
     except Exception as failure:  # noqa: BLE001
         if not isinstance(failure, _USUAL_FAILURES):
-            logger.warning("A decoder failed in an unusual way on the bytes with SHA-256 %s: %r", sha256, failure)
+            logger.warning("A decoder raised an unexpected exception on the bytes with SHA-256 %s: %r", sha256, failure)
         return Decision(ErrorClass.TRUNCATED if _ends_early(failure) else ErrorClass.UNDECODABLE)
 
 
 def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult:
-    """Judge an answer's body, if it has one, and put together the URL's row."""
+    """Validate an answer's body, if any, and return the URL's result."""
     sha256, decision = "", Decision(answer.error)
     if answer.body is not None:
         sha256 = hashlib.sha256(answer.body).hexdigest()
@@ -95,14 +95,14 @@ def _validate_image(body: bytes, options: FetchOptions) -> Decision:
         if options.verify == "decode":
             with _PIXELS_AT_ONCE.taken(width * height):
                 _decode(image)
-            # A PNG may say how to turn it behind its pixels.
+            # A PNG may store its EXIF orientation after the pixels.
             if "rotated" in options.refuse and image.format == "PNG" and kinds_of(image, ["rotated"]):
                 return found._replace(error=ErrorClass.ROTATED)
     return found
 
 
 def _decode(image: Image.Image) -> None:
-    """Decode all of an image, and where it is unusual convert it as well: what is taken is used later."""
+    """Decode all of an image; also convert unusual modes to RGB, since feature extraction will."""
     if image.mode in _PLAIN_MODES and "transparency" not in image.info:
         image.load()
     else:
@@ -110,5 +110,5 @@ def _decode(image: Image.Image) -> None:
 
 
 def _ends_early(failure: Exception) -> bool:
-    """Say whether a decoder ran out of bytes; Pillow has no exception of its own for it."""
+    """Return True if a decoder ran out of bytes; Pillow has no dedicated exception for this."""
     return isinstance(failure, EOFError) or "truncated" in str(failure).lower()

@@ -1,4 +1,4 @@
-"""WeightedSemaphore that threads share: so much memory for decoding, however many of them decode."""
+"""A weighted semaphore: limits the memory that all decoding threads use together."""
 
 import contextlib
 import threading
@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 
 class WeightedSemaphore:
-    """An amount of which each thread takes what it needs, in the order in which they come.
+    """A total that threads take amounts from, first come, first served.
 
     Parameters
     ----------
     size
-        All there is. Who needs more than that waits until nobody has any, and then goes alone.
+        The total. A larger request waits until nothing is taken, then runs alone.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._turn = threading.Lock()  # Whoever waits keeps those behind waiting, or many small would starve one large.
+        self._turn = threading.Lock()  # Held while waiting, so that small requests cannot starve a large one.
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def taken(self, amount: int) -> Iterator[None]:
-        """Wait for so much room, and have it for the block."""
+        """Wait for the amount, and hold it during the block."""
         with self._turn, self._changed:
             self._changed.wait_for(lambda: not self._used or self._used + amount <= self._size)
             self._used += amount
