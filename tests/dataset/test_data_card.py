@@ -233,7 +233,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
     ("header", "carry", "complaint"),
     [
         ("class\turl\tlicence", ("licence", "auhtor"), "names 'auhtor', but"),
-        ("class\turl\tbytes", ("bytes",), "'bytes', which images.tsv has of its own"),
+        ("class\turl\tbytes", ("bytes",), "'bytes', which is a column of images.tsv itself"),
         ("class\turl\tlicence\tlicence", None, "several columns 'licence'"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_column_that_cannot_be_carried_is_told_before_any_work_and_by_the_card
 def test_a_table_that_lost_an_image_is_told(made):
     rows = [row for row in table_rows() if not row[1].startswith("hen_1")]
     write_table(made.folder / "table.tsv", ("class", "path", "url", "License", "author", "note"), rows)
-    with pytest.raises(ParleyError, match=r"does not list 3 of the 11 images any more.*forcerun select_classes"):
+    with pytest.raises(ParleyError, match=r"no longer lists 3 of the 11 images.*forcerun select_classes"):
         made.write()
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from parley.config.schema import read_schema, resolve
-from parley.dataset.sources.kinds import KINDS
+from parley.dataset.sources import KINDS
 from parley.features.storage import read_features
 from parley.text.descriptions import read_descriptions
 

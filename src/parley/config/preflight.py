@@ -18,9 +18,6 @@ from parley.text.glosses import needs_wordnet
 from parley.text.glove import check_vectors
 from parley.text.wordnet import check_wordnet
 
-LISTED_AT_ONCE = ("folder", "tars", "manifest")
-"""Sources whose entries can be counted before any job; a URL list may have to be downloaded first."""
-
 
 def check_inputs(
     config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False
@@ -59,9 +56,10 @@ def check_inputs(
 
 def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     options = source_options(config["source"])
-    findings = open_source(options).check(classes)
-    if not findings and options.kind in LISTED_AT_ONCE:
-        listing = open_source(options).listing(classes, None)
+    source = open_source(options)
+    findings = source.check(classes)
+    if not findings and source.listed_at_once:
+        listing = source.listing(classes, None)
         findings = shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
     return findings
 

@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError
 from parley.config.claim_entries import about_each, contradictions
 from parley.config.grid import expand, with_grid_keys
 from parley.core.errors import Findings, ParleyError
+from parley.dataset.sources import KINDS
 from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
@@ -127,16 +128,10 @@ def _where(path: Any) -> str:
 def _contradictions(config: Config) -> Iterator[str]:
     """Find what no schema can: keys that need each other, and names that stand twice."""
     source = config["source"]
-    needed = {
-        "url_list": [("url_list", "locations")],
-        "folder": [("folder", "root")],
-        "tars": [("tars", "root")],
-        "manifest": [("manifest", "path")],
-        "features": [("features", "train"), ("features", "dev"), ("features", "test"), ("features", "descriptions")],
-    }
-    for section, key in needed.get(source["kind"], []):
-        if not source[section][key]:
-            yield f"Config: source.kind is {source['kind']}, so source.{section}.{key} must be given."
+    kind = source["kind"]
+    for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
+        if not source[kind][key]:
+            yield f"Config: source.kind is {kind}, so source.{kind}.{key} must be given."
     games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]
     for run, game in zip(config["runs"], games, strict=True):
         yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())

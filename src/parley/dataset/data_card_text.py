@@ -9,18 +9,11 @@ from parley import __version__
 from parley.core.markdown import escaped, table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.dedup.outcomes import LOCAL
-from parley.dataset.sources.base import SourceOptions
+from parley.dataset.sources import KINDS, SourceOptions
 from parley.dataset.split_plan import PARTS
 
 _MOST_SHOWN, _ALWAYS_SHOWN = 50, 10
 _NOT_STATED = "*not stated*"
-_KINDS = {
-    "world": "pictures of creatures, drawn by Parley",
-    "url_list": "a list of addresses",
-    "folder": "a folder of pictures",
-    "tars": "tars of pictures",
-    "manifest": "a table of addresses",
-}
 _DRAWN = (
     "The pictures are drawn by Parley from the seed below. No photograph and nobody's work went into them, so there is "
     "nobody to ask or to name."
@@ -170,7 +163,7 @@ def _rights(context: CardContext, contents: Contents) -> list[str]:
 
 def _source(context: CardContext, checksums: Checksums) -> list[str]:
     source = context.source
-    facts = [("kind", _KINDS[source.kind])]
+    facts = [("kind", KINDS[source.kind].label)]
     if source.kind == "manifest":
         facts.append(("table", escaped(str(source.manifest))))
     facts += [("location", escaped(location)) for location in source.locations]

@@ -4,6 +4,7 @@ import tarfile
 
 import pytest
 
+from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import ParseIssue
@@ -44,6 +45,12 @@ def test_every_kind_says_what_it_lacks(kind):
     findings = open_source(SourceOptions(kind)).check([LION])
     assert bool(findings) == (kind != "world")
     assert all(finding.endswith(".") for finding in findings)
+
+
+def test_every_kind_that_a_config_may_name_has_a_class_with_a_label():
+    kinds = set(read_schema()["properties"]["source"]["properties"]["kind"]["enum"])
+    assert set(KINDS) == kinds - {"features"}
+    assert len({kind.label for kind in KINDS.values()}) == len(KINDS)
 
 
 class TestFolder:

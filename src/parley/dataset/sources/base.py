@@ -1,13 +1,14 @@
-"""What every kind of source can do, and what a config says about one."""
+"""The interface of an image source, its options, and helpers that several kinds share."""
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing
+from parley.dataset.listing import Listing, ListingBuilder
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 HASHED_WHOLE_BYTES = 64 << 20
@@ -16,27 +17,27 @@ _END_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What a config says about a source of images.
+    """The settings of an image source.
 
     Attributes
     ----------
     kind
         `url_list`, `folder`, `tars`, `manifest` or `world`.
     root
-        The folder below which local paths are read; None where there are none to read.
+        The folder that local paths are relative to; None if the source has no local paths.
     locations
-        Where a URL list may be had: URLs and local paths, in the order to try them.
+        URLs and local paths of the URL list, in the order to try them.
     checksum
         `sha1:…` or `sha256:…` of the URL list, or None.
     manifest
         The table of a `manifest` source.
     filter_url
-        Only addresses that hold this text; empty for all.
+        Keep only addresses that contain this text; empty keeps all.
     class_size
-        The first so many addresses a class; None for all.
+        Keep at most this many addresses per class, the first ones; None keeps all.
     carry
-        Columns of a `manifest` source's table that go along with its images; None for those that say
-        something of rights (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
+        Columns of a `manifest` source's table to copy into `images.tsv`; None for those about rights
+        (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
     """
 
     kind: str
@@ -50,18 +51,25 @@ class SourceOptions:
 
 
 class Source(ABC):
-    """A source of images: three verbs, one subclass a kind."""
+    """An image source; one subclass per kind, listed in `parley.dataset.sources.KINDS`."""
+
+    label: ClassVar[str]
+    """What the source is, for the data card."""
+    listed_at_once: ClassVar[bool] = True
+    """Whether `listing` works before any job has run, so that too few candidates are found up front."""
+    needs_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of the config section `source.<kind>` that must not be empty."""
 
     def __init__(self, options: SourceOptions) -> None:
         self.options = options
 
     @abstractmethod
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return what is amiss, a sentence each, from a look at names alone: quick, and reads no image."""
+        """Return the problems with the settings, one sentence each. Looks at names only; reads no image."""
 
     @abstractmethod
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of what decides the addresses of these classes, without reading images."""
+        """Return a digest of everything that determines the addresses of these classes; reads no image."""
 
     @abstractmethod
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
@@ -72,46 +80,60 @@ class Source(ABC):
         classes
             The classes to list.
         url_list
-            The list as `parley.dataset.downloads` wrote it; only sources made from a list need one.
+            The list as `parley.dataset.downloads` wrote it; None for sources without a list.
         """
 
     def _digest_of(self, *facts: object) -> str:
-        """Hash the facts that decide the content, together with the options that pick from it."""
+        """Hash the facts that determine the content, together with the options that filter it."""
         text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def root_problems(options: SourceOptions) -> list[str]:
-    """Say what is amiss with the folder that local paths lie below."""
+    """Return the problems with the folder that local paths are relative to."""
     if options.root is None:
-        return [f"A source of kind {options.kind!r} needs a root: the folder that its images lie below."]
+        return [f"A source of kind {options.kind!r} needs a root: the folder that contains its images."]
     if not options.root.is_dir():
         return [f"The source's root {options.root} is not a folder; check the path."]
     return []
 
 
 def existing_paths(root: Path, image_class: ImageClass, suffix: str = "") -> list[Path]:
-    """Return what exists of the places where a class may lie: named as the class, or by its wnid."""
+    """Return the existing paths of a class: named after the class, or after its wnid."""
     names = dict.fromkeys(name for name in (image_class.name, image_class.wnid) if name)
-    return [place for place in (root / f"{name}{suffix}" for name in names) if place.exists()]
+    return [path for path in (root / f"{name}{suffix}" for name in names) if path.exists()]
 
 
 def path_problems(root: Path, classes: Sequence[ImageClass], suffix: str, what: str) -> list[str]:
-    """Name each class that has no place of its own below the root, or two of them."""
+    """Report each class that has no path of its own below the root, or two of them."""
     found = []
     for image_class in classes:
-        places = existing_paths(root, image_class, suffix)
-        if not places:
+        paths = existing_paths(root, image_class, suffix)
+        if not paths:
             names = " or ".join(f"{name}{suffix}" for name in (image_class.name, image_class.wnid) if name)
             found.append(f"Class {image_class.name!r} has no {what} {names} in {root}; add it or take the class out.")
-        elif len(places) > 1:
-            names = " and ".join(place.name for place in places)
+        elif len(paths) > 1:
+            names = " and ".join(path.name for path in paths)
             found.append(f"Class {image_class.name!r} has two {what}s in {root}, {names}; keep one.")
     return found
 
 
+def listing_of_names(names: Mapping[str, Iterable[str]], options: SourceOptions) -> Listing:
+    """Build a listing from the addresses of each class, applying `filter_url` and `class_size`."""
+    builder = ListingBuilder(list(names), options.class_size)
+    listing = builder.listing
+    for name, entries in names.items():
+        for entry in entries:
+            listing.lines += 1
+            listing.entries[name] += 1
+            issue = builder.add(name, entry) if options.filter_url in entry else None
+            if issue is not None:
+                listing.issues[issue] += 1
+    return listing
+
+
 def file_fingerprint(path: Path) -> str:
-    """Return a digest of a file: of all its bytes, or of size, time and both ends where it is large."""
+    """Return a digest of a file: of all its bytes or, if it is large, of its size, time and both ends."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         if size <= HASHED_WHOLE_BYTES:

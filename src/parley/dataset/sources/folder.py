@@ -1,4 +1,4 @@
-"""A folder a class: `<root>/<class>/` or `<root>/<wnid>/`, with images at any depth."""
+"""One folder per class: `<root>/<class>/` or `<root>/<wnid>/`, with images at any depth."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,22 +7,31 @@ from pathlib import Path, PurePosixPath
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
-from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, existing_paths, path_problems, root_problems
-from parley.dataset.sources.naming import listing_of_names
+from parley.dataset.sources.base import (
+    IMAGE_SUFFIXES,
+    Source,
+    existing_paths,
+    listing_of_names,
+    path_problems,
+    root_problems,
+)
 
 
 class Folder(Source):
-    """Every image file below a class's folder, told by its suffix, in the order of the paths."""
+    """Every file below a class's folder that has an image suffix, in the order of the paths."""
+
+    label = "a folder of pictures"
+    needs_keys = ("root",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return what is amiss, as `Source.check` says."""
+        """Return the problems with the settings."""
         if found := root_problems(self.options):
             return found
         assert self.options.root is not None
         return path_problems(self.options.root, classes, "", "folder")
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest names, sizes and times of the files in the class folders."""
+        """Digest the names, sizes and modification times of the files in the class folders."""
         facts = []
         for image_class in classes:
             for name in self._images(image_class):
@@ -31,7 +40,7 @@ class Folder(Source):
         return self._digest_of([image_class.name for image_class in classes], facts)
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class, as `Source.listing` says."""
+        """Return the addresses of each class by its name."""
         names = {image_class.name: self._images(image_class) for image_class in classes}
         return listing_of_names(names, self.options)
 
@@ -40,16 +49,17 @@ class Folder(Source):
         return self.options.root or Path()
 
     def _images(self, image_class: ImageClass) -> Iterator[str]:
-        for place in existing_paths(self._root, image_class)[:1]:
-            for name in _files_below(place):
+        for folder in existing_paths(self._root, image_class)[:1]:
+            for name in _files_below(folder):
                 if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
-                    yield f"{place.name}/{name}"
+                    yield f"{folder.name}/{name}"
 
 
 def _files_below(folder: Path, above: str = "") -> Iterator[str]:
-    """Yield the paths of the files below a folder, sorted by their steps, holding one folder's names at a time.
+    """Yield the relative paths of the files below a folder, sorted component by component.
 
-    Hidden ones, as the `._` companions macOS adds, are left out, and links to folders not followed.
+    Keeps the names of one folder per level in memory. Skips hidden files, such as macOS's `._` companions, and
+    symbolic links to folders.
     """
     names, folders = _names_in(folder / above)
     for name in names:
@@ -60,7 +70,7 @@ def _files_below(folder: Path, above: str = "") -> Iterator[str]:
 
 
 def _names_in(folder: Path) -> tuple[list[str], set[str]]:
-    """Return the names in a folder, sorted, and those of them that are folders."""
+    """Return the sorted names in a folder, and the subset that are folders."""
     names, folders = [], set()
     try:
         with os.scandir(folder) as entries:

@@ -1,4 +1,4 @@
-"""Any table of class and address: a TSV with the column `class` and one or both of `url` and `path`."""
+"""A table of images: a TSV with the column `class` and one or both of `url` and `path`."""
 
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -20,22 +20,22 @@ RIGHTS_COLUMNS = frozenset({
     "photographer", "source", "source_url", "provider", "title",
 })
 # fmt: on
-"""Names of columns, in lower case, that are carried along where the config names none."""
+"""Lower-case names of the columns to copy into `images.tsv` if the config names none."""
 IMAGE_COLUMNS = ("class", "key", "part", "sha256", "url", "width", "height", "bytes")
-"""What a table of images says of each in any case; no carried column may have one of these names."""
+"""The columns that `images.tsv` always has; no carried column may have one of these names."""
 
 
 class CarriedColumns(NamedTuple):
-    """What a table states of images besides where they are.
+    """The columns of the source's table that are copied into `images.tsv`.
 
     Attributes
     ----------
     columns
         Names of the columns, as the table has them.
     cells
-        By class and image key, a cell a column; empty where nothing is stated.
+        By class and image key, one cell per column; a cell without a value is empty.
     conflicting
-        How many of the images have a further row that states something else; the first row counts.
+        Number of images with a second row that has other values; the first row is used.
     """
 
     columns: tuple[str, ...]
@@ -44,10 +44,13 @@ class CarriedColumns(NamedTuple):
 
 
 class ManifestTable(Source):
-    """Rows of a table; a row's path is taken before its URL. Further columns decide nothing of the images."""
+    """The rows of a table; a row's path takes precedence over its URL. Other columns do not affect the images."""
+
+    label = "a table of addresses"
+    needs_keys = ("path",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return what is amiss, as `Source.check` says."""
+        """Return the problems with the settings."""
         table = self.options.manifest
         if table is None:
             return ["A source of kind 'manifest' needs the path of its table."]
@@ -60,7 +63,7 @@ class ManifestTable(Source):
             found.append(f"{table} has neither a column 'url' nor a column 'path' in its first line; add one.")
         found += _carry_problems(table, columns, self.options.carry)
         if "path" in columns and self.options.root is None:
-            found.append(f"{table} names local paths, so the source needs a root: the folder they lie below.")
+            found.append(f"{table} names local paths, so the source needs a root: the folder they are relative to.")
         if self.options.root is not None and not self.options.root.is_dir():
             found.append(f"The source's root {self.options.root} is not a folder; check the path.")
         return found
@@ -69,14 +72,14 @@ class ManifestTable(Source):
         """Digest the table."""
         table = self.options.manifest
         content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
-        # The same paths below another root are other pictures.
+        # The same paths below another root are other images.
         named = [(image_class.name, image_class.wnid) for image_class in classes]
         return self._digest_of(content, named, str(self.options.root))
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class, as `Source.listing` says."""
-        addresses = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
-        listing = addresses.listing
+        """Return the addresses of each class by its name."""
+        builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
+        listing = builder.listing
         named = _names(classes)
         for label, address, _ in _rows(self.options):
             listing.lines += 1
@@ -85,7 +88,7 @@ class ManifestTable(Source):
                 listing.entries[name] += 1
                 issue = self._issue_of(address)
                 if issue is None and self.options.filter_url in address:
-                    issue = addresses.add(name, address)
+                    issue = builder.add(name, address)
                 if issue is not None:
                     listing.issues[issue] += 1
         return listing
@@ -101,27 +104,27 @@ class ManifestTable(Source):
 def read_carried_columns(
     options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]
 ) -> CarriedColumns:
-    """Read what a table states of images, joined by class and key; the table is streamed.
+    """Read the carried columns of the images' rows, joined by class and key. Streams the table.
 
     Parameters
     ----------
     options
-        The source, of kind `manifest`; its `carry` names the columns.
+        A source of kind `manifest`; its `carry` names the columns.
     classes
-        The classes of the images, by whose name or wnid the table labels its rows.
+        The classes of the images; the table labels its rows with their names or wnids.
     images
-        Class and key of each image.
+        The class and key of each image.
 
     Raises
     ------
     ParleyError
-        When the table lacks a column, or an image.
+        If the table lacks a column or an image.
     """
     if options.manifest is None:
         raise ParleyError("A source of kind 'manifest' needs the path of its table.")
     header = header_of(options.manifest)
-    if complaints := _carry_problems(options.manifest, header, options.carry):
-        raise ParleyError(complaints)
+    if problems := _carry_problems(options.manifest, header, options.carry):
+        raise ParleyError(problems)
     columns = _carried_names(header, options.carry)
     named = _names(classes)
     cells: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -133,7 +136,7 @@ def read_carried_columns(
                 conflicting.add(image)
     if missing := len(images) - len(cells):
         raise ParleyError(
-            f"{options.manifest} does not list {missing} of the {len(images)} images any more: it was changed after "
+            f"{options.manifest} no longer lists {missing} of the {len(images)} images: it was changed after "
             "they were selected. Run `snakemake --forcerun select_classes`."
         )
     return CarriedColumns(tuple(columns), cells, len(conflicting))
@@ -144,31 +147,31 @@ def _carried_names(header: Sequence[str], carry: Sequence[str] | None) -> list[s
 
 
 def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
-    """Say which columns cannot be carried along, and why."""
+    """Return which columns cannot be copied into `images.tsv`, and why."""
     found = []
     for name in dict.fromkeys(_carried_names(header, carry)):
         if name not in header:
             found.append(f"source.manifest.carry names {name!r}, but {table} has no such column in its first line.")
         elif name in IMAGE_COLUMNS:
-            found.append(f"source.manifest.carry names {name!r}, which images.tsv has of its own; rename the column.")
+            found.append(f"source.manifest.carry names {name!r}, which is a column of images.tsv itself; rename it.")
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
     return found
 
 
 def _names(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return the class that a label stands for: its name or its wnid."""
+    """Return the class name for each label of the table: a class's name or its wnid."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {image_class.name: image_class.name for image_class in classes}
 
 
 def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield class (or wnid) and address of each row, and its further cells."""
+    """Yield the class (or wnid), address and further cells of each row."""
     if options.manifest is None:
         raise ParleyError("A source of kind 'manifest' needs the path of its table.")
     columns = [column for column in _ADDRESS_COLUMNS if column in header_of(options.manifest)]
     for label, *cells in stream_table(options.manifest, ["class", *columns, *further]):
         addresses, stated = cells[: len(columns)], cells[len(columns) :]
         address = next((address.strip() for address in addresses if address.strip()), "")
-        # A lone carriage return would end a line of what is written from this.
+        # A lone carriage return would end a line in the files written from these cells.
         yield label.strip(), address, tuple(cell.replace("\r", " ").strip() for cell in stated)

@@ -1,4 +1,4 @@
-"""A tar a class, as ILSVRC ships its images: `<root>/<wnid>.tar` or `<root>/<class>.tar`."""
+"""One tar per class, as ILSVRC ships its images: `<root>/<wnid>.tar` or `<root>/<class>.tar`."""
 
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -7,27 +7,36 @@ from pathlib import Path, PurePosixPath
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
-from parley.dataset.sources.base import IMAGE_SUFFIXES, Source, existing_paths, path_problems, root_problems
-from parley.dataset.sources.naming import listing_of_names
+from parley.dataset.sources.base import (
+    IMAGE_SUFFIXES,
+    Source,
+    existing_paths,
+    listing_of_names,
+    path_problems,
+    root_problems,
+)
 
 
 class Tars(Source):
-    """The image members of each class's tar, in the order of their names; an address is `<tar>!<member>`."""
+    """The image members of each class's tar, sorted by name; an address is `<tar>!<member>`."""
+
+    label = "tars of pictures"
+    needs_keys = ("root",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return what is amiss, as `Source.check` says."""
+        """Return the problems with the settings."""
         if found := root_problems(self.options):
             return found
         assert self.options.root is not None
         return path_problems(self.options.root, classes, ".tar", "tar")
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest names, sizes and times of the tars."""
+        """Digest the names, sizes and modification times of the tars."""
         tars = [(image_class.name, tar) for image_class in classes for tar in self._tar(image_class)]
         return self._digest_of([(name, tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for name, tar in tars])
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class, as `Source.listing` says."""
+        """Return the addresses of each class by its name."""
         names = {image_class.name: self._addresses(image_class) for image_class in classes}
         return listing_of_names(names, self.options)
 
@@ -40,12 +49,12 @@ class Tars(Source):
 
 
 def _images(tar: Path) -> list[str]:
-    """Return the names of the regular members that are images by their suffix."""
+    """Return the sorted names of the regular members that have an image suffix."""
     try:
         with tarfile.open(tar, "r:") as archive:
             names = []
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # It would keep them all, a kilobyte each.
+                archive.members.clear()  # type: ignore[attr-defined]  # It keeps every member it has read, about 1 kB each.
                 if member.isreg() and PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
                     names.append(member.name)
     except (tarfile.TarError, EOFError) as error:

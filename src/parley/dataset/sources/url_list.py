@@ -1,8 +1,9 @@
-"""A list of addresses by synset, as ImageNet published one, from a mirror or a local path."""
+"""A list of URLs by WordNet synset, such as ImageNet's, downloaded or local; also the drawn world's list."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
@@ -15,17 +16,15 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 class UrlList(Source):
-    """Addresses of a list; those without a scheme are paths below the root, where one is configured."""
+    """The addresses of a URL list; if a root is configured, addresses without a scheme are paths below it."""
+
+    label = "a list of addresses"
+    listed_at_once = False  # The list may have to be downloaded first.
+    needs_keys: ClassVar[tuple[str, ...]] = ("locations",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return what is amiss, as `Source.check` says."""
-        found = [
-            f"Class {image_class.name!r} has no wnid, by which a URL list names its classes; add it."
-            for image_class in classes
-            if not image_class.wnid
-        ]
-        if self.options.kind == "world":
-            return found
+        """Return the problems with the settings."""
+        found = _missing_wnids(classes)
         if not self.options.locations:
             return [
                 *found,
@@ -39,10 +38,10 @@ class UrlList(Source):
         return found
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the list: its checksum, else the bytes of a local one and the URLs of others."""
+        """Digest the list: its configured checksum or, without one, the bytes of local lists and the URLs of others."""
         wnids = sorted(image_class.wnid for image_class in classes)
         root = str(self.options.root)
-        if self.options.checksum:  # Says all about the list, wherever it comes from.
+        if self.options.checksum:  # Identifies the list, wherever it comes from.
             return self._digest_of(self.options.checksum.lower(), wnids, root)
         facts = [
             file_fingerprint(_file(location)) if _file(location).is_file() else location
@@ -51,7 +50,7 @@ class UrlList(Source):
         return self._digest_of(facts, wnids, root)
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class, as `Source.listing` says."""
+        """Return the addresses of each class by its name."""
         if url_list is None:
             raise ParleyError(f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake urls`.")
         by_wnid = filter_list(
@@ -69,6 +68,25 @@ class UrlList(Source):
 
     def _is_readable(self, url: str) -> bool:
         return is_web_url(url) or (self.options.root is not None and not _SCHEME.match(url))
+
+
+class World(UrlList):
+    """The drawn world's pictures; the job that draws them writes a URL list, which is read like any other."""
+
+    label = "pictures of creatures, drawn by Parley"
+    needs_keys = ()
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return the problems with the settings."""
+        return _missing_wnids(classes)
+
+
+def _missing_wnids(classes: Sequence[ImageClass]) -> list[str]:
+    return [
+        f"Class {image_class.name!r} has no wnid, by which a URL list names its classes; add it."
+        for image_class in classes
+        if not image_class.wnid
+    ]
 
 
 def _file(location: str) -> Path:
