@@ -75,7 +75,7 @@ def test_pieces_of_an_earlier_process_do_not_count_as_fast(monkeypatch, caplog):
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with Progress("work", 4000, "step") as told:
-        told.go_on_from(3000)
+        told.resume_from(3000)
         for _ in range(10):
             clock[0] += 1
             told.advance()
@@ -83,7 +83,7 @@ def test_pieces_of_an_earlier_process_do_not_count_as_fast(monkeypatch, caplog):
 
 
 def test_a_bar_does_not_count_pieces_of_an_earlier_process_as_fast():
-    resumed = WORK.replace('40, "step") as bar:', '1040, "step") as bar:\n    bar.go_on_from(1000)')
+    resumed = WORK.replace('40, "step") as bar:', '1040, "step") as bar:\n    bar.resume_from(1000)')
     told, _ = seen(python(resumed, "a"))
     rates = [float(rate) for rate in re.findall(r"([0-9.]+)step/s", told)]
     assert "1039/1040" in told or "1040/1040" in told

@@ -2,7 +2,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
-from parley.core.tables import header_of, located_rows, rows_by_place, stream_classes, stream_table
+from parley.core.tables import header_of, located_rows, rows_by_offset, stream_classes, stream_table
 
 
 def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
@@ -43,7 +43,7 @@ def test_rows_are_found_again_by_where_they_begin(tmp_path):
     (tmp_path / "t.tsv").write_bytes("\ufeffa\tb\r\nä\t1\n\nc\t2\r\né\t3".encode())
     located = dict(located_rows(tmp_path / "t.tsv", ["b", "a"]))
     assert list(located.values()) == [("1", "ä"), ("2", "c"), ("3", "é")]
-    with rows_by_place(tmp_path / "t.tsv", ["b", "a"]) as row_at:
+    with rows_by_offset(tmp_path / "t.tsv", ["b", "a"]) as row_at:
         assert {place: row_at(place) for place in reversed(located)} == located
     for number, place in enumerate(located):
         rest = list(located_rows(tmp_path / "t.tsv", ["b", "a"], place))

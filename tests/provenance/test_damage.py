@@ -6,8 +6,8 @@ import pytest
 from made_history import record
 
 from parley.core.errors import ParleyError
-from parley.provenance.damage import refuse_damaged
-from parley.provenance.records import place_of, write_record
+from parley.provenance.damage import check_undamaged
+from parley.provenance.records import record_path, write_record
 
 CONTENT = b"class\tkey\n" + bytes(range(256)) * 8
 
@@ -20,7 +20,7 @@ def made(paths, stage, minute=0):
     """Have a stage make files, as far as its record tells; return where that lies."""
     told = record(stage, {}, {"made": list(map(str, paths))}, minute)
     write_record(told)
-    return place_of(told)
+    return record_path(told)
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def recorded(here):
 
 @pytest.mark.parametrize("damaged", [flipped(CONTENT), CONTENT[:-1], b"", b"PK\x03\x04 another kind", CONTENT + b"\n"])
 def test_every_kind_of_damage_is_refused_with_the_way_out(recorded, damaged):
-    refuse_damaged([recorded])
+    check_undamaged([recorded])
     recorded.write_bytes(damaged)
     with pytest.raises(
         ParleyError, match=r"splits.tsv is damaged: .* the stage settle wrote\. Remove it and run again"
     ):
-        refuse_damaged([recorded])
+        check_undamaged([recorded])
 
 
 def test_all_damaged_files_are_told_at_once_and_sound_ones_are_not(here):
@@ -57,7 +57,7 @@ def test_all_damaged_files_are_told_at_once_and_sound_ones_are_not(here):
     for path in paths[:2]:
         path.write_bytes(flipped(CONTENT))
     with pytest.raises(ParleyError) as caught:
-        refuse_damaged(paths)
+        check_undamaged(paths)
     assert [finding.split()[0] for finding in caught.value.findings] == list(map(str, paths[:2]))
 
 
@@ -67,7 +67,7 @@ def test_it_is_the_same_from_anywhere(recorded, tmp_path, monkeypatch, whole):
     monkeypatch.chdir(tmp_path / "results")
     path = tmp_path / recorded if whole else Path("../results/e/splits.tsv")
     with pytest.raises(ParleyError, match=rf"^{path} is damaged.* remove {tmp_path}/results/e/\.records/settle-"):
-        refuse_damaged([path])
+        check_undamaged([path])
 
 
 @pytest.fixture(params=["alone", "among others"])
@@ -87,7 +87,7 @@ def folder(request, here):
 
 def test_what_snakemake_puts_into_a_folder_does_not_count(folder):
     (folder / ".snakemake_timestamp").touch()
-    refuse_damaged([folder])
+    check_undamaged([folder])
 
 
 @pytest.mark.parametrize("change", ["flip", "remove", "rename", "add"])
@@ -102,34 +102,34 @@ def test_any_change_of_a_folder_is_seen(folder, change):
     else:
         (folder / "00000009.pt").write_bytes(b"")
     with pytest.raises(ParleyError, match="checkpoints is damaged"):
-        refuse_damaged([folder])
+        check_undamaged([folder])
 
 
 def test_a_folder_made_again_with_fewer_files_is_sound(folder):
     (folder / "00000006.pt").unlink()
     made([folder], "train_run", minute=5)
-    refuse_damaged([folder])
+    check_undamaged([folder])
 
 
 def test_a_file_that_another_stage_makes_in_the_end_is_that_stages(recorded):
     recorded.write_bytes(flipped(CONTENT))
     made([recorded], "settle_again", minute=5)
-    refuse_damaged([recorded])
+    check_undamaged([recorded])
 
 
 def test_a_persons_own_file_and_what_is_not_there_pass(here, tmp_path):
     own = tmp_path / "mine.csv"
     for path in (own, here / "mine.csv"):
         path.write_bytes(CONTENT)
-    refuse_damaged([own, here / "mine.csv", here / "absent", here])
+    check_undamaged([own, here / "mine.csv", here / "absent", here])
 
 
 def test_a_changed_file_passes_once_its_record_is_removed_as_it_is_told(recorded):
     recorded.write_bytes(flipped(CONTENT))
     with pytest.raises(ParleyError) as caught:
-        refuse_damaged([recorded])
+        check_undamaged([recorded])
     Path(str(caught.value).partition("on purpose, remove ")[2].split()[0]).unlink()
-    refuse_damaged([recorded])
+    check_undamaged([recorded])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"format": 1}', b"\xff"])
@@ -137,6 +137,6 @@ def test_a_damaged_record_is_told_and_a_new_one_takes_its_place(recorded, conten
     (place,) = (recorded.parent / ".records").glob("settle-*.json")
     place.write_bytes(content)
     with pytest.raises(ParleyError, match=r"\.records/settle-\w+\.json .*remove it"):
-        refuse_damaged([recorded])
+        check_undamaged([recorded])
     made([recorded], "settle")
-    refuse_damaged([recorded])
+    check_undamaged([recorded])

@@ -70,13 +70,13 @@ def test_a_memory_holds_between_calls_and_forgets_what_is_not_asked_for(tmp_path
         Path(name).write_text(name)
     first = Hashes(None, "memory.json")
     was = [first.of(name).sha256 for name in ("a.txt", "b.txt")]
-    first.remember()
+    first.save()
     stat = Path("a.txt").stat()
     Path("a.txt").write_text("other")
     os.utime("a.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     second = Hashes(None, "memory.json")
     assert second.of("a.txt").sha256 == was[0]
-    second.remember()
+    second.save()
     assert "b.txt" not in Path("memory.json").read_text()
     os.utime("a.txt", ns=(1, 1))
     assert Hashes(None, "memory.json").of("a.txt").sha256 == sha256_of("a.txt")

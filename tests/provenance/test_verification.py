@@ -106,4 +106,4 @@ def test_a_folder_that_is_none_is_told(verified):
     for folder in ("results/f", "."):
         status, _, err = verified(folder=folder)
         assert status == 2
-        assert err.endswith(("check the path.\n", "the workflow puts what it makes.\n"))
+        assert err.endswith(("check the path.\n", "the workflow writes its files.\n"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parley.status.changes import WORDS, changed_params
 from parley.status.jobs import ABSENT
-from parley.status.sentences import said
+from parley.status.sentences import describe
 
 CODE, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -21,7 +21,7 @@ def recorded(**params):
 
 def told(old, new):
     changes, code = changed_params(recorded(**old), new)
-    return [said(change) for change in changes], code
+    return [describe(change) for change in changes], code
 
 
 def test_a_value_deep_inside_is_named_as_in_the_config():
@@ -97,7 +97,7 @@ def test_something_is_told_whenever_the_records_differ_and_nothing_otherwise(old
     changes, code = changed_params(recorded(**old), new)
     assert code is None
     assert bool(changes) == (recorded(**old) != recorded(**new))
-    assert all(said(change) for change in changes)
+    assert all(describe(change) for change in changes)
     assert all(change.old is not ABSENT or change.new is not ABSENT for change in changes)
 
 

@@ -76,7 +76,7 @@ def test_a_job_that_no_target_needs_is_shown_all_the_same():
         ({"environment": True}, "stale", ["1 of 2: its software environment"]),
         ({"interrupted": True}, "stale", ["1 of 2: was interrupted"]),
         ({"gone": ("out/1",), "made": None}, "missing", ["1 of 2: not made yet"]),
-        ({"gone": ("out/1",), "on_record": True}, "missing", ["1 of 2: gone: out/1"]),
+        ({"gone": ("out/1",), "recorded": True}, "missing", ["1 of 2: gone: out/1"]),
         (
             {"gone": ("out/1",), "error": "No room.", "log": "a.log"},
             "missing",
@@ -109,7 +109,7 @@ def test_what_nothing_needs_is_noted_and_reruns_nothing():
 
 
 def test_a_seed_that_failed_in_training_is_a_note():
-    found = stage("train", replace(job(1, 0), lost={"results/e/runs/[red]x[_]/2": "No number."}))
+    found = stage("train", replace(job(1, 0), failed_runs={"results/e/runs/[red]x[_]/2": "No number."}))
     assert (found.state, found.notes) == ("done", ("seed 2 of run [red]x[_] failed in training: No number.",))
 
 

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.core.errors import ParleyError
 from parley.core.progress import share_terminal
-from parley.provenance.damage import refuse_damaged
-from parley.provenance.job import Watched, put_on_record
+from parley.provenance.damage import check_undamaged
+from parley.provenance.job import TrackedConfig, record_job
 from parley.runtime.run_lock import register_job
 
 
@@ -39,18 +39,18 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     share_terminal()
     _tell_once_of_tidying(logger)
-    snakemake.config = Watched(snakemake.config)
+    snakemake.config = TrackedConfig(snakemake.config)
     try:
         with contextlib.closing(register_job(snakemake.rule, snakemake.output)):
-            refuse_damaged(snakemake.input)
+            check_undamaged(snakemake.input)
             yield logger
-            put_on_record(
+            record_job(
                 snakemake.rule,
                 _named(snakemake.wildcards),
                 _files(snakemake.input),
                 _files(snakemake.output),
                 _named(snakemake.params),
-                snakemake.config.seen(),
+                snakemake.config.read_sections(),
                 snakemake.threads,
                 sys.modules["__main__"].__file__,
             )

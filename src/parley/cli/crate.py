@@ -37,9 +37,9 @@ def run(chosen: argparse.Namespace) -> None:
     """Pack it."""
     from parley.provenance.crate import project_folder, write_crate
     from parley.provenance.crate_metadata import About, Person, Rights, cited
-    from parley.provenance.places import located
+    from parley.provenance.records import existing_workflow_path
 
-    root, results = located(chosen.results)
+    root, results = existing_workflow_path(chosen.results)
     project = project_folder([root, Path(__file__).resolve().parents[3]])
     software = cited(project / "CITATION.cff")
     rights = Rights([Person(name) for name in chosen.author] or software.authors, chosen.license or software.license)
@@ -47,10 +47,10 @@ def run(chosen: argparse.Namespace) -> None:
     with contextlib.chdir(root):
         choice = write_crate(results, out, About(rights, software), project, chosen.pictures)
     held = out.stat().st_size / 2**20
-    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.carried), held)
-    if choice.left_out:
+    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.included), held)
+    if choice.omitted:
         logger.info(
             "Left out and named by their hash: %d pictures, features and pages with pictures; --pictures takes them in "
             "where you may pass them on.",
-            len(choice.left_out),
+            len(choice.omitted),
         )

@@ -24,8 +24,8 @@ def add(commands: Subparsers) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Show it."""
     from parley.provenance.explanation import explain
-    from parley.provenance.places import located
+    from parley.provenance.records import existing_workflow_path
 
-    root, path = located(chosen.file)
+    root, path = existing_workflow_path(chosen.file)
     with contextlib.chdir(root):
         sys.stdout.write(explain(path, chosen.full))

@@ -14,7 +14,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import write_text
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
-from parley.provenance.damage import refuse_damaged
+from parley.provenance.damage import check_undamaged
 
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
@@ -63,7 +63,7 @@ def require_files(paths: Sequence[Path]) -> None:
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
     findings.raise_if_any()
-    refuse_damaged(paths)
+    check_undamaged(paths)
 
 
 def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from parley.cli.shared import Subparsers, add_threads, positive, require_files
 from parley.core.errors import ParleyError
-from parley.provenance.places import located
+from parley.provenance.records import existing_workflow_path
 
 
 def add(commands: Subparsers) -> None:
@@ -41,7 +41,7 @@ def add(commands: Subparsers) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Run the dialogue and print it."""
     require_files([chosen.image])
-    image, (root, results) = chosen.image.absolute(), located(chosen.results or only_results())
+    image, (root, results) = chosen.image.absolute(), existing_workflow_path(chosen.results or only_results())
     import torch
 
     from parley.evaluation.render_dialogue import as_text, as_values

@@ -27,15 +27,15 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Check the files."""
-    from parley.provenance.places import located
-    from parley.provenance.verification import told, verify
+    from parley.provenance.records import existing_workflow_path
+    from parley.provenance.verification import as_text, verify
 
     try:
-        root, results = located(chosen.results)
+        root, results = existing_workflow_path(chosen.results)
         with contextlib.chdir(root):
             verdict = verify(results)
     except ParleyError as error:
         sys.stderr.writelines(f"{finding}\n" for finding in error.findings)
         return CANNOT_TELL
-    sys.stdout.write(told(verdict, chosen.results, None if chosen.full else 10))
+    sys.stdout.write(as_text(verdict, chosen.results, None if chosen.full else 10))
     return 0 if verdict.holds else DIFFERS

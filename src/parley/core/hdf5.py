@@ -40,9 +40,9 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         When the file is missing, damaged, or not to be trusted.
     """
     try:
-        _refuse_endless(path)
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
-            refuse_hostile(file, path)
+            check_untrusted(file, path)
             yield file
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
@@ -50,7 +50,7 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         raise ParleyError(f"{path} is no whole {what} ({_told(error)}); remove it and run again.") from error
 
 
-def refuse_hostile(file: h5py.File, path: str | Path) -> None:
+def check_untrusted(file: h5py.File, path: str | Path) -> None:
     """Raise `ParleyError` where something in a file lies in another, or is larger than what is stored of it.
 
     A dataset made of rows of other HDF5 files (a virtual one) is what `features.gather: reference` makes, and stays.
@@ -63,10 +63,10 @@ def refuse_hostile(file: h5py.File, path: str | Path) -> None:
         if item is not None and item.file.filename != file.filename:
             raise ParleyError(f"{path}: {name} lies in another file ({item.file.filename}); copy it into this one.")
         if isinstance(item, h5py.Dataset):
-            _refuse_hostile(item, path)
+            _check_dataset(item, path)
 
 
-def _refuse_hostile(dataset: h5py.Dataset, path: str | Path) -> None:
+def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     if dataset.external:
         raise ParleyError(f"{path}: {dataset.name[1:]} lies in another file (external storage); copy it into this one.")
     claimed = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
@@ -84,7 +84,7 @@ def _told(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _refuse_endless(path: str | Path) -> None:
+def _check_heaps(path: str | Path) -> None:
     """Raise `ValueError` where HDF5 2.0 and earlier would never come back: at room of no bytes in a global heap.
 
     It goes on by the size of the room that is left, by which it then stays where it is. The layout is that of the

@@ -61,7 +61,7 @@ class Progress:
             delay=SECONDS_BETWEEN_LINES * brief,
         )
 
-    def go_on_from(self, done: int) -> None:
+    def resume_from(self, done: int) -> None:
         """Count pieces that an earlier process finished: they say nothing of how fast this one is."""
         self.done = self._told = self._earlier = done
         self._bar.initial = self._bar.n = self._bar.last_print_n = done

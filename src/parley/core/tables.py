@@ -70,7 +70,7 @@ def located_rows(path: str | Path, columns: Sequence[str], start: int = 0) -> It
 
 
 @contextmanager
-def rows_by_place(path: str | Path, columns: Sequence[str]) -> Iterator[Callable[[int], tuple[str, ...]]]:
+def rows_by_offset(path: str | Path, columns: Sequence[str]) -> Iterator[Callable[[int], tuple[str, ...]]]:
     """Open a table for reading its rows in any order, by where they begin, as `located_rows` says it."""
     with Path(path).open("rb", buffering=_ROW_BYTES) as stream:
         pick = _picker(path, _header(stream.readline()), columns)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
-from parley.core.tables import Located, located_rows, rows_by_place, stream_classes, stream_table
+from parley.core.tables import Located, located_rows, rows_by_offset, stream_classes, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.keys import is_key
 from parley.dataset.split_plan import Counts, plan_class
@@ -160,7 +160,7 @@ def _plan_rows(
     for name, rows in stream_classes(candidates, ("key",), domains):
         starts = array("Q")
         reserves = plan_class(_noted(rows, starts), counts.get(domains[name], {}), seed)
-        with rows_by_place(candidates, ("key", "url")) as row_at:
+        with rows_by_offset(candidates, ("key", "url")) as row_at:
             for part, places in reserves.items():
                 for rank, place in enumerate(places):
                     key, url = row_at(starts[place])

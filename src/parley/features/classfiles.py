@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers, written_aside
-from parley.core.hdf5 import DAMAGE, refuse_hostile
+from parley.core.hdf5 import DAMAGE, check_untrusted
 
 # A chunk holds whole rows, about this much of them: short rows one by one would drown in HDF5's bookkeeping.
 _CHUNK_BYTES = 1 << 16
@@ -160,7 +160,7 @@ def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
         raise ParleyError(_not_whole(path, error)) from error
     with file:
         try:
-            refuse_hostile(file, path)
+            check_untrusted(file, path)
             opened = ClassFile(Path(path), file)
         except DAMAGE as error:
             raise ParleyError(_not_whole(path, error)) from error

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
 from parley.core.progress import Progress
-from parley.provenance.crate_metadata import README, About, Carried, metadata
+from parley.provenance.crate_metadata import README, About, CrateFile, metadata
 from parley.provenance.document import read_files
-from parley.provenance.history import DOCUMENT, jobs_behind, own_files
-from parley.provenance.records import FOLDER, Records, place_of
+from parley.provenance.history import DOCUMENT, own_files, upstream_jobs
+from parley.provenance.records import FOLDER, Records, record_path
 
 CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
@@ -30,15 +30,15 @@ PAGES = ("report.html", "browser.html")
 _BLOCK = 1 << 20
 
 
-class Choice(NamedTuple):
+class Contents(NamedTuple):
     """What goes into a crate."""
 
-    carried: list[str]
-    left_out: list[str]
+    included: list[str]
+    omitted: list[str]
     """Pictures, features and pages with pictures, which the crate names by hash and does not hold."""
 
 
-def choose(paths: Iterable[str], folder: str, drawn: bool, pictures: bool) -> Choice:
+def select(paths: Iterable[str], folder: str, drawn: bool, pictures: bool) -> Contents:
     """Sort files into those that a crate holds and those that it only names.
 
     Parameters
@@ -52,11 +52,11 @@ def choose(paths: Iterable[str], folder: str, drawn: bool, pictures: bool) -> Ch
     pictures
         Whether everything goes in, where the person has the right to pass it on.
     """
-    carried: list[str] = []
-    left_out: list[str] = []
+    included: list[str] = []
+    omitted: list[str] = []
     for path in paths:
-        (carried if pictures or _is_free(Path(path), Path(folder), drawn) else left_out).append(path)
-    return Choice(carried, left_out)
+        (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
+    return Contents(included, omitted)
 
 
 def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
@@ -69,7 +69,7 @@ def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
     return not (path.parent == folder and path.suffix == ".hdf5" and path.name != "words.hdf5")
 
 
-def write_crate(folder: str, out: str | Path, about: About, project: str | Path, pictures: bool = False) -> Choice:
+def write_crate(folder: str, out: str | Path, about: About, project: str | Path, pictures: bool = False) -> Contents:
     """Pack an experiment.
 
     Parameters
@@ -98,22 +98,22 @@ def write_crate(folder: str, out: str | Path, about: About, project: str | Path,
         )
     document = read_json(Path(folder, DOCUMENT))
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
-    choice = choose(known, folder, drawn, pictures)
+    contents = select(known, folder, drawn, pictures)
     extra = [f"{folder}/{DOCUMENT}", *_record_files(known)]
     code = dict(_code_files(Path(project)))
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
-        with Progress("Packing", len(choice.carried) + len(extra) + len(code), "file") as progress:
-            facts = {path: _pack(crate, path, path, known[path], progress) for path in choice.carried}
+        with Progress("Packing", len(contents.included) + len(extra) + len(code), "file") as progress:
+            facts = {path: _pack(crate, path, path, known[path], progress) for path in contents.included}
             facts |= {path: _pack(crate, path, path, None, progress) for path in extra}
             facts |= {name: _pack(crate, name, str(path), None, progress) for name, path in code.items()}
-        text = _readme(folder, choice)
+        text = _readme(folder, contents)
         crate.writestr(README, text)
         facts[README] = len(text.encode()), hashlib.sha256(text.encode()).hexdigest()
-        held = [Carried(path, *one) for path, one in facts.items() if FOLDER not in Path(path).parts]
-        named = [Carried(path, *known[path]) for path in choice.left_out]
-        text = json.dumps(metadata(folder, document, held, named, about), indent=2, ensure_ascii=False)
+        included = [CrateFile(path, *one) for path, one in facts.items() if FOLDER not in Path(path).parts]
+        omitted = [CrateFile(path, *known[path]) for path in contents.omitted]
+        text = json.dumps(metadata(folder, document, included, omitted, about), indent=2, ensure_ascii=False)
         crate.writestr("ro-crate-metadata.json", text + "\n")
-    return choice
+    return contents
 
 
 def _pack(
@@ -135,26 +135,26 @@ def _pack(
     return found
 
 
-def _readme(folder: str, choice: Choice) -> str:
+def _readme(folder: str, contents: Contents) -> str:
     """Return what a person reads first."""
-    left = "\n".join(f"- `{path}`" for path in choice.left_out)
+    left = "\n".join(f"- `{path}`" for path in contents.omitted)
     note = (
-        "Not held are pictures, their features and pages that show them, which are seldom ours to pass on. "
-        "`ro-crate-metadata.json` and `provenance.json` have the SHA-256 of each, and `images.tsv` the addresses of "
-        f"pictures:\n\n{left}\n"
+        "Images, their features and pages that show images are not included, because we seldom have the right to "
+        "redistribute them. `ro-crate-metadata.json` and `provenance.json` have the SHA-256 of each, and `images.tsv` "
+        f"the addresses of images:\n\n{left}\n"
     )
     return (
         f"# {Path(folder).name}: an experiment in emergent communication\n\n"
-        f"`{folder}/` is what the workflow Parley made: `data_card.md`, `summary.csv`, `figures/`, every run's "
-        "checkpoint, evaluation and messages. `code/` is the workflow. `provenance.json` tells what every file was "
-        f"made of. Where Parley is installed, `parley verify {folder}` and `parley explain FILE` work here.\n\n"
-        f"{note if left else 'Everything is held.'}"
+        f"`{folder}/` holds the results of the workflow Parley: `data_card.md`, `summary.csv`, `figures/`, every run's "
+        "checkpoint, evaluation and messages. `code/` is the workflow. `provenance.json` says what every file was "
+        f"made of. If Parley is installed, run `parley verify {folder}` or `parley explain FILE` in this folder.\n\n"
+        f"{note if left else 'All files are included.'}"
     )
 
 
 def _record_files(paths: Iterable[str]) -> list[str]:
     records = Records()
-    return sorted({str(place_of(job)) for job in jobs_behind(paths, records).values()})
+    return sorted({str(record_path(job)) for job in upstream_jobs(paths, records).values()})
 
 
 def _code_files(project: Path) -> Iterator[tuple[str, Path]]:

@@ -67,7 +67,7 @@ class About(NamedTuple):
     software: Rights
 
 
-class Carried(NamedTuple):
+class CrateFile(NamedTuple):
     """A file of a crate, or one that it only names."""
 
     path: str
@@ -91,7 +91,11 @@ def cited(path: str | Path) -> Rights:
 
 
 def metadata(
-    folder: str, document: Mapping[str, Any], held: Sequence[Carried], named: Sequence[Carried], about: About
+    folder: str,
+    document: Mapping[str, Any],
+    included: Sequence[CrateFile],
+    omitted: Sequence[CrateFile],
+    about: About,
 ) -> dict[str, Any]:
     """Return what a crate says of itself.
 
@@ -101,18 +105,18 @@ def metadata(
         ``results/<e>``.
     document
         Its `provenance.json`.
-    held
+    included
         Files in the crate.
-    named
+    omitted
         Files that are told by their hash and are not in it.
     about
         Authors and licences.
     """
     jobs = list(document["activity"].values())
-    results = [one for one in [*held, *named] if one.path.startswith(f"{folder}/")]
+    results = [one for one in [*included, *omitted] if one.path.startswith(f"{folder}/")]
     made = {one["prov:entity"].removeprefix("path:") for one in document["wasGeneratedBy"].values()}
-    given = [one for one in [*held, *named] if f"path:{one.path}" in document["entity"] and one.path not in made]
-    config = [one for one in held if one.path == f"{folder}/config.yaml"]
+    given = [one for one in [*included, *omitted] if f"path:{one.path}" in document["entity"] and one.path not in made]
+    config = [one for one in included if one.path == f"{folder}/config.yaml"]
     run: Entity = {
         "@id": "#run",
         "@type": "CreateAction",
@@ -123,17 +127,17 @@ def metadata(
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "instrument": _ref(WORKFLOW),
         "agent": _refs(_ids("author", about.experiment)),
-        "object": _refs(_id(one, held) for one in [*config, *given]),
-        "result": _refs(_id(one, held) for one in results if one not in config),
+        "object": _refs(_id(one, included) for one in [*config, *given]),
+        "result": _refs(_id(one, included) for one in results if one not in config),
     }
     graph = [
         _descriptor(),
-        _root(folder, document, [*held, *named], held, about.experiment),
+        _root(folder, document, [*included, *omitted], included, about.experiment),
         *_profiles(),
-        _workflow(about.software, held),
+        _workflow(about.software, included),
         _language(),
         run,
-        *(_file(one, held) for one in [*held, *named] if one.path != WORKFLOW),
+        *(_file(one, included) for one in [*included, *omitted] if one.path != WORKFLOW),
         *_people("author", about.experiment),
         *_people("developer", about.software),
         *(_license(name) for name in dict.fromkeys(one.license for one in about)),
@@ -151,11 +155,15 @@ def _descriptor() -> Entity:
 
 
 def _root(
-    folder: str, document: Mapping[str, Any], files: Sequence[Carried], held: Sequence[Carried], rights: Rights
+    folder: str, document: Mapping[str, Any], files: Sequence[CrateFile], included: Sequence[CrateFile], rights: Rights
 ) -> Entity:
     commits = sorted({one["parley:commit"] for one in document["agent"].values() if "parley:commit" in one})
-    missing = len(files) - len(held)
-    note = f" {missing} files are named by their hash and not held: pictures and what shows them." if missing else ""
+    missing = len(files) - len(included)
+    note = (
+        f" {missing} files are named by their hash and not included: images, their features and pages that show them."
+        if missing
+        else ""
+    )
     return {
         "@id": "./",
         "@type": "Dataset",
@@ -168,7 +176,7 @@ def _root(
         "conformsTo": _refs(PROFILES),
         "mainEntity": _ref(WORKFLOW),
         "mentions": _refs(["#run"]),
-        "hasPart": _refs(_id(one, held) for one in files),
+        "hasPart": _refs(_id(one, included) for one in files),
     }
 
 
@@ -177,10 +185,10 @@ def _profiles() -> Iterable[Entity]:
         yield {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
 
 
-def _workflow(rights: Rights, held: Sequence[Carried]) -> Entity:
-    (file,) = (one for one in held if one.path == WORKFLOW)
+def _workflow(rights: Rights, included: Sequence[CrateFile]) -> Entity:
+    (file,) = (one for one in included if one.path == WORKFLOW)
     return {
-        **_file(file, held),
+        **_file(file, included),
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": "Parley",
         "description": "The workflow, as it was when this crate was packed; a job's own code is known by its digest.",
@@ -203,15 +211,15 @@ def _language() -> Entity:
     }
 
 
-def _file(file: Carried, held: Sequence[Carried]) -> Entity:
+def _file(file: CrateFile, included: Sequence[CrateFile]) -> Entity:
     name = Path(file.path).name
     kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     what = _PURPOSES.get(name) if file.path.startswith(("results/", README)) else None
     what = what or f"{name} of {Path(file.path).parent}"
-    here = "" if file in held else " (not in this crate; known by its SHA-256)"
+    here = "" if file in included else " (not in this crate; known by its SHA-256)"
     about = {"about": _ref("./")} if file.path == README else {}
     return {
-        "@id": _id(file, held),
+        "@id": _id(file, included),
         "@type": "File",
         "name": file.path,
         "description": f"{what}{here}",
@@ -222,9 +230,9 @@ def _file(file: Carried, held: Sequence[Carried]) -> Entity:
     }
 
 
-def _id(file: Carried, held: Sequence[Carried]) -> str:
+def _id(file: CrateFile, included: Sequence[CrateFile]) -> str:
     """Return a file's identifier: its path in the crate, or of one that is not in it, its hash (RFC 6920)."""
-    if file in held:
+    if file in included:
         return quote(file.path)
     value = base64.urlsafe_b64encode(bytes.fromhex(file.sha256)).decode().rstrip("=")
     return f"ni:///sha-256;{value}"

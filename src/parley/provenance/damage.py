@@ -10,11 +10,10 @@ from pathlib import Path
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import sha256_of
 from parley.provenance.hashing import files_of
-from parley.provenance.places import named
-from parley.provenance.records import Record, Records, place_of
+from parley.provenance.records import Record, Records, record_path, workflow_path
 
 
-def refuse_damaged(paths: Iterable[str | Path]) -> None:
+def check_undamaged(paths: Iterable[str | Path]) -> None:
     """Stop where a file or folder is not what its record says; what has no record, as a person's own file, passes.
 
     All bytes are hashed, whatever the dates.
@@ -27,7 +26,7 @@ def refuse_damaged(paths: Iterable[str | Path]) -> None:
     findings = Findings()
     by_root: dict[Path, Records] = {}
     for path in map(Path, paths):
-        root, name = named(path)
+        root, name = workflow_path(path)
         if not name or not path.exists():
             continue
         records = by_root.setdefault(root, Records(root))
@@ -40,14 +39,14 @@ def refuse_damaged(paths: Iterable[str | Path]) -> None:
             findings.add(
                 f"{path} is damaged: its bytes are no longer those that the stage {record.rule} wrote. "
                 "Remove it and run again: it is made anew. If you changed it on purpose, remove "
-                f"{_told(root, record)} in its place."
+                f"{_record_file(root, record)} in its place."
             )
     findings.raise_if_any()
 
 
-def _told(root: Path, record: Record) -> Path:
+def _record_file(root: Path, record: Record) -> Path:
     """Return where a record lies, as short as it can be told."""
-    return place_of(record) if root == Path.cwd() else root / place_of(record)
+    return record_path(record) if root == Path.cwd() else root / record_path(record)
 
 
 def _as_made(record: Record, name: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ def write_provenance(folder: str | Path) -> None:
     hashes = Hashes(records, folder / FOLDER / "hashes.json")
     history = trace(own_files(folder), records, hashes)
     write_text(folder / DOCUMENT, as_text(document_of(history)))
-    hashes.remember()
+    hashes.save()
 
 
 def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:

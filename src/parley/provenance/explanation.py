@@ -7,8 +7,8 @@ from typing import Any
 from parley.core.errors import ParleyError
 from parley.provenance.groups import Group, base_of, grouped
 from parley.provenance.hashing import Hashes, files_of
-from parley.provenance.history import DOCUMENT, NO_ARTEFACTS, jobs_behind
-from parley.provenance.pictures import keys_in, origin, pictures_of
+from parley.provenance.history import DOCUMENT, NO_ARTEFACTS, upstream_jobs
+from parley.provenance.image_sources import image_keys, image_origin, image_sources
 from parley.provenance.records import FOLDER, FileRecord, Record, Records
 from parley.provenance.tree import Shape, Uses, draw, inputs_of
 
@@ -23,7 +23,7 @@ _DETAILS: dict[str, Callable[[Record], Any]] = {
     "extract_features": lambda job: f"{job.config['features']['backbone']}, {job.config['features']['weights']}",
     "embed_words": lambda job: f"from {job.params['words']['source']}",
     "draw_world": lambda job: f"{len(job.params['creatures'])} creatures, {job.params['images_per_class']} times each",
-    "fetch_images": lambda job: " ".join(origin(job)).strip(),
+    "fetch_images": lambda job: " ".join(image_origin(job)).strip(),
 }
 """What else is worth a word of a rule's jobs."""
 
@@ -128,19 +128,19 @@ def _detail(job: Record) -> str:
 
 def _pictures(group: Group, records: Records, full: bool) -> Iterator[str]:
     """Yield where the pictures that a file is about came from; where it is about none, those that it was made of."""
-    jobs = jobs_behind(group.paths, records).values()
+    jobs = upstream_jobs(group.paths, records).values()
     fetches = [job for job in jobs if base_of(job.rule) == "fetch_images"]
     manifests = [one.path for job in fetches for one in job.outputs if one.role == "manifests"]
-    keys = [key for path in group.paths for key in keys_in(path)]
+    keys = [key for path in group.paths for key in image_keys(path)]
     what = "its pictures"
     if not keys:
         what = "the pictures behind it"
         splits = [one.path for job in jobs if job.rule == "settle" for one in job.outputs if one.role == "splits"]
-        keys = [key for path in splits for key in keys_in(path)]
-    found = pictures_of(keys, manifests)
+        keys = [key for path in splits for key in image_keys(path)]
+    found = image_sources(keys, manifests)
     if not found:
         return
-    words, root = origin(fetches[0])
+    words, root = image_origin(fetches[0])
     yield f"{what}: {len(found):,}, {words}"
     shown = list(found.values())[: None if full else SOME]
     yield from (f"  {one.key[:SHORT]}  {_address(one.url, root)}  {one.sha256[:SHORT]}" for one in shown)

@@ -43,7 +43,7 @@ class Hashes:
         self._known[path] = self._used[path] = known
         return FileRecord(path, role, stat.st_size, known[2], stat.st_mtime_ns, stat.st_ino)
 
-    def remember(self) -> None:
+    def save(self) -> None:
         """Write down the hashes that were asked for, where there is a memory."""
         if self._memory is not None:
             write_json(self._memory, self._used)

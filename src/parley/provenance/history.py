@@ -61,7 +61,7 @@ def own_files(folder: str | Path) -> list[str]:
     return [each for path in kept for each in files_of(path)]
 
 
-def jobs_behind(paths: Iterable[str], records: Records) -> dict[str, Record]:
+def upstream_jobs(paths: Iterable[str], records: Records) -> dict[str, Record]:
     """Return the jobs that made files and all that these were made of, by name; nothing is hashed."""
     jobs: dict[str, Record] = {}
     waiting = list(paths)
@@ -84,7 +84,7 @@ def trace(paths: Iterable[str], records: Records, hashes: Hashes) -> History:
         Where to look.
     """
     paths = list(paths)
-    jobs = jobs_behind(paths, records)
+    jobs = upstream_jobs(paths, records)
     read = (one.path for job in jobs.values() for one in job.inputs)
     found = {path: Artefact(_as_it_is(path, hashes), records.maker_of(path)) for path in dict.fromkeys([*paths, *read])}
     return History(found, jobs)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parley import __version__
-from parley.provenance import surroundings
+from parley.provenance import environment
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import COMMIT, FileRecord, Record, Records, write_record
 
@@ -15,7 +15,7 @@ Roles = Mapping[str, Sequence[str]]
 """Paths by their name among a rule's inputs or outputs."""
 
 
-class Watched(dict[str, Any]):
+class TrackedConfig(dict[str, Any]):
     """A config that notes which of its sections are read."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -26,12 +26,12 @@ class Watched(dict[str, Any]):
         self.read.add(key)
         return super().__getitem__(key)
 
-    def seen(self) -> dict[str, Any]:
+    def read_sections(self) -> dict[str, Any]:
         """Return the sections that were read."""
         return {key: self[key] for key in sorted(self.read)}
 
 
-def put_on_record(
+def record_job(
     rule: str,
     wildcards: Mapping[str, str],
     inputs: Roles,
@@ -58,7 +58,7 @@ def put_on_record(
     script
         Path of its script.
     """
-    usage = surroundings.usage()
+    usage = environment.usage()
     ended = datetime.now(UTC)
     values = dict(params)
     code = values.pop("code", None) or _code_of(script)
@@ -74,9 +74,9 @@ def put_on_record(
             config=config,
             code=code,
             commit=os.environ.get(COMMIT, ""),
-            packages=surroundings.packages(),
-            machine=surroundings.machine(),
-            device=surroundings.device(),
+            packages=environment.packages(),
+            machine=environment.machine(),
+            device=environment.device(),
             usage=usage,
             threads=threads,
             parley=__version__,

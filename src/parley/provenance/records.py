@@ -57,7 +57,7 @@ class Record:
     commit
         With `+dirty` where the code was edited; empty where none is known.
     packages, machine
-        From `parley.provenance.surroundings`.
+        From `parley.provenance.environment`.
     device
         What was computed on.
     usage
@@ -101,7 +101,7 @@ class Record:
 
 def write_record(record: Record) -> Path:
     """Write a record to where `Records` finds it, and return its path."""
-    path = place_of(record)
+    path = record_path(record)
     values = {"format": FORMAT, **_shareable(asdict(record))}
     values["outputs"] = [dict(_shareable(one._asdict())) for one in record.outputs]
     # Of an input it is its own maker who knows which file it is.
@@ -110,7 +110,7 @@ def write_record(record: Record) -> Path:
     return path
 
 
-def place_of(record: Record) -> Path:
+def record_path(record: Record) -> Path:
     """Return where a record lies: in the folder that all its outputs share."""
     return Path(os.path.commonpath([Path(one.path).parent for one in record.outputs]), FOLDER, f"{record.name}.json")
 
@@ -224,3 +224,33 @@ def _without_home(text: str) -> str:
     home = str(Path.home())
     inside = text == home or text.startswith(f"{home}{os.sep}")
     return "~" + text.removeprefix(home) if inside and home != os.sep else text
+
+
+def existing_workflow_path(path: str | Path) -> tuple[Path, str]:
+    """Return the same as `workflow_path`, for a file that must exist.
+
+    Raises
+    ------
+    ParleyError
+        If the file does not exist or is not below a folder `results` or `resources`.
+    """
+    if not Path(path).expanduser().exists():
+        raise ParleyError(f"{path} does not exist; check the path.")
+    root, name = workflow_path(path)
+    if not name:
+        raise ParleyError(f"{path} is not below results/ or resources/, where the workflow writes its files.")
+    return root, name
+
+
+def workflow_path(path: str | Path) -> tuple[Path, str]:
+    """Split a path into the working folder of the workflow and the path that the workflow and its records use.
+
+    The second begins with ``results/`` or ``resources/``; it is empty if the file is below neither. The file need
+    not exist.
+    """
+    # Not resolved: a results folder may be a link to a bigger disk.
+    whole = Path(os.path.normpath(Path(path).expanduser().absolute()))
+    for above in whole.parents:
+        if above.name in ("results", "resources"):
+            return above.parent, str(whole.relative_to(above.parent))
+    return whole.parent, ""

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Verdict:
+class Verification:
     """What became of the files of an experiment and of all that they were made of; paths.
 
     Attributes
@@ -44,7 +44,7 @@ class Verdict:
         return not (self.changed or self.missing or self.unknown)
 
 
-def verify(folder: str | Path) -> Verdict:
+def verify(folder: str | Path) -> Verification:
     """Hash every file that an experiment's `provenance.json` names, and look for others.
 
     Parameters
@@ -60,33 +60,33 @@ def verify(folder: str | Path) -> Verdict:
     known = read_files(folder)
     records = Records()
     others = [path for path in own_files(folder) if path not in known]
-    verdict = Verdict()
+    result = Verification()
     # Files and not bytes: of large class sets there are tens of thousands of small ones.
     with Progress("Hashing", len(known) + len(others), "file") as progress:
         for path, facts in known.items():
-            _judge(path, facts, records, verdict)
+            _check(path, facts, records, result)
             progress.advance()
         for path in others:
-            made = _left(path, records)
+            made = _recorded(path, records)
             is_new = made is not None and made == _facts(path)
-            (verdict.new if is_new else verdict.changed if made else verdict.unknown).append(path)
+            (result.new if is_new else result.changed if made else result.unknown).append(path)
             progress.advance()
-    return verdict
+    return result
 
 
-def _judge(path: str, facts: tuple[int, str], records: Records, verdict: Verdict) -> None:
+def _check(path: str, facts: tuple[int, str], records: Records, result: Verification) -> None:
     if not Path(path).expanduser().is_file():
-        verdict.missing.append(path)
+        result.missing.append(path)
         return
     found = _facts(path)
     if found == facts:
-        verdict.same.append(path)
+        result.same.append(path)
     else:
         # Made again since: as its job left it, it is new and not changed.
-        (verdict.new if found == _left(path, records) else verdict.changed).append(path)
+        (result.new if found == _recorded(path, records) else result.changed).append(path)
 
 
-def _left(path: str, records: Records) -> tuple[int, str] | None:
+def _recorded(path: str, records: Records) -> tuple[int, str] | None:
     """Return size and SHA-256 of a file as its job left it."""
     record = records.maker_of(path)
     made = record.output(path) if record else None
@@ -98,13 +98,13 @@ def _facts(path: str) -> tuple[int, str]:
     return place.stat().st_size, sha256_of(place)
 
 
-def told(verdict: Verdict, folder: str | Path, most: int | None = 10) -> str:
-    """Return a verdict in sentences and lists; of each kind the first `most` paths, or all."""
+def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> str:
+    """Return a result in sentences and lists; of each kind the first `most` paths, or all."""
     kinds: Mapping[str, list[str]] = {
-        "changed: other bytes than were made": verdict.changed,
-        "missing: was there when provenance.json was written": verdict.missing,
-        "unknown: in the results folder, and made by nothing on record": verdict.unknown,
-        "new: made since provenance.json was written, and as its job left it": verdict.new,
+        "changed: other bytes than were made": result.changed,
+        "missing: was there when provenance.json was written": result.missing,
+        "unknown: in the results folder, and made by nothing on record": result.unknown,
+        "new: made since provenance.json was written, and as its job left it": result.new,
     }
     lines = []
     for kind, paths in kinds.items():
@@ -112,7 +112,7 @@ def told(verdict: Verdict, folder: str | Path, most: int | None = 10) -> str:
             lines.append(f"{len(paths)} {kind}")
             lines += [f"  {path}" for path in paths[:most]]
             lines += [f"  and {len(paths) - most} more; --full lists them"] if most and len(paths) > most else []
-    lines.append(f"{len(verdict.same)} files are what {folder}/provenance.json says.")
-    if verdict.new:
+    lines.append(f"{len(result.same)} files are what {folder}/provenance.json says.")
+    if result.new:
         lines.append("`snakemake --cores all provenance` takes in what is new.")
     return "\n".join(lines) + "\n"

@@ -134,18 +134,18 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
         for key in dict.fromkeys([*new, *old]):
             yield from _differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, str(key)))
         if old == new:
-            yield Change(f"the order of {in_words(path)}", list(old), list(new))
+            yield Change(f"the order of {config_name(path)}", list(old), list(new))
     elif _have_names(old) and _have_names(new):
         named_old, named_new = ({one["name"]: one for one in several} for several in (old, new))
         for name in dict.fromkeys([*named_new, *named_old]):
             yield from _differences(named_old.get(name, ABSENT), named_new.get(name, ABSENT), (*path, str(name)))
         if list(named_old) != list(named_new) and set(named_old) == set(named_new):
-            yield Change(f"the order of {in_words(path)}", list(named_old), list(named_new))
+            yield Change(f"the order of {config_name(path)}", list(named_old), list(named_new))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and _all_dicts([*old, *new]):
         for one, other in zip(old, new, strict=True):
             yield from _differences(one, other, path)
     else:
-        yield Change(in_words(path), old, new)
+        yield Change(config_name(path), old, new)
 
 
 def _have_names(several: Any) -> bool:
@@ -156,7 +156,7 @@ def _all_dicts(several: Sequence[Any]) -> bool:
     return bool(several) and all(isinstance(one, dict) for one in several)
 
 
-def in_words(path: Sequence[str]) -> str:
+def config_name(path: Sequence[str]) -> str:
     """Return the name of a param, or of a value inside one, in the words of the config."""
     first, *inside = path
     if first in ("runs", "about") and inside:

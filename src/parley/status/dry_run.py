@@ -181,7 +181,7 @@ class _Reader:
         """Return what is known of a job."""
         outputs = tuple(map(str, job.output))
         times = {path: _time_of(path) for path in outputs}
-        gone = tuple(path for path, moment in times.items() if moment is None)
+        gone = tuple(path for path, time in times.items() if time is None)
         records = [record for record in map(self._records.metadata, job.output) if record is not None]
         log = next(iter(map(str, job.log)), "")
         details = self._reasons(job, records) if needed else {}
@@ -194,12 +194,12 @@ class _Reader:
             needed=needed,
             depends_on=depends_on,
             follows=follows if needed else frozenset(),
-            made=max((moment for moment in times.values() if moment is not None), default=None),
-            on_record=bool(records),
+            made=max((time for time in times.values() if time is not None), default=None),
+            recorded=bool(records),
             interrupted=needed and self._was_begun(job),
             error=last_error(log) if gone and log else None,
             log=log,
-            lost=_lost(outputs),
+            failed_runs=_failed_runs(outputs),
             **details,
         )
 
@@ -236,7 +236,7 @@ def _time_of(path: str) -> float | None:
         return None
 
 
-def _lost(outputs: Iterable[str]) -> dict[str, str]:
+def _failed_runs(outputs: Iterable[str]) -> dict[str, str]:
     """Return why runs failed in training, by the folder of the run: the last line of its log says so."""
     found = {}
     for path in map(Path, outputs):

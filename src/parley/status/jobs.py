@@ -42,7 +42,7 @@ class Job:
         Numbers of the jobs whose outputs it reads; of those among them, because of which it would run.
     made
         When its last output was finished, in seconds since 1970; None where it never was.
-    on_record
+    recorded
         Whether Snakemake knows of an earlier run of it.
     interrupted
         Whether it was begun and neither ended nor failed; so is what is going on just now.
@@ -60,7 +60,7 @@ class Job:
         The sentence with which it failed when it last ran.
     log
         Path of its log.
-    lost
+    failed_runs
         The run and seed that failed in training in one of its outputs, and why: a result, not an error.
     """
 
@@ -73,7 +73,7 @@ class Job:
     depends_on: frozenset[int] = frozenset()
     follows: frozenset[int] = frozenset()
     made: float | None = None
-    on_record: bool = False
+    recorded: bool = False
     interrupted: bool = False
     newer: tuple[str, ...] = ()
     inputs_added: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Job:
     environment: bool = False
     error: str | None = None
     log: str = ""
-    lost: Mapping[str, str] = field(default_factory=dict)
+    failed_runs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
         told = [*told[: MOST_REASONS - 1], f"and {len(told) - MOST_REASONS + 1} other reasons"]
     if logs := [job.log for job in needed if job.gone and job.error and not job.interrupted]:
         told.append(f"see {_listed(logs)}")
-    if follows and any(job.follows and (not job.gone or job.on_record) for job in needed):
+    if follows and any(job.follows and (not job.gone or job.recorded) for job in needed):
         told.append(f"follows from {_listed(follows)}")
     return tuple(told)
 
@@ -47,8 +47,8 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
     elif job.gone and job.error:
         yield f"failed: {job.error}"
     elif job.gone:
-        yield f"gone: {_listed(job.gone)}" if job.on_record else "not made yet"
-    yield from map(said, job.changes)
+        yield f"gone: {_listed(job.gone)}" if job.recorded else "not made yet"
+    yield from map(describe, job.changes)
     if job.code is not None:
         yield f"the code of {_listed(job.code)}" if job.code else "its code; of which module is not on record"
     if job.newer and not job.gone:
@@ -61,7 +61,7 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
         yield "its software environment"
 
 
-def said(change: Change) -> str:
+def describe(change: Change) -> str:
     """Return a change in words: ``training.steps 3000 → 4000``."""
     if change.old is ABSENT:
         return f"{change.name} is now {_value(change.new)}"

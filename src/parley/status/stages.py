@@ -137,7 +137,7 @@ def _state(needed: list[Job], locked: str) -> str:
 
 def _notes(jobs: list[Job]) -> Iterable[str]:
     for job in jobs:
-        for folder, why in job.lost.items():
+        for folder, why in job.failed_runs.items():
             run, seed = Path(folder).parts[-2:]
             yield f"seed {seed} of run {run} failed in training: {why}"
     gone = [path for job in jobs if not job.needed for path in job.gone]

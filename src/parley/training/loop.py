@@ -150,7 +150,7 @@ class TrainingLoop:
 
     def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
         """Take the steps that are left."""
-        progress.go_on_from(self.done)
+        progress.resume_from(self.done)
         saved_at = time.monotonic()
         with ExitStack() as open_logs:
             for log in self.logs:

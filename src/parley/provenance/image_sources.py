@@ -13,7 +13,7 @@ from parley.core.files import read_table
 from parley.provenance.records import Record
 
 
-class Picture(NamedTuple):
+class ImageSource(NamedTuple):
     """Where a picture came from."""
 
     key: str
@@ -21,7 +21,7 @@ class Picture(NamedTuple):
     sha256: str
 
 
-def keys_in(path: str) -> list[str]:
+def image_keys(path: str) -> list[str]:
     """Return the keys of the pictures that a file is about, each once; none where it does not tell."""
     try:
         if path.endswith(".hdf5"):
@@ -43,14 +43,14 @@ def _keys_of_hdf5(path: str) -> list[str]:
     return [key.decode() if isinstance(key, bytes) else str(key) for key in dict.fromkeys(np.asarray(column).tolist())]
 
 
-def pictures_of(keys: Iterable[str], manifests: Iterable[str]) -> dict[str, Picture]:
+def image_sources(keys: Iterable[str], manifests: Iterable[str]) -> dict[str, ImageSource]:
     """Return where pictures came from, by key, as the manifests of their classes say."""
     wanted = set(keys)
     rows = (row for path in manifests if Path(path).exists() for row in read_table(path, ["url", "key", "sha256"]))
-    return {row["key"]: Picture(row["key"], row["url"], row["sha256"]) for row in rows if row["key"] in wanted}
+    return {row["key"]: ImageSource(row["key"], row["url"], row["sha256"]) for row in rows if row["key"] in wanted}
 
 
-def origin(fetch: Record) -> tuple[str, str]:
+def image_origin(fetch: Record) -> tuple[str, str]:
     """Return in words what a fetch took pictures from, and the folder that its addresses lie below; empty for URLs."""
     source: Mapping[str, Any] = fetch.config.get("source", {})
     kind = source.get("kind", "")
