@@ -238,7 +238,7 @@ def existing_workflow_path(path: str | Path) -> tuple[Path, str]:
         raise ParleyError(f"{path} does not exist; check the path.")
     root, name = workflow_path(path)
     if not name:
-        raise ParleyError(f"{path} is not below results/ or resources/, where the workflow writes its files.")
+        raise ParleyError(f"{path} is in neither results/ nor resources/, where the workflow writes its files.")
     return root, name
 
 
