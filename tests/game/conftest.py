@@ -6,7 +6,7 @@ import torch
 from parley.game.agents import make_agents
 from parley.game.loss_step import compute_losses
 from parley.game.losses import EntropyWeights
-from parley.game.rollout import exchange
+from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images, RandomDraws
 
@@ -51,7 +51,7 @@ class SmallGame:
         """One seed's dialogue, all exchanges."""
         draws = draws or (self.draws() if sampled else None)
         agents = self.agents
-        return exchange(agents.sender, agents.receiver, images or self.images, self.descriptions, draws).of(0)
+        return rollout(agents.sender, agents.receiver, images or self.images, self.descriptions, draws).of(0)
 
     def learn(self, entropy_weights=ENTROPIES, **how):
         """A batch talked about, with its losses."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from parley.game.agents import Agents, make_agents
 from parley.game.loss_step import compute_losses
 from parley.game.losses import EntropyWeights
-from parley.game.rollout import exchange
+from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
@@ -59,7 +59,7 @@ def trains(case: Case, compact_finished: bool = True) -> dict[str, Any]:
     agents, images, descriptions, game = _given(case)
     weights = EntropyWeights(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
     draws = RandomDraws(_of_seeds(case.uniforms), _of_seeds(case.flips))
-    dialogue = exchange(agents.sender, agents.receiver, images, descriptions, draws)
+    dialogue = rollout(agents.sender, agents.receiver, images, descriptions, draws)
     found = compute_losses(
         agents, images, descriptions, _of_seeds(case.targets), draws, game, weights, compact_finished
     ).losses
@@ -77,7 +77,7 @@ def evaluates(case: Case) -> dict[str, Any]:
     """Let the engine play a batch as in evaluation, all T exchanges of it."""
     agents, images, descriptions, _ = _given(case)
     draws = RandomDraws(None, _of_seeds(case.flips))
-    return _said(exchange(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
+    return _said(rollout(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
 
 
 def _of_seeds(values: Any) -> Tensor:

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.game import attention, pairwise_scorer
-from parley.game.attention import AdditiveAttention, attend, blocks
+from parley.game.attention import AdditiveAttention, attend, row_blocks
 from parley.game.pairwise_scorer import pair_scores
-from parley.game.turns import Layout
+from parley.game.turns import PackedIndex, pick
 
 
 def numbers(seed, *shape):
@@ -43,7 +43,7 @@ def test_blocks_hold_every_row_once():
     with pytest.MonkeyPatch.context() as patch:
         for size in (1, 31, 90, 10**6):
             patch.setattr(attention, "BLOCK", size)
-            assert [row for rows in blocks(hidden) for row in range(11)[rows]] == list(range(11))
+            assert [row for rows in row_blocks(hidden) for row in range(11)[rows]] == list(range(11))
 
 
 @settings(deadline=None)
@@ -56,7 +56,7 @@ def test_attention_gone_through_again_is_the_plain_formula(seeds, shared, full, 
             parameter.copy_(numbers(20 + place, *parameter.shape))
     sizes = [batch, batch, batch] if full else [batch, 3, 1]
     rows = torch.arange(batch).repeat(3) if full else torch.tensor([0, 1, 2, 3, 0, 2, 3, 2])
-    layout = Layout(sizes, rows.expand(seeds, -1), None, None, None, full)
+    packed = PackedIndex(sizes, rows.expand(seeds, -1), None, None, None, full)
     cells = numbers(5, seeds, 1 if shared else batch, items, 7)
     query = numbers(6, seeds, len(rows), width)
     inputs = [cells, query, module.item.weight, module.energy.weight, module.energy.bias]
@@ -64,11 +64,11 @@ def test_attention_gone_through_again_is_the_plain_formula(seeds, shared, full, 
         patch.setattr(attention, "BLOCK", block)
         keys = module.item(cells)
         with torch.no_grad():
-            glances = [
-                module.glance(attention.rows_of(keys, own), part)
-                for own, part in zip(layout.rows.split(sizes, 1), query.split(sizes, 1), strict=True)
+            caches = [
+                module.compute_energies(keys if shared else pick(keys, own), part)
+                for own, part in zip(packed.rows.split(sizes, 1), query.split(sizes, 1), strict=True)
             ]
-        again = module.again(keys, query, glances, layout)
+        again = module.replay_with_grad(keys, query, caches, packed)
         own = gradients(again, inputs)
     keys = torch.einsum("sbic,shc->sbih", cells, module.item.weight) + module.item.bias[:, None, None]
     of_rows = keys.expand(-1, batch, -1, -1)[:, rows]

@@ -15,7 +15,7 @@ OF_BITS = ("bernoulli", "straight_through", "gumbel")
 @pytest.mark.parametrize("name", OF_BITS)
 def test_a_bit_is_1_where_its_number_lies_below_its_probability(name):
     drawn = torch.rand(41, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    said = make_channel(name, 0.3).say(LOGITS, drawn)
+    said = make_channel(name, 0.3).send(LOGITS, drawn)
     expected = (drawn < 1 / (1 + (-LOGITS).exp())).double()
     torch.testing.assert_close(said.value, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(said.probs, 1 / (1 + (-LOGITS).exp()))
@@ -23,13 +23,13 @@ def test_a_bit_is_1_where_its_number_lies_below_its_probability(name):
 
 @pytest.mark.parametrize("name", OF_BITS)
 def test_without_numbers_bits_are_rounded(name):
-    said = make_channel(name, 0.3).say(LOGITS, None)
+    said = make_channel(name, 0.3).send(LOGITS, None)
     torch.testing.assert_close(said.value, (LOGITS > 0).double(), rtol=0, atol=1e-12)
 
 
 def gradient(name, drawn, temperature=1.0):
     logits = LOGITS.clone().requires_grad_()
-    make_channel(name, temperature).say(logits, drawn).value.sum().backward()
+    make_channel(name, temperature).send(logits, drawn).value.sum().backward()
     return logits.grad
 
 
@@ -53,7 +53,7 @@ def test_numbers_at_the_ends_give_no_infinite_gradient():
 
 @pytest.mark.parametrize("name", ["continuous", "continuous_original"])
 def test_continuous_messages_are_the_logits(name):
-    said = make_channel(name).say(LOGITS, torch.zeros(41))
+    said = make_channel(name).send(LOGITS, torch.zeros(41))
     assert torch.equal(said.value, LOGITS)
     assert torch.equal(said.probs, LOGITS)
 
@@ -66,6 +66,7 @@ def test_which_channels_learn_by_credit_and_which_by_gradient():
         "continuous",
     }
     assert {name for name, kind in CHANNELS.items() if kind.discrete} == set(OF_BITS)
+    assert {name for name, kind in CHANNELS.items() if kind.has_entropy} == set(OF_BITS)
 
 
 def test_an_unknown_channel_is_told():

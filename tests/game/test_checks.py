@@ -47,8 +47,8 @@ def broken(loss_step, place, value, **fields):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("sender_said", "messages of the Sender hold other than 0 and 1"),
-        ("receiver_said", "messages of the Receiver hold other than 0 and 1"),
+        ("sender_messages", "messages of the Sender hold other than 0 and 1"),
+        ("receiver_messages", "messages of the Receiver hold other than 0 and 1"),
         ("go_on", "decisions to go on are other than 0 and 1"),
     ],
 )
@@ -80,16 +80,16 @@ def test_scores_losses_and_weights_that_are_not_finite_are_told(step):
 def test_a_dialogue_that_went_on_after_it_had_stopped_is_told(step):
     loss_step, game, agents = step
     never = loss_step._replace(replay=loss_step.replay._replace(go_on=torch.zeros_like(loss_step.replay.go_on)))
-    assert loss_step.layout.mask.sum() > 2 * loss_step.layout.batch  # some did go on
+    assert loss_step.packed.mask.sum() > 2 * loss_step.packed.batch  # some did go on
     assert "a dialogue went on after the decision to stop (seed 5, 6)" in told(never, game, agents)[0]
 
 
 def test_a_length_that_no_dialogue_has_is_told(step):
     loss_step, game, agents = step
-    mask = loss_step.layout.mask.clone()
-    mask[0, loss_step.layout.last[0, 0]] = 0
-    mask[0][loss_step.layout.rows[0] == 0] = 0
-    empty = loss_step._replace(layout=loss_step.layout._replace(mask=mask))
+    mask = loss_step.packed.mask.clone()
+    mask[0, loss_step.packed.last[0, 0]] = 0
+    mask[0][loss_step.packed.rows[0] == 0] = 0
+    empty = loss_step._replace(packed=loss_step.packed._replace(mask=mask))
     assert "a dialogue has no exchange or more than 4 (seed 5)" in told(empty, game, agents)[0]
     fixed = replace(game, preset="Fixed")
     assert any("a dialogue ended before 4 exchanges" in finding for finding in told(loss_step, fixed, agents))

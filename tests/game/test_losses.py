@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from parley.game.baselines import Knowledge
+from parley.game.baselines import BaselineInput
 from parley.game.losses import EntropyWeights, losses
 
 ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)
@@ -17,13 +17,13 @@ def expected_by(baseline, known):
     return (baseline.last.weight[0] @ hidden + baseline.last.bias[0]).item()
 
 
-def by_hand(game, dialogue, replay, layout, training):
+def by_hand(game, dialogue, replay, packed, training):
     """The losses of an adaptive game, dialogue by dialogue and bit by bit, on plain numbers."""
     agents = game.agents
     where = {}
-    exchange_of = layout.exchanges(layout.mask).argmax(1)
-    for place in range(layout.rows.shape[1]):
-        where[exchange_of[place].item(), layout.rows[0, place].item()] = place
+    exchange_of = packed.one_hot_exchanges(packed.mask).argmax(1)
+    for place in range(packed.rows.shape[1]):
+        where[exchange_of[place].item(), packed.rows[0, place].item()] = place
     count = len(game.targets)
     exchanges = dialogue.active.shape[0]
     log_p = [dialogue.final_scores[row].log_softmax(-1)[game.targets[row]].item() for row in range(count)]
@@ -35,7 +35,7 @@ def by_hand(game, dialogue, replay, layout, training):
         heard = [row for row in on if t + 1 < exchanges and dialogue.active[t + 1, row]]
         gains = {"sender": {}, "receiver": {}}
         for row in on:
-            view = replay.views[0, row if agents.sender.eye.steady else where[t, row]]
+            view = replay.views[0, row if agents.sender.eye.is_static else where[t, row]]
             known = torch.cat([view, heard_before[row]])
             gains["sender"][row] = log_p[row] - expected_by(agents.sender_baseline, known)
             known = torch.cat([dialogue.sender_bits[t, row], replay.states[0, where[t, row]]])
@@ -83,7 +83,7 @@ def by_hand(game, dialogue, replay, layout, training):
 def test_losses_equal_a_count_by_hand(small_game, options):
     game = small_game(**options)
     loss_step = game.learn(ENTROPIES)
-    expected = by_hand(game, game.dialogue(), loss_step.replay, loss_step.layout, ENTROPIES)
+    expected = by_hand(game, game.dialogue(), loss_step.replay, loss_step.packed, ENTROPIES)
     assert [loss.item() for loss in loss_step.losses[:4]] == pytest.approx(expected, abs=1e-9)
 
 
@@ -97,7 +97,7 @@ def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
         scores = loss_step.replay.final_scores.detach().clone()
         scores[0, 1, game.targets[1]] = reward_of_second
         changed = loss_step.replay._replace(sender_logits=logits, final_scores=scores)
-        found = losses(game.agents, changed, loss_step.layout, game.targets[None], game.settings, ENTROPIES)
+        found = losses(game.agents, changed, loss_step.packed, game.targets[None], game.settings, ENTROPIES)
         (grad,) = torch.autograd.grad(found.sender.sum(), logits)
         return grad.unflatten(1, (4, -1))
 
@@ -177,13 +177,13 @@ def test_a_certain_bit_gives_finite_losses(small_game):
 def test_leaving_one_out_expects_the_mean_of_the_others_still_on(small_game):
     game = small_game(baseline="leave_one_out")
     loss_step, said = game.learn(), game.dialogue()
-    layout, reward = loss_step.layout, loss_step.losses.reward
-    found = game.agents.sender_baseline.expect(Knowledge(reward), layout.spread(reward), layout)[0]
-    exchange_of = layout.exchanges(layout.mask).argmax(1).tolist()
+    packed, reward = loss_step.packed, loss_step.losses.reward
+    found = game.agents.sender_baseline.predict(BaselineInput(reward), packed.repeat_per_turn(reward), packed)[0]
+    exchange_of = packed.one_hot_exchanges(packed.mask).argmax(1).tolist()
     checked = 0
-    for place, (t, row) in enumerate(zip(exchange_of, layout.rows[0].tolist(), strict=True)):
+    for place, (t, row) in enumerate(zip(exchange_of, packed.rows[0].tolist(), strict=True)):
         others = [reward[0, other].item() for other in range(6) if other != row and said.active[t, other]]
-        if layout.mask[0, place] and others:
+        if packed.mask[0, place] and others:
             assert found[place].item() == pytest.approx(sum(others) / len(others), abs=1e-12)
             checked += 1
     assert checked > 6
@@ -196,7 +196,7 @@ def test_the_running_mean_is_that_of_all_turns_before(small_game):
     for _ in range(3):
         torch.testing.assert_close(baseline.mean, earned / turns.clamp(min=1), rtol=0, atol=1e-12)
         loss_step = game.learn()
-        length = loss_step.layout.mask.new_zeros(2, 6).scatter_add_(1, loss_step.layout.rows, loss_step.layout.mask)
+        length = loss_step.packed.mask.new_zeros(2, 6).scatter_add_(1, loss_step.packed.rows, loss_step.packed.mask)
         earned += (loss_step.losses.reward * length).sum(1)
         turns += length.sum(1)
         game.uniforms = game.uniforms.roll(1, 1)
@@ -207,10 +207,10 @@ def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small
     game = small_game(baseline="running_mean")
     first = game.learn()
     baseline = game.agents.sender_baseline
-    known, layout = Knowledge(first.losses.reward), first.layout
+    known, packed = BaselineInput(first.losses.reward), first.packed
     before = baseline.mean.clone()
-    expected = baseline.expect(known, layout.spread(first.losses.reward), layout)
-    baseline.update(layout.spread(first.losses.reward) + 5, layout)
+    expected = baseline.predict(known, packed.repeat_per_turn(first.losses.reward), packed)
+    baseline.update(packed.repeat_per_turn(first.losses.reward) + 5, packed)
     assert torch.equal(expected, before[:, None].expand_as(expected))
     assert not torch.equal(baseline.mean, before)
 

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.game.perturbations import Corrupt, Flip, Mute, Replace, Shuffle, chosen_bits, effects, flipped, heard
+from parley.game.perturbations import (
+    Corrupt,
+    Flip,
+    Mute,
+    Replace,
+    Shuffle,
+    chosen_bits,
+    configured_perturbations,
+    flipped,
+    perturb,
+)
 from parley.game.settings import GameSettings
 
 
@@ -36,9 +46,9 @@ def test_every_set_of_bits_can_be_named(bits):
 def test_bits_flip_where_the_number_is_below_the_probability():
     message = torch.tensor([[[0.0, 1.0, 0.0, 1.0]]])
     drawn = torch.tensor([[[0.1, 0.29, 0.3, 0.9]]])
-    assert Flip(0.3).befall(message, drawn).tolist() == [[[1, 0, 0, 1]]]
-    with pytest.raises(ParleyError, match=r"give Draws\.flips"):
-        Flip(0.3).befall(message, None)
+    assert Flip(0.3).apply(message, drawn).tolist() == [[[1, 0, 0, 1]]]
+    with pytest.raises(ParleyError, match=r"set Draws\.flips"):
+        Flip(0.3).apply(message, None)
 
 
 def test_a_flip_turns_the_sign_of_the_gradient():
@@ -49,18 +59,21 @@ def test_a_flip_turns_the_sign_of_the_gradient():
 
 def test_corrupted_muted_and_shuffled():
     message = torch.tensor([[[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]])
-    assert Corrupt(torch.tensor([1.0, 0.0])).befall(message, None).tolist() == [[[0, 1], [1, 1], [1, 0]]]
-    assert Mute().befall(message, None).sum() == 0
-    assert Shuffle().befall(message, None).tolist() == [[[0, 0], [1, 1], [0, 1]]]
+    assert Corrupt(torch.tensor([1.0, 0.0])).apply(message, None).tolist() == [[[0, 1], [1, 1], [1, 0]]]
+    assert Mute().apply(message, None).sum() == 0
+    assert Shuffle().apply(message, None).tolist() == [[[0, 0], [1, 1], [0, 1]]]
 
 
 def test_a_message_is_replaced_for_every_seed():
     given = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
-    assert Replace(given).befall(torch.zeros(2, 3, 2), None).tolist() == [given.tolist()] * 2
+    assert Replace(given).apply(torch.zeros(2, 3, 2), None).tolist() == [given.tolist()] * 2
 
 
 def kinds(training, **options):
-    return [[type(effect) for effect in line] for line in effects(GameSettings(message_bits=8, **options), training)]
+    return [
+        [type(effect) for effect in line]
+        for line in configured_perturbations(GameSettings(message_bits=8, **options), training)
+    ]
 
 
 def test_effects_befall_whom_and_when_the_settings_say():
@@ -81,5 +94,5 @@ def test_effects_befall_whom_and_when_the_settings_say():
 
 def test_effects_follow_each_other():
     message = torch.tensor([[[1.0], [0.0]]])
-    assert heard(message, [Shuffle(), Corrupt(torch.ones(1))], None).tolist() == [[[1], [0]]]
-    assert heard(message, [], None) is message
+    assert perturb(message, [Shuffle(), Corrupt(torch.ones(1))], None).tolist() == [[[1], [0]]]
+    assert perturb(message, [], None) is message

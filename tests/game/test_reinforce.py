@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from parley.game.agents import make_agents
-from parley.game.baselines import Knowledge
+from parley.game.baselines import BaselineInput
 from parley.game.loss_step import compute_losses
 from parley.game.losses import EntropyWeights
 from parley.game.rng import uniforms
@@ -87,24 +87,26 @@ class TinyGame:
         first, question, second = (word.repeat(batch, 1)[None] for word in (first, question, second))
         rows = torch.arange(batch).repeat_interleave(paths)
         images = self.images.take(rows).of_seeds(1, 4 if self.settings.visual_attention else 3)
-        seen, known = sender.eye.prepare(images), receiver.prepare(self.descriptions)
+        seen, known = sender.eye.encode(images), receiver.encode(self.descriptions)
         targets = self.targets[rows][None, :, None]
 
         def likelihood(state):
-            scores = receiver.score(known, receiver.read(known, state), state)
+            scores = receiver.score(known, receiver.attend(known, state), state)
             return scores, scores.log_softmax(-1).gather(-1, targets)[..., 0]
 
-        views = [sender.eye.look(seen, None).view, sender.eye.look(seen, question).view]
+        views = [sender.eye.view(seen, None).vector, sender.eye.view(seen, question).vector]
         state = receiver.listen(first, torch.zeros(1, len(rows), 3, dtype=torch.float64)).after
         later = receiver.listen(second, state).after
         scores, early = likelihood(state)
         final_scores, late = likelihood(later)
-        asked = receiver.question(receiver.gist(known, receiver.read(known, state), scores.softmax(-1)), state)
-        go_on = receiver.go_on(state)
+        asked = receiver.message_logits(
+            receiver.expected_description(known, receiver.attend(known, state), scores.softmax(-1)), state
+        )
+        go_on = receiver.go_on_logits(state)
         expected = self.expected(views, [first, second], question, [state, later], late)
         found = {
-            "first": log_of(sender.open(views[0]), first),
-            "second": log_of(sender.answer(views[1], question), second),
+            "first": log_of(sender.first_logits(views[0]), first),
+            "second": log_of(sender.reply_logits(views[1], question), second),
             "question": log_of(asked, question),
             "going": torch.nn.functional.logsigmoid(go_on),
             "stopping": torch.nn.functional.logsigmoid(-go_on),
@@ -123,16 +125,16 @@ class TinyGame:
         for exchange, name in enumerate(("first", "second")):
             view = views[exchange].detach()
             known = [
-                Knowledge(torch.cat([view, heard[exchange]], -1))
+                BaselineInput(torch.cat([view, heard[exchange]], -1))
                 if self.settings.visual_attention
-                else Knowledge(heard[exchange], view),
-                Knowledge(torch.cat([said[exchange], states[exchange].detach()], -1)),
+                else BaselineInput(heard[exchange], view),
+                BaselineInput(torch.cat([said[exchange], states[exchange].detach()], -1)),
             ]
             for agent, baseline, one in zip(("sender", "receiver"), agents[2:], known, strict=True):
                 found[f"{agent}_{name}"] = (
                     torch.zeros_like(like)
                     if self.settings.baseline == "leave_one_out"
-                    else baseline.expect(one, like.detach(), _Flat())
+                    else baseline.predict(one, like.detach(), _Flat())
                 )
         return found
 
@@ -140,7 +142,7 @@ class TinyGame:
 class _Flat:
     """A layout in which each turn is a dialogue."""
 
-    def plus_spread(self, values, of_dialogues):
+    def add_per_dialogue(self, values, of_dialogues):
         return values + of_dialogues
 
 

@@ -5,7 +5,7 @@ import torch
 
 from parley.game.perturbations import ExtraPerturbations
 from parley.game.replay import replay_with_grad
-from parley.game.rollout import exchange, layout_of, prepare, rollout_steps
+from parley.game.rollout import encode, pack_steps, rollout, rollout_steps
 from parley.game.settings import PRESETS
 from parley.game.turns import pick
 from parley.game.types import RandomDraws
@@ -24,27 +24,27 @@ def test_replay_goes_through_the_same_conversation(small_game, options, compact_
     game = small_game(**options)
     said = game.dialogue()
     sender, receiver = game.agents.sender, game.agents.receiver
-    seen, known = prepare(sender, receiver, game.images, game.descriptions)
+    encoded, candidates = encode(sender, receiver, game.images, game.descriptions)
     with torch.no_grad():
-        turns = list(rollout_steps(sender, receiver, seen, known, game.draws(), True, compact_finished))
-    layout = layout_of(turns)
-    again = replay_with_grad(sender, receiver, seen, known, turns, layout)
-    exchanges = layout.exchanges(layout.mask).argmax(1)
+        steps = list(rollout_steps(sender, receiver, encoded, candidates, game.draws(), True, compact_finished))
+    packed = pack_steps(steps)
+    again = replay_with_grad(sender, receiver, encoded, candidates, steps, packed)
+    exchanges = packed.one_hot_exchanges(packed.mask).argmax(1)
 
     def there(values, places):
         """What the dialogue of all exchanges holds at the given turns."""
-        return values[exchanges[places[0]], layout.rows[0, places[0]]]
+        return values[exchanges[places[0]], packed.rows[0, places[0]]]
 
-    every = torch.arange(layout.rows.shape[1])[None]
+    every = torch.arange(packed.rows.shape[1])[None]
     for found, expected, places in [
         (again.sender_logits.sigmoid(), said.sender_probs, every),
-        (again.receiver_logits.sigmoid(), said.receiver_probs, layout.before),
+        (again.receiver_logits.sigmoid(), said.receiver_probs, packed.previous),
         (again.go_on_logits.sigmoid(), said.go_on_probs, every),
-        (again.final_scores, said.scores, layout.last),
+        (again.final_scores, said.scores, packed.last),
     ]:
         torch.testing.assert_close(found[0], there(expected, places), rtol=0, atol=1e-12)
     assert torch.equal(
-        pick(layout.mask[..., None], layout.last), torch.ones(1, len(game.targets), 1, dtype=torch.float64)
+        pick(packed.mask[..., None], packed.last), torch.ones(1, len(game.targets), 1, dtype=torch.float64)
     )
 
 
@@ -64,7 +64,7 @@ def test_each_seed_talks_as_it_would_alone(small_game, options):
     many = small_game(**options, seeds=(4, 1, 7))
     alone = small_game(**options, seeds=(1,))
     sender, receiver = many.agents.sender, many.agents.receiver
-    together = exchange(sender, receiver, many.images, many.descriptions, many.draws()).of(1)
+    together = rollout(sender, receiver, many.images, many.descriptions, many.draws()).of(1)
     for a, b in zip(together, alone.dialogue(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
@@ -73,7 +73,7 @@ def test_dialogues_that_have_ended_leave(small_game):
     game = small_game(max_exchanges=12)
     game.uniforms[..., -1] = 0.52  # some want to go on, and not for long
     loss_step, stayed = game.learn(compact_finished=True), game.learn(compact_finished=False)
-    assert sum(loss_step.layout.sizes) < sum(stayed.layout.sizes)
+    assert sum(loss_step.packed.sizes) < sum(stayed.packed.sizes)
     for one, other in zip(loss_step.losses, stayed.losses, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
@@ -116,10 +116,10 @@ def test_a_fixed_game_makes_all_exchanges(small_game):
 def test_at_the_opening_attention_is_even_over_the_cells(small_game):
     game = small_game(preset="AdaptiveAttention")
     sender = game.agents.sender
-    seen, _ = prepare(sender, game.agents.receiver, game.images, game.descriptions)
-    look = sender.eye.look(seen, None)
-    torch.testing.assert_close(look.view[0], sender.eye.project(game.images.features[None].mean(2))[0])
-    torch.testing.assert_close(look.weights, torch.full((1, 6, 4), 0.25, dtype=torch.float64))
+    encoded, _ = encode(sender, game.agents.receiver, game.images, game.descriptions)
+    view = sender.eye.view(encoded, None)
+    torch.testing.assert_close(view.vector[0], sender.eye.project(game.images.features[None].mean(2))[0])
+    torch.testing.assert_close(view.weights, torch.full((1, 6, 4), 0.25, dtype=torch.float64))
 
 
 def test_padding_of_a_short_description_gets_no_attention(small_game):
@@ -133,6 +133,6 @@ def test_padding_of_a_short_description_gets_no_attention(small_game):
 def test_interference_is_of_a_batch_that_nobody_leaves(small_game):
     game = small_game()
     sender, receiver = game.agents.sender, game.agents.receiver
-    seen, known = prepare(sender, receiver, game.images, game.descriptions)
+    encoded, candidates = encode(sender, receiver, game.images, game.descriptions)
     with pytest.raises(ValueError, match="compact_finished must be False"):
-        next(rollout_steps(sender, receiver, seen, known, None, False, True, ExtraPerturbations([[]], [[]])))
+        next(rollout_steps(sender, receiver, encoded, candidates, None, False, True, ExtraPerturbations([[]], [[]])))

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.game.rollout import layout_of, prepare, rollout_steps
-from parley.game.turns import pick, who_stays
+from parley.game.rollout import encode, pack_steps, rollout_steps
+from parley.game.turns import active_indices, pick
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=7)
 
@@ -23,7 +23,7 @@ def test_rows_are_picked_seed_by_seed(seeds, batch, count, chance):
 
 @given(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=1, max_size=3))
 def test_all_who_are_on_stay_in_their_order(active):
-    places = who_stays(torch.tensor(active, dtype=torch.float32))
+    places = active_indices(torch.tensor(active, dtype=torch.float32))
     most = max(map(sum, active))
     if places is None:
         assert most > 6
@@ -39,73 +39,79 @@ class Played:
 
     def __init__(self, small_game, seeds=(1, 2)):
         self.game = game = small_game(preset="Adaptive", seeds=seeds, batch=9, max_exchanges=5)
-        seen, known = prepare(game.agents.sender, game.agents.receiver, game.images, game.descriptions)
+        encoded, candidates = encode(game.agents.sender, game.agents.receiver, game.images, game.descriptions)
         # Each seed's dialogues end elsewhere.
         draws = game.draws()
         own = torch.rand(draws.decisions.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         draws = draws._replace(decisions=own)
         with torch.no_grad():
-            self.turns = list(
+            self.steps = list(
                 rollout_steps(
-                    game.agents.sender, game.agents.receiver, seen, known, draws, training=True, compact_finished=True
+                    game.agents.sender,
+                    game.agents.receiver,
+                    encoded,
+                    candidates,
+                    draws,
+                    training=True,
+                    compact_finished=True,
                 )
             )
-        self.layout = layout_of(self.turns)
+        self.packed = pack_steps(self.steps)
         self.seeds = len(seeds)
 
 
 def test_before_and_last_lead_through_each_dialogue(small_game):
     played = Played(small_game)
-    layout = played.layout
-    assert len(set(layout.sizes)) > 1  # some did leave
-    starts = [sum(layout.sizes[:t]) for t in range(len(layout.sizes))]
-    exchange_of = [t for t, size in enumerate(layout.sizes) for _ in range(size)]
+    packed = played.packed
+    assert len(set(packed.sizes)) > 1  # some did leave
+    starts = [sum(packed.sizes[:t]) for t in range(len(packed.sizes))]
+    exchange_of = [t for t, size in enumerate(packed.sizes) for _ in range(size)]
     for seed in range(played.seeds):
-        rows, mask = layout.rows[seed].tolist(), layout.mask[seed].tolist()
+        rows, mask = packed.rows[seed].tolist(), packed.mask[seed].tolist()
         # The place of a dialogue's turn at an exchange, found by looking for it.
         at = {(exchange_of[place], row): place for place, row in enumerate(rows)}
-        for place in range(layout.batch, len(rows)):
-            assert layout.before[seed, place - layout.batch] == at[exchange_of[place] - 1, rows[place]]
-        for row in range(layout.batch):
+        for place in range(packed.batch, len(rows)):
+            assert packed.previous[seed, place - packed.batch] == at[exchange_of[place] - 1, rows[place]]
+        for row in range(packed.batch):
             on = [t for t in range(len(starts)) if (t, row) in at and mask[at[t, row]]]
             assert on == list(range(len(on)))
-            assert layout.last[seed, row] == at[on[-1], row]
+            assert packed.last[seed, row] == at[on[-1], row]
 
 
 def test_by_turn_undoes_by_dialogue(small_game):
-    layout = Played(small_game).layout
-    count = layout.rows.shape[1] - layout.batch
+    packed = Played(small_game).packed
+    count = packed.rows.shape[1] - packed.batch
     values = torch.rand(2, count, 3)
-    grid = layout.by_dialogue(values)
-    assert torch.equal(layout.by_turn(grid), values)
+    grid = packed.by_dialogue(values)
+    assert torch.equal(packed.by_turn(grid), values)
     for seed in range(2):
         for place in range(count):
-            row = layout.rows[seed, layout.batch + place]
-            exchange = next(t for t in range(len(layout.sizes)) if place < sum(layout.sizes[1 : t + 2]))
+            row = packed.rows[seed, packed.batch + place]
+            exchange = next(t for t in range(len(packed.sizes)) if place < sum(packed.sizes[1 : t + 2]))
             assert torch.equal(grid[seed, row, exchange], values[seed, place])
     assert (grid != 0).sum() == (values != 0).sum()
 
 
 def test_each_turn_gets_what_belongs_to_its_dialogue(small_game):
-    layout = Played(small_game).layout
-    of_dialogues, values = torch.rand(2, layout.batch, 3), torch.rand(2, layout.rows.shape[1], 3)
-    expected = torch.stack([of_dialogues[seed][layout.rows[seed]] for seed in range(2)])
-    assert torch.equal(layout.spread(of_dialogues), expected)
-    torch.testing.assert_close(layout.plus_spread(values, of_dialogues), values + expected)
-    sums = layout.mask @ layout.exchanges(layout.mask)
-    assert sums.sum(1).tolist() == layout.mask.sum(1).tolist()
-    assert sums[:, 0].tolist() == [layout.batch] * 2
+    packed = Played(small_game).packed
+    of_dialogues, values = torch.rand(2, packed.batch, 3), torch.rand(2, packed.rows.shape[1], 3)
+    expected = torch.stack([of_dialogues[seed][packed.rows[seed]] for seed in range(2)])
+    assert torch.equal(packed.repeat_per_turn(of_dialogues), expected)
+    torch.testing.assert_close(packed.add_per_dialogue(values, of_dialogues), values + expected)
+    sums = packed.mask @ packed.one_hot_exchanges(packed.mask)
+    assert sums.sum(1).tolist() == packed.mask.sum(1).tolist()
+    assert sums[:, 0].tolist() == [packed.batch] * 2
 
 
 def test_a_table_without_gaps_is_laid_out_the_same_way(small_game):
-    layout = Played(small_game, seeds=(1,)).layout
+    packed = Played(small_game, seeds=(1,)).packed
     chance = random.Random(1)
-    size, steps = layout.batch, 4
+    size, steps = packed.batch, 4
     rows = torch.arange(size).repeat(steps)[None]
-    full = layout._replace(sizes=[size] * steps, rows=rows, mask=torch.ones(1, size * steps), full=True)
+    full = packed._replace(sizes=[size] * steps, rows=rows, mask=torch.ones(1, size * steps), full=True)
     gaps = full._replace(full=False)
     values = torch.tensor([[chance.random() for _ in range(size)]])[..., None]
-    assert torch.equal(full.spread(values), gaps.spread(values))
-    assert torch.equal(full.exchanges(full.mask), gaps.exchanges(gaps.mask))
+    assert torch.equal(full.repeat_per_turn(values), gaps.repeat_per_turn(values))
+    assert torch.equal(full.one_hot_exchanges(full.mask), gaps.one_hot_exchanges(gaps.mask))
     turns = torch.rand(1, size * steps, 1)
-    torch.testing.assert_close(full.plus_spread(turns, values), gaps.plus_spread(turns, values))
+    torch.testing.assert_close(full.add_per_dialogue(turns, values), gaps.add_per_dialogue(turns, values))

@@ -7,7 +7,7 @@ import torch
 from easy_runs import TINY
 from easy_trainers import GAMES, SEEDS, rows, trainer_of, training_data_of
 
-from parley.game.rollout import exchange
+from parley.game.rollout import rollout
 from parley.game.settings import TrainingSettings
 from parley.training.loop import train_runs
 
@@ -57,7 +57,7 @@ def decided_by(trainer, step):
     """The first seed's probabilities at a step, exchange by exchange, and the numbers drawn for them."""
     images = trainer.data.train_images.take(rows(SEEDS[0], step))
     draws = trainer.draws(step, 16)
-    said = exchange(trainer.agents.sender, trainer.agents.receiver, images, trainer.descriptions, draws).of(0)
+    said = rollout(trainer.agents.sender, trainer.agents.receiver, images, trainer.descriptions, draws).of(0)
     probs = torch.cat([said.sender_probs, said.receiver_probs, said.go_on_probs[..., None]], -1)
     return probs, draws.decisions[0]
 

@@ -18,7 +18,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
 from parley.evaluation.messages import as_bytes
-from parley.game.rollout import prepare, rollout_steps
+from parley.game.rollout import encode, rollout_steps
 from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
@@ -136,12 +136,12 @@ def attended(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Iterator[Weights]:
 @torch.no_grad()
 def _attended(checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch) -> Weights:
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
-    seen, known = prepare(sender, receiver, batch.images, descriptions)
-    turns = rollout_steps(sender, receiver, seen, known, batch.draws, training=False)
+    encoded, candidates = encode(sender, receiver, batch.images, descriptions)
+    steps = rollout_steps(sender, receiver, encoded, candidates, batch.draws, training=False)
     # Each step holds many other tensors; zip over a generator so that they are freed step by step.
-    looks, readings = zip(*((turn.look.weights, turn.reading.weights) for turn in turns), strict=True)
+    cells, words = zip(*((step.view.weights, step.attended.weights) for step in steps), strict=True)
     rows, order = batch.rows.sort()
-    return Weights(rows, _stacked(looks, order), _stacked(readings, order))
+    return Weights(rows, _stacked(cells, order), _stacked(words, order))
 
 
 def _stacked(weights: Sequence[Tensor | None], order: Tensor) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""The four networks of a run, or of S runs side by side, made and initialised together."""
+"""The four networks of a run, or of S runs side by side, one per seed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from parley.core.errors import ParleyError
-from parley.game.baselines import Baseline, Learned, LeaveOneOut, Nothing, RunningMean
+from parley.game.baselines import Baseline, Learned, LeaveOneOut, RunningMean, ZeroBaseline
 from parley.game.receiver import Receiver
 from parley.game.sender import Sender
 from parley.game.settings import GameSettings
 
 
 class Agents(NamedTuple):
-    """The Sender, the Receiver and what each expects to earn."""
+    """The Sender, the Receiver and their baselines."""
 
     sender: Sender
     receiver: Receiver
@@ -22,7 +22,7 @@ class Agents(NamedTuple):
     receiver_baseline: Baseline
 
     def to(self, target: torch.device | torch.dtype | str) -> "Agents":
-        """Move all four to a device or a precision."""
+        """Move all four to a device or a dtype."""
         for network in self:
             network.to(target)
         return self
@@ -31,7 +31,7 @@ class Agents(NamedTuple):
 def make_agents(
     settings: GameSettings, feature_size: int, word_size: int, seeds: Sequence[int], context_size: int = 1000
 ) -> Agents:
-    """Make the four networks, each seed's initialised by that seed alone.
+    """Construct the four networks; each seed's initial weights depend on that seed alone.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ def make_agents(
     word_size
         Width E of a word vector.
     seeds
-        The runs' seeds (S).
+        Seeds of the S runs.
     context_size
         Width of the context vector; used with visual attention only.
     """
     sender = Sender(feature_size, settings, context_size, seeds)
-    # A steady view is the same at every turn; one that attends is not.
-    seen = (settings.sender_hidden, settings.message_bits)
-    sizes = seen if sender.eye.steady else (0, sum(seen))
+    # A static view is stored once per dialogue, a view from attention once per turn.
+    widths = (settings.sender_hidden, settings.message_bits)
+    sizes = widths if sender.eye.is_static else (0, sum(widths))
     return Agents(
         sender,
         Receiver(word_size, settings, seeds),
@@ -59,39 +59,39 @@ def make_agents(
 
 
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
-    """Return the baseline of the settings, for knowledge of the given widths (dialogue's, turn's)."""
+    """Return the settings' baseline, for inputs of the given widths (per dialogue, per turn)."""
     if settings.baseline == "learned":
         return Learned(*sizes, settings.baseline_hidden, seeds, purpose)
     others: dict[str, Baseline] = {
         "running_mean": RunningMean(len(seeds)),
         "leave_one_out": LeaveOneOut(),
-        "none": Nothing(),
+        "none": ZeroBaseline(),
     }
     if settings.baseline not in others:
         raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of learned, {', '.join(others)}.")
     return others[settings.baseline]
 
 
-def agents_of_seed(agents: Agents, place: int, fresh: Agents) -> Agents:
-    """Copy one of S seeds into agents made for one, and return those.
+def agents_of_seed(agents: Agents, seed_index: int, fresh: Agents) -> Agents:
+    """Copy the weights of one of S seeds into agents with a single seed, and return those.
 
     Parameters
     ----------
     agents
-        Of S seeds.
-    place
-        Which of them.
+        Agents of S seeds.
+    seed_index
+        Index of the seed to copy.
     fresh
-        Agents of one seed and the same settings; their weights are overwritten.
+        Agents of one seed with the same settings; their weights are overwritten.
     """
     for many, one in zip(agents, fresh, strict=True):
-        copy_seed(many, place, one, 0)
+        copy_seed(many, seed_index, one, 0)
     return fresh
 
 
 @torch.no_grad()
-def copy_seed(source: nn.Module, place: int, target: nn.Module, target_place: int) -> None:
-    """Copy the parameters and buffers of one seed's place in a network to a place in another."""
+def copy_seed(source: nn.Module, source_index: int, target: nn.Module, target_index: int) -> None:
+    """Copy one seed's parameters and buffers from one network to another, by the seed's index in each."""
     into = target.state_dict()
     for name, values in source.state_dict().items():
-        into[name][target_place] = values[place]
+        into[name][target_index] = values[source_index]

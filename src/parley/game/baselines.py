@@ -1,7 +1,7 @@
-"""Baselines: what an agent expects to earn, subtracted from what it earned so that luck teaches less.
+"""Baselines: predictions of the reward, subtracted from it to reduce the variance of REINFORCE.
 
-Each way is a small class of two verbs: `expect` what will be earned at each turn, and `update` from
-what was earned. Whatever one remembers is a parameter or a buffer, so that a checkpoint keeps it.
+Each baseline implements `predict`, the reward of each turn, and `update`, from the rewards of a batch. All state is
+a parameter or a buffer, so that checkpoints contain it.
 """
 
 from abc import ABC, abstractmethod
@@ -12,54 +12,53 @@ import torch
 from torch import Tensor, nn
 
 from parley.game.layers import Linear, initialise, linear
-from parley.game.turns import Layout
+from parley.game.turns import PackedIndex
 
 
-class Knowledge(NamedTuple):
-    """What an agent knows at each turn when it speaks; no gradient goes through it."""
+class BaselineInput(NamedTuple):
+    """What an agent knows in each turn before it sends its message; gets no gradient."""
 
-    turns: Tensor
-    """``[S, N, width]``: what differs from turn to turn."""
-    dialogues: Tensor | None = None
-    """``[S, B, width]``: what stays the same through a dialogue."""
+    per_turn: Tensor
+    """``[S, N, width]``: values that differ from turn to turn."""
+    per_dialogue: Tensor | None = None
+    """``[S, B, width]``: values that are the same in all turns of a dialogue."""
 
 
 class Baseline(nn.Module, ABC):
-    """A way to expect a reward."""
+    """A prediction of the reward."""
 
     @abstractmethod
-    def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
-        """Return the expected reward of each turn, ``[S, N]``.
+    def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
+        """Return the predicted reward of each turn, ``[S, N]``.
 
         Parameters
         ----------
-        known
+        inputs
             What the agent knows.
         reward
-            ``[S, N]``: what each turn's dialogue earned.
-        layout
-            Where the turns lie.
+            ``[S, N]``: the reward of each turn's dialogue.
+        packed
+            Positions of the turns.
         """
 
-    def update(self, reward: Tensor, layout: Layout) -> None:
-        """Learn from what was earned, where no gradient teaches it."""
+    def update(self, reward: Tensor, packed: PackedIndex) -> None:
+        """Update the state from the rewards of a batch; for baselines not trained by gradient."""
 
     learned = False
-    """Whether the squared error of what is expected is to be minimised."""
+    """Whether the squared error of the prediction is minimised by gradient."""
 
 
 class Learned(Baseline):
-    """One hidden layer from what an agent knows to the reward it may expect, as in the 2017 code.
+    """A network of one hidden layer, as in the 2017 code.
 
     Parameters
     ----------
     dialogue_size, turn_size
-        Widths of the knowledge that stays the same through a dialogue, and of that which does not. The first
-        layer sees them in this order.
+        Widths of `BaselineInput.per_dialogue` and `BaselineInput.per_turn`; the first layer takes them in this order.
     hidden_size
         Width of the hidden layer.
     seeds, purpose
-        Decide the initial weights.
+        Determine the initial weights.
     """
 
     learned = True
@@ -73,18 +72,18 @@ class Learned(Baseline):
         self.last = Linear(len(seeds), hidden_size, 1)
         initialise(self, seeds, purpose)
 
-    def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
-        """Return what the network says."""
-        hidden = linear(known.turns.detach(), self.first.weight[..., self.dialogue_size :], self.first.bias)
-        if known.dialogues is not None:
-            # Applied once a dialogue and then added to its turns: the same sum as on both side by side.
-            steady = linear(known.dialogues.detach(), self.first.weight[..., : self.dialogue_size])
-            hidden = layout.plus_spread(hidden, steady)
+    def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
+        """Return the network's output."""
+        hidden = linear(inputs.per_turn.detach(), self.first.weight[..., self.dialogue_size :], self.first.bias)
+        if inputs.per_dialogue is not None:
+            # Computed once per dialogue and added to its turns; equals the layer applied to both concatenated.
+            from_dialogue = linear(inputs.per_dialogue.detach(), self.first.weight[..., : self.dialogue_size])
+            hidden = packed.add_per_dialogue(hidden, from_dialogue)
         return self.last(hidden.relu())[..., 0]  # type: ignore[no-any-return]
 
 
 class RunningMean(Baseline):
-    """The mean of all that was earned so far; assumes that nothing but luck tells one dialogue from another."""
+    """The mean reward over all turns of all earlier batches."""
 
     def __init__(self, seeds: int) -> None:
         super().__init__()
@@ -93,34 +92,34 @@ class RunningMean(Baseline):
         self.mean: Tensor
         self.count: Tensor
 
-    def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
+    def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return the mean before this batch."""
         return self.mean.clone()[:, None].expand_as(reward)
 
-    def update(self, reward: Tensor, layout: Layout) -> None:
-        """Take the batch's turns into the mean."""
-        earned, turns = (reward * layout.mask).sum(1), layout.mask.sum(1)
+    def update(self, reward: Tensor, packed: PackedIndex) -> None:
+        """Add the batch's turns to the mean."""
+        total, turns = (reward * packed.mask).sum(1), packed.mask.sum(1)
         self.count += turns
-        self.mean += (earned - turns * self.mean) / self.count
+        self.mean += (total - turns * self.mean) / self.count
 
 
 class LeaveOneOut(Baseline):
-    """The mean of what the batch's other dialogues still on at the same exchange earned; unbiased, and learns nothing.
+    """The mean reward of the batch's other dialogues active in the same exchange: unbiased, without state.
 
-    The one that is left alone expects nothing.
+    It is 0 for the only active dialogue.
     """
 
-    def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
-        """Return the mean of the others."""
-        exchanges = layout.exchanges(reward)
-        earned, turns = (reward * layout.mask) @ exchanges, layout.mask @ exchanges
-        others = (turns @ exchanges.mT - layout.mask).clamp(min=1)
-        return (earned @ exchanges.mT - reward * layout.mask) / others
+    def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
+        """Return the mean of the other dialogues."""
+        exchanges = packed.one_hot_exchanges(reward)
+        total, turns = (reward * packed.mask) @ exchanges, packed.mask @ exchanges
+        others = (turns @ exchanges.mT - packed.mask).clamp(min=1)
+        return (total @ exchanges.mT - reward * packed.mask) / others
 
 
-class Nothing(Baseline):
-    """Expects nothing: plain REINFORCE."""
+class ZeroBaseline(Baseline):
+    """Predicts 0: plain REINFORCE."""
 
-    def expect(self, known: Knowledge, reward: Tensor, layout: Layout) -> Tensor:
+    def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return zeros."""
         return torch.zeros_like(reward)

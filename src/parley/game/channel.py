@@ -1,6 +1,6 @@
-"""The channel: what becomes of an agent's logits, and whether gradient crosses it.
+"""The channel: how an agent's logits become a message, and whether gradient flows back through it.
 
-Each way is a small class. Stop bits go by `Bernoulli` whatever the messages go by.
+Each kind of channel is a class. Stop bits use `Bernoulli`, whatever the messages use.
 """
 
 from abc import ABC, abstractmethod
@@ -12,54 +12,56 @@ from parley.core.errors import ParleyError
 
 
 class Message(NamedTuple):
-    """A message of d bits or numbers, ``[..., d]``."""
+    """A message of d bits or real numbers, ``[..., d]``."""
 
     value: Tensor
-    """What is said."""
+    """The message."""
     probs: Tensor
-    """Probability of each bit to be 1; the value itself where messages are continuous."""
+    """Probability that each bit is 1; on a continuous channel the message itself."""
 
 
 class Channel(ABC):
-    """A way from logits to messages."""
+    """A mapping from logits to messages."""
 
     uses_reinforce = False
-    """Whether REINFORCE credits what was said: it must where no gradient crosses."""
+    """Whether messages are trained by REINFORCE."""
     differentiable = False
-    """Whether the listener's gradient crosses to the speaker."""
+    """Whether gradient flows from the message back to its logits."""
     discrete = True
-    """Whether messages are bits, which have an entropy."""
+    """In evaluation: whether messages are bits, which can be stored as integers, flipped and counted."""
+    has_entropy = True
+    """In training: whether messages have a distribution, so that the entropy bonus and REINFORCE apply."""
 
     @abstractmethod
-    def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
-        """Return the message for logits; without drawn numbers (evaluation) bits are rounded."""
+    def send(self, logits: Tensor, noise: Tensor | None) -> Message:
+        """Return the message for logits, given uniform noise of the same shape; without noise, bits are rounded."""
 
 
-def decided(probs: Tensor, drawn: Tensor | None) -> Tensor:
-    """Return 1 where the drawn number lies below the probability, or where the probability rounds to 1."""
-    return probs.round() if drawn is None else (drawn < probs).to(probs.dtype)
+def sample_bits(probs: Tensor, noise: Tensor | None) -> Tensor:
+    """Return 1 where the noise is below the probability or, without noise, where the probability rounds to 1."""
+    return probs.round() if noise is None else (noise < probs).to(probs.dtype)
 
 
 class Bernoulli(Channel):
-    """Bits drawn by their probability; no gradient crosses, REINFORCE does the learning (Williams 1992)."""
+    """Sampled bits without gradient, trained by REINFORCE (Williams 1992)."""
 
     uses_reinforce = True
 
-    def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
-        """Draw or round the bits."""
+    def send(self, logits: Tensor, noise: Tensor | None) -> Message:
+        """Sample or round the bits."""
         probs = logits.sigmoid()
-        return Message(decided(probs, drawn), probs)
+        return Message(sample_bits(probs, noise), probs)
 
 
 class StraightThrough(Channel):
-    """The same bits, with the gradient of their probability (Bengio, Léonard and Courville 2013)."""
+    """The same bits, with the gradient of their probabilities (Bengio, Léonard and Courville 2013)."""
 
     differentiable = True
 
-    def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
-        """Draw or round the bits, and let gradient through as if they were their probabilities."""
+    def send(self, logits: Tensor, noise: Tensor | None) -> Message:
+        """Sample or round the bits, with the gradient of their probabilities."""
         probs = logits.sigmoid()
-        return Message(decided(probs, drawn).detach() + (probs - probs.detach()), probs)
+        return Message(sample_bits(probs, noise).detach() + (probs - probs.detach()), probs)
 
 
 class Gumbel(Channel):
@@ -68,7 +70,7 @@ class Gumbel(Channel):
     Parameters
     ----------
     temperature
-        Of the relaxed bit whose gradient is taken; towards 0 it is truer and noisier.
+        Temperature of the relaxed bit whose gradient is used. A lower one has less bias and more variance.
     """
 
     differentiable = True
@@ -76,28 +78,29 @@ class Gumbel(Channel):
     def __init__(self, temperature: float) -> None:
         self.temperature = temperature
 
-    def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
-        """Draw or round the bits, and let gradient through as if they were relaxed."""
+    def send(self, logits: Tensor, noise: Tensor | None) -> Message:
+        """Sample or round the bits, with the gradient of the relaxed bits."""
         probs = logits.sigmoid()
-        # A bit is 1 where u < p, that is where logit(p) − logit(u) > 0: the relaxed bit rounds to the same.
-        noise = 0.0 if drawn is None else drawn.to(logits.dtype).logit()
-        relaxed = ((logits - noise) / self.temperature).sigmoid()
-        return Message(decided(probs, drawn).detach() + (relaxed - relaxed.detach()), probs)
+        # A bit is 1 where u < p, equivalently logit(p) − logit(u) > 0, so the relaxed bit rounds to the sampled one.
+        offset = 0.0 if noise is None else noise.to(logits.dtype).logit()
+        relaxed = ((logits - offset) / self.temperature).sigmoid()
+        return Message(sample_bits(probs, noise).detach() + (relaxed - relaxed.detach()), probs)
 
 
 class Continuous(Channel):
-    """The logits themselves are said, and gradient crosses."""
+    """The logits themselves are the message, with gradient."""
 
     differentiable = True
     discrete = False
+    has_entropy = False
 
-    def say(self, logits: Tensor, drawn: Tensor | None) -> Message:
-        """Say the logits."""
+    def send(self, logits: Tensor, noise: Tensor | None) -> Message:
+        """Return the logits."""
         return Message(logits, logits)
 
 
 class ContinuousOriginal(Continuous):
-    """The logits are said and no gradient crosses, as in the 2017 code: the Sender and the stop bit never learn."""
+    """The logits without gradient, as in the 2017 code: the Sender and the stop bit are never trained."""
 
     differentiable = False
 
@@ -112,7 +115,7 @@ CHANNELS = {
 
 
 def make_channel(name: str, temperature: float = 1.0) -> Channel:
-    """Return the channel of a name; an unknown one raises `ParleyError`."""
+    """Return the channel of that name; an unknown name raises `ParleyError`."""
     if name not in CHANNELS:
         raise ParleyError(f"game.channel: {name!r} is not one of {', '.join(CHANNELS)}.")
     return Gumbel(temperature) if name == "gumbel" else CHANNELS[name]()

@@ -1,4 +1,4 @@
-"""How the weights of the entropy bonus go with training."""
+"""Schedules for the weights of the entropy bonus."""
 
 from abc import ABC, abstractmethod
 
@@ -8,42 +8,42 @@ from parley.game.settings import TrainingSettings
 
 
 class Schedule(ABC):
-    """A share of the full weight for each step, counted from 1."""
+    """A factor on the configured weight for each step, counted from 1."""
 
     @abstractmethod
-    def share(self, step: int) -> float:
-        """Return the share at a step."""
+    def factor(self, step: int) -> float:
+        """Return the factor at a step."""
 
 
 class Constant(Schedule):
-    """The full weight throughout, as in the 2017 code."""
+    """A constant weight, as in the 2017 code."""
 
-    def share(self, step: int) -> float:
+    def factor(self, step: int) -> float:
         """Return 1."""
         return 1.0
 
 
 class Linear(Schedule):
-    """From the full weight in a straight line to a share of it, which then stays.
+    """Linear interpolation from the full weight to a final factor, then constant.
 
     Parameters
     ----------
     final
-        The share in the end.
+        The final factor.
     steps
-        After how many steps it is reached.
+        Number of steps until it is reached.
     """
 
     def __init__(self, final: float, steps: int) -> None:
         self.final, self.steps = final, steps
 
-    def share(self, step: int) -> float:
-        """Return the share on the line."""
+    def factor(self, step: int) -> float:
+        """Return the interpolated factor."""
         return 1.0 + (self.final - 1.0) * min(step / self.steps, 1.0)
 
 
 def make_schedule(training: TrainingSettings) -> Schedule:
-    """Return the schedule of the settings; an unknown one raises `ParleyError`."""
+    """Return the configured schedule; an unknown name raises `ParleyError`."""
     if training.entropy_schedule == "constant":
         return Constant()
     if training.entropy_schedule == "linear":
@@ -53,7 +53,7 @@ def make_schedule(training: TrainingSettings) -> Schedule:
 
 def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
     """Return the weights of the entropy bonus at a step, counted from 1."""
-    share = make_schedule(training).share(step)
+    factor = make_schedule(training).factor(step)
     return EntropyWeights(
-        share * training.sender_entropy, share * training.receiver_entropy, share * training.stop_entropy
+        factor * training.sender_entropy, factor * training.receiver_entropy, factor * training.stop_entropy
     )

@@ -1,7 +1,7 @@
-"""The Receiver's memory: a GRU whose states are known when it learns.
+"""The Receiver's GRU, whose states can be replayed with gradient without being computed again.
 
-A message is a constant for learning, so the states of a dialogue need not be computed again; only the
-gradient goes back through them, one exchange after the other, and into the weights all at once.
+A message is a constant for learning, so the states of a dialogue are already known when the agents learn. The
+backward pass goes through them one exchange at a time and computes the weights' gradient in one product.
 """
 
 from typing import Any, NamedTuple
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from parley.game.layers import linear
-from parley.game.turns import Layout
+from parley.game.turns import PackedIndex
 
 
-class Step(NamedTuple):
+class GRUStep(NamedTuple):
     """One update of the states ``[S, M, H]``."""
 
     before: Tensor
@@ -21,18 +21,18 @@ class Step(NamedTuple):
     gates: Tensor
     """``[S, M, 2H]``: reset and update gate."""
     new: Tensor
-    """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recalled)."""
-    recalled: Tensor
+    """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recurrent)."""
+    recurrent: Tensor
     """``[S, M, H]``: W_hn·before + b_hn."""
 
 
-class Memory(nn.Module):
+class GRUCell(nn.Module):
     """S GRU cells, with torch's order of gates (reset, update, new) and two biases.
 
     Parameters
     ----------
     seeds
-        How many (S).
+        Number of seeds (S).
     inputs
         Width d of a message.
     hidden
@@ -47,36 +47,36 @@ class Memory(nn.Module):
         self.bias_ih = nn.Parameter(torch.empty(seeds, 3 * hidden))
         self.bias_hh = nn.Parameter(torch.empty(seeds, 3 * hidden))
 
-    def forward(self, message: Tensor, state: Tensor) -> Step:
-        """Return the update of states ``[S, M, H]`` by messages ``[S, M, d]``."""
-        heard = linear(message, self.weight_ih, self.bias_ih)
-        held = linear(state, self.weight_hh, self.bias_hh)
+    def forward(self, message: Tensor, state: Tensor) -> GRUStep:
+        """Update states ``[S, M, H]`` by messages ``[S, M, d]``."""
+        from_message = linear(message, self.weight_ih, self.bias_ih)
+        from_state = linear(state, self.weight_hh, self.bias_hh)
         width = 2 * self.hidden
-        gates = (heard[..., :width] + held[..., :width]).sigmoid()
+        gates = (from_message[..., :width] + from_state[..., :width]).sigmoid()
         reset, update = gates.chunk(2, -1)
-        recalled = held[..., width:]
-        new = torch.tanh(heard[..., width:] + reset * recalled)
-        return Step(state, new + update * (state - new), gates, new, recalled)
+        recurrent = from_state[..., width:]
+        new = torch.tanh(from_message[..., width:] + reset * recurrent)
+        return GRUStep(state, new + update * (state - new), gates, new, recurrent)
 
-    def again(self, messages: Tensor, steps: list[Step], layout: Layout) -> Tensor:
-        """Return the states ``[S, N, H]`` after all turns of steps taken before, with gradient.
+    def replay_with_grad(self, messages: Tensor, steps: list[GRUStep], packed: PackedIndex) -> Tensor:
+        """Return the states ``[S, N, H]`` after every turn of earlier updates, now with gradient.
 
         Parameters
         ----------
         messages
-            What was heard, ``[S, N, d]``; gets no gradient.
+            The messages received, ``[S, N, d]``; they get no gradient.
         steps
-            One an exchange.
-        layout
-            Where the turns lie.
+            The updates, one per exchange.
+        packed
+            Positions of the turns.
         """
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        states: Tensor = _Again.apply(messages, *weights, steps, layout)
+        states: Tensor = _ReplayStates.apply(messages, *weights, steps, packed)
         return states
 
 
-class _Again(torch.autograd.Function):
-    """The states of steps that are known: forward gives them back."""
+class _ReplayStates(torch.autograd.Function):
+    """States of updates already made: forward returns them, backward computes the weights' gradient."""
 
     @staticmethod
     def forward(
@@ -86,51 +86,51 @@ class _Again(torch.autograd.Function):
         weight_hh: Tensor,
         bias_ih: Tensor,
         bias_hh: Tensor,
-        steps: list[Step],
-        layout: Layout,
+        steps: list[GRUStep],
+        packed: PackedIndex,
     ) -> Tensor:
-        before, after, gates, new, recalled = (torch.cat(column, 1) for column in zip(*steps, strict=True))
-        ctx.save_for_backward(messages, weight_hh, before, gates, new, recalled)
-        ctx.layout = layout
+        before, after, gates, new, recurrent = (torch.cat(column, 1) for column in zip(*steps, strict=True))
+        ctx.save_for_backward(messages, weight_hh, before, gates, new, recurrent)
+        ctx.packed = packed
         return after
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        messages, weight_hh, before, gates, new, recalled = ctx.saved_tensors
+        messages, weight_hh, before, gates, new, recurrent = ctx.saved_tensors
         reset, update = gates.chunk(2, -1)
-        # What the gradient of a state is multiplied by on its way to each sum under a gate, turn by turn.
+        # Derivatives of each turn's state by the pre-activations of its gates.
         to_new = (1 - update) * (1 - new * new)
         to_update = (before - new) * update * (1 - update)
-        to_reset = to_new * recalled * reset * (1 - reset)
+        to_reset = to_new * recurrent * reset * (1 - reset)
         slopes = torch.cat([to_reset, to_update, to_new * reset], -1)
-        by_state = _through_time(grads[0], slopes, update, weight_hh, ctx.layout)
-        by_held = slopes * by_state.repeat(1, 1, 3)
+        grad_states = _through_time(grads[0], slopes, update, weight_hh, ctx.packed)
+        grad_from_state = slopes * grad_states.repeat(1, 1, 3)
         width = 2 * new.shape[-1]
-        by_heard = torch.cat([by_held[..., :width], to_new * by_state], -1)
+        grad_from_message = torch.cat([grad_from_state[..., :width], to_new * grad_states], -1)
         return (
             None,
-            torch.bmm(by_heard.mT, messages),
-            torch.bmm(by_held.mT, before),
-            by_heard.sum(1),
-            by_held.sum(1),
+            torch.bmm(grad_from_message.mT, messages),
+            torch.bmm(grad_from_state.mT, before),
+            grad_from_message.sum(1),
+            grad_from_state.sum(1),
             None,
             None,
         )
 
 
-def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, layout: Layout) -> Tensor:
-    """Return the whole gradient of each turn's state, ``[S, N, H]``: its own and what comes from later turns."""
+def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, packed: PackedIndex) -> Tensor:
+    """Return the full gradient of each turn's state, ``[S, N, H]``: its own plus that from later turns."""
     total = grad.clone()
-    ends = torch.tensor(layout.sizes).cumsum(0).tolist()
+    ends = torch.tensor(packed.sizes).cumsum(0).tolist()
     for exchange in range(len(ends) - 1, 0, -1):
         turns = slice(ends[exchange - 1], ends[exchange])
         own = total[:, turns]
         back = torch.baddbmm(own * update[:, turns], slopes[:, turns] * own.repeat(1, 1, 3), weight_hh)
-        earlier = slice(turns.start - layout.sizes[exchange - 1], turns.start)
-        if layout.full:
+        earlier = slice(turns.start - packed.sizes[exchange - 1], turns.start)
+        if packed.full:
             total[:, earlier] += back
         else:
-            places = layout.before[:, turns.start - layout.batch : turns.stop - layout.batch]
-            for place, one in enumerate(places):
-                total[place].index_add_(0, one, back[place])
+            previous = packed.previous[:, turns.start - packed.batch : turns.stop - packed.batch]
+            for seed, positions in enumerate(previous):
+                total[seed].index_add_(0, positions, back[seed])
     return total

@@ -1,6 +1,6 @@
-"""Layers that stand S times side by side, one a seed, so that many runs share one process.
+"""Layers batched over S seeds, so that one process trains several runs at once.
 
-Every parameter has the seeds as its first dimension. A run alone is the case of one seed.
+The first dimension of every parameter is the seed. A single run has S = 1.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from parley.game.rng import generator
 
 
 class Linear(nn.Module):
-    """S linear layers of one shape.
+    """S linear layers of the same shape.
 
     Parameters
     ----------
     seeds
-        How many (S).
+        Number of seeds (S).
     inputs, outputs
         Widths.
     bias
-        Whether a bias is added.
+        Whether to add a bias.
     """
 
     def __init__(self, seeds: int, inputs: int, outputs: int, bias: bool = True) -> None:
@@ -46,15 +46,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
-    """Draw matrices by Xavier's normal rule, vectors as zero, and free codes from N(0, 1), seed by seed.
+    """Initialise matrices by Xavier's normal rule, vectors with zeros and learned codes from N(0, 1).
 
-    Each seed's weights are those that it would have alone.
+    Each seed gets the weights that it would get alone.
     """
     with torch.no_grad():
-        for place, seed in enumerate(seeds):
+        for index, seed in enumerate(seeds):
             source = generator(seed, f"init {purpose}")
             for name, stacked in network.named_parameters():
-                parameter = stacked[place]
+                parameter = stacked[index]
                 if name.endswith("code"):
                     nn.init.normal_(parameter, generator=source)
                 elif parameter.dim() > 1:

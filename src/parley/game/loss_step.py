@@ -1,4 +1,4 @@
-"""A batch talked about, and what is to be learned from it."""
+"""One training batch from inputs to losses: rollout, replay with gradient, losses."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,18 @@ from parley.game.agents import Agents
 from parley.game.channel import make_channel
 from parley.game.losses import EntropyWeights, Losses, losses
 from parley.game.replay import Replay, replay_with_grad, stack_steps
-from parley.game.rollout import layout_of, prepare, rollout_steps
+from parley.game.rollout import encode, pack_steps, rollout_steps
 from parley.game.settings import GameSettings
-from parley.game.turns import Layout
+from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
 
 
 class LossStep(NamedTuple):
-    """A batch that was talked about."""
+    """The losses of a batch, with the rollout that they come from."""
 
     losses: Losses
     replay: Replay
-    layout: Layout
+    packed: PackedIndex
 
 
 def compute_losses(
@@ -33,18 +33,18 @@ def compute_losses(
     entropy_weights: EntropyWeights,
     compact_finished: bool | None = None,
 ) -> LossStep:
-    """Let the agents talk about a batch, and return the losses to differentiate.
+    """Roll out a batch of dialogues and return the losses to differentiate.
 
     Parameters
     ----------
     agents
         Of S seeds.
     images
-        B images a seed.
+        B images per seed.
     descriptions
         D candidates.
     targets
-        ``[S, B]`` int64: the place of the right candidate.
+        ``[S, B]`` int64: the index of the right candidate.
     draws
         Random numbers.
     game
@@ -52,19 +52,23 @@ def compute_losses(
     entropy_weights
         Weights of the entropy bonus.
     compact_finished
-        Whether dialogues that have ended leave the batch. None: on a CPU, where it saves work; on a GPU it would
-        have to be waited for.
+        Whether finished dialogues are dropped from the batch. None: on a CPU only, where it saves work; on a GPU it
+        would need a synchronisation.
     """
     sender, receiver = agents.sender, agents.receiver
-    seen, known = prepare(sender, receiver, images, descriptions)
-    crossed = make_channel(game.channel).differentiable
-    leave = targets.device.type == "cpu" and not crossed if compact_finished is None else compact_finished
-    with torch.set_grad_enabled(crossed):
-        turns = list(rollout_steps(sender, receiver, seen, known, draws, training=True, compact_finished=leave))
-    layout = layout_of(turns)
-    replay = (
-        stack_steps(sender, turns, layout)
-        if crossed
-        else replay_with_grad(sender, receiver, seen, known, turns, layout)
-    )
-    return LossStep(losses(agents, replay, layout, targets, game, entropy_weights), replay, layout)
+    encoded, candidates = encode(sender, receiver, images, descriptions)
+    differentiable = make_channel(game.channel).differentiable
+    if compact_finished is None:
+        compact_finished = targets.device.type == "cpu" and not differentiable
+    with torch.set_grad_enabled(differentiable):
+        steps = list(
+            rollout_steps(
+                sender, receiver, encoded, candidates, draws, training=True, compact_finished=compact_finished
+            )
+        )
+    packed = pack_steps(steps)
+    if differentiable:
+        replay = stack_steps(sender, steps, packed)
+    else:
+        replay = replay_with_grad(sender, receiver, encoded, candidates, steps, packed)
+    return LossStep(losses(agents, replay, packed, targets, game, entropy_weights), replay, packed)

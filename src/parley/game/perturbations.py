@@ -1,7 +1,7 @@
-"""What befalls a message between the one who says it and the one who hears it.
+"""Perturbations: changes to a message between the agent that sends it and the agent that receives it.
 
-What is heard is what is kept, scored and learned from. Effects follow each other in a list; a message
-that nothing befalls has an empty one.
+The message as it is received is the one that is recorded, scored and learned from. Perturbations are lists, applied in
+order; an unperturbed message has an empty list.
 """
 
 from abc import ABC, abstractmethod
@@ -15,89 +15,89 @@ from parley.core.errors import ParleyError
 from parley.game.settings import GameSettings
 
 
-class Effect(ABC):
-    """Something that befalls messages ``[S, B, d]``."""
+class Perturbation(ABC):
+    """A change to messages ``[S, B, d]``."""
 
     @abstractmethod
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
-        """Return what is heard; `drawn` are uniform numbers of the message's shape, where any are needed."""
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
+        """Return the received message; `noise` is uniform and of the message's shape, None where not needed."""
 
 
-class Flip(Effect):
-    """Flips each bit with a probability."""
+class Flip(Perturbation):
+    """Flip each bit with a given probability."""
 
     def __init__(self, probability: float) -> None:
         self.probability = probability
 
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
-        """Flip where the drawn number lies below the probability."""
-        if drawn is None:
-            raise ParleyError("Bits are to be flipped at random, but no numbers were drawn for it; give Draws.flips.")
-        return flipped(message, (drawn < self.probability).to(message.dtype))
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
+        """Flip where the noise is below the probability."""
+        if noise is None:
+            raise ParleyError("Flipping bits at random needs random numbers: set Draws.flips.")
+        return flipped(message, (noise < self.probability).to(message.dtype))
 
 
-class Corrupt(Effect):
-    """Flips chosen bits, always."""
+class Corrupt(Perturbation):
+    """Flip the bits of a mask, always."""
 
     def __init__(self, mask: Tensor) -> None:
         self.mask = mask
 
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
         """Flip the bits of the mask."""
         return flipped(message, self.mask.to(message))
 
 
-class Mute(Effect):
-    """Leaves nothing but zeros."""
+class Mute(Perturbation):
+    """Replace the message by zeros."""
 
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
         """Return zeros."""
         return torch.zeros_like(message)
 
 
-class Shuffle(Effect):
-    """Gives each dialogue the message of the next image of the batch.
+class Shuffle(Perturbation):
+    """Give each dialogue the message of its neighbour in the batch.
 
-    Images of a class should not stand side by side, or many would get a message that fits.
+    Batches should not be ordered by class, or many dialogues get a message about their own class.
     """
 
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
-        """Move the batch on by one."""
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
+        """Shift the batch by one."""
         return message.roll(1, -2)
 
 
-class Replace(Effect):
-    """Puts a given message in place of what was said."""
+class Replace(Perturbation):
+    """Replace the message by a given one."""
 
     def __init__(self, message: Tensor) -> None:
         self.message = message
 
-    def befall(self, message: Tensor, drawn: Tensor | None) -> Tensor:
+    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
         """Return the given message, ``[B, d]`` for all seeds or ``[S, B, d]``."""
         return self.message.to(message).expand_as(message)
 
 
 class ExtraPerturbations(NamedTuple):
-    """What befalls messages besides what the settings say: effects by exchange, T lists each."""
+    """Perturbations on top of those in the settings: one list per exchange, T lists each."""
 
-    to_receiver: Sequence[Sequence[Effect]]
-    """Of the Sender's messages."""
-    to_sender: Sequence[Sequence[Effect]]
-    """Of the Receiver's."""
+    to_receiver: Sequence[Sequence[Perturbation]]
+    """Perturbations of the Sender's messages."""
+    to_sender: Sequence[Sequence[Perturbation]]
+    """Perturbations of the Receiver's messages."""
 
 
 def flipped(message: Tensor, mask: Tensor) -> Tensor:
-    """Flip the bits where the mask is 1; gradient, where any crosses, goes through with its sign turned."""
+    """Flip the bits where the mask is 1; this also flips the sign of their gradient."""
     return message + mask - 2 * mask * message
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
-    """Return a mask ``[bits]`` of a region such as ``0:3,5``: bits 0, 1, 2 and 5.
+    """Return the mask ``[bits]`` of a region such as ``0:3,5``: bits 0, 1, 2 and 5.
 
     Raises
     ------
     ParleyError
-        When the region cannot be read, or names a bit that no message has.
+        If the region cannot be parsed, or names a bit outside the message.
     """
     mask = torch.zeros(bits)
     for piece in region.split(","):
@@ -105,17 +105,17 @@ def chosen_bits(region: str, bits: int) -> Tensor:
         numbers = [first, end] if colon else [first, str(int(first) + 1) if first.isdecimal() else ""]
         if not all(number.isdecimal() for number in numbers) or not int(numbers[0]) < int(numbers[1]) <= bits:
             raise ParleyError(
-                f"game.corrupt_bits: {piece.strip()!r} of {region!r} names no bits of a message of {bits}; write "
-                "numbers from 0 and ranges such as 0:3, which is 0, 1 and 2, with commas between."
+                f"game.corrupt_bits: {piece.strip()!r} in {region!r} names no bits of a message of {bits}; write "
+                "comma-separated numbers from 0 and ranges such as 0:3, which means 0, 1 and 2."
             )
         mask[int(numbers[0]) : int(numbers[1])] = 1
     return mask
 
 
-def effects(settings: GameSettings, training: bool) -> tuple[list[Effect], list[Effect]]:
-    """Return what befalls the Sender's messages and the Receiver's."""
-    to_receiver: list[Effect] = []
-    to_sender: list[Effect] = []
+def configured_perturbations(settings: GameSettings, training: bool) -> tuple[list[Perturbation], list[Perturbation]]:
+    """Return the settings' perturbations of the Sender's messages and of the Receiver's."""
+    to_receiver: list[Perturbation] = []
+    to_sender: list[Perturbation] = []
     if training or settings.flip_in_evaluation:
         to_receiver += [Flip(settings.flip_sender)] if settings.flip_sender else []
         to_sender += [Flip(settings.flip_receiver)] if settings.flip_receiver else []
@@ -129,13 +129,14 @@ def effects(settings: GameSettings, training: bool) -> tuple[list[Effect], list[
     return to_receiver, to_sender
 
 
-def heard(message: Tensor, line: Sequence[Effect], drawn: Tensor | None) -> Tensor:
-    """Return what is heard of a message after all that befalls it."""
-    for effect in line:
-        message = effect.befall(message, drawn)
+def perturb(message: Tensor, perturbations: Sequence[Perturbation], noise: Tensor | None) -> Tensor:
+    """Apply perturbations in order."""
+    for perturbation in perturbations:
+        message = perturbation.apply(message, noise)
     return message
 
 
 def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
-    """Return whether numbers must be drawn for flips."""
-    return any(isinstance(effect, Flip) for line in effects(settings, training) for effect in line)
+    """Return whether random numbers are needed for flips."""
+    perturbations = configured_perturbations(settings, training)
+    return any(isinstance(one, Flip) for direction in perturbations for one in direction)

@@ -1,99 +1,100 @@
-"""A conversation gone through again with gradient, all turns at once."""
+"""Replay of a rollout with gradient, all turns at once."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from parley.game.receiver import Known, Receiver, of_turns
-from parley.game.rollout import Turn
-from parley.game.sender import Seen, Sender
-from parley.game.turns import Layout, pick
+from parley.game.receiver import EncodedCandidates, Receiver, of_turns
+from parley.game.rollout import Step
+from parley.game.sender import EncodedImages, Sender
+from parley.game.turns import PackedIndex, pick
 
 
 class Replay(NamedTuple):
-    """What learning needs of a conversation; gradient flows through logits and scores."""
+    """The values of a rollout that the losses need; logits and scores carry gradient."""
 
     sender_logits: Tensor
     """``[S, N, d]``."""
     receiver_logits: Tensor
-    """``[S, N − B, d]``: of the questions that were answered, in the order of `Layout.before`."""
+    """``[S, N − B, d]``: of the messages that the Sender received, in the order of `PackedIndex.previous`."""
     go_on_logits: Tensor
     """``[S, N]``."""
     final_scores: Tensor
-    """``[S, B, D]``: scores at the exchange where each dialogue stopped."""
+    """``[S, B, D]``: scores in the exchange in which each dialogue stopped."""
     views: Tensor
-    """``[S, N, hidden]``, or ``[S, B, hidden]`` where the view is the same at every turn, without gradient."""
+    """``[S, N, hidden]``, or ``[S, B, hidden]`` where the view is the same in every exchange, without gradient."""
     states: Tensor
     """``[S, N, H]``: the Receiver's state after each turn, without gradient."""
     states_before: Tensor
-    """``[S, N, H]``."""
-    sender_said: Tensor
+    """``[S, N, H]``: the Receiver's state before each turn."""
+    sender_messages: Tensor
     """``[S, N, d]``, without gradient."""
-    receiver_said: Tensor
+    receiver_messages: Tensor
     """``[S, N, d]``, without gradient."""
     go_on: Tensor
-    """``[S, N]``: decisions."""
+    """``[S, N]``: decisions, 1 to go on."""
 
 
 def replay_with_grad(
-    sender: Sender, receiver: Receiver, seen: Seen, known: Known, turns: list[Turn], layout: Layout
+    sender: Sender,
+    receiver: Receiver,
+    encoded: EncodedImages,
+    candidates: EncodedCandidates,
+    steps: list[Step],
+    packed: PackedIndex,
 ) -> Replay:
-    """Go through a conversation again with gradient.
+    """Replay a rollout that was made without gradient.
 
     Parameters
     ----------
-    sender, receiver, seen, known
-        Those of the conversation; gradient goes through them.
-    turns, layout
-        What was said, from `converse`, and where it lies.
+    sender, receiver, encoded, candidates
+        As in the rollout; they get gradient.
+    steps, packed
+        The exchanges, from `rollout_steps`, and the positions of their turns.
     """
-    said, asked = (_packed(turns, name) for name in ("sender", "receiver"))
-    incoming = pick(asked, layout.before)
-    views = sender.eye.look_again(seen, incoming, [turn.look for turn in turns], layout)
-    opening, later = views.split([layout.batch, views.shape[1] - layout.batch], 1)
-    sender_logits = torch.cat([sender.open(opening), sender.answer(later, incoming)], 1)
+    sender_messages = torch.cat([step.sender_message.value for step in steps], 1)
+    receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)
+    received = pick(receiver_messages, packed.previous)
+    views = sender.eye.replay_with_grad(encoded, received, [step.view for step in steps], packed)
+    first, later = views.split([packed.batch, views.shape[1] - packed.batch], 1)
+    sender_logits = torch.cat([sender.first_logits(first), sender.reply_logits(later, received)], 1)
 
-    steps = [turn.step for turn in turns]
-    states = receiver.listen.again(said, steps, layout)
-    reading = receiver.read_again(known, states, [turn.reading for turn in turns], layout)
-    asking = pick(states, layout.before)
-    if reading.weights is None:
-        gist = pick(torch.cat([turn.gist for turn in turns], 1), layout.before)
+    states = receiver.listen.replay_with_grad(sender_messages, [step.gru for step in steps], packed)
+    attended = receiver.replay_with_grad(candidates, states, [step.attended for step in steps], packed)
+    if attended.weights is None:
+        expected_description = pick(torch.cat([step.expected_description for step in steps], 1), packed.previous)
     else:
-        belief = pick(torch.cat([turn.scores for turn in turns], 1), layout.before).softmax(-1)
-        gist = receiver.gist(known, of_turns(reading, layout.before), belief)
+        probs = pick(torch.cat([step.scores for step in steps], 1), packed.previous).softmax(-1)
+        expected_description = receiver.expected_description(candidates, of_turns(attended, packed.previous), probs)
     return Replay(
         sender_logits,
-        receiver.question(gist, asking),
-        receiver.go_on(states),
-        receiver.score(known, of_turns(reading, layout.last), pick(states, layout.last)),
-        (seen.features if sender.eye.steady else views).detach(),
+        receiver.message_logits(expected_description, pick(states, packed.previous)),
+        receiver.go_on_logits(states),
+        receiver.score(candidates, of_turns(attended, packed.last), pick(states, packed.last)),
+        (encoded.features if sender.eye.is_static else views).detach(),
         states.detach(),
-        torch.cat([step.before for step in steps], 1),
-        said,
-        asked,
-        torch.cat([turn.go_on for turn in turns], 1),
+        torch.cat([step.gru.before for step in steps], 1),
+        sender_messages,
+        receiver_messages,
+        torch.cat([step.go_on for step in steps], 1),
     )
 
 
-def stack_steps(sender: Sender, turns: list[Turn], layout: Layout) -> Replay:
-    """Gather what learning needs of a conversation that was rolled out with gradient."""
-    receiver_logits = torch.cat([turn.receiver_logits for turn in turns], 1)
-    scores = torch.cat([turn.scores for turn in turns], 1)
+def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
+    """Collect the same values from a rollout that was made with gradient."""
+    receiver_logits = torch.cat([step.receiver_logits for step in steps], 1)
+    scores = torch.cat([step.scores for step in steps], 1)
+    views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)
     return Replay(
-        torch.cat([turn.sender_logits for turn in turns], 1),
-        pick(receiver_logits, layout.before),
-        torch.cat([turn.go_on_logits for turn in turns], 1),
-        pick(scores, layout.last),
-        (turns[0].look.view if sender.eye.steady else torch.cat([turn.look.view for turn in turns], 1)).detach(),
-        torch.cat([turn.step.after for turn in turns], 1).detach(),
-        torch.cat([turn.step.before for turn in turns], 1).detach(),
-        _packed(turns, "sender").detach(),
-        _packed(turns, "receiver").detach(),
-        torch.cat([turn.go_on for turn in turns], 1),
+        torch.cat([step.sender_logits for step in steps], 1),
+        pick(receiver_logits, packed.previous),
+        torch.cat([step.go_on_logits for step in steps], 1),
+        pick(scores, packed.last),
+        views.detach(),
+        torch.cat([step.gru.after for step in steps], 1).detach(),
+        torch.cat([step.gru.before for step in steps], 1).detach(),
+        torch.cat([step.sender_message.value for step in steps], 1).detach(),
+        torch.cat([step.receiver_message.value for step in steps], 1).detach(),
+        torch.cat([step.go_on for step in steps], 1),
     )
-
-
-def _packed(turns: list[Turn], agent: str) -> Tensor:
-    return torch.cat([getattr(turn, agent).value for turn in turns], 1)

@@ -1,8 +1,8 @@
-"""The conversation, exchange by exchange.
+"""Rollout of a batch of dialogues, exchange by exchange.
 
-No gradient crosses a sampled message, so what was said is a constant for learning. Dialogues are
-therefore rolled out without gradient, and what an exchange came to is kept, so that `replay` can go
-through all of them at once. Where gradient does cross, the same loop runs with it.
+No gradient crosses a sampled message, so a message is a constant for learning. Dialogues are therefore rolled out
+without gradient, and the values of each exchange are kept, so that `replay` can process all of them at once with
+gradient. On a differentiable channel the same loop runs with gradient.
 """
 
 from collections.abc import Iterator
@@ -12,42 +12,42 @@ import torch
 from torch import Tensor
 
 from parley.game.channel import Bernoulli, Message, make_channel
-from parley.game.gru import Step
-from parley.game.perturbations import Effect, ExtraPerturbations, effects, heard
-from parley.game.receiver import Known, Reading, Receiver
-from parley.game.sender import Look, Seen, Sender
-from parley.game.turns import Layout, pick, who_stays
+from parley.game.gru import GRUStep
+from parley.game.perturbations import ExtraPerturbations, Perturbation, configured_perturbations, perturb
+from parley.game.receiver import AttendedCandidates, EncodedCandidates, Receiver
+from parley.game.sender import EncodedImages, Sender, View
+from parley.game.turns import PackedIndex, active_indices, pick
 from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 
-class Turn(NamedTuple):
-    """One exchange of the M dialogues that are gone on with; `line.heard` gave the messages."""
+class Step(NamedTuple):
+    """One exchange of the M dialogues that are still in the batch; messages are as they were received."""
 
     rows: Tensor
-    """``[S, M]`` int64: which dialogues of the batch."""
-    came_from: Tensor
-    """``[S, M]`` int64: their places at the exchange before."""
+    """``[S, M]`` int64: each dialogue's row in the full batch."""
+    previous: Tensor
+    """``[S, M]`` int64: each dialogue's index in the previous exchange."""
     active: Tensor
-    """``[S, M]``: 1 where the dialogue is still on when the exchange begins."""
-    look: Look
+    """``[S, M]``: 1 where the dialogue is still active when the exchange begins."""
+    view: View
     sender_logits: Tensor
-    sender: Message
-    step: Step
-    """The Receiver's update by what it heard."""
-    reading: Reading
+    sender_message: Message
+    gru: GRUStep
+    """The update of the Receiver's state by the message it received."""
+    attended: AttendedCandidates
     scores: Tensor
     """``[S, M, D]``."""
-    gist: Tensor
-    """``[S, M, E]``: the descriptions' mean by what is believed."""
+    expected_description: Tensor
+    """``[S, M, E]``: the mean description under the softmax of the scores."""
     receiver_logits: Tensor
-    receiver: Message
+    receiver_message: Message
     go_on_logits: Tensor
     go_on_probs: Tensor
     go_on: Tensor
-    """``[S, M]``: the decision."""
+    """``[S, M]``: the decision, 1 to go on."""
 
 
-def exchange(
+def rollout(
     sender: Sender,
     receiver: Receiver,
     images: Images,
@@ -56,22 +56,22 @@ def exchange(
     sampled: bool = True,
     extra_perturbations: ExtraPerturbations | None = None,
 ) -> Dialogue:
-    """Let Sender and Receiver talk about a batch of images, all T exchanges, without gradient.
+    """Roll out the dialogues of a batch of images, all T exchanges, without gradient.
 
     Parameters
     ----------
     sender, receiver
         The agents, of S seeds.
     images
-        What the Sender sees: B images a seed, or the same B for all.
+        Input of the Sender: B images per seed, or the same B for all.
     descriptions
-        What the Receiver reads, D candidates.
+        Input of the Receiver: D candidates.
     draws
-        Random numbers: a bit is 1 where its number lies below its probability. None: bits are rounded.
+        Random numbers: a bit is 1 where its number is below its probability. None: bits are rounded.
     sampled
-        Whether messages meet what befalls them in training (where there are draws), or in evaluation.
+        Whether the perturbations configured for training apply (only if there are draws), or those for evaluation.
     extra_perturbations
-        What befalls them besides.
+        Further perturbations of the messages.
 
     Returns
     -------
@@ -79,165 +79,186 @@ def exchange(
         Of S seeds: ``[S, T, B, ...]``.
     """
     with torch.no_grad():
-        seen, known = prepare(sender, receiver, images, descriptions)
+        encoded, candidates = encode(sender, receiver, images, descriptions)
         training = sampled and draws is not None
-        turns = list(
-            rollout_steps(sender, receiver, seen, known, draws, training, extra_perturbations=extra_perturbations)
+        steps = list(
+            rollout_steps(
+                sender, receiver, encoded, candidates, draws, training, extra_perturbations=extra_perturbations
+            )
         )
-    columns = zip(*(_of_dialogue(turn) for turn in turns), strict=True)
+    columns = zip(*(_dialogue_fields(step) for step in steps), strict=True)
     return Dialogue(*(torch.stack(column, 1) for column in columns))
 
 
-def _of_dialogue(turn: Turn) -> tuple[Tensor, ...]:
-    said = (turn.sender.value, turn.receiver.value, turn.go_on, turn.active)
-    return (*said, turn.sender.probs, turn.receiver.probs, turn.go_on_probs, turn.scores)
+exchange = rollout
+"""Public name of `rollout` in `parley.game`."""
 
 
-def prepare(sender: Sender, receiver: Receiver, images: Images, descriptions: Descriptions) -> tuple[Seen, Known]:
-    """Return what Sender and Receiver make of images and descriptions before they talk."""
+def _dialogue_fields(step: Step) -> tuple[Tensor, ...]:
+    decided = (step.sender_message.value, step.receiver_message.value, step.go_on, step.active)
+    return (*decided, step.sender_message.probs, step.receiver_message.probs, step.go_on_probs, step.scores)
+
+
+def encode(
+    sender: Sender, receiver: Receiver, images: Images, descriptions: Descriptions
+) -> tuple[EncodedImages, EncodedCandidates]:
+    """Encode images and descriptions, as far as the encodings do not depend on the dialogue."""
     seeds, dimensions = sender.hear.weight.shape[0], 4 if sender.settings.visual_attention else 3
-    return sender.eye.prepare(images.of_seeds(seeds, dimensions)), receiver.prepare(descriptions)
+    return sender.eye.encode(images.of_seeds(seeds, dimensions)), receiver.encode(descriptions)
 
 
 def rollout_steps(
     sender: Sender,
     receiver: Receiver,
-    seen: Seen,
-    known: Known,
+    encoded: EncodedImages,
+    candidates: EncodedCandidates,
     draws: RandomDraws | None,
     training: bool,
     compact_finished: bool = False,
     extra_perturbations: ExtraPerturbations | None = None,
-) -> Iterator[Turn]:
-    """Yield exchange after exchange of a batch of dialogues.
+) -> Iterator[Step]:
+    """Yield the exchanges of a batch of dialogues.
 
     Parameters
     ----------
     sender, receiver
         The agents.
-    seen, known
-        From `prepare`.
+    encoded, candidates
+        From `encode`.
     draws
         Random numbers; without them bits are rounded.
     training
-        Whether messages meet what befalls them in training, or in evaluation.
+        Whether the perturbations configured for training apply, or those for evaluation.
     compact_finished
-        Whether dialogues that have ended are gone on with, or leave the batch; with the last one all ends.
+        If true, drop finished dialogues from the batch and stop when none is left.
     extra_perturbations
-        What befalls messages besides what the settings say; it is of the whole batch, which nobody may then leave.
+        Further perturbations of the messages. They cover the whole batch, so `compact_finished` must be false.
     """
     if compact_finished and extra_perturbations is not None:
         raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
-    floor = _Floor(sender, receiver, seen, known, draws, training)
-    floor.extra_perturbations = extra_perturbations
+    state = RolloutState(sender, receiver, encoded, candidates, draws, training)
+    state.extra_perturbations = extra_perturbations
     for t in range(sender.settings.max_exchanges):
-        yield floor.exchange(t)
-        if sender.settings.adaptive and compact_finished and floor.clear():
+        yield state.step(t)
+        if sender.settings.adaptive and compact_finished and state.compact():
             return
 
 
-class _Floor:
-    """The dialogues under way, from one exchange to the next."""
+class RolloutState:
+    """The state of a batch of dialogues between exchanges."""
 
     def __init__(
-        self, sender: Sender, receiver: Receiver, seen: Seen, known: Known, draws: RandomDraws | None, training: bool
+        self,
+        sender: Sender,
+        receiver: Receiver,
+        encoded: EncodedImages,
+        candidates: EncodedCandidates,
+        draws: RandomDraws | None,
+        training: bool,
     ) -> None:
-        self.sender, self.receiver, self.seen, self.known, self.draws = sender, receiver, seen, known, draws
+        self.sender, self.receiver, self.draws = sender, receiver, draws
+        self.encoded, self.candidates = encoded, candidates
         settings = self.settings = sender.settings
         self.channel = make_channel(settings.channel, settings.temperature)
-        self.to_receiver, self.to_sender = effects(settings, training)
-        features = seen.features
+        self.to_receiver, self.to_sender = configured_perturbations(settings, training)
+        features = encoded.features
         seeds, batch = features.shape[:2]
         self.rows = torch.arange(batch, device=features.device).expand(seeds, batch)
-        self.came_from, self.whole = self.rows, True
-        self.state = features.new_zeros(seeds, batch, receiver.hidden_size)
-        self.active = self.going = features.new_ones(seeds, batch)
-        self.incoming: Tensor | None = None
+        self.previous, self.compacted = self.rows, False
+        self.gru_state = features.new_zeros(seeds, batch, receiver.hidden_size)
+        self.active = self.go_on_product = features.new_ones(seeds, batch)
+        self.received: Tensor | None = None
+        """The Receiver's last message, None before the first exchange."""
         self.extra_perturbations: ExtraPerturbations | None = None
 
-    def exchange(self, t: int) -> Turn:
-        """Make one exchange."""
-        sender, receiver, _bits = self.sender, self.receiver, self.settings.message_bits
-        drawn, flips = self._drawn(t)
-        to_receiver, to_sender = self._lines(t)
-        look = sender.eye.look(self.seen, self.incoming)
-        sender_logits = sender.open(look.view) if self.incoming is None else sender.answer(look.view, self.incoming)
-        said = self.channel.say(sender_logits, drawn[0])
-        said = said._replace(value=heard(said.value, to_receiver, flips[0]))
-        step = receiver.listen(said.value, self.state)
-        go_on_logits = receiver.go_on(step.after)
-        reading = receiver.read(self.known, step.after)
-        scores = receiver.score(self.known, reading, step.after)
-        gist = receiver.gist(self.known, reading, scores.softmax(-1))
-        receiver_logits = receiver.question(gist, step.after)
-        asked = self.channel.say(receiver_logits, drawn[1])
-        asked = asked._replace(value=heard(asked.value, to_sender, flips[1]))
-        go_on, go_on_probs = self._decide(go_on_logits, drawn[2])
-        turn = Turn(
-            self.rows, self.came_from, self.active, look, sender_logits, said, step, reading, scores, gist,
-            receiver_logits, asked, go_on_logits, go_on_probs, go_on,
+    def step(self, t: int) -> Step:
+        """Make exchange t, counted from 0."""
+        sender, receiver = self.sender, self.receiver
+        noise, flip_noise = self._noise(t)
+        to_receiver, to_sender = self._perturbations(t)
+        view = sender.eye.view(self.encoded, self.received)
+        sender_logits = (
+            sender.first_logits(view.vector)
+            if self.received is None
+            else sender.reply_logits(view.vector, self.received)
+        )
+        sender_message = self.channel.send(sender_logits, noise[0])
+        sender_message = sender_message._replace(value=perturb(sender_message.value, to_receiver, flip_noise[0]))
+        gru = receiver.listen(sender_message.value, self.gru_state)
+        go_on_logits = receiver.go_on_logits(gru.after)
+        attended = receiver.attend(self.candidates, gru.after)
+        scores = receiver.score(self.candidates, attended, gru.after)
+        expected_description = receiver.expected_description(self.candidates, attended, scores.softmax(-1))
+        receiver_logits = receiver.message_logits(expected_description, gru.after)
+        receiver_message = self.channel.send(receiver_logits, noise[1])
+        receiver_message = receiver_message._replace(value=perturb(receiver_message.value, to_sender, flip_noise[1]))
+        go_on, go_on_probs = self._decide(go_on_logits, noise[2])
+        step = Step(
+            self.rows, self.previous, self.active, view, sender_logits, sender_message, gru, attended, scores,
+            expected_description, receiver_logits, receiver_message, go_on_logits, go_on_probs, go_on,
         )  # fmt: skip
-        self.state, self.incoming = step.after, asked.value
-        self.came_from = torch.arange(self.rows.shape[1], device=self.rows.device).expand_as(self.rows)
+        self.gru_state, self.received = gru.after, receiver_message.value
+        self.previous = torch.arange(self.rows.shape[1], device=self.rows.device).expand_as(self.rows)
         if self.settings.adaptive:
             self.active = self.active * go_on
-        return turn
+        return step
 
-    def _lines(self, t: int) -> tuple[list[Effect], list[Effect]]:
-        """Return what befalls the messages of an exchange."""
+    def _perturbations(self, t: int) -> tuple[list[Perturbation], list[Perturbation]]:
+        """Return the perturbations of the Sender's and the Receiver's messages in exchange t."""
         if self.extra_perturbations is None:
             return self.to_receiver, self.to_sender
-        added_to_receiver, added_to_sender = (lists[t] for lists in self.extra_perturbations)
-        return [*self.to_receiver, *added_to_receiver], [*self.to_sender, *added_to_sender]
+        extra_to_receiver, extra_to_sender = (lists[t] for lists in self.extra_perturbations)
+        return [*self.to_receiver, *extra_to_receiver], [*self.to_sender, *extra_to_sender]
 
-    def _drawn(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:
-        """Return the exchange's random numbers for the dialogues that are gone on with."""
+    def _noise(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:
+        """Return exchange t's random numbers, for decisions and for flips, of the dialogues in the batch."""
         bits = self.settings.message_bits
-        decisions: list[Tensor | None] = [None, None, None]
-        flips: list[Tensor | None] = [None, None]
+        noise: list[Tensor | None] = [None, None, None]
+        flip_noise: list[Tensor | None] = [None, None]
         if self.draws is not None and self.draws.decisions is not None:
-            decisions = list(self._of_rows(self.draws.decisions[:, t]).split([bits, bits, 1], -1))
+            noise = list(self._of_rows(self.draws.decisions[:, t]).split([bits, bits, 1], -1))
         if self.draws is not None and self.draws.flips is not None:
-            flips = list(self._of_rows(self.draws.flips[:, t]).split([bits, bits], -1))
-        return decisions, flips
+            flip_noise = list(self._of_rows(self.draws.flips[:, t]).split([bits, bits], -1))
+        return noise, flip_noise
 
     def _of_rows(self, values: Tensor) -> Tensor:
-        return values if self.whole else pick(values, self.rows)
+        return pick(values, self.rows) if self.compacted else values
 
-    def _decide(self, logits: Tensor, drawn: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _decide(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the decisions to go on and their probabilities, ``[S, M]`` each."""
-        said = Bernoulli().say(logits, None if drawn is None else drawn[..., 0])
-        if drawn is not None:
-            return said.value.detach(), said.probs
-        self.going = self.going * said.probs if self.settings.stop_rule == "product" else said.probs
-        return self.going.round().detach(), said.probs
+        stop_bit = Bernoulli().send(logits, None if noise is None else noise[..., 0])
+        if noise is not None:
+            return stop_bit.value.detach(), stop_bit.probs
+        product = self.settings.stop_rule == "product"
+        self.go_on_product = self.go_on_product * stop_bit.probs if product else stop_bit.probs
+        return self.go_on_product.round().detach(), stop_bit.probs
 
-    def clear(self) -> bool:
-        """Let those leave who have ended; return whether nobody is left."""
-        places = who_stays(self.active)
-        if places is None:
+    def compact(self) -> bool:
+        """Drop finished dialogues from the batch if that pays off; return whether none is left."""
+        indices = active_indices(self.active)
+        if indices is None:
             return False
-        if places.shape[1] == 0:
+        if indices.shape[1] == 0:
             return True
-        self.whole, self.came_from = False, places
-        self.rows, self.active = pick(self.rows, places), pick(self.active, places)
-        self.state, self.going = pick(self.state, places), pick(self.going, places)
-        assert self.incoming is not None  # an exchange has been made
-        self.incoming, self.seen = pick(self.incoming, places), self.seen.of_rows(places)
+        self.compacted, self.previous = True, indices
+        self.rows, self.active = pick(self.rows, indices), pick(self.active, indices)
+        self.gru_state, self.go_on_product = pick(self.gru_state, indices), pick(self.go_on_product, indices)
+        assert self.received is not None  # called after an exchange
+        self.received, self.encoded = pick(self.received, indices), self.encoded.of_rows(indices)
         return False
 
 
-def layout_of(turns: list[Turn]) -> Layout:
-    """Return where the turns of a conversation lie when they are packed exchange by exchange."""
-    sizes = [turn.rows.shape[1] for turn in turns]
+def pack_steps(steps: list[Step]) -> PackedIndex:
+    """Return the index of all turns of a rollout, packed exchange by exchange."""
+    sizes = [step.rows.shape[1] for step in steps]
     starts = [sum(sizes[:exchange]) for exchange in range(len(sizes))]
-    rows = torch.cat([turn.rows for turn in turns], 1)
-    mask = torch.cat([turn.active for turn in turns], 1)
-    seeds, batch = turns[0].rows.shape
-    pieces = [turn.came_from + start for turn, start in zip(turns[1:], starts, strict=False)]
-    before = torch.cat(pieces, 1) if pieces else rows[:, :0]
-    # Of a dialogue's turns that are on, the last has the highest place.
-    places = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
+    rows = torch.cat([step.rows for step in steps], 1)
+    mask = torch.cat([step.active for step in steps], 1)
+    seeds, batch = steps[0].rows.shape
+    pieces = [step.previous + start for step, start in zip(steps[1:], starts, strict=False)]
+    previous = torch.cat(pieces, 1) if pieces else rows[:, :0]
+    # Of a dialogue's active turns, the last has the highest position.
+    positions = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
     last = torch.zeros(seeds, batch, dtype=torch.int64, device=rows.device)
-    last.scatter_reduce_(1, rows, places * mask.long(), "amax")
-    return Layout(sizes, rows, before, mask, last, len(set(sizes)) == 1)
+    last.scatter_reduce_(1, rows, positions * mask.long(), "amax")
+    return PackedIndex(sizes, rows, previous, mask, last, len(set(sizes)) == 1)

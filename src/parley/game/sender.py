@@ -1,4 +1,4 @@
-"""The Sender: sees one image, answers the Receiver's last message, remembers nothing."""
+"""The Sender: encodes one image and replies to the Receiver's last message. It has no memory between exchanges."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,67 +6,69 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from parley.game.attention import AdditiveAttention, Glance, attend
+from parley.game.attention import AdditiveAttention, AttentionCache, attend
 from parley.game.layers import Linear, initialise
 from parley.game.settings import GameSettings
-from parley.game.turns import Layout, pick
+from parley.game.turns import PackedIndex, pick
 from parley.game.types import Images
 
 
-class Seen(NamedTuple):
-    """The part of looking at an image that does not depend on the conversation."""
+class EncodedImages(NamedTuple):
+    """The part of an image's encoding that does not depend on the dialogue, computed once."""
 
     features: Tensor
     """``[S, B, hidden]`` the projected image, or ``[S, B, L, C]`` its cells."""
     keys: Tensor | None = None
-    """``[S, B, L, attention_hidden]``: projected cells with the context added."""
+    """``[S, B, L, attention_hidden]``: projected cells with the context added; only with visual attention."""
 
-    def of_rows(self, rows: Tensor) -> "Seen":
-        """Return what was seen of the given rows ``[S, M]``."""
-        return Seen(pick(self.features, rows), None if self.keys is None else pick(self.keys, rows))
+    def of_rows(self, rows: Tensor) -> "EncodedImages":
+        """Return the encodings of the given rows ``[S, M]``."""
+        return EncodedImages(pick(self.features, rows), None if self.keys is None else pick(self.keys, rows))
 
 
-class Look(NamedTuple):
-    """What a Sender made of its images at an exchange."""
+class View(NamedTuple):
+    """The Sender's view of its images in one exchange."""
 
-    view: Tensor
+    vector: Tensor
     """``[S, M, hidden]``."""
     weights: Tensor | None = None
-    """``[S, M, L]``: how much each cell weighed; only with visual attention."""
-    glance: Glance | None = None
-    """What learning needs of the attention."""
+    """``[S, M, L]``: attention weight of each cell; only with visual attention."""
+    cache: AttentionCache | None = None
+    """Intermediate values of the attention, for learning."""
 
 
-class PooledEye(nn.Module):
-    """Looks at one vector an image: h_x = W_x·x + b."""
+class PooledEncoder(nn.Module):
+    """Image encoder for one feature vector per image: h_x = W_x·x + b."""
 
-    steady = True
-    """Whether the view is the same at every exchange."""
+    is_static = True
+    """Whether the view is the same in every exchange."""
 
     def __init__(self, seeds: int, feature_size: int, hidden_size: int) -> None:
         super().__init__()
         self.project = Linear(seeds, feature_size, hidden_size)
 
-    def prepare(self, images: Images) -> Seen:
-        """Project the images ``[S, B, C]`` once for the whole dialogue."""
-        return Seen(self.project(images.features))
+    def encode(self, images: Images) -> EncodedImages:
+        """Project the images ``[S, B, C]``, once per dialogue."""
+        return EncodedImages(self.project(images.features))
 
-    def look(self, seen: Seen, incoming: Tensor | None) -> Look:
-        """Return the view; at the opening there is nothing incoming."""
-        return Look(seen.features)
+    def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
+        """Return the view, which does not depend on the received message."""
+        return View(encoded.features)
 
-    def look_again(self, seen: Seen, incoming: Tensor, looks: list[Look], layout: Layout) -> Tensor:
+    def replay_with_grad(
+        self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
+    ) -> Tensor:
         """Return the views ``[S, N, hidden]`` of all turns, with gradient."""
-        return layout.spread(seen.features)
+        return packed.repeat_per_turn(encoded.features)
 
 
-class AttendingEye(nn.Module):
-    """Looks at the cells of a feature map, guided by the incoming message and a context vector.
+class AttentionEncoder(nn.Module):
+    """Image encoder that attends to the cells of a feature map, given the received message and a context vector.
 
-    At the opening there is no message yet, and every cell weighs the same.
+    In the first exchange there is no message yet, and every cell has the same weight.
     """
 
-    steady = False
+    is_static = False
 
     def __init__(
         self, seeds: int, feature_size: int, context_size: int, message_bits: int, settings: GameSettings
@@ -76,61 +78,63 @@ class AttendingEye(nn.Module):
         sizes = [message_bits, context_size]
         self.attention = AdditiveAttention(seeds, feature_size, sizes, settings.sender_attention_hidden)
 
-    def prepare(self, images: Images) -> Seen:
-        """Project the cells ``[S, B, L, C]`` and the context once for the whole dialogue."""
+    def encode(self, images: Images) -> EncodedImages:
+        """Project the cells ``[S, B, L, C]`` and the context, once per dialogue."""
         if images.context is None:
-            raise ValueError("visual attention needs Images.context, the logits that help to choose cells")
+            raise ValueError("visual attention needs Images.context: the logits used as context vector")
         keys = self.attention.item(images.features) + self.attention.queries[1](images.context)[:, :, None]
-        return Seen(images.features, keys)
+        return EncodedImages(images.features, keys)
 
-    def look(self, seen: Seen, incoming: Tensor | None) -> Look:
-        """Return the view, from the incoming messages ``[S, M, d]`` or at the opening from none."""
-        if incoming is None or seen.keys is None:
-            weights = seen.features.new_full(seen.features.shape[:3], 1.0 / seen.features.shape[2])
-            return Look(self.project(seen.features.mean(2)), weights)
-        glance = self.attention.glance(seen.keys, self.attention.queries[0](incoming))
-        weights = attend(glance.energies)
-        return Look(self.project(_weighed(weights, seen.features)), weights, glance)
+    def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
+        """Return the view given the received messages ``[S, M, d]``, or None in the first exchange."""
+        if received is None or encoded.keys is None:
+            weights = encoded.features.new_full(encoded.features.shape[:3], 1.0 / encoded.features.shape[2])
+            return View(self.project(encoded.features.mean(2)), weights)
+        cache = self.attention.compute_energies(encoded.keys, self.attention.queries[0](received))
+        weights = attend(cache.energies)
+        return View(self.project(_weighted_sum(weights, encoded.features)), weights, cache)
 
-    def look_again(self, seen: Seen, incoming: Tensor, looks: list[Look], layout: Layout) -> Tensor:
+    def replay_with_grad(
+        self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
+    ) -> Tensor:
         """Return the views ``[S, N, hidden]`` of all turns, with gradient."""
-        attended = seen.features.mean(2)
-        glances = [look.glance for look in looks if look.glance is not None]
-        if glances and seen.keys is not None:
-            query = self.attention.queries[0](incoming)
-            weights = attend(self.attention.again(seen.keys, query, glances, layout))
-            # All exchanges about an image in one product: its cells are read once and not once an exchange.
-            later = layout.by_turn(layout.by_dialogue(weights) @ seen.features)
+        attended = encoded.features.mean(2)
+        caches = [view.cache for view in views if view.cache is not None]
+        if caches and encoded.keys is not None:
+            query = self.attention.queries[0](received)
+            weights = attend(self.attention.replay_with_grad(encoded.keys, query, caches, packed))
+            # One product per image for all exchanges: its cells are read once instead of once per exchange.
+            later = packed.by_turn(packed.by_dialogue(weights) @ encoded.features)
             attended = torch.cat([attended, later], 1)
         return self.project(attended)  # type: ignore[no-any-return]
 
 
-def _weighed(weights: Tensor, cells: Tensor) -> Tensor:
+def _weighted_sum(weights: Tensor, cells: Tensor) -> Tensor:
     """Return the weighted sum of cells, ``[S, M, C]`` from ``[S, M, L]`` and ``[S, M, L, C]``."""
     return torch.matmul(weights[..., None, :], cells)[..., 0, :]
 
 
-def mix_sum(view: Tensor, heard: Tensor) -> Tensor:
-    """Join by addition, the code's default."""
-    return view + heard
+def mix_sum(view: Tensor, message: Tensor) -> Tensor:
+    """Combine by addition, the default of the 2017 code."""
+    return view + message
 
 
-def mix_prod(view: Tensor, heard: Tensor) -> Tensor:
-    """Join by elementwise product."""
-    return view * heard
+def mix_prod(view: Tensor, message: Tensor) -> Tensor:
+    """Combine by elementwise product."""
+    return view * message
 
 
-def mix_mou(view: Tensor, heard: Tensor) -> Tensor:
-    """Join as the paper describes: both, their difference and their product, side by side."""
-    return torch.cat([view, heard, view - heard, view * heard], -1)
+def mix_mou(view: Tensor, message: Tensor) -> Tensor:
+    """Concatenate both, their difference and their product, as the paper describes."""
+    return torch.cat([view, message, view - message, view * message], -1)
 
 
 MIXES = {"sum": (mix_sum, 1), "prod": (mix_prod, 1), "mou": (mix_mou, 4)}
-"""Each mix with the number of hidden widths that it gives."""
+"""Each way to combine view and message, with the width of its output in units of the hidden width."""
 
 
 class Sender(nn.Module):
-    """The agent that sees the image; S of them side by side, one a seed.
+    """The agent that sees the image; S of them side by side, one per seed.
 
     Parameters
     ----------
@@ -141,7 +145,7 @@ class Sender(nn.Module):
     context_size
         Width of the context vector; used with visual attention only.
     seeds
-        Decide the initial weights, each its own.
+        Seeds of the initial weights, one per Sender.
     """
 
     def __init__(
@@ -150,29 +154,30 @@ class Sender(nn.Module):
         super().__init__()
         self.settings, count = settings, len(seeds)
         hidden, bits = settings.sender_hidden, settings.message_bits
-        self.eye: PooledEye | AttendingEye = (
-            AttendingEye(count, feature_size, context_size, bits, settings)
+        self.eye: PooledEncoder | AttentionEncoder = (
+            AttentionEncoder(count, feature_size, context_size, bits, settings)
             if settings.visual_attention
-            else PooledEye(count, feature_size, hidden)
+            else PooledEncoder(count, feature_size, hidden)
         )
         self.hear = Linear(count, bits, hidden)
         self.mix, widths = MIXES[settings.mix]
         self.speak = Linear(count, widths * hidden, bits)
         self.opening_code = nn.Parameter(torch.empty(count, bits))
-        # What is heard instead of the Receiver by one who ignores it; a sum or product can leave it out.
-        deaf = settings.ignore_code and settings.mix == "mou"
-        self.deaf_code = nn.Parameter(torch.empty(count, bits)) if deaf else None
+        # With ignore_code, `mou` replaces the Receiver's message by a second learned vector; `sum` and `prod` drop it.
+        replaces_message = settings.ignore_code and settings.mix == "mou"
+        self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
 
-    def open(self, view: Tensor) -> Tensor:
-        """Return logits ``[S, B, d]`` of the first message, where σ(opening_code) stands for the Receiver's."""
-        return self._answer(view, self.hear(self.opening_code.sigmoid()[:, None]))
+    def first_logits(self, view: Tensor) -> Tensor:
+        """Return logits ``[S, B, d]`` of the first message, which has σ(opening_code) as the received message."""
+        return self._logits(view, self.hear(self.opening_code.sigmoid()[:, None]))
 
-    def answer(self, view: Tensor, incoming: Tensor) -> Tensor:
-        """Return logits ``[S, M, d]`` of the answers to messages ``[S, M, d]``, from views ``[S, M, hidden]``."""
-        heard = incoming if self.deaf_code is None else self.deaf_code.sigmoid()[:, None]
-        return self._answer(view, self.hear(heard))
+    def reply_logits(self, view: Tensor, received: Tensor) -> Tensor:
+        """Return logits ``[S, M, d]`` of the replies to messages ``[S, M, d]``, from views ``[S, M, hidden]``."""
+        message = received if self.deaf_code is None else self.deaf_code.sigmoid()[:, None]
+        return self._logits(view, self.hear(message))
 
-    def _answer(self, view: Tensor, heard: Tensor) -> Tensor:
-        mixed = view if self.settings.ignore_code and self.deaf_code is None else self.mix(view, heard.expand_as(view))
+    def _logits(self, view: Tensor, message: Tensor) -> Tensor:
+        ignores = self.settings.ignore_code and self.deaf_code is None
+        mixed = view if ignores else self.mix(view, message.expand_as(view))
         return self.speak(torch.tanh(mixed))  # type: ignore[no-any-return]

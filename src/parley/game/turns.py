@@ -1,8 +1,9 @@
-"""Who is still talking: the turns of a batch, exchange after exchange, packed without those that have ended.
+"""Index of the turns of a batch of dialogues, packed so that finished dialogues take no space.
 
-A turn is an exchange of one dialogue. Turns are packed exchange by exchange along one dimension of length
-N, so that what does not depend on the turn before is computed for all of them at once. Of S seeds some may
-have fewer dialogues left than others; their places are filled with turns that count nothing (mask 0).
+A turn is one exchange of one dialogue. The turns of all exchanges lie behind each other along one dimension of
+length N, exchange by exchange, so that everything that does not depend on the previous turn is computed for all
+turns at once. With S seeds, some seeds may have fewer unfinished dialogues than others; their rows are padded with
+turns whose mask is 0.
 """
 
 from typing import NamedTuple
@@ -11,29 +12,32 @@ import torch
 from torch import Tensor
 
 
-class Layout(NamedTuple):
-    """Where each turn lies."""
+class PackedIndex(NamedTuple):
+    """Position of each turn along the packed dimension."""
 
     sizes: list[int]
-    """Turns of each exchange; they add up to N."""
+    """Number of turns of each exchange; they sum to N."""
     rows: Tensor
-    """``[S, N]`` int64: the dialogue, its row in the batch."""
-    before: Tensor
-    """``[S, N − B]`` int64: for every turn after the first exchange, the place of the same dialogue's turn before."""
+    """``[S, N]`` int64: the turn's dialogue, as its row in the batch."""
+    previous: Tensor
+    """``[S, N − B]`` int64: for every turn after the first exchange, the position of its dialogue's previous turn."""
     mask: Tensor
-    """``[S, N]``: 1 where the dialogue was still on."""
+    """``[S, N]``: 1 where the dialogue was still active."""
     last: Tensor
-    """``[S, B]`` int64: the place of each dialogue's last turn."""
+    """``[S, B]`` int64: the position of each dialogue's last turn."""
     full: bool
-    """Whether every exchange has all B dialogues in their order."""
+    """Whether every exchange has all B dialogues, in their order."""
 
     @property
     def batch(self) -> int:
         """Number of dialogues (B)."""
         return self.sizes[0]
 
-    def exchanges(self, mask: Tensor) -> Tensor:
-        """Return ``[N, T]``: 1 where a turn is of an exchange; sums over exchanges are products with it."""
+    def one_hot_exchanges(self, mask: Tensor) -> Tensor:
+        """Return ``[N, T]``, 1 where a turn belongs to an exchange: multiplying by it sums over each exchange.
+
+        Device and dtype are those of `mask`.
+        """
         if self.full:
             numbers = torch.arange(self.rows.shape[1], device=mask.device) // self.batch
             return (numbers[:, None] == torch.arange(len(self.sizes), device=mask.device)).to(mask.dtype)
@@ -41,36 +45,36 @@ class Layout(NamedTuple):
         return torch.repeat_interleave(torch.eye(len(lengths)), lengths, 0).to(mask)
 
     def by_dialogue(self, values: Tensor) -> Tensor:
-        """Lay out what belongs to the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
+        """Arrange values of the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
 
-        Turns that were not gone through are zeros. Where all were, nothing is read from the CPU.
+        Missing turns are zeros. If every exchange is full, nothing is copied from the CPU.
         """
         seeds, _, width = values.shape
         if self.full:
             by_exchange: Tensor = values.unflatten(1, (len(self.sizes) - 1, self.batch))
             return by_exchange.transpose(1, 2).contiguous()
         grid = values.new_zeros(seeds, self.batch * (len(self.sizes) - 1), width)
-        places = self._slots()[..., None].expand_as(values)
-        return grid.scatter(1, places, values).view(seeds, self.batch, len(self.sizes) - 1, width)
+        cells = self._grid_cells()[..., None].expand_as(values)
+        return grid.scatter(1, cells, values).view(seeds, self.batch, len(self.sizes) - 1, width)
 
     def by_turn(self, values: Tensor) -> Tensor:
         """Undo `by_dialogue`: ``[S, N − B, K]`` from ``[S, B, T − 1, K]``."""
-        return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._slots())
+        return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._grid_cells())
 
-    def _slots(self) -> Tensor:
-        """Return the place ``[S, N − B]`` of each later turn in a table of dialogues and exchanges."""
+    def _grid_cells(self) -> Tensor:
+        """Return the cell ``[S, N − B]`` of each later turn in a grid of dialogues and exchanges."""
         later = self.sizes[1:]
         exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
 
-    def spread(self, values: Tensor) -> Tensor:
-        """Give each turn ``[S, N, ...]`` what belongs to its dialogue, ``[S, B, ...]``."""
+    def repeat_per_turn(self, values: Tensor) -> Tensor:
+        """Repeat each dialogue's values ``[S, B, ...]`` for all of its turns, ``[S, N, ...]``."""
         if self.full:
             return values.repeat(1, len(self.sizes), *[1] * (values.dim() - 2))
         return pick(values, self.rows)
 
-    def plus_spread(self, values: Tensor, of_dialogues: Tensor) -> Tensor:
-        """Add to values ``[S, N, ...]`` what belongs to each turn's dialogue, ``[S, B, ...]``."""
+    def add_per_dialogue(self, values: Tensor, of_dialogues: Tensor) -> Tensor:
+        """Add each dialogue's values ``[S, B, ...]`` to those of its turns, ``[S, N, ...]``."""
         if not self.full:
             return values + pick(of_dialogues, self.rows)
         by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
@@ -87,13 +91,14 @@ def pick(values: Tensor, rows: Tensor) -> Tensor:
     return found.view(*rows.shape, *values.shape[2:])
 
 
-def who_stays(active: Tensor) -> Tensor | None:
-    """Return the places ``[S, M]`` to go on with, of dialogues that are on ``[S, B]``, or None to go on with all.
+def active_indices(active: Tensor) -> Tensor | None:
+    """Return the indices ``[S, M]`` of the dialogues to continue, given which are active ``[S, B]``.
 
-    Leaving costs a copy of all that goes on, so nobody leaves before a quarter would.
+    Returns None to continue with all of them: removing dialogues copies the rest, which pays off only if at least a
+    quarter is removed.
     """
     most = int(active.sum(1).max())
     if most > 0.75 * active.shape[1]:
         return None
-    # Those that are on first, in their order.
+    # Active ones first, then back into their original order.
     return active.sort(dim=1, descending=True, stable=True).indices[:, :most].sort(1).values

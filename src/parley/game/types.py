@@ -1,8 +1,8 @@
-"""What agents take and give, as named tuples of tensors.
+"""Inputs and outputs of the agents, as named tuples of tensors.
 
-Letters of shapes: S seeds, B batch, T exchanges, N turns (pairs of an exchange and a dialogue that are
-gone through), D descriptions, W words of the longest description, E width of a word vector, d bits of a
-message, C channels, L cells of a feature map, H the Receiver's state.
+Letters in shapes: S seeds, B batch, T exchanges, M dialogues in the batch of one exchange, N turns (a turn is one
+exchange of one dialogue), D descriptions, W words of the longest description, E width of a word vector, d bits of a
+message, C channels, L cells of a feature map, H width of the Receiver's state.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from torch import Tensor
 
 
 class Images(NamedTuple):
-    """A batch of images as the Sender sees them."""
+    """A batch of image features, the Sender's input."""
 
     features: Tensor
-    """``[S, B, C]``, or ``[S, B, L, C]`` where the Sender attends to cells; without S, all seeds see the same."""
+    """``[S, B, C]``, or ``[S, B, L, C]`` with visual attention; without S, all seeds get the same images."""
     context: Tensor | None = None
-    """``[S, B, 1000]`` logits that help to choose cells; only with visual attention."""
+    """``[S, B, 1000]``: logits used as context vector; only with visual attention."""
 
     def take(self, rows: Tensor) -> "Images":
-        """Return the images of the given rows, of images that have no S."""
+        """Return the images of the given rows; for images without S."""
         return Images(self.features[rows], None if self.context is None else self.context[rows])
 
     def of_seeds(self, seeds: int, dimensions: int) -> "Images":
-        """Return the images with an S, which features of `dimensions` dimensions have."""
+        """Return the images with a first dimension S, added unless features have `dimensions` dimensions."""
         if self.features.dim() == dimensions:
             return self
         context = None if self.context is None else self.context.expand(seeds, *self.context.shape)
@@ -32,14 +32,14 @@ class Images(NamedTuple):
 
 
 class Descriptions(NamedTuple):
-    """The candidates' descriptions, one a class, as the Receiver reads them."""
+    """The candidates' descriptions, one per class, the Receiver's input."""
 
     vectors: Tensor
     """``[D, E]``: the mean of each description's word vectors."""
     words: Tensor | None = None
     """``[D, W, E]``: the word vectors themselves; only with description attention."""
     is_word: Tensor | None = None
-    """``[D, W]`` bool: False where a shorter description is padded."""
+    """``[D, W]`` bool: False for padding."""
 
     def take(self, candidates: Tensor) -> "Descriptions":
         """Return the descriptions of the given candidates."""
@@ -47,12 +47,12 @@ class Descriptions(NamedTuple):
 
 
 class RandomDraws(NamedTuple):
-    """The random numbers of a batch: a bit is 1, or flipped, where its number is below its probability."""
+    """Uniform random numbers of a batch: a bit is 1, or flipped, where its number is below its probability."""
 
     decisions: Tensor | None
-    """``[S, T, B, 2d + 1]``: for the Sender's bits, then the Receiver's, then the stop bit; None to round."""
+    """``[S, T, B, 2d + 1]``: for the Sender's bits, the Receiver's bits, then the stop bit; None to round."""
     flips: Tensor | None = None
-    """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; only where bits are flipped."""
+    """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; only if bits are flipped."""
 
 
 Draws = RandomDraws
@@ -60,72 +60,72 @@ Draws = RandomDraws
 
 
 class Dialogue(NamedTuple):
-    """What was said and decided in all T exchanges, without gradient.
+    """Messages, decisions and scores of all T exchanges, without gradient.
 
-    Of S seeds each field has S first; `of` gives one seed's, and the shapes below.
+    With S seeds each field has a first dimension S. `of` returns one seed's dialogues, with the shapes below.
     """
 
     sender_bits: Tensor
-    """``[T, B, d]`` as they were heard: of 0 and 1, or real numbers where messages are continuous."""
+    """``[T, B, d]`` as received: 0 and 1, or real numbers on a continuous channel."""
     receiver_bits: Tensor
-    """``[T, B, d]`` likewise."""
+    """``[T, B, d]``, likewise."""
     go_on: Tensor
     """``[T, B]``: the decision after exchange t, 1 to go on."""
     active: Tensor
-    """``[T, B]``: 1 while the dialogue is still on when exchange t begins."""
+    """``[T, B]``: 1 if the dialogue is still active when exchange t begins."""
     sender_probs: Tensor
-    """``[T, B, d]``: probability of each Sender bit to be 1; the message itself where it is continuous."""
+    """``[T, B, d]``: probability that each Sender bit is 1; on a continuous channel the message itself."""
     receiver_probs: Tensor
-    """``[T, B, d]``: likewise of each Receiver bit."""
+    """``[T, B, d]``: likewise for the Receiver."""
     go_on_probs: Tensor
-    """``[T, B]``: probability to go on after exchange t."""
+    """``[T, B]``: probability of going on after exchange t."""
     scores: Tensor
     """``[T, B, D]``: raw scores of the candidates after exchange t."""
 
     def of(self, seed: int) -> "Dialogue":
-        """Return the dialogues of one of the S seeds, by its place."""
+        """Return the dialogues of one of the S seeds, by its index."""
         return Dialogue(*(field[seed] for field in self))
 
     @property
     def all_finite(self) -> bool:
-        """Whether all that was said is finite numbers."""
+        """Whether all values are finite."""
         return all(bool(field.isfinite().all()) for field in self)
 
     @property
     def last(self) -> Tensor:
-        """``[B]`` int64: the exchange at which each dialogue stopped, from 0."""
+        """``[B]`` int64: the exchange in which each dialogue stopped, from 0."""
         return self.active.sum(-2).long() - 1
 
     @property
     def final_scores(self) -> Tensor:
-        """``[B, D]``: the scores of the exchange at which each dialogue stopped."""
+        """``[B, D]``: the scores of the exchange in which each dialogue stopped."""
         index = self.last[..., None, :, None].expand(*self.scores.shape[:-3], 1, -1, self.scores.shape[-1])
         return self.scores.gather(-3, index).squeeze(-3)
 
     @property
     def summary(self) -> "DialogueSummary":
-        """One seed's dialogues without the scores before their stop."""
+        """One seed's dialogues without the scores of earlier exchanges."""
         finite = self.all_finite
-        # Where a stop is no number, nobody knows which exchange was the last.
+        # If a stop bit is not finite, the last exchange is unknown.
         scores = self.final_scores if finite else self.scores[-1]
-        known = torch.full(scores.shape[:1], finite, device=scores.device)
-        return DialogueSummary(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, known)
+        finite_rows = torch.full(scores.shape[:1], finite, device=scores.device)
+        return DialogueSummary(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, finite_rows)
 
 
 class DialogueSummary(NamedTuple):
-    """What is left of one seed's dialogues without the scores before their stop: of T exchanges, a Tth to hold."""
+    """One seed's dialogues with the final scores only, which take 1/T of the memory of all scores."""
 
     sender_bits: Tensor
     receiver_bits: Tensor
     go_on: Tensor
     active: Tensor
-    """As of `Dialogue`."""
+    """This and the fields above: as in `Dialogue`."""
     final_scores: Tensor
-    """``[B, D]``: the scores of the exchange at which each dialogue stopped; where it is not finite, of the last."""
+    """``[B, D]``: scores of the exchange in which each dialogue stopped; if a value is not finite, of exchange T."""
     finite: Tensor
-    """``[B]`` bool: whether all that was said in the batch is finite numbers, the scores that are gone among it."""
+    """``[B]`` bool: whether all values of the image's batch are finite, the dropped scores included."""
 
     @property
     def all_finite(self) -> bool:
-        """Whether all that was said is finite numbers."""
+        """Whether all values are finite."""
         return bool(self.finite.all())

@@ -10,7 +10,7 @@ from parley.core.progress import Progress
 from parley.game.agents import Agents
 from parley.game.perturbations import ExtraPerturbations, needs_flip_noise
 from parley.game.rng import permutation, uniforms
-from parley.game.rollout import exchange
+from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, DialogueSummary, Images, RandomDraws
 from parley.interaction.batch_buffer import Whole
@@ -189,7 +189,7 @@ def _said(setup: Setup, disturbance: Disturbs | None = None) -> Iterator[tuple[B
     agents, images, places, descriptions, game, batch_size = setup
     for batch in batches(agents, images, len(places), game, batch_size):
         befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
-        said = exchange(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
+        said = rollout(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
         yield batch, Dialogue(*(field.cpu() for field in said))
 
 

@@ -44,21 +44,21 @@ def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: S
 
 def _claims(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
     """Yield what would be wrong, and for each seed ``[S]`` whether it is right."""
-    found, replay, layout = loss_step
+    found, replay, packed = loss_step
     if make_channel(game.channel).discrete:
-        for agent, said in (("Sender", replay.sender_said), ("Receiver", replay.receiver_said)):
+        for agent, said in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
             yield f"messages of the {agent} hold other than 0 and 1", _all(_is_bit(said))
     yield "decisions to go on are other than 0 and 1", _all(_is_bit(replay.go_on))
     yield "scores at the stop are not finite", _all(replay.final_scores.isfinite())
     for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
         yield f"the loss of the network {name} is not finite", getattr(found, name).isfinite()
-    length = dialogue_lengths(layout)
+    length = dialogue_lengths(packed)
     yield (
         f"a dialogue has no exchange or more than {game.max_exchanges}",
         _all((length >= 1) & (length <= game.max_exchanges)),
     )
     if game.adaptive:
-        followed = torch.zeros_like(layout.mask).scatter_add_(1, layout.before, layout.mask[:, layout.batch :])
+        followed = torch.zeros_like(packed.mask).scatter_add_(1, packed.previous, packed.mask[:, packed.batch :])
         yield "a dialogue went on after the decision to stop", _all((followed == 0) | (replay.go_on == 1))
     else:
         yield f"a dialogue ended before {game.max_exchanges} exchanges", _all(length == game.max_exchanges)

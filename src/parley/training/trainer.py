@@ -234,7 +234,7 @@ def _step_metrics(loss_step: LossStep, places: Tensor) -> StepMetrics:
     # As evaluation.ranks: who ties with the right one is not right.
     own = scores.gather(-1, places[..., None])
     right = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
-    length = dialogue_lengths(loss_step.layout).mean(-1)
+    length = dialogue_lengths(loss_step.packed).mean(-1)
     learned = (found.sender, found.receiver, found.sender_baseline, found.receiver_baseline)
     sender, receiver, sender_baseline, receiver_baseline = (loss.detach() for loss in learned)
     nll, reward = found.nll.mean(-1), found.reward.mean(-1)
