@@ -76,11 +76,11 @@ def test_bins_and_brier_are_those_of_scikit_learn(cases):
 
 
 @pytest.mark.parametrize("values", [([], []), ([1.1], [1]), ([np.nan], [1]), ([0.5], [2]), ([0.5, 0.5], [1])])
-def test_what_is_no_probability_is_told(values):
+def test_invalid_probabilities_are_refused(values):
     p, right = np.array(values[0], dtype=float), np.array(values[1])
-    with pytest.raises(ValueError, match=r"between 0 and 1|one is needed"):
+    with pytest.raises(ValueError, match=r"between 0 and 1|at least one probability"):
         brier_score(p, right)
-    with pytest.raises(ValueError, match=r"between 0 and 1|one is needed"):
+    with pytest.raises(ValueError, match=r"between 0 and 1|at least one probability"):
         expected_calibration_error(p, right)
 
 

@@ -1,10 +1,9 @@
-"""Measures of recorded conversations: small functions on arrays, each with its unit.
+"""Metrics of recorded dialogues: small functions on arrays, each with its unit.
 
-`conversations` reads messages.hdf5; `ranking`, `lengths`, `entropy`, `classes`, `components` and
-`correlation` measure;
-`information`, `bits`, `topographic`, `disentanglement` and `context_independence` measure messages as a language,
-`calibration` the decision to stop, `classification` the guesses;
-`analysis` puts the measures of one run together; `pooling` and `intervals` bring the seeds of a run together, and
-`comparison` compares two runs; `influence` measures what disturbed messages change, and
-`agreement` whether seeds agree.
+- Input: `conversations` reads messages.hdf5, `records` reads what training and evaluation wrote.
+- Answers: `ranking`, `classification`, `classes`, `confusion`, `answers`. Decision to stop: `lengths`, `calibration`.
+- Messages as a language: `information`, `bits`, `topographic`, `disentanglement`, `context_independence`, `hamming`,
+  `entropy`, `components`; `registry` lists the metrics of language.csv and `language` computes them.
+- Interventions: `influence`, `flips`. Agreement of seeds: `agreement`, `agreement_nulls`.
+- Statistics: `intervals`, `comparison`, `correlation`, `permutation`. One run: `analysis`; its seeds: `pooling`.
 """

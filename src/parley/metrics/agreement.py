@@ -1,6 +1,6 @@
-"""Whether two seeds of a run agree: in their answers, in being right, in length, and in what they say of what.
+"""Agreement of two seeds of a run: same answers, same correctness, correlated lengths and message distances.
 
-Letters of shapes: N images, d bits of a message, n seeds.
+Shapes: N images, d bits per message, n seeds.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ def same_fraction(first: NDArray[Any], second: NDArray[Any]) -> float:
 
 
 def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the agreement beyond chance: 1 = always, 0 = as often as answers given to random images would.
+    """Return the agreement beyond chance: 1 = always the same answer, 0 = as often as independent answers.
 
     Cohen (1960, "A coefficient of agreement for nominal scales"): (p - e) / (1 - e), where p is the fraction of images
-    with the same answer, and e what it would be if the two answered independently, each answer as often as it does.
+    with the same answer, and e its expectation if the two answered independently with their own answer frequencies.
 
     Parameters
     ----------
@@ -35,16 +35,16 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     Returns
     -------
     float or None
-        At most 1. None where both always give one and the same answer: chance alone then makes them agree.
+        At most 1. None if both always give one and the same answer, because chance alone makes them agree.
     """
     by_chance = same_by_chance(first, second)
     return None if by_chance is None else float(kappa_of(same_fraction(first, second), by_chance))
 
 
 def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return how often two that answer independently, each answer as often as here, would give the same [N each].
+    """Return the expected fraction of equal answers if both answer independently with these frequencies [N each].
 
-    None where both always give one and the same answer, and chance alone makes them agree.
+    None if both always give one and the same answer.
     """
     answers = np.unique(np.concatenate([first, second]))
     if len(answers) == 1:  # Sums of rounded shares may miss 1.
@@ -54,39 +54,39 @@ def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
 
 
 def kappa_of(same: float | Floats, by_chance: float) -> float | Floats:
-    """Return Cohen's kappa of how often two give the same answer, and how often they would by chance."""
+    """Return Cohen's kappa from the fraction of equal answers and its expectation by chance."""
     return (same - by_chance) / (1 - by_chance)
 
 
 def pearson(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the correlation of a number an image [N]; None where one of the two does not vary."""
+    """Return Pearson's correlation of one number per image [N]; None if one of the two does not vary."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
 
 
 def message_geometry(messages: NDArray[Any]) -> Floats | None:
-    """Return the ranks of the distances of all pairs of messages, so that two languages' correlate as a product.
+    """Return normalised ranks of all pairwise message distances; two geometries correlate by a dot product.
 
     Representational similarity (Kriegeskorte, Mur and Bandettini, 2008, "Representational similarity analysis -
-    connecting the branches of systems neuroscience"): two seeds give bits other meanings, so their messages cannot be
-    compared, but what lies near what can. The distances are Hamming's.
+    connecting the branches of systems neuroscience"): seeds give bits different meanings, so their messages cannot be
+    compared directly, but their distances can. The distances are Hamming's.
 
     Parameters
     ----------
     messages
-        One an image, of the same images in the same order for both seeds [N, d].
+        One per image, of the same images in the same order for both seeds [N, d].
 
     Returns
     -------
     NDArray or None
-        Centred and of length 1 [N (N - 1) / 2]; None where all pairs are equally far apart.
+        Centred and of length 1 [N (N - 1) / 2]; None if all distances are equal.
     """
     return centred_ranks(message_distances(messages))
 
 
 def geometry_correlation(first: Floats | None, second: Floats | None) -> float | None:
-    """Return Spearman's correlation of two geometries; None where one of them does not vary."""
+    """Return Spearman's correlation of two geometries; None if one of them does not vary."""
     return None if first is None or second is None else float(np.clip(first @ second, -1, 1))
 
 
@@ -94,20 +94,20 @@ def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> t
     """Return the 95 % interval of a mean over all pairs of seeds, by leaving out one seed at a time.
 
     Pairs that share a seed are not independent, seeds are. Tukey (1958, "Bias and confidence in not-quite large
-    samples"): the pseudo-value of a seed is n times the mean less n - 1 times the mean without it, and the
-    pseudo-values are taken for a sample, with Student's t of n - 1 degrees of freedom.
+    samples"): the pseudo-value of a seed is n times the mean minus n - 1 times the mean without it, and the
+    pseudo-values are treated as a sample, with Student's t of n - 1 degrees of freedom.
 
     Parameters
     ----------
     values
-        One of each pair of seeds, by their places from 0.
+        One value per pair of seeds, by their indices from 0.
     seeds
-        How many there are, n.
+        Number of seeds n.
 
     Returns
     -------
     tuple[float, float] or None
-        Lower and upper end. None with fewer than three seeds, which leave no pair behind, or where a pair is missing.
+        Lower and upper end. None with fewer than three seeds, or if a pair is missing.
     """
     if seeds < 3 or values.keys() != set(combinations(range(seeds), 2)):
         return None

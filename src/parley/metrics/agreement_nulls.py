@@ -1,10 +1,9 @@
-"""What agreement there is between seeds whose images change places: the null of `agreement`.
+"""Permutation null of `agreement`: the agreement of seeds whose images are permuted independently.
 
-Under each permutation the images of every seed but the first are put into an order of their own. Each measure's
-mean over the pairs of seeds is then that of seeds that have nothing to do with each other, but answer, stop and
-speak each as often in each way as before.
+Each permutation reorders the images of every seed but the first. The mean of a metric over pairs of seeds is then that
+of unrelated seeds with the same frequencies of answers, lengths and messages.
 
-Letters of shapes: N images, n seeds, P permutations.
+Shapes: N images, n seeds, P permutations.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,48 +18,48 @@ from parley.metrics.agreement import kappa_of, same_by_chance
 
 Floats = NDArray[np.float64]
 Orders = Sequence[NDArray[np.int64]]
-"""Of each seed's images ``[N]``."""
+"""One permutation of the images ``[N]`` per seed."""
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw an order of the images for each seed; the first keeps its own, as only what lies beside what counts.
+    """Draw an order of the images for each seed; the first keeps its own, because only relative order matters.
 
     Parameters
     ----------
     seeds, images, permutations
-        How many.
+        Numbers of each.
     generator
-        Draws them.
+        Random generator.
     """
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 
 
 def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) -> tuple[Floats, Floats | None]:
-    """Return the mean over pairs, under each permutation, of the same answers' fraction and of Cohen's kappa.
+    """Return the mean over pairs of the fraction of equal answers and of Cohen's kappa, under each permutation.
 
     Parameters
     ----------
     answers
-        One an image, of each seed [N].
+        One answer per image, for each seed [N].
     orders
         From `draw_orders`.
 
     Returns
     -------
     tuple of arrays
-        ``[P]`` each; kappa over the pairs that have one, and None where none has.
+        ``[P]`` each; kappa over the pairs that have one, None if no pair has.
     """
     pairs = list(combinations(range(len(answers)), 2))
     chance = [same_by_chance(answers[one], answers[other]) for one, other in pairs]
 
     def fractions(order: Orders) -> list[float]:
-        moved = [own[places] for own, places in zip(answers, order, strict=True)]
+        moved = [own[indices] for own, indices in zip(answers, order, strict=True)]
         return [float((moved[one] == moved[other]).mean()) for one, other in pairs]
 
     same = np.array([fractions(order) for order in orders])
-    # How often each answer is given stays as it is, and so does what of it is chance.
-    kappas = [kappa_of(same[:, place], by_chance) for place, by_chance in enumerate(chance) if by_chance is not None]
+    # Permutations keep the frequency of each answer, and so the agreement by chance.
+    kappas = [kappa_of(same[:, pair], by_chance) for pair, by_chance in enumerate(chance) if by_chance is not None]
     return np.asarray(same.mean(1)), np.asarray(sum(kappas) / len(kappas)) if kappas else None
 
 
@@ -70,7 +69,7 @@ def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) 
     Parameters
     ----------
     numbers
-        One an image, of each seed [N]; a seed whose numbers do not vary is in no pair.
+        One per image, for each seed [N]; a seed whose numbers do not vary is left out.
     orders
         From `draw_orders`.
     """
@@ -84,11 +83,11 @@ def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders])
     Parameters
     ----------
     geometries
-        From `parley.metrics.agreement.message_geometry`, of each seed; one without is in no pair.
+        From `parley.metrics.agreement.message_geometry`, of each seed; a seed without one is left out.
     orders
-        From `draw_orders`, of the images that the geometries are of.
+        From `draw_orders`, for the images of the geometries.
     """
-    # Each pair of images stands twice in a square: over the root of 2, its length is 1 again.
+    # A square holds each pair of images twice; dividing by sqrt(2) makes its length 1 again.
     squares = [
         None if own is None else squareform(own.astype(np.float32)) / np.float32(np.sqrt(2)) for own in geometries
     ]
@@ -96,13 +95,8 @@ def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders])
 
 
 def _moved_square(square: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
-    # Indices are known to be within bounds, and "wrap" skips the check.
+    # Indices are within bounds; "wrap" skips the check.
     return square.take(order, 0, mode="wrap").take(order, 1, mode="wrap")
-
-
-def _square(geometry: Floats) -> NDArray[np.float32]:
-    """Return the geometry as a square ``[N, N]`` of length 1, in which each pair of images stands twice."""
-    return np.asarray(squareform(geometry.astype(np.float32)) / np.float32(np.sqrt(2)))
 
 
 def _unit(numbers: NDArray[Any]) -> Floats:
@@ -115,15 +109,15 @@ def _mean_products(
     orders: Sequence[Orders],
     moved: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]],
 ) -> Floats | None:
-    """Return the mean product of two of the k vectors of length 1: their sum's square is k and twice all products."""
-    known = [(place, vector) for place, vector in enumerate(vectors) if vector is not None]
+    """Return the mean dot product over pairs of k unit vectors: the square of the sum is k plus twice all products."""
+    known = [(seed, vector) for seed, vector in enumerate(vectors) if vector is not None]
     count = len(known)
     if count < 2:
         return None
     squares = []
     for order in orders:
         total = np.zeros_like(known[0][1])
-        for place, vector in known:
-            total += moved(vector, order[place])
+        for seed, vector in known:
+            total += moved(vector, order[seed])
         squares.append(float(np.vdot(total, total)))
     return (np.array(squares) - count) / (count * (count - 1))

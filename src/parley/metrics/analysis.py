@@ -1,4 +1,4 @@
-"""What the recorded conversations of one run and seed say: the content of its analysis.json."""
+"""Analyse the recorded dialogues of one run and seed: the content of its analysis.json."""
 
 import logging
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
 MOST_IN_MATRIX = 1000
-"""Most candidates of which a confusion matrix is kept: of 21,841 it would have 477 million cells, nearly all empty."""
+"""No confusion matrix is kept for more candidates: with 21,841 it has 477 million cells, nearly all zero."""
 TOLERANCE = 0.005
-"""Difference of an accuracy from evaluation.json's above which the two are said to disagree."""
+"""A warning is given if an accuracy differs from evaluation.json's by more than this."""
 
 
 def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None) -> dict[str, Any]:
-    """Analyse every recorded part of a run's folder.
+    """Analyse every recorded split of a run's folder.
 
     Parameters
     ----------
     folder
         Folder of one run and seed, with evaluation.json, messages.hdf5 (test) and messages.<part>.hdf5.
     messages
-        Which files of messages; all that lie in the folder when not given.
+        Files of messages; by default all in the folder.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able: `run`, `seed`, `parts` (part → what `analyse_part` returns) and `warnings`, sentences
-        about what does not fit together.
+        JSON-able: `run`, `seed`, `parts` (split → result of `analyse_part`) and `warnings`, a sentence per
+        inconsistency.
     """
     folder = Path(folder)
     evaluation = read_evaluation(folder / "evaluation.json")
@@ -59,20 +59,20 @@ def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None
 
 
 def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
-    """Analyse the conversations of one part.
+    """Analyse the dialogues of one split.
 
     Parameters
     ----------
     conversations
-        What was recorded.
+        The recorded dialogues.
     k
-        Of accuracy@k; more than there are candidates counts as all of them.
+        The k of accuracy@k, at most the number of candidates.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able. `failed` is None, or a sentence where the numbers are not finite, and nothing else is
-        told then. `confusion` is None where there are more than `MOST_IN_MATRIX` candidates.
+        JSON-able. `failed` is None, or a sentence if numbers are not finite; then only the head is
+        returned. `confusion` is None if there are more than `MOST_IN_MATRIX` candidates.
     """
     labels = conversations.labels
     head: dict[str, Any] = {
@@ -105,7 +105,7 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
 
 
 def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
-    """One entry a candidate class; the values of a class without an image are None."""
+    """Return one entry per candidate class; the values of a class without an image are None."""
     scores, targets, candidates = conversations.final_scores, conversations.targets, len(conversations.labels)
     columns = {
         "accuracy@1": class_means(hits(scores, targets, 1), targets, candidates),
@@ -121,7 +121,7 @@ def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
 
 
 def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
-    """Count the conversations of each length from 1 to T exchanges, with their accuracy."""
+    """Count the dialogues of each length from 1 to T exchanges, with their accuracy."""
     right = hits(conversations.final_scores, conversations.targets, 1)
     steps = conversations.talking.shape[-1]
     counts = class_counts(conversations.lengths - 1, steps)
@@ -133,7 +133,7 @@ def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
 
 
 def _by_exchange(conversations: Conversations) -> dict[str, list[float | None] | None]:
-    """Means at each exchange: over all images as if nobody stopped (`all`), and over those still talking."""
+    """Average at each exchange over all images, as if no dialogue stopped (`all`), and over active ones (`talking`)."""
     talking = conversations.talking
     targets = np.broadcast_to(conversations.targets[:, None], talking.shape)
     table: dict[str, NDArray[np.float64] | None] = {
@@ -172,20 +172,20 @@ def _messages(conversations: Conversations) -> dict[str, Any]:
 
 
 def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path: Path) -> None:
-    own, said = (conversations.run, conversations.seed), (evaluation["run"], evaluation["seed"])
-    if own != said:
+    own, evaluated = (conversations.run, conversations.seed), (evaluation["run"], evaluation["seed"])
+    if own != evaluated:
         raise ParleyError(
             f"{path} holds messages of run {own[0]}, seed {own[1]}, but evaluation.json beside it is of "
-            f"run {said[0]}, seed {said[1]}; make both again with the evaluate and messages stages."
+            f"run {evaluated[0]}, seed {evaluated[1]}; make both again with the evaluate and messages stages."
         )
 
 
 def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], path: Path) -> list[str]:
-    """Say where the recorded conversations do not give what the evaluation found."""
+    """Return a sentence per contradiction between the recorded dialogues and the evaluation."""
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
     if part["n"] < evaluated.get("n", 0):
-        # By lot, they differ by chance. The lot is the same for every run and seed, and so is the sentence.
+        # A random subset differs by chance. It is the same for every run and seed, and so is the sentence.
         return [
             f"Figures and measures of the {name} part's conversations tell of {part['n']:,} of its "
             f"{evaluated['n']:,} images, as evaluation.recorded_images has it."

@@ -1,9 +1,9 @@
-"""Whether answers are better than those of someone who knows the answers given but not the images.
+"""Permutation tests of accuracy@1, accuracy@k and macro F1.
 
-Labels change places among the conversations, and the answers stay as they are: the null keeps how often each class is
-the right one and how often each is guessed, so that a run which prefers frequent classes gains nothing by it.
+Labels are permuted over the dialogues and the answers stay. The null keeps the frequency of each class as a label and
+as an answer, so a run that prefers frequent classes is not better than chance.
 
-Letters of shapes: N conversations, K candidates, P permutations.
+Shapes: N dialogues, K candidates, P permutations.
 """
 
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from parley.metrics.permutation import Tested, against_null
 from parley.metrics.ranking import Floats, Ints, first_places
 
 BLOCK = 2**21
-"""Labels that are permuted at once, to bound the memory."""
+"""Number of labels permuted at once, to limit memory."""
 
 
 class AnswerTests(NamedTuple):
-    """Accuracies and F1, each against permuted labels."""
+    """Accuracies and macro F1, each tested against permuted labels."""
 
     accuracy_1: Tested
     accuracy_k: Tested
@@ -29,7 +29,7 @@ class AnswerTests(NamedTuple):
 def answer_tests(
     scores: NDArray[np.floating], targets: Ints, k: int, permutations: int, generator: np.random.Generator
 ) -> AnswerTests:
-    """Measure answers, and measure them again with labels in random places.
+    """Test the answers against permuted labels.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ def answer_tests(
     targets
         Column of the true class [N].
     k
-        Of accuracy@k.
+        The k of accuracy@k.
     permutations
-        How many, P.
+        Number of permutations P.
     generator
-        Draws them; the same seed gives the same null.
+        Random generator; the same seed gives the same null.
     """
     chosen, among = first_places(scores), _within(scores, k)
     rows, step = np.arange(len(targets)), max(1, BLOCK // len(targets))
@@ -61,7 +61,7 @@ def answer_tests(
 
 
 def _within(scores: NDArray[np.floating], k: int) -> Floats:
-    """Say of each candidate whether it is among the k best, as a fraction where ties leave it open [N, K]."""
+    """Return for each candidate whether it is among the k best [N, K]; a fraction if it is tied for the last rank."""
     best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
     last = best[:, -1:]
     higher, tied = (scores > last).sum(axis=1, keepdims=True), (scores == last).sum(axis=1, keepdims=True)
@@ -69,16 +69,16 @@ def _within(scores: NDArray[np.floating], k: int) -> Floats:
 
 
 def _macro_f1(hits: Floats, labels: Ints, guessed: Floats) -> Floats:
-    """Return what `classification.macro_f1` does for each row of labels, without their confusion matrices [P].
+    """Return `classification.macro_f1` for each row of labels [P], without building confusion matrices.
 
     Parameters
     ----------
     hits
-        The share of the first place that each conversation's label has [P, N].
+        Share of the first rank that the label of each dialogue has [P, N].
     labels
-        Each conversation's label; as often in every row [P, N].
+        Label of each dialogue; every row is a permutation of the same labels [P, N].
     guessed
-        How often each candidate has the first place [K].
+        How often each candidate has the first rank [K].
     """
     there = np.bincount(labels[0], minlength=len(guessed))
     cells = labels + len(guessed) * np.arange(len(labels))[:, None]

@@ -1,6 +1,6 @@
-"""What single bits of the messages do: how often they are 1, whether they change, what they tell of the class.
+"""Metrics of single message bits: frequency of 1, entropy, mutual information with the class.
 
-Letters of shapes: N conversations, d bits a message.
+Shapes: N dialogues, d bits per message.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def as_bits(messages: NDArray[Any]) -> Ints:
     Raises
     ------
     ValueError
-        When there is no message, or a value is neither 0 nor 1, as with continuous messages.
+        If there is no message, or a value is neither 0 nor 1, as with continuous messages.
     """
     if messages.ndim != 2 or len(messages) == 0:
         raise ValueError("Messages must be the rows of a table, one at least.")
@@ -37,28 +37,28 @@ def bit_use(messages: NDArray[Any]) -> Floats:
 def bit_entropies(messages: NDArray[Any]) -> Floats:
     """Return the entropy of each bit over the messages [N, d], in bits [d]: 0 = never changes, 1 = half are 1.
 
-    Plug-in estimate; see `information`. It is how much a bit differs between images, where
-    `entropy.message_entropy_bits` is how undecided the agent is about one.
+    Plug-in estimate; see `information`. It measures how much a bit differs between images;
+    `entropy.message_entropy_bits` measures how uncertain the agent is about one image.
     """
     return row_entropies(as_bits(messages).T)[0]
 
 
 def dead_bits(messages: NDArray[Any]) -> Bools:
-    """Say of each bit whether it is the same in all messages [N, d], and so tells nothing [d]."""
+    """Return for each bit whether it is the same in all messages [N, d], and so carries nothing [d]."""
     return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
 
 
 def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
-    """Return what each bit tells of the class, in bits [d], with the correction of Miller and Madow.
+    """Return the mutual information of each bit with the class, in bits [d] (Miller–Madow).
 
-    Exactly 0 for a dead bit; a little below 0 where a bit tells nothing (see `information.row_information`).
+    Exactly 0 for a dead bit; slightly below 0 for an independent bit (see `information.row_information`).
 
     Parameters
     ----------
     messages
         Bits [N, d].
     labels
-        Class of each conversation [N].
+        Class of each dialogue [N].
     """
     return row_information(as_bits(messages).T, codes(labels)).miller_madow
 

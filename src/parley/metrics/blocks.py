@@ -1,4 +1,4 @@
-"""Some rows of large arrays at a time, so that what is worked out on the way takes little memory."""
+"""Process large arrays in blocks of rows, to limit the memory of intermediate results."""
 
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
@@ -8,32 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_NUMBERS = 4_000_000
-"""Of a block: 32 MB in double precision, several times over."""
+"""Numbers per block: 32 MB in double precision, and several such intermediates."""
 
 Array = NDArray[Any]
 
 
 def by_case(work: Callable[..., Sequence[Array]], scores: Array, *beside: Array) -> tuple[Array, ...]:
-    """Work on each case's scores by itself, a block of cases at a time.
+    """Apply a function that treats each case independently, one block of cases at a time.
 
     Parameters
     ----------
     work
-        Takes scores [n, K] and what stands beside them [n], and returns arrays [n].
+        Takes scores [n, K] and the other arrays [n], and returns arrays [n].
     scores
         [..., K].
     beside
-        Of each case [...], or what broadcasts to that.
+        Other arrays, one value per case: [...], or broadcastable to it.
 
     Returns
     -------
     tuple of arrays
-        What `work` returned, [...] each.
+        The results of `work`, [...] each.
 
     Raises
     ------
     ValueError
-        When what stands beside the scores is of other cases.
+        If an array in `beside` does not broadcast to [...].
     """
     leading = scores.shape[:-1]
     cases = [scores.reshape(-1, scores.shape[-1]), *(np.broadcast_to(each, leading).reshape(-1) for each in beside)]
@@ -42,7 +42,7 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *beside: Array)
 
 
 def row_blocks(shape: Sequence[int]) -> Iterator[slice]:
-    """Yield slices of the first axis of an array [N, ...], each of some millions of numbers; at least one slice."""
+    """Yield slices of the first axis of an array [N, ...], at least one, each of at most `MOST_NUMBERS` numbers."""
     rows = max(1, MOST_NUMBERS // max(1, prod(shape[1:])))
     for start in range(0, max(1, shape[0]), rows):
         yield slice(start, min(start + rows, shape[0]))

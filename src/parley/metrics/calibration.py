@@ -1,9 +1,9 @@
-"""Whether a probability means what it says: the chance to stop, beside how often the guess is right.
+"""Calibration of the stop probability as a prediction that the answer is correct.
 
-A Receiver that stops when it is sure would stop with probability p where its guess is right with probability p.
-Give the exchanges that were made; what would have been said after the stop is the caller's to leave out.
+A calibrated Receiver stops with probability p if its answer is correct with probability p. Pass only exchanges that
+took place: the caller leaves out those after the stop.
 
-Letters of shapes: `...` any dimensions (conversations, exchanges), B bins.
+Shapes: `...` any dimensions (dialogues, exchanges), B bins.
 """
 
 from typing import Any, NamedTuple
@@ -18,27 +18,27 @@ BINS = 10
 
 
 class Reliability(NamedTuple):
-    """What was promised and what came of it, in bins of equal width from 0 to 1."""
+    """A reliability diagram: confidence and accuracy in bins of equal width from 0 to 1."""
 
     n: Ints
     """Cases in each bin [B]."""
     confidence: Floats
     """Mean probability in each bin [B]; NaN in an empty one."""
     accuracy: Floats
-    """Fraction of right guesses in each bin [B]; NaN in an empty one."""
+    """Fraction of correct answers in each bin [B]; NaN in an empty one."""
 
 
 def reliability(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> Reliability:
     """Sort cases into bins by their probability.
 
-    A bin holds its lower end and not its upper; the last one holds 1 as well.
+    A bin includes its lower end and excludes its upper; the last one includes 1.
 
     Parameters
     ----------
     probabilities
         Probability to stop at each exchange [...].
     right
-        Whether the guess at that exchange is right: 0 or 1, or a fraction where ties leave it open, as of
+        Whether the answer at that exchange is correct: 0 or 1, or a fraction if there are ties, as of
         `ranking.hits` [...].
     bins
         Number of bins B.
@@ -46,7 +46,7 @@ def reliability(probabilities: NDArray[np.floating], right: NDArray[Any], bins: 
     Raises
     ------
     ValueError
-        When there is no case, or a value does not lie between 0 and 1.
+        If there is no case, or a value is not between 0 and 1.
     """
     p, hit = _checked(probabilities, right)
     which = np.minimum((p * bins).astype(np.int64), bins - 1)
@@ -58,10 +58,12 @@ def reliability(probabilities: NDArray[np.floating], right: NDArray[Any], bins: 
 
 
 def expected_calibration_error(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> float:
-    """Return the mean distance of accuracy from confidence over the cases, bin by bin: 0 = calibrated, 1 at most.
+    """Return the expected calibration error, the mean of abs(accuracy - confidence) over bins weighted by cases.
 
-    Naeini, Cooper and Hauskrecht (2015, "Obtaining well calibrated probabilities using Bayesian binning"). Few cases
-    make it too large: within a bin chance alone keeps accuracy from confidence. Parameters as of `reliability`.
+    0 = calibrated, 1 at most.
+
+    Naeini, Cooper and Hauskrecht (2015, "Obtaining well calibrated probabilities using Bayesian binning"). It is biased
+    upwards for few cases, because accuracy varies by chance within a bin. Parameters as in `reliability`.
     """
     table = reliability(probabilities, right, bins)
     gaps = np.abs(table.accuracy - table.confidence)
@@ -69,10 +71,10 @@ def expected_calibration_error(probabilities: NDArray[np.floating], right: NDArr
 
 
 def brier_score(probabilities: NDArray[np.floating], right: NDArray[Any]) -> float:
-    """Return the mean square of what the probability misses: 0 = always sure and right, 1 = always sure and wrong.
+    """Return the mean squared error of the probability: 0 = always certain and correct, 1 = always certain and wrong.
 
     Brier (1950, "Verification of forecasts expressed in terms of probability"), for one event: half of the sum over
-    both outcomes. A probability of 1/2 for everything gets 1/4. Parameters as of `reliability`; where `right` is a
+    both outcomes. A probability of 1/2 for everything gets 1/4. Parameters as in `reliability`; where `right` is a
     fraction, this is the expectation over it.
     """
     p, hit = _checked(probabilities, right)
@@ -80,7 +82,7 @@ def brier_score(probabilities: NDArray[np.floating], right: NDArray[Any]) -> flo
 
 
 class CalibrationTests(NamedTuple):
-    """Both measures, each against answers of other conversations; less is better."""
+    """Both metrics, each tested against permuted correctness; less is better."""
 
     error: Tested
     brier: Tested
@@ -94,15 +96,15 @@ def calibration_tests(
     generator: np.random.Generator,
     bins: int = BINS,
 ) -> CalibrationTests:
-    """Compare how calibrated conversations are with what they would be if they did not know how well they go.
+    """Compare how calibrated dialogues are with what they would be if they did not know how well they go.
 
-    Whether guesses are right changes places among the conversations, from the first exchange to the last: exchanges of
-    one conversation go with each other as they did.
+    Whether guesses are right changes places among the dialogues, from the first exchange to the last: exchanges of
+    one dialogue go with each other as they did.
 
     Parameters
     ----------
     probabilities, right
-        Of each conversation and exchange [N, T], as of `reliability`.
+        Of each dialogue and exchange [N, T], as in `reliability`.
     made
         Which exchanges were made, and count [N, T].
     permutations, generator
@@ -128,7 +130,7 @@ def calibration_tests(
 def _checked(probabilities: NDArray[np.floating], right: NDArray[Any]) -> tuple[Floats, Floats]:
     p, hit = probabilities.astype(np.float64).ravel(), right.astype(np.float64).ravel()
     if p.shape != hit.shape or len(p) == 0:
-        raise ValueError("Each probability needs to be told whether its guess is right, and one is needed at least.")
+        raise ValueError("There must be at least one probability, and one correctness value for each probability.")
     if not all(((values >= 0) & (values <= 1)).all() for values in (p, hit)):
-        raise ValueError("Probabilities, and whether guesses are right, must lie between 0 and 1.")
+        raise ValueError("Probabilities and correctness must lie between 0 and 1.")
     return p, hit

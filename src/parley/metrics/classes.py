@@ -1,4 +1,4 @@
-"""Measures class by class."""
+"""Metrics per class."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +7,17 @@ from parley.metrics.ranking import Floats, Ints, first_places
 
 
 def class_counts(targets: Ints, candidates: int) -> Ints:
-    """Count the conversations about each candidate class [K]."""
+    """Count the dialogues about each candidate class [K]."""
     return np.bincount(targets, minlength=candidates).astype(np.int64)
 
 
 def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:
-    """Average a value over the conversations of each class [K]; NaN for a class without a conversation.
+    """Average a value over the dialogues of each class [K]; NaN for a class without a dialogue.
 
     Parameters
     ----------
     values
-        One value a conversation [N].
+        One value a dialogue [N].
     targets
         Column of the true class [N].
     candidates
@@ -29,9 +29,9 @@ def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> F
 
 
 def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Count conversations by true class (row) and predicted class (column) [K, K].
+    """Count dialogues by true class (row) and predicted class (column) [K, K].
 
-    Candidates tied for the first place share the conversation, so that the trace over the sum is accuracy@1.
+    Candidates tied for the first place share the dialogue, so that the trace over the sum is accuracy@1.
 
     Parameters
     ----------

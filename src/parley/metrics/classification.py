@@ -1,6 +1,6 @@
-"""How well each class is told from the others: precision, recall and F1, and their mean over classes.
+"""Precision, recall and F1 of each class, and macro F1.
 
-Letters of shapes: K candidate classes.
+Shapes: K candidate classes.
 """
 
 from typing import NamedTuple
@@ -12,25 +12,25 @@ from parley.metrics.ranking import Floats
 
 
 class ClassScores(NamedTuple):
-    """Scores of each class, between 0 and 1; NaN where there is nothing to count."""
+    """Scores of each class, between 0 and 1; NaN if the denominator is 0."""
 
     precision: Floats
-    """Of what was taken for the class, the fraction that is of it [K]; NaN for a class never guessed."""
+    """Fraction of the predictions of the class that are correct [K]; NaN for a class that is never predicted."""
     recall: Floats
-    """Of what is of the class, the fraction that was taken for it [K]; NaN for a class without conversations."""
+    """Fraction of the dialogues about the class that are predicted as it [K]; NaN for a class without dialogues."""
     f1: Floats
-    """Harmonic mean of the two: 2 right / (guessed + there) [K]. 0 for a class never guessed; NaN for one that was
-    neither guessed nor there."""
+    """Harmonic mean of the two: 2 right / (predicted + actual) [K]. 0 for a class that is never predicted; NaN for
+    one that is neither predicted nor actual."""
 
 
 class MacroF1(NamedTuple):
-    """Mean of F1 over the classes with conversations, each counting the same."""
+    """Mean of F1 over the classes with dialogues, each counting the same."""
 
     value: float
     classes: int
-    """Classes that count."""
+    """Number of classes in the mean."""
     absent: int
-    """Classes left out, for want of a conversation. A wrong guess of one still lowers the recall of the true class."""
+    """Number of classes left out because they have no dialogue. Predicting one still lowers the true class's recall."""
 
 
 def class_scores(confusion: NDArray[np.number]) -> ClassScores:
@@ -39,7 +39,7 @@ def class_scores(confusion: NDArray[np.number]) -> ClassScores:
     Parameters
     ----------
     confusion
-        Conversations by true class (row) and guessed class (column) [K, K], as `classes.confusion_matrix` counts
+        Dialogues by true class (row) and guessed class (column) [K, K], as `classes.confusion_matrix` counts
         them; shared ones count by their parts.
     """
     counts = confusion.astype(np.float64)
@@ -48,21 +48,21 @@ def class_scores(confusion: NDArray[np.number]) -> ClassScores:
 
 
 def macro_f1(confusion: NDArray[np.number]) -> MacroF1:
-    """Average F1 over the classes that have conversations, and say how many have none.
+    """Average F1 over the classes that have dialogues, and say how many have none.
 
     Sokolova and Lapalme (2009, "A systematic analysis of performance measures for classification tasks") average over
-    all classes; one without conversations could only get 0 or nothing, and would pull the mean down for a sample that
+    all classes; one without dialogues could only get 0 or nothing, and would pull the mean down for a sample that
     happens to lack it.
 
     Parameters
     ----------
     confusion
-        As of `class_scores` [K, K].
+        As in `class_scores` [K, K].
 
     Raises
     ------
     ValueError
-        When no class has a conversation.
+        When no class has a dialogue.
     """
     present = confusion.sum(axis=1) > 0
     if not present.any():

@@ -1,6 +1,6 @@
-"""Two runs compared seed by seed, several comparisons at once, and the interval of a mean by bootstrap.
+"""Paired comparison of two runs over seeds, Holm's correction, and the bootstrap interval of a mean.
 
-Letters of shapes: n pairs (seeds that both runs have), m comparisons.
+Shapes: n pairs (seeds that both runs have), m comparisons.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from parley.metrics.intervals import CONFIDENCE, t_interval
 from parley.metrics.ranking import Floats
 
 EXACT_PAIRS = 16
-"""Most pairs whose 2^n flips are all counted; of more pairs, as many flips are drawn by lot."""
+"""Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
 ROUNDING = 1e-12
-"""Part of the largest value by which differences that should be equal come to differ."""
+"""Relative to the largest value: differences that differ less are equal up to rounding."""
 BLOCK = 2**21
-"""Values resampled at once, to bound the memory."""
+"""Number of values resampled at once, to limit memory."""
 
 
 class Comparison(NamedTuple):
-    """First run less second, in the unit of the values; what the pairs cannot tell is None."""
+    """First run minus second, in the unit of the values; None for what the number of pairs does not determine."""
 
     n: int
     difference: float | None
@@ -48,12 +48,12 @@ def paired_comparison(
     first, second
         One value a seed of either run, seeds in the same order [n].
     generator
-        Draws the flips where there are more than 16 pairs; not needed otherwise.
+        Draws the flips if there are more than 16 pairs; not needed otherwise.
 
     Raises
     ------
     ValueError
-        When the runs have not as many values, one is not finite, or a generator is needed and missing.
+        If the runs have different numbers of values, one is not finite, or a generator is needed and missing.
     """
     pairs = np.array([first, second], dtype=np.float64) if len(first) == len(second) else np.full((2, 1), np.nan)
     if not np.isfinite(pairs).all():
@@ -71,17 +71,17 @@ def paired_comparison(
 
 
 def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator | None = None) -> float:
-    """Return the two-sided p of the mean difference when each difference might as well have had the other sign.
+    """Return the two-sided p-value of the mean difference under random sign flips of the differences.
 
-    Fisher (1935, "The design of experiments", section 21). Of 16 differences at most, all 2^n flips are counted and
-    the p-value is exact, the differences as they are being one of them; of more, 2^16 flips are drawn.
+    Fisher (1935, "The design of experiments", section 21). Up to 16 differences, all 2^n flips are enumerated,
+    the observed signs included, and the p-value is exact; beyond that, 2^16 flips are drawn.
 
     Parameters
     ----------
     differences
-        First less second of each pair [n].
+        First minus second of each pair [n].
     generator
-        Draws the flips where there are more than 16 pairs.
+        Draws the flips if there are more than 16 pairs.
     """
     n = len(differences)
     enough = np.abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
@@ -89,23 +89,23 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
         flipped = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
         return float((np.abs((1 - 2 * flipped) @ differences) >= enough).mean())
     if generator is None:
-        raise ValueError(f"Of more than {EXACT_PAIRS} pairs, flips are drawn by lot, for which a generator is needed.")
+        raise ValueError(f"With more than {EXACT_PAIRS} pairs, flips are drawn at random; pass a generator.")
     flipped = generator.integers(0, 2, (2**EXACT_PAIRS, n), dtype=np.int8)
     sums = np.abs((1 - 2 * flipped) @ differences)
     return float((1 + (sums >= enough).sum()) / (1 + len(sums)))
 
 
 def holm(p_values: Sequence[float]) -> Floats:
-    """Return p-values corrected for being several, in the order given [m].
+    """Return p-values corrected for multiple comparisons, in the order given [m].
 
     Holm (1979, "A simple sequentially rejective multiple test procedure"): the smallest times m, the next times
-    m - 1, and so on, none below the one before it and none above 1. Rejecting what is at most 0.05 errs anywhere among
-    the m true hypotheses with a chance of 5 % at most.
+    m - 1, and so on, none below the one before it and none above 1. Rejecting at 0.05 keeps the probability of
+    any false rejection at 5 % at most.
 
     Parameters
     ----------
     p_values
-        One a comparison [m].
+        One per comparison [m].
 
     Raises
     ------
@@ -126,13 +126,13 @@ def bootstrap_interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % percentile interval of a mean: the middle 95 % of the means of values drawn with replacement.
 
-    Efron and Tibshirani (1993, "An introduction to the bootstrap", chapter 13). It is too narrow for few values: of
-    five seeds, take `intervals.t_interval`.
+    Efron and Tibshirani (1993, "An introduction to the bootstrap", chapter 13). It is too narrow for few values: for
+    five seeds, use `intervals.t_interval`.
 
     Parameters
     ----------
     values
-        One a case [N]; cases must not depend on each other.
+        One per case [N]; cases must not depend on each other.
     generator
         Draws them; the same seed gives the same interval.
     draws

@@ -1,4 +1,4 @@
-"""The confusion matrix as whole numbers, one winner an image."""
+"""Confusion matrix with integer counts, one prediction per image."""
 
 from typing import NamedTuple
 

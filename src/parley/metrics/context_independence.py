@@ -1,14 +1,14 @@
-"""Context independence: whether each concept has a symbol of its own, whatever else the message is about.
+"""Context independence: whether each concept has its own symbol, whatever else the message is about.
 
 Bogin, Geva and Berant (2018, "Emergence of communication in an interactive world with consistent speakers"). For a
-concept c, take the symbol v that speaks for it most clearly, the one with the highest P(c | v); the concept's score is
+concept c, take its clearest symbol v, the one with the highest P(c | v); the concept's score is
 P(v | c) P(c | v), and the language's the mean over concepts.
 
 Here a symbol is a value at a position of the message (bit 3 = 1), and probabilities are frequencies: P(v | c) is the
-fraction of messages about c that hold v, P(c | v) the fraction of messages with v that are about c. The paper reads
-them off a statistical alignment of words and concepts instead, for words may stand anywhere; positions need none.
+fraction of messages about c that contain v, P(c | v) the fraction of messages with v that are about c. The paper
+estimates them by a statistical alignment of words and concepts, because its words have no fixed positions.
 
-Letters of shapes: N conversations, d bits a message, A attributes, C concepts.
+Shapes: N dialogues, d bits per message, A attributes, C concepts.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ ROUNDING = 1e-12
 
 
 def concept_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> Floats:
-    """Score each concept by the symbol that speaks for it most clearly, between 0 and 1 [C].
+    """Score each concept by its clearest symbol, between 0 and 1 [C].
 
     Among symbols equally clear it is the one that the concept has most often, so that the order of the bits does not
     matter.
@@ -35,21 +35,21 @@ def concept_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> Floa
     messages
         Bits [N, d].
     concepts
-        Class of each conversation [N], or value of each attribute [N, A]; a concept is a value of an attribute. They
+        Class of each dialogue [N], or value of each attribute [N, A]; a concept is a value of an attribute. They
         are scored in the order of attributes, then of values.
     """
     return _scores(_held(messages), _about(concepts))
 
 
 def _held(messages: NDArray[Any]) -> Floats:
-    """Say of each conversation which symbols its message holds, a column a value at a position [N, V]."""
+    """Return for each dialogue which symbols its message contains, one column per value at a position [N, V]."""
     bits = as_bits(messages)
     held = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
     return np.asarray(held[:, held.any(axis=0)])
 
 
 def _about(concepts: NDArray[Any]) -> Floats:
-    """Say of each conversation which concepts it is about [N, C]."""
+    """Return for each dialogue which concepts it is about [N, C]."""
     columns = concepts.reshape(len(concepts), -1).T
     return np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in map(codes, columns)], axis=1)
 
@@ -66,10 +66,10 @@ def _scores(held: Floats, about: Floats) -> Floats:
 def context_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> float:
     """Return the mean score over concepts, between 0 and 1; the parameters are those of `concept_independence`.
 
-    1 = each concept has a bit value that all its messages hold and no others. A language that always says the same
-    gets the mean share of a concept among the conversations (1 / C for classes of equal size), and this is what to
-    compare with. Of many classes the score is low by nature: a bit value that half of the messages hold speaks for a
-    class with probability 2 / C at most.
+    1 = each concept has a bit value that all its messages contain and no others. A language of one message
+    gets the mean share of a concept among the dialogues (1 / C for classes of equal size), and this is what to
+    compare with. Of many classes the score is low by nature: a bit value of half of the messages
+    predicts a class with probability 2 / C at most.
     """
     return float(concept_independence(messages, concepts).mean())
 
@@ -77,7 +77,7 @@ def context_independence(messages: NDArray[Any], concepts: NDArray[Any]) -> floa
 def independence_test(
     messages: NDArray[Any], concepts: NDArray[Any], permutations: int, generator: np.random.Generator
 ) -> Tested:
-    """Compare `context_independence` with that of concepts in random places among the conversations."""
+    """Test `context_independence` against concepts permuted over the dialogues."""
     held, about = _held(messages), _about(concepts)
     orders = (generator.permutation(len(about)) for _ in range(permutations))
     null = np.fromiter((_scores(held, about[order]).mean() for order in orders), np.float64, permutations)

@@ -1,6 +1,6 @@
-"""The one reader of messages.hdf5: what the agents said to each other on one part.
+"""Read messages.hdf5: the recorded dialogues of one run on one split.
 
-Letters of shapes: N conversations, T exchanges, d bits a message, K candidate classes.
+Shapes: N dialogues, T exchanges, d bits per message, K candidate classes.
 """
 
 import json
@@ -30,7 +30,7 @@ FIELDS = {
         "StopMask",
     ),
 }
-"""Columns that are read; not `Rank`, where the original stores something else: scores give the true one."""
+"""Columns that are read. `Rank` is not: the 2017 code stores something else there, and scores give the rank."""
 ATTRIBUTES = ("run", "seed", "part", "labels", "candidate_ids", "message_bits", "max_exchanges")
 
 Floats32 = NDArray[np.float32]
@@ -38,29 +38,29 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """Recorded conversations of one run on one part, in the order in which the file names them first.
+    """Recorded dialogues of one run on one split, in the order of their first row in the file.
 
     Attributes
     ----------
     run, seed, part
-        Whose they are.
+        The run, seed and split.
     keys
-        Key of each conversation's image [N].
+        Key of each dialogue's image [N].
     labels, candidate_ids
         Name and label id of each candidate [K].
     targets
         Column of the true class among the candidates [N].
     sender_messages, receiver_messages
-        Bits, 0 or 1, as integers; or the numbers sent where messages are continuous [N, T, d].
+        Bits, 0 or 1, as integers; or real numbers if messages are continuous [N, T, d].
     sender_values, receiver_values
-        Probabilities that the bits are 1; or the numbers sent [N, T, d].
+        Probabilities that the bits are 1; or the same real numbers [N, T, d].
     scores
         Raw scores of the candidates [N, T, K]; higher is better.
     go_on_probabilities, go_on
         The Receiver's probability to go on, and its decision [N, T].
     talking
-        Whether the conversation is still on when exchange t begins [N, T]. What an agent says after that is
-        recorded too: it is what it would have said.
+        Whether the dialogue is active when exchange t begins [N, T]. Exchanges after the stop are recorded too, as if
+        the dialogue had not stopped.
     """
 
     run: str
@@ -81,12 +81,12 @@ class Conversations:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Number of exchanges of each conversation [N]."""
+        """Number of exchanges of each dialogue [N]."""
         return exchanges(self.talking)
 
     @property
     def finite(self) -> bool:
-        """Whether all scores and values are finite numbers; a run of which they are not has diverged."""
+        """Whether all scores and values are finite numbers; otherwise the run has diverged."""
         recorded = (self.scores, self.sender_values, self.receiver_values, self.go_on_probabilities)
         return all(np.isfinite(values).all() for values in recorded)
 
@@ -96,12 +96,12 @@ class Conversations:
         return self.sender_messages.dtype.kind == "i"
 
     def at_stop(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Take what an array [N, T, ...] holds at each conversation's last exchange [N, ...]."""
+        """Select the values of an array [N, T, ...] at the last exchange of each dialogue [N, ...]."""
         return values[np.arange(len(self.keys)), self.lengths - 1]
 
     @property
     def final_scores(self) -> Floats32:
-        """Scores that count: those of the last exchange [N, K]."""
+        """Scores of the last exchange, which decide the answer [N, K]."""
         return self.at_stop(self.scores)
 
     @property
@@ -116,16 +116,16 @@ class _Raw(NamedTuple):
 
 
 def read_conversations(path: str | Path) -> Conversations:
-    """Read a file of recorded conversations and check that it is whole.
+    """Read a file of recorded dialogues and check that it is complete and consistent.
 
-    Rows are brought together by ExampleId and Index, never by their position.
+    Rows are matched by ExampleId and Index, not by position.
 
     Raises
     ------
     ParleyError
-        When the file cannot be read, lacks a table, column or attribute, or holds what no conversation
-        can be: exchanges missing or twice, a target that is no candidate, a conversation that goes on
-        after it stopped. `FailedRunError` where it is the marker of a run that failed.
+        If the file cannot be read, lacks a table, column or attribute, or is inconsistent: exchanges missing or
+        repeated, a target that is no candidate, a dialogue that continues after it stopped. `FailedRunError` if it is
+        the marker of a failed run.
     """
     raise_if_failed(path)
     raw = _read_raw(Path(path))
@@ -182,7 +182,7 @@ def _read_raw(path: Path) -> _Raw:
 
 
 def _raise(findings: Findings, path: str | Path) -> None:
-    """Tell what was found in one sentence a finding, each with the file and the way out."""
+    """Raise one error with a sentence per finding, each with the file and the remedy."""
     if findings.sentences:
         raise ParleyError(
             f"{path} is not a whole file of messages: {what}; make it again with the messages stage."
@@ -200,7 +200,7 @@ def _whole_number(raw: _Raw, name: str, findings: Findings) -> int:
         findings.add(f"the attribute {name} is not a whole number")
         return 0
     number = int(value)
-    # Also keeps a made-up count from asking for more memory than the file has rows.
+    # Also prevents a wrong count from allocating more memory than the file has rows.
     if name == "max_exchanges" and not 1 <= number <= max(1, len(raw.tables["Predictions"])):
         findings.add(f"the attribute max_exchanges is {number}, which the rows of Predictions cannot hold")
     return number
@@ -235,7 +235,7 @@ def _check_widths(said: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
-    """Bring the rows of a table into the shape [N, turns], conversations in the order of their first row."""
+    """Bring the rows of a table into the shape [N, turns], dialogues in the order of their first row."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)
@@ -248,7 +248,7 @@ def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, f
     if not (table["AgentId"][places] == np.array(agents)).all():
         findings.add(f"in {name}, AgentId does not follow from Index (even: S, odd: R)")
     places = places[np.argsort(first)]
-    # Files made here are in this order; a copy would take as much memory as all scores.
+    # Files written by Parley are in this order; a copy would need as much memory as all scores.
     in_order = np.array_equal(places.ravel(), np.arange(len(table)))
     return table.reshape(places.shape) if in_order else np.asarray(table[places])
 
@@ -285,5 +285,5 @@ def _are_bits(values: NDArray[Any]) -> bool:
 
 
 def _are_the_values(messages: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Whether messages are continuous: what was sent is then all there is to tell. A diverged run sends NaN."""
+    """Return whether messages are continuous: BinaryVec equals BinaryProb. A diverged run sends NaN."""
     return messages.dtype.kind == "f" and np.array_equal(messages, values, equal_nan=True)

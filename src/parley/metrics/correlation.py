@@ -1,4 +1,4 @@
-"""Correlation of two measures, with what its number of cases allows to say."""
+"""Pearson correlation with its 95 % interval."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
     Returns
     -------
     Correlation | None
-        None with fewer than four cases, or where one measure does not vary: there is nothing to say then.
+        None with fewer than four cases, or if one measure does not vary.
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[known], y[known], int(known.sum())

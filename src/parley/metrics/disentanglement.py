@@ -1,12 +1,12 @@
-"""Whether single symbols of a message stand for single attributes of what it is about.
+"""Disentanglement: whether each symbol of a message encodes a single attribute of the class.
 
-Both measures are those of Chaabouni et al. (2020, "Compositionality and generalization in emergent languages"): of
-the two attributes that a symbol tells most about, the gap between what it tells, over the symbol's entropy,
-averaged over the symbols that vary. 1 = each symbol tells one attribute and nothing else; 0 = none tells more about
-one attribute than about another. Information is the plug-in estimate, which few conversations make too large; its
-gap too is above 0 for random messages, and is to be compared with what permuted attributes give.
+Both measures are those of Chaabouni et al. (2020, "Compositionality and generalization in emergent languages"): the
+gap between the two largest mutual informations of a symbol with an attribute, divided by the symbol's entropy, averaged
+over the symbols that vary. 1 = each symbol encodes one attribute and nothing else; 0 = no symbol has more information
+about one attribute than about another. Information is the plug-in estimate, which is too large for few dialogues; its
+gap is above 0 even for random messages, so compare it with permuted attributes.
 
-Letters of shapes: N conversations, d symbols a message, K classes, A attributes, P permutations.
+Shapes: N dialogues, d symbols a message, K classes, A attributes, P permutations.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from parley.metrics.ranking import Floats, Ints
 
 
 def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) -> float | None:
-    """Measure whether each position tells one attribute ("posdis").
+    """Return positional disentanglement ("posdis"): whether each position encodes one attribute.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) 
     Raises
     ------
     ValueError
-        With fewer than two attributes, between which there is no gap.
+        With fewer than two attributes, because the gap needs two.
     """
     if attributes.ndim != 2 or attributes.shape[1] < 2:
         raise ValueError("Disentanglement compares what symbols tell of two attributes at least.")
@@ -51,10 +51,10 @@ def positional_disentanglement(symbols: NDArray[Any], attributes: NDArray[Any]) 
 
 
 def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[Any]) -> float | None:
-    """Measure whether the count of each symbol tells one attribute, wherever in the message it stands ("bosdis").
+    """Return bag-of-symbols disentanglement ("bosdis"): whether the count of each symbol encodes one attribute.
 
-    The alphabet of bits has two symbols, and the number of zeros is d less that of ones: both counts tell the same,
-    and the mean over the two is what either gives.
+    Bits have two symbols, and the number of zeros is d minus that of ones: both counts carry the same information, and
+    the mean over the two equals either.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def bag_of_symbols_disentanglement(messages: NDArray[Any], attributes: NDArray[A
     Returns
     -------
     float | None
-        Between 0 and 1; None where all messages have as many ones. Raises `ValueError` as
+        Between 0 and 1; None if all messages have the same number of ones. Raises `ValueError` as
         `positional_disentanglement` does, and for messages that are not of bits.
     """
     return positional_disentanglement(as_bits(messages).sum(axis=1, keepdims=True), attributes)
@@ -79,24 +79,24 @@ def positional_test(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Compare `positional_disentanglement` with that of classes in each other's places; None where it is.
+    """Test `positional_disentanglement` against permuted classes; None if it is None.
 
-    Classes change attributes as wholes: messages about one class stay together, and attributes go with each other as
-    they did. If conversations changed places one by one, each language that merely names classes would lie beyond its
-    null.
+    Whole rows of attributes are permuted over the classes: messages about one class stay together, and attributes stay
+    correlated as they are. If single dialogues were permuted, any language that merely names classes would be beyond
+    its null.
 
     Parameters
     ----------
     symbols
-        As of `positional_disentanglement` [N, d].
+        As in `positional_disentanglement` [N, d].
     classes
         What each message is about, as a row of `attributes` [N].
     attributes
         Of the classes [K, A]; classes that no message is about do not count.
     permutations
-        How many, P.
+        Number of permutations P.
     generator
-        Draws them; the same seed gives the same null.
+        Random generator; the same seed gives the same null.
     """
     ids, own = np.unique(classes, return_inverse=True)
     table = attributes[ids]
@@ -106,11 +106,11 @@ def positional_test(
     rows = _numbered_columns(symbols)
     varying, values = _one_hot(rows[np.ptp(rows, axis=1) > 0]), _one_hot(_numbered_columns(table))
     about = np.eye(len(ids), dtype=np.float32)[own]
-    # How often each symbol is said of each class.
-    said = _OneHot(about.T @ varying.table, varying.starts)
+    # How often each symbol is used for each class.
+    used = _OneHot(about.T @ varying.table, varying.starts)
     orders = (generator.permutation(len(ids)) for _ in range(permutations))
     null = np.fromiter(
-        (_mean_gap(said, about.sum(axis=0), values, order) for order in orders), np.float64, permutations
+        (_mean_gap(used, about.sum(axis=0), values, order) for order in orders), np.float64, permutations
     )
     return against_null(value, null)
 
@@ -122,12 +122,12 @@ def bag_of_symbols_test(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Compare `bag_of_symbols_disentanglement` with chance, as `positional_test` does."""
+    """Test `bag_of_symbols_disentanglement` against permuted classes, as in `positional_test`."""
     return positional_test(as_bits(messages).sum(axis=1, keepdims=True), classes, attributes, permutations, generator)
 
 
 class _OneHot(NamedTuple):
-    """Columns of numbers as a table of zeros and ones: a column a value."""
+    """One-hot table of several integer columns: one column per value."""
 
     table: NDArray[np.float32]
     """[N, V], V the sum of the numbers of values."""
@@ -146,15 +146,15 @@ def _one_hot(rows: Ints) -> _OneHot:
 def _mean_gap(symbols: _OneHot, sizes: NDArray[np.float32], attributes: _OneHot, order: Ints) -> float:
     """Return the mean gap over the positions, all of which vary, with attributes in the given order.
 
-    All mutual informations come of one table, how often each symbol of each position meets each value of each
-    attribute: the product of two matrices, exact in single precision up to 2^24 conversations.
+    All mutual informations come from one table of counts, each symbol of each position by each value
+    of each attribute: the product of two matrices, exact in single precision up to 2^24 dialogues.
 
     Parameters
     ----------
     symbols
-        How often each symbol of each position is said, of each of C things [C, V].
+        Count of each symbol of each position, for each of C things [C, V].
     sizes
-        How many conversations are about each [C].
+        How many dialogues are about each [C].
     attributes
         Which values they have [C, V'].
     order
@@ -164,8 +164,8 @@ def _mean_gap(symbols: _OneHot, sizes: NDArray[np.float32], attributes: _OneHot,
     joint = _entropies((symbols.table.T @ moved).astype(np.float64), symbols.starts, attributes.starts, n)
     own = _entropies(symbols.table.sum(axis=0, dtype=np.float64)[:, None], symbols.starts, alone, n)
     other = _entropies((sizes @ moved).astype(np.float64)[None], alone, attributes.starts, n)
-    told = np.sort(np.maximum(own + other - joint, 0), axis=1)
-    return float(((told[:, -1] - told[:, -2]) / own[:, 0]).mean())
+    information = np.sort(np.maximum(own + other - joint, 0), axis=1)
+    return float(((information[:, -1] - information[:, -2]) / own[:, 0]).mean())
 
 
 def _entropies(counts: Floats, rows: Ints, columns: Ints, n: float) -> Floats:

@@ -1,4 +1,4 @@
-"""How undecided the agents are, in bits."""
+"""Entropy of the agents' messages and predictions, in bits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from parley.metrics.ranking import Floats, log_probabilities
 def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
     """Return the entropy of an agent's message given all it has seen, in bits [...]: the sum over its independent bits.
 
-    This is the agent's own indecision (0 = every bit is settled, d = every bit is a coin), not how much
-    messages differ between images.
+    This is the agent's uncertainty about one message (0 = every bit is certain, d = every bit is a fair coin), not
+    how much messages differ between images.
 
     Parameters
     ----------

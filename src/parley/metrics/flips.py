@@ -1,6 +1,6 @@
-"""How accuracy falls with the bits of the Sender's messages that are flipped: what an evaluation wrote, over seeds.
+"""Accuracy by number of flipped bits in the Sender's messages, read from evaluations and joined over seeds.
 
-Letters of shapes: S seeds, C counts of bits.
+Shapes: S seeds, C counts of bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ class Flips:
     run
         Its name.
     seeds
-        Whose accuracies they are [S].
+        The seeds [S].
     counts
-        How many bits of each of the Sender's messages are flipped [C], rising from 0.
+        Number of flipped bits in each of the Sender's messages [C], ascending from 0.
     accuracy
         Accuracy@1 on the test part [S, C].
     """
@@ -44,14 +44,14 @@ def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Fli
     Parameters
     ----------
     paths
-        flips.json, or interventions.json, of any runs; the folder a file lies in says whose it is.
+        flips.json or interventions.json of any runs; the folder of a file gives its run and seed.
     run, part
         What to bring together.
 
     Returns
     -------
     Flips | None
-        None where no seed has a number: its messages are no bits, or it diverged.
+        None if no seed has a number: messages are continuous, or all seeds diverged.
 
     Raises
     ------

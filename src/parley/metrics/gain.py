@@ -1,11 +1,10 @@
-"""What the Receiver comes to know of the class at each exchange, in bits.
+"""Information about the class that the Receiver gains at each exchange, in bits.
 
-The measure is the answer's own: log2 p(true class) after the exchange, less log2 p before it, where before the first
-exchange all K candidates are as likely. It adds up over a conversation to log2 K less the final surprise, and needs no
-estimate of an entropy, so that few conversations do not bias it. A Receiver that grows surer of a wrong class loses
-bits.
+The gain is log2 p(true class) after the exchange minus log2 p before it; before the first exchange all K candidates are
+equally likely. Over a dialogue it sums to log2 K minus the final surprisal. It needs no entropy estimate, so few
+dialogues do not bias it. It is negative if the Receiver becomes more certain of a wrong class.
 
-Letters of shapes: N conversations, T exchanges, K candidates.
+Shapes: N dialogues, T exchanges, K candidates.
 """
 
 from typing import Any
@@ -18,7 +17,7 @@ from parley.metrics.ranking import Floats, Ints, nll_nats
 
 
 def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Return the bits that each exchange adds [N, T]; of exchanges after the stop, what they would have added.
+    """Return the bits gained at each exchange [N, T], also for exchanges after the stop.
 
     Parameters
     ----------
@@ -39,7 +38,7 @@ def message_information(
     permutations: int,
     generator: np.random.Generator,
 ) -> list[InformationTest | None]:
-    """Measure what the Sender's message of each exchange tells of the class by itself.
+    """Measure the mutual information of the Sender's message at each exchange with the class.
 
     Parameters
     ----------
@@ -48,14 +47,14 @@ def message_information(
     targets
         Column of the true class [N].
     talking
-        Whether the conversation is still on when exchange t begins [N, T]; only such messages count.
+        Whether the dialogue is still on when exchange t begins [N, T]; only such messages count.
     permutations, generator
-        Of the null, as of `information.information_null`.
+        Of the null, as in `information.information_null`.
 
     Returns
     -------
     list[InformationTest | None]
-        An entry an exchange; None where nobody talks any more.
+        One entry per exchange; None if no dialogue is active.
     """
     return [
         information_test(messages[on, t], targets[on], permutations, generator) if on.any() else None

@@ -1,6 +1,6 @@
 """How much an agent's messages change from one exchange to the next, in bits.
 
-Letters of shapes: T exchanges, N images, d bits of a message. Of continuous messages the distance is the sum
+Shapes: T exchanges, N images, d bits per message. Of continuous messages the distance is the sum
 of absolute differences.
 """
 
@@ -27,7 +27,7 @@ def distances(messages: Values) -> NDArray[np.float64]:
 def mean_change(messages: Values, active: Values) -> float | None:
     """Return the mean distance between an agent's successive messages of exchanges that were made.
 
-    The first message has none before it and does not count, nor does what would have been said after the stop.
+    The first message has no previous one and does not count; messages after the stop do not count either.
 
     Parameters
     ----------

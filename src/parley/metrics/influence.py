@@ -1,10 +1,10 @@
-"""What becomes of conversations when something befalls their messages, beside the same ones undisturbed.
+"""Metrics of interventions on messages: disturbed dialogues compared with the same dialogues undisturbed.
 
-What is changed by intervention, everything else as it comes, shows what messages cause, where a correlation shows what
-they go with: Lowe et al. (2019, "On the pitfalls of measuring emergent communication"); Jaques et al. (2019, "Social
+An intervention shows what messages cause; a correlation shows only what they are associated with:
+Lowe et al. (2019, "On the pitfalls of measuring emergent communication"); Jaques et al. (2019, "Social
 influence as intrinsic motivation for multi-agent deep reinforcement learning").
 
-Letters of shapes: T exchanges, N images, K candidates, d bits of a message.
+Shapes: T exchanges, N images, K candidates, d bits per message.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ UNITS = {
 
 
 def answers_changed(before: NDArray[np.floating], after: NDArray[np.floating]) -> float:
-    """Return the fraction of images for which another class is named; of equal scores the first counts.
+    """Return the fraction of images whose predicted class changes; of equal scores the first counts.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def prediction_shift(before: NDArray[np.floating], after: NDArray[np.floating]) 
     """Return how far the final prediction moves, in nats: mean over images of Kullback–Leibler's divergence.
 
     It is the sum over candidates of q log(q / p), where p is the softmax of the undisturbed scores and q that of the
-    disturbed ones (Kullback and Leibler, 1951, "On information and sufficiency"). Parameters as of `answers_changed`.
+    disturbed ones (Kullback and Leibler, 1951, "On information and sufficiency"). Parameters as in `answers_changed`.
     """
     shifts = np.empty(len(before))
     for rows in row_blocks(before.shape):
@@ -64,7 +64,7 @@ def bits_changed(
     active
         1 while the undisturbed dialogue is on when exchange t begins [T, N]; only these messages count.
     exchanges
-        Which exchanges, from 0.
+        Indices of the exchanges, from 0.
 
     Returns
     -------

@@ -1,12 +1,12 @@
-"""What messages and classes tell about each other: entropy and mutual information, in bits.
+"""Entropy, and mutual information of messages and classes, in bits.
 
-Letters of shapes: N conversations, B rows measured at once, P permutations, d bits of a message.
+Shapes: N dialogues, B rows measured at once, P permutations, d bits per message.
 
-The plug-in estimate takes frequencies for probabilities. On few conversations it says too little entropy and too
-much information: messages of 32 random bits are all distinct, each "tells" its own class, and the plug-in reads
-the whole entropy of the classes (log2 N where each conversation has a class of its own). Miller and Madow's
-correction holds while most distinct values were seen several times, and does not help such messages; the mean
-over shuffled labels does, and leaves them zero.
+The plug-in estimate uses frequencies as probabilities. For few dialogues it underestimates entropy and overestimates
+information: messages of 32 random bits are all distinct, each seems to identify its class, and the plug-in estimate is
+the whole entropy of the classes (log2 N where each dialogue has a class of its own). Miller and Madow's
+correction works if most distinct values occur several times, and fails for such messages. Subtracting the mean over
+shuffled labels works for them too and gives 0.
 """
 
 from typing import Any, NamedTuple
@@ -18,9 +18,9 @@ from parley.metrics.permutation import p_at_least
 from parley.metrics.ranking import Floats, Ints
 
 BLOCK = 2**21
-"""Symbols that are permuted at once, to bound the memory."""
+"""Number of symbols permuted at once, to limit memory."""
 ROUNDING = 1e-9
-"""Bits by which the same information may differ when its terms are added in another order."""
+"""In bits: values that differ less are equal, because terms are added in another order."""
 
 
 class RowInformation(NamedTuple):
@@ -35,7 +35,7 @@ class InformationTest(NamedTuple):
 
     plug_in: float
     shuffle_corrected: float
-    """The plug-in less its mean over shuffled labels; near 0, on either side, where nothing is told."""
+    """The plug-in minus its mean over shuffled labels; near 0 if messages carry no information."""
     p: float
     """How often shuffled labels give as much."""
     null: Floats
@@ -131,9 +131,9 @@ def information_null(
     labels
         One label a case [N].
     permutations
-        How many, P.
+        Number of permutations P.
     generator
-        Draws them; the same seed gives the same null.
+        Random generator; the same seed gives the same null.
     """
     symbols, classes = codes(values), codes(labels)
     null = np.empty(permutations)

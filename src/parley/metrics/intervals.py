@@ -11,7 +11,7 @@ CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """Mean over seeds with its t interval; what one seed cannot tell is None, never zero."""
+    """Mean over seeds with its t interval; what one seed does not determine is None, not zero."""
 
     mean: float | None
     sd: float | None
@@ -21,18 +21,18 @@ class Interval(NamedTuple):
 
 
 def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | int | None]:
-    """Return the columns of a tidy table that tell a mean: ``mean, sd, low, high, n_seeds, seeds_failed``.
+    """Return the columns of a tidy table that describe a mean: ``mean, sd, low, high, n_seeds, seeds_failed``.
 
     Parameters
     ----------
     values
-        One a seed; None where a seed has none.
+        One per seed; None for a seed that has none.
     seeds
-        How many there should be; those without a number count as failed.
+        Expected number of seeds; those without a value count as failed.
     """
     over = t_interval([value for value in values if value is not None])
-    told: dict[str, float | int | None] = {"mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high}
-    return {**told, "n_seeds": over.n, "seeds_failed": seeds - over.n}
+    columns: dict[str, float | int | None] = {"mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high}
+    return {**columns, "n_seeds": over.n, "seeds_failed": seeds - over.n}
 
 
 def t_interval(values: Sequence[float]) -> Interval:

@@ -1,4 +1,4 @@
-"""How long a conversation was, counted in two ways."""
+"""Length of a dialogue, counted in two ways."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,15 @@ def exchanges(talking: Bools) -> Ints:
     Parameters
     ----------
     talking
-        Whether the conversation is still on when exchange t begins [N, T].
+        Whether the dialogue is still on when exchange t begins [N, T].
     """
     return np.asarray(talking.sum(axis=-1), dtype=np.int64)
 
 
 def go_on_bits(go_on: Bools, talking: Bools) -> Ints:
-    """Count as the original code does [N]: decisions to go on, taken while the conversation is on.
+    """Count as the original code does [N]: decisions to go on, taken while the dialogue is on.
 
-    It is one less than the number of exchanges, except for a conversation that wanted to go on at the
+    It is one less than the number of exchanges, except for a dialogue that wanted to go on at the
     last allowed exchange, where it is the number of exchanges (PAPER.md, item 10; the original's
     `model.py`).
 
@@ -30,6 +30,6 @@ def go_on_bits(go_on: Bools, talking: Bools) -> Ints:
     go_on
         The Receiver's decision at exchange t, true = go on [N, T].
     talking
-        Whether the conversation is still on when exchange t begins [N, T].
+        Whether the dialogue is still on when exchange t begins [N, T].
     """
     return np.asarray((go_on & talking).sum(axis=-1), dtype=np.int64)

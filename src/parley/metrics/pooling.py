@@ -1,6 +1,6 @@
-"""The analyses of one run's seeds brought together on one part: what figures are drawn of.
+"""The analyses of the seeds of one run on one split, joined for the figures.
 
-Letters of shapes: S seeds, T exchanges, K candidate classes.
+Shapes: S seeds, T exchanges, K candidate classes.
 """
 
 from collections.abc import Sequence
@@ -42,14 +42,14 @@ class Projection:
 
 @dataclass(frozen=True, slots=True)
 class PooledPart:
-    """What the seeds of one run found on one part. NaN stands for what was not there to be measured.
+    """The results of all seeds of one run on one split; NaN for what was not measured.
 
     Attributes
     ----------
     run, part
-        What it is about.
+        The run and split.
     seeds, failed
-        Seeds that were analysed, and seeds whose numbers are not finite.
+        Analysed seeds, and seeds whose numbers are not finite.
     labels
         Names of the candidates [K].
     k, max_exchanges, message_bits
@@ -57,14 +57,14 @@ class PooledPart:
     counts
         Images of each class, of one seed [K].
     confusion
-        Conversations by true (row) and predicted class (column), summed over seeds [K, K]; None where the classes are
+        Dialogues by true (row) and predicted class (column), summed over seeds [K, K]; None where the classes are
         too many for a matrix.
     class_accuracy, class_length
         Accuracy@1 and mean length in exchanges by seed and class [S, K].
     talking
-        Fraction of the conversations still on when an exchange begins, by seed [S, T].
+        Fraction of the dialogues still on when an exchange begins, by seed [S, T].
     by_exchange
-        Quantity → means by seed and exchange [S, T].
+        Metric → means by seed and exchange [S, T].
     projection
         Messages of the seed whose accuracy@1 is the median (the lower one of two).
     """
@@ -87,19 +87,19 @@ class PooledPart:
 
 
 def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> PooledPart | None:
-    """Bring the seeds of a run together.
+    """Join the analyses of the seeds of a run on one split.
 
     Parameters
     ----------
     analyses
-        Contents of analysis.json files; those of other runs are passed over.
+        Contents of analysis.json files; those of other runs are ignored.
     run, part
-        What to bring together.
+        The run and split.
 
     Returns
     -------
     PooledPart | None
-        None where no seed of the run has finite numbers on that part.
+        None if no seed of the run has finite numbers on that split.
 
     Raises
     ------

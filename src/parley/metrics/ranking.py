@@ -1,10 +1,10 @@
-"""Where the true class stands among the candidates: accuracy, rank and likelihood.
+"""Accuracy, rank and likelihood of the true class among the candidates.
 
-Ties are broken by a fair lot, and what is returned is the expectation over it. An agent that gives every
-candidate the same score therefore gets exactly chance, where `argmax` or a rank by "strictly higher"
-would make it look right (or wrong) for the order in which the candidates happen to stand.
+Ties are broken at random, and the expectation over the tie-breaking is returned. An agent that gives every candidate
+the same score therefore gets exactly chance; with `argmax` or a rank by "strictly higher" its result would depend on
+the order of the candidates.
 
-In the shapes, `...` is any number of leading dimensions (conversations, exchanges) and K the number of
+In the shapes, `...` is any number of leading dimensions (dialogues, exchanges) and K the number of
 candidates.
 """
 
@@ -42,10 +42,10 @@ def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
 
 def hits(scores: NDArray[np.floating], targets: Ints, k: int) -> Floats:
-    """Say whether the true class is among the k best candidates, as a fraction where ties leave it open [...].
+    """Return whether the true class is among the k best candidates [...]; a fraction if there are ties.
 
-    With h candidates scoring higher than the true class and m others tied with it, its place is any of
-    h + 1 … h + m + 1 with equal chances. Raises `ValueError` as `target_ranks` does.
+    With h candidates scoring higher than the true class and m others tied with it, its rank is uniform on
+    h + 1 … h + m + 1. Raises `ValueError` as `target_ranks` does.
     """
     higher, tied = _higher_and_tied(scores, targets)
     return np.clip((k - higher) / (tied + 1), 0.0, 1.0)
@@ -57,12 +57,12 @@ def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
 
 
 def chance(k: int, candidates: int) -> float:
-    """Return the accuracy@k of an agent that knows nothing: k of the candidates, at most all of them."""
+    """Return the accuracy@k of a random guess: k / K, at most 1."""
     return min(k, candidates) / candidates
 
 
 def first_places(scores: NDArray[np.floating]) -> Floats:
-    """Share out the first place among the candidates [..., K]: 1 for the best, equal shares where several tie."""
+    """Return each candidate's share of the first rank [..., K]: 1 for the best, equal shares if several tie."""
     _check_finite(scores)
     best = scores == scores.max(axis=-1, keepdims=True)
     return np.asarray(best / best.sum(axis=-1, keepdims=True))
@@ -81,16 +81,16 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
     Equal scores give ln K: the value to compare with.
     """
 
-    def told(some: NDArray[np.floating], own: Ints) -> tuple[Floats]:
+    def nll(some: NDArray[np.floating], own: Ints) -> tuple[Floats]:
         return (-np.take_along_axis(log_probabilities(some), own[:, None], axis=1)[:, 0],)
 
-    return by_case(told, scores, targets)[0]
+    return by_case(nll, scores, targets)[0]
 
 
 def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Floats, Floats]:
-    def counted(some: NDArray[np.floating], places: Ints) -> tuple[Floats, Floats]:
+    def counted(some: NDArray[np.floating], own_targets: Ints) -> tuple[Floats, Floats]:
         _check_finite(some)
-        own = np.take_along_axis(some, places[:, None], axis=1)
+        own = np.take_along_axis(some, own_targets[:, None], axis=1)
         return (some > own).sum(axis=1).astype(np.float64), (some == own).sum(axis=1) - 1.0
 
     higher, tied = by_case(counted, scores, targets)
@@ -99,4 +99,4 @@ def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Float
 
 def _check_finite(scores: NDArray[np.floating]) -> None:
     if not np.isfinite(scores).all():
-        raise ValueError("Scores must be finite numbers; a run whose scores are not has diverged and has no ranks.")
+        raise ValueError("Scores must be finite numbers; a run with other scores has diverged and has no ranks.")

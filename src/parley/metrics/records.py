@@ -1,7 +1,7 @@
-"""Reading what training and evaluation wrote about one run and seed.
+"""Read the files that training and evaluation write for one run and seed.
 
-The folder of a file says whose it is: `…/runs/<run>/<seed>/<file>`. Files that name their run are
-checked against it.
+The folder of a file gives its run and seed: `…/runs/<run>/<seed>/<file>`. Files that name their run are checked against
+it.
 """
 
 import json
@@ -16,25 +16,25 @@ from parley.core.failures import failure_in, raise_if_failed
 from parley.core.files import read_json, read_lines
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
-"""What a learning curve keeps of a dev line."""
+"""Metrics of a learning curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What the dev evaluations of one seed found during training, by step.
+    """The dev evaluations of one seed during training, by step.
 
     Attributes
     ----------
     run, seed
-        Whose curve it is.
+        The run and seed.
     steps
         Steps of the evaluations, rising.
     values
         Metric → one value a step; None where it was not a finite number.
     chance
-        Metric → the value of an agent that knows nothing, of those metrics for which it was written.
+        Metric → value of a random guess, for the metrics for which it was recorded.
     k
-        Of accuracy@k.
+        The k of accuracy@k.
     """
 
     run: str
@@ -92,7 +92,7 @@ def read_curve(path: str | Path) -> Curve:
 
 
 def read_evaluation(path: str | Path) -> dict[str, Any]:
-    """Read an evaluation.json and check that it is of the run and seed whose folder it lies in."""
+    """Read an evaluation.json and check that its run and seed match its folder."""
     evaluation = _with_keys(path, ("run", "seed", "k", "parts"))
     if (evaluation["run"], evaluation["seed"]) != owner_of(path):
         run, seed = owner_of(path)
@@ -104,13 +104,13 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
 
 
 def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
-    """Return why each run and seed failed of whose files one is a marker."""
+    """Return the reason of failure of each run and seed that has a failure marker among these files."""
     found = {owner_of(path): failure_in(path) for path in paths}
     return {owner: why for owner, why in found.items() if why is not None}
 
 
 def failed_owners(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Return ``run``, ``seed`` and ``why`` of each run and seed of whose files one is a marker."""
+    """Return ``run``, ``seed`` and ``why`` of each run and seed that has a failure marker among these files."""
     return [{"run": run, "seed": seed, "why": why} for (run, seed), why in reasons_of_failure(paths).items()]
 
 

@@ -1,15 +1,15 @@
-"""Topographic similarity: whether alike things get alike messages.
+"""Topographic similarity: whether similar things get similar messages.
 
 Brighton and Kirby (2006, "Understanding linguistic evolution by visualizing the emergence of topographic
 mappings"); on learned agents, Lazaridou et al. (2018, "Emergence of linguistic communication from referential
-games with symbolic and pixel input"). It is Spearman's correlation, over all pairs of conversations, of the
+games with symbolic and pixel input"). It is Spearman's correlation, over all pairs of dialogues, of the
 distance between their messages and the distance between their meanings.
 
-Pairs that share a conversation are not independent, so the p-value is Mantel's (1967, "The detection of disease
-clustering and a generalized regression approach"): meanings change places among the messages.
+Pairs that share a dialogue are not independent, so the p-value is Mantel's (1967, "The detection of disease
+clustering and a generalized regression approach"): meanings are permuted over the messages.
 
-Letters of shapes: N conversations, d bits a message, F features of a meaning, P permutations. All of it takes
-some 80 bytes a pair of the N (N - 1) / 2; measure a sample of a few thousand conversations.
+Shapes: N dialogues, d bits per message, F features of a meaning, P permutations. All of it takes
+about 80 bytes for each pair of the N (N - 1) / 2; measure a sample of a few thousand dialogues.
 """
 
 from typing import Any, Literal
@@ -23,9 +23,9 @@ from parley.metrics.ranking import Floats
 
 Distance = Literal["cosine", "euclidean"]
 ROWS = 64
-"""Rows of the rank matrix that are permuted at once: few enough to stay in the cache."""
+"""Rows of the rank matrix permuted at once, few enough to stay in the cache."""
 DECIMALS = 12
-"""Distances that differ less are ties: equal meanings lie apart by rounding alone."""
+"""Distances that are equal to this many decimals are ties, because equal meanings differ by rounding."""
 TOLERANCE = 1e-6
 """Correlations that differ less are equal: they are sums in single precision."""
 
@@ -63,7 +63,7 @@ def meaning_distances(meanings: NDArray[Any], metric: Distance = "cosine") -> Fl
     if metric == "cosine":
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         if not lengths.all():
-            raise ValueError("A meaning of nothing but zeros has no direction, and so no cosine with others.")
+            raise ValueError("A meaning that is all zeros has no direction, and so no cosine distance.")
         rows = rows / lengths
         return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
     rows = rows - rows.mean(axis=0)
@@ -87,8 +87,8 @@ def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metri
     Returns
     -------
     float | None
-        Between -1 and 1. None where all pairs of messages, or of meanings, are equally far apart, as in a language
-        that always says the same: there is no correlation then.
+        Between -1 and 1. None if all pairs of messages, or of meanings, are equally far apart, as in a language of
+        one message.
     """
     said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
     return None if said is None or meant is None else _correlation(said, meant)
@@ -101,7 +101,7 @@ def mantel(
     generator: np.random.Generator,
     metric: Distance = "cosine",
 ) -> Tested | None:
-    """Test topographic similarity; None where there is none. `generator` draws the permutations."""
+    """Test topographic similarity against permuted meanings; None if undefined. `generator` draws the permutations."""
     said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
     if said is None or meant is None:
         return None
@@ -122,12 +122,12 @@ def mantel_of_classes(
     generator: np.random.Generator,
     metric: Distance = "cosine",
 ) -> Tested | None:
-    """Test topographic similarity where meanings belong to classes, of which many messages are.
+    """Test topographic similarity where meanings belong to classes and each class has many messages.
 
-    The similarity is that of `topographic_similarity`. In the null, classes change meanings: messages about one class
-    stay together. If conversations changed places one by one, each language that merely names classes would lie beyond
-    its null, for messages of a class are alike, and so are its meanings; what is asked is whether messages of classes
-    that mean alike things are.
+    The similarity is that of `topographic_similarity`. The null permutes meanings over classes: messages about one
+    class stay together. If single dialogues were permuted, any language that merely names classes would be beyond its
+    null, because messages and meanings of one class are similar. The test asks whether classes of similar meaning have
+    similar messages.
 
     Parameters
     ----------
@@ -138,14 +138,14 @@ def mantel_of_classes(
     meanings
         Features of the classes [K, F]; classes that no message is about do not count.
     permutations, generator, metric
-        As of `mantel`.
+        As in `mantel`.
     """
     ids, own = np.unique(classes, return_inverse=True)
     said = centred_ranks(message_distances(messages))
     if said is None:
         return None
     on = np.eye(len(ids))[own]
-    # Over pairs of classes, each pair of conversations twice.
+    # Over pairs of classes, each pair of dialogues twice.
     said_sums = on.T @ squareform(said) @ on
     pairs = np.outer(on.sum(axis=0), on.sum(axis=0)) - np.diag(on.sum(axis=0))
     levels = np.unique(squareform(meaning_distances(meanings[ids], metric)), return_inverse=True)[1]
@@ -155,27 +155,27 @@ def mantel_of_classes(
         return None
     orders = (generator.permutation(len(ids)) for _ in range(permutations))
     found = (_class_correlation(said_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
-    # Where classes differ in size, a permutation may leave no two meanings apart, and so no correlation.
+    # If classes differ in size, a permutation may make all distances equal, which leaves no correlation.
     null = np.array([0.0 if value is None else value for value in found], np.float32)
     return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
 def _class_correlation(said_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
-    """Correlate ranks of messages with ranks of meanings, from what pairs of classes come to.
+    """Correlate ranks of messages with ranks of meanings, from sums over pairs of classes.
 
     Parameters
     ----------
     said_sums
-        Sum, over the pairs of conversations of two classes, of the centred ranks of their messages' distance [K, K].
+        Sum, over the pairs of dialogues of two classes, of the centred ranks of their messages' distance [K, K].
     pairs
         Number of those pairs [K, K].
     levels
-        Place of the two classes' distance in meaning among all distinct ones [K, K].
+        Index of the two classes' distance in meaning among all distinct distances [K, K].
     """
     counts = np.bincount(levels.ravel(), weights=pairs.ravel())
     ranks = np.cumsum(counts) - counts / 2
     centred = ranks - (ranks @ counts) / counts.sum()
-    length = np.sqrt(counts @ centred**2 * 2)  # Each pair stands twice on both sides.
+    length = np.sqrt(counts @ centred**2 * 2)  # Each pair is counted twice on both sides.
     if length <= 0:
         return None
     return float(np.clip((said_sums * centred[levels]).sum() / length, -1, 1))
