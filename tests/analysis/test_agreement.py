@@ -142,5 +142,5 @@ def test_one_file_of_messages_is_in_memory_at_a_time(tmp_path, monkeypatch):
 def test_seeds_that_talked_about_other_images_are_told(tmp_path):
     draw = np.random.default_rng(7)
     paths = [written(tmp_path, "a", 1, said(draw)), written(tmp_path, "a", 2, said(draw), keys=range(1, IMAGES + 1))]
-    with pytest.raises(ParleyError, match="Seeds 1 and 2 of run a talked about other images or other candidates on te"):
+    with pytest.raises(ParleyError, match="Seeds 1 and 2 of run a have different images or candidates on te"):
         table(tmp_path, paths)

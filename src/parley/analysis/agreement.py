@@ -1,4 +1,4 @@
-"""Do the seeds of a run agree? Every two of them compared on every part: a tidy table."""
+"""Agreement of the seeds of a run: all pairs of seeds compared on every split, as a tidy table."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -26,9 +26,9 @@ from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of
 
 MOST_IMAGES = 500
-"""For the likeness of messages more are sampled down to so many, as pairs of them grow with their square."""
+"""Message similarity is computed on a subsample of at most this number, because pairs grow quadratically."""
 PERMUTATIONS = 200
-"""Of which the nulls are made: a p-value is never less than 1 / 201."""
+"""Permutations of each null: a p-value is at least 1 / 201."""
 UNITS = {
     "same_answer": "fraction",
     "answer_kappa": "Cohen's kappa",
@@ -36,7 +36,7 @@ UNITS = {
     "length_correlation": "Pearson's r",
     "message_similarity": "Spearman's rho",
 }
-"""Every measure of two seeds with its unit."""
+"""Every metric of two seeds with its unit."""
 COLUMNS = (
     "run", "part", "metric", "unit", "mean", "sd", "lowest", "highest", "low", "high", "n_seeds", "n_pairs",
     "null_mean", "null_high", "p",
@@ -45,20 +45,20 @@ COLUMNS = (
 
 
 class Seed(NamedTuple):
-    """What is compared of one seed's conversations about the N images of a part."""
+    """What is compared of one seed's dialogues about the N images of a split."""
 
     answers: NDArray[np.int64]
-    """``[N]``: column of the class named; of equal scores the first."""
+    """``[N]``: column of the predicted class; of equal scores the first."""
     right: NDArray[np.bool_]
-    """``[N]``: whether it is the true one."""
+    """``[N]``: whether it is the true class."""
     lengths: NDArray[np.int64]
     """``[N]``, in exchanges."""
     geometry: Floats | None
     """Ranks of the distances of the last messages of the sampled images."""
 
 
-class _Asked(NamedTuple):
-    """What a seed was asked."""
+class _EvalSet(NamedTuple):
+    """The images and candidates of a seed."""
 
     seed: int
     part: str
@@ -67,7 +67,7 @@ class _Asked(NamedTuple):
 
 
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
-    """Compare every two seeds of each run on every part, and write `agreement.csv`.
+    """Compare all pairs of seeds of each run on every split, and write `agreement.csv`.
 
     Parameters
     ----------
@@ -93,43 +93,43 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
 
 
 def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) -> list[dict[str, Any]]:
-    """Compare the seeds of a run on one part.
+    """Compare the seeds of a run on one split.
 
     Parameters
     ----------
     run
         Its name.
     conversations
-        Of each seed in turn, about the same images; one at a time is in memory. Where numbers are not finite, the run
-        diverged and is left out.
+        One per seed, about the same images; only one at a time is in memory. Seeds with non-finite numbers diverged
+        and are left out.
     seed
         Of the sample and the permutations.
 
     Returns
     -------
     list[dict[str, Any]]
-        A row a measure, of `COLUMNS`.
+        One row of `COLUMNS` per metric.
     """
-    asked: _Asked | None = None
+    expected: _EvalSet | None = None
     seeds: list[Seed] = []
-    for said in conversations:
-        own = _Asked(said.seed, said.part, said.keys, said.candidate_ids)
-        asked = asked or own
-        _refuse_other_images(run, own, asked)
-        if said.finite:
-            seeds.append(_seed(said, _sample(len(said.keys), seed)))
-        del said  # before the next is read
-    assert asked is not None  # of a part there is a file
+    for dialogues in conversations:
+        own = _EvalSet(dialogues.seed, dialogues.part, dialogues.keys, dialogues.candidate_ids)
+        expected = expected or own
+        _refuse_other_images(run, own, expected)
+        if dialogues.finite:
+            seeds.append(_seed(dialogues, _sample(len(dialogues.keys), seed)))
+        del dialogues  # before the next is read
+    assert expected is not None  # every split has at least one file
     pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
-    nulls = _nulls(seeds, len(asked.keys), np.random.default_rng(seed)) if pairs else {}
-    return list(_rows(run, asked.part, pairs, len(seeds), nulls))
+    nulls = _nulls(seeds, len(expected.keys), np.random.default_rng(seed)) if pairs else {}
+    return list(_rows(run, expected.part, pairs, len(seeds), nulls))
 
 
-def _refuse_other_images(run: str, own: _Asked, first: _Asked) -> None:
+def _refuse_other_images(run: str, own: _EvalSet, first: _EvalSet) -> None:
     if (own.keys, own.candidate_ids) != (first.keys, first.candidate_ids):
         raise ParleyError(
-            f"Seeds {first.seed} and {own.seed} of run {run} talked about other images or other candidates on "
-            f"{first.part}, and cannot be compared; make their messages again."
+            f"Seeds {first.seed} and {own.seed} of run {run} have different images or candidates on "
+            f"{first.part} and cannot be compared; make their messages again."
         )
 
 
@@ -140,10 +140,10 @@ def _sample(count: int, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(count, MOST_IMAGES, replace=False))
 
 
-def _seed(said: Conversations, sampled: NDArray[np.int64]) -> Seed:
-    answers = said.final_scores.argmax(-1)
-    geometry = message_geometry(said.final_messages[sampled])
-    return Seed(answers, answers == said.targets, said.lengths, geometry)
+def _seed(dialogues: Conversations, sampled: NDArray[np.int64]) -> Seed:
+    answers = dialogues.final_scores.argmax(-1)
+    geometry = message_geometry(dialogues.final_messages[sampled])
+    return Seed(answers, answers == dialogues.targets, dialogues.lengths, geometry)
 
 
 def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
@@ -157,7 +157,7 @@ def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
 
 
 def _nulls(seeds: Sequence[Seed], images: int, generator: np.random.Generator) -> dict[str, Floats | None]:
-    """Return each measure's mean over pairs where images change places."""
+    """Return the mean of each metric over pairs, under permutations of the images."""
     orders = draw_orders(len(seeds), images, PERMUTATIONS, generator)
     sampled = draw_orders(len(seeds), min(images, MOST_IMAGES), PERMUTATIONS, generator)
     same, answer_kappa = sameness_nulls([one.answers for one in seeds], orders)

@@ -1,4 +1,4 @@
-"""Measures by exchange over seeds: how a conversation goes, as one tidy table."""
+"""Metrics by exchange over seeds, as one tidy table: exchanges.csv."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ UNITS = {
     "sender_entropy_bits": "bits",
     "receiver_entropy_bits": "bits",
 }
-"""What analysis.json has by exchange, over all images and over those still talked about."""
+"""Metrics that analysis.json has by exchange, over all images and over active dialogues."""
 
 
 def tabulate_exchanges(
@@ -28,12 +28,12 @@ def tabulate_exchanges(
     Parameters
     ----------
     analyses, languages
-        `analysis.json` and `language.json` of all runs and seeds that came through.
+        `analysis.json` and `language.json` of all successful runs and seeds.
     runs
         Names of the runs, in the order of the config.
     out
-        The table. ``over`` says whether a mean is over ``all`` images, as if nobody stopped, or over those that are
-        still ``talking``; a row over seeds none of which has a number is left out.
+        The table. ``over`` says whether a mean is over ``all`` images, as if no dialogue stopped, or over those
+        still ``talking``; a row for which no seed has a number is left out.
     """
     found = [*map(read_json, analyses), *map(read_json, languages)]
     rows: list[dict[str, Any]] = []
@@ -51,8 +51,8 @@ def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]]) -> Iterato
             columns.setdefault(column, []).append(values)
     for (metric, unit, over), seeds in columns.items():
         for exchange, values in enumerate(zip(*seeds, strict=True), start=1):
-            told = over_seeds(values, len(values))
-            if told["n_seeds"]:
+            columns_over_seeds = over_seeds(values, len(values))
+            if columns_over_seeds["n_seeds"]:
                 yield {
                     "run": run,
                     "part": part,
@@ -60,12 +60,12 @@ def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]]) -> Iterato
                     "metric": metric,
                     "unit": unit,
                     "over": over,
-                    **told,
+                    **columns_over_seeds,
                 }
 
 
 def _columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Sequence[float | None]]]:
-    """Yield each quantity of a part that has values by exchange."""
+    """Yield each metric of a split that has values by exchange."""
     table: Mapping[str, Any] = part.get("by_exchange") or {}
     if "talking" in table:
         yield ("talking", "fraction", "all"), table["talking"]

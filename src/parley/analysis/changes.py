@@ -1,4 +1,4 @@
-"""What one change makes: runs compared with a base run over the seeds they share, of one experiment or of several."""
+"""Compare runs with a base run over shared seeds, within one experiment or across several."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,34 +23,34 @@ NOTE = (
     "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
     "the runs of this table, metric by metric."
 )
-"""What stands below a table."""
+"""Note below a table."""
 
 Runs = dict[str, dict[int, Mapping[str, Any]]]
-"""The parts of evaluations, by run and seed."""
+"""The splits of evaluations, by run and seed."""
 
 
 class Change(NamedTuple):
-    """A run beside the base."""
+    """A run compared with the base."""
 
     run: str
     by_metric: dict[str, Comparison]
-    """Run less base."""
+    """Run minus base."""
     corrected: dict[str, float | None]
-    """P of the paired t-test after Holm, over the runs of the table; None where there is none."""
+    """Holm-corrected p-value of the paired t-test, over the runs of the table; None if undefined."""
 
 
 def read_runs(folders: Sequence[str | Path]) -> Runs:
-    """Read the evaluations of experiments; of several, runs are named ``<experiment>/<run>``.
+    """Read the evaluations of experiments; with several, runs are named ``<experiment>/<run>``.
 
     Parameters
     ----------
     folders
-        ``results/<experiment>`` each. Seeds that failed are left out, and so is what its config.yaml does not name.
+        One ``results/<experiment>`` each. Failed seeds, and runs that its config.yaml does not name, are left out.
 
     Raises
     ------
     ParleyError
-        When a folder has no config.yaml, or holds no evaluation of a run that it names.
+        If a folder has no config.yaml, or no evaluation of a run that it names.
     """
     found: Runs = {}
     for folder in map(Path, folders):
@@ -70,7 +70,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
 
 
 def only(runs: Runs, names: Sequence[str]) -> Runs:
-    """Return the runs of the given names; one that there is not raises `ParleyError`."""
+    """Return the runs of the given names; an unknown name raises `ParleyError`."""
     if strays := [name for name in names if name not in runs]:
         raise ParleyError(f"There is no run {', '.join(strays)}; there are {', '.join(runs)}.")
     return {name: runs[name] for name in names}
@@ -86,14 +86,14 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
     base
         Name of the run that the others are compared with.
     part
-        Name of a part.
+        Name of the split.
     metrics
         Of `evaluation.json`.
 
     Raises
     ------
     ParleyError
-        When there is no such run, nobody was evaluated on the part, or no evaluation has a metric.
+        If there is no such run, no run was evaluated on the split, or no evaluation has a metric.
     """
     if base not in runs:
         raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
@@ -114,8 +114,10 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
 
 
 def _refuse_unknown(metrics: Sequence[str], runs: Runs) -> None:
-    had = {name for seeds in runs.values() for parts in seeds.values() for entry in parts.values() for name in entry}
-    known = [name for name in EVALUATION_UNITS if name in had]
+    reported = {
+        name for seeds in runs.values() for parts in seeds.values() for entry in parts.values() for name in entry
+    }
+    known = [name for name in EVALUATION_UNITS if name in reported]
     if strays := [metric for metric in metrics if metric not in known]:
         raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; there are {', '.join(known)}.")
 
@@ -128,7 +130,7 @@ def _compared(
         for of in (run, base)
     )
     shared = sorted(one.keys() & other.keys())
-    # Of more than 16 seeds the flips are drawn; by the same lot each time.
+    # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
     return paired_comparison([one[s] for s in shared], [other[s] for s in shared], np.random.default_rng(0))
 
 
@@ -139,7 +141,7 @@ def _holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
-    """Return the lines of a Markdown table, the base's means and what each run adds to them, and of a note on it."""
+    """Return the lines of a Markdown table, the base's means and each run's differences, and of its note."""
     metrics = list(found[0].by_metric) if found else list(METRICS)
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [

@@ -1,4 +1,4 @@
-"""Every two runs of an experiment compared over the seeds they share: a tidy table, corrected for being many."""
+"""All pairs of runs of an experiment compared over shared seeds: a tidy table with Holm's correction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -19,26 +19,26 @@ COLUMNS = (
 """Of the table; an unknown value is an empty cell."""
 
 Evaluations = Mapping[int, Mapping[str, Any]]
-"""The parts of one run's evaluations, by seed."""
+"""The splits of one run's evaluations, by seed."""
 
 
 def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], seeds: int) -> list[dict[str, Any]]:
-    """Compare every two runs on every part and metric.
+    """Compare all pairs of runs on every split and metric.
 
     Parameters
     ----------
     evaluations
         Contents of evaluation.json files.
     runs
-        Names of the runs, in the order of the config: the first of two comes first.
+        Names of the runs, in the order of the config, which is the order within a pair.
     seeds
-        How many seeds each run has.
+        Number of seeds of each run.
 
     Returns
     -------
     list[dict[str, Any]]
-        Rows of `COLUMNS`. Only seeds of which both runs have a finite number are compared; ``seeds_left_out`` counts
-        the others. ``t_p_holm`` is corrected over the comparisons of one part and metric.
+        Rows of `COLUMNS`. Only seeds for which both runs have a finite number are compared; ``seeds_left_out`` counts
+        the others. ``t_p_holm`` is corrected over the comparisons of one split and metric.
     """
     by_run: dict[str, dict[int, Mapping[str, Any]]] = {run: {} for run in runs}
     for one in evaluations:
@@ -55,7 +55,7 @@ def _rows(by_run: Mapping[str, Evaluations], part: str, metric: str, seeds: int)
         one, other = (_values(by_run[run], part, metric) for run in (first, second))
         shared = sorted(one.keys() & other.keys())
         pairs = [one[seed] for seed in shared], [other[seed] for seed in shared]
-        # Of more than 16 seeds the flips are drawn; by the same lot each time.
+        # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
         compared = paired_comparison(*pairs, generator=np.random.default_rng(0))
         yield {
             "part": part,
@@ -72,7 +72,7 @@ def _rows(by_run: Mapping[str, Evaluations], part: str, metric: str, seeds: int)
 
 
 def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float]:
-    """Return a run's number for each seed that has a finite one."""
+    """Return a run's value for each seed that has a finite one."""
     found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in evaluations.items()}
     return {seed: value for seed, value in found.items() if value is not None}
 

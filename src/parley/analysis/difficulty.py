@@ -1,7 +1,7 @@
-"""How hard the classes are to tell apart by the images' features: a linear classifier in the agents' place.
+"""Difficulty of the classes: a linear classifier on the image features, as an upper reference for the agents.
 
-It sees what the Sender sees and has no message to go through, so what it cannot tell, no language can be blamed for.
-It knows the classes that it is trained on and can name no other.
+It sees what the Sender sees and needs no message, so its errors are not due to the language. It predicts only classes
+that it was trained on.
 """
 
 import logging
@@ -29,24 +29,24 @@ from parley.text.descriptions import read_descriptions
 logger = logging.getLogger(__name__)
 PARTS = ("train", "dev", "test")
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
-"""Which the dev part chooses from, the strongest first: each fit begins where the last one ended."""
+"""Penalties to choose from on the dev split, strongest first: each fit starts where the last one ended."""
 LOOSE = 1e-4
-"""Largest entry of the gradient, in nats, with which a penalty is tried; but `LOOSE_PART` of the penalty at most."""
+"""Tolerance of the gradient, in nats, while penalties are compared, capped at `LOOSE_PART` of the penalty."""
 LOOSE_PART = 0.03
-"""At the same gradient a classifier lies the further from its minimum the weaker the penalty is."""
+"""For the same gradient, a classifier is further from its minimum if the penalty is weaker."""
 RISES = 2
-"""After so many rises of the dev NLL in a row no weaker penalty is tried."""
+"""After this number of consecutive rises of the dev NLL, no weaker penalty is tried."""
 COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
 """Of the table; an unknown value is an empty cell."""
 
 
 class Seen(NamedTuple):
-    """A part as the classifier sees it."""
+    """Features and classes of one split."""
 
     features: Tensor
-    """``[N, C]`` float64, on the train part's scale."""
+    """``[N, C]`` float64, on the scale of the train split."""
     places: Tensor
-    """``[N]`` int64: each image's place among the classes."""
+    """``[N]`` int64: index of each image's class."""
 
 
 class Choice(NamedTuple):
@@ -55,22 +55,22 @@ class Choice(NamedTuple):
     classifier: LinearClassifier
     penalty: float
     candidates: list[dict[str, float]]
-    """Of each penalty that was tried, the dev NLL in nats and how near to the minimum the fit came."""
+    """For each penalty that was tried: the dev NLL in nats, and the largest entry of the gradient."""
 
 
 def write_difficulty(
     parts: Mapping[str, str], descriptions: str | Path, layer: str, table: str | Path, out: str | Path
 ) -> None:
-    """Train the classifier on the train part, choose its penalty on the dev part, and tell how it does on all three.
+    """Train the classifier on the train split, choose its penalty on the dev split, and evaluate it on all three.
 
     Parameters
     ----------
     parts
-        Paths of the parts ``train``, ``dev`` and ``test``.
+        Paths of the splits ``train``, ``dev`` and ``test``.
     descriptions
         ``descriptions.csv``: the names of the classes.
     layer
-        What is looked at: a layer's role or a dataset's name, which must be a vector.
+        The features: a layer's role or a dataset's name, which must be a vector.
     table, out
         ``difficulty.csv`` and ``difficulty.json``.
     """
@@ -94,7 +94,7 @@ def write_difficulty(
 
 
 def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Seen]]:
-    """Return the label ids of the classes, and the parts."""
+    """Return the label ids of the classes, and the splits."""
     read = {part: read_features(path, layer) for part, path in parts.items()}
     features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
     for part, path in parts.items():
@@ -111,14 +111,14 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Se
 
 
 def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
-    """Try penalties, and fit a classifier to the end with the one of the lowest dev NLL; of equals, the stronger.
+    """Try the penalties, and fit to convergence with the one of the lowest dev NLL; of equals, the stronger.
 
     Parameters
     ----------
     train, dev
-        The parts.
+        The splits.
     classes
-        How many there are.
+        Number of classes.
     penalties
         From the strongest to the weakest.
     """
@@ -140,7 +140,7 @@ def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PE
 def _fitted(
     train: Seen, dev: Seen, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
 ) -> tuple[LinearClassifier, dict[str, float]]:
-    """Return the classifier of a penalty, and what is told of it."""
+    """Return the classifier of a penalty, and its entry of `Choice.candidates`."""
     found, gradient = fit(train.features, train.places, classes, penalty, start, tolerance)
     if gradient > tolerance:
         logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)

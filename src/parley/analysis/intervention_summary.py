@@ -1,4 +1,4 @@
-"""What interventions come to over the seeds of each run: a tidy table."""
+"""Interventions summarised over the seeds of each run, as a tidy table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,20 +15,20 @@ COLUMNS = (
 """Of the table; an unknown value is an empty cell."""
 
 Measures = Mapping[tuple[str, int | None], Mapping[str, float | None]]
-"""Of one seed and part: the measures by intervention and its value."""
+"""Metrics of one seed and split, by intervention and its value."""
 
 
 def summarise_interventions(
     paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
 ) -> list[dict[str, Any]]:
-    """Bring the seeds of each run together, a row a run, part, intervention and measure.
+    """Summarise the seeds of each run: one row per run, split, intervention and metric.
 
     Parameters
     ----------
     paths
         `interventions.json` files.
     expected
-        How many seeds each run has; those without a file, or without a number, count as failed.
+        Number of seeds of each run; those without a file or a value count as failed.
     out
         The table to write; its rows are returned too.
     """

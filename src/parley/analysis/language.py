@@ -1,4 +1,4 @@
-"""The measures of messages as languages: a file a run and seed, and a table of all of them over seeds."""
+"""Metrics of messages as languages: language.json per run and seed, language.csv over seeds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,31 +28,31 @@ COLUMNS = (
 
 
 class LanguageInputs(NamedTuple):
-    """Files that say what messages are about."""
+    """Files with what messages are about."""
 
     descriptions: str | Path
     """``descriptions.csv``."""
     words: str | Path
     """``words.hdf5``."""
     parts: Mapping[str, str | Path] | None = None
-    """Features by part, where likeness of images is to be measured."""
+    """Features by split, if similarity of images is to be measured."""
     attributes: str | Path | None = None
-    """``attributes.tsv``, where there is one."""
+    """``attributes.tsv``, if there is one."""
 
 
 def write_language(
     messages: Sequence[str | Path], inputs: LanguageInputs, ks: tuple[int, int], out: str | Path, seed: int = 0
 ) -> None:
-    """Measure the messages of one run and seed on every part, and write `language.json`.
+    """Measure the messages of one run and seed on every split, and write `language.json`.
 
     Parameters
     ----------
     messages
-        The parts' files of messages.
+        Files of messages, one per split.
     inputs
-        What they are about.
+        What the messages are about.
     ks
-        The K of accuracy@K among seen classes, and where unseen ones are candidates too.
+        The k of accuracy@k with seen candidates, and with unseen candidates.
     out
         The file.
     seed
@@ -62,49 +62,49 @@ def write_language(
     owner: dict[str, Any] = {}
     parts: dict[str, Any] = {}
     for path in messages:
-        said = read_conversations(path)
-        k = ks[said.part.removesuffix(ALONE) in UNSEEN_PARTS]
-        parts[said.part] = measure_language(said, _semantics(said, path, vectors, inputs), k, seed)
-        owner = {"run": said.run, "seed": said.seed}
-        del said  # before the next is read
+        dialogues = read_conversations(path)
+        k = ks[dialogues.part.removesuffix(ALONE) in UNSEEN_PARTS]
+        parts[dialogues.part] = measure_language(dialogues, _semantics(dialogues, path, vectors, inputs), k, seed)
+        owner = {"run": dialogues.run, "seed": dialogues.seed}
+        del dialogues  # before the next is read
     write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
 
 
 def _semantics(
-    said: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
+    dialogues: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
 ) -> Semantics:
-    """Return what a file's conversations are about."""
-    if strays := [label for label in said.candidate_ids if not 0 <= label < len(vectors)]:
+    """Return what the dialogues of a file are about."""
+    if strays := [label for label in dialogues.candidate_ids if not 0 <= label < len(vectors)]:
         raise ParleyError(
             f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "
             "describe; make both again."
         )
     codes = None
     if inputs.attributes is not None:
-        codes = read_attributes(inputs.attributes).of(said.labels)
-    part = said.part.removesuffix(ALONE)
+        codes = read_attributes(inputs.attributes).of(dialogues.labels)
+    part = dialogues.part.removesuffix(ALONE)
     features = None
     if inputs.parts is not None:
-        features = looks(inputs.parts[part], said.keys)
-    return Semantics(vectors[list(said.candidate_ids)], features, codes)
+        features = looks(inputs.parts[part], dialogues.keys)
+    return Semantics(vectors[list(dialogues.candidate_ids)], features, codes)
 
 
 def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return what images look like to the network, for their likeness [N, F].
+    """Return image features for measuring similarity [N, F].
 
     Parameters
     ----------
     path
-        The features of a part.
+        Features of a split.
     keys
-        Of the N images.
+        Keys of the N images.
 
     Returns
     -------
     NDArray[np.float64] | None
-        The pooled vector, or for want of it the mean over the map's cells, or the logits; each feature shifted and
-        scaled to mean 0 and standard deviation 1 over the part, so that none counts for its unit. None where the part
-        has none of them, or its images do not differ.
+        The pooled vector, or else the mean over the cells of the feature map, or else the logits; each feature
+        standardised to mean 0 and standard deviation 1 over the split. None if the split has none of them, or its
+        images do not differ.
     """
     roles = layer_shapes(path)
     role = next((role for role in ("pooled", "map", "logits") if role in roles), None)
@@ -123,14 +123,14 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
 def summarise_languages(
     paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
 ) -> list[dict[str, Any]]:
-    """Bring the seeds of each run together in a tidy table, a row a run, part and measure.
+    """Summarise the seeds of each run in a tidy table: one row per run, split and metric.
 
     Parameters
     ----------
     paths
         `language.json` files.
     expected
-        How many seeds each run has; those without a file, or without a number, count as failed.
+        Number of seeds of each run; those without a file or a value count as failed.
     out
         The table to write; its rows are returned too.
     """
@@ -157,7 +157,7 @@ def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]], seeds: int
                 **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
                 "null_mean": _mean_of_null(of_seeds, metric, "mean"),
                 "null_high": _mean_of_null(of_seeds, metric, "high"),
-                # The least sure of the seeds: all of them are below this.
+                # The p-values of all seeds are at most this.
                 "largest_p": max(ps, default=None),
             }
         )

@@ -1,6 +1,6 @@
 """A linear classifier: multinomial logistic regression with a penalty on the squares of its weights.
 
-Letters of shapes: N images, C channels, K classes.
+Shapes: N images, C channels, K classes.
 """
 
 from typing import NamedTuple
@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 GRADIENT = 1e-6
-"""Fitted once no entry of the gradient is larger, in nats."""
+"""The fit has converged once no entry of the gradient is larger, in nats."""
 ITERATIONS = 2000
 HISTORY = 100
-"""Steps from which the curvature is estimated: channels go together, and with few the fit takes twice as long."""
+"""Steps from which the curvature is estimated. Channels are correlated; with few steps the fit takes twice as long."""
 SCALE = 1e6
-"""What is minimised is in millionths of a nat: torch learns nothing more of the curvature from products of a step with
-the change of the gradient that are below 1e-10, and would stand still long before the minimum."""
+"""The loss is in millionths of a nat: torch ignores curvature pairs whose product of step and gradient change is below
+1e-10, and would stop long before the minimum."""
 
 
 class LinearClassifier(NamedTuple):
@@ -28,12 +28,12 @@ class LinearClassifier(NamedTuple):
     """``[K]``."""
 
     def scores(self, features: Tensor) -> Tensor:
-        """Return the scores ``[N, K]`` of images ``[N, C]``; their softmax is what is predicted."""
+        """Return the scores ``[N, K]`` of images ``[N, C]``; their softmax is the prediction."""
         return features @ self.weight.T + self.bias
 
 
 class Fitted(NamedTuple):
-    """A classifier and how near to the minimum its fit came."""
+    """A classifier and the gradient at the end of its fit."""
 
     classifier: LinearClassifier
     largest_gradient: float
@@ -48,7 +48,7 @@ def fit(
     start: LinearClassifier | None = None,
     tolerance: float | None = None,
 ) -> Fitted:
-    """Fit a classifier; the same each time on as many threads.
+    """Fit a classifier; deterministic for a fixed number of threads.
 
     The mean negative log-likelihood in nats plus ``penalty`` / 2 times the sum of squared weights is minimised (le
     Cessie and van Houwelingen, 1992, "Ridge estimators in logistic regression") by L-BFGS (Liu and Nocedal, 1989, "On
@@ -65,9 +65,9 @@ def fit(
     penalty
         Above 0. scikit-learn's ``C`` is 1 / (N ``penalty``).
     start
-        Where to begin; at zeros without. It decides how long the fit takes, and not where it ends.
+        Initial values, by default zeros. They affect the time of the fit, not its result.
     tolerance
-        In place of `GRADIENT`.
+        Used instead of `GRADIENT`.
     """
     if start is None:
         start = LinearClassifier(features.new_zeros(classes, features.shape[1]), features.new_zeros(classes))

@@ -1,4 +1,4 @@
-"""What an experiment found, as tables of pandas."""
+"""The results of an experiment as pandas tables."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an experiment found. Tables are tidy; a seed that failed has its rows, without values.
+    """The results of an experiment. Tables are tidy; a failed seed has its rows, without values.
 
     Attributes
     ----------
     folder
-        The experiment's.
+        The experiment's folder.
     runs
-        A row a run and seed: ``run, seed, evaluated, failed, why, step`` (of the chosen checkpoint), and then all
+        One row per run and seed: ``run, seed, evaluated, failed, why, step`` (of the chosen checkpoint), and then all
         settings of its config.json, as ``game.message_bits``.
     metrics
-        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the numbers of evaluation.json, and where
-        there is one, of language.json; the last three are of metrics that have a null. Of a metric that both files
-        have, the value is that of evaluation.json.
+        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the values of evaluation.json and, if
+        it exists, of language.json; the last three are only for permutation-tested metrics. If both files have a
+        metric, the value is that of evaluation.json.
     curves
         ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the dev results in training.
     summary
-        The rows of summary.csv, brought together from the evaluations that are there.
+        The rows of summary.csv, computed from the evaluations that exist.
     """
 
     folder: Path
@@ -51,17 +51,17 @@ class Found:
     summary: pd.DataFrame
 
     def messages(self, run: str | None = None, seed: int | None = None, part: str | None = "test") -> pd.DataFrame:
-        """Read conversations: a row a conversation, exchange and agent, as in `messages.parquet`.
+        """Read dialogues: one row per dialogue, exchange and agent, as in `messages.parquet`.
 
         Parameters
         ----------
         run, seed, part
-            Whose, and on which part; None for all. A part of all runs takes some kB a conversation.
+            The run, seed and split; None for all. A split of all runs takes some kB per dialogue.
 
         Raises
         ------
         ParleyError
-            When there are no such conversations.
+            If there are no such dialogues.
         """
         import pandas as pd
 
@@ -86,7 +86,7 @@ class Found:
 
 
 def load(folder: str | Path) -> Found:
-    """Read what an experiment found.
+    """Read the results of an experiment.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def load(folder: str | Path) -> Found:
     Raises
     ------
     ParleyError
-        When the folder is no experiment's, or a file in it is damaged.
+        If the folder is not an experiment's, or a file in it is damaged.
     """
     import pandas as pd
 
@@ -154,7 +154,7 @@ def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[
 
 
 def _message_files(folder: Path, part: str | None) -> list[Path]:
-    """Return a seed's files of messages, without those of a run that failed."""
+    """Return a seed's files of messages, without those of a failed run."""
     pattern = "messages.hdf5" if part == "test" else f"messages.{part}.hdf5" if part else "messages*.hdf5"
     return [path for path in sorted(folder.glob(pattern)) if failure_in(path) is None]
 

@@ -1,4 +1,4 @@
-"""The numbers of each run and seed as rows of one tidy table: those of its evaluation and of its language."""
+"""Metrics of each run and seed as rows of one tidy table, from its evaluation.json and language.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,22 +15,22 @@ EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits
 METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high")
 
 Parts = Mapping[str, Mapping[str, Any]]
-"""What a file of a run and seed says, by part."""
+"""The content of a file of one run and seed, by split."""
 
 
 def metric_rows(
     folder: Path, evaluations: Sequence[Mapping[str, Any]], expected: Iterable[tuple[str, int]]
 ) -> list[dict[str, Any]]:
-    """Return a row a run, seed, part and metric, of `METRIC_COLUMNS`; unknown numbers are NaN.
+    """Return one row of `METRIC_COLUMNS` per run, seed, split and metric; unknown values are NaN.
 
     Parameters
     ----------
     folder
-        The experiment's.
+        The experiment's folder.
     evaluations
-        The contents of `evaluation.json` of the seeds that have one.
+        Contents of `evaluation.json` of the seeds that have one.
     expected
-        Every run and seed. One that failed is told for all parts and metrics that others have.
+        Every run and seed. A failed one has a row for each split and metric that others have.
     """
     evaluated = {(one["run"], one["seed"]): one["parts"] for one in evaluations}
     measured = {owner: _language(folder / "runs" / owner[0] / str(owner[1]) / "language.json") for owner in expected}
@@ -38,10 +38,10 @@ def metric_rows(
     rows = []
     for (run, seed), language in measured.items():
         for part, of_part in units.items():
-            counted, said = evaluated.get((run, seed), {}).get(part, {}), language.get(part, {})
+            counted, of_language = evaluated.get((run, seed), {}).get(part, {}), language.get(part, {})
             for metric, unit in of_part.items():
                 about = {"run": run, "seed": seed, "part": part, "metric": metric, "unit": unit}
-                rows.append({**about, **_numbers(metric, counted, said)})
+                rows.append({**about, **_numbers(metric, counted, of_language)})
     return rows
 
 
@@ -52,7 +52,7 @@ def _language(path: Path) -> Parts:
 
 
 def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
-    """Return the metrics of each part that any seed has, with their units."""
+    """Return the metrics of each split that any seed has, with their units."""
     of_evaluations, of_languages = ({part for parts in of for part in parts} for of in (evaluated, measured))
     own_of_language = {name: unit for name, unit in LANGUAGE_UNITS.items() if name not in EVALUATION_UNITS}
     return {
@@ -64,12 +64,12 @@ def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, d
     }
 
 
-def _numbers(metric: str, counted: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a row: where both files have a metric, the value is the evaluation's, of all images."""
-    null = said.get("null", {}).get(metric) or {}
+def _numbers(metric: str, counted: Mapping[str, Any], of_language: Mapping[str, Any]) -> dict[str, float]:
+    """Return the values of a row; if both files have a metric, the value is the evaluation's, over all images."""
+    null = of_language.get("null", {}).get(metric) or {}
     numbers = {
-        "value": counted.get(metric) if metric in EVALUATION_UNITS else said.get("measures", {}).get(metric),
-        "p": said.get("p", {}).get(metric),
+        "value": counted.get(metric) if metric in EVALUATION_UNITS else of_language.get("measures", {}).get(metric),
+        "p": of_language.get("p", {}).get(metric),
         "null_mean": null.get("mean"),
         "null_high": null.get("high"),
     }

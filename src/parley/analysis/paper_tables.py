@@ -1,6 +1,6 @@
-"""Tables for a paper: what a summary says of some runs, parts and metrics, as Markdown and LaTeX.
+"""Tables for a paper: a summary of selected runs, splits and metrics, as Markdown and LaTeX.
 
-No mean stands without its interval and its number of seeds, and none without what chance gives.
+Every mean has its interval, its number of seeds and the value of chance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ HEADS = {
     "length": "length (exchanges)",
     "length_original": "length (go-on bits)",
 }
-"""How each metric is called."""
+"""Column header of each metric."""
 _DECIMALS = {"length": 2, "length_original": 2}
 _UNSEEN = ("ood", "ood_alone", "transfer", "transfer_alone")
 _NOTE = "Mean over seeds and, in brackets, its 95 % t interval."
 
 
 class Block(NamedTuple):
-    """The rows of one part, and what it was."""
+    """The rows of one split, and its title."""
 
     title: str
     rows: list[list[str]]
@@ -52,7 +52,7 @@ def write_paper_tables(summary: str | Path, wanted: Sequence[Mapping[str, Any]],
     wanted
         The config's section `tables`.
     folder
-        Where the files go.
+        Output folder.
     """
     rows = read_summary(summary).rows
     for one in wanted:
@@ -70,15 +70,15 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
     Parameters
     ----------
     rows
-        Of a summary.
+        The rows of a summary.
     wanted
-        ``name, runs, parts, metrics, caption``. No runs are all; no parts are the test part and those of unseen
-        classes.
+        ``name, runs, parts, metrics, caption``. Empty runs mean all; empty parts mean the test split and those of
+        unseen classes.
 
     Raises
     ------
     ParleyError
-        When a run or a part is wanted that the summary does not have, or a part that none of the runs has.
+        If the summary lacks a requested run or split, or none of the runs has the split.
     """
     parts = in_order(row.part for row in rows)
     runs = list(dict.fromkeys(row.run for row in rows))
@@ -119,9 +119,9 @@ def as_markdown(table: PaperTable) -> str:
 
 
 def _block(part: str, lines: Sequence[Sequence[SummaryRow]]) -> Block:
-    # Of a run that failed it is not known what it would have been asked.
-    told = next((line for line in lines if line[0].candidates is not None), lines[0])
-    return Block(_title(told, part), [*map(_run_row, lines), _chance_row(told)])
+    # The candidates of a failed run are unknown.
+    known = next((line for line in lines if line[0].candidates is not None), lines[0])
+    return Block(_title(known, part), [*map(_run_row, lines), _chance_row(known)])
 
 
 def _title(line: Sequence[SummaryRow], part: str) -> str:
@@ -146,13 +146,13 @@ def _cell(row: SummaryRow) -> str:
 
 
 def _seeds(line: Sequence[SummaryRow]) -> str:
-    """Return how many seeds the means are over; where metrics differ in it, of each in turn."""
+    """Return the number of seeds of the means; if it differs between metrics, one number per metric."""
     counts = list(dict.fromkeys(row.n_seeds for row in line))
     if len(counts) > 1:
         counts = [row.n_seeds for row in line]
     expected = line[0].n_seeds + line[0].seeds_failed
-    told = " / ".join(map(str, counts))
-    return told if counts == [expected] else f"{told} of {expected}"
+    shown = " / ".join(map(str, counts))
+    return shown if counts == [expected] else f"{shown} of {expected}"
 
 
 def _chance_row(line: Sequence[SummaryRow]) -> list[str]:

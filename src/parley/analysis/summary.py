@@ -1,6 +1,6 @@
-"""The seeds of each run brought together: one row a run, part and metric.
+"""Summarise evaluations over seeds: one row per run, split and metric.
 
-A mean never stands without its number of seeds, and a seed that failed is counted and shown.
+Every mean has its number of seeds, and failed seeds are counted and shown.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from parley.metrics.intervals import CONFIDENCE, t_interval
 from parley.metrics.records import finite
 
 PARTS = ("test", "ood_alone", "ood", "transfer_alone", "transfer", "dev", "train")
-"""Order in which parts are told: what was held out first. Others follow in the order of their names."""
+"""Order in which splits are reported: held-out ones first. Others follow alphabetically."""
 UNITS = {
     "accuracy@1": "fraction",
     "accuracy@k": "fraction",
@@ -30,23 +30,23 @@ RAISED = {"accuracy@1": True, "accuracy@k": True, "nll": False}
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """One metric of one run on one part, over seeds.
+    """One metric of one run on one split, over seeds.
 
     Attributes
     ----------
     run, part, metric, unit
-        What the row is about.
+        What the row is about: run, split, metric and unit.
     k, candidates, images
-        Of accuracy@k (capped at the candidates); number of candidate classes and of images.
+        The k of accuracy@k (at most the candidates); number of candidate classes and of images.
     mean, sd, low, high
         Over the seeds that gave a finite number: mean, sample standard deviation, 95 % t interval. None
-        where the number of seeds does not tell (one seed has no sd).
+        if there are too few seeds (one seed has no sd).
     n_seeds, seeds_failed
         Seeds that gave a finite number, and seeds that were expected and did not.
     chance
-        Value of an agent that knows nothing: k / candidates; for the NLL, ln(candidates).
+        Value of a random guess: k / candidates; for the NLL, ln(candidates).
     beats_chance
-        Whether the whole interval lies on the better side of chance; None where there is no interval or
+        Whether the whole interval lies on the better side of chance; None if there is no interval or
         no chance.
     """
 
@@ -71,7 +71,7 @@ COLUMNS = tuple(field.name for field in fields(SummaryRow))
 
 
 def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[str, int]]) -> list[SummaryRow]:
-    """Bring the evaluations of all seeds together.
+    """Summarise the evaluations of all seeds.
 
     Parameters
     ----------
@@ -79,18 +79,18 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
         Contents of evaluation.json files.
     expected
         All (run, seed) pairs of the config, in its order. A pair without an evaluation counts as failed
-        in every part; one whose evaluation lacks a part or metric, or holds no finite number there,
-        counts as failed in it.
+        on every split; one whose evaluation lacks a split or metric, or has no finite number there,
+        counts as failed in that row.
 
     Returns
     -------
     list[SummaryRow]
-        Runs in the order of `expected`, parts in the order of `PARTS`, metrics in the order of `UNITS`.
+        Runs in the order of `expected`, splits in the order of `PARTS`, metrics in the order of `UNITS`.
 
     Raises
     ------
     ParleyError
-        When an evaluation is not expected or given twice, or seeds of a run were evaluated on different
+        If an evaluation is not expected or given twice, or seeds of a run were evaluated on different
         images or candidates, so that their numbers cannot be averaged.
     """
     by_owner = _by_owner(evaluations, expected)
@@ -100,7 +100,7 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
     for run in runs:
         seeds = [seed for owner, seed in expected if owner == run]
         own = [by_owner[run, seed]["parts"] for seed in seeds if (run, seed) in by_owner]
-        # A run all of whose seeds failed is shown for all parts that other runs have.
+        # A run without successful seeds is shown for all splits that other runs have.
         for part in [part for part in parts if not own or any(part in entry for entry in own)]:
             entries = [entry[part] for entry in own if part in entry]
             rows += _rows(run, part, entries, len(seeds), findings)
@@ -131,7 +131,7 @@ def write_summary(
     csv_path, json_path
         The files.
     reasons
-        Why seeds failed, of those of which it is known.
+        Reasons of failure, for seeds for which they are known.
     """
     known = reasons or {}
     kept = [asdict(row) for row in rows]
@@ -147,13 +147,13 @@ def write_summary(
 
 
 class Summary(NamedTuple):
-    """What a summary.json holds."""
+    """The content of a summary.json."""
 
     rows: list[SummaryRow]
     failed: list[tuple[str, int]]
     """Run and seed."""
     reasons: dict[tuple[str, int], str]
-    """Why they failed, of those of which it is known."""
+    """Reasons of failure, for seeds for which they are known."""
 
 
 def read_summary(json_path: str | Path) -> Summary:
@@ -184,7 +184,7 @@ def _by_owner(
 
 
 def in_order(parts: Iterable[str]) -> list[str]:
-    """Return the names of parts, each once, in the order in which they are told."""
+    """Return the distinct names of splits, in the order in which they are reported."""
     found = set(parts)
     return [part for part in PARTS if part in found] + sorted(found.difference(PARTS))
 

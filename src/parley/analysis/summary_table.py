@@ -1,4 +1,4 @@
-"""The table that a run of the workflow ends with: how well each run does on each part."""
+"""The summary table printed at the end of the workflow: the results of each run on each split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,18 +11,18 @@ from parley.core import formats
 from parley.core.terminal import literal, plain_table
 
 PAGES = {"report": "report.html", "browser": "browser.html"}
-"""What there is to open, and its file in the experiment's folder."""
+"""Pages, and their files in the experiment's folder."""
 MOST_FAILURES = 5
-"""Most failed seeds that are told one by one."""
+"""Maximum number of failed seeds listed individually."""
 
 WIDTHS = {"images": 6, "95 %": 11}
-"""Of columns whose numbers may be wider than their headers, so that the tables of all runs stand alike."""
+"""Minimum widths of columns whose numbers may be wider than their headers, so that the tables of all runs align."""
 
 LEGEND = "acc: accuracy over seeds, its 95 % interval, its chance; exch.: exchanges."
 
 
 def show_summary(folder: str | Path, on: Console) -> None:
-    """Print an experiment's summary, its failed seeds, and where its pages lie.
+    """Print an experiment's summary, its failed seeds, and the paths of its pages.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def show_summary(folder: str | Path, on: Console) -> None:
     Raises
     ------
     ParleyError
-        When summary.json is of another version.
+        If summary.json is of another version.
     """
     folder = Path(folder)
     summary = read_summary(folder / "summary.json")
@@ -47,16 +47,16 @@ def show_summary(folder: str | Path, on: Console) -> None:
         on.print(literal(line, "red"), soft_wrap=True)
     for name, file in PAGES.items():
         if (folder / file).is_file():
-            # A path is to be clicked or copied: never broken over lines.
+            # A path must stay on one line to be clicked or copied.
             on.print(literal(f"The {name}: {folder / file}"), soft_wrap=True)
 
 
 def _tables(rows: Sequence[SummaryRow], on: Console) -> Iterator[Table]:
-    """Yield a table a run, columns below columns. A run's name is a heading: as a column it left no room for others."""
+    """Yield one table per run, with aligned columns. The run's name is a heading, as a column would be too wide."""
     ks = {row.k for row in rows if row.metric == "accuracy@k" and row.k is not None}
     numbers = ["images", "classes", "acc@1", "95 %", "chance", f"acc@{ks.pop()}" if len(ks) == 1 else "acc@k"]
-    for place, run in enumerate(dict.fromkeys(row.run for row in rows)):
-        table = plain_table(on, literal(run, "bold"), header=place == 0)
+    for index, run in enumerate(dict.fromkeys(row.run for row in rows)):
+        table = plain_table(on, literal(run, "bold"), header=index == 0)
         table.add_column("part", overflow="fold", min_width=max(len(row.part) for row in rows))
         for header in (*numbers, "exch.", "seeds", "failed"):
             table.add_column(header, justify="right", min_width=WIDTHS.get(header, len(header)), no_wrap=True)

@@ -1,1 +1,1 @@
-"""Claims: what was said of the game, put to the test on an experiment's runs, and the verdict."""
+"""Claims about the game, tested on the runs of an experiment, with a verdict each."""

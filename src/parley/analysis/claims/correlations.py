@@ -1,10 +1,10 @@
-"""Claims that two things go together, over the classes or the images that all seeds share.
+"""Claims that two quantities correlate over the classes or images that all seeds share.
 
-That seeds agree does not show it. They talk about the same classes, and a class may be talked about long in all of them
-for whatever reason. So the mean over seeds is compared with what it is when one side changes places among the cases, by
-the same lot in all seeds.
+Agreement of seeds is not enough: they share the same classes, and a class may have long dialogues in all seeds for some
+other reason. The mean over seeds is therefore compared with a null in which one quantity is permuted over the cases, by
+the same permutation in all seeds.
 
-Letters of shapes: n cases (classes or images), P permutations.
+Shapes: n cases (classes or images), P permutations.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from parley.metrics.correlation import correlation
 from parley.metrics.ranking import Floats, hits
 
 ROUNDING = 1e-9
-"""By which the same correlation may differ when its terms are added in another order."""
+"""Correlations that differ less are equal: the same terms were added in another order."""
 
 
 class Pairs(NamedTuple):
-    """Two measures of the same cases, of one seed; cases of which one is not known are NaN in both."""
+    """Two quantities of the same cases, for one seed; cases in which one is unknown are NaN in both."""
 
     one: Floats
     """[n]."""
@@ -37,52 +37,52 @@ PairsBySeed = Callable[[Evidence, About], dict[int, Pairs]]
 
 
 def length_and_difficulty(evidence: Evidence, about: About) -> dict[int, Pairs]:
-    """Return the mean length of each class's conversations, and the F1 that a linear classifier has of the class."""
+    """Return the mean length of the dialogues of each class, and the F1 of a linear classifier on the class."""
     f1 = evidence.difficulty.get(about.part, {})
 
-    def of(said: Conversations) -> Pairs:
-        lengths = class_means(said.lengths, said.targets, len(said.labels))
-        known = np.array([f1.get(label, np.nan) for label in said.labels])
+    def of(dialogues: Conversations) -> Pairs:
+        lengths = class_means(dialogues.lengths, dialogues.targets, len(dialogues.labels))
+        known = np.array([f1.get(label, np.nan) for label in dialogues.labels])
         return Pairs(lengths + 0 * known, known + 0 * lengths)
 
-    return {seed: of(said) for seed, said in evidence.conversations(about.run, about.part).items()}
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
 
 
 def length_and_accuracy(evidence: Evidence, about: About) -> dict[int, Pairs]:
-    """Return the length of each conversation, and whether the answer is right; images in one order."""
+    """Return the length of each dialogue and whether the answer is correct, sorted by image key."""
 
-    def of(said: Conversations) -> Pairs:
-        order = np.argsort(said.keys)
-        right = hits(said.final_scores, said.targets, 1)
-        return Pairs(said.lengths[order].astype(np.float64), right[order])
+    def of(dialogues: Conversations) -> Pairs:
+        order = np.argsort(dialogues.keys)
+        right = hits(dialogues.final_scores, dialogues.targets, 1)
+        return Pairs(dialogues.lengths[order].astype(np.float64), right[order])
 
-    return {seed: of(said) for seed, said in evidence.conversations(about.run, about.part).items()}
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
 
 
 def correlations(pairs: dict[int, Pairs]) -> PerSeed:
-    """Return Pearson's r of each seed; none where there are fewer than four cases, or one side does not vary."""
+    """Return Pearson's r of each seed; none for seeds with fewer than four cases, or if one quantity does not vary."""
     found = {seed: correlation(*both) for seed, both in pairs.items()}
     return {seed: Found(one.r, one.n) for seed, one in found.items() if one is not None}
 
 
 def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.random.Generator) -> float | None:
-    """Return how often the mean over seeds is as far from 0 when one side changes places among the cases.
+    """Return the two-sided permutation p-value of the mean correlation over seeds.
 
-    Two-sided; the value found counts as one of the permutations (Phipson and Smyth, 2010).
+    One quantity is permuted over the cases; the observed value counts as one permutation (Phipson and Smyth, 2010).
 
     Parameters
     ----------
     pairs
-        Of each seed, cases in the same order.
+        For each seed, cases in the same order.
     permutations
-        How many, P.
+        Number of permutations P.
     generator
         Draws them; the same seed gives the same p.
 
     Returns
     -------
     float | None
-        None where no seed has a correlation, or seeds do not have the same cases.
+        None if no seed has a correlation, or seeds have different cases.
     """
     kept = [pairs[seed] for seed in correlations(pairs)]
     known = [np.isfinite(both.one) for both in kept]

@@ -1,4 +1,4 @@
-"""What an experiment's runs left behind, as claims need it."""
+"""The results of an experiment that claims are tested on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ BySeed = dict[int, Any]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Files of one experiment, read when they are asked for.
+    """Files of one experiment, read on demand.
 
     Attributes
     ----------
     games
-        Settings of the game, by run.
+        Game settings, by run.
     evaluations, interventions
         Contents of `evaluation.json` and `interventions.json`, by run and seed.
     messages
-        Files of messages, by run, part and seed.
+        Files of messages, by run, split and seed.
     difficulty
-        F1 of a linear classifier on the frozen features, by part and class.
+        F1 of a linear classifier on the frozen features, by split and class.
     """
 
     games: Mapping[str, Mapping[str, Any]]
@@ -36,29 +36,29 @@ class Evidence:
     _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
 
     def conversations(self, run: str, part: str) -> dict[int, Conversations]:
-        """Return the conversations of each seed that came through with finite numbers; of a failed run, none."""
+        """Return the dialogues of each successful seed with finite numbers; none for a failed run."""
         if (run, part) not in self._held:
-            # Claims about one run stand together; those of all runs would not fit in memory.
+            # Keep one run only, because all would not fit in memory. Claims about one run are consecutive.
             self._held.clear()
             paths = self.messages.get((run, part), {})
             read = {seed: read_conversations(path) for seed, path in sorted(paths.items())}
-            self._held[run, part] = {seed: said for seed, said in read.items() if said.finite}
+            self._held[run, part] = {seed: dialogues for seed, dialogues in read.items() if dialogues.finite}
         return self._held[run, part]
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
-        """Return a number of `evaluation.json` for each seed that has a finite one."""
+        """Return a metric of `evaluation.json` for each seed that has a finite value."""
         found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def images(self, run: str, part: str) -> int:
-        """Return how many images of a part a run was evaluated on; 0 where no seed came through."""
+        """Return the number of images of a split on which a run was evaluated; 0 without a successful seed."""
         return max((int(one["parts"].get(part, {}).get("n", 0)) for _, one in self._of(run)), default=0)
 
     def _of(self, run: str) -> Iterable[tuple[int, Any]]:
         return sorted(self.evaluations.get(run, {}).items())
 
     def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
-        """Return what an intervention came to for each seed that has it."""
+        """Return a metric of an intervention for each seed that has it."""
         found = {}
         for seed, one in self.interventions.get(run, {}).items():
             for row in one["parts"].get(part, {}).get("rows", []):
@@ -74,7 +74,7 @@ def read_evidence(
     messages: Sequence[str | Path],
     difficulty: str | Path | None,
 ) -> Evidence:
-    """Gather evidence from files of runs that came through, in any order.
+    """Collect the evidence from the files of successful runs, in any order.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_evidence(
     messages
         Files of messages, `messages.hdf5` and `messages.<part>.hdf5`.
     difficulty
-        `difficulty.csv`; None where no claim is about it.
+        `difficulty.csv`; None if no claim needs it.
     """
     conversations: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, messages):

@@ -1,7 +1,7 @@
-"""What each claim is measured by: one number a seed.
+"""The quantity that tests each claim: one value per seed.
 
-Every function takes the evidence and what a claim of the config is about, and returns the numbers of the seeds that
-have one: a seed that failed, or in which nothing varies that could be correlated, has none.
+Every function takes the evidence and the runs and split of a claim, and returns the values of the seeds that have one.
+A failed seed has none.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from parley.metrics.entropy import message_entropy_bits, prediction_entropy_bits
 from parley.metrics.ranking import Floats
 
 FEWEST_CASES = 10
-"""Conversations of which a mean is told; of fewer it would be that of a handful."""
+"""Minimum number of dialogues for a mean."""
 
 
 class Found(NamedTuple):
-    """A seed's number, and of how many cases it is."""
+    """The value of a seed, and its number of cases."""
 
     value: float
     cases: int
@@ -30,7 +30,7 @@ PerSeed = dict[int, Found]
 
 
 class About(NamedTuple):
-    """What a claim of the config is about."""
+    """The split and runs of a claim in the config."""
 
     part: str
     run: str = ""
@@ -44,44 +44,50 @@ Measure = Callable[[Evidence, About], PerSeed]
 
 
 def receiver_entropy_change(evidence: Evidence, about: About) -> PerSeed:
-    """Return the entropy of the last question that got an answer less that of the first, in bits.
+    """Return the entropy of the Receiver's last message that was answered minus that of its first, in bits.
 
-    Conversations of three exchanges and more have two such questions; what is asked at the last one reaches nobody.
+    Only dialogues of at least three exchanges have two such messages; the message of the last exchange is not answered.
     """
 
-    def of(said: Conversations) -> Found | None:
-        return _change(message_entropy_bits(said.receiver_values), said.lengths - 1) if said.binary else None
+    def of(dialogues: Conversations) -> Found | None:
+        return (
+            _change(message_entropy_bits(dialogues.receiver_values), dialogues.lengths - 1)
+            if dialogues.binary
+            else None
+        )
 
     return _of_conversations(evidence, about, of)
 
 
 def sender_entropy_change(evidence: Evidence, about: About) -> PerSeed:
-    """Return the entropy of the Sender's last message less that of its first, of two exchanges and more, in bits."""
+    """Return the entropy of the Sender's last message minus that of its first, in bits; at least two exchanges."""
 
-    def of(said: Conversations) -> Found | None:
-        return _change(message_entropy_bits(said.sender_values), said.lengths) if said.binary else None
+    def of(dialogues: Conversations) -> Found | None:
+        return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
 
     return _of_conversations(evidence, about, of)
 
 
 def prediction_entropy_change(evidence: Evidence, about: About) -> PerSeed:
-    """Return the entropy of the last prediction less that of the first, of two exchanges and more, in bits."""
+    """Return the entropy of the last prediction minus that of the first, in bits; at least two exchanges."""
 
-    def of(said: Conversations) -> Found | None:
-        return _change(prediction_entropy_bits(said.scores), said.lengths)
+    def of(dialogues: Conversations) -> Found | None:
+        return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
 
     return _of_conversations(evidence, about, of)
 
 
 def one_exchange(evidence: Evidence, about: About) -> PerSeed:
-    """Return the fraction of conversations that stop after one exchange."""
-    return _of_conversations(evidence, about, lambda said: Found(float((said.lengths == 1).mean()), len(said.lengths)))
+    """Return the fraction of dialogues that stop after one exchange."""
+    return _of_conversations(
+        evidence, about, lambda dialogues: Found(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
+    )
 
 
 def bandwidth_gain(evidence: Evidence, about: About) -> PerSeed:
-    """Fit a line to accuracy@k over log2 of the bits of a message; return what it gains from the fewest to the most.
+    """Return the gain in accuracy@k from the fewest to the most message bits, by a linear fit over log2 of the bits.
 
-    Only seeds that all the runs have count.
+    Only seeds that all runs have count.
     """
     by_run = [evidence.metric(run, about.part, "accuracy@k") for run in about.runs]
     doublings = np.log2([float(evidence.games[run]["message_bits"]) for run in about.runs])
@@ -93,15 +99,15 @@ def bandwidth_gain(evidence: Evidence, about: About) -> PerSeed:
 
 
 def accuracy_difference(evidence: Evidence, about: About) -> PerSeed:
-    """Return the accuracy@k of one run less that of another with the same seed."""
+    """Return the accuracy@k of one run minus that of another with the same seed."""
     one, other = (evidence.metric(run, about.part, "accuracy@k") for run in (about.run, about.against))
     return _less(one, other, evidence.images(about.run, about.part))
 
 
 def cost_of_flips(evidence: Evidence, about: About) -> PerSeed:
-    """Return accuracy@1 with a quarter of the bits of the Sender's messages flipped, less that of messages as they are.
+    """Return accuracy@1 with a quarter of the bits of the Sender's messages flipped, minus the undisturbed one.
 
-    The number of flipped bits is the power of two next below a quarter of the width, or one.
+    The number of flipped bits is the largest power of two up to a quarter of the width, at least one.
     """
     bits = int(evidence.games[about.run]["message_bits"])
     count = 2 ** max(0, (bits // 4).bit_length() - 1)
@@ -110,7 +116,7 @@ def cost_of_flips(evidence: Evidence, about: About) -> PerSeed:
 
 
 def worth_of_questions(evidence: Evidence, about: About) -> PerSeed:
-    """Return accuracy@1 where the Sender hears the questions about other images, less that with its own."""
+    """Return accuracy@1 if the Receiver's messages are swapped between images, minus the undisturbed one."""
     others = evidence.intervention(about.run, about.part, "all_questions", None, "accuracy@1")
     return _less(others, _undisturbed(evidence, about), evidence.images(about.run, about.part))
 
@@ -120,7 +126,7 @@ def _undisturbed(evidence: Evidence, about: About) -> dict[int, float]:
 
 
 def _of_conversations(evidence: Evidence, about: About, of: Callable[[Conversations], Found | None]) -> PerSeed:
-    found = {seed: of(said) for seed, said in evidence.conversations(about.run, about.part).items()}
+    found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
     return {seed: one for seed, one in found.items() if one is not None}
 
 
@@ -129,14 +135,14 @@ def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerS
 
 
 def _change(values: Floats, last: NDArray[np.int64]) -> Found | None:
-    """Average, over the conversations with two exchanges that count, the value at the last of them less the first.
+    """Average, over dialogues with at least two exchanges that count, the value at the last minus that at the first.
 
-    Within each conversation: means over whoever still talks would change because the easy ones have left.
+    The difference is within dialogues: means over active dialogues also change because easy dialogues end early.
 
     Parameters
     ----------
     values
-        At each exchange [N, T].
+        Values at each exchange [N, T].
     last
         The last exchange that counts, from 1 [N].
     """

@@ -1,7 +1,7 @@
-"""The claims that can be put to the test, each with what it is measured by and what was expected.
+"""The claims that can be tested, each with its quantity and its expectation.
 
-Sources: "paper" is Evtimova et al. (2018) as it is remembered, a direction and never a number to compare with; "code"
-is what the 2017 code does; "ours" is what else one wants to know of the game.
+Sources: "paper" is Evtimova et al. (2018), for a direction and not for a number; "code" is the behaviour of the 2017
+code; "ours" is a further question about the game.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from parley.analysis.claims.verdicts import Expectation
 
 
 class Claim(NamedTuple):
-    """A statement that can turn out right or wrong."""
+    """A testable statement about the game."""
 
     statement: str
     measured: str
@@ -21,9 +21,9 @@ class Claim(NamedTuple):
     expected: Expectation
     source: str
     measure: Measure | None = None
-    """What gives a number for each seed; or else there are `pairs`."""
+    """Function that returns a value for each seed; None if there are `pairs`."""
     pairs: PairsBySeed | None = None
-    """What is correlated, in a claim that two things go together."""
+    """Function that returns the two quantities to correlate, for a claim about a correlation."""
 
 
 CLAIMS: dict[str, Claim] = {

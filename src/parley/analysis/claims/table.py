@@ -1,4 +1,4 @@
-"""The table of claims: what was claimed, what came out, and the verdict."""
+"""The table of claims: statement, outcome and verdict."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,26 +23,26 @@ COLUMNS = (
 """Of the table; an unknown value is an empty cell."""
 HEADER = ("Claim", "Measured by", "On", "Expected", "Outcome", "Verdict")
 PERMUTATIONS = 10_000
-"""Of cases, where two things are said to go together."""
+"""Permutations of cases, for claims about a correlation."""
 
 
 def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds: int) -> list[dict[str, Any]]:
-    """Put the claims of a config to the test.
+    """Test the claims of a config.
 
     Parameters
     ----------
     entries
-        The config's claims: ``claim``, ``part``, and the runs that it is about.
+        The config's claims: ``claim``, ``part``, and its runs.
     evidence
-        Of the experiment.
+        The results of the experiment.
     seeds
-        How many seeds each run has; those without a number are counted as left out.
+        Number of seeds of each run; those without a value count as left out.
 
     Returns
     -------
     list[dict[str, Any]]
-        Rows of `COLUMNS`. ``cases`` is the least number, over seeds, of classes or images that a number is of;
-        ``p`` is two-sided, of the ``null`` named beside it. Claims are not corrected for being many.
+        Rows of `COLUMNS`. ``cases`` is the minimum number, over seeds, of classes or images behind a value;
+        ``p`` is two-sided, for the ``null`` in the same row. There is no correction for multiple claims.
     """
     return [_row(entry, evidence, seeds) for entry in entries]
 
@@ -76,12 +76,12 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
 
 
 def _weighed(claim: Claim, about: About, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
-    """Return each seed's number, what it is tested against besides its interval, and the two-sided p."""
-    generator = np.random.default_rng(0)  # The same lot each time.
+    """Return the value of each seed, the name of its null if there is one, and the two-sided p-value."""
+    generator = np.random.default_rng(0)  # The same permutations each time.
     if claim.pairs is not None:
         pairs = claim.pairs(evidence, about)
         return correlations(pairs), "cases permuted, alike in all seeds", permutation_p(pairs, PERMUTATIONS, generator)
-    assert claim.measure is not None  # a claim has the one or the other
+    assert claim.measure is not None  # a claim has either `measure` or `pairs`
     found = claim.measure(evidence, about)
     if claim.expected.side == "within" or len(found) < 2:
         return found, None, None
@@ -110,18 +110,18 @@ def as_markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     on = f"{row['part']}: {row['runs']}"
-    told = (row["statement"], row["measured"], on, row["expected"], _outcome(row))
-    return [*map(markdown.escaped, told), f"**{row['verdict']}**"]
+    cells = (row["statement"], row["measured"], on, row["expected"], _outcome(row))
+    return [*map(markdown.escaped, cells), f"**{row['verdict']}**"]
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    """Tell a mean with its interval and the number of seeds; never one without the other."""
+    """Return a mean with its interval and number of seeds as text."""
     left = f", {row['seeds_left_out']} left out" if row["seeds_left_out"] else ""
     each = f", {row['cases']} cases each" if row["cases"] else ""
-    said = f"{counted(row['n_seeds'], 'seed')}{left}{each}"
+    seeds = f"{counted(row['n_seeds'], 'seed')}{left}{each}"
     if row["mean"] is None:
-        return f"not measurable ({said})"
+        return f"not measurable ({seeds})"
     unit = "" if row["unit"] in ("fraction", "Pearson's r") else f" {row['unit']}"
     between = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
     p = "" if row["p"] is None else f", p = {row['p']:.2g}"
-    return f"{row['mean']:.3f}{unit}{between} ({said}{p})"
+    return f"{row['mean']:.3f}{unit}{between} ({seeds}{p})"

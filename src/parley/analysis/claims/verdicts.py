@@ -1,4 +1,4 @@
-"""From the numbers of the seeds to a verdict on a claim."""
+"""The verdict on a claim from the values of its seeds."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -6,12 +6,12 @@ from typing import Literal, NamedTuple
 from parley.metrics.intervals import Interval, t_interval
 
 LEVEL = 0.05
-"""Below which a p-value decides."""
+"""A p-value below this decides."""
 Verdict = Literal["agrees", "disagrees", "undecided"]
 
 
 class Expectation(NamedTuple):
-    """What a claim says of a number: that it lies above a bound, below it, or within it on either side of 0."""
+    """The expected range of a value: above a bound, below it, or within the bound on either side of 0."""
 
     side: Literal["above", "below", "within"]
     bound: float = 0.0
@@ -21,13 +21,13 @@ class Expectation(NamedTuple):
 
 
 def judge(values: Sequence[float], expected: Expectation, p: float | None = None) -> tuple[Interval, Verdict]:
-    """Return the 95 % t interval of the mean over seeds, and whether it lies where it is expected.
+    """Return the 95 % t interval of the mean over seeds, and the verdict.
 
-    A claim is agreed with where the whole interval lies where it should, disagreed with where none of it does, and
-    undecided where it lies on both sides, or where fewer than two seeds have a number and there is no interval. That a
-    number is within a margin of 0 is thereby shown, and not concluded from a difference that was not found (Schuirmann,
-    1987, "A comparison of the two one-sided tests procedure"). Where there is a p of a null over cases, nothing is
-    decided unless it is below 0.05 as well: an interval over seeds says nothing of the cases that they share.
+    "agrees" if the whole interval is in the expected range, "disagrees" if none of it is, and "undecided" if it is
+    partly in it, or if fewer than two seeds have a value and there is no interval. Equivalence to 0 is thus shown, not
+    concluded from a missing difference (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). If a
+    p-value of a null over cases is given, it must be below 0.05 as well, because an interval over seeds does not cover
+    the variation of the cases that the seeds share.
     """
     over = t_interval(values)
     if over.low is None or over.high is None or (p is not None and p >= LEVEL):
