@@ -379,8 +379,8 @@ def read_class_file(path: Path) -> None:
 
     with reading_class_file(path) as file:
         for name in file.columns:
-            if len(file.places):
-                file.values(name, range(len(file.places)))
+            if len(file.row_of):
+                file.values(name, range(len(file.row_of)))
 
 
 def make_words(path: Path) -> None:

@@ -266,7 +266,7 @@ def test_missing_damaged_and_foreign_tars_are_told_by_name(tmp_path, picture, ta
         extract(tmp_path, ["cut"], tmp_path)
     with tarfile.open(tmp_path / "other.tar", "w") as tar:
         tar.add(os.devnull, "lion_1.jpg")
-    with pytest.raises(ParleyError, match=r"other\.tar holds 'lion_1.jpg'"):
+    with pytest.raises(ParleyError, match=r"other\.tar contains 'lion_1.jpg'"):
         extract(tmp_path, ["other"], tmp_path)
     with tarfile.open(tmp_path / "twice.tar", "w") as tar:
         for suffix in ("png", "jpg"):

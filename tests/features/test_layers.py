@@ -109,5 +109,5 @@ def test_a_vision_transformers_map_is_its_grid_of_tokens():
 
 
 def test_a_size_the_network_does_not_take_is_a_sentence():
-    with pytest.raises(ParleyError, match="takes no images of 16 px"):
+    with pytest.raises(ParleyError, match="does not accept images of 16 px"):
         find_layers(spied("alexnet"), 16)

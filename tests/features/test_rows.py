@@ -112,6 +112,6 @@ def test_what_is_no_number_is_told(tmp_path, monkeypatch, bad, memory):
         file["layer"][8, 0, 2, 1, 1] = bad
     with (
         h5py.File(tmp_path / "a.hdf5") as file,
-        pytest.raises(ParleyError, match="layer holds values that are infinite or no numbers; make the file again"),
+        pytest.raises(ParleyError, match="layer contains infinite values or NaN; remove the file and run again"),
     ):
         open_rows(tmp_path / "a.hdf5", file["layer"], ROW)

@@ -98,7 +98,7 @@ def with_nan(path):
         (change("avgpool_512", POOLED[:4]), "differ in their number of rows"),
         (change("avgpool_512", POOLED.astype(int)), "must be floats"),
         (change("avgpool_512", np.zeros((5, 2, 512), np.float32)), "must be floats"),
-        (with_nan, "infinite or no numbers"),
+        (with_nan, "infinite values or NaN"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused_by_name(tmp_path, damage, told):

@@ -75,7 +75,7 @@ def test_keys_that_do_not_match_are_told_with_the_first_names(tmp_path):
         f"other.pth does not fit {NET}",
         "it lacks stage4.0.branch1.0.weight, ",
         " more",
-        "it has besides head.weight",
+        "it also has head.weight",
         "of another shape are fc.bias ((7,), not (1000,))",
     ):
         assert part in sentence

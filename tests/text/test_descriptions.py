@@ -28,11 +28,11 @@ def test_rows_in_any_order_are_read_by_label(tmp_path):
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        ("label_id,label,description\n0,lion,maned\n", ["line 1: the label id 'label_id' is no whole number"]),
+        ("label_id,label,description\n0,lion,maned\n", ["line 1: the label id 'label_id' is not an integer"]),
         ("0,lion,large, maned\n1,tiger\n", ["line 1: 4 fields", "line 2: 2 fields"]),
         ("0,lion,maned\n2,tiger,striped\n", ["its 2 label ids are not 0 to 1"]),
         ("0,lion,maned\n0,tiger,striped\n", ["its 2 label ids are not 0 to 1"]),
-        ("0,lion,maned\n1,lion,striped\n", ["the labels lion stand there more than once"]),
+        ("0,lion,maned\n1,lion,striped\n", ["the labels lion are repeated"]),
         ("0,lion, \n1,,x\n-1,tiger,x\n", ["line 1: the description of 'lion'", "line 2: the label", "line 3"]),
         ("", ["describes no class"]),
     ],

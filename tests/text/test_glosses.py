@@ -58,7 +58,7 @@ def test_an_unknown_rule_and_an_empty_text_are_refused():
 def test_classes_that_read_the_same_are_told(caplog):
     twins = [ImageClass(name, "", "in", description="a red blob") for name in ("one", "two")]
     describe(twins, "")
-    assert "one, two share one description" in caplog.text
+    assert "one, two have the same description" in caplog.text
 
 
 @given(st.text(min_size=1).filter(in_one_field))

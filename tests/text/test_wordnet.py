@@ -66,7 +66,7 @@ def test_the_original_takes_the_first_animal_sense(small):
 
 @pytest.mark.parametrize("wnid", ["n00000003", "n99999999", "n0000174", "v00001740", "", "n٠٠٠٠٠٠٨٠"])
 def test_an_offset_where_no_synset_begins_is_refused(small, wnid):
-    with pytest.raises(ParleyError, match=r"no noun of WordNet 3\.0"):
+    with pytest.raises(ParleyError, match=r"is not a noun of WordNet 3\.0"):
         open_wordnet(small[0]).gloss(wnid)
 
 

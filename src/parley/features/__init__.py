@@ -1,6 +1,6 @@
-"""Images as numbers: what a network trained on ImageNet makes of them.
+"""Image features from pretrained torchvision networks.
 
-`parley.features.load(path)` gives a part's features as tensors and a pandas frame.
+`parley.features.load(path)` returns a split's features as tensors and a pandas frame.
 """
 
 import importlib
@@ -8,8 +8,8 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    # By name, when asked for: a Snakefile's parse imports this package and needs neither torch nor
-    # pandas, and no stage that does not load frames should rerun when their code changes.
+    # Imported lazily: parsing the Snakefile imports this package and needs neither torch nor pandas, and stages
+    # that do not load frames should not rerun when the code of `frames` changes.
     if name == "load":
         return importlib.import_module("parley.features.frames").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A network that turns pixels into the features of its roles."""
+"""A torchvision network that computes the pooled, map and logits features of images."""
 
 import json
 import logging
@@ -27,16 +27,16 @@ AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Backbone:
-    """A network in evaluation mode, and what of it is kept.
+    """A network in evaluation mode, and the layers to store.
 
     Attributes
     ----------
     transform
-        How an image becomes its input.
+        How an image is converted to the network's input.
     layers
-        What plays each role that the options ask for.
+        The layer of each role in the options.
     attributes
-        What a feature file says of where its numbers come from.
+        Provenance attributes of a feature file.
     """
 
     def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
@@ -57,35 +57,35 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Make the network ready for so many images.
+        """Set the engine and the batch size.
 
         Parameters
         ----------
         engine
-            How it is run; see `parley.features.engine.ready_network`.
+            See `parley.features.engine.ready_network`.
         images
-            How many images will go through.
+            Number of images to process.
         batch_size
-            Images it sees at once; None finds a fitting one.
+            Images per batch; None chooses it.
         """
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size
         elif self.device.type == "cuda":
             self.batch_size = largest_useful_batch(self._see_blank, images)
-            logger.info("%d images at once", self.batch_size)
+            logger.info("Batch size: %d images", self.batch_size)
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> dict[Role, Tensor]:
         """Return each role's features of N images.
 
-        Whatever N, the network sees `batch_size` of them, the rest blank: so what it computes of an
-        image does not depend on how many came with it, and a compiled network is compiled once.
+        The batch is padded with blank images to `batch_size`, so that an image's features do not depend on N and a
+        compiled network is compiled only once.
 
         Parameters
         ----------
         pixels
-            uint8 ``[N, 3, crop_px, crop_px]``, quickest channels-last; N at most `batch_size`.
+            uint8 ``[N, 3, crop_px, crop_px]``, fastest if channels-last; N at most `batch_size`.
 
         Returns
         -------
@@ -98,21 +98,21 @@ class Backbone:
         return {role: layer.of(values[layer.node][: len(pixels)]).float().cpu() for role, layer in self.layers.items()}
 
     def _see(self, pixels: Tensor) -> dict[str, Tensor]:
-        if self.device.type == "cuda":  # From pinned memory the copy is one the processor need not wait for.
+        if self.device.type == "cuda":  # Pinned memory allows an asynchronous copy.
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return self._compute(pixels)
 
     def _compute(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Standardise pixels that lie where the network is, and run it."""
+        """Standardise pixels on the network's device, and run the network."""
         seen = pixels.to(torch.float32, memory_format=torch.channels_last)
-        # By itself cuDNN rounds what it multiplies to TF32, of ten bits: another network than a CPU's.
+        # By default cuDNN multiplies in TF32 (10-bit mantissa), which differs too much from the CPU.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with exact, torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
             return self._run(seen.div_(255).sub_(self._mean).div_(self._sd))
 
     @torch.inference_mode()
     def _see_blank(self, images: int) -> None:
-        """Send blank images through and wait for them."""
+        """Process blank images and wait for the results."""
         side = self.transform.crop_px
         values = self._see(torch.zeros(images, 3, side, side, dtype=torch.uint8))
         for value in values.values():
@@ -120,21 +120,21 @@ class Backbone:
 
 
 def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: str = "auto") -> Backbone:
-    """Load a network and its weights, and find its layers.
+    """Load a network with its weights and find its layers.
 
     Parameters
     ----------
     options
         Network, weights, preprocessing, layers.
     weights_folder
-        Where torchvision's weights are kept.
+        Folder of torchvision's weights.
     device
-        ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
+        ``cpu``, ``cuda``, or ``auto``: a GPU if there is one.
 
     Raises
     ------
     ParleyError
-        When the network, its weights, the image size or the device cannot be.
+        If the network, weights, image size or device is invalid or unavailable.
     """
     transform = options.transform or torchvision_transform(options)
     network = build_network(options, weights_folder)
@@ -147,17 +147,17 @@ def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: s
 
 def _device(name: str) -> torch.device:
     if name not in DEVICES:
-        raise ParleyError(f"The device {name!r} is none of {', '.join(DEVICES)}.")
+        raise ParleyError(f"The device is {name!r}; it must be one of {', '.join(DEVICES)}.")
     if name == "cuda" and not torch.cuda.is_available():
-        raise ParleyError("The device cuda is asked for, but torch finds no GPU; use cpu or auto.")
+        raise ParleyError("The device is cuda, but torch finds no GPU; use cpu or auto.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _pool_corner(network: nn.Module, cells: int) -> None:
-    """Let a ResNet average the top-left cells of its map only, as the torchvision of 2017 did at 227 px."""
+    """Make a ResNet average only the top-left cells of its map, as torchvision did in 2017 at 227 px."""
     if not isinstance(network, ResNet):
         raise ParleyError("features.preprocessing: pooled_cells is for ResNets, whose pooling is a mean over cells.")
-    # The stride is wider than any map: one window, at the top left.
+    # The stride exceeds any map, so there is one window, at the top left.
     network.avgpool = nn.AvgPool2d(cells, stride=1 << 16)
 
 

@@ -1,4 +1,4 @@
-"""How many images a GPU is given at once: as many as make it faster, and fit."""
+"""Choose the batch size on a GPU: the largest one that fits and still increases throughput."""
 
 import time
 from collections.abc import Callable
@@ -6,24 +6,24 @@ from collections.abc import Callable
 import torch
 
 _FIRST, _MOST = 32, 2048
-_GAIN = 1.05  # Below it, twice the memory is no longer worth it.
+_GAIN = 1.05  # A smaller speed-up is not worth twice the memory.
 
 
 def largest_useful_batch(see: Callable[[int], None], images: int) -> int:
-    """Double the batch for as long as it makes images pass faster and fits into memory.
+    """Double the batch size while throughput increases and memory suffices.
 
     Parameters
     ----------
     see
-        Sends so many blank images through the network and waits for them.
+        Processes the given number of blank images and waits for the results.
     images
-        How many there are; no batch is much larger.
+        Number of images; the batch is not much larger.
     """
     best, best_rate = _FIRST, 0.0
     size = _FIRST
     while size <= _MOST and size < 2 * max(images, _FIRST):
         try:
-            see(size)  # The first time, kernels are chosen and memory is taken.
+            see(size)  # Warm-up: selects kernels and allocates memory.
             started = time.perf_counter()
             see(size)
         except torch.OutOfMemoryError:

@@ -1,4 +1,4 @@
-"""The features of one class's images, a row an image, as extraction writes them and gathering reads them."""
+"""HDF5 files with the features of one class, one row per image: written by extraction, read by gathering."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,21 +13,21 @@ from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers, written_aside
 from parley.core.hdf5 import DAMAGE, check_untrusted
 
-# A chunk holds whole rows, about this much of them: short rows one by one would drown in HDF5's bookkeeping.
+# A chunk holds whole rows of about this total size; one chunk per short row would cost too much HDF5 overhead.
 _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
 
 
 class Column(NamedTuple):
-    """A dataset of features: the shape of a row and the type on disk."""
+    """A dataset of features: row shape and type on disk."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
 
 
 class RowIdentity(NamedTuple):
-    """Which image a row is: its key, its file's name in the tar, and its bytes' SHA-256."""
+    """The image of a row: its key, its file name in the tar, and the SHA-256 of its bytes."""
 
     key: str
     member: str
@@ -35,7 +35,7 @@ class RowIdentity(NamedTuple):
 
 
 class ClassFileWriter:
-    """Appends rows; memory does not grow with them. Made by `writing_class_file`."""
+    """Appends rows to a class file in constant memory. Created by `writing_class_file`."""
 
     def __init__(self, file: h5py.File, columns: Mapping[str, Column]) -> None:
         self.rows = 0
@@ -44,13 +44,13 @@ class ClassFileWriter:
         for name, dtype in (("Key", "S32"), ("Sha256", "S64"), ("Member", "S64")):
             file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(1024,))
         for name, column in columns.items():
-            # The second axis, of length 1, is the original's.
+            # The axis of length 1 is part of the original's format.
             shape = (1, *column.shape)
             chunk_rows = max(1, _CHUNK_BYTES // (np.dtype(column.dtype).itemsize * int(np.prod(shape))))
             file.create_dataset(name, (0, *shape), column.dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape))
 
     def append(self, rows: Sequence[RowIdentity], values: Mapping[str, NDArray[np.float32]]) -> None:
-        """Add rows: an identity each, and by dataset the features ``[len(rows), *shape]``."""
+        """Append rows: their identities, and by dataset their features ``[len(rows), *shape]``."""
         start, self.rows = self.rows, self.rows + len(rows)
         texts = {"Key": "key", "Sha256": "sha256", "Member": "member"}
         for name, field in texts.items():
@@ -60,17 +60,17 @@ class ClassFileWriter:
                 stored = values[name].astype(column.dtype)
             if not np.isfinite(stored).all():
                 raise ParleyError(
-                    f"Some values of {name} are infinite or no numbers when stored as {column.dtype}; "
+                    f"Some values of {name} are infinite or NaN when stored as {column.dtype}; "
                     "set features.map_dtype to float32, or use other weights."
                 )
             self._add(name, start, stored[:, None])
 
     def reject(self, key: str, reason: str) -> None:
-        """Note an image that has no row, and why."""
+        """Record an image without a row, and the reason."""
         self._rejected.append((key, reason))
 
     def finish(self) -> None:
-        """Write down the images that have no row."""
+        """Write the list of images without a row."""
         group = self._file.create_group(UNREADABLE)
         group["Key"] = np.array([key.encode() for key, _ in self._rejected], "S32")
         reasons = [reason.encode("ascii", "replace")[:_REASON_BYTES] for _, reason in self._rejected]
@@ -87,7 +87,7 @@ class ClassFileWriter:
 def writing_class_file(
     path: str | Path, columns: Mapping[str, Column], attributes: Mapping[str, str]
 ) -> Iterator[ClassFileWriter]:
-    """Open a new class file; it gets its name when the block ends well."""
+    """Open a new class file. It is renamed to `path` if the block succeeds."""
     remove_leftovers(path)
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         file.attrs.update(attributes)
@@ -97,18 +97,18 @@ def writing_class_file(
 
 
 class ClassFile:
-    """A class file open for reading. Made by `reading_class_file`.
+    """A class file open for reading. Created by `reading_class_file`.
 
     Attributes
     ----------
-    places
-        The row of each key.
+    row_of
+        Row index by image key.
     sha256s, members
-        Of each row: the SHA-256 of the image's bytes, and its file's name in the tar.
+        For each row, the SHA-256 of the image's bytes and its file name in the tar.
     unreadable
-        The images without a row: by key, why.
+        Images without a row: reason by key.
     attributes
-        What the numbers come from.
+        Provenance attributes.
     columns
         The datasets of features.
     """
@@ -116,7 +116,7 @@ class ClassFile:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path, self._file = path, file
         keys = _texts(file["Key"])
-        self.places = {key: row for row, key in enumerate(keys)}
+        self.row_of = {key: row for row, key in enumerate(keys)}
         self.sha256s, self.members = _texts(file["Sha256"]), _texts(file["Member"])
         self.unreadable = dict(zip(_texts(file[UNREADABLE]["Key"]), _texts(file[UNREADABLE]["Reason"]), strict=True))
         self.attributes = {name: str(value) for name, value in file.attrs.items() if name != UNREADABLE}
@@ -126,14 +126,14 @@ class ClassFile:
             if name not in ("Key", "Sha256", "Member", UNREADABLE)
         }
         lengths = {len(keys), len(self.sha256s), len(self.members), *(len(file[name]) for name in self.columns)}
-        if len(lengths) != 1 or len(self.places) != len(keys):
-            raise ValueError("its datasets differ in length or a key stands there twice")
+        if len(lengths) != 1 or len(self.row_of) != len(keys):
+            raise ValueError("its datasets differ in length or a key is repeated")
 
     def values(self, name: str, rows: Sequence[int]) -> NDArray[np.generic]:
-        """Return ``[len(rows), 1, *shape]`` of a dataset, in the order asked for."""
+        """Return ``[len(rows), 1, *shape]`` of a dataset, in the order of `rows`."""
         order = np.argsort(rows, kind="stable")
         sorted_rows = np.asarray(rows)[order]
-        # HDF5 reads runs of rows quickly and scattered single rows slowly.
+        # HDF5 reads consecutive rows fast and scattered rows slowly.
         breaks = np.flatnonzero(np.diff(sorted_rows) != 1) + 1
         try:
             runs = [self._file[name][run[0] : run[-1] + 1] for run in np.split(sorted_rows, breaks)]
@@ -150,7 +150,7 @@ def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
     Raises
     ------
     ParleyError
-        When the file is missing, cut short, or another kind of HDF5.
+        If the file is missing, truncated, or another kind of HDF5 file.
     """
     try:
         file = h5py.File(path, "r")

@@ -1,4 +1,4 @@
-"""Images decoded ahead of the network, in threads, in the order of their tars."""
+"""Decode images in threads ahead of the network, in the order of the tars."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,31 +9,31 @@ from typing import NamedTuple
 from parley.features.classfiles import RowIdentity
 from parley.features.options import Transform
 from parley.features.preprocessing import Pixels, UnreadableImageError, pixels_of
-from parley.features.reuse import KnownRows, Place
+from parley.features.reuse import KnownRows, RowRef
 from parley.features.tars import PackedImage, packed_images
 
 
 class Decoded(NamedTuple):
-    """An image on its way to its row.
+    """A decoded image, or the reason why there is none.
 
     Attributes
     ----------
     tar
-        Which tar of the group it is from.
+        Index of its tar.
     identity
-        What it is.
+        Key, file name and SHA-256.
     pixels
-        What the network sees; None where its row is known, or it cannot be read.
+        Input of the network; None if its row is known or the image cannot be read.
     known
-        Where its row is known from.
+        Where its features were computed before, if they were.
     reason
-        Why it cannot be read; empty where it can.
+        Why it cannot be read; empty if it can.
     """
 
     tar: int
     identity: RowIdentity
     pixels: Pixels | None = None
-    known: Place | None = None
+    known: RowRef | None = None
     reason: str = ""
 
 
@@ -47,13 +47,13 @@ def decoded_ahead(
     tar_paths
         The tars.
     known
-        Rows that need not be computed: of these, nothing is decoded.
+        Rows computed before; their images are not decoded.
     transform
-        What the network wants to see.
+        How images are converted to the network's input.
     threads
-        Threads that decode.
+        Number of decoding threads.
     ahead
-        How many images are decoded before they are asked for.
+        Number of images decoded in advance.
     """
     waiting: deque[Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
@@ -72,9 +72,9 @@ def decoded_ahead(
 
 def _decoded(tar: int, packed: PackedImage, known: KnownRows, transform: Transform) -> Decoded:
     identity = RowIdentity(packed.key, packed.member, packed.sha256)
-    place = known.place_of(identity.sha256)
-    if place is not None:
-        return Decoded(tar, identity, known=place)
+    ref = known.find(identity.sha256)
+    if ref is not None:
+        return Decoded(tar, identity, known=ref)
     try:
         return Decoded(tar, identity, pixels=pixels_of(packed.content, transform))
     except UnreadableImageError as error:

@@ -1,4 +1,4 @@
-"""How a network's arithmetic is run: the same numbers up to rounding, at different speeds."""
+"""Engines that run a network: eager, fused or compiled, with equal results up to rounding."""
 
 import logging
 import shutil
@@ -14,40 +14,40 @@ from parley.core.errors import ParleyError
 
 logger = logging.getLogger(__name__)
 ENGINES = ("auto", "eager", "fused", "compiled")
-# Compiling takes the time in which the fused network sees about so many images (docs/performance.md).
+# Compilation takes about as long as processing this many images with the fused network (docs/performance.md).
 WORTH_COMPILING = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
-"""From ``[N, 3, h, w]``, channels-last, to the values of each node asked for."""
+"""Maps ``[N, 3, h, w]``, channels-last, to the value of each requested node."""
 
 
 def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
-    """Make a network ready to be run, channels-last.
+    """Prepare a network with an engine, channels-last.
 
     Parameters
     ----------
     extractor
-        In evaluation mode, on the device; gives a dictionary of tensors.
+        In evaluation mode, on the device; returns a dictionary of tensors.
     engine
-        ``eager``: as torchvision has it. ``fused``: each batch norm folded into the convolution
-        before it. ``compiled``: by `torch.compile`, which needs a C++ compiler. ``auto``: compiled
-        where it is worth it, else fused; on a GPU eager, which no measurement speaks against.
+        ``eager``: torchvision's network unchanged. ``fused``: each batch norm folded into the preceding
+        convolution. ``compiled``: fused and `torch.compile`, which needs a C++ compiler. ``auto``: on a GPU eager;
+        on a CPU compiled if there are enough images, else fused.
     images
-        How many images will go through, for ``auto``.
+        Number of images to process, for ``auto``.
     device
         Where it runs.
 
     Raises
     ------
     ParleyError
-        When the engine is none, or asked to compile and cannot.
+        If the engine is unknown, or compiled without a compiler.
     """
     if engine not in ENGINES:
         raise ParleyError(f"features.engine is {engine!r}; it must be one of {', '.join(ENGINES)}.")
     if engine == "auto":
         engine = _chosen(images, device)
-        logger.info("the network is run %s", engine)
+        logger.info("Engine: %s", engine)
     network: Any = extractor.to(memory_format=torch.channels_last)
     if engine == "eager":
         eager: Run = network
@@ -57,7 +57,7 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
         return fused
     if device.type == "cpu" and not _has_compiler():
         raise ParleyError(
-            "features.engine is compiled, but there is no C++ compiler here (g++ or clang++); install one, or use auto."
+            "features.engine is compiled, but no C++ compiler was found (g++ or clang++); install one, or use auto."
         )
     compiled: Run = torch.compile(_fused(network))
     return compiled
@@ -74,7 +74,7 @@ def _has_compiler() -> bool:
 
 
 def _fused(network: GraphModule) -> Any:
-    """Fold batch norms into the convolutions before them; what has none comes back as it is."""
-    # Torchvision's extractor has a graph for training too, and forgets in a copy which of them is on.
+    """Fold batch norms into the preceding convolutions; other networks are returned unchanged."""
+    # Torchvision's extractor also has a training graph, and a copy loses track of which graph is active.
     plain = GraphModule(network, network.graph).eval()
     return fuse(plain).eval().to(memory_format=torch.channels_last)

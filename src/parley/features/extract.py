@@ -1,4 +1,4 @@
-"""Features of a group of classes: tars of images in, an HDF5 file a class out."""
+"""Extract the features of a group of classes: reads tars of images, writes an HDF5 file per class."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ from parley.features.reuse import KnownRows, other_class_files
 from parley.features.tars import count_images, packed_images
 
 logger = logging.getLogger(__name__)
-# Decoded while the network is at work on one batch: the next one and the one after it.
+# Number of batches decoded in advance.
 _BATCHES_AHEAD = 2
 _VERSIONS = ("torch", "torchvision", "parley")
 
 
 class ClassCount(NamedTuple):
-    """How many images of a class's tar became rows, and how many could not be read."""
+    """How many images of a class have rows, and how many could not be read."""
 
     path: Path
     rows: int
@@ -47,43 +47,42 @@ def extract_classes(
 ) -> list[ClassCount]:
     """Extract the features of all images of some classes; torch and the weights are loaded once.
 
-    Decoding runs in threads ahead of the network, and batches reach across classes. The numbers do
-    not depend on the batch size, the threads, the engine or the grouping beyond the rounding of
-    float32.
+    Threads decode images ahead of the network, and batches span classes. Batch size, threads, engine and grouping
+    affect the results only by float32 rounding.
 
     Parameters
     ----------
     tar_paths
-        A tar a class, its members named ``<key>.<extension>``.
+        One tar per class, with members named ``<key>.<extension>``.
     out_paths
-        The HDF5 file to write for each: `Key`, `Sha256`, `Member`, and the layers asked for, a row an
-        image in the order of the tar. An image that cannot be read has no row but is listed in the
-        group `unreadable` with its reason. All files get their names together, at the end.
+        The HDF5 file to write for each: `Key`, `Sha256`, `Member` and the layers, one row per image in the order of
+        the tar. An image that cannot be read has no row; the group `unreadable` lists it with the reason. All files
+        are renamed to their final names together at the end.
     options
         Network, weights, preprocessing, layers.
     weights_folder
-        Where torchvision's weights are kept.
+        Folder of torchvision's weights.
     device
         ``cpu``, ``cuda`` or ``auto``.
     threads
-        Threads that decode, and threads of the network.
+        Number of decoding threads and of torch threads.
     batch_size
-        Images the network sees at once; None finds a fitting one.
+        Images per batch; None chooses it.
     engine
-        How the network is run (`parley.features.engine`).
+        Engine of the network (`parley.features.engine`).
     known_in
-        The folder of what this network was asked before, whatever the set of images: a class file
-        there that has the row of some bytes gives it, and it is not computed again. None looks nowhere.
+        Folder with class files of this network for other image sets. Rows found there for the same bytes are copied
+        and not computed again. None disables this.
 
     Returns
     -------
     list of ClassCount
-        One a tar.
+        One per tar.
 
     Raises
     ------
     ParleyError
-        When the network cannot be loaded or a tar is missing, damaged or not Parley's.
+        If the network cannot be loaded, or a tar is missing, damaged or not written by Parley.
     """
     images = sum(count_images(path) for path in tar_paths)
     with _torch_threads(threads), ExitStack() as stack:
@@ -106,12 +105,12 @@ def _known_rows(
     backbone: Backbone,
     known_in: str | Path | None,
 ) -> KnownRows:
-    """Look for rows in other class files; the images are hashed first only where there are some."""
+    """Look up rows in other class files. The images are hashed only if there are any."""
     others = list(other_class_files(known_in, out_paths)) if known_in is not None else []
     wanted = {image.sha256 for path in tar_paths for image in packed_images(path)} if others else set()
     known = KnownRows(others, wanted, backbone.attributes)
     if known:
-        logger.info("%d images are known from other sets of images and not computed again", len(known))
+        logger.info("%d images have features from other image sets and are not computed again", len(known))
     return known
 
 
@@ -135,7 +134,7 @@ def _write_all(
     writers: Sequence[ClassFileWriter],
     progress: Progress,
 ) -> list[int]:
-    """Give every image its row, batch by batch; return how many of each tar could not be read."""
+    """Write every image's row, batch by batch; return the number of unreadable images per tar."""
     unreadable = [0] * len(writers)
     for batch in _batches(images, backbone.batch_size):
         for image in batch:
@@ -151,7 +150,7 @@ def _write_all(
 
 
 def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
-    """Cut a stream of images into stretches with so many for the network, or many times as many in all."""
+    """Yield batches with `batch_size` images to compute, or with 8 × `batch_size` images in total."""
     batch: list[Decoded] = []
     for_the_network = 0
     for image in images:
@@ -165,19 +164,19 @@ def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decode
 
 
 def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> dict[str, NDArray[np.generic]]:
-    """Return the features of images by dataset, ``[N, *shape]``: computed, or taken from where they are known."""
+    """Return the features of images by dataset, ``[N, *shape]``: computed, or copied where they are known."""
     pixels = [image.pixels for image in images if image.pixels is not None]
-    places = [image.known for image in images if image.known is not None]
+    refs = [image.known for image in images if image.known is not None]
     is_known = np.array([image.known is not None for image in images])
-    # [N, size, size, 3] as Pillow has it; seen as [N, 3, size, size] it is channels-last already.
+    # [N, size, size, 3] → [N, 3, size, size], which is channels-last
     computed = backbone.features(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else {}
     values: dict[str, NDArray[np.generic]] = {}
     for role, layer in backbone.layers.items():
         row = np.empty((len(images), *layer.shape), np.float32)
         if pixels:
             row[~is_known] = computed[role].numpy()
-        if places:
-            row[is_known] = known.values(layer.name, places)
+        if refs:
+            row[is_known] = known.values(layer.name, refs)
         values[layer.name] = row
     return values
 
@@ -185,8 +184,8 @@ def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> 
 def _write_rows(
     images: Sequence[Decoded], values: Mapping[str, NDArray[np.generic]], writers: Sequence[ClassFileWriter]
 ) -> None:
-    for tar, places in groupby(range(len(images)), key=lambda place: images[place].tar):
-        rows = list(places)
+    for tar, indices in groupby(range(len(images)), key=lambda index: images[index].tar):
+        rows = list(indices)
         part = slice(rows[0], rows[-1] + 1)
         writers[tar].append(
             [images[row].identity for row in rows], {name: value[part] for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""A part's features for notebooks: tensors, and a pandas frame of what each row is."""
+"""Load a split's features for notebooks: tensors, and a pandas frame that describes the rows."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from parley.features.storage import layer_shapes, read_features
 
 
 class Loaded(NamedTuple):
-    """What one HDF5 file of features holds."""
+    """Content of an HDF5 file of features."""
 
     tensors: dict[str, Tensor]
     """By role (``pooled``, ``map``, ``logits``): float32, ``[N, C]`` or ``[N, C, h, w]``."""
@@ -30,7 +30,7 @@ def load(path: str | Path) -> Loaded:
     Raises
     ------
     ParleyError
-        When the file is missing, truncated or of another kind.
+        If the file is missing, truncated or of another kind.
     """
     rows = {role: read_features(path, role) for role in layer_shapes(path)}
     first = next(iter(rows.values()))

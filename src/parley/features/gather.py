@@ -1,4 +1,4 @@
-"""The features of one part of an experiment, out of the files of its classes."""
+"""Gather the features of one split of an experiment from its class files."""
 
 import json
 import os
@@ -29,25 +29,25 @@ def gather_part(
     out_path: str | Path,
     by_reference: bool = False,
 ) -> int:
-    """Write the HDF5 file of a part: the rows of splits.tsv, with the features of the images they name.
+    """Write the HDF5 file of a split: the features of its images in the order of splits.tsv.
 
     Rows and features are joined by key and checked by SHA-256, never by position.
 
     Parameters
     ----------
     rows
-        The part's rows of splits.tsv (`class`, `key`, `sha256`), in their order.
+        The split's rows of splits.tsv (`class`, `key`, `sha256`), in order.
     class_files
-        The class file of each class's name.
+        Class file by class name.
     classes
-        The class set, which gives the label ids.
+        The class set; it defines the label ids.
     out_path
-        Gets `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256` bytes [N],
-        and each layer [N, 1, ...]; its attributes name the dataset of each role, say where the
-        numbers come from, and list the classes by label id.
+        The file to write: `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256` bytes [N],
+        and each layer [N, 1, ...]. Its attributes name the dataset of each role, record the provenance, and list
+        the classes by label id.
     by_reference
-        Let the layers refer to the rows of the class files (HDF5 virtual datasets, with paths relative
-        to `out_path`) in place of copying them. Rows whose file is gone read as NaN.
+        If True, refer to the rows of the class files (HDF5 virtual datasets with paths relative to `out_path`)
+        instead of copying them. Rows whose file is gone read as NaN.
 
     Returns
     -------
@@ -57,14 +57,14 @@ def gather_part(
     Raises
     ------
     ParleyError
-        With every finding: a class without a file, files of different networks, images without
-        features or of other bytes.
+        Lists all problems: classes without a file, files of different networks, images without features or with
+        other bytes.
     """
     if not rows:
-        raise ParleyError(f"There is no image to put into {out_path}: splits.tsv has no row of this part.")
+        raise ParleyError(f"There are no images for {out_path}: splits.tsv has no row of this split.")
     label_ids = {image_class.name: label for label, image_class in enumerate(in_label_order(classes))}
-    by_class = _by_class(rows)
-    _refuse_absent(list(by_class), class_files, label_ids)
+    by_class = _indices_by_class(rows)
+    _check_classes(list(by_class), class_files, label_ids)
     joined = _join(rows, by_class, class_files)
     with written_aside(out_path) as aside, h5py.File(aside, "w") as out:
         _write_identities(out, rows, joined.members, label_ids)
@@ -78,16 +78,16 @@ def gather_part(
 
 
 class _Joined(NamedTuple):
-    """What the class files of a part say, each opened once: there may be more of them than open files allowed.
+    """Metadata from a split's class files. Each is opened once, since they may exceed the limit on open files.
 
     Attributes
     ----------
     members
-        Of each row: its file's name in the tar.
+        For each row, its file name in the tar.
     columns
         The datasets of features.
     attributes
-        What the numbers come from.
+        Provenance attributes.
     """
 
     members: list[str]
@@ -95,28 +95,28 @@ class _Joined(NamedTuple):
     attributes: dict[str, str]
 
 
-def _by_class(rows: Rows) -> dict[str, list[int]]:
-    """Return the places of each class's rows."""
-    places: dict[str, list[int]] = {}
-    for place, row in enumerate(rows):
-        places.setdefault(row["class"], []).append(place)
-    return places
+def _indices_by_class(rows: Rows) -> dict[str, list[int]]:
+    """Return the row indices of each class."""
+    indices: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        indices.setdefault(row["class"], []).append(index)
+    return indices
 
 
 def _join(rows: Rows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles) -> _Joined:
-    """Find the row of every image in the file of its class; all that does not fit is told at once."""
+    """Find every image's row in its class file; all mismatches are reported together."""
     mixed, unjoined = Findings(), Findings()
     first: ClassFile | None = None
     members = [""] * len(rows)
     versions: dict[str, set[str]] = {name: set() for name in _VERSIONS}
-    for name, places in by_class.items():
+    for name, indices in by_class.items():
         with reading_class_file(class_files[name]) as file:
             first = first or file
             mixed.extend(_differences(first, file))
-            unjoined.extend(_unjoined(name, [rows[place] for place in places], file))
-        for place in places:
-            found = file.places.get(rows[place]["key"])
-            members[place] = "" if found is None else file.members[found]
+            unjoined.extend(_unjoined(name, [rows[index] for index in indices], file))
+        for index in indices:
+            found = file.row_of.get(rows[index]["key"])
+            members[index] = "" if found is None else file.members[found]
         for package, known in versions.items():
             known.add(file.attributes.get(package, "unknown"))
     mixed.raise_if_any()
@@ -136,24 +136,24 @@ def _write_identities(out: h5py.File, rows: Rows, members: Sequence[str], label_
     out["Sha256"] = np.array([row["sha256"].encode() for row in rows], "S64")
 
 
-def _runs(rows: Rows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
-    """Yield each stretch of rows of one class: where it begins, its rows' places in the class's file, and the file."""
+def _class_runs(rows: Rows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
+    """Yield each run of rows of one class: its first index, its rows in the class file, and the file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
         with reading_class_file(class_files[name]) as file:
-            places = [file.places[row["key"]] for row in run]
-            yield start, places, file
-        start += len(places)
+            source_rows = [file.row_of[row["key"]] for row in run]
+            yield start, source_rows, file
+        start += len(source_rows)
 
 
 def _write_layers(out: h5py.File, rows: Rows, class_files: ClassFiles, columns: Mapping[str, Column]) -> None:
     for layer, column in columns.items():
         shape = (len(rows), 1, *column.shape)
         out.create_dataset(layer, shape, column.dtype, chunks=(1, *shape[1:]) if len(shape) > 3 else None)
-    for start, places, file in _runs(rows, class_files):
+    for start, source_rows, file in _class_runs(rows, class_files):
         for layer in columns:
-            for first in range(0, len(places), _ROWS_AT_ONCE):
-                block = places[first : first + _ROWS_AT_ONCE]
+            for first in range(0, len(source_rows), _ROWS_AT_ONCE):
+                block = source_rows[first : first + _ROWS_AT_ONCE]
                 out[layer][start + first : start + first + len(block)] = file.values(layer, block)
 
 
@@ -161,37 +161,37 @@ def _refer_to_layers(
     out: h5py.File, rows: Rows, class_files: ClassFiles, columns: Mapping[str, Column], folder: Path
 ) -> None:
     layouts = {name: h5py.VirtualLayout((len(rows), 1, *one.shape), one.dtype) for name, one in columns.items()}
-    for start, places, file in _runs(rows, class_files):
+    for start, source_rows, file in _class_runs(rows, class_files):
         path = os.path.relpath(file.path.resolve(), folder.resolve())
         for layer, column in columns.items():
-            source = h5py.VirtualSource(path, layer, (len(file.places), 1, *column.shape), column.dtype)
+            source = h5py.VirtualSource(path, layer, (len(file.row_of), 1, *column.shape), column.dtype)
             filled = start
-            for first, length in _stretches(places):
+            for first, length in _consecutive(source_rows):
                 layouts[layer][filled : filled + length] = source[first : first + length]
                 filled += length
     for layer, layout in layouts.items():
         out.create_virtual_dataset(layer, layout, fillvalue=np.nan)
 
 
-def _stretches(places: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield first and length of each run of places that follow one another."""
-    for _, run in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
-        stretch = [place for _, place in run]
-        yield stretch[0], len(stretch)
+def _consecutive(source_rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the length of each run of consecutive rows."""
+    for _, run in groupby(enumerate(source_rows), key=lambda pair: pair[1] - pair[0]):
+        following = [row for _, row in run]
+        yield following[0], len(following)
 
 
-def _refuse_absent(names: Sequence[str], class_files: ClassFiles, label_ids: Mapping[str, int]) -> None:
+def _check_classes(names: Sequence[str], class_files: ClassFiles, label_ids: Mapping[str, int]) -> None:
     findings = Findings()
     for name in names:
         if name not in label_ids:
             findings.add(f"splits.tsv has images of {name!r}, which the class set lacks; make splits.tsv again.")
         elif name not in class_files:
-            findings.add(f"There is no file of features for the class {name!r}; run `snakemake features`.")
+            findings.add(f"There is no file of features for the class {name!r}; run `snakemake --cores 1 features`.")
     findings.raise_if_any()
 
 
 def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
-    """Say in what a class file is of another network than the first one."""
+    """Yield the differences between the networks of two class files."""
     for name in SAME_EVERYWHERE:
         ours, theirs = (file.attributes.get(name, "absent") for file in (first, other))
         if ours != theirs:
@@ -200,22 +200,22 @@ def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
                 "remove the one that is out of date and run again."
             )
     if other.columns != first.columns:
-        yield f"{other.path} and {first.path} hold layers of different shapes; remove one and run again."
+        yield f"{other.path} and {first.path} have layers of different shapes; remove one and run again."
 
 
 def _unjoined(name: str, wanted: Rows, file: ClassFile) -> Iterator[str]:
-    """Say which images of a class have no features, or features of other bytes."""
-    absent = [row["key"] for row in wanted if row["key"] not in file.places]
+    """Yield which images of a class have no features, or features of other bytes."""
+    absent = [row["key"] for row in wanted if row["key"] not in file.row_of]
     changed = [
         row["key"]
         for row in wanted
-        if row["key"] in file.places and file.sha256s[file.places[row["key"]]] != row["sha256"]
+        if row["key"] in file.row_of and file.sha256s[file.row_of[row["key"]]] != row["sha256"]
     ]
     if absent:
         why = file.unreadable.get(absent[0], "it was not in the tar")
         yield (
             f"Class {name!r}: {len(absent)} of {len(wanted)} images have no features in {file.path}, "
-            f"the first is {absent[0]} ({why}); remove the class's tar, so that it is made again."
+            f"the first is {absent[0]} ({why}); remove the class's tar and run again."
         )
     if changed:
         yield (

@@ -1,4 +1,4 @@
-"""The name under which features are kept: the same for the same numbers. Imports no torch."""
+"""Identifier of a feature set: equal settings give equal identifiers. Does not import torch."""
 
 import os
 from dataclasses import asdict
@@ -9,19 +9,19 @@ from parley.core.errors import ParleyError
 from parley.core.files import digest_of, sha256_of
 from parley.features.options import FeatureOptions
 
-# Raised when the code changes what a feature file holds, so that older files are not taken for newer ones.
+# Increased when the code changes the content of feature files, so that old files are not reused.
 CONTENT_VERSION = 2
 
 
 def features_id(options: FeatureOptions) -> str:
-    """Return ``<backbone>-<8 hex digits>``, which differs wherever weights, preprocessing or layers do.
+    """Return ``<backbone>-<8 hex digits>``, a digest of weights, preprocessing and layers.
 
-    A file of weights counts by its bytes, not by its path; it is read once a process.
+    A weights file is identified by its bytes, not its path; each process reads it once.
 
     Raises
     ------
     ParleyError
-        When the file of weights is missing; see `check_weights`.
+        If the weights file is missing; see `check_weights`.
     """
     settings = asdict(options)
     settings["version"] = CONTENT_VERSION
@@ -36,10 +36,9 @@ def features_id(options: FeatureOptions) -> str:
 
 
 def check_weights(options: FeatureOptions) -> list[str]:
-    """Say what keeps weights from being loaded, as far as that shows without torch. Quick.
+    """Return why a weights file cannot be loaded, as far as can be checked fast and without torch.
 
-    Torchvision's weights are none of its business: `parley.features.weights.fetch_weights` gets them, or
-    says why it cannot.
+    Torchvision's weights are not checked here: `parley.features.weights.fetch_weights` downloads them.
     """
     if options.weights_kind != "file":
         return []
@@ -52,15 +51,15 @@ def check_weights(options: FeatureOptions) -> list[str]:
     return []
 
 
-def weights_places(folder: str | Path) -> list[Path]:
-    """Return where torchvision's weights are looked for: below `folder`, then in torch's own cache."""
+def weights_folders(folder: str | Path) -> list[Path]:
+    """Return the folders searched for torchvision's weights: inside `folder`, then torch's own cache."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     torch_home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
     return [Path(folder) / "checkpoints", torch_home.expanduser() / "hub" / "checkpoints"]
 
 
 def weights_file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file of weights; computed again only when the file's date or size changes."""
+    """Return the SHA-256 of a weights file; recomputed only if its modification time or size changes."""
     status = Path(path).stat()
     return _sha256_at(str(path), status.st_mtime_ns, status.st_size)
 

@@ -1,4 +1,4 @@
-"""Where in a network's graph the map, the pooled vector and the logits are."""
+"""Find the feature map, the pooled vector and the logits in a network's graph."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -15,19 +15,19 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """What plays a role in a network.
+    """The layer that has a role in a network.
 
     Attributes
     ----------
     node
-        The node of the graph that gives it, or what it is made of.
+        The graph node that returns it, or that it is computed from.
     name
-        Of its dataset. A map or logits: the outermost module whose last node it is; pooled: that
-        of the node or map it comes from, and its width.
+        Name of its dataset. For the map and logits, the outermost module that ends with the node; for the pooled
+        vector, the name of its node or map, and its width.
     shape
-        Of one image: ``[C]``, or ``[C, h, w]`` for the map.
+        Shape for one image: ``[C]``, or ``[C, h, w]`` for the map.
     form
-        ``as is``; ``mean``, over the cells of the map; ``grid``, of tokens without the first.
+        ``as is``; ``mean`` over the cells of the map; ``grid`` of tokens without the first.
     """
 
     node: str
@@ -45,12 +45,12 @@ class Layer(NamedTuple):
 
 
 def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
-    """Find the layers by sending one blank image through every node of the network's graph.
+    """Find the layers by running the network's graph on one blank image.
 
     Map: the last feature map with more than one cell, before the classifier; of a ResNet the last
     block's sum, before its ReLU; of a vision transformer the normalised tokens of the patches.
-    Pooled: the first vector after it of as many numbers as the map has channels; where there is
-    none, as in SqueezeNet and VGG, the mean over the map's cells. Logits: the network's output.
+    Pooled: the first later vector whose length equals the map's number of channels; if there is none, as in
+    SqueezeNet and VGG, the mean over the map's cells. Logits: the network's output.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     Raises
     ------
     ParleyError
-        When the network takes no image of that size.
+        If the network does not accept images of that size.
     """
     shapes = _node_shapes(network, size_px)
     names = list(shapes)
-    # The classifier is where the last parameters are: nothing in it is a feature map.
+    # The classifier is the module with the last parameters; it contains no feature map.
     head = list(network.named_parameters())[-1][0].split(".")[0]
-    last = max(place for place, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
+    last = max(index for index, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
     feature_map = Layer(names[last], _outermost(names, last), shapes[names[last]][1:])
     if isinstance(network, ResNet):
         feature_map = _before_last_relu(shapes)
@@ -82,7 +82,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
 
 
 def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
-    """Return the shape of each node that gives a tensor, in the order of the graph, for one image."""
+    """Return the shape of each node whose value is a tensor, for one image, in graph order."""
     in_training, in_evaluation = get_graph_node_names(network, suppress_diff_warning=True)
     everything = create_feature_extractor(
         network,
@@ -95,8 +95,8 @@ def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
             values = everything.eval()(torch.zeros(1, 3, size_px, size_px))
     except (AssertionError, RuntimeError) as error:
         raise ParleyError(
-            f"features.preprocessing: the network takes no images of {size_px} px ({str(error).strip()}); "
-            "choose another size or `corrected`, which is torchvision's for the network."
+            f"features.preprocessing: the network does not accept images of {size_px} px ({str(error).strip()}); "
+            "choose another size or `corrected`, which is torchvision's size for the network."
         ) from error
     return {name: tuple(value.shape) for name, value in values.items() if isinstance(value, Tensor)}
 
@@ -118,11 +118,11 @@ def _has_cells(shape: Shape) -> bool:
     return len(shape) == 4 and shape[2] * shape[3] > 1
 
 
-def _outermost(names: list[str], place: int) -> str:
-    """Name the outermost module that ends with a node: `features` for its last, `features.12.cat`."""
-    steps = names[place].split(".")
+def _outermost(names: list[str], index: int) -> str:
+    """Return the outermost module that ends with a node: `features` for its last node, `features.12.cat`."""
+    steps = names[index].split(".")
     prefixes = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
-    ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[place + 1 :]))
+    ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[index + 1 :]))
     return ending.replace(".", "_")
 
 

@@ -1,4 +1,4 @@
-"""What decides the content of a feature file. Imports no torch, so that a Snakefile's parse may use it."""
+"""Settings that decide the content of a feature file. Does not import torch, so that parsing the Snakefile is fast."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """How an image becomes the network's input.
+    """How an image is converted to the network's input.
 
-    The shorter side is resized to `resize_px` (antialiased), the centre cut to a square of
-    `crop_px`, values scaled to 0..1, and then `(x − mean) / sd` taken by channel (R, G, B).
+    The shorter side is resized to `resize_px` (antialiased), the central square of `crop_px` is
+    cropped, values are scaled to 0..1, and each channel (R, G, B) is standardised: `(x − mean) / sd`.
 
     Attributes
     ----------
@@ -47,28 +47,28 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class FeatureOptions:
-    """A network, its weights, how it sees images, and what is kept of it.
+    """A network, its weights, its preprocessing, and the layers to store.
 
     Attributes
     ----------
     backbone
-        A classification network of torchvision, by name.
+        Name of a torchvision classification network.
     weights
         One of torchvision's names (``IMAGENET1K_V1``), a path to a state dict (``.pth``,
         ``.safetensors``), or ``random``.
     seed
-        Of random weights.
+        Seed of random weights.
     rule
         ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``.
     transform
-        None where `rule` is ``corrected``: only torchvision knows it.
+        None if `rule` is ``corrected``: torchvision defines it.
     layers
         The roles stored: ``pooled``, ``map``, ``logits``.
     map_dtype
         How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹.
     autocast
-        The type the network computes in where torch finds it safe; ``none`` is float32
-        throughout. Other numbers, so kept apart from those of float32.
+        Type of autocast; ``none`` computes in float32 throughout. The results differ from those of float32 and are
+        stored separately.
     """
 
     backbone: str = "resnet34"
@@ -97,20 +97,20 @@ def feature_options(
     map_dtype: str = "float32",
     autocast: str = "none",
 ) -> FeatureOptions:
-    """Make options of a config's values.
+    """Return the options for config values.
 
     Parameters
     ----------
     preprocessing
-        ``corrected``; ``original``, as the 2017 code: 227 px, mean and sd 0.5, and in a ResNet the
-        mean over the top-left 7 × 7 of the 8 × 8 cells; or a mapping of one's own with `size` (px),
-        `mean` and `sd` (three numbers each, of values in 0..1), and if wanted `resize` (px, default
-        `size`), `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells`.
+        ``corrected``; ``original``, as in the 2017 code: 227 px, mean and sd 0.5, and for a ResNet the mean over
+        the top-left 7 × 7 of the 8 × 8 cells; or a mapping with `size` (px), `mean` and `sd` (three numbers each,
+        for values in 0..1), and optionally `resize` (px, default `size`), `interpolation` (``bilinear`` or
+        ``bicubic``) and `pooled_cells`.
 
     Raises
     ------
     ParleyError
-        With a sentence for each value that cannot be.
+        Lists all invalid values.
     """
     findings = Findings()
     if not _BACKBONE_NAME.fullmatch(backbone):

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to the square of RGB pixels that a network sees. Imports no torch."""
+"""Convert the bytes of an image file to a square of RGB pixels. Does not import torch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,16 @@ from parley.features.options import Transform
 
 Pixels = NDArray[np.uint8]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-# A strip of 1 x 50,000 px would grow to gigabytes when its shorter side is resized; only its middle is seen.
+# Resizing the shorter side of a 1 x 50,000 px strip would take gigabytes, although only its centre is used.
 _LONGEST_ASPECT = 20
 
 
 class UnreadableImageError(Exception):
-    """The reason why bytes are no image; its first word is the class of the error."""
+    """Bytes are not a readable image; the message starts with the type of the original error."""
 
 
 def pixels_of(content: bytes, transform: Transform) -> Pixels:
-    """Decode an image and cut the square ``[crop_px, crop_px, 3]`` out of it.
+    """Decode an image and return its central square ``[crop_px, crop_px, 3]``.
 
     Equal, pixel by pixel, to torchvision's `Resize` and `CenterCrop` of the RGB image; Pillow's filters
     are antialiased when they shrink.
@@ -26,7 +26,7 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
     Raises
     ------
     UnreadableImageError
-        When the bytes are no whole image, or of more pixels than Pillow takes for safe.
+        If the bytes are not a complete image, or exceed Pillow's limit on pixels.
     """
     try:
         with open_image(content) as image:
@@ -34,7 +34,7 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
             return np.array(square, dtype=np.uint8)
     except MemoryError:
         raise
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+    except Exception as error:  # Pillow raises arbitrary exceptions on damaged files
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
 
 

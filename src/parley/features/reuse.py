@@ -1,4 +1,4 @@
-"""Rows that were computed before: the same bytes through the same network are the same features."""
+"""Reuse features computed before for the same bytes and the same network."""
 
 import contextlib
 import logging
@@ -14,58 +14,57 @@ from parley.core.errors import ParleyError
 from parley.features.classfiles import ClassFile, reading_class_file
 
 logger = logging.getLogger(__name__)
-# Files that differ in one of these hold numbers that must not stand in one table.
+# Features of files that differ in one of these attributes must not be mixed.
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
-class Place(NamedTuple):
-    """Where a row is: which of the files, and which row of it."""
+class RowRef(NamedTuple):
+    """Reference to a row: index of the file, and row in it."""
 
     file: int
     row: int
 
 
 class KnownRows:
-    """The rows of other class files of the same network, by the bytes they are of.
+    """Rows of other class files of the same network, by SHA-256 of the image.
 
     Parameters
     ----------
     paths
-        Class files that may have them. What is gone by now, or is no whole class file, is passed over:
-        its rows are computed again.
+        Class files to search. Files that are gone or damaged are skipped; their rows are computed again.
     wanted
-        The SHA-256 to look for; memory is bounded by these.
+        SHA-256 digests to look for; they bound the memory.
     attributes
-        What the numbers must come from.
+        Provenance attributes that the files must have.
     """
 
     def __init__(self, paths: Iterable[Path], wanted: Collection[str], attributes: Mapping[str, str]) -> None:
         self._stack = contextlib.ExitStack()
         self._files: list[ClassFile] = []
-        self._places: dict[str, Place] = {}
+        self._refs: dict[str, RowRef] = {}
         for path in sorted(paths):
-            if len(self._places) == len(wanted):
+            if len(self._refs) == len(wanted):
                 break
             self._add(path, wanted, attributes)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._refs)
 
-    def place_of(self, sha256: str) -> Place | None:
-        """Return where the row of some bytes is; None where there is none."""
-        return self._places.get(sha256)
+    def find(self, sha256: str) -> RowRef | None:
+        """Return the row of the image with this SHA-256; None if there is none."""
+        return self._refs.get(sha256)
 
-    def values(self, layer: str, places: Sequence[Place]) -> NDArray[np.generic]:
-        """Return ``[len(places), *shape]`` of a layer."""
-        rows = [self._files[place.file].values(layer, [place.row])[0, 0] for place in places]
+    def values(self, layer: str, refs: Sequence[RowRef]) -> NDArray[np.generic]:
+        """Return ``[len(refs), *shape]`` of a layer."""
+        rows = [self._files[ref.file].values(layer, [ref.row])[0, 0] for ref in refs]
         return np.stack(rows)
 
     def versions(self, name: str) -> set[str]:
-        """Return the versions of a package that the files were made with."""
+        """Return the versions of a package that wrote the files."""
         return {version for file in self._files for version in file.attributes.get(name, "unknown").split(", ")}
 
     def _add(self, path: Path, wanted: Collection[str], attributes: Mapping[str, str]) -> None:
-        """Take a file's rows that are wanted, and keep it open if there are any."""
+        """Add the wanted rows of a file, and keep the file open if there are any."""
         with contextlib.ExitStack() as opened:
             try:
                 file = opened.enter_context(reading_class_file(path))
@@ -75,12 +74,12 @@ class KnownRows:
             if any(file.attributes.get(name) != attributes.get(name) for name in SAME_EVERYWHERE):
                 return
             found = {
-                sha256: Place(len(self._files), row)
+                sha256: RowRef(len(self._files), row)
                 for row, sha256 in enumerate(file.sha256s)
-                if sha256 in wanted and sha256 not in self._places
+                if sha256 in wanted and sha256 not in self._refs
             }
             if found:
-                self._places.update(found)
+                self._refs.update(found)
                 self._files.append(file)
                 self._stack.push(opened.pop_all())
 
@@ -94,18 +93,18 @@ class KnownRows:
 
 
 def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> Iterator[Path]:
-    """Yield the class files of a network that belong to other sets of images than those about to be written.
+    """Yield the class files of a network that belong to other image sets than the files about to be written.
 
-    Of the same set nothing is to be had but what two classes share, and a large set's jobs would each read through
-    the files of all the others.
+    The same image set is skipped: it could only contribute images shared by two classes, and each job of a large set
+    would read the files of all others.
 
     Parameters
     ----------
     network
-        The folder of all that is of this network; class files lie at ``<set of images>/<class>.hdf5``, those of a
-        large class set in its shards (`parley.config.shards`).
+        The network's folder. Class files are ``<image set>/<class>.hdf5``; those of a large class set are in shards
+        (`parley.config.shards`).
     out_paths
-        Those about to be written.
+        Files about to be written.
     """
     network = Path(network).resolve()
     written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}

@@ -1,7 +1,7 @@
-"""Rows of a layer taken one batch at a time: from memory where the layer fits, else from the file.
+"""Read rows of a layer in batches, from memory if the layer fits and else from the file.
 
-A layer of 8 x 8 x 512 maps of 33,000 images is 2.2 GB in half precision. It is kept as it is stored, and only
-what a batch needs becomes float32.
+The 8 x 8 x 512 maps of 33,000 images take 2.2 GB in half precision. They stay in their stored type, and only a batch
+is converted to float32.
 """
 
 from abc import ABC, abstractmethod
@@ -16,9 +16,9 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 
 IN_MEMORY_BYTES = 3 << 30
-"""Largest layer that is read into memory: 3 GiB, so that a run stays well within 8 GB."""
+"""Largest layer that is read into memory: 3 GiB, so that a run stays below 8 GB."""
 READ_AT_ONCE_BYTES = 64 << 20
-"""How much of a layer is gone through at once."""
+"""Size of the blocks in which a whole layer is processed."""
 
 
 class Rows(ABC):
@@ -40,14 +40,14 @@ class Rows(ABC):
         return self.shape[0]
 
     def pieces(self) -> Iterator[Tensor]:
-        """Yield all rows in order, some at a time."""
+        """Yield all rows in order, in blocks."""
         row_bytes = 4 * int(np.prod(self.shape[1:]))
         for rows in torch.arange(len(self)).split(max(READ_AT_ONCE_BYTES // row_bytes, 1)):
             yield self.take(rows)
 
 
 class InMemory(Rows):
-    """Rows held as they were stored."""
+    """Rows in memory, in their stored type."""
 
     def __init__(self, values: Tensor) -> None:
         self.values, self.shape = values, tuple(values.shape)
@@ -59,7 +59,7 @@ class InMemory(Rows):
 
 
 class OnDisk(Rows):
-    """Rows mapped into memory from where they lie in the HDF5 file; the system keeps those it has room for."""
+    """Rows memory-mapped from the HDF5 file; the operating system caches them."""
 
     def __init__(self, path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...]) -> None:
         self.shape, self.dtype = (len(dataset), *row_shape), dataset.dtype
@@ -70,14 +70,14 @@ class OnDisk(Rows):
     def take(self, rows: Tensor) -> Tensor:
         """Return the given rows."""
         found = np.empty((rows.numel(), *self.shape[1:]), np.float32)
-        for place, row in enumerate(rows.flatten().tolist()):
+        for index, row in enumerate(rows.flatten().tolist()):
             start = self.offsets[row]
-            found[place] = self.bytes[start : start + self.row_bytes].view(self.dtype).reshape(self.shape[1:])
+            found[index] = self.bytes[start : start + self.row_bytes].view(self.dtype).reshape(self.shape[1:])
         return torch.from_numpy(found).view(*rows.shape, *self.shape[1:])
 
 
 class Read(Rows):
-    """Rows read from the file when they are wanted: those that cannot be mapped, as where a part refers to others."""
+    """Rows read through HDF5 on demand, for datasets that cannot be memory-mapped, such as virtual ones."""
 
     def __init__(self, path: str | Path, name: str, row_shape: tuple[int, ...]) -> None:
         self.file = h5py.File(path, "r")
@@ -92,21 +92,21 @@ class Read(Rows):
 
 
 def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...]) -> Rows:
-    """Return the rows of a layer, in memory where they fit.
+    """Open the rows of a layer, in memory if they fit.
 
     Parameters
     ----------
     path
         The file.
     dataset
-        The layer in it.
+        The layer's dataset.
     row_shape
         Shape of one row, without axes of length 1.
 
     Raises
     ------
     ParleyError
-        When it holds values that are infinite or no numbers.
+        If it contains infinite values or NaN.
     """
     rows: Rows
     if dataset.size * dataset.dtype.itemsize <= IN_MEMORY_BYTES:
@@ -122,7 +122,7 @@ def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...
     for piece in rows.pieces():
         if not piece.isfinite().all():
             raise ParleyError(
-                f"{path}: {dataset.name[1:]} holds values that are infinite or no numbers; make the file again."
+                f"{path}: {dataset.name[1:]} contains infinite values or NaN; remove the file and run again."
             )
     return rows
 
@@ -135,7 +135,7 @@ def _can_be_mapped(dataset: h5py.Dataset) -> bool:
 
 
 def _offsets(dataset: h5py.Dataset) -> list[int]:
-    """Return where each row begins in the file."""
+    """Return the byte offset of each row in the file."""
     if dataset.chunks is None:
         row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
         first = dataset.id.get_offset()

@@ -1,4 +1,4 @@
-"""Reading the HDF5 file of a part, Parley's own or one made by the original's code of 2017."""
+"""Read the HDF5 feature file of a split, written by Parley or by the original 2017 code."""
 
 import json
 import os
@@ -16,25 +16,25 @@ from parley.dataset.keys import image_key
 if TYPE_CHECKING:
     from parley.features.rows import Rows
 
-# What plays each role where no attribute says so: the original's names.
+# Dataset of each role in files without attributes: the original's names.
 ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
 
 
 class FeatureRows(NamedTuple):
-    """The N images of a part.
+    """The N images of a split.
 
     Attributes
     ----------
     features
-        float32: ``[N, C]`` of a vector, ``[N, C, h, w]`` of a map.
+        float32: ``[N, C]`` for vectors, ``[N, C, h, w]`` for maps.
     targets
         ``[N]`` int64 label ids.
     keys
-        The image keys; of a file that has none, by the hash of each location.
+        The image keys; in a file without keys, the hash of each location.
     locations
-        Where each image lay.
+        Path of each image.
     labels
-        The classes by label id; empty for a file that does not say.
+        The classes by label id; empty if the file does not list them.
     """
 
     features: NDArray[np.float32]
@@ -45,19 +45,19 @@ class FeatureRows(NamedTuple):
 
 
 def read_features(path: str | Path, layer: str) -> FeatureRows:
-    """Read one layer of a part into memory.
+    """Read one layer of a split into memory.
 
     Parameters
     ----------
     path
-        The part's HDF5 file.
+        The split's HDF5 file.
     layer
         A role (``pooled``, ``map``, ``logits``) or the name of a dataset.
 
     Raises
     ------
     ParleyError
-        When the file is missing, cut short or foreign, lacks the layer, or holds values that are no numbers.
+        If the file is missing, truncated or of another kind, lacks the layer, or has values that are not finite.
     """
     with opened(path, "HDF5 file of features") as file:
         dataset, row_shape = _checked(file, path, layer)
@@ -66,14 +66,14 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
         if len(features):
             dataset.read_direct(features)
     if not np.isfinite(features).all():
-        raise ParleyError(f"{path}: {layer} holds values that are infinite or no numbers; make the file again.")
+        raise ParleyError(f"{path}: {layer} contains infinite values or NaN; remove the file and run again.")
     return FeatureRows(features.reshape(len(features), *row_shape), targets, keys, locations, labels)
 
 
 def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:
-    """Open one layer of a part, to be taken from a batch at a time; return it with targets and keys.
+    """Open one layer of a split for reading in batches; return it with targets and keys.
 
-    Parameters and errors as of `read_features`.
+    Parameters and errors are those of `read_features`.
     """
     from parley.features.rows import open_rows
 
@@ -86,26 +86,26 @@ def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int6
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
     """Return a layer and the shape of its rows."""
     dataset = _dataset_of(file, path, layer)
-    _refuse_lost_sources(dataset, Path(path))
+    _check_sources_exist(dataset, Path(path))
     return dataset, _row_shape(dataset, path)
 
 
 def _about_rows(
     file: h5py.File, path: str | Path, dataset: h5py.Dataset
 ) -> tuple[NDArray[np.int64], list[str], list[str], list[str]]:
-    """Return targets, keys and locations of a layer's rows, and the classes by label id."""
+    """Return the targets, keys and locations of a layer's rows, and the classes by label id."""
     targets = np.asarray(file["Target"][:], np.int64)
     locations = _texts(file["Location"])
     keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
     lengths = {"Target": len(targets), "Location": len(locations), "Key": len(keys), dataset.name[1:]: len(dataset)}
     if len(set(lengths.values())) != 1 or targets.ndim != 1:
-        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ParleyError(f"{path}: the datasets differ in their number of rows ({told}); make the file again.")
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ParleyError(f"{path}: the datasets differ in their number of rows ({listed}); make the file again.")
     return targets, keys, locations, [str(name) for name in json.loads(file.attrs.get("classes", "[]"))]
 
 
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role the file has. Quick."""
+    """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role in the file. Fast."""
     shapes = {}
     with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
@@ -126,24 +126,24 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
         advice = "Make it with this layer (features.layers), or name a file in the original's format."
         if name not in missing:
             advice = "Each row needs its label id in Target and a name of its image in Location."
-        raise ParleyError(f"{path} has no {', '.join(missing)}; it holds {', '.join(file) or 'nothing'}. {advice}")
+        raise ParleyError(f"{path} has no {', '.join(missing)}; it has {', '.join(file) or 'nothing'}. {advice}")
     return file[name]
 
 
-def _refuse_lost_sources(dataset: h5py.Dataset, path: Path) -> None:
-    """Refuse rows that refer to files which are gone: HDF5 itself would give NaN for them."""
+def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
+    """Raise if rows refer to missing files: HDF5 itself would return NaN."""
     if dataset.is_virtual:
         sources = {path.parent / source.file_name for source in dataset.virtual_sources()}
         lost = sorted(str(source) for source in sources if not source.is_file())
         if lost:
             raise ParleyError(
                 f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
-                "run `snakemake features`, and set features.gather to copy where they cannot stay."
+                "run `snakemake --cores 1 features`, and set features.gather to copy if they cannot stay."
             )
 
 
 def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
-    """Return the shape of a row: `[C]` or `[C, h, w]`, without the axis of length 1 that the original has."""
+    """Return the shape of a row: `[C]` or `[C, h, w]`, without the original's axis of length 1."""
     shape = tuple(dataset.shape[1:])
     if len(shape) in (2, 4) and shape[0] == 1:
         shape = shape[1:]

@@ -1,4 +1,4 @@
-"""The images of a class as they lie in its tar, one after another; memory does not grow with them."""
+"""Read the images of a class from its tar one by one, in constant memory."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ _MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
 class PackedImage(NamedTuple):
-    """An image file: its name in the tar, which begins with its key, and its bytes."""
+    """An image file: its name in the tar, which starts with its key, and its bytes."""
 
     member: str
     content: bytes
@@ -31,31 +31,31 @@ class PackedImage(NamedTuple):
 
 
 def packed_images(path: str | Path) -> Iterator[PackedImage]:
-    """Yield the images of a tar in its order.
+    """Yield the images of a tar in order.
 
     Raises
     ------
     ParleyError
-        When the tar is missing, damaged, or not one that `images` has made.
+        If the tar is missing, damaged, or not written by the rule `images`.
     """
     with _opened(path) as tar:
         for member in _members(tar):
             file = tar.extractfile(member)
             if file is None or not _MEMBER.fullmatch(member.name):
                 raise ParleyError(
-                    f"{path} holds {member.name!r}, which is no image named by its key; "
-                    "give a tar that `images` has made."
+                    f"{path} contains {member.name!r}, which is not an image named by its key; "
+                    "use a tar written by the rule `images`."
                 )
             yield PackedImage(member.name, file.read())
 
 
 def count_images(path: str | Path) -> int:
-    """Return how many images a tar holds, from its headers.
+    """Count the images of a tar from its headers.
 
     Raises
     ------
     ParleyError
-        When the tar is missing or damaged, or two of its members have one key.
+        If the tar is missing or damaged, or two members have the same key.
     """
     count, keys = 0, set()
     with _opened(path) as tar:
@@ -63,14 +63,14 @@ def count_images(path: str | Path) -> int:
             count += 1
             keys.add(member.name.split(".")[0])
     if len(keys) != count:
-        raise ParleyError(f"{path} holds {count - len(keys)} images whose key another has; remove it and run again.")
+        raise ParleyError(f"{path} has {count - len(keys)} images with repeated keys; remove it and run again.")
     return count
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := tar.next()) is not None:
         yield member
-        # They would otherwise be kept, and nothing here goes back.
+        # tarfile would otherwise keep all headers in memory.
         tar.members.clear()  # type: ignore[attr-defined]
 
 
@@ -80,6 +80,6 @@ def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(path, "r:") as tar:
             yield tar
     except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake images` first.") from error
+        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
     except tarfile.TarError as error:
         raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error

@@ -1,4 +1,4 @@
-"""A torchvision network with its weights: published, one's own, or random by seed."""
+"""Build a torchvision network with published weights, weights from a file, or random weights."""
 
 import difflib
 import hashlib
@@ -16,30 +16,30 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
 from parley.core.errors import ParleyError
-from parley.features.identity import check_weights, weights_places
+from parley.features.identity import check_weights, weights_folders
 from parley.features.options import FeatureOptions, Transform
 
-_NAMES_TOLD = 3
-# These two warn unless told that random weights are meant.
+_MAX_NAMES = 3
+# These two warn unless initialisation is requested explicitly.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
 
 
 def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
-    """Build the network with its weights, ready to evaluate, on the CPU.
+    """Build the network with its weights, in evaluation mode, on the CPU.
 
     Parameters
     ----------
     options
-        Which network and weights.
+        Network and weights.
     folder
-        Where torchvision's weights are kept (in its folder ``checkpoints``) and downloaded to.
+        Folder whose subfolder ``checkpoints`` contains torchvision's weights; missing ones are downloaded to it.
 
     Raises
     ------
     ParleyError
-        When there is no such network, or its weights cannot be had or do not fit.
+        If the network is unknown, or its weights are unavailable or do not fit.
     """
-    _refuse_unknown(options.backbone)
+    _check_backbone(options.backbone)
     if options.weights_kind == "random":
         network = _random_network(options.backbone, options.seed)
     elif options.weights_kind == "torchvision":
@@ -47,7 +47,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     else:
         network = _random_network(options.backbone, 0)
         _load_own(network, options)
-    # In place, a ReLU would overwrite the very values that are read before it.
+    # An in-place ReLU would overwrite values that are extracted before it.
     for module in network.modules():
         if hasattr(module, "inplace"):
             setattr(module, "inplace", False)  # noqa: B010 - nn.Module types every attribute as a tensor or module
@@ -55,14 +55,14 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
 
 
 def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
-    """Return the file of weights, downloading torchvision's if it is not here; None for random ones.
+    """Return the weights file, downloading torchvision's if it is missing; None for random weights.
 
     Raises
     ------
     ParleyError
-        When the file is missing and cannot be downloaded, or is not the one torchvision published.
+        If the file is missing and cannot be downloaded, or is not the one torchvision published.
     """
-    _refuse_unknown(options.backbone)
+    _check_backbone(options.backbone)
     if options.weights_kind == "random":
         return None
     if options.weights_kind == "file":
@@ -72,15 +72,15 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
         return Path(options.weights)
     url: str = _published(options).url
     name = url.rsplit("/", 1)[1]
-    for place in weights_places(folder):
-        if (place / name).is_file():
-            return _as_published(place / name)
-    return _downloaded(url, weights_places(folder)[0] / name)
+    for directory in weights_folders(folder):
+        if (directory / name).is_file():
+            return _as_published(directory / name)
+    return _downloaded(url, weights_folders(folder)[0] / name)
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return torchvision's transform for the weights; for one's own and random weights, that of its first ones."""
-    _refuse_unknown(options.backbone)
+    """Return torchvision's transform for the weights; for other weights, that of its first weights."""
+    _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
     else:
@@ -106,7 +106,7 @@ def parameters_sha256(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _refuse_unknown(backbone: str) -> None:
+def _check_backbone(backbone: str) -> None:
     known = list_models(module=torchvision.models)
     if backbone not in known:
         near = difflib.get_close_matches(backbone, known, n=3)
@@ -143,7 +143,7 @@ def _published_network(options: FeatureOptions, folder: str | Path) -> nn.Module
 
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
-    """Let torchvision's loader, which also mends old names of keys, find its file, and run no code in it."""
+    """Let torchvision's loader (which also renames old keys) find its file, without running code from it."""
     usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     torch.hub.set_dir(str(hub))
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
@@ -160,7 +160,7 @@ def _torchvision_reads_from(hub: Path) -> Iterator[None]:
 def _downloaded(url: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # Written aside and renamed by torch, and only when its hash is the one in its name.
+        # torch writes a temporary file and renames it only if its hash matches the one in its name.
         torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
     except (URLError, OSError, RuntimeError) as error:
         raise ParleyError(
@@ -171,7 +171,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _as_published(path: Path) -> Path:
-    """Return the path of a file whose bytes hash to what its name says; torch checks only while downloading."""
+    """Check a file against the hash in its name; torch does this only while downloading."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(_hash_in(path)):
@@ -198,12 +198,12 @@ def _load_own(network: nn.Module, options: FeatureOptions) -> None:
 
 
 def _plain_tensors(path: Path) -> Any:
-    """Load a file of tensors; nothing in it is run, whatever it holds."""
+    """Load a file of tensors without running any code from it."""
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path, device="cpu")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types on damaged files; each means the same here
+    except Exception as error:  # torch raises many types on damaged files; all mean the same here
         reason = str(error).strip().split("\n")[0]
         raise ParleyError(
             f"features.weights: {path} cannot be loaded as plain tensors ({reason}); "
@@ -212,10 +212,10 @@ def _plain_tensors(path: Path) -> Any:
 
 
 def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
-    """Say how a loaded object differs from a state dict of the network, with the first few names."""
+    """Describe how a loaded object differs from the network's state dict, with the first few names."""
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        return "it is no state dict, a name and a tensor each; save the network's state_dict() alone."
-    # Files from before 2018 lack these counters, and nothing in evaluation reads them.
+        return "it is not a state dict of names and tensors; save only the network's state_dict()."
+    # Files from before 2018 lack these counters, which evaluation does not use.
     missing = [name for name in wanted if name not in loaded and not name.endswith("num_batches_tracked")]
     surplus = [name for name in loaded if name not in wanted]
     other = [
@@ -223,10 +223,10 @@ def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
         for name in wanted
         if name in loaded and loaded[name].shape != wanted[name].shape
     ]
-    kinds = {"it lacks": missing, "it has besides": surplus, "of another shape are": other}
+    kinds = {"it lacks": missing, "it also has": surplus, "of another shape are": other}
     return "; ".join(f"{what} {_first(names)}" for what, names in kinds.items() if names)
 
 
 def _first(names: list[str]) -> str:
-    told = ", ".join(names[:_NAMES_TOLD])
-    return told + (f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else "")
+    listed = ", ".join(names[:_MAX_NAMES])
+    return listed + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")

@@ -1,4 +1,4 @@
-"""descriptions.csv: the text that stands for each class, in the original's form."""
+"""Read and write descriptions.csv, the description of each class, in the original's format."""
 
 import csv
 from collections import Counter
@@ -11,7 +11,7 @@ from parley.core.files import written_aside
 
 
 class Description(NamedTuple):
-    """A class as the Receiver knows it."""
+    """A class with the description that the Receiver reads."""
 
     label_id: int
     label: str
@@ -35,8 +35,8 @@ def read_descriptions(path: str | Path) -> list[Description]:
     Raises
     ------
     ParleyError
-        With every finding at once: lines that are not three fields, ids or labels that are missing,
-        repeated or not numbers, empty descriptions.
+        Lists all problems: lines without three fields; missing, repeated or invalid ids or labels; empty
+        descriptions.
     """
     findings = Findings()
     rows = []
@@ -59,15 +59,17 @@ def _csv_rows(path: str | Path) -> list[list[str]]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ParleyError(f"{path} is no UTF-8 text with a comma between fields ({error}).") from error
+        raise ParleyError(f"{path} is not comma-separated UTF-8 text ({error}).") from error
 
 
 def _complaint_about(fields: Sequence[str]) -> str:
     if len(fields) != 3:
-        return f"{len(fields)} fields where label_id, label and description are wanted; a description has no comma."
+        return (
+            f"{len(fields)} fields instead of label_id, label and description; a description must not contain a comma."
+        )
     label_id, label, text = fields
     if not (label_id.isascii() and label_id.isdigit()):
-        return f"the label id {label_id!r} is no whole number; the file has no header, and ids count from 0."
+        return f"the label id {label_id!r} is not an integer; the file has no header, and ids count from 0."
     if not label.strip():
         return "the label is empty."
     return "" if text.strip() else f"the description of {label!r} is empty."
@@ -82,5 +84,5 @@ def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
         found.append(f"its {len(rows)} label ids are not 0 to {len(rows) - 1}, each once.")
     repeated = [label for label, times in Counter(row.label for row in rows).items() if times > 1]
     if repeated:
-        found.append(f"the labels {', '.join(repeated)} stand there more than once.")
+        found.append(f"the labels {', '.join(repeated)} are repeated.")
     return found

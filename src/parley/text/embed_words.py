@@ -1,4 +1,4 @@
-"""A vector for every word of the descriptions: pretrained, or drawn by seed."""
+"""Vectors for the words of the descriptions: pretrained, or random from a seed."""
 
 import hashlib
 import logging
@@ -33,11 +33,11 @@ class VectorOptions:
     member
         Which file of a zip that holds several.
     checksum
-        What a downloaded file must hash to: ``sha1:`` or ``sha256:`` and digits; not checked if empty.
+        Expected hash of a downloaded file: ``sha1:`` or ``sha256:`` and digits; not checked if empty.
     unknown
-        What a word without a vector gets: ``zero`` (it is then left out of means) or ``random``.
+        Vector of a word without one: ``zero`` (excluded from means) or ``random``.
     seed, sd, dimension
-        Of random vectors: each number is drawn from N(0, sd²). A file has its own dimension.
+        For random vectors: each number is drawn from N(0, sd²). Files have their own dimension.
     """
 
     source: str = RANDOM
@@ -56,25 +56,25 @@ def embed_words(
     missing_path: str | Path,
     cache: str | Path,
 ) -> Words:
-    """Give every word of the descriptions its vector, and write them.
+    """Look up or draw a vector for every word of the descriptions, and write them.
 
     Parameters
     ----------
     descriptions
-        All classes' descriptions.
+        Descriptions of all classes.
     options
         Where vectors come from.
     words_path
         The HDF5 to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V].
     missing_path
-        The table to write of words that the file lacks: `word`, `classes`, `vector` (what they got).
+        Table to write of words missing from the source: `word`, `classes`, `vector` (zero or random).
     cache
-        The folder where a downloaded file stays.
+        Folder for downloaded files.
 
     Raises
     ------
     ParleyError
-        When the source cannot be read, or with every class whose description has no vector at all.
+        If the source cannot be read. Lists all classes whose description has no word with a vector.
     """
     if options.unknown not in UNKNOWN_RULES:
         raise ParleyError(f"unknown is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
@@ -84,22 +84,25 @@ def embed_words(
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}
     words = _as_words(vocabulary, known, dimension)
-    _refuse_wordless(descriptions, words)
+    _check_every_description_has_a_vector(descriptions, words)
     write_words(words_path, words, Path(options.source).name, source_sha256)
     _write_missing(missing_path, missing, descriptions, options.unknown)
-    had = len(vocabulary) - len(missing)
-    logger.info("%d of %d words have a vector in %s", had, len(vocabulary), options.source)
+    if options.source == RANDOM:
+        logger.info("Random vectors for %d words", len(vocabulary))
+    else:
+        found = len(vocabulary) - len(missing)
+        logger.info("%d of %d words have a vector in %s", found, len(vocabulary), options.source)
     return words
 
 
 def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np.float32]:
-    """Draw a vector ``[dimension]`` of N(0, sd²) that depends on the seed and the word alone.
+    """Draw a vector ``[dimension]`` from N(0, sd²) that depends only on the seed and the word.
 
-    The bits come from SHAKE-256 and become normal by Box and Muller (1958), so that no library's
-    generator decides what an experiment's words are.
+    SHAKE-256 bits are converted to normal numbers by the Box-Muller transform (1958), so that the vectors do not
+    depend on a library's random generator.
     """
     bits = hashlib.shake_256(f"{seed}/{word}".encode()).digest(16 * dimension)
-    # 53 bits make a double in (0, 1]; zero is left out, for its logarithm.
+    # 53 bits make a double in (0, 1]; zero is excluded because of the logarithm.
     uniform = ((np.frombuffer(bits, "<u8") >> np.uint64(11)) + 1.0) * 2.0**-53
     radius, angle = np.sqrt(-2 * np.log(uniform[:dimension])), 2 * np.pi * uniform[dimension:]
     drawn: NDArray[np.float32] = (sd * radius * np.cos(angle)).astype(np.float32)
@@ -112,7 +115,7 @@ def _known_vectors(
     if options.source == RANDOM:
         seed, sd, dimension = options.seed, options.sd, options.dimension
         drawn = {word: random_vector(word, dimension, seed, sd) for word in vocabulary}
-        # No bytes stand behind them: their settings are what they came from.
+        # There is no source file to hash: hash the settings.
         return drawn, dimension, digest_of([seed, sd, dimension], 64)
     path = Path(options.source)
     if is_web_url(options.source):
@@ -124,13 +127,13 @@ def _known_vectors(
 
 def _as_words(vocabulary: Sequence[str], known: dict[str, NDArray[np.float32]], dimension: int) -> Words:
     vectors = np.zeros((len(vocabulary), dimension), np.float32)
-    for place, word in enumerate(vocabulary):
+    for index, word in enumerate(vocabulary):
         if word in known:
-            vectors[place] = known[word]
+            vectors[index] = known[word]
     return Words(list(vocabulary), vectors, np.array([word in known for word in vocabulary], bool))
 
 
-def _refuse_wordless(descriptions: Sequence[Description], words: Words) -> None:
+def _check_every_description_has_a_vector(descriptions: Sequence[Description], words: Words) -> None:
     known = {word for word, found in zip(words.words, words.found, strict=True) if found}
     findings = Findings()
     for description in descriptions:

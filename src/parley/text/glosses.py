@@ -1,4 +1,4 @@
-"""A description for every class: its own text, or what WordNet says of it."""
+"""Describe every class by its own text or by its WordNet gloss."""
 
 import logging
 from collections import Counter
@@ -12,17 +12,17 @@ from parley.text.wordnet import WordNet, open_wordnet
 
 logger = logging.getLogger(__name__)
 GLOSS_RULES = ("corrected", "original")
-# The original splits a line at its commas, and csv takes a leading quote for a quoted field.
+# The original splits lines at commas, and csv treats a leading quote as the start of a quoted field.
 _TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
 
 
 def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
-    """Say whether a class has no text of its own, so that WordNet must be there."""
+    """Return True if a class has no text of its own, so that WordNet is needed."""
     return any(not image_class.description for image_class in classes)
 
 
 def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
-    """Describe every class: by its own text where it has one, else by its gloss.
+    """Describe every class by its own text if it has one, else by its gloss.
 
     Parameters
     ----------
@@ -31,17 +31,17 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     wordnet
         Where WordNet 3.0 is (see `parley.text.wordnet.open_wordnet`); opened only if a class needs it.
     gloss
-        ``corrected``: of the class's wnid; ``original``: of the first sense of its name that is an animal.
+        ``corrected``: gloss of the class's wnid; ``original``: gloss of the first animal sense of its name.
 
     Returns
     -------
     list of Description
-        In label order. Commas, double quotes and line breaks have become single spaces.
+        In label order, with commas, double quotes and line breaks replaced by single spaces.
 
     Raises
     ------
     ParleyError
-        With a sentence for every class that has no description, or when WordNet is not there.
+        Lists all classes without a description; or WordNet is missing.
     """
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"gloss is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
@@ -63,7 +63,7 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
 
 
 def in_one_field(text: str) -> str:
-    """Return a text without commas, double quotes and line breaks; each run of them and spaces is one space."""
+    """Replace each run of commas, double quotes, line breaks and spaces by one space."""
     return " ".join(text.translate(_TO_SPACES).split())
 
 
@@ -76,8 +76,8 @@ def _gloss_of(image_class: ImageClass, wordnet: WordNet | None, rule: str) -> st
 
 
 def _warn_of_twins(described: Sequence[Description]) -> None:
-    """Say which classes nobody can tell apart, since they read the same."""
+    """Warn about classes with identical descriptions."""
     count = Counter(description.text for description in described)
     for text in (text for text, times in count.items() if times > 1):
         names = ", ".join(description.label for description in described if description.text == text)
-        logger.warning("The classes %s share one description and cannot be told apart: %s", names, text)
+        logger.warning("The classes %s have the same description and are indistinguishable: %s", names, text)

@@ -1,4 +1,4 @@
-"""Pretrained word vectors from a text file, as GloVe publishes them: a word and its numbers a line."""
+"""Read pretrained word vectors in GloVe's text format: one word and its numbers per line."""
 
 import gzip
 import hashlib
@@ -26,7 +26,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 
 class PretrainedVectors(NamedTuple):
-    """The vectors found, E numbers each, and how the file looked."""
+    """The vectors found, with E numbers each, and statistics of the file."""
 
     vectors: dict[str, list[float]]
     dimension: int
@@ -35,12 +35,12 @@ class PretrainedVectors(NamedTuple):
 
 
 def read_pretrained(path: str | Path, words: Collection[str], member: str = "") -> PretrainedVectors:
-    """Read the vectors of the words wanted; the others pass by and are not kept.
+    """Read the vectors of the given words; other lines are skipped.
 
     Parameters
     ----------
     path
-        Plain text, ``.gz``, or a ``.zip`` of such texts.
+        Plain text, ``.gz``, or a ``.zip`` of text files.
     words
         The vocabulary.
     member
@@ -49,20 +49,20 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     Returns
     -------
     PretrainedVectors
-        Of a word that stands there twice, the first. A line is dirty when it has not as many
-        numbers as most lines, its word is no UTF-8, or a number of a word wanted is none.
+        The first vector of a repeated word. A line is dirty if its number of values differs from most lines, its
+        word is not UTF-8, or a value of a given word is not a number.
 
     Raises
     ------
     ParleyError
-        When the file is missing, cut short, or no file of word vectors.
+        If the file is missing, truncated, or not a file of word vectors.
     """
     try:
         with _opened(Path(path), member) as stream:
             found = _scan(stream, frozenset(words))
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
-    # Of a zip: NotImplementedError for a packing that Python does not know, RuntimeError where it wants a password.
+    # From zip files: NotImplementedError for an unknown compression, RuntimeError if a password is needed.
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
     if not found.dimension:
@@ -73,7 +73,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
 
 
 def check_vectors(source: str) -> list[str]:
-    """Say what keeps a source of vectors from being read; nothing for `random` and for URLs. Quick."""
+    """Return why a source of vectors cannot be read; empty for `random` and URLs. Fast."""
     if source == "random" or is_web_url(source) or Path(source).is_file():
         return []
     return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
@@ -87,9 +87,9 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     url
         An http or https address.
     folder
-        Where copies stay between experiments.
+        Folder of copies, shared between experiments.
     checksum
-        As `parley.dataset.downloads.download` takes it.
+        As in `parley.dataset.downloads.download`.
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
@@ -102,7 +102,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
 
 @contextmanager
 def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open the text in a plain, gzip or zip file, told apart by its first bytes and not by its name."""
+    """Open the text in a plain, gzip or zip file; the first bytes decide the type, not the name."""
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
@@ -147,7 +147,7 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield lines, none longer than any line of vectors is: what has none would be held whole, however much it is."""
+    """Yield lines; raise if one is too long, since a file without line breaks would be read into memory whole."""
     while line := stream.readline(_LONGEST_LINE_BYTES + 1):
         if len(line) > _LONGEST_LINE_BYTES:
             raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")

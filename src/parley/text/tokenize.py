@@ -1,4 +1,4 @@
-"""From a description to the words that stand for it."""
+"""Split a description into words without stop words."""
 
 import re
 
@@ -6,7 +6,7 @@ import re
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s$")
 
-# English function words, written out by kind. They join the words of a description and name nothing seen.
+# English function words by kind. They name nothing visible.
 _FUNCTION_WORDS = """
 a an the this that these those each every either neither both all any some no such same other another own
 
@@ -31,10 +31,10 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 
 
 def description_words(text: str) -> list[str]:
-    """Return the words of a description that carry meaning.
+    """Return the content words of a description.
 
-    Lower case, without punctuation and `STOP_WORDS`, each word once, in the order of their first
-    occurrence. (The original kept them in a set, whose order changes from run to run.)
+    Lower case, without punctuation and `STOP_WORDS`, each word once, in order of first occurrence. (The original
+    used a set, whose order changes between processes.)
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def description_words(text: str) -> list[str]:
     Returns
     -------
     list of str
-        Hyphenated words stay whole; a possessive ``'s`` is taken off.
+        Hyphenated words are kept whole; a possessive ``'s`` is removed.
 
     Examples
     --------

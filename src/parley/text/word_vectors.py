@@ -1,4 +1,4 @@
-"""words.hdf5, and descriptions as what the vectors of their words make of them."""
+"""Read and write words.hdf5, and turn descriptions into word-vector means or sets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ class Words(NamedTuple):
     vectors
         ``[V, E]`` float32; zeros for a word without a vector.
     found
-        ``[V]`` bool: the word has a vector, from the file or drawn.
+        ``[V]`` bool: True if the word has a vector, pretrained or random.
     """
 
     words: list[str]
@@ -49,7 +49,7 @@ def read_words(path: str | Path) -> Words:
     Raises
     ------
     ParleyError
-        When the file is missing, cut short, or is another kind of HDF5.
+        If the file is missing, truncated, or another kind of HDF5 file.
     """
     with opened(path, "file of word vectors") as file:
         words = [word.decode("utf-8") for word in file["word"][:]]
@@ -60,14 +60,14 @@ def read_words(path: str | Path) -> Words:
 
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
-    """Return each description as the mean ``[D, E]`` of the vectors its words have; others are left out."""
-    index = {word: place for place, word in enumerate(words.words)}
+    """Return each description as the mean ``[D, E]`` of its word vectors; words without a vector are ignored."""
+    index = {word: i for i, word in enumerate(words.words)}
     rows = []
     for description in descriptions:
-        places = [place for place in _places(description, index) if words.found[place]]
-        if not places:
+        found = [i for i in _word_indices(description, index) if words.found[i]]
+        if not found:
             raise ParleyError(wordless(description))
-        rows.append(words.vectors[places].mean(0))
+        rows.append(words.vectors[found].mean(0))
     return np.stack(rows).astype(np.float32)
 
 
@@ -79,33 +79,33 @@ def description_tensor(
     Returns
     -------
     vectors
-        ``[D, W, E]``, W being the most words any description has. A word without a vector stays in
-        the set as zeros, and takes attention.
+        ``[D, W, E]``, where W is the number of words of the longest description. A word without a vector is kept as
+        zeros and receives attention.
     is_word
-        ``[D, W]``: False where a description has no more words.
+        ``[D, W]`` bool: False for padding.
     """
-    index = {word: place for place, word in enumerate(words.words)}
-    places = [_places(description, index) for description in descriptions]
-    longest = max(map(len, places))
-    vectors = np.zeros((len(places), longest, words.vectors.shape[1]), np.float32)
-    is_word = np.zeros((len(places), longest), bool)
-    for row, row_places in enumerate(places):
-        vectors[row, : len(row_places)] = words.vectors[row_places]
-        is_word[row, : len(row_places)] = True
+    index = {word: i for i, word in enumerate(words.words)}
+    indices = [_word_indices(description, index) for description in descriptions]
+    longest = max(map(len, indices))
+    vectors = np.zeros((len(indices), longest, words.vectors.shape[1]), np.float32)
+    is_word = np.zeros((len(indices), longest), bool)
+    for row, row_indices in enumerate(indices):
+        vectors[row, : len(row_indices)] = words.vectors[row_indices]
+        is_word[row, : len(row_indices)] = True
     return vectors, is_word
 
 
-def _places(description: Description, index: dict[str, int]) -> list[int]:
+def _word_indices(description: Description, index: dict[str, int]) -> list[int]:
     try:
         return [index[word] for word in description_words(description.text)]
     except KeyError as error:
         raise ParleyError(
-            f"The word {error} of class {description.label!r} is not among the word vectors; make words.hdf5 again."
+            f"The word {error} of class {description.label!r} is not in words.hdf5; remove the file and run again."
         ) from error
 
 
 def wordless(description: Description) -> str:
-    """Return the sentence about a description none of whose words has a vector."""
+    """Return the error message for a description without any word vector."""
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
         "write another description into the class set, or set unknown: random."

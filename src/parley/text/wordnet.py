@@ -1,4 +1,4 @@
-"""Glosses from WordNet 3.0, read from its own files: no library needed, and none imported."""
+"""Read glosses from the files of WordNet 3.0, without a library."""
 
 import os
 import re
@@ -15,9 +15,9 @@ NLTK = "nltk"
 DATA, INDEX = "data.noun", "index.noun"
 ANIMAL_FILE = "05"
 _VERSION = b"WordNet 3.0 Copyright"
-# The licence with the version's name stands before the first synset.
+# The licence, with the version, precedes the first synset.
 _HEADER_BYTES = 1740
-# Examples stand in quotes after the definition: "a feline; \"the cat sat\"". Quotes inside it stay.
+# Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
 _HOW_TO_GET_IT = (
     "install Debian's package wordnet-base and name /usr/share/wordnet, "
@@ -40,7 +40,7 @@ class WordNet:
     Attributes
     ----------
     source
-        Where they were read from, for messages.
+        Path they were read from, for messages.
     data
         The bytes of ``data.noun``; a synset's number is its byte offset here.
     index
@@ -57,12 +57,12 @@ class WordNet:
         Raises
         ------
         ParleyError
-            When no noun synset begins at that offset.
+            If no noun synset starts at that offset.
         """
         found = self._synset_at(wnid[1:])
         if wnid[:1] != "n" or found is None:
             raise ParleyError(
-                f"The wnid {wnid} is no noun of WordNet 3.0 ({self.source}); "
+                f"The wnid {wnid} is not a noun of WordNet 3.0 ({self.source}); "
                 "offsets of other versions differ, so look the class up in 3.0 or give it a description of its own."
             )
         return found
@@ -74,13 +74,13 @@ class WordNet:
     def animal_gloss(self, name: str) -> str:
         """Return the definition of the first sense of a name that is an animal.
 
-        The original describes its classes so; the sense found need not be the class's
-        (a peacock becomes a butterfly).
+        The original describes its classes this way; the sense may not be that of the class (a peacock becomes a
+        butterfly).
 
         Parameters
         ----------
         name
-            The class's name; case does not matter, spaces and underscores are one.
+            The class's name, case-insensitive; spaces and underscores are equivalent.
         """
         for offset in self._senses(name):
             found = self._synset_at(offset)
@@ -92,7 +92,7 @@ class WordNet:
         )
 
     def _synset_at(self, offset: str) -> Synset | None:
-        """Parse the line at a byte offset; None where no synset of that number begins."""
+        """Parse the line at a byte offset; None if no synset with that number starts there."""
         if not re.fullmatch(r"\d{8}", offset, re.ASCII):
             return None
         start = int(offset)
@@ -105,10 +105,10 @@ class WordNet:
         return Synset(parts[1], tuple(words), _EXAMPLES.sub("", gloss).strip(" ;"))
 
     def _senses(self, name: str) -> list[str]:
-        """Return the offsets of a lemma's senses, the most frequent first."""
+        """Return the offsets of a lemma's senses, most frequent first."""
         lemma = re.escape(name.lower().replace(" ", "_").encode())
         found = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
-        # lemma, pos, number of senses, pointers, ..., offsets: eight digits each, and nothing else has eight.
+        # lemma, pos, number of senses, pointers, ..., offsets: only the offsets have eight digits.
         return re.findall(r"\b\d{8}\b", found[1].decode("ascii")) if found else []
 
 
@@ -124,25 +124,25 @@ def open_wordnet(source: str | Path) -> WordNet:
     Raises
     ------
     ParleyError
-        When the files are not there, or are of another version.
+        If the files are missing or of another version.
     """
-    place = _place_of(source)
-    findings = _faults(place)
+    path = _corpus_path(source)
+    findings = _problems(path)
     if findings:
         raise ParleyError(findings)
-    return WordNet(str(place), _read(place, DATA), _read(place, INDEX))
+    return WordNet(str(path), _read(path, DATA), _read(path, INDEX))
 
 
 def check_wordnet(source: str | Path) -> list[str]:
-    """Say what keeps a source from being WordNet 3.0; nothing where all is well. Quick."""
+    """Return why a source is not WordNet 3.0; empty if it is. Fast."""
     try:
-        return _faults(_place_of(source))
+        return _problems(_corpus_path(source))
     except ParleyError as error:
         return error.findings
 
 
-def nltk_places() -> list[Path]:
-    """Return the places where NLTK keeps the corpus, in its own order of search."""
+def nltk_paths() -> list[Path]:
+    """Return the paths where NLTK looks for the corpus, in order."""
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     prefix = Path(sys.prefix)
     shared = [prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
@@ -151,33 +151,33 @@ def nltk_places() -> list[Path]:
     return [folder / "corpora" / name for folder in folders for name in ("wordnet", "wordnet.zip")]
 
 
-def _place_of(source: str | Path) -> Path:
+def _corpus_path(source: str | Path) -> Path:
     if str(source) != NLTK:
         return Path(source)
-    for place in nltk_places():
-        if place.exists():
-            return place
+    for path in nltk_paths():
+        if path.exists():
+            return path
     raise ParleyError(
         "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
         "set NLTK_DATA to the folder that holds corpora/wordnet, or name a directory with WordNet 3.0's data.noun."
     )
 
 
-def _faults(place: Path) -> list[str]:
+def _problems(path: Path) -> list[str]:
     try:
-        start = _read(place, DATA, _HEADER_BYTES)
-        _read(place, INDEX, 1)
+        start = _read(path, DATA, _HEADER_BYTES)
+        _read(path, INDEX, 1)
     except (OSError, KeyError, zipfile.BadZipFile):
-        return [f"WordNet is not at {place}: there is no readable {DATA} and {INDEX} there; {_HOW_TO_GET_IT}."]
+        return [f"WordNet is not at {path}: {DATA} or {INDEX} is missing or unreadable; {_HOW_TO_GET_IT}."]
     if _VERSION not in start:
-        return [f"{place / DATA} is not WordNet 3.0, whose byte offsets the wnids are; {_HOW_TO_GET_IT}."]
+        return [f"{path / DATA} is not WordNet 3.0, and the wnids are byte offsets of that version; {_HOW_TO_GET_IT}."]
     return []
 
 
-def _read(place: Path, name: str, size: int = -1) -> bytes:
+def _read(path: Path, name: str, size: int = -1) -> bytes:
     """Read a file of the corpus, which is a directory or NLTK's zip of one; `size` -1 is all of it."""
-    if place.suffix == ".zip":
-        with zipfile.ZipFile(place) as archive, archive.open(f"wordnet/{name}") as stream:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive, archive.open(f"wordnet/{name}") as stream:
             return stream.read(size)
-    with (place / name).open("rb") as file:
+    with (path / name).open("rb") as file:
         return file.read(size)
