@@ -56,7 +56,7 @@ def test_nothing_is_read_from_another_file(part, secret, reach):
 def test_a_dataset_without_its_data_is_refused_however_large_it_says_it_is(part, how):
     with h5py.File(part, "r+") as file:
         file.create_dataset("avgpool_512", (1 << 30, 1, 512), np.float32, **how)
-    with pytest.raises(ParleyError, match=r"says that it holds 2199023255552 bytes, but 0 are there"):
+    with pytest.raises(ParleyError, match=r"claims 2199023255552 bytes, but only 0 are stored"):
         read_features(part, "pooled")
 
 
@@ -123,4 +123,4 @@ def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(tmp_path):
     room = item + 16 + -(-int.from_bytes(content[item + 8 : item + 16], "little") // 8) * 8
     assert content[room : room + 2] == b"\0\0"
     content[room + 8 : room + 16] = bytes(8)
-    assert f"is no whole file of words (the global heap at byte {heap} has room of no bytes)" in told()
+    assert f"is no whole file of words (the global heap at byte {heap} has free space of size 0)" in told()

@@ -1,1 +1,1 @@
-"""Files, tables, errors, terminal output: what knows nothing of the game or its data."""
+"""Files, tables, errors and terminal output: utilities that do not depend on the game or its data."""

@@ -1,6 +1,6 @@
-"""Addresses: a URL of the web, or a path."""
+"""Tell web URLs from paths."""
 
 
 def is_web_url(address: str) -> bool:
-    """Say whether an address is an http or https URL, and not a path."""
+    """Return whether an address is an http or https URL rather than a path."""
     return address[:7].lower() == "http://" or address[:8].lower() == "https://"

@@ -1,7 +1,7 @@
-"""Keeping the date of a file that was made again with the same bytes.
+"""Restore the modification time of a file that was rewritten with the same bytes.
 
-Snakemake deletes a job's outputs before it runs, so a file that comes back unchanged from the cache
-would look new, and all that was made of it would be made again.
+Snakemake deletes a job's outputs before it runs. A file restored unchanged from the cache would look new, and every
+job that reads it would rerun.
 """
 
 import os
@@ -11,18 +11,18 @@ from parley.core.files import read_json, sha256_of, write_json
 
 
 def record_of(path: str | Path) -> Path:
-    """Return where the date and digest of a file are kept, beside it and out of sight."""
+    """Return the hidden file, in the same folder, that stores the date and SHA-256 of a file."""
     path = Path(path)
     return path.parent / ".made" / f"{path.name}.json"
 
 
 def keep_date(path: str | Path) -> bool:
-    """Give a file the date that it had, if its bytes are those that it had then; else note both.
+    """Restore a file's recorded date if its bytes are unchanged; otherwise record its date and SHA-256.
 
     Returns
     -------
     bool
-        False where a file of this name was known with other bytes.
+        False if a file of this name was recorded with other bytes.
     """
     record = record_of(path)
     sha256 = sha256_of(path)

@@ -1,10 +1,10 @@
-"""Errors a person can act on: what is wrong, where, and what to do."""
+"""Errors with messages for users: what is wrong, where, and what to do."""
 
 from collections.abc import Iterable
 
 
 class ParleyError(Exception):
-    """One or more findings about an input, each a sentence for the person at the keyboard.
+    """One or more problems with an input, each described in a sentence for the user.
 
     Parameters
     ----------
@@ -18,27 +18,27 @@ class ParleyError(Exception):
 
 
 class Findings:
-    """Collects everything that is wrong with an input, so that all of it is told at once."""
+    """Collects every problem with an input, so that all are reported at once."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
 
     def add(self, sentence: str) -> None:
-        """Note one finding; the same sentence twice counts once."""
+        """Add one finding; duplicates are ignored."""
         if sentence not in self._sentences:
             self._sentences.append(sentence)
 
     def extend(self, sentences: Iterable[str]) -> None:
-        """Note several findings."""
+        """Add several findings."""
         for sentence in sentences:
             self.add(sentence)
 
     @property
     def sentences(self) -> list[str]:
-        """The findings so far, in the order they were made."""
+        """The findings so far, in the order they were added."""
         return list(self._sentences)
 
     def raise_if_any(self) -> None:
-        """Raise all findings as one `ParleyError`; do nothing where there are none."""
+        """Raise all findings as one `ParleyError`; do nothing if there are none."""
         if self._sentences:
             raise ParleyError(self._sentences)

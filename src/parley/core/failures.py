@@ -1,8 +1,8 @@
-"""Runs that failed in training, which later stages pass over and the report counts.
+"""Runs that failed in training: later stages skip them and the report counts them.
 
-That a run diverges follows from its settings and its seed: trained again it would diverge again. So it is a result
-and no error, and must keep nothing from being told of the other runs. In place of each file that a later stage
-would make of such a run stands a marker, a small JSON that says why.
+Whether a run diverges depends on its settings and seed alone, so training it again would fail again. A failed run is
+therefore a result, not an error, and must not stop the analysis of the other runs. Each file that a later stage would
+write for it is replaced by a marker: a small JSON file with the reason.
 """
 
 import contextlib
@@ -16,16 +16,16 @@ from parley.core.files import read_json, write_json
 logger = logging.getLogger(__name__)
 KEY = "failed"
 _BEGINNING = b'{\n  "failed": '
-"""What no other file of a run begins with."""
+"""No other file of a run begins with these bytes."""
 
 
 class FailedRunError(ParleyError):
-    """Something was asked of a run that failed in training.
+    """Raised when a file of a run that failed in training is read.
 
     Parameters
     ----------
     why
-        A sentence.
+        The reason, as a sentence.
     """
 
     def __init__(self, why: str) -> None:
@@ -34,12 +34,12 @@ class FailedRunError(ParleyError):
 
 
 def write_marker(path: str | Path, why: str) -> None:
-    """Write the marker of a run that failed in place of a file."""
+    """Write the marker of a failed run under the name of the file that it replaces."""
     write_json(path, {KEY: why})
 
 
 def failure_in(path: str | Path) -> str | None:
-    """Return why a run failed, where a file of it is a marker; None where it is what its name says, or missing."""
+    """Return why a run failed if the file is a marker; None if it is an ordinary file or missing."""
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as stream:
@@ -49,19 +49,19 @@ def failure_in(path: str | Path) -> str | None:
 
 
 def raise_if_failed(path: str | Path) -> None:
-    """Raise `FailedRunError` where a file is a marker."""
+    """Raise `FailedRunError` if a file is a marker."""
     if (why := failure_in(path)) is not None:
         raise FailedRunError(why)
 
 
 def successful(paths: Iterable[str]) -> list[str]:
-    """Return those of several runs' files that are no markers."""
+    """Return the paths that are not markers of failed runs."""
     return [path for path in paths if failure_in(path) is None]
 
 
 @contextlib.contextmanager
 def propagate_failure(outputs: Iterable[str | Path]) -> Iterator[None]:
-    """Where the block finds that its run failed, end it well and leave a marker in place of each output."""
+    """Catch `FailedRunError` from the block and write a marker for each output, so that the job succeeds."""
     try:
         yield
     except FailedRunError as failure:

@@ -1,4 +1,4 @@
-"""Reading and writing files so that what lies under a final name is complete."""
+"""Read files, and write them atomically: a file under its final name is complete."""
 
 import contextlib
 import csv
@@ -22,29 +22,28 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @contextlib.contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` if the block ends well.
+    """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
-    The temporary file is removed when the block raises, so that a failure leaves neither a
-    partial file under the final name nor litter beside it.
+    The temporary file is removed if the block raises, so a failure leaves no partial or temporary file.
 
     Raises
     ------
     ParleyError
-        When the folder cannot be written to, or the disk is full.
+        If the folder is not writable or the disk is full.
     """
     final = Path(path)
-    # Not tempfile: its files are private to their owner, and those results are shared.
+    # Not tempfile: its files are readable by their owner alone, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(final)
-    except (OSError, RuntimeError) as error:  # RuntimeError: how HDF5 tells of a disk that is full as it closes a file.
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError if the disk is full when a file is closed.
         if (reason := _reason_not_to_write(error, aside)) is None:
             raise
         raise ParleyError(
-            f"{final} cannot be written ({reason}). Make room, or see to the folder's permissions, "
-            "and run again: what is finished stays."
+            f"{final} cannot be written ({reason}). Free disk space or fix the folder's permissions, "
+            "and run again: finished files are kept."
         ) from error
     finally:
         with contextlib.suppress(NotADirectoryError):
@@ -52,9 +51,11 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
 
 def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:
-    """Return why the disk or the folder took no file; None where something else went wrong meanwhile."""
+    """Return why the disk or folder cannot be written to; None if the error has another cause."""
     for number in _NO_ROOM:
-        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):  # HDF5 only tells.
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(
+            error
+        ):  # HDF5 has it in the text alone.
             return os.strerror(number)
     if isinstance(error, RuntimeError):
         return None
@@ -63,24 +64,24 @@ def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | No
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove what processes killed while they wrote `path` left beside it; nobody else may be writing it now."""
+    """Remove temporary files that killed processes left when writing `path`; no other process may be writing it."""
     final = Path(path)
     for aside in final.parent.glob(f".{glob.escape(final.name)}.*.part"):
         aside.unlink(missing_ok=True)
 
 
 def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
-    """Remove what killed processes left half written under a temporary name; nobody may be at work there.
+    """Remove temporary files that killed processes left in some folders; no process may be writing there.
 
     Parameters
     ----------
     folders
-        Where final files lie; folders below them are not looked at.
+        Folders of final files; their subfolders are not searched.
 
     Returns
     -------
     list of Path
-        What was removed.
+        The removed files.
     """
     removed = []
     for folder in sorted({Path(folder) for folder in folders}):
@@ -103,39 +104,39 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON atomically, indented, with a final newline; NaN is refused."""
+    """Write JSON atomically, indented, with a final newline; NaN raises `ValueError`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; a malformed one raises `ParleyError` with its name."""
+    """Read a JSON file; raise `ParleyError` if it is malformed or unreadable."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    # ValueError: also a number of more digits than Python reads. RecursionError: brackets within brackets.
+    # ValueError includes integers with too many digits for Python; RecursionError comes from deeply nested brackets.
     except (ValueError, RecursionError) as error:
         raise ParleyError(f"{path} is not valid JSON ({error}); remove it and run again.") from error
     except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that writes it.") from error
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read the lines of a text (UTF-8); a file that is none, or not there, raises `ParleyError` with its name."""
+    """Read the lines of a UTF-8 text file; raise `ParleyError` if it is missing or not UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); remove it and run again.") from error
     except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that makes it.") from error
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that writes it.") from error
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a TSV with a header line atomically; tabs and newlines inside a value are refused."""
+    """Write a TSV with a header line atomically; a tab or line break in a value raises `ParleyError`."""
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         stream.write("\t".join(columns) + "\n")
         for row in rows:
             cells = ["" if cell is None else str(cell) for cell in row]
             if any(mark in cell for cell in cells for mark in "\t\r\n"):
-                raise ParleyError(f"A value of {cells} holds a tab or a line break and cannot go into {path}.")
+                raise ParleyError(f"A value of {cells} contains a tab or a line break and cannot be written to {path}.")
             stream.write("\t".join(cells) + "\n")
 
 
@@ -154,7 +155,7 @@ def _cell(value: Any) -> str:
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    """Read a CSV that `write_csv` wrote; cells as text."""
+    """Read a CSV written by `write_csv`; cells are strings."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
@@ -170,12 +171,12 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
     path
         The table.
     required
-        Columns that must be there; others are kept.
+        Required columns; others are kept.
 
     Raises
     ------
     ParleyError
-        When the file is missing, is not UTF-8, lacks a column, or has a row of another width.
+        If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
@@ -215,7 +216,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def digest_of(value: Any, digits: int = 12) -> str:
-    """Return a short hexadecimal digest of a JSON-able value, the same for equal values."""
+    """Return a short hexadecimal digest of a JSON-serialisable value; equal values have equal digests."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 

@@ -1,4 +1,4 @@
-"""Text and tables as LaTeX that shows just that text."""
+"""Escape text and format tables as LaTeX."""
 
 import re
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ _MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 
 
 def escaped(text: str) -> str:
-    """Return text so that LaTeX sets it as it is, on one line."""
+    """Escape text so that LaTeX typesets it literally, on one line."""
     return "".join(_MARKS.get(mark, mark) for mark in " ".join(text.split()))
 
 
 def table(
     caption: str, label: str, header: Sequence[str], blocks: Sequence[tuple[str, Sequence[Sequence[str]]]]
 ) -> str:
-    """Return a `table` with the lines of the package booktabs; all is text that is escaped here.
+    """Return a `table` environment with booktabs rules; all text is escaped here.
 
     Parameters
     ----------
     caption, label
-        Of the table; the label is used as it is.
+        Caption and label of the table; the label is not escaped.
     header
-        Names of the columns.
+        Column names.
     blocks
-        Title and rows of each block, between which a line is drawn.
+        Title and rows of each block; a rule separates blocks.
     """
     lines = [
         r"% Needs \usepackage{booktabs}.",
@@ -59,5 +59,5 @@ def table(
 
 def _row(cells: Sequence[str]) -> str:
     line = " & ".join(_MINUS.sub("$-$", escaped(cell)) for cell in cells)
-    # A bracket here would be taken for the argument of the line break before it.
+    # LaTeX would read a leading bracket as the optional argument of the preceding line break.
     return ("{}" if line.startswith("[") else "") + rf"{line} \\"

@@ -1,4 +1,4 @@
-"""Text from anywhere as Markdown that shows just that text, on any page that renders CommonMark and tables."""
+"""Escape untrusted text and format tables as Markdown (CommonMark with tables)."""
 
 import re
 import unicodedata
@@ -8,9 +8,9 @@ from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
-# As entities, where a backslash would be taken for part of a link or a cell's end.
+# As entities: a backslash here could become part of a link or end a cell.
 _ENTITIES = {"&": "&amp;", "|": "&#124;"}
-# Words that some renderers make a link of, backslashes and all.
+# Some renderers turn these into links even if they are escaped by backslashes.
 _BARE_LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"(www)\.", re.IGNORECASE), r"\1&#46;"))
 _IN_ANGLES = re.compile(r"[^\s<>\\|`\"]+")
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -18,10 +18,10 @@ _UNPRINTABLE = "\ufffd"
 
 
 def escaped(text: str) -> str:
-    """Return text so that Markdown shows it as it is, within a line or in a table's cell.
+    """Escape text so that Markdown shows it literally, in a line or a table cell.
 
     A web address that stands alone becomes a link. White space of any kind becomes one space; control
-    characters, and those that turn the direction of the text around them, become U+FFFD.
+    characters, and those that change the direction of surrounding text, become U+FFFD.
     """
     line = " ".join("".join(_UNPRINTABLE if _is_unprintable(mark) else mark for mark in text).split())
     if is_web_url(line) and _IN_ANGLES.fullmatch(line):
@@ -33,18 +33,18 @@ def escaped(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[str]:
-    """Return the lines of a table; numbers are set with separated thousands, cells are Markdown already."""
+    """Return the lines of a table; integers get a thousands separator, other cells must be Markdown already."""
     lines = [_row(header), "|" + "---|" * len(header)]
     return lines + [_row([f"{cell:,}" if isinstance(cell, int) else cell for cell in row]) for row in rows]
 
 
 def with_table(document: str, name: str, lines: Sequence[str]) -> str:
-    """Return a document in which the lines between ``<!-- table NAME -->`` and ``<!-- end -->`` are others.
+    """Return a document with the lines between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
 
     Raises
     ------
     ParleyError
-        When the document has no such place, or more than one.
+        If the document has no such section, or more than one.
     """
     begin, end = f"<!-- table {name} -->", "<!-- end -->"
     before, found, rest = document.partition(begin + "\n")

@@ -1,7 +1,7 @@
-"""How much memory a process may still take: what the machine has free, and what its control groups leave it.
+"""Memory available to this process: the machine's free memory and the limits of its control groups (cgroups).
 
-A job of a cluster or in a container is ended when its group takes more than its limit, however much the machine has
-free. Linux, cgroups(7); both versions of control groups are in use.
+A job of a cluster or in a container is killed if its group exceeds the group's limit, even if the machine has free
+memory. Linux, cgroups(7), versions 1 and 2.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 
 class _Files(NamedTuple):
-    """Names of a version's files."""
+    """File names of a cgroup version."""
 
     limit: str
     used: str
     reclaimable: str
-    """The line of memory.stat that tells what of it the system takes back when it needs it."""
+    """The line of memory.stat with the bytes of the used memory that the system can reclaim."""
 
 
 _VERSION_1 = _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -23,41 +23,41 @@ _VERSION_2 = _Files("memory.max", "memory.current", "inactive_file")
 
 
 def free_memory(root: str | Path = "/") -> int | None:
-    """Return the bytes of memory that this process may still take, or None where the system does not say.
+    """Return the bytes of memory still available to this process, or None if unknown.
 
     Parameters
     ----------
     root
-        Where ``proc`` and ``sys`` lie.
+        Folder that contains ``proc`` and ``sys``.
     """
     root = Path(root)
-    known = (_of_machine(root), *(_left(folder, files) for folder, files in _groups(root)))
+    known = (_machine_free(root), *(_headroom(folder, files) for folder, files in _groups(root)))
     return min((one for one in known if one is not None), default=None)
 
 
-def _of_machine(root: Path) -> int | None:
+def _machine_free(root: Path) -> int | None:
     kibibytes = _numbers(root / "proc/meminfo").get("MemAvailable:")
     return None if kibibytes is None else kibibytes * 1024
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, _Files]]:
-    """Yield the folders of the control groups that limit this process's memory: its own and those above."""
+    """Yield the folders of the control groups that limit this process's memory: its own and its ancestors."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if "memory" in controllers.split(","):
-            places, files = ["sys/fs/cgroup/memory"], _VERSION_1
+            folders, files = ["sys/fs/cgroup/memory"], _VERSION_1
         elif not controllers:
-            places, files = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], _VERSION_2
+            folders, files = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], _VERSION_2
         else:
             continue
-        # In a container the path may be one of the host, which is not there: then its own group is the uppermost.
+        # In a container the path may be one of the host and not exist; the container's own group is then the root.
         own = Path(path.lstrip("/"))
-        yield from ((root / place / one, files) for place in places for one in (own, *own.parents))
+        yield from ((root / folder / one, files) for folder in folders for one in (own, *own.parents))
 
 
-def _left(folder: Path, files: _Files) -> int | None:
-    """Return what a group leaves of its limit; None where it has none."""
+def _headroom(folder: Path, files: _Files) -> int | None:
+    """Return the bytes that a group may still use; None if it has no limit."""
     limit, used = _number(folder / files.limit), _number(folder / files.used)
     if limit is None or used is None:
         return None
@@ -70,7 +70,7 @@ def _number(path: Path) -> int | None:
 
 
 def _numbers(path: Path) -> Mapping[str, int]:
-    """Return a file's lines of a name and a number."""
+    """Parse a file with a name and a number in each line."""
     pairs = (line.split() for line in _lines(path))
     return {words[0]: int(words[1]) for words in pairs if len(words) > 1 and words[1].isdecimal()}
 

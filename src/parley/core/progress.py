@@ -1,7 +1,7 @@
-"""Progress for a person who waits: a bar where a process has a terminal to itself, a line now and then elsewhere.
+"""Progress display: a bar if the process has the terminal to itself, otherwise a log line every few seconds.
 
-The jobs of a workflow share a terminal with each other and with Snakemake. A bar is redrawn in place: two of them
-overwrite each other, and what another process says lands behind it. Whole lines stay apart.
+The jobs of a workflow share a terminal with each other and with Snakemake. Two bars would overwrite each other, and
+the output of other processes would land in a bar. Whole lines do not mix.
 """
 
 import logging
@@ -16,31 +16,31 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
-"""At first. Of what takes long a line comes after every twentieth of the time it took so far."""
+"""Minimum interval. For long work, the interval is a twentieth of the elapsed time, up to the maximum below."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 Item = TypeVar("Item")
 _terminal_is_shared = False
 
 
 def share_terminal() -> None:
-    """Tell progress in lines from here on, on a terminal too: other processes write to it at the same time."""
+    """Report progress in lines from now on, even on a terminal, because other processes write to it too."""
     global _terminal_is_shared
     _terminal_is_shared = True
 
 
 class Progress:
-    """Counts finished pieces of work and shows them.
+    """Counts finished items and shows the progress.
 
     Parameters
     ----------
     what
-        What is being done, as a short noun phrase.
+        A short label of the work.
     total
-        Number of pieces, or None when it is not known.
+        Number of items, or None if unknown.
     unit
-        What one piece is called.
+        Name of one item, in the singular.
     brief
-        Whether it is mostly over before anybody waits: then nothing is told of what takes less than five seconds.
+        If true, show nothing for work that takes less than five seconds.
     """
 
     def __init__(self, what: str, total: int | None, unit: str = "item", brief: bool = False) -> None:
@@ -50,7 +50,7 @@ class Progress:
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
-        # miniters: else, after quick steps, tqdm waits for as many slow ones.
+        # miniters=1: otherwise, after fast steps, tqdm would skip as many slow ones.
         self._bar = tqdm(
             total=total,
             desc=what,
@@ -62,13 +62,13 @@ class Progress:
         )
 
     def resume_from(self, done: int) -> None:
-        """Count pieces that an earlier process finished: they say nothing of how fast this one is."""
+        """Start from items that an earlier process finished; they do not count towards the rate."""
         self.done = self._told = self._earlier = done
         self._bar.initial = self._bar.n = self._bar.last_print_n = done
         self._bar.refresh()
 
     def advance(self, pieces: int = 1, note: str = "") -> None:
-        """Count finished pieces; `note` stands beside the count until the next one."""
+        """Count finished items; `note` is shown after the count until another note replaces it."""
         self.done += pieces
         self._note = note or self._note
         self._bar.set_postfix_str(self._note, refresh=False)
@@ -99,7 +99,7 @@ class Progress:
 
 
 def in_words(seconds: float) -> str:
-    """Write a span of time with one or two units: 40 s, 5 min, 3 h 20 min."""
+    """Format a duration with one or two units: 40 s, 5 min, 3 h 20 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -107,15 +107,15 @@ def in_words(seconds: float) -> str:
 
 
 def _has_room_for_bar() -> bool:
-    """Return whether standard error is a terminal of a known size; of none, as in some containers, tqdm draws none."""
+    """Return whether standard error is a terminal of known size; tqdm draws no bar without a size, as in some containers."""
     try:
         return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
-    except (OSError, ValueError):  # Not a file of the system's.
+    except (OSError, ValueError):  # Standard error is not a system file.
         return False
 
 
 def tracked(items: Iterable[Item], what: str, total: int | None = None, unit: str = "item") -> Iterator[Item]:
-    """Yield the items, showing progress as they are taken."""
+    """Yield the items and show the progress."""
     with Progress(what, total, unit) as progress:
         for item in items:
             yield item

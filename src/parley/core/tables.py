@@ -1,4 +1,4 @@
-"""Tables too long to hold: rows one at a time, and the rows of one class after another's."""
+"""Stream tables that do not fit in memory: row by row, or class by class."""
 
 import codecs
 import itertools
@@ -10,9 +10,9 @@ from pathlib import Path
 from parley.core.errors import ParleyError
 
 Located = tuple[int, tuple[str, ...]]
-"""Where a row begins in its file, in bytes, and its cells."""
+"""The byte offset of a row in its file, and its cells."""
 _ROW_BYTES = 512
-"""Most rows are shorter; a larger buffer is filled in vain for each row read out of order."""
+"""Most rows are shorter; a larger buffer would be refilled for each row read out of order."""
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -21,20 +21,20 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
     Parameters
     ----------
     path
-        The table, UTF-8; blank lines are passed over.
+        The table, UTF-8; blank lines are skipped.
     columns
         Columns to yield; others are left out.
 
     Raises
     ------
     ParleyError
-        When the file is missing, is not UTF-8, lacks a column, or has a row of another width.
+        If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
     return (cells for _, cells in located_rows(path, columns))
 
 
 def located_rows(path: str | Path, columns: Sequence[str], start: int = 0) -> Iterator[Located]:
-    """Do as `stream_table` does, and say where each row begins.
+    """Yield the same rows as `stream_table`, each with its byte offset.
 
     Parameters
     ----------
@@ -43,26 +43,26 @@ def located_rows(path: str | Path, columns: Sequence[str], start: int = 0) -> It
     columns
         Columns to yield.
     start
-        Where the first row wanted begins, as said before; 0 for all rows.
+        Byte offset of the first row, from an earlier call; 0 for all rows.
     """
     try:
         with Path(path).open("rb") as stream:
             line = stream.readline()
             header = _header(line)
             pick = _picker(path, header, columns)
-            place = stream.seek(start) if start else len(line)
+            offset = stream.seek(start) if start else len(line)
             # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
             for number, line in enumerate(stream, start=2):
                 cells = _cells(line)
                 if len(cells) == len(header) and cells != [""]:
-                    yield place, pick(cells)
+                    yield offset, pick(cells)
                 elif cells != [""]:
-                    where = f"byte {place}" if start else f"line {number}"
+                    where = f"byte {offset}" if start else f"line {number}"
                     raise ParleyError(
                         f"{path}, {where}: {len(cells)} fields where the header has {len(header)}; "
                         "separate fields by single tabs."
                     )
-                place += len(line)
+                offset += len(line)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except UnicodeDecodeError as error:
@@ -71,12 +71,12 @@ def located_rows(path: str | Path, columns: Sequence[str], start: int = 0) -> It
 
 @contextmanager
 def rows_by_offset(path: str | Path, columns: Sequence[str]) -> Iterator[Callable[[int], tuple[str, ...]]]:
-    """Open a table for reading its rows in any order, by where they begin, as `located_rows` says it."""
+    """Open a table for reading rows in any order, by the byte offsets from `located_rows`."""
     with Path(path).open("rb", buffering=_ROW_BYTES) as stream:
         pick = _picker(path, _header(stream.readline()), columns)
 
-        def row_at(place: int) -> tuple[str, ...]:
-            stream.seek(place)
+        def row_at(offset: int) -> tuple[str, ...]:
+            stream.seek(offset)
             return pick(_cells(stream.readline()))
 
         yield row_at
@@ -96,16 +96,16 @@ def header_of(path: str | Path) -> list[str]:
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[Located]]]:
-    """Yield `(class, rows)` of a table whose rows stand together by class, holding one row at a time.
+    """Yield `(class, rows)` of a table whose rows are grouped by class, with one row at a time in memory.
 
-    Rows that are not taken are passed over when the next class is asked for.
+    Rows that are not consumed are skipped when the next class is requested.
 
     Parameters
     ----------
     path
         A TSV with the column `class`.
     columns
-        The columns of each row, which follow the class.
+        The columns of each row, after the class.
     wanted
         Names of the classes to yield; None for all.
     """
@@ -133,14 +133,14 @@ def _cells(line: bytes) -> list[str]:
 def _picker(
     path: str | Path, header: Sequence[str], columns: Sequence[str]
 ) -> Callable[[Sequence[str]], tuple[str, ...]]:
-    """Return what takes the wanted columns out of a row's cells."""
+    """Return a function that selects the wanted columns from a row's cells."""
     missing = [column for column in columns if column not in header]
     if missing:
         raise ParleyError(
             f"{path} has no column {', '.join(missing)} in its first line; "
             f"it must be a tab-separated table with the columns {', '.join(columns)}."
         )
-    places = [header.index(column) for column in columns]
-    if len(places) > 1:
-        return itemgetter(*places)
-    return lambda cells: tuple(cells[place] for place in places)
+    indices = [header.index(column) for column in columns]
+    if len(indices) > 1:
+        return itemgetter(*indices)
+    return lambda cells: tuple(cells[index] for index in indices)

@@ -1,4 +1,4 @@
-"""What commands and the workflow write for a person: in colour on a terminal, as plain text elsewhere."""
+"""Terminal output of commands and the workflow: coloured on a terminal, plain text elsewhere."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH_OF_FILES = 100
-"""Columns of a line where there is no terminal to have a width."""
+"""Line width if the output is not a terminal."""
 
 
 class _Narrowed:
-    """A stream of an encoding that lacks the signs we use; it gets others in their place and never fails.
+    """A stream that replaces characters missing from its encoding, so that writing never fails.
 
     Parameters
     ----------
@@ -36,17 +36,17 @@ class _Narrowed:
 
 
 def console(stream: TextIO | None = None, *, colour: bool = True) -> Console:
-    """Return a console that takes text literally: no markup, no emoji, nothing coloured for being a number.
+    """Return a console that prints text literally: no markup, no emoji, no automatic highlighting.
 
-    Escape codes are written to terminals alone, and to none where `NO_COLOR` is set or `colour` is False: not
-    even bold, which that variable leaves open.
+    Escape codes, bold included, are written only to a terminal, and only if `colour` is true and `NO_COLOR` is
+    not set.
 
     Parameters
     ----------
     stream
         Where to write; standard output by default.
     colour
-        Whether a terminal may be written to in colour.
+        Whether colour is allowed on a terminal.
     """
     stream = stream or sys.stdout
     if not _takes_unicode(stream.encoding):
@@ -61,11 +61,11 @@ def console(stream: TextIO | None = None, *, colour: bool = True) -> Console:
 
 
 def _takes_unicode(encoding: str | None) -> bool:
-    return (encoding or "utf-8").lower().startswith("utf")  # A stream in memory has none and takes all.
+    return (encoding or "utf-8").lower().startswith("utf")  # In-memory streams have no encoding and accept everything.
 
 
 def plain_table(on: Console, title: Text | None = None, *, header: bool = True) -> Table:
-    """Return an empty table with a line under its header and none elsewhere, narrow where the terminal is."""
+    """Return an empty table with a rule under its header only; narrow terminals get no padding."""
     return Table(
         box=SIMPLE_HEAD if _takes_unicode(on.encoding) else ASCII2,
         title=title,
@@ -79,6 +79,6 @@ def plain_table(on: Console, title: Text | None = None, *, header: bool = True) 
 
 
 def literal(text: str, style: str = "") -> Text:
-    """Return text that is shown as it stands, with what a terminal would take for a command made visible."""
+    """Return text to be shown literally, with control characters escaped."""
     shown = "".join(mark if mark.isprintable() or mark == "\n" else ascii(mark)[1:-1] for mark in text)
     return Text(shown, style=style)
