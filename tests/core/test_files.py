@@ -12,7 +12,7 @@ from parley.core.files import remove_all_leftovers, write_json, write_table, wri
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):
     small_disk.mount(tmp_path / "disk", 8192)
     write_text(tmp_path / "disk" / "a.txt", "before")
-    with pytest.raises(ParleyError, match=r"a\.txt cannot be written \(No space left on device\)\. Make room"):
+    with pytest.raises(ParleyError, match=r"a\.txt cannot be written \(No space left on device\)\. Free disk space"):
         write_text(tmp_path / "disk" / "a.txt", "x" * 100_000)
     with pytest.raises(ParleyError, match=r"b\.tsv cannot be written"):
         write_table(tmp_path / "disk" / "b.tsv", ["a"], [["x" * 1000]] * 100)

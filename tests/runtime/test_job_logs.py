@@ -1,8 +1,8 @@
-"""What is told of jobs that failed."""
+"""The summary of failed jobs."""
 
 import pytest
 
-from parley.runtime.job_logs import MOST_TOLD, FailedJob, failure_lines, last_error
+from parley.runtime.job_logs import MOST_LISTED, FailedJob, failure_lines, last_error
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
 2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].
@@ -25,20 +25,20 @@ def test_the_last_error_of_a_log(log, tmp_path):
     assert last_error(tmp_path / "other.log") is None
 
 
-def test_failed_jobs_are_told_with_why_and_where(log):
+def test_failed_jobs_are_listed_with_error_and_log(log):
     lines = failure_lines([FailedJob("train_run adaptive 1", log), FailedJob("split", "")])
     assert lines == [
         "2 jobs failed:",
         "  train_run adaptive 1: The train part has 24 images: raise [red]split[/].",
         f"    {log}",
-        "  split: its log has no error in it; it may have been killed.",
-        "What is finished stays: the same command goes on from there.",
+        "  split: no error in its log; it may have been killed.",
+        "Finished files are kept; run the same command again to continue.",
     ]
     assert failure_lines([]) == []
 
 
 def test_many_failed_jobs_are_counted(log):
-    lines = failure_lines([FailedJob(str(number), log) for number in range(MOST_TOLD + 3)])
+    lines = failure_lines([FailedJob(str(number), log) for number in range(MOST_LISTED + 3)])
     assert lines[0] == "13 jobs failed:"
     assert "  and 3 more" in lines
-    assert len(lines) == 1 + 2 * MOST_TOLD + 2
+    assert len(lines) == 1 + 2 * MOST_LISTED + 2

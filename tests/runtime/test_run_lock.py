@@ -1,4 +1,4 @@
-"""Locks that go with their process, and what killed processes leave."""
+"""File locks end with their process; records of killed processes are removed."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def another_process(folder):
         process.kill()
 
 
-def test_a_living_process_is_in_the_way_of_what_it_writes_and_reads(tmp_path):
+def test_a_live_process_conflicts_on_the_files_it_writes_and_reads(tmp_path):
     with another_process(tmp_path) as other:
         for inputs, outputs in ((["out.txt"], []), ([], ["out.txt"]), ([], ["in.txt"])):
             with pytest.raises(ParleyError, match=rf"process {other.pid} on .* \(holder\)"):
@@ -43,7 +43,7 @@ def test_a_living_process_is_in_the_way_of_what_it_writes_and_reads(tmp_path):
         lock.close()
 
 
-def test_a_killed_process_is_in_nobodys_way_and_its_record_goes(tmp_path):
+def test_a_killed_process_does_not_conflict_and_its_record_is_removed(tmp_path):
     with another_process(tmp_path) as other:
         other.kill()
         other.wait()
@@ -56,7 +56,7 @@ def test_a_killed_process_is_in_nobodys_way_and_its_record_goes(tmp_path):
     assert not list(tmp_path.glob("*.json"))
 
 
-def test_a_job_that_outlived_its_killed_parent_is_in_the_way(tmp_path):
+def test_a_job_that_outlives_its_killed_parent_conflicts(tmp_path):
     lock = register_job("train_run", ["out.txt"], tmp_path)
     with pytest.raises(ParleyError, match=r"\(train_run\), at work since .* let it finish, or end it, and run again"):
         acquire("me", [], ["out.txt"], tmp_path)
@@ -69,18 +69,21 @@ def record(folder, **values):
     (folder / "old.json").write_text(json.dumps({**known, "inputs": [], "outputs": ["o"], **values}))
 
 
-def test_of_another_machine_it_is_told_what_to_remove_and_nothing_is_removed(tmp_path):
+def test_a_record_of_another_machine_is_kept_and_the_error_names_it(tmp_path):
     record(tmp_path)
-    with pytest.raises(ParleyError, match=r"elsewhere .*cannot be known\. If it no longer runs, remove .*old\.json"):
+    with pytest.raises(
+        ParleyError,
+        match=r"elsewhere .*cannot tell whether it is still running\. If it no longer runs, remove .*old\.json",
+    ):
         acquire("me", [], ["o"], tmp_path)
     assert not acquire("me", [], ["p"], tmp_path)[1]
     assert (tmp_path / "old.json").exists()
 
 
-def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_it_is_known(tmp_path):
+def test_records_of_a_container_with_this_kernel_and_of_this_host_before_a_restart_are_removed(tmp_path):
     kernel = Path("/proc/sys/kernel/random/boot_id")
     if not kernel.exists():
-        pytest.skip("this system does not tell one start of it from another")
+        pytest.skip("this system has no boot id")
     record(tmp_path, boot=kernel.read_text().strip())
     acquire("me", [], ["o"], tmp_path)[0].close()
     record(tmp_path, host=socket.gethostname())
@@ -88,7 +91,7 @@ def test_of_another_container_of_this_machine_and_of_this_one_before_a_restart_i
     assert not list(tmp_path.glob("*.json"))
 
 
-def test_a_job_that_a_cluster_killed_is_in_nobodys_way(tmp_path):
+def test_a_job_that_a_cluster_killed_does_not_conflict(tmp_path):
     record(tmp_path, role="job")
     assert acquire("me", [], ["o"], tmp_path)[1]
     assert not (tmp_path / "old.json").exists()

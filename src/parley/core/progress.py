@@ -107,7 +107,7 @@ def in_words(seconds: float) -> str:
 
 
 def _has_room_for_bar() -> bool:
-    """Return whether standard error is a terminal of known size; tqdm draws no bar without a size, as in some containers."""
+    """Return whether standard error is a terminal of known size; without a size, tqdm draws no bar."""
     try:
         return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except (OSError, ValueError):  # Standard error is not a system file.

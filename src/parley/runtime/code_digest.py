@@ -1,4 +1,4 @@
-"""Digests of code: what a stage runs, so that an edit reruns it and a comment does not.
+"""Digests of the code of each stage, so that an edit reruns the stage and a comment does not.
 
 Snakemake tracks a script but not the modules that it imports. A stage's digest covers its script and,
 transitively, the modules of this package that they import, and goes into the rule's params.
@@ -26,22 +26,22 @@ MOST_DIGESTS = 600
 
 
 class Source(NamedTuple):
-    """What matters of a file of code."""
+    """The parts of a source file that affect digests."""
 
     imports: list[str]
-    """Every module that an import may mean, of this package or not."""
+    """Every module that its imports may refer to, of this package or not."""
     meaning: str
-    """Digest of the syntax tree without docstrings: comments and layout do not count."""
+    """Digest of the syntax tree without docstrings, comments and layout."""
 
 
 class Sources:
-    """Files of code, each parsed once and then known by its bytes.
+    """Source files, each parsed once and then cached by its bytes.
 
     Parameters
     ----------
     memory
-        A file in which parsed sources are remembered between processes; None for none. Parsing the
-        package takes most of a second, which every call of Snakemake would pay.
+        A file that caches parsed sources between processes; None for none. Parsing the package takes most of
+        a second, in every call of Snakemake.
     """
 
     def __init__(self, memory: str | Path | None = None) -> None:
@@ -53,9 +53,9 @@ class Sources:
         self._used: dict[str, Source] = {}
 
     def read(self, path: Path) -> Source:
-        """Return what matters of a file."""
+        """Return the parsed source of a file."""
         content = path.read_bytes()
-        # Syntax trees are written differently by different Pythons.
+        # Versions of Python differ in their syntax trees.
         key = hashlib.sha256(platform.python_version().encode() + content).hexdigest()
         if key not in self._known:
             self._known[key] = _parsed(content, path)
@@ -71,14 +71,14 @@ class Sources:
 def stage_digest(script: str | Path, sources: Sources) -> str:
     """Return a digest of a script and of every module of this package that it uses.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not affect it.
     """
     used = [_module_meaning(module, sources) for module in modules_of(script, sources)]
     return _digest([sources.read(Path(script)).meaning, *used])
 
 
 def stage_parts(script: str | Path, sources: Sources) -> dict[str, str]:
-    """Return a short digest of each file that `stage_digest` covers, by the module's name or the script's."""
+    """Return a short digest of each file that `stage_digest` covers, keyed by module or script name."""
     parts = {Path(script).name: sources.read(Path(script)).meaning[:8]}
     return parts | {module: _digest([_module_meaning(module, sources)])[:8] for module in modules_of(script, sources)}
 
@@ -119,7 +119,7 @@ def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list
 
 
 def package_digest(module: str, sources: Sources | None = None) -> str:
-    """Return a digest of a module and of all that it imports of this package."""
+    """Return a digest of a module and of every module of this package that it imports."""
     sources = sources or Sources()
     found: set[str] = set()
     _collect(module, found, sources)
@@ -127,7 +127,7 @@ def package_digest(module: str, sources: Sources | None = None) -> str:
 
 
 def modules_of(script: str | Path, sources: Sources) -> list[str]:
-    """Return the modules of this package that a script uses, directly or not, sorted."""
+    """Return the modules of this package that a script imports, directly or indirectly, sorted."""
     found: set[str] = set()
     for module in _of_package(sources.read(Path(script)).imports):
         _collect(module, found, sources)
@@ -143,14 +143,14 @@ def _collect(module: str, found: set[str], sources: Sources) -> None:
 
 
 def _of_package(names: list[str]) -> Iterator[str]:
-    """Yield the modules of this package among names, and the packages above each."""
+    """Yield the modules of this package among names, and the parent packages of each."""
     for name in names:
         yield from _modules_in(name, ROOT)
 
 
 @cache
 def _modules_in(name: str, _root: Path) -> list[str]:
-    """Return a module of this package and the packages above it; names of no module stand for none."""
+    """Return a module of this package and its parent packages; names that are not modules are dropped."""
     steps = name.split(".")
     if steps[0] != PACKAGE:
         return []
@@ -179,12 +179,12 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            # What is imported may be a module itself.
+            # The imported name may be a module itself.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _module_meaning(module: str, sources: Sources) -> str:
-    """Return a module's name and meaning; a package's templates count as part of it."""
+    """Return a module's name and meaning; a package's templates are part of it."""
     path = _file_of(module)
     templates = sorted(path.parent.glob("templates/*")) if path.name == "__init__.py" else []
     texts = [template.read_text(encoding="utf-8") for template in templates if template.is_file()]

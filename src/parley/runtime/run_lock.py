@@ -1,8 +1,8 @@
-"""Who is at work in a folder: a lock that a process leaves behind at no death, however sudden.
+"""Advisory file locks on the files of an experiment, released even if the process is killed.
 
-Snakemake's own lock is a file that stays when its process is killed, and then a person has to remove it. Here each
-process holds the kernel's lock on a record of its own, and the kernel lets go of it when the process ends. A record
-whose lock can be had is of a process that no longer lives. Nobody ever removes a record that is held.
+Snakemake's own lock is a file that remains when its process is killed and must then be removed by hand. Here each
+process writes a record and takes the kernel's lock (flock) on it, which the kernel releases when the process ends. A
+record that is not locked belongs to a dead process. A locked record is never removed.
 """
 
 import errno
@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 from parley.core.errors import ParleyError
 
 FOLDER = Path(".snakemake/parley/running")
-"""Below the folder that is worked in."""
+"""Folder of the records, relative to the working folder."""
 _UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
 
 
 class Record(NamedTuple):
-    """What a process says of itself, and whether it lives."""
+    """What a process recorded about itself, and whether it is alive."""
 
     path: Path
     values: dict[str, Any]
@@ -37,13 +37,13 @@ class Record(NamedTuple):
 
 
 class LockHandle:
-    """A record held by this process, until `close` or its end."""
+    """A locked record of this process; the lock lasts until `close` or the end of the process."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path, self._descriptor = path, descriptor
 
     def close(self) -> None:
-        """Remove the record, if that has not been done."""
+        """Remove the record and release its lock; later calls do nothing."""
         if self._descriptor < 0:
             return
         with suppress(OSError):
@@ -53,16 +53,16 @@ class LockHandle:
 
 
 def register_job(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> LockHandle:
-    """Say that this process is at work, without asking who else is.
+    """Lock the outputs of a job of the workflow, without checking for conflicts.
 
     Parameters
     ----------
     what
-        What it does, for messages.
+        Description of the process, for messages.
     outputs
-        What it may write.
+        Files that it may write.
     folder
-        Where records lie.
+        Folder of the records.
     """
     with _exclusive(Path(folder)) as records:
         return _write_record(records, what, "job", set(outputs), set())
@@ -71,26 +71,26 @@ def register_job(what: str, outputs: Iterable[str], folder: str | Path = FOLDER)
 def acquire(
     what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str | Path = FOLDER
 ) -> tuple[LockHandle, bool]:
-    """Say that this process is at work, where no living one writes what it reads or writes, or reads what it writes.
+    """Lock files of this process, unless a live process writes files that it reads or writes, or reads those it writes.
 
     Parameters
     ----------
     what, outputs, folder
         As in `register_job`.
     inputs
-        What it reads.
+        Files that it reads.
 
     Returns
     -------
-    lock
+    LockHandle
         To be closed at the end.
-    alone
-        Whether nobody else is at work here, on whatever files.
+    bool
+        Whether no other process has a record here, for any files.
 
     Raises
     ------
     ParleyError
-        Where another process is in the way; it names it.
+        If another process conflicts; the message names it.
     """
     reads, writes = set(inputs), set(outputs)
     with _exclusive(Path(folder)) as records:
@@ -106,18 +106,18 @@ def acquire(
 
 
 def active_records(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
-    """Return the records of living processes that write some of these files; nothing is written or removed.
+    """Return the records of live processes that write some of these files; write and remove nothing.
 
     Parameters
     ----------
     outputs, folder
         As in `register_job`.
     """
-    asked = set(outputs)
+    wanted = set(outputs)
     return [
         record
         for record in _all_records(Path(folder))
-        if (record.alive or not _is_dead(record)) and asked.intersection(record.values["outputs"])
+        if (record.alive or not _is_dead(record)) and wanted.intersection(record.values["outputs"])
     ]
 
 
@@ -128,24 +128,25 @@ def _conflict_message(other: Record) -> str:
             "Nothing has been changed."
         )
     return (
-        f"There is a record of {other}, which may still write the same files; from this machine that cannot be known. "
+        f"There is a record of {other}, which may still write the same files; "
+        "this machine cannot tell whether it is still running. "
         f"If it no longer runs, remove {other.path} and run again."
     )
 
 
 @contextmanager
 def _exclusive(folder: Path) -> Iterator[Path]:
-    """Give the folder of the records while no other process looks at it or adds to it."""
+    """Yield the folder of the records, with exclusive access to it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".order").open("a") as stream:
-        with suppress(OSError):  # A file system without locks: `_is_alive` asks for the processes then.
+        with suppress(OSError):  # A file system without locks: `_is_alive` then checks the process id.
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
 
 
 def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> LockHandle:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
-    # Not inherited by the processes that this one starts: they have records of their own.
+    # Not inherited by child processes: they have their own records.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -170,7 +171,7 @@ def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], 
 
 
 def _live_records(folder: Path) -> Iterator[Record]:
-    """Yield the records of all processes that live or may live, and remove those of the dead."""
+    """Yield the records of processes that are or may be alive; remove those of dead ones."""
     for record in _all_records(folder):
         if record.alive or not _is_dead(record):
             yield record
@@ -180,13 +181,13 @@ def _live_records(folder: Path) -> Iterator[Record]:
 
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), path.open("rb") as stream:  # Its process may just have ended.
+        with suppress(FileNotFoundError), path.open("rb") as stream:  # The process may just have ended.
             values = {**_UNKNOWN, **_parse(stream.read())}
             yield Record(path, values, _is_alive(stream.fileno(), values))
 
 
 def _is_alive(descriptor: int, values: dict[str, Any]) -> bool:
-    """Whether somebody holds the lock on a record; where the file system has none, whether the process is there."""
+    """Return whether a record is locked or, on a file system without locks, whether its process runs."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -201,13 +202,13 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # Another person's.
+    except PermissionError:  # It belongs to another user.
         return True
     return True
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Return what a record says; nothing where its process was killed, or ran out of room, before it was written."""
+    """Parse a record; return {} if its process was killed or the disk was full before it was written."""
     try:
         values = json.loads(content)
     except ValueError:
@@ -216,11 +217,11 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _is_dead(record: Record) -> bool:
-    """Whether a record that nobody holds is of a dead process; of another machine's that is not certain.
+    """Return whether an unlocked record belongs to a dead process; for another machine's, that is uncertain.
 
-    A network file system may keep locks to each machine. Containers of one machine share a kernel, whatever their name.
-    A job on another machine is a cluster's, of which Snakemake itself knows whether it still runs: many a cluster ends
-    its jobs by a kill, and no person should have to tidy up after each.
+    A network file system may keep locks local to each machine. Containers on one machine share a kernel (boot id), even
+    if their host names differ. A job on another machine belongs to a cluster, and Snakemake itself knows whether it
+    still runs. Many clusters kill their jobs, and users should not have to clean up after each.
     """
     if record.values["role"] == "job":
         return True
@@ -229,7 +230,7 @@ def _is_dead(record: Record) -> bool:
 
 
 def _boot_id() -> str:
-    """Return what tells this kernel from others, and from itself before a restart; empty where it does not say."""
+    """Return the id of this boot of the kernel; empty if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -1,1 +1,1 @@
-"""The bundled world: drawn creatures, so that the whole line runs with no network and no data set."""
+"""The bundled world: synthetic images of drawn creatures, to run the workflow without a network or a data set."""

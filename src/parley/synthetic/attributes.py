@@ -1,4 +1,4 @@
-"""The creatures: six attributes, and the thirty combinations of their values that exist.
+"""The 30 creatures of the bundled world, each a combination of six attributes.
 
 There are 6 x 3^5 = 1,458 combinations. Twenty-four are seen in training (domain `in`), six only
 afterwards (domain `out`). The table below was found by an annealed swap search, for what it has to
@@ -27,7 +27,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": ("tiny", "medium", "huge"),
 }
 
-# No synset of WordNet lies at an offset this high, so the ids cannot be taken for real ones.
+# Higher than every WordNet offset, so these ids cannot be confused with real ones.
 _WNID_BASE = 99_000_000
 
 

@@ -1,4 +1,4 @@
-"""The bundled world on disk: pictures with a URL list as ImageNet's, and the class set to go with them."""
+"""Write the bundled world to disk: images, a URL list in ImageNet's format, and the class set."""
 
 import io
 import logging
@@ -20,7 +20,7 @@ CLASS_SET_COLUMNS = ("class", "wnid", "domain", "group", "description")
 def draw_world(
     folder: str | Path, images_per_class: int, size_px: int, seed: int, classes: Sequence[str] | None = None
 ) -> Path:
-    """Draw the world's pictures and list them as ImageNet's fall-2011 release lists its URLs.
+    """Draw the world's images and list them in the format of ImageNet's fall-2011 URL list.
 
     Pictures go to `<folder>/<class>/<nnnn>.png`. The list has a line a picture, the id `<wnid>_<n>`, a tab
     and the path relative to `folder`. It is written last, and an older one is removed first: where a list
@@ -68,7 +68,7 @@ def draw_world(
 
 
 def png_bytes(creature: Creature, index: int, seed: int, size_px: int) -> bytes:
-    """Return a picture as a PNG file's bytes: the same for the same arguments and the same Pillow."""
+    """Return an image as PNG bytes; deterministic for the same arguments and version of Pillow."""
     stream = io.BytesIO()
     draw(creature, index, seed, size_px).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()
@@ -82,7 +82,7 @@ def class_set_rows() -> list[tuple[str, str, str, str, str]]:
 
 
 def write_class_set(path: str | Path) -> None:
-    """Write the world's class set as a TSV; a test keeps `config/classes/world.tsv` current."""
+    """Write the world's class set as a TSV; a test checks that `config/classes/world.tsv` is current."""
     write_table(path, CLASS_SET_COLUMNS, class_set_rows())
 
 

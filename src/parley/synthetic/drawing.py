@@ -1,4 +1,4 @@
-"""One picture of one creature."""
+"""Draw one image of a creature."""
 
 import random
 
@@ -69,7 +69,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
 
 
 def _place(pose: Pose, side: int, draws: random.Random) -> Placement:
-    """Place a creature about the middle; big ones, tail and all, have less room to roam."""
+    """Place a creature near the middle; big ones vary less in position, so that the tail stays inside."""
     across = min(_ROAM_ACROSS, max(0.5 - 2.05 * pose.reach, 0.05))
     # The tail reaches further back than the head does forward.
     x = 0.5 + draws.uniform(-across, across) + 0.25 * pose.facing * pose.reach
@@ -103,6 +103,6 @@ def _draw_creature(
 
 
 def _grained(picture: Image.Image, draws: random.Random) -> Image.Image:
-    """Return a picture with a grey grain, as of a camera in dim light."""
+    """Add grey noise to an image, as of a camera in dim light."""
     grain = Image.frombytes("L", picture.size, draws.randbytes(picture.width * picture.height))
     return Image.blend(picture, grain.convert("RGB"), _GRAIN)

@@ -1,4 +1,4 @@
-"""What grows on a creature: antlers or antennae on its head, or spikes along its back."""
+"""Draw antlers, antennae or spikes."""
 
 import math
 
@@ -25,7 +25,7 @@ def _antlers(pencil: Pencil, pose: Pose, palette: Palette) -> None:
             root = beam[place]
             branches.append([root, (root[0] - 0.12 * side * size, root[1] + length * size)])
     bands = [ribbon(branch, 0.24, 0.15) for branch in branches]
-    # All outlines first, so that none crosses the place where two branches meet.
+    # All outlines first, so that none crosses the junction of two branches.
     for band in bands:
         pencil.ink(band)
     for band in bands:

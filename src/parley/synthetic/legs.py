@@ -1,4 +1,4 @@
-"""What a creature stands on: a far and a near pair of legs, or a skirt of tentacles."""
+"""Draw legs: a far and a near pair, or tentacles."""
 
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ def _tentacles(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def _nothing(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw nothing: tentacles all lie behind the body."""
+    """Draw nothing: tentacles are all behind the body."""
 
 
 LEGS = {

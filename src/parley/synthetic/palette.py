@@ -1,4 +1,4 @@
-"""The colours of one picture of a creature, varied about those of its class."""
+"""Colours of one image of a creature, varied around those of its class."""
 
 import colorsys
 import random

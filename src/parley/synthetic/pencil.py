@@ -1,4 +1,4 @@
-"""Shapes with an inked outline, placed on a picture by a scale, a tilt, a mirror and a shift.
+"""Draw outlined shapes, transformed by scale, tilt, mirroring and shift.
 
 Creatures are described in their own units (the body is about two wide, x forward, y up);
 a `Placement` says where that lands on the picture.
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a creature stands: `scale` pixels a unit, turned by `tilt` radians, origin at (`x`, `y`) pixels.
+    """Position of a creature: `scale` pixels a unit, turned by `tilt` radians, origin at (`x`, `y`) pixels.
 
     `facing` is 1 for a creature that looks right and -1 for its mirror image.
     """

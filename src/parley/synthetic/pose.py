@@ -1,4 +1,4 @@
-"""The posture and proportions of one picture of a creature."""
+"""Posture and proportions of a creature in one image."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _REACH = {"tiny": 0.115, "medium": 0.152, "huge": 0.198}
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """What differs between two pictures of one creature besides its colours and place.
+    """What varies between two images of one creature, other than colours and position.
 
     Lengths are in the creature's units (half a body's length is about one), angles in radians.
 
@@ -61,7 +61,7 @@ class Pose:
 
 
 def pose_of(creature: Creature, draws: random.Random) -> Pose:
-    """Draw the posture of one picture. Scale varies by 8 % to either side, so that sizes stay apart."""
+    """Draw the posture of one picture. Scale varies by 8 % in either direction, so that the sizes do not overlap."""
     vary = draws.uniform
     return Pose(
         reach=_REACH[creature.size] * vary(0.92, 1.08),

@@ -1,4 +1,4 @@
-"""The land a creature stands in: sky, sun, clouds, hills and grass, all of them varied."""
+"""Draw a varied background: sky, sun, clouds, hills and grass."""
 
 import math
 import random
@@ -40,7 +40,7 @@ def _sky(side_px: int, hue: float, draws: random.Random) -> Image.Image:
     low = hls(hue + vary(-0.1, 0.1), light, vary(0.2, 0.4))
     downwards = Image.linear_gradient("L").crop((0, 0, 1, 256))
     column = Image.composite(Image.new("RGB", (1, 256), low), Image.new("RGB", (1, 256), high), downwards)
-    # One column, then copies of it: far quicker than a gradient over the whole picture.
+    # One column, then copies of it: much faster than a gradient over the whole image.
     column = column.resize((1, side_px), Image.Resampling.BILINEAR)
     return column.resize((side_px, side_px), Image.Resampling.NEAREST)
 

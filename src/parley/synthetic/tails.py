@@ -1,4 +1,4 @@
-"""The tails of creatures."""
+"""Draw tails."""
 
 import math
 
