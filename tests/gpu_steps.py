@@ -1,4 +1,4 @@
-"""What the tests on a GPU share."""
+"""Helpers shared by the GPU tests."""
 
 import torch
 from easy_trainers import SEEDS, rows
@@ -12,7 +12,7 @@ SCHEDULES = {
     "feature_dropout": 0.1,
 }
 NO_GRAPH = "No CUDA graph"
-"""How a line of the log begins that says why steps are not replayed."""
+"""Start of the log line that says why steps do not use a CUDA graph."""
 
 
 def batch(step, seeds=SEEDS):
@@ -20,7 +20,7 @@ def batch(step, seeds=SEEDS):
 
 
 def same_bits(one, other):
-    """Compare to the bit; what differs is told with how much it does."""
+    """Assert that tensors are equal to the bit; a failure reports the differences."""
     torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
 
 
@@ -29,5 +29,5 @@ def weights_of(trainer):
 
 
 def graphed(trainer):
-    """Whether the trainer has come to replay a graph."""
+    """Whether the trainer replays a CUDA graph."""
     return trainer.graphed_step is not None and trainer.graphed_step.graph is not None

@@ -1,4 +1,4 @@
-"""What a game is played with, as plain values that can be checked before torch is loaded."""
+"""Settings of the game and of training, as plain values that can be checked without importing torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,28 +12,28 @@ PRESETS: dict[str, dict[str, bool]] = {
     "FixedAttention": {"adaptive": False, "visual_attention": True},
     "AdaptiveAttention": {"adaptive": True, "visual_attention": True},
 }
-"""The four games of the paper: who decides when to stop, and what the Sender looks at."""
+"""The four games of the paper: fixed or adaptive length, with or without visual attention."""
 
 
 @dataclass(frozen=True, slots=True)
 class GameSettings:
-    """The game and its agents; the defaults are the 2017 code's, standardised input excepted.
+    """Settings of the game and its agents; the defaults are those of the 2017 code, except for standardised input.
 
     Attributes
     ----------
     preset
         One of `PRESETS`. *Adaptive*: the Receiver decides when to stop. *Attention*: the Sender
-        attends to the cells of the image's feature map, with the logits as context.
+        attends to the cells of the image's feature map, with the logits as context vector.
     message_bits
-        Bits of a message (d), the same in both directions.
+        Bits per message (d), the same in both directions.
     max_exchanges
-        Exchanges allowed (T); a Fixed game uses all of them.
+        Maximum number of exchanges (T); a Fixed game uses all of them.
     sender_hidden, receiver_hidden, baseline_hidden
         Widths of the hidden layers.
     sender_attention_hidden, receiver_attention_hidden
-        Widths of the two additive attentions.
+        Hidden widths of the two additive attentions.
     mix
-        How the Sender joins image and message: ``sum`` (the code), ``prod``, or ``mou`` (the paper).
+        How the Sender combines image and message: ``sum`` (the code), ``prod``, or ``mou`` (the paper).
     description_attention
         Whether the Receiver attends to the words of each description.
     reward
@@ -42,48 +42,48 @@ class GameSettings:
         Whether the Receiver's baseline sees its state after (``original``) or before (``paper``)
         the update by the message.
     stop_rule
-        In evaluation, stop once the running ``product`` of the probabilities to go on rounds to 0,
-        or once this ``step``'s probability alone does.
+        In evaluation, stop when the running ``product`` of the go-on probabilities rounds to 0, or when the
+        probability of the current ``step`` does.
     first_message
-        What the Sender's baseline sees in place of a message at the first exchange.
+        The value that the Sender's baseline gets as received message in the first exchange.
     standardize
-        ``train``: features are shifted and scaled by the train part's mean and standard deviation;
-        ``none``: they go in raw, as in the code.
+        ``train``: features are standardised by the mean and standard deviation of the train split;
+        ``none``: raw features, as in the code.
     standardize_descriptions
-        ``candidates``: the numbers of word vectors are shifted and scaled so that over the descriptions trained
-        with each has mean 0 and standard deviation 1; ``none``: they go in as they are, as in the code.
+        ``candidates``: each dimension of the word vectors is standardised to mean 0 and standard deviation 1 over
+        the descriptions used in training; ``none``: raw word vectors, as in the code.
     image_layer
-        What the Sender sees: a role (``pooled``, ``logits``, ``map``) or the name of a dataset of the parts;
+        Input of the Sender: a role (``pooled``, ``logits``, ``map``) or the name of a dataset in the feature files;
         ``auto`` is the map with visual attention, else the pooled vector.
     channel
-        ``bernoulli``: bits, learned by REINFORCE; ``straight_through`` and ``gumbel``: bits that let gradient
-        cross; ``continuous``: real numbers that do; ``continuous_original``: real numbers that do not.
+        ``bernoulli``: bits trained by REINFORCE; ``straight_through`` and ``gumbel``: bits with gradient;
+        ``continuous``: real numbers with gradient; ``continuous_original``: real numbers without.
     temperature
-        Of the ``gumbel`` channel.
+        Temperature of the ``gumbel`` channel.
     ignore_receiver, ignore_sender
-        Whether the Receiver's, or the Sender's, messages are heard as zeros.
+        Whether the Receiver's, or the Sender's, messages are replaced by zeros.
     ignore_code
-        Whether the Sender pays no heed to what it hears.
+        Whether the Sender ignores the messages it receives.
     flip_sender, flip_receiver
-        Probability of each bit to be flipped on its way, in training.
+        Probability that each bit is flipped, in training.
     flip_in_evaluation
-        Whether bits are flipped in evaluation too.
+        Whether bits are also flipped in evaluation.
     corrupt_bits
         Bits of the Sender's messages that are flipped in evaluation, such as ``0:3,5``; empty for none.
     shuffle
-        Whose messages are given to the dialogue of another image in evaluation: ``none``, ``sender``,
-        ``receiver`` or ``both``.
+        Whose messages are swapped with those of other images in evaluation: ``none``, ``sender``, ``receiver`` or
+        ``both``.
     baseline
-        What is subtracted from the reward: ``learned`` (the code), ``running_mean``, ``leave_one_out`` or ``none``.
+        Baseline subtracted from the reward: ``learned`` (the code), ``running_mean``, ``leave_one_out`` or ``none``.
     exchange_cost
-        Subtracted from the reward for each exchange made, in the reward's unit.
+        Amount subtracted from the reward per exchange, in the reward's unit.
     label_smoothing
-        The share of the Receiver's target that is spread evenly over all candidates; the reward knows none.
+        Fraction of the Receiver's target spread evenly over all candidates; it does not affect the reward.
     accuracy_count
-        ``corrected``: hits over images; ``original``: over full batches, as if the short last one were full.
+        ``corrected``: hits divided by images; ``original``: divided as if the short last batch were full.
     permute_labels
-        A control: 0 for none; n > 0 for the nth permutation of the labels over the images of each part, before
-        anything is learned or evaluated.
+        A control: 0 for none; n > 0 for the nth random permutation of the labels over the images of each split,
+        before training and evaluation.
     """
 
     preset: str = "Adaptive"
@@ -136,7 +136,7 @@ class GameSettings:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
-        """Make settings of a mapping; an unknown key or preset raises `ParleyError` with its name."""
+        """Construct settings from a mapping; an unknown key or preset raises `ParleyError` with its name."""
         settings = cls(**_known(cls, values, "game"))
         if settings.preset not in PRESETS:
             raise ParleyError(f"game.preset: {settings.preset!r} is not one of {', '.join(PRESETS)}.")
@@ -145,76 +145,76 @@ class GameSettings:
         return settings
 
     def contradictions(self) -> list[str]:
-        """Return a sentence for each pair of settings that cannot be had together."""
+        """Return an error message for each pair of settings that contradict each other."""
         flips = {
             "flip_sender": self.flip_sender,
             "flip_receiver": self.flip_receiver,
             "corrupt_bits": self.corrupt_bits,
         }
         found = [
-            f"game.{name} flips bits, but with game.channel {self.channel} messages have none; leave one of them out."
+            f"game.{name} flips bits, but messages of game.channel {self.channel} have no bits; remove one of the two."
             for name, value in flips.items()
             if value and self.channel.startswith("continuous")
         ]
         if self.visual_attention and self.image_layer in ("pooled", "logits"):
             found.append(
-                f"game.image_layer {self.image_layer} has no cells, which game.preset {self.preset} attends to; "
-                "set it to auto or map."
+                f"game.image_layer {self.image_layer} has no cells, but game.preset {self.preset} attends to cells; "
+                "set game.image_layer to auto or map."
             )
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """How the agents are trained; the defaults are the 2017 code's.
+    """Settings of training; the defaults are those of the 2017 code.
 
     Attributes
     ----------
     steps
-        Batches to train on.
+        Number of training batches.
     batch_size, dev_batch_size
-        Images a batch; training drops the short last batch of an epoch.
+        Images per batch; training drops the short last batch of an epoch.
     optimizer
         ``RMSprop``, ``Adam`` or ``SGD``, one for each of the four networks.
     learning_rate
-        Of all four optimisers.
+        Learning rate of all four optimisers.
     learning_rate_schedule
-        ``constant``, or ``cosine``: down to 0 at the last step on half a cosine.
+        ``constant``, or ``cosine``: half a cosine, down to 0 at the last step.
     feature_noise, feature_dropout
-        In training, the standard deviation of noise added to the image's features, and the probability that
-        one is set to 0.
+        In training, the standard deviation of noise added to the image's features, and the probability that a
+        feature is set to 0.
     blend
-        Whether in training each image is blended with another of its class.
+        Whether in training each image is blended with another image of its class.
     gradient_clip
-        Largest norm of each network's gradient.
+        Maximum norm of each network's gradient.
     sender_entropy, receiver_entropy, stop_entropy
         Weights (lambda) of the entropy bonus on messages and stop bits.
     dev_every
-        Steps between two evaluations on the dev part; each leaves a checkpoint.
+        Steps between two evaluations on the dev split; each writes a checkpoint.
     first_checkpoint
-        No checkpoint is kept before this step.
+        No checkpoint is written before this step.
     dev_unit
         Whether `dev_every` counts ``steps`` or ``epochs``.
     patience
-        Evaluations without a better dev accuracy@k after which a run stops; 0 for never.
+        Number of evaluations without a better dev accuracy@k after which a run stops; 0 for never.
     frozen
-        Networks that never learn: ``sender``, ``receiver``.
+        Agents that are not trained: ``sender``, ``receiver``.
     entropy_schedule
-        ``constant``, or ``linear``: from the full weights to a share of them.
+        ``constant``, or ``linear``: from the full weights to a fraction of them.
     entropy_final, entropy_steps
-        The share, and the steps after which it is reached; 0 for all.
+        The final fraction, and the number of steps until it is reached; 0 for all steps of the run.
     device
-        ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
+        ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
     deterministic
-        Whether torch must use algorithms that give the same bits each time, on a GPU too.
+        Whether torch must use deterministic algorithms.
     cuda_graphs
-        Whether a GPU takes each step as one piece, recorded as a CUDA graph. Changes nothing else.
+        Whether steps on a GPU are recorded and replayed as a CUDA graph. Does not affect results.
     tensorboard
-        Whether TensorBoard's events are written too.
+        Whether to write TensorBoard events.
     samples
-        Sample dialogues written to the log at each dev evaluation.
+        Number of sample dialogues written to the log at each dev evaluation.
     checks
-        Whether each step is checked for what cannot be; slow, for those who change the game.
+        Whether to check the invariants of the game at each step; slow, for developers.
     """
 
     steps: int = 10_000
@@ -247,22 +247,22 @@ class TrainingSettings:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
-        """Make settings of a mapping; an unknown key raises `ParleyError` with its name."""
+        """Construct settings from a mapping; an unknown key raises `ParleyError` with its name."""
         known = _known(cls, values, "training")
         return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
 
 
 PERFORMANCE_ONLY = ("cuda_graphs",)
-"""Training settings with which a run comes to the same: none is made again for them, none of its files tells them."""
+"""Training settings that do not affect results. Changing them triggers no rerun, and they are not stored."""
 
 
 def result_affecting(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those training settings that decide what a run comes to."""
+    """Return the training settings that affect results."""
     return {name: value for name, value in training.items() if name not in PERFORMANCE_ONLY}
 
 
 def performance_only(config: Mapping[str, Any], run_name: str) -> dict[str, Any]:
-    """Return the other training settings of one of an experiment's runs, from its whole config."""
+    """Return the training settings of one run that do not affect results, from the config of the experiment."""
     own = [run["training"] for run in config["runs"] if run["name"] == run_name]
     training = {**config["training"], **own[0]}
     return {name: training[name] for name in PERFORMANCE_ONLY if name in training}
