@@ -221,7 +221,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
         ([tmp_path / "gone.png", *run], "does not exist"),
         ([picture, "--run", "another", "--results", "results/two"], "has no run 'another'; its runs are adaptive."),
         ([picture, *run, "--seed", "9"], "has no seed 9; its seeds are 1."),
-        ([picture, "--run", "adaptive"], "these are results/one, results/two"),
+        ([picture, "--run", "adaptive"], "found results/one, results/two"),
         ([picture, "--run", "adaptive", "--results", "results/three"], "does not exist"),
     ]:
         assert main(["talk", *map(str, arguments)]) == 1

@@ -1,5 +1,4 @@
-"""The commands that are not stages of the workflow, a module each: `add` says what it takes, `run` does it.
+"""The `parley` commands, one module each: `add` adds the argument parser, `run` runs the command.
 
-What they do lies in the library. They import it only when they run: torch takes seconds to load, and `--help` and
-a mistake in an argument should not wait for it.
+Modules import torch and other slow libraries inside `run`, so that `--help` and argument errors appear at once.
 """

@@ -1,4 +1,4 @@
-"""`parley compare`: what each run of one experiment, or of several, adds to a base run."""
+"""`parley compare`: the difference of each run from a base run, within one experiment or across several."""
 
 import argparse
 import sys
@@ -9,25 +9,38 @@ from parley.cli.shared import Subparsers, insert_table
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "compare",
-        help="compare runs, of several experiments too, with a base run",
-        description="Compare runs with a base run over the seeds that both have. A star marks p < 0.05 by the paired "
-        "t-test, after Holm's correction over the runs of the table, metric by metric.",
+        help="compare runs with a base run, within one experiment or across several",
+        description="Compare runs with a base run over the seeds that both have. A star marks p < 0.05 in a paired "
+        "t-test, Holm-corrected over the runs of the table for each metric.",
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT")
-    parser.add_argument("--base", required=True, metavar="RUN", help="of several experiments, EXPERIMENT/RUN")
-    parser.add_argument("--run", action="append", dest="runs", help="to compare with it, as often as wanted; else all")
-    parser.add_argument("--part", default="test")
-    parser.add_argument("--metric", action="append", help=f"of evaluation.json; by default {', '.join(METRICS)}")
-    parser.add_argument("--into", type=Path, metavar="PAGE", help="a page of Markdown with a place for the table")
-    parser.add_argument("--name", default="changes", help="of the place in the page")
+    parser.add_argument(
+        "--base", required=True, metavar="RUN", help="the base run; EXPERIMENT/RUN if there are several experiments"
+    )
+    parser.add_argument(
+        "--run", action="append", dest="runs", help="a run to compare with it; may be repeated; all by default"
+    )
+    parser.add_argument("--part", default="test", help="the split to compare on; test by default")
+    parser.add_argument(
+        "--metric",
+        action="append",
+        help=f"a metric of evaluation.json; may be repeated; by default {', '.join(METRICS)}",
+    )
+    parser.add_argument(
+        "--into",
+        type=Path,
+        metavar="PAGE",
+        help="a Markdown page with markers for the table; by default the table is printed",
+    )
+    parser.add_argument("--name", default="changes", help="name of the markers in the page; changes by default")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Print the table, or put it into the page."""
+    """Print the table, or insert it into the page."""
     runs = read_runs(chosen.folders)
     if chosen.runs:
         runs = only(runs, [chosen.base, *chosen.runs])

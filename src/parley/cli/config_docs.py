@@ -10,7 +10,7 @@ from parley.core.files import write_text
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser("config-docs", help="write config/README.md from the config's schema")
     parser.add_argument("--out", type=Path, default=Path("config/README.md"))
     parser.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""`parley crate`: an experiment as one zip that can be deposited with its history."""
+"""`parley crate`: pack an experiment and its provenance as one zip (an RO-Crate)."""
 
 import argparse
 import contextlib
@@ -11,30 +11,32 @@ logger = logging.getLogger(__name__)
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "crate",
-        help="pack an experiment as an RO-Crate, to be deposited with its history",
-        description="Pack an experiment, the workflow's code and the records of every job as an RO-Crate. Pictures, "
-        "their features and pages that show them are left out, since they are seldom ours to pass on: the crate names "
-        "them by SHA-256, and images.tsv has their addresses.",
+        help="pack an experiment with its provenance as an RO-Crate, ready to deposit",
+        description="Pack an experiment, the workflow's code and the records of every job as an RO-Crate. Images, "
+        "their features and pages that show them are left out, because they are rarely free to redistribute: the crate "
+        "lists their SHA-256, and images.tsv has their URLs.",
     )
     parser.add_argument("results", type=Path, help="a results folder, such as results/world")
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="the zip to write")
-    parser.add_argument("--pictures", action="store_true", help="hold pictures and features too: you have the right to")
+    parser.add_argument(
+        "--pictures", action="store_true", help="include images and features; only if you may redistribute them"
+    )
     parser.add_argument(
         "--author",
         action="append",
         default=[],
         metavar="NAME",
-        help="who made the experiment; may be repeated; by default the authors of Parley (CITATION.cff)",
+        help="an author of the experiment; may be repeated; by default the authors of Parley (CITATION.cff)",
     )
-    parser.add_argument("--license", metavar="SPDX", help="licence to pass it on under; by default Parley's")
+    parser.add_argument("--license", metavar="SPDX", help="licence of the crate; by default Parley's")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Pack it."""
+    """Write the crate."""
     from parley.provenance.crate import project_folder, write_crate
     from parley.provenance.crate_metadata import About, Person, Rights, cited
     from parley.provenance.records import existing_workflow_path
@@ -46,11 +48,11 @@ def run(chosen: argparse.Namespace) -> None:
     out = chosen.out.absolute()
     with contextlib.chdir(root):
         choice = write_crate(results, out, About(rights, software), project, chosen.pictures)
-    held = out.stat().st_size / 2**20
-    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.included), held)
+    size = out.stat().st_size / 2**20
+    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.included), size)
     if choice.omitted:
         logger.info(
-            "Left out and named by their hash: %d pictures, features and pages with pictures; --pictures takes them in "
-            "where you may pass them on.",
+            "Left out, listed by hash: %d images, feature files and pages with images; add --pictures to include them "
+            "if you may redistribute them.",
             len(choice.omitted),
         )

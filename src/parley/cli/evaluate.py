@@ -1,4 +1,4 @@
-"""`parley evaluate`: any checkpoint on any file of features."""
+"""`parley evaluate`: evaluate any checkpoint on any file of features."""
 
 import argparse
 from pathlib import Path
@@ -16,12 +16,12 @@ from parley.config.schema import read_schema
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "evaluate",
-        help="play a checkpoint on files of features and count what comes out",
-        description="Play a checkpoint on files of features, Parley's or the 2017 code's, and write evaluation.json, "
-        "eval.csv and a confusion matrix a file.",
+        help="evaluate a checkpoint on files of features",
+        description="Evaluate a checkpoint on files of features, Parley's or the 2017 code's, and write "
+        "evaluation.json, eval.csv and a confusion matrix for each file.",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")
     parser.add_argument("--features", type=Path, required=True, nargs="+", metavar="HDF5", help="files of features")
@@ -34,15 +34,15 @@ def add(commands: Subparsers) -> None:
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="play under other conditions: settings of the game such as shuffle=sender or corrupt_bits=0:3",
+        help="change game settings, such as shuffle=sender or corrupt_bits=0:3",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the output folder")
     add_threads(parser)
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Judge the checkpoint."""
+    """Evaluate the checkpoint."""
     require_files([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
     import torch
 

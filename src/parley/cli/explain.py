@@ -1,4 +1,4 @@
-"""`parley explain`: where a file comes from, and what was made of it."""
+"""`parley explain`: where a file comes from, and which files depend on it."""
 
 import argparse
 import contextlib
@@ -9,20 +9,20 @@ from parley.cli.shared import Subparsers
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "explain",
-        help="show where a file comes from, back to the URLs of its pictures, and what was made of it",
-        description="Walk a file back through the jobs that made it to what nobody made, and forward to what was made "
-        "of it. Files that are alike stand in one line, and each is told once.",
+        help="show where a file comes from, back to the URLs of its images, and which files depend on it",
+        description="Trace a file back through the jobs that made it to the original inputs, and forward to the files "
+        "made from it. Files of the same kind share a line, and each is listed once.",
     )
     parser.add_argument("file", type=Path, help="any file below results/ or resources/")
-    parser.add_argument("--full", action="store_true", help="list every file, and the address of every picture")
+    parser.add_argument("--full", action="store_true", help="list every file, and the URL of every image")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Show it."""
+    """Print the file's history."""
     from parley.provenance.explanation import explain
     from parley.provenance.records import existing_workflow_path
 

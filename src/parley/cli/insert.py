@@ -1,4 +1,4 @@
-"""`parley insert`: put a table that the workflow wrote into a page."""
+"""`parley insert`: insert a table that the workflow wrote into a Markdown page."""
 
 import argparse
 from pathlib import Path
@@ -7,11 +7,11 @@ from parley.cli.shared import Subparsers, insert_table, require_files
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
-    parser = commands.add_parser("insert", help="put a table that the workflow wrote into a page of Markdown")
-    parser.add_argument("table", type=Path, help="such as results/<experiment>/claims.md")
-    parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with a place for it")
-    parser.add_argument("--name", required=True, help="of the place")
+    """Add the command's parser."""
+    parser = commands.add_parser("insert", help="insert a table that the workflow wrote into a Markdown page")
+    parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
+    parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
+    parser.add_argument("--name", required=True, help="name of the markers")
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""The `parley` command: what is not a stage of the workflow."""
+"""The `parley` command line: everything that is not a stage of the workflow."""
 
 import argparse
 from collections.abc import Sequence
@@ -23,7 +23,9 @@ COMMANDS = (status, evaluate, messages, talk, train, compare, insert, explain, v
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    parser = argparse.ArgumentParser(prog="parley", description="Commands beside the workflow's stages.")
+    parser = argparse.ArgumentParser(
+        prog="parley", description="Commands for single runs, files and experiments, outside the Snakemake workflow."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

@@ -1,4 +1,4 @@
-"""`parley messages`: what the agents say about a file of features, for a program and for a person."""
+"""`parley messages`: write and show the agents' messages about a file of features."""
 
 import argparse
 import logging
@@ -9,16 +9,16 @@ from parley.cli.shared import Subparsers, add_candidates, add_text, add_threads,
 
 logger = logging.getLogger(__name__)
 SHOWN_IN_LETTERS = 3
-"""Dialogues shown where `--letters` comes without `--show`."""
+"""Number of dialogues shown when `--letters` is given without `--show`."""
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "messages",
-        help="write down what a checkpoint's agents say about a file of features",
-        description="Play a checkpoint on a file of features, Parley's or the 2017 code's, and write all that was said "
-        "as the 2017 code's two tables.",
+        help="write a checkpoint's messages about a file of features",
+        description="Play a checkpoint on a file of features, Parley's or the 2017 code's, and write all messages "
+        "and predictions as the 2017 code's two tables.",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")
     parser.add_argument("--features", type=Path, required=True, metavar="HDF5", help="a file of features")
@@ -26,9 +26,9 @@ def add(commands: Subparsers) -> None:
     add_candidates(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="HDF5", help="the file to write")
     parser.add_argument(
-        "--attention", type=Path, metavar="HDF5", help="another file, for what the agents attended to meanwhile"
+        "--attention", type=Path, metavar="HDF5", help="also write the agents' attention weights to this file"
     )
-    parser.add_argument("--show", type=positive, metavar="N", help="show N dialogues, spread over the file")
+    parser.add_argument("--show", type=positive, metavar="N", help="show N dialogues, evenly spaced over the file")
     parser.add_argument(
         "--letters",
         action="store_true",
@@ -39,7 +39,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Write down the messages, and show some."""
+    """Write the messages and show some of the dialogues."""
     require_files([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
     import torch
 
@@ -62,14 +62,16 @@ def run(chosen: argparse.Namespace) -> None:
         write_attention(chosen.attention, loaded.checkpoint, predictions.spec, chosen.descriptions, about)
     count = len(predictions.keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
-    if alike := count - len(set(predictions.keys)):
-        logger.warning("%d images have the key of another; their dialogues cannot be told apart by ExampleId.", alike)
+    if duplicates := count - len(set(predictions.keys)):
+        logger.warning(
+            "%d images share their key with another image; ExampleId does not distinguish their dialogues.", duplicates
+        )
     rows = spread(chosen.show or (SHOWN_IN_LETTERS if chosen.letters else 0), count)
     dialogue, places = predictions.played
     sys.stdout.write(sample_dialogues(dialogue, places, predictions.labels, rows, predictions.keys, chosen.letters))
 
 
 def spread(wanted: int, count: int) -> list[int]:
-    """Return so many row numbers out of `count`, or all there are, evenly spaced from the first on."""
+    """Return `wanted` row numbers below `count`, evenly spaced from 0; all rows if there are fewer."""
     wanted = min(wanted, count)
-    return [place * count // wanted for place in range(wanted)]
+    return [number * count // wanted for number in range(wanted)]

@@ -1,4 +1,4 @@
-"""What several commands take, and how each ends when something is wrong."""
+"""Arguments that several commands share, and how errors become messages and exit statuses."""
 
 import argparse
 import io
@@ -19,46 +19,48 @@ from parley.provenance.damage import check_undamaged
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 TRACEBACK = "PARLEY_TRACEBACK"
-"""Environment variable with which a defect shows its traceback."""
+"""Environment variable that makes an unexpected error print its traceback."""
 
 Subparsers = Any  # argparse's own type for it is private.
 
 
 def positive(text: str) -> int:
-    """Read a whole number above 0, for argparse."""
+    """Parse a positive integer, for argparse."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
     return number
 
 
-positive.__name__ = "number above 0"  # argparse tells it: "invalid number above 0 value".
+positive.__name__ = "number above 0"  # argparse prints it: "invalid number above 0 value".
 
 
 def add_text(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that name what the Receiver reads."""
+    """Add the arguments for the descriptions and word vectors that the Receiver reads."""
     parser.add_argument("--descriptions", type=Path, required=True, metavar="CSV", help="descriptions.csv")
     parser.add_argument("--words", type=Path, required=True, metavar="HDF5", help="words.hdf5")
 
 
 def add_candidates(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that says among which classes images are named."""
+    """Add the argument that selects the candidate classes."""
     parser.add_argument(
         "--candidates",
         choices=CANDIDATES,
         default="seen",
-        help="classes to choose among: those trained on (the default); all that are described; those trained on and "
-        "the file's own; the file's own alone",
+        help="candidate classes: those trained on (seen, the default); all described classes (all); those trained on "
+        "and those of the file (seen+own); only those of the file (own)",
     )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    """Add the argument that says how many threads torch may use."""
-    parser.add_argument("--threads", type=positive, default=1, help="threads; 1 (the default), as the workflow uses")
+    """Add the argument for the number of torch threads."""
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="number of threads; 1 by default, as in the workflow"
+    )
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise `ParleyError` with a sentence for each file that is not there, or no longer what a stage wrote."""
+    """Raise `ParleyError` with one finding for each file that is missing, or changed since a stage wrote it."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
@@ -67,7 +69,7 @@ def require_files(paths: Sequence[Path]) -> None:
 
 
 def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
-    """Put a table into its place in a page of Markdown."""
+    """Insert a table between its markers in a Markdown page."""
     require_files([page])
     try:
         write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
@@ -76,7 +78,7 @@ def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
 
 
 def find_schema() -> Path:
-    """Return the path of the config's schema: of the clone that this module lies in, or of the working folder's."""
+    """Return the path of the config's schema, in the clone of this module or in the working folder."""
     for folder in (Path(__file__).resolve().parents[3], Path()):
         if (folder / SCHEMA).is_file():
             return folder / SCHEMA
@@ -84,14 +86,14 @@ def find_schema() -> Path:
 
 
 def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
-    """Run a command and return its exit status; what goes wrong is told in sentences.
+    """Run a command and return its exit status; errors are printed without a traceback.
 
-    The status is what the command returns, 0 where it returns nothing; of an error, `status_of_error` of what was
-    chosen, 1 where it has none.
+    The status is the command's return value, or 0 if it is None. After an error it is `chosen.status_of_error`, or 1 if
+    that is not set.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # A terminal that has no bars shows question marks.
+            stream.reconfigure(errors="replace")  # Print ? for characters that the terminal cannot encode.
     with _logging_to_terminal():
         return _status_of(run, chosen)
 
@@ -105,7 +107,7 @@ def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse
         return _fail(*error.findings, status=of_error)
     except KeyboardInterrupt:
         return _fail("Stopped.", status=130)
-    except BrokenPipeError:  # The reader of our output, such as `head`, had enough.
+    except BrokenPipeError:  # The reader of the output, such as `head`, has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except OSError as error:
@@ -118,7 +120,7 @@ def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse
             logger.exception("Unexpected")
         return _fail(
             f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
-            f"with {TRACEBACK}=1 before the command it shows where.",
+            f"set {TRACEBACK}=1 to see the traceback.",
             status=of_error,
         )
     return status or 0
@@ -131,7 +133,7 @@ def _fail(*sentences: str, status: int) -> int:
 
 @contextmanager
 def _logging_to_terminal() -> Iterator[None]:
-    """Show what the library logs on the terminal."""
+    """Print the library's log messages to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     library = logging.getLogger("parley")

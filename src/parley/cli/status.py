@@ -7,18 +7,16 @@ from pathlib import Path
 from parley.cli.shared import SCHEMA, Subparsers
 from parley.core.errors import ParleyError
 
-EXIT = (
-    "Exit status: 0 where the default target has nothing to do, 1 where something is stale or missing, 2 of an error."
-)
+EXIT = "Exit status: 0 if the default target is up to date, 1 if something is stale or missing, 2 after an error."
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "status",
-        help="say which stages of an experiment are done, stale or missing, and why",
-        description="Say which stages of an experiment are done, stale or missing, and why. It runs nothing: what it "
-        "calls stale is what `snakemake -n` would run. Run it in the project's folder; during a run too.",
+        help="show which stages of an experiment are done, stale or missing, and why",
+        description="Show which stages of an experiment are done, stale or missing, and why. It runs no jobs: stale "
+        "stages are those that `snakemake -n` would run. Run it in the project's folder, also during a run.",
         epilog=EXIT,
     )
     parser.add_argument(
@@ -26,12 +24,17 @@ def add(commands: Subparsers) -> None:
         nargs="?",
         type=Path,
         metavar="results/EXPERIMENT",
-        help="an experiment's folder, judged by the config.yaml in it",
+        help="an experiment's folder, which has a config.yaml",
     )
     parser.add_argument(
-        "--configfile", nargs="+", type=Path, default=[], metavar="YAML", help="as given to snakemake; else config.yaml"
+        "--configfile",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="YAML",
+        help="the same as for snakemake; config.yaml by default",
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, status_of_error=2)
 
 
@@ -46,22 +49,22 @@ def run(chosen: argparse.Namespace) -> int:
 
     config, default, whole = DryRun(configfiles).plans()
     stages = stages_of(default, whole)
-    told = (config["experiment"], configfiles, stages, default.locked)
+    report = (config["experiment"], configfiles, stages, default.locked)
     if chosen.json:
-        sys.stdout.write(f"{as_json(*told)}\n")
+        sys.stdout.write(f"{as_json(*report)}\n")
     else:
-        show(*told, console(sys.stdout))
+        show(*report, console(sys.stdout))
     return 0 if is_up_to_date(stages) else 1
 
 
 def _require_clone() -> None:
-    """Raise where the working folder is no clone, or not the one whose library this is."""
+    """Raise `ParleyError` if the working folder is not a clone, or not the clone of the imported library."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
-        raise ParleyError(f"There is no workflow of Parley in {Path().resolve()}; run this in the project's folder.")
+        raise ParleyError(f"{Path().resolve()} has no Parley workflow; run this in the project's folder.")
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
     if here.is_dir() and ours != here:
         raise ParleyError(
-            f"This command is of {ours}, but Snakemake would run the code of {here}; run `uv run parley status` here."
+            f"This command is from {ours}, but Snakemake would run the code in {here}; run `uv run parley status` here."
         )
 
 
@@ -72,10 +75,10 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
                 raise ParleyError(f"{path} does not exist; check the path.")
         return list(chosen.configfile)
     if chosen.configfile:
-        raise ParleyError("Give either a folder, which is judged by the config.yaml in it, or --configfile.")
+        raise ParleyError("Give either an experiment's folder or --configfile, not both.")
     config: Path = chosen.folder / "config.yaml"
     if not chosen.folder.is_dir():
-        raise ParleyError(f"{chosen.folder} is no folder; name an experiment's, such as results/world.")
+        raise ParleyError(f"{chosen.folder} is not a folder; name an experiment's folder, such as results/world.")
     if not config.is_file():
         raise ParleyError(f"{chosen.folder} has no config.yaml yet; name the experiment's config with --configfile.")
     return [config]

@@ -1,4 +1,4 @@
-"""`parley talk`: one picture of anybody's, played through a trained run."""
+"""`parley talk`: run a dialogue of a trained run about any image file."""
 
 import argparse
 import contextlib
@@ -14,24 +14,28 @@ from parley.provenance.records import existing_workflow_path
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "talk",
-        help="show a picture to a trained run and print the conversation",
-        description="Decode a picture, put it through the experiment's own preprocessing and network, and let the "
-        "agents of a trained run talk about it.",
+        help="run a dialogue about an image and print it",
+        description="Extract an image's features with the experiment's own preprocessing and network, and run the "
+        "dialogue of a trained run about it.",
     )
-    parser.add_argument("image", type=Path, help="a picture's file")
+    parser.add_argument("image", type=Path, help="an image file")
     parser.add_argument("--run", required=True, dest="run_name", metavar="RUN", help="a run of the experiment")
-    parser.add_argument("--seed", type=int, help="a seed of the run; by default the first")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="results/<e>; by default the only one there is")
+    parser.add_argument("--seed", type=int, help="a seed of the run; by default the first trained one")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="results/<e>; by default the only folder in results/"
+    )
     parser.add_argument(
         "--candidates",
         choices=("seen", "all"),
         default="seen",
-        help="classes to choose among: those trained on (the default), or all that are described",
+        help="candidate classes: those trained on (seen, the default), or all described classes (all)",
     )
-    parser.add_argument("--top", type=positive, default=5, metavar="N", help="classes shown at each exchange; 5")
+    parser.add_argument(
+        "--top", type=positive, default=5, metavar="N", help="number of classes shown at each exchange; 5 by default"
+    )
     parser.add_argument("--letters", action="store_true", help="show five bits as a letter")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_threads(parser)
@@ -58,7 +62,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Let loggers tell errors alone: of one picture there is no progress to tell."""
+    """Log errors only: progress on a single image is noise."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -76,10 +80,10 @@ def only_results() -> Path:
     Raises
     ------
     ParleyError
-        When there is none, or more than one.
+        If there is none, or more than one.
     """
     found = sorted(path.parent for path in Path("results").glob("*/config.yaml"))
     if len(found) == 1:
         return found[0]
-    names = f"these are {', '.join(map(str, found))}" if found else "here is none"
+    names = f"found {', '.join(map(str, found))}" if found else "found none in results/"
     raise ParleyError(f"Name an experiment with --results results/<e>; {names}.")

@@ -1,4 +1,4 @@
-"""`parley train`: a run from a run's config.json, with some of its values set anew."""
+"""`parley train`: train a run from an existing config.json, with some values changed."""
 
 import argparse
 from pathlib import Path
@@ -11,12 +11,12 @@ from parley.training.checkpoint_selection import RULES, select
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "train",
-        help="train a run by a run's config.json, with values set anew",
-        description="Train one run with one seed, as a config.json says that some run left, and choose its checkpoint. "
-        "A run that was interrupted goes on where it was.",
+        help="train a run from an existing config.json, with some values changed",
+        description="Train one run with one seed from the config.json of an earlier run, and select its checkpoint. "
+        "An interrupted run resumes.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="JSON", help="config.json of a run")
     parser.add_argument(
@@ -25,21 +25,21 @@ def add(commands: Subparsers) -> None:
         nargs="+",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="values to set anew, such as game.message_bits=16",
+        help="values to change, such as game.message_bits=16",
     )
     parser.add_argument("--seed", metavar="SEED", help="the same as --set seed=SEED")
     parser.add_argument("--train", type=Path, required=True, metavar="HDF5", help="features to train on")
-    parser.add_argument("--dev", type=Path, required=True, metavar="HDF5", help="features to choose a checkpoint by")
+    parser.add_argument("--dev", type=Path, required=True, metavar="HDF5", help="features to select the checkpoint by")
     add_text(parser)
     parser.add_argument(
-        "--dev-descriptions", type=Path, metavar="CSV", help="other descriptions to read on the dev part"
+        "--dev-descriptions", type=Path, metavar="CSV", help="other descriptions to use on the dev split"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run's folder")
     parser.add_argument(
         "--rule",
         choices=tuple(RULES),
         default="accuracy@k",
-        help="what chooses the checkpoint by its dev results; the best accuracy@k by default",
+        help="rule that selects the checkpoint from the dev results; best accuracy@k by default",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in the folder")
     add_threads(parser)
@@ -47,7 +47,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Train the run and choose its checkpoint."""
+    """Train the run and select its checkpoint."""
     require_files([chosen.config, chosen.train, chosen.dev, chosen.descriptions, chosen.words])
     require_files([chosen.dev_descriptions] if chosen.dev_descriptions else [])
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]

@@ -1,4 +1,4 @@
-"""`parley verify`: whether an experiment's files are still what they were made to be."""
+"""`parley verify`: check an experiment's files against its provenance.json."""
 
 import argparse
 import contextlib
@@ -9,19 +9,21 @@ from parley.cli.shared import Subparsers
 from parley.core.errors import ParleyError
 
 DIFFERS, CANNOT_TELL = 1, 2
-"""Exit statuses beside 0, that everything is the same."""
+"""Exit statuses for a mismatch and for a check that cannot run; 0 if every file matches."""
 
 
 def add(commands: Subparsers) -> None:
-    """Say what the command takes."""
+    """Add the command's parser."""
     parser = commands.add_parser(
         "verify",
-        help="hash an experiment's files and say what no longer matches its provenance.json",
-        description="Hash every file of an experiment and everything that it was made of. Exit status 0: all is as "
-        "provenance.json says; 1: something is changed, missing or unknown; 2: it cannot be told.",
+        help="hash an experiment's files and list those that do not match its provenance.json",
+        description="Hash every file of an experiment and all its inputs. Exit status 0: every file matches "
+        "provenance.json; 1: a file is changed, missing or unknown; 2: the check cannot run.",
     )
     parser.add_argument("results", type=Path, help="a results folder, such as results/world")
-    parser.add_argument("--full", action="store_true", help="list every file that does not match, not the first ten")
+    parser.add_argument(
+        "--full", action="store_true", help="list every file that does not match, not just the first ten"
+    )
     parser.set_defaults(run=run)
 
 
