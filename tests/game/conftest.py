@@ -1,4 +1,4 @@
-"""Small games, drawn from a seed, in float64 so that comparisons can be strict."""
+"""Small random games in float64, so that comparisons can have tight tolerances."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)
 
 
 class SmallGame:
-    """A batch of made-up images and descriptions with agents to talk about them."""
+    """Agents with a batch of random images and descriptions."""
 
     def __init__(self, batch=6, candidates=5, channels=7, cells=4, word_size=8, words=3, seeds=(1,), **options):
         sizes = {"message_bits": 3, "max_exchanges": 4, "sender_hidden": 9, "receiver_hidden": 10}
@@ -41,20 +41,20 @@ class SmallGame:
         self.flips = flips if self.settings.flip_sender or self.settings.flip_receiver else None
 
     def draws(self):
-        """The random numbers of a batch, the same for every seed."""
+        """Return the random numbers of a batch, the same for every seed."""
         seeds = self.agents.sender.hear.weight.shape[0]
         return RandomDraws(
             *(None if part is None else part.expand(seeds, *part.shape) for part in (self.uniforms, self.flips))
         )
 
     def dialogue(self, sampled=True, images=None, draws=None):
-        """One seed's dialogue, all exchanges."""
+        """Return the first seed's dialogues, all exchanges."""
         draws = draws or (self.draws() if sampled else None)
         agents = self.agents
         return rollout(agents.sender, agents.receiver, images or self.images, self.descriptions, draws).of(0)
 
     def learn(self, entropy_weights=ENTROPIES, **how):
-        """A batch talked about, with its losses."""
+        """Return the losses of the batch."""
         seeds = self.agents.sender.hear.weight.shape[0]
         targets = self.targets.expand(seeds, -1)
         return compute_losses(

@@ -1,4 +1,4 @@
-"""The agents have the size and shape of the 2017 code's."""
+"""Agents: parameter counts of the 2017 code, and initial weights."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_parameter_counts_are_those_of_the_original(options, expected):
     assert sizes(**options) == expected
 
 
-def test_initial_weights_depend_on_the_seed_and_not_on_what_was_drawn_before():
+def test_initial_weights_depend_on_the_seed_alone():
     first = make_agents(GameSettings(), 512, 100, seeds=[3])
     torch.rand(17)
     again = make_agents(GameSettings(), 512, 100, seeds=[3])
@@ -42,7 +42,7 @@ def test_initial_weights_depend_on_the_seed_and_not_on_what_was_drawn_before():
             assert a.dim() < 3 or not torch.equal(a, c)
 
 
-def test_each_seeds_weights_are_those_it_has_alone():
+def test_a_seed_has_the_same_initial_weights_in_a_group_as_alone():
     together = make_agents(GameSettings(mix="mou", ignore_code=True), 512, 100, seeds=[7, 3])
     alone = make_agents(GameSettings(mix="mou", ignore_code=True), 512, 100, seeds=[3])
     for many, one in zip(together, alone, strict=True):
@@ -50,7 +50,7 @@ def test_each_seeds_weights_are_those_it_has_alone():
             assert torch.equal(a[1], b[0])
 
 
-def test_matrices_are_drawn_by_xaviers_rule_and_biases_are_zero():
+def test_matrices_are_xavier_normal_and_biases_zero():
     receiver = make_agents(GameSettings(), 512, 100, seeds=[5]).receiver
     matrix = receiver.listen.weight_hh[0]
     rows, columns = matrix.shape

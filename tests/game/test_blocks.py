@@ -1,4 +1,4 @@
-"""What is worked on block by block equals the plain formula, in values and in gradients, at any size of block."""
+"""Blockwise computations equal the plain formula, in values and gradients, for any block size."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def gradients(value, inputs, seed=9):
 
 @settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 6), st.integers(1, 9), st.integers(1, 5), st.sampled_from([1, 7, 40, 10000]))
-def test_pair_scores_are_those_of_all_pairs_at_once(seeds, states, descriptions, width, block):
+def test_pair_scores_equal_the_dense_formula(seeds, states, descriptions, width, block):
     inputs = [numbers(1, seeds, states, width), numbers(2, seeds, descriptions, width)]
     inputs += [numbers(3, seeds, 1, width), numbers(4, seeds, 1)]
     with pytest.MonkeyPatch.context() as patch:
@@ -38,7 +38,7 @@ def test_pair_scores_are_those_of_all_pairs_at_once(seeds, states, descriptions,
         torch.testing.assert_close(one, other)
 
 
-def test_blocks_hold_every_row_once():
+def test_blocks_cover_every_row_once():
     hidden = torch.zeros(2, 11, 3, 5)
     with pytest.MonkeyPatch.context() as patch:
         for size in (1, 31, 90, 10**6):
@@ -48,12 +48,12 @@ def test_blocks_hold_every_row_once():
 
 @settings(deadline=None)
 @given(st.integers(1, 3), st.booleans(), st.booleans(), st.sampled_from([1, 25, 10000]))
-def test_attention_gone_through_again_is_the_plain_formula(seeds, shared, full, block):
+def test_replayed_attention_equals_the_dense_formula(seeds, shared, full, block):
     batch, items, width = 4, 5, 6
     module = AdditiveAttention(seeds, 7, [3], width).double()
     with torch.no_grad():
-        for place, parameter in enumerate(module.parameters()):
-            parameter.copy_(numbers(20 + place, *parameter.shape))
+        for number, parameter in enumerate(module.parameters()):
+            parameter.copy_(numbers(20 + number, *parameter.shape))
     sizes = [batch, batch, batch] if full else [batch, 3, 1]
     rows = torch.arange(batch).repeat(3) if full else torch.tensor([0, 1, 2, 3, 0, 2, 3, 2])
     packed = PackedIndex(sizes, rows.expand(seeds, -1), None, None, None, full)
@@ -79,7 +79,7 @@ def test_attention_gone_through_again_is_the_plain_formula(seeds, shared, full, 
         torch.testing.assert_close(one, other)
 
 
-def test_weights_sum_to_1_over_what_is_allowed():
+def test_weights_sum_to_1_over_allowed_items():
     energies = torch.tensor([[1.0, 2.0, 3.0]])
     allowed = torch.tensor([[True, False, True]])
     weights = attend(energies, allowed)

@@ -1,4 +1,4 @@
-"""What becomes of logits on each channel."""
+"""Channels: messages and gradients."""
 
 import pytest
 import torch
@@ -13,23 +13,23 @@ OF_BITS = ("bernoulli", "straight_through", "gumbel")
 
 
 @pytest.mark.parametrize("name", OF_BITS)
-def test_a_bit_is_1_where_its_number_lies_below_its_probability(name):
-    drawn = torch.rand(41, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    said = make_channel(name, 0.3).send(LOGITS, drawn)
-    expected = (drawn < 1 / (1 + (-LOGITS).exp())).double()
-    torch.testing.assert_close(said.value, expected, rtol=0, atol=1e-12)
-    torch.testing.assert_close(said.probs, 1 / (1 + (-LOGITS).exp()))
+def test_a_bit_is_1_where_the_noise_is_below_its_probability(name):
+    noise = torch.rand(41, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    message = make_channel(name, 0.3).send(LOGITS, noise)
+    expected = (noise < 1 / (1 + (-LOGITS).exp())).double()
+    torch.testing.assert_close(message.value, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(message.probs, 1 / (1 + (-LOGITS).exp()))
 
 
 @pytest.mark.parametrize("name", OF_BITS)
-def test_without_numbers_bits_are_rounded(name):
-    said = make_channel(name, 0.3).send(LOGITS, None)
-    torch.testing.assert_close(said.value, (LOGITS > 0).double(), rtol=0, atol=1e-12)
+def test_without_noise_bits_are_rounded(name):
+    message = make_channel(name, 0.3).send(LOGITS, None)
+    torch.testing.assert_close(message.value, (LOGITS > 0).double(), rtol=0, atol=1e-12)
 
 
-def gradient(name, drawn, temperature=1.0):
+def gradient(name, noise, temperature=1.0):
     logits = LOGITS.clone().requires_grad_()
-    make_channel(name, temperature).send(logits, drawn).value.sum().backward()
+    make_channel(name, temperature).send(logits, noise).value.sum().backward()
     return logits.grad
 
 
@@ -40,25 +40,25 @@ def test_straight_through_has_the_gradient_of_the_probability():
 
 @given(st.floats(0.05, 3.0), st.floats(0.01, 0.99))
 def test_gumbel_has_the_gradient_of_the_relaxed_bit(temperature, number):
-    drawn = torch.full((41,), number, dtype=torch.float64)
+    noise = torch.full((41,), number, dtype=torch.float64)
     # Maddison, Mnih and Teh (2017): the relaxed bit is σ((logit(p) + logistic noise)/temperature).
-    relaxed = ((LOGITS - (drawn / (1 - drawn)).log()) / temperature).sigmoid()
+    relaxed = ((LOGITS - (noise / (1 - noise)).log()) / temperature).sigmoid()
     expected = relaxed * (1 - relaxed) / temperature
-    torch.testing.assert_close(gradient("gumbel", drawn, temperature), expected, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(gradient("gumbel", noise, temperature), expected, rtol=1e-6, atol=1e-9)
 
 
-def test_numbers_at_the_ends_give_no_infinite_gradient():
+def test_noise_of_0_gives_a_finite_gradient():
     assert gradient("gumbel", torch.zeros(41, dtype=torch.float64), 0.1).isfinite().all()
 
 
 @pytest.mark.parametrize("name", ["continuous", "continuous_original"])
 def test_continuous_messages_are_the_logits(name):
-    said = make_channel(name).send(LOGITS, torch.zeros(41))
-    assert torch.equal(said.value, LOGITS)
-    assert torch.equal(said.probs, LOGITS)
+    message = make_channel(name).send(LOGITS, torch.zeros(41))
+    assert torch.equal(message.value, LOGITS)
+    assert torch.equal(message.probs, LOGITS)
 
 
-def test_which_channels_learn_by_credit_and_which_by_gradient():
+def test_properties_of_the_channels():
     assert {name for name, kind in CHANNELS.items() if kind.uses_reinforce} == {"bernoulli"}
     assert {name for name, kind in CHANNELS.items() if kind.differentiable} == {
         "straight_through",
@@ -69,6 +69,6 @@ def test_which_channels_learn_by_credit_and_which_by_gradient():
     assert {name for name, kind in CHANNELS.items() if kind.has_entropy} == set(OF_BITS)
 
 
-def test_an_unknown_channel_is_told():
+def test_an_unknown_channel_is_an_error():
     with pytest.raises(ParleyError, match=r"game\.channel: 'smoke' is not one of bernoulli,"):
         make_channel("smoke")

@@ -1,4 +1,4 @@
-"""Agents that never learn keep their first weights, and the others learn beside them."""
+"""Frozen agents keep their initial weights while the other networks are trained."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ CHANNELS, WORD = 16, 20
 
 
 def changed(folder, seed=1):
-    """Names of the networks that are not what they were in the beginning."""
+    """Return the names of the networks whose weights have changed."""
     checkpoint = load_checkpoint(folder / "checkpoints/00000012.pt")
     first = make_agents(TINY, CHANNELS, WORD, [seed])
     return {
@@ -30,17 +30,17 @@ ALL = {"sender", "receiver", "sender_baseline", "receiver_baseline"}
 
 
 @pytest.mark.parametrize("frozen", [[], ["sender"], ["receiver"], ["sender", "receiver"]], ids=str)
-def test_only_who_is_frozen_stays(tmp_path, frozen):
+def test_only_frozen_networks_keep_their_weights(tmp_path, frozen):
     run(tmp_path, frozen=tuple(frozen))
     assert changed(tmp_path) == ALL - set(frozen)
 
 
-def test_seeds_side_by_side_stay_each_as_it_began(tmp_path):
+def test_frozen_agents_of_several_seeds_keep_their_own_weights(tmp_path):
     run_all([tmp_path / "3", tmp_path / "4"], 12, [3, 4], frozen=("sender",))
     for seed in (3, 4):
         assert changed(tmp_path / str(seed), seed) == ALL - {"sender"}
 
 
-def test_where_gradient_crosses_it_stays_too(tmp_path):
+def test_a_frozen_sender_keeps_its_weights_on_a_differentiable_channel(tmp_path):
     run(tmp_path, game=replace(TINY, channel="straight_through"), frozen=("sender",))
     assert "sender" not in changed(tmp_path)

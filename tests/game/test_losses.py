@@ -1,4 +1,4 @@
-"""Losses give each dialogue its own credit, and no gradient crosses the channel."""
+"""Losses: per-dialogue credit, gradients across the channel, rewards and baselines."""
 
 import math
 
@@ -12,42 +12,42 @@ ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)
 
 
 def expected_by(baseline, known):
-    """What a learned baseline expects of one turn, from what is known side by side."""
+    """Return a learned baseline's prediction for one turn, from the concatenated input."""
     hidden = torch.relu(baseline.first.weight[0] @ known + baseline.first.bias[0])
     return (baseline.last.weight[0] @ hidden + baseline.last.bias[0]).item()
 
 
 def by_hand(game, dialogue, replay, packed, training):
-    """The losses of an adaptive game, dialogue by dialogue and bit by bit, on plain numbers."""
+    """Compute the losses of an adaptive game dialogue by dialogue and bit by bit, on Python numbers."""
     agents = game.agents
     where = {}
     exchange_of = packed.one_hot_exchanges(packed.mask).argmax(1)
-    for place in range(packed.rows.shape[1]):
-        where[exchange_of[place].item(), packed.rows[0, place].item()] = place
+    for position in range(packed.rows.shape[1]):
+        where[exchange_of[position].item(), packed.rows[0, position].item()] = position
     count = len(game.targets)
     exchanges = dialogue.active.shape[0]
     log_p = [dialogue.final_scores[row].log_softmax(-1)[game.targets[row]].item() for row in range(count)]
     totals = {"sender": [0.0, 0], "receiver": [0.0, 0], "stop": [0.0, 0]}
     squares = {"sender": [], "receiver": []}
     for t in range(exchanges):
-        heard_before = dialogue.receiver_bits[t - 1] if t else torch.zeros_like(dialogue.receiver_bits[0])
+        received = dialogue.receiver_bits[t - 1] if t else torch.zeros_like(dialogue.receiver_bits[0])
         on = [row for row in range(count) if dialogue.active[t, row]]
         heard = [row for row in on if t + 1 < exchanges and dialogue.active[t + 1, row]]
-        gains = {"sender": {}, "receiver": {}}
+        advantages = {"sender": {}, "receiver": {}}
         for row in on:
             view = replay.views[0, row if agents.sender.eye.is_static else where[t, row]]
-            known = torch.cat([view, heard_before[row]])
-            gains["sender"][row] = log_p[row] - expected_by(agents.sender_baseline, known)
+            known = torch.cat([view, received[row]])
+            advantages["sender"][row] = log_p[row] - expected_by(agents.sender_baseline, known)
             known = torch.cat([dialogue.sender_bits[t, row], replay.states[0, where[t, row]]])
-            gains["receiver"][row] = log_p[row] - expected_by(agents.receiver_baseline, known)
-        squares["sender"] += [gain**2 for gain in gains["sender"].values()]
-        squares["receiver"] += [gain**2 for gain in gains["receiver"].values()]
-        for name, rows, gain, probs, bits, weight in [
-            ("sender", on, gains["sender"], dialogue.sender_probs, dialogue.sender_bits, training.sender),
+            advantages["receiver"][row] = log_p[row] - expected_by(agents.receiver_baseline, known)
+        squares["sender"] += [advantage**2 for advantage in advantages["sender"].values()]
+        squares["receiver"] += [advantage**2 for advantage in advantages["receiver"].values()]
+        for name, rows, advantage, probs, bits, weight in [
+            ("sender", on, advantages["sender"], dialogue.sender_probs, dialogue.sender_bits, training.sender),
             (
                 "receiver",
                 heard,
-                gains["receiver"],
+                advantages["receiver"],
                 dialogue.receiver_probs,
                 dialogue.receiver_bits,
                 training.receiver,
@@ -55,7 +55,7 @@ def by_hand(game, dialogue, replay, packed, training):
             (
                 "stop",
                 on,
-                gains["receiver"],
+                advantages["receiver"],
                 dialogue.go_on_probs[..., None],
                 dialogue.go_on[..., None],
                 training.stop,
@@ -63,7 +63,7 @@ def by_hand(game, dialogue, replay, packed, training):
         ]:
             if not rows:
                 continue
-            values = [gain[row] for row in rows]
+            values = [advantage[row] for row in rows]
             mean = sum(values) / len(values)
             sd = math.sqrt(sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
             step = 0.0
@@ -71,7 +71,7 @@ def by_hand(game, dialogue, replay, packed, training):
                 pairs = list(zip(probs[t, row].tolist(), bits[t, row].tolist(), strict=True))
                 log_said = sum(math.log((p if bit else 1 - p) + 1e-8) for p, bit in pairs)
                 entropy = sum(p * math.log(p + 1e-8) + (1 - p) * math.log(1 - p + 1e-8) for p, _ in pairs)
-                step += -gain[row] / max(1, sd) * log_said + weight * entropy
+                step += -advantage[row] / max(1, sd) * log_said + weight * entropy
             totals[name][0] += step
             totals[name][1] += len(rows)
     share = {name: total / max(number, 1) for name, (total, number) in totals.items()}
@@ -80,15 +80,15 @@ def by_hand(game, dialogue, replay, packed, training):
 
 
 @pytest.mark.parametrize("options", [{}, {"mix": "mou"}, {"preset": "AdaptiveAttention"}], ids=str)
-def test_losses_equal_a_count_by_hand(small_game, options):
+def test_losses_equal_a_computation_with_loops(small_game, options):
     game = small_game(**options)
     loss_step = game.learn(ENTROPIES)
     expected = by_hand(game, game.dialogue(), loss_step.replay, loss_step.packed, ENTROPIES)
     assert [loss.item() for loss in loss_step.losses[:4]] == pytest.approx(expected, abs=1e-9)
 
 
-def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
-    """If a sum over bits kept its dimension, [B, 1] x [B] would broadcast to [B, B] in silence."""
+def test_a_reward_gives_no_credit_to_bits_of_other_dialogues(small_game):
+    """If the sum over bits kept its dimension, [B, 1] x [B] would broadcast to [B, B] without an error."""
     game = small_game(preset="Fixed")
     loss_step = game.learn()
 
@@ -101,7 +101,7 @@ def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
         (grad,) = torch.autograd.grad(found.sender.sum(), logits)
         return grad.unflatten(1, (4, -1))
 
-    # Both rewards lie close enough that the gains' deviation stays under 1 and scales nothing.
+    # The two rewards are so close that the advantages' deviation stays below 1 and nothing is scaled.
     low, high = gradient(0.1), gradient(0.4)
     others = [row for row in range(len(game.targets)) if row != 1]
     torch.testing.assert_close(low[:, :, others], high[:, :, others], rtol=0, atol=1e-12)
@@ -109,7 +109,7 @@ def test_one_dialogues_reward_gives_no_credit_to_anothers_bits(small_game):
 
 
 def touched(game, loss):
-    """Names of the networks that a loss has a gradient for."""
+    """Return the names of the networks for which a loss has a gradient."""
     loss.sum().backward()
     found = set()
     for name, network in game.agents._asdict().items():
@@ -126,19 +126,19 @@ def test_no_gradient_crosses_the_channel_or_leaves_a_baseline(small_game):
 
 
 @pytest.mark.parametrize("channel", ["straight_through", "gumbel", "continuous"])
-def test_gradient_crosses_where_the_channel_lets_it(small_game, channel):
+def test_gradient_crosses_a_differentiable_channel(small_game, channel):
     game = small_game(channel=channel)
     assert touched(game, game.learn().losses.receiver) == {"sender", "receiver"}
 
 
-def test_the_originals_continuous_messages_teach_the_receiver_alone(small_game):
+def test_continuous_original_trains_the_receiver_alone(small_game):
     game = small_game(channel="continuous_original")
     assert touched(game, game.learn().losses.total) == {"receiver"}
     game.learn().losses.total.backward()
     assert game.agents.receiver.stop.weight.grad is None
 
 
-def test_the_papers_reward_is_one_for_right_and_zero_for_wrong(small_game):
+def test_the_paper_reward_is_1_if_right_else_0(small_game):
     game = small_game(reward="paper")
     expected = (game.dialogue().final_scores.argmax(-1) == game.targets).double()
     assert torch.equal(game.learn().losses.reward[0], expected)
@@ -152,19 +152,19 @@ def test_the_original_reward_is_the_log_probability_of_the_target(small_game):
         assert reward[row].item() == pytest.approx(math.log(probs[row, target].item()), abs=1e-12)
 
 
-def test_each_exchange_costs_what_the_settings_say(small_game):
+def test_exchange_cost_is_subtracted_per_exchange(small_game):
     free, dear = small_game(), small_game(exchange_cost=0.25)
     length = free.dialogue().active.sum(0)
     assert length.unique().numel() > 1
     torch.testing.assert_close(free.learn().losses.reward[0] - dear.learn().losses.reward[0], 0.25 * length)
 
 
-def test_the_receivers_baseline_sees_its_state_after_or_before_the_message(small_game):
+def test_the_receivers_baseline_gets_the_state_after_or_before_the_message(small_game):
     after, before = small_game(), small_game(receiver_baseline="paper")
     assert after.learn().losses.receiver_baseline != before.learn().losses.receiver_baseline
 
 
-def test_a_certain_bit_gives_finite_losses(small_game):
+def test_a_bit_of_probability_1_gives_finite_losses(small_game):
     game = small_game()
     with torch.no_grad():
         game.agents.sender.speak.bias.fill_(1e4)
@@ -174,22 +174,22 @@ def test_a_certain_bit_gives_finite_losses(small_game):
     assert all(torch.isfinite(p.grad).all() for p in game.agents.sender.parameters() if p.grad is not None)
 
 
-def test_leaving_one_out_expects_the_mean_of_the_others_still_on(small_game):
+def test_leave_one_out_predicts_the_mean_of_the_other_active_dialogues(small_game):
     game = small_game(baseline="leave_one_out")
     loss_step, said = game.learn(), game.dialogue()
     packed, reward = loss_step.packed, loss_step.losses.reward
     found = game.agents.sender_baseline.predict(BaselineInput(reward), packed.repeat_per_turn(reward), packed)[0]
     exchange_of = packed.one_hot_exchanges(packed.mask).argmax(1).tolist()
     checked = 0
-    for place, (t, row) in enumerate(zip(exchange_of, packed.rows[0].tolist(), strict=True)):
+    for position, (t, row) in enumerate(zip(exchange_of, packed.rows[0].tolist(), strict=True)):
         others = [reward[0, other].item() for other in range(6) if other != row and said.active[t, other]]
-        if packed.mask[0, place] and others:
-            assert found[place].item() == pytest.approx(sum(others) / len(others), abs=1e-12)
+        if packed.mask[0, position] and others:
+            assert found[position].item() == pytest.approx(sum(others) / len(others), abs=1e-12)
             checked += 1
     assert checked > 6
 
 
-def test_the_running_mean_is_that_of_all_turns_before(small_game):
+def test_the_running_mean_covers_all_earlier_turns(small_game):
     game = small_game(baseline="running_mean", seeds=(1, 2))
     baseline = game.agents.receiver_baseline
     earned, turns = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
@@ -203,7 +203,7 @@ def test_the_running_mean_is_that_of_all_turns_before(small_game):
     assert set(baseline.state_dict()) == {"mean", "count"}
 
 
-def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small_game):
+def test_the_running_mean_excludes_the_current_batch(small_game):
     game = small_game(baseline="running_mean")
     first = game.learn()
     baseline = game.agents.sender_baseline
@@ -215,16 +215,16 @@ def test_a_running_mean_does_not_know_the_batch_that_it_is_subtracted_from(small
     assert not torch.equal(baseline.mean, before)
 
 
-def test_label_smoothing_gives_every_class_its_share_of_the_target(small_game):
+def test_label_smoothing_spreads_the_target_over_all_classes(small_game):
     plain, smoothed = small_game(), small_game(label_smoothing=0.3)
     found, other = plain.learn(), smoothed.learn()
     log_p = found.replay.final_scores[0].log_softmax(-1)
     mean = 0.0
     for row, target in enumerate(plain.targets.tolist()):
-        # Szegedy et al. (2016): 0.7 of the target's, and 0.3 shared by all candidates alike.
+        # Szegedy et al. (2016): weight 0.7 on the target and 0.3 spread evenly over all candidates.
         mean -= (0.7 * log_p[row, target] + 0.3 * sum(log_p[row]) / len(log_p[row])) / len(plain.targets)
     nll = -sum(log_p[row, target] for row, target in enumerate(plain.targets.tolist())) / len(plain.targets)
     torch.testing.assert_close(other.losses.receiver[0] - found.losses.receiver[0], mean - nll)
-    # It teaches the Receiver alone: what is earned, and so what is said, is not smoothed.
+    # Only the Receiver's loss is smoothed: neither the reward nor the Sender's loss is.
     assert torch.equal(other.losses.reward, found.losses.reward)
     assert torch.equal(other.losses.sender, found.losses.sender)

@@ -1,4 +1,4 @@
-"""What befalls a message on its way."""
+"""Perturbations of messages."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_regions_name_bits(region, bits):
 @pytest.mark.parametrize(
     "region", ["8", "0:9", "3:3", "4:2", "", "1,", "-1", "a", "1:b", ":3", "2:", "1;2", "1.5", "0:2:4"]
 )
-def test_a_region_that_names_no_bits_is_refused(region):
+def test_an_invalid_region_is_an_error(region):
     with pytest.raises(ParleyError, match=r"game\.corrupt_bits: .* names no bits of a message of 8; write"):
         chosen_bits(region, 8)
 
@@ -43,10 +43,10 @@ def test_every_set_of_bits_can_be_named(bits):
         assert set(chosen_bits(region, 16).nonzero()[:, 0].tolist()) == bits
 
 
-def test_bits_flip_where_the_number_is_below_the_probability():
+def test_bits_flip_where_the_noise_is_below_the_probability():
     message = torch.tensor([[[0.0, 1.0, 0.0, 1.0]]])
-    drawn = torch.tensor([[[0.1, 0.29, 0.3, 0.9]]])
-    assert Flip(0.3).apply(message, drawn).tolist() == [[[1, 0, 0, 1]]]
+    noise = torch.tensor([[[0.1, 0.29, 0.3, 0.9]]])
+    assert Flip(0.3).apply(message, noise).tolist() == [[[1, 0, 0, 1]]]
     with pytest.raises(ParleyError, match=r"set Draws\.flips"):
         Flip(0.3).apply(message, None)
 
@@ -57,7 +57,7 @@ def test_a_flip_turns_the_sign_of_the_gradient():
     assert message.grad.tolist() == [-1, 1, -1]
 
 
-def test_corrupted_muted_and_shuffled():
+def test_corrupt_mute_and_shuffle():
     message = torch.tensor([[[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]])
     assert Corrupt(torch.tensor([1.0, 0.0])).apply(message, None).tolist() == [[[0, 1], [1, 1], [1, 0]]]
     assert Mute().apply(message, None).sum() == 0
@@ -71,12 +71,12 @@ def test_a_message_is_replaced_for_every_seed():
 
 def kinds(training, **options):
     return [
-        [type(effect) for effect in line]
-        for line in configured_perturbations(GameSettings(message_bits=8, **options), training)
+        [type(one) for one in direction]
+        for direction in configured_perturbations(GameSettings(message_bits=8, **options), training)
     ]
 
 
-def test_effects_befall_whom_and_when_the_settings_say():
+def test_settings_decide_which_perturbations_apply():
     assert kinds(True) == kinds(False) == [[], []]
     assert kinds(True, flip_sender=0.1) == [[Flip], []]
     assert kinds(True, flip_receiver=0.1) == [[], [Flip]]
@@ -92,7 +92,7 @@ def test_effects_befall_whom_and_when_the_settings_say():
     assert kinds(False, shuffle="receiver") == [[], [Shuffle]]
 
 
-def test_effects_follow_each_other():
+def test_perturbations_apply_in_order():
     message = torch.tensor([[[1.0], [0.0]]])
     assert perturb(message, [Shuffle(), Corrupt(torch.ones(1))], None).tolist() == [[[1], [0]]]
     assert perturb(message, [], None) is message

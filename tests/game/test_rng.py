@@ -1,4 +1,4 @@
-"""Counted random numbers: the published generator, even, and each seed's own."""
+"""Counter-based random numbers: reference values, uniformity, independence of seeds."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from scipy.stats import kstest
 from parley.game.rng import permutation, splitmix64, uniforms
 
 
-def test_the_words_are_those_of_splitmix64():
-    """The first outputs from state 1234567 of the authors' code."""
+def test_words_equal_splitmix64():
+    """The reference values are the first outputs of the authors' code from state 1234567."""
     words = [int(word) % (1 << 64) for word in splitmix64(torch.tensor([1234567]), 5)[0]]
     assert words == [
         6457827717110365317,
@@ -20,7 +20,7 @@ def test_the_words_are_those_of_splitmix64():
     ]
 
 
-def test_numbers_are_even_and_below_one():
+def test_numbers_are_uniform_in_0_1():
     drawn = uniforms([1], "bits", 3, (200, 500))
     assert drawn.min() >= 0
     assert drawn.max() < 1
@@ -28,18 +28,18 @@ def test_numbers_are_even_and_below_one():
 
 
 @pytest.mark.parametrize("other", [((2,), "bits", 3), ((1,), "bits", 4), ((1,), "flips", 3)])
-def test_neighbouring_seeds_steps_and_purposes_have_nothing_in_common(other):
+def test_neighbouring_seeds_steps_and_purposes_are_uncorrelated(other):
     one, two = uniforms([1], "bits", 3, (40_000,))[0], uniforms(*other, (40_000,))[0]
-    # Of independent numbers the correlation has a standard deviation of 1/200.
+    # The correlation of 40,000 independent pairs has a standard deviation of 1/200.
     assert abs(np.corrcoef(one, two)[0, 1]) < 4 / 200
 
 
-def test_a_seed_draws_in_a_group_what_it_draws_alone():
+def test_a_seed_gets_the_same_numbers_in_a_group_as_alone():
     together = uniforms([5, 9, 2], "bits", 7, (3, 4))
     assert torch.equal(together[1], uniforms([9], "bits", 7, (3, 4))[0])
 
 
-def test_an_order_is_a_function_of_its_arguments():
+def test_a_permutation_is_a_function_of_its_arguments():
     assert torch.equal(permutation(1, "order", 2, 50), permutation(1, "order", 2, 50))
     assert not torch.equal(permutation(1, "order", 2, 50), permutation(1, "order", 3, 50))
     assert permutation(1, "order", 2, 50).sort().values.tolist() == list(range(50))

@@ -1,4 +1,4 @@
-"""Turns packed without those that have ended, against plain loops."""
+"""The packed index of turns, against plain loops."""
 
 import random
 
@@ -22,25 +22,25 @@ def test_rows_are_picked_seed_by_seed(seeds, batch, count, chance):
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=8, max_size=8), min_size=1, max_size=3))
-def test_all_who_are_on_stay_in_their_order(active):
-    places = active_indices(torch.tensor(active, dtype=torch.float32))
+def test_active_dialogues_are_kept_in_order(active):
+    indices = active_indices(torch.tensor(active, dtype=torch.float32))
     most = max(map(sum, active))
-    if places is None:
+    if indices is None:
         assert most > 6
         return
-    assert places.shape == (len(active), most)
-    for own, on in zip(places.tolist(), active, strict=True):
+    assert indices.shape == (len(active), most)
+    for own, on in zip(indices.tolist(), active, strict=True):
         assert own == sorted(own)
-        assert {place for place, still in enumerate(on) if still} <= set(own)
+        assert {position for position, still in enumerate(on) if still} <= set(own)
 
 
 class Played:
-    """A real conversation whose ends are decided by the draws."""
+    """A rollout whose lengths are decided by the random numbers."""
 
     def __init__(self, small_game, seeds=(1, 2)):
         self.game = game = small_game(preset="Adaptive", seeds=seeds, batch=9, max_exchanges=5)
         encoded, candidates = encode(game.agents.sender, game.agents.receiver, game.images, game.descriptions)
-        # Each seed's dialogues end elsewhere.
+        # Different numbers per seed, so that the seeds' dialogues have different lengths.
         draws = game.draws()
         own = torch.rand(draws.decisions.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         draws = draws._replace(decisions=own)
@@ -60,18 +60,18 @@ class Played:
         self.seeds = len(seeds)
 
 
-def test_before_and_last_lead_through_each_dialogue(small_game):
+def test_previous_and_last_link_the_turns_of_each_dialogue(small_game):
     played = Played(small_game)
     packed = played.packed
-    assert len(set(packed.sizes)) > 1  # some did leave
+    assert len(set(packed.sizes)) > 1  # some were dropped
     starts = [sum(packed.sizes[:t]) for t in range(len(packed.sizes))]
     exchange_of = [t for t, size in enumerate(packed.sizes) for _ in range(size)]
     for seed in range(played.seeds):
         rows, mask = packed.rows[seed].tolist(), packed.mask[seed].tolist()
-        # The place of a dialogue's turn at an exchange, found by looking for it.
-        at = {(exchange_of[place], row): place for place, row in enumerate(rows)}
-        for place in range(packed.batch, len(rows)):
-            assert packed.previous[seed, place - packed.batch] == at[exchange_of[place] - 1, rows[place]]
+        # Position of a dialogue's turn in an exchange, found by search.
+        at = {(exchange_of[position], row): position for position, row in enumerate(rows)}
+        for position in range(packed.batch, len(rows)):
+            assert packed.previous[seed, position - packed.batch] == at[exchange_of[position] - 1, rows[position]]
         for row in range(packed.batch):
             on = [t for t in range(len(starts)) if (t, row) in at and mask[at[t, row]]]
             assert on == list(range(len(on)))
@@ -85,14 +85,14 @@ def test_by_turn_undoes_by_dialogue(small_game):
     grid = packed.by_dialogue(values)
     assert torch.equal(packed.by_turn(grid), values)
     for seed in range(2):
-        for place in range(count):
-            row = packed.rows[seed, packed.batch + place]
-            exchange = next(t for t in range(len(packed.sizes)) if place < sum(packed.sizes[1 : t + 2]))
-            assert torch.equal(grid[seed, row, exchange], values[seed, place])
+        for position in range(count):
+            row = packed.rows[seed, packed.batch + position]
+            exchange = next(t for t in range(len(packed.sizes)) if position < sum(packed.sizes[1 : t + 2]))
+            assert torch.equal(grid[seed, row, exchange], values[seed, position])
     assert (grid != 0).sum() == (values != 0).sum()
 
 
-def test_each_turn_gets_what_belongs_to_its_dialogue(small_game):
+def test_values_of_dialogues_are_repeated_per_turn(small_game):
     packed = Played(small_game).packed
     of_dialogues, values = torch.rand(2, packed.batch, 3), torch.rand(2, packed.rows.shape[1], 3)
     expected = torch.stack([of_dialogues[seed][packed.rows[seed]] for seed in range(2)])
@@ -103,7 +103,7 @@ def test_each_turn_gets_what_belongs_to_its_dialogue(small_game):
     assert sums[:, 0].tolist() == [packed.batch] * 2
 
 
-def test_a_table_without_gaps_is_laid_out_the_same_way(small_game):
+def test_a_full_index_gives_the_same_results_as_the_general_case(small_game):
     packed = Played(small_game, seeds=(1,)).packed
     chance = random.Random(1)
     size, steps = packed.batch, 4
