@@ -1,6 +1,7 @@
 import io
 import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import ParseIssue
 from parley.dataset.sources import KINDS, SourceOptions, base, open_source
 
+SCHEMA = read_schema(Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml")
 LION = ImageClass("lion", "n02129165", "in")
 HEN = ImageClass("hen", "n01514859", "in")
 OWN = ImageClass("my cat", "", "in", description="a cat")
@@ -48,7 +50,7 @@ def test_every_kind_says_what_it_lacks(kind):
 
 
 def test_every_kind_that_a_config_may_name_has_a_class_with_a_label():
-    kinds = set(read_schema()["properties"]["source"]["properties"]["kind"]["enum"])
+    kinds = set(SCHEMA["properties"]["source"]["properties"]["kind"]["enum"])
     assert set(KINDS) == kinds - {"features"}
     assert len({kind.label for kind in KINDS.values()}) == len(KINDS)
 
