@@ -180,7 +180,7 @@ def test_a_margin_too_small_for_what_other_classes_have_is_named_as_the_reason(t
     reserves = Fetched(tmp_path).reserves
     twins = [reserves["fox"]["train"][0], reserves["lion"]["train"][0]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), margin=0.0)
-    with pytest.raises(ParleyError, match="margin of 0 did not make up for what settling took out"):
+    with pytest.raises(ParleyError, match="margin of 0 did not make up for the duplicates removed"):
         fetched.finalise()
 
 

@@ -59,13 +59,13 @@ def test_classes_without_candidates_are_dropped(tmp_path):
         fetched.finalise(on_shortage="accept")
     with pytest.raises(ParleyError) as error:
         fetched.finalise(on_shortage="drop_class")
-    assert error.value.findings[0] == ("Every class of the domain out is dropped (hen), and nothing is left for ood.")
+    assert error.value.findings[0] == ("Every class of the domain out is dropped (hen), and no class remains for ood.")
     assert "set on_shortage to accept." in error.value.findings[-1]
 
 
 def test_one_class_left_is_no_game(tmp_path):
     fetched = Fetched(tmp_path, candidates={"lion": 30, "fox": 3, "hen": 30})
-    with pytest.raises(ParleyError, match=r"Of 2 in-domain classes one is left \(fox dropped\)"):
+    with pytest.raises(ParleyError, match=r"Of 2 in-domain classes one remains \(fox dropped\)"):
         fetched.finalise(on_shortage="drop_class")
 
 

@@ -1,1 +1,1 @@
-"""What settling the splits is made of: what was fetched, who keeps it, which classes go, and how it is told."""
+"""Finalise the splits: read the fetch results, remove duplicates, handle shortages, write splits and counts."""

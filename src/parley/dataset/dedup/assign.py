@@ -1,4 +1,4 @@
-"""The realised splits: all classes together, equal bytes taken out, parts filled from their margins."""
+"""Finalise the splits over all classes: remove duplicates and fill each split from the images fetched for it."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,18 +23,18 @@ COLUMNS = ("class", "key", "part", "sha256")
 
 
 class SplitOutputs(NamedTuple):
-    """What settling writes.
+    """The files that `finalise_splits` writes.
 
     Attributes
     ----------
     splits
-        A TSV: class, key, part, sha256; in the order used: classes by label id, then parts, then rank.
+        A TSV: class, key, part (the split), sha256; sorted by label id, then split, then rank.
     funnel
-        JSON: how many images came how far, by class, part and host, and what was left out.
+        JSON: how many images reached each stage, by class, split and host, and what was removed.
     classes
-        The class set as it turned out.
+        The class set without the classes that were dropped.
     near_copies
-        A TSV of pairs that look the same; None where they are ignored.
+        A TSV of pairs of near duplicates; None if they are ignored.
     """
 
     splits: str | Path
@@ -52,37 +52,37 @@ def finalise_splits(
     options: DedupOptions,
     files: SplitOutputs,
 ) -> dict[str, Any]:
-    """Write the realised splits, the classes they have, and what became of every URL tried.
+    """Write the final splits, their classes, and the outcome of every URL tried.
 
-    Bytes that come under many URLs, in whatever classes, are a placeholder and no image. Where several
-    URLs have the same bytes, the one with the lowest key keeps them. What a part loses comes from its
-    own margin, by rank.
+    Bytes that more than `placeholder_repeats` URLs return, in any classes, are a placeholder and no image. If several
+    URLs return the same bytes, the image with the lowest key is kept. A split replaces what it loses with the images
+    fetched beyond its count, in the order of their ranks.
 
     Parameters
     ----------
     plan
         The table of `parley.dataset.split_plan`.
     manifests
-        The manifest of each class, by its name.
+        The manifest of each class, by class name.
     hashes
-        The tables of `parley.dataset.dedup.perceptual_hash`, a class each; none where near copies are ignored.
+        The tables of `parley.dataset.dedup.perceptual_hash`, one per class; empty if near duplicates are ignored.
     classes
         The class set.
     counts
-        Images a part, by domain.
+        Images per split, by domain.
     options
-        The rules.
+        The rules for duplicates and shortages.
     files
         Where to write.
 
     Returns
     -------
-    What `files.funnel` holds.
+    The content of `files.funnel`.
 
     Raises
     ------
     ParleyError
-        When manifests are not those of this plan, or parts are left short: all findings at once.
+        If the manifests do not belong to the plan, or splits are short of images; lists all findings.
     """
     options.check()
     outcomes = read_outcomes(plan, manifests, classes, counts, options)
@@ -110,8 +110,8 @@ def finalise_splits(
 
 
 def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
-    for one in outcomes.remaining:
+    for outcome in outcomes.remaining:
         for part in PARTS:
-            if part in one.parts:
-                for image in one.parts[part].kept:
-                    yield one.name, image.key, part, image.sha256
+            if part in outcome.parts:
+                for image in outcome.parts[part].kept:
+                    yield outcome.name, image.key, part, image.sha256

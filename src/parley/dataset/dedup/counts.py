@@ -1,4 +1,4 @@
-"""The way of the images in counts: every URL tried is in one of them."""
+"""The counts of `funnel.json`: every URL tried is in exactly one of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ _SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "sp
 
 
 def funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: NearDuplicateReport) -> dict[str, Any]:
-    """Return what became of everything, as funnel.json has it.
+    """Return the content of funnel.json.
 
-    Of each class and part, and in all: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` +
-    `duplicates` + `near_copies`. Of each host `tried` = `ok` + rejected.
+    For each class and split, and in total: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` + `duplicates` +
+    `near_copies` (near duplicates). For each host: `tried` = `ok` + rejected.
     """
     classes: dict[str, dict[str, Any]] = {}
     parts: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Who keeps which bytes: placeholders out, equal bytes to one place, near copies apart, parts filled."""
+"""Decide which images each split keeps: reject placeholders, remove exact and near duplicates, fill the splits."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,28 +12,28 @@ from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 
 class NearDuplicateFinder:
-    """What images look like, and how alike two of different parts may look.
+    """Finds near duplicates: images of different splits whose perceptual hashes differ in few bits.
 
     Parameters
     ----------
     hashes
-        Perceptual hash by key; an image without one looks like no other.
+        Perceptual hash by image key; an image without a hash is no near duplicate of any other.
     bits
-        The most bits in which the hashes of near copies differ.
+        The maximal Hamming distance of near duplicates, in bits.
     """
 
     def __init__(self, hashes: Mapping[str, int], bits: int) -> None:
         self.hashes, self.bits = hashes, bits
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Return, by the SHA-256 of each image to leave out, the one that it looks like; lowest keys stay."""
+        """Map the SHA-256 of each image to remove to the image that it duplicates; the lowest keys stay."""
         known = sorted((image for image in images if image.key in self.hashes), key=lambda image: image.key)
         hashes = np.array([self.hashes[image.key] for image in known], np.uint64)
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
-        return {known[place].sha256: known[like] for place, like in found.items()}
+        return {known[index].sha256: known[original] for index, original in found.items()}
 
     def is_near_duplicate(self, image: Image, others: Iterable[Image]) -> bool:
-        """Say whether an image looks like one of others that is of another part."""
+        """Say whether an image is a near duplicate of any of `others` in another split."""
         if image.key not in self.hashes:
             return False
         near = [self.hashes[one.key] for one in others if one.part != image.part and one.key in self.hashes]
@@ -42,17 +42,17 @@ class NearDuplicateFinder:
 
 
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
-    """Reject images whose bytes come under too many different URLs; return these bytes, the most frequent first.
+    """Reject images whose bytes too many different URLs return; return these bytes, most frequent first.
 
-    Answers that were rejected as a placeholder before count too: the same bytes may be some class's only one.
+    Responses that the fetch already rejected as placeholders count too: one class may have them only once.
     """
-    answers = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
-    rows = Counter(image.sha256 for image in answers)
+    responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
+    rows = Counter(image.sha256 for image in responses)
     urls: dict[str, dict[str, str]] = {sha: {} for sha, number in rows.items() if number > placeholder_repeats}
-    for image in answers:
+    for image in responses:
         if image.sha256 in urls:
             urls[image.sha256][image.key] = image.url
-    # A URL that stands under two classes is one URL.
+    # A URL listed for two classes counts once.
     repeated = {sha: of_key for sha, of_key in urls.items() if len(of_key) > placeholder_repeats}
     for one in outcomes.classes:
         for part in one.parts.values():
@@ -62,12 +62,12 @@ def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Re
 
 
 def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Decide, over these classes together, what each part keeps; what was decided before is forgotten.
+    """Decide over these classes together which images each split keeps, discarding earlier decisions.
 
-    Of equal bytes the lowest key keeps them, and of equal keys (one URL in two classes) the lower label.
-    With `finder`, the images left are then gone through by key, and one that looks like another part's is
-    left out. Each part is filled from what it has left, by rank. A part that is short then takes back what
-    it gave way to an image that is nobody's but a spare.
+    Among images with equal bytes the lowest key stays and, if the keys are equal (one URL in two classes), the one
+    with the lower label. With a `finder`, the remaining images are then visited by key, and near duplicates of an
+    image in another split are removed. Each split is filled from its remaining images, by rank. A split that is still
+    short then reclaims images that were removed in favour of an image that no split keeps.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
@@ -85,11 +85,11 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
                 part.removals.append(Removal(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
             elif part.is_short:
                 part.kept.append(image)
-    _take_back(parts, finder)
+    _reclaim(parts, finder)
 
 
-def _take_back(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Let short parts keep what they gave way with to spares that no part needs."""
+def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
+    """Let short splits keep images that were removed in favour of spare images, which no split keeps."""
     short = [part for part in parts if part.is_short and part.removals]
     if not short:
         return

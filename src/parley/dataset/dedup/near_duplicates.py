@@ -1,4 +1,4 @@
-"""Near copies as they are told: which images of different parts look the same."""
+"""Report near duplicates: images of different splits that look the same (`near_copies` in config and files)."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ from parley.dataset.fetch.outcomes import ErrorClass
 logger = logging.getLogger(__name__)
 COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
 MOST_LISTED = 100_000
-"""Pairs written down; all are counted."""
+"""Pairs listed in the table; all are counted."""
 _SHOWN = 20
 
 
 class NearDuplicatePair(NamedTuple):
-    """Two images that look the same, and the number of bits in which their hashes differ."""
+    """Two near duplicates and the Hamming distance of their hashes, in bits."""
 
     image: Image
     other: Image
@@ -36,18 +36,18 @@ class NearDuplicatePair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicateReport:
-    """What was found of near copies.
+    """The near duplicates found.
 
     Attributes
     ----------
     rule, bits
-        Of the settings.
+        The settings `near_copies` and `near_copy_bits`.
     number
-        Pairs of images used that look the same; where near copies are removed, the images left out for it.
+        Pairs of near duplicates among the kept images or, if near duplicates are removed, images removed.
     listed
-        The first of them, by part and label; at most `MOST_LISTED`.
+        The first pairs, by split and label; at most `MOST_LISTED`.
     not_hashed
-        Images that could not be decoded and so were compared with none.
+        Images that could not be decoded, and so were not compared.
     """
 
     rule: str
@@ -56,13 +56,13 @@ class NearDuplicateReport:
     listed: list[NearDuplicatePair] = field(default_factory=list)
     not_hashed: int = 0
 
-    def as_json(self, lost: int) -> dict[str, Any]:
-        """Return what goes into the counts; `lost` images were left out."""
+    def as_json(self, removed: int) -> dict[str, Any]:
+        """Return the entry of funnel.json; `removed` is the number of images removed."""
         return {
             "rule": self.rule,
             "bits": self.bits,
             "number": self.number,
-            "removed": lost,
+            "removed": removed,
             "not_hashed": self.not_hashed,
             "pairs": [dict(zip(COLUMNS, pair.cells(), strict=True)) for pair in self.listed[:_SHOWN]],
         }
@@ -76,7 +76,7 @@ def read_perceptual_hashes(hashes: Iterable[str | Path], bits: int) -> NearDupli
 def report_near_duplicates(
     outcomes: Outcomes, finder: NearDuplicateFinder | None, options: DedupOptions
 ) -> NearDuplicateReport:
-    """Find which images look the same, as the rule wants it told, and warn."""
+    """Find the near duplicates, as the rule in `options` requires, and log warnings."""
     if finder is None:
         return NearDuplicateReport(options.near_copies, options.near_copy_bits)
     used = [image for one in outcomes.remaining for part in one.parts.values() for image in part.kept]
@@ -111,19 +111,19 @@ def _removed(outcomes: Outcomes, hashes: Mapping[str, int]) -> Iterator[NearDupl
 
 def _warn(found: NearDuplicateReport) -> None:
     if found.not_hashed:
-        logger.warning("Images that cannot be decoded and were compared with no other: %d", found.not_hashed)
+        logger.warning("Images that cannot be decoded, and so were not compared with others: %d", found.not_hashed)
     if not found.number:
         return
     if found.rule == "remove":
         logger.warning(
-            "Images left out because they look like one of another part (at most %d of 64 bits apart): %d",
+            "Images removed as near duplicates of an image of another part (at most %d of 64 bits apart): %d",
             *(found.bits, found.number),
         )
     else:
         logger.warning(
             "Pairs of images of different parts that look the same (at most %d of 64 bits apart): %d; "
-            "near_copies: remove would leave one of each pair out",
+            "near_copies: remove would remove one of each pair",
             *(found.bits, found.number),
         )
     if found.number > len(found.listed):
-        logger.warning("Only the first %d of them are written down.", len(found.listed))
+        logger.warning("Only the first %d of them are listed.", len(found.listed))

@@ -1,4 +1,4 @@
-"""The settings of settling."""
+"""The settings of finalising the splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ NEAR_COPIES = ("ignore", "report", "remove")
 
 @dataclass(frozen=True, slots=True)
 class DedupOptions:
-    """What is an image that a part may keep, and what to do where there are too few.
+    """Which images a split may keep, and what to do if there are too few.
 
     Attributes
     ----------
     margin
-        The fraction that was fetched beyond each count.
+        The fraction of images fetched beyond each count.
     on_shortage
-        What a part with fewer images than its count means: `fail`; `accept`, the part is told and kept
-        unless it has none at all; `drop_class`, its class is left out.
+        What to do with a split that has fewer images than its count: `fail`; `accept`, log a warning and keep the
+        split unless it is empty; `drop_class`, leave its class out.
     placeholder_repeats
-        Bytes that come under more URLs than this, over all classes, are no image.
+        Bytes that more URLs than this return, over all classes, are a placeholder.
     near_copies
-        Images of different parts that look the same: `ignore` them, `report` them, or `remove` them.
+        What to do with near duplicates in different splits: `ignore`, `report` or `remove`.
     near_copy_bits
-        The most bits in which the perceptual hashes of such images differ.
+        The maximal Hamming distance of the perceptual hashes of near duplicates, in bits.
     evaluation
-        The `k` and `k_unseen` of accuracy@k, to be checked against the classes that are left; empty for no check.
+        The `k` and `k_unseen` of accuracy@k, checked against the remaining classes; empty skips the check.
     """
 
     margin: float
@@ -38,7 +38,7 @@ class DedupOptions:
     evaluation: Mapping[str, int | None] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise `ParleyError` where a value is none of those there are."""
+        """Raise `ParleyError` if a value is not one of the allowed ones."""
         for name, value, known in (
             ("on_shortage", self.on_shortage, ON_SHORTAGE),
             ("near_copies", self.near_copies, NEAR_COPIES),

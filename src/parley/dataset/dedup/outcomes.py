@@ -1,4 +1,4 @@
-"""What became of the URLs of each class and part."""
+"""Outcomes of fetching and deduplication: per image, split, class and host."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from parley.core.addresses import is_web_url
 from parley.dataset.fetch.outcomes import ErrorClass
 
 LOCAL = "local"
-"""What stands for a host where a local path was read."""
+"""The host recorded for a local path."""
 
 
 class Image(NamedTuple):
@@ -24,7 +24,7 @@ class Image(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """An image that a part may not keep, why, and the image that it gives way to."""
+    """An image that is removed from its split, the reason, and the image kept instead."""
 
     image: Image
     reason: ErrorClass
@@ -33,24 +33,24 @@ class Removal(NamedTuple):
 
 @dataclass
 class PartOutcome:
-    """What became of one part of one class.
+    """The outcome of one split of one class.
 
     Attributes
     ----------
     candidates
-        Length of the reserve in the plan.
+        Number of candidates in the plan.
     count
-        Images the part needs.
+        Images the split needs.
     tried
-        URLs tried.
+        Number of URLs tried.
     images
-        Those that gave an image, by rank.
+        Images fetched, by rank.
     rejected
-        Those that did not, by reason.
+        Number of URLs that gave no image, by reason.
     removals
-        Images that give way to others.
+        Images removed in favour of others.
     kept
-        Images of the part, by rank.
+        Images of the final split, by rank.
     """
 
     candidates: int
@@ -63,28 +63,28 @@ class PartOutcome:
 
     @property
     def is_short(self) -> bool:
-        """Whether it has fewer images than it needs."""
+        """Whether the split has fewer images than it needs."""
         return len(self.kept) < self.count
 
     def count_removed(self, reason: ErrorClass) -> int:
-        """Return how many images gave way for a reason."""
+        """Return how many images were removed for a reason."""
         return sum(1 for removal in self.removals if removal.reason == reason)
 
 
 @dataclass
 class ClassOutcome:
-    """What became of one class.
+    """The outcome of one class.
 
     Attributes
     ----------
     name, domain
-        Of the class.
+        Name and domain of the class.
     parts
-        Its parts, in the plan's order.
+        Its splits, in the plan's order.
     placeholders
-        Answers that were rejected as a placeholder and whose bytes are known.
+        Responses rejected as placeholders whose SHA-256 is known.
     dropped
-        Why the class is left out, a sentence a part; empty where it is not.
+        Why the class is dropped, one sentence per split; empty if it is kept.
     """
 
     name: str
@@ -95,16 +95,16 @@ class ClassOutcome:
 
     @property
     def is_short(self) -> bool:
-        """Whether any part has fewer images than it needs."""
+        """Whether any split has fewer images than it needs."""
         return any(part.is_short for part in self.parts.values())
 
     def images(self) -> Iterator[Image]:
-        """Yield its images by part and rank."""
+        """Yield its images by split and rank."""
         for part in self.parts.values():
             yield from part.images
 
     def drop(self, why: Sequence[str]) -> None:
-        """Leave the class out: it keeps no image; what else was counted stays."""
+        """Drop the class: it keeps no image; its other counts stay."""
         self.dropped = list(why)
         for part in self.parts.values():
             part.kept = []
@@ -112,14 +112,14 @@ class ClassOutcome:
 
 @dataclass
 class HostOutcome:
-    """What became of the URLs of one host: `tried` = `ok` + rejected."""
+    """The outcome of the URLs of one host: `tried` = `ok` + rejected."""
 
     tried: int = 0
     ok: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
     def count(self, error: str) -> None:
-        """Count a URL; `error` is empty for an image."""
+        """Count a URL; `error` is empty if it gave an image."""
         self.tried += 1
         if error:
             self.rejected[error] += 1
@@ -127,14 +127,14 @@ class HostOutcome:
             self.ok += 1
 
     def reject(self, error: str) -> None:
-        """Count an image as rejected after all."""
+        """Count an image as rejected instead of ok."""
         self.ok -= 1
         self.rejected[error] += 1
 
 
 @dataclass
 class Outcomes:
-    """What became of everything: classes in label order, and hosts by name."""
+    """All outcomes: classes in label order, and hosts by name."""
 
     classes: list[ClassOutcome]
     hosts: dict[str, HostOutcome] = field(default_factory=dict)
@@ -146,7 +146,7 @@ class Outcomes:
 
 
 def host_of(address: str) -> str:
-    """Return the host that an address names, `local` for a path, and `malformed` where no host can be told."""
+    """Return the host of an address, `local` for a path, or `malformed` if the host cannot be parsed."""
     if not is_web_url(address):
         return LOCAL
     try:

@@ -1,7 +1,7 @@
-"""Perceptual hashes of the images of a class: alike for pictures that look alike, whatever their size and quality.
+"""Perceptual hashes of a class's images: similar for images that look alike, regardless of size and quality.
 
-The hash is `phash` of the package imagehash, 64 bits: whether each of the lowest frequencies of the picture's
-cosine transform is above their median. So it can be compared with what other tools find.
+The hash is the 64-bit `phash` of the package imagehash: each bit says whether one of the lowest frequencies of the
+image's cosine transform is above their median. Other tools that use imagehash compute the same values.
 """
 
 import logging
@@ -20,32 +20,32 @@ from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
 from parley.dataset.image_formats import open_image, to_rgb
 
 logger = logging.getLogger(__name__)
-# The hash looks at 32 x 32 pixels. A JPEG decodes at an eighth to a half of its size in a fraction of
-# the time; from no fewer than twice as many pixels a side, at most 2 bits come out otherwise.
+# The hash uses 32 x 32 pixels. A JPEG decodes at an eighth to a half of its size in a fraction of the time;
+# with at least twice as many pixels per side, at most 2 bits of the hash differ.
 _DECODED_PX = 64
 _AHEAD = 16
 
 
 def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path], threads: int = 1) -> int:
-    """Write the perceptual hash of each image of some classes, as a TSV a class: key, phash (16 hexadecimal digits).
+    """Write the perceptual hash of each image, one TSV per class: key, phash (16 hexadecimal digits).
 
     Parameters
     ----------
     tars
-        A tar a class, its members named ``<key>.<extension>``.
+        One tar per class, with members named ``<key>.<extension>``.
     destinations
-        The table of each.
+        One table per class.
     threads
-        Images decoded at once.
+        Number of images decoded concurrently.
 
     Returns
     -------
-    How many images could not be decoded; they have no row.
+    The number of images that could not be decoded; they have no row.
 
     Raises
     ------
     ParleyError
-        When a tar is missing or damaged.
+        If a tar is missing or damaged.
     """
     undecodable = 0
     with Progress("Hashing images", None, "image") as progress, ThreadPoolExecutor(threads) as pool:
@@ -63,26 +63,26 @@ def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path],
 
 
 def phash_of(content: bytes) -> str | None:
-    """Return the hash of an image as a viewer shows it, or None where the bytes cannot be decoded."""
+    """Return the hash of an image as a viewer shows it, or None if the bytes cannot be decoded."""
     try:
         with open_image(content) as image:
             image.draft("L", (_DECODED_PX, _DECODED_PX))
             return str(imagehash.phash(to_rgb(image)))
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - damaged files make Pillow raise nearly anything
+    except Exception:  # noqa: BLE001 - on damaged files Pillow raises exceptions of many types
         return None
 
 
 def _hashed(tar: str | Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, str | None]]:
-    """Yield key and hash of each image of a tar, in its order, decoding a few ahead."""
-    waiting: deque[tuple[str, Future[str | None]]] = deque()
+    """Yield the key and hash of each image in the tar's order, decoding a few images ahead."""
+    pending: deque[tuple[str, Future[str | None]]] = deque()
     for key, content in _images(tar):
-        waiting.append((key, pool.submit(phash_of, content)))
-        if len(waiting) > _AHEAD:
-            key, hashed = waiting.popleft()
+        pending.append((key, pool.submit(phash_of, content)))
+        if len(pending) > _AHEAD:
+            key, hashed = pending.popleft()
             yield key, hashed.result()
-    for key, hashed in waiting:
+    for key, hashed in pending:
         yield key, hashed.result()
 
 

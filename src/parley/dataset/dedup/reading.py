@@ -1,4 +1,4 @@
-"""Plan and manifests, read side by side: what was tried must be just what the plan asks for."""
+"""Read the plan and the manifests side by side, and check that the URLs tried are those the plan asks for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class _Row(NamedTuple):
 
     @property
     def error(self) -> str:
-        """Why there is no image; empty where there is one."""
+        """Why the URL gave no image; empty if it gave one."""
         return "" if self.status == "ok" else self.error_class
 
 
@@ -39,14 +39,14 @@ def read_outcomes(
     counts: Counts,
     options: DedupOptions,
 ) -> Outcomes:
-    """Put the manifests' rows into the parts that the plan gives them.
+    """Assign the manifests' rows to the splits that the plan gives them.
 
-    Of the plan one row is held at a time, of the manifests those rows that tell of bytes.
+    Keeps one row of the plan in memory at a time, and those rows of the manifests that have a SHA-256.
 
     Raises
     ------
     ParleyError
-        When manifests are not what the plan's reserves give with these settings: all findings at once.
+        If the manifests are not what the plan gives with these settings; lists all findings.
     """
     by_name = {image_class.name: image_class for image_class in classes}
     outcomes = Outcomes([])
@@ -57,7 +57,7 @@ def read_outcomes(
         findings.extend(reading.read(parts))
         found[name] = reading.outcome
     for name in sorted(by_name.keys() - found.keys()):
-        # Only under this rule may a class without any candidate come so far.
+        # Only this rule allows a class without any candidate.
         if options.on_shortage != "drop_class":
             findings.add(f"{plan} lacks the class {name!r}; run `snakemake --forcerun split`.")
         reading = _Reading(by_name[name], manifests[name], counts, options, outcomes.hosts)
@@ -69,7 +69,7 @@ def read_outcomes(
 
 
 class _Reading:
-    """The reading of one class."""
+    """Reads one class."""
 
     def __init__(
         self,
@@ -85,14 +85,14 @@ class _Reading:
         self.outcome = ClassOutcome(image_class.name, image_class.domain, {})
 
     def read(self, parts: Iterator[tuple[str, Iterator[str]]]) -> list[str]:
-        """Read the manifest beside the class's stretch of the plan; return what does not fit."""
+        """Read the manifest beside the class's rows of the plan; return the mismatches."""
         rows = (_Row(*cells) for cells in stream_table(self._manifest, _COLUMNS))
         row = next(rows, None)
         for part, keys in parts:
             outcome = self._begin(part)
             for key in keys:
                 outcome.candidates += 1
-                # What a part tried is a stretch from the beginning of its reserve.
+                # The URLs tried for a split are the first of its candidates, without a gap.
                 if row is not None and row.key == key and len(self._answers[-1]) == outcome.candidates - 1:
                     self._add(outcome, part, row)
                     row = next(rows, None)
@@ -121,20 +121,20 @@ class _Reading:
             self.outcome.placeholders.append(image)
 
     def _stray(self) -> list[str]:
-        """Say so where the reserves were walked for other counts, or not to their end."""
+        """Return a finding if the URLs tried are those of other counts, or stop too early."""
         parts = list(self.outcome.parts.items())
         targets = [fetch_target(outcome.count, self._options.margin) for _, outcome in parts]
         stretches = [
             QueueProgress(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)
         ]
-        place = first_mismatch(stretches, self._answers, DuplicateTracker(self._options.placeholder_repeats))
-        if place is None:
+        mismatch = first_mismatch(stretches, self._answers, DuplicateTracker(self._options.placeholder_repeats))
+        if mismatch is None:
             return []
-        part, outcome = parts[place]
+        part, outcome = parts[mismatch]
         return [
             self._disagreement(
                 f"the manifest has {outcome.tried} URLs of part {part} tried, "
-                f"which are not those that it takes to fetch {targets[place]} images"
+                f"which are not those that it takes to fetch {targets[mismatch]} images"
             )
         ]
 

@@ -1,4 +1,4 @@
-"""What is done where a part has too few images: all is told at once, or the class goes."""
+"""Shortages: report all splits with too few images at once, or drop their classes."""
 
 import logging
 from collections import Counter
@@ -15,17 +15,17 @@ logger = logging.getLogger(__name__)
 _MOST_REASONS = 3
 _ADVICE = (
     "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
-    "on_shortage to {others}. Where a failure may pass, remove the class's manifest and run again: "
-    "only what failed is asked for."
+    "on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
+    "only failed URLs are requested again."
 )
 
 
 def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
-    """Decide what each part keeps, leaving out classes until every class left has its counts.
+    """Decide which images each split keeps, dropping classes until every remaining class has its counts.
 
-    First go all classes that have too few images even if no other class claimed any. Then, while some
-    class is short because of what others claim, the last of them by label goes. What a class that
-    goes had claimed is free for the others, whose claims are decided anew each time.
+    First, drop every class that has too few images even on its own, without duplicates in other classes. Then, while
+    some class is short because other classes keep its duplicates, drop the last such class by label. Each time, decide
+    anew for the remaining classes, which may now keep the images of the dropped one.
     """
     for one in outcomes.classes:
         assign([one], finder)
@@ -37,12 +37,12 @@ def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | No
 
 
 def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -> None:
-    """Tell of every shortage; raise those that the rule does not let pass.
+    """Log every shortage that the rule accepts and raise the others.
 
     Raises
     ------
     ParleyError
-        Where a part is short and the rule is `fail`, or it has no image at all; where too few classes are left.
+        If a split is short and the rule is `fail`, if a split is empty, or if too few classes remain.
     """
     findings = Findings()
     if options.on_shortage == "drop_class":
@@ -62,27 +62,27 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 
 
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
-    """Say how many images a part lacks, and why."""
+    """Return a sentence on how many images a split lacks, and why."""
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
-    told = ", ".join(_by_frequency(reasons))
+    listed = ", ".join(_by_frequency(reasons))
     sentence = (
         f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
-        f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({told})." if told else ".")
+        f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
     if outcome.tried < outcome.candidates:
-        sentence += f" Its margin of {margin:g} did not make up for what settling took out; raise it."
+        sentence += f" Its margin of {margin:g} did not make up for the duplicates removed; raise it."
     return sentence
 
 
 def _by_frequency(reasons: Counter[str]) -> list[str]:
-    """Return how often each of the commonest reasons was met, and how often the others together."""
+    """Return the count of each of the most frequent reasons, and of all others together."""
     commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)
     return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
 
 
 def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
-    """Return the classes that are left, in the class set's order."""
+    """Return the remaining classes, in the class set's order."""
     left = {one.name for one in outcomes.remaining}
     return [image_class for image_class in classes if image_class.name in left]
 
@@ -97,7 +97,7 @@ def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOu
 
 
 def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
-    """Say so where the classes left do not make a game, leave a part empty, or are too few for accuracy@k."""
+    """Return the problems with the remaining classes: too few for a game or for accuracy@k, or a split left empty."""
     before = Counter(one.domain for one in outcomes.classes)
     left = Counter(one.domain for one in outcomes.remaining)
     if before == left:
@@ -108,13 +108,13 @@ def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str
     }
     found = [
         f"Every class of the domain {domain} is dropped ({names[domain]}), "
-        f"and nothing is left for {', '.join(part for part, count in counts[domain].items() if count)}."
+        f"and no class remains for {', '.join(part for part, count in counts[domain].items() if count)}."
         for domain in DOMAINS
         if before[domain] and not left[domain] and any(counts.get(domain, {}).values())
     ]
     if before[IN_DOMAIN] > left[IN_DOMAIN] == 1:
         found.append(
-            f"Of {before[IN_DOMAIN]} in-domain classes one is left ({names[IN_DOMAIN]} dropped); "
+            f"Of {before[IN_DOMAIN]} in-domain classes one remains ({names[IN_DOMAIN]} dropped); "
             "a game needs two to choose between."
         )
     if not found and evaluation:

@@ -1,8 +1,7 @@
-"""Images of different parts that look the same: their perceptual hashes differ in a few bits at most.
+"""Find near duplicates: images of different splits whose perceptual hashes differ in at most a few bits.
 
-Every pair of hashes is looked at, in blocks that stay in the processor's cache. That is exact, and takes
-the same time whatever the images are: a thousand pictures of nothing, whose hashes are all alike, cost
-neither more time nor more memory than any others.
+Compares every pair of hashes, in blocks that fit in the processor's cache. That is exact, and its time and memory do
+not depend on the images: a thousand blank images with equal hashes cost no more than any others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ _ROWS_AT_ONCE = 64
 
 
 class Pair(NamedTuple):
-    """Two images, by their places among those compared, and the number of bits in which they differ."""
+    """Two images, by their indices among those compared, and their Hamming distance in bits."""
 
     first: int
     second: int
@@ -28,14 +27,14 @@ class Pair(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Near copies.
+    """The near duplicates found.
 
     Attributes
     ----------
     number
-        How many pairs there are.
+        Number of pairs.
     listed
-        The first of them: by the first image's part, the second's part, the first image, the second.
+        The first pairs, sorted by first image's split, second image's split, first image, second image.
     """
 
     number: int
@@ -43,24 +42,24 @@ class Pairs(NamedTuple):
 
 
 def read_hashes(path: str | Path) -> Iterator[tuple[str, int]]:
-    """Yield key and hash of each image of a class, from a table that `parley.dataset.dedup.perceptual_hash` wrote."""
+    """Yield the key and hash of each image of a class, as `parley.dataset.dedup.perceptual_hash` wrote them."""
     for key, phash in stream_table(path, HASH_COLUMNS):
         yield key, int(phash, 16)
 
 
 def find_pairs(hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int) -> Pairs:
-    """Find the pairs of images of different parts whose hashes differ in at most so many bits.
+    """Find the pairs of images of different splits whose hashes differ in at most `bits` bits.
 
     Parameters
     ----------
     hashes
-        ``[N]``, a hash of 64 bits an image.
+        ``[N]``, one 64-bit hash per image.
     parts
-        The part of each image.
+        The split of each image.
     bits
-        The most bits in which the hashes of near copies differ.
+        The maximal Hamming distance of near duplicates, in bits.
     most_listed
-        Pairs listed; all are counted.
+        The number of pairs to list; all are counted.
     """
     number = 0
     listed: list[Pair] = []
@@ -79,54 +78,54 @@ def find_pairs(hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int
 
 
 def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
-    """Choose which images to leave out, so that no two of different parts look the same.
+    """Choose which images to remove, so that no near duplicates in different splits remain.
 
-    The images are gone through in order; one that looks like an image of another part that was let in
-    is left out.
+    Visits the images in order, and removes each one that is a near duplicate of an earlier image of another split
+    that was kept.
 
     Parameters
     ----------
     hashes
-        ``[N]``, a hash of 64 bits an image.
+        ``[N]``, one 64-bit hash per image.
     parts
-        The part of each image.
+        The split of each image.
     bits
-        The most bits in which the hashes of near copies differ.
+        The maximal Hamming distance of near duplicates, in bits.
 
     Returns
     -------
-    The place of each image left out, and that of the first image let in that it looks like.
+    The index of each removed image, mapped to that of the first kept image that it duplicates.
     """
-    alike = np.zeros(len(hashes), bool)
+    has_duplicate = np.zeros(len(hashes), bool)
     for firsts, seconds, distances in _blocks(hashes, parts):
         near = distances <= bits
-        alike[firsts] |= near.any(axis=1)
-        alike[seconds] |= near.any(axis=0)
-    # Only those that look like some other can be left out, or be the reason for it.
-    places = np.flatnonzero(alike)
-    codes = np.unique(np.asarray(parts), return_inverse=True)[1] if len(places) else np.zeros(0, np.int64)
-    let_in = np.zeros(len(places), np.int64)
-    copies: dict[int, int] = {}
+        has_duplicate[firsts] |= near.any(axis=1)
+        has_duplicate[seconds] |= near.any(axis=0)
+    # Only images with a near duplicate can be removed, or be the reason for a removal.
+    indices = np.flatnonzero(has_duplicate)
+    codes = np.unique(np.asarray(parts), return_inverse=True)[1] if len(indices) else np.zeros(0, np.int64)
+    kept = np.zeros(len(indices), np.int64)
+    duplicates: dict[int, int] = {}
     count = 0
-    for place in places.tolist():
-        earlier = let_in[:count]
-        near = (np.bitwise_count(hashes[earlier] ^ hashes[place]) <= bits) & (codes[earlier] != codes[place])
+    for index in indices.tolist():
+        earlier = kept[:count]
+        near = (np.bitwise_count(hashes[earlier] ^ hashes[index]) <= bits) & (codes[earlier] != codes[index])
         if near.any():
-            copies[place] = int(earlier[near.argmax()])
+            duplicates[index] = int(earlier[near.argmax()])
         else:
-            let_in[count] = place
+            kept[count] = index
             count += 1
-    return copies
+    return duplicates
 
 
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield places ``[a]`` of images of one part, ``[b]`` of another, and the distances ``[a, b]`` of their hashes."""
+    """Yield indices ``[a]`` of images of one split, ``[b]`` of another, and their distances ``[a, b]``."""
     names = np.asarray(parts)
-    places = [np.flatnonzero(names == name) for name in sorted(set(parts))]
-    for number, firsts in enumerate(places):
-        for seconds in places[number + 1 :]:
+    indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
+    for number, firsts in enumerate(indices):
+        for seconds in indices[number + 1 :]:
             others = hashes[seconds][None]
             for start in range(0, len(firsts), _ROWS_AT_ONCE):
                 some = firsts[start : start + _ROWS_AT_ONCE]
