@@ -296,7 +296,7 @@ def test_during_a_run_and_after_it_was_killed(project, tiny):
         told = call(project, "--configfile", config).stdout
         assert process.poll() is None, "the run was too short to be looked at"
         os.killpg(process.pid, signal.SIGKILL)
-        assert f"A run is going on: process {process.pid} on" in " ".join(told.split())
+        assert f"A run is in progress: process {process.pid} on" in " ".join(told.split())
     assert status.told["locked"]
     assert status.state("train") == "running"
     assert "being made now" in status.reasons("train")

@@ -1,4 +1,4 @@
-"""The commit that the code is at."""
+"""The git commit of the code."""
 
 import shutil
 import subprocess  # nosec B404
@@ -9,7 +9,7 @@ _CODE = ("Snakefile", "src", "workflow", "envs")
 
 
 def commit_of(folder: str | Path) -> str:
-    """Return the commit that a folder's code is at, with `+dirty` where it was edited since; empty outside git."""
+    """Return the commit of a folder's code, with `+dirty` if it has uncommitted edits; empty outside git."""
     git = shutil.which("git")
     if git is None:
         return ""

@@ -1,7 +1,7 @@
-"""Damage: files that are no longer what the stage that made them put on record, which every stage that reads them asks.
+"""Detect damaged inputs: files whose bytes differ from those that their stage recorded. Every stage checks its inputs.
 
-A byte that a disk flips, a copy cut short, a file put in another's place would otherwise go on into the results without
-a word: neither JSON nor TSV, nor HDF5 as other people's loaders read it, notices a changed number.
+A flipped bit, a truncated copy or a replaced file would otherwise reach the results unnoticed: JSON, TSV and HDF5
+readers do not detect a changed number.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from parley.provenance.records import Record, Records, record_path, workflow_pat
 
 
 def check_undamaged(paths: Iterable[str | Path]) -> None:
-    """Stop where a file or folder is not what its record says; what has no record, as a person's own file, passes.
+    """Raise `ParleyError` if a file or folder differs from its record; files without a record, such as a user's, pass.
 
-    All bytes are hashed, whatever the dates.
+    All bytes are hashed, even if dates are unchanged.
 
     Raises
     ------
     ParleyError
-        With all that are damaged, records among them.
+        Names all damaged files, including damaged records.
     """
     findings = Findings()
     by_root: dict[Path, Records] = {}
@@ -38,19 +38,19 @@ def check_undamaged(paths: Iterable[str | Path]) -> None:
         if record and _as_made(record, name) != _as_it_is(root, name):
             findings.add(
                 f"{path} is damaged: its bytes are no longer those that the stage {record.rule} wrote. "
-                "Remove it and run again: it is made anew. If you changed it on purpose, remove "
-                f"{_record_file(root, record)} in its place."
+                "Remove it and run again to make it again. If you changed it on purpose, remove "
+                f"{_record_file(root, record)} instead."
             )
     findings.raise_if_any()
 
 
 def _record_file(root: Path, record: Record) -> Path:
-    """Return where a record lies, as short as it can be told."""
+    """Return the path of a record, relative if it is in the working folder."""
     return record_path(record) if root == Path.cwd() else root / record_path(record)
 
 
 def _as_made(record: Record, name: str) -> dict[str, str]:
-    """Return the SHA-256 of a file, or of each below a folder, by what its stage wrote."""
+    """Return the recorded SHA-256 of a file, or of each file below a folder."""
     return {one.path: one.sha256 for one in record.outputs if one.path == name or one.path.startswith(f"{name}/")}
 
 

@@ -1,4 +1,4 @@
-"""Files that are alike, told as one: thirty classes' tars are one line."""
+"""Group similar files, so that the tars of thirty classes are shown on one line."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,18 +8,18 @@ from typing import NamedTuple
 from parley.provenance.records import Record, Records
 
 FEW = 3
-"""Names that are written out."""
+"""Maximum number of names written out in a pattern."""
 
 
 class Group(NamedTuple):
-    """Files that jobs of one rule made, or that nobody did.
+    """Files made by jobs of one rule, or without a record.
 
     Attributes
     ----------
     paths
-        Of the files, sorted.
+        The files, sorted.
     makers
-        The jobs that made them; none where none is on record.
+        The jobs that made them; empty if none is recorded.
     """
 
     paths: tuple[str, ...]
@@ -27,22 +27,22 @@ class Group(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """The rule; empty where none is on record."""
+        """The rule; empty if none is recorded."""
         return base_of(self.makers[0].rule) if self.makers else ""
 
     @property
     def pattern(self) -> str:
-        """One name for all."""
+        """One pattern for all paths."""
         return pattern_of(self.paths)
 
 
 def base_of(rule: str) -> str:
-    """Return the name of a rule that the workflow has several of, one for each group of classes or seeds."""
+    """Return a rule's name without the number of its group of classes or seeds."""
     return re.sub(r"_\d+$", "", rule)
 
 
 def grouped(paths: Iterable[str], records: Records) -> list[Group]:
-    """Return files in groups that one rule made under one kind of name, in the order in which they first come."""
+    """Group files by the rule that made them and their role, in order of first appearance."""
     kinds: dict[tuple[str, str, str], dict[str, Record | None]] = {}
     for path in paths:
         maker = records.maker_of(path)
@@ -56,7 +56,7 @@ def grouped(paths: Iterable[str], records: Records) -> list[Group]:
 
 
 def pattern_of(paths: Sequence[str]) -> str:
-    """Return paths as one, with all names where few differ, and `*` for many.
+    """Return one pattern for several paths: `{a,b}` for few differing names, `*` for many.
 
     Examples
     --------

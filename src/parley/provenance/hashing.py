@@ -1,4 +1,4 @@
-"""The SHA-256 of files, each read once as long as it stays the same."""
+"""SHA-256 of files, cached while they are unchanged."""
 
 import os
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from parley.core.files import read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Record, Records
 
 LATER_TOUCH_S = 60
-"""Snakemake gives outputs a new date once their job is done, within this time."""
+"""Snakemake updates the date of outputs after their job, within this time."""
 Known = dict[str, tuple[int, int, str]]
 """Size, date and SHA-256 of files by path."""
 
 
 class Hashes:
-    """SHA-256 by path, computed where neither a record nor the memory knows the very file.
+    """SHA-256 by path, computed only if neither a record nor the cache has the unchanged file.
 
     Parameters
     ----------
     records
-        What jobs left on record; None for files that are hashed whatever any record says.
+        Records of jobs; None to ignore records.
     memory
-        A file in which hashes are remembered between calls; None for none.
+        A file that caches hashes between calls; None for none.
     """
 
     def __init__(self, records: Records | None, memory: str | Path | None = None) -> None:
@@ -34,7 +34,7 @@ class Hashes:
         self._used: Known = {}
 
     def of(self, path: str, role: str = "") -> FileRecord:
-        """Return a file with its hash, size and date; one that is not there raises `FileNotFoundError`."""
+        """Return a file with its hash, size and date; raise `FileNotFoundError` if it does not exist."""
         stat = Path(path).expanduser().stat()
         known = self._known.get(path)
         if known is None or tuple(known[:2]) != (stat.st_size, stat.st_mtime_ns):
@@ -44,26 +44,26 @@ class Hashes:
         return FileRecord(path, role, stat.st_size, known[2], stat.st_mtime_ns, stat.st_ino)
 
     def save(self) -> None:
-        """Write down the hashes that were asked for, where there is a memory."""
+        """Write the hashes used by this object to the cache file, if there is one."""
         if self._memory is not None:
             write_json(self._memory, self._used)
 
     def _on_record(self, path: str, stat: os.stat_result) -> str | None:
-        """Return the hash of a file that a job made and that was not written since."""
+        """Return the recorded hash of a file that was not written since its job."""
         record = self._records.maker_of(path) if self._records else None
         made = record.output(path) if record else None
         return made.sha256 if record and made and _is_same(made, record, stat) else None
 
 
 def _is_same(made: FileRecord, record: Record, stat: os.stat_result) -> bool:
-    """Tell whether a file is the one that a job left: written anew it would be another, in place it would be later."""
+    """Return whether a file is unchanged since its job: rewriting changes the inode or the date."""
     latest_ns = (datetime.fromisoformat(record.ended).timestamp() + LATER_TOUCH_S) * 1e9
     same_file = (made.inode, made.bytes) == (stat.st_ino, stat.st_size)
     return same_file and made.mtime_ns <= stat.st_mtime_ns <= max(latest_ns, made.mtime_ns)
 
 
 def files_of(path: str | Path) -> Iterator[str]:
-    """Yield a file, or every file below a folder, hidden ones left out, sorted."""
+    """Yield a file, or every file below a folder except hidden ones, sorted."""
     path = Path(path)
     if not path.is_dir():
         yield str(path)

@@ -1,4 +1,4 @@
-"""What an experiment's files were made of, as far back as jobs left it on record."""
+"""Trace an experiment's files back through the records of jobs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from parley.provenance.records import FileRecord, Record, Records
 
 DOCUMENT = "provenance.json"
 NO_ARTEFACTS = ("logs", "benchmarks")
-"""Folders of a results folder that tell of jobs and are nothing that one makes anything of."""
+"""Subfolders of a results folder about jobs, which no job reads."""
 
 
 @dataclass
 class Artefact:
-    """A file, and what is known of it.
+    """A file and the job that made it.
 
     Attributes
     ----------
     file
-        As it is now, with its hash; None where it is not there any more.
+        The present file with its hash; None if it no longer exists.
     maker
-        The job that made the file of this name.
+        The job that last made a file of this name.
     """
 
     file: FileRecord | None
@@ -29,19 +29,19 @@ class Artefact:
 
     @property
     def as_made(self) -> bool:
-        """Whether it is what its maker left."""
+        """Whether it is unchanged since its job."""
         made = self.maker.output(self.file.path) if self.maker and self.file else None
         return made is not None and self.file is not None and made.sha256 == self.file.sha256
 
 
 @dataclass
 class History:
-    """Files and jobs.
+    """Files and the jobs behind them.
 
     Attributes
     ----------
     artefacts
-        By path: an experiment's own files and all that they were made of.
+        By path: an experiment's own files and everything they were made from.
     jobs
         By name.
     """
@@ -62,7 +62,7 @@ def own_files(folder: str | Path) -> list[str]:
 
 
 def upstream_jobs(paths: Iterable[str], records: Records) -> dict[str, Record]:
-    """Return the jobs that made files and all that these were made of, by name; nothing is hashed."""
+    """Return all jobs that contributed to files, directly or indirectly, by name, without hashing."""
     jobs: dict[str, Record] = {}
     waiting = list(paths)
     while waiting:
@@ -74,14 +74,14 @@ def upstream_jobs(paths: Iterable[str], records: Records) -> dict[str, Record]:
 
 
 def trace(paths: Iterable[str], records: Records, hashes: Hashes) -> History:
-    """Follow files back to what nobody has on record.
+    """Trace files back to inputs without a record.
 
     Parameters
     ----------
     paths
-        Where to begin.
+        The files to trace.
     records, hashes
-        Where to look.
+        Records and hashes of the working folder.
     """
     paths = list(paths)
     jobs = upstream_jobs(paths, records)
@@ -98,7 +98,7 @@ def _as_it_is(path: str, hashes: Hashes) -> FileRecord | None:
 
 
 def earlier_versions(history: History) -> Iterator[FileRecord]:
-    """Yield what jobs read that is not there any more: of another hash than the file of its name has now."""
+    """Yield files that jobs read and that no longer exist or now have another hash."""
     told = set()
     for job in history.jobs.values():
         for one in job.inputs:

@@ -1,1 +1,1 @@
-"""Which stages of an experiment are done, stale or missing, and why: what Snakemake would say, in a person's words."""
+"""`parley status`: which stages of an experiment are done, stale or missing, and why."""

@@ -1,4 +1,4 @@
-"""Which value changed, told from what Snakemake has on record of a job: its params without their names, as text."""
+"""Find the params of a job that changed, from Snakemake's record: the values as text, without names."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from parley.status.jobs import ABSENT, Change
 
 CODE = "code"
-"""The param with the digest of a stage's code."""
+"""The param that contains the digest of a stage's code."""
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 WORDS = {
     "claims": "claims",
@@ -43,7 +43,7 @@ WORDS = {
     "wordnet": "descriptions.wordnet",
     "words": "words",
 }
-"""What the params of rules are in the config; others go by their own names."""
+"""Config names of the params of rules; params not listed keep their own names."""
 
 
 def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
@@ -52,16 +52,16 @@ def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple
     Parameters
     ----------
     recorded
-        What Snakemake wrote down: each value as `repr` gives it, in the order of the alphabet.
+        Snakemake's record: the `repr` of each value, in alphabetical order.
     present
-        The values by their names.
+        The present values by name.
 
     Returns
     -------
     list of Change
-        Value by value, the code's digest left out.
+        The changed values, except the code's digest.
     str or None
-        The code's digest as it was; empty where that cannot be told, None where it is the same.
+        The recorded digest of the code; empty if unknown, None if it is unchanged.
     """
     written = {name: repr(value) for name, value in present.items()}
     only_old = Counter(recorded)
@@ -102,7 +102,7 @@ def _take_code(old: list[Any], new: dict[str, Any]) -> str | None:
 
 
 def _take_alike(old: list[Any], value: Any) -> Any:
-    """Take out of old values the one that is most like a value; `ABSENT` where none is of its type."""
+    """Remove and return the old value most similar to a value; `ABSENT` if none has its type."""
     best = max(old, key=lambda other: _likeness(other, value), default=ABSENT)
     if best is ABSENT or _likeness(best, value) <= 0:
         return ABSENT
@@ -127,7 +127,7 @@ def _likeness(one: Any, other: Any) -> float:
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
-    """Yield what differs, as deep down as it can be told."""
+    """Yield the differences, at the deepest level possible."""
     if repr(old) == repr(new):
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -157,10 +157,10 @@ def _all_dicts(several: Sequence[Any]) -> bool:
 
 
 def config_name(path: Sequence[str]) -> str:
-    """Return the name of a param, or of a value inside one, in the words of the config."""
+    """Return the config name of a param, or of a value inside one."""
     first, *inside = path
     if first in ("runs", "about") and inside:
-        # All that decides a run; its keys are the config's own, but for the K of its log.
+        # All settings that affect a run; its keys are config keys, except for the K of its log.
         return "evaluation.k" if inside == ["k"] else ".".join(inside)
     if first == "games" and inside:
         return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"

@@ -1,8 +1,8 @@
-"""A dry run of Snakemake within this process: its own plan of jobs, with its own reasons.
+"""A dry run of Snakemake within this process: Snakemake's plan of jobs, with its reasons.
 
-What Snakemake offers to call (its output, `--summary`, `--list-changes`) tells which files are touched, but neither
-which value changed nor which job follows from which. So its plan is built here as `snakemake -n` builds it, from
-the same command line and profile, and read. All that is known of Snakemake's inside stands in this module.
+Snakemake's public output (`--summary`, `--list-changes`) lists affected files, but not which value changed or which
+job depends on which. This module builds the plan as `snakemake -n` does, from the same command line and profile, and
+reads it. It is the only module that uses Snakemake's internals.
 """
 
 import contextlib
@@ -35,30 +35,30 @@ from parley.status.jobs import Job, Plan, closure
 
 
 class DryRun:
-    """The workflow of the working folder, with a config.
+    """The workflow of the working folder with a config.
 
     Parameters
     ----------
     configfiles
-        As after `--configfile`; none for the Snakefile's own.
+        As after `--configfile`; empty for the Snakefile's default.
 
     Raises
     ------
     ParleyError
-        With Snakemake's sentences, where the config is wrong or an input is missing.
+        With Snakemake's message, if the config is wrong or an input is missing.
     """
 
     def __init__(self, configfiles: Sequence[str | Path]) -> None:
         chosen = ["--configfile", *map(str, configfiles)] if configfiles else []
-        with contextlib.redirect_stderr(io.StringIO()):  # It says which profile it reads.
+        with contextlib.redirect_stderr(io.StringIO()):  # It prints the profile that it reads.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
         self._sources = Sources(SOURCES)
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
-        """Return the merged config, the plan of the default target, and that with all that is made on request."""
+        """Return the merged config, the plan of the default target, and the plan of all targets."""
         args = self._args
         try:
-            # It logs what it does; what is wrong comes as an error.
+            # Its log is discarded; problems are raised as errors.
             with (
                 contextlib.redirect_stderr(io.StringIO()),
                 SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL}, nocolor=True)) as api,
@@ -82,9 +82,9 @@ class DryRun:
             raise ParleyError(_sentences(error)) from error
 
     def _both(self, workflow: Any) -> tuple[Plan, Plan]:
-        """Return the plan of the default target and that of all targets, built no more often than is needed.
+        """Return the plans of the default target and of all targets, building as few plans as possible.
 
-        That more is asked for makes more jobs of the default target needed only where outputs of them are gone.
+        The other targets add jobs to the default target only if outputs of its jobs are gone.
         """
         asked = [rule.name for rule in workflow.rules if _is_target(rule)]
         whole = self._plan(workflow, asked)
@@ -95,7 +95,7 @@ class DryRun:
         default = self._plan(workflow, [workflow.default_target])
         if needed == {job.outputs for job in default.jobs.values() if job.needed}:
             return default, whole
-        # Something is gone that only targets of earlier stages bring back: what is on request is seen without them.
+        # Only targets of earlier stages would restore a missing file: plan the targets on request without them.
         others = [name for name in asked if -1 in default.targets.get(name, {-1})]
         return default, self._plan(workflow, [workflow.default_target, *others])
 
@@ -113,7 +113,7 @@ class DryRun:
 
 
 def _is_target(rule: Any) -> bool:
-    """Return whether a rule makes nothing itself, but asks for what others make."""
+    """Return whether a rule has inputs but writes nothing itself."""
     return bool(rule.norun and rule.input and not rule.output)
 
 
@@ -123,7 +123,7 @@ def _part_of(whole: Plan) -> Plan:
 
 
 def _sentences(error: Exception) -> Iterator[str]:
-    """Yield what an error of Snakemake's says, a line each."""
+    """Yield the lines of a Snakemake error message."""
     text = "\n".join(str(part) for part in error.args if part)
     yield from (line for line in text.splitlines() if line.strip())
 
@@ -150,27 +150,27 @@ def _plan_of(workflow: Any, sources: Sources) -> Plan:
     for rule in workflow.rules:
         if _is_target(rule):
             asked = [maker.get(str(path)) for path in rule.expand_input({})[0]]
-            # Of a target that the plan does not hold some job is missing, and no number is the stranger's.
+            # -1 marks a job that is not in the plan, so that the target is not either.
             targets[rule.name] = frozenset(-1 if job is None else numbers[job] for job in asked)
     default = targets.pop(workflow.default_target)
-    return Plan(jobs, targets, frozenset(closure(jobs, default)), _who_is_at_work(workflow, maker))
+    return Plan(jobs, targets, frozenset(closure(jobs, default)), _running_processes(workflow, maker))
 
 
-def _who_is_at_work(workflow: Any, outputs: Iterable[str]) -> str:
-    """Return a sentence on who is at work on an experiment's files; empty where nobody is."""
+def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
+    """Return a sentence that names the running processes; empty if there are none."""
     others = active_records(outputs)
     if others:
-        return f"A run is going on: {', '.join(map(str, others))}."
+        return f"A run is in progress: {', '.join(map(str, others))}."
     if workflow.persistence.locked:
         return (
-            "The files are locked by Snakemake: a run is going on. If none is, one was killed: add --unlock to the "
+            "Snakemake has locked the files: a run is in progress. If none is, a run was killed: add --unlock to the "
             "command once."
         )
     return ""
 
 
 class _Reader:
-    """Reads jobs of a plan."""
+    """Reads the jobs of a plan."""
 
     def __init__(self, workflow: Any, sources: Sources, book: dict[str, dict[str, str]]) -> None:
         self._dag, self._records = workflow.dag, workflow.persistence
@@ -178,7 +178,7 @@ class _Reader:
         self._parts: dict[str, dict[str, str]] = {}
 
     def read(self, job: Any, number: int, needed: bool, depends_on: frozenset[int], follows: frozenset[int]) -> Job:
-        """Return what is known of a job."""
+        """Return a job as a `Job`."""
         outputs = tuple(map(str, job.output))
         times = {path: _time_of(path) for path in outputs}
         gone = tuple(path for path, time in times.items() if time is None)
@@ -204,7 +204,7 @@ class _Reader:
         )
 
     def _was_begun(self, job: Any) -> bool:
-        """Return whether a job was begun and has neither ended nor failed."""
+        """Return whether a job was started and has neither finished nor failed."""
         return bool(self._records._filter_incomplete_keys(map(self._records._get_key, job.output)))
 
     def _reasons(self, job: Any, records: Sequence[Any]) -> dict[str, Any]:
@@ -229,7 +229,7 @@ class _Reader:
 
 
 def _time_of(path: str) -> float | None:
-    """Return when a file was last written; None where it is not there, or no more: a run may be going on."""
+    """Return a file's modification time; None if it does not exist (a running job may remove it meanwhile)."""
     try:
         return Path(path).stat().st_mtime
     except OSError:
@@ -237,7 +237,7 @@ def _time_of(path: str) -> float | None:
 
 
 def _failed_runs(outputs: Iterable[str]) -> dict[str, str]:
-    """Return why runs failed in training, by the folder of the run: the last line of its log says so."""
+    """Return why runs failed in training, by run folder, from the last line of each log."""
     found = {}
     for path in map(Path, outputs):
         if path.name == "metrics.jsonl" and path.is_file():

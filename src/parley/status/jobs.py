@@ -1,4 +1,4 @@
-"""What is known of each job of an experiment, as plain values."""
+"""The jobs of an experiment as plain values, independent of Snakemake."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Change:
-    """A value that is another than when a job last ran.
+    """A value that changed since a job last ran.
 
     Attributes
     ----------
     name
-        In the words of the config where it has it, such as ``training.steps``.
+        The config key if it has one, such as ``training.steps``.
     old, new
-        The values; `ABSENT` where there is none, or where it is not on record.
+        The values; `ABSENT` if there is none or it was not recorded.
     """
 
     name: str
@@ -24,44 +24,44 @@ class Change:
 
 @dataclass(frozen=True)
 class Job:
-    """One job, and what a dry run of Snakemake says of it.
+    """A job, as seen by a dry run of Snakemake.
 
     Attributes
     ----------
     number
-        Its place among the jobs.
+        Index of the job.
     rule
         Name of its rule.
     name
-        Its rule and wildcards, for a sentence.
+        Its rule and wildcards, for messages.
     outputs, gone
         All its outputs, and those that do not exist.
     needed
         Whether Snakemake would run it.
     depends_on, follows
-        Numbers of the jobs whose outputs it reads; of those among them, because of which it would run.
+        Numbers of the jobs whose outputs it reads, and of those among them that cause it to rerun.
     made
-        When its last output was finished, in seconds since 1970; None where it never was.
+        Modification time of its newest output, in seconds since 1970; None if it has none.
     recorded
-        Whether Snakemake knows of an earlier run of it.
+        Whether Snakemake recorded an earlier run of it.
     interrupted
-        Whether it was begun and neither ended nor failed; so is what is going on just now.
+        Whether it was started and neither finished nor failed; also true while it runs.
     newer
-        Inputs that are newer than its outputs.
+        Inputs newer than its outputs.
     inputs_added, inputs_gone
-        Inputs that it did not have, or has no more.
+        Inputs added or removed since its last run.
     changes
-        Values that changed.
+        Changed values.
     code
-        What changed of its code: modules, or nothing where they are not on record; None where the code is the same.
+        Changed modules of its code; empty if they are unknown, None if the code is unchanged.
     environment
         Whether its software environment changed.
     error
-        The sentence with which it failed when it last ran.
+        The error message of its last run, if it failed.
     log
         Path of its log.
     failed_runs
-        The run and seed that failed in training in one of its outputs, and why: a result, not an error.
+        Runs that failed in training, by run folder, and why: a result, not an error.
     """
 
     number: int
@@ -88,18 +88,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a dry run says.
+    """The result of a dry run.
 
     Attributes
     ----------
     jobs
-        Of the experiment, by their numbers.
+        The jobs of the experiment by number.
     targets
-        Numbers of the jobs that make what each target asks for itself, in the order of the Snakefile.
+        Numbers of the jobs that write the inputs of each target, in the order of the Snakefile.
     default
         Numbers of the jobs that belong to the default target.
     locked
-        A sentence on who is at work on the files; empty where nobody is.
+        A sentence that names the running processes; empty if there are none.
     """
 
     jobs: Mapping[int, Job]
@@ -109,7 +109,7 @@ class Plan:
 
 
 def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:
-    """Return the numbers of jobs and of all that they depend on, directly or not."""
+    """Return the numbers of jobs and of all their direct and indirect dependencies."""
     found: set[int] = set()
     queue = list(numbers)
     while queue:
@@ -121,4 +121,4 @@ def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:
 
 
 ABSENT: Any = object()
-"""In place of a value that there is not."""
+"""Stands for a missing value."""

@@ -1,4 +1,4 @@
-"""Why jobs would run, in a person's words."""
+"""Describe in sentences why jobs would run."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from parley.status.jobs import ABSENT, Change, Job
 
 MOST_REASONS = 4
-"""Most reasons told of a stage."""
+"""Maximum number of reasons shown for a stage."""
 MOST_NAMED = 3
-"""Most files, modules and items named in one of them."""
+"""Maximum number of files, modules or items named in a reason."""
 LONGEST_VALUE = 40
-"""Characters of a value; what is longer is cut."""
+"""Maximum number of characters of a value; longer ones are cut."""
 
 
 def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked: str) -> tuple[str, ...]:
@@ -19,26 +19,26 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
     Parameters
     ----------
     needed
-        Those that would run.
+        The jobs that would run.
     jobs
-        How many the stage has.
+        Number of jobs of the stage.
     follows
-        Other stages because of which some would.
+        Other stages that cause some of them to run.
     locked
-        Whether a run is going on, so that what was begun and not ended is being made.
+        Not empty if a run is in progress, so that unfinished jobs are running.
     """
     counts: dict[str, int] = {}
     for job in needed:
         for reason in dict.fromkeys(_own_reasons(job, locked)):
             counts[reason] = counts.get(reason, 0) + 1
-    told = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
-    if len(told) > MOST_REASONS:
-        told = [*told[: MOST_REASONS - 1], f"and {len(told) - MOST_REASONS + 1} other reasons"]
+    lines = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
+    if len(lines) > MOST_REASONS:
+        lines = [*lines[: MOST_REASONS - 1], f"and {len(lines) - MOST_REASONS + 1} other reasons"]
     if logs := [job.log for job in needed if job.gone and job.error and not job.interrupted]:
-        told.append(f"see {_listed(logs)}")
+        lines.append(f"see {_listed(logs)}")
     if follows and any(job.follows and (not job.gone or job.recorded) for job in needed):
-        told.append(f"follows from {_listed(follows)}")
-    return tuple(told)
+        lines.append(f"follows from {_listed(follows)}")
+    return tuple(lines)
 
 
 def _own_reasons(job: Job, locked: str) -> Iterator[str]:

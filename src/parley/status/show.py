@@ -1,4 +1,4 @@
-"""The state of an experiment on one screen, or as JSON."""
+"""Print the state of an experiment as a table, or format it as JSON."""
 
 import json
 import shlex
@@ -25,13 +25,13 @@ def is_up_to_date(stages: Sequence[Stage]) -> bool:
 
 
 def command(configfiles: Sequence[str | Path], target: str = "") -> str:
-    """Return what to type to make a target; the default one where none is named."""
+    """Return the command that makes a target; the default target if none is named."""
     parts = ["uv", "run", "snakemake", "--cores", "all", *([target] if target else [])]
     return shlex.join([*parts, *(["--configfile", *map(str, configfiles)] if configfiles else [])])
 
 
 def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:
-    """Return what `show` shows as JSON."""
+    """Return the content of `show` as JSON."""
     value = {
         "experiment": experiment,
         "up_to_date": is_up_to_date(stages),
@@ -50,7 +50,7 @@ def _entry(stage: Stage) -> dict[str, Any]:
 
 
 def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str, on: Console) -> None:
-    """Print the stages of an experiment as a table, and what to type next.
+    """Print the stages of an experiment as a table, and the next command to run.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[St
     stages
         From `stages_of`.
     locked
-        Whether another run holds the experiment's files.
+        A sentence that names the running processes; empty if there are none.
     on
         From `parley.core.terminal.console`.
     """
@@ -91,10 +91,10 @@ def _print_table(stages: Sequence[Stage], on: Console) -> None:
     on.print(table)
 
 
-def _ago(moment: float | None) -> str:
-    if moment is None:
+def _ago(time_s: float | None) -> str:
+    if time_s is None:
         return ""
-    seconds = max(time.time() - moment, 0)
+    seconds = max(time.time() - time_s, 0)
     for unit, length in SPANS:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"

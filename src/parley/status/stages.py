@@ -1,4 +1,4 @@
-"""The stages of an experiment: which jobs each has, how many are made, and why the others are not."""
+"""Group the jobs of an experiment into stages: how many are up to date, and why the others are not."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from parley.status.sentences import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
 APART = {"write_config": "config"}
-"""Rules that several targets ask for and that are a stage of none; what else none asks for is told as `REST`."""
+"""Rules that several targets require, shown as a stage of their own; jobs of no target are shown as `REST`."""
 REST = "the rest"
 
 
@@ -20,23 +20,23 @@ class Stage:
     Attributes
     ----------
     name
-        The target of `snakemake` that makes it.
+        The `snakemake` target that makes it.
     on_request
-        Whether the default target leaves it out.
+        Whether it is not part of the default target.
     state
-        `done`, `stale` (something is there that would be made anew), `missing` or `running`.
+        `done`, `stale` (existing outputs would be made again), `missing` or `running`.
     jobs, made
-        How many jobs it has; how many of them are made and up to date.
+        Number of its jobs, and of those that are up to date.
     to_run
-        How many jobs of each rule Snakemake would run.
+        Number of jobs that Snakemake would run, by rule.
     last_made
-        When its youngest output was finished, in seconds since 1970.
+        Modification time of its newest output, in seconds since 1970.
     reasons
         Why it is not done, in sentences.
     notes
-        What is no reason to make anything anew: runs that failed in training, files that are gone and not needed.
+        Facts that cause no rerun: runs that failed in training, missing files that are not needed.
     follows
-        Stages because of which it would run.
+        Stages that cause it to rerun.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Stage:
 def stages_of(default: Plan, whole: Plan) -> list[Stage]:
     """Group jobs into stages.
 
-    A job belongs to the target that needs the fewest jobs among those that need it: to the earliest stage.
+    A job belongs to the earliest stage that needs it: the target with the fewest jobs.
 
     Parameters
     ----------
     default
-        The plan of the default target, which alone decides what of it is up to date.
+        The plan of the default target, which decides which of its jobs are up to date.
     whole
         The plan of all targets.
 
@@ -72,7 +72,7 @@ def stages_of(default: Plan, whole: Plan) -> list[Stage]:
     jobs = {number: as_default.get(job.outputs, job) for number, job in whole.jobs.items()}
     in_default = {number for number, job in whole.jobs.items() if job.outputs in as_default}
     owner = _owners(whole, in_default)
-    # Numbers of the default plan are others than those of the whole.
+    # The two plans number their jobs differently.
     by_default_number = {job.number: number for number, job in jobs.items() if number in in_default}
     order = [*whole.targets, *APART.values(), REST]
     stages = []
@@ -100,7 +100,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     for name in with_default:
         for number in needs[name] & in_default:
             owner.setdefault(number, name)
-    # A stage of the default target has no second row: what is left of it on request goes to another.
+    # A stage of the default target has no second row: its jobs on request go to another stage.
     for name in targets:
         if name not in owner.values() or name not in with_default:
             for number in needs[name] - in_default - owner.keys():
