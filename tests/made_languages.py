@@ -1,4 +1,4 @@
-"""Languages whose scores are known, for the tests of measures."""
+"""Languages of known score, for the tests of metrics."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Language(NamedTuple):
-    """Messages [N, 4] about things with two attributes of four values each [N, 2]; the class is the pair [N]."""
+    """Messages [N, 4] about classes with two attributes of four values each [N, 2]; the class is the pair [N]."""
 
     messages: np.ndarray
     attributes: np.ndarray
@@ -30,20 +30,20 @@ def compositional(copies=4):
 
 
 def holistic(copies=4, seed=0):
-    """Give each pair of values one of the 16 messages, by lot."""
+    """Give each pair of values one of the 16 messages, at random."""
     attributes = things(copies)
     classes = attributes @ [4, 1]
     return Language(_bits(np.random.default_rng(seed).permutation(16)[classes], 4), attributes, classes)
 
 
 def random(copies=4, seed=0, width=4):
-    """Draw the bits by lot, whatever the message is about."""
+    """Draw the bits at random, independent of the class."""
     attributes = things(copies)
     messages = np.random.default_rng(seed).integers(0, 2, (len(attributes), width))
     return Language(messages, attributes, attributes @ [4, 1])
 
 
 def constant(copies=4):
-    """Say the same of everything."""
+    """Use one message for all classes."""
     attributes = things(copies)
     return Language(np.tile([0, 1, 1, 0], (len(attributes), 1)), attributes, attributes @ [4, 1])

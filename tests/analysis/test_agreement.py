@@ -18,7 +18,7 @@ TARGETS = np.arange(IMAGES) % CLASSES
 
 
 def said(draw, answers=None, lengths=None, messages=None):
-    """Answers, lengths and last messages of one seed; by lot where they are not given."""
+    """Answers, lengths and last messages of one seed; random if not given."""
     return (
         draw.integers(0, CLASSES, IMAGES) if answers is None else answers,
         draw.integers(1, STEPS + 1, IMAGES) if lengths is None else lengths,
@@ -46,7 +46,7 @@ def table(folder, paths, runs=("a",)):
     return rows, {(row["run"], row["part"], row["metric"]): row for row in rows}
 
 
-def test_seeds_that_say_the_same_agree_in_all(tmp_path):
+def test_identical_seeds_agree_fully(tmp_path):
     what = said(np.random.default_rng(0))
     rows, found = table(tmp_path, [written(tmp_path, "a", seed, what) for seed in (1, 2, 3)])
     assert tuple(rows[0]) == COLUMNS
@@ -58,7 +58,7 @@ def test_seeds_that_say_the_same_agree_in_all(tmp_path):
         assert float(row["null_mean"]) < float(row["null_high"]) < 0.7
 
 
-def test_seeds_of_independent_lots_agree_by_chance(tmp_path):
+def test_independent_random_seeds_agree_by_chance(tmp_path):
     draw = np.random.default_rng(1)
     _, found = table(tmp_path, [written(tmp_path, "a", seed, said(draw)) for seed in range(6)])
     assert float(found["a", "test", "same_answer"]["mean"]) == pytest.approx(1 / 3, abs=0.1)
@@ -70,7 +70,7 @@ def test_seeds_of_independent_lots_agree_by_chance(tmp_path):
         assert float(row["null_mean"]) == pytest.approx(float(row["mean"]), abs=0.1), metric
 
 
-def test_every_measure_is_of_what_it_says(tmp_path):
+def test_each_metric_measures_its_own_quantity(tmp_path):
     draw = np.random.default_rng(2)
     one, other = said(draw), said(draw)
     _, found = table(tmp_path, [written(tmp_path, "a", seed, what) for seed, what in enumerate((one, other))])
@@ -102,7 +102,7 @@ def test_a_seed_that_diverged_is_left_out_and_one_alone_has_no_pair(tmp_path):
     assert {(row["mean"], row["n_seeds"], row["n_pairs"]) for row in found.values()} == {("", "1", "0")}
 
 
-def test_runs_and_parts_stand_in_their_order_and_a_run_that_failed_has_no_rows(tmp_path):
+def test_runs_and_splits_are_ordered_and_a_failed_run_has_no_rows(tmp_path):
     draw = np.random.default_rng(5)
     paths = [
         written(tmp_path, run, seed, said(draw), part)
@@ -116,7 +116,7 @@ def test_runs_and_parts_stand_in_their_order_and_a_run_that_failed_has_no_rows(t
     ]
 
 
-def test_of_many_images_the_same_are_drawn_for_all_seeds(tmp_path, monkeypatch):
+def test_the_same_images_are_sampled_for_all_seeds(tmp_path, monkeypatch):
     monkeypatch.setattr(agreements, "MOST_IMAGES", 25)
     what = said(np.random.default_rng(6))
     _, found = table(tmp_path, [written(tmp_path, "a", seed, what) for seed in (1, 2)])
@@ -139,7 +139,7 @@ def test_one_file_of_messages_is_in_memory_at_a_time(tmp_path, monkeypatch):
     assert held == [0, 0, 0]
 
 
-def test_seeds_that_talked_about_other_images_are_told(tmp_path):
+def test_seeds_with_different_images_are_refused(tmp_path):
     draw = np.random.default_rng(7)
     paths = [written(tmp_path, "a", 1, said(draw)), written(tmp_path, "a", 2, said(draw), keys=range(1, IMAGES + 1))]
     with pytest.raises(ParleyError, match="Seeds 1 and 2 of run a have different images or candidates on te"):

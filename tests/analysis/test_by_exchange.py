@@ -16,7 +16,7 @@ def write(folder, run, seed, name, part):
     return path
 
 
-def test_a_row_an_exchange_and_measure_with_the_seeds_that_know_it(tmp_path):
+def test_one_row_per_exchange_and_metric_with_its_number_of_seeds(tmp_path):
     analyses, languages = [], []
     for seed, (first, second) in enumerate([(0.2, 0.5), (0.4, 0.7), (0.3, None)]):
         table = {"talking": [1.0, 0.5], "accuracy@1_all": [first, 0.9], "accuracy@1_talking": [first, second]}

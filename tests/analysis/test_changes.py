@@ -50,7 +50,7 @@ def test_differences_are_paired_and_corrected_over_the_runs(experiment):
     assert [one.corrected["accuracy@1"] for one in found.values()] == pytest.approx(holm(ps).tolist())
 
 
-def test_runs_of_several_experiments_are_told_apart_by_name(experiment, tmp_path, capsys):
+def test_runs_of_several_experiments_have_distinct_names(experiment, tmp_path, capsys):
     write(tmp_path / "pooling", "base", [*OTHER[:3], None])
     name_runs(tmp_path / "pooling", "base")
     arguments = [
@@ -77,7 +77,7 @@ def test_runs_of_several_experiments_are_told_apart_by_name(experiment, tmp_path
     assert page.read_text().splitlines()[1:-1] == lines
 
 
-def test_what_is_not_there_is_told(experiment, tmp_path, capsys):
+def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsys):
     runs = read_runs([experiment])
     with pytest.raises(ParleyError, match="There is no run lost to compare with; there are base, one, other"):
         changes(runs, "lost", "test")
@@ -92,7 +92,7 @@ def test_what_is_not_there_is_told(experiment, tmp_path, capsys):
     assert "No evaluation has the metric accuracy; there are accuracy@1." in capsys.readouterr().err
 
 
-def test_a_number_that_a_run_lacks_is_not_measured_and_not_zero(experiment, capsys):
+def test_a_missing_value_is_not_measured_and_not_zero(experiment, capsys):
     write(experiment, "one", [None, None, None, float("nan")])
     assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy@1"]) == 0
     assert capsys.readouterr().out.count("not measured") == 1

@@ -76,7 +76,7 @@ def test_seeds_that_either_lacks_are_left_out_and_counted():
     assert (lost["n_seeds"], lost["seeds_left_out"], lost["difference"], lost["mean_first"]) == (0, 4, None, None)
 
 
-def test_parts_stand_in_the_order_of_the_summary_and_runs_in_that_of_the_config(tmp_path):
+def test_splits_are_in_the_order_of_the_summary_and_runs_in_that_of_the_config(tmp_path):
     evaluations = [evaluation(run, seed, 0.5 + seed / 10, ("train", "ood", "test")) for run in "ba" for seed in (0, 1)]
     rows = compare_runs(evaluations, ["b", "a"], 2)
     assert list(dict.fromkeys(row["part"] for row in rows)) == ["test", "ood", "train"]

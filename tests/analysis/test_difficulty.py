@@ -1,4 +1,4 @@
-"""A linear classifier in the agents' place: against scikit-learn, and on classes of known difficulty."""
+"""The linear classifier, against scikit-learn and on classes of known difficulty."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_fscore_support
 
 from parley.analysis import difficulty, linear_classifier
-from parley.analysis.difficulty import COLUMNS, PENALTIES, Seen, choose, write_difficulty
+from parley.analysis.difficulty import COLUMNS, PENALTIES, Split, choose, write_difficulty
 from parley.analysis.linear_classifier import fit
 from parley.core.errors import ParleyError
 from parley.text.descriptions import Description, write_descriptions
@@ -21,14 +21,14 @@ CLASSES = 4
 
 
 def made(per_class, apart, channels=6, seed=0, labels=range(CLASSES), part=0):
-    """Classes whose means lie `apart` standard deviations from zero, in directions by lot."""
+    """Classes whose means lie `apart` standard deviations from zero, in random directions."""
     means = apart * np.random.default_rng(seed).normal(size=(max(labels) + 1, channels)) / np.sqrt(channels)
     targets = np.repeat(list(labels), per_class)
     return means[targets] + np.random.default_rng([seed, part]).normal(size=(len(targets), channels)), targets
 
 
 def tensors(features, targets):
-    return Seen(torch.from_numpy(features), torch.from_numpy(targets))
+    return Split(torch.from_numpy(features), torch.from_numpy(targets))
 
 
 @pytest.mark.parametrize("penalty", [1.0, 0.1, 0.001])
@@ -59,24 +59,24 @@ def test_the_penalty_with_the_best_dev_result_is_chosen():
     nlls = {one["penalty"]: one["dev_nll"] for one in chosen.candidates}
     assert tuple(nlls) == PENALTIES[: len(nlls)]
     assert chosen.penalty == min(nlls, key=nlls.__getitem__)
-    alone = fit(train.features, train.places, CLASSES, chosen.penalty)
-    nll = torch.nn.functional.cross_entropy(alone.classifier.scores(dev.features), dev.places)
+    alone = fit(train.features, train.targets, CLASSES, chosen.penalty)
+    nll = torch.nn.functional.cross_entropy(alone.classifier.scores(dev.features), dev.targets)
     assert nlls[chosen.penalty] == pytest.approx(nll.item(), abs=1e-4)
     # Few noisy images take a strong penalty, and many clear ones a weak one.
     assert choose(tensors(*made(200, 4.0)), tensors(*made(50, 4.0, part=1)), CLASSES).penalty < chosen.penalty
 
 
-def test_the_chosen_penalty_is_fitted_to_the_end_and_the_others_as_far_as_tells_them_apart():
+def test_the_chosen_penalty_is_fitted_to_convergence_and_the_others_loosely():
     train, dev = tensors(*made(40, 1.0)), tensors(*made(50, 1.0, part=1))
     chosen = choose(train, dev, CLASSES)
     for one in chosen.candidates:
-        strictly = fit(train.features, train.places, CLASSES, one["penalty"])
-        nll = torch.nn.functional.cross_entropy(strictly.classifier.scores(dev.features), dev.places)
+        strictly = fit(train.features, train.targets, CLASSES, one["penalty"])
+        nll = torch.nn.functional.cross_entropy(strictly.classifier.scores(dev.features), dev.targets)
         assert one["dev_nll"] == pytest.approx(nll.item(), rel=1e-2)
         assert one["largest_gradient"] <= max(1e-6, min(1e-4, 0.03 * one["penalty"]))
     (own,) = (one for one in chosen.candidates if one["penalty"] == chosen.penalty)
     assert own["largest_gradient"] <= 1e-6
-    alone = fit(train.features, train.places, CLASSES, chosen.penalty)
+    alone = fit(train.features, train.targets, CLASSES, chosen.penalty)
     torch.testing.assert_close(chosen.classifier.weight, alone.classifier.weight, atol=1e-3, rtol=0)
 
 
@@ -103,7 +103,7 @@ def three(apart, labels=range(CLASSES)):
     return {name: made(30, apart, labels=labels, part=part) for part, name in enumerate(("train", "dev", "test"))}
 
 
-def test_classes_far_apart_are_told_and_equal_ones_are_not(tmp_path):
+def test_separable_classes_are_classified_and_identical_ones_are_not(tmp_path):
     _, easy = written(tmp_path, three(12.0))
     assert easy["parts"]["test"]["accuracy"] == easy["parts"]["test"]["macro_f1"] == 1
     _, hard = written(tmp_path, three(0.0))
@@ -124,7 +124,7 @@ def test_the_scale_of_a_channel_and_one_that_never_varies_change_nothing(tmp_pat
         assert other["parts"][part] == pytest.approx(found, abs=1e-3)
 
 
-def test_each_class_has_a_row_a_part(tmp_path):
+def test_each_class_has_one_row_per_split(tmp_path):
     # Label 1 is of no class of the train part: labels need not follow each other.
     rows, found = written(tmp_path, three(1.0, labels=(0, 2, 3)))
     assert tuple(rows[0]) == COLUMNS
@@ -154,7 +154,7 @@ def test_scores_of_classes_are_those_of_scikit_learn(tmp_path, monkeypatch):
         assert [float(row[name]) for row in own] == pytest.approx(values.tolist())
 
 
-def test_what_cannot_be_is_told(tmp_path):
+def test_invalid_inputs_are_refused(tmp_path):
     parts = three(1.0)
     with pytest.raises(ParleyError, match=r"has no layer4_2; it holds .*Make it with this layer"):
         written(tmp_path, parts, layer="map")

@@ -1,4 +1,4 @@
-"""Messages as languages: from files of messages to a table over seeds, on languages of known score."""
+"""language.json and language.csv from files of messages, on languages of known score."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ def known(folder, **more):
 
 
 def measured(folder, language, seed=1, continuous=False, score=9.0, **more):
-    """What is found of a language that is said in one exchange, the answer always right."""
+    """Return the metrics of a language with one exchange per dialogue and correct answers."""
     talks = [
         Talk(f"k{row}", int(label), [[score * (one == label) for one in range(CLASSES)]], 1, sender=[list(message)])
         for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
@@ -50,7 +50,7 @@ def measured(folder, language, seed=1, continuous=False, score=9.0, **more):
     return json.loads(out.read_text())["parts"]["test"]
 
 
-def test_a_compositional_language_says_all_and_keeps_likeness(meanings):
+def test_a_compositional_language_has_full_information_and_topographic_similarity(meanings):
     found = measured(meanings, made_languages.compositional())
     said = found["measures"]
     assert found["n"] == found["n_sampled"] == 64
@@ -64,7 +64,7 @@ def test_a_compositional_language_says_all_and_keeps_likeness(meanings):
     assert found["bits"]["entropy"] == pytest.approx([1] * 4)
 
 
-def test_a_holistic_language_says_all_and_keeps_no_more_likeness_than_chance(meanings):
+def test_a_holistic_language_has_full_information_and_similarity_by_chance(meanings):
     found = measured(meanings, made_languages.holistic())
     assert found["measures"]["information"] == pytest.approx(4)
     # Messages of one class are alike, which any language of names has; beyond that there is nothing.
@@ -72,7 +72,7 @@ def test_a_holistic_language_says_all_and_keeps_no_more_likeness_than_chance(mea
     assert found["p"]["topographic_similarity"] > 0.05
 
 
-def test_what_a_random_language_seems_to_say_is_corrected_away(meanings):
+def test_the_apparent_information_of_a_random_language_is_corrected_away(meanings):
     found = measured(meanings, made_languages.random(width=12))
     assert found["measures"]["information"] > 3  # though it says nothing
     assert found["measures"]["information_corrected"] == pytest.approx(0, abs=0.1)
@@ -80,7 +80,7 @@ def test_what_a_random_language_seems_to_say_is_corrected_away(meanings):
     assert found["p"]["topographic_similarity"] > 0.05
 
 
-def test_a_language_of_one_message_says_nothing(meanings):
+def test_a_language_of_one_message_carries_no_information(meanings):
     compositional = made_languages.compositional()
     found = measured(meanings, compositional._replace(messages=np.ones_like(compositional.messages)))
     assert found["measures"]["information"] == found["measures"]["message_entropy"] == 0
@@ -90,7 +90,7 @@ def test_a_language_of_one_message_says_nothing(meanings):
     assert found["p"]["topographic_similarity"] is found["null"]["topographic_similarity"] is None
 
 
-def test_of_numbers_only_likeness_is_measured(meanings):
+def test_continuous_messages_have_similarity_and_no_bit_metrics(meanings):
     compositional = made_languages.compositional()
     found = measured(meanings, compositional._replace(messages=compositional.messages * 2.5), continuous=True)
     assert found["bits"] is None
@@ -99,7 +99,7 @@ def test_of_numbers_only_likeness_is_measured(meanings):
     assert found["measures"]["macro_f1"] == 1
 
 
-def test_of_a_run_that_diverged_nothing_is_measured(meanings):
+def test_a_diverged_run_has_no_metrics(meanings):
     found = measured(meanings, made_languages.constant(), score=np.nan)
     assert set(found["measures"].values()) == set(found["p"].values()) == set(found["null"].values()) == {None}
     assert found["exchanges"] is None
@@ -109,7 +109,7 @@ def test_of_a_run_that_diverged_nothing_is_measured(meanings):
         assert {(row["mean"], row["seeds_failed"]) for row in csv.DictReader(stream)} == {("", "1")}
 
 
-def test_the_same_each_time_and_sampled_where_there_are_many(meanings, monkeypatch):
+def test_results_are_deterministic_and_large_splits_are_subsampled(meanings, monkeypatch):
     language = made_languages.random()
     assert measured(meanings, language) == measured(meanings, language)
     monkeypatch.setattr(measures, "MOST_CONVERSATIONS", 40)
@@ -117,7 +117,7 @@ def test_the_same_each_time_and_sampled_where_there_are_many(meanings, monkeypat
     assert (found["n"], found["n_sampled"]) == (64, 40)
 
 
-def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(meanings):
+def test_the_table_has_one_row_per_metric_and_counts_missing_seeds(meanings):
     paths = []
     for seed, language in ((1, made_languages.compositional()), (2, made_languages.holistic())):
         measured(meanings, language, seed)
@@ -141,7 +141,7 @@ def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(meanings):
     assert float(found["information"]["largest_p"]) == pytest.approx(1 / 1001)
 
 
-def test_candidates_without_a_description_are_told(meanings):
+def test_candidates_without_a_description_are_refused(meanings):
     write_messages(meanings / "m.hdf5", [Talk("k", 99, [[1.0, 0.0]], 1)], ["x", "y"], ids=[99, 0])
     with pytest.raises(ParleyError, match=r"candidates of label 99, which .*descriptions\.csv does not describe"):
         write_language([meanings / "m.hdf5"], known(meanings), (2, 2), meanings / "l.json")
@@ -150,7 +150,7 @@ def test_candidates_without_a_description_are_told(meanings):
 ATTRIBUTES = "class\tcolour\tshape\n" + "".join(f"class {label}\t{label // 4}\t{label % 4}\n" for label in range(16))
 
 
-def test_single_bits_of_a_compositional_language_stand_for_single_attributes(meanings):
+def test_single_bits_of_a_compositional_language_encode_single_attributes(meanings):
     path = meanings / "attributes.tsv"
     path.write_text(ATTRIBUTES)
     good = measured(meanings, made_languages.compositional(), attributes=path)
@@ -163,8 +163,8 @@ def test_single_bits_of_a_compositional_language_stand_for_single_attributes(mea
     assert measured(meanings, made_languages.random())["measures"]["positional_disentanglement"] is None
 
 
-def test_likeness_of_looks_is_another_than_that_of_descriptions(meanings):
-    """Messages that follow what images look like, of classes whose descriptions say nothing of it."""
+def test_similarity_to_features_differs_from_similarity_to_descriptions(meanings):
+    """Messages follow the image features, which are unrelated to the descriptions."""
     language = made_languages.random(copies=4, width=12)
     rows = np.random.default_rng(5).permutation(64)
     with h5py.File(meanings / "test.hdf5", "w") as file:
@@ -180,7 +180,7 @@ def test_likeness_of_looks_is_another_than_that_of_descriptions(meanings):
         looks(meanings / "test.hdf5", ["k1", "gone"])
 
 
-def test_looks_of_a_map_are_means_over_its_cells(tmp_path):
+def test_features_of_a_map_are_means_over_its_cells(tmp_path):
     values = np.random.default_rng(0).normal(size=(5, 3, 2, 2)).astype(np.float32)
     values[:, 1] = 7  # says nothing of any image
     with h5py.File(tmp_path / "test.hdf5", "w") as file:
@@ -192,7 +192,7 @@ def test_looks_of_a_map_are_means_over_its_cells(tmp_path):
     assert found == pytest.approx(((means - means.mean(0)) / means.std(0))[[4, 0]], abs=1e-5)
 
 
-def test_of_a_run_that_failed_it_is_said_that_it_failed(meanings):
+def test_a_failed_run_is_reported_as_failed(meanings):
     write_marker(meanings / "m.hdf5", "The loss is no longer finite.")
     with pytest.raises(FailedRunError, match="The run failed in training: The loss is no longer finite"):
         write_language([meanings / "m.hdf5"], known(meanings), (2, 2), meanings / "l.json")

@@ -33,7 +33,7 @@ def made(tmp_path):
     return made
 
 
-def test_runs_have_a_row_each_whatever_became_of_them(made):
+def test_every_run_has_a_row_even_if_it_failed(made):
     runs = parley.load(made.folder).runs
     owners = list(zip(runs["run"], runs["seed"], strict=True))
     assert owners == [(run, seed) for run in ("one", "two") for seed in (1, 2, 3)]
@@ -55,7 +55,7 @@ def test_metrics_are_those_of_the_evaluations_and_failed_seeds_are_rows(made):
     assert metrics["value"].dtype == float
 
 
-def test_measures_of_the_language_are_there_where_they_were_taken(made):
+def test_language_metrics_are_included_where_they_were_measured(made):
     found = {"measures": {"information": 2.5, "dead_bits": None}, "p": {"information": 0.01}}
     path = made.folder / "runs/one/1/language.json"
     path.write_text(json.dumps({"run": "one", "seed": 1, "parts": {"test": found}}))
@@ -67,7 +67,7 @@ def test_measures_of_the_language_are_there_where_they_were_taken(made):
     assert metrics["value"].notna().sum() == 1
 
 
-def test_of_a_metric_that_both_files_have_the_value_is_the_evaluations_and_the_null_the_languages(made):
+def test_a_metric_of_both_files_has_the_value_of_the_evaluation_and_the_null_of_language_json(made):
     measures = {"accuracy@1": 0.123, "macro_f1": 0.25}
     found = {
         "measures": measures,
@@ -99,7 +99,7 @@ def test_curves_are_the_dev_lines(made):
     assert curves.query("run == 'two' and seed == 1")["step"].tolist() == list(range(100, 900, 100))
 
 
-def test_messages_are_read_when_asked_for(made):
+def test_messages_are_read_on_demand(made):
     found = parley.load(made.folder)
     one = found.messages(run="one", seed=1)
     said = read_conversations(made.folder / "runs/one/1/messages.hdf5")
@@ -115,7 +115,7 @@ def test_messages_are_read_when_asked_for(made):
     assert owners == [["one", 1], ["one", 2], ["two", 1]]
 
 
-def test_the_parquet_file_says_the_same(made, tmp_path):
+def test_the_parquet_file_has_the_same_content(made, tmp_path):
     from parley.export.parquet import write_parquet
 
     write_parquet(made.files("messages.hdf5")[:1], {}, "made", [], tmp_path / "messages.parquet")
@@ -125,12 +125,12 @@ def test_the_parquet_file_says_the_same(made, tmp_path):
 
 
 @pytest.mark.parametrize("asked", [{"run": "three"}, {"seed": 9}, {"part": "transfer"}, {"run": "two", "seed": 2}])
-def test_conversations_that_there_are_not_are_told(made, asked):
+def test_missing_dialogues_are_reported(made, asked):
     with pytest.raises(ParleyError, match=r"has no conversations of .*; its runs are one, two"):
         parley.load(made.folder).messages(**asked)
 
 
-def test_a_folder_that_is_no_experiment_is_told(tmp_path):
+def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
     made_by = rf"`snakemake results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is no experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)

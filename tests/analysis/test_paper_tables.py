@@ -45,7 +45,7 @@ def test_the_default_shows_test_and_unseen_parts_with_intervals_seeds_and_chance
     assert chance == ["chance", "0.042", "0.125", "3.178", "–", ""]
 
 
-def test_what_is_asked_for_is_shown_in_its_order(rows):
+def test_requested_runs_and_splits_are_shown_in_their_order(rows):
     wanted = {**ALL, "runs": [ODD, "one"], "parts": ["dev", "test"], "metrics": ["length", "accuracy@1"]}
     table = paper_table(rows, {**wanted, "caption": "All that counts."})
     assert [block.title.split(":")[0] for block in table.blocks] == ["dev", "test"]
@@ -53,7 +53,7 @@ def test_what_is_asked_for_is_shown_in_its_order(rows):
     assert table.caption.startswith("All that counts. Mean over seeds")
 
 
-def test_seeds_are_told_by_metric_where_they_differ():
+def test_seeds_are_given_by_metric_if_they_differ():
     rows = rows_of(evaluation("one", 1, 0.5), evaluation("one", 2, 0.6, nll=float("nan")))
     one, failed, _ = paper_table(rows, {**ALL, "metrics": METRICS}).blocks[0].rows
     assert one[-1] == "2 / 2 / 1 / 2 of 2"
@@ -66,7 +66,7 @@ def test_a_first_run_that_failed_hides_neither_the_images_nor_chance():
     assert [row[:2] for row in test.rows] == [["one", "–"], [ODD, "0.250"], ["chance", "0.042"]]
 
 
-def test_a_part_that_none_of_the_runs_has_is_told_where_it_was_asked_for():
+def test_a_requested_split_without_results_is_refused():
     # As summarised of a single experiment every run has every part; tables may be made of any summary.
     rows = [
         row
@@ -80,7 +80,7 @@ def test_a_part_that_none_of_the_runs_has_is_told_where_it_was_asked_for():
 
 
 @pytest.mark.parametrize(("kind", "name"), [("runs", "three"), ("parts", "transfer")])
-def test_what_the_summary_does_not_have_is_told(rows, kind, name):
+def test_requests_that_the_summary_lacks_are_refused(rows, kind, name):
     with pytest.raises(ParleyError, match=f"wants the {kind} {name}, of which the summary says nothing; it has "):
         paper_table(rows, {**ALL, "metrics": METRICS, kind: [name]})
 

@@ -67,7 +67,7 @@ def found(data, **settings):
 
 
 @pytest.mark.slow
-def test_with_permuted_labels_every_measure_lies_inside_its_null(data):
+def test_with_permuted_labels_every_metric_is_inside_its_null(data):
     measured = found(data, permute_labels=1)
     ps = {(part, metric): measured[part]["p"][metric] for part in HELD_OUT for metric in KNOWING}
     # Twenty p-values, about even between 0 and 1, though not independent: none at the end, few near it; and were the
@@ -86,7 +86,7 @@ def test_with_permuted_labels_every_measure_lies_inside_its_null(data):
 
 
 @pytest.mark.slow
-def test_with_labels_in_place_the_same_measures_are_beyond_it(data):
+def test_with_true_labels_the_same_metrics_are_beyond_their_null(data):
     measured = found(data)
     for part in ("dev", "test"):
         for metric in KNOWING:

@@ -20,7 +20,7 @@ def row_of(rows, metric="accuracy@1", part="test", run="adaptive"):
     return found[0]
 
 
-def test_mean_sd_and_interval_over_seeds_done_by_hand():
+def test_mean_sd_and_interval_over_seeds_by_hand():
     rows = summarise(
         [evaluation(s, top1=v) for s, v in enumerate((0.5, 0.6, 0.7))], [("adaptive", s) for s in range(3)]
     )
@@ -40,7 +40,7 @@ def test_one_seed_has_no_sd_and_no_interval_rather_than_zero():
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None, "x"])
-def test_a_number_that_is_none_is_a_failed_seed(bad):
+def test_a_non_finite_value_is_a_failed_seed(bad):
     evaluations = [evaluation(0, nll=1.0), evaluation(1, nll=bad), evaluation(2, nll=2.0)]
     expected = [("adaptive", seed) for seed in range(3)]
     rows = summarise(evaluations, expected)
@@ -56,7 +56,7 @@ def test_a_seed_without_an_evaluation_is_counted_as_failed():
     assert failed_seeds([evaluation(0), evaluation(2)], expected) == [("adaptive", 1)]
 
 
-def test_a_run_of_which_no_seed_came_through_is_shown():
+def test_a_run_without_successful_seeds_is_shown():
     expected = [("adaptive", 0), ("broken", 0), ("broken", 1)]
     row = row_of(summarise([evaluation(0)], expected), run="broken")
     assert (row.mean, row.n_seeds, row.seeds_failed, row.chance) == (None, 0, 2, None)
@@ -85,7 +85,7 @@ def test_k_is_capped_at_the_candidates():
     assert row_of(summarise([evaluation(0, candidates=3, k=7)], [("adaptive", 0)]), "accuracy@k").chance == 1
 
 
-def test_what_cannot_be_averaged_is_refused():
+def test_seeds_with_different_images_or_candidates_are_refused():
     with pytest.raises(ParleyError, match="different candidates"):
         summarise([evaluation(0, candidates=4), evaluation(1, candidates=5)], [("adaptive", 0), ("adaptive", 1)])
     with pytest.raises(ParleyError, match="two evaluations"):
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_summary_is_refused(tmp_path):
         read_summary(tmp_path / "summary.json")
 
 
-def test_why_a_seed_failed_is_told_where_it_is_known(tmp_path):
+def test_the_reason_of_a_failure_is_included_if_known(tmp_path):
     expected = [("adaptive", seed) for seed in range(3)]
     rows = summarise([evaluation(0)], expected)
     paths = tmp_path / "summary.csv", tmp_path / "summary.json"

@@ -1,4 +1,4 @@
-"""The table that a run ends with, as it stands in a terminal and in a file."""
+"""The summary table at the end of the workflow, in a terminal and in a file."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def shown(folder):
     return stream.getvalue()
 
 
-def test_a_row_a_run_and_part_with_interval_chance_and_seeds(folder):
+def test_one_row_per_run_and_split_with_interval_chance_and_seeds(folder):
     lines = [line.split() for line in shown(folder).splitlines()]
     # Mean 0.6, sd 0.1, t of two degrees of freedom 4.3027: by hand.
     assert ["test", "1,200", "24", "0.600", "0.352–0.848", "0.042"] in [line[:6] for line in lines]
@@ -60,7 +60,7 @@ def test_a_row_a_run_and_part_with_interval_chance_and_seeds(folder):
     assert " ".join(header) == "part images classes acc@1 95 % chance acc@3 exch. seeds failed"
 
 
-def test_failed_seeds_are_told_with_their_reason_and_markup_is_text(folder):
+def test_failed_seeds_are_listed_with_their_reason_and_markup_is_text(folder):
     text = shown(folder)
     assert "Run lost, seed 1 failed: The loss of seed 1 is no longer finite at step [red]3[/]." in text
     assert "it lacks a number that the others have" in text
@@ -103,11 +103,11 @@ def test_a_terminal_without_unicode_gets_other_signs(folder):
     assert "?" not in text
 
 
-def test_what_a_terminal_would_obey_is_shown():
+def test_control_characters_are_shown_as_text():
     assert literal("a\x1b[31mb\rc\u202ed").plain == r"a\x1b[31mb\rc\u202ed"
 
 
-def test_a_summary_of_another_version_is_told(folder):
+def test_a_summary_of_another_version_is_refused(folder):
     (folder / "summary.json").write_text(json.dumps({"rows": [{"run": "x"}], "failed": []}))
     with pytest.raises(Exception, match="not a summary of this version"):
         shown(folder)

@@ -62,13 +62,13 @@ def alike(first, second):
     return geometry_correlation(message_geometry(first), message_geometry(second))
 
 
-def test_likeness_is_spearmans_correlation_of_distances():
+def test_message_similarity_is_spearmans_correlation_of_distances():
     first, second = np.random.default_rng(0).integers(0, 2, (2, 30, 8))
     expected = spearmanr(pdist(first, "cityblock"), pdist(second, "cityblock")).statistic
     assert alike(first, second) == pytest.approx(expected)
 
 
-def test_one_language_in_other_bits_is_alike_and_independent_ones_are_not():
+def test_relabelled_bits_keep_the_similarity_and_independent_languages_have_none():
     made = languages.compositional()
     turned = 1 - made.messages[:, ::-1]
     assert alike(made.messages, turned) == pytest.approx(1)

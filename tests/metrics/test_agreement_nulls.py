@@ -33,7 +33,7 @@ def close(found, expected):
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 4), st.integers(3, 12), st.integers(1, 3), st.integers(0, 999))
-def test_every_null_is_of_the_measure_it_belongs_to(seeds, images, most, lot):
+def test_each_null_is_the_metric_under_permutations(seeds, images, most, lot):
     draw = np.random.default_rng(lot)
     answers = [draw.integers(0, most, images) for _ in range(seeds)]
     lengths = [draw.integers(1, most + 1, images) for _ in range(seeds)]
@@ -51,7 +51,7 @@ def test_every_null_is_of_the_measure_it_belongs_to(seeds, images, most, lot):
     close(geometry_null(geometries, orders), plainly(likeness, messages, orders))
 
 
-def test_images_of_each_seed_but_the_first_are_moved_by_themselves():
+def test_images_of_every_seed_but_the_first_are_permuted_independently():
     orders = draw_orders(3, 50, 20, np.random.default_rng(0))
     assert len(orders) == 20
     for first, second, third in orders:
@@ -61,7 +61,7 @@ def test_images_of_each_seed_but_the_first_are_moved_by_themselves():
     assert not (orders[0][1] == orders[1][1]).all()
 
 
-def test_nulls_lie_where_chance_does():
+def test_nulls_are_centred_on_chance():
     draw = np.random.default_rng(1)
     answers = [np.repeat([0, 1], [300, 100])] * 2
     same, kappa = sameness_nulls(answers, draw_orders(2, 400, 200, draw))

@@ -26,7 +26,7 @@ def folder(tmp_path):
     return own
 
 
-def test_a_run_done_by_hand(folder):
+def test_analysis_of_a_run_by_hand(folder):
     analysis = analyse_run(folder)
     assert (analysis["run"], analysis["seed"]) == ("adaptive", 3)
     part = analysis["parts"]["test"]
@@ -49,7 +49,7 @@ def test_a_run_done_by_hand(folder):
     ]
 
 
-def test_what_is_found_by_exchange(folder):
+def test_metrics_by_exchange(folder):
     found = analyse_run(folder)["parts"]["test"]["by_exchange"]
     assert found["talking"] == [1, 0.5]
     # As if nobody stopped, the first exchange is right about a and b, the second about c and d.
@@ -74,14 +74,14 @@ def test_the_result_is_json(folder):
     assert json.loads(json.dumps(analyse_run(folder), allow_nan=False)) == analyse_run(folder)
 
 
-def test_messages_that_do_not_fit_the_evaluation_are_told(folder):
+def test_messages_that_contradict_the_evaluation_give_a_warning(folder):
     write_evaluation(folder, {"test": evaluation_entry(4, 3, 2, top1=0.9, topk=0.75)}, seed=3)
     warnings = analyse_run(folder)["warnings"]
     assert len(warnings) == 1
     assert "accuracy@1 of the messages is 0.5000, evaluation.json says 0.9000" in warnings[0]
 
 
-def test_a_diverged_run_is_told_and_not_counted(folder):
+def test_a_diverged_run_is_reported_and_not_counted(folder):
     talks = [Talk("a", 0, [[np.nan, 0, 0]], 1)]
     write_messages(folder / "messages.hdf5", talks, LABELS, seed=3)
     analysis = analyse_run(folder)
@@ -140,7 +140,7 @@ def test_mean_over_seeds_leaves_out_what_was_not_measured():
     assert mean_over_seeds(values) == pytest.approx([2, 5, np.nan], nan_ok=True)
 
 
-def test_conversations_about_a_sample_are_told_as_such_and_not_held_against_the_evaluation(folder):
+def test_dialogues_of_a_subset_are_reported_as_such_and_not_compared_with_the_evaluation(folder):
     write_evaluation(folder, {"test": evaluation_entry(4000, 3, 2, top1=0.9, topk=0.95)}, seed=3)
     [warning] = analyse_run(folder)["warnings"]
     assert (
@@ -148,7 +148,7 @@ def test_conversations_about_a_sample_are_told_as_such_and_not_held_against_the_
     )
 
 
-def test_too_many_classes_have_no_matrix_and_all_else(folder, monkeypatch):
+def test_too_many_classes_have_everything_but_a_confusion_matrix(folder, monkeypatch):
     whole = analyse_run(folder)
     monkeypatch.setattr("parley.metrics.analysis.MOST_IN_MATRIX", 2)
     found = analyse_run(folder)

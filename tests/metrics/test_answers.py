@@ -29,7 +29,7 @@ def test_values_are_those_of_the_measures_with_ties_and_absent_classes(seed, lev
     assert found.macro_f1.value == pytest.approx(macro_f1(confusion_matrix(scores, targets)).value)
 
 
-def test_each_null_is_the_measure_with_labels_in_other_places():
+def test_each_null_is_the_metric_with_permuted_labels():
     scores, targets = lot(0).normal(size=(40, 6)), np.repeat(np.arange(5), 8)
     found = answer_tests(scores, targets, 2, 20, lot(1))
     orders = lot(1)
@@ -41,7 +41,7 @@ def test_each_null_is_the_measure_with_labels_in_other_places():
         assert found.macro_f1.null[number] == pytest.approx(f1)
 
 
-def test_right_answers_are_beyond_the_null_and_those_by_lot_inside():
+def test_correct_answers_are_beyond_the_null_and_random_ones_inside():
     targets = np.repeat(np.arange(6), 10)
     right = answer_tests(np.eye(6)[targets], targets, 2, 500, lot(2))
     assert {test.p for test in right} == {1 / 501}
@@ -53,7 +53,7 @@ def test_right_answers_are_beyond_the_null_and_those_by_lot_inside():
         assert (found < 0.01).sum() <= 2
 
 
-def test_one_who_always_says_the_same_gains_nothing_by_the_frequent_class():
+def test_a_constant_answer_gains_nothing_from_a_frequent_class():
     targets = np.array([0] * 50 + [1] * 5 + [2] * 5)
     found = answer_tests(np.tile([1.0, 0.0, 0.0], (60, 1)), targets, 1, 100, lot(3))
     assert found.accuracy_1.value == pytest.approx(50 / 60)
@@ -67,14 +67,14 @@ def test_information_gained_by_hand():
     assert gained == pytest.approx(np.array([[0.0, 1.0, np.log2(7 / 16) - np.log2(4 / 8)]]))
 
 
-def test_what_is_gained_adds_up_to_what_is_known():
+def test_gains_sum_to_the_final_knowledge():
     scores, targets = lot(4).normal(size=(20, 4, 7)), lot(5).integers(0, 7, 20)
     p = np.exp(scores[:, -1]) / np.exp(scores[:, -1]).sum(axis=1, keepdims=True)
     known = np.log2(7 * p[np.arange(20), targets])
     assert information_gained(scores, targets).sum(axis=1) == pytest.approx(known)
 
 
-def test_messages_of_an_exchange_count_while_somebody_talks():
+def test_only_messages_of_active_dialogues_count():
     targets = np.repeat(np.arange(4), 8)
     says, talking = np.zeros((32, 3, 2), int), np.ones((32, 3), bool)
     says[:, 1] = np.stack([targets // 2, targets % 2], axis=1)

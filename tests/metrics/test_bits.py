@@ -33,14 +33,14 @@ def test_information_of_each_bit():
     assert found[:2].tolist() == [0, 0]
 
 
-def test_bits_of_a_compositional_language_share_the_class_between_them():
+def test_bits_of_a_compositional_language_share_the_information_on_the_class():
     made = languages.compositional(copies=50)
     assert bit_entropies(made.messages) == pytest.approx([1] * 4)
     assert bit_information(made.messages, made.classes).sum() == pytest.approx(4, abs=0.1)
     assert distinct_fraction(made.messages) == 16 / 800
 
 
-def test_bits_of_a_random_language_tell_nothing():
+def test_bits_of_a_random_language_carry_no_information():
     found = np.mean(
         [bit_information(m.messages, m.classes) for m in (languages.random(20, seed) for seed in range(20))], axis=0
     )
@@ -63,6 +63,6 @@ def test_continuous_messages_have_no_bits(messages):
         bit_use(messages)
 
 
-def test_no_message_is_told():
+def test_an_empty_table_of_messages_is_refused():
     with pytest.raises(ValueError, match="one at least"):
         dead_bits(np.zeros((0, 3)))

@@ -21,7 +21,7 @@ from parley.report.browser.talks import talk_arrays
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 9), max_size=2), st.integers(1, 60))
-def test_blocks_are_all_rows_once_and_none_is_larger_than_it_may(rows, width, most):
+def test_blocks_cover_all_rows_once_within_the_limit(rows, width, most):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "MOST_NUMBERS", most)
         found = list(row_blocks((rows, *width)))
@@ -59,7 +59,7 @@ def everything(said):
     }
 
 
-def test_how_large_blocks_are_changes_no_bit(tmp_path, monkeypatch):
+def test_the_block_size_does_not_change_results(tmp_path, monkeypatch):
     said = read_conversations(recorded(tmp_path, 9, 3, 7))
     whole = everything(said)
     for most in (1, 22, 100):
@@ -68,7 +68,7 @@ def test_how_large_blocks_are_changes_no_bit(tmp_path, monkeypatch):
             np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {most}")
 
 
-def test_targets_of_other_cases_are_refused_and_one_of_each_row_will_do():
+def test_targets_must_broadcast_to_the_cases():
     scores = np.arange(24.0).reshape(2, 3, 4)
     for shape in ((3, 2), (5,), (2, 4)):
         with pytest.raises(ValueError, match="broadcast"):
@@ -78,7 +78,7 @@ def test_targets_of_other_cases_are_refused_and_one_of_each_row_will_do():
     assert target_ranks(scores, np.array([[3], [0]])).tolist() == [[1, 1, 1], [4, 4, 4]]
 
 
-def test_no_conversation_has_nothing_of_each(tmp_path):
+def test_no_dialogue_gives_empty_results(tmp_path):
     said = read_conversations(recorded(tmp_path, 9, 3, 7))
     arrays, _ = talk_arrays(said, np.array([], dtype=np.int64), {})
     assert {name: len(values) for name, values in arrays.items()} == dict.fromkeys(arrays, 0)
@@ -86,7 +86,7 @@ def test_no_conversation_has_nothing_of_each(tmp_path):
 
 
 def peak(work):
-    """Return what work came to, and the most bytes that it had besides what was there."""
+    """Return the result of a function, and its peak of additional memory in bytes."""
     tracemalloc.start()
     try:
         found = work()
@@ -95,7 +95,7 @@ def peak(work):
         tracemalloc.stop()
 
 
-def test_scores_are_in_memory_once(tmp_path, monkeypatch):
+def test_scores_are_not_copied(tmp_path, monkeypatch):
     """In the order in which they lie in the file they are not copied, and what is made of them is not as large."""
     path = recorded(tmp_path, 60, 12, 2000)
     size = 4 * 60 * 12 * 2000

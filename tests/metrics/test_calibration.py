@@ -22,7 +22,7 @@ def test_bins_by_hand():
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_an_edge_belongs_to_the_bin_above(tenth):
+def test_a_bin_edge_belongs_to_the_bin_above(tenth):
     assert reliability(np.array([tenth / 10]), np.array([1])).n[tenth] == 1
 
 
@@ -93,7 +93,7 @@ def conversations(seed, knows):
     return 0.1 + 0.8 * sure, right, made
 
 
-def test_the_null_is_the_measure_with_answers_of_other_conversations():
+def test_the_null_is_the_metric_with_answers_of_other_dialogues():
     confidence, right, made = conversations(0, knows=True)
     found = calibration_tests(confidence, right, made, 10, np.random.default_rng(1))
     assert found.error.value == pytest.approx(expected_calibration_error(confidence[made], right[made]))
@@ -105,7 +105,7 @@ def test_the_null_is_the_measure_with_answers_of_other_conversations():
         assert brier == pytest.approx(brier_score(confidence[made], moved[made]))
 
 
-def test_who_knows_when_it_is_right_is_beyond_the_null_and_who_guesses_inside():
+def test_a_receiver_that_knows_when_it_is_correct_is_beyond_the_null_and_a_guessing_one_inside():
     for test in calibration_tests(*conversations(0, knows=True), 300, np.random.default_rng(0)):
         assert test.p == 1 / 301
     ps = np.array(

@@ -28,7 +28,7 @@ def test_precision_and_recall_are_not_mixed_up():
     assert scores.f1 == pytest.approx([2 / 5, 4 / 7])
 
 
-def test_a_class_that_is_only_guessed_is_left_out_too():
+def test_a_class_that_is_only_predicted_is_left_out_too():
     confusion = np.array([[1, 1], [0, 0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -60,6 +60,6 @@ def test_scores_are_those_of_scikit_learn(cases):
     assert macro_f1(confusion) == pytest.approx((expected, len(present), 5 - len(present)))
 
 
-def test_no_conversation_has_no_f1():
+def test_without_a_dialogue_there_is_no_f1():
     with pytest.raises(ValueError, match="no F1"):
         macro_f1(np.zeros((3, 3)))

@@ -56,7 +56,7 @@ def test_too_few_pairs():
 
 
 @pytest.mark.parametrize(("first", "second"), [([1, 2], [1]), ([1.0], [np.nan]), ([np.inf], [1.0])])
-def test_pairs_that_are_none_are_told(first, second):
+def test_invalid_pairs_are_refused(first, second):
     with pytest.raises(ValueError, match="each seed"):
         paired_comparison(first, second)
 
@@ -125,7 +125,7 @@ def test_bootstrap_is_that_of_scipy(monkeypatch):
     assert found == bootstrap_interval(values, np.random.default_rng(0))
 
 
-def test_bootstrap_of_little():
+def test_bootstrap_of_few_values():
     assert bootstrap_interval(np.array([]), np.random.default_rng(0)) is None
     assert bootstrap_interval(np.array([1.0]), np.random.default_rng(0)) is None
     assert bootstrap_interval(np.full(4, 0.25), np.random.default_rng(0)) == (0.25, 0.25)

@@ -43,7 +43,7 @@ def test_context_independence_of_bits_that_share_a_class():
     assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 2)
 
 
-def test_a_language_that_always_says_the_same():
+def test_a_language_of_one_message():
     made = languages.constant()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -61,13 +61,13 @@ def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
     assert context_independence(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)
 
 
-def test_random_bits_speak_for_no_attribute():
+def test_random_bits_encode_no_attribute():
     made = languages.random(copies=200)
     # Half of the messages about a concept hold the bit value, and a quarter of those are about it.
     assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 8, abs=0.02)
 
 
-def test_the_null_is_the_measure_with_concepts_in_other_places():
+def test_the_null_is_the_metric_with_permuted_concepts():
     made = languages.random(copies=2, seed=3)
     found = independence_test(made.messages, made.classes, 8, np.random.default_rng(4))
     assert found.value == pytest.approx(context_independence(made.messages, made.classes))
@@ -77,7 +77,7 @@ def test_the_null_is_the_measure_with_concepts_in_other_places():
         assert value == pytest.approx(context_independence(made.messages, moved))
 
 
-def test_a_bit_for_each_concept_is_beyond_the_null_and_bits_by_lot_inside():
+def test_a_bit_per_concept_is_beyond_the_null_and_random_bits_inside():
     classes = np.repeat(np.arange(6), 5)
     assert independence_test(np.eye(6, dtype=int)[classes], classes, 300, np.random.default_rng(0)).p == 1 / 301
     ps = []

@@ -33,7 +33,7 @@ def test_what_was_written_is_read(tmp_path):
     assert found.final_messages.tolist() == [[1, 0], [1, 1]]
 
 
-def test_rows_are_joined_by_key_and_index_wherever_they_stand(tmp_path):
+def test_rows_are_joined_by_key_and_index_in_any_order(tmp_path):
     first = read_conversations(write(tmp_path / "a"))
     # Row 0 stays first, so that the order of the images is the same.
     mixed = read_conversations(write(tmp_path / "b", order=[0, 7, 2, 5, 4, 3, 6, 1]))
@@ -55,7 +55,7 @@ def test_continuous_messages_are_taken_as_numbers(tmp_path):
     assert found.receiver_messages.tolist() == [[[0.5, 7.0]]]
 
 
-def test_numbers_that_are_not_what_was_sent_are_refused(tmp_path):
+def test_continuous_messages_must_equal_their_values(tmp_path):
     talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]])
     path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
     change(path, "Communication", "BinaryProb", 0, [0.5, 0.5])
@@ -91,7 +91,7 @@ def change(path, table, column, row, value):
         ("Communication", "ExampleId", 0, b"zz", "rows for 3 images"),
     ],
 )
-def test_what_no_conversation_can_be_is_refused(tmp_path, table, column, row, value, sentence):
+def test_inconsistent_dialogues_are_refused(tmp_path, table, column, row, value, sentence):
     path = write(tmp_path)
     change(path, table, column, row, value)
     with pytest.raises(ParleyError, match=sentence) as refused:
@@ -99,7 +99,7 @@ def test_what_no_conversation_can_be_is_refused(tmp_path, table, column, row, va
     assert str(path) in str(refused.value)
 
 
-def test_a_conversation_that_comes_back_is_refused(tmp_path):
+def test_a_dialogue_that_continues_after_its_stop_is_refused(tmp_path):
     talks = [Talk("k", 0, [[1, 0]] * 3, 1)]
     path = write_messages(tmp_path / "messages.hdf5", talks, ["a", "b"])
     change(path, "Predictions", "StopMask", 2, 1)
@@ -120,7 +120,7 @@ def test_tables_about_different_images_are_refused(tmp_path):
         read_conversations(path)
 
 
-def test_all_that_is_missing_is_told_at_once(tmp_path):
+def test_everything_missing_is_reported_at_once(tmp_path):
     path = write(tmp_path, leave_out=["labels", "seed"])
     with h5py.File(path, "r+") as file:
         del file["Predictions"]

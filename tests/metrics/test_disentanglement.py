@@ -64,7 +64,7 @@ def test_languages_of_known_score():
     assert np.mean([positional_disentanglement(made.messages, made.attributes) for made in lots]) < 0.02
 
 
-def test_a_language_that_always_says_the_same():
+def test_a_language_of_one_message():
     made = languages.constant()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -72,7 +72,7 @@ def test_a_language_that_always_says_the_same():
         assert bag_of_symbols_disentanglement(made.messages, made.attributes) is None
 
 
-def test_one_attribute_has_none_to_compare_with():
+def test_a_single_attribute_is_refused():
     with pytest.raises(ValueError, match="two attributes"):
         positional_disentanglement(FOUR, FIRST[:, None])
     with pytest.raises(ValueError, match="two attributes"):
@@ -89,7 +89,7 @@ def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
         assert measure(made.messages[:, order], made.attributes[:, ::-1]) == pytest.approx(found)
 
 
-def test_the_null_is_the_measure_with_classes_in_each_others_places():
+def test_the_null_is_the_metric_with_permuted_classes():
     made = languages.random(copies=3, seed=1)
     unequal = np.arange(48) % 3 > made.classes % 2  # some classes thrice, some once; class 16 is never talked about
     messages, classes = made.messages[unequal], made.classes[unequal]
@@ -102,7 +102,7 @@ def test_the_null_is_the_measure_with_classes_in_each_others_places():
         assert value == pytest.approx(positional_disentanglement(messages, np.array([moved[c] for c in classes])))
 
 
-def test_attributes_told_by_single_bits_are_beyond_the_null():
+def test_attributes_encoded_by_single_bits_are_beyond_the_null():
     good, table = languages.compositional(), languages.things(1)
     for test, most in ((positional_test, 1 / 301), (bag_of_symbols_test, 1)):
         found = test(good.messages, good.classes, table, 300, np.random.default_rng(0))
@@ -110,7 +110,7 @@ def test_attributes_told_by_single_bits_are_beyond_the_null():
 
 
 @pytest.mark.parametrize("copies", [1, 4, 20])
-def test_a_language_of_names_lies_inside_the_null_however_often_each_is_said(copies):
+def test_a_language_of_names_is_inside_the_null_for_any_class_frequencies(copies):
     ps = []
     for seed in range(25):
         made = languages.holistic(copies, seed)
@@ -120,7 +120,7 @@ def test_a_language_of_names_lies_inside_the_null_however_often_each_is_said(cop
     assert (np.array(ps) < 0.05).sum() <= 7
 
 
-def test_where_nothing_is_said_there_is_no_test():
+def test_constant_messages_have_no_test():
     made = languages.constant()
     for test in (positional_test, bag_of_symbols_test):
         assert test(made.messages, made.classes, languages.things(1), 10, np.random.default_rng(0)) is None

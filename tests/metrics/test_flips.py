@@ -26,7 +26,7 @@ def test_a_seed_without_numbers_is_left_out(tmp_path):
     assert read_flips(paths, "a", part="ood") is None
 
 
-def test_messages_that_are_no_bits_have_none(tmp_path):
+def test_continuous_messages_have_no_flips(tmp_path):
     assert read_flips(seeds(tmp_path, {}), "a") is None
 
 

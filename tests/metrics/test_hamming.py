@@ -21,7 +21,7 @@ def test_the_first_is_measured_from_zeros():
     assert distances(MESSAGES).tolist() == [[2, 0], [2, 1], [0, 3]]
 
 
-def test_ours_leaves_out_the_first_and_what_was_not_said():
+def test_mean_change_leaves_out_the_first_message_and_those_after_the_stop():
     assert mean_change(MESSAGES, ALL) == (2 + 0 + 1 + 3) / 4
     first_stops_after_two = np.array([[1, 1], [1, 1], [0, 1]])
     assert mean_change(MESSAGES, first_stops_after_two) == (2 + 1 + 3) / 3
@@ -31,7 +31,7 @@ def test_a_dialogue_of_one_exchange_has_no_change():
     assert mean_change(MESSAGES, np.array([[1, 1], [0, 0], [0, 0]])) is None
 
 
-def test_the_originals_counts_the_first_and_everyone_until_the_last_has_stopped():
+def test_the_2017_mean_counts_the_first_message_and_all_images_until_the_last_stop():
     first_stops_at_once = np.array([[1, 1], [0, 1], [0, 0]])
     assert mean_change_original(MESSAGES, first_stops_at_once, 2) == np.mean([[2, 0], [2, 1]])
     # A batch each: the first ends after one exchange, the second after two.

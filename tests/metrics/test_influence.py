@@ -26,7 +26,7 @@ def test_the_shift_is_the_divergence_of_the_disturbed_prediction_from_the_undist
     assert prediction_shift(certain, even) == pytest.approx(20 - np.log(2))
 
 
-def test_bits_count_where_the_undisturbed_dialogue_was_still_on():
+def test_bits_count_while_the_undisturbed_dialogue_is_active():
     before = np.zeros((3, 2, 4))
     after = before.copy()
     after[1, 0, :3] = after[1, 1, :2] = after[2, 0, 0] = after[2, 1] = 1

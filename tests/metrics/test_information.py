@@ -24,7 +24,7 @@ from parley.metrics.information import (
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=40)
 
 
-def test_rows_are_numbered_by_what_they_say():
+def test_equal_rows_get_the_same_code():
     assert codes(np.array([[0, 1], [1, 0], [0, 1], [0, 0]])).tolist() == [1, 2, 1, 0]
     assert codes(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
     with pytest.raises(ValueError, match="nothing to measure"):
@@ -87,7 +87,7 @@ def test_the_order_of_the_bits_does_not_matter(seed, order):
 
 
 @pytest.mark.parametrize("made", [languages.compositional(), languages.holistic()])
-def test_one_message_a_class_tells_the_class(made):
+def test_one_message_per_class_identifies_the_class(made):
     assert mutual_information_bits(made.messages, made.classes) == pytest.approx(4)
     assert entropy_bits(made.messages) == pytest.approx(4)
 
@@ -100,7 +100,7 @@ def test_several_rows_are_measured_as_one_by_one():
         assert found.miller_madow[bit] == pytest.approx(miller_madow_bits(made.messages[:, bit], made.classes))
 
 
-def test_the_bias_of_many_distinct_messages_and_what_takes_it_away():
+def test_the_bias_of_many_distinct_messages_and_its_correction():
     made = languages.random(copies=4, width=32)
     found = information_test(made.messages, made.classes, 50, np.random.default_rng(0))
     assert found.plug_in == pytest.approx(4)
@@ -109,7 +109,7 @@ def test_the_bias_of_many_distinct_messages_and_what_takes_it_away():
     assert found.p == 1
 
 
-def test_corrections_take_away_most_of_the_bias():
+def test_corrections_remove_most_of_the_bias():
     plug_in, corrected, shuffled = [], [], []
     for seed in range(20):
         made = languages.random(copies=20, seed=seed, width=2)
@@ -147,7 +147,7 @@ def test_p_of_random_labels_is_spread_out_and_of_true_ones_small():
     assert information_test(made.messages, made.classes, 99, np.random.default_rng(0)).p == pytest.approx(0.01)
 
 
-def test_a_constant_language_tells_nothing():
+def test_a_constant_language_carries_no_information():
     made = languages.constant()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

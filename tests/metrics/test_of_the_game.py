@@ -1,4 +1,4 @@
-"""What metrics find in recorded conversations is what evaluation found while they were held."""
+"""Metrics of recorded dialogues equal those of the evaluation that recorded them."""
 
 import pytest
 import torch

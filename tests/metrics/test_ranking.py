@@ -47,7 +47,7 @@ def test_the_best_and_the_worst_agent():
     assert accuracy(-scores, np.arange(6), 5) == 0
 
 
-def test_chance_with_more_wanted_than_there_are():
+def test_chance_with_k_above_the_number_of_candidates():
     assert chance(10, 4) == 1
     assert accuracy(SCORES, TARGETS, 10) == 1
 

@@ -21,7 +21,7 @@ def folder(tmp_path):
     return own
 
 
-def test_the_folder_says_whose_a_file_is(folder):
+def test_the_folder_gives_the_run_and_seed_of_a_file(folder):
     assert owner_of(folder / "metrics.jsonl") == ("adaptive", 3)
     with pytest.raises(ParleyError, match="does not lie in a folder"):
         owner_of(folder.parent / "metrics.jsonl")
@@ -42,7 +42,7 @@ def test_a_resumed_run_counts_each_step_once_with_its_last_line(folder):
     assert curve.values["accuracy@1"] == [0.5, 0.3]
 
 
-def test_numbers_that_are_none_are_gaps(folder):
+def test_non_finite_values_are_gaps(folder):
     path = folder / "metrics.jsonl"
     path.write_text('{"kind": "dev", "step": 5, "accuracy@1": NaN, "accuracy@k": null}\n\n')
     curve = read_curve(path)

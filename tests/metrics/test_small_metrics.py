@@ -124,7 +124,7 @@ def test_correlation_and_interval_are_those_of_scipy():
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
 
 
-def test_correlation_where_there_is_nothing_to_say():
+def test_undefined_correlations_are_none():
     assert correlation(np.array([1.0, 2, 3]), np.array([1.0, 2, 3])) is None
     assert correlation(np.array([1.0, 2, 3, 4]), np.ones(4)) is None
     assert correlation(np.arange(5.0), -np.arange(5.0)).r == pytest.approx(-1)

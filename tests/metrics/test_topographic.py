@@ -150,14 +150,14 @@ def test_p_of_random_messages_is_spread_out_and_of_a_language_small():
     ],
 )
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_there_is_none_where_one_side_does_not_vary(messages, meanings, metric):
+def test_similarity_is_undefined_if_one_side_does_not_vary(messages, meanings, metric):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert topographic_similarity(messages, meanings, metric) is None
         assert mantel(messages, meanings, 9, np.random.default_rng(0), metric) is None
 
 
-def test_meanings_that_cannot_be_compared_are_told():
+def test_invalid_meanings_are_refused():
     with pytest.raises(ValueError, match="no direction"):
         meaning_distances(np.array([[0.0, 0], [1, 0]]))
     with pytest.raises(ValueError, match="finite"):
@@ -173,7 +173,7 @@ def test_blocks_of_rows_do_not_matter(monkeypatch):
 
 
 @pytest.mark.parametrize("sizes", [[4] * 6, [1, 5, 3, 7, 2]])
-def test_of_classes_it_is_the_same_measure_with_meanings_in_other_places(sizes):
+def test_the_test_of_classes_permutes_meanings_over_classes(sizes):
     draw = np.random.default_rng(0)
     classes = draw.permutation(np.repeat(np.arange(len(sizes)), sizes))
     meanings = draw.normal(size=(len(sizes) + 1, 5)).round(1)  # of the last, nobody talks
@@ -199,7 +199,7 @@ def test_a_language_of_names_lies_inside_the_null_of_classes_and_a_compositional
     assert mantel_of_classes(good.messages, good.classes, meanings, 500, np.random.default_rng(0)).p == 1 / 501
 
 
-def test_of_classes_that_mean_the_same_or_one_message_there_is_none():
+def test_the_test_of_classes_is_undefined_for_equal_meanings_or_one_message():
     made, draw = languages.compositional(), np.random.default_rng(0)
     assert mantel_of_classes(made.messages, made.classes, np.ones((16, 3)), 5, draw) is None
     assert mantel_of_classes(np.ones((64, 4)), made.classes, np.eye(16), 5, draw) is None

@@ -40,12 +40,12 @@ COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
 """Of the table; an unknown value is an empty cell."""
 
 
-class Seen(NamedTuple):
+class Split(NamedTuple):
     """Features and classes of one split."""
 
     features: Tensor
     """``[N, C]`` float64, on the scale of the train split."""
-    places: Tensor
+    targets: Tensor
     """``[N]`` int64: index of each image's class."""
 
 
@@ -81,11 +81,11 @@ def write_difficulty(
             f"{parts['train']} holds images of label {', '.join(map(str, strays))}, which {descriptions} does not "
             "describe; describe these classes or leave their images out."
         )
-    refuse_classifier(len(seen["train"].places), len(ids))
+    refuse_classifier(len(seen["train"].targets), len(ids))
     chosen = choose(seen["train"], seen["dev"], len(ids))
     scores = {part: chosen.classifier.scores(images.features) for part, images in seen.items()}
-    overall = {part: _overall(scores[part], seen[part].places) for part in seen}
-    rows = [row for part in seen for row in _by_class(part, scores[part], seen[part].places, ids, names)]
+    overall = {part: _overall(scores[part], seen[part].targets) for part in seen}
+    rows = [row for part in seen for row in _by_class(part, scores[part], seen[part].targets, ids, names)]
     for part, found in overall.items():
         logger.info("%s: accuracy %.3g (chance %.3g)", part, found["accuracy"], found["chance"])
     write_csv(table, COLUMNS, rows)
@@ -93,7 +93,7 @@ def write_difficulty(
     write_json(out, {**about, "penalty": chosen.penalty, "candidates": chosen.candidates, "parts": overall})
 
 
-def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Seen]]:
+def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Split]]:
     """Return the label ids of the classes, and the splits."""
     read = {part: read_features(path, layer) for part, path in parts.items()}
     features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
@@ -106,11 +106,11 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Se
     ids: list[int] = targets["train"].unique().tolist()
     scale: Scale = scale_of(features["train"])
     return ids, {
-        part: Seen(scale.apply(features[part]), places_of(targets[part], ids, f"The {part} part")) for part in parts
+        part: Split(scale.apply(features[part]), places_of(targets[part], ids, f"The {part} part")) for part in parts
     }
 
 
-def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
+def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
     """Try the penalties, and fit to convergence with the one of the lowest dev NLL; of equals, the stronger.
 
     Parameters
@@ -126,30 +126,30 @@ def choose(train: Seen, dev: Seen, classes: int, penalties: Sequence[float] = PE
     start: LinearClassifier | None = None
     for penalty in penalties:
         loosely = max(GRADIENT, min(LOOSE, LOOSE_PART * penalty))
-        start, told = _fitted(train, dev, classes, penalty, start, loosely)
-        tried.append((start, told))
-        latest = [told["dev_nll"] for _, told in tried[-RISES - 1 :]]
+        start, record = _fitted(train, dev, classes, penalty, start, loosely)
+        tried.append((start, record))
+        latest = [record["dev_nll"] for _, record in tried[-RISES - 1 :]]
         if len(latest) > RISES and all(earlier < later for earlier, later in pairwise(latest)):
             break
-    place = min(range(len(tried)), key=lambda place: tried[place][1]["dev_nll"])
-    start, told = tried[place]
-    tried[place] = best, told = _fitted(train, dev, classes, told["penalty"], start, GRADIENT)
-    return Choice(best, told["penalty"], [told for _, told in tried])
+    best_index = min(range(len(tried)), key=lambda index: tried[index][1]["dev_nll"])
+    start, record = tried[best_index]
+    tried[best_index] = best, record = _fitted(train, dev, classes, record["penalty"], start, GRADIENT)
+    return Choice(best, record["penalty"], [record for _, record in tried])
 
 
 def _fitted(
-    train: Seen, dev: Seen, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
+    train: Split, dev: Split, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
 ) -> tuple[LinearClassifier, dict[str, float]]:
     """Return the classifier of a penalty, and its entry of `Choice.candidates`."""
-    found, gradient = fit(train.features, train.places, classes, penalty, start, tolerance)
+    found, gradient = fit(train.features, train.targets, classes, penalty, start, tolerance)
     if gradient > tolerance:
         logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)
-    nll = float(nll_nats(found.scores(dev.features).numpy(), dev.places.numpy()).mean())
+    nll = float(nll_nats(found.scores(dev.features).numpy(), dev.targets.numpy()).mean())
     return found, {"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient}
 
 
-def _overall(scores: Tensor, places: Tensor) -> dict[str, Any]:
-    values, targets, classes = scores.numpy(), places.numpy(), scores.shape[1]
+def _overall(scores: Tensor, class_indices: Tensor) -> dict[str, Any]:
+    values, targets, classes = scores.numpy(), class_indices.numpy(), scores.shape[1]
     return {
         "n": len(targets),
         "accuracy": accuracy(values, targets),
@@ -160,13 +160,13 @@ def _overall(scores: Tensor, places: Tensor) -> dict[str, Any]:
 
 
 def _by_class(
-    part: str, scores: Tensor, places: Tensor, ids: Sequence[int], names: Sequence[str]
+    part: str, scores: Tensor, targets: Tensor, ids: Sequence[int], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    found = class_scores(confusion_matrix(scores.numpy(), places.numpy()))
-    counts = class_counts(places.numpy(), len(ids))
+    found = class_scores(confusion_matrix(scores.numpy(), targets.numpy()))
+    counts = class_counts(targets.numpy(), len(ids))
     rows = []
-    for place, label in enumerate(ids):
-        measures = {name: float(values[place]) for name, values in found._asdict().items()}
-        told = {name: None if isnan(value) else value for name, value in measures.items()}
-        rows.append({"class": names[label], "label_id": label, "part": part, "n": int(counts[place]), **told})
+    for index, label in enumerate(ids):
+        measures = {name: float(values[index]) for name, values in found._asdict().items()}
+        finite_scores = {name: None if isnan(value) else value for name, value in measures.items()}
+        rows.append({"class": names[label], "label_id": label, "part": part, "n": int(counts[index]), **finite_scores})
     return rows

@@ -42,7 +42,7 @@ class Fitted(NamedTuple):
 
 def fit(
     features: Tensor,
-    places: Tensor,
+    targets: Tensor,
     classes: int,
     penalty: float,
     start: LinearClassifier | None = None,
@@ -58,7 +58,7 @@ def fit(
     ----------
     features
         ``[N, C]``, float64.
-    places
+    targets
         ``[N]`` int64: the class of each.
     classes
         K.
@@ -84,7 +84,7 @@ def fit(
 
     def loss() -> Tensor:
         search.zero_grad()
-        nll = cross_entropy(found.scores(features), places)
+        nll = cross_entropy(found.scores(features), targets)
         value: Tensor = SCALE * (nll + penalty / 2 * found.weight.square().sum())
         value.backward()
         return value

@@ -66,7 +66,7 @@ def evidence(tmp_path, talks, games=None, evaluations=(), interventions=(), seed
     return read_evidence(games or {}, files["evaluation"], files["interventions"], [path], table)
 
 
-def test_length_goes_with_difficulty(tmp_path):
+def test_length_correlates_with_difficulty(tmp_path):
     lengths = {0: [1, 1], 1: [1, 2], 2: [2, 2], 3: [3, 3]}
     talks = [talk(f"k{c}{i}", c, n) for c, of_class in lengths.items() for i, n in enumerate(of_class)]
     found = correlations(length_and_difficulty(evidence(tmp_path, talks), TEST))
@@ -74,7 +74,7 @@ def test_length_goes_with_difficulty(tmp_path):
     assert found[1].cases == 4
 
 
-def test_where_all_are_as_long_nothing_is_correlated(tmp_path):
+def test_constant_length_has_no_correlation(tmp_path):
     made = evidence(tmp_path, [talk(f"k{c}", c, 2, right=c > 1) for c in range(4)])
     for pairs in (length_and_difficulty, length_and_accuracy):
         assert correlations(pairs(made, TEST)) == {}
@@ -82,7 +82,7 @@ def test_where_all_are_as_long_nothing_is_correlated(tmp_path):
     assert values(measures.one_exchange(made, TEST)) == {1: 0}
 
 
-def test_length_goes_with_right_answers(tmp_path):
+def test_length_correlates_with_correct_answers(tmp_path):
     talks = [talk("k1", 0, 1), talk("k2", 1, 1), talk("k3", 2, 2, right=False), talk("k4", 3, 3, right=False)]
     made = evidence(tmp_path, talks[::-1])
     expected = correlation(np.array([1.0, 1, 2, 3]), np.array([1.0, 1, 0, 0])).r
