@@ -69,7 +69,7 @@ def test_attributes_say_where_the_numbers_come_from(tmp_path):
     assert all(type(value) is str for value in own.values())
 
 
-def test_what_cannot_be_is_a_sentence(tmp_path):
+def test_invalid_settings_are_errors(tmp_path):
     options = feature_options("shufflenet_v2_x0_5", "random")
     with pytest.raises(ParleyError, match="'tpu'; it must be one of"):
         load_backbone(options, tmp_path, "tpu")

@@ -1,4 +1,4 @@
-"""The search for a batch size, on a machine played by a table of times and a limit of memory."""
+"""The search for a batch size, on a simulated GPU with given times and a memory limit."""
 
 import pytest
 import torch
@@ -28,13 +28,13 @@ def machine(clock, seconds_an_image, most):
 
 
 @pytest.mark.parametrize(("most", "images", "found"), [(128, 10_000, 128), (31, 10_000, 32), (10_000, 100, 128)])
-def test_the_largest_that_fits_while_larger_is_faster(clock, most, images, found):
+def test_the_largest_batch_that_fits_and_is_faster_is_chosen(clock, most, images, found):
     see, asked = machine(clock, lambda size: 0.02 / size**2, most)
     assert largest_useful_batch(see, images) == found
     assert max(asked) <= 2 * found
 
 
-def test_no_larger_than_makes_a_difference(clock):
+def test_the_batch_is_not_much_larger_than_the_number_of_images(clock):
     see, asked = machine(clock, lambda size: 2e-4, 10_000)
     assert largest_useful_batch(see, 10_000) == 32
     assert max(asked) == 64

@@ -99,7 +99,7 @@ def test_equal_to_a_plain_loop_whatever_the_engine(tmp_path, tars, plain_resnet,
                 assert_close(file[NAMES[role]][:, 0], values.numpy())
 
 
-def test_an_engine_that_is_none_is_told(tmp_path, tars):
+def test_an_unknown_engine_is_an_error(tmp_path, tars):
     with pytest.raises(ParleyError, match=r"features.engine is 'steam'; it must be one of auto, eager"):
         extract(tars[0], ["bee"], tmp_path, engine="steam")
 
@@ -257,7 +257,7 @@ def test_a_run_killed_midway_leaves_no_file_under_the_final_name(tmp_path, pictu
     assert not list(tmp_path.glob(".many.hdf5.*")), "what the killed run had begun is cleared away"
 
 
-def test_missing_damaged_and_foreign_tars_are_told_by_name(tmp_path, picture, tar_of):
+def test_missing_damaged_and_foreign_tars_are_reported_with_their_path(tmp_path, picture, tar_of):
     with pytest.raises(ParleyError, match=r"none\.tar does not exist"):
         extract(tmp_path, ["none"], tmp_path)
     tar_of(tmp_path / "cut.tar", [picture(0), picture(1)])

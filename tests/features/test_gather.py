@@ -108,7 +108,7 @@ def findings_of(rows, files, path):
     return caught.value.findings
 
 
-def test_images_without_features_are_told_a_class_at_a_time(tmp_path, files):
+def test_images_without_features_are_reported_per_class(tmp_path, files):
     write_class(files["ant"], "ant", range(18), unreadable=[18])
     rows = [split("ant", 18), split("ant", 19), split("bee", 3), split("owl", 25)]
     ant, owl = findings_of(rows, files, tmp_path / "train.hdf5")
@@ -117,7 +117,7 @@ def test_images_without_features_are_told_a_class_at_a_time(tmp_path, files):
     assert "'owl': 1 of 1 images have no features" in owl
 
 
-def test_other_bytes_under_the_same_key_are_told(tmp_path, files):
+def test_other_bytes_under_the_same_key_are_reported(tmp_path, files):
     (finding,) = findings_of([split("ant", 1) | {"sha256": "f" * 64}], files, tmp_path / "train.hdf5")
     assert "other bytes" in finding
 
@@ -132,7 +132,7 @@ def test_files_of_different_networks_are_not_mixed(tmp_path, files):
     assert "different shapes" in shapes
 
 
-def test_absent_classes_are_told(tmp_path, files):
+def test_missing_classes_are_reported(tmp_path, files):
     del files["bee"]
     rows = [split("bee", 0), split("ant", 0) | {"class": "cat"}]
     bee, cat = findings_of(rows, files, tmp_path / "train.hdf5")
@@ -140,7 +140,7 @@ def test_absent_classes_are_told(tmp_path, files):
     assert "'cat'" in cat
 
 
-def test_an_empty_part_is_refused(tmp_path, files):
+def test_an_empty_split_is_refused(tmp_path, files):
     assert "no image" in findings_of([], files, tmp_path / "train.hdf5")[0]
 
 
@@ -154,7 +154,7 @@ def foreign(path):
 
 
 @pytest.mark.parametrize("damage", [truncated, foreign, lambda path: path.write_text("x"), lambda path: path.unlink()])
-def test_a_damaged_class_file_is_told_by_name(tmp_path, files, damage):
+def test_a_damaged_class_file_is_reported_with_its_path(tmp_path, files, damage):
     damage(files["ant"])
     (finding,) = findings_of([split("ant", 0)], files, tmp_path / "train.hdf5")
     assert str(files["ant"]) in finding

@@ -55,7 +55,7 @@ def test_a_file_is_hashed_again_only_when_it_changes(tmp_path):
     assert weights_file_sha256(path) != before
 
 
-def test_missing_and_foreign_files_are_told(tmp_path):
+def test_missing_and_foreign_files_are_reported(tmp_path):
     options = feature_options(weights=str(tmp_path / "none.pth"))
     (finding,) = check_weights(options)
     assert "none.pth" in finding

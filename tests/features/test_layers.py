@@ -108,6 +108,6 @@ def test_a_vision_transformers_map_is_its_grid_of_tokens():
     torch.testing.assert_close(found["map"][:, :, 2, 5], tokens[:, 1 + 2 * 7 + 5])
 
 
-def test_a_size_the_network_does_not_take_is_a_sentence():
+def test_an_unsupported_image_size_is_an_error():
     with pytest.raises(ParleyError, match="does not accept images of 16 px"):
         find_layers(spied("alexnet"), 16)

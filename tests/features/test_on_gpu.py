@@ -1,4 +1,4 @@
-"""On a GPU features are those of a CPU up to the rounding of float32. Skipped where torch finds none."""
+"""Features on a GPU equal those on a CPU up to float32 rounding. Skipped without a GPU."""
 
 import h5py
 import numpy as np

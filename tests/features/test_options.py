@@ -10,7 +10,7 @@ from parley.features.options import Transform, feature_options
 OWN = {"size": 227, "mean": [0.5, 0.4, 0.3], "sd": [1, 0.5, 0.25]}
 
 
-def test_defaults_are_the_papers_network_seen_rightly():
+def test_defaults_are_the_papers_network_with_corrected_preprocessing():
     options = feature_options()
     assert (options.backbone, options.weights, options.transform) == ("resnet34", "IMAGENET1K_V1", None)
     assert options.layers == ("pooled", "map", "logits")
@@ -56,7 +56,7 @@ def test_kinds_of_weights(weights, kind):
         OWN | {"pooled_cells": 0},
     ],
 )
-def test_preprocessing_that_cannot_be_is_refused(preprocessing):
+def test_invalid_preprocessing_is_refused(preprocessing):
     with pytest.raises(ParleyError, match=r"features\."):
         feature_options(preprocessing=preprocessing)
 

@@ -1,4 +1,4 @@
-"""Rows of a layer, from memory and from every kind of file, are what h5py reads."""
+"""Rows of a layer, in memory and from every kind of file, equal what h5py reads."""
 
 import h5py
 import numpy as np
@@ -104,7 +104,7 @@ def test_any_rows_in_any_order_as_often_as_asked(tmp_path, from_disk, wanted):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("memory", [True, False])
-def test_what_is_no_number_is_told(tmp_path, monkeypatch, bad, memory):
+def test_values_that_are_not_finite_are_an_error(tmp_path, monkeypatch, bad, memory):
     if not memory:
         monkeypatch.setattr(rows_module, "IN_MEMORY_BYTES", 0)
     write(tmp_path / "a.hdf5")

@@ -39,7 +39,7 @@ def told(paths):
 
 
 @pytest.mark.parametrize("size_bytes", [4096, 8192, 20_000, 40_000, 70_000, 120_000, 200_000])
-def test_a_full_disk_is_told_whenever_hdf5_finds_out(tmp_path, small_disk, size_bytes):
+def test_a_full_disk_is_reported_whenever_hdf5_detects_it(tmp_path, small_disk, size_bytes):
     folder = tmp_path / "disk"
     small_disk.mount(folder, size_bytes)
     paths = [folder / f"{name}.hdf5" for name in ("ant", "bee", "cat", "dog")]

@@ -61,7 +61,7 @@ def test_a_state_dict_without_counters_is_loaded(tmp_path):
     assert torch.equal(build(tmp_path, tmp_path / "old.pth").fc.bias, state["fc.bias"])
 
 
-def test_keys_that_do_not_match_are_told_with_the_first_names(tmp_path):
+def test_mismatched_keys_are_reported_with_the_first_names(tmp_path):
     state = torchvision.models.get_model(NET, weights=None).state_dict()
     state["head.weight"] = state.pop("fc.weight")
     state["fc.bias"] = torch.zeros(7)
@@ -90,7 +90,7 @@ class Evil:
     "content",
     [{"epoch": 3, "state_dict": {}}, [1, 2], Evil(), {"weight": Evil()}],
 )
-def test_what_is_no_state_dict_is_refused_and_runs_no_code(tmp_path, monkeypatch, content):
+def test_files_that_are_no_state_dict_are_refused_without_running_code(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(ParleyError, match=r"w\.pth"):

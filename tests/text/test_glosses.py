@@ -55,7 +55,7 @@ def test_an_unknown_rule_and_an_empty_text_are_refused():
         describe([ImageClass("blob", "", "in", description=' ,"')], "")
 
 
-def test_classes_that_read_the_same_are_told(caplog):
+def test_classes_with_equal_descriptions_are_reported(caplog):
     twins = [ImageClass(name, "", "in", description="a red blob") for name in ("one", "two")]
     describe(twins, "")
     assert "one, two have the same description" in caplog.text

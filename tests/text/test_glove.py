@@ -61,7 +61,7 @@ def test_plain_gzip_and_zip_give_what_an_independent_parse_gives(tmp_path, kind)
     assert (found.dimension, found.lines, found.dirty_lines) == (5, 300, 0)
 
 
-def test_dirty_lines_are_counted_and_do_no_harm(tmp_path, caplog):
+def test_dirty_lines_are_counted_and_skipped(tmp_path, caplog):
     lines = vectors_text(WORDS).encode().splitlines(keepends=True)
     dirty = [
         b"300 5\n",  # word2vec's header

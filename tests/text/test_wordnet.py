@@ -77,7 +77,7 @@ def test_another_version_is_refused(tmp_path):
         open_wordnet(tmp_path)
 
 
-def test_a_missing_directory_is_told_with_what_to_do(tmp_path):
+def test_a_missing_directory_is_reported_with_instructions(tmp_path):
     (finding,) = check_wordnet(tmp_path / "none")
     assert str(tmp_path / "none") in finding
     assert "wordnet-base" in finding

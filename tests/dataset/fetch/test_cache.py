@@ -22,7 +22,7 @@ KEY = image_key(URL)
         Answer(URL, error=ErrorClass.DNS),
     ],
 )
-def test_an_answer_comes_back_as_it_was(tmp_path, answer):
+def test_a_stored_answer_is_loaded_unchanged(tmp_path, answer):
     cache = Cache(tmp_path / "cache", FetchOptions(max_bytes=1000))
     assert cache.load(KEY) is None
     cache.store(KEY, answer)
@@ -37,7 +37,7 @@ def test_a_later_answer_takes_the_place_of_an_earlier_one(tmp_path):
 
 
 @pytest.mark.parametrize("left", [0, 1, 40, -1])
-def test_a_file_cut_short_or_spoilt_is_not_relied_on(tmp_path, left):
+def test_truncated_or_damaged_files_are_ignored(tmp_path, left):
     cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
     cache.store(KEY, Answer(URL, body=b"image bytes", http_status=200))
     path = cache.path_of(KEY)
@@ -53,7 +53,7 @@ def test_a_file_cut_short_or_spoilt_is_not_relied_on(tmp_path, left):
     "change", [{"max_bytes": ...}, {"max_bytes": "many"}, {"max_bytes": None}, {"seconds": "long"}]
 )
 @pytest.mark.parametrize("answer", [Answer(URL, body=b"image"), Answer(URL, error=ErrorClass.TOO_LARGE)])
-def test_an_answer_with_odd_values_is_not_relied_on(tmp_path, answer, change):
+def test_headers_with_invalid_values_are_ignored(tmp_path, answer, change):
     cache = Cache(tmp_path, FetchOptions())
     cache.store(KEY, answer)
     line, _, body = cache.path_of(KEY).read_bytes().partition(b"\n")
@@ -91,7 +91,7 @@ def test_what_came_from_an_address_not_public_counts_only_where_those_are_allowe
     assert Cache(tmp_path, FetchOptions()).load(KEY) is None
 
 
-def test_an_answer_that_cannot_be_read_is_told(tmp_path):
+def test_an_unreadable_answer_is_an_error(tmp_path):
     cache = Cache(tmp_path, FetchOptions())
     cache.path_of(KEY).mkdir(parents=True)  # As good as a file without permission, for root too.
     for read in (cache.load, cache.body):
@@ -100,19 +100,19 @@ def test_an_answer_that_cannot_be_read_is_told(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_read_only_folder_is_an_error(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ParleyError, match="cannot be written to"):
         Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=b"image"))
 
 
-def test_a_cache_that_is_a_file_is_told(tmp_path):
+def test_a_cache_path_that_is_a_file_is_an_error(tmp_path):
     (tmp_path / "cache").write_text("not a folder")
     with pytest.raises(ParleyError, match=r"image cache .* cannot be written to"):
         Cache(tmp_path / "cache", FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=b"image"))
 
 
-def test_nothing_is_left_beside_the_answers(tmp_path):
+def test_no_temporary_files_are_left(tmp_path):
     cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
     cache.store(KEY, Answer(URL, body=b"image"))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [KEY]

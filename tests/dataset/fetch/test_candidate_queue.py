@@ -1,4 +1,4 @@
-"""What counts towards a part's target, against the definition spelled out over whole vectors of splits."""
+"""Which images count towards a split's target, compared with a direct implementation of the definition."""
 
 import itertools
 import logging
@@ -16,7 +16,7 @@ PARTS = ("train", "dev", "test")
 
 
 def result(key, sha256):
-    """What came of a URL: bytes by the name of their hash, or nothing."""
+    """A result whose bytes have the given hash; empty for a failed URL."""
     error = None if sha256 else ErrorClass.NOT_FOUND
     return FetchResult(f"http://x/{key}", key, error, 200, 1, sha256, Decision(error), 1, 0.0)
 
@@ -84,7 +84,7 @@ def lengths_of(done):
 
 @st.composite
 def queue_sets(draw, longest=12):
-    """Reserves with dead URLs, few different bytes, and keys in an order of their own."""
+    """Candidate queues with dead URLs, few different bytes and shuffled keys."""
     sizes = draw(st.lists(st.integers(0, longest), min_size=1, max_size=3))
     keys = draw(st.permutations([f"{number:02}" for number in range(sum(sizes))]))
     bytes_of = st.sampled_from(["", "a", "b", "c", "d", "own", "own", "own"])
@@ -96,7 +96,7 @@ def queue_sets(draw, longest=12):
 
 
 @given(queue_sets(), st.integers(1, 9), st.data())
-def test_the_walk_is_the_same_whatever_the_order_of_answers_and_how_many_at_once(queue_set, window, data):
+def test_prefixes_do_not_depend_on_answer_order_or_window(queue_set, window, data):
     queues, targets, repeats = queue_set
     expected = by_single_steps(queues, targets, repeats)
     done = fetched(queues, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)))
@@ -107,7 +107,7 @@ def test_the_walk_is_the_same_whatever_the_order_of_answers_and_how_many_at_once
 
 
 @given(queue_sets(longest=6), st.integers(1, 9), st.data())
-def test_no_shorter_stretches_would_do(queue_set, window, data):
+def test_no_shorter_prefixes_satisfy_every_split(queue_set, window, data):
     queues, targets, repeats = queue_set
     least = least_satisfying(queues, targets, repeats)
     assert not wanting(queues, targets, least, repeats)
@@ -116,7 +116,7 @@ def test_no_shorter_stretches_would_do(queue_set, window, data):
 
 
 @given(queue_sets())
-def test_what_is_no_image_after_all_is_a_placeholder_and_nothing_else_is(queue_set):
+def test_exactly_the_bytes_repeated_too_often_are_placeholders(queue_set):
     queues, targets, repeats = queue_set
     done = fetched(queues, targets, repeats)
     seen = [row for queue, length in zip(queues, lengths_of(done), strict=True) for row in queue[:length]]
@@ -134,7 +134,7 @@ def test_what_is_no_image_after_all_is_a_placeholder_and_nothing_else_is(queue_s
 
 
 @given(queue_sets())
-def test_the_walk_told_again_from_its_manifest_ends_where_it_ended(queue_set):
+def test_replaying_a_manifest_finds_no_mismatch(queue_set):
     queues, targets, repeats = queue_set
     done = fetched(queues, targets, repeats)
     # As the manifest has them: what became a placeholder has failed from the start.
@@ -146,7 +146,7 @@ def test_the_walk_told_again_from_its_manifest_ends_where_it_ended(queue_set):
 
 @given(queue_sets(), st.data())
 @example(([[("0", "x"), ("1", "y")]], [1], 4), None)
-def test_a_walk_that_goes_further_or_less_far_is_found_out(queue_set, data):
+def test_a_manifest_with_too_many_or_too_few_rows_is_a_mismatch(queue_set, data):
     queues, targets, repeats = queue_set
     lengths = by_single_steps(queues, targets, repeats)
     longer = [index for index, length in enumerate(lengths) if length < len(queues[index])]
@@ -161,7 +161,7 @@ def test_a_walk_that_goes_further_or_less_far_is_found_out(queue_set, data):
     assert first_mismatch(splits, answers, DuplicateTracker(repeats)) is not None
 
 
-def test_a_placeholder_for_a_third_of_the_urls_leaves_no_part_short():
+def test_placeholders_for_a_third_of_the_urls_leave_no_split_short():
     queue = [(f"{number:03}", "same" if number % 3 == 0 else f"own {number}") for number in range(90)]
     done = fetched([queue], [40], repeats=5)
     good = [row for row in done.results() if row.is_ok]
@@ -170,7 +170,7 @@ def test_a_placeholder_for_a_third_of_the_urls_leaves_no_part_short():
     assert len(done.results()) == 60
 
 
-def test_duplicates_within_a_class_do_not_count_and_stay_images():
+def test_duplicates_within_a_class_are_images_but_do_not_count():
     train = [("5", "same"), ("1", "own 1"), ("2", "own 2")]
     dev = [("0", "same"), ("7", "own 7")]
     done = fetched([train, dev], [2, 1], repeats=5)
@@ -179,7 +179,7 @@ def test_duplicates_within_a_class_do_not_count_and_stay_images():
     assert [part.ok for part in done.parts] == [2, 1]
 
 
-def test_each_of_the_bytes_is_named_in_a_warning(caplog):
+def test_repeated_bytes_are_listed_in_warnings(caplog):
     found = [RepeatedBytes(f"{number:064}", 20 - number, f"http://x/{number}") for number in range(12)]
     with caplog.at_level(logging.WARNING):
         warn_about_repeated_bytes(found, "Class lion")

@@ -1,4 +1,4 @@
-"""The client against a real server: what each behaviour is called, and how often it is asked."""
+"""The client against a real server: error classes and numbers of requests."""
 
 import contextlib
 import shutil
@@ -61,14 +61,14 @@ def test_the_client_says_who_it_is(web):
         (503, ErrorClass.SERVER_ERROR, 3),
     ],
 )
-def test_only_what_may_pass_is_asked_again(web, status, error, requests):
+def test_only_transient_errors_are_retried(web, status, error, requests):
     answer = Client(QUICK).get(web.url(f"status/{status}/a.jpg"))
     assert (answer.error, answer.http_status, answer.attempts) == (error, status, requests)
     assert answer.body is None
     assert web.count(f"status/{status}/a.jpg") == requests
 
 
-def test_a_failure_that_passes_gives_the_image(web):
+def test_a_transient_failure_is_retried_until_it_succeeds(web):
     answer = Client(QUICK).get(web.url("flaky/2/503/a.jpg"))
     assert answer.error is None
     assert answer.attempts == web.count("flaky/2/503/a.jpg") == 3
@@ -258,7 +258,7 @@ def test_a_host_is_one_host_however_it_is_spelt(spelling):
     assert host_of("http://h.example:8080/a") == "h.example:8080"
 
 
-def test_a_slow_url_keeps_no_other_waiting(web):
+def test_a_slow_url_does_not_block_others(web):
     client = Client(replace(QUICK, threads=2, read_timeout_s=3.0, deadline_s=3.0))
     client.submit(web.url("late/1500/slow.jpg"), "slow")
     for number in range(20):
@@ -273,7 +273,7 @@ def test_a_slow_url_keeps_no_other_waiting(web):
 @pytest.mark.parametrize(
     "tag", ["noai", "noimageai", "noindex, NoAI", "parley: noimageai", "otherbot: noindex, *: noai"]
 )
-def test_who_opts_out_is_left_alone(web, tag):
+def test_opted_out_images_are_rejected(web, tag):
     answer = Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg"))
     assert (answer.error, answer.body, answer.http_status) == (ErrorClass.OPTED_OUT, None, 200)
     taken = Client(replace(QUICK, obey_robots_tag=False)).get(web.url(f"tagged/{tag}/a.jpg"))

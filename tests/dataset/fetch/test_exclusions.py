@@ -5,7 +5,7 @@ from parley.dataset.fetch.exclusions import read_exclusions
 from parley.dataset.keys import image_key
 
 
-def test_urls_keys_and_hashes_are_told_apart(tmp_path):
+def test_urls_keys_and_hashes_are_distinguished(tmp_path):
     listed = tmp_path / "exclude.txt"
     sha256, key = "AB" * 32, "cd" * 16
     listed.write_text(f"# asked for by the owner\n\nhttp://x/a#b.jpg  # a picture\n{sha256}\n{key}\nlion/1.jpg\n")
@@ -16,7 +16,7 @@ def test_no_list_excludes_nothing():
     assert read_exclusions(None) == frozenset()
 
 
-def test_every_line_that_is_none_is_told(tmp_path):
+def test_all_invalid_lines_are_reported(tmp_path):
     listed = tmp_path / "exclude.txt"
     listed.write_text("http://x/a b\nhttp://x/c\nlion 1.jpg\n")
     with pytest.raises(ParleyError) as error:
@@ -24,7 +24,7 @@ def test_every_line_that_is_none_is_told(tmp_path):
     assert [sentence.split(":")[0][-6:] for sentence in error.value.findings] == ["line 1", "line 3"]
 
 
-def test_a_list_that_is_missing_or_not_text_is_told(tmp_path):
+def test_a_missing_or_non_text_list_is_an_error(tmp_path):
     with pytest.raises(ParleyError, match=r"cannot be read \(No such file"):
         read_exclusions(tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes(b"http://x/G\xe4nse.jpg\n")

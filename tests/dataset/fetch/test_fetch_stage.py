@@ -83,7 +83,7 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     assert len(job.members()) == len(fine) + 10
 
 
-def test_what_a_rest_forbade_to_ask_for_is_told_and_not_remembered(web, tmp_path):
+def test_urls_skipped_because_of_retry_after_are_reported_and_not_cached(web, tmp_path):
     job = Job(tmp_path, {LION: [*images(web, 20, "limited/3600"), *images(web, 20)]})
     tally = job.fetch(options=replace(PATIENT, threads=1))
     assert tally.tried == 40, "as the images are fewer than wanted"
@@ -189,7 +189,7 @@ def test_threads_do_not_change_the_files(web, tmp_path):
     assert timeless(job.manifest(out="one")) == timeless(job.manifest(out="many"))
 
 
-def test_cached_bytes_are_judged_again(web, tmp_path):
+def test_cached_bytes_are_validated_again(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 20)})
     job.fetch()
     requests = len(web.requests())
@@ -213,7 +213,7 @@ def test_only_transient_failures_are_asked_about_again_and_only_if_wanted(web, t
 @pytest.mark.parametrize(
     "finished", [12, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 3, 20, 30, 45))]
 )
-def test_killed_at_any_moment_a_rerun_repeats_no_finished_image(web, tmp_path, finished):
+def test_a_rerun_after_a_kill_repeats_no_finished_image(web, tmp_path, finished):
     threads = 4
     job = Job(tmp_path, {LION: images(web, 40, "late/15"), HEN: images(web, 40, "late/15", start=100)})
     script = [sys.executable, str(Path(__file__).with_name("fetch_process.py")), str(tmp_path), str(threads)]

@@ -1,4 +1,4 @@
-"""A file system that runs full in the middle, and then has room again."""
+"""A disk that becomes full during a fetch and later has space again."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""A fetch killed ten times at moments drawn at random ends as one that was let alone."""
+"""A fetch killed ten times at random gives the same result as an undisturbed one."""
 
 import random
 import subprocess
@@ -43,4 +43,4 @@ def test_ten_kills_cost_no_finished_image_and_change_nothing(web, tmp_path, seed
     for name in ("lion", "hen"):
         assert (tmp_path / f"images/{name}.tar").read_bytes() == (tmp_path / f"undisturbed/{name}.tar").read_bytes()
         assert timeless(job.manifest(name)) == timeless(job.manifest(name, "undisturbed"))
-    assert not list((tmp_path / "images").glob(".*")), "nothing half is left beside the results"
+    assert not list((tmp_path / "images").glob(".*")), "no temporary files are left"

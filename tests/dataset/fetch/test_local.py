@@ -53,7 +53,7 @@ def test_files_and_members_are_read(root):
         ("broken.tar!a.jpg", ErrorClass.UNREADABLE),
     ],
 )
-def test_what_cannot_be_read_is_called_by_its_name(root, entry, error):
+def test_unreadable_entries_have_an_error_class(root, entry, error):
     answer = LocalFiles(root, 10_000).get(entry)
     assert (answer.error, answer.body) == (error, None)
 

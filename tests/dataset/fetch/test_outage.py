@@ -9,7 +9,7 @@ def url(number, host="h{}.example"):
     return f"http://{host.format(number)}/{number}.jpg"
 
 
-def test_host_after_host_that_cannot_be_reached_stops_the_work():
+def test_unreachable_hosts_in_a_row_stop_the_fetch():
     watch = OutageWatch(3)
     watch.note(url(1), ErrorClass.DNS)
     watch.note(url(2), ErrorClass.REFUSED)
@@ -18,14 +18,14 @@ def test_host_after_host_that_cannot_be_reached_stops_the_work():
 
 
 @pytest.mark.parametrize("error", [None, ErrorClass.NOT_FOUND, ErrorClass.READ_TIMEOUT, ErrorClass.BAD_REDIRECT])
-def test_any_answer_in_between_says_that_the_network_is_there(error):
+def test_any_response_resets_the_count(error):
     watch = OutageWatch(2)
     for number in range(10):
         watch.note(url(number), ErrorClass.DNS)
         watch.note("http://there.example/a.jpg", error)
 
 
-def test_what_was_not_asked_says_nothing_about_the_network():
+def test_urls_that_were_not_requested_do_not_count():
     watch = OutageWatch(2)
     watch.note(url(1), ErrorClass.DNS)
     watch.note(url(2), ErrorClass.BAD_URL)

@@ -86,7 +86,7 @@ def test_hosts_take_turns_and_each_keeps_its_order():
     assert queues.take(0.0) is None
 
 
-def test_what_comes_first_goes_first():
+def test_first_puts_an_item_at_the_head():
     queues = HostQueues(1)
     queues.add("a", "last")
     queues.add("a", "first", first=True)

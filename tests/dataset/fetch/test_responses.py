@@ -32,7 +32,7 @@ def test_a_wait_until_a_date():
         "Mon, 01 Jan 2030 00:00:00 -9999",
     ],
 )
-def test_a_date_of_no_calendar_ends_nothing(value):
+def test_invalid_dates_are_no_error(value):
     assert wait_asked_for({"retry-after": [value]}) >= 0
 
 

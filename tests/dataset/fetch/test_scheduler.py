@@ -82,12 +82,12 @@ def test_exactly_the_shortest_prefix_is_tried_whatever_the_order_of_answers(queu
     assert fetcher.most_waiting <= window
 
 
-def test_as_many_are_asked_at_once_as_the_window_holds():
+def test_window_candidates_are_in_flight_at_once():
     _, fetcher = run({"lion": {"train": (9, [True] * 9)}}, 6, lambda waiting: 0)
     assert fetcher.most_waiting == 6
 
 
-def test_classes_are_opened_only_as_there_is_room():
+def test_classes_are_opened_lazily():
     opened = []
 
     def classes():
@@ -102,7 +102,7 @@ def test_classes_are_opened_only_as_there_is_room():
     done.close()
 
 
-def test_every_answer_is_told_once():
+def test_every_result_is_reported_once():
     results = []
     fetcher = Fetcher({f"lion/train/{rank}": rank % 2 == 0 for rank in range(9)}, lambda waiting: waiting - 1)
     list(

@@ -41,7 +41,7 @@ def decision_on(body, options=OPTIONS):
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_each_format_is_known_by_its_bytes(format_name):
+def test_formats_are_recognised_by_their_bytes(format_name):
     assert decision_on(image_bytes(format_name)) == (None, SUFFIXES[format_name], 60, 40)
 
 
@@ -73,13 +73,13 @@ def test_size_is_as_stored_whatever_exif_asks_for(orientation):
         (image_bytes("GIF", size=(1001, 1000)), ErrorClass.BOMB),
     ],
 )
-def test_what_is_no_image_to_use_is_called_by_its_name(body, error):
+def test_unusable_bytes_have_an_error_class(body, error):
     assert decision_on(body).error is error
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_an_image_that_ends_early_is_never_taken(format_name, share):
+def test_incomplete_images_are_rejected(format_name, share):
     whole = image_bytes(format_name, size=(300, 300))
     assert decision_on(whole[: int(len(whole) * share)]).error in (ErrorClass.TRUNCATED, ErrorClass.UNDECODABLE)
 
@@ -89,7 +89,7 @@ def test_a_truncated_jpeg_is_called_truncated():
     assert decision_on(whole[: len(whole) // 2]) == (ErrorClass.TRUNCATED, "", None, None)
 
 
-def test_a_header_alone_is_trusted_only_when_asked_to():
+def test_an_incomplete_image_passes_only_with_verify_header():
     whole = image_bytes(size=(300, 300))
     assert decision_on(whole[: len(whole) // 2], replace(OPTIONS, verify="header")).error is None
 
@@ -101,7 +101,7 @@ def test_a_bomb_beyond_pillows_own_limit_is_a_bomb():
     assert decision_on(bytes(png)).error is ErrorClass.BOMB
 
 
-def test_flickrs_placeholder_is_known_by_its_shape_and_others_by_their_hash():
+def test_flickrs_placeholder_is_recognised_by_shape_and_others_by_hash():
     png = image_bytes("PNG")
     filling = 2051 - len(png) - 12
     text = b"tEXt" + b"c\0" + b"x" * (filling - 2)
@@ -155,7 +155,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("verify", VERIFY)
 @pytest.mark.parametrize(("kind", "body"), [(kind, body) for kind in UNUSUAL for body in UNUSUAL[kind]])
-def test_a_kind_is_refused_by_its_name_and_otherwise_taken(kind, body, verify):
+def test_a_kind_of_image_is_refused_only_if_listed(kind, body, verify):
     options = replace(OPTIONS, verify=verify)
     refused = decision_on(body, replace(options, refuse=REFUSABLE))
     assert refused.error is ErrorClass(kind)
@@ -165,18 +165,18 @@ def test_a_kind_is_refused_by_its_name_and_otherwise_taken(kind, body, verify):
     assert None not in (taken.width, taken.height)
 
 
-def test_only_what_is_animated_is_refused_by_default():
+def test_only_animated_images_are_refused_by_default():
     assert FetchOptions().refuse == ("animated",)
     for kind, bodies in UNUSUAL.items():
         for body in bodies:
             assert decision_on(body).error == (ErrorClass.ANIMATED if kind == "animated" else None)
 
 
-def test_a_jpeg_with_further_views_is_taken():
+def test_a_multi_picture_jpeg_is_accepted():
     assert decision_on(animation("MPO", 3, side=30), replace(OPTIONS, refuse=REFUSABLE)) == (None, "jpg", 30, 30)
 
 
-def test_of_several_kinds_the_first_of_the_list_names_it():
+def test_the_first_listed_kind_decides_the_error_class():
     body = tiff(20, 20, [16] * 4, TIFF_INKS, bytes(8 * 400), [(0x0112, 3, [6])])
     for refuse, error in (
         (REFUSABLE[::-1], ErrorClass.CMYK),
@@ -202,7 +202,7 @@ def test_size_comes_before_kind():
     assert decision_on(image_bytes(mode="CMYK", size=(1001, 1000)), options).error is ErrorClass.BOMB
 
 
-def test_what_is_excluded_is_excluded_whatever_it_is():
+def test_exclusion_takes_precedence_over_other_errors():
     for body in (image_bytes(), b"<html>", b"no image", animation("GIF")):
         digest = hashlib.sha256(body).hexdigest()
         options = replace(OPTIONS, excluded=frozenset({digest}), placeholder_sha256=(digest,))
@@ -211,7 +211,7 @@ def test_what_is_excluded_is_excluded_whatever_it_is():
     assert decision_on(image_bytes(), replace(OPTIONS, excluded=frozenset({"0" * 64}))).error is None
 
 
-def test_text_in_a_png_that_swells_is_no_image():
+def test_a_png_with_a_compression_bomb_in_its_text_is_undecodable():
     swollen = b"a\0\0" + zlib.compress(bytes(20_000_000))
     for name in (b"zTXt", b"iCCP"):
         assert decision_on(flat_png(8, RGB, (1, 2, 3), side=30, before=[(name, swollen)])).error == "undecodable"
@@ -242,7 +242,7 @@ SEEDS = [
     st.sampled_from(VERIFY),
     st.sampled_from([(), REFUSABLE]),
 )
-def test_whatever_the_bytes_there_is_a_verdict_and_what_is_taken_can_be_used(body, damages, verify, refuse):
+def test_damaged_bytes_get_a_decision_and_accepted_images_can_be_used(body, damages, verify, refuse):
     damaged = bytearray(body)
     for place, damage in damages:
         place %= len(damaged)

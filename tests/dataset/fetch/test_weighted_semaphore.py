@@ -1,4 +1,4 @@
-"""The room for decoding: never more than there is, and nobody left out."""
+"""The weighted semaphore never exceeds its total and starves no thread."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
 
 
-def test_no_more_is_taken_than_there_is_and_everybody_gets_in():
+def test_the_total_is_never_exceeded_and_no_thread_starves():
     room, lock, inside, seen, done = WeightedSemaphore(10), threading.Lock(), [], [], []
 
     def take(amount):
@@ -35,7 +35,7 @@ def test_no_more_is_taken_than_there_is_and_everybody_gets_in():
     assert any(len(those) > 1 for those in seen)
 
 
-def test_room_is_given_back_when_the_work_fails():
+def test_the_amount_is_released_after_an_exception():
     room = WeightedSemaphore(1)
     for _ in range(3):
         try:
