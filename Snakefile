@@ -31,17 +31,23 @@ PARSED_CODE.save()
 
 
 onstart:
-    check_before_work()
-    remember_code()
-    look_when_a_job_is_done()
+    hooks.start(
+        workflow,
+        partial(check_inputs, CONFIG, CLASSES),
+        DIGESTS,
+        PARSED_CODE,
+        Path(CACHE_FOLDER).glob("*"),
+    )
 
 
 onsuccess:
-    told_at_the_end(tell_summary)
+    hooks.succeed(
+        workflow, [result("report.html"), result("summary.json")], print_summary
+    )
 
 
 onerror:
-    told_at_the_end(tell_failures)
+    hooks.fail(workflow)
 
 
 rule all:
@@ -50,12 +56,12 @@ rule all:
         result("report.html"),
         result("browser.html"),
         result("config.yaml"),
-        result("plan.tsv") if FROM_IMAGES else [],
-        result("splits.tsv") if FROM_IMAGES else [],
-        result("data_card.md") if FROM_IMAGES else [],
-        image_files(),
-        all_messages(),
-        all_attention(),
+        INPUTS.of_images("plan.tsv"),
+        INPUTS.of_images("splits.tsv"),
+        INPUTS.of_images("data_card.md"),
+        INPUTS.images(),
+        RUN_PATHS.all_messages(),
+        RUN_PATHS.all_attention(INPUTS.attending_runs),
         result("provenance.json") if SHARES_DISK else [],
     message:
         "Everything is made; the report is {input[0]}, and every conversation is in {input[1]}"
@@ -63,38 +69,38 @@ rule all:
 
 rule urls:
     input:
-        LAYOUT.url_list or [],
+        PATHS.url_list or [],
 
 
 rule classes:
     input:
-        LAYOUT.plan("candidates.tsv") if FROM_IMAGES else [],
+        PATHS.plan("candidates.tsv") if INPUTS.from_images else [],
 
 
 rule plan:
     input:
-        result("plan.tsv") if FROM_IMAGES else [],
+        INPUTS.of_images("plan.tsv"),
 
 
 rule images:
     input:
-        image_files(),
+        INPUTS.images(),
 
 
 rule splits:
     input:
-        result("splits.tsv") if FROM_IMAGES else [],
-        image_files(),
+        INPUTS.of_images("splits.tsv"),
+        INPUTS.images(),
 
 
 rule data_card:
     input:
-        result("data_card.md") if FROM_IMAGES else [],
+        INPUTS.of_images("data_card.md"),
 
 
 rule features:
     input:
-        part_files(),
+        PATHS.split_files(),
 
 
 rule descriptions:
@@ -109,24 +115,24 @@ rule words:
 
 rule train:
     input:
-        every_run("metrics.jsonl"),
+        run_files("metrics.jsonl"),
 
 
 rule select:
     input:
-        every_run("best.pt"),
+        run_files("best.pt"),
 
 
 rule evaluate:
     input:
-        every_run("evaluation.json"),
+        run_files("evaluation.json"),
         result("config.yaml"),
 
 
 rule messages:
     input:
-        all_messages(),
-        all_attention(),
+        RUN_PATHS.all_messages(),
+        RUN_PATHS.all_attention(INPUTS.attending_runs),
         result("config.yaml"),
 
 
@@ -137,7 +143,7 @@ rule metrics:
         result("language.csv"),
         result("exchanges.csv"),
         result("comparisons.csv"),
-        result("difficulty.csv") if CLASSIFIER_LAYER else [],
+        result("difficulty.csv") if classifier_layer(CONFIG) else [],
         result("interventions.csv"),
         result("agreement.csv"),
         result("config.yaml"),
@@ -191,7 +197,7 @@ rule export:
 
 rule tables:
     input:
-        table_files(),
+        INPUTS.tables(),
         result("config.yaml"),
 
 

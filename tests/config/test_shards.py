@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.config.paths import Layout, grouped
+from parley.config.paths import Paths, grouped
 from parley.config.shards import MOST_BY_FILE, SHARDS, by_class, files_for, files_in, shards_of
 from parley.dataset.class_set import ImageClass
 
@@ -22,9 +22,9 @@ def names_of(count):
 @pytest.mark.parametrize("count", [1, 30, MOST_BY_FILE])
 def test_a_set_that_is_not_large_has_a_file_a_class(count):
     assert shards_of(names_of(count)) == {}
-    layout = Layout("e", "pool", "network", "", "", ())
+    paths = Paths("e", "pool", "network", "", "", ())
     names = names_of(count)
-    assert layout.class_files("tar", names) == [f"resources/images/pool/{name}.tar" for name in names]
+    assert paths.class_files("tar", names) == [f"resources/images/pool/{name}.tar" for name in names]
 
 
 @pytest.mark.parametrize("count", [MOST_BY_FILE + 1, 21_841])
@@ -49,13 +49,13 @@ def test_a_stage_has_no_more_jobs_than_their_starts_are_worth(count, jobs):
 def test_a_shard_is_named_once_for_all_its_classes():
     names = names_of(2000)
     shard_of = {name: shard for shard, held in shards_of(names).items() for name in held}
-    layout = Layout("e", "pool", "network", "", "", (), shard_of)
-    assert layout.class_files("hdf5", names[:40]) == [
+    paths = Paths("e", "pool", "network", "", "", (), shard_of)
+    assert paths.class_files("hdf5", names[:40]) == [
         "resources/features/network/pool/shard-000",
         "resources/features/network/pool/shard-001",
     ]
-    assert layout.class_files("tar", names) == layout.class_files("tsv", names)
-    assert len(layout.class_files("hash", names)) == SHARDS
+    assert paths.class_files("tar", names) == paths.class_files("tsv", names)
+    assert len(paths.class_files("hash", names)) == SHARDS
 
 
 def test_files_of_shards_and_files_by_themselves_are_found_alike(tmp_path):

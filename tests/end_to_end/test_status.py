@@ -135,7 +135,7 @@ def test_the_table_never_fails_a_run(project, tiny):
     broken.write_text("raise RuntimeError('no terminal')\n")
     try:
         told = project.snakemake("--cores", "2", "--forcerun", "build_report", config=tiny)
-        assert "What was made cannot be shown here: RuntimeError: no terminal" in told
+        assert "The results cannot be shown here: RuntimeError: no terminal" in told
     finally:
         broken.write_text(before)
 

@@ -6,9 +6,21 @@
 #      benchmarks/.
 
 
+def reported_figure(name, run="all"):
+    """A figure's file, marked for `snakemake --report` with its caption."""
+    kind = name.removesuffix(f"-{run}")
+    return report(
+        result(f"figures/{name}.svg"),
+        caption=f"../report/{kind}.rst",
+        category="Figures",
+        subcategory=kind.replace("-", " ").capitalize(),
+        labels={"figure": kind.replace("-", " "), "run": run},
+    )
+
+
 rule analyse_run:
     input:
-        messages=message_files(),
+        messages=RUN_PATHS.messages(),
         evaluation=run_file("evaluation.json"),
     output:
         analysis=run_file("analysis.json"),
@@ -20,7 +32,7 @@ rule analyse_run:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
         code=code("analyse_run"),
@@ -32,11 +44,11 @@ rule analyse_run:
 
 rule measure_language:
     input:
-        messages=held_out_message_files(),
+        messages=RUN_PATHS.held_out_messages(),
         descriptions=result("descriptions.csv"),
         words=result("words.hdf5"),
-        parts=part_files(held_out_parts()),
-        attributes=class_attributes(),
+        parts=PATHS.split_files(PATHS.held_out_parts),
+        attributes=INPUTS.attributes(),
     output:
         language=run_file("language.json"),
     log:
@@ -47,11 +59,11 @@ rule measure_language:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        parts=held_out_parts(),
-        ks=both_ks(),
+        parts=PATHS.held_out_parts,
+        ks=PARAMS.topk_values(),
         seed=CONFIG["seed"],
         code=code("measure_language"),
     message:
@@ -62,7 +74,7 @@ rule measure_language:
 
 rule summarise_languages:
     input:
-        languages=every_run("language.json"),
+        languages=run_files("language.json"),
     output:
         table=result("language.csv"),
     log:
@@ -86,8 +98,8 @@ rule summarise_languages:
 
 rule tabulate_exchanges:
     input:
-        analyses=every_run("analysis.json"),
-        languages=every_run("language.json"),
+        analyses=run_files("analysis.json"),
+        languages=run_files("language.json"),
     output:
         table=result("exchanges.csv"),
     log:
@@ -110,7 +122,7 @@ rule tabulate_exchanges:
 
 rule summarise:
     input:
-        evaluations=every_run("evaluation.json"),
+        evaluations=run_files("evaluation.json"),
     output:
         csv=report(
             result("summary.csv"),
@@ -140,7 +152,7 @@ rule summarise:
 
 rule compare_runs:
     input:
-        evaluations=every_run("evaluation.json"),
+        evaluations=run_files("evaluation.json"),
     output:
         table=result("comparisons.csv"),
     log:
@@ -190,10 +202,10 @@ rule draw_figures:
 # Apart from the others: a run that is added to a grid has its figures drawn, and no other run's are drawn again.
 rule draw_run_figures:
     input:
-        analyses=files_of_seeds("analysis.json", SEEDS),
-        logs=files_of_seeds("metrics.jsonl", SEEDS),
-        selections=files_of_seeds("selection.json", SEEDS),
-        flips=files_of_seeds("flips.json", SEEDS),
+        analyses=RUN_PATHS.of_seeds("analysis.json", SEEDS),
+        logs=RUN_PATHS.of_seeds("metrics.jsonl", SEEDS),
+        selections=RUN_PATHS.of_seeds("selection.json", SEEDS),
+        flips=RUN_PATHS.of_seeds("flips.json", SEEDS),
     output:
         svg=[reported_figure(name, "{run}") for name in run_figure_names("{run}")],
         pdf=[result(f"figures/{name}.pdf") for name in run_figure_names("{run}")],
@@ -219,19 +231,19 @@ rule draw_run_figures:
 rule build_report:
     input:
         summary=result("summary.json"),
-        analyses=every_run("analysis.json"),
-        logs=every_run("metrics.jsonl"),
-        evaluations=every_run("evaluation.json"),
-        selections=every_run("selection.json"),
-        messages=every_run("messages.hdf5"),
-        flips=every_run("flips.json"),
-        funnel=result("funnel.json") if FROM_IMAGES else [],
-        tars=class_files("tar") if FROM_IMAGES else [],
+        analyses=run_files("analysis.json"),
+        logs=run_files("metrics.jsonl"),
+        evaluations=run_files("evaluation.json"),
+        selections=run_files("selection.json"),
+        messages=run_files("messages.hdf5"),
+        flips=run_files("flips.json"),
+        funnel=INPUTS.of_images("funnel.json"),
+        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
-        figures=[result(f"figures/{name}.svg") for name in FIGURES],
+        figures=[result(f"figures/{name}.svg") for name in figure_names(RUNS)],
         # Not read; the page has links to what is there when it is made.
-        beside=files_beside_report(),
+        beside=INPUTS.linked_by_report(),
     output:
         report=report(
             result("report.html"),
@@ -248,12 +260,12 @@ rule build_report:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=30,
     params:
         config=CONFIG,
         benchmarks=BENCHMARKS,
-        stages=SOURCE_STAGES,
+        stages=INPUTS.source_stages(),
         code=code("build_report"),
     message:
         "Writing the report"
@@ -263,12 +275,12 @@ rule build_report:
 
 rule build_browser:
     input:
-        messages=all_messages(),
-        attention=all_attention(),
+        messages=RUN_PATHS.all_messages(),
+        attention=RUN_PATHS.all_attention(INPUTS.attending_runs),
         descriptions=result("descriptions.csv"),
-        tars=class_files("tar") if FROM_IMAGES else [],
+        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
         # How much of a picture the network saw; all parts say the same.
-        features=part_files()[0] if ATTENDING_RUNS else [],
+        features=PATHS.split_files()[0] if INPUTS.attending_runs else [],
     output:
         page=result("browser.html"),
     log:
@@ -280,10 +292,10 @@ rule build_browser:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000 + CONVERSATIONS_MB,
+        mem_mb=3000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        experiment=LAYOUT.experiment,
+        experiment=PATHS.experiment,
         max_mb=CONFIG["browser"]["max_mb"],
         code=code("build_browser"),
     message:

@@ -7,14 +7,12 @@
 
 rule judge_claims:
     input:
-        evaluations=expand(
-            run_file("evaluation.json"), run=evaluated_runs(CLAIMED), seed=SEEDS
+        evaluations=run_files("evaluation.json", evaluated_runs(CONFIG["claims"])),
+        interventions=run_files("interventions.json", intervened_runs(CONFIG["claims"])),
+        messages=RUN_PATHS.messages_about(conversations_of(CONFIG["claims"])),
+        difficulty=(
+            result("difficulty.csv") if takes_classifier(CONFIG["claims"]) else []
         ),
-        interventions=expand(
-            run_file("interventions.json"), run=intervened_runs(CLAIMED), seed=SEEDS
-        ),
-        messages=claimed_messages(),
-        difficulty=result("difficulty.csv") if takes_classifier(CLAIMED) else [],
     output:
         table=result("claims.csv"),
         json=result("claims.json"),
@@ -29,11 +27,11 @@ rule judge_claims:
     threads: 1
     resources:
         # The conversations of all seeds of a run are compared.
-        mem_mb=3000 + len(SEEDS) * CONVERSATIONS_MB,
+        mem_mb=3000 + len(SEEDS) * RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        claims=CLAIMED,
-        games={run: run_settings(CONFIG, run)["game"] for run in RUNS},
+        claims=CONFIG["claims"],
+        games=PARAMS.games(),
         seeds=SEEDS,
         code=code("judge_claims"),
     message:

@@ -7,8 +7,8 @@
 
 rule export_parquet:
     input:
-        messages=all_messages(),
-        classes=settled_classes(),
+        messages=RUN_PATHS.all_messages(),
+        classes=INPUTS.of_images("classes.tsv"),
     output:
         table=result("export/messages.parquet"),
     log:
@@ -19,10 +19,10 @@ rule export_parquet:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        experiment=LAYOUT.experiment,
+        experiment=PATHS.experiment,
         code=code("export_parquet"),
     message:
         "Writing all conversations as one Parquet file"
@@ -32,7 +32,7 @@ rule export_parquet:
 
 rule export_corpora:
     input:
-        messages=all_messages(),
+        messages=RUN_PATHS.all_messages(),
         descriptions=result("descriptions.csv"),
     output:
         elcc=directory(result("export/elcc")),
@@ -44,11 +44,11 @@ rule export_corpora:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        experiment=LAYOUT.experiment,
-        drawn=KIND == "world",
+        experiment=PATHS.experiment,
+        drawn=INPUTS.source_kind == "world",
         code=code("export_corpora"),
     message:
         "Writing all conversations as corpora"
@@ -58,8 +58,8 @@ rule export_corpora:
 
 rule export_arrays:
     input:
-        messages=all_messages(),
-        attributes=class_attributes(),
+        messages=RUN_PATHS.all_messages(),
+        attributes=INPUTS.attributes(),
     output:
         emlangkit=directory(result("export/emlangkit")),
     log:
@@ -70,7 +70,7 @@ rule export_arrays:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000 + CONVERSATIONS_MB,
+        mem_mb=2000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
         code=code("export_arrays"),
@@ -86,7 +86,7 @@ if CONFIG["tables"]:
         input:
             summary=result("summary.json"),
         output:
-            tables=table_files(),
+            tables=INPUTS.tables(),
         log:
             f"{LOGS}/write_tables.log",
         localrule: True

@@ -4,7 +4,7 @@
 # Out: resources/features/<network>/<pool>/<class>.hdf5, results/<e>/<part>.hdf5.
 
 
-if FROM_IMAGES:
+if INPUTS.from_images:
 
     for number, group in enumerate(
         grouped(CLASSES, CONFIG["features"]["classes_per_job"])
@@ -14,9 +14,9 @@ if FROM_IMAGES:
             name:
                 f"extract_features_{number:04d}"
             input:
-                tars=LAYOUT.class_files("tar", group),
+                tars=PATHS.class_files("tar", group),
             output:
-                features=written_files("hdf5", group),
+                features=class_outputs("hdf5", group),
             log:
                 f"{LOGS}/extract_features/{number:04d}.log",
             benchmark:
@@ -27,21 +27,21 @@ if FROM_IMAGES:
             resources:
                 mem_mb=4000,
                 runtime=240,
-                disk_mb=features_disk_mb(group),
+                disk_mb=RESOURCES.features_disk_mb_of_inputs(group),
                 gpu=gpus(CONFIG["features"]["device"]),
             params:
                 weights_folder=WEIGHTS_FOLDER,
                 code=code("extract_features"),
             message:
-                f"Extracting the features of {in_words(group)}"
+                f"Extracting the features of {group_label(group)}"
             script:
                 "../scripts/extract_features.py"
 
     rule gather_features:
         input:
             splits=result("splits.tsv"),
-            realised=realised_classes(),
-            features=class_files("hdf5"),
+            realised=INPUTS.classes_if_dropped(),
+            features=INPUTS.class_files("hdf5"),
         output:
             part=result("{part}.hdf5"),
         log:
@@ -55,7 +55,7 @@ if FROM_IMAGES:
             mem_mb=2000,
             runtime=60,
         params:
-            classes=class_values("name", "wnid", "domain"),
+            classes=PARAMS.class_table("name", "wnid", "domain"),
             gather=CONFIG["features"]["gather"],
             code=code("gather_features"),
         message:
@@ -67,7 +67,7 @@ else:
 
     rule import_features:
         input:
-            part=given_features,
+            part=INPUTS.given_features,
         output:
             part=result("{part}.hdf5"),
         log:

@@ -7,7 +7,7 @@
 
 
 # One rule with the seed as a wildcard, or where seeds share a job, one for each group of them.
-for seeds in seed_groups():
+for seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]):
 
     rule:
         name:
@@ -17,13 +17,11 @@ for seeds in seed_groups():
             dev=result("dev.hdf5"),
             descriptions=result("descriptions.csv"),
             words=result("words.hdf5"),
-            evaluation=other_descriptions(),
+            evaluation=INPUTS.evaluation_descriptions(),
         output:
-            config=files_of_seeds("config.json", seeds),
-            log=files_of_seeds("metrics.jsonl", seeds),
-            checkpoints=[
-                directory(path) for path in files_of_seeds("checkpoints", seeds)
-            ],
+            config=RUN_PATHS.of_seeds("config.json", seeds),
+            log=RUN_PATHS.of_seeds("metrics.jsonl", seeds),
+            checkpoints=directory(RUN_PATHS.of_seeds("checkpoints", seeds)),
         log:
             f"{LOGS}/train_run/{{run}}-{'-'.join(seeds)}.log",
         benchmark:
@@ -33,12 +31,12 @@ for seeds in seed_groups():
         threads: 1
         resources:
             # What a batch is worked on in grows with the seeds; the parts are there once.
-            mem_mb=run_memory_and(500 * (len(seeds) - 1)),
+            mem_mb=RESOURCES.memory_mb_of_run(500 * (len(seeds) - 1)),
             runtime=240,
-            disk_mb=training_disk_mb(len(seeds)),
-            gpu=run_gpus,
+            disk_mb=RESOURCES.training_disk_mb_of_inputs(len(seeds)),
+            gpu=RESOURCES.gpus_of_run,
         params:
-            runs=run_configs(seeds),
+            runs=PARAMS.run_configs(seeds),
             code=code("train_run"),
         message:
             f"Training run {{wildcards.run}} with seed {', '.join(seeds).replace('{seed}', '{wildcards.seed}')}"
@@ -74,8 +72,8 @@ rule select_checkpoint:
 rule evaluate_run:
     input:
         best=run_file("best.pt"),
-        parts=part_files(),
-        descriptions=other_descriptions() or result("descriptions.csv"),
+        parts=PATHS.split_files(),
+        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         evaluation=run_file("evaluation.json"),
@@ -88,12 +86,12 @@ rule evaluate_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=run_memory_and(ENDINGS_MB),
+        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.final_scores_mb),
         runtime=60,
     params:
-        parts=list(LAYOUT.parts),
-        ks=both_ks(),
-        about=run_name,
+        parts=list(PATHS.parts),
+        ks=PARAMS.topk_values(),
+        about=PARAMS.run_name,
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("evaluate_run"),
     message:
@@ -105,11 +103,11 @@ rule evaluate_run:
 rule extract_messages:
     input:
         best=run_file("best.pt"),
-        parts=part_files(),
-        descriptions=other_descriptions() or result("descriptions.csv"),
+        parts=PATHS.split_files(),
+        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
-        messages=message_files(),
+        messages=RUN_PATHS.messages(),
     log:
         f"{LOGS}/extract_messages/{{run}}-{{seed}}.log",
     benchmark:
@@ -118,12 +116,12 @@ rule extract_messages:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=run_memory_and(CONVERSATIONS_MB),
+        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.dialogues_mb),
         runtime=60,
     params:
-        parts=list(LAYOUT.parts),
-        questions=question_names(),
-        about=run_name,
+        parts=list(PATHS.parts),
+        questions=RUN_PATHS.eval_set_names(),
+        about=PARAMS.run_name,
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("extract_messages"),
     message:
@@ -132,32 +130,32 @@ rule extract_messages:
         "../scripts/extract_messages.py"
 
 
-if ATTENDING_RUNS:
+if INPUTS.attending_runs:
 
     rule extract_attention:
         input:
             best=run_file("best.pt"),
-            parts=part_files(),
-            descriptions=other_descriptions() or result("descriptions.csv"),
+            parts=PATHS.split_files(),
+            descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
             words=result("words.hdf5"),
         output:
-            attention=attention_files(),
+            attention=RUN_PATHS.attention(),
         log:
             f"{LOGS}/extract_attention/{{run}}-{{seed}}.log",
         benchmark:
             f"{BENCHMARKS}/extract_attention/{{run}}-{{seed}}.tsv"
         wildcard_constraints:
-            run="|".join(map(re.escape, ATTENDING_RUNS)),
+            run="|".join(map(re.escape, INPUTS.attending_runs)),
         conda:
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            mem_mb=run_memory_mb,
+            mem_mb=RESOURCES.memory_mb_of_run(),
             runtime=60,
         params:
-            parts=list(LAYOUT.parts),
-            questions=question_names(),
-            about=run_name,
+            parts=list(PATHS.parts),
+            questions=RUN_PATHS.eval_set_names(),
+            about=PARAMS.run_name,
             most=CONFIG["evaluation"]["recorded_images"],
             code=code("extract_attention"),
         message:

@@ -30,15 +30,12 @@ rule write_config:
         "../scripts/write_config.py"
 
 
-if KIND == "world":
+if INPUTS.source_kind == "world":
 
     rule draw_world:
         output:
-            urls=LAYOUT.url_list,
-            pictures=[
-                directory(folder)
-                for folder in drawn_folders([one.name for one in CLASSES])
-            ],
+            urls=PATHS.url_list,
+            pictures=directory(INPUTS.world_folders()),
         log:
             f"{LOGS}/draw_world.log",
         benchmark:
@@ -49,7 +46,7 @@ if KIND == "world":
         resources:
             mem_mb=1000,
             runtime=30,
-            disk_mb=drawn_disk_mb(),
+            disk_mb=RESOURCES.world_disk_mb(),
         params:
             creatures=[one.name for one in CLASSES],
             images_per_class=CONFIG["source"]["world"]["images_per_class"],
@@ -62,11 +59,11 @@ if KIND == "world":
             "../scripts/draw_world.py"
 
 
-if KIND == "url_list":
+if INPUTS.source_kind == "url_list":
 
     rule download_urls:
         output:
-            urls=LAYOUT.url_list,
+            urls=PATHS.url_list,
         log:
             f"{LOGS}/download_urls.log",
         benchmark:
@@ -87,13 +84,13 @@ if KIND == "url_list":
             "../scripts/download_urls.py"
 
 
-if FROM_IMAGES:
+if INPUTS.from_images:
 
     rule select_classes:
         input:
-            urls=LAYOUT.url_list or [],
+            urls=PATHS.url_list or [],
         output:
-            candidates=LAYOUT.plan("candidates.tsv"),
+            candidates=PATHS.plan("candidates.tsv"),
         log:
             f"{LOGS}/select_classes.log",
         benchmark:
@@ -106,8 +103,8 @@ if FROM_IMAGES:
             mem_mb=1000,
             runtime=60,
         params:
-            classes=class_values("name", "wnid", "domain"),
-            world=drawn_world,
+            classes=PARAMS.class_table("name", "wnid", "domain"),
+            world=PARAMS.world_folder,
             counts=CONFIG["split"],
             code=code("select_classes"),
         message:
@@ -117,9 +114,9 @@ if FROM_IMAGES:
 
     rule split:
         input:
-            candidates=LAYOUT.plan("candidates.tsv"),
+            candidates=PATHS.plan("candidates.tsv"),
         output:
-            plan=LAYOUT.plan("plan.tsv"),
+            plan=PATHS.plan("plan.tsv"),
         log:
             f"{LOGS}/split.log",
         localrule: True
@@ -130,7 +127,7 @@ if FROM_IMAGES:
             mem_mb=1000,
             runtime=30,
         params:
-            classes=class_values("name", "wnid", "domain"),
+            classes=PARAMS.class_table("name", "wnid", "domain"),
             counts=CONFIG["split"],
             seed=CONFIG["seed"],
             code=code("split"),
@@ -141,7 +138,7 @@ if FROM_IMAGES:
 
     rule publish_plan:
         input:
-            plan=LAYOUT.plan("plan.tsv"),
+            plan=PATHS.plan("plan.tsv"),
         output:
             plan=result("plan.tsv"),
         log:
@@ -173,12 +170,12 @@ if FROM_IMAGES:
             name:
                 f"fetch_images_{number:04d}"
             input:
-                plan=ancient(LAYOUT.plan("plan.tsv")),
-                pictures=ancient(drawn_folders([one.name for one in CLASSES])),
+                plan=ancient(PATHS.plan("plan.tsv")),
+                pictures=ancient(INPUTS.world_folders()),
             output:
-                tars=written_files("tar", group),
+                tars=class_outputs("tar", group),
                 # A shard holds them beside the tars.
-                manifests=[] if LAYOUT.shard_of else written_files("tsv", group),
+                manifests=[] if PATHS.shard_of else class_outputs("tsv", group),
             log:
                 f"{LOGS}/fetch_images/{number:04d}.log",
             benchmark:
@@ -189,19 +186,19 @@ if FROM_IMAGES:
             resources:
                 mem_mb=1500,
                 runtime=720,
-                disk_mb=fetch_disk_mb(group),
-                net=OVER_THE_NET,
+                disk_mb=RESOURCES.fetch_disk_mb(group),
+                net=RESOURCES.fetch_connections(),
             params:
-                domains=domains_of(group),
+                domains=PARAMS.domains(group),
                 counts=CONFIG["split"],
-                fetch={key: CONFIG["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+                fetch=PARAMS.fetch_settings(),
                 cache=CACHE_FOLDER,
             message:
-                f"Fetching the images of {in_words(group)}"
+                f"Fetching the images of {group_label(group)}"
             script:
                 "../scripts/fetch_images.py"
 
-    if COMPARES_LOOKS:
+    if INPUTS.compares_images:
         # Not fetch.classes_per_job, a change of which should hash nothing anew.
         for number, group in enumerate(grouped(CLASSES, None)):
 
@@ -209,9 +206,9 @@ if FROM_IMAGES:
                 name:
                     f"hash_images_{number:04d}"
                 input:
-                    tars=LAYOUT.class_files("tar", group),
+                    tars=PATHS.class_files("tar", group),
                 output:
-                    hashes=written_files("hash", group),
+                    hashes=class_outputs("hash", group),
                 log:
                     f"{LOGS}/hash_images/{number:04d}.log",
                 benchmark:
@@ -225,20 +222,20 @@ if FROM_IMAGES:
                 params:
                     code=code("hash_images"),
                 message:
-                    f"Hashing what the images of {in_words(group)} look like"
+                    f"Hashing what the images of {group_label(group)} look like"
                 script:
                     "../scripts/hash_images.py"
 
     rule settle:
         input:
-            plan=LAYOUT.plan("plan.tsv"),
-            manifests=class_files("tsv"),
-            hashes=class_files("hash") if COMPARES_LOOKS else [],
+            plan=PATHS.plan("plan.tsv"),
+            manifests=INPUTS.class_files("tsv"),
+            hashes=INPUTS.class_files("hash") if INPUTS.compares_images else [],
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
             classes=result("classes.tsv"),
-            near_copies=result("near_copies.tsv") if COMPARES_LOOKS else [],
+            near_copies=result("near_copies.tsv") if INPUTS.compares_images else [],
         log:
             f"{LOGS}/settle.log",
         localrule: True
@@ -249,14 +246,14 @@ if FROM_IMAGES:
             mem_mb=2000,
             runtime=60,
         params:
-            classes=class_values("name", "wnid", "domain", "group", "description"),
+            classes=PARAMS.class_table("name", "wnid", "domain", "group", "description"),
             counts=CONFIG["split"],
             margin=CONFIG["fetch"]["margin"],
             on_shortage=CONFIG["fetch"]["on_shortage"],
             placeholder_repeats=CONFIG["fetch"]["placeholder_repeats"],
             near_copies=CONFIG["fetch"]["near_copies"],
             near_copy_bits=CONFIG["fetch"]["near_copy_bits"],
-            evaluation=checked_ks(),
+            evaluation=PARAMS.checked_ks(),
             code=code("settle"),
         message:
             "Settling which images each part has"
@@ -268,8 +265,8 @@ if FROM_IMAGES:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
             classes=result("classes.tsv"),
-            manifests=class_files("tsv"),
-            urls=ancient(LAYOUT.url_list) if KIND == "url_list" else [],
+            manifests=INPUTS.class_files("tsv"),
+            urls=ancient(PATHS.url_list) if INPUTS.source_kind == "url_list" else [],
         output:
             card=result("data_card.md"),
             images=result("images.tsv"),
@@ -284,11 +281,11 @@ if FROM_IMAGES:
             runtime=30,
         params:
             source=CONFIG["source"],
-            world=drawn_world,
+            world=PARAMS.world_folder,
             about={
-                "experiment": LAYOUT.experiment,
+                "experiment": PATHS.experiment,
                 "seed": CONFIG["seed"],
-                "pool": LAYOUT.pool,
+                "pool": PATHS.pool,
                 "obeys_robots_tag": CONFIG["fetch"]["obey_robots_tag"],
                 "class_set": CONFIG["classes"],
             },

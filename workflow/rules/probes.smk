@@ -8,7 +8,7 @@
 
 rule measure_difficulty:
     input:
-        parts=part_files(parts_of_seen_classes()),
+        parts=PATHS.split_files(PATHS.seen_parts),
         descriptions=result("descriptions.csv"),
     output:
         table=result("difficulty.csv"),
@@ -26,8 +26,8 @@ rule measure_difficulty:
         mem_mb=3000,
         runtime=120,
     params:
-        parts=parts_of_seen_classes(),
-        layer=CLASSIFIER_LAYER,
+        parts=PATHS.seen_parts,
+        layer=classifier_layer(CONFIG),
         code=code("measure_difficulty"),
     message:
         "Measuring how hard the classes are to tell apart"
@@ -38,12 +38,12 @@ rule measure_difficulty:
 # All seeds of a run in one job: to import torch takes longer than to play one.
 rule intervene_run:
     input:
-        best=files_of_seeds("best.pt", SEEDS),
-        parts=part_files(parts_intervened_on()),
-        descriptions=other_descriptions() or result("descriptions.csv"),
+        best=RUN_PATHS.of_seeds("best.pt", SEEDS),
+        parts=PATHS.split_files(PATHS.intervened_parts),
+        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
-        interventions=files_of_seeds("interventions.json", SEEDS),
+        interventions=RUN_PATHS.of_seeds("interventions.json", SEEDS),
     log:
         f"{LOGS}/intervene_run/{{run}}.log",
     benchmark:
@@ -54,12 +54,12 @@ rule intervene_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=run_memory_and(ENDINGS_MB),
+        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.final_scores_mb),
         runtime=120,
     params:
-        parts=parts_intervened_on(),
-        ks=both_ks(),
-        experiment=LAYOUT.experiment,
+        parts=PATHS.intervened_parts,
+        ks=PARAMS.topk_values(),
+        experiment=PATHS.experiment,
         seeds=SEEDS,
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("intervene_run"),
@@ -71,7 +71,7 @@ rule intervene_run:
 
 rule summarise_interventions:
     input:
-        interventions=every_run("interventions.json"),
+        interventions=run_files("interventions.json"),
     output:
         table=result("interventions.csv"),
     log:
@@ -95,7 +95,7 @@ rule summarise_interventions:
 
 rule measure_agreement:
     input:
-        messages=all_messages(),
+        messages=RUN_PATHS.all_messages(),
     output:
         table=result("agreement.csv"),
     log:
@@ -106,7 +106,7 @@ rule measure_agreement:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000 + CONVERSATIONS_MB,
+        mem_mb=4000 + RESOURCES.dialogues_mb,
         runtime=60,
     params:
         runs=RUNS,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from parley.config.claim_entries import lacking_parts
 from parley.config.options import network_options, source_options
-from parley.config.paths import Layout, layout_of
+from parley.config.paths import Paths, paths_of
 from parley.config.schema import Config, read_schema, resolve
 from parley.core.errors import Findings, ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
@@ -24,7 +24,7 @@ class Experiment(NamedTuple):
     config: Config
     classes: list[ImageClass]
     """The class set; empty where features are given ready-made."""
-    layout: Layout
+    paths: Paths
 
 
 def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
@@ -63,10 +63,10 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
         findings.extend(error.findings)
     findings.raise_if_any()
     name = Path(config["classes"]).stem if classes else ""
-    layout = layout_of(config, classes, name, source_options(config["source"]), features)
-    findings.extend(lacking_parts(config["claims"], layout.parts))
+    paths = paths_of(config, classes, name, source_options(config["source"]), features)
+    findings.extend(lacking_parts(config["claims"], paths.parts))
     findings.raise_if_any()
-    return Experiment(config, classes, layout)
+    return Experiment(config, classes, paths)
 
 
 def _missing_features(given: Mapping[str, str | None]) -> list[str]:

@@ -47,7 +47,7 @@ FETCH_KEYS_OF_CONTENT = (
 
 
 @dataclass(frozen=True)
-class Layout:
+class Paths:
     """Paths of one experiment, relative to the working folder.
 
     Attributes
@@ -99,6 +99,25 @@ class Layout:
             return [f"{folder}/{name}.{ending}" for name in names]
         return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
 
+    def split_files(self, parts: Iterable[str] | None = None) -> list[str]:
+        """Return the paths of the feature files of some splits, or of all."""
+        return [self.result(f"{part}.hdf5") for part in (self.parts if parts is None else parts)]
+
+    @property
+    def seen_parts(self) -> list[str]:
+        """The splits of the classes that are trained on."""
+        return [part for part in self.parts if part in ("train", "dev", "test")]
+
+    @property
+    def held_out_parts(self) -> list[str]:
+        """The splits of images that nothing is trained on."""
+        return [part for part in self.parts if part != "train"]
+
+    @property
+    def intervened_parts(self) -> list[str]:
+        """The splits on which interventions are evaluated: test images of seen and of unseen classes."""
+        return [part for part in self.parts if part in ("test", "ood")]
+
     def _kept_as(self, suffix: str) -> tuple[str, str]:
         if suffix == "hash":
             return f"resources/hashes/{self.pool}", "tsv"
@@ -107,13 +126,13 @@ class Layout:
         return f"resources/images/{self.pool}", suffix
 
 
-def layout_of(
+def paths_of(
     config: dict[str, Any],
     classes: Sequence[ImageClass],
     class_set_name: str,
     source: SourceOptions,
     network: FeatureOptions,
-) -> Layout:
+) -> Paths:
     """Work out where an experiment's files lie.
 
     Parameters
@@ -129,13 +148,13 @@ def layout_of(
     """
     kind = config["source"]["kind"]
     if kind == "features":
-        return Layout(config["experiment"], "", "", "", "", _given_parts(config["source"]["features"]))
+        return Paths(config["experiment"], "", "", "", "", _given_parts(config["source"]["features"]))
     world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
     content = world if kind == "world" else open_source(source).digest(classes)
     url_list = ""
     if kind in ("world", "url_list"):
         url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
-    return Layout(
+    return Paths(
         config["experiment"],
         f"{class_set_name}-{_pool_digest(config, classes, content)}",
         features_id(network),

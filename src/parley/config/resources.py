@@ -1,0 +1,117 @@
+"""Memory, disk and GPUs that each rule asks for, from the config and the class set.
+
+Snakemake calls some of them with the wildcards and inputs of a job: methods whose names end in ``_of_run`` or
+``_of_inputs`` return such a function.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from parley.config.memory_budget import endings_mb, memory_mb
+from parley.config.schema import Config, run_settings
+from parley.dataset.class_set import IN_DOMAIN, ImageClass
+
+MAP_BYTES = 512 * 8 * 8 * 4
+"""The largest map of the supported networks, 512 channels of 8 x 8 cells in float32."""
+MOST_MAP_MB = 3300
+"""Larger maps are read from disk batch by batch."""
+FETCHED_IMAGE_MB = 0.22
+"""Twice the mean of ImageNet's photographs."""
+CHECKPOINT_MB = 6
+"""2.9 MB with the bundled world's agents; the paper's have messages of twice the length and more words."""
+
+
+class RuleResources:
+    """Resources of the rules of one experiment.
+
+    Parameters
+    ----------
+    config
+        The complete config.
+    classes
+        The class set; empty where features are given ready-made.
+    """
+
+    def __init__(self, config: Config, classes: Sequence[ImageClass]) -> None:
+        self._config, self._classes = config, classes
+        self._domain_of = {one.name: one.domain for one in classes}
+        self.dialogues_mb = memory_mb(config, classes)
+        """Memory for the largest file of dialogues, which grows with the square of the number of classes."""
+        self.final_scores_mb = endings_mb(config, classes)
+        """Memory for the last scores of dialogues, with and without interventions."""
+
+    def memory_mb_of_run(self, extra_mb: int = 0) -> Callable[[Any], int]:
+        """Return a function of the wildcards: memory of a job that loads a run's agents, plus `extra_mb`.
+
+        It covers torch and, with visual attention, the maps of the largest split where they fit in memory.
+        """
+
+        def memory(wildcards: Any) -> int:
+            preset = run_settings(self._config, wildcards.run)["game"]["preset"]
+            per_class: int = max(max(parts.values()) for parts in self._config["split"].values())
+            map_mb = len(self._classes) * per_class * MAP_BYTES / 1e6
+            return round(3000 + (min(map_mb, MOST_MAP_MB) if preset.endswith("Attention") else 0)) + extra_mb
+
+        return memory
+
+    def gpus_of_run(self, wildcards: Any) -> int | None:
+        """Return the GPUs that a training job asks for; a function of the wildcards itself."""
+        return gpus(run_settings(self._config, wildcards.run)["training"]["device"])
+
+    def world_disk_mb(self) -> int:
+        """Return the disk that the drawn world takes, as if its pictures could not be compressed."""
+        world = self._config["source"]["world"]
+        pixels = len(self._classes) * world["images_per_class"] * world["size_px"] ** 2
+        size_mb: float = pixels * 3 / 1e6
+        return round(1000 + size_mb)
+
+    def fetch_connections(self) -> int:
+        """Return how many of the jobs that may use the network at once a fetch is.
+
+        profiles/default allows one, so that `fetch.per_host` limits all jobs of a machine together.
+        """
+        return 1 if self._config["source"]["kind"] in ("url_list", "manifest") else 0
+
+    def fetch_disk_mb(self, names: Sequence[str]) -> int:
+        """Return the disk that a fetch of some classes takes: every image once in the cache and once in a tar."""
+        return round(1000 + self._wanted_images(names) * 2 * FETCHED_IMAGE_MB)
+
+    def features_disk_mb_of_inputs(self, names: Sequence[str]) -> Callable[[Any, Any], int]:
+        """Return a function of wildcards and inputs: disk of some classes' features, plus that of the inputs."""
+
+        def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
+            # A map of 512 x 8 x 8, the pooled vector and 1,000 logits in float32: all that the 2017 code reads.
+            read_mb: float = input.size_mb
+            return round(1000 + read_mb + self._wanted_images(names) * 4 * (512 * 65 + 1000) / 1e6)
+
+        return disk
+
+    def training_disk_mb_of_inputs(self, seeds: int) -> Callable[[Any, Any], int]:
+        """Return a function of wildcards and inputs: disk of the checkpoints of some seeds, plus that of the inputs."""
+
+        def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
+            training = run_settings(self._config, wildcards.run)["training"]
+            read_mb: float = input.size_mb
+            return round(1000 + read_mb + seeds * self._most_checkpoints(training) * CHECKPOINT_MB)
+
+        return disk
+
+    def _wanted_images(self, names: Sequence[str]) -> float:
+        """Return how many images of some classes are fetched at most, including the margin."""
+        split, margin = self._config["split"], self._config["fetch"]["margin"]
+        planned: int = sum(sum(split[self._domain_of[name]].values()) for name in names)
+        return float(planned * (1 + margin))
+
+    def _most_checkpoints(self, training: Config) -> int:
+        """Return how many checkpoints a run leaves at most, where features are made from images."""
+        seen = sum(one.domain == IN_DOMAIN for one in self._classes)
+        images = seen * self._config["split"][IN_DOMAIN]["train"]
+        epoch = max(1, images // training["batch_size"])
+        every = training["dev_every"] * (epoch if training["dev_unit"] == "epochs" else 1)
+        return int(1 + training["steps"] // every)
+
+
+def gpus(device: str) -> int | None:
+    """Return the GPUs that a job on a device requests; None, not 0, is no request: Kubernetes would take 0 for one."""
+    # Not for auto: a cluster without GPUs would refuse the job or let it wait for ever.
+    return 1 if device == "cuda" else None

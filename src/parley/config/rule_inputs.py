@@ -1,0 +1,169 @@
+"""Inputs and params of rules that depend on what the config asks for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from parley.config.experiment import Experiment, attending_runs
+from parley.config.paths import FETCH_KEYS_OF_CONTENT
+from parley.config.run_paths import SEED_WILDCARD
+from parley.config.schema import Config, run_settings
+from parley.dataset.sources.base import file_fingerprint
+from parley.game.settings import result_affecting
+from parley.text.glosses import needs_wordnet
+
+
+class RuleInputs:
+    """Paths that only some experiments have; an empty list, which Snakemake takes for no input, in the others.
+
+    Parameters
+    ----------
+    experiment
+        Its config, classes and paths.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._config, self._classes, self._paths = experiment
+        self.source_kind: str = self._config["source"]["kind"]
+        self.from_images = self.source_kind != "features"
+        """Whether features are extracted from images here."""
+        fetch, evaluation = self._config["fetch"], self._config["evaluation"]
+        self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
+        self.compares_images = self.from_images and fetch["near_copies"] != "ignore"
+        """Whether near duplicates are searched for."""
+        self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
+        self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
+        """Runs whose attention is stored."""
+
+    def class_files(self, suffix: str) -> list[str]:
+        """Return the paths of every class's tar, tsv (manifest), hash or hdf5 (features), or of the shards."""
+        return self._paths.class_files(suffix, [one.name for one in self._classes])
+
+    def images(self) -> list[str]:
+        """Return the paths of every class's tar and manifest; a shard holds both."""
+        paths = self.class_files("tar") + self.class_files("tsv") if self.from_images else []
+        return list(dict.fromkeys(paths))
+
+    def world_folders(self) -> list[str]:
+        """Return the paths of the folders of drawn pictures, one a class."""
+        names = [one.name for one in self._classes] if self.source_kind == "world" else []
+        return [f"{self._paths.world}/{name}" for name in names]
+
+    def of_images(self, name: str) -> str | list[str]:
+        """Return the path of a result that experiments with images have."""
+        return self._paths.result(name) if self.from_images else []
+
+    def classes_if_dropped(self) -> str | list[str]:
+        """Return the path of the final class set where classes may be dropped.
+
+        Only there: else descriptions would wait for images that they do not need.
+        """
+        return self._paths.result("classes.tsv") if self.drops_classes else []
+
+    def attributes(self) -> str | list[str]:
+        """Return the path of the classes' attributes."""
+        return self._paths.result("attributes.tsv") if self.has_attributes else []
+
+    def evaluation_descriptions(self) -> str | list[str]:
+        """Return the path of the descriptions for evaluation, where they differ from those for training."""
+        path: str | list[str] = self._config["descriptions"]["evaluation"] or []
+        return path
+
+    def given_features(self, wildcards: Any) -> str:
+        """Return the path of a split's ready-made features; a function of the wildcards."""
+        path: str = self._config["source"]["features"][wildcards.part]
+        return path
+
+    def tables(self) -> list[str]:
+        """Return the paths of the tables for a paper."""
+        names = [table["name"] for table in self._config["tables"]]
+        return [self._paths.result(f"tables/{name}.{suffix}") for name in names for suffix in ("md", "tex")]
+
+    def linked_by_report(self) -> list[str]:
+        """Return the paths that the report links to and every experiment of its kind has."""
+        of_images = ["plan.tsv", "splits.tsv", "data_card.md"] if self.from_images else []
+        return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
+
+    def source_stages(self) -> list[str]:
+        """Return the rules whose outputs experiments share, so that they may not run for this one."""
+        drawn = ["draw_world"] if self.source_kind == "world" else []
+        return ["fetch_images", "extract_features", *drawn] if self.from_images else []
+
+
+class RuleParams:
+    """Params of rules: a change of one reruns the rule.
+
+    Parameters
+    ----------
+    experiment
+        Its config, classes and paths.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._config, self._classes, self._paths = experiment
+        self._domain_of = {one.name: one.domain for one in self._classes}
+
+    def class_table(self, *columns: str) -> list[dict[str, Any]]:
+        """Return the class set as plain values, with some of its columns."""
+        return [{column: getattr(one, column) for column in columns} for one in self._classes]
+
+    def domains(self, group: Sequence[str]) -> dict[str, str]:
+        """Return the domain of each class of a group; of all classes without shards, where groups may change."""
+        return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
+
+    def fetch_settings(self) -> Config:
+        """Return the settings that decide which images are kept."""
+        return {key: self._config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT}
+
+    def world_folder(self, wildcards: Any) -> str:
+        """Return the folder of the drawn world, empty for other sources; a function of the wildcards."""
+        return self._paths.world
+
+    def checked_ks(self) -> Config:
+        """Return the K of accuracy@K that the final class set must allow, where classes may be dropped."""
+        drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
+        return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
+
+    def topk_values(self) -> list[int]:
+        """Return the K of accuracy@K among seen classes, and where unseen classes are candidates too."""
+        evaluation = self._config["evaluation"]
+        return [evaluation["k"], evaluation["k_unseen"] or evaluation["k"]]
+
+    def run_name(self, wildcards: Any) -> dict[str, Any]:
+        """Return experiment, run and seed of a job; a function of the wildcards."""
+        return {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(wildcards.seed)}
+
+    def run_configs(self, seeds: Sequence[str]) -> Callable[[Any], list[Config]]:
+        """Return a function of the wildcards: the content of config.json for each of some seeds."""
+
+        def configs(wildcards: Any) -> list[Config]:
+            numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
+            about = {"experiment": self._paths.experiment, "run": wildcards.run}
+            settings = run_settings(self._config, wildcards.run)
+            rest = {
+                "k": self._config["evaluation"]["k"],
+                "game": settings["game"],
+                "training": result_affecting(settings["training"]),
+            }
+            return [{**about, "seed": int(number), **rest} for number in numbers]
+
+        return configs
+
+    def games(self) -> dict[str, Config]:
+        """Return the game settings of each run."""
+        return {run["name"]: run_settings(self._config, run["name"])["game"] for run in self._config["runs"]}
+
+    def wordnet_digest(self) -> str:
+        """Return the digest of WordNet's nouns where glosses are read from a folder; else an empty string."""
+        nouns = Path(self._config["descriptions"]["wordnet"]) / "data.noun"
+        return file_fingerprint(nouns) if needs_wordnet(self._classes) and nouns.is_file() else ""
+
+    def word_vectors_digest(self) -> str:
+        """Return the digest of a local file of word vectors; an empty string for a URL, which names its content."""
+        path = Path(self._config["words"]["source"])
+        return file_fingerprint(path) if path.is_file() else ""
+
+
+def group_label(group: Sequence[str]) -> str:
+    """Return a group of classes as a job's title shows it."""
+    return group[0] if len(group) == 1 else f"{len(group)} classes, {group[0]} to {group[-1]}"

@@ -1,0 +1,175 @@
+"""Hooks of the workflow: the one module that uses internals of Snakemake and of its plugins.
+
+The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. No script of a stage
+imports this module.
+"""
+
+import atexit
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod, Quietness
+
+from parley.core.errors import ParleyError
+from parley.core.files import remove_all_leftovers
+from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
+from parley.runtime.job_logs import FailedJob, failure_lines
+from parley.runtime.run_lock import acquire
+
+PATCHED_SNAKEMAKE = "9.27."
+"""Versions that begin so look at all waiting jobs again a second after each look."""
+PATCHED_S3_PLUGIN = "0.3.6"
+"""The version that remembers a missing folder as missing for good."""
+
+Workflow = Any  # Snakemake's class, of which attributes are used that it does not document.
+
+
+def start(
+    workflow: Workflow,
+    check: Callable[..., list[str]],
+    stages: Mapping[Path, str],
+    sources: Sources,
+    caches: Iterable[Path],
+) -> None:
+    """Check inputs, lock the outputs and tidy up, before the first job starts.
+
+    Parameters
+    ----------
+    workflow
+        Snakemake's.
+    check
+        Given the names of the rules about to run and, as `own_environments`, whether jobs run in environments of
+        their own, returns a sentence for each input that cannot be had.
+    stages
+        The digest of each script's code.
+    sources
+        What the digests were computed from.
+    caches
+        Folders in which killed jobs may have left temporary files, besides those of the outputs.
+
+    Raises
+    ------
+    WorkflowError
+        If an input is missing or another run uses the same files.
+    """
+    jobs = list(workflow.dag.needrun_jobs())
+    apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if findings := check({job.rule.name for job in jobs}, own_environments=apart):
+        raise WorkflowError(*findings)
+    _lock(workflow, jobs, caches)
+    _save_digests(stages, sources)
+    if version("snakemake").startswith(PATCHED_SNAKEMAKE):
+        _select_jobs_only_when_one_finishes(workflow)
+
+
+def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[Any], None]) -> None:
+    """Print the summary of results at the end of a run that succeeded.
+
+    Parameters
+    ----------
+    workflow
+        Snakemake's.
+    needed
+        Files that must be among those asked for: else what is on disk may be of another config.
+    print_summary
+        Prints it on a console.
+    """
+    made = {path for job in workflow.dag.jobs for path in job.output}
+    if made.issuperset(needed):
+        _print_at_exit(workflow, print_summary)
+
+
+def fail(workflow: Workflow) -> None:
+    """Print which jobs failed, why, and where their logs are."""
+
+    def print_failures(on: Any) -> None:
+        from parley.core.terminal import literal
+
+        # The scheduler counts a group of jobs as one.
+        groups = [failed if failed.is_group() else [failed] for failed in workflow.scheduler.failed]
+        failed_jobs = [
+            FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), ""))
+            for group in groups
+            for job in group
+        ]
+        for line in failure_lines(sorted(failed_jobs)):
+            on.print(literal(line, "red"), soft_wrap=True)
+
+    _print_at_exit(workflow, print_failures)
+
+
+def shares_disk(workflow: Workflow) -> bool:
+    """Return whether outputs lie on a shared disk and not in an object store, which takes no records of jobs.
+
+    Snakemake's plugin for object stores is patched where it needs to be.
+    """
+    provider = workflow.storage_settings.default_storage_provider
+    if provider == "s3" and version("snakemake-storage-plugin-s3") == PATCHED_S3_PLUGIN:
+        _forget_missing_folders()
+    return not provider
+
+
+def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> None:
+    """Lock the files of the jobs against other runs until this process ends; remove what killed ones left."""
+    read = {str(path) for job in workflow.dag.jobs for path in job.input}
+    written = {str(path) for job in jobs for path in job.output}
+    try:
+        lock, alone = acquire("snakemake", read, written)
+    except ParleyError as error:
+        raise WorkflowError(*error.findings) from None
+    atexit.register(lock.close)
+    if alone:
+        remove_all_leftovers({*(Path(path).parent for path in written), *caches})
+
+
+def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
+    """Save what the digests of code are made of, so that `parley status` can name what changed."""
+    try:
+        save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in stages.items()})
+    except OSError as error:
+        sys.stderr.write(f"{BOOK} cannot be written: {error}\n")
+
+
+def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
+    """Have Snakemake select jobs to start when one finishes, and not every second besides.
+
+    To limit the jobs started in a second, version 9.27 examines all waiting jobs again a second after each selection,
+    and each job that finishes starts one more such round. With 300 waiting jobs this takes half a core
+    (benchmarks/waiting_jobs.py).
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
+def _forget_missing_folders() -> None:
+    """Have the S3 plugin ask again whether a folder exists.
+
+    Version 0.3.6 remembers one that was missing as missing. A folder that the second try of a job makes would end the
+    whole run.
+    """
+    from snakemake_storage_plugin_s3 import StorageObject
+
+    known = StorageObject.exists
+
+    def exists(self: Any) -> bool:
+        if not self._is_dir:
+            self._is_dir = None
+        return bool(known(self))
+
+    StorageObject.exists = exists
+
+
+def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
+    """Print something on the terminal after the last job; an error in it does not change how the run ended."""
+    if Quietness.ALL in workflow.output_settings.quiet:
+        return
+    try:
+        # Imported here, where an error in it cannot fail the run.
+        from parley.core.terminal import console
+
+        show(console(sys.stderr, colour=not workflow.output_settings.nocolor))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run has ended as it has
+        sys.stderr.write(f"The results cannot be shown here: {type(error).__name__}: {error}\n")

@@ -1,0 +1,57 @@
+"""Memory, disk and GPUs of rules."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from parley.config.experiment import read_experiment
+from parley.config.resources import RuleResources, gpus
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def resources():
+    raw = {
+        "experiment": "e",
+        "source": {"kind": "world"},
+        "classes": str(ROOT / "config/classes/world.tsv"),
+        "runs": [
+            {"name": "plain"},
+            {"name": "attends", "game": {"preset": "AdaptiveAttention"}, "training": {"device": "cuda"}},
+        ],
+    }
+    config, classes, _ = read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml")
+    return RuleResources(config, classes)
+
+
+def of(run):
+    return SimpleNamespace(run=run)
+
+
+def test_memory_grows_with_attention_and_by_what_is_asked_besides(resources):
+    plain, attends = (resources.memory_mb_of_run()(of(run)) for run in ("plain", "attends"))
+    assert plain == 3000
+    assert 3000 < attends <= 6300
+    assert resources.memory_mb_of_run(500)(of("plain")) == 3500
+
+
+def test_disk_grows_with_the_inputs_and_with_the_seeds(resources):
+    small, large = SimpleNamespace(size_mb=0), SimpleNamespace(size_mb=500)
+    one, two = (resources.training_disk_mb_of_inputs(seeds) for seeds in (1, 2))
+    assert one(of("plain"), large) == one(of("plain"), small) + 500
+    assert two(of("plain"), small) - 1000 == 2 * (one(of("plain"), small) - 1000)
+    assert resources.features_disk_mb_of_inputs([])(of("plain"), large) == 1500
+    assert resources.fetch_disk_mb([]) == 1000
+    assert resources.world_disk_mb() > 1000
+
+
+def test_gpus_are_asked_for_by_name_alone(resources):
+    assert [gpus(device) for device in ("cpu", "auto", "cuda")] == [None, None, 1]
+    assert resources.gpus_of_run(of("plain")) is None
+    assert resources.gpus_of_run(of("attends")) == 1
+
+
+def test_a_drawn_world_needs_no_network(resources):
+    assert resources.fetch_connections() == 0

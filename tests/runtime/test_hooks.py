@@ -1,0 +1,122 @@
+"""What the hooks assume of Snakemake and of its plugins."""
+
+from importlib.metadata import version
+from types import SimpleNamespace
+
+import pytest
+from snakemake.exceptions import WorkflowError
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+from parley.runtime import hooks
+from parley.runtime.code_digest import ROOT, modules_of
+
+
+def made_workflow(outputs=(), quiet=()):
+    job = SimpleNamespace(output=list(outputs), input=[], rule=SimpleNamespace(name="split"))
+    return SimpleNamespace(
+        dag=SimpleNamespace(jobs=[job], needrun_jobs=lambda: [job]),
+        deployment_settings=SimpleNamespace(deployment_method=set()),
+        output_settings=SimpleNamespace(quiet=set(quiet), nocolor=True),
+        storage_settings=SimpleNamespace(default_storage_provider=None),
+        scheduler=SimpleNamespace(job_rate_limiter=object(), failed=set()),
+    )
+
+
+def test_the_installed_snakemake_is_the_one_that_is_patched():
+    """After an upgrade: is `_select_jobs_only_when_one_finishes` still needed, and is the attribute still there?"""
+    assert version("snakemake").startswith(hooks.PATCHED_SNAKEMAKE)
+    assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
+
+
+def test_the_installed_s3_plugin_is_the_one_that_is_patched():
+    """After an upgrade: is `_forget_missing_folders` still needed?"""
+    pytest.importorskip("snakemake_storage_plugin_s3")
+    assert version("snakemake-storage-plugin-s3") == hooks.PATCHED_S3_PLUGIN
+
+
+def test_the_s3_plugin_asks_again_for_a_folder_that_was_missing(monkeypatch):
+    plugin = pytest.importorskip("snakemake_storage_plugin_s3")
+    monkeypatch.setattr(plugin.StorageObject, "exists", lambda self: self._is_dir is None)
+    workflow = made_workflow()
+    workflow.storage_settings.default_storage_provider = "s3"
+    assert not hooks.shares_disk(workflow)
+    assert plugin.StorageObject.exists(SimpleNamespace(_is_dir=False))
+    assert not plugin.StorageObject.exists(SimpleNamespace(_is_dir=True))
+
+
+def test_without_an_object_store_nothing_is_patched():
+    assert hooks.shares_disk(made_workflow())
+
+
+def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def check(stages, own_environments):
+        asked.append((stages, own_environments))
+        return ["The list is missing."]
+
+    with pytest.raises(WorkflowError, match="The list is missing"):
+        hooks.start(made_workflow(["a"]), check, {}, None, [])
+    assert asked == [({"split"}, False)]
+    assert not any(tmp_path.iterdir())
+
+
+def test_start_locks_and_frees_the_scheduler(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    handles = []
+    monkeypatch.setattr(hooks.atexit, "register", handles.append)
+    workflow = made_workflow(["results/a"])
+    hooks.start(workflow, lambda stages, own_environments: [], {}, None, [])
+    assert workflow.scheduler.job_rate_limiter is None
+    with pytest.raises(WorkflowError, match="same files"):
+        hooks.start(workflow, lambda stages, own_environments: [], {}, None, [])
+    (close,) = handles
+    close()
+
+
+@pytest.mark.parametrize(("outputs", "shown"), [(["report", "summary"], True), (["report"], False)])
+def test_the_summary_is_printed_where_it_is_of_this_run(outputs, shown):
+    consoles = []
+    hooks.succeed(made_workflow(outputs), ["report", "summary"], consoles.append)
+    assert bool(consoles) == shown
+
+
+def test_an_error_in_the_summary_is_a_line(capsys):
+    def broken(console):
+        raise RuntimeError("no terminal")
+
+    hooks.succeed(made_workflow(), [], broken)
+    assert capsys.readouterr().err == "The results cannot be shown here: RuntimeError: no terminal\n"
+
+
+def test_quiet_prints_nothing(capsys):
+    hooks.succeed(made_workflow(quiet={hooks.Quietness.ALL}), [], lambda console: console.print("x"))
+    assert capsys.readouterr().err == ""
+
+
+def test_failed_jobs_and_those_of_a_group_are_named_alike(capsys):
+    def job(name):
+        return SimpleNamespace(rule=SimpleNamespace(name=name), wildcards=["a", 1], log=[], is_group=lambda: False)
+
+    class Group(list):
+        __hash__ = object.__hash__
+
+        def is_group(self):
+            return True
+
+    workflow = made_workflow()
+    workflow.scheduler.failed = [job("split"), Group([job("train_run")])]
+    hooks.fail(workflow)
+    told = capsys.readouterr().err
+    assert "2 jobs failed" in told
+    assert "split a 1" in told
+    assert "train_run a 1" in told
+
+
+def test_no_script_of_a_stage_imports_the_hooks():
+    sources = hooks.Sources()
+    for script in (ROOT.parents[1] / "workflow/scripts").glob("*.py"):
+        used = modules_of(script, sources)
+        assert "parley.runtime.hooks" not in used
+        assert not {f"parley.config.{name}" for name in ("resources", "rule_inputs", "run_paths")} & set(used)
