@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass
 class Talk:
-    """One conversation: T exchanges, of which the first `length` count."""
+    """One dialogue: T exchanges; only the first `length` are active."""
 
     key: str
     target: int

@@ -1,4 +1,4 @@
-"""`parley train`: a run's config.json with values set anew."""
+"""`parley train`: a run's config.json with some values changed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""attention.hdf5 holds the weights that follow from a checkpoint's parameters, computed here anew."""
+"""attention.hdf5 holds the attention weights, recomputed here from the checkpoint's parameters."""
 
 import h5py
 import numpy as np
@@ -54,7 +54,7 @@ class Recorded:
 
     @property
     def arguments(self):
-        """What every stage after training is told."""
+        """Arguments of every stage after training."""
         about = {"experiment": "e", "run": "r", "seed": 3}
         return (
             self.folder / "best.pt",
@@ -76,7 +76,7 @@ class Recorded:
         return arrays, attributes
 
     def heard(self, agent):
-        """What was heard of an agent, ``[N, T, d]``."""
+        """Messages of an agent as received, ``[N, T, d]``."""
         with h5py.File(self.folder / "messages.hdf5") as file:
             table = file["Communication"][:]
         return torch.tensor(table[table["AgentId"] == agent]["BinaryVec"].reshape(IMAGES, EXCHANGES, BITS)).float()

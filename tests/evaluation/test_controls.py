@@ -1,4 +1,4 @@
-"""A trained run under other conditions: what its messages carry shows when they are taken away."""
+"""Controls: accuracy of a trained run falls to chance when its messages carry no information."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A trained run under interventions: what is done to its messages, and what comes of it."""
+"""Interventions on the messages of a trained run, and their measures."""
 
 import csv
 import json

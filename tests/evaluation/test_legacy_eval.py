@@ -1,4 +1,4 @@
-"""Names of files that are judged together. What is counted of them: tests/commands/test_evaluate.py."""
+"""Names of files that are evaluated together; their metrics are tested in tests/cli/test_evaluate.py."""
 
 import pytest
 
