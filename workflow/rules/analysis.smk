@@ -6,18 +6,6 @@
 #      benchmarks/.
 
 
-def reported_figure(name, run="all"):
-    """A figure's file, marked for `snakemake --report` with its caption."""
-    kind = name.removesuffix(f"-{run}")
-    return report(
-        result(f"figures/{name}.svg"),
-        caption=f"../report/{kind}.rst",
-        category="Figures",
-        subcategory=kind.replace("-", " ").capitalize(),
-        labels={"figure": kind.replace("-", " "), "run": run},
-    )
-
-
 rule analyse_run:
     input:
         messages=RUN_PATHS.messages(),
