@@ -1,4 +1,4 @@
-"""Text out of a tar, a gzipped tar, a gzip file or a plain file, streamed; the kind is told by its bytes."""
+"""Stream text from a tar, a gzipped tar, a gzip file or a plain file; the format is detected from its bytes."""
 
 import io
 import tarfile
@@ -13,11 +13,11 @@ CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z\xbc\xaf": "7-Zip"}
-_AUTOMATIC_HEADER = 16 + zlib.MAX_WBITS  # zlib reads the gzip header, and checks the CRC, by itself.
+_AUTOMATIC_HEADER = 16 + zlib.MAX_WBITS  # zlib reads the gzip header, and checks the CRC, itself.
 
 
 class _Gunzip(io.RawIOBase):
-    """A readable over gzip members one after another, in large chunks.
+    """A readable stream over consecutive gzip members, in large chunks.
 
     Python's own `gzip` reads 8 KiB at a time and computes the CRC in a second pass.
     """
@@ -31,7 +31,7 @@ class _Gunzip(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        """Fill the whole buffer, so that a short read means the end."""
+        """Fill the whole buffer, so that a short read means the end of the stream."""
         filled = 0
         while filled < len(buffer):
             if self._member.eof and not self._next_member():
@@ -46,7 +46,7 @@ class _Gunzip(io.RawIOBase):
         return filled
 
     def _next_member(self) -> bool:
-        """Go on to another gzip member; zero padding and the end of the file end the stream."""
+        """Move to the next gzip member; zero padding or the end of the file ends the stream."""
         rest = self._member.unused_data.lstrip(b"\0") or self._source.read(CHUNK_BYTES // 4).lstrip(b"\0")
         if not rest:
             return False
@@ -57,13 +57,13 @@ class _Gunzip(io.RawIOBase):
 def text_chunks(path: str | Path) -> Iterator[bytes]:
     """Yield the bytes of the text in a file, in chunks of about a MiB.
 
-    A tar, gzipped or not, gives its regular files one after another; files whose name begins
-    with a dot, such as the `._` companions macOS adds, are passed over.
+    For a tar, gzipped or not, yield its regular files one after another. Skip files whose name begins with a dot,
+    such as macOS's `._` companions.
 
     Raises
     ------
     ParleyError
-        When the file is missing, or is a truncated or corrupt archive.
+        If the file is missing, or is a truncated or corrupt archive.
     """
     try:
         with Path(path).open("rb") as source:
@@ -79,7 +79,7 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (EOFError, zlib.error, tarfile.TarError) as error:
         raise ParleyError(
-            f"{path} is a truncated or corrupt archive ({error}); remove it, so that it is had afresh."
+            f"{path} is a truncated or corrupt archive ({error}); remove it and run again to fetch it anew."
         ) from error
 
 

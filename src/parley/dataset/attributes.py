@@ -1,4 +1,4 @@
-"""What classes are made of: a table of attributes, with which measures of compositionality are taken."""
+"""Class attributes: the table against which measures of compositionality compare messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +13,16 @@ from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
 
 class Attributes(NamedTuple):
-    """A attributes of each class, as whole numbers."""
+    """The A attributes of each class, encoded as integers."""
 
     names: list[str]
-    """[A]."""
+    """Names of the attributes [A]."""
     values: list[list[str]]
-    """Of each attribute, in the order of the alphabet: what its numbers stand for."""
+    """For each attribute, its values in alphabetical order; a code is an index into them."""
     codes: dict[str, list[int]]
-    """Of each class [A]."""
+    """The codes of each class [A]."""
     path: str
-    """Where they stand."""
+    """The file, for error messages."""
 
     def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the attributes of N classes [N, A]; a class without any raises `ParleyError`."""
@@ -32,23 +32,22 @@ class Attributes(NamedTuple):
 
 
 def read_attributes(path: str | Path) -> Attributes:
-    """Read a TSV with the column ``class`` and a column an attribute.
+    """Read a TSV with the column ``class`` and one column per attribute.
 
     Raises
     ------
     ParleyError
-        When there are fewer than two attributes, between which nothing can be told apart; a cell is empty; or a class
-        stands twice.
+        If there are fewer than two attributes, a cell is empty, or a class occurs twice.
     """
     rows = read_table(path, ["class"])
     names = [name for name in rows[0] if name != "class"] if rows else []
     findings = Findings()
     if len(names) < 2:
-        findings.add(f"{path} has {len(names)} columns besides class; name two attributes at least.")
+        findings.add(f"{path} has {len(names)} columns besides class; name at least two attributes.")
     seen: set[str] = set()
     for row in rows:
         if row["class"] in seen:
-            findings.add(f"{path} has the class {row['class']} twice; leave one of the lines out.")
+            findings.add(f"{path} has the class {row['class']} twice; remove one of the lines.")
         if empty := [name for name in names if not row[name].strip()]:
             findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
         seen.add(row["class"])

@@ -1,4 +1,4 @@
-"""The candidates of each class: what a source lists, and whether it is enough."""
+"""Candidates: the image URLs that a source lists for each class, and a check that there are enough."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -31,24 +31,24 @@ def select(
     options
         The source of the images.
     classes
-        The class set, whose order the table keeps; within a class the source's order stands.
+        The class set; the table keeps its order and, within a class, the source's order.
     counts
-        Images a part, by domain.
+        Images per split, by domain.
     destination
         Where to write.
     url_list
         The list, for a source that has one.
     on_shortage
-        `fail`; `accept`: only a class without any candidate is an error; `drop_class`: none is.
+        `fail`; `accept`: only a class without any candidate is an error; `drop_class`: no shortage is an error.
 
     Returns
     -------
-    What was listed, with the dirt by kind.
+    The listing, with the parse issues by kind.
 
     Raises
     ------
     ParleyError
-        When classes have too few candidates: all of them at once.
+        If classes have too few candidates; lists all of them.
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
@@ -68,21 +68,21 @@ def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str
 def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
-    """Return a sentence for each class with too few candidates, and what to do.
+    """Return a sentence for each class with too few candidates, and advice.
 
     Parameters
     ----------
     listing
-        What the source lists.
+        The listing of the source.
     options
         The source.
     classes
         The class set.
     counts
-        Images a part, by domain.
+        Images per split, by domain.
     on_shortage
-        `fail`; `accept`: only classes without any candidate are told, and the others are logged;
-        `drop_class`: all are logged, and settling drops those that stay short.
+        `fail`; `accept`: return only classes without any candidate and log the others; `drop_class`: log all,
+        as `finalise_splits` drops those that stay short.
     """
     found = []
     for image_class in classes:
@@ -105,7 +105,7 @@ def shortages(
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
-    """Say how many candidates a class has, and whether the source knows it at all."""
+    """Return how many candidates a class has, and whether the source lists it at all."""
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:

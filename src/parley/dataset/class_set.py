@@ -1,4 +1,4 @@
-"""Class sets: which classes an experiment has, and what each is for."""
+"""Class sets: the classes of an experiment, each with its WordNet synset, domain, group and description."""
 
 import re
 import unicodedata
@@ -12,10 +12,10 @@ from parley.core.files import read_table, write_table
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
 LONGEST_NAME_BYTES = 100
-# Devices of Windows, with whatever suffix.
+# Windows device names, with any suffix.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-# Letters of other scripts that look like Latin ones, and these. No two of one script stand for the same, or two
-# words of that script might.
+# Letters of other scripts and the Latin letters they resemble. No two letters of one script map to the same letter,
+# so that two different words of one script stay different.
 _LOOK_ALIKES = str.maketrans(
     "авекмнорстухіјѕԁԛԝյοαεικνρτυχωβη",
     "abekmhopctyxijsdqwjoaeikvptuxwbn",
@@ -39,7 +39,7 @@ class ImageClass:
     Attributes
     ----------
     name
-        What files and reports call it.
+        Its name in files and reports.
     wnid
         Its WordNet 3.0 synset, `n` and eight digits; empty for a class outside WordNet, which
         then has its own description.
@@ -64,7 +64,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
     Raises
     ------
     ParleyError
-        With every finding at once: each names the file, the line and the class.
+        Lists every finding with its file, line and class.
     """
     rows = read_table(path, ["class", "wnid", "domain"])
     classes = [_class_of(row) for row in rows]
@@ -86,12 +86,12 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set as it turned out: that of a file, where one is given, else the classes themselves."""
+    """Return the class set after dropping classes: that of the file, if one is given, else `classes`."""
     return read_class_set(path) if path else classes
 
 
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
-    """Return the classes by label id: in-domain first, then out, then transfer, else in the set's order."""
+    """Return the classes by label id: in-domain, then out, then transfer; within a domain in the set's order."""
     return sorted(classes, key=lambda image_class: DOMAINS.index(image_class.domain))
 
 
@@ -117,7 +117,7 @@ def _problems(image_class: ImageClass) -> list[str]:
 
 
 def _name_problems(name: str) -> list[str]:
-    """Say what keeps a name from being a file name on every system and a field of a table."""
+    """Return why a name cannot be a file name on every system or a field of a table."""
     if not name.strip():
         return ["the name is empty; every class needs one."]
     found = [f"the name holds {why} ({mark}); take it out." for mark, why in _FORBIDDEN.items() if mark in name]
@@ -128,7 +128,7 @@ def _name_problems(name: str) -> list[str]:
     if name.endswith("."):
         found.append("the name ends with a dot, which some systems drop; take it off.")
     if _RESERVED.fullmatch(name):
-        found.append("the name is one that Windows keeps for a device; take another.")
+        found.append("the name is reserved for a device on Windows; choose another.")
     if name != name.strip():
         found.append("the name begins or ends with a space; take it off.")
     if not name.isprintable():
@@ -139,7 +139,7 @@ def _name_problems(name: str) -> list[str]:
 
 
 def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
-    """Name each class whose name or wnid an earlier line has; names differing in case only count as one."""
+    """Return the classes whose name or wnid is on an earlier line; names that differ only in case are equal."""
     names: dict[str, int] = {}
     wnids: dict[str, int] = {}
     found = []
@@ -161,5 +161,5 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
 
 
 def _confusable_form(name: str) -> str:
-    """Return the same text for names that are one file on some system, or look the same."""
+    """Return the same text for names that are the same file on some systems, or look the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)

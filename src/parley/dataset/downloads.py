@@ -1,4 +1,4 @@
-"""One large file from the first of several places that has it: mirrors on the web, or local paths."""
+"""Download one large file from the first location that has it: mirrors on the web, or local paths."""
 
 import hashlib
 import logging
@@ -20,13 +20,13 @@ CHECKSUMS = {"sha1": 40, "sha256": 64}
 
 
 class _UnavailableError(Exception):
-    """Why one location did not give the file."""
+    """One location did not give the file; the message says why."""
 
 
 def download(
     locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
 ) -> str:
-    """Write a file from the first location that has it, streamed and under its final name only when whole.
+    """Write a file from the first location that has it; the final name appears only when the file is complete.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def download(
     checksum
         `sha1:` or `sha256:` and hexadecimal digits; a location with other bytes counts as unavailable.
     timeout_s
-        Longest wait, in seconds, for a connection and between two chunks of the body.
+        Timeout, in seconds, for a connection and between two chunks of the body.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def download(
     Raises
     ------
     ParleyError
-        When no location gave the file: one sentence with the reason of each.
+        If no location gave the file; states the reason of each.
     """
     expected = _parsed_checksum(checksum)
     reasons = []
@@ -58,7 +58,7 @@ def download(
             logger.warning("%s: %s", location, reason)
             reasons.append(f"{location} ({reason})")
         else:
-            logger.info("%s comes from %s", destination, location)
+            logger.info("%s was fetched from %s", destination, location)
             return location
     tried = "; ".join(reasons) or "no location is configured"
     raise ParleyError(f"No location gave the file for {destination}: {tried}. Add a mirror or a local path.")
@@ -74,7 +74,7 @@ def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
 
 
 def check_checksum(path: str | Path, checksum: str | None) -> None:
-    """Raise `ParleyError` where a file is not the one that a checksum stands for."""
+    """Raise `ParleyError` if a file does not have the checksum."""
     expected = _parsed_checksum(checksum)
     if expected is None:
         return
@@ -88,7 +88,7 @@ def check_checksum(path: str | Path, checksum: str | None) -> None:
 
 
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
-    """Copy one location's bytes; raise `_UnavailableError` where they cannot be had or are the wrong ones."""
+    """Copy one location's bytes; raise `_UnavailableError` if they are unavailable or have another checksum."""
     digest = hashlib.new(expected[0]) if expected else None
     with _opened(location, timeout_s) as (chunks, total_bytes):
         name = f"downloading {aside.name.strip('.').rsplit('.', 2)[0]}"
@@ -104,7 +104,7 @@ def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout
 
 @contextmanager
 def _opened(location: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Give the chunks of a location's bytes, and how many bytes there are where that is known."""
+    """Yield the chunks of a location's bytes, and their total number if known."""
     if is_web_url(location):
         with _opened_url(location, timeout_s) as opened:
             yield opened

@@ -1,4 +1,4 @@
-"""Groups of classes: a label for reports that a class set may give."""
+"""Groups of classes: optional labels in the class set, used in reports."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from parley.core.files import read_table
 
 
 def read_groups(path: str | Path | None) -> dict[str, str]:
-    """Return the group of each class of a class set that has one; none at all without a class set."""
+    """Return the group of each class that has one; empty without a class set."""
     if not path:
         return {}
     return {row["class"]: row["group"] for row in read_table(path, ["class"]) if row.get("group")}

@@ -1,10 +1,10 @@
-"""A map from keys to labels for millions of entries, in some 30 bytes each; a dict takes six times as many."""
+"""A map from keys to labels for millions of entries: about 30 bytes per entry, a sixth of a dict."""
 
 import hashlib
 
 _KEY_BYTES = 16
-_PLACE_BYTES = 2  # of the key choose its bucket; with a million entries a bucket holds 15
-_TAIL_BYTES = _KEY_BYTES - _PLACE_BYTES
+_BUCKET_BYTES = 2  # first bytes of the key, which choose its bucket; with a million entries a bucket holds 15
+_TAIL_BYTES = _KEY_BYTES - _BUCKET_BYTES
 
 
 def key_of(content: bytes) -> bytes:
@@ -13,10 +13,10 @@ def key_of(content: bytes) -> bytes:
 
 
 class KeyMap:
-    """Labels by key; an entry made is never changed.
+    """Labels by key; entries are never changed or removed.
 
-    The entries of a bucket stand one behind another in one `bytes`, which is searched as a text would
-    be: no object an entry, and a bucket that grows is copied, never the whole.
+    A bucket is one `bytes` object of concatenated entries, searched with `bytes.find`. There is no Python object per
+    entry, and adding an entry copies only its bucket.
 
     Parameters
     ----------
@@ -26,24 +26,24 @@ class KeyMap:
 
     def __init__(self, label_bytes: int) -> None:
         self._entry_bytes = _TAIL_BYTES + label_bytes
-        self._buckets = [b""] * (1 << 8 * _PLACE_BYTES)
+        self._buckets = [b""] * (1 << 8 * _BUCKET_BYTES)
 
     def setdefault(self, key: bytes, label: bytes) -> bytes | None:
-        """Return the label that a key has; give it this one, and return None, where it has none.
+        """Return the label of a key; if the key is new, store this label and return None.
 
         Parameters
         ----------
         key
-            16 bytes, uniform as those of `key_of` are.
+            16 uniformly distributed bytes, as `key_of` gives.
         label
-            What to note for a key that is new.
+            The label for a new key.
         """
-        place, tail = key[0] << 8 | key[1], key[_PLACE_BYTES:]
-        bucket = self._buckets[place]
+        bucket_index, tail = key[0] << 8 | key[1], key[_BUCKET_BYTES:]
+        bucket = self._buckets[bucket_index]
         at = bucket.find(tail)
-        while at > 0 and at % self._entry_bytes:  # Across two entries, which is no entry.
+        while at > 0 and at % self._entry_bytes:  # A match across two entries is no entry.
             at = bucket.find(tail, at + 1)
         if at >= 0:
             return bucket[at + _TAIL_BYTES : at + self._entry_bytes]
-        self._buckets[place] = bucket + tail + label
+        self._buckets[bucket_index] = bucket + tail + label
         return None

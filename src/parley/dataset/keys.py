@@ -1,4 +1,4 @@
-"""The identity of an image: a key that it carries from its URL to the last message about it."""
+"""Image keys: the identifier of an image in every stage and file, and random draws from it."""
 
 import hashlib
 import re
@@ -13,20 +13,20 @@ def image_key(url: str) -> str:
     Parameters
     ----------
     url
-        The URL, or the path relative to the source's root, exactly as it was listed. No
-        normalising takes place: two spellings of one address are two keys, and `parley.dataset.dedup.assign`
-        finds the equal bytes behind them.
+        The URL, or the path relative to the source's root, exactly as it was listed. It is not
+        normalised: two spellings of one address are two keys, and `parley.dataset.dedup.assign` finds their equal
+        bytes.
     """
     return hashlib.sha256(url.encode("utf-8")).hexdigest()[:KEY_DIGITS]
 
 
 def is_key(text: str) -> bool:
-    """Say whether a text has the form of a key, and so is the name of a file and no path."""
+    """Say whether a text has the form of a key, and so is safe as a file name."""
     return _KEY.fullmatch(text) is not None
 
 
 def draw(seed: int, purpose: str, key: str) -> int:
-    """Return a number in [0, 2**64), uniform over keys, that depends on nothing but the arguments.
+    """Return a number in [0, 2**64), uniform over keys, that depends only on the arguments.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a source of images lists: addresses by class, each once, and the dirt met on the way."""
+"""The listing of an image source: unique addresses by class, and counts of the parse issues found."""
 
 import sys
 from collections import Counter
@@ -9,12 +9,12 @@ from enum import StrEnum
 from parley.dataset.keymap import KeyMap, key_of
 
 LONGEST_BYTES = 1 << 16
-"""What is longer is no address, and is not held."""
+"""Longer lines are no addresses, and are not kept in memory."""
 _LABEL_BYTES = 4
 
 
 class ParseIssue(StrEnum):
-    """What can be wrong with a line of a list, or with an entry of a folder or tar. None of it is fatal."""
+    """What can be wrong with a line of a list, or with an entry of a folder or tar; none is fatal."""
 
     NO_TAB = "no_tab"  # not an id, a tab and an address; dropped
     BAD_UTF8 = "bad_utf8"  # not UTF-8; dropped
@@ -28,14 +28,14 @@ class ParseIssue(StrEnum):
 
 
 class AddressList(Collection[str]):
-    """Addresses in the order they were added, in as many bytes as they have: a line each of one text."""
+    """Addresses in the order they were added, stored compactly as the lines of one text."""
 
     def __init__(self) -> None:
         self._text = bytearray()
         self._number = 0
 
     def append(self, address: bytes) -> None:
-        """Add an address, which holds no line break, in UTF-8."""
+        """Add an address in UTF-8, which must not contain a line break."""
         self._text += address
         self._text += b"\n"
         self._number += 1
@@ -63,11 +63,11 @@ class Listing:
     urls
         Addresses by class, with an empty list for a class that has none.
     lines
-        Lines or entries read, of whatever class.
+        Number of lines or entries read, of any class.
     entries
-        Entries by class, before any filter, and with those that are dirt.
+        Number of entries by class, before any filter, including those with issues.
     dirt
-        Lines or entries by kind of dirt; each counts once, under the first kind that fits.
+        Number of lines or entries by kind of issue; each counts once, under the first kind that fits.
     """
 
     urls: dict[str, AddressList]
@@ -77,16 +77,16 @@ class Listing:
 
 
 class ListingBuilder:
-    """Takes addresses one by one and keeps each once, in the class that lists it first.
+    """Collects addresses and keeps each once, in the class that lists it first.
 
-    Of an address some 30 bytes are held besides its own: addresses are the same when their keys are.
+    Needs about 30 bytes per address beyond its own length, as it compares addresses by their keys.
 
     Parameters
     ----------
     names
         The classes.
     most
-        Addresses to keep a class; None for all. A full class passes over what follows.
+        Maximal number of addresses per class; None for no limit. A full class ignores further addresses.
     """
 
     def __init__(self, names: Collection[str], most: int | None = None) -> None:
@@ -97,7 +97,7 @@ class ListingBuilder:
         self._ids = KeyMap(0)
 
     def add(self, name: str, url: str, image_id: bytes = b"") -> ParseIssue | None:
-        """Keep an address, or say what is wrong with it; counting is the caller's.
+        """Keep an address, or return what is wrong with it; the caller counts the issue.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class ListingBuilder:
         url
             The address.
         image_id
-            What the source calls the image, where it has a name for it.
+            The source's own id of the image, if it has one.
         """
         if not self._room(name):
             return None
@@ -119,9 +119,9 @@ class ListingBuilder:
         return next(iter(self.add_all(name, [(image_id, address)])), None)
 
     def add_all(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> list[ParseIssue]:
-        """Keep addresses of one class, each with its id; return what is wrong with those that are not in order.
+        """Keep addresses of one class, each with its id; return the issues found.
 
-        The addresses are UTF-8, not too long, and hold no tab, line break or NUL.
+        The addresses must be UTF-8, not too long, and without tabs, line breaks and NUL.
         """
         room, label, issues = self._room(name), self._labels[name], []
         keep, owner_of = self.listing.urls[name].append, self._owners.setdefault

@@ -1,4 +1,4 @@
-"""One way onto the web for everything Parley asks for: pooled connections, proxies, an honest name."""
+"""The HTTP client of every stage: pooled connections, proxies from the environment, a User-Agent naming Parley."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from parley import __version__
 
-# Imported where they are used: the Snakefile's parse need not wait for HTTP libraries.
+# Imported where they are used, so that parsing the Snakefile does not load HTTP libraries.
 if TYPE_CHECKING:
     import urllib3
 
@@ -17,7 +17,7 @@ HOSTS_KEPT = 256
 
 
 def user_agent(contact: str = "") -> str:
-    """Return the User-Agent: the program, its version and, when given, whom to write to."""
+    """Return the User-Agent: the program, its version and, if given, a contact."""
     return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
 
 
@@ -25,14 +25,14 @@ class HttpClient:
     """Connection pools that are kept open between requests, safe to share between threads.
 
     The environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE` are
-    used as other programs use them. Nothing is retried or redirected here.
+    used as other programs use them. Does not retry or follow redirects.
 
     Parameters
     ----------
     connections
-        Connections kept open to one host.
+        Maximal number of connections kept open per host.
     contact
-        Goes into the User-Agent.
+        A contact, for the User-Agent.
     """
 
     def __init__(self, connections: int = 4, contact: str = "") -> None:
@@ -40,7 +40,7 @@ class HttpClient:
 
         import certifi
 
-        # Images and archives are compressed already; another layer would only hide their true size.
+        # Images and archives are compressed already; a content encoding would hide their true size.
         self._headers = {"User-Agent": user_agent(contact), "Accept-Encoding": "identity"}
         self._options: dict[str, Any] = {
             "num_pools": HOSTS_KEPT,
@@ -53,7 +53,7 @@ class HttpClient:
         self._proxied = {proxy: self._manager(proxy) for proxy in self._proxies.values()}
 
     def get(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
-        """Ask for a URL and return once the response's headers are there; its body is not read yet."""
+        """Request a URL and return once the response's headers have arrived; the body is not read yet."""
         return self._manager_for(url).request(
             "GET", url, preload_content=False, redirect=False, retries=False, timeout=timeout
         )
@@ -71,14 +71,14 @@ class HttpClient:
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
-    """Return the proxy that a URL is to be asked for through; empty for none.
+    """Return the proxy for requests to a URL; empty for none.
 
     Parameters
     ----------
     url
         An http or https URL.
     proxies
-        Proxies by scheme, as `urllib.request.getproxies` gives them; `no_proxy` is looked up there too.
+        Proxies by scheme, as `urllib.request.getproxies` gives them; `no_proxy` is respected.
     """
     if not proxies:
         return ""
@@ -89,9 +89,9 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
 
 
 def redirect_target(url: str, response: urllib3.BaseHTTPResponse) -> str | None:
-    """Return the absolute address a response sends us to, or None when it does not redirect.
+    """Return the absolute address that a response redirects to, or None if it does not redirect.
 
-    The address comes from outside: the caller checks that it is http or https, and counts the hops.
+    The address is untrusted: the caller checks that it is http or https, and limits the number of redirects.
     """
     location = response.headers.get("Location")
     if response.status not in (301, 302, 303, 307, 308) or not location:
