@@ -1,6 +1,6 @@
-"""The engine as the literal game sees it: plain arrays in, plain arrays out. Only this file touches the engine.
+"""Run the package's game on a literal case: plain arrays in, plain arrays out.
 
-The case's agents stand beside others, so that nothing of these may get into what comes out.
+The case's agents run as the second of two seeds, so that a leak between seeds would change the results.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ HIDDEN = (
     "sender_attention_hidden",
     "receiver_attention_hidden",
 )
-SEEDS, PLACE = 2, 1
+SEEDS, SEED_INDEX = 2, 1
 NAMES = {
     "code_bias": "opening_code",
     "listen.weight_ih_l0": "listen.weight_ih",
@@ -32,55 +32,55 @@ NAMES = {
     "listen.bias_ih_l0": "listen.bias_ih",
     "listen.bias_hh_l0": "listen.bias_hh",
 }
-"""What the engine calls parameters that the literal game calls as the 2017 code or torch does."""
+"""The package's names of parameters that the literal game names as the 2017 code or torch does."""
 
 
-def knows(options: dict[str, Any]) -> bool:
-    """Tell whether the engine has all these options."""
+def has_options(options: dict[str, Any]) -> bool:
+    """Return whether the package has all these options."""
     return set(options) <= set(GameSettings.__dataclass_fields__)
 
 
-def trains(case: Case, compact_finished: bool = True) -> dict[str, Any]:
-    """Let the engine play and learn from a batch as a training step does.
+def train(case: Case, compact_finished: bool = True) -> dict[str, Any]:
+    """Roll out a batch and compute losses and gradients, as a training step does.
 
     Parameters
     ----------
     case
         The game.
     compact_finished
-        Whether the engine may spare what comes after a dialogue's end.
+        Whether finished dialogues are dropped from the batch.
 
     Returns
     -------
     dict
-        What was said, ``[T, B, ...]``; the four losses by network; ``reward`` and ``log_likelihood`` ``[B]``;
+        The dialogues, ``[T, B, ...]``; the four losses by network; ``reward`` and ``log_likelihood`` ``[B]``;
         ``gradients`` of the sum of the losses by network and parameter.
     """
     agents, images, descriptions, game = _given(case)
     weights = EntropyWeights(case.training.sender_entropy, case.training.receiver_entropy, case.training.stop_entropy)
-    draws = RandomDraws(_of_seeds(case.uniforms), _of_seeds(case.flips))
+    draws = RandomDraws(_repeat_seeds(case.uniforms), _repeat_seeds(case.flips))
     dialogue = rollout(agents.sender, agents.receiver, images, descriptions, draws)
     found = compute_losses(
-        agents, images, descriptions, _of_seeds(case.targets), draws, game, weights, compact_finished
+        agents, images, descriptions, _repeat_seeds(case.targets), draws, game, weights, compact_finished
     ).losses
     found.total.backward()
     return {
-        **_said(dialogue),
-        **{name: getattr(found, name)[PLACE].detach().numpy() for name in agents._fields},
-        "reward": found.reward[PLACE].numpy(),
-        "log_likelihood": -found.nll[PLACE].numpy(),
+        **_dialogue_arrays(dialogue),
+        **{name: getattr(found, name)[SEED_INDEX].detach().numpy() for name in agents._fields},
+        "reward": found.reward[SEED_INDEX].numpy(),
+        "log_likelihood": -found.nll[SEED_INDEX].numpy(),
         "gradients": {name: _gradients(network) for name, network in agents._asdict().items()},
     }
 
 
-def evaluates(case: Case) -> dict[str, Any]:
-    """Let the engine play a batch as in evaluation, all T exchanges of it."""
+def evaluate(case: Case) -> dict[str, Any]:
+    """Roll out a batch as in evaluation, all T exchanges."""
     agents, images, descriptions, _ = _given(case)
-    draws = RandomDraws(None, _of_seeds(case.flips))
-    return _said(rollout(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
+    draws = RandomDraws(None, _repeat_seeds(case.flips))
+    return _dialogue_arrays(rollout(agents.sender, agents.receiver, images, descriptions, draws, sampled=False))
 
 
-def _of_seeds(values: Any) -> Tensor:
+def _repeat_seeds(values: Any) -> Tensor:
     one = torch.tensor(values)
     return one.expand(SEEDS, *one.shape)
 
@@ -121,16 +121,16 @@ def _descriptions(case: Case) -> Descriptions:
     return Descriptions(torch.tensor(vectors), torch.tensor(padded), torch.tensor(is_word))
 
 
-def _said(dialogues: Dialogue) -> dict[str, Any]:
-    dialogue = dialogues.of(PLACE)
-    said = {name: value.numpy() for name, value in dialogue._asdict().items()}
-    return {**said, "prediction": dialogue.final_scores.argmax(-1).numpy(), "length": dialogue.last.numpy() + 1}
+def _dialogue_arrays(dialogues: Dialogue) -> dict[str, Any]:
+    dialogue = dialogues.of(SEED_INDEX)
+    arrays = {name: value.numpy() for name, value in dialogue._asdict().items()}
+    return {**arrays, "prediction": dialogue.final_scores.argmax(-1).numpy(), "length": dialogue.last.numpy() + 1}
 
 
 def _gradients(network: torch.nn.Module) -> dict[str, Any]:
     ours = {theirs: name for name, theirs in NAMES.items()}
 
     def of(parameter: Tensor) -> Any:
-        return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)[PLACE].numpy()
+        return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)[SEED_INDEX].numpy()
 
     return {ours.get(name, name): of(parameter) for name, parameter in network.named_parameters()}

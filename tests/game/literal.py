@@ -1,10 +1,9 @@
-"""The 2017 game told slowly in NumPy, to hold the engine against: example by example, exchange by exchange, bit by bit.
+"""Reference implementation of the 2017 game in NumPy: example by example, exchange by exchange, bit by bit.
 
-Nothing here comes from the package. Derivatives are taken by complex steps: a weight gets a tiny
-imaginary part, and the imaginary part of the result divided by it is the derivative, exact to
-rounding, for nothing is subtracted. What no gradient may pass is cut by dropping the imaginary part
-(`detach`). To get all derivatives in one go, the weights may carry a leading axis, with one row for
-each entry that is nudged; so every function works on the last axes only.
+It imports nothing from the package. Derivatives are computed by complex steps: a weight gets a tiny imaginary part,
+and the imaginary part of the result divided by it is the derivative, exact to rounding because nothing is subtracted.
+`detach` stops the gradient by dropping the imaginary part. To compute all derivatives at once, weights may have a
+leading axis with one row per perturbed entry, so every function works on the last axes only.
 """
 
 from collections.abc import Callable
@@ -21,10 +20,10 @@ TINY = 1e-8
 STEP = 1e-40
 NETWORKS = ("sender", "receiver", "sender_baseline", "receiver_baseline")
 STOP_CROSSES = True
-"""Whether the stop bit's REINFORCE reaches through continuous messages too, or the NLL alone does.
+"""Whether the gradient of the stop bit's REINFORCE loss crosses continuous messages, or that of the NLL alone.
 
-The 2017 code does not say: there no gradient crosses. What is said decides when to stop, so the gradient
-of the expected reward goes through it (Schulman et al. 2015).
+The 2017 code does not answer this: there no gradient crosses. The messages decide when to stop, so the gradient of
+the expected reward includes them (Schulman et al. 2015).
 """
 
 
@@ -56,12 +55,12 @@ class Turn(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One dialogue, all T exchanges of it, also those after its stop; ``[T, ...]``."""
+    """One dialogue, all T exchanges, including those after its stop; ``[T, ...]``."""
 
     sender_bits: Array
-    """What was sent: after flips, corruption and zeroing. With continuous messages no bits but numbers."""
+    """The message as received: after flips, corruption and zeroing. Real numbers if messages are continuous."""
     sender_decided: Array
-    """What was decided before any of these."""
+    """The message before any of these."""
     sender_probs: Array
     receiver_bits: Array
     receiver_decided: Array
@@ -69,7 +68,7 @@ class Record(NamedTuple):
     go_on: Array
     go_on_probs: Array
     active: Array
-    """1 while the dialogue is still on when exchange t begins."""
+    """1 if the dialogue is still active when exchange t begins."""
     scores: Array
     views: Array
     states: Array
@@ -77,7 +76,7 @@ class Record(NamedTuple):
 
     @property
     def length(self) -> int:
-        """How many exchanges were made."""
+        """Number of exchanges."""
         return int(self.active.sum())
 
     @property
@@ -87,7 +86,7 @@ class Record(NamedTuple):
 
 
 def detach(value: Array) -> Array:
-    """Let no gradient through."""
+    """Stop the gradient."""
     return np.real(value)
 
 
@@ -105,14 +104,14 @@ def softmax(x: Array) -> Array:
 
 
 def join(*parts: Array) -> Array:
-    """Put vectors end to end, whichever of them carry the leading axis of nudges."""
+    """Concatenate vectors, of which some may have the leading axis of perturbed entries."""
     lead = max((part.shape[:-1] for part in parts), key=len)
     whole = [part if part.shape[:-1] == lead else np.broadcast_to(part, (*lead, part.shape[-1])) for part in parts]
     return np.concatenate(whole, -1)
 
 
 def linear(network: dict[str, Array], name: str, x: Array) -> Array:
-    """Return W·x + b, or W·x where there is no b."""
+    """Return W·x + b, or W·x if there is no b."""
     return np.matvec(network[f"{name}.weight"], x) + network.get(f"{name}.bias", 0.0)
 
 
@@ -142,7 +141,7 @@ def adaptive(options: Any) -> bool:
 
 
 def look(options: Any, sender: dict[str, Array], example: Example, incoming: Array, t: int) -> Array:
-    """Return h_x: of the image, or of its cells as the incoming message and the context make them weigh."""
+    """Return h_x of the image, or of its cells weighted by attention given the received message and the context."""
     if not attends(options):
         return linear(sender, "eye.project", example.image)
     if t == 0:
@@ -153,7 +152,7 @@ def look(options: Any, sender: dict[str, Array], example: Example, incoming: Arr
 
 
 def speak(options: Any, sender: dict[str, Array], view: Array, incoming: Array, t: int) -> Array:
-    """Return what the Sender's message is decided from, before any sigmoid."""
+    """Return the logits of the Sender's message."""
     if t == 0:
         incoming = sigmoid(sender["code_bias"])
     elif options.ignore_code and options.mix == "mou":
@@ -183,7 +182,7 @@ def listen(receiver: dict[str, Array], message: Array, state: Array) -> Array:
 
 
 def read(options: Any, receiver: dict[str, Array], example: Example, state: Array) -> list[Array]:
-    """Return each description as it is read in this state."""
+    """Return each description, with attention to its words given the state."""
     if not options.description_attention:
         return list(example.descriptions)
     return [attend(receiver, "attention", words, [state]) for words in example.words or []]
@@ -195,22 +194,22 @@ def score(receiver: dict[str, Array], state: Array, description: Array) -> Array
 
 
 def ask(receiver: dict[str, Array], state: Array, scores: Array, descriptions: list[Array]) -> Array:
-    """Return what the Receiver's message is decided from, before any sigmoid."""
+    """Return the logits of the Receiver's message."""
     expected = weighted_sum(detach(softmax(scores)), descriptions)
     return linear(
         receiver, "ask", np.tanh(linear(receiver, "ask_state", state) + linear(receiver, "ask_reading", expected))
     )
 
 
-# The conversation.
+# The dialogue.
 
 
 def converse(
     options: Any, weights: Weights, example: Example, decide: Callable[[str, int, Array], Array]
 ) -> list[Turn]:
-    """Make all T exchanges; `decide` turns what a speaker put out at exchange t into the message sent."""
+    """Make all T exchanges; `decide` turns an agent's logits in exchange t into the message received."""
     sender, receiver = weights["sender"], weights["receiver"]
-    incoming = np.zeros(options.message_bits)  # Never used: the first exchange hears the code bias.
+    incoming = np.zeros(options.message_bits)  # Never used: in the first exchange the Sender uses the code bias.
     state = np.zeros(receiver["listen.weight_hh_l0"].shape[-1])
     turns = []
     for t in range(options.max_exchanges):
@@ -241,11 +240,11 @@ def play(
     Parameters
     ----------
     options, weights, example
-        The game, its agents, what it is about.
+        The game, its agents, and the image with the candidates.
     uniforms
         ``[T, 2d + 1]``: the Sender's bits, the Receiver's, the stop bit; None in evaluation.
     flips
-        ``[T, 2d]``: a bit is flipped where its number is below the speaker's probability of a flip.
+        ``[T, 2d]``: a bit is flipped where its number is below the agent's flip probability.
     """
     bits = options.message_bits
     decided: dict[str, list[Array]] = {"sender": [], "receiver": []}
@@ -293,9 +292,9 @@ def first_decision(options: Any, output: Array, drawn: Array | None) -> Array:
 
 
 def as_sent(options: Any, speaker: str, bits: Array, flipping: Array | None, evaluation: bool) -> Array:
-    """Do to a decided message what the options want: flip bits by chance, silence it, flip chosen ones.
+    """Perturb a message as the options say: flip bits at random, replace it by zeros, flip chosen bits.
 
-    Numbers are not flipped by chance: the 2017 code did so to bits only.
+    Continuous messages are not flipped at random: the 2017 code flips bits only.
     """
     bits = bits.copy()
     chance = options.flip_sender if speaker == "sender" else options.flip_receiver
@@ -310,13 +309,13 @@ def as_sent(options: Any, speaker: str, bits: Array, flipping: Array | None, eva
 
 
 def silenced(options: Any, speaker: str, message: Array) -> Array:
-    """Return zeros where a speaker is to be ignored."""
+    """Return zeros if the agent is ignored."""
     ignored = options.ignore_sender if speaker == "sender" else options.ignore_receiver
     return message * 0 if ignored else message
 
 
 def corrupted(region: str, count: int) -> list[int]:
-    """Return the places that a region such as ``0:3,5`` names."""
+    """Return the bit indices of a region such as ``0:3,5``."""
     places: list[int] = []
     for piece in filter(None, region.split(",")):
         start, _, end = piece.partition(":")
@@ -325,7 +324,7 @@ def corrupted(region: str, count: int) -> list[int]:
 
 
 def stops(options: Any, probs: list[Array], drawn: Array | None) -> list[float]:
-    """Return the decisions to go on: sampled, or rounded from this step's or the running product."""
+    """Return the decisions to go on: sampled, or rounded from this exchange's probability or the running product."""
     if drawn is not None:
         return [1.0 if number < p else 0.0 for number, p in zip(drawn, probs, strict=True)]
     decisions, product = [], 1.0
@@ -336,7 +335,7 @@ def stops(options: Any, probs: list[Array], drawn: Array | None) -> list[float]:
 
 
 def replay(options: Any, weights: Weights, example: Example, record: Record, crossing: bool) -> list[Turn]:
-    """Go through a dialogue again with the messages as they were sent, or, `crossing`, with gradient through them."""
+    """Replay a dialogue with the recorded messages or, if `crossing`, with gradient through the messages."""
     sent = {"sender": record.sender_bits, "receiver": record.receiver_bits}
 
     def decide(speaker: str, t: int, output: Array) -> Array:
@@ -345,14 +344,14 @@ def replay(options: Any, weights: Weights, example: Example, record: Record, cro
     return converse(options, weights, example, decide)
 
 
-# What is learned from it.
+# Losses.
 
 
 class Credit(NamedTuple):
-    """A kind of decision over a batch, to be learned from by REINFORCE; lists over examples, then exchanges."""
+    """Decisions of one kind over a batch, input of REINFORCE; lists over examples, then exchanges."""
 
     probs: list[list[Array]]
-    """Of each bit to be 1."""
+    """Probability that each bit is 1."""
     bits: list[Array]
     gains: list[list[Array]]
     on: list[Array]
@@ -362,7 +361,7 @@ class Credit(NamedTuple):
 def losses(
     options: Any, training: Any, weights: Weights, examples: list[Example], records: list[Record], targets: list[int]
 ) -> dict[str, Any]:
-    """Return the losses of a batch whose decisions are fixed, their sum ``total``, and the terms they are made of."""
+    """Return the losses of a batch with fixed decisions, their sum ``total``, and their terms."""
     crossing = options.channel == "continuous"
     pairs = list(zip(examples, records, strict=True))
     told = [replay(options, weights, example, record, crossing) for example, record in pairs]
@@ -395,10 +394,10 @@ def losses(
 
 
 def joined(options: Any, terms: dict[str, Array], squares: dict[str, Array]) -> dict[str, Array]:
-    """Add up the terms that a game has, network by network.
+    """Sum the terms of each network's loss.
 
-    With continuous messages there is nothing to learn by trial but when to stop, and in the original
-    not even that, so that its baselines are never taught.
+    With continuous messages REINFORCE trains only the stop bit; in the original it does not train that either, and the
+    baselines are not trained.
     """
     sender = terms["sender_reinforce"] + terms["sender_entropy"]
     asking = terms["receiver_reinforce"] + terms["receiver_entropy"]
@@ -419,13 +418,13 @@ def mean(values: list[Array]) -> Array:
 
 
 def log_prob_of(scores: Array, target: int) -> Array:
-    """Return the logarithm of the target's softmax."""
+    """Return the target's log-probability."""
     top = np.real(scores).max(-1)
     return scores[..., target] - top - np.log(np.exp(scores - top[..., None]).sum(-1))
 
 
 def reward_of(options: Any, scores: Array, record: Record, target: int) -> Array:
-    """Return what the dialogue has earned: log p(target), or 1 if right, less the price of its exchanges."""
+    """Return the reward: log p(target), or 1 if right, minus the cost of the exchanges."""
     if options.reward == "original":
         earned = detach(log_prob_of(scores, target))
     else:
@@ -434,7 +433,7 @@ def reward_of(options: Any, scores: Array, record: Record, target: int) -> Array
 
 
 def baseline_of(options: Any, weights: Weights, speaker: str, turns: list[Turn]) -> list[Array]:
-    """Return what a speaker's baseline expects at each exchange."""
+    """Return the prediction of an agent's baseline in each exchange."""
     network, expected = weights[f"{speaker}_baseline"], []
     incoming = np.full(options.message_bits, options.first_message)
     for turn in turns:
@@ -452,7 +451,7 @@ def baseline_of(options: Any, weights: Weights, speaker: str, turns: list[Turn])
 def credit(
     name: str, told: list[list[Turn]], records: list[Record], reward: list[Array], expected: list[list[Array]]
 ) -> Credit:
-    """Gather what one kind of decision is to be credited with."""
+    """Collect the decisions of one kind with their advantages."""
     probs, bits, on = [], [], []
     for turns, record in zip(told, records, strict=True):
         if name == "stop":
@@ -466,17 +465,17 @@ def credit(
 
 
 def scored_bits(name: str, record: Record) -> Array:
-    """Return the bits that are scored: those that were sent."""
+    """Return the bits that are scored: those received, after perturbations."""
     return {"sender": record.sender_bits, "receiver": record.receiver_bits, "stop": record.go_on[:, None]}[name]
 
 
 def heard(record: Record) -> Array:
-    """Return 1 where the Receiver's message is still answered: the dialogue is on at the next exchange."""
+    """Return 1 where the Sender replies to the Receiver's message: the dialogue is active in the next exchange."""
     return np.append(record.active[1:], 0.0)
 
 
 def learned_by_trial(options: Any, training: Any, trials: dict[str, Credit]) -> dict[str, Array]:
-    """Return the terms of REINFORCE and of entropy for each kind of decision."""
+    """Return the REINFORCE and entropy terms of each kind of decision."""
     terms = {}
     for name, given in trials.items():
         said, negative_entropy = policy_terms(options, given)
@@ -486,7 +485,7 @@ def learned_by_trial(options: Any, training: Any, trials: dict[str, Credit]) -> 
 
 
 def policy_terms(options: Any, given: Credit) -> tuple[Array, Array]:
-    """Return mean −advantage·Σ log p(bit) and mean Σ p log p, exchanges joined by how many examples each has."""
+    """Return mean −advantage·Σ log p(bit) and mean Σ p log p, weighted over exchanges by active examples."""
     parts = []
     for t in range(options.max_exchanges):
         rows = [b for b in range(len(given.on)) if given.on[b][t]]
@@ -512,7 +511,7 @@ def reinforce(advantages: list[Array], said: list[Array]) -> Array:
 
 
 def scaled(gains: list[Array]) -> list[Array]:
-    """Divide by the gains' standard deviation where it is over 1; one gain alone has none."""
+    """Divide advantages by their standard deviation where it exceeds 1; a single one is not divided."""
     if len(gains) == 1:
         return gains
     return [gain / np.maximum(1.0, deviation(gains)) for gain in gains]
@@ -541,7 +540,7 @@ def negative_entropy(probs: Array) -> Array:
 
 
 def baseline_loss(options: Any, reward: list[Array], expected: list[list[Array]], active: list[Array]) -> Array:
-    """Return the squared error of a baseline, exchanges joined as those of a policy are."""
+    """Return the squared error of a baseline, weighted over exchanges as the policy terms are."""
     counts, errors = [], []
     for t in range(options.max_exchanges):
         rows = [b for b in range(len(active)) if active[b][t]]
@@ -555,14 +554,14 @@ def baseline_loss(options: Any, reward: list[Array], expected: list[list[Array]]
 
 
 def gradients(name: str, options: Any, training: Any, weights: Weights, *batch: Any) -> Weights:
-    """Return the derivative of a loss by every entry of every parameter of every network.
+    """Return the derivative of a loss with respect to every entry of every parameter.
 
     Parameters
     ----------
     name
-        Of the loss, a key of what `losses` returns.
+        Name of the loss, a key of the result of `losses`.
     options, training, weights, *batch
-        What `losses` takes.
+        Arguments of `losses`.
     """
     slopes = np.imag(losses(options, training, nudged(weights), *batch)[name]) / STEP
     found: Weights = {network: {} for network in weights}
@@ -574,7 +573,7 @@ def gradients(name: str, options: Any, training: Any, weights: Weights, *batch: 
 
 
 def nudged(weights: Weights) -> Weights:
-    """Return weights with a leading axis: in row n, the n-th entry of all is a step off the real line."""
+    """Return weights with a leading axis: in row n, the n-th entry has an imaginary part `STEP`."""
     moved: Weights = {network: {} for network in weights}
     start = 0
     for network, key, value in entries(weights):

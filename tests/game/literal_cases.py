@@ -1,4 +1,4 @@
-"""Games drawn from a seed, as plain arrays that both the literal game and the engine can be given."""
+"""Random games as plain arrays, input of both the literal game and the package."""
 
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ PLAIN: dict[str, Any] = {
     "exchange_cost": 0.0,
     "channel": "bernoulli",
 }
-"""Every option as the 2017 code has it by default, on a small scale."""
+"""The defaults of the 2017 code, with small sizes."""
 
 SIZES = {
     "batch": 4,
@@ -42,11 +42,11 @@ SIZES = {
     "sender_attention_hidden": 2,
     "receiver_attention_hidden": 2,
 }
-"""How many and how wide."""
+"""Default counts and widths."""
 
 
 class Case(NamedTuple):
-    """A game with everything that is random about it."""
+    """A game with all of its random numbers."""
 
     changed: dict[str, Any]
     """The options that are not `PLAIN`."""
@@ -63,7 +63,7 @@ class Case(NamedTuple):
 
 
 def make_case(seed: int, changed: dict[str, Any], sizes: dict[str, int] | None = None, **training: float) -> Case:
-    """Draw a case."""
+    """Draw a random case."""
     draw = np.random.default_rng(seed)
     options = SimpleNamespace(**{**PLAIN, **changed})
     drawn_sizes = SimpleNamespace(**{**SIZES, **(sizes or {})})
@@ -83,7 +83,7 @@ def make_case(seed: int, changed: dict[str, Any], sizes: dict[str, int] | None =
 
 
 def _weights(draw: np.random.Generator, options: Any, sizes: Any) -> Weights:
-    """Draw weights about twice what they are at the start, biases included, so that every part has a say."""
+    """Draw weights of about twice their initial size, biases included, so that every term affects the result."""
 
     def drawn(name: str, shape: tuple[int, ...]) -> Any:
         if len(shape) == 1:
@@ -95,7 +95,7 @@ def _weights(draw: np.random.Generator, options: Any, sizes: Any) -> Weights:
 
 
 def _examples(draw: np.random.Generator, options: Any, sizes: Any) -> list[Example]:
-    """Draw images, and descriptions that all of them share; some words have no vector and are zeros."""
+    """Draw images and descriptions shared by all of them; words without a vector are zeros."""
     words = [draw.normal(size=(draw.integers(1, sizes.words + 1), sizes.word_size)) for _ in range(sizes.candidates)]
     for description in words[::2]:
         description[-1] = 0

@@ -1,4 +1,4 @@
-"""The engine plays and learns as a literal telling of the 2017 game does, to the last gradient."""
+"""The package equals a literal implementation of the 2017 game: dialogues, losses and every gradient."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from game import literal
-from game.engine_adapter import evaluates, knows, trains
+from game.engine_adapter import evaluate, has_options, train
 from game.literal_cases import PLAIN, SIZES, Case, make_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ EXISTING: list[dict[str, Any]] = [
     {"first_message": 0.7},
 ]
 
-# Skipped until the engine's settings have them; what is random about them reaches it through the adapter.
+# Skipped if the package's settings lack them; their random numbers go through the adapter.
 COMING: list[dict[str, Any]] = [
     {"ignore_receiver": True},
     {"ignore_sender": True},
@@ -45,7 +45,10 @@ COMING: list[dict[str, Any]] = [
 
 ALL = [
     *EXISTING,
-    *(pytest.param(o, marks=pytest.mark.skipif(not knows(o), reason="The engine lacks this option.")) for o in COMING),
+    *(
+        pytest.param(o, marks=pytest.mark.skipif(not has_options(o), reason="The package lacks this option."))
+        for o in COMING
+    ),
 ]
 ANY: dict[str, st.SearchStrategy[Any]] = {
     "mix": st.sampled_from(["sum", "prod", "mou"]),
@@ -71,7 +74,7 @@ entropies = st.sampled_from([0.0, 0.05, 0.3])
 
 @st.composite
 def cases(draw: st.DrawFn, fixed: dict[str, Any], drawn: dict[str, Any] | None = None) -> Case:
-    """Draw a case of the given options; the rest of its options and all sizes are drawn too."""
+    """Draw a case with the given options, and random other options and sizes."""
     free: dict[str, Any] = {
         "preset": st.sampled_from(PRESETS),
         "message_bits": st.integers(1, 4),
@@ -103,12 +106,12 @@ def said(records: list[literal.Record]) -> dict[str, Any]:
     return {**together, **ends}
 
 
-def literally_loses(case: Case) -> dict[str, Any]:
+def literal_losses(case: Case) -> dict[str, Any]:
     return literal.losses(case.options, case.training, case.weights, case.examples, records_of(case), case.targets)
 
 
-def literally_trains(case: Case) -> dict[str, Any]:
-    """Return what `trains` returns, from the literal game."""
+def literal_training(case: Case) -> dict[str, Any]:
+    """Return the same as `train`, from the literal game."""
     given = (case.options, case.training, case.weights, case.examples, records_of(case), case.targets)
     found = literal.losses(*given)
     return {
@@ -119,7 +122,7 @@ def literally_trains(case: Case) -> dict[str, Any]:
 
 
 def differences(case: Case, found: dict[str, Any], expected: dict[str, Any]) -> dict[str, float]:
-    """Return how far apart two tellings are, name by name, relative to what is over 1."""
+    """Return the largest difference of each value, absolute below 1 and relative above."""
     turns = len(found["active"])
     apart = {}
     for name in found.keys() & expected.keys() - {"gradients"}:
@@ -147,10 +150,10 @@ def beyond(apart: dict[str, float], limit: float) -> dict[str, float]:
 @pytest.mark.parametrize("options", ALL, ids=str)
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
-def test_the_engine_learns_as_the_literal_game_does(options, data):
+def test_training_equals_the_literal_game(options, data):
     case = data.draw(cases(options))
-    expected, found = literally_trains(case), trains(case, data.draw(st.booleans()))
-    # The engine may end a training step's dialogues as soon as all have stopped.
+    expected, found = literal_training(case), train(case, data.draw(st.booleans()))
+    # A training step may end as soon as all dialogues have stopped.
     assert not expected["active"][len(found["active"]) :].any()
     assert beyond(differences(case, found, expected), 1e-9) == {}
 
@@ -158,33 +161,36 @@ def test_the_engine_learns_as_the_literal_game_does(options, data):
 @pytest.mark.parametrize("options", ALL, ids=str)
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
-def test_the_engine_answers_in_evaluation_as_the_literal_game_does(options, data):
+def test_evaluation_equals_the_literal_game(options, data):
     case = data.draw(cases(options))
-    assert beyond(differences(case, evaluates(case), said(records_of(case, evaluation=True))), 1e-10) == {}
+    assert beyond(differences(case, evaluate(case), said(records_of(case, evaluation=True))), 1e-10) == {}
 
 
 @settings(max_examples=10, deadline=None)
-@given(case=cases({}, {name: values for name, values in ANY.items() if knows({name: None})}), ended_leave=st.booleans())
-def test_options_go_together_as_in_the_literal_game(case, ended_leave):
-    assert beyond(differences(case, trains(case, ended_leave), literally_trains(case)), 1e-9) == {}
-    assert beyond(differences(case, evaluates(case), said(records_of(case, evaluation=True))), 1e-10) == {}
+@given(
+    case=cases({}, {name: values for name, values in ANY.items() if has_options({name: None})}),
+    ended_leave=st.booleans(),
+)
+def test_combined_options_equal_the_literal_game(case, ended_leave):
+    assert beyond(differences(case, train(case, ended_leave), literal_training(case)), 1e-9) == {}
+    assert beyond(differences(case, evaluate(case), said(records_of(case, evaluation=True))), 1e-10) == {}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_each_term_alone_is_that_of_the_literal_game(preset):
-    """With one entropy's weight at a time above zero, the losses differ by that term and nothing else."""
+def test_each_entropy_term_alone_equals_the_literal_game(preset):
+    """Set one entropy weight at a time above zero, so that the losses differ by that term alone."""
     names = ("sender_entropy", "receiver_entropy", "stop_entropy")
     for weighed in (None, *names):
         case = make_case(3, {"preset": preset}, None, **{name: float(name == weighed) for name in names})
-        terms = literally_loses(case)["terms"]
-        found = trains(case)
+        terms = literal_losses(case)["terms"]
+        found = train(case)
         stop = terms["stop_reinforce"] + terms["stop_entropy"] if literal.adaptive(case.options) else 0
         receiver = terms["nll"] + terms["receiver_reinforce"] + terms["receiver_entropy"] + stop
         assert found["sender"] == pytest.approx(terms["sender_reinforce"] + terms["sender_entropy"], abs=1e-10)
         assert found["receiver"] == pytest.approx(receiver, abs=1e-10)
 
 
-# What the comparison is worth: each mistake is one that was made somewhere, or easily could be.
+# Sensitivity of the comparison: plausible mistakes, put into the literal game, must change its results.
 
 
 def evenly(counts, values):
@@ -192,7 +198,7 @@ def evenly(counts, values):
 
 
 def with_kept_dimension(advantages, said):
-    """[B, 1] times [B] is [B, B]: each example is credited with every other's reward."""
+    """Multiply [B, 1] by [B] into [B, B], which credits each example with every other's reward."""
     return -literal.mean(advantages) * literal.mean(said)
 
 
@@ -228,20 +234,20 @@ MISTAKES: list[tuple[str, Any, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("name", "mistaken", "options"), MISTAKES, ids=lambda value: getattr(value, "__name__", str(value))
 )
-def test_a_mistake_would_be_seen(monkeypatch, name, mistaken, options):
+def test_a_mistake_changes_the_results(monkeypatch, name, mistaken, options):
     case = make_case(5, {"max_exchanges": 4, **options}, {"batch": 6})
-    right = literally_trains(case)
+    right = literal_training(case)
     monkeypatch.setattr(literal, name, mistaken)
-    assert beyond(differences(case, literally_trains(case), right), 1e-4)
+    assert beyond(differences(case, literal_training(case), right), 1e-4)
 
 
 @pytest.mark.parametrize("options", [o for o in EXISTING + COMING if o.keys() - SHAPING], ids=str)
 def test_each_option_makes_a_difference(options):
-    """A comparison of games in which an option changes nothing would say nothing of it."""
+    """Check that each option changes the results; otherwise the comparison would not test it."""
     case = make_case(0, {"max_exchanges": 5, **options}, {"batch": 6})
     reset = {name: PLAIN[name] for name in options.keys() - SHAPING}
     plain = case._replace(options=SimpleNamespace(**{**vars(case.options), **reset}))
-    losses = [literally_loses(one) for one in (case, plain)]
+    losses = [literal_losses(one) for one in (case, plain)]
     answers = [said(records_of(one, evaluation=True)) for one in (case, plain)]
     learned = max(distance(*(loss[network] for loss in losses)) for network in literal.NETWORKS)
     answered = max(distance(*(answer[name] for answer in answers)) for name in SAID)

@@ -1,4 +1,4 @@
-"""What agents learn on average is the gradient of what they earn, counted over everything that could be said."""
+"""The mean gradient of REINFORCE equals the exact gradient, computed over all possible dialogues of a tiny game."""
 
 import itertools
 from copy import deepcopy
@@ -26,11 +26,11 @@ DRAWN = {
     "Adaptive": (105, 0.5, 4.0),
     "AdaptiveAttention": (39, 0.7, 4.0),
 }
-"""A seed and sizes of weights with which what is said matters, and rewards still lie close together."""
+"""Seed and scales of weights with which messages affect the reward, and rewards stay close together."""
 
 
 class TinyGame:
-    """A game of two exchanges of two bits, with weights large enough that what is said matters."""
+    """A game of two exchanges of two bits, with weights large enough that messages affect the reward."""
 
     def __init__(self, batch, **options):
         hidden = {"sender_attention_hidden": 2, "receiver_attention_hidden": 2}
@@ -58,7 +58,7 @@ class TinyGame:
             self.agents.receiver.stop.bias.add_(0.4)
 
     def gradients(self):
-        """The gradient of each network from each of many draws, ``[draws, weights]``, by network."""
+        """Return the gradient of each of many draws, ``[draws, weights]``, by network."""
         many = deepcopy(self.agents)
         for network in many:
             for held in [*network.parameters(), *network.buffers()]:
@@ -73,10 +73,10 @@ class TinyGame:
         return {name: flat_gradient(network, DRAWS) for name, network in many._asdict().items()}
 
     def everything(self) -> dict[str, Tensor]:
-        """All that can be said about each image, ``[B, 64]``: a first message, an answer, a second message.
+        """Return all possible dialogues about each image, ``[B, 64]``: two Sender messages and one Receiver message.
 
-        Log-probabilities carry gradient; messages are constants, and so is the belief that the Receiver's
-        question is asked with.
+        Log-probabilities carry gradient. Messages are constants, and so are the candidate probabilities that the
+        Receiver's message depends on.
         """
         first, question, second = (
             torch.stack([WORDS[number] for number in column])
@@ -119,7 +119,7 @@ class TinyGame:
         return {name: value.view(batch, paths) for name, value in found.items()}
 
     def expected(self, views, said, question, states, like):
-        """What a learned baseline, or a running mean, expects of each exchange."""
+        """Return the prediction of a learned baseline or a running mean in each exchange."""
         agents, found = self.agents, {}
         heard = [torch.full_like(question, self.settings.first_message), question]
         for exchange, name in enumerate(("first", "second")):
@@ -140,7 +140,7 @@ class TinyGame:
 
 
 class _Flat:
-    """A layout in which each turn is a dialogue."""
+    """A packed index in which each turn is a dialogue."""
 
     def add_per_dialogue(self, values, of_dialogues):
         return values + of_dialogues
@@ -159,7 +159,7 @@ def flat_gradient(network, seeds):
 
 
 def assert_meets(game, losses):
-    """The gradients of many draws have the mean that the exact losses' gradients are, by network."""
+    """Assert that the mean gradient of many draws equals the gradient of the exact losses, by network."""
     sampled = game.gradients()
     for name, loss in losses.items():
         network = getattr(game.agents, name)
@@ -180,8 +180,8 @@ REWARDS = ["original", "paper"]
 @pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("baseline", ["none", "leave_one_out", "learned", "running_mean"])
 @pytest.mark.parametrize("preset", ["Fixed", "FixedAttention"])
-def test_a_fixed_game_is_learned_by_the_gradient_of_what_is_earned(preset, baseline, reward):
-    """Let P(m) be the probability of all that is said about an image, R(m) its reward, and B images be talked about.
+def test_the_mean_gradient_of_a_fixed_game_is_exact(preset, baseline, reward):
+    """Let P(m) be the probability of a dialogue m about an image, R(m) its reward, and B the number of images.
 
     The Sender's loss is a mean over T turns a dialogue, so its gradient is on average that of
 
@@ -191,9 +191,9 @@ def test_a_fixed_game_is_learned_by_the_gradient_of_what_is_earned(preset, basel
 
         mean over images of Σ_m P(m)' · (−log p(target | m)) − 1/(T − 1) · Σ_m P(m) R(m)',
 
-    where ' marks what is held constant: of its T messages the last is heard by nobody. R is a constant of the
-    sampled message, log p(target) or whether it is right; no baseline may change the mean. Rewards lie close
-    enough together that no gain is ever divided by the standard deviation.
+    where ' marks a constant. The Sender does not receive the last of the Receiver's T messages. R is a constant of the
+    sampled dialogue: log p(target), or 1 if right. No baseline may change the mean. Rewards are so close together
+    that no advantage is divided by the standard deviation.
     """
     game = TinyGame(3, preset=preset, baseline=baseline, reward=reward, description_attention=preset != "Fixed")
     if baseline == "running_mean":
@@ -228,25 +228,25 @@ def test_a_fixed_game_is_learned_by_the_gradient_of_what_is_earned(preset, basel
         ("learned", {"preset": "AdaptiveAttention", "mix": "mou"}),
     ],
 )
-def test_an_adaptive_game_is_learned_by_the_gradient_of_what_is_earned(baseline, options):
-    """Two images are talked about, each for one exchange or two; all pairs of dialogues are gone through.
+def test_the_mean_gradient_of_an_adaptive_game_is_exact(baseline, options):
+    """Sum over all pairs of dialogues about two images, each of one or two exchanges.
 
-    Let i and j be what is said about the two, N the turns of both and K how many of the two questions are
-    answered. On average the gradients are those of
+    Let i and j be the two dialogues, N the number of their turns and K how many of the two Receiver messages get a
+    reply. The mean gradients are those of
 
         Sender:   − Σ_ij P_i P_j Σ_turns (R − b) / N · log p(message)
         Receiver:   Σ_ij P_i P_j · [ mean of −log p(target) − Σ_answered (R − b) / K · log p(question)
                                      − Σ_first turns (R − b) / N · log p(going on, or stopping) ]
         Baselines:  Σ_ij P_i P_j Σ_turns (R − b)² / N
 
-    with P, R, N and K constants; for the policies b is one too. P · ∇log p is ∇P, so this is the gradient through
-    the probabilities. N and K depend on what is said: a baseline leaves the mean as it is only where they do not,
-    and is therefore counted here turn by turn. The last turn's stop bit decides nothing, and its gradient is 0 on
-    average. Left-out-one's b is the other's reward while the other is on, else 0.
+    with P, R, N and K constants; for the policies b is constant too. P · ∇log p is ∇P, so this is the gradient
+    through the probabilities. N and K depend on the messages. A baseline leaves the mean unchanged only where they
+    do not, so it is included here turn by turn. The last turn's stop bit decides nothing, and its mean gradient is
+    0. The b of leave_one_out is the other dialogue's reward while the other is active, else 0.
     """
     game = TinyGame(2, baseline=baseline, **{"preset": "Adaptive", **options})
     said = game.everything()
-    # One list of what can happen to an image: the 64 that go on, and the 64 that stop after the first message.
+    # All outcomes of an image: the 64 dialogues that go on, then the 64 that stop after the first exchange.
     going = torch.tensor([1.0, 0.0], dtype=torch.float64).repeat_interleave(64)
 
     def both(name):
@@ -293,7 +293,7 @@ def test_an_adaptive_game_is_learned_by_the_gradient_of_what_is_earned(baseline,
 
 
 def _assert_never_divided(said, earned, going, baseline):
-    """Two gains have a standard deviation of their distance over √2; leaving one out doubles that distance."""
+    """Two advantages have standard deviation distance/√2; leave_one_out doubles the distance."""
     for agent, exchange in itertools.product(("sender", "receiver"), ("first", "second")):
         gains = earned - torch.cat([said[f"{agent}_{exchange}"]] * 2, 1)
         if exchange == "second":
