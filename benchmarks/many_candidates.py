@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parley.interaction.run import Setup
+    from parley.interaction.run import RolloutInputs
 
 CLASSES_AND_VECTORS = (512, 100)
 """Widths of a feature and of a word vector."""
@@ -32,14 +32,14 @@ class Case:
         self.folder, self.candidates, self.images, self.exchanges = folder, candidates, images, exchanges
         self.messages = folder / "runs/adaptive/1/messages.hdf5"
 
-    def setup(self) -> "Setup":
+    def setup(self) -> "RolloutInputs":
         """Who talks about what."""
         import torch
 
         from parley.game import Descriptions, GameSettings
         from parley.game.agents import make_agents
         from parley.game.types import Images
-        from parley.interaction.run import Setup
+        from parley.interaction.run import RolloutInputs
 
         torch.manual_seed(1)
         game = GameSettings(preset="Adaptive", max_exchanges=self.exchanges)
@@ -47,14 +47,14 @@ class Case:
         agents = make_agents(game, width, words, [1])
         places = torch.arange(self.images) * self.candidates // self.images
         descriptions = Descriptions(torch.randn(self.candidates, words))
-        return Setup(agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64)
+        return RolloutInputs(agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64)
 
 
 def count(case: Case) -> None:
     from parley.core.files import write_json
-    from parley.interaction.run import examine
+    from parley.interaction.run import evaluate_batches
 
-    counted = examine(case.setup(), k=3)[0].result
+    counted = evaluate_batches(case.setup(), k=3)[0].result
     about = {"run": "adaptive", "seed": 1, "k": 3, "step": 1, "parts": {"test": counted}}
     case.messages.parent.mkdir(parents=True)
     write_json(case.messages.parent / "evaluation.json", about)
@@ -62,12 +62,14 @@ def count(case: Case) -> None:
 
 def messages(case: Case) -> None:
     from parley.evaluation.messages import write_messages
-    from parley.interaction.run import play
+    from parley.interaction.run import rollout_split
 
     labels = [f"class {label}" for label in range(case.candidates)]
     keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
     about = {"run": "adaptive", "seed": 1, "part": "test", "step": 1}
-    write_messages(case.messages, play(case.setup()), keys, labels, list(range(case.candidates)), about, "bernoulli")
+    write_messages(
+        case.messages, rollout_split(case.setup()), keys, labels, list(range(case.candidates)), about, "bernoulli"
+    )
 
 
 def disturb(case: Case) -> None:

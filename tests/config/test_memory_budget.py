@@ -22,7 +22,7 @@ from parley.config.schema import read_schema, resolve
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.game.types import Images
-from parley.interaction.split_data import Part, by_lot
+from parley.interaction.split_data import Part, random_subset
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
 
@@ -101,16 +101,16 @@ def test_jobs_that_disturb_ask_for_ends_alone():
 
 def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():
     part = Part(Images(torch.arange(50.0)[:, None]), torch.arange(50) % 7, [f"k{number}" for number in range(50)])
-    few = by_lot(part, 20)
-    assert few.keys == by_lot(part, 20).keys
+    few = random_subset(part, 20)
+    assert few.keys == random_subset(part, 20).keys
     assert len(set(few.keys)) == 20
     numbers = [int(key[1:]) for key in few.keys]
     assert numbers == sorted(numbers)
     assert numbers != list(range(20))
     assert few.images.features[:, 0].tolist() == numbers
     assert few.targets.tolist() == [number % 7 for number in numbers]
-    assert by_lot(part, 50) is part
-    assert by_lot(part, None) is part
+    assert random_subset(part, 50) is part
+    assert random_subset(part, None) is part
 
 
 def test_a_classifier_that_no_memory_holds_is_refused_and_what_else_there_is_named(tmp_path, monkeypatch):

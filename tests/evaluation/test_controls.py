@@ -9,8 +9,8 @@ from easy_runs import TINY, easy, run
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.evaluation.controls import under_control
-from parley.interaction import run as evaluation
-from parley.interaction.split_data import places_of
+from parley.interaction.run import RolloutInputs, rollout_split, score
+from parley.interaction.split_data import target_index_of
 from parley.training.checkpoint import load_checkpoint
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
@@ -25,15 +25,15 @@ def trained(tmp_path_factory):
 
 def accuracy(checkpoint):
     _, dev, candidates = easy()
-    setup = evaluation.Setup(
+    setup = RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(dev.images),
-        places_of(dev.targets, checkpoint.candidate_ids, "dev"),
+        target_index_of(dev.targets, checkpoint.candidate_ids, "dev"),
         candidates.descriptions,
         checkpoint.game,
         batch_size=24,
     )
-    return evaluation.score(evaluation.play(setup), 1)["accuracy@1"]
+    return score(rollout_split(setup), 1)["accuracy@1"]
 
 
 def test_messages_of_other_images_bring_accuracy_to_chance(trained):

@@ -19,7 +19,7 @@ from parley.evaluation.interventions import bit_counts, interventions, other_ima
 from parley.evaluation.interventions_run import intervened
 from parley.game.agents import make_agents
 from parley.game.settings import TrainingSettings
-from parley.interaction import run as evaluation
+from parley.interaction.run import RolloutInputs, rollout_split, score, summarize_split
 from parley.metrics.influence import UNITS
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 from parley.training.training_data import build_training_data
@@ -67,7 +67,7 @@ def by_name(checkpoint, k=2):
 
 
 def scored(checkpoint, k=2):
-    return evaluation.score(play(checkpoint, iter_eval_sets(checkpoint)), k)
+    return score(play(checkpoint, iter_eval_sets(checkpoint)), k)
 
 
 def test_every_intervention_is_there_once(found):
@@ -101,7 +101,9 @@ def test_nothing_done_is_noop_and_is_the_evaluation(trained, found):
 def test_what_is_noop_is_not_played_again(monkeypatch):
     played = []
     monkeypatch.setattr(
-        evaluation, "play_to_end", lambda *given, real=evaluation.play_to_end: played.append(given[-1]) or real(*given)
+        interventions_run,
+        "summarize_split",
+        lambda *given, real=summarize_split: played.append(given[-1]) or real(*given),
     )
     rows = intervened(untrained(), iter_eval_sets(untrained()), 2)
     assert [edit is None for edit in played] == [True] + [False] * (len(rows) - 3)
@@ -149,7 +151,7 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
     spec = iter_eval_sets(checkpoint)
     before = play(checkpoint, spec)
     done = {(one.name, one.value): one for one in interventions(checkpoint.game, before.dialogue, spec.part.targets)}
-    setup = evaluation.Setup(
+    setup = RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(spec.part.images),
         spec.places,
@@ -157,7 +159,7 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
         checkpoint.game,
         20,
     )
-    disturbed = evaluation.play(setup, done["other_question", 2].edit).dialogue
+    disturbed = rollout_split(setup, done["other_question", 2].edit).dialogue
     assert torch.equal(disturbed.sender_bits[:2], before.dialogue.sender_bits[:2])
     assert torch.equal(disturbed.receiver_bits[0], before.dialogue.receiver_bits[0])
     others = other_images(spec.part.targets)
@@ -201,9 +203,9 @@ def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
     checkpoint, sizes = untrained(), []
     spec, exchanges = iter_eval_sets(checkpoint), checkpoint.game.max_exchanges
     monkeypatch.setattr(
-        evaluation,
-        "play_to_end",
-        lambda *given, real=evaluation.play_to_end: sizes.append(given[0].batch_size) or real(*given),
+        interventions_run,
+        "summarize_split",
+        lambda *given, real=summarize_split: sizes.append(given[0].batch_size) or real(*given),
     )
     whole = intervened(checkpoint, spec, 2, ["none"])
     monkeypatch.setattr(interventions_run, "MOST_SCORES", 3 * exchanges * len(spec.labels) + 1)

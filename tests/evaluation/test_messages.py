@@ -10,7 +10,7 @@ from parley.evaluation.messages import write_messages
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images
-from parley.interaction.run import Setup, play, ranks
+from parley.interaction.run import RolloutInputs, ranks, rollout_split
 
 IMAGES, EXCHANGES, BITS, CANDIDATES = 7, 4, 5, 6
 KEYS = [f"{number:032x}" for number in range(IMAGES)]
@@ -25,7 +25,9 @@ def said(tmp_path):
     agents = make_agents(game, 11, 8, seeds=[2])
     places = torch.arange(IMAGES) % CANDIDATES
     images = Images(torch.randn(IMAGES, 11, generator=draw))
-    played = play(Setup(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3))
+    played = rollout_split(
+        RolloutInputs(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 3)
+    )
     labels = [f"class {label}" for label in IDS]
     write_messages(tmp_path / "messages.hdf5", played, KEYS, labels, IDS, ABOUT, "bernoulli")
     with h5py.File(tmp_path / "messages.hdf5") as file:
@@ -73,7 +75,7 @@ def test_values_are_what_was_said(said):
             assert predictions[place]["StopProb"] == dialogue.go_on_probs[t, row]
             assert predictions[place]["StopMask"] == dialogue.active[t, row]
             assert predictions[place]["StopVec"] == dialogue.go_on[t, row]
-            assert predictions[place]["Target"] == IDS[played.places[row]]
+            assert predictions[place]["Target"] == IDS[played.target_index[row]]
 
 
 def test_the_rank_is_the_true_rank(said):
@@ -82,7 +84,7 @@ def test_the_rank_is_the_true_rank(said):
         scores = row["Predictions"]
         own = scores[IDS.index(row["Target"])]
         assert row["Rank"] == 1 + (scores > own).sum()
-    final = ranks(played.dialogue.final_scores, played.places)
+    final = ranks(played.dialogue.final_scores, played.target_index)
     last = [predictions[row * EXCHANGES + int(t)]["Rank"] for row, t in enumerate(played.dialogue.last)]
     assert final.tolist() == last
 

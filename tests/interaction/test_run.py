@@ -6,18 +6,18 @@ import torch
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, Images
-from parley.interaction.per_example_metrics import Count
+from parley.interaction.per_example_metrics import MetricAccumulator
 from parley.interaction.run import (
-    Played,
-    Setup,
-    examine,
+    RolloutInputs,
+    SplitRollout,
+    eval_sets,
+    evaluate_batches,
     nominal_batch,
-    play,
-    play_all,
-    play_to_end,
-    questions,
     ranks,
+    rollout_all_seeds,
+    rollout_split,
     score,
+    summarize_split,
 )
 
 
@@ -35,7 +35,7 @@ def test_the_prediction_at_the_stop_counts():
         [[[9.0, 0, 0], [9, 0, 0]], [[0, 9, 0], [9, 0, 0]], [[0, 9, 0], [0, 0, 9]]],
     )
     said = dialogue(scores, [[1.0, 1], [0, 1], [0, 1]], [[0.0, 1], [1, 1], [1, 1]])
-    result = score(Played(said, torch.tensor([0, 2])), k=2)
+    result = score(SplitRollout(said, torch.tensor([0, 2])), k=2)
     assert result["accuracy@1"] == 1.0
     assert result["length"] == 2.0  # one exchange and three
     # Go-on bits while the dialogue was on: none of the first's, all three of the second's.
@@ -50,15 +50,15 @@ def test_constant_scores_are_not_right():
 
 def test_ranks_equal_those_of_sorting():
     scores = torch.rand(50, 9, generator=torch.Generator().manual_seed(0))
-    places = torch.arange(50) % 9
+    target_index = torch.arange(50) % 9
     order = scores.argsort(1, descending=True)
-    expected = [order[row].tolist().index(place) + 1 for row, place in enumerate(places.tolist())]
-    assert ranks(scores, places).tolist() == expected
+    expected = [order[row].tolist().index(place) + 1 for row, place in enumerate(target_index.tolist())]
+    assert ranks(scores, target_index).tolist() == expected
 
 
 def test_k_above_the_candidates_is_cut():
     said = dialogue(torch.rand(1, 4, 3), [[1.0] * 4], [[0.0] * 4])
-    result = score(Played(said, torch.zeros(4, dtype=torch.long)), k=10)
+    result = score(SplitRollout(said, torch.zeros(4, dtype=torch.long)), k=10)
     assert result["k"] == 3
     assert result["accuracy@k"] == result["chance@k"] == 1.0
 
@@ -72,15 +72,18 @@ def test_the_size_of_batches_changes_nothing(preset):
     images = Images(features, torch.randn(13, 5, generator=draw) if attention else None)
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    places = torch.arange(13) % 6
-    whole, pieces = (play(Setup(agents, images, places, descriptions, game, size)).dialogue for size in (13, 4))
+    target_index = torch.arange(13) % 6
+    whole, pieces = (
+        rollout_split(RolloutInputs(agents, images, target_index, descriptions, game, size)).dialogue
+        for size in (13, 4)
+    )
     for one, other in zip(whole, pieces, strict=True):
         torch.testing.assert_close(one, other)
 
 
 def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
     asked = {
-        question.name: question.candidate_ids for question in questions([0, 1, 2], {"ood": [3, 4], "transfer": []})
+        question.name: question.candidate_ids for question in eval_sets([0, 1, 2], {"ood": [3, 4], "transfer": []})
     }
     assert asked == {
         "train": [0, 1, 2],
@@ -95,7 +98,7 @@ def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
 def test_counted_as_the_original_did_a_short_last_batch_weighs_too_much(images, batch, share):
     # All are right; the original divides each batch by what a full one holds, and takes the mean over batches.
     scores = torch.tensor([9.0, 0, 0]).expand(1, images, 3)
-    said = Played(dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long))
+    said = SplitRollout(dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long))
     game = GameSettings(accuracy_count="original")
     counted = score(said, 2, nominal_batch(game, batch))
     assert counted["accuracy@1"] == counted["accuracy@k"] == pytest.approx(share)
@@ -108,11 +111,11 @@ def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
     """To the last bit; and the dialogues that are shown are those of the rows asked for."""
     game = GameSettings(preset=preset, message_bits=4, max_exchanges=3, shuffle=shuffle)
     draw = torch.Generator().manual_seed(2)
-    images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
+    images, target_index = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
-    setup = Setup(agents, images, places, descriptions, game, 4)
-    for one, played in zip(examine(setup, 2, [9, 0, 12]), play_all(setup), strict=True):
+    setup = RolloutInputs(agents, images, target_index, descriptions, game, 4)
+    for one, played in zip(evaluate_batches(setup, 2, [9, 0, 12]), rollout_all_seeds(setup), strict=True):
         assert one.result == score(played, 2, nominal_batch(game, 4))
         for shown, said in zip(one.shown, played.dialogue, strict=True):
             assert torch.equal(shown, said[:, [9, 0, 12]])
@@ -120,24 +123,27 @@ def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
 
 def test_what_is_counted_lies_in_room_that_was_made_once():
     """Small results kept among the batches' scores held the memory of those: 6 GB with 17,000 images and candidates."""
-    count, places = Count(6), []
+    count, pointers = MetricAccumulator(6), []
     said = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
     for rows in ([4, 1], [0, 5], [3, 2]):
         count.add(said, torch.tensor(rows), torch.tensor([0, 0]), 1)
-        places.append([field.data_ptr() for field in count.tallies.tensors])
-    assert places[0] == places[1] == places[2]
-    assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.tallies.tensors)
-    assert count.tallies.tensors[0].tolist() == [1, 0, 0, 1, 1, 0]
+        pointers.append([field.data_ptr() for field in count.buffer.tensors])
+    assert pointers[0] == pointers[1] == pointers[2]
+    assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.buffer.tensors)
+    assert count.buffer.tensors[0].tolist() == [1, 0, 0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("shuffle", ["none", "messages"])
 def test_how_dialogues_end_is_what_is_left_of_them(shuffle):
     game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3, shuffle=shuffle)
     draw = torch.Generator().manual_seed(2)
-    images, places = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
+    images, target_index = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    whole, ended = (way(Setup(agents, images, places, descriptions, game, 4)) for way in (play, play_to_end))
+    whole, ended = (
+        way(RolloutInputs(agents, images, target_index, descriptions, game, 4))
+        for way in (rollout_split, summarize_split)
+    )
     assert ended.dialogue.all_finite
     for name in ("sender_bits", "receiver_bits", "go_on", "active", "final_scores"):
         assert torch.equal(getattr(ended.dialogue, name), getattr(whole.dialogue, name)), name
@@ -160,12 +166,12 @@ def test_a_score_that_is_no_number_before_the_stop_is_known_of_the_ending():
 def test_one_batch_that_is_no_number_is_known_of_all():
     """And the ends of the others are as they would be."""
     game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3)
-    images, places = Images(torch.randn(6, 7, generator=torch.Generator().manual_seed(2))), torch.zeros(6).long()
+    images, target_index = Images(torch.randn(6, 7, generator=torch.Generator().manual_seed(2))), torch.zeros(6).long()
     descriptions = Descriptions(torch.randn(5, 8, generator=torch.Generator().manual_seed(3)))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    sound = play_to_end(Setup(agents, images, places, descriptions, game, 2)).dialogue
+    sound = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2)).dialogue
     images.features[3] = torch.nan
-    broken = play_to_end(Setup(agents, images, places, descriptions, game, 2)).dialogue
+    broken = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2)).dialogue
     assert broken.finite.tolist() == [True, True, False, False, True, True]
     assert not broken.all_finite
     assert torch.equal(broken.final_scores[[0, 1, 4, 5]], sound.final_scores[[0, 1, 4, 5]])
@@ -176,7 +182,9 @@ def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
     agents.receiver.score_last.weight.data[0] = torch.nan
     features = torch.randn(5, 7, generator=torch.Generator().manual_seed(3))
-    found = examine(Setup(agents, Images(features), torch.arange(5), Descriptions(torch.eye(6, 8)), game, 2), 1)
+    found = evaluate_batches(
+        RolloutInputs(agents, Images(features), torch.arange(5), Descriptions(torch.eye(6, 8)), game, 2), 1
+    )
     assert found[0].result is None
     assert found[1].result is not None
     assert found[1].shown.scores.shape == (2, 0, 6)

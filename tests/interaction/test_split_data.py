@@ -7,7 +7,7 @@ import torch
 
 from parley.core.errors import ParleyError
 from parley.game.settings import GameSettings
-from parley.interaction.split_data import Maps, load_part, places_of
+from parley.interaction.split_data import Maps, load_part, target_index_of
 
 COUNT = 6
 
@@ -66,9 +66,9 @@ def test_a_layer_that_does_not_fit_the_game_is_told(part, settings, sentence):
 
 
 def test_a_target_that_is_no_candidate_is_told():
-    assert places_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
+    assert target_index_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
     with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
-        places_of(torch.tensor([5, 7]), [2, 5], "The dev part")
+        target_index_of(torch.tensor([5, 7]), [2, 5], "The dev part")
 
 
 @pytest.mark.parametrize("preset", ["Adaptive", "AdaptiveAttention"])
@@ -100,14 +100,14 @@ def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_
 def test_places_are_those_of_the_candidates_in_any_order():
     ids = [7, 3, 11, 0]
     targets = torch.tensor([0, 11, 3, 3, 7])
-    assert places_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
+    assert target_index_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
     for stray in (5, 12, -1):
         with pytest.raises(ParleyError, match=f"The test part holds images of label {stray}, which no candidate has"):
-            places_of(torch.tensor([7, stray]), ids, "The test part")
+            target_index_of(torch.tensor([7, stray]), ids, "The test part")
 
 
 def test_places_among_very_many_candidates_take_no_table_of_all_with_all():
     """100,000 images among 50,000 candidates: compared one with all they would take 5 GB."""
     ids = torch.randperm(50_000, generator=torch.Generator().manual_seed(1))
     targets = ids[torch.arange(100_000) % 50_000]
-    assert torch.equal(places_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)
+    assert torch.equal(target_index_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)

@@ -8,7 +8,7 @@ from parley.evaluation.messages import write_messages
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images
-from parley.interaction.run import Setup, play, score
+from parley.interaction.run import RolloutInputs, rollout_split, score
 from parley.metrics.analysis import analyse_run
 
 IMAGES, CANDIDATES, IDS = 37, 6, [3, 1, 4, 15, 9, 2]
@@ -21,7 +21,9 @@ def test_the_numbers_agree(tmp_path, preset):
     agents = make_agents(game, 11, 8, seeds=[2])
     images = Images(torch.randn(IMAGES, 11, generator=draw))
     places = torch.arange(IMAGES) % CANDIDATES
-    played = play(Setup(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10))
+    played = rollout_split(
+        RolloutInputs(agents, images, places, Descriptions(torch.randn(CANDIDATES, 8, generator=draw)), game, 10)
+    )
     own = tmp_path / "runs" / "adaptive" / "3"
     keys = [f"{number:032x}" for number in range(IMAGES)]
     write_evaluation(own, {"test": score(played, 2)}, seed=3)

@@ -19,7 +19,7 @@ from parley.config.memory_budget import refuse_classifier
 from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
-from parley.interaction.split_data import places_of
+from parley.interaction.split_data import target_index_of
 from parley.interaction.standardize import Scale, scale_of
 from parley.metrics.classes import class_counts, confusion_matrix
 from parley.metrics.classification import class_scores, macro_f1
@@ -106,7 +106,8 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
     ids: list[int] = targets["train"].unique().tolist()
     scale: Scale = scale_of(features["train"])
     return ids, {
-        part: Split(scale.apply(features[part]), places_of(targets[part], ids, f"The {part} part")) for part in parts
+        part: Split(scale.apply(features[part]), target_index_of(targets[part], ids, f"The {part} part"))
+        for part in parts
     }
 
 

@@ -9,9 +9,9 @@ import torch
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
 from parley.evaluation.evaluate import EvalBatchSpec, make_eval_set, play
-from parley.interaction import run as evaluation
 from parley.interaction.eval_sets import candidate_ids
-from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, refuse_undescribed
+from parley.interaction.run import SplitRollout, input_widths
+from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
@@ -27,7 +27,7 @@ class LoadedCheckpoint(NamedTuple):
 class Predictions(NamedTuple):
     """The dialogues about all images of a file."""
 
-    played: evaluation.Played
+    played: SplitRollout
     keys: list[str]
     candidate_ids: list[int]
     labels: list[str]
@@ -108,7 +108,7 @@ def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) ->
     part = load_part(features, checkpoint.game)
     _check_shapes(part, features, checkpoint)
     own = part.targets.unique().tolist()
-    refuse_undescribed(own, candidates, str(features))
+    require_descriptions(own, candidates, str(features))
     ids = candidate_ids(among, checkpoint.candidate_ids, own, len(candidates.labels))
     if strays := sorted(set(own) - set(ids)):
         raise ParleyError(
@@ -128,7 +128,7 @@ def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> N
     if not len(part.targets):
         raise ParleyError(f"{features} holds no image; name another file.")
     findings = Findings()
-    (width, context), wanted = evaluation.shape_of(part), checkpoint.sizes
+    (width, context), wanted = input_widths(part), checkpoint.sizes
     if width != wanted.feature:
         findings.add(
             f"{features} has features of {width} numbers, but the checkpoint was trained on {wanted.feature}; "

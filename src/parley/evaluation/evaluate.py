@@ -13,16 +13,16 @@ from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError
 from parley.core.files import write_json
 from parley.game.types import Descriptions
-from parley.interaction import run as evaluation
 from parley.interaction.eval_sets import UNSEEN_PARTS
+from parley.interaction.run import EvalSet, RolloutInputs, SplitRollout, eval_sets, evaluate_batches, rollout_split
 from parley.interaction.split_data import (
     Candidates,
     Part,
-    by_lot,
     load_candidates,
     load_part,
-    places_of,
-    refuse_undescribed,
+    random_subset,
+    require_descriptions,
+    target_index_of,
 )
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -45,8 +45,8 @@ class EvalBatchSpec(NamedTuple):
 class EvalRollout(NamedTuple):
     """The dialogues of a run on one evaluation set."""
 
-    question: evaluation.Question
-    played: evaluation.Played
+    question: EvalSet
+    played: SplitRollout
     keys: list[str]
     labels: list[str]
 
@@ -93,15 +93,15 @@ def evaluate(
     write_json(out, {**about, "k": ks[0], "step": checkpoint.step, "parts": results})
 
 
-def _examined(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBatchSpec, k: int) -> dict[str, Any]:
+def _examined(checkpoint: Checkpoint, question: EvalSet, spec: EvalBatchSpec, k: int) -> dict[str, Any]:
     """Return the metrics of an evaluation set."""
-    result = evaluation.examine(_setup(checkpoint, spec), k)[0].result
+    result = evaluate_batches(_setup(checkpoint, spec), k)[0].result
     if result is None:
         raise _not_finite(checkpoint, question)
     return result
 
 
-def _not_finite(checkpoint: Checkpoint, question: evaluation.Question) -> FailedRunError:
+def _not_finite(checkpoint: Checkpoint, question: EvalSet) -> FailedRunError:
     return FailedRunError(
         f"At step {checkpoint.step} what seed {checkpoint.seed} says on the part {question.name} is not all finite "
         "numbers; lower training.learning_rate, or see how far its features are from the train part's."
@@ -123,7 +123,7 @@ def iter_rollouts(
         yield _rollout(checkpoint, question, spec)
 
 
-def _rollout(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBatchSpec) -> EvalRollout:
+def _rollout(checkpoint: Checkpoint, question: EvalSet, spec: EvalBatchSpec) -> EvalRollout:
     refuse_beyond_memory(*extent(checkpoint, spec), question.name)
     played = play(checkpoint, spec)
     if not played.dialogue.all_finite:
@@ -133,7 +133,7 @@ def _rollout(checkpoint: Checkpoint, question: evaluation.Question, spec: EvalBa
 
 def iter_eval_sets(
     checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[tuple[evaluation.Question, EvalBatchSpec]]:
+) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
     """Yield each question together with its images and candidates, one split in memory at a time.
 
     At most `most` images of a split are used, chosen at random; None for all.
@@ -145,7 +145,7 @@ def iter_eval_sets(
         if part in parts
     }
     loaded: tuple[str, Part] | None = None
-    for question in evaluation.questions(checkpoint.candidate_ids, unseen):
+    for question in eval_sets(checkpoint.candidate_ids, unseen):
         if question.part not in parts:
             continue
         if loaded is None or loaded[0] != question.part:
@@ -153,14 +153,18 @@ def iter_eval_sets(
         yield (
             question,
             make_eval_set(
-                checkpoint, by_lot(loaded[1], most), candidates, question.candidate_ids, f"The {question.part} part"
+                checkpoint,
+                random_subset(loaded[1], most),
+                candidates,
+                question.candidate_ids,
+                f"The {question.part} part",
             ),
         )
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
     labels: list[int] = part.targets.unique().tolist()
-    refuse_undescribed(labels, candidates, f"The {name} part")
+    require_descriptions(labels, candidates, f"The {name} part")
     if both := sorted(set(labels) & set(seen)):
         raise ParleyError(
             f"The {name} part holds images of label {', '.join(map(str, both))}, which the run was trained on; "
@@ -175,7 +179,7 @@ def make_eval_set(
     """Return a split with the candidates of the given label ids; `where` names the split in errors."""
     return EvalBatchSpec(
         part,
-        places_of(part.targets, ids, where),
+        target_index_of(part.targets, ids, where),
         list(ids),
         [candidates.labels[label] for label in ids],
         checkpoint.standardizer.read(candidates.descriptions.take(torch.tensor(ids))),
@@ -187,13 +191,13 @@ def extent(checkpoint: Checkpoint, spec: EvalBatchSpec) -> tuple[int, int, int]:
     return len(spec.places), checkpoint.game.max_exchanges, len(spec.labels)
 
 
-def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> evaluation.Played:
+def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> SplitRollout:
     """Play the dialogues of a checkpoint's agents about every image of an evaluation set."""
-    return evaluation.play(_setup(checkpoint, spec))
+    return rollout_split(_setup(checkpoint, spec))
 
 
-def _setup(checkpoint: Checkpoint, spec: EvalBatchSpec) -> evaluation.Setup:
-    return evaluation.Setup(
+def _setup(checkpoint: Checkpoint, spec: EvalBatchSpec) -> RolloutInputs:
+    return RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(spec.part.images),
         spec.places,

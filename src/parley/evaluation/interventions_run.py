@@ -11,9 +11,8 @@ from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
 from parley.evaluation.interventions import Intervention, MessageEdit, interventions
 from parley.game.channel import make_channel
 from parley.game.perturbations import needs_flip_noise
-from parley.interaction import run as evaluation
 from parley.interaction.eval_sets import UNSEEN_PARTS
-from parley.interaction.run import Ended
+from parley.interaction.run import RolloutInputs, SplitSummary, nominal_batch, score, summarize_split
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -99,19 +98,19 @@ def intervened(
     return rows
 
 
-def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | None) -> Ended:
+def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | None) -> SplitSummary:
     """Play a run on images that are already standardised."""
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
         # Results depend on the batch size only here; use the evaluation's, to get the same results.
         size = checkpoint.training.dev_batch_size
-    setup = evaluation.Setup(checkpoint.agents, spec.part.images, spec.places, spec.descriptions, game, size)
-    return evaluation.play_to_end(setup, edit)
+    setup = RolloutInputs(checkpoint.agents, spec.part.images, spec.places, spec.descriptions, game, size)
+    return summarize_split(setup, edit)
 
 
 def measured(
-    checkpoint: Checkpoint, before: Ended, after: Ended, done: Intervention, k: int
+    checkpoint: Checkpoint, before: SplitSummary, after: SplitSummary, done: Intervention, k: int
 ) -> dict[str, float | None]:
     """Return the measures of an intervention; a measure that is undefined is None.
 
@@ -134,7 +133,7 @@ def measured(
     if not (before.dialogue.all_finite and after.dialogue.all_finite):
         return dict.fromkeys(names)
     first, final = before.dialogue.final_scores.numpy(), after.dialogue.final_scores.numpy()
-    counted = evaluation.score(after, k, evaluation.nominal_batch(checkpoint.game, checkpoint.training.dev_batch_size))
+    counted = score(after, k, nominal_batch(checkpoint.game, checkpoint.training.dev_batch_size))
     found: dict[str, float | None] = {
         **{name: counted[name] for name in ("accuracy@1", "accuracy@k", "length")},
         "answers_changed": answers_changed(first, final),

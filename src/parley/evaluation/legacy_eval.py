@@ -18,7 +18,7 @@ from parley.core.formats import fraction
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, Predictions, evaluate_file, open_checkpoint, run_folder
 from parley.evaluation.controls import under_control
 from parley.evaluation.eval_sheet import Row, best_dev_accuracy, sheet
-from parley.interaction import run as evaluation
+from parley.interaction.run import nominal_batch, score
 from parley.metrics.confusion import as_lines, confusion_counts
 from parley.metrics.hamming import mean_change_original
 from parley.metrics.lengths import go_on_bits
@@ -90,7 +90,7 @@ def _evaluate_file(
 ) -> FileResult:
     checkpoint = loaded.checkpoint
     size = checkpoint.training.dev_batch_size
-    counted = evaluation.score(predictions.played, k, evaluation.nominal_batch(checkpoint.game, size))
+    counted = score(predictions.played, k, nominal_batch(checkpoint.game, size))
     result = {**counted, **_changes(predictions, size), "file": path}
     dialogue = predictions.played.dialogue
     lengths = go_on_bits(dialogue.go_on.T.numpy() > 0, dialogue.active.T.numpy() > 0)
@@ -106,7 +106,9 @@ def _evaluate_file(
     )
     ids = np.asarray(predictions.candidate_ids)
     predicted = ids[dialogue.final_scores.numpy().argmax(1)]
-    return FileResult(result, row, as_lines(confusion_counts(ids[predictions.played.places.numpy()], predicted).counts))
+    return FileResult(
+        result, row, as_lines(confusion_counts(ids[predictions.played.target_index.numpy()], predicted).counts)
+    )
 
 
 def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | None]:

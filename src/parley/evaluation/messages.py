@@ -14,7 +14,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.evaluation.evaluate import iter_rollouts
 from parley.game.channel import make_channel
-from parley.interaction.run import Played, ranks
+from parley.interaction.run import SplitRollout, ranks
 from parley.training.checkpoint import load_checkpoint
 
 KEY_BYTES = 50
@@ -63,7 +63,7 @@ def extract_messages(
 
 def write_messages(
     path: str | Path,
-    played: Played,
+    played: SplitRollout,
     keys: list[str],
     labels: list[str],
     candidate_ids: list[int],
@@ -109,11 +109,11 @@ def as_bytes(keys: list[str]) -> np.ndarray:
     return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
 
 
-def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict[str, np.ndarray]:
+def _columns(played: SplitRollout, keys: np.ndarray, candidate_ids: list[int]) -> dict[str, np.ndarray]:
     """Return what both tables share, as ``[N, T]``: example by example, exchange by exchange."""
     exchanges, count = played.dialogue.active.shape
-    targets = np.asarray(candidate_ids, dtype=np.int32)[played.places.numpy()]
-    by_exchange = [ranks(scores, played.places) for scores in played.dialogue.scores]
+    targets = np.asarray(candidate_ids, dtype=np.int32)[played.target_index.numpy()]
+    by_exchange = [ranks(scores, played.target_index) for scores in played.dialogue.scores]
     return {
         "ExampleId": np.repeat(keys[:, None], exchanges, 1),
         "Target": np.repeat(targets[:, None], exchanges, 1),
@@ -122,7 +122,7 @@ def _columns(played: Played, keys: np.ndarray, candidate_ids: list[int]) -> dict
     }
 
 
-def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
+def _communication(played: SplitRollout, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
     """Return the table of messages: a row of the Sender and a row of the Receiver for each exchange."""
     dialogue = played.dialogue
     exchanges, count, bits = dialogue.sender_bits.shape
@@ -137,7 +137,7 @@ def _communication(played: Played, columns: dict[str, np.ndarray], binary: bool)
     return table.reshape(-1)
 
 
-def _predictions(played: Played, columns: dict[str, np.ndarray]) -> np.ndarray:
+def _predictions(played: SplitRollout, columns: dict[str, np.ndarray]) -> np.ndarray:
     """Return the table of predictions: a row for each Receiver message, in the same order."""
     dialogue = played.dialogue
     exchanges, count, candidates = dialogue.scores.shape

@@ -1,4 +1,4 @@
-"""Tensors of a whole part of images, put together batch by batch."""
+"""Preallocated tensors for the results of a whole split, filled batch by batch."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,29 +6,28 @@ import torch
 from torch import Tensor
 
 
-class Whole:
-    """Tensors of N images in room that is made once.
+class BatchBuffer:
+    """Tensors of N images, allocated once and filled batch by batch.
 
-    Pieces that are kept until they can be joined are there twice while they are; and small ones lie among larger ones
-    of their batches, whose memory could then not be given back: what is counted of a part of 17,000 images and as many
-    candidates came to take 6 GB.
+    Concatenating a list of batches at the end would need twice the memory and fragment the allocator: for 17,000
+    images and as many candidates, the small per-image metrics kept 6 GB of larger tensors from being freed.
 
     Parameters
     ----------
     images
         N.
     axes
-        Which axis of each tensor is that of the images.
+        The image axis of each tensor.
     """
 
     def __init__(self, images: int, axes: Sequence[int]) -> None:
         self.images = images
         self.axes = axes
         self.tensors: list[Tensor] | None = None
-        """One an axis; None before the first batch."""
+        """One tensor for each of `axes`; None before the first batch."""
 
     def put(self, rows: Tensor, piece: Iterable[Tensor]) -> None:
-        """Put a batch of B images in: `rows` ``[B]`` int64 are its places among the N."""
+        """Write a batch of B images at the positions `rows` ``[B]`` int64."""
         pairs = list(zip(self.axes, piece, strict=True))
         if self.tensors is None:
             self.tensors = [each.new_empty(self._shape(axis, each)) for axis, each in pairs]

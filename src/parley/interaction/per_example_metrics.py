@@ -1,7 +1,6 @@
-"""What is counted of dialogues image by image, so that a part's scores need never be held together.
+"""Per-image metrics, computed so that the full ``[N, T, K]`` score tensor of a split is never materialised.
 
-Letters of shapes: N images, T exchanges, K candidates. All scores of a part are N·T·K numbers, and N grows with the
-classes as K does.
+Shapes: N images, T exchanges, K candidates. Both N and K grow with the number of classes.
 """
 
 from typing import Any, NamedTuple
@@ -10,35 +9,35 @@ import torch
 from torch import Tensor
 
 from parley.game.types import Dialogue, DialogueSummary
-from parley.interaction.batch_buffer import Whole
+from parley.interaction.batch_buffer import BatchBuffer
 from parley.metrics.hamming import distances
 from parley.metrics.ranking import chance, hits, nll_nats
 
 
-class Tally(NamedTuple):
-    """What N dialogues came to."""
+class PerExample(NamedTuple):
+    """Metrics of N dialogues, one row an image."""
 
     right: Tensor
-    """``[N]``: whether the best candidate is the right one, as a fraction where ties leave it open."""
+    """``[N]``: 1 if the target has the highest score, a fraction if it ties with others."""
     among: Tensor
-    """``[N]``: likewise of the k best."""
+    """``[N]``: the same for the k highest scores."""
     nll: Tensor
     """``[N]`` nats."""
     active: Tensor
-    """``[N, T]``: 1 while the dialogue is still on when exchange t begins."""
+    """``[N, T]``: 1 if the dialogue is still active when exchange t begins."""
     go_on: Tensor
-    """``[N, T]``: the decision after exchange t."""
+    """``[N, T]``: the decision after exchange t, 1 to go on."""
     sender_changes: Tensor
-    """``[N, T]``: bits in which the Sender's message differs from its last."""
+    """``[N, T]``: Hamming distance of the Sender's message to its previous one."""
     receiver_changes: Tensor
-    """``[N, T]``: likewise of the Receiver."""
+    """``[N, T]``: the same for the Receiver."""
 
 
-def tally_of(dialogue: Dialogue | DialogueSummary, places: Tensor, k: int) -> Tally:
-    """Count one seed's dialogues with finite scores; `places` ``[N]`` are the targets' among the candidates."""
-    final, targets = dialogue.final_scores.numpy(), places.numpy()
+def per_example(dialogue: Dialogue | DialogueSummary, target_index: Tensor, k: int) -> PerExample:
+    """Compute the metrics of one seed's dialogues, whose scores must be finite; `target_index` is ``[N]``."""
+    final, targets = dialogue.final_scores.numpy(), target_index.numpy()
     changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))
-    return Tally(
+    return PerExample(
         torch.from_numpy(hits(final, targets, 1)),
         torch.from_numpy(hits(final, targets, min(k, final.shape[1]))),
         torch.from_numpy(nll_nats(final, targets)),
@@ -48,29 +47,39 @@ def tally_of(dialogue: Dialogue | DialogueSummary, places: Tensor, k: int) -> Ta
     )
 
 
-class Count:
-    """One seed's dialogues about N images, counted batch by batch."""
+class MetricAccumulator:
+    """Accumulate the per-image metrics of one seed over the batches of a split of N images."""
 
     def __init__(self, images: int) -> None:
-        self.tallies = Whole(images, [0] * len(Tally._fields))
+        self.buffer = BatchBuffer(images, [0] * len(PerExample._fields))
         self.finite = True
 
-    def add(self, said: Dialogue, rows: Tensor, places: Tensor, k: int) -> None:
-        """Count a batch: which rows of the part its images are, and their targets' places among the candidates."""
-        self.finite = self.finite and said.all_finite
+    def add(self, dialogue: Dialogue, rows: Tensor, target_index: Tensor, k: int) -> None:
+        """Add a batch.
+
+        Parameters
+        ----------
+        dialogue
+            The dialogues.
+        rows, target_index
+            ``[B]`` int64: the images' rows in the split and their targets' indices among the candidates.
+        k
+            The K of accuracy@K.
+        """
+        self.finite = self.finite and dialogue.all_finite
         if self.finite:
-            self.tallies.put(rows, tally_of(said, places, k))
+            self.buffer.put(rows, per_example(dialogue, target_index, k))
 
     def result(self, k: int, candidates: int, nominal_batch: int | None) -> dict[str, Any] | None:
-        """Return what `counted` does; None where not all that was said is finite."""
-        if not self.finite or self.tallies.tensors is None:
+        """Return the metrics of `aggregate`, or None if any value of the dialogues is not finite."""
+        if not self.finite or self.buffer.tensors is None:
             return None
-        return counted(Tally(*self.tallies.tensors), k, candidates, nominal_batch)
+        return aggregate(PerExample(*self.buffer.tensors), k, candidates, nominal_batch)
 
 
-def counted(tally: Tally, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:
-    """Return the entries that `parley.interaction.run.score` describes."""
-    images, share = len(tally.right), 1.0
+def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:
+    """Average per-image metrics into the entries that `parley.interaction.run.score` documents."""
+    images, share = len(metrics.right), 1.0
     if nominal_batch is not None:
         share = images / (-(-images // nominal_batch) * nominal_batch)
     k = min(k, candidates)
@@ -78,19 +87,19 @@ def counted(tally: Tally, k: int, candidates: int, nominal_batch: int | None = N
         "n": images,
         "candidates": candidates,
         "k": k,
-        "accuracy@1": share * float(tally.right.numpy().mean()),
+        "accuracy@1": share * float(metrics.right.numpy().mean()),
         "chance@1": chance(1, candidates),
-        "accuracy@k": share * float(tally.among.numpy().mean()),
+        "accuracy@k": share * float(metrics.among.numpy().mean()),
         "chance@k": chance(k, candidates),
-        "nll": float(tally.nll.numpy().mean()),
-        "length": tally.active.sum(1).double().mean().item(),
-        "length_original": (tally.active * tally.go_on).sum(1).double().mean().item(),
-        "hamming_sender": _mean_change(tally.sender_changes, tally.active),
-        "hamming_receiver": _mean_change(tally.receiver_changes, tally.active),
+        "nll": float(metrics.nll.numpy().mean()),
+        "length": metrics.active.sum(1).double().mean().item(),
+        "length_original": (metrics.active * metrics.go_on).sum(1).double().mean().item(),
+        "hamming_sender": _mean_change(metrics.sender_changes, metrics.active),
+        "hamming_receiver": _mean_change(metrics.receiver_changes, metrics.active),
     }
 
 
 def _mean_change(changes: Tensor, active: Tensor) -> float | None:
-    """Return what `parley.metrics.hamming.mean_change` does: the mean over exchanges made, but for the first."""
+    """Return the mean over active exchanges except the first, as `parley.metrics.hamming.mean_change` does."""
     made = active.T[1:].bool()
     return float(changes.T[1:][made].numpy().mean()) if made.any() else None

@@ -13,16 +13,16 @@ from parley.game.rng import permutation, uniforms
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, DialogueSummary, Images, RandomDraws
-from parley.interaction.batch_buffer import Whole
+from parley.interaction.batch_buffer import BatchBuffer
 from parley.interaction.eval_sets import ALONE
-from parley.interaction.per_example_metrics import Count, counted, tally_of
+from parley.interaction.per_example_metrics import MetricAccumulator, aggregate, per_example
 from parley.interaction.split_data import Maps, Part
 
 IMAGES_OF_SEEDS = 2
 """Which axis of what several seeds say is that of the images."""
 
 
-class Question(NamedTuple):
+class EvalSet(NamedTuple):
     """A part, and the candidates among which its images are to be named."""
 
     name: str
@@ -31,23 +31,23 @@ class Question(NamedTuple):
     candidate_ids: list[int]
 
 
-class Played(NamedTuple):
+class SplitRollout(NamedTuple):
     """Dialogues about all images of a part."""
 
     dialogue: Dialogue
-    places: Tensor
+    target_index: Tensor
     """``[N]`` int64: the target's place among the candidates."""
 
 
-class Ended(NamedTuple):
+class SplitSummary(NamedTuple):
     """How dialogues about all images of a part ended."""
 
     dialogue: DialogueSummary
-    places: Tensor
+    target_index: Tensor
     """``[N]`` int64: the target's place among the candidates."""
 
 
-def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[Question]:
+def eval_sets(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[EvalSet]:
     """Return what a run is asked, part by part.
 
     Parameters
@@ -58,15 +58,15 @@ def questions(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
         Label ids of the classes of ``ood`` and ``transfer``, where there are any. These parts are
         also asked with the unseen classes alone.
     """
-    asked = [Question(part, part, list(seen)) for part in ("train", "dev", "test")]
+    asked = [EvalSet(part, part, list(seen)) for part in ("train", "dev", "test")]
     for part, labels in unseen.items():
         if labels:
-            asked.append(Question(part, part, [*seen, *labels]))
-            asked.append(Question(f"{part}{ALONE}", part, list(labels)))
+            asked.append(EvalSet(part, part, [*seen, *labels]))
+            asked.append(EvalSet(f"{part}{ALONE}", part, list(labels)))
     return asked
 
 
-class Examined(NamedTuple):
+class DevResult(NamedTuple):
     """What one seed's dialogues about a part came to, without their scores."""
 
     shown: Dialogue
@@ -85,28 +85,28 @@ class Batch(NamedTuple):
     """Random numbers, where bits are flipped."""
 
 
-class Takes(Protocol):
+class ImageDataset(Protocol):
     """Images that can be taken by their rows: in memory or on disk, standardised or not."""
 
     def take(self, rows: Tensor) -> Images:
         """Return the images of the given rows, float32."""
 
 
-class Disturbs(Protocol):
+class InterventionFn(Protocol):
     """Something that befalls messages besides what the settings say."""
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return what befalls the dialogues about the images of the given rows."""
 
 
-class Setup(NamedTuple):
+class RolloutInputs(NamedTuple):
     """Who talks about what."""
 
     agents: Agents
     """The four networks, of S seeds."""
-    images: Takes
+    images: ImageDataset
     """N images, standardised."""
-    places: Tensor
+    target_index: Tensor
     """``[N]`` int64: the target's place among the candidates."""
     descriptions: Descriptions
     """Of the candidates, in their order."""
@@ -115,7 +115,7 @@ class Setup(NamedTuple):
     """Images at once; the result does not depend on it, but where messages are shuffled."""
 
 
-def play(setup: Setup, disturbance: Disturbs | None = None) -> Played:
+def rollout_split(setup: RolloutInputs, disturbance: InterventionFn | None = None) -> SplitRollout:
     """Let the agents of one seed talk about every image, with rounded bits and all T exchanges.
 
     Parameters
@@ -125,30 +125,30 @@ def play(setup: Setup, disturbance: Disturbs | None = None) -> Played:
     disturbance
         What befalls messages besides.
     """
-    return play_all(setup, disturbance)[0]
+    return rollout_all_seeds(setup, disturbance)[0]
 
 
-def play_all(setup: Setup, disturbance: Disturbs | None = None) -> list[Played]:
-    """Let the agents of S seeds talk about every image, as `play` does; one entry a seed."""
-    whole = Whole(len(setup.places), [IMAGES_OF_SEEDS] * len(Dialogue._fields))
-    for batch, said in _said(setup, disturbance):
+def rollout_all_seeds(setup: RolloutInputs, disturbance: InterventionFn | None = None) -> list[SplitRollout]:
+    """Let the agents of S seeds talk about every image, as `rollout_split` does; one entry a seed."""
+    whole = BatchBuffer(len(setup.target_index), [IMAGES_OF_SEEDS] * len(Dialogue._fields))
+    for batch, said in _rollout_batches(setup, disturbance):
         whole.put(batch.rows, said)
     joined = Dialogue(*(whole.tensors or ()))
-    return [Played(joined.of(seed), setup.places) for seed in range(_seeds(setup.agents))]
+    return [SplitRollout(joined.of(seed), setup.target_index) for seed in range(_seeds(setup.agents))]
 
 
-def play_to_end(setup: Setup, disturbance: Disturbs | None = None) -> Ended:
-    """Let the agents of one seed talk about every image, as `play` does, and keep how it ended."""
-    whole = Whole(
-        len(setup.places), [0 if name in ("final_scores", "finite") else 1 for name in DialogueSummary._fields]
+def summarize_split(setup: RolloutInputs, disturbance: InterventionFn | None = None) -> SplitSummary:
+    """Let the agents of one seed talk about every image, as `rollout_split` does, and keep how it ended."""
+    whole = BatchBuffer(
+        len(setup.target_index), [0 if name in ("final_scores", "finite") else 1 for name in DialogueSummary._fields]
     )
-    for batch, said in _said(setup, disturbance):
+    for batch, said in _rollout_batches(setup, disturbance):
         whole.put(batch.rows, said.of(0).summary)
-    return Ended(DialogueSummary(*(whole.tensors or ())), setup.places)
+    return SplitSummary(DialogueSummary(*(whole.tensors or ())), setup.target_index)
 
 
-def examine(setup: Setup, k: int, shown: Sequence[int] = ()) -> list[Examined]:
-    """Let the agents of S seeds talk about every image, as `play_all` does, and count; a batch is held at a time.
+def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
+    """Evaluate the agents of S seeds on every image, keeping the scores of one batch at a time.
 
     Parameters
     ----------
@@ -161,17 +161,17 @@ def examine(setup: Setup, k: int, shown: Sequence[int] = ()) -> list[Examined]:
 
     Returns
     -------
-    list of Examined
+    list of DevResult
         One a seed.
     """
-    places = setup.places
+    target_index = setup.target_index
     wanted, there = torch.tensor(shown, dtype=torch.int64), []
-    counts = [Count(len(places)) for _ in range(_seeds(setup.agents))]
+    counts = [MetricAccumulator(len(target_index)) for _ in range(_seeds(setup.agents))]
     kept: list[Dialogue] = []
-    with Progress(f"count {len(places):,} dialogues", len(places), "image", brief=True) as progress:
-        for batch, said in _said(setup):
+    with Progress(f"count {len(target_index):,} dialogues", len(target_index), "image", brief=True) as progress:
+        for batch, said in _rollout_batches(setup):
             for seed, count in enumerate(counts):
-                count.add(said.of(seed), batch.rows, places[batch.rows], k)
+                count.add(said.of(seed), batch.rows, target_index[batch.rows], k)
             among = torch.isin(batch.rows, wanted)
             if among.any() or not kept:
                 kept.append(Dialogue(*(field[:, :, among] for field in said)))
@@ -181,13 +181,15 @@ def examine(setup: Setup, k: int, shown: Sequence[int] = ()) -> list[Examined]:
     at = (torch.cat(there) == wanted[:, None]).int().argmax(1) if len(wanted) else wanted
     told = Dialogue(*(torch.cat(column, 2)[:, :, at] for column in zip(*kept, strict=True)))
     nominal, candidates = nominal_batch(setup.game, setup.batch_size), len(setup.descriptions.vectors)
-    return [Examined(told.of(seed), count.result(k, candidates, nominal)) for seed, count in enumerate(counts)]
+    return [DevResult(told.of(seed), count.result(k, candidates, nominal)) for seed, count in enumerate(counts)]
 
 
-def _said(setup: Setup, disturbance: Disturbs | None = None) -> Iterator[tuple[Batch, Dialogue]]:
+def _rollout_batches(
+    setup: RolloutInputs, disturbance: InterventionFn | None = None
+) -> Iterator[tuple[Batch, Dialogue]]:
     """Yield what is said about all images, batch by batch, on the CPU."""
-    agents, images, places, descriptions, game, batch_size = setup
-    for batch in batches(agents, images, len(places), game, batch_size):
+    agents, images, target_index, descriptions, game, batch_size = setup
+    for batch in batches(agents, images, len(target_index), game, batch_size):
         befalls = None if disturbance is None else disturbance.of_rows(batch.rows)
         said = rollout(agents.sender, agents.receiver, batch.images, descriptions, batch.draws, False, befalls)
         yield batch, Dialogue(*(field.cpu() for field in said))
@@ -197,7 +199,7 @@ def _seeds(agents: Agents) -> int:
     return int(agents.sender.hear.weight.shape[0])
 
 
-def batches(agents: Agents, images: Takes, count: int, game: GameSettings, batch_size: int) -> Iterator[Batch]:
+def batches(agents: Agents, images: ImageDataset, count: int, game: GameSettings, batch_size: int) -> Iterator[Batch]:
     """Yield `count` images batch by batch, in the order in which they are talked about, where the agents are."""
     # Shuffled messages come from the next image of the batch: images of one class, which lie side by side in
     # a part, must not be neighbours there.
@@ -216,16 +218,16 @@ def _flips(game: GameSettings, seeds: int, batch: int, size: int, device: torch.
     return RandomDraws(None, flips.expand(seeds, -1, -1, -1))
 
 
-def ranks(scores: Tensor, places: Tensor) -> Tensor:
+def ranks(scores: Tensor, target_index: Tensor) -> Tensor:
     """Return each target's rank ``[N]``, 1 = best, from scores ``[N, K]``.
 
     A target that ties with others stands behind them: constant scores must not look right.
     """
-    own = scores.gather(1, places[:, None])
+    own = scores.gather(1, target_index[:, None])
     return (scores >= own).sum(1)
 
 
-def score(played: Played | Ended, k: int, nominal_batch: int | None = None) -> dict[str, Any]:
+def score(played: SplitRollout | SplitSummary, k: int, nominal_batch: int | None = None) -> dict[str, Any]:
     """Count what came out of a part.
 
     Parameters
@@ -242,11 +244,11 @@ def score(played: Played | Ended, k: int, nominal_batch: int | None = None) -> d
     -------
     dict
         ``n``, ``candidates``, ``k``, accuracies with their chance, ``nll`` in nats, ``length`` in
-        exchanges, ``length_original``: go-on bits, as the 2017 code counted, and how many bits an agent's message
+        exchanges, ``length_original``: go-on bits, as the 2017 code counted them, and how many bits an agent's message
         differs from its last, ``hamming_sender`` and ``hamming_receiver``.
     """
     candidates = played.dialogue.final_scores.shape[-1]
-    return counted(tally_of(played.dialogue, played.places, k), k, candidates, nominal_batch)
+    return aggregate(per_example(played.dialogue, played.target_index, k), k, candidates, nominal_batch)
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
@@ -254,7 +256,7 @@ def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
     return batch_size if game.accuracy_count == "original" else None
 
 
-def shape_of(part: Part) -> tuple[int, int]:
+def input_widths(part: Part) -> tuple[int, int]:
     """Return the widths of features and context (1000, as ImageNet's logits, where there is none)."""
     images = part.images
     width = images.rows.shape[1] if isinstance(images, Maps) else images.features.shape[-1]

@@ -47,7 +47,7 @@ class Part(NamedTuple):
     keys: list[str]
 
 
-def by_lot(part: Part, most: int | None) -> Part:
+def random_subset(part: Part, most: int | None) -> Part:
     """Return a part of at most so many images, in their order: by the same lot for every run and seed."""
     if most is None or len(part.keys) <= most:
         return part
@@ -71,7 +71,7 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
         The part's HDF5 file.
     game
         With visual attention the feature map is loaded as cells ``[N, L, C]``, with the logits as
-        context; otherwise the pooled vector ``[N, C]``. Labels change places where it asks for that.
+        context; otherwise the pooled vector ``[N, C]``. Labels are permuted if `permute_labels` is set.
     """
     layer = layer_of(game)
     if game.visual_attention:
@@ -90,10 +90,10 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
 
 
 def _targets(labels: np.ndarray, keys: Sequence[str], game: GameSettings) -> Tensor:
-    """Return the label ids, in other places where labels are to be permuted: by the same lot for every run and seed.
+    """Return the label ids, permuted if the settings ask for it; the permutation is the same for every run and seed.
 
-    Each part has its own lot. By one lot, parts of the same size that hold their classes in the same order would stay
-    alike, and what is learned on one would hold on the other.
+    Each split has its own permutation. With a shared one, splits of the same size and class order would be permuted
+    alike, and what is learned on one would carry over to the other.
     """
     targets = torch.from_numpy(labels)
     if not game.permute_labels:
@@ -135,7 +135,7 @@ def load_candidates(descriptions: str | Path, words: str | Path, game: GameSetti
     )
 
 
-def places_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tensor:
+def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tensor:
     """Return the place ``[N]`` of each target among the candidates.
 
     Raises
@@ -157,7 +157,7 @@ def places_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tens
     return order[at]
 
 
-def refuse_undescribed(labels: Sequence[int], candidates: Candidates, where: str) -> None:
+def require_descriptions(labels: Sequence[int], candidates: Candidates, where: str) -> None:
     """Raise `ParleyError` where images have a label that no description has."""
     strays = [label for label in labels if not 0 <= label < len(candidates.labels)]
     if strays:

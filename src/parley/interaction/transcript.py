@@ -58,7 +58,7 @@ def conversation_of(dialogue: "Dialogue", row: int) -> Conversation:
 
 def sample_dialogues(
     dialogue: "Dialogue",
-    places: Any,
+    target_index: Any,
     labels: Sequence[str],
     rows: Sequence[int],
     keys: Sequence[str] | None = None,
@@ -70,7 +70,7 @@ def sample_dialogues(
     ----------
     dialogue
         About B images.
-    places
+    target_index
         ``[B]``: the place of each image's class among the candidates.
     labels
         Names of the K candidates.
@@ -85,12 +85,12 @@ def sample_dialogues(
         transcript(
             conversation_of(dialogue, row),
             labels,
-            int(places[row]),
+            int(target_index[row]),
             keys[row] if keys is not None else str(row),
             as_letters,
         )
         for row in rows
-        if 0 <= row < len(places)
+        if 0 <= row < len(target_index)
     ]
     return "\n".join(told)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from parley.features.rows import InMemory
 from parley.game.types import Images
-from parley.interaction.run import Takes
+from parley.interaction.run import ImageDataset
 from parley.interaction.split_data import Maps
 from parley.training.augmentation import Blending
 
@@ -32,11 +32,11 @@ class TrainImages:
         Where to learn from them.
     """
 
-    def __init__(self, images: Takes, places: Tensor, blend: bool, device: torch.device) -> None:
+    def __init__(self, images: ImageDataset, places: Tensor, blend: bool, device: torch.device) -> None:
         there = _moved(images, device)
         self.on_device = there is not None
         """Whether they lie on the device. Rows to take must lie where the images do."""
-        self.images: Takes = images if there is None else there
+        self.images: ImageDataset = images if there is None else there
         self.blending = Blending(places, device if self.on_device else "cpu") if blend else None
 
     def take(self, rows: Tensor, states: Mapping[str, Tensor]) -> Images:
@@ -65,7 +65,7 @@ def _blend(one: Tensor, other: Tensor, shares: Tensor) -> Tensor:
     return torch.lerp(other, one, shares.view(*shares.shape, *[1] * (one.dim() - 2)))
 
 
-def _moved(images: Takes, device: torch.device) -> Takes | None:
+def _moved(images: ImageDataset, device: torch.device) -> ImageDataset | None:
     """Return the images on a device, as they are stored; None where they are not in memory, or do not fit there."""
     if device.type == "cpu":
         return images
@@ -89,7 +89,7 @@ def _moved(images: Takes, device: torch.device) -> Takes | None:
     return Images(*(part.to(device) for part in parts))
 
 
-def _tensors(images: Takes) -> list[Tensor] | None:
+def _tensors(images: ImageDataset) -> list[Tensor] | None:
     """Return the tensors that images in memory are made of, in the order of their fields."""
     if isinstance(images, Maps):
         kept = [images.rows.values] if isinstance(images.rows, InMemory) else None

@@ -16,7 +16,7 @@ from parley.game.perturbations import needs_flip_noise
 from parley.game.rng import counter_states, uniforms_from
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
-from parley.interaction import run as evaluation
+from parley.interaction.run import DevResult, ImageDataset, RolloutInputs, evaluate_batches
 from parley.training.augmentation import augmentations
 from parley.training.checkpoint import Checkpoint
 from parley.training.cuda_graph import GraphedStep
@@ -173,10 +173,10 @@ class Trainer:
             return None
         return GraphedStep()
 
-    def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[evaluation.Examined]:
+    def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
         """Play the dev part; return of each seed what came of it, and what was said about the images to be shown."""
         data = self.data
-        setup = evaluation.Setup(
+        setup = RolloutInputs(
             self.agents,
             _As(data.dev_images, self.precision),
             data.dev_target_index,
@@ -184,7 +184,7 @@ class Trainer:
             self.game,
             self.training.dev_batch_size,
         )
-        return evaluation.examine(setup, k, shown)
+        return evaluate_batches(setup, k, shown)
 
     def checkpoint(self, place: int, step: int) -> Checkpoint:
         """Return all that a checkpoint keeps of one of the seeds."""
@@ -207,7 +207,7 @@ class Trainer:
 class _As(NamedTuple):
     """Images in another precision."""
 
-    images: evaluation.Takes
+    images: ImageDataset
     precision: torch.dtype
 
     def take(self, rows: Tensor) -> Images:
@@ -231,7 +231,7 @@ def device_of(training: TrainingSettings) -> torch.device:
 @torch.no_grad()
 def _step_metrics(loss_step: LossStep, places: Tensor) -> StepMetrics:
     found, scores = loss_step.losses, loss_step.replay.final_scores
-    # As evaluation.ranks: who ties with the right one is not right.
+    # As in `ranks`, a target that ties with another candidate counts as wrong.
     own = scores.gather(-1, places[..., None])
     right = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
     length = dialogue_lengths(loss_step.packed).mean(-1)

@@ -8,8 +8,8 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions
-from parley.interaction import run as evaluation
-from parley.interaction.split_data import Candidates, Part, places_of, refuse_undescribed
+from parley.interaction.run import ImageDataset, input_widths
+from parley.interaction.split_data import Candidates, Part, require_descriptions, target_index_of
 from parley.interaction.standardize import Standardizer, fit, fit_words
 from parley.training.checkpoint import Sizes
 
@@ -17,9 +17,9 @@ from parley.training.checkpoint import Sizes
 class TrainingData(NamedTuple):
     """The train part to learn from and the dev part to be examined on."""
 
-    train_images: evaluation.Takes
+    train_images: ImageDataset
     train_target_index: Tensor
-    dev_images: evaluation.Takes
+    dev_images: ImageDataset
     dev_target_index: Tensor
     descriptions: Descriptions
     dev_descriptions: Descriptions
@@ -62,23 +62,23 @@ def build_training_data(
     if not len(train.targets):
         raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
     ids = train.targets.unique().tolist()
-    refuse_undescribed(ids, candidates, "The train part")
+    require_descriptions(ids, candidates, "The train part")
     if k > len(ids):
         raise ParleyError(
             f"evaluation.k is {k}, but the train part has {len(ids)} classes; set it to {len(ids)} or less."
         )
     read_in_dev = candidates if dev_candidates is None else dev_candidates
-    refuse_undescribed(ids, read_in_dev, "The train part")
+    require_descriptions(ids, read_in_dev, "The train part")
     standardizer = fit(train.images, game.standardize)
-    width, context_width = evaluation.shape_of(train)
+    width, context_width = input_widths(train)
     chosen = torch.tensor(ids)
     read = candidates.descriptions.take(chosen)
     standardizer = standardizer._replace(words=fit_words(read, game.standardize_descriptions))
     return TrainingData(
         standardizer.apply(train.images),
-        places_of(train.targets, ids, "The train part"),
+        target_index_of(train.targets, ids, "The train part"),
         standardizer.apply(dev.images),
-        places_of(dev.targets, ids, "The dev part"),
+        target_index_of(dev.targets, ids, "The dev part"),
         standardizer.read(read),
         standardizer.read(read_in_dev.descriptions.take(chosen)),
         ids,
