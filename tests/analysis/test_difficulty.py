@@ -156,7 +156,7 @@ def test_scores_of_classes_are_those_of_scikit_learn(tmp_path, monkeypatch):
 
 def test_invalid_inputs_are_refused(tmp_path):
     parts = three(1.0)
-    with pytest.raises(ParleyError, match=r"has no layer4_2; it holds .*Make it with this layer"):
+    with pytest.raises(ParleyError, match=r"has no layer4_2; it has .*Make it with this layer"):
         written(tmp_path, parts, layer="map")
     with pytest.raises(ParleyError, match=r"label 3, which .*descriptions\.csv does not describe"):
         written(tmp_path, parts, labels=3)
