@@ -215,7 +215,7 @@ def test_images_needed_are_those_of_the_domain():
     assert (needed_images(wanted, "in"), needed_images(wanted, "out"), needed_images(wanted, "none")) == (5, 4, 0)
 
 
-def test_k_above_the_number_of_classes_is_told():
+def test_k_above_the_number_of_classes_is_reported():
     classes = {"in": 6, "out": 2, "transfer": 3}
     assert check_topk({"k": 6, "k_unseen": 9}, classes) == []
     first, second = check_topk({"k": 7, "k_unseen": 10}, classes)
