@@ -38,7 +38,7 @@ def test_another_set_of_images_computes_only_what_is_new_to_it(project, copied):
     more = {**TINY, "split": {"in": {"train": 7, "dev": 2, "test": 1}, "out": {"ood": 4}}}
     config = project.write_config("more", **more)
     out = project.snakemake("--cores", "2", "features", config=config)
-    assert "are known from other sets of images and not computed again" in out
+    assert "have features from other image sets and are not computed again" in out
     with h5py.File(copied / "train.hdf5") as one, h5py.File(project.folder / "results/more/train.hdf5") as other:
         assert one.attrs["pooled"] == other.attrs["pooled"]
         before = dict(zip(one["Sha256"][:], one[one.attrs["pooled"]][:], strict=True))

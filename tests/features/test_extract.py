@@ -125,7 +125,7 @@ def test_bytes_seen_before_are_copied_and_not_computed_again(tmp_path, picture, 
         file["avgpool_512"][3] = 42.0
     extract(tmp_path, ["emmet"], second, known_in=tmp_path / "network")
     extract(tmp_path, ["emmet"], tmp_path / "apart/third")
-    assert "3 images are known from other sets of images" in caplog.text
+    assert "3 images have features from other image sets" in caplog.text
     with h5py.File(second / "emmet.hdf5") as found, h5py.File(tmp_path / "apart/third/emmet.hdf5") as afresh:
         np.testing.assert_array_equal(found["Key"][:], afresh["Key"][:])
         np.testing.assert_array_equal(found["Sha256"][:], afresh["Sha256"][:])
@@ -145,7 +145,7 @@ def test_rows_of_another_network_or_of_a_damaged_file_are_not_copied(tmp_path, p
     (tmp_path / "network/second/bee.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n cut short")
     extract(tmp_path, ["ant"], tmp_path / "network/third", known_in=tmp_path / "network")
     extract(tmp_path, ["ant"], tmp_path / "apart/fourth")
-    assert "known from other sets" not in caplog.text
+    assert "from other image sets" not in caplog.text
     assert "bee.hdf5 is not a whole file" in caplog.text
     assert (tmp_path / "network/third/ant.hdf5").read_bytes() == (tmp_path / "apart/fourth/ant.hdf5").read_bytes()
 
@@ -271,7 +271,7 @@ def test_missing_damaged_and_foreign_tars_are_reported_with_their_path(tmp_path,
     with tarfile.open(tmp_path / "twice.tar", "w") as tar:
         for suffix in ("png", "jpg"):
             tar.add(tmp_path / "cut.tar", f"{'0' * 32}.{suffix}")
-    with pytest.raises(ParleyError, match="1 images whose key another has"):
+    with pytest.raises(ParleyError, match="1 images with repeated keys"):
         extract(tmp_path, ["twice"], tmp_path)
 
 
