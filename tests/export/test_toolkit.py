@@ -8,7 +8,7 @@ import pytest
 from made_runs import Talk, write_messages
 
 from parley.core.errors import ParleyError
-from parley.export.toolkit import write_toolkit_files
+from parley.export.corpora import write_toolkit_files
 from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
 from parley.metrics.information import codes, entropy_bits, mutual_information_bits
 from parley.metrics.topographic import topographic_similarity

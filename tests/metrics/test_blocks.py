@@ -17,7 +17,7 @@ from parley.metrics.entropy import prediction_entropy_bits
 from parley.metrics.gain import information_gained
 from parley.metrics.influence import prediction_shift
 from parley.metrics.ranking import hits, nll_nats, target_ranks
-from parley.report.browser.talks import talk_arrays
+from parley.report.browser.arrays import talk_arrays
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 9), max_size=2), st.integers(1, 60))

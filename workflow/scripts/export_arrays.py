@@ -3,7 +3,7 @@
 from stage import stage
 
 from parley.core.failures import successful
-from parley.export.toolkit import write_toolkit_files
+from parley.export.corpora import write_toolkit_files
 
 with stage(snakemake):
     write_toolkit_files(

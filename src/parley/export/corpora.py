@@ -1,4 +1,4 @@
-"""Conversations as corpora laid out as in the Emergent Language Corpus Collection.
+"""Dialogues in the formats of other tools: corpora as in the ELCC, and arrays for emlangkit.
 
 Boldt and Mortensen (2024), "ELCC: the Emergent Language Corpus Collection". There a system has a folder
 ``systems/<system>`` with ``metadata.yml`` and the same as ``system.json``, and a folder ``data/<variant>`` a corpus:
@@ -17,14 +17,18 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import write_json, write_text, written_aside
+from parley.dataset.attributes import Attributes, read_attributes
 from parley.export.tidy import AGENTS
 from parley.metrics.conversations import Conversations, read_conversations
 
 logger = logging.getLogger(__name__)
+
+
 ORIGIN = {
     "source": f"parley {__version__}",
     "upstream_source": "https://github.com/nyu-dl/MultimodalGame",
@@ -174,3 +178,59 @@ def _write_lines(path: Path, values: Iterable[Any]) -> None:
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as stream:
         for value in values:
             stream.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path | None, folder: str | Path) -> None:
+    """Write `<run>-<seed>-<part>.npz` for each file of messages.
+
+    Parameters
+    ----------
+    messages
+        Files of messages.
+    attributes
+        A TSV of the classes' attributes, where there is one.
+    folder
+        Where the files go.
+    """
+    known = read_attributes(attributes) if attributes else None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for path in messages:
+        dialogues = read_conversations(path)
+        out = Path(folder) / f"{dialogues.run}-{dialogues.seed}-{dialogues.part}.npz"
+        # As a stream: to a path, numpy would add its own suffix.
+        with written_aside(out) as aside, aside.open("wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays_of(dialogues, known))
+        del dialogues  # before the next is read
+
+
+def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
+    """Return the arrays of one file.
+
+    Parameters
+    ----------
+    dialogues
+        The conversations.
+    attributes
+        Of the classes, where there are some.
+
+    Returns
+    -------
+    dict
+        ``messages`` [N, d], each conversation's last of the Sender; ``observations`` [N, A], attributes as whole
+        numbers, or without any the label id alone [N, 1]; ``names`` [A] of their columns; ``values_<name>``, what the
+        numbers of a column stand for; ``keys``, ``classes`` and ``label_ids`` [N].
+    """
+    classes = [dialogues.labels[column] for column in dialogues.targets.tolist()]
+    ids = np.array(dialogues.candidate_ids, dtype=np.int64)[dialogues.targets]
+    observed = ids[:, None] if attributes is None else attributes.of(classes)
+    names = ["label_id"] if attributes is None else attributes.names
+    values = {} if attributes is None else dict(zip(attributes.names, attributes.values, strict=True))
+    return {
+        "messages": dialogues.at_stop(dialogues.sender_messages),
+        "observations": observed,
+        "names": np.array(names),
+        "keys": np.array(dialogues.keys),
+        "classes": np.array(classes),
+        "label_ids": ids,
+        **{f"values_{name}": np.array(texts) for name, texts in values.items()},
+    }

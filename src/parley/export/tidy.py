@@ -4,8 +4,10 @@ Letters of shapes: N conversations, T exchanges, d bits a message, R = 2NT rows:
 exchange by exchange, the Sender before the Receiver.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,10 @@ from numpy.typing import NDArray
 from parley.metrics.blocks import by_case
 from parley.metrics.conversations import Conversations
 from parley.metrics.ranking import log_probabilities, target_ranks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 AGENTS = ("Sender", "Receiver")
 COLUMNS = {
@@ -160,3 +166,23 @@ def _column(values: NDArray[Any]) -> Column:
 
 def _missing_column(like: NDArray[Any], rows: int) -> Column:
     return Column(np.repeat(like[:1], rows, axis=0), np.zeros(rows, dtype=bool))
+
+
+_TYPES = {"text": "string", "truth": "boolean", "number": "float64"}
+
+
+def frame_of(columns: Mapping[str, Column]) -> pd.DataFrame:
+    """Return the columns as a frame; what has no value is NaN, of texts and truths NA, of lists None."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _series(column, COLUMNS[name]) for name, column in columns.items()})
+
+
+def _series(column: Column, kind: str) -> Any:
+    import pandas as pd
+
+    if kind == "numbers":
+        return [row if known else None for row, known in zip(column.cells, column.has_value, strict=True)]
+    if kind == "whole":
+        return column.cells
+    return pd.Series(column.cells, dtype=_TYPES[kind]).where(pd.Series(column.has_value))

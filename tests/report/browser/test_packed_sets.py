@@ -8,9 +8,9 @@ from made_runs import Talk, write_messages
 from parley.core.errors import ParleyError
 from parley.metrics.bits import bit_information
 from parley.metrics.conversations import read_conversations
-from parley.report.browser.sets import packed_set
+from parley.report.browser.arrays import talk_arrays
+from parley.report.browser.build import packed_set
 from parley.report.browser.survey import part_of, survey
-from parley.report.browser.talks import talk_arrays
 
 OF_ALL = ("class_count", "class_ones", "information")
 """Arrays that do not grow with the conversations that are shown."""

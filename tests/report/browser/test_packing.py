@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from made_browsers import unpacked
 
-from parley.report.browser.packing import COARSE, FINE, NUMBER_STEPS, coarse, fine, pack, packed_bits, stepped
+from parley.report.browser.arrays import COARSE, FINE, NUMBER_STEPS, coarse, fine, pack, packed_bits, stepped
 
 SHARES = arrays(np.float64, 7, elements=st.floats(0, 1))
 

@@ -9,7 +9,7 @@ from made_browsers import Made, Recorded, write_tar
 from made_runs import make_experiment
 
 from parley.report.browser.build import build_browser
-from parley.report.browser.sampling import ALL_ELSE_BYTES, IN_BASE64, PICTURE_BYTES, images_per_class, sampled
+from parley.report.browser.survey import ALL_ELSE_BYTES, IN_BASE64, PICTURE_BYTES, images_per_class, sampled
 
 
 def test_the_first_of_each_class_by_key_are_taken():

@@ -16,14 +16,18 @@ from parley.core.files import write_json
 from parley.metrics.analysis import analyse_run
 from parley.metrics.flips import Flips
 from parley.metrics.records import Curve, read_evaluation
-from parley.report.figures.confusion import confusion_figure, likeness_order, row_shares
-from parley.report.figures.curves import band, learning_curves
+from parley.report.figures.classes import (
+    MARK_PT,
+    confusion_figure,
+    length_by_class,
+    likeness_order,
+    messages_pca,
+    place_labels,
+    row_shares,
+)
+from parley.report.figures.curves import accuracy_by_flips, band, by_exchange, learning_curves
 from parley.report.figures.draw import draw_run
-from parley.report.figures.exchanges import by_exchange
-from parley.report.figures.flips import accuracy_by_flips
-from parley.report.figures.lengths import length_by_class
 from parley.report.figures.overview import draw_overview
-from parley.report.figures.projection import MARK_PT, messages_pca, place_labels
 from parley.report.figures.registry import MOST_NAMED, RUN_FIGURES, figure_names
 from parley.report.figures.style import ROLES, empty_figure, save_figure, shown
 
@@ -92,8 +96,8 @@ def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
 
 DRAW = """
 import numpy as np
-from parley.report.figures.confusion import confusion_figure
-from parley.report.figures.projection import messages_pca
+from parley.report.figures.classes import confusion_figure
+from parley.report.figures.classes import messages_pca
 from parley.report.figures.style import save_figure
 rng = np.random.default_rng(0)
 labels = [f"class {c}" for c in range(12)]

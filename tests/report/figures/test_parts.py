@@ -3,7 +3,7 @@
 import pytest
 
 from parley.analysis.summary import SummaryRow
-from parley.report.figures.parts import accuracy_by_part
+from parley.report.figures.overview import accuracy_by_part
 
 
 def row(mean, seeds, run="a", part="test", metric="accuracy@1", chance=0.25):

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from made_pages import build
 
-from parley.report.page.beside import FILES, files_beside
+from parley.report.page.origin import FILES, files_beside
 
 
 def test_what_is_there_has_a_link_and_what_could_be_made_a_command(tmp_path):

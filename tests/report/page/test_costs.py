@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from parley.report.page.costs import busy_seconds, read_costs
+from parley.report.page.origin import busy_seconds, read_costs
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 

@@ -17,8 +17,7 @@ from parley.metrics.analysis import analyse_run
 from parley.metrics.conversations import read_conversations
 from parley.report.page.examples import choose_examples
 from parley.report.page.funnel import read_funnel
-from parley.report.page.inline import Styles, inline_figure
-from parley.report.page.thumbnails import read_thumbnails
+from parley.report.page.inline import Styles, inline_figure, read_thumbnails
 
 HOSTILE = ("<script>alert(1)</script>", "\"quoted\" & 'so'", "שלום", "😀 {{ 7 * 7 }}")
 

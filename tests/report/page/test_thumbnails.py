@@ -6,7 +6,7 @@ from made_images import RGB, RGB_ALPHA, animation, encoded, flat_png, four_layer
 from PIL import Image
 
 from parley.core.errors import ParleyError
-from parley.report.page.thumbnails import SIDE_PX, read_thumbnails
+from parley.report.page.inline import SIDE_PX, read_thumbnails
 
 
 def thumbnail(tmp_path, content):

@@ -8,12 +8,8 @@ from matplotlib.figure import Figure
 from parley.metrics.flips import read_flips
 from parley.metrics.pooling import PooledPart, pool
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve
-from parley.report.figures.confusion import confusion_figure
-from parley.report.figures.curves import learning_curves
-from parley.report.figures.exchanges import by_exchange
-from parley.report.figures.flips import accuracy_by_flips
-from parley.report.figures.lengths import length_by_class
-from parley.report.figures.projection import messages_pca
+from parley.report.figures.classes import confusion_figure, length_by_class, messages_pca
+from parley.report.figures.curves import accuracy_by_flips, by_exchange, learning_curves
 from parley.report.figures.registry import RUN_FIGURES
 from parley.report.figures.results import RunResults
 from parley.report.figures.style import empty_figure, save_figure

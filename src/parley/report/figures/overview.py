@@ -1,11 +1,132 @@
-"""Draw the figure that compares all runs of an experiment."""
+"""The figure that compares all runs: accuracy on each split, next to chance."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from parley.analysis.summary import read_summary
-from parley.report.figures.parts import accuracy_by_part
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from parley.analysis.summary import SummaryRow, read_summary
 from parley.report.figures.registry import OVERVIEW
-from parley.report.figures.style import save_figure
+from parley.report.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    NARROW_IN,
+    PAPER,
+    WIDE_IN,
+    fraction_axis,
+    new_figure,
+    save_figure,
+    shown,
+    styled,
+)
+
+TITLES = {
+    "test": "Test",
+    "ood": "Out of domain, joint",
+    "ood_alone": "Out of domain, alone",
+    "transfer": "Transfer, joint",
+    "transfer_alone": "Transfer, alone",
+    "dev": "Dev",
+    "train": "Train",
+}
+"""Names of the splits; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
+
+LONGEST_RUN = 34
+"""Maximum characters of a run's name."""
+
+
+@styled
+def accuracy_by_part(rows: Sequence[SummaryRow]) -> Figure:
+    """Draw mean accuracy of each split and run, with its 95 % interval over seeds and chance.
+
+    Of one run, accuracy@1 and @k, a row a part. Of several, accuracy@1, a row a run and a column a part, so that runs
+    are compared from top to bottom.
+
+    Parameters
+    ----------
+    rows
+        Of the summary; other metrics are passed over.
+    """
+    known = [row for row in rows if row.metric in ("accuracy@1", "accuracy@k")]
+    runs = list(dict.fromkeys(row.run for row in known))
+    figure = _of_runs(known, runs) if len(runs) > 1 else _of_one_run(known)
+    _legend(figure, known)
+    return figure
+
+
+def _of_one_run(rows: Sequence[SummaryRow]) -> Figure:
+    parts = list(dict.fromkeys(row.part for row in rows))
+    figure = new_figure(NARROW_IN, 1.4 + 0.24 * len(parts))
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, metric in zip(panels, ("accuracy@1", "accuracy@k"), strict=True):
+        _panel(axes, {row.part: row for row in rows if row.metric == metric}, parts)
+        axes.set_title(_metric_title(metric, rows))
+        fraction_axis(axes, "Fraction of images", horizontal=True)
+    panels[0].set_yticks(range(len(parts)), [TITLES.get(part, part) for part in parts])
+    panels[0].set_ylim(len(parts) - 0.4, -0.6)
+    return figure
+
+
+def _of_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
+    parts = list(dict.fromkeys(row.part for row in rows))
+    figure = new_figure(WIDE_IN, 1.4 + 0.2 * len(runs))
+    panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+    for axes, part in zip(panels, parts, strict=True):
+        _panel(axes, {row.run: row for row in rows if (row.metric, row.part) == ("accuracy@1", part)}, runs, 3.8)
+        axes.set_title(TITLES.get(part, part).replace(", ", ",\n"))
+        fraction_axis(axes, "Accuracy@1", horizontal=True)
+    panels[0].set_yticks(range(len(runs)), [shown(run, LONGEST_RUN) for run in runs])
+    panels[0].set_ylim(len(runs) - 0.4, -0.6)
+    return figure
+
+
+def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float = 5.5) -> None:
+    for y, name in enumerate(lines):
+        if (row := rows.get(name)) is not None:
+            _mark(axes, y, row, size_pt)
+    axes.tick_params(axis="y", length=0)
+
+
+def _metric_title(metric: str, rows: Sequence[SummaryRow]) -> str:
+    """Label accuracy@k with k if all splits share it; splits with fewer candidates have a smaller k."""
+    ks = {row.k for row in rows if row.metric == metric and row.k is not None}
+    return f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize()
+
+
+def _mark(axes: Axes, y: int, row: SummaryRow, size_pt: float) -> None:
+    if row.chance is not None:
+        axes.plot([row.chance] * 2, [y - 0.34, y + 0.34], color=MUTED, linewidth=1.6)
+    if row.mean is None:
+        axes.text(0.5, y, "no seed came through", ha="center", va="center", fontsize=8, color=MUTED)
+        return
+    if row.low is not None and row.high is not None:
+        axes.plot([row.low, row.high], [y, y], color=BLUE, linewidth=2)
+    # One seed has no interval: an open ring says so.
+    axes.plot([row.mean], [y], "o", color=BLUE, markerfacecolor=BLUE if row.n_seeds > 1 else PAPER, markersize=size_pt)
+
+
+def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
+    """Draw a legend of the marks in use."""
+    marks: list[tuple[bool, Line2D]] = [
+        (
+            any(row.low is not None for row in rows),
+            Line2D([], [], color=BLUE, marker="o", linewidth=2, label="mean, 95 % interval over seeds"),
+        ),
+        (
+            any(row.mean is not None and row.n_seeds == 1 for row in rows),
+            Line2D([], [], color=BLUE, marker="o", markerfacecolor=PAPER, linewidth=0, label="one seed, no interval"),
+        ),
+        (
+            any(row.chance is not None for row in rows),
+            Line2D([], [], color=MUTED, marker="|", markersize=8, markeredgewidth=1.6, linewidth=0, label="chance"),
+        ),
+    ]
+    handles = [handle for there, handle in marks if there]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)
 
 
 def draw_overview(summary_json: str | Path, folder: str | Path) -> list[Path]:

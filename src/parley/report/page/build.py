@@ -13,14 +13,12 @@ from parley.analysis.summary import read_summary
 from parley.core import formats
 from parley.core.files import read_csv, read_table, write_text
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve, read_evaluation
-from parley.report.figures.parts import TITLES
+from parley.report.figures.overview import TITLES
 from parley.report.page import findings
-from parley.report.page.beside import files_beside
-from parley.report.page.costs import read_costs
+from parley.report.page.examples import small
 from parley.report.page.funnel import read_funnel
-from parley.report.page.gallery import small
-from parley.report.page.inline import picture_uri
-from parley.report.page.origin import Origin
+from parley.report.page.inline import picture_uri, read_thumbnails
+from parley.report.page.origin import Origin, files_beside, read_costs
 from parley.report.page.sections import (
     MANY,
     Inputs,
@@ -32,7 +30,6 @@ from parley.report.page.sections import (
     run_section,
     table,
 )
-from parley.report.page.thumbnails import read_thumbnails
 from parley.report.page.tiles import tiles
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")

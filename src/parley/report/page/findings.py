@@ -11,7 +11,7 @@ from parley.metrics.flips import Flips
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
 from parley.report.figures.curves import band
-from parley.report.figures.parts import TITLES
+from parley.report.figures.overview import TITLES
 
 COLLAPSED = 1.05
 """Mean length below which dialogues are reported as collapsed to one exchange."""

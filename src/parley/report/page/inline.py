@@ -1,14 +1,19 @@
-"""Putting figure files and pictures into a page."""
+"""Figures and images as parts of an HTML page."""
 
 import base64
+import io
 import re
-import xml.etree.ElementTree as ET  # For a file that the stage before wrote.  # nosec B405
+import tarfile
+import xml.etree.ElementTree as ET
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from markupsafe import Markup
+from PIL import Image
 
 from parley.core.errors import ParleyError
+from parley.dataset.image_formats import open_image, to_rgb
 from parley.report.figures.style import ROLES, WIDE_IN
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -167,3 +172,71 @@ def _set(element: ET.Element, attribute: str, value: str, place: _Place) -> None
 def picture_uri(jpeg: bytes) -> str:
     """Return a JPEG as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+SIDE_PX = 160
+QUALITY = 80
+LOWERED_BY = 10
+
+
+def read_thumbnails(
+    tars: Sequence[str | Path], keys: Collection[str], side_px: int = SIDE_PX, max_bytes: int | None = None
+) -> dict[str, bytes]:
+    """Take images out of tars by key and make them small.
+
+    Parameters
+    ----------
+    tars
+        Class tars with members `<key>.<ext>`.
+    keys
+        Keys of the images wanted.
+    side_px
+        Longest side of what is returned.
+    max_bytes
+        What a JPEG may take; its quality is lowered, to 10 at least, until it does. None for no limit.
+
+    Returns
+    -------
+    dict[str, bytes]
+        Key → JPEG of at most `side_px` a side; a key that is in no tar is left out.
+
+    Raises
+    ------
+    ParleyError
+        When a tar or one of the images cannot be read.
+    """
+    found: dict[str, bytes] = {}
+    for path in tars:
+        try:
+            with tarfile.open(path) as tar:
+                for member in tar:
+                    key = PurePosixPath(member.name).stem
+                    stream = tar.extractfile(member) if key in keys and key not in found else None
+                    if stream is not None:
+                        small = _small(stream.read(), f"{member.name} of {path}", side_px)
+                        found[key] = _as_jpeg(small, max_bytes)
+        except (OSError, tarfile.TarError) as error:
+            raise ParleyError(f"{path} cannot be read as a tar ({error}); make it again.") from error
+    return found
+
+
+def _small(content: bytes, where: str, side_px: int) -> Image.Image:
+    try:
+        with open_image(content) as image:
+            image.draft("RGB", (side_px, side_px))
+            small = to_rgb(image)
+    except MemoryError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise ParleyError(f"{where} cannot be shown ({error}); fetch its class again.") from error
+    small.thumbnail((side_px, side_px))
+    return small
+
+
+def _as_jpeg(image: Image.Image, max_bytes: int | None) -> bytes:
+    for quality in range(QUALITY, 0, -LOWERED_BY):
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=quality)
+        if max_bytes is None or stream.tell() <= max_bytes:
+            break
+    return stream.getvalue()

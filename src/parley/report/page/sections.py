@@ -15,8 +15,7 @@ from parley.metrics.records import Curve, finite
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
 from parley.report.figures.results import RunResults
 from parley.report.page import findings, meanings
-from parley.report.page.examples import Example, choose_examples
-from parley.report.page.gallery import ClassLine, class_lines, first_of_each_class
+from parley.report.page.examples import ClassLine, Example, choose_examples, class_lines, first_of_each_class
 from parley.report.page.inline import InlineFigure, Styles, inline_figure
 from parley.report.page.language import LanguageLine, language_lines, of_language
 

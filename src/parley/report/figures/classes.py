@@ -1,0 +1,269 @@
+"""Figures about single classes: length and accuracy, the confusion matrix, and the projection of messages."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from parley.metrics.intervals import t_interval
+from parley.metrics.pooling import mean_over_seeds
+from parley.report.figures.registry import MOST_CLASSES, MOST_NAMED
+from parley.report.figures.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MARKERS,
+    MUTED,
+    NARROW_IN,
+    PAPER,
+    SERIES,
+    WIDE_IN,
+    fraction_axis,
+    new_figure,
+    shown,
+    styled,
+)
+
+Floats = NDArray[np.float64]
+
+
+@styled
+def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], max_exchanges: int) -> Figure:
+    """Draw mean dialogue length and accuracy@1 of each class, longest first; for many classes, both ends of the order.
+
+    Parameters
+    ----------
+    lengths, accuracies
+        Mean length in exchanges and accuracy@1 by seed and class [S, K]; NaN for a class without an image.
+    labels
+        Names of the classes [K].
+    max_exchanges
+        Longest conversation allowed.
+    """
+    means = mean_over_seeds(lengths)
+    order = [int(c) for c in np.argsort(-means, kind="stable") if np.isfinite(means[c])]
+    cut = len(order) > MOST_CLASSES
+    if cut:
+        order = order[: MOST_CLASSES // 2] + order[-MOST_CLASSES // 2 :]
+    figure = new_figure(NARROW_IN, 1.1 + 0.165 * len(order))
+    left, right = figure.subplots(1, 2, sharey=True)
+    _dots(left, lengths[:, order], BLUE)
+    _dots(right, accuracies[:, order], GREEN)
+    left.set_yticks(range(len(order)), [shown(labels[c]) for c in order])
+    left.set_ylim(len(order) - 0.4, -0.6)
+    left.set_xlim(0.7, max_exchanges + 0.3)
+    left.set_xticks(range(1, max_exchanges + 1, -(-max_exchanges // 10)))
+    left.set_xlabel("Mean length (exchanges)")
+    fraction_axis(right, "Accuracy@1 (fraction)", horizontal=True)
+    for axes in (left, right):
+        axes.tick_params(axis="y", length=0)
+        if cut:
+            axes.axhline(MOST_CLASSES / 2 - 0.5, color="black", linewidth=0.8, linestyle=":")
+    return figure
+
+
+def _dots(axes: Axes, values: Floats, colour: str) -> None:
+    """One row a class: seeds as small points, their mean as a large one on its 95 % interval."""
+    over = [t_interval([float(value) for value in column if np.isfinite(value)]) for column in values.T]
+    spans = [(row, one.low, one.high) for row, one in enumerate(over) if one.low is not None]
+    if spans:
+        rows, low, high = zip(*spans, strict=True)
+        axes.hlines(rows, low, high, color=colour, linewidth=1.4, alpha=0.55)
+        seeds, places = np.nonzero(np.isfinite(values))
+        axes.plot(values[seeds, places], places, ".", color=colour, markersize=3, alpha=0.45)
+    means = [np.nan if one.mean is None else one.mean for one in over]
+    axes.plot(means, range(len(over)), "o", color=colour)
+
+
+def row_shares(confusion: Floats) -> Floats:
+    """Return the confusion matrix as fractions of each true class's conversations [K, K]; an empty row stays zero."""
+    totals = confusion.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0))
+
+
+def likeness_order(confusion: Floats) -> list[int]:
+    """Order the classes [K] so that those confused with each other are adjacent.
+
+    The likeness of two classes is the mean of the shares in which each is taken for the other; the order
+    is that of the leaves of average-linkage clustering, turned so that neighbours are as alike as can be
+    (Bar-Joseph, Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for hierarchical clustering").
+    """
+    count = len(confusion)
+    if count < 3:
+        return list(range(count))
+    shares = row_shares(confusion)
+    distance = 1 - (shares + shares.T) / 2
+    np.fill_diagonal(distance, 0)
+    tree = linkage(squareform(distance, checks=False), method="average", optimal_ordering=True)
+    return [int(leaf) for leaf in leaves_list(tree)]
+
+
+@styled
+def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
+    """Draw the confusion matrix as fractions of each true class's dialogues.
+
+    Parameters
+    ----------
+    confusion
+        Conversations by true (row) and predicted class (column) [K, K].
+    labels
+        Names of the classes [K].
+    """
+    order = likeness_order(confusion)
+    shares = row_shares(confusion)[np.ix_(order, order)]
+    names = [shown(labels[c]) for c in order]
+    count = len(names)
+    wide = count > 30
+    side = WIDE_IN if wide else NARROW_IN
+    figure = new_figure(side, side + 0.1)
+    axes, scale = figure.subplots(2, 1, height_ratios=[1, 0.022 if wide else 0.03])
+    _cells(axes, [(c, r, shares[r, c]) for r, c in zip(*np.nonzero(shares), strict=True)])
+    axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+    size = min(8.0, 0.62 * 72 * (side - 1.4) / count)
+    axes.set_xticks(range(count), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(count), names, fontsize=size)
+    axes.tick_params(length=0, pad=2)
+    axes.grid(False)
+    axes.set_xlabel("Predicted class")
+    axes.set_ylabel("True class")
+    _scale(scale)
+    return figure
+
+
+def _cells(axes: Axes, cells: list[tuple[int, int, float]]) -> None:
+    """Fill cells (column, row, fraction); the fraction is the opacity, to read on light and dark paper."""
+    boxes = [Rectangle((column - 0.5, row - 0.5), 1, 1) for column, row, _ in cells]
+    colours = [(BLUE, 0.06 + 0.94 * share) for _, _, share in cells]
+    axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="none"))
+
+
+def _scale(axes: Axes) -> None:
+    steps = 20
+    _cells(axes, [(step, 0, (step + 0.5) / steps) for step in range(steps)])
+    axes.set(xlim=(-0.5, steps - 0.5), ylim=(-0.5, 0.5), yticks=[])
+    axes.set_xticks([-0.5, steps / 2 - 0.5, steps - 0.5], ["0", "0.5", "1"])
+    axes.set_xlabel("Fraction of the true class's conversations", fontsize=8)
+    axes.tick_params(length=2)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=MUTED, linewidth=0.5)
+
+
+MARK_PT = 7.0
+"""Side of a class's marker in points."""
+DIRECTIONS = np.array([(0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0)])
+"""Directions of a label from its marker, preferred first."""
+GAPS_PT = np.array([0, 4, 9, 15, 22, 30, 40, 52, 66, 82, 100])
+"""Distances of a label from its marker, in points."""
+
+
+@styled
+def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Floats, labels: Sequence[str]) -> Figure:
+    """Draw one point a message, larger where several coincide, and each class's mark at its centre, with its name.
+
+    Of more than `MOST_NAMED` classes none is named.
+
+    Parameters
+    ----------
+    coordinates
+        Messages on the first two components [N, 2].
+    targets
+        Column of each message's true class [N].
+    explained
+        Fraction of the variance along each component [2].
+    labels
+        Names of the classes [K].
+    """
+    present = sorted(set(targets.tolist()))
+    wide = len(present) > 16
+    width, height = (WIDE_IN, 6.2) if wide else (NARROW_IN, 4.4)
+    figure = new_figure(width, height)
+    axes = figure.subplots()
+    axes.margins(0.08)
+    centres = []
+    for place, column in enumerate(present):
+        points, counts = np.unique(coordinates[targets == column], axis=0, return_counts=True)
+        colour, marker = SERIES[place % len(SERIES)], MARKERS[place // len(SERIES) % len(MARKERS)]
+        x, y = points.T
+        axes.scatter(x, y, s=10 + 6 * (counts - 1), color=colour, marker=marker, alpha=0.6, linewidths=0)
+        centre = (points * counts[:, None]).sum(axis=0) / counts.sum()
+        axes.scatter(
+            centre[0],
+            centre[1],
+            s=0.7 * MARK_PT**2,
+            color=colour,
+            marker=marker,
+            edgecolors=INK,
+            linewidths=0.8,
+            zorder=3,
+        )
+        centres.append(centre)
+    axes.set_xlabel(f"First principal component ({100 * explained[0]:.0f} % of the variance)")
+    axes.set_ylabel(f"Second principal component ({100 * explained[1]:.0f} %)")
+    axes.grid(False)
+    if len(present) > MOST_NAMED:
+        return figure
+    figure.draw_without_rendering()  # fixes the layout and so the positions of the class means
+    _label(axes, np.array(centres), [shown(labels[column]) for column in present], 7.0 if wide else 8.0)
+    return figure
+
+
+def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> None:
+    """Write each name near its class mean without overlaps, joined to it by a line."""
+    points_a_pixel = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    marks = axes.transData.transform(centres) * points_a_pixel
+    boxes = np.array([(0.62 * size_pt * len(name) + 3, 1.25 * size_pt) for name in names])
+    frame = axes.get_window_extent().get_points() * points_a_pixel
+    places = place_labels(marks, boxes, frame)
+    for name, centre, place, mark in zip(names, centres, places, marks, strict=True):
+        axes.annotate(
+            name,
+            centre,
+            xytext=place - mark,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=size_pt,
+            color=INK,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.75},
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
+        )
+
+
+def place_labels(marks: Floats, boxes: Floats, frame: Floats) -> Floats:
+    """Place each label near its marker so that it covers no marker and no earlier label.
+
+    Places are tried from the mark outwards, above it first. Where all are taken, the one that covers least is used.
+
+    Parameters
+    ----------
+    marks
+        Centres of the marks in points [N, 2].
+    boxes
+        Widths and heights of the labels in points [N, 2].
+    frame
+        Lower left and upper right corner of where labels may be [2, 2].
+
+    Returns
+    -------
+    Floats
+        Centres of the labels [N, 2].
+    """
+    placed = np.empty_like(marks)
+    taken = np.array(marks)
+    sizes = np.full_like(marks, MARK_PT)
+    for number, (mark, box) in enumerate(zip(marks, boxes, strict=True)):
+        tried = mark + DIRECTIONS * ((box + MARK_PT) / 2 + GAPS_PT[:, None, None])  # [gaps, directions, 2]
+        tried = tried.reshape(-1, 2)
+        overlap = (box + sizes) / 2 - np.abs(tried[:, None] - taken)  # [tried, taken, 2]
+        covered = np.clip(overlap, 0, None).prod(axis=-1).sum(axis=-1)
+        outside = ((tried - box / 2 < frame[0]) | (tried + box / 2 > frame[1])).any(axis=-1)
+        placed[number] = tried[np.argmin(covered + 1e6 * outside)]
+        taken, sizes = np.vstack([taken, placed[number]]), np.vstack([sizes, box])
+    return placed
