@@ -6,7 +6,7 @@ import pytest
 from made_history import record
 
 from parley.core.errors import ParleyError
-from parley.provenance.damage import check_undamaged
+from parley.provenance.hashing import check_undamaged
 from parley.provenance.records import record_path, write_record
 
 CONTENT = b"class\tkey\n" + bytes(range(256)) * 8

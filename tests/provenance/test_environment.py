@@ -11,8 +11,8 @@ from getpass import getuser
 from importlib import metadata
 from pathlib import Path
 
-from parley.provenance import environment
-from parley.provenance.commits import commit_of
+from parley.provenance import job
+from parley.provenance.job import commit_of
 
 ROOT = Path(__file__).parents[2]
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -45,11 +45,11 @@ def test_the_commit_and_whether_the_code_was_edited(tmp_path):
 def test_every_dependency_would_be_named():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.match(r"[a-z0-9-]+", line)[0] for line in project["dependencies"]}
-    assert {environment.DISTRIBUTIONS.get(name, name) for name in environment.MODULES} == wanted
+    assert {job.DISTRIBUTIONS.get(name, name) for name in job.MODULES} == wanted
 
 
 def test_only_what_was_imported_is_named():
-    code = "import yaml, json; from parley.provenance.environment import packages; print(json.dumps(packages()))"
+    code = "import yaml, json; from parley.provenance.job import packages; print(json.dumps(packages()))"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert json.loads(out) == {"python": platform.python_version(), "pyyaml": metadata.version("pyyaml")}
 
@@ -57,7 +57,7 @@ def test_only_what_was_imported_is_named():
 def test_a_process_knows_its_time_and_memory():
     code = """
 import subprocess, sys, time
-from parley.provenance.environment import usage
+from parley.provenance.job import usage
 before = usage()
 block = bytearray(200 << 20)
 time.sleep(0.3)
@@ -74,7 +74,7 @@ print(before, usage(), sep="\\n")
 
 
 def test_the_machine_is_told_and_nobody_named():
-    found = environment.machine()
+    found = job.machine()
     assert found["cores"] == os.cpu_count()
     assert found["cpu"]
     text = json.dumps(found)
@@ -83,4 +83,4 @@ def test_the_machine_is_told_and_nobody_named():
 
 
 def test_without_torch_the_device_is_the_processor():
-    assert environment.device() == "cpu"
+    assert job.device() == "cpu"

@@ -7,8 +7,8 @@ from made_history import record, write
 
 from parley.cli.main import main
 from parley.core.files import sha256_of, write_table
-from parley.provenance.groups import pattern_of
 from parley.provenance.records import write_record
+from parley.provenance.tree import pattern_of
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_comment_or_a_docstring_changes_nothing(package):
         ("game/losses.py", ["train_run"], ["evaluate_run", "split", "extract_features", "select_checkpoint"]),
         ("game/rollout.py", ["train_run", "evaluate_run", "extract_messages"], ["split", "build_descriptions"]),
         ("dataset/split_plan.py", ["split", "settle"], ["train_run", "extract_features", "embed_words"]),
-        ("text/wordnet.py", ["build_descriptions"], ["embed_words", "train_run", "settle"]),
+        ("text/glosses.py", ["build_descriptions"], ["embed_words", "train_run", "settle"]),
         ("synthetic/drawing.py", ["draw_world"], ["train_run", "settle"]),
     ],
 )

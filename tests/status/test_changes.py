@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.status.changes import WORDS, changed_params
 from parley.status.jobs import ABSENT
-from parley.status.sentences import describe
+from parley.status.reasons import WORDS, changed_params, describe
 
 CODE, OTHER = "0123456789abcdef", "fedcba9876543210"
 
@@ -118,5 +117,5 @@ def test_every_param_of_a_rule_has_words():
             indent, lines = block
             found |= set(re.findall(rf"^{indent}    (\w+)=", lines, re.MULTILINE))
     assert {"runs", "counts", "code"} <= found
-    assert found - OWN_NAMES <= set(WORDS), "give it words in parley.status.changes, or add it to OWN_NAMES here"
+    assert found - OWN_NAMES <= set(WORDS), "give it words in parley.status.reasons, or add it to OWN_NAMES here"
     assert set(WORDS) <= found

@@ -8,8 +8,7 @@ import pytest
 
 from parley.core.terminal import console
 from parley.status.jobs import Change, Job, Plan
-from parley.status.show import as_json, command, is_up_to_date, show
-from parley.status.stages import stages_of
+from parley.status.stages import as_json, command, is_up_to_date, show, stages_of
 
 LINE = {"urls": [0], "train": [1, 2], "metrics": [3, 4], "summary": [3], "report": [5]}
 """Targets in the Snakefile's order, with the jobs they ask for."""

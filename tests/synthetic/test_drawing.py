@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from parley.core.errors import ParleyError
-from parley.synthetic.attributes import ATTRIBUTES, CREATURES, Creature
+from parley.synthetic.attributes import ATTRIBUTES, CREATURES, DRAWING, Creature
 from parley.synthetic.build import png_bytes
 from parley.synthetic.drawing import draw
-from parley.synthetic.identity import DRAWING
 
 SIZE = 48
 

@@ -13,8 +13,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_table, sha256_of
 from parley.text.descriptions import Description
 from parley.text.embed_words import VectorOptions, embed_words, random_vector
-from parley.text.tokenize import description_words
-from parley.text.word_vectors import read_words
+from parley.text.word_vectors import description_words, read_words
 
 DESCRIPTIONS = [Description(0, "lion", "a large feline with a mane"), Description(1, "crab", "a large crustacean")]
 FOUND = {"large": [1.0, 2.0], "mane": [3.0, -1.0], "zebra": [0.0, 1.0]}

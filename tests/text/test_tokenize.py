@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.text.tokenize import STOP_WORDS, description_words
+from parley.text.word_vectors import STOP_WORDS, description_words
 
 LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
 
@@ -51,7 +51,7 @@ def test_order_is_that_of_first_occurrence(tokens):
 
 
 def test_order_does_not_depend_on_the_hash_seed():
-    code = f"from parley.text.tokenize import description_words; print(description_words({LION!r}))"
+    code = f"from parley.text.word_vectors import description_words; print(description_words({LION!r}))"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

@@ -24,7 +24,7 @@ from parley.config.rule_inputs import RuleInputs, RuleParams, group_label
 from parley.config.run_paths import RunPaths, seed_groups
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
-from parley.provenance.commits import commit_of
+from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names
 from parley.runtime import hooks

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.core.errors import ParleyError
 from parley.core.progress import share_terminal
-from parley.provenance.damage import check_undamaged
+from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
 from parley.runtime.run_lock import register_job
 

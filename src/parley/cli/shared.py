@@ -14,7 +14,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import write_text
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
-from parley.provenance.damage import check_undamaged
+from parley.provenance.hashing import check_undamaged
 
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")

@@ -44,8 +44,7 @@ def run(chosen: argparse.Namespace) -> int:
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
-    from parley.status.show import as_json, is_up_to_date, show
-    from parley.status.stages import stages_of
+    from parley.status.stages import as_json, is_up_to_date, show, stages_of
 
     config, default, whole = DryRun(configfiles).plans()
     stages = stages_of(default, whole)

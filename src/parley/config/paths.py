@@ -12,7 +12,7 @@ from parley.dataset.fetch.exclusions import read_exclusions
 from parley.dataset.sources import SourceOptions, open_source
 from parley.features.identity import features_id
 from parley.features.options import FeatureOptions
-from parley.synthetic.identity import DRAWING
+from parley.synthetic.attributes import DRAWING
 
 DOMAIN_OF_PART = {
     "train": IN_DOMAIN,

@@ -14,9 +14,8 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.sources import open_source
 from parley.features.identity import check_weights
 from parley.features.options import FeatureOptions
-from parley.text.glosses import needs_wordnet
+from parley.text.glosses import check_wordnet, needs_wordnet
 from parley.text.glove import check_vectors
-from parley.text.wordnet import check_wordnet
 
 
 def check_inputs(

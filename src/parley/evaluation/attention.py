@@ -23,7 +23,7 @@ from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
 from parley.text.descriptions import read_descriptions
-from parley.text.tokenize import description_words
+from parley.text.word_vectors import description_words
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 

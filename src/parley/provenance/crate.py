@@ -16,8 +16,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
 from parley.core.progress import Progress
 from parley.provenance.crate_metadata import README, About, CrateFile, metadata
-from parley.provenance.document import read_files
-from parley.provenance.history import DOCUMENT, own_files, upstream_jobs
+from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
 from parley.provenance.records import FOLDER, Records, record_path
 
 CODE = (

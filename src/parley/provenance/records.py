@@ -57,7 +57,7 @@ class Record:
     commit
         With `+dirty` where the code was edited; empty where none is known.
     packages, machine
-        From `parley.provenance.environment`.
+        From `parley.provenance.job`.
     device
         What was computed on.
     usage

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from parley.core.files import sha256_of
 from parley.core.progress import Progress
-from parley.provenance.document import read_files
-from parley.provenance.history import own_files
+from parley.provenance.document import own_files, read_files
 from parley.provenance.records import Records
 
 logger = logging.getLogger(__name__)

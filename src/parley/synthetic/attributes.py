@@ -120,3 +120,10 @@ def _numbered(domain: str, rows: tuple[tuple[str, ...], ...], first: int) -> tup
 
 
 CREATURES = _numbered("in", _SEEN, 1) + _numbered("out", _UNSEEN, 1 + len(_SEEN))
+
+
+DRAWING = "3d2959f2080a64e6"
+"""Change it whenever any image changes, so that no experiment reads old images under the same name.
+
+`tests/synthetic/test_drawing.py` fails when a picture changes. How the code is laid out does not count.
+"""

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from parley.synthetic.palette import Colour
-
 Point = tuple[float, float]
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)

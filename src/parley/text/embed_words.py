@@ -14,8 +14,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import digest_of, sha256_of, write_table
 from parley.text.descriptions import Description
 from parley.text.glove import fetched, read_pretrained
-from parley.text.tokenize import description_words
-from parley.text.word_vectors import Words, wordless, write_words
+from parley.text.word_vectors import Words, description_words, wordless, write_words
 
 logger = logging.getLogger(__name__)
 RANDOM = "random"
