@@ -74,10 +74,9 @@ def messages(case: Case) -> None:
 
 def disturb(case: Case) -> None:
     from parley.evaluation.evaluate import EvalBatchSpec
-    from parley.evaluation.interventions_run import FLIPS, intervened
+    from parley.evaluation.interventions import FLIPS, intervened
     from parley.game.settings import TrainingSettings
-    from parley.interaction.split_data import Part
-    from parley.interaction.standardize import fit
+    from parley.interaction.split_data import Part, fit
     from parley.training.checkpoint import Checkpoint, Sizes
 
     agents, images, places, descriptions, game, size = case.setup()

@@ -428,7 +428,7 @@ def make_checkpoint(path: Path) -> None:
 
     from parley.game.agents import make_agents
     from parley.game.settings import GameSettings, TrainingSettings
-    from parley.interaction.standardize import Scale, Standardizer
+    from parley.interaction.split_data import Scale, Standardizer
     from parley.training.checkpoint import Checkpoint, Sizes, save_checkpoint
 
     game = GameSettings(message_bits=4, max_exchanges=2)

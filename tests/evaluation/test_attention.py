@@ -12,7 +12,7 @@ from parley.evaluation.attention import extract_attention
 from parley.evaluation.messages import extract_messages
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings, TrainingSettings
-from parley.interaction.standardize import Scale, Standardizer
+from parley.interaction.split_data import Scale, Standardizer
 from parley.training.checkpoint import Checkpoint, Sizes, save_checkpoint
 
 IMAGES, EXCHANGES, BITS, CHANNELS, CONTEXT, WORD = 7, 4, 5, 6, 9, 8

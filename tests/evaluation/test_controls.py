@@ -8,7 +8,7 @@ from easy_runs import TINY, easy, run
 
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
-from parley.evaluation.controls import under_control
+from parley.evaluation.any_checkpoint import under_control
 from parley.interaction.run import RolloutInputs, rollout_split, score
 from parley.interaction.split_data import target_index_of
 from parley.training.checkpoint import load_checkpoint

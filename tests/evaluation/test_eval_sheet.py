@@ -3,7 +3,7 @@
 import csv
 import json
 
-from parley.evaluation.eval_sheet import Row, best_dev_accuracy, sheet
+from parley.evaluation.legacy_eval import Row, best_dev_accuracy, sheet
 from parley.game.settings import TrainingSettings
 
 TRAINING = TrainingSettings(steps=400, first_checkpoint=200)

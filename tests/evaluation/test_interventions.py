@@ -12,11 +12,10 @@ from easy_runs import TINY, easy, run
 
 from parley.analysis.intervention_summary import COLUMNS, summarise_interventions
 from parley.config.schema import read_schema
-from parley.evaluation import interventions_run
-from parley.evaluation.controls import under_control
+from parley.evaluation import interventions
+from parley.evaluation.any_checkpoint import under_control
 from parley.evaluation.evaluate import make_eval_set, play
-from parley.evaluation.interventions import bit_counts, interventions, other_images
-from parley.evaluation.interventions_run import intervened
+from parley.evaluation.interventions import bit_counts, intervened, iter_interventions, other_images
 from parley.game.agents import make_agents
 from parley.game.settings import TrainingSettings
 from parley.interaction.run import RolloutInputs, rollout_split, score, summarize_split
@@ -101,7 +100,7 @@ def test_nothing_done_is_noop_and_is_the_evaluation(trained, found):
 def test_what_is_noop_is_not_played_again(monkeypatch):
     played = []
     monkeypatch.setattr(
-        interventions_run,
+        interventions,
         "summarize_split",
         lambda *given, real=summarize_split: played.append(given[-1]) or real(*given),
     )
@@ -150,7 +149,9 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
     # Only the message that follows is looked at, and no later one has a cause before it.
     spec = iter_eval_sets(checkpoint)
     before = play(checkpoint, spec)
-    done = {(one.name, one.value): one for one in interventions(checkpoint.game, before.dialogue, spec.part.targets)}
+    done = {
+        (one.name, one.value): one for one in iter_interventions(checkpoint.game, before.dialogue, spec.part.targets)
+    }
     setup = RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(spec.part.images),
@@ -193,7 +194,7 @@ def test_scores_that_are_no_numbers_have_no_measure():
 def test_the_size_of_batches_is_noop(monkeypatch):
     checkpoint = untrained()
     whole = by_name(checkpoint)
-    monkeypatch.setattr(interventions_run, "BATCH", 11)
+    monkeypatch.setattr(interventions, "BATCH", 11)
     pieces = by_name(checkpoint)
     for name, measures in whole.items():
         assert pieces[name] == pytest.approx(measures, abs=1e-6), name
@@ -203,19 +204,19 @@ def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
     checkpoint, sizes = untrained(), []
     spec, exchanges = iter_eval_sets(checkpoint), checkpoint.game.max_exchanges
     monkeypatch.setattr(
-        interventions_run,
+        interventions,
         "summarize_split",
         lambda *given, real=summarize_split: sizes.append(given[0].batch_size) or real(*given),
     )
     whole = intervened(checkpoint, spec, 2, ["none"])
-    monkeypatch.setattr(interventions_run, "MOST_SCORES", 3 * exchanges * len(spec.labels) + 1)
+    monkeypatch.setattr(interventions, "MOST_SCORES", 3 * exchanges * len(spec.labels) + 1)
     assert intervened(checkpoint, spec, 2, ["none"]) == whole
-    assert sizes == [interventions_run.BATCH, 3]
+    assert sizes == [interventions.BATCH, 3]
 
 
 def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
     checkpoint = untrained(flip_sender=0.3, flip_in_evaluation=True)
-    monkeypatch.setattr(interventions_run, "BATCH", 1)
+    monkeypatch.setattr(interventions, "BATCH", 1)
     assert by_name(checkpoint)["none", None]["accuracy@1"] == scored(checkpoint)["accuracy@1"]
 
 
@@ -224,7 +225,7 @@ def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
     spec = iter_eval_sets(checkpoint)
     done = {
         (one.name, one.value): one.edit
-        for one in interventions(checkpoint.game, play(checkpoint, spec).dialogue, spec.part.targets)
+        for one in iter_interventions(checkpoint.game, play(checkpoint, spec).dialogue, spec.part.targets)
     }
     for name in ("flipped_bits", "flipped_questions"):
         masks = [done[name, count].values for count in (0, 1, 2, 4, 6)]

@@ -7,8 +7,7 @@ import torch
 from parley.features import rows as rows_module
 from parley.features.rows import InMemory
 from parley.game.types import Descriptions, Images
-from parley.interaction.split_data import Maps
-from parley.interaction.standardize import Standardizer, fit, fit_words
+from parley.interaction.split_data import Maps, Standardizer, fit, fit_words
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from parley.game.rng import counter_states
 from parley.game.settings import TrainingSettings
-from parley.training.augmentation import Blending, Dropout, Noise, augmentations
+from parley.training.training_data import Blending, Dropout, Noise, augmentations
 
 WAYS = pytest.mark.parametrize("way", [Noise(0.7), Dropout(0.5)], ids=["noise", "dropout"])
 

@@ -20,8 +20,7 @@ from parley.game.rng import counter_states, uniforms
 from parley.game.types import Images, RandomDraws
 from parley.interaction.split_data import Maps
 from parley.training import trainer as trainers
-from parley.training.augmentation import Blending
-from parley.training.gpu_images import TrainImages
+from parley.training.training_data import Blending, TrainImages
 
 STEPS = 5
 TORCHS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}

@@ -15,12 +15,12 @@ from parley.features.rows import InMemory
 from parley.game.rng import counter_states
 from parley.game.settings import GameSettings
 from parley.interaction.split_data import Maps
-from parley.training import gpu_images as train_images
 from parley.training import loop as training
+from parley.training import training_data as train_images
 from parley.training.cuda_graph import WARM_UP
-from parley.training.gpu_images import TrainImages
 from parley.training.resume import ResumableRuns
 from parley.training.trainer import Trainer
+from parley.training.training_data import TrainImages
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
 

@@ -10,8 +10,7 @@ from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.game.layers import Linear
 from parley.game.settings import TrainingSettings
-from parley.training.optimizer import Optimiser
-from parley.training.update_rules import UPDATE_RULES, make_update_rule
+from parley.training.optimizer import UPDATE_RULES, Optimiser, make_update_rule
 
 SEEDS, STEPS, CLIP = 3, 6, 40.0
 KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.optim.SGD}

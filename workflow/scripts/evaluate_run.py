@@ -5,7 +5,7 @@ from stage import stage
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.evaluate import evaluate
-from parley.evaluation.interventions_run import FLIPS, intervene
+from parley.evaluation.interventions import FLIPS, intervene
 
 with stage(snakemake), propagate_failure(snakemake.output):
     torch.set_num_threads(snakemake.threads)

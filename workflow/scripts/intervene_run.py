@@ -4,7 +4,7 @@ import torch
 from stage import stage
 
 from parley.core.failures import propagate_failure
-from parley.evaluation.interventions_run import intervene
+from parley.evaluation.interventions import intervene
 
 with stage(snakemake):
     torch.set_num_threads(snakemake.threads)

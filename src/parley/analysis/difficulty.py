@@ -19,8 +19,7 @@ from parley.config.memory_budget import refuse_classifier
 from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
-from parley.interaction.split_data import target_index_of
-from parley.interaction.standardize import Scale, scale_of
+from parley.interaction.split_data import Scale, scale_of, target_index_of
 from parley.metrics.classes import class_counts, confusion_matrix
 from parley.metrics.classification import class_scores, macro_f1
 from parley.metrics.ranking import accuracy, chance, nll_nats

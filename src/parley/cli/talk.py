@@ -48,8 +48,7 @@ def run(chosen: argparse.Namespace) -> None:
     image, (root, results) = chosen.image.absolute(), existing_workflow_path(chosen.results or only_results())
     import torch
 
-    from parley.evaluation.render_dialogue import as_text, as_values
-    from parley.evaluation.single_image import open_session, run_dialogue
+    from parley.evaluation.single_image import as_text, as_values, open_session, run_dialogue
 
     torch.set_num_threads(chosen.threads)
     with contextlib.chdir(root), _quiet("parley.features", "parley.core.progress"):

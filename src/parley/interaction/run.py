@@ -13,9 +13,8 @@ from parley.game.rng import permutation, uniforms
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, DialogueSummary, Images, RandomDraws
-from parley.interaction.batch_buffer import BatchBuffer
 from parley.interaction.eval_sets import ALONE
-from parley.interaction.per_example_metrics import MetricAccumulator, aggregate, per_example
+from parley.interaction.per_example_metrics import BatchBuffer, MetricAccumulator, aggregate, per_example
 from parley.interaction.split_data import Maps, Part
 
 IMAGES_OF_SEEDS = 2

@@ -14,7 +14,7 @@ from parley.core.failures import raise_if_failed
 from parley.core.files import written_aside
 from parley.game.agents import Agents, make_agents
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping, result_affecting
-from parley.interaction.standardize import Scale, Standardizer
+from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
 _ANY_WIDTH = 4096

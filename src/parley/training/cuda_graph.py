@@ -1,19 +1,39 @@
-"""Steps of training that a GPU takes as one: recorded as a CUDA graph once, and from then on replayed.
-
-A step is thousands of small operations, and to launch each from Python takes several times as long as to do
-it. A graph is launched as a whole. It reads its inputs from where they lay when it was recorded, and leaves its
-result in one place; weights, and what the optimiser remembers, change where they lie.
-"""
+"""CUDA graphs: record one training step and replay it, with per-step inputs in static buffers."""
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from parley.training.step_inputs import StepInputs
-
 logger = logging.getLogger(__name__)
+
+
+class StepInputs(NamedTuple):
+    """The inputs of a step."""
+
+    rows: Tensor
+    """``[S, B]`` int64: the batch of each seed, as rows of the train part."""
+    states: Tensor
+    """``[purposes, S]`` int64: where each seed's random numbers for each purpose begin."""
+    weights: Tensor
+    """``[3 + K]``: the weights of the entropy bonus, then what the optimiser's change needs to know of the step."""
+
+    def to(self, device: torch.device) -> "StepInputs":
+        """Return them on a device, which nothing waits for."""
+        return StepInputs(*(part.to(device, non_blocking=True) for part in self))
+
+    def pinned(self) -> "StepInputs":
+        """Return them in memory that a GPU copies from by itself."""
+        return StepInputs(*(part.pin_memory() for part in self))
+
+    def copy_(self, others: "StepInputs") -> None:
+        """Put others of the same shapes in their place, which stays where it is."""
+        for mine, its in zip(self, others, strict=True):
+            mine.copy_(its, non_blocking=True)
+
+
 WARM_UP = 3
 """Steps that are taken one operation at a time before one is recorded: libraries set themselves up in the first."""
 

@@ -17,14 +17,11 @@ from parley.game.rng import counter_states, uniforms_from
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
 from parley.interaction.run import DevResult, ImageDataset, RolloutInputs, evaluate_batches
-from parley.training.augmentation import augmentations
 from parley.training.checkpoint import Checkpoint
-from parley.training.cuda_graph import GraphedStep
-from parley.training.gpu_images import TrainImages
+from parley.training.cuda_graph import GraphedStep, StepInputs
 from parley.training.optimizer import Optimiser
 from parley.training.sanity_checks import check_step
-from parley.training.step_inputs import StepInputs
-from parley.training.training_data import TrainingData
+from parley.training.training_data import TrainImages, TrainingData, augmentations
 
 logger = logging.getLogger(__name__)
 
