@@ -11,7 +11,7 @@ from parley.analysis.changes import changes, read_runs
 from parley.cli.main import main
 from parley.core.errors import ParleyError
 from parley.core.failures import write_marker
-from parley.metrics.comparison import holm
+from parley.metrics.statistics import holm
 
 BASE, ONE, OTHER = [0.50, 0.60, 0.55, 0.52], [0.70, 0.79, 0.77, 0.73], [0.51, 0.58, 0.56, 0.52]
 

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.metrics.agreement import cohen_kappa, geometry_correlation, message_geometry, pearson, same_fraction
-from parley.metrics.agreement_nulls import correlation_null, draw_orders, geometry_null, sameness_nulls
+from parley.metrics.agreement import (
+    cohen_kappa,
+    correlation_null,
+    draw_orders,
+    geometry_correlation,
+    geometry_null,
+    message_geometry,
+    pearson,
+    same_fraction,
+    sameness_nulls,
+)
 
 PERMUTATIONS = 7
 

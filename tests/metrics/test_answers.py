@@ -6,11 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from parley.metrics.answers import answer_tests
-from parley.metrics.classes import confusion_matrix
-from parley.metrics.classification import macro_f1
-from parley.metrics.gain import information_gained, message_information
-from parley.metrics.ranking import accuracy
+from parley.metrics.classification import confusion_matrix, macro_f1
+from parley.metrics.exchanges import accuracy
+from parley.metrics.information import information_gained, message_information
+from parley.metrics.permutation import answer_tests
 
 
 def lot(seed):

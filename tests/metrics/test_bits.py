@@ -6,8 +6,15 @@ import made_languages as languages
 import numpy as np
 import pytest
 
-from parley.metrics.bits import as_bits, bit_entropies, bit_information, bit_use, dead_bits, distinct_fraction
-from parley.metrics.information import miller_madow_bits
+from parley.metrics.information import (
+    as_bits,
+    bit_entropies,
+    bit_information,
+    bit_use,
+    dead_bits,
+    distinct_fraction,
+    miller_madow_bits,
+)
 
 MESSAGES = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0]], dtype=np.int8)
 

@@ -9,21 +9,19 @@ from hypothesis import strategies as st
 from made_runs import Talk, write_messages
 
 from parley.export.tidy import tidy_columns
-from parley.metrics import blocks
+from parley.metrics import exchanges
 from parley.metrics.analysis import analyse_part
-from parley.metrics.blocks import row_blocks
 from parley.metrics.conversations import read_conversations
-from parley.metrics.entropy import prediction_entropy_bits
-from parley.metrics.gain import information_gained
+from parley.metrics.exchanges import hits, nll_nats, row_blocks, target_ranks
 from parley.metrics.influence import prediction_shift
-from parley.metrics.ranking import hits, nll_nats, target_ranks
+from parley.metrics.information import information_gained, prediction_entropy_bits
 from parley.report.browser.arrays import talk_arrays
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 9), max_size=2), st.integers(1, 60))
 def test_blocks_cover_all_rows_once_within_the_limit(rows, width, most):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MOST_NUMBERS", most)
+        patch.setattr(exchanges, "MOST_NUMBERS", most)
         found = list(row_blocks((rows, *width)))
     assert found
     assert np.concatenate([np.arange(rows)[block] for block in found]).tolist() == list(range(rows))
@@ -63,7 +61,7 @@ def test_the_block_size_does_not_change_results(tmp_path, monkeypatch):
     said = read_conversations(recorded(tmp_path, 9, 3, 7))
     whole = everything(said)
     for most in (1, 22, 100):
-        monkeypatch.setattr(blocks, "MOST_NUMBERS", most)
+        monkeypatch.setattr(exchanges, "MOST_NUMBERS", most)
         for name, values in everything(said).items():
             np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {most}")
 
@@ -99,7 +97,7 @@ def test_scores_are_not_copied(tmp_path, monkeypatch):
     """In the order in which they lie in the file they are not copied, and what is made of them is not as large."""
     path = recorded(tmp_path, 60, 12, 2000)
     size = 4 * 60 * 12 * 2000
-    monkeypatch.setattr(blocks, "MOST_NUMBERS", 20_000)
+    monkeypatch.setattr(exchanges, "MOST_NUMBERS", 20_000)
     said, reading = peak(lambda: read_conversations(path))
     assert reading < 1.5 * size
     for work in (

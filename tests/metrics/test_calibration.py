@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from parley.metrics.calibration import brier_score, calibration_tests, expected_calibration_error, reliability
+from parley.metrics.permutation import brier_score, calibration_tests, expected_calibration_error, reliability
 
 
 def test_bins_by_hand():

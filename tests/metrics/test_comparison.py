@@ -9,8 +9,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.metrics import comparison
-from parley.metrics.comparison import bootstrap_interval, holm, paired_comparison, sign_flip_p
+from parley.metrics import statistics
+from parley.metrics.statistics import bootstrap_interval, holm, paired_comparison, sign_flip_p
 
 
 def test_a_comparison_is_that_of_scipy():
@@ -121,7 +121,7 @@ def test_bootstrap_is_that_of_scipy(monkeypatch):
     found = bootstrap_interval(values, np.random.default_rng(0))
     assert found == pytest.approx((expected.low, expected.high), abs=0.02)
     assert found == bootstrap_interval(values, np.random.default_rng(0))
-    monkeypatch.setattr(comparison, "BLOCK", 1000)
+    monkeypatch.setattr(statistics, "BLOCK", 1000)
     assert found == bootstrap_interval(values, np.random.default_rng(0))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.metrics.context_independence import concept_independence, context_independence, independence_test
+from parley.metrics.disentanglement import concept_independence, context_independence, independence_test
 
 FOUR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 

@@ -4,7 +4,7 @@ import pytest
 from made_runs import write_flips
 
 from parley.core.errors import ParleyError
-from parley.metrics.flips import read_flips
+from parley.metrics.pooling import read_flips
 
 
 def seeds(tmp_path, *curves, run="a"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parley.metrics.hamming import distances, mean_change, mean_change_original
+from parley.metrics.exchanges import distances, mean_change, mean_change_original
 
 # Three exchanges about two images, four bits: [T, N, d].
 MESSAGES = np.array(

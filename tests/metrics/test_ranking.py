@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from parley.metrics.ranking import (
+from parley.metrics.exchanges import (
     accuracy,
     chance,
     first_places,

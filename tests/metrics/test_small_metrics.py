@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from parley.metrics.classes import class_counts, class_means, confusion_matrix
-from parley.metrics.components import principal_components
-from parley.metrics.correlation import correlation
-from parley.metrics.entropy import message_entropy_bits, prediction_entropy_bits
-from parley.metrics.intervals import t_half_width, t_interval
-from parley.metrics.lengths import exchanges, go_on_bits
-from parley.metrics.ranking import accuracy
+from parley.metrics.analysis import principal_components
+from parley.metrics.classification import class_counts, class_means, confusion_matrix
+from parley.metrics.exchanges import accuracy, exchanges, go_on_bits
+from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
+from parley.metrics.statistics import correlation, t_half_width, t_interval
 
 # Stops at once; stops at the second; is cut off at the third while it still wants to go on.
 TALKING = np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1]], dtype=bool)

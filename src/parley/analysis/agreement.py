@@ -14,13 +14,16 @@ from parley.core.files import write_csv
 from parley.metrics.agreement import (
     Floats,
     cohen_kappa,
+    correlation_null,
+    draw_orders,
     geometry_correlation,
+    geometry_null,
     jackknife_interval,
     message_geometry,
     pearson,
     same_fraction,
+    sameness_nulls,
 )
-from parley.metrics.agreement_nulls import correlation_null, draw_orders, geometry_null, sameness_nulls
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from parley.analysis.summary import in_order
 from parley.core.files import read_json, write_csv
-from parley.metrics.intervals import over_seeds
+from parley.metrics.statistics import over_seeds
 
 COLUMNS = ("run", "part", "exchange", "metric", "unit", "over", "mean", "sd", "low", "high", "n_seeds")
 """Of the table; an unknown value is an empty cell."""

@@ -13,8 +13,8 @@ from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.core.files import read_json
 from parley.core.formats import change, fraction
-from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
+from parley.metrics.statistics import Comparison, holm, paired_comparison
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Compared by default."""

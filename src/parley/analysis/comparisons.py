@@ -9,8 +9,8 @@ import numpy as np
 
 from parley.analysis.summary import UNITS, in_order
 from parley.core.files import write_csv
-from parley.metrics.comparison import Comparison, holm, paired_comparison
 from parley.metrics.records import finite
+from parley.metrics.statistics import Comparison, holm, paired_comparison
 
 COLUMNS = (
     "part", "metric", "unit", "first", "second", "mean_first", "mean_second", "n_seeds", "seeds_left_out",

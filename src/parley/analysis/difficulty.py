@@ -20,9 +20,8 @@ from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
 from parley.interaction.split_data import Scale, scale_of, target_index_of
-from parley.metrics.classes import class_counts, confusion_matrix
-from parley.metrics.classification import class_scores, macro_f1
-from parley.metrics.ranking import accuracy, chance, nll_nats
+from parley.metrics.classification import class_counts, class_scores, confusion_matrix, macro_f1
+from parley.metrics.exchanges import accuracy, chance, nll_nats
 from parley.text.descriptions import read_descriptions
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 from parley.analysis.summary import in_order
 from parley.core.files import read_json, write_csv
 from parley.metrics.influence import UNITS
-from parley.metrics.intervals import over_seeds
+from parley.metrics.statistics import over_seeds
 
 COLUMNS = (
     "run", "part", "intervention", "value", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed",

@@ -14,9 +14,9 @@ from parley.dataset.attributes import read_attributes
 from parley.features.storage import layer_shapes, read_features
 from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.intervals import over_seeds
 from parley.metrics.language import Semantics, measure_language
 from parley.metrics.registry import EXCHANGE_UNITS, UNITS
+from parley.metrics.statistics import over_seeds
 from parley.text.descriptions import read_descriptions
 from parley.text.word_vectors import description_matrix, read_words
 

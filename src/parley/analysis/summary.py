@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json, write_csv, write_json
-from parley.metrics.intervals import CONFIDENCE, t_interval
 from parley.metrics.records import finite
+from parley.metrics.statistics import CONFIDENCE, t_interval
 
 PARTS = ("test", "ood_alone", "ood", "transfer_alone", "transfer", "dev", "train")
 """Order in which splits are reported: held-out ones first. Others follow alphabetically."""

@@ -27,9 +27,8 @@ from parley.evaluation.any_checkpoint import (
 )
 from parley.game.settings import TrainingSettings
 from parley.interaction.run import nominal_batch, score
-from parley.metrics.confusion import as_lines, confusion_counts
-from parley.metrics.hamming import mean_change_original
-from parley.metrics.lengths import go_on_bits
+from parley.metrics.classification import as_lines, confusion_counts
+from parley.metrics.exchanges import go_on_bits, mean_change_original
 from parley.training.checkpoint_selection import read_log
 
 logger = logging.getLogger(__name__)

@@ -33,7 +33,7 @@ from parley.features.reuse import SAME_EVERYWHERE
 from parley.features.weights import torchvision_transform
 from parley.interaction.split_data import Part, load_part
 from parley.interaction.transcript import Conversation, Numbers, conversation_of, letters, sparkline
-from parley.metrics.ranking import log_probabilities
+from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.blocks import by_case
 from parley.metrics.conversations import Conversations
-from parley.metrics.ranking import log_probabilities, target_ranks
+from parley.metrics.exchanges import by_case, log_probabilities, target_ranks
 
 if TYPE_CHECKING:
     import pandas as pd

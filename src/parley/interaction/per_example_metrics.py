@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from parley.game.types import Dialogue, DialogueSummary
-from parley.metrics.hamming import distances
-from parley.metrics.ranking import chance, hits, nll_nats
+from parley.metrics.exchanges import chance, distances, hits, nll_nats
 
 
 class BatchBuffer:
@@ -132,6 +131,6 @@ def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int |
 
 
 def _mean_change(changes: Tensor, active: Tensor) -> float | None:
-    """Return the mean over active exchanges except the first, as `parley.metrics.hamming.mean_change` does."""
+    """Return the mean over active exchanges except the first, as `parley.metrics.exchanges.mean_change` does."""
     made = active.T[1:].bool()
     return float(changes.T[1:][made].numpy().mean()) if made.any() else None

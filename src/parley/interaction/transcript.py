@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.hamming import distances
-from parley.metrics.ranking import log_probabilities
+from parley.metrics.exchanges import distances, log_probabilities
 
 if TYPE_CHECKING:
     from parley.game.types import Dialogue

@@ -3,21 +3,59 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.metrics.classes import class_counts, class_means, confusion_matrix
-from parley.metrics.components import principal_components
+from parley.metrics.classification import class_counts, class_means, confusion_matrix
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.entropy import message_entropy_bits, prediction_entropy_bits
-from parley.metrics.lengths import go_on_bits
-from parley.metrics.ranking import accuracy, chance, hits, nll_nats, target_ranks
+from parley.metrics.exchanges import Floats, accuracy, chance, go_on_bits, hits, nll_nats, target_ranks
+from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
 from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
+
+
+class Components(NamedTuple):
+    """Coordinates on the first principal components, and what they explain."""
+
+    coordinates: Floats
+    """Coordinates of the rows, centred [N, C]."""
+    explained: Floats
+    """Fraction of the total variance along each component [C]; zeros where the rows do not differ."""
+
+
+def principal_components(rows: NDArray[np.number], count: int = 2) -> Components:
+    """Project rows on their first principal components, by singular value decomposition of the centred rows.
+
+    The sign of a component is free; here its largest loading is positive, so that the same rows give the same
+    picture on any machine. Where there are fewer dimensions than `count`, the rest is zero.
+
+    Parameters
+    ----------
+    rows
+        One row an item [N, d].
+    count
+        Number of components C.
+    """
+    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    left, singular, right = np.linalg.svd(centred, full_matrices=False)
+    kept = min(count, len(singular))
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    coordinates = np.zeros((len(rows), count))
+    coordinates[:, :kept] = (left * singular * signs)[:, :kept]
+    explained = np.zeros(count)
+    total = float((singular**2).sum())
+    # Rows that are all the same leave rounding noise of the mean, which is no variance.
+    if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
+        explained[:kept] = (singular**2 / total)[:kept]
+    else:
+        coordinates[:] = 0.0
+    return Components(coordinates, explained)
+
+
 MOST_IN_MATRIX = 1000
 """No confusion matrix is kept for more candidates: with 21,841 it has 477 million cells, nearly all zero."""
 TOLERANCE = 0.005

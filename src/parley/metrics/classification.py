@@ -1,6 +1,6 @@
-"""Precision, recall and F1 of each class, and macro F1.
+"""Metrics per class: means, confusion matrices, precision, recall and F1.
 
-Shapes: K candidate classes.
+Shapes: N dialogues, K candidate classes.
 """
 
 from typing import NamedTuple
@@ -8,7 +8,74 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.ranking import Floats
+from parley.metrics.exchanges import Floats, Ints, first_places
+
+
+def class_counts(targets: Ints, candidates: int) -> Ints:
+    """Count the dialogues about each candidate class [K]."""
+    return np.bincount(targets, minlength=candidates).astype(np.int64)
+
+
+def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:
+    """Average a value over the dialogues of each class [K]; NaN for a class without a dialogue.
+
+    Parameters
+    ----------
+    values
+        One value a dialogue [N].
+    targets
+        Column of the true class [N].
+    candidates
+        Number of candidate classes K.
+    """
+    sums = np.bincount(targets, weights=values.astype(np.float64), minlength=candidates)
+    counts = class_counts(targets, candidates)
+    return np.asarray(np.divide(sums, counts, out=np.full(candidates, np.nan), where=counts > 0))
+
+
+def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
+    """Count dialogues by true class (row) and predicted class (column) [K, K].
+
+    Candidates tied for the first place share the dialogue, so that the trace over the sum is accuracy@1.
+
+    Parameters
+    ----------
+    scores
+        Scores of the candidates at the stopping exchange [N, K].
+    targets
+        Column of the true class [N].
+    """
+    matrix = np.zeros((scores.shape[-1], scores.shape[-1]))
+    np.add.at(matrix, targets, first_places(scores))
+    return matrix
+
+
+class Confusion(NamedTuple):
+    """Counts by true class (row) and predicted class (column)."""
+
+    labels: Ints
+    """``[C]``: label ids of the rows and columns, rising; only those that occur as a true or a predicted one."""
+    counts: Ints
+    """``[C, C]``."""
+
+
+def confusion_counts(true: Ints, predicted: Ints) -> Confusion:
+    """Count images by true and predicted label, as scikit-learn's `confusion_matrix` does.
+
+    Parameters
+    ----------
+    true, predicted
+        Label ids ``[N]``.
+    """
+    labels, places = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(counts, (places[: len(true)], places[len(true) :]), 1)
+    return Confusion(labels, counts)
+
+
+def as_lines(counts: Ints) -> str:
+    """Return a matrix of whole numbers as text: a line a row, commas between the columns."""
+    return "".join(",".join(map(str, row)) + "\n" for row in counts.tolist())
 
 
 class ClassScores(NamedTuple):
@@ -39,7 +106,7 @@ def class_scores(confusion: NDArray[np.number]) -> ClassScores:
     Parameters
     ----------
     confusion
-        Dialogues by true class (row) and guessed class (column) [K, K], as `classes.confusion_matrix` counts
+        Dialogues by true class (row) and guessed class (column) [K, K], as `confusion_matrix` counts
         them; shared ones count by their parts.
     """
     counts = confusion.astype(np.float64)

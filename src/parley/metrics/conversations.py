@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from parley.core.errors import Findings, ParleyError
 from parley.core.failures import raise_if_failed
 from parley.core.hdf5 import opened
-from parley.metrics.lengths import exchanges
+from parley.metrics.exchanges import exchanges
 
 FIELDS = {
     "Communication": ("ExampleId", "AgentId", "Index", "Target", "BinaryProb", "BinaryVec"),

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.blocks import row_blocks
-from parley.metrics.ranking import log_probabilities
+from parley.metrics.exchanges import log_probabilities, row_blocks
 
 UNITS = {
     "accuracy@1": "fraction",

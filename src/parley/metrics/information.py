@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
+from parley.metrics.exchanges import Floats, Ints, by_case, log_probabilities, nll_nats
 from parley.metrics.permutation import p_at_least
-from parley.metrics.ranking import Floats, Ints
 
 BLOCK = 2**21
 """Number of symbols permuted at once, to limit memory."""
@@ -152,3 +153,144 @@ def information_test(
     found = mutual_information_bits(values, labels)
     null = information_null(values, labels, permutations, generator)
     return InformationTest(found, found - float(null.mean()), p_at_least(found, null, ROUNDING), null)
+
+
+Bools = NDArray[np.bool_]
+
+
+def as_bits(messages: NDArray[Any]) -> Ints:
+    """Return messages as integers [N, d].
+
+    Raises
+    ------
+    ValueError
+        If there is no message, or a value is neither 0 nor 1, as with continuous messages.
+    """
+    if messages.ndim != 2 or len(messages) == 0:
+        raise ValueError("Messages must be the rows of a table, one at least.")
+    if not np.isin(messages, (0, 1)).all():
+        raise ValueError("Only messages of bits can be measured bit by bit; these hold other values than 0 and 1.")
+    return messages.astype(np.int64)
+
+
+def bit_use(messages: NDArray[Any]) -> Floats:
+    """Return the fraction of messages [N, d] in which each bit is 1 [d]."""
+    return np.asarray(as_bits(messages).mean(axis=0))
+
+
+def bit_entropies(messages: NDArray[Any]) -> Floats:
+    """Return the entropy of each bit over the messages [N, d], in bits [d]: 0 = never changes, 1 = half are 1.
+
+    Plug-in estimate; see `information`. It measures how much a bit differs between images;
+    `message_entropy_bits` measures how uncertain the agent is about one image.
+    """
+    return row_entropies(as_bits(messages).T)[0]
+
+
+def dead_bits(messages: NDArray[Any]) -> Bools:
+    """Return for each bit whether it is the same in all messages [N, d], and so carries nothing [d]."""
+    return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
+
+
+def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
+    """Return the mutual information of each bit with the class, in bits [d] (Miller–Madow).
+
+    Exactly 0 for a dead bit; slightly below 0 for an independent bit (see `row_information`).
+
+    Parameters
+    ----------
+    messages
+        Bits [N, d].
+    labels
+        Class of each dialogue [N].
+    """
+    return row_information(as_bits(messages).T, codes(labels)).miller_madow
+
+
+def distinct_fraction(messages: NDArray[Any]) -> float:
+    """Return the number of distinct messages over the number of messages [N, d]: 1 / N = always the same, 1 = never."""
+    return float((codes(messages).max() + 1) / len(messages))
+
+
+def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
+    """Return the entropy of an agent's message given all it has seen, in bits [...]: the sum over its independent bits.
+
+    This is the agent's uncertainty about one message (0 = every bit is certain, d = every bit is a fair coin), not
+    how much messages differ between images.
+
+    Parameters
+    ----------
+    probabilities
+        Probability that each bit is 1 [..., d].
+
+    Raises
+    ------
+    ValueError
+        When a value is not a probability, as with continuous messages.
+    """
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no such entropy.")
+    p = probabilities.astype(np.float64)
+    return np.asarray(-(xlogy(p, p) + xlogy(1 - p, 1 - p)).sum(axis=-1) / np.log(2))
+
+
+def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
+    """Return the entropy of the softmax over the candidates, in bits [...]: 0 = certain, log2 K = knows nothing.
+
+    Parameters
+    ----------
+    scores
+        Scores of the candidates [..., K].
+    """
+
+    def entropy(some: NDArray[np.floating]) -> tuple[Floats]:
+        logs = log_probabilities(some)
+        return (-(np.exp(logs) * logs).sum(axis=1) / np.log(2),)
+
+    return by_case(entropy, scores)[0]
+
+
+def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
+    """Return the bits gained at each exchange [N, T], also for exchanges after the stop.
+
+    Parameters
+    ----------
+    scores
+        Scores of the candidates after each exchange [N, T, K].
+    targets
+        Column of the true class [N].
+    """
+    known = -nll_nats(scores, targets[:, None]) / np.log(2)
+    before = np.full((len(targets), 1), -np.log2(scores.shape[2]))
+    return np.diff(known, axis=1, prepend=before)
+
+
+def message_information(
+    messages: NDArray[Any],
+    targets: Ints,
+    talking: NDArray[np.bool_],
+    permutations: int,
+    generator: np.random.Generator,
+) -> list[InformationTest | None]:
+    """Measure the mutual information of the Sender's message at each exchange with the class.
+
+    Parameters
+    ----------
+    messages
+        Bits [N, T, d].
+    targets
+        Column of the true class [N].
+    talking
+        Whether the dialogue is still on when exchange t begins [N, T]; only such messages count.
+    permutations, generator
+        Of the null, as in `information_null`.
+
+    Returns
+    -------
+    list[InformationTest | None]
+        One entry per exchange; None if no dialogue is active.
+    """
+    return [
+        information_test(messages[on, t], targets[on], permutations, generator) if on.any() else None
+        for t, on in enumerate(talking.T)
+    ]

@@ -10,17 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.answers import answer_tests
-from parley.metrics.bits import bit_entropies, bit_information, bit_use, dead_bits, distinct_fraction
-from parley.metrics.calibration import calibration_tests
-from parley.metrics.context_independence import independence_test
 from parley.metrics.conversations import Conversations
-from parley.metrics.disentanglement import bag_of_symbols_test, positional_test
-from parley.metrics.gain import information_gained, message_information
-from parley.metrics.hamming import distances
-from parley.metrics.information import entropy_bits, information_test
-from parley.metrics.permutation import Tested
-from parley.metrics.ranking import hits
+from parley.metrics.disentanglement import bag_of_symbols_test, independence_test, positional_test
+from parley.metrics.exchanges import distances, hits
+from parley.metrics.information import (
+    bit_entropies,
+    bit_information,
+    bit_use,
+    dead_bits,
+    distinct_fraction,
+    entropy_bits,
+    information_gained,
+    information_test,
+    message_information,
+)
+from parley.metrics.permutation import Tested, answer_tests, calibration_tests
 from parley.metrics.registry import LESS_IS_BETTER, PERMUTATION_TESTED, UNITS
 from parley.metrics.topographic import mantel, mantel_of_classes
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
+from parley.metrics.exchanges import Floats
 from parley.metrics.permutation import Tested, p_at_least
-from parley.metrics.ranking import Floats
 
 Distance = Literal["cosine", "euclidean"]
 ROWS = 64

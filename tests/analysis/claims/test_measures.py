@@ -16,7 +16,7 @@ from parley.analysis.claims.correlations import (
 )
 from parley.analysis.claims.evidence import read_evidence
 from parley.analysis.claims.measures import About
-from parley.metrics.correlation import correlation
+from parley.metrics.statistics import correlation
 
 
 @pytest.fixture(autouse=True)

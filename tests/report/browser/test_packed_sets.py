@@ -6,8 +6,8 @@ from made_browsers import Recorded, unpacked, whole_experiment
 from made_runs import Talk, write_messages
 
 from parley.core.errors import ParleyError
-from parley.metrics.bits import bit_information
 from parley.metrics.conversations import read_conversations
+from parley.metrics.information import bit_information
 from parley.report.browser.arrays import talk_arrays
 from parley.report.browser.build import packed_set
 from parley.report.browser.survey import part_of, survey

@@ -14,7 +14,7 @@ from parley.analysis.summary import failed_seeds, summarise, write_summary
 from parley.core.errors import ParleyError
 from parley.core.files import write_json
 from parley.metrics.analysis import analyse_run
-from parley.metrics.flips import Flips
+from parley.metrics.pooling import Flips
 from parley.metrics.records import Curve, read_evaluation
 from parley.report.figures.classes import (
     MARK_PT,

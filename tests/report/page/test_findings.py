@@ -3,8 +3,7 @@ import pytest
 from made_findings import curve, part_of, rows_of
 
 from parley.core.formats import bits, counted, duration, interval, isolated, listed
-from parley.metrics.flips import Flips
-from parley.metrics.pooling import Projection
+from parley.metrics.pooling import Flips, Projection
 from parley.report.page import findings
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_findings import curve, part_of, rows_of
 
-from parley.metrics.flips import Flips
+from parley.metrics.pooling import Flips
 from parley.report.page import meanings
 
 

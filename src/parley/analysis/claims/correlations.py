@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from parley.analysis.claims.evidence import Evidence
 from parley.analysis.claims.measures import About, Found, PerSeed
-from parley.metrics.classes import class_means
+from parley.metrics.classification import class_means
 from parley.metrics.conversations import Conversations
-from parley.metrics.correlation import correlation
-from parley.metrics.ranking import Floats, hits
+from parley.metrics.exchanges import Floats, hits
+from parley.metrics.statistics import correlation
 
 ROUNDING = 1e-9
 """Correlations that differ less are equal: the same terms were added in another order."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from parley.analysis.claims.evidence import Evidence
 from parley.metrics.conversations import Conversations
-from parley.metrics.entropy import message_entropy_bits, prediction_entropy_bits
-from parley.metrics.ranking import Floats
+from parley.metrics.exchanges import Floats
+from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
 
 FEWEST_CASES = 10
 """Minimum number of dialogues for a mean."""

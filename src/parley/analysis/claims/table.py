@@ -14,7 +14,7 @@ from parley.analysis.claims.verdicts import judge
 from parley.core import markdown
 from parley.core.files import write_csv, write_json, write_text
 from parley.core.formats import counted
-from parley.metrics.comparison import sign_flip_p
+from parley.metrics.statistics import sign_flip_p
 
 COLUMNS = (
     "claim", "statement", "source", "part", "runs", "measured", "unit", "expected", "mean", "sd", "low", "high",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from parley.metrics.intervals import Interval, t_interval
+from parley.metrics.statistics import Interval, t_interval
 
 LEVEL = 0.05
 """A p-value below this decides."""

@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.metrics.bits import bit_information
-from parley.metrics.blocks import row_blocks
 from parley.metrics.conversations import Conversations
-from parley.metrics.information import entropy_bits
-from parley.metrics.ranking import log_probabilities
+from parley.metrics.exchanges import log_probabilities, row_blocks
+from parley.metrics.information import bit_information, entropy_bits
 
 FINE, COARSE = 65535, 255
 """Quantisation steps from 0 to 1: of class and decision probabilities, and of bit probabilities."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from parley.metrics.intervals import t_interval
 from parley.metrics.pooling import mean_over_seeds
+from parley.metrics.statistics import t_interval
 from parley.report.figures.registry import MOST_CLASSES, MOST_NAMED
 from parley.report.figures.style import (
     BLUE,

@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from parley.core.formats import fraction
-from parley.metrics.flips import Flips
-from parley.metrics.intervals import t_half_width
-from parley.metrics.pooling import mean_over_seeds
+from parley.metrics.pooling import Flips, mean_over_seeds
 from parley.metrics.records import Curve
+from parley.metrics.statistics import t_half_width
 from parley.report.figures.style import (
     BLUE,
     GREEN,

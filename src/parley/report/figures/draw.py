@@ -5,8 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from parley.metrics.flips import read_flips
-from parley.metrics.pooling import PooledPart, pool
+from parley.metrics.pooling import PooledPart, pool, read_flips
 from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve
 from parley.report.figures.classes import confusion_figure, length_by_class, messages_pca
 from parley.report.figures.curves import accuracy_by_flips, by_exchange, learning_curves

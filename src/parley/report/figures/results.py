@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from parley.metrics.flips import Flips
-from parley.metrics.pooling import PooledPart
+from parley.metrics.pooling import Flips, PooledPart
 from parley.metrics.records import Curve
 
 

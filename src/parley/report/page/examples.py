@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from parley.metrics.conversations import Conversations
+from parley.metrics.exchanges import hits, log_probabilities
 from parley.metrics.pooling import PooledPart, mean_over_seeds
-from parley.metrics.ranking import hits, log_probabilities
 
 LEADERS = 3
 """Number of candidates shown at each exchange."""

@@ -6,10 +6,9 @@ import numpy as np
 
 from parley.analysis.summary import SummaryRow
 from parley.core.formats import counted, exchanges, fraction, interval, isolated, listed, percent
-from parley.metrics.correlation import correlation
-from parley.metrics.flips import Flips
-from parley.metrics.pooling import PooledPart, mean_over_seeds
+from parley.metrics.pooling import Flips, PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
+from parley.metrics.statistics import correlation
 from parley.report.figures.curves import band
 from parley.report.figures.overview import TITLES
 

@@ -6,11 +6,9 @@ import numpy as np
 
 from parley.analysis.summary import SummaryRow
 from parley.core.formats import change, counted, exchanges, fraction, interval, isolated
-from parley.metrics.correlation import correlation
-from parley.metrics.flips import Flips
-from parley.metrics.intervals import Interval, t_interval
-from parley.metrics.pooling import PooledPart, mean_over_seeds
+from parley.metrics.pooling import Flips, PooledPart, mean_over_seeds
 from parley.metrics.records import Curve
+from parley.metrics.statistics import Interval, correlation, t_interval
 
 
 def of_parts(rows: Sequence[SummaryRow]) -> str:

@@ -9,8 +9,7 @@ from urllib.parse import quote
 from parley.analysis.summary import SummaryRow
 from parley.core import formats
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.flips import read_flips
-from parley.metrics.pooling import PooledPart, mean_over_seeds, pool
+from parley.metrics.pooling import PooledPart, mean_over_seeds, pool, read_flips
 from parley.metrics.records import Curve, finite
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
 from parley.report.figures.results import RunResults

@@ -1,6 +1,6 @@
-"""Paired comparison of two runs over seeds, Holm's correction, and the bootstrap interval of a mean.
+"""Statistics over seeds or cases: t intervals, correlation, paired comparison and Holm's correction.
 
-Shapes: n pairs (seeds that both runs have), m comparisons.
+Shapes: n values, pairs or cases, m comparisons.
 """
 
 from collections.abc import Sequence
@@ -8,10 +8,95 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import ndtri, stdtr, stdtrit
 
-from parley.metrics.intervals import CONFIDENCE, t_interval
-from parley.metrics.ranking import Floats
+from parley.metrics.exchanges import Floats
+
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """Mean over seeds with its t interval; what one seed does not determine is None, not zero."""
+
+    mean: float | None
+    sd: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | int | None]:
+    """Return the columns of a tidy table that describe a mean: ``mean, sd, low, high, n_seeds, seeds_failed``.
+
+    Parameters
+    ----------
+    values
+        One per seed; None for a seed that has none.
+    seeds
+        Expected number of seeds; those without a value count as failed.
+    """
+    over = t_interval([value for value in values if value is not None])
+    columns: dict[str, float | int | None] = {"mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high}
+    return {**columns, "n_seeds": over.n, "seeds_failed": seeds - over.n}
+
+
+def t_interval(values: Sequence[float]) -> Interval:
+    """Return mean, sample standard deviation (n - 1) and two-sided 95 % Student t interval of the mean.
+
+    The interval is symmetric and is not cut at the ends of the scale (an accuracy's may pass 1). Without
+    a value all is None; with one value, sd and interval are None. Values must be finite.
+    """
+    n = len(values)
+    if n == 0:
+        return Interval(None, None, None, None, 0)
+    mean = float(np.mean(values))
+    if n == 1:
+        return Interval(mean, None, None, None, 1)
+    sd = float(np.std(values, ddof=1))
+    half = float(t_half_width(np.array(sd), n))
+    return Interval(mean, sd, mean - half, mean + half, n)
+
+
+def t_half_width(sd: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Return half the width of the 95 % t interval of a mean of n ≥ 2 values with standard deviation `sd` [...]."""
+    return np.asarray(sd * stdtrit(n - 1, (1 + CONFIDENCE) / 2) / np.sqrt(n))
+
+
+class Correlation(NamedTuple):
+    """Pearson's r of n cases with its 95 % interval."""
+
+    r: float
+    low: float
+    high: float
+    n: int
+
+
+def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation | None:
+    """Correlate two measures of the same cases.
+
+    The interval is Fisher's: z = atanh r is nearly normal with standard deviation 1 / sqrt(n - 3) (Fisher, 1921, "On
+    the probable error of a coefficient of correlation").
+
+    Parameters
+    ----------
+    x, y
+        One value a case [n]; cases where either is NaN are left out.
+
+    Returns
+    -------
+    Correlation | None
+        None with fewer than four cases, or if one measure does not vary.
+    """
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y, n = x[known], y[known], int(known.sum())
+    if n < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    r = float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+    if abs(r) == 1:
+        return Correlation(r, r, r, n)
+    half = float(ndtri((1 + CONFIDENCE) / 2)) / np.sqrt(n - 3)
+    return Correlation(r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half)), n)
+
 
 EXACT_PAIRS = 16
 """Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
@@ -127,7 +212,7 @@ def bootstrap_interval(
     """Return the 95 % percentile interval of a mean: the middle 95 % of the means of values drawn with replacement.
 
     Efron and Tibshirani (1993, "An introduction to the bootstrap", chapter 13). It is too narrow for few values: for
-    five seeds, use `intervals.t_interval`.
+    five seeds, use `t_interval`.
 
     Parameters
     ----------
