@@ -25,8 +25,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision import transforms
 
-from parley.features.backbone import load_backbone
-from parley.features.engine import ready_network
+from parley.features.backbone import load_backbone, ready_network
 from parley.features.extract import extract_classes
 from parley.features.options import FeatureOptions, feature_options
 

@@ -16,10 +16,10 @@ import torch
 from features import write_tar
 
 from parley.features.backbone import Backbone, load_backbone
-from parley.features.decoding import decoded_ahead
+from parley.features.class_files import KnownRows
 from parley.features.extract import extract_classes
 from parley.features.options import FeatureOptions, feature_options
-from parley.features.reuse import KnownRows
+from parley.features.preprocessing import decoded_ahead
 
 
 def bare(backbone: Backbone, images: int) -> None:

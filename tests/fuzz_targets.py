@@ -186,7 +186,7 @@ def read_descriptions(path: Path) -> None:
 
 
 def read_exclusions(path: Path) -> None:
-    from parley.dataset.fetch.exclusions import read_exclusions as read
+    from parley.dataset.fetch.options import read_exclusions as read
 
     read(path)
 
@@ -323,7 +323,7 @@ def read_image(path: Path) -> None:
 
 
 def read_tar(path: Path) -> None:
-    from parley.features.tars import count_images, packed_images
+    from parley.features.preprocessing import count_images, packed_images
 
     count_images(path)
     for image in packed_images(path):
@@ -332,7 +332,7 @@ def read_tar(path: Path) -> None:
 
 def read_source_tar(path: Path) -> None:
     from parley.dataset.class_set import ImageClass
-    from parley.dataset.fetch.local import LocalFiles
+    from parley.dataset.fetch.images import LocalFiles
     from parley.dataset.sources import SourceOptions, open_source
 
     root = path.parent / "root"
@@ -366,7 +366,7 @@ def read_part(path: Path) -> None:
 
 
 def make_class_file(path: Path) -> None:
-    from parley.features.classfiles import Column, RowIdentity, writing_class_file
+    from parley.features.class_files import Column, RowIdentity, writing_class_file
 
     with writing_class_file(path, {"avgpool_512": Column((8,))}, {"backbone": "resnet18", "torch": "2"}) as writer:
         rows = [RowIdentity(key, f"{key}.png", key * 2) for key in KEYS]
@@ -375,7 +375,7 @@ def make_class_file(path: Path) -> None:
 
 
 def read_class_file(path: Path) -> None:
-    from parley.features.classfiles import reading_class_file
+    from parley.features.class_files import reading_class_file
 
     with reading_class_file(path) as file:
         for name in file.columns:

@@ -19,8 +19,7 @@ from parley.dataset.data_card import CardInputs, write_data_card
 from parley.dataset.data_card_text import CardContext, Checksums, Contents, Funnel, card_text
 from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
 from parley.dataset.dedup.options import DedupOptions
-from parley.dataset.fetch.exclusions import read_exclusions
-from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.stage import fetch_classes
 from parley.dataset.keys import image_key
 from parley.dataset.plan_file import write_plan

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from parley.features import batches
-from parley.features.batches import largest_useful_batch
+from parley.features import backbone
+from parley.features.backbone import largest_useful_batch
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """The time, which passes only while the machine works: one that sleeps is late on a busy computer."""
     passed = [0.0]
-    monkeypatch.setattr(batches.time, "perf_counter", lambda: passed[0])
+    monkeypatch.setattr(backbone.time, "perf_counter", lambda: passed[0])
     return passed
 
 

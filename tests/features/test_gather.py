@@ -9,7 +9,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.features.classfiles import Column, RowIdentity, writing_class_file
+from parley.features.class_files import Column, RowIdentity, writing_class_file
 from parley.features.gather import gather_part
 from parley.features.storage import layer_shapes, read_features
 

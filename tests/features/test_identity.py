@@ -4,8 +4,7 @@ import re
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.features.identity import check_weights, features_id, weights_file_sha256
-from parley.features.options import feature_options
+from parley.features.options import check_weights, feature_options, features_id, weights_file_sha256
 
 HALF = [0.5, 0.5, 0.5]
 

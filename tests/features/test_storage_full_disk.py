@@ -14,7 +14,7 @@ import sys
 from contextlib import ExitStack
 import numpy as np
 from parley.core.errors import ParleyError
-from parley.features.classfiles import Column, RowIdentity, writing_class_file
+from parley.features.class_files import Column, RowIdentity, writing_class_file
 sys.unraisablehook = lambda trouble: None  # HDF5 fails once more for each object that it still holds.
 try:
     # Side by side, some rows at a time, as extraction does.

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parley.dataset.fetch.exclusions import read_exclusions
-from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.sources import SourceOptions
 from parley.features.options import FeatureOptions, feature_options
 

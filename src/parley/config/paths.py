@@ -8,10 +8,9 @@ from typing import Any
 from parley.config.shards import shards_of
 from parley.core.files import digest_of
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
-from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.fetch.options import read_exclusions
 from parley.dataset.sources import SourceOptions, open_source
-from parley.features.identity import features_id
-from parley.features.options import FeatureOptions
+from parley.features.options import FeatureOptions, features_id
 from parley.synthetic.attributes import DRAWING
 
 DOMAIN_OF_PART = {

@@ -12,8 +12,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources import open_source
-from parley.features.identity import check_weights
-from parley.features.options import FeatureOptions
+from parley.features.options import FeatureOptions, check_weights
 from parley.text.glosses import check_wordnet, needs_wordnet
 from parley.text.glove import check_vectors
 

@@ -13,7 +13,7 @@ from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, read_class_set
 from parley.dataset.data_card_text import CardContext, Checksums, Contents, Funnel, card_text
 from parley.dataset.dedup.outcomes import host_of
-from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.fetch.options import read_exclusions
 from parley.dataset.sources.manifest import IMAGE_COLUMNS, CarriedColumns, read_carried_columns
 
 _OF_MANIFEST = ("key", "status", "sha256", "url", "width", "height", "bytes")

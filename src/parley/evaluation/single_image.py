@@ -25,11 +25,11 @@ from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.image_formats import FORMATS
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint
 from parley.evaluation.evaluate import make_eval_set, play
+from parley.features.class_files import SAME_EVERYWHERE
 from parley.features.extract import extract_classes
 from parley.features.gather import gather_part
 from parley.features.options import FeatureOptions
 from parley.features.preprocessing import UnreadableImageError, pixels_of
-from parley.features.reuse import SAME_EVERYWHERE
 from parley.features.weights import torchvision_transform
 from parley.interaction.split_data import Part, load_part
 from parley.interaction.transcript import Conversation, Numbers, conversation_of, letters, sparkline

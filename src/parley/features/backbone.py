@@ -2,25 +2,129 @@
 
 import json
 import logging
+import shutil
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.fx import GraphModule
+from torch.fx.experimental.optimization import fuse
 from torchvision.models import ResNet
 from torchvision.models.feature_extraction import create_feature_extractor
 
 import parley
 from parley.core.errors import ParleyError
-from parley.features.batches import largest_useful_batch
-from parley.features.engine import Run, ready_network
-from parley.features.identity import weights_file_sha256
 from parley.features.layers import Layer, find_layers
-from parley.features.options import FeatureOptions, Role, Transform
+from parley.features.options import FeatureOptions, Role, Transform, weights_file_sha256
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 
 logger = logging.getLogger(__name__)
+
+
+ENGINES = ("auto", "eager", "fused", "compiled")
+# Compilation takes about as long as processing this many images with the fused network (docs/performance.md).
+WORTH_COMPILING = 10_000
+_COMPILERS = ("g++", "clang++", "c++")
+
+Run = Callable[[Tensor], dict[str, Tensor]]
+"""Maps ``[N, 3, h, w]``, channels-last, to the value of each requested node."""
+
+
+def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
+    """Prepare a network with an engine, channels-last.
+
+    Parameters
+    ----------
+    extractor
+        In evaluation mode, on the device; returns a dictionary of tensors.
+    engine
+        ``eager``: torchvision's network unchanged. ``fused``: each batch norm folded into the preceding
+        convolution. ``compiled``: fused and `torch.compile`, which needs a C++ compiler. ``auto``: on a GPU eager;
+        on a CPU compiled if there are enough images, else fused.
+    images
+        Number of images to process, for ``auto``.
+    device
+        Where it runs.
+
+    Raises
+    ------
+    ParleyError
+        If the engine is unknown, or compiled without a compiler.
+    """
+    if engine not in ENGINES:
+        raise ParleyError(f"features.engine is {engine!r}; it must be one of {', '.join(ENGINES)}.")
+    if engine == "auto":
+        engine = _chosen(images, device)
+        logger.info("Engine: %s", engine)
+    network: Any = extractor.to(memory_format=torch.channels_last)
+    if engine == "eager":
+        eager: Run = network
+        return eager
+    if engine == "fused":
+        fused: Run = _fused(network)
+        return fused
+    if device.type == "cpu" and not _has_compiler():
+        raise ParleyError(
+            "features.engine is compiled, but no C++ compiler was found (g++ or clang++); install one, or use auto."
+        )
+    compiled: Run = torch.compile(_fused(network))
+    return compiled
+
+
+def _chosen(images: int, device: torch.device) -> str:
+    if device.type != "cpu":
+        return "eager"
+    return "compiled" if images >= WORTH_COMPILING and _has_compiler() else "fused"
+
+
+def _has_compiler() -> bool:
+    return any(shutil.which(name) for name in _COMPILERS)
+
+
+def _fused(network: GraphModule) -> Any:
+    """Fold batch norms into the preceding convolutions; other networks are returned unchanged."""
+    # Torchvision's extractor also has a training graph, and a copy loses track of which graph is active.
+    plain = GraphModule(network, network.graph).eval()
+    return fuse(plain).eval().to(memory_format=torch.channels_last)
+
+
+_FIRST, _MOST = 32, 2048
+_GAIN = 1.05  # A smaller speed-up is not worth twice the memory.
+
+
+def largest_useful_batch(see: Callable[[int], None], images: int) -> int:
+    """Double the batch size while throughput increases and memory suffices.
+
+    Parameters
+    ----------
+    see
+        Processes the given number of blank images and waits for the results.
+    images
+        Number of images; the batch is not much larger.
+    """
+    best, best_rate = _FIRST, 0.0
+    size = _FIRST
+    while size <= _MOST and size < 2 * max(images, _FIRST):
+        try:
+            see(size)  # Warm-up: selects kernels and allocates memory.
+            started = time.perf_counter()
+            see(size)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            break
+        rate = size / (time.perf_counter() - started)
+        if rate < _GAIN * best_rate:
+            break
+        best, best_rate = size, rate
+        size *= 2
+    return best
+
+
 DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH_SIZE = 32
 AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -62,7 +166,7 @@ class Backbone:
         Parameters
         ----------
         engine
-            See `parley.features.engine.ready_network`.
+            See `parley.features.backbone.ready_network`.
         images
             Number of images to process.
         batch_size

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from parley.core.progress import Progress
 from parley.features.backbone import Backbone, load_backbone
-from parley.features.classfiles import ClassFileWriter, Column, writing_class_file
-from parley.features.decoding import Decoded, decoded_ahead
+from parley.features.class_files import ClassFileWriter, Column, KnownRows, other_class_files, writing_class_file
 from parley.features.options import FeatureOptions
-from parley.features.reuse import KnownRows, other_class_files
-from parley.features.tars import count_images, packed_images
+from parley.features.preprocessing import Decoded, count_images, decoded_ahead, packed_images
 
 logger = logging.getLogger(__name__)
 # Number of batches decoded in advance.
@@ -69,7 +67,7 @@ def extract_classes(
     batch_size
         Images per batch; None chooses it.
     engine
-        Engine of the network (`parley.features.engine`).
+        Engine of the network (`parley.features.backbone`).
     known_in
         Folder with class files of this network for other image sets. Rows found there for the same bytes are copied
         and not computed again. None disables this.

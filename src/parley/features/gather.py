@@ -13,8 +13,7 @@ import numpy as np
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import written_aside
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.features.classfiles import ClassFile, Column, reading_class_file
-from parley.features.reuse import SAME_EVERYWHERE
+from parley.features.class_files import SAME_EVERYWHERE, ClassFile, Column, reading_class_file
 
 _VERSIONS = ("torch", "torchvision", "parley")
 _ROWS_AT_ONCE = 256

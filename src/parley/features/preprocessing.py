@@ -1,10 +1,22 @@
-"""Convert the bytes of an image file to a square of RGB pixels. Does not import torch."""
+"""Read the images of tars and convert them to pixels, in threads ahead of the network. Does not import torch."""
+
+import hashlib
+import re
+import tarfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from parley.core.errors import ParleyError
 from parley.dataset.image_formats import open_image, to_rgb
+from parley.features.class_files import KnownRows, RowIdentity, RowRef
 from parley.features.options import Transform
 
 Pixels = NDArray[np.uint8]
@@ -59,3 +71,146 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
 def _centre(image: Image.Image, size_px: int) -> Image.Image:
     left, top = (round((side - size_px) / 2) for side in image.size)
     return image.crop((left, top, left + size_px, top + size_px))
+
+
+_MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
+
+
+class PackedImage(NamedTuple):
+    """An image file: its name in the tar, which starts with its key, and its bytes."""
+
+    member: str
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        """The image's key."""
+        return self.member.split(".")[0]
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def packed_images(path: str | Path) -> Iterator[PackedImage]:
+    """Yield the images of a tar in order.
+
+    Raises
+    ------
+    ParleyError
+        If the tar is missing, damaged, or not written by the rule `images`.
+    """
+    with _opened(path) as tar:
+        for member in _members(tar):
+            file = tar.extractfile(member)
+            if file is None or not _MEMBER.fullmatch(member.name):
+                raise ParleyError(
+                    f"{path} contains {member.name!r}, which is not an image named by its key; "
+                    "use a tar written by the rule `images`."
+                )
+            yield PackedImage(member.name, file.read())
+
+
+def count_images(path: str | Path) -> int:
+    """Count the images of a tar from its headers.
+
+    Raises
+    ------
+    ParleyError
+        If the tar is missing or damaged, or two members have the same key.
+    """
+    count, keys = 0, set()
+    with _opened(path) as tar:
+        for member in _members(tar):
+            count += 1
+            keys.add(member.name.split(".")[0])
+    if len(keys) != count:
+        raise ParleyError(f"{path} has {count - len(keys)} images with repeated keys; remove it and run again.")
+    return count
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (member := tar.next()) is not None:
+        yield member
+        # tarfile would otherwise keep all headers in memory.
+        tar.members.clear()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            yield tar
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
+    except tarfile.TarError as error:
+        raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error
+
+
+class Decoded(NamedTuple):
+    """A decoded image, or the reason why there is none.
+
+    Attributes
+    ----------
+    tar
+        Index of its tar.
+    identity
+        Key, file name and SHA-256.
+    pixels
+        Input of the network; None if its row is known or the image cannot be read.
+    known
+        Where its features were computed before, if they were.
+    reason
+        Why it cannot be read; empty if it can.
+    """
+
+    tar: int
+    identity: RowIdentity
+    pixels: Pixels | None = None
+    known: RowRef | None = None
+    reason: str = ""
+
+
+def decoded_ahead(
+    tar_paths: Sequence[str | Path], known: KnownRows, transform: Transform, threads: int, ahead: int
+) -> Iterator[Decoded]:
+    """Yield the images of the tars in order.
+
+    Parameters
+    ----------
+    tar_paths
+        The tars.
+    known
+        Rows computed before; their images are not decoded.
+    transform
+        How images are converted to the network's input.
+    threads
+        Number of decoding threads.
+    ahead
+        Number of images decoded in advance.
+    """
+    waiting: deque[Future[Decoded]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        try:
+            for tar, path in enumerate(tar_paths):
+                for packed in packed_images(path):
+                    waiting.append(pool.submit(_decoded, tar, packed, known, transform))
+                    if len(waiting) > ahead:
+                        yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _decoded(tar: int, packed: PackedImage, known: KnownRows, transform: Transform) -> Decoded:
+    identity = RowIdentity(packed.key, packed.member, packed.sha256)
+    ref = known.find(identity.sha256)
+    if ref is not None:
+        return Decoded(tar, identity, known=ref)
+    try:
+        return Decoded(tar, identity, pixels=pixels_of(packed.content, transform))
+    except UnreadableImageError as error:
+        return Decoded(tar, identity, reason=str(error))

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
 from parley.core.errors import ParleyError
-from parley.features.identity import check_weights, weights_folders
-from parley.features.options import FeatureOptions, Transform
+from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
 # These two warn unless initialisation is requested explicitly.

@@ -7,10 +7,17 @@ from collections import Counter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parley.dataset.fetch.candidate_queue import ClassFetch, DuplicateTracker, QueueProgress, SplitFetch, first_mismatch
+from parley.dataset.fetch.candidate_queue import (
+    ClassFetch,
+    DuplicateTracker,
+    QueueProgress,
+    RepeatedBytes,
+    SplitFetch,
+    first_mismatch,
+    warn_about_repeated_bytes,
+)
 from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
-from parley.dataset.fetch.repeated_bytes import RepeatedBytes, warn_about_repeated_bytes
-from parley.dataset.fetch.scheduler import Scheduler
+from parley.dataset.fetch.stage import Scheduler
 
 PARTS = ("train", "dev", "test")
 

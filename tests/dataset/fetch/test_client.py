@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 
 from parley.dataset.fetch import transfer as transfer_module
-from parley.dataset.fetch.addresses import is_public
 from parley.dataset.fetch.client import Client, host_of
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.transfer import is_public
 
 QUICK = FetchOptions(
     threads=4,

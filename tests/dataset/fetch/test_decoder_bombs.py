@@ -6,10 +6,9 @@ import pytest
 from made_images import MIN_IS_BLACK, encoded, segment, tiff
 from PIL import Image
 
-from parley.dataset.fetch.decoder_bombs import is_decoder_bomb
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.validate import validate
+from parley.dataset.fetch.validate import is_decoder_bomb, validate
 
 NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (500, 700, 3), np.uint8))
 

@@ -1,7 +1,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset.fetch.exclusions import read_exclusions
+from parley.dataset.fetch.options import read_exclusions
 from parley.dataset.keys import image_key
 
 

@@ -16,8 +16,7 @@ from PIL import Image
 
 from parley.core.errors import ParleyError
 from parley.dataset.fetch.client import Client
-from parley.dataset.fetch.exclusions import read_exclusions
-from parley.dataset.fetch.options import FetchOptions
+from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 from parley.dataset.keys import image_key
 

@@ -4,7 +4,7 @@ import tarfile
 
 import pytest
 
-from parley.dataset.fetch.local import LocalFiles
+from parley.dataset.fetch.images import LocalFiles
 from parley.dataset.fetch.outcomes import ErrorClass
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset.fetch.outage import OutageWatch
+from parley.dataset.fetch.hosts import OutageWatch
 from parley.dataset.fetch.outcomes import ErrorClass
 
 

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from parley.dataset.fetch.queues import HostQueues
+from parley.dataset.fetch.hosts import HostQueues
 
 PER_HOST = 2
 hosts = st.sampled_from(["a", "b", "c"])

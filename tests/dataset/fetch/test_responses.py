@@ -3,7 +3,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from parley.dataset.fetch.responses import headers_of, opts_out, wait_asked_for
+from parley.dataset.fetch.transfer import headers_of, opts_out, wait_asked_for
 
 
 def test_headers_of_one_name_are_kept_in_order_whatever_their_case():

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
 from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
-from parley.dataset.fetch.scheduler import Scheduler
+from parley.dataset.fetch.stage import Scheduler
 
 NEVER = 1000  # more repeats than any test has
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
+from parley.dataset.fetch.validate import WeightedSemaphore
 
 
 def test_the_total_is_never_exceeded_and_no_thread_starves():

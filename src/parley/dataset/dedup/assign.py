@@ -15,7 +15,7 @@ from parley.dataset.dedup.options import DedupOptions
 from parley.dataset.dedup.outcomes import Outcomes
 from parley.dataset.dedup.reading import read_outcomes
 from parley.dataset.dedup.shortage import assign_and_drop_classes, check_shortages, realised_classes
-from parley.dataset.fetch.repeated_bytes import warn_about_repeated_bytes
+from parley.dataset.fetch.candidate_queue import warn_about_repeated_bytes
 from parley.dataset.split_plan import PARTS, Counts
 
 logger = logging.getLogger(__name__)

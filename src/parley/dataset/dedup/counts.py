@@ -6,8 +6,8 @@ from typing import Any
 
 from parley.dataset.dedup.near_duplicates import NearDuplicateReport
 from parley.dataset.dedup.outcomes import Outcomes, PartOutcome, Removal
+from parley.dataset.fetch.candidate_queue import RepeatedBytes
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 _SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from parley.dataset.dedup.outcomes import ClassOutcome, Image, Outcomes, PartOutcome, Removal, host_of
 from parley.dataset.dedup.similar_pairs import find_near_duplicates
+from parley.dataset.fetch.candidate_queue import RepeatedBytes
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.repeated_bytes import RepeatedBytes
 
 
 class NearDuplicateFinder:

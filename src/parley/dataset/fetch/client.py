@@ -17,12 +17,10 @@ from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
 from parley.core.addresses import is_web_url
-from parley.dataset.fetch.addresses import names_private_host
+from parley.dataset.fetch.hosts import HostQueues, OutageWatch
 from parley.dataset.fetch.options import FetchOptions
-from parley.dataset.fetch.outage import OutageWatch
 from parley.dataset.fetch.outcomes import RETRIED, Answer, ErrorClass
-from parley.dataset.fetch.queues import HostQueues
-from parley.dataset.fetch.transfer import Response, Transfer
+from parley.dataset.fetch.transfer import Response, Transfer, names_private_host
 from parley.dataset.web import proxy_for
 
 _USUAL_PORTS = (None, 80, 443)

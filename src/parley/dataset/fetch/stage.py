@@ -1,26 +1,198 @@
 """The fetch stage: reads the plan of a group of classes, writes a tar and a manifest per class."""
 
 import contextlib
+import hashlib
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import tarfile
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 from parley.core.errors import ParleyError
+from parley.core.files import remove_leftovers, write_table, written_aside
 from parley.core.progress import Progress
 from parley.dataset.class_set import ImageClass
-from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
+from parley.dataset.fetch.candidate_queue import (
+    Candidate,
+    ClassFetch,
+    RepeatedBytes,
+    SplitFetch,
+    warn_about_repeated_bytes,
+)
 from parley.dataset.fetch.images import Images
 from parley.dataset.fetch.options import FetchOptions
-from parley.dataset.fetch.outcomes import ErrorClass, FetchResult
-from parley.dataset.fetch.pack import Packer
-from parley.dataset.fetch.repeated_bytes import RepeatedBytes, warn_about_repeated_bytes
-from parley.dataset.fetch.scheduler import Scheduler
+from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, FetchResult
 from parley.dataset.plan_file import plan_reserves
 from parley.dataset.split_plan import Counts, fetch_target
 
 logger = logging.getLogger(__name__)
+
+
+_Task = tuple[ClassFetch, SplitFetch, int]
+
+
+class Fetcher(Protocol):
+    """Fetches candidates; implemented by `parley.dataset.fetch.images.Images`."""
+
+    def submit(self, candidate: Candidate, token: Hashable) -> None:
+        """Submit a candidate."""
+
+    def completed(self) -> list[tuple[Hashable, FetchResult]]:
+        """Return the results of at least one submitted candidate, each with its token."""
+
+
+class Scheduler:
+    """Requests the candidates of classes.
+
+    Parameters
+    ----------
+    fetcher
+        Fetches candidates.
+    window
+        Maximum number of candidates in flight. Larger than the number of concurrent requests, so that candidates of
+        busy hosts do not block those of idle hosts.
+    on_result
+        Called with the result of each URL.
+    """
+
+    def __init__(self, fetcher: Fetcher, window: int, on_result: Callable[[FetchResult], None]) -> None:
+        self._fetcher, self._window, self._on_tried = fetcher, window, on_result
+        self._open: list[ClassFetch] = []
+        self._tasks: dict[Hashable, _Task] = {}
+
+    def run(self, classes: Iterator[ClassFetch]) -> Generator[ClassFetch, None, None]:
+        """Yield each class when it is done. Classes are opened only when needed, so few are in memory at once."""
+        number = 0
+        while True:
+            while len(self._tasks) < self._window and (task := self._next_task(classes)) is not None:
+                number += 1
+                self._tasks[number] = task
+                _, part, rank = task
+                self._fetcher.submit(part.queue[rank], number)
+            yield from self._done()
+            if not self._tasks:
+                return
+            for token, result in self._fetcher.completed():
+                opened, part, rank = self._tasks.pop(token)
+                opened.record(part, rank, result)
+                self._on_tried(result)
+
+    def _next_task(self, classes: Iterator[ClassFetch]) -> _Task | None:
+        """Take a candidate from the class opened first, or else open another class."""
+        for opened in self._open:
+            for part in opened.parts:
+                if part.wants_more:
+                    return opened, part, part.take()
+        for opened in classes:
+            self._open.append(opened)
+            for part in opened.parts:
+                if part.wants_more:
+                    return opened, part, part.take()
+        return None
+
+    def _done(self) -> Iterator[ClassFetch]:
+        done = [opened for opened in self._open if opened.is_done]
+        if done:
+            self._open = [opened for opened in self._open if not opened.is_done]
+        yield from done
+
+
+BodyOf = Callable[[FetchResult], bytes | None]
+
+
+class Packer:
+    """Packs classes in a background thread while others are fetched.
+
+    Parameters
+    ----------
+    folder
+        Where to write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pack")
+        self._packing: deque[Future[None]] = deque()
+
+    def pack(self, name: str, tried: Sequence[FetchResult], body_of: BodyOf) -> None:
+        """Queue a class for `pack_class`. Errors of earlier classes are raised here."""
+        while self._packing and self._packing[0].done():
+            self._packing.popleft().result()
+        self._packing.append(self._thread.submit(pack_class, name, tried, body_of, self._folder))
+
+    def wait(self) -> None:
+        """Wait until all classes are packed; raise the first error."""
+        while self._packing:
+            self._packing.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+def pack_class(name: str, tried: Sequence[FetchResult], body_of: BodyOf, folder: str | Path) -> None:
+    """Write `<class>.tar` with the images and `<class>.tsv` with a row per URL tried.
+
+    Parameters
+    ----------
+    name
+        The class.
+    tried
+        The results in the order of the plan; tar and manifest keep this order.
+    body_of
+        Returns the bytes of an image, so that they need not all be in memory.
+    folder
+        Where to write.
+
+    Raises
+    ------
+    ParleyError
+        If an image's bytes have changed since validation, or the disk is full.
+    """
+    tar, manifest = Path(folder) / f"{name}.tar", Path(folder) / f"{name}.tsv"
+    for path in (tar, manifest):
+        remove_leftovers(path)
+    with written_aside(tar) as aside:
+        _write_tar(aside, [image for image in tried if image.is_ok], body_of)
+    write_table(manifest, MANIFEST_COLUMNS, (image.manifest_row() for image in tried))
+
+
+def _write_tar(path: Path, images: Sequence[FetchResult], body_of: BodyOf) -> None:
+    """Write the members directly; `TarFile.addfile` would copy each header and body once more."""
+    with path.open("wb", buffering=1 << 20) as stream:
+        for image in images:
+            body = _checked(image, body_of(image))
+            stream.write(_header(image).tobuf(tarfile.USTAR_FORMAT))
+            stream.write(body)
+            stream.write(bytes(-len(body) % tarfile.BLOCKSIZE))
+        end = 2 * tarfile.BLOCKSIZE
+        stream.write(bytes(end + -(stream.tell() + end) % tarfile.RECORDSIZE))
+
+
+def _header(image: FetchResult) -> tarfile.TarInfo:
+    """Return a member's header; times and owners are zero, so that equal images give equal tars."""
+    header = tarfile.TarInfo(f"{image.key}.{image.decision.suffix}")
+    header.size = image.size_bytes or 0
+    return header
+
+
+def _checked(image: FetchResult, body: bytes | None) -> bytes:
+    if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
+        raise ParleyError(
+            f"The bytes of {image.url} changed or vanished while they were being packed; "
+            "do not modify the source or the cache while images are fetched, and run again."
+        )
+    return body
+
+
 _WINDOW = 16  # candidates in flight per concurrent request
 
 

@@ -1,21 +1,163 @@
-"""One HTTP GET on a reusable libcurl handle, and the mapping from libcurl errors to error classes."""
+"""One HTTP GET on a reusable libcurl handle: which addresses it may contact, and what its response means."""
 
+import email.utils
+import functools
+import ipaddress
 import logging
 import os
+import re
 import socket
 import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import certifi
 import pycurl
 
-from parley.dataset.fetch.addresses import is_public, names_private_host
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.responses import REDIRECTS, headers_of, opts_out, redirect_of, status_error, wait_asked_for
 from parley.dataset.web import user_agent
 
 logger = logging.getLogger(__name__)
+
+
+# IPv6 networks whose last 32 bits are an IPv4 address: a gateway translates it (RFC 6052), or it is another
+# spelling of that address (RFC 4291, 2.5.5.1).
+_TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+# Not public, although `ipaddress` says so: local translation gateways (RFC 8215), site-local addresses
+# (RFC 3879), and the address at which Azure serves credentials to its machines.
+_NOT_PUBLIC = (
+    ipaddress.IPv6Network("64:ff9b:1::/48"),
+    ipaddress.IPv6Network("fec0::/10"),
+    ipaddress.IPv4Network("168.63.129.16/32"),
+)
+_VERSION_4 = (1 << 32) - 1
+
+
+@functools.lru_cache(maxsize=1024)
+def is_public(address: str) -> bool:
+    """Return True if an IP address is reachable over the public internet.
+
+    Loopback, private, link-local (cloud metadata services), shared, reserved and multicast addresses are not
+    public, nor is an IPv6 address that encodes such an IPv4 address.
+
+    Parameters
+    ----------
+    address
+        IPv4 or IPv6 address in digits; a zone (`%eth0`) is ignored.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = _version_4_within(ip) or ip
+    if any(ip.version == network.version and ip in network for network in _NOT_PUBLIC):
+        return False
+    return ip.is_global and not ip.is_multicast
+
+
+def names_private_host(url: str) -> bool:
+    """Return True if a URL's host is an address that is not public; no name is resolved.
+
+    All spellings that programs accept are recognised: `127.1`, `2130706433` and `0x7f.0.0.1` are 127.0.0.1.
+    """
+    host = unquote(urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not is_public(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
+    except (ValueError, OSError):  # A host name: only the resolver knows its address.
+        return False
+
+
+def _version_4_within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(ip in network for network in _TRANSLATED):
+        return ipaddress.IPv4Address(int(ip) & _VERSION_4)
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_STATUS_ERRORS = {
+    200: None,
+    401: ErrorClass.FORBIDDEN,
+    402: ErrorClass.FORBIDDEN,
+    403: ErrorClass.FORBIDDEN,
+    404: ErrorClass.NOT_FOUND,
+    408: ErrorClass.READ_TIMEOUT,
+    410: ErrorClass.GONE,
+    429: ErrorClass.RATE_LIMITED,
+    451: ErrorClass.FORBIDDEN,
+}
+_IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
+_OPT_OUTS = frozenset({"noai", "noimageai"})
+_OUR_NAMES = frozenset({"parley", "*"})
+# Directives that take a value after a colon; otherwise a colon follows the name of a robot.
+_WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
+_ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
+
+
+def status_error(status: int) -> ErrorClass | None:
+    """Return the error class of an HTTP status; None for 200."""
+    if status in _STATUS_ERRORS:
+        return _STATUS_ERRORS[status]
+    return ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.HTTP_ERROR
+
+
+def headers_of(lines: Iterable[bytes]) -> dict[str, list[str]]:
+    """Return a response's headers from its lines: lower-case names, and the values in order."""
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            headers.setdefault(name.strip().lower(), []).append(value.strip())
+    return headers
+
+
+def wait_asked_for(headers: Mapping[str, list[str]]) -> float:
+    """Return the wait in seconds that `Retry-After` asks for: a number of seconds, or a date; 0 without one."""
+    value = headers.get("retry-after", [""])[-1]
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max((date - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, OverflowError):  # No value, or an invalid date.
+        return 0.0
+
+
+def opts_out(headers: Mapping[str, list[str]]) -> bool:
+    """Return True if `X-Robots-Tag` forbids using the image to train models.
+
+    A value is a comma-separated list of directives. A robot's name before a directive limits it and the following
+    ones to that robot, as in ``otherbot: noai, noindex``. Some directives have values that may themselves contain
+    a colon or a comma.
+    """
+    for value in headers.get("x-robots-tag", ()):
+        is_meant = True
+        for directive in re.split("[,;]", value.lower()):
+            name, colon, rest = (part.strip() for part in directive.partition(":"))
+            if colon and name not in _WITH_VALUES and _ROBOT_NAME.fullmatch(name):
+                is_meant, name = name in _OUR_NAMES, rest
+            if is_meant and name in _OPT_OUTS:
+                return True
+    return False
+
+
+def redirect_of(headers: Mapping[str, list[str]], url: str) -> str:
+    """Return the absolute address in `Location`; empty if there is none.
+
+    Bytes that are not allowed in a URL are percent-encoded.
+    """
+    location = headers.get("location", [""])[-1]
+    if not location:
+        return ""
+    try:
+        return urljoin(url, quote(location.encode("latin-1"), safe=_IN_A_URL))
+    except ValueError:  # Brackets without an IPv6 address.
+        return location
+
+
 _BUFFER_BYTES = 1 << 18
 _DISCARDED_BYTES = 1 << 16  # Error pages up to this size are read to the end, so that the connection can be reused.
 _STOP = -1

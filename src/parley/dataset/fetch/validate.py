@@ -1,18 +1,88 @@
 """Decide whether bytes are a usable image, from the bytes alone and not from HTTP status or file name."""
 
+import contextlib
 import hashlib
 import logging
 import struct
+import threading
+from collections.abc import Iterator
 
 from PIL import Image
 
-from parley.dataset.fetch.decoder_bombs import is_decoder_bomb
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchResult
-from parley.dataset.fetch.weighted_semaphore import WeightedSemaphore
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
+
+
+class WeightedSemaphore:
+    """A total that threads take amounts from, first come, first served.
+
+    Parameters
+    ----------
+    size
+        The total. A larger request waits until nothing is taken, then runs alone.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._used = 0
+        self._turn = threading.Lock()  # Held while waiting, so that small requests cannot starve a large one.
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, amount: int) -> Iterator[None]:
+        """Wait for the amount, and hold it during the block."""
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + amount <= self._size)
+            self._used += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= amount
+                self._changed.notify_all()
+
+
+# Smaller files cost at most a fraction of a second and a few megabytes.
+_HARMLESS_BYTES = 256 << 10
+# Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
+_EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
+# For each strip or tile of a TIFF, Pillow allocates about 260 bytes when it opens the file.
+_PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
+_BIG = 43
+
+
+def is_decoder_bomb(body: bytes) -> bool:
+    """Return True if merely opening the image would take minutes or gigabytes."""
+    if len(body) < _HARMLESS_BYTES:
+        return False
+    if body.startswith(b"\xff\xd8"):
+        return body.count(_EXIF) > _MOST_EXIF_SEGMENTS
+    if body.startswith((b"II", b"MM")):
+        return any(tag in _PIECE_OFFSETS and count > _MOST_PIECES for tag, count in _tags(body))
+    return False
+
+
+def _tags(body: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (tag, number of values) for each entry of a TIFF's first directory; stop where the bytes end."""
+    order = "<" if body.startswith(b"II") else ">"
+    is_big = _BIG in body[2:4]
+    head, number, entry = (
+        struct.Struct(order + form) for form in (("8xQ", "Q", "HHQ8x") if is_big else ("4xI", "H", "HHI4x"))
+    )
+    try:
+        (directory,) = head.unpack(body[: head.size])
+        (entries,) = number.unpack(body[directory : directory + number.size])
+        first = directory + number.size
+        for start in range(first, first + entries * entry.size, entry.size):
+            tag, _, count = entry.unpack(body[start : start + entry.size])
+            yield tag, count
+    except struct.error:
+        return
+
+
 # For a removed photo, Flickr returns status 200 and always the same placeholder image of this size. Photos are
 # JPEG, the placeholder is PNG or GIF.
 _FLICKR_PLACEHOLDER_BYTES = 2051
