@@ -59,13 +59,13 @@ def select_classes(case: Case) -> None:
 
 
 def split(case: Case) -> None:
-    from parley.dataset.plan_file import write_plan
+    from parley.dataset.split_plan import write_plan
 
     write_plan(case.folder / "candidates.tsv", case.class_set(), case.counts, 1, case.folder / "plan.tsv")
 
 
 def publish_plan(case: Case) -> None:
-    from parley.dataset.plan_file import publish_plan
+    from parley.dataset.split_plan import publish_plan
 
     publish_plan(case.folder / "plan.tsv", case.folder / "published.tsv")
 
@@ -80,8 +80,8 @@ def fetch_images(case: Case) -> None:
 
 
 def settle(case: Case) -> None:
-    from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
-    from parley.dataset.dedup.options import DedupOptions
+    from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+    from parley.dataset.dedup.outcomes import DedupOptions
 
     folder, classes = case.folder, case.class_set()
     manifests = {one.name: folder / f"{one.name}.tsv" for one in classes}

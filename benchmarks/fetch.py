@@ -31,8 +31,8 @@ def parley(port: int, images: int, folder: Path, verify: str) -> None:
     from parley.dataset.class_set import ImageClass
     from parley.dataset.fetch.options import FetchOptions
     from parley.dataset.fetch.stage import fetch_classes
-    from parley.dataset.plan_file import write_plan
     from parley.dataset.sources import SourceOptions
+    from parley.dataset.split_plan import write_plan
 
     lines = [f"n{number % CLASSES:08d}_{number}\t{url}\n" for number, url in enumerate(addresses(port, images))]
     (folder / "urls.txt").write_text("".join(lines))

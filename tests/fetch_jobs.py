@@ -11,8 +11,8 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 from parley.dataset.fetch.stage import fetch_classes
-from parley.dataset.plan_file import write_plan
 from parley.dataset.sources import SourceOptions
+from parley.dataset.split_plan import write_plan
 
 PATIENT = FetchOptions(
     # Patient: what is not about time must not fail for it on a busy machine.

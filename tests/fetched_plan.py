@@ -7,14 +7,13 @@ from planned import reserves_in
 
 from parley.core.files import read_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
-from parley.dataset.dedup.options import DedupOptions
-from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
+from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+from parley.dataset.dedup.near_duplicates import HASH_COLUMNS
+from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, Decision, ErrorClass, FetchResult
-from parley.dataset.keys import image_key
-from parley.dataset.plan_file import write_plan
-from parley.dataset.split_plan import fetch_target
+from parley.dataset.listing import image_key
+from parley.dataset.split_plan import fetch_target, write_plan
 
 LION = ImageClass("lion", "n02129165", "in", "cats", "a big cat")
 HEN = ImageClass("hen", "n01514859", "out")

@@ -52,7 +52,7 @@ URLS = "".join(
 
 
 def read_urls(path: Path) -> None:
-    from parley.dataset.url_list import filter_list
+    from parley.dataset.sources.url_list_reader import filter_list
 
     listing = filter_list(path, ["n00000001", "n00000002"])
     assert all(list(urls) is not None for urls in listing.urls.values())
@@ -76,7 +76,7 @@ def read_classes(path: Path) -> None:
 
 def read_manifest(path: Path) -> None:
     from parley.dataset.class_set import ImageClass
-    from parley.dataset.keys import image_key
+    from parley.dataset.listing import image_key
     from parley.dataset.sources import SourceOptions, open_source
     from parley.dataset.sources.manifest import read_carried_columns
 
@@ -88,7 +88,7 @@ def read_manifest(path: Path) -> None:
 
 
 def read_plan(path: Path) -> None:
-    from parley.dataset.plan_file import plan_reserves
+    from parley.dataset.split_plan import plan_reserves
 
     for reserves in plan_reserves(path, {"ant", "bee"}).values():
         for reserve in reserves.values():
@@ -98,8 +98,8 @@ def read_plan(path: Path) -> None:
 
 def read_outcomes(path: Path) -> None:
     from parley.dataset.class_set import ImageClass
-    from parley.dataset.dedup.options import DedupOptions
-    from parley.dataset.dedup.reading import read_outcomes as read
+    from parley.dataset.dedup.outcomes import DedupOptions
+    from parley.dataset.dedup.outcomes import read_outcomes as read
 
     plan = path.with_name("plan.tsv")
     rows = "".join(f"ant\t{key}\ttrain\t{rank}\thttp://a.example/{rank}\n" for rank, key in enumerate(KEYS))

@@ -1,6 +1,6 @@
 """Plans as tests look at them: whole."""
 
-from parley.dataset.plan_file import stream_plan
+from parley.dataset.split_plan import stream_plan
 
 
 def reserves_in(plan):

@@ -8,7 +8,7 @@ from original_files import write_part
 
 from parley.cli.main import main
 from parley.cli.messages import spread
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 from parley.interaction.transcript import bits_of
 from parley.metrics.conversations import read_conversations
 

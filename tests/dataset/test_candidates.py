@@ -4,7 +4,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 from parley.dataset.sources import SourceOptions
 
 LION = ImageClass("lion", "n02129165", "in")

@@ -15,16 +15,15 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_json, read_table, sha256_of, write_json, write_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
-from parley.dataset.data_card import CardInputs, write_data_card
-from parley.dataset.data_card_text import CardContext, Checksums, Contents, Funnel, card_text
-from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
-from parley.dataset.dedup.options import DedupOptions
+from parley.dataset.data_card import CardContext, CardInputs, Checksums, Contents, Funnel, card_text, write_data_card
+from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.stage import fetch_classes
-from parley.dataset.keys import image_key
-from parley.dataset.plan_file import write_plan
+from parley.dataset.listing import image_key
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.sources.manifest import IMAGE_COLUMNS, RIGHTS_COLUMNS, read_carried_columns
+from parley.dataset.split_plan import write_plan
 
 LION = ImageClass("lion", "n02129165", "in", description="a *big* cat")
 HEN = ImageClass("hen_1", "", "out", description="a bird")

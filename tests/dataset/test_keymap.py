@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.dataset.keymap import KeyMap, key_of
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 # Few different bytes, so that buckets are long and keys alike.
 keys = st.lists(st.sampled_from([b"\0", b"\1", b"\xff"]), min_size=16, max_size=16).map(b"".join)

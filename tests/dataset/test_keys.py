@@ -3,7 +3,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.dataset.keys import draw, image_key
+from parley.dataset.listing import draw, image_key
 
 
 def test_a_key_is_the_beginning_of_the_sha256_of_the_address():

@@ -4,9 +4,8 @@ from planned import reserves_in
 from parley.core.errors import ParleyError
 from parley.core.files import read_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.keys import image_key
-from parley.dataset.plan_file import COLUMNS, plan_reserves, publish_plan, stream_plan, write_plan
-from parley.dataset.split_plan import plan_class
+from parley.dataset.listing import image_key
+from parley.dataset.split_plan import COLUMNS, plan_class, plan_reserves, publish_plan, stream_plan, write_plan
 
 CLASSES = [ImageClass("lion", "", "in"), ImageClass("yeti", "", "out"), ImageClass("hen", "", "in")]
 COUNTS = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 4}, "transfer": {"transfer": 9}}

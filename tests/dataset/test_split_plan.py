@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
 from parley.dataset import split_plan as splits
-from parley.dataset.keys import draw, image_key
+from parley.dataset.listing import draw, image_key
 from parley.dataset.split_plan import check_topk, fetch_target, needed_images, shares_of
 
 PHOTOS = {"train": 24, "dev": 10, "test": 10}

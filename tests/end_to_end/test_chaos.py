@@ -14,7 +14,7 @@ import same_bytes
 import whole_lines
 import yaml
 
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("PARLEY_CHAOS_SEED") or time.time_ns() % 1_000_000)

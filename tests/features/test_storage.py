@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 from parley.features.storage import layer_shapes, read_features
 
 RNG = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 from stage import stage
 
 from parley.core.failures import successful
-from parley.dataset.groups import read_groups
+from parley.dataset.class_set import read_groups
 from parley.export.parquet import write_parquet
 from parley.metrics.records import failed_owners
 

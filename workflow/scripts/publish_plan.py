@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.dataset.plan_file import publish_plan
+from parley.dataset.split_plan import publish_plan
 
 with stage(snakemake):
     publish_plan(snakemake.input.plan, snakemake.output.plan)

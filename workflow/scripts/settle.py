@@ -4,8 +4,8 @@ from stage import stage
 
 from parley.config.shards import by_class, files_in
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.assign import SplitOutputs, finalise_splits
-from parley.dataset.dedup.options import DedupOptions
+from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+from parley.dataset.dedup.outcomes import DedupOptions
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]

@@ -3,7 +3,7 @@
 from stage import stage
 
 from parley.dataset.class_set import ImageClass
-from parley.dataset.plan_file import write_plan
+from parley.dataset.split_plan import write_plan
 
 with stage(snakemake):
     write_plan(

@@ -4,8 +4,7 @@ from stage import stage
 
 from parley.config.options import source_options
 from parley.config.shards import by_class
-from parley.dataset.data_card import CardInputs, write_data_card
-from parley.dataset.data_card_text import CardContext
+from parley.dataset.data_card import CardContext, CardInputs, write_data_card
 
 with stage(snakemake):
     write_data_card(

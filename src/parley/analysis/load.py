@@ -13,7 +13,7 @@ from parley.config.named_runs import named_runs
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.core.files import read_json
-from parley.dataset.groups import read_groups
+from parley.dataset.class_set import read_groups
 from parley.export.tidy import frame_of, tidy_columns
 from parley.metrics.conversations import read_conversations
 from parley.metrics.records import CURVES, read_chosen_step, read_curve, read_evaluation

@@ -7,8 +7,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.keys import image_key
-from parley.dataset.listing import Listing
+from parley.dataset.listing import Listing, image_key
 from parley.dataset.sources import SourceOptions, open_source
 from parley.dataset.split_plan import Counts, needed_images
 

@@ -163,3 +163,10 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
 def _confusable_form(name: str) -> str:
     """Return the same text for names that are the same file on some systems, or look the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)
+
+
+def read_groups(path: str | Path | None) -> dict[str, str]:
+    """Return the group of each class that has one; empty without a class set."""
+    if not path:
+        return {}
+    return {row["class"]: row["group"] for row in read_table(path, ["class"]) if row.get("group")}

@@ -1,5 +1,7 @@
-"""The listing of an image source: unique addresses by class, and counts of the parse issues found."""
+"""What a source lists: image addresses by class with their keys, and counts of the parse issues found."""
 
+import hashlib
+import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -7,6 +9,44 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from parley.dataset.keymap import KeyMap, key_of
+
+KEY_DIGITS = 32
+_KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
+
+
+def image_key(url: str) -> str:
+    """Return the key of an image: the first 32 hexadecimal digits of the SHA-256 of its address.
+
+    Parameters
+    ----------
+    url
+        The URL, or the path relative to the source's root, exactly as it was listed. It is not
+        normalised: two spellings of one address are two keys, and `parley.dataset.dedup.finalise` finds their equal
+        bytes.
+    """
+    return hashlib.sha256(url.encode("utf-8")).hexdigest()[:KEY_DIGITS]
+
+
+def is_key(text: str) -> bool:
+    """Say whether a text has the form of a key, and so is safe as a file name."""
+    return _KEY.fullmatch(text) is not None
+
+
+def draw(seed: int, purpose: str, key: str) -> int:
+    """Return a number in [0, 2**64), uniform over keys, that depends only on the arguments.
+
+    Parameters
+    ----------
+    seed
+        The experiment's seed.
+    purpose
+        What the number is for; draws for two purposes are independent.
+    key
+        An image key.
+    """
+    text = f"{seed}/{purpose}/{key}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+
 
 LONGEST_BYTES = 1 << 16
 """Longer lines are no addresses, and are not kept in memory."""

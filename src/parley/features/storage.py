@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.hdf5 import opened
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 if TYPE_CHECKING:
     from parley.features.rows import Rows

@@ -5,9 +5,8 @@ from fetched_plan import CLASSES, EMU, HEN, LION, MORE, WOLF, Fetched, assert_co
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.dedup.options import DedupOptions
-from parley.dataset.dedup.outcomes import ClassOutcome, Image, Outcomes, PartOutcome
-from parley.dataset.dedup.shortage import check_shortages
+from parley.dataset.dedup.assign import check_shortages
+from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome
 
 
 def test_the_class_set_is_written_as_it_is(tmp_path):

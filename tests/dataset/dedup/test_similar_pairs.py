@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core.files import write_table
-from parley.dataset.dedup.similar_pairs import HASH_COLUMNS, Pair, find_near_duplicates, find_pairs, read_hashes
+from parley.dataset.dedup.near_duplicates import HASH_COLUMNS, Pair, find_near_duplicates, find_pairs, read_hashes
 
 # Hashes of few bits far apart, so that many are near one another and all distances come up.
 near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 64) - 1]), max_size=40)

@@ -7,7 +7,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import Answer, ErrorClass
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 URL = "http://example.org/Gänse.jpg"
 KEY = image_key(URL)

@@ -2,7 +2,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.fetch.options import read_exclusions
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 
 def test_urls_keys_and_hashes_are_distinguished(tmp_path):

@@ -18,7 +18,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 
 def test_tar_and_manifest_hold_the_plans_first_images(web, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from fetch_jobs import HEN, LION, Job, cached_keys, images
 
 from parley.core.errors import ParleyError
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 
 def test_a_full_cache_stops_with_a_sentence_and_the_rerun_goes_on(web, tmp_path, small_disk):

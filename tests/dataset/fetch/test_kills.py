@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fetch_jobs import HEN, LION, Job, cached_keys, images, timeless
 
-from parley.dataset.keys import image_key
+from parley.dataset.listing import image_key
 
 pytestmark = pytest.mark.slow
 KILLS = 10

@@ -1,117 +1,202 @@
-"""Finalise the splits over all classes: remove duplicates and fill each split from the images fetched for it."""
+"""Decide which images each split keeps: reject placeholders, remove duplicates, handle shortages."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from parley.core.files import write_json, write_table
-from parley.dataset.class_set import ImageClass, write_class_set
-from parley.dataset.dedup.counts import funnel_counts
-from parley.dataset.dedup.exact_duplicates import assign, reject_placeholders
-from parley.dataset.dedup.near_duplicates import COLUMNS as PAIR_COLUMNS
-from parley.dataset.dedup.near_duplicates import read_perceptual_hashes, report_near_duplicates
-from parley.dataset.dedup.options import DedupOptions
-from parley.dataset.dedup.outcomes import Outcomes
-from parley.dataset.dedup.reading import read_outcomes
-from parley.dataset.dedup.shortage import assign_and_drop_classes, check_shortages, realised_classes
-from parley.dataset.fetch.candidate_queue import warn_about_repeated_bytes
-from parley.dataset.split_plan import PARTS, Counts
+from parley.core.errors import Findings, ParleyError
+from parley.dataset.class_set import DOMAINS, IN_DOMAIN, ImageClass
+from parley.dataset.dedup.near_duplicates import NearDuplicateFinder
+from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome, Removal, host_of
+from parley.dataset.fetch.candidate_queue import RepeatedBytes
+from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.split_plan import Counts, check_topk
 
 logger = logging.getLogger(__name__)
-COLUMNS = ("class", "key", "part", "sha256")
 
 
-class SplitOutputs(NamedTuple):
-    """The files that `finalise_splits` writes.
+def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
+    """Reject images whose bytes too many different URLs return; return these bytes, most frequent first.
 
-    Attributes
-    ----------
-    splits
-        A TSV: class, key, part (the split), sha256; sorted by label id, then split, then rank.
-    funnel
-        JSON: how many images reached each stage, by class, split and host, and what was removed.
-    classes
-        The class set without the classes that were dropped.
-    near_copies
-        A TSV of pairs of near duplicates; None if they are ignored.
+    Responses that the fetch already rejected as placeholders count too: one class may have them only once.
     """
+    responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
+    rows = Counter(image.sha256 for image in responses)
+    urls: dict[str, dict[str, str]] = {sha: {} for sha, number in rows.items() if number > placeholder_repeats}
+    for image in responses:
+        if image.sha256 in urls:
+            urls[image.sha256][image.key] = image.url
+    # A URL listed for two classes counts once.
+    repeated = {sha: of_key for sha, of_key in urls.items() if len(of_key) > placeholder_repeats}
+    for one in outcomes.classes:
+        for part in one.parts.values():
+            _reject(part, [image for image in part.images if image.sha256 in repeated], outcomes)
+    found = [RepeatedBytes(sha, len(of_key), of_key[min(of_key)]) for sha, of_key in repeated.items()]
+    return sorted(found, key=lambda one: (-one.urls, one.sha256))
 
-    splits: str | Path
-    funnel: str | Path
-    classes: str | Path
-    near_copies: str | Path | None = None
+
+def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) -> None:
+    """Decide over these classes together which images each split keeps, discarding earlier decisions.
+
+    Among images with equal bytes the lowest key stays and, if the keys are equal (one URL in two classes), the one
+    with the lower label. With a `finder`, the remaining images are then visited by key, and near duplicates of an
+    image in another split are removed. Each split is filled from its remaining images, by rank. A split that is still
+    short then reclaims images that were removed in favour of an image that no split keeps.
+    """
+    holders: dict[str, Image] = {}
+    for image in (image for one in classes for image in one.images()):
+        if image.key < holders.setdefault(image.sha256, image).key:
+            holders[image.sha256] = image
+    copies = finder.near_duplicates(holders.values()) if finder is not None else {}
+    parts = [part for one in classes for part in one.parts.values()]
+    for part in parts:
+        part.kept, part.removals = [], []
+        for image in part.images:
+            holder = holders[image.sha256]
+            if holder is not image:
+                part.removals.append(Removal(image, ErrorClass.DUPLICATE, holder))
+            elif image.sha256 in copies:
+                part.removals.append(Removal(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
+            elif part.is_short:
+                part.kept.append(image)
+    _reclaim(parts, finder)
 
 
-def finalise_splits(
-    plan: str | Path,
-    manifests: Mapping[str, str | Path],
-    hashes: Sequence[str | Path],
-    classes: Sequence[ImageClass],
-    counts: Counts,
-    options: DedupOptions,
-    files: SplitOutputs,
-) -> dict[str, Any]:
-    """Write the final splits, their classes, and the outcome of every URL tried.
+def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
+    """Let short splits keep images that were removed in favour of spare images, which no split keeps."""
+    short = [part for part in parts if part.is_short and part.removals]
+    if not short:
+        return
+    kept = {image.sha256: image for part in parts for image in part.kept}
+    for part in short:
+        for removal in list(part.removals):
+            image = removal.image
+            if image.sha256 in kept or (finder is not None and finder.is_near_duplicate(image, kept.values())):
+                continue
+            part.removals.remove(removal)
+            part.kept.append(image)
+            kept[image.sha256] = image
+            if not part.is_short:
+                break
+        ranks = {image.key: rank for rank, image in enumerate(part.images)}
+        part.kept.sort(key=lambda image: ranks[image.key])
 
-    Bytes that more than `placeholder_repeats` URLs return, in any classes, are a placeholder and no image. If several
-    URLs return the same bytes, the image with the lowest key is kept. A split replaces what it loses with the images
-    fetched beyond its count, in the order of their ranks.
 
-    Parameters
-    ----------
-    plan
-        The table of `parley.dataset.split_plan`.
-    manifests
-        The manifest of each class, by class name.
-    hashes
-        The tables of `parley.dataset.dedup.perceptual_hash`, one per class; empty if near duplicates are ignored.
-    classes
-        The class set.
-    counts
-        Images per split, by domain.
-    options
-        The rules for duplicates and shortages.
-    files
-        Where to write.
+def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> None:
+    if not images:
+        return
+    gone = {image.key for image in images}
+    part.images = [image for image in part.images if image.key not in gone]
+    part.rejected[ErrorClass.PLACEHOLDER] += len(images)
+    for image in images:
+        outcomes.hosts[host_of(image.url)].reject(ErrorClass.PLACEHOLDER)
 
-    Returns
-    -------
-    The content of `files.funnel`.
+
+_MOST_REASONS = 3
+_ADVICE = (
+    "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
+    "on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
+    "only failed URLs are requested again."
+)
+
+
+def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
+    """Decide which images each split keeps, dropping classes until every remaining class has its counts.
+
+    First, drop every class that has too few images even on its own, without duplicates in other classes. Then, while
+    some class is short because other classes keep its duplicates, drop the last such class by label. Each time, decide
+    anew for the remaining classes, which may now keep the images of the dropped one.
+    """
+    for one in outcomes.classes:
+        assign([one], finder)
+        _drop_if_short(one, margin)
+    assign(outcomes.remaining, finder)
+    while short := [one for one in outcomes.remaining if one.is_short]:
+        _drop_if_short(short[-1], margin)
+        assign(outcomes.remaining, finder)
+
+
+def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -> None:
+    """Log every shortage that the rule accepts and raise the others.
 
     Raises
     ------
     ParleyError
-        If the manifests do not belong to the plan, or splits are short of images; lists all findings.
+        If a split is short and the rule is `fail`, if a split is empty, or if too few classes remain.
     """
-    options.check()
-    outcomes = read_outcomes(plan, manifests, classes, counts, options)
-    repeated = reject_placeholders(outcomes, options.placeholder_repeats)
-    warn_about_repeated_bytes(repeated, "All classes together")
-    finder = read_perceptual_hashes(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
-    removing = finder if options.near_copies == "remove" else None
+    findings = Findings()
     if options.on_shortage == "drop_class":
-        assign_and_drop_classes(outcomes, removing, options.margin)
-    else:
-        assign(outcomes.classes, removing)
-    near = report_near_duplicates(outcomes, finder, options)
-    summary = funnel_counts(outcomes, repeated, near)
-    write_json(files.funnel, summary)
-    check_shortages(outcomes, counts, options)
-    write_class_set(files.classes, realised_classes(outcomes, classes))
-    if files.near_copies is not None:
-        write_table(files.near_copies, PAIR_COLUMNS, (pair.cells() for pair in near.listed))
-    write_table(files.splits, COLUMNS, _rows(outcomes))
-    logger.info(
-        "%d images in %d classes; %d duplicates dropped",
-        *(summary["kept"], len(outcomes.remaining), summary["duplicates"]),
+        for one in outcomes.classes:
+            if one.dropped:
+                logger.warning("Class %r is dropped, as on_shortage says. %s", one.name, " ".join(one.dropped))
+        findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
+    for name, part, outcome in _short_parts(outcomes.remaining):
+        sentence = shortage(name, part, outcome, options.margin)
+        if options.on_shortage == "accept" and outcome.kept:
+            logger.warning("%s Going on with these, as on_shortage says.", sentence)
+        else:
+            findings.add(sentence)
+    if findings.sentences:
+        others = " or ".join(rule for rule in ("accept", "drop_class") if rule != options.on_shortage)
+        raise ParleyError([*findings.sentences, _ADVICE.format(others=others)])
+
+
+def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
+    """Return a sentence on how many images a split lacks, and why."""
+    reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
+    listed = ", ".join(_by_frequency(reasons))
+    sentence = (
+        f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
+        f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
-    return summary
+    if outcome.tried < outcome.candidates:
+        sentence += f" Its margin of {margin:g} did not make up for the duplicates removed; raise it."
+    return sentence
 
 
-def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
-    for outcome in outcomes.remaining:
-        for part in PARTS:
-            if part in outcome.parts:
-                for image in outcome.parts[part].kept:
-                    yield outcome.name, image.key, part, image.sha256
+def _by_frequency(reasons: Counter[str]) -> list[str]:
+    """Return the count of each of the most frequent reasons, and of all others together."""
+    commonest = reasons.most_common(_MOST_REASONS)
+    others = reasons.total() - sum(number for _, number in commonest)
+    return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
+
+
+def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
+    """Return the remaining classes, in the class set's order."""
+    left = {one.name for one in outcomes.remaining}
+    return [image_class for image_class in classes if image_class.name in left]
+
+
+def _drop_if_short(one: ClassOutcome, margin: float) -> None:
+    if one.is_short:
+        one.drop([shortage(name, part, outcome, margin) for name, part, outcome in _short_parts([one])])
+
+
+def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOutcome]]:
+    return [(one.name, part, outcome) for one in classes for part, outcome in one.parts.items() if outcome.is_short]
+
+
+def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
+    """Return the problems with the remaining classes: too few for a game or for accuracy@k, or a split left empty."""
+    before = Counter(one.domain for one in outcomes.classes)
+    left = Counter(one.domain for one in outcomes.remaining)
+    if before == left:
+        return []
+    names = {
+        domain: ", ".join(one.name for one in outcomes.classes if one.dropped and one.domain == domain)
+        for domain in DOMAINS
+    }
+    found = [
+        f"Every class of the domain {domain} is dropped ({names[domain]}), "
+        f"and no class remains for {', '.join(part for part, count in counts[domain].items() if count)}."
+        for domain in DOMAINS
+        if before[domain] and not left[domain] and any(counts.get(domain, {}).values())
+    ]
+    if before[IN_DOMAIN] > left[IN_DOMAIN] == 1:
+        found.append(
+            f"Of {before[IN_DOMAIN]} in-domain classes one remains ({names[IN_DOMAIN]} dropped); "
+            "a game needs two to choose between."
+        )
+    if not found and evaluation:
+        found += [f"After dropping classes: {sentence}" for sentence in check_topk(evaluation, left)]
+    return found

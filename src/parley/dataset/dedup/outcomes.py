@@ -1,13 +1,61 @@
-"""Outcomes of fetching and deduplication: per image, split, class and host."""
+"""Outcomes of fetching, read from the plan and the manifests: per image, split, class and host."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from parley.core.addresses import is_web_url
+from parley.core.errors import Findings, ParleyError
+from parley.core.tables import stream_table
+from parley.dataset.class_set import ImageClass, in_label_order
+from parley.dataset.fetch.candidate_queue import DuplicateTracker, QueueProgress, first_mismatch
 from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.split_plan import PARTS, Counts, fetch_target, stream_plan
+
+ON_SHORTAGE = ("fail", "accept", "drop_class")
+NEAR_COPIES = ("ignore", "report", "remove")
+
+
+@dataclass(frozen=True, slots=True)
+class DedupOptions:
+    """Which images a split may keep, and what to do if there are too few.
+
+    Attributes
+    ----------
+    margin
+        The fraction of images fetched beyond each count.
+    on_shortage
+        What to do with a split that has fewer images than its count: `fail`; `accept`, log a warning and keep the
+        split unless it is empty; `drop_class`, leave its class out.
+    placeholder_repeats
+        Bytes that more URLs than this return, over all classes, are a placeholder.
+    near_copies
+        What to do with near duplicates in different splits: `ignore`, `report` or `remove`.
+    near_copy_bits
+        The maximal Hamming distance of the perceptual hashes of near duplicates, in bits.
+    evaluation
+        The `k` and `k_unseen` of accuracy@k, checked against the remaining classes; empty skips the check.
+    """
+
+    margin: float
+    on_shortage: str = "fail"
+    placeholder_repeats: int = 5
+    near_copies: str = "ignore"
+    near_copy_bits: int = 4
+    evaluation: Mapping[str, int | None] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise `ParleyError` if a value is not one of the allowed ones."""
+        for name, value, known in (
+            ("on_shortage", self.on_shortage, ON_SHORTAGE),
+            ("near_copies", self.near_copies, NEAR_COPIES),
+        ):
+            if value not in known:
+                raise ParleyError(f"{name} is {value!r}; it must be one of {', '.join(known)}.")
+
 
 LOCAL = "local"
 """The host recorded for a local path."""
@@ -153,3 +201,134 @@ def host_of(address: str) -> str:
         return urlsplit(address).hostname or "malformed"
     except ValueError:
         return "malformed"
+
+
+_COLUMNS = ("url", "key", "status", "error_class", "sha256")
+
+
+class _Row(NamedTuple):
+    """A row of a manifest."""
+
+    url: str
+    key: str
+    status: str
+    error_class: str
+    sha256: str
+
+    @property
+    def error(self) -> str:
+        """Why the URL gave no image; empty if it gave one."""
+        return "" if self.status == "ok" else self.error_class
+
+
+def read_outcomes(
+    plan: str | Path,
+    manifests: Mapping[str, str | Path],
+    classes: Sequence[ImageClass],
+    counts: Counts,
+    options: DedupOptions,
+) -> Outcomes:
+    """Assign the manifests' rows to the splits that the plan gives them.
+
+    Keeps one row of the plan in memory at a time, and those rows of the manifests that have a SHA-256.
+
+    Raises
+    ------
+    ParleyError
+        If the manifests are not what the plan gives with these settings; lists all findings.
+    """
+    by_name = {image_class.name: image_class for image_class in classes}
+    outcomes = Outcomes([])
+    found: dict[str, ClassOutcome] = {}
+    findings = Findings()
+    for name, parts in stream_plan(plan, by_name):
+        reading = _Reading(by_name[name], manifests[name], counts, options, outcomes.hosts)
+        findings.extend(reading.read(parts))
+        found[name] = reading.outcome
+    for name in sorted(by_name.keys() - found.keys()):
+        # Only this rule allows a class without any candidate.
+        if options.on_shortage != "drop_class":
+            findings.add(f"{plan} lacks the class {name!r}; run `snakemake --forcerun split`.")
+        reading = _Reading(by_name[name], manifests[name], counts, options, outcomes.hosts)
+        findings.extend(reading.read(iter(())))
+        found[name] = reading.outcome
+    findings.raise_if_any()
+    outcomes.classes = [found[image_class.name] for image_class in in_label_order(classes)]
+    return outcomes
+
+
+class _Reading:
+    """Reads one class."""
+
+    def __init__(
+        self,
+        image_class: ImageClass,
+        manifest: str | Path,
+        counts: Counts,
+        options: DedupOptions,
+        hosts: dict[str, HostOutcome],
+    ) -> None:
+        self._name, self._manifest, self._options, self._hosts = image_class.name, manifest, options, hosts
+        self._wanted = counts.get(image_class.domain, {})
+        self._answers: list[list[tuple[str, str]]] = []
+        self.outcome = ClassOutcome(image_class.name, image_class.domain, {})
+
+    def read(self, parts: Iterator[tuple[str, Iterator[str]]]) -> list[str]:
+        """Read the manifest beside the class's rows of the plan; return the mismatches."""
+        rows = (_Row(*cells) for cells in stream_table(self._manifest, _COLUMNS))
+        row = next(rows, None)
+        for part, keys in parts:
+            outcome = self._begin(part)
+            for key in keys:
+                outcome.candidates += 1
+                # The URLs tried for a split are the first of its candidates, without a gap.
+                if row is not None and row.key == key and len(self._answers[-1]) == outcome.candidates - 1:
+                    self._add(outcome, part, row)
+                    row = next(rows, None)
+        for part in PARTS:
+            if self._wanted.get(part) and part not in self.outcome.parts:
+                self._begin(part)
+        if row is not None:
+            return [self._disagreement(f"{self._manifest} has the key {row.key} where the plan has none or another")]
+        return self._stray()
+
+    def _begin(self, part: str) -> PartOutcome:
+        self._answers.append([])
+        outcome = self.outcome.parts[part] = PartOutcome(0, self._wanted.get(part, 0))
+        return outcome
+
+    def _add(self, outcome: PartOutcome, part: str, row: _Row) -> None:
+        image = Image(self._name, part, row.key, row.url, row.sha256)
+        outcome.tried += 1
+        self._hosts.setdefault(host_of(row.url), HostOutcome()).count(row.error)
+        self._answers[-1].append((row.key, "" if row.error else row.sha256))
+        if not row.error:
+            outcome.images.append(image)
+            return
+        outcome.rejected[row.error] += 1
+        if row.error == ErrorClass.PLACEHOLDER and row.sha256:
+            self.outcome.placeholders.append(image)
+
+    def _stray(self) -> list[str]:
+        """Return a finding if the URLs tried are those of other counts, or stop too early."""
+        parts = list(self.outcome.parts.items())
+        targets = [fetch_target(outcome.count, self._options.margin) for _, outcome in parts]
+        stretches = [
+            QueueProgress(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)
+        ]
+        mismatch = first_mismatch(stretches, self._answers, DuplicateTracker(self._options.placeholder_repeats))
+        if mismatch is None:
+            return []
+        part, outcome = parts[mismatch]
+        return [
+            self._disagreement(
+                f"the manifest has {outcome.tried} URLs of part {part} tried, "
+                f"which are not those that it takes to fetch {targets[mismatch]} images"
+            )
+        ]
+
+    def _disagreement(self, what: str) -> str:
+        return (
+            f"Class {self._name!r}: {what}; plan and manifest are of different runs; "
+            "remove the manifest and run again (no byte is fetched twice)."
+        )

@@ -16,7 +16,7 @@ import imagehash
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
 from parley.core.progress import Progress
-from parley.dataset.dedup.similar_pairs import HASH_COLUMNS
+from parley.dataset.dedup.near_duplicates import HASH_COLUMNS
 from parley.dataset.image_formats import open_image, to_rgb
 
 logger = logging.getLogger(__name__)

@@ -81,7 +81,7 @@ Candidate = tuple[str, str]
 
 
 class CandidateQueue(Protocol):
-    """A split's candidates by rank; each is read once. A list, or rows of a `parley.dataset.plan_file`."""
+    """A split's candidates by rank; each is read once. A list, or rows of a `parley.dataset.split_plan`."""
 
     def __len__(self) -> int: ...
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import Findings, ParleyError
-from parley.dataset.keys import image_key, is_key
+from parley.dataset.listing import image_key, is_key
 
 VERIFY = ("decode", "header")
 REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")

@@ -26,8 +26,7 @@ from parley.dataset.fetch.candidate_queue import (
 from parley.dataset.fetch.images import Images
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, FetchResult
-from parley.dataset.plan_file import plan_reserves
-from parley.dataset.split_plan import Counts, fetch_target
+from parley.dataset.split_plan import Counts, fetch_target, plan_reserves
 
 logger = logging.getLogger(__name__)
 
@@ -234,12 +233,12 @@ def fetch_classes(
     """Write `<class>.tar` and `<class>.tsv` of each class of a group.
 
     Each split's candidate queue is processed until it has given `fetch_target(count, margin)` images or is empty. A
-    split that falls short is not an error here: `parley.dataset.dedup.assign` sees all classes and reports it.
+    split that falls short is not an error here: `parley.dataset.dedup.finalise` sees all classes and reports it.
 
     Parameters
     ----------
     plan
-        The table of `parley.dataset.plan_file`; rows of other classes are ignored.
+        The table of `parley.dataset.split_plan`; rows of other classes are ignored.
     classes
         The classes of the group.
     counts
@@ -297,13 +296,13 @@ def _class_fetches(
             for part, reserve in reserves.items()
         ]
         yield ClassFetch(name, parts, placeholder_repeats)
-    # Classes without candidates have no rows; `parley.dataset.dedup.assign` reports or drops them.
+    # Classes without candidates have no rows; `parley.dataset.dedup.finalise` reports or drops them.
     for name in missing:
         yield ClassFetch(name, [], placeholder_repeats)
 
 
 def _warn_of_shortage(done: ClassFetch) -> None:
-    """Log shortages now; `parley.dataset.dedup.assign` reports those of all classes later."""
+    """Log shortages now; `parley.dataset.dedup.finalise` reports those of all classes later."""
     for part in done.parts:
         if part.ok < part.count:
             logger.warning(

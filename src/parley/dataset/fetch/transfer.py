@@ -16,9 +16,9 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 import certifi
 import pycurl
 
+from parley.dataset.downloads import user_agent
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.web import user_agent
 
 logger = logging.getLogger(__name__)
 

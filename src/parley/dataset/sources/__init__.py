@@ -2,9 +2,8 @@
 
 from parley.core.errors import ParleyError
 from parley.dataset.sources.base import Source, SourceOptions
-from parley.dataset.sources.folder import Folder
+from parley.dataset.sources.local import Folder, Tars
 from parley.dataset.sources.manifest import ManifestTable
-from parley.dataset.sources.tars import Tars
 from parley.dataset.sources.url_list import UrlList, World
 
 __all__ = ["KINDS", "Source", "SourceOptions", "open_source"]

@@ -8,8 +8,7 @@ from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.keys import image_key
-from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
+from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, image_key
 from parley.dataset.sources.base import Source, SourceOptions, file_fingerprint
 
 _ADDRESS_COLUMNS = ("path", "url")

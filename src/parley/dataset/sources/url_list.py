@@ -10,7 +10,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
 from parley.dataset.sources.base import Source, file_fingerprint
-from parley.dataset.url_list import filter_list
+from parley.dataset.sources.url_list_reader import filter_list
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 

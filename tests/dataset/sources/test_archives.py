@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.dataset.archives import text_chunks
+from parley.dataset.sources.url_list_reader import text_chunks
 
 TEXT = b"".join(b"n%08d_%d\thttp://example.org/%d.jpg\n" % (n % 97, n, n * n) for n in range(60_000))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
 from parley.dataset.listing import ParseIssue
-from parley.dataset.url_list import filter_list
+from parley.dataset.sources.url_list_reader import filter_list
 
 
 def tar_of(body):
