@@ -241,13 +241,13 @@ def read_log(path: Path) -> None:
 
 
 def read_run_config(path: Path) -> None:
-    from parley.config.overrides import read_run
+    from parley.config.saved_configs import read_run
 
     read_run(path)
 
 
 def read_experiment_config(path: Path) -> None:
-    from parley.config.named_runs import named_runs
+    from parley.config.saved_configs import named_runs
 
     (path.parent / "config.yaml").write_bytes(path.read_bytes())
     named_runs(path.parent)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from original_files import write_part
 
+from parley.cli.checkpoints import spread
 from parley.cli.main import main
-from parley.cli.messages import spread
 from parley.dataset.listing import image_key
 from parley.interaction.transcript import bits_of
 from parley.metrics.conversations import read_conversations

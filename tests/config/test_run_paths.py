@@ -2,8 +2,7 @@
 
 import pytest
 
-from parley.config.paths import Paths
-from parley.config.run_paths import RunPaths, seed_groups
+from parley.config.paths import Paths, RunPaths, seed_groups
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from parley.config.paths import Paths, grouped
-from parley.config.shards import MOST_BY_FILE, SHARDS, by_class, files_for, files_in, shards_of
+from parley.config.paths import MOST_BY_FILE, SHARDS, Paths, grouped, shards_of
+from parley.core.files import by_class, files_for, files_in
 from parley.dataset.class_set import ImageClass
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import os
 
-from parley.core.dates import keep_date
+from parley.core.files import keep_date
 
 
 def make(path, content, seconds):

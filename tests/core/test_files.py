@@ -4,9 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from parley.core.dates import keep_date
 from parley.core.errors import ParleyError
-from parley.core.files import remove_all_leftovers, write_json, write_table, write_text, written_aside
+from parley.core.files import keep_date, remove_all_leftovers, write_json, write_table, write_text, written_aside
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):

@@ -113,7 +113,7 @@ def test_a_digest_covers_every_module_that_the_script_loads(path):
 def test_training_and_its_command_cover_the_game_and_the_loop():
     found = set(code_digest.modules_of(SCRIPTS / "train_run.py", code_digest.Sources()))
     assert {"parley.training.loop", "parley.training.trainer", "parley.game.losses", "parley.game.rollout"} <= found
-    of_command = re.search(r'package_digest\("(.+)"\)', (ROOT / "src/parley/cli/train.py").read_text())[1]
+    of_command = re.search(r'package_digest\("(.+)"\)', (ROOT / "src/parley/cli/checkpoints.py").read_text())[1]
     assert of_command == "parley.training.loop"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from parley.runtime.job_logs import MOST_LISTED, FailedJob, failure_lines, last_error
+from parley.runtime.hooks import MOST_LISTED, FailedJob, failure_lines, last_error
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
 2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].

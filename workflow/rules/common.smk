@@ -16,12 +16,11 @@ sys.path.insert(0, str(BASE / "src"))
 
 from parley.config.claim_entries import conversations_of, evaluated_runs
 from parley.config.claim_entries import intervened_runs, takes_classifier
-from parley.config.experiment import read_experiment
-from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER, grouped
-from parley.config.preflight import check_inputs
+from parley.config.experiment import check_inputs, read_experiment
+from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
+from parley.config.paths import RunPaths, grouped, seed_groups
 from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleInputs, RuleParams, group_label
-from parley.config.run_paths import RunPaths, seed_groups
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
 from parley.provenance.job import commit_of

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.config.shards import files_in
+from parley.core.files import files_in
 from parley.report.browser.build import build_browser
 
 with stage(snakemake):

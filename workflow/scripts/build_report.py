@@ -5,8 +5,8 @@ from pathlib import Path
 from stage import stage
 
 import parley
-from parley.config.shards import files_in
 from parley.core.failures import successful
+from parley.core.files import files_in
 from parley.report.page.build import build_report
 from parley.report.page.origin import find_origin
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from stage import stage
 
 from parley.config.options import network_options
-from parley.config.shards import files_for, files_in
+from parley.core.files import files_for, files_in
 from parley.features.extract import extract_classes
 
 with stage(snakemake):

@@ -5,7 +5,7 @@ from pathlib import Path
 from stage import stage
 
 from parley.config.options import fetch_options, source_options
-from parley.core.dates import keep_date
+from parley.core.files import keep_date
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.stage import fetch_classes
 

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.config.shards import files_for, files_in
+from parley.core.files import files_for, files_in
 from parley.dataset.dedup.perceptual_hash import hash_classes
 
 with stage(snakemake):

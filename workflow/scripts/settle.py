@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.config.shards import by_class, files_in
+from parley.core.files import by_class, files_in
 from parley.dataset.class_set import ImageClass
 from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions

@@ -3,7 +3,7 @@
 from stage import stage
 
 from parley.config.options import source_options
-from parley.config.shards import by_class
+from parley.core.files import by_class
 from parley.dataset.data_card import CardContext, CardInputs, write_data_card
 
 with stage(snakemake):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from parley.analysis.metric_rows import EVALUATION_UNITS
-from parley.config.named_runs import named_runs
+from parley.config.saved_configs import named_runs
 from parley.core import markdown
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parley.analysis.metric_rows import METRIC_COLUMNS, metric_rows
 from parley.analysis.summary import SummaryRow, summarise
-from parley.config.named_runs import named_runs
+from parley.config.saved_configs import named_runs
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.core.files import read_json

@@ -1,12 +1,87 @@
 """`parley config-docs`: write config/README.md from the config's schema."""
 
 import argparse
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from parley.cli.shared import Subparsers, find_schema
 from parley.config.schema import read_schema
-from parley.config.schema_docs import render
 from parley.core.files import write_text
+
+HEAD = """# Every key of the config
+
+<!-- Made from workflow/schemas/config.schema.yaml by `uv run parley config-docs`; edits here are lost. -->
+
+A config is a YAML file. `snakemake --cores all` reads `config.yaml`; another one is named by
+`--configfile config/photos.yaml`. Each stands alone: a key that it does not name has the default below,
+whatever `config.yaml` says. A single key of the top level can be set on the command line: `--config seed=12`;
+numbers in lists and sections cannot, since Snakemake takes them for text there.
+An unknown key or an impossible value is refused before any work, all findings at once.
+The complete config of an experiment is written to `results/<experiment>/config.yaml`.
+
+| file | what |
+|---|---|
+| `../config.yaml` | the bundled world: drawn creatures, nothing downloaded |
+| `animals30.yaml` | the 2017 code's 30 classes, sizes and flags |
+| `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
+| `photos.yaml` | a folder of your own pictures: [your-own-classes.md](../docs/your-own-classes.md) walks through it |
+| `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: [paper.md](../docs/paper.md) |
+| `paper-photos/cells.yaml` | given after `paper-photos.yaml`: what attention to cells brings, by itself |
+| `switches/*.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
+
+A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,
+if wanted, `group` and `description`.
+"""
+
+
+def render(schema: Mapping[str, Any]) -> str:
+    """Return config/README.md for a schema: a table a section, a row a key."""
+    lines = [HEAD]
+    for title, section in _sections("", schema):
+        lines += ["", f"## {title or 'Top level'}", "", *_intro(title, section)]
+        lines += ["| key | type | default | what |", "|---|---|---|---|"]
+        lines += [_row(name, part) for name, part in section["properties"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _intro(title: str, section: Mapping[str, Any]) -> list[str]:
+    return [section["description"], ""] if title else []
+
+
+def _sections(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield path, schema
+    for name, part in schema["properties"].items():
+        below = f"{path}.{name}".lstrip(".")
+        if "properties" in part:
+            yield from _sections(below, part)
+        elif "properties" in part.get("items", {}):
+            yield from _sections(f"{below}[]", part["items"])
+
+
+def _row(name: str, part: Mapping[str, Any]) -> str:
+    default = "required" if "default" not in part else f"`{_inline(part['default'])}`"
+    if "properties" in part or "$ref" in part:
+        default = "see below"
+    return f"| `{name}` | {_type(part)} | {default} | {_escaped(part['description'])} |"
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "enum" in part:
+        return ", ".join(f"`{choice}`" for choice in part["enum"])
+    kinds = part.get("type", "section")
+    return " or ".join(kinds) if isinstance(kinds, list) else ("section" if kinds == "object" else kinds)
+
+
+def _inline(value: Any) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
+    return text.removesuffix("...\n").strip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def add(commands: Subparsers) -> None:

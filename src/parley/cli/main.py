@@ -3,22 +3,22 @@
 import argparse
 from collections.abc import Sequence
 
-from parley.cli import (
-    compare,
-    config_docs,
-    crate,
-    evaluate,
-    explain,
-    insert,
-    messages,
-    status,
-    talk,
-    train,
-    verify,
-)
+from parley.cli import checkpoints, config_docs, provenance, status, tables
 from parley.cli.shared import finish
 
-COMMANDS = (status, evaluate, messages, talk, train, compare, insert, explain, verify, crate, config_docs)
+ADD_COMMANDS = (
+    status.add,
+    checkpoints.add_evaluate,
+    checkpoints.add_messages,
+    checkpoints.add_talk,
+    checkpoints.add_train,
+    tables.add_compare,
+    tables.add_insert,
+    provenance.add_explain,
+    provenance.add_verify,
+    provenance.add_crate,
+    config_docs.add,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="parley", description="Commands for single runs, files and experiments, outside the Snakemake workflow."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(commands)
+    for add in ADD_COMMANDS:
+        add(commands)
     chosen = parser.parse_args(arguments)
     return finish(chosen.run, chosen)

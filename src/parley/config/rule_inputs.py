@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.config.experiment import Experiment, attending_runs
-from parley.config.paths import FETCH_KEYS_OF_CONTENT
-from parley.config.run_paths import SEED_WILDCARD
+from parley.config.paths import FETCH_KEYS_OF_CONTENT, SEED_WILDCARD
 from parley.config.schema import Config, run_settings
 from parley.dataset.sources.base import file_fingerprint
 from parley.game.settings import result_affecting

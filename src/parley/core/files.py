@@ -225,3 +225,66 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
     """Copy a file's bytes atomically."""
     with written_aside(destination) as aside:
         shutil.copyfile(source, aside)
+
+
+def record_of(path: str | Path) -> Path:
+    """Return the hidden file, in the same folder, that stores the date and SHA-256 of a file."""
+    path = Path(path)
+    return path.parent / ".made" / f"{path.name}.json"
+
+
+def keep_date(path: str | Path) -> bool:
+    """Restore a file's recorded date if its bytes are unchanged; otherwise record its date and SHA-256.
+
+    Returns
+    -------
+    bool
+        False if a file of this name was recorded with other bytes.
+    """
+    record = record_of(path)
+    sha256 = sha256_of(path)
+    before = read_json(record) if record.exists() else None
+    if before is not None and before["sha256"] == sha256:
+        os.utime(path, ns=(before["mtime_ns"], before["mtime_ns"]))
+        return True
+    write_json(record, {"sha256": sha256, "mtime_ns": Path(path).stat().st_mtime_ns})
+    return before is None
+
+
+def is_web_url(address: str) -> bool:
+    """Return whether an address is an http or https URL rather than a path."""
+    return address[:7].lower() == "http://" or address[:8].lower() == "https://"
+
+
+def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
+    """Return files as they are given, and of a shard its files with a suffix, sorted."""
+    found: list[str] = []
+    for path in map(Path, paths):
+        # Not glob, to which a bracket in a name means something.
+        inside = sorted(one for one in path.iterdir() if one.suffix == suffix) if path.is_dir() else [path]
+        found += [str(one) for one in inside if not one.name.startswith(".")]
+    return found
+
+
+def by_class(paths: Iterable[str | Path], suffix: str) -> dict[str, str]:
+    """Return the files of `files_in` by the classes that they are named after."""
+    return {Path(path).stem: path for path in files_in(paths, suffix)}
+
+
+def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str) -> list[str]:
+    """Return the path that is to be written for each class's source.
+
+    Parameters
+    ----------
+    sources
+        A file a class.
+    outputs
+        A path a class, in the same order; or the one folder that holds them all, a shard, which is made.
+    suffix
+        Of what is written.
+    """
+    if outputs[0].endswith(suffix):
+        return list(outputs)
+    folder = Path(outputs[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    return [str(folder / f"{Path(source).stem}{suffix}") for source in sources]

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
+from parley.core.files import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
 # As entities: a backslash here could become part of a link or end a cell.

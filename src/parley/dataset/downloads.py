@@ -18,9 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
-from parley.core.files import written_aside
+from parley.core.files import is_web_url, written_aside
 from parley.core.progress import Progress
 
 logger = logging.getLogger(__name__)

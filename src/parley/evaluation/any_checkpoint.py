@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from parley.config.overrides import overridden
+from parley.config.saved_configs import overridden
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
 from parley.evaluation.evaluate import EvalBatchSpec, make_eval_set, play

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 import yaml
 
-from parley.config.named_runs import named_runs
 from parley.config.options import network_options
 from parley.config.paths import WEIGHTS_FOLDER
+from parley.config.saved_configs import named_runs
 from parley.core.errors import ParleyError
 from parley.core.files import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass

@@ -269,7 +269,7 @@ def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> I
     ----------
     network
         The network's folder. Class files are ``<image set>/<class>.hdf5``; those of a large class set are in shards
-        (`parley.config.shards`).
+        (`parley.config.paths`).
     out_paths
         Files about to be written.
     """

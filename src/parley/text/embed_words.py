@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import digest_of, sha256_of, write_table
+from parley.core.files import digest_of, is_web_url, sha256_of, write_table
 from parley.text.descriptions import Description
 from parley.text.glove import fetched, read_pretrained
 from parley.text.word_vectors import Words, description_words, wordless, write_words

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
+from parley.core.files import is_web_url
 from parley.dataset.downloads import check_checksum, download
 
 logger = logging.getLogger(__name__)

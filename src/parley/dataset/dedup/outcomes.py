@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import Findings, ParleyError
+from parley.core.files import is_web_url
 from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.fetch.candidate_queue import DuplicateTracker, QueueProgress, first_mismatch

@@ -16,7 +16,7 @@ import pycurl
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
-from parley.core.addresses import is_web_url
+from parley.core.files import is_web_url
 from parley.dataset.downloads import proxy_for
 from parley.dataset.fetch.hosts import HostQueues, OutageWatch
 from parley.dataset.fetch.options import FetchOptions

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from parley.core.addresses import is_web_url
+from parley.core.files import is_web_url
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.candidate_queue import Candidate
 from parley.dataset.fetch.client import Client

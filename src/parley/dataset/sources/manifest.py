@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
+from parley.core.files import is_web_url
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, image_key

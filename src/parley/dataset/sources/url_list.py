@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from parley.core.addresses import is_web_url
 from parley.core.errors import ParleyError
+from parley.core.files import is_web_url
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
 from parley.dataset.sources.base import Source, file_fingerprint

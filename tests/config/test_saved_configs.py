@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from parley.config.overrides import overridden
+from parley.config.saved_configs import overridden
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping

@@ -1,14 +1,14 @@
-"""`parley compare`: the difference of each run from a base run, within one experiment or across several."""
+"""Commands for tables in Markdown pages: `parley compare` and `parley insert`."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from parley.analysis.changes import METRICS, as_markdown, changes, only, read_runs
-from parley.cli.shared import Subparsers, insert_table
+from parley.cli.shared import Subparsers, insert_table, require_files
 
 
-def add(commands: Subparsers) -> None:
+def add_compare(commands: Subparsers) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "compare",
@@ -36,10 +36,10 @@ def add(commands: Subparsers) -> None:
         help="a Markdown page with markers for the table; by default the table is printed",
     )
     parser.add_argument("--name", default="changes", help="name of the markers in the page; changes by default")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run_compare)
 
 
-def run(chosen: argparse.Namespace) -> None:
+def run_compare(chosen: argparse.Namespace) -> None:
     """Print the table, or insert it into the page."""
     runs = read_runs(chosen.folders)
     if chosen.runs:
@@ -50,3 +50,18 @@ def run(chosen: argparse.Namespace) -> None:
         sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
         insert_table(chosen.into, chosen.name, lines)
+
+
+def add_insert(commands: Subparsers) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("insert", help="insert a table that the workflow wrote into a Markdown page")
+    parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
+    parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
+    parser.add_argument("--name", required=True, help="name of the markers")
+    parser.set_defaults(run=run_insert)
+
+
+def run_insert(chosen: argparse.Namespace) -> None:
+    """Replace the table in the page."""
+    require_files([chosen.table])
+    insert_table(chosen.into, chosen.name, chosen.table.read_text(encoding="utf-8").splitlines())

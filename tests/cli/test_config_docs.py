@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from parley.cli.config_docs import render
 from parley.config.schema import read_schema
-from parley.config.schema_docs import render
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")

@@ -1,0 +1,118 @@
+"""Commands for the origin of files: `parley explain`, `verify` and `crate`."""
+
+import argparse
+import contextlib
+import logging
+import sys
+from pathlib import Path
+
+from parley.cli.shared import Subparsers
+from parley.core.errors import ParleyError
+
+logger = logging.getLogger(__name__)
+
+
+def add_explain(commands: Subparsers) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "explain",
+        help="show where a file comes from, back to the URLs of its images, and which files depend on it",
+        description="Trace a file back through the jobs that made it to the original inputs, and forward to the files "
+        "made from it. Files of the same kind share a line, and each is listed once.",
+    )
+    parser.add_argument("file", type=Path, help="any file below results/ or resources/")
+    parser.add_argument("--full", action="store_true", help="list every file, and the URL of every image")
+    parser.set_defaults(run=run_explain)
+
+
+def run_explain(chosen: argparse.Namespace) -> None:
+    """Print the file's history."""
+    from parley.provenance.explanation import explain
+    from parley.provenance.records import existing_workflow_path
+
+    root, path = existing_workflow_path(chosen.file)
+    with contextlib.chdir(root):
+        sys.stdout.write(explain(path, chosen.full))
+
+
+DIFFERS, CANNOT_TELL = 1, 2
+"""Exit statuses for a mismatch and for a check that cannot run; 0 if every file matches."""
+
+
+def add_verify(commands: Subparsers) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "verify",
+        help="hash an experiment's files and list those that do not match its provenance.json",
+        description="Hash every file of an experiment and all its inputs. Exit status 0: every file matches "
+        "provenance.json; 1: a file is changed, missing or unknown; 2: the check cannot run.",
+    )
+    parser.add_argument("results", type=Path, help="a results folder, such as results/world")
+    parser.add_argument(
+        "--full", action="store_true", help="list every file that does not match, not just the first ten"
+    )
+    parser.set_defaults(run=run_verify)
+
+
+def run_verify(chosen: argparse.Namespace) -> int:
+    """Check the files."""
+    from parley.provenance.records import existing_workflow_path
+    from parley.provenance.verification import as_text, verify
+
+    try:
+        root, results = existing_workflow_path(chosen.results)
+        with contextlib.chdir(root):
+            verdict = verify(results)
+    except ParleyError as error:
+        sys.stderr.writelines(f"{finding}\n" for finding in error.findings)
+        return CANNOT_TELL
+    sys.stdout.write(as_text(verdict, chosen.results, None if chosen.full else 10))
+    return 0 if verdict.holds else DIFFERS
+
+
+def add_crate(commands: Subparsers) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "crate",
+        help="pack an experiment with its provenance as an RO-Crate, ready to deposit",
+        description="Pack an experiment, the workflow's code and the records of every job as an RO-Crate. Images, "
+        "their features and pages that show them are left out, because they are rarely free to redistribute: the crate "
+        "lists their SHA-256, and images.tsv has their URLs.",
+    )
+    parser.add_argument("results", type=Path, help="a results folder, such as results/world")
+    parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="the zip to write")
+    parser.add_argument(
+        "--pictures", action="store_true", help="include images and features; only if you may redistribute them"
+    )
+    parser.add_argument(
+        "--author",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an author of the experiment; may be repeated; by default the authors of Parley (CITATION.cff)",
+    )
+    parser.add_argument("--license", metavar="SPDX", help="licence of the crate; by default Parley's")
+    parser.set_defaults(run=run_crate)
+
+
+def run_crate(chosen: argparse.Namespace) -> None:
+    """Write the crate."""
+    from parley.provenance.crate import project_folder, write_crate
+    from parley.provenance.crate_metadata import About, Person, Rights, cited
+    from parley.provenance.records import existing_workflow_path
+
+    root, results = existing_workflow_path(chosen.results)
+    project = project_folder([root, Path(__file__).resolve().parents[3]])
+    software = cited(project / "CITATION.cff")
+    rights = Rights([Person(name) for name in chosen.author] or software.authors, chosen.license or software.license)
+    out = chosen.out.absolute()
+    with contextlib.chdir(root):
+        choice = write_crate(results, out, About(rights, software), project, chosen.pictures)
+    size = out.stat().st_size / 2**20
+    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.included), size)
+    if choice.omitted:
+        logger.info(
+            "Left out, listed by hash: %d images, feature files and pages with images; add --pictures to include them "
+            "if you may redistribute them.",
+            len(choice.omitted),
+        )
