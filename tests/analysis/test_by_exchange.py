@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from parley.analysis.by_exchange import COLUMNS, tabulate_exchanges
+from parley.analysis.seed_tables import EXCHANGE_COLUMNS, tabulate_exchanges
 
 
 def write(folder, run, seed, name, part):
@@ -30,7 +30,7 @@ def test_one_row_per_exchange_and_metric_with_its_number_of_seeds(tmp_path):
     tabulate_exchanges(analyses, languages, ["a", "diverged"], tmp_path / "exchanges.csv")
     with (tmp_path / "exchanges.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == EXCHANGE_COLUMNS
     assert {row["run"] for row in rows} == {"a"}
     found = {(row["metric"], row["over"], int(row["exchange"])): row for row in rows}
     assert float(found["accuracy@1", "talking", 2]["mean"]) == pytest.approx(0.6)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from scipy.stats import ttest_rel
 
-from parley.analysis.changes import changes, read_runs
+from parley.analysis.comparisons import changes, read_runs
 from parley.cli.main import main
 from parley.core.errors import ParleyError
 from parley.core.failures import write_marker

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from made_runs import Talk, write_messages
 
-from parley.analysis.language import COLUMNS, LanguageInputs, looks, summarise_languages, write_language
+from parley.analysis.language import LanguageInputs, looks, write_language
+from parley.analysis.seed_tables import LANGUAGE_COLUMNS, summarise_languages
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError, write_marker
 from parley.metrics import language as measures
@@ -125,7 +126,7 @@ def test_the_table_has_one_row_per_metric_and_counts_missing_seeds(meanings):
     summarise_languages(paths, {"a": 3, "lost": 3}, meanings / "language.csv")
     with (meanings / "language.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == LANGUAGE_COLUMNS
     assert [(row["run"], row["part"], row["metric"]) for row in rows] == [("a", "test", metric) for metric in UNITS]
     found = {row["metric"]: row for row in rows}
     values = [json.loads(path.read_text())["parts"]["test"]["measures"]["topographic_similarity"] for path in paths]

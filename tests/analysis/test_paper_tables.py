@@ -6,8 +6,8 @@ import cmarkgfm
 import pytest
 from made_runs import evaluation_entry
 
-from parley.analysis.paper_tables import as_markdown, paper_table, write_paper_tables
 from parley.analysis.summary import failed_seeds, summarise, write_summary
+from parley.analysis.summary_tables import as_markdown, paper_table, write_paper_tables
 from parley.core import latex
 from parley.core.errors import ParleyError
 

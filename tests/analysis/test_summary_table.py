@@ -9,12 +9,12 @@ from made_runs import evaluation_entry
 from terminals import python, seen
 
 from parley.analysis.summary import failed_seeds, summarise, write_summary
-from parley.analysis.summary_table import show_summary
+from parley.analysis.summary_tables import show_summary
 from parley.core.terminal import console, literal
 
 SHOW = """
 import sys
-from parley.analysis.summary_table import show_summary
+from parley.analysis.summary_tables import show_summary
 from parley.core.terminal import console
 show_summary(sys.argv[1], console(sys.stderr, colour="plain" not in sys.argv))
 """

@@ -10,7 +10,7 @@ import pytest
 import torch
 from easy_runs import TINY, easy, run
 
-from parley.analysis.intervention_summary import COLUMNS, summarise_interventions
+from parley.analysis.seed_tables import INTERVENTION_COLUMNS, summarise_interventions
 from parley.config.schema import read_schema
 from parley.evaluation import interventions
 from parley.evaluation.any_checkpoint import under_control
@@ -270,8 +270,15 @@ def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(tmp_path):
     summarise_interventions([written(1, 0.5), written(2, 0.7)], {"a": 3, "lost": 3}, tmp_path / "interventions.csv")
     with (tmp_path / "interventions.csv").open(newline="") as stream:
         first, second = csv.DictReader(stream)
-    assert tuple(first) == COLUMNS
-    assert [first[name] for name in COLUMNS[:6]] == ["a", "test", "other_question", "1", "accuracy@1", "fraction"]
+    assert tuple(first) == INTERVENTION_COLUMNS
+    assert [first[name] for name in INTERVENTION_COLUMNS[:6]] == [
+        "a",
+        "test",
+        "other_question",
+        "1",
+        "accuracy@1",
+        "fraction",
+    ]
     assert float(first["mean"]) == pytest.approx(0.6)
     assert (first["n_seeds"], first["seeds_failed"]) == ("2", "1")
     assert (second["mean"], second["seeds_failed"], second["unit"]) == ("", "3", UNITS["bits_changed"])

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.loss_step import compute_losses
-from parley.game.losses import EntropyWeights
+from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images, RandomDraws

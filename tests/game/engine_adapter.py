@@ -11,8 +11,7 @@ from game.literal_cases import Case
 from torch import Tensor
 
 from parley.game.agents import Agents, make_agents
-from parley.game.loss_step import compute_losses
-from parley.game.losses import EntropyWeights
+from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, Images, RandomDraws

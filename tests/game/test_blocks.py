@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.game import attention, pairwise_scorer
+from parley.game import attention, receiver
 from parley.game.attention import AdditiveAttention, attend, row_blocks
-from parley.game.pairwise_scorer import pair_scores
+from parley.game.receiver import pair_scores
 from parley.game.turns import PackedIndex, pick
 
 
@@ -27,7 +27,7 @@ def test_pair_scores_equal_the_dense_formula(seeds, states, descriptions, width,
     inputs = [numbers(1, seeds, states, width), numbers(2, seeds, descriptions, width)]
     inputs += [numbers(3, seeds, 1, width), numbers(4, seeds, 1)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairwise_scorer, "BLOCK", block)
+        patch.setattr(receiver, "PAIRS_BLOCK", block)
         found = pair_scores(*inputs)
         own = gradients(found, inputs)
     state, description, weight, bias = inputs

@@ -3,7 +3,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.game.entropy_schedule import entropy_weights_at
+from parley.game.losses import entropy_weights_at
 from parley.game.settings import TrainingSettings
 
 WEIGHTS = {"sender_entropy": 0.1, "receiver_entropy": 0.2, "stop_entropy": 0.4}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from parley.game.baselines import BaselineInput
+from parley.game.agents import BaselineInput
 from parley.game.losses import EntropyWeights, losses
 
 ENTROPIES = EntropyWeights(0.01, 0.01, 0.08)

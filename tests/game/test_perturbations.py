@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.game.perturbations import (
+from parley.game.channel import (
     Corrupt,
     Flip,
     Mute,

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from parley.game.agents import make_agents
-from parley.game.baselines import BaselineInput
-from parley.game.loss_step import compute_losses
-from parley.game.losses import EntropyWeights
+from parley.game.agents import BaselineInput, make_agents
+from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Images, RandomDraws

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parley.game.perturbations import ExtraPerturbations
+from parley.game.channel import ExtraPerturbations
 from parley.game.replay import replay_with_grad
 from parley.game.rollout import encode, pack_steps, rollout, rollout_steps
 from parley.game.settings import PRESETS

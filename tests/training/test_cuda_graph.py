@@ -14,8 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from parley.features.rows import InMemory, Rows
-from parley.game.entropy_schedule import entropy_weights_at
-from parley.game.loss_step import compute_losses
+from parley.game.losses import compute_losses, entropy_weights_at
 from parley.game.rng import counter_states, uniforms
 from parley.game.types import Images, RandomDraws
 from parley.interaction.split_data import Maps

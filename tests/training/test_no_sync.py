@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from parley.game.agents import make_agents
-from parley.game.loss_step import compute_losses
-from parley.game.losses import EntropyWeights
+from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.settings import PRESETS, GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
 from parley.training.optimizer import Optimiser

@@ -72,6 +72,6 @@ def class_outputs(suffix, group):
 
 def print_summary(console):
     """Print the table of results; imported when needed, since it takes a second."""
-    from parley.analysis.summary_table import show_summary
+    from parley.analysis.summary_tables import show_summary
 
     show_summary(result(""), console)

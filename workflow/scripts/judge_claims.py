@@ -4,8 +4,8 @@ from pathlib import Path
 
 from stage import stage
 
-from parley.analysis.claims.evidence import read_evidence
-from parley.analysis.claims.table import judge_claims, write_claims
+from parley.analysis.claim_measures import read_evidence
+from parley.analysis.claims import judge_claims, write_claims
 from parley.core.failures import successful
 
 with stage(snakemake) as logger:

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.analysis.intervention_summary import summarise_interventions
+from parley.analysis.seed_tables import summarise_interventions
 from parley.core.failures import successful
 
 with stage(snakemake):

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.analysis.language import summarise_languages
+from parley.analysis.seed_tables import summarise_languages
 from parley.core.failures import successful
 
 with stage(snakemake):

@@ -2,7 +2,7 @@
 
 from stage import stage
 
-from parley.analysis.by_exchange import tabulate_exchanges
+from parley.analysis.seed_tables import tabulate_exchanges
 from parley.core.failures import successful
 
 with stage(snakemake):

@@ -1,4 +1,4 @@
-"""Metrics of messages as languages: language.json per run and seed, language.csv over seeds."""
+"""Measure the messages of one run and seed as a language: language.json."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,24 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.analysis.summary import in_order
 from parley.core.errors import ParleyError
-from parley.core.files import read_json, write_csv, write_json
+from parley.core.files import write_json
 from parley.dataset.attributes import read_attributes
 from parley.features.storage import layer_shapes, read_features
 from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.language import Semantics, measure_language
 from parley.metrics.registry import EXCHANGE_UNITS, UNITS
-from parley.metrics.statistics import over_seeds
 from parley.text.descriptions import read_descriptions
 from parley.text.word_vectors import description_matrix, read_words
-
-COLUMNS = (
-    "run", "part", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed", "null_mean", "null_high",
-    "largest_p",
-)  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
 
 
 class LanguageInputs(NamedTuple):
@@ -118,52 +110,3 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
     if lost := [key for key in keys if key not in row_of]:
         raise ParleyError(f"{path} has no image {lost[0]}, which messages are about; make the messages again.")
     return scaled[[row_of[key] for key in keys]] if scaled.shape[1] else None
-
-
-def summarise_languages(
-    paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
-) -> list[dict[str, Any]]:
-    """Summarise the seeds of each run in a tidy table: one row per run, split and metric.
-
-    Parameters
-    ----------
-    paths
-        `language.json` files.
-    expected
-        Number of seeds of each run; those without a file or a value count as failed.
-    out
-        The table to write; its rows are returned too.
-    """
-    found = [read_json(path) for path in paths]
-    rows: list[dict[str, Any]] = []
-    for run, seeds in expected.items():
-        own = [one for one in found if one["run"] == run]
-        for part in in_order(part for one in own for part in one["parts"]):
-            rows += _rows(run, part, [one["parts"][part] for one in own if part in one["parts"]], seeds)
-    write_csv(out, COLUMNS, rows)
-    return rows
-
-
-def _rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]], seeds: int) -> list[dict[str, Any]]:
-    rows = []
-    for metric, unit in UNITS.items():
-        ps = [one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None]
-        rows.append(
-            {
-                "run": run,
-                "part": part,
-                "metric": metric,
-                "unit": unit,
-                **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
-                "null_mean": _mean_of_null(of_seeds, metric, "mean"),
-                "null_high": _mean_of_null(of_seeds, metric, "high"),
-                # The p-values of all seeds are at most this.
-                "largest_p": max(ps, default=None),
-            }
-        )
-    return rows
-
-
-def _mean_of_null(of_seeds: Sequence[Mapping[str, Any]], metric: str, what: str) -> float | None:
-    nulls = [one["null"][metric][what] for one in of_seeds if one["null"].get(metric) is not None]
-    return float(np.mean(nulls)) if nulls else None

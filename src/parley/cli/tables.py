@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from parley.analysis.changes import METRICS, as_markdown, changes, only, read_runs
+from parley.analysis.comparisons import METRICS, as_markdown, changes, only, read_runs
 from parley.cli.shared import Subparsers, insert_table, require_files
 
 

@@ -15,8 +15,7 @@ from parley.config.memory_budget import refuse_endings_beyond_memory
 from parley.core.files import write_json
 from parley.core.progress import tracked
 from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
-from parley.game.channel import make_channel
-from parley.game.perturbations import Corrupt, ExtraPerturbations, Replace, needs_flip_noise
+from parley.game.channel import Corrupt, ExtraPerturbations, Replace, make_channel, needs_flip_noise
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
 from parley.game.types import Dialogue, DialogueSummary

@@ -4,12 +4,13 @@ The first dimension of every parameter is the seed. A single run has S = 1.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from parley.game.rng import generator
+from parley.game.turns import PackedIndex
 
 
 class Linear(nn.Module):
@@ -62,3 +63,126 @@ def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
                 else:
                     nn.init.zeros_(parameter)
     return network
+
+
+class GRUStep(NamedTuple):
+    """One update of the states ``[S, M, H]``."""
+
+    before: Tensor
+    after: Tensor
+    gates: Tensor
+    """``[S, M, 2H]``: reset and update gate."""
+    new: Tensor
+    """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recurrent)."""
+    recurrent: Tensor
+    """``[S, M, H]``: W_hn·before + b_hn."""
+
+
+class GRUCell(nn.Module):
+    """S GRU cells, with torch's order of gates (reset, update, new) and two biases.
+
+    Parameters
+    ----------
+    seeds
+        Number of seeds (S).
+    inputs
+        Width d of a message.
+    hidden
+        Width H of the state.
+    """
+
+    def __init__(self, seeds: int, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.weight_ih = nn.Parameter(torch.empty(seeds, 3 * hidden, inputs))
+        self.weight_hh = nn.Parameter(torch.empty(seeds, 3 * hidden, hidden))
+        self.bias_ih = nn.Parameter(torch.empty(seeds, 3 * hidden))
+        self.bias_hh = nn.Parameter(torch.empty(seeds, 3 * hidden))
+
+    def forward(self, message: Tensor, state: Tensor) -> GRUStep:
+        """Update states ``[S, M, H]`` by messages ``[S, M, d]``."""
+        from_message = linear(message, self.weight_ih, self.bias_ih)
+        from_state = linear(state, self.weight_hh, self.bias_hh)
+        width = 2 * self.hidden
+        gates = (from_message[..., :width] + from_state[..., :width]).sigmoid()
+        reset, update = gates.chunk(2, -1)
+        recurrent = from_state[..., width:]
+        new = torch.tanh(from_message[..., width:] + reset * recurrent)
+        return GRUStep(state, new + update * (state - new), gates, new, recurrent)
+
+    def replay_with_grad(self, messages: Tensor, steps: list[GRUStep], packed: PackedIndex) -> Tensor:
+        """Return the states ``[S, N, H]`` after every turn of earlier updates, now with gradient.
+
+        Parameters
+        ----------
+        messages
+            The messages received, ``[S, N, d]``; they get no gradient.
+        steps
+            The updates, one per exchange.
+        packed
+            Positions of the turns.
+        """
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        states: Tensor = _ReplayStates.apply(messages, *weights, steps, packed)
+        return states
+
+
+class _ReplayStates(torch.autograd.Function):
+    """States of updates already made: forward returns them, backward computes the weights' gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        messages: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias_ih: Tensor,
+        bias_hh: Tensor,
+        steps: list[GRUStep],
+        packed: PackedIndex,
+    ) -> Tensor:
+        before, after, gates, new, recurrent = (torch.cat(column, 1) for column in zip(*steps, strict=True))
+        ctx.save_for_backward(messages, weight_hh, before, gates, new, recurrent)
+        ctx.packed = packed
+        return after
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        messages, weight_hh, before, gates, new, recurrent = ctx.saved_tensors
+        reset, update = gates.chunk(2, -1)
+        # Derivatives of each turn's state by the pre-activations of its gates.
+        to_new = (1 - update) * (1 - new * new)
+        to_update = (before - new) * update * (1 - update)
+        to_reset = to_new * recurrent * reset * (1 - reset)
+        slopes = torch.cat([to_reset, to_update, to_new * reset], -1)
+        grad_states = _through_time(grads[0], slopes, update, weight_hh, ctx.packed)
+        grad_from_state = slopes * grad_states.repeat(1, 1, 3)
+        width = 2 * new.shape[-1]
+        grad_from_message = torch.cat([grad_from_state[..., :width], to_new * grad_states], -1)
+        return (
+            None,
+            torch.bmm(grad_from_message.mT, messages),
+            torch.bmm(grad_from_state.mT, before),
+            grad_from_message.sum(1),
+            grad_from_state.sum(1),
+            None,
+            None,
+        )
+
+
+def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, packed: PackedIndex) -> Tensor:
+    """Return the full gradient of each turn's state, ``[S, N, H]``: its own plus that from later turns."""
+    total = grad.clone()
+    ends = torch.tensor(packed.sizes).cumsum(0).tolist()
+    for exchange in range(len(ends) - 1, 0, -1):
+        turns = slice(ends[exchange - 1], ends[exchange])
+        own = total[:, turns]
+        back = torch.baddbmm(own * update[:, turns], slopes[:, turns] * own.repeat(1, 1, 3), weight_hh)
+        earlier = slice(turns.start - packed.sizes[exchange - 1], turns.start)
+        if packed.full:
+            total[:, earlier] += back
+        else:
+            previous = packed.previous[:, turns.start - packed.batch : turns.stop - packed.batch]
+            for seed, positions in enumerate(previous):
+                total[seed].index_add_(0, positions, back[seed])
+    return total

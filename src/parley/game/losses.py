@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.agents import Agents
-from parley.game.baselines import Baseline, BaselineInput
+from parley.core.errors import ParleyError
+from parley.game.agents import Agents, Baseline, BaselineInput
 from parley.game.channel import make_channel
-from parley.game.replay import Replay
-from parley.game.settings import GameSettings
+from parley.game.replay import Replay, replay_with_grad, stack_steps
+from parley.game.rollout import encode, pack_steps, rollout_steps
+from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.turns import PackedIndex
+from parley.game.types import Descriptions, Images, RandomDraws
 
 TINY = 1e-8
 """Added inside logarithms, as in the 2017 code, so that a bit of probability 0 or 1 has a finite logarithm."""
@@ -261,3 +263,77 @@ class _Policy(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (slope,) = ctx.saved_tensors
         return slope * grads[0][:, None, None], None, None, None
+
+
+def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
+    """Return the weights of the entropy bonus at a step, counted from 1; an unknown schedule raises `ParleyError`."""
+    if training.entropy_schedule == "constant":
+        factor = 1.0
+    elif training.entropy_schedule == "linear":
+        # From the full weights to the final fraction, then constant.
+        done = min(step / (training.entropy_steps or training.steps), 1.0)
+        factor = 1.0 + (training.entropy_final - 1.0) * done
+    else:
+        raise ParleyError(f"training.entropy_schedule: {training.entropy_schedule!r} is not one of constant, linear.")
+    return EntropyWeights(
+        factor * training.sender_entropy, factor * training.receiver_entropy, factor * training.stop_entropy
+    )
+
+
+class LossStep(NamedTuple):
+    """The losses of a batch, with the rollout that they come from."""
+
+    losses: Losses
+    replay: Replay
+    packed: PackedIndex
+
+
+def compute_losses(
+    agents: Agents,
+    images: Images,
+    descriptions: Descriptions,
+    targets: Tensor,
+    draws: RandomDraws,
+    game: GameSettings,
+    entropy_weights: EntropyWeights,
+    compact_finished: bool | None = None,
+) -> LossStep:
+    """Roll out a batch of dialogues and return the losses to differentiate.
+
+    Parameters
+    ----------
+    agents
+        Of S seeds.
+    images
+        B images per seed.
+    descriptions
+        D candidates.
+    targets
+        ``[S, B]`` int64: the index of the right candidate.
+    draws
+        Random numbers.
+    game
+        Settings.
+    entropy_weights
+        Weights of the entropy bonus.
+    compact_finished
+        Whether finished dialogues are dropped from the batch. None: on a CPU only, where it saves work; on a GPU it
+        would need a synchronisation.
+    """
+    sender, receiver = agents.sender, agents.receiver
+    encoded, candidates = encode(sender, receiver, images, descriptions)
+    differentiable = make_channel(game.channel).differentiable
+    if compact_finished is None:
+        compact_finished = targets.device.type == "cpu" and not differentiable
+    with torch.set_grad_enabled(differentiable):
+        steps = list(
+            rollout_steps(
+                sender, receiver, encoded, candidates, draws, training=True, compact_finished=compact_finished
+            )
+        )
+    packed = pack_steps(steps)
+    if differentiable:
+        replay = stack_steps(sender, steps, packed)
+    else:
+        replay = replay_with_grad(sender, receiver, encoded, candidates, steps, packed)
+    return LossStep(losses(agents, replay, packed, targets, game, entropy_weights), replay, packed)

@@ -11,9 +11,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from parley.game.channel import Bernoulli, Message, make_channel
-from parley.game.gru import GRUStep
-from parley.game.perturbations import ExtraPerturbations, Perturbation, configured_perturbations, perturb
+from parley.game.channel import (
+    Bernoulli,
+    ExtraPerturbations,
+    Message,
+    Perturbation,
+    configured_perturbations,
+    make_channel,
+    perturb,
+)
+from parley.game.layers import GRUStep
 from parley.game.receiver import AttendedCandidates, EncodedCandidates, Receiver
 from parley.game.sender import EncodedImages, Sender, View
 from parley.game.turns import PackedIndex, active_indices, pick

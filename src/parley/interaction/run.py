@@ -8,7 +8,7 @@ from torch import Tensor
 
 from parley.core.progress import Progress
 from parley.game.agents import Agents
-from parley.game.perturbations import ExtraPerturbations, needs_flip_noise
+from parley.game.channel import ExtraPerturbations, needs_flip_noise
 from parley.game.rng import permutation, uniforms
 from parley.game.rollout import rollout
 from parley.game.settings import GameSettings

@@ -8,8 +8,7 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 from parley.game.agents import Agents
 from parley.game.channel import make_channel
-from parley.game.loss_step import LossStep
-from parley.game.losses import dialogue_lengths
+from parley.game.losses import LossStep, dialogue_lengths
 from parley.game.settings import GameSettings
 
 

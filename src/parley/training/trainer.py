@@ -9,10 +9,8 @@ from torch import Tensor
 
 from parley.core.errors import ParleyError
 from parley.game.agents import Agents, agents_of_seed, copy_seed, make_agents
-from parley.game.entropy_schedule import entropy_weights_at
-from parley.game.loss_step import LossStep, compute_losses
-from parley.game.losses import EntropyWeights, dialogue_lengths
-from parley.game.perturbations import needs_flip_noise
+from parley.game.channel import needs_flip_noise
+from parley.game.losses import EntropyWeights, LossStep, compute_losses, dialogue_lengths, entropy_weights_at
 from parley.game.rng import counter_states, uniforms_from
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws

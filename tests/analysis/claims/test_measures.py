@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from made_runs import Talk, write_messages
 
-from parley.analysis.claims import measures
-from parley.analysis.claims.correlations import (
+from parley.analysis import claim_measures
+from parley.analysis.claim_measures import (
+    About,
     Pairs,
     correlations,
     length_and_accuracy,
     length_and_difficulty,
     permutation_p,
+    read_evidence,
 )
-from parley.analysis.claims.evidence import read_evidence
-from parley.analysis.claims.measures import About
 from parley.metrics.statistics import correlation
 
 
 @pytest.fixture(autouse=True)
 def _few_cases(monkeypatch):
     """Means of few conversations are told here, where each is known."""
-    monkeypatch.setattr(measures, "FEWEST_CASES", 1)
+    monkeypatch.setattr(claim_measures, "FEWEST_CASES", 1)
 
 
 def values(found):
@@ -79,7 +79,7 @@ def test_constant_length_has_no_correlation(tmp_path):
     for pairs in (length_and_difficulty, length_and_accuracy):
         assert correlations(pairs(made, TEST)) == {}
         assert permutation_p(pairs(made, TEST), 10, np.random.default_rng(0)) is None
-    assert values(measures.one_exchange(made, TEST)) == {1: 0}
+    assert values(claim_measures.one_exchange(made, TEST)) == {1: 0}
 
 
 def test_length_correlates_with_correct_answers(tmp_path):
@@ -87,7 +87,7 @@ def test_length_correlates_with_correct_answers(tmp_path):
     made = evidence(tmp_path, talks[::-1])
     expected = correlation(np.array([1.0, 1, 2, 3]), np.array([1.0, 1, 0, 0])).r
     assert values(correlations(length_and_accuracy(made, TEST))) == {1: pytest.approx(expected)}
-    assert measures.one_exchange(made, TEST)[1] == (0.5, 4)
+    assert claim_measures.one_exchange(made, TEST)[1] == (0.5, 4)
 
 
 def test_what_seeds_share_is_not_taken_for_a_correlation():
@@ -125,22 +125,22 @@ def test_entropies_change_within_conversations_and_only_as_far_as_they_were_hear
     ]
     made = evidence(tmp_path, talks)
     sender = np.mean([0 - 2 * entropy(0.5), 2 * (entropy(0.9) - entropy(0.5))])
-    assert values(measures.sender_entropy_change(made, TEST)) == {1: pytest.approx(sender, abs=1e-5)}
+    assert values(claim_measures.sender_entropy_change(made, TEST)) == {1: pytest.approx(sender, abs=1e-5)}
     receiver = 2 * (entropy(0.8) - entropy(0.5))
-    assert values(measures.receiver_entropy_change(made, TEST)) == {1: pytest.approx(receiver, abs=1e-5)}
+    assert values(claim_measures.receiver_entropy_change(made, TEST)) == {1: pytest.approx(receiver, abs=1e-5)}
 
 
 def test_of_a_handful_of_conversations_nothing_is_told(tmp_path, monkeypatch):
     made = evidence(tmp_path, [talk(f"k{row}", row % 4, 2) for row in range(10)])
-    monkeypatch.setattr(measures, "FEWEST_CASES", 10)
-    assert measures.sender_entropy_change(made, TEST)[1].cases == 10
-    monkeypatch.setattr(measures, "FEWEST_CASES", 11)
-    assert measures.sender_entropy_change(made, TEST) == {}
+    monkeypatch.setattr(claim_measures, "FEWEST_CASES", 10)
+    assert claim_measures.sender_entropy_change(made, TEST)[1].cases == 10
+    monkeypatch.setattr(claim_measures, "FEWEST_CASES", 11)
+    assert claim_measures.sender_entropy_change(made, TEST) == {}
 
 
 def test_predictions_grow_certain(tmp_path):
     made = evidence(tmp_path, [talk("k1", 0, 3, sharp=(0.0, 1.0, 20.0)), talk("k2", 1, 1)])
-    assert values(measures.prediction_entropy_change(made, TEST)) == {1: pytest.approx(-2, abs=1e-3)}
+    assert values(claim_measures.prediction_entropy_change(made, TEST)) == {1: pytest.approx(-2, abs=1e-3)}
 
 
 def evaluated(run, seed, **parts):
@@ -155,18 +155,18 @@ def made_grid(tmp_path):
 
 
 def test_bandwidth_is_told_from_the_fewest_bits_to_the_most(tmp_path):
-    found = measures.bandwidth_gain(made_grid(tmp_path), About("test", runs=("d2", "d8", "d32")))
+    found = claim_measures.bandwidth_gain(made_grid(tmp_path), About("test", runs=("d2", "d8", "d32")))
     assert found == {1: (pytest.approx(0.2), 40)}
 
 
 def test_differences_are_those_of_the_same_seed(tmp_path):
     made = made_grid(tmp_path)
-    found = measures.accuracy_difference(made, About("test", run="d8", against="d2"))
+    found = claim_measures.accuracy_difference(made, About("test", run="d8", against="d2"))
     assert values(found) == {1: pytest.approx(0.1), 2: 0}
-    assert set(measures.accuracy_difference(made, About("test", run="d32", against="d2"))) == {1}
+    assert set(claim_measures.accuracy_difference(made, About("test", run="d32", against="d2"))) == {1}
     # A run of which every seed failed has nothing, and takes nothing else down.
-    assert measures.accuracy_difference(made, About("test", run="lost", against="d2")) == {}
-    assert measures.one_exchange(made, About("test", run="lost")) == {}
+    assert claim_measures.accuracy_difference(made, About("test", run="lost", against="d2")) == {}
+    assert claim_measures.one_exchange(made, About("test", run="lost")) == {}
 
 
 @pytest.mark.parametrize(("bits", "flipped"), [(2, 1), (4, 1), (16, 4), (24, 4), (32, 8)])
@@ -181,11 +181,11 @@ def test_a_quarter_of_the_bits_is_flipped(tmp_path, bits, flipped):
     lost = {"run": "a", "seed": 2, "parts": {"test": {"rows": [{**rows[0], "measures": {"accuracy@1": None}}]}}}
     games = {"a": {"message_bits": bits}}
     made = evidence(tmp_path, [talk("k", 0, 1)], games, [evaluated("a", 1, test=0.9)], [told, lost])
-    assert measures.cost_of_flips(made, TEST) == {1: (pytest.approx(-0.3), 40)}
-    assert measures.worth_of_questions(made, TEST) == {1: (pytest.approx(-0.5), 40)}
+    assert claim_measures.cost_of_flips(made, TEST) == {1: (pytest.approx(-0.3), 40)}
+    assert claim_measures.worth_of_questions(made, TEST) == {1: (pytest.approx(-0.5), 40)}
 
 
 def test_a_seed_that_diverged_has_no_number(tmp_path):
     talks = [talk("k1", 0, 1), talk("k2", 1, 2)]
     talks[0].scores[0][0] = float("nan")
-    assert measures.one_exchange(evidence(tmp_path, talks), TEST) == {}
+    assert claim_measures.one_exchange(evidence(tmp_path, talks), TEST) == {}

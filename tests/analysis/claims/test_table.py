@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from parley.analysis.claims.evidence import Evidence
-from parley.analysis.claims.statements import CLAIMS
-from parley.analysis.claims.table import COLUMNS, as_markdown, judge_claims, write_claims
+from parley.analysis.claim_measures import Evidence
+from parley.analysis.claims import CLAIMS, COLUMNS, as_markdown, judge_claims, write_claims
 from parley.cli.main import main
 from parley.config.claim_entries import (
     NEEDED,

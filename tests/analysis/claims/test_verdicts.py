@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.analysis.claims.verdicts import Expectation, judge
+from parley.analysis.claims import Expectation, judge
 
 BELOW, ABOVE, FLAT = Expectation("below"), Expectation("above"), Expectation("within", 0.02)
 

@@ -1,0 +1,332 @@
+"""The evidence for each claim: one value per seed, or two quantities to correlate."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parley.core.files import read_csv, read_json
+from parley.metrics.classification import class_means
+from parley.metrics.conversations import Conversations, read_conversations
+from parley.metrics.exchanges import Floats, hits
+from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
+from parley.metrics.records import finite, owner_of
+from parley.metrics.statistics import correlation
+
+BySeed = dict[int, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Files of one experiment, read on demand.
+
+    Attributes
+    ----------
+    games
+        Game settings, by run.
+    evaluations, interventions
+        Contents of `evaluation.json` and `interventions.json`, by run and seed.
+    messages
+        Files of messages, by run, split and seed.
+    difficulty
+        F1 of a linear classifier on the frozen features, by split and class.
+    """
+
+    games: Mapping[str, Mapping[str, Any]]
+    evaluations: Mapping[str, BySeed]
+    interventions: Mapping[str, BySeed]
+    messages: Mapping[tuple[str, str], Mapping[int, Path]]
+    difficulty: Mapping[str, Mapping[str, float]]
+    _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
+
+    def conversations(self, run: str, part: str) -> dict[int, Conversations]:
+        """Return the dialogues of each successful seed with finite numbers; none for a failed run."""
+        if (run, part) not in self._held:
+            # Keep one run only, because all would not fit in memory. Claims about one run are consecutive.
+            self._held.clear()
+            paths = self.messages.get((run, part), {})
+            read = {seed: read_conversations(path) for seed, path in sorted(paths.items())}
+            self._held[run, part] = {seed: dialogues for seed, dialogues in read.items() if dialogues.finite}
+        return self._held[run, part]
+
+    def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
+        """Return a metric of `evaluation.json` for each seed that has a finite value."""
+        found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def images(self, run: str, part: str) -> int:
+        """Return the number of images of a split on which a run was evaluated; 0 without a successful seed."""
+        return max((int(one["parts"].get(part, {}).get("n", 0)) for _, one in self._of(run)), default=0)
+
+    def _of(self, run: str) -> Iterable[tuple[int, Any]]:
+        return sorted(self.evaluations.get(run, {}).items())
+
+    def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
+        """Return a metric of an intervention for each seed that has it."""
+        found = {}
+        for seed, one in self.interventions.get(run, {}).items():
+            for row in one["parts"].get(part, {}).get("rows", []):
+                if (row["intervention"], row["value"]) == (name, value) and row["measures"].get(metric) is not None:
+                    found[seed] = row["measures"][metric]
+        return found
+
+
+def read_evidence(
+    games: Mapping[str, Mapping[str, Any]],
+    evaluations: Sequence[str | Path],
+    interventions: Sequence[str | Path],
+    messages: Sequence[str | Path],
+    difficulty: str | Path | None,
+) -> Evidence:
+    """Collect the evidence from the files of successful runs, in any order.
+
+    Parameters
+    ----------
+    games
+        Settings of the game, by run.
+    evaluations, interventions
+        `evaluation.json` and `interventions.json` files.
+    messages
+        Files of messages, `messages.hdf5` and `messages.<part>.hdf5`.
+    difficulty
+        `difficulty.csv`; None if no claim needs it.
+    """
+    conversations: dict[tuple[str, str], dict[int, Path]] = {}
+    for path in map(Path, messages):
+        run, seed = owner_of(path)
+        part = path.name.removeprefix("messages.").removesuffix("hdf5").removesuffix(".") or "test"
+        conversations.setdefault((run, part), {})[seed] = path
+    classes: dict[str, dict[str, float]] = {}
+    for row in read_csv(difficulty) if difficulty is not None else []:
+        if row["f1"]:
+            classes.setdefault(row["part"], {})[row["class"]] = float(row["f1"])
+    return Evidence(games, _by_run(evaluations), _by_run(interventions), conversations, classes)
+
+
+def _by_run(paths: Sequence[str | Path]) -> dict[str, BySeed]:
+    found: dict[str, BySeed] = {}
+    for path in paths:
+        one = read_json(path)
+        found.setdefault(one["run"], {})[one["seed"]] = one
+    return found
+
+
+FEWEST_CASES = 10
+"""Minimum number of dialogues for a mean."""
+
+
+class Found(NamedTuple):
+    """The value of a seed, and its number of cases."""
+
+    value: float
+    cases: int
+
+
+PerSeed = dict[int, Found]
+
+
+class About(NamedTuple):
+    """The split and runs of a claim in the config."""
+
+    part: str
+    run: str = ""
+    against: str = ""
+    """The run that `run` is compared with."""
+    runs: tuple[str, ...] = ()
+    """Runs that differ in the width of their messages."""
+
+
+Measure = Callable[[Evidence, About], PerSeed]
+
+
+def receiver_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+    """Return the entropy of the Receiver's last message that was answered minus that of its first, in bits.
+
+    Only dialogues of at least three exchanges have two such messages; the message of the last exchange is not answered.
+    """
+
+    def of(dialogues: Conversations) -> Found | None:
+        return (
+            _change(message_entropy_bits(dialogues.receiver_values), dialogues.lengths - 1)
+            if dialogues.binary
+            else None
+        )
+
+    return _of_conversations(evidence, about, of)
+
+
+def sender_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+    """Return the entropy of the Sender's last message minus that of its first, in bits; at least two exchanges."""
+
+    def of(dialogues: Conversations) -> Found | None:
+        return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
+
+    return _of_conversations(evidence, about, of)
+
+
+def prediction_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+    """Return the entropy of the last prediction minus that of the first, in bits; at least two exchanges."""
+
+    def of(dialogues: Conversations) -> Found | None:
+        return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
+
+    return _of_conversations(evidence, about, of)
+
+
+def one_exchange(evidence: Evidence, about: About) -> PerSeed:
+    """Return the fraction of dialogues that stop after one exchange."""
+    return _of_conversations(
+        evidence, about, lambda dialogues: Found(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
+    )
+
+
+def bandwidth_gain(evidence: Evidence, about: About) -> PerSeed:
+    """Return the gain in accuracy@k from the fewest to the most message bits, by a linear fit over log2 of the bits.
+
+    Only seeds that all runs have count.
+    """
+    by_run = [evidence.metric(run, about.part, "accuracy@k") for run in about.runs]
+    doublings = np.log2([float(evidence.games[run]["message_bits"]) for run in about.runs])
+    images = evidence.images(about.runs[0], about.part)
+    return {
+        seed: Found(float(np.polyfit(doublings, [found[seed] for found in by_run], 1)[0] * np.ptp(doublings)), images)
+        for seed in sorted(set.intersection(*(set(found) for found in by_run)))
+    }
+
+
+def accuracy_difference(evidence: Evidence, about: About) -> PerSeed:
+    """Return the accuracy@k of one run minus that of another with the same seed."""
+    one, other = (evidence.metric(run, about.part, "accuracy@k") for run in (about.run, about.against))
+    return _less(one, other, evidence.images(about.run, about.part))
+
+
+def cost_of_flips(evidence: Evidence, about: About) -> PerSeed:
+    """Return accuracy@1 with a quarter of the bits of the Sender's messages flipped, minus the undisturbed one.
+
+    The number of flipped bits is the largest power of two up to a quarter of the width, at least one.
+    """
+    bits = int(evidence.games[about.run]["message_bits"])
+    count = 2 ** max(0, (bits // 4).bit_length() - 1)
+    flipped = evidence.intervention(about.run, about.part, "flipped_bits", count, "accuracy@1")
+    return _less(flipped, _undisturbed(evidence, about), evidence.images(about.run, about.part))
+
+
+def worth_of_questions(evidence: Evidence, about: About) -> PerSeed:
+    """Return accuracy@1 if the Receiver's messages are swapped between images, minus the undisturbed one."""
+    others = evidence.intervention(about.run, about.part, "all_questions", None, "accuracy@1")
+    return _less(others, _undisturbed(evidence, about), evidence.images(about.run, about.part))
+
+
+def _undisturbed(evidence: Evidence, about: About) -> dict[int, float]:
+    return evidence.intervention(about.run, about.part, "none", None, "accuracy@1")
+
+
+def _of_conversations(evidence: Evidence, about: About, of: Callable[[Conversations], Found | None]) -> PerSeed:
+    found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+    return {seed: one for seed, one in found.items() if one is not None}
+
+
+def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerSeed:
+    return {seed: Found(first[seed] - second[seed], cases) for seed in sorted(first.keys() & second.keys())}
+
+
+def _change(values: Floats, last: NDArray[np.int64]) -> Found | None:
+    """Average, over dialogues with at least two exchanges that count, the value at the last minus that at the first.
+
+    The difference is within dialogues: means over active dialogues also change because easy dialogues end early.
+
+    Parameters
+    ----------
+    values
+        Values at each exchange [N, T].
+    last
+        The last exchange that counts, from 1 [N].
+    """
+    rows = np.flatnonzero(last >= 2)
+    if len(rows) < FEWEST_CASES:
+        return None
+    return Found(float((values[rows, last[rows] - 1] - values[rows, 0]).mean()), len(rows))
+
+
+ROUNDING = 1e-9
+"""Correlations that differ less are equal: the same terms were added in another order."""
+
+
+class Pairs(NamedTuple):
+    """Two quantities of the same cases, for one seed; cases in which one is unknown are NaN in both."""
+
+    one: Floats
+    """[n]."""
+    other: Floats
+    """[n]."""
+
+
+PairsBySeed = Callable[[Evidence, About], dict[int, Pairs]]
+
+
+def length_and_difficulty(evidence: Evidence, about: About) -> dict[int, Pairs]:
+    """Return the mean length of the dialogues of each class, and the F1 of a linear classifier on the class."""
+    f1 = evidence.difficulty.get(about.part, {})
+
+    def of(dialogues: Conversations) -> Pairs:
+        lengths = class_means(dialogues.lengths, dialogues.targets, len(dialogues.labels))
+        known = np.array([f1.get(label, np.nan) for label in dialogues.labels])
+        return Pairs(lengths + 0 * known, known + 0 * lengths)
+
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+
+
+def length_and_accuracy(evidence: Evidence, about: About) -> dict[int, Pairs]:
+    """Return the length of each dialogue and whether the answer is correct, sorted by image key."""
+
+    def of(dialogues: Conversations) -> Pairs:
+        order = np.argsort(dialogues.keys)
+        right = hits(dialogues.final_scores, dialogues.targets, 1)
+        return Pairs(dialogues.lengths[order].astype(np.float64), right[order])
+
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+
+
+def correlations(pairs: dict[int, Pairs]) -> PerSeed:
+    """Return Pearson's r of each seed; none for seeds with fewer than four cases, or if one quantity does not vary."""
+    found = {seed: correlation(*both) for seed, both in pairs.items()}
+    return {seed: Found(one.r, one.n) for seed, one in found.items() if one is not None}
+
+
+def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.random.Generator) -> float | None:
+    """Return the two-sided permutation p-value of the mean correlation over seeds.
+
+    One quantity is permuted over the cases; the observed value counts as one permutation (Phipson and Smyth, 2010).
+
+    Parameters
+    ----------
+    pairs
+        For each seed, cases in the same order.
+    permutations
+        Number of permutations P.
+    generator
+        Draws them; the same seed gives the same p.
+
+    Returns
+    -------
+    float | None
+        None if no seed has a correlation, or seeds have different cases.
+    """
+    kept = [pairs[seed] for seed in correlations(pairs)]
+    known = [np.isfinite(both.one) for both in kept]
+    if not kept or any(not np.array_equal(one, known[0]) for one in known):
+        return None
+    fixed = np.array([_unit(both.one[known[0]]) for both in kept])
+    moved = np.array([_unit(both.other[known[0]]) for both in kept])
+    value = float((fixed * moved).sum(axis=1).mean())
+    orders = (generator.permutation(fixed.shape[1]) for _ in range(permutations))
+    null = np.array([(fixed * moved[:, order]).sum(axis=1).mean() for order in orders])
+    return float((1 + (np.abs(null) >= abs(value) - ROUNDING).sum()) / (1 + permutations))
+
+
+def _unit(values: NDArray[np.float64]) -> Floats:
+    centred = values - values.mean()
+    return np.asarray(centred / np.linalg.norm(centred))

@@ -1,0 +1,300 @@
+"""Claims about the game: statements, the expected outcome of each, and the table of verdicts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from parley.analysis import claim_measures
+from parley.analysis.claim_measures import About, Evidence, Measure, PairsBySeed, PerSeed, correlations, permutation_p
+from parley.core import markdown
+from parley.core.files import write_csv, write_json, write_text
+from parley.core.formats import counted
+from parley.metrics.statistics import Interval, sign_flip_p, t_interval
+
+LEVEL = 0.05
+"""A p-value below this decides."""
+Verdict = Literal["agrees", "disagrees", "undecided"]
+
+
+class Expectation(NamedTuple):
+    """The expected range of a value: above a bound, below it, or within the bound on either side of 0."""
+
+    side: Literal["above", "below", "within"]
+    bound: float = 0.0
+
+    def __str__(self) -> str:
+        return {"above": f"> {self.bound:g}", "below": f"< {self.bound:g}", "within": f"0 ± {self.bound:g}"}[self.side]
+
+
+def judge(values: Sequence[float], expected: Expectation, p: float | None = None) -> tuple[Interval, Verdict]:
+    """Return the 95 % t interval of the mean over seeds, and the verdict.
+
+    "agrees" if the whole interval is in the expected range, "disagrees" if none of it is, and "undecided" if it is
+    partly in it, or if fewer than two seeds have a value and there is no interval. Equivalence to 0 is thus shown, not
+    concluded from a missing difference (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). If a
+    p-value of a null over cases is given, it must be below 0.05 as well, because an interval over seeds does not cover
+    the variation of the cases that the seeds share.
+    """
+    over = t_interval(values)
+    if over.low is None or over.high is None or (p is not None and p >= LEVEL):
+        return over, "undecided"
+    low, high = {
+        "above": (expected.bound, float("inf")),
+        "below": (-float("inf"), expected.bound),
+        "within": (-expected.bound, expected.bound),
+    }[expected.side]
+    if low < over.low and over.high < high:
+        return over, "agrees"
+    return over, "disagrees" if over.high < low or high < over.low else "undecided"
+
+
+class Claim(NamedTuple):
+    """A testable statement about the game."""
+
+    statement: str
+    measured: str
+    unit: str
+    expected: Expectation
+    source: str
+    measure: Measure | None = None
+    """Function that returns a value for each seed; None if there are `pairs`."""
+    pairs: PairsBySeed | None = None
+    """Function that returns the two quantities to correlate, for a claim about a correlation."""
+
+
+CLAIMS: dict[str, Claim] = {
+    "length_with_difficulty": Claim(
+        "Harder classes are talked about longer",
+        "correlation over classes of mean length with the F1 of a linear classifier on the same features",
+        "Pearson's r",
+        Expectation("below"),
+        "paper",
+        pairs=claim_measures.length_and_difficulty,
+    ),
+    "length_with_accuracy": Claim(
+        "Shorter conversations are more accurate",
+        "correlation over images of length with a right answer",
+        "Pearson's r",
+        Expectation("below"),
+        "paper",
+        pairs=claim_measures.length_and_accuracy,
+    ),
+    "receiver_entropy_change": Claim(
+        "Over a conversation the Receiver's messages become more certain",
+        "entropy of its last answered message less that of its first",
+        "bits",
+        Expectation("below"),
+        "paper",
+        claim_measures.receiver_entropy_change,
+    ),
+    "sender_entropy_change": Claim(
+        "Over a conversation the Sender's messages become less certain",
+        "entropy of its last message less that of its first",
+        "bits",
+        Expectation("above"),
+        "paper",
+        claim_measures.sender_entropy_change,
+    ),
+    "prediction_entropy_change": Claim(
+        "Over a conversation predictions become more certain",
+        "entropy of the last prediction less that of the first",
+        "bits",
+        Expectation("below"),
+        "paper",
+        claim_measures.prediction_entropy_change,
+    ),
+    "bandwidth_helps": Claim(
+        "Wider messages name unseen classes better",
+        "accuracy@k gained from the fewest bits to the most, by a line over their logarithm",
+        "fraction",
+        Expectation("above"),
+        "paper",
+        claim_measures.bandwidth_gain,
+    ),
+    "bandwidth_is_indifferent": Claim(
+        "Wider messages name seen classes no better",
+        "accuracy@k gained from the fewest bits to the most, by a line over their logarithm",
+        "fraction",
+        Expectation("within", 0.05),
+        "paper",
+        claim_measures.bandwidth_gain,
+    ),
+    "words_help_transfer": Claim(
+        "Attention to the words of descriptions names classes of another kind better",
+        "accuracy@k with it less that without",
+        "fraction",
+        Expectation("above"),
+        "paper",
+        claim_measures.accuracy_difference,
+    ),
+    "words_help": Claim(
+        "Attention to the words of descriptions names classes better",
+        "accuracy@k with it less that without",
+        "fraction",
+        Expectation("above"),
+        "ours",
+        claim_measures.accuracy_difference,
+    ),
+    "cells_help": Claim(
+        "Attention to the cells of the image names classes better",
+        "accuracy@k with it less that without",
+        "fraction",
+        Expectation("above"),
+        "ours",
+        claim_measures.accuracy_difference,
+    ),
+    "stopping_costs_nothing": Claim(
+        "A Receiver that decides when to stop is as accurate as one that always uses all exchanges",
+        "accuracy@k where it decides less that where it does not",
+        "fraction",
+        Expectation("within", 0.05),
+        "ours",
+        claim_measures.accuracy_difference,
+    ),
+    "frozen_sender_lags": Claim(
+        "A Receiver that learns to read a random Sender lags behind",
+        "accuracy@k with a frozen Sender less that with one that learns",
+        "fraction",
+        Expectation("below"),
+        "paper",
+        claim_measures.accuracy_difference,
+    ),
+    "flips_cost": Claim(
+        "Flipped bits cost accuracy",
+        "accuracy@1 with a quarter of the Sender's bits flipped less that without",
+        "fraction",
+        Expectation("below"),
+        "ours",
+        claim_measures.cost_of_flips,
+    ),
+    "questions_matter": Claim(
+        "What the Receiver asks makes a difference",
+        "accuracy@1 with the questions about another image less that with its own",
+        "fraction",
+        Expectation("below"),
+        "ours",
+        claim_measures.worth_of_questions,
+    ),
+    "stops_at_once": Claim(
+        "Conversations collapse into one exchange",
+        "fraction of them that stop after one",
+        "fraction",
+        Expectation("above", 0.9),
+        "code",
+        claim_measures.one_exchange,
+    ),
+}
+"""Every claim by its name in the config; `parley.config.claim_entries.NEEDED` says which runs each has to name."""
+
+
+COLUMNS = (
+    "claim", "statement", "source", "part", "runs", "measured", "unit", "expected", "mean", "sd", "low", "high",
+    "n_seeds", "seeds_left_out", "cases", "null", "p", "verdict",
+)  # fmt: skip
+"""Of the table; an unknown value is an empty cell."""
+HEADER = ("Claim", "Measured by", "On", "Expected", "Outcome", "Verdict")
+PERMUTATIONS = 10_000
+"""Permutations of cases, for claims about a correlation."""
+
+
+def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds: int) -> list[dict[str, Any]]:
+    """Test the claims of a config.
+
+    Parameters
+    ----------
+    entries
+        The config's claims: ``claim``, ``part``, and its runs.
+    evidence
+        The results of the experiment.
+    seeds
+        Number of seeds of each run; those without a value count as left out.
+
+    Returns
+    -------
+    list[dict[str, Any]]
+        Rows of `COLUMNS`. ``cases`` is the minimum number, over seeds, of classes or images behind a value;
+        ``p`` is two-sided, for the ``null`` in the same row. There is no correction for multiple claims.
+    """
+    return [_row(entry, evidence, seeds) for entry in entries]
+
+
+def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, Any]:
+    claim = CLAIMS[entry["claim"]]
+    about = About(entry["part"], entry["run"] or "", entry["against"] or "", tuple(entry["runs"]))
+    found, null, p = _weighed(claim, about, evidence)
+    values = [one.value for one in found.values()]
+    over, verdict = judge(values, claim.expected, p if claim.pairs is not None else None)
+    return {
+        "claim": entry["claim"],
+        "statement": claim.statement,
+        "source": claim.source,
+        "part": about.part,
+        "runs": _runs(about),
+        "measured": claim.measured,
+        "unit": claim.unit,
+        "expected": str(claim.expected),
+        "mean": over.mean,
+        "sd": over.sd,
+        "low": over.low,
+        "high": over.high,
+        "n_seeds": over.n,
+        "seeds_left_out": seeds - over.n,
+        "cases": min((one.cases for one in found.values()), default=None),
+        "null": null,
+        "p": p,
+        "verdict": verdict,
+    }
+
+
+def _weighed(claim: Claim, about: About, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
+    """Return the value of each seed, the name of its null if there is one, and the two-sided p-value."""
+    generator = np.random.default_rng(0)  # The same permutations each time.
+    if claim.pairs is not None:
+        pairs = claim.pairs(evidence, about)
+        return correlations(pairs), "cases permuted, alike in all seeds", permutation_p(pairs, PERMUTATIONS, generator)
+    assert claim.measure is not None  # a claim has either `measure` or `pairs`
+    found = claim.measure(evidence, about)
+    if claim.expected.side == "within" or len(found) < 2:
+        return found, None, None
+    apart = np.array([one.value for one in found.values()]) - claim.expected.bound
+    return found, "signs of seeds flipped", sign_flip_p(apart, generator)
+
+
+def _runs(about: About) -> str:
+    if about.runs:
+        return " ".join(about.runs)
+    return f"{about.run} against {about.against}" if about.against else about.run
+
+
+def write_claims(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> None:
+    """Write `claims.csv`, `claims.json` and `claims.md` into a folder."""
+    folder = Path(folder)
+    write_csv(folder / "claims.csv", COLUMNS, rows)
+    write_json(folder / "claims.json", {"rows": list(rows)})
+    write_text(folder / "claims.md", "\n".join(as_markdown(rows)) + "\n")
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return markdown.table(HEADER, [_cells(row) for row in rows])
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    on = f"{row['part']}: {row['runs']}"
+    cells = (row["statement"], row["measured"], on, row["expected"], _outcome(row))
+    return [*map(markdown.escaped, cells), f"**{row['verdict']}**"]
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    """Return a mean with its interval and number of seeds as text."""
+    left = f", {row['seeds_left_out']} left out" if row["seeds_left_out"] else ""
+    each = f", {row['cases']} cases each" if row["cases"] else ""
+    seeds = f"{counted(row['n_seeds'], 'seed')}{left}{each}"
+    if row["mean"] is None:
+        return f"not measurable ({seeds})"
+    unit = "" if row["unit"] in ("fraction", "Pearson's r") else f" {row['unit']}"
+    between = "" if row["low"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    p = "" if row["p"] is None else f", p = {row['p']:.2g}"
+    return f"{row['mean']:.3f}{unit}{between} ({seeds}{p})"
