@@ -74,9 +74,9 @@ def fetch_images(case: Case) -> None:
     from parley.dataset.fetch.options import FetchOptions
     from parley.dataset.fetch.stage import fetch_classes
 
-    options = FetchOptions(allow_private_hosts=True, per_host=32)
+    options = FetchOptions(margin=MARGIN, allow_private_hosts=True, per_host=32)
     folder = case.folder
-    fetch_classes(folder / "plan.tsv", case.class_set(), case.counts, MARGIN, folder, folder / "cache", None, options)
+    fetch_classes(folder / "plan.tsv", case.class_set(), case.counts, folder, folder / "cache", None, options)
 
 
 def settle(case: Case) -> None:

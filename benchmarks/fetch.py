@@ -40,9 +40,9 @@ def parley(port: int, images: int, folder: Path, verify: str) -> None:
     counts = {"in": {"train": images // CLASSES}}
     select(SourceOptions("url_list"), classes, counts, folder / "candidates.tsv", folder / "urls.txt")
     write_plan(folder / "candidates.tsv", classes, counts, 1, folder / "plan.tsv")
-    options = FetchOptions(threads=THREADS, verify=verify, allow_private_hosts=True)
+    options = FetchOptions(margin=0, threads=THREADS, verify=verify, allow_private_hosts=True)
     with timed(images):
-        fetch_classes(folder / "plan.tsv", classes, counts, 0, folder, folder / "cache", None, options)
+        fetch_classes(folder / "plan.tsv", classes, counts, folder, folder / "cache", None, options)
     rows = sum(len(path.read_text().splitlines()) - 1 for path in folder.glob("class*.tsv"))
     assert rows == CLASSES * (images // CLASSES), rows
 

@@ -1,7 +1,10 @@
 """Fetch jobs for tests: a plan in a folder, the fetch of it, and what came out."""
 
 import tarfile
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from planned import reserves_in
 
@@ -10,7 +13,7 @@ from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
-from parley.dataset.fetch.stage import fetch_classes
+from parley.dataset.fetch.stage import OK, fetch_classes
 from parley.dataset.sources import SourceOptions
 from parley.dataset.split_plan import write_plan
 
@@ -43,16 +46,17 @@ class Job:
         write_plan(folder / "candidates.tsv", self.classes, COUNTS, seed, folder / "plan.tsv")
 
     def fetch(self, margin=0.5, options=PATIENT, out="images", cache="cache", root=None):
-        return fetch_classes(
+        outcomes = fetch_classes(
             self.folder / "plan.tsv",
             self.classes,
             COUNTS,
-            margin,
             self.folder / out,
             self.folder / cache,
             root,
-            options,
+            replace(options, margin=margin),
         )
+        errors = Counter({error: number for error, number in outcomes.items() if error != OK})
+        return SimpleNamespace(tried=outcomes.total(), ok=outcomes[OK], errors=errors)
 
     def manifest(self, name="lion", out="images"):
         return read_table(self.folder / out / f"{name}.tsv", MANIFEST_COLUMNS)

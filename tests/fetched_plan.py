@@ -82,7 +82,7 @@ class Fetched:
     def result(self, key, url):
         error = ErrorClass(self.failures[key]) if key in self.failures else None
         sha256 = "" if error else self.sha256_of.get(key, f"sha of {key}")
-        return FetchResult(url, key, error, 200, 1, sha256, Decision(error), 1, 0.0)
+        return FetchResult(url, key, 200, 1, sha256, Decision(error), 1, 0.0)
 
     def finalise(self, **options):
         arguments = {name: getattr(self.options, name) for name in DedupOptions.__dataclass_fields__}

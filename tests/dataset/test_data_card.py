@@ -85,8 +85,8 @@ class Made:
         at = self.folder
         select(self.source, CLASSES, COUNTS, at / "candidates.tsv")
         write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
-        options = FetchOptions(excluded=read_exclusions(self.inputs.exclude))
-        fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, 0.5, at, at / "cache", at / "root", options))
+        options = FetchOptions(margin=0.5, excluded=read_exclusions(self.inputs.exclude))
+        fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, at, at / "cache", at / "root", options))
         files = SplitOutputs(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
         finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), files)
 

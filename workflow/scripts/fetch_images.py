@@ -10,8 +10,6 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.stage import fetch_classes
 
 with stage(snakemake) as logger:
-    # How to ask is no param: patience and speed decide no content. What counts as an image is one.
-    asking = {**snakemake.config["fetch"], **snakemake.params.fetch}
     drawn = [str(Path(folder).parent) for folder in snakemake.input.pictures[:1]]
     # A job is told of its tars, or of the folder for those of all its classes.
     shard = Path(snakemake.output.tars[0]) if not snakemake.output.manifests else None
@@ -20,11 +18,11 @@ with stage(snakemake) as logger:
         snakemake.input.plan,
         [ImageClass(name, "", snakemake.params.domains[name]) for name in names],
         snakemake.params.counts,
-        asking["margin"],
         shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
         source_options(snakemake.config["source"], *drawn).root,
-        fetch_options(asking),
+        # Only what decides content is a param: a change of timeouts or threads reruns nothing.
+        fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )
     # A shard is a folder, whose date is Snakemake's affair.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:

@@ -1,6 +1,7 @@
 """Sections of the config as the options that the library's functions take."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,9 @@ def network_options(features: Section) -> FeatureOptions:
     )
 
 
-NOT_OF_THE_CLIENT = ("margin", "on_shortage", "classes_per_job", "near_copies", "near_copy_bits", "exclude")
-"""Keys of the section `fetch` that the stages take and the client does not know."""
-
-
 def fetch_options(fetch: Section) -> FetchOptions:
     """Return what the section `fetch` says of asking and of judging."""
-    values = {key: value for key, value in fetch.items() if key not in NOT_OF_THE_CLIENT}
-    lists = {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}
-    return FetchOptions(**{**values, **lists, "excluded": read_exclusions(fetch["exclude"])})
+    known = {field.name for field in fields(FetchOptions)}
+    values: dict[str, Any] = {key: value for key, value in fetch.items() if key in known}
+    values |= {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}
+    return FetchOptions(**values, excluded=read_exclusions(fetch["exclude"]))

@@ -13,8 +13,7 @@ if __name__ == "__main__":
         folder / "plan.tsv",
         read_class_set(folder / "classes.tsv"),
         {"in": {"train": 12, "test": 6}},
-        0.5,
         folder / out,
         folder / "cache",
-        options=FetchOptions(threads=threads, backoff_s=0.01, allow_private_hosts=True),
+        options=FetchOptions(margin=0.5, threads=threads, backoff_s=0.01, allow_private_hosts=True),
     )

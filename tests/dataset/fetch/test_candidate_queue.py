@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from parley.dataset.fetch.candidate_queue import (
     ClassFetch,
-    DuplicateTracker,
     QueueProgress,
     RepeatedBytes,
     SplitFetch,
@@ -17,7 +16,7 @@ from parley.dataset.fetch.candidate_queue import (
     warn_about_repeated_bytes,
 )
 from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
-from parley.dataset.fetch.stage import Scheduler
+from parley.dataset.fetch.stage import scheduled
 
 PARTS = ("train", "dev", "test")
 
@@ -25,7 +24,7 @@ PARTS = ("train", "dev", "test")
 def result(key, sha256):
     """A result whose bytes have the given hash; empty for a failed URL."""
     error = None if sha256 else ErrorClass.NOT_FOUND
-    return FetchResult(f"http://x/{key}", key, error, 200, 1, sha256, Decision(error), 1, 0.0)
+    return FetchResult(f"http://x/{key}", key, 200, 1, sha256, Decision(error), 1, 0.0)
 
 
 class Fetcher:
@@ -49,7 +48,7 @@ def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0):
         for name, queue, target in zip(PARTS, queues, targets, strict=False)
     ]
     fetcher = Fetcher({key: sha256 for queue in queues for key, sha256 in queue}, pick)
-    (done,) = Scheduler(fetcher, window, lambda _: None).run(iter([ClassFetch("lion", parts, repeats)]))
+    (done,) = scheduled(iter([ClassFetch("lion", parts, repeats)]), fetcher, window, lambda _: None)
     return done
 
 
@@ -148,7 +147,7 @@ def test_replaying_a_manifest_finds_no_mismatch(queue_set):
     shas = {row.key: row.sha256 if row.is_ok else "" for row in done.results()}
     answers = [[(row.key, shas[row.key]) for row in part.results] for part in done.parts]
     splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
-    assert first_mismatch(splits, answers, DuplicateTracker(repeats)) is None
+    assert first_mismatch(splits, answers, repeats) is None
 
 
 @given(queue_sets(), st.data())
@@ -165,7 +164,7 @@ def test_a_manifest_with_too_many_or_too_few_rows_is_a_mismatch(queue_set, data)
     lengths[index] += change
     answers = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
     splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
-    assert first_mismatch(splits, answers, DuplicateTracker(repeats)) is not None
+    assert first_mismatch(splits, answers, repeats) is not None
 
 
 def test_placeholders_for_a_third_of_the_urls_leave_no_split_short():

@@ -3,14 +3,14 @@ from hypothesis import strategies as st
 
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
 from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
-from parley.dataset.fetch.stage import Scheduler
+from parley.dataset.fetch.stage import scheduled
 
 NEVER = 1000  # more repeats than any test has
 
 
 def result(key, alive):
     error = None if alive else ErrorClass.NOT_FOUND
-    return FetchResult(f"http://x/{key}", key, error, 200, 1, f"sha of {key}" if alive else "", Decision(error), 1, 0.0)
+    return FetchResult(f"http://x/{key}", key, 200, 1, f"sha of {key}" if alive else "", Decision(error), 1, 0.0)
 
 
 class Fetcher:
@@ -48,7 +48,7 @@ def run(queues, window, pick):
         for rank, is_alive in enumerate(lives)
     }
     fetcher = Fetcher(alive, pick)
-    return list(Scheduler(fetcher, window, lambda _: None).run(class_fetches_of(queues))), fetcher
+    return list(scheduled(class_fetches_of(queues), fetcher, window, lambda _: None)), fetcher
 
 
 def shortest_prefix(target, alive):
@@ -96,7 +96,7 @@ def test_classes_are_opened_lazily():
             yield class_fetch
 
     fetcher = Fetcher(dict.fromkeys((f"{n}/train/{rank}" for n in range(100) for rank in range(9)), True), lambda _: 0)
-    done = Scheduler(fetcher, 2, lambda _: None).run(classes())
+    done = scheduled(classes(), fetcher, 2, lambda _: None)
     next(done)
     assert len(opened) <= 3
     done.close()
@@ -106,8 +106,9 @@ def test_every_result_is_reported_once():
     results = []
     fetcher = Fetcher({f"lion/train/{rank}": rank % 2 == 0 for rank in range(9)}, lambda waiting: waiting - 1)
     list(
-        Scheduler(fetcher, 3, results.append).run(
-            class_fetches_of({"lion": {"train": (4, [rank % 2 == 0 for rank in range(9)])}})
+        scheduled(
+            class_fetches_of({"lion": {"train": (4, [rank % 2 == 0 for rank in range(9)])}}),
+            *(fetcher, 3, results.append),
         )
     )
     assert sorted(one.key for one in results) == [f"lion/train/{rank}" for rank in range(7)]

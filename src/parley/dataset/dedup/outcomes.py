@@ -11,7 +11,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.dataset.fetch.candidate_queue import DuplicateTracker, QueueProgress, first_mismatch
+from parley.dataset.fetch.candidate_queue import QueueProgress, first_mismatch
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.split_plan import PARTS, Counts, fetch_target, stream_plan
 
@@ -316,7 +316,7 @@ class _Reading:
         stretches = [
             QueueProgress(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)
         ]
-        mismatch = first_mismatch(stretches, self._answers, DuplicateTracker(self._options.placeholder_repeats))
+        mismatch = first_mismatch(stretches, self._answers, self._options.placeholder_repeats)
         if mismatch is None:
             return []
         part, outcome = parts[mismatch]

@@ -24,32 +24,19 @@ of the answers:
     So they are the least one.
 """
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from parley.dataset.fetch.outcomes import ErrorClass, FetchResult
 
 logger = logging.getLogger(__name__)
-
-
-_TOLD = 10
+_MAX_WARNINGS = 10
 
 
 class RepeatedBytes(NamedTuple):
-    """Bytes treated as a placeholder.
-
-    Attributes
-    ----------
-    sha256
-        Of the bytes.
-    urls
-        Number of different URLs that returned them.
-    example
-        One of the URLs: the one with the lowest key.
-    """
+    """Bytes treated as a placeholder, the number of URLs that returned them, and the URL with the lowest key."""
 
     sha256: str
     urls: int
@@ -57,23 +44,15 @@ class RepeatedBytes(NamedTuple):
 
 
 def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> None:
-    """Log a warning for each placeholder, the ten most frequent at most.
-
-    Parameters
-    ----------
-    repeated
-        Placeholders, the most frequent first.
-    where
-        Start of the sentence, such as the class.
-    """
-    for one in repeated[:_TOLD]:
+    """Log a warning for each of the ten most frequent placeholders; `where` starts the sentence."""
+    for one in repeated[:_MAX_WARNINGS]:
         logger.warning(
             "%s: the same bytes (SHA-256 %s) came under %d URLs, such as %s; "
-            "they are taken for a placeholder and left out.",
+            "they are treated as a placeholder and left out.",
             *(where, one.sha256, one.urls, one.example),
         )
-    if len(repeated) > _TOLD:
-        logger.warning("%s: %d more such placeholders are left out.", where, len(repeated) - _TOLD)
+    if len(repeated) > _MAX_WARNINGS:
+        logger.warning("%s: %d more such placeholders are left out.", where, len(repeated) - _MAX_WARNINGS)
 
 
 Candidate = tuple[str, str]
@@ -81,7 +60,7 @@ Candidate = tuple[str, str]
 
 
 class CandidateQueue(Protocol):
-    """A split's candidates by rank; each is read once. A list, or rows of a `parley.dataset.split_plan`."""
+    """What `SplitFetch` needs of a queue: its length, and each candidate once, by rank."""
 
     def __len__(self) -> int: ...
 
@@ -170,7 +149,7 @@ class DuplicateTracker:
 
 
 def first_mismatch(
-    splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], duplicates: DuplicateTracker
+    splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], placeholder_repeats: int
 ) -> int | None:
     """Replay recorded answers; return the first queue that has more or fewer answers than the scheduler would request.
 
@@ -180,14 +159,15 @@ def first_mismatch(
         One per split, with nothing taken yet.
     answers
         The answers of each queue by rank: key, and SHA-256 (empty if no image came).
-    duplicates
-        Of the class, with nothing recorded yet.
+    placeholder_repeats
+        Bytes that more URLs of the class than this return are a placeholder.
 
     Returns
     -------
     Index of the queue, or None if all match.
     """
-    while (index := _first_wanting(splits)) is not None:
+    duplicates = DuplicateTracker(placeholder_repeats)
+    while (index := next((index for index, split in enumerate(splits) if split.wants_more), None)) is not None:
         rank = splits[index].take()
         if rank == len(answers[index]):
             return index
@@ -196,82 +176,49 @@ def first_mismatch(
     return next((index for index, (split, given) in ends if split.taken < len(given)), None)
 
 
-def _first_wanting(splits: Sequence[QueueProgress]) -> int | None:
-    return next((index for index, split in enumerate(splits) if split.wants_more), None)
+class SplitFetch(QueueProgress):
+    """Progress and results of fetching one split of a class.
 
-
-@dataclass
-class SplitFetch:
-    """Fetching one split of a class from its candidate queue.
-
-    Attributes
+    Parameters
     ----------
     part
         The split.
     queue
-        Its candidates by rank.
+        Its candidates by rank; each is read once. A list, or rows of a plan.
     count
         Images the split needs.
     target
         Images to fetch: the count plus the margin.
-    progress
-        How far the queue has been processed.
-    results
-        Results of the candidates requested so far, by rank; None while in flight.
     """
 
-    part: str
-    queue: CandidateQueue
-    count: int
-    target: int
-    results: list[FetchResult | None] = field(default_factory=list)
-    progress: QueueProgress = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.progress = QueueProgress(len(self.queue), self.target)
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether another candidate should be requested now."""
-        return self.progress.wants_more
-
-    @property
-    def in_flight(self) -> int:
-        """Candidates requested and not answered."""
-        return self.progress.in_flight
-
-    @property
-    def ok(self) -> int:
-        """Images that count towards the target."""
-        return self.progress.ok
+    def __init__(self, part: str, queue: CandidateQueue, count: int, target: int) -> None:
+        super().__init__(len(queue), target)
+        self.part, self.queue, self.count = part, queue, count
+        self.results: list[FetchResult | None] = []
+        """Results of the candidates requested so far, by rank; None while in flight."""
 
     def take(self) -> int:
         """Take the next candidate; return its rank."""
         self.results.append(None)
-        return self.progress.take()
+        return super().take()
 
 
-@dataclass
 class ClassFetch:
-    """Fetching one class: its splits in the plan's order.
+    """Fetching one class.
 
-    Attributes
+    Parameters
     ----------
     name
         The class.
     parts
-        Its splits.
+        Its splits, in the plan's order.
     placeholder_repeats
         Bytes that more of the class's URLs than this return are a placeholder.
     """
 
-    name: str
-    parts: Sequence[SplitFetch]
-    placeholder_repeats: int
-    _duplicates: DuplicateTracker = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._duplicates = DuplicateTracker(self.placeholder_repeats)
+    def __init__(self, name: str, parts: Sequence[SplitFetch], placeholder_repeats: int) -> None:
+        self.name, self.parts = name, parts
+        self._duplicates = DuplicateTracker(placeholder_repeats)
 
     @property
     def is_done(self) -> bool:
@@ -281,17 +228,20 @@ class ClassFetch:
     def record(self, part: SplitFetch, rank: int, result: FetchResult) -> None:
         """Record the result of a candidate that a split took."""
         part.results[rank] = result
-        self._duplicates.record(part.progress, result.key, result.sha256 if result.is_ok else "")
+        self._duplicates.record(part, result.key, result.sha256 if result.is_ok else "")
 
     def results(self) -> list[FetchResult]:
         """Return the result of each candidate tried, by split and rank; repeated bytes become placeholders."""
-        return [self._with_placeholder_error(result) for result in self._results()]
+        return [
+            result.rejected(ErrorClass.PLACEHOLDER) if self._is_placeholder(result) else result
+            for result in self._results()
+        ]
 
     def placeholders(self) -> list[RepeatedBytes]:
         """Return the bytes treated as placeholders, the most frequent first."""
         found: dict[str, list[FetchResult]] = {}
         for result in self._results():
-            if result.is_ok and self._duplicates.is_placeholder(result.sha256):
+            if self._is_placeholder(result):
                 found.setdefault(result.sha256, []).append(result)
         repeated = [
             RepeatedBytes(sha, len(ones), min(ones, key=lambda one: one.key).url) for sha, ones in found.items()
@@ -301,8 +251,5 @@ class ClassFetch:
     def _results(self) -> Iterable[FetchResult]:
         return (result for part in self.parts for result in part.results if result is not None)
 
-    def _with_placeholder_error(self, result: FetchResult) -> FetchResult:
-        if not result.is_ok or not self._duplicates.is_placeholder(result.sha256):
-            return result
-        error = ErrorClass.PLACEHOLDER
-        return dataclasses.replace(result, error=error, decision=result.decision._replace(error=error))
+    def _is_placeholder(self, result: FetchResult) -> bool:
+        return result.is_ok and self._duplicates.is_placeholder(result.sha256)

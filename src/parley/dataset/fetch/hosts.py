@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from parley.core.errors import ParleyError
-from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.fetch.outcomes import UNREACHABLE, ErrorClass
 
 Item = TypeVar("Item")
 
@@ -109,8 +109,6 @@ class HostQueues(Generic[Item]):
 
 
 UNREACHABLE_IN_A_ROW = 200
-UNREACHABLE = frozenset({ErrorClass.DNS, ErrorClass.CONNECT_TIMEOUT, ErrorClass.REFUSED})
-"""Errors that mean that a URL's host cannot be reached."""
 _NOT_ASKED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
 # A dead host may have hundreds of consecutive URLs and says little about the network.
 _PART_OF_ONE_HOST = 0.1

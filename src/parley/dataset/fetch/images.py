@@ -14,9 +14,8 @@ from parley.core.files import is_web_url
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.candidate_queue import Candidate
 from parley.dataset.fetch.client import Client
-from parley.dataset.fetch.hosts import UNREACHABLE
 from parley.dataset.fetch.options import FetchOptions
-from parley.dataset.fetch.outcomes import NOT_KEPT, TRANSIENT, Answer, Decision, ErrorClass, FetchResult
+from parley.dataset.fetch.outcomes import TRANSIENT, UNREACHABLE, Answer, Decision, ErrorClass, FetchResult
 from parley.dataset.fetch.validate import fetch_result
 
 _TAR_MARK = ".tar!"
@@ -124,8 +123,7 @@ class Images:
         """Submit a candidate. `completed` returns its result together with the token."""
         key, url = candidate
         if key in self._options.excluded:
-            decision = Decision(ErrorClass.EXCLUDED)
-            self._ready.append((token, FetchResult(url, key, ErrorClass.EXCLUDED, None, None, "", decision, 0, 0.0)))
+            self._ready.append((token, FetchResult(url, key, None, None, "", Decision(ErrorClass.EXCLUDED), 0, 0.0)))
         elif is_web_url(url) and not self._cache.has(key):
             self._request(token, candidate)
         else:
@@ -174,7 +172,7 @@ class Images:
         """Validate a candidate, or report that it must be requested."""
         key, url = candidate
         if answer is not None:
-            if answer.attempts and answer.error not in NOT_KEPT:
+            if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:  # That follows from our settings.
                 self._cache.store(key, answer)
         elif not is_web_url(url):
             answer = self._read(url)

@@ -19,6 +19,8 @@ class FetchOptions:
 
     Attributes
     ----------
+    margin
+        Images to fetch beyond a split's count, as a fraction of it; they make up for duplicates.
     threads
         Maximum number of concurrent requests.
     per_host
@@ -61,9 +63,10 @@ class FetchOptions:
     obey_robots_tag
         Reject images whose response has `noai` or `noimageai` in X-Robots-Tag.
     excluded
-        Image keys and SHA-256 digests that must not be used, as read by `parley.dataset.fetch.options`.
+        Image keys and SHA-256 digests that must not be used, as returned by `read_exclusions`.
     """
 
+    margin: float = 0.1
     threads: int = 32
     per_host: int = 8
     attempts: int = 3
@@ -86,25 +89,25 @@ class FetchOptions:
     obey_robots_tag: bool = True
     excluded: frozenset[str] = frozenset()
 
-    def check(self) -> list[str]:
-        """Return one sentence per invalid value."""
+    def check(self) -> None:
+        """Raise `ParleyError` with a sentence per invalid value."""
         findings = Findings()
         for field in fields(self):
             value: Any = getattr(self, field.name)
-            least = 0 if field.name in ("backoff_s", "longest_wait_s", "max_redirects") else 1e-9
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < least:
-                findings.add(f"fetch.{field.name} is {value}; it must be {'at least' if not least else 'above'} 0.")
+            may_be_0 = field.name in ("margin", "backoff_s", "longest_wait_s", "max_redirects")
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < (0 if may_be_0 else 1e-9):
+                findings.add(f"fetch.{field.name} is {value}; it must be {'at least' if may_be_0 else 'above'} 0.")
         if self.verify not in VERIFY:
             findings.add(f"fetch.verify is {self.verify!r}; it must be one of {', '.join(VERIFY)}.")
         if not (self.contact.isascii() and self.contact.isprintable()):
             findings.add(
-                f"fetch.contact is {self.contact!r}; it goes into a header of HTTP, which takes ASCII letters, digits "
-                "and signs. Name an address of mail or of a page."
+                f"fetch.contact is {self.contact!r}; it is sent in an HTTP header and must be printable ASCII, "
+                "for example an email address or the address of a web page."
             )
         for kind in self.refuse:
             if kind not in REFUSABLE:
                 findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")
-        return findings.sentences
+        findings.raise_if_any()
 
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -1,6 +1,6 @@
 """Outcomes of a URL: error classes, the HTTP answer, the decision about its bytes, and the manifest row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -61,26 +61,6 @@ class ErrorClass(StrEnum):
     NEAR_COPY = "near_copy"  # an image of another split looks the same
 
 
-TRANSIENT = frozenset(
-    {
-        ErrorClass.RATE_LIMITED,
-        ErrorClass.SERVER_ERROR,
-        ErrorClass.CONNECT_TIMEOUT,
-        ErrorClass.READ_TIMEOUT,
-        ErrorClass.DEADLINE,
-        ErrorClass.RESET,
-        ErrorClass.INCOMPLETE,
-        ErrorClass.REFUSED,
-        ErrorClass.DNS,
-        ErrorClass.TLS,
-        ErrorClass.PROTOCOL,
-    }
-)
-"""Failures that a later run requests again."""
-
-NOT_KEPT = frozenset({ErrorClass.PRIVATE_ADDRESS})
-"""Errors not stored in the cache, because they follow from our settings and not from a response."""
-
 RETRIED = frozenset(
     {
         ErrorClass.RATE_LIMITED,
@@ -91,8 +71,13 @@ RETRIED = frozenset(
         ErrorClass.INCOMPLETE,
     }
 )
-"""Failures retried within a run because they may pass in seconds, unlike an unresolved name, a refused connection
-or an exceeded deadline."""
+"""Errors retried within a run because they may pass in seconds."""
+
+UNREACHABLE = frozenset({ErrorClass.DNS, ErrorClass.CONNECT_TIMEOUT, ErrorClass.REFUSED})
+"""Errors that mean that a URL's host cannot be reached."""
+
+TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorClass.PROTOCOL}
+"""Errors after which a later run requests the URL again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +154,6 @@ class FetchResult:
 
     url: str
     key: str
-    error: ErrorClass | None
     http_status: int | None
     size_bytes: int | None
     sha256: str
@@ -178,9 +162,18 @@ class FetchResult:
     seconds: float
 
     @property
+    def error(self) -> ErrorClass | None:
+        """Why the URL gave no usable image; None if it gave one."""
+        return self.decision.error
+
+    @property
     def is_ok(self) -> bool:
         """Whether the URL gave a usable image."""
         return self.error is None
+
+    def rejected(self, error: ErrorClass) -> "FetchResult":
+        """Return the result with an error that was found later."""
+        return replace(self, decision=self.decision._replace(error=error))
 
     def manifest_row(self) -> tuple[object, ...]:
         """Return the cells of the manifest, in the order of `MANIFEST_COLUMNS`."""

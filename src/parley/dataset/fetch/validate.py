@@ -140,7 +140,6 @@ def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult
     return FetchResult(
         url=answer.url,
         key=key,
-        error=decision.error,
         http_status=answer.http_status,
         size_bytes=None if answer.body is None else len(answer.body),
         sha256=sha256,
