@@ -89,7 +89,7 @@ def test_pictures_are_told_by_the_keys_of_the_file(explained):
     write_record(record("end", {"splits": ["results/e/splits.tsv"]}, {"end": ["results/e/end.txt"]}, 2))
     for path, what in [("splits.tsv", "its pictures"), ("end.txt", "the pictures behind it")]:
         out = explained(f"results/e/{path}")
-        assert f"{what}: 2, from the web\n" in out
+        assert f"{what}: 2, from the url_list source\n" in out
         assert f"  aaaaaaaaaa  https://example.org/a.jpg  {'a' * 10}\n" in out
         assert "example.org/b.jpg" not in out
     assert "its pictures: 3, " in explained(f"{pool}/ant.tsv")

@@ -10,6 +10,7 @@ from typing import Any
 from parley.config.memory_budget import endings_mb, memory_mb
 from parley.config.schema import Config, run_settings
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
+from parley.dataset.sources import KINDS
 
 MAP_BYTES = 512 * 8 * 8 * 4
 """The largest map of the supported networks, 512 channels of 8 x 8 cells in float32."""
@@ -70,7 +71,7 @@ class RuleResources:
 
         profiles/default allows one, so that `fetch.per_host` limits all jobs of a machine together.
         """
-        return 1 if self._config["source"]["kind"] in ("url_list", "manifest") else 0
+        return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
         """Return the disk that a fetch of some classes takes: every image once in the cache and once in a tar."""

@@ -4,14 +4,14 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from parley.dataset.keymap import KeyMap, key_of
-
 KEY_DIGITS = 32
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
+LONGEST_BYTES = 1 << 16
+"""Longer lines are no addresses, and are not kept in memory."""
 
 
 def image_key(url: str) -> str:
@@ -21,8 +21,7 @@ def image_key(url: str) -> str:
     ----------
     url
         The URL, or the path relative to the source's root, exactly as it was listed. It is not
-        normalised: two spellings of one address are two keys, and `parley.dataset.dedup.finalise` finds their equal
-        bytes.
+        normalised: two spellings of one address are two keys, and `parley.dataset.dedup` finds their equal bytes.
     """
     return hashlib.sha256(url.encode("utf-8")).hexdigest()[:KEY_DIGITS]
 
@@ -48,11 +47,6 @@ def draw(seed: int, purpose: str, key: str) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
 
 
-LONGEST_BYTES = 1 << 16
-"""Longer lines are no addresses, and are not kept in memory."""
-_LABEL_BYTES = 4
-
-
 class ParseIssue(StrEnum):
     """What can be wrong with a line of a list, or with an entry of a folder or tar; none is fatal."""
 
@@ -67,33 +61,6 @@ class ParseIssue(StrEnum):
     BAD_ADDRESS = "bad_address"  # holds a tab, a line break or NUL, a name not in UTF-8, or 64 KiB; dropped
 
 
-class AddressList(Collection[str]):
-    """Addresses in the order they were added, stored compactly as the lines of one text."""
-
-    def __init__(self) -> None:
-        self._text = bytearray()
-        self._number = 0
-
-    def append(self, address: bytes) -> None:
-        """Add an address in UTF-8, which must not contain a line break."""
-        self._text += address
-        self._text += b"\n"
-        self._number += 1
-
-    def __len__(self) -> int:
-        return self._number
-
-    def __iter__(self) -> Iterator[str]:
-        start = 0
-        for _ in range(self._number):
-            end = self._text.index(b"\n", start)
-            yield self._text[start:end].decode("utf-8")
-            start = end + 1
-
-    def __contains__(self, address: object) -> bool:
-        return any(own == address for own in self)
-
-
 @dataclass
 class Listing:
     """Addresses by class, in the order listed.
@@ -106,11 +73,11 @@ class Listing:
         Number of lines or entries read, of any class.
     entries
         Number of entries by class, before any filter, including those with issues.
-    dirt
+    issues
         Number of lines or entries by kind of issue; each counts once, under the first kind that fits.
     """
 
-    urls: dict[str, AddressList]
+    urls: dict[str, list[str]]
     lines: int = 0
     entries: Counter[str] = field(default_factory=Counter)
     issues: Counter[ParseIssue] = field(default_factory=Counter)
@@ -118,8 +85,6 @@ class Listing:
 
 class ListingBuilder:
     """Collects addresses and keeps each once, in the class that lists it first.
-
-    Needs about 30 bytes per address beyond its own length, as it compares addresses by their keys.
 
     Parameters
     ----------
@@ -130,11 +95,10 @@ class ListingBuilder:
     """
 
     def __init__(self, names: Collection[str], most: int | None = None) -> None:
-        self.listing = Listing({name: AddressList() for name in names})
+        self.listing = Listing({name: [] for name in names})
         self._most = sys.maxsize if most is None else most
-        self._labels = {name: number.to_bytes(_LABEL_BYTES) for number, name in enumerate(self.listing.urls)}
-        self._owners = KeyMap(_LABEL_BYTES)
-        self._ids = KeyMap(0)
+        self._owners: dict[str, str] = {}
+        self._ids: set[bytes] = set()
 
     def add(self, name: str, url: str, image_id: bytes = b"") -> ParseIssue | None:
         """Keep an address, or return what is wrong with it; the caller counts the issue.
@@ -148,35 +112,21 @@ class ListingBuilder:
         image_id
             The source's own id of the image, if it has one.
         """
-        if not self._room(name):
+        urls = self.listing.urls[name]
+        if len(urls) >= self._most:
             return None
         try:
-            address = url.encode("utf-8")
+            size_bytes = len(url) if url.isascii() else len(url.encode("utf-8"))
         except UnicodeEncodeError:  # Bytes of a file name that are not UTF-8 arrive as lone surrogates.
             return ParseIssue.BAD_ADDRESS
-        if len(address) > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
+        if size_bytes > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
             return ParseIssue.BAD_ADDRESS
-        return next(iter(self.add_all(name, [(image_id, address)])), None)
-
-    def add_all(self, name: str, entries: Iterable[tuple[bytes, bytes]]) -> list[ParseIssue]:
-        """Keep addresses of one class, each with its id; return the issues found.
-
-        The addresses must be UTF-8, not too long, and without tabs, line breaks and NUL.
-        """
-        room, label, issues = self._room(name), self._labels[name], []
-        keep, owner_of = self.listing.urls[name].append, self._owners.setdefault
-        for image_id, address in entries:
-            if room <= 0:
-                break
-            owner = owner_of(key_of(address), label)
-            if owner is None:
-                keep(address)
-                room -= 1
-                if image_id and self._ids.setdefault(key_of(image_id), b"") is not None:
-                    issues.append(ParseIssue.DUPLICATE_ID)
-            else:
-                issues.append(ParseIssue.DUPLICATE_URL if owner == label else ParseIssue.TWO_CLASSES)
-        return issues
-
-    def _room(self, name: str) -> int:
-        return self._most - len(self.listing.urls[name])
+        if url in self._owners:
+            return ParseIssue.DUPLICATE_URL if self._owners[url] == name else ParseIssue.TWO_CLASSES
+        self._owners[url] = name
+        urls.append(url)
+        if image_id in self._ids:
+            return ParseIssue.DUPLICATE_ID
+        if image_id:
+            self._ids.add(image_id)
+        return None

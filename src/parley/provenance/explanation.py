@@ -63,8 +63,7 @@ def image_origin(fetch: Record) -> tuple[str, str]:
         return "drawn by draw_world", drawn
     section = source.get(kind, {})
     root = str(section.get("root") or section.get("local_root") or "")
-    words = {"folder": "from your folder", "tars": "from your tars", "manifest": "by your table"}
-    return words.get(kind, "from the web"), root
+    return f"from the {kind} source", root
 
 
 SHORT = 10

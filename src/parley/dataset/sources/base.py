@@ -1,16 +1,15 @@
-"""The interface of an image source, its options, and helpers that several kinds share."""
+"""The interface of an image source, and its options."""
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing, ListingBuilder
+from parley.dataset.listing import Listing
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
 
@@ -55,6 +54,10 @@ class Source(ABC):
 
     label: ClassVar[str]
     """What the source is, for the data card."""
+    over_network: ClassVar[bool] = False
+    """Whether images may be fetched over the network."""
+    drawn: ClassVar[bool] = False
+    """Whether Parley draws the images itself, so that nobody else has rights to them."""
     listed_at_once: ClassVar[bool] = True
     """Whether `listing` works before any job has run, so that too few candidates are found up front."""
     needs_keys: ClassVar[tuple[str, ...]] = ()
@@ -83,53 +86,16 @@ class Source(ABC):
             The list as `parley.dataset.downloads` wrote it; None for sources without a list.
         """
 
+    def _root_problems(self) -> list[str]:
+        """Return the problem with the folder that local paths are relative to, if one is configured."""
+        if self.options.root is None or self.options.root.is_dir():
+            return []
+        return [f"The source's root {self.options.root} is not a folder; check the path."]
+
     def _digest_of(self, *facts: object) -> str:
         """Hash the facts that determine the content, together with the options that filter it."""
         text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def root_problems(options: SourceOptions) -> list[str]:
-    """Return the problems with the folder that local paths are relative to."""
-    if options.root is None:
-        return [f"A source of kind {options.kind!r} needs a root: the folder that contains its images."]
-    if not options.root.is_dir():
-        return [f"The source's root {options.root} is not a folder; check the path."]
-    return []
-
-
-def existing_paths(root: Path, image_class: ImageClass, suffix: str = "") -> list[Path]:
-    """Return the existing paths of a class: named after the class, or after its wnid."""
-    names = dict.fromkeys(name for name in (image_class.name, image_class.wnid) if name)
-    return [path for path in (root / f"{name}{suffix}" for name in names) if path.exists()]
-
-
-def path_problems(root: Path, classes: Sequence[ImageClass], suffix: str, what: str) -> list[str]:
-    """Report each class that has no path of its own below the root, or two of them."""
-    found = []
-    for image_class in classes:
-        paths = existing_paths(root, image_class, suffix)
-        if not paths:
-            names = " or ".join(f"{name}{suffix}" for name in (image_class.name, image_class.wnid) if name)
-            found.append(f"Class {image_class.name!r} has no {what} {names} in {root}; add it or take the class out.")
-        elif len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
-            found.append(f"Class {image_class.name!r} has two {what}s in {root}, {names}; keep one.")
-    return found
-
-
-def listing_of_names(names: Mapping[str, Iterable[str]], options: SourceOptions) -> Listing:
-    """Build a listing from the addresses of each class, applying `filter_url` and `class_size`."""
-    builder = ListingBuilder(list(names), options.class_size)
-    listing = builder.listing
-    for name, entries in names.items():
-        for entry in entries:
-            listing.lines += 1
-            listing.entries[name] += 1
-            issue = builder.add(name, entry) if options.filter_url in entry else None
-            if issue is not None:
-                listing.issues[issue] += 1
-    return listing
 
 
 def file_fingerprint(path: Path) -> str:

@@ -2,58 +2,122 @@
 
 import os
 import tarfile
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing
-from parley.dataset.sources.base import (
-    IMAGE_SUFFIXES,
-    Source,
-    existing_paths,
-    listing_of_names,
-    path_problems,
-    root_problems,
-)
+from parley.dataset.listing import Listing, ListingBuilder
+from parley.dataset.sources.base import Source
+
+_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
 
-class Folder(Source):
-    """Every file below a class's folder that has an image suffix, in the order of the paths."""
+class _OnePerClass(Source):
+    """A folder or tar per class below the root, named after the class or after its wnid."""
 
-    label = "a folder of pictures"
     needs_keys = ("root",)
+    what: ClassVar[str]
+    suffix: ClassVar[str] = ""
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings."""
-        if found := root_problems(self.options):
-            return found
-        assert self.options.root is not None
-        return path_problems(self.options.root, classes, "", "folder")
+        """Return the problems with the root, or the classes that have no folder or tar in it, or two of them."""
+        root = self.options.root
+        if root is None:
+            return [f"A source of kind {self.options.kind!r} needs a root: the folder that contains its images."]
+        found = self._root_problems()
+        for image_class in classes if not found else ():
+            names = self._names(image_class)
+            existing = [name for name in names if (root / name).exists()]
+            if not existing:
+                found.append(
+                    f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}; "
+                    "add it or take the class out."
+                )
+            elif len(existing) > 1:
+                found.append(
+                    f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."
+                )
+        return found
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class by its name."""
+        builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
+        listing = builder.listing
+        for name, path in self._paths(classes):
+            for image in self._images(path):
+                listing.lines += 1
+                listing.entries[name] += 1
+                issue = builder.add(name, image) if self.options.filter_url in image else None
+                if issue is not None:
+                    listing.issues[issue] += 1
+        return listing
+
+    @abstractmethod
+    def _images(self, path: Path) -> Iterator[str]:
+        """Yield the addresses of the images in the folder or tar of a class, sorted."""
+
+    def _paths(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, Path]]:
+        """Yield the name and the folder or tar of each class that has one."""
+        for image_class in classes:
+            paths = ((self.options.root or Path()) / name for name in self._names(image_class))
+            if (path := next((path for path in paths if path.exists()), None)) is not None:
+                yield image_class.name, path
+
+    def _names(self, image_class: ImageClass) -> list[str]:
+        return [f"{name}{self.suffix}" for name in dict.fromkeys((image_class.name, image_class.wnid)) if name]
+
+
+class Folder(_OnePerClass):
+    """Every file at any depth below a class's folder that has an image suffix, in the order of the paths."""
+
+    label = "a folder of pictures"
+    what = "folder"
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Digest the names, sizes and modification times of the files in the class folders."""
         facts = []
-        for image_class in classes:
-            for name in self._images(image_class):
-                status = (self._root / name).stat()
+        for _, folder in self._paths(classes):
+            for name in self._images(folder):
+                status = (folder.parent / name).stat()
                 facts.append((name, status.st_size, status.st_mtime_ns))
         return self._digest_of([image_class.name for image_class in classes], facts)
 
-    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name."""
-        names = {image_class.name: self._images(image_class) for image_class in classes}
-        return listing_of_names(names, self.options)
+    def _images(self, path: Path) -> Iterator[str]:
+        return (f"{path.name}/{name}" for name in _files_below(path) if _is_image(name))
 
-    @property
-    def _root(self) -> Path:
-        return self.options.root or Path()
 
-    def _images(self, image_class: ImageClass) -> Iterator[str]:
-        for folder in existing_paths(self._root, image_class)[:1]:
-            for name in _files_below(folder):
-                if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES:
-                    yield f"{folder.name}/{name}"
+class Tars(_OnePerClass):
+    """The image members of each class's tar, as ILSVRC ships its images; an address is `<tar>!<member>`."""
+
+    label = "tars of pictures"
+    what = "tar"
+    suffix = ".tar"
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Digest the names, sizes and modification times of the tars."""
+        tars = [(name, tar.name, tar.stat()) for name, tar in self._paths(classes)]
+        return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
+
+    def _images(self, path: Path) -> Iterator[str]:
+        names = []
+        try:
+            with tarfile.open(path, "r:") as archive:
+                while (member := archive.next()) is not None:
+                    archive.members.clear()  # type: ignore[attr-defined]  # It keeps every member it has read, about 1 kB each.
+                    if member.isreg() and _is_image(member.name):
+                        names.append(member.name)
+        except (tarfile.TarError, EOFError) as error:
+            raise ParleyError(
+                f"{path} is not a whole, uncompressed tar ({error}); unpack or copy it afresh."
+            ) from error
+        yield from (f"{path.name}!{name}" for name in sorted(names))
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def _files_below(folder: Path, above: str = "") -> Iterator[str]:
@@ -62,71 +126,14 @@ def _files_below(folder: Path, above: str = "") -> Iterator[str]:
     Keeps the names of one folder per level in memory. Skips hidden files, such as macOS's `._` companions, and
     symbolic links to folders.
     """
-    names, folders = _names_in(folder / above)
-    for name in names:
-        if name in folders:
-            yield from _files_below(folder, f"{above}{name}/")
-        else:
-            yield above + name
-
-
-def _names_in(folder: Path) -> tuple[list[str], set[str]]:
-    """Return the sorted names in a folder, and the subset that are folders."""
-    names, folders = [], set()
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or (entry.is_dir() and entry.is_symlink()):
-                    continue
-                names.append(entry.name)
-                if entry.is_dir():
-                    folders.add(entry.name)
+        with os.scandir(folder / above) as entries:
+            found = sorted((one.name, one.is_dir(), one.is_symlink()) for one in entries if one.name[0] != ".")
     except OSError as error:
-        raise ParleyError(f"{folder} cannot be read as a folder ({error.strerror}); check what it is.") from error
-    names.sort()
-    return names, folders
-
-
-class Tars(Source):
-    """The image members of each class's tar, sorted by name; an address is `<tar>!<member>`."""
-
-    label = "tars of pictures"
-    needs_keys = ("root",)
-
-    def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings."""
-        if found := root_problems(self.options):
-            return found
-        assert self.options.root is not None
-        return path_problems(self.options.root, classes, ".tar", "tar")
-
-    def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the names, sizes and modification times of the tars."""
-        tars = [(image_class.name, tar) for image_class in classes for tar in self._tar(image_class)]
-        return self._digest_of([(name, tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for name, tar in tars])
-
-    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name."""
-        names = {image_class.name: self._addresses(image_class) for image_class in classes}
-        return listing_of_names(names, self.options)
-
-    def _addresses(self, image_class: ImageClass) -> Iterator[str]:
-        for tar in self._tar(image_class):
-            yield from (f"{tar.name}!{member}" for member in _images(tar))
-
-    def _tar(self, image_class: ImageClass) -> list[Path]:
-        return existing_paths(self.options.root or Path(), image_class, ".tar")[:1]
-
-
-def _images(tar: Path) -> list[str]:
-    """Return the sorted names of the regular members that have an image suffix."""
-    try:
-        with tarfile.open(tar, "r:") as archive:
-            names = []
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # It keeps every member it has read, about 1 kB each.
-                if member.isreg() and PurePosixPath(member.name).suffix.lower() in IMAGE_SUFFIXES:
-                    names.append(member.name)
-    except (tarfile.TarError, EOFError) as error:
-        raise ParleyError(f"{tar} is not a whole, uncompressed tar ({error}); unpack or copy it afresh.") from error
-    return sorted(names)
+        path = folder / above
+        raise ParleyError(f"{path} cannot be read as a folder ({error.strerror}); check what it is.") from error
+    for name, is_folder, is_link in found:
+        if not is_folder:
+            yield above + name
+        elif not is_link:
+            yield from _files_below(folder, f"{above}{name}/")

@@ -46,6 +46,7 @@ class ManifestTable(Source):
     """The rows of a table; a row's path takes precedence over its URL. Other columns do not affect the images."""
 
     label = "a table of addresses"
+    over_network = True
     needs_keys = ("path",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
@@ -63,9 +64,7 @@ class ManifestTable(Source):
         found += _carry_problems(table, columns, self.options.carry)
         if "path" in columns and self.options.root is None:
             found.append(f"{table} names local paths, so the source needs a root: the folder they are relative to.")
-        if self.options.root is not None and not self.options.root.is_dir():
-            found.append(f"The source's root {self.options.root} is not a folder; check the path.")
-        return found
+        return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Digest the table."""

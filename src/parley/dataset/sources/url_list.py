@@ -1,4 +1,4 @@
-"""A list of URLs by WordNet synset, such as ImageNet's, downloaded or local; also the drawn world's list."""
+"""A list of URLs by WordNet synset, such as ImageNet's, downloaded or local; also the pictures that Parley draws."""
 
 import re
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ class UrlList(Source):
     """The addresses of a URL list; if a root is configured, addresses without a scheme are paths below it."""
 
     label = "a list of addresses"
+    over_network = True
     listed_at_once = False  # The list may have to be downloaded first.
     needs_keys: ClassVar[tuple[str, ...]] = ("locations",)
 
@@ -33,9 +34,7 @@ class UrlList(Source):
         local = [location for location in self.options.locations if not is_web_url(location)]
         if len(local) == len(self.options.locations) and not any(_file(path).is_file() for path in local):
             found.append(f"The URL list is at none of its locations: {', '.join(local)}; check the paths.")
-        if self.options.root is not None and not self.options.root.is_dir():
-            found.append(f"The source's root {self.options.root} is not a folder; check the path.")
-        return found
+        return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Digest the list: its configured checksum or, without one, the bytes of local lists and the URLs of others."""
@@ -71,9 +70,11 @@ class UrlList(Source):
 
 
 class World(UrlList):
-    """The drawn world's pictures; the job that draws them writes a URL list, which is read like any other."""
+    """Pictures drawn by Parley; the job that draws them writes a URL list, which is read like any other."""
 
     label = "pictures of creatures, drawn by Parley"
+    over_network = False
+    drawn = True
     needs_keys = ()
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
