@@ -7,15 +7,20 @@ from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
 from parley.game.channel import CHANNELS, make_channel
+from parley.game.settings import GameSettings
 
 LOGITS = torch.linspace(-4, 4, 41, dtype=torch.float64)
 OF_BITS = ("bernoulli", "straight_through", "gumbel")
 
 
+def channel_of(name, temperature=1.0):
+    return make_channel(GameSettings(channel=name, temperature=temperature))
+
+
 @pytest.mark.parametrize("name", OF_BITS)
 def test_a_bit_is_1_where_the_noise_is_below_its_probability(name):
     noise = torch.rand(41, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    message = make_channel(name, 0.3).send(LOGITS, noise)
+    message = channel_of(name, 0.3).send(LOGITS, noise)
     expected = (noise < 1 / (1 + (-LOGITS).exp())).double()
     torch.testing.assert_close(message.value, expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(message.probs, 1 / (1 + (-LOGITS).exp()))
@@ -23,13 +28,13 @@ def test_a_bit_is_1_where_the_noise_is_below_its_probability(name):
 
 @pytest.mark.parametrize("name", OF_BITS)
 def test_without_noise_bits_are_rounded(name):
-    message = make_channel(name, 0.3).send(LOGITS, None)
+    message = channel_of(name, 0.3).send(LOGITS, None)
     torch.testing.assert_close(message.value, (LOGITS > 0).double(), rtol=0, atol=1e-12)
 
 
 def gradient(name, noise, temperature=1.0):
     logits = LOGITS.clone().requires_grad_()
-    make_channel(name, temperature).send(logits, noise).value.sum().backward()
+    channel_of(name, temperature).send(logits, noise).value.sum().backward()
     return logits.grad
 
 
@@ -53,7 +58,7 @@ def test_noise_of_0_gives_a_finite_gradient():
 
 @pytest.mark.parametrize("name", ["continuous", "continuous_original"])
 def test_continuous_messages_are_the_logits(name):
-    message = make_channel(name).send(LOGITS, torch.zeros(41))
+    message = channel_of(name).send(LOGITS, torch.zeros(41))
     assert torch.equal(message.value, LOGITS)
     assert torch.equal(message.probs, LOGITS)
 
@@ -71,4 +76,4 @@ def test_properties_of_the_channels():
 
 def test_an_unknown_channel_is_an_error():
     with pytest.raises(ParleyError, match=r"game\.channel: 'smoke' is not one of bernoulli,"):
-        make_channel("smoke")
+        channel_of("smoke")

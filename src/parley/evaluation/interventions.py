@@ -79,7 +79,7 @@ def iter_interventions(
         ``[N]``: the class of each image.
     """
     yield Intervention("none", None, None)
-    if make_channel(game.channel).discrete:
+    if make_channel(game).discrete:
         yield from _flips(game, len(targets))
     if len(targets) > 1:
         yield from _replacements(game, undisturbed, other_images(targets))
@@ -263,7 +263,7 @@ def measured(
     edit = done.edit
     of_questions = edit is not None and edit.speaker == "receiver"
     names = [name for name in UNITS if edit is not None or name in ("accuracy@1", "accuracy@k", "length")]
-    if not of_questions or not make_channel(checkpoint.game.channel).discrete:
+    if not of_questions or not make_channel(checkpoint.game).discrete:
         names = [name for name in names if name != "bits_changed"]
     if not (before.dialogue.all_finite and after.dialogue.all_finite):
         return dict.fromkeys(names)

@@ -13,7 +13,7 @@ from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.evaluation.evaluate import iter_rollouts
-from parley.game.channel import make_channel
+from parley.game.channel import CHANNELS
 from parley.interaction.run import SplitRollout, ranks
 from parley.training.checkpoint import load_checkpoint
 
@@ -90,7 +90,7 @@ def write_messages(
         The run's channel. If it is not discrete, BinaryVec holds the real-valued messages as float32.
     """
     columns = _columns(played, as_bytes(keys), candidate_ids)
-    communication = _communication(played, columns, make_channel(channel).discrete)
+    communication = _communication(played, columns, CHANNELS[channel].discrete)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file.create_dataset("Communication", data=communication, compression="gzip")
         file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")

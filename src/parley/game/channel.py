@@ -35,6 +35,9 @@ class Channel(ABC):
     has_entropy = True
     """In training: whether messages have a distribution, so that the entropy bonus and REINFORCE apply."""
 
+    def __init__(self, game: GameSettings) -> None:
+        self.game = game
+
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
         """Return the message for logits, given uniform noise of the same shape; without noise, bits are rounded."""
@@ -70,23 +73,17 @@ class StraightThrough(Channel):
 class Gumbel(Channel):
     """The same bits, with the gradient of the binary concrete variable (Maddison, Mnih and Teh 2017; Jang et al. 2017).
 
-    Parameters
-    ----------
-    temperature
-        Temperature of the relaxed bit whose gradient is used. A lower one has less bias and more variance.
+    `game.temperature` is that of the relaxed bit whose gradient is used. A lower one has less bias and more variance.
     """
 
     differentiable = True
-
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
 
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
         """Sample or round the bits, with the gradient of the relaxed bits."""
         probs = logits.sigmoid()
         # A bit is 1 where u < p, equivalently logit(p) − logit(u) > 0, so the relaxed bit rounds to the sampled one.
         offset = 0.0 if noise is None else noise.to(logits.dtype).logit()
-        relaxed = ((logits - offset) / self.temperature).sigmoid()
+        relaxed = ((logits - offset) / self.game.temperature).sigmoid()
         return Message(sample_bits(probs, noise).detach() + (relaxed - relaxed.detach()), probs)
 
 
@@ -108,7 +105,7 @@ class ContinuousOriginal(Continuous):
     differentiable = False
 
 
-CHANNELS = {
+CHANNELS: dict[str, type[Channel]] = {
     "bernoulli": Bernoulli,
     "straight_through": StraightThrough,
     "gumbel": Gumbel,
@@ -117,11 +114,11 @@ CHANNELS = {
 }
 
 
-def make_channel(name: str, temperature: float = 1.0) -> Channel:
-    """Return the channel of that name; an unknown name raises `ParleyError`."""
-    if name not in CHANNELS:
-        raise ParleyError(f"game.channel: {name!r} is not one of {', '.join(CHANNELS)}.")
-    return Gumbel(temperature) if name == "gumbel" else CHANNELS[name]()
+def make_channel(game: GameSettings) -> Channel:
+    """Return the channel of a game; an unknown name raises `ParleyError`."""
+    if game.channel not in CHANNELS:
+        raise ParleyError(f"game.channel: {game.channel!r} is not one of {', '.join(CHANNELS)}.")
+    return CHANNELS[game.channel](game)
 
 
 class Perturbation(ABC):

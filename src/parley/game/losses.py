@@ -90,7 +90,7 @@ def losses(
         for baseline, inputs in zip(agents[2:], baseline_inputs, strict=True)
     ]
     sender_advantage, receiver_advantage = (returns - value.detach() for value in baseline_values)
-    channel, exchanges = make_channel(game.channel), packed.one_hot_exchanges(returns)
+    channel, exchanges = make_channel(game), packed.one_hot_exchanges(returns)
     sender = receiver = torch.zeros_like(log_likelihood[:, 0])
     if channel.has_entropy:
         sender = policy_loss(
@@ -322,7 +322,7 @@ def compute_losses(
     """
     sender, receiver = agents.sender, agents.receiver
     encoded, candidates = encode(sender, receiver, images, descriptions)
-    differentiable = make_channel(game.channel).differentiable
+    differentiable = make_channel(game).differentiable
     if compact_finished is None:
         compact_finished = targets.device.type == "cpu" and not differentiable
     with torch.set_grad_enabled(differentiable):

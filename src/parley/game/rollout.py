@@ -166,7 +166,7 @@ class RolloutState:
         self.sender, self.receiver, self.draws = sender, receiver, draws
         self.encoded, self.candidates = encoded, candidates
         settings = self.settings = sender.settings
-        self.channel = make_channel(settings.channel, settings.temperature)
+        self.channel, self.stop_channel = make_channel(settings), Bernoulli(settings)
         self.to_receiver, self.to_sender = configured_perturbations(settings, training)
         features = encoded.features
         seeds, batch = features.shape[:2]
@@ -233,7 +233,7 @@ class RolloutState:
 
     def _decide(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the decisions to go on and their probabilities, ``[S, M]`` each."""
-        stop_bit = Bernoulli().send(logits, None if noise is None else noise[..., 0])
+        stop_bit = self.stop_channel.send(logits, None if noise is None else noise[..., 0])
         if noise is not None:
             return stop_bit.value.detach(), stop_bit.probs
         product = self.settings.stop_rule == "product"

@@ -44,7 +44,7 @@ def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: S
 def _claims(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
     """Yield what would be wrong, and for each seed ``[S]`` whether it is right."""
     found, replay, packed = loss_step
-    if make_channel(game.channel).discrete:
+    if make_channel(game).discrete:
         for agent, said in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
             yield f"messages of the {agent} hold other than 0 and 1", _all(_is_bit(said))
     yield "decisions to go on are other than 0 and 1", _all(_is_bit(replay.go_on))
