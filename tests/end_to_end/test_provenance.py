@@ -134,7 +134,7 @@ def test_a_flipped_byte_in_any_kind_of_file_is_found(here, capsys):
         Path(path).write_bytes(before)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         assert status == 1, path
-        assert out.startswith(f"1 changed: other bytes than were made\n  {path}\n")
+        assert out.startswith(f"1 changed: not the bytes that their jobs wrote\n  {path}\n")
     assert main(["verify", "results/one"]) == 0
 
 
@@ -142,7 +142,7 @@ def test_every_file_is_explained_on_one_screen(here):
     for entity in document("one")["entity"]:
         told = explain(entity.removeprefix("path:"))
         assert len(told.splitlines()) < 80, entity  # The report has a line for each thing that it shows.
-        assert "made by nothing" not in told
+        assert "has no record" not in told
 
 
 def test_a_message_is_walked_back_to_its_pictures_and_forward_to_figures(here):
@@ -150,7 +150,7 @@ def test_a_message_is_walked_back_to_its_pictures_and_forward_to_figures(here):
     told = explain(path, full=True)
     for word in ("select_checkpoint", "train_run", "extract_features", "fetch_images", "settle", "draw_world"):
         assert word in told
-    pictures, onward = told.split("its pictures: ")[1].split("went into\n")
+    pictures, onward = told.split("its images: ")[1].split("used for\n")
     with h5py.File(path) as file:
         keys = {key.decode() for key in file["Predictions"]["ExampleId"]}
     manifests = [row for tsv in here.glob("resources/images/tiny-*/*.tsv") for row in read_table(tsv, ["key", "url"])]

@@ -1,4 +1,4 @@
-"""provenance.json says what made the files that are there; the library `prov` reads it."""
+"""provenance.json lists the files, jobs and hashes of an experiment; the library `prov` reads it."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_every_file_has_its_hash_and_state(history):
     assert entities["path:words.txt"]["parley:state"] == NO_RECORD
 
 
-def test_the_library_of_prov_reads_it_and_follows_it_back(history):
+def test_the_library_prov_reads_it_and_traces_a_file_back(history):
     written()
     found = ProvDocument.deserialize("results/e/provenance.json", format="json")
     made_by = {str(one.args[0]): str(one.args[1]) for one in found.get_records(ProvGeneration)}
@@ -49,7 +49,7 @@ def test_the_library_of_prov_reads_it_and_follows_it_back(history):
     assert str(told["prov:startTime"]) == "2026-11-26 06:02:00+00:00"
 
 
-def test_what_was_read_and_is_not_there_any_more_is_told_apart(history):
+def test_an_earlier_version_that_a_job_read_is_an_entity_of_its_own(history):
     before = sha256_of("resources/table.tsv")
     write(Path("resources/table.tsv"), "green\t1\n")
     write_record(record("count", {"words": ["words.txt"]}, {"table": ["resources/table.tsv"]}, 5))
@@ -63,14 +63,14 @@ def test_what_was_read_and_is_not_there_any_more_is_told_apart(history):
     assert earlier.removeprefix("path:") not in read_files("results/e")
 
 
-def test_a_file_changed_by_hand_is_not_said_to_be_its_jobs(history):
+def test_a_file_changed_by_hand_is_not_attributed_to_its_job(history):
     Path("results/e/sum.txt").write_text("4!")
     found = written()
     assert found["entity"]["path:results/e/sum.txt"]["parley:state"] == CHANGED
     assert "path:results/e/sum.txt" not in [one["prov:entity"] for one in found["wasGeneratedBy"].values()]
 
 
-def test_a_removed_input_is_told(history):
+def test_a_removed_input_is_marked(history):
     Path("words.txt").unlink()
     assert written()["entity"]["path:words.txt"] == {"parley:state": GONE}
 
@@ -81,7 +81,7 @@ def test_logs_benchmarks_and_hidden_files_are_no_artefacts(history):
     assert not [name for name in written()["entity"] if "log" in name or "bench" in name or "/." in name]
 
 
-def test_written_again_it_is_the_same(history):
+def test_writing_it_again_changes_nothing(history):
     written()
     before = Path("results/e/provenance.json").read_bytes()
     written()
@@ -89,7 +89,7 @@ def test_written_again_it_is_the_same(history):
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"entity": {"path:a": {}}}'])
-def test_a_damaged_one_is_told(history, text):
+def test_a_damaged_file_is_reported(history, text):
     Path("results/e/provenance.json").write_text(text)
     with pytest.raises(ParleyError, match=r"provenance\.json"):
         read_files("results/e")

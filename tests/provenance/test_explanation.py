@@ -1,4 +1,4 @@
-"""`parley explain` tells what was made of what, once each, and says in a sentence what nobody made."""
+"""`parley explain` traces files back and forth, lists each once, and refuses files without a record."""
 
 from pathlib import Path
 
@@ -32,19 +32,19 @@ def refused(history, capsys):
     return call
 
 
-def test_backwards_to_what_was_given(explained):
+def test_a_file_is_traced_back_to_inputs_without_a_record(explained):
     out = explained("results/e/sum.txt")
     assert out.startswith("results/e/sum.txt\n")
     assert f"sha256 {sha256_of('results/e/sum.txt')}, 1 bytes" in out
     assert "made by paint, 2026-11-26 06:02 UTC" in out
     assert "commit c0ffee" in out
     assert f"└─ resources/table.tsv  {sha256_of('resources/table.tsv')[:10]}  count\n   └─ words.txt  given\n" in out
-    assert "went into" not in out
+    assert "used for" not in out
 
 
-def test_forwards(explained):
+def test_a_file_is_traced_forward(explained):
     out = explained("resources/table.tsv")
-    onward = out.split("went into\n")[1]
+    onward = out.split("used for\n")[1]
     assert "2 × results/e/pages/{one,two}.html  paint" in onward
     assert f"results/e/sum.txt  {sha256_of('results/e/sum.txt')[:10]}  paint" in onward
 
@@ -54,29 +54,29 @@ def test_a_folder_that_one_job_made(explained):
     assert out.startswith("results/e/pages/{one,two}.html (2 files)\n")
 
 
-def test_each_thing_is_told_once(explained):
+def test_each_file_is_listed_once(explained):
     write(Path("results/e/last.txt"), "x")
     both = {"a": ["results/e/sum.txt"], "b": ["resources/table.tsv"]}
     write_record(record("end", both, {"last": ["results/e/last.txt"]}, 5))
     out = explained("results/e/last.txt")
     assert out.count("words.txt  given") == 1
-    assert "└─ as told elsewhere: resources/table.tsv" in out
+    assert "└─ listed elsewhere: resources/table.tsv" in out
 
 
-def test_what_changed_since_is_told(explained):
+def test_changed_files_are_marked(explained):
     was = sha256_of("resources/table.tsv")
     Path("resources/table.tsv").write_text("other")
     assert f"CHANGED since, was {was[:10]}" in explained("results/e/sum.txt")
     assert "CHANGED since" in explained("resources/table.tsv")
 
 
-def test_what_is_gone_is_told(explained):
+def test_missing_files_are_marked(explained):
     Path("resources/table.tsv").unlink()
     assert "resources/table.tsv  gone  count" in explained("results/e/sum.txt")
 
 
-def test_pictures_are_told_by_the_keys_of_the_file(explained):
-    """Of a table with two keys, two addresses by the manifest; of a file without keys, those of the splits."""
+def test_images_are_found_by_the_keys_in_the_file(explained):
+    """A table with two keys gets two URLs from the manifest; a file without keys gets those of the splits."""
     pool = "resources/images/p"
     columns = ("url", "key", "sha256")
     rows = [(f"https://example.org/{name}.jpg", name * 32, name * 64) for name in "abc"]
@@ -87,26 +87,26 @@ def test_pictures_are_told_by_the_keys_of_the_file(explained):
     write_record(record("settle", {"manifests": [f"{pool}/ant.tsv"]}, {"splits": ["results/e/splits.tsv"]}, 1))
     write(Path("results/e/end.txt"), "x")
     write_record(record("end", {"splits": ["results/e/splits.tsv"]}, {"end": ["results/e/end.txt"]}, 2))
-    for path, what in [("splits.tsv", "its pictures"), ("end.txt", "the pictures behind it")]:
+    for path, what in [("splits.tsv", "its images"), ("end.txt", "the images behind it")]:
         out = explained(f"results/e/{path}")
         assert f"{what}: 2, from the url_list source\n" in out
         assert f"  aaaaaaaaaa  https://example.org/a.jpg  {'a' * 10}\n" in out
         assert "example.org/b.jpg" not in out
-    assert "its pictures: 3, " in explained(f"{pool}/ant.tsv")
+    assert "its images: 3, " in explained(f"{pool}/ant.tsv")
 
 
-def test_what_nobody_made_is_told_in_a_sentence(refused):
+def test_files_without_a_record_are_refused(refused):
     write(Path("results/e/notes.txt"), "mine")
-    assert "made by nothing on record" in refused("results/e/notes.txt")
-    assert "nothing on record" in refused("results/e")
+    assert "has no record" in refused("results/e/notes.txt")
+    assert "has no record" in refused("results/e")
     Path("results/e/notes.txt").unlink()
     write(Path("results/e/last.txt"), "x")
     write_record(record("end", {}, {"last": ["results/e/last.txt"]}))
     assert "several jobs" in refused("results/e")
     write(Path("results/e/logs/a.log"), "x")
-    assert "tells of a job" in refused("results/e/logs/a.log")
+    assert "is the log or benchmark of a job" in refused("results/e/logs/a.log")
     path = next(Path("results/e/.records").iterdir())
-    assert "is a record itself" in refused(path)
+    assert "is itself the record of a job" in refused(path)
     assert "does not exist" in refused("results/e/nothing")
     assert "neither results/ nor resources/" in refused("words.txt")
 
@@ -124,5 +124,5 @@ def test_what_nobody_made_is_told_in_a_sentence(refused):
         (["a/x", "a/b/x"], "a/**"),
     ],
 )
-def test_alike_names_are_one(paths, pattern):
+def test_similar_names_become_one_pattern(paths, pattern):
     assert pattern_of(paths) == pattern

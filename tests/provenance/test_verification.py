@@ -1,4 +1,4 @@
-"""`parley verify` finds whatever is not as it was, and says so by its exit status."""
+"""`parley verify` finds changed, missing and unknown files, and its exit status reports them."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from parley.provenance.records import write_record
 
 @pytest.fixture
 def verified(history, capsys):
-    """Call `parley verify` on the small history; return its status and what it said."""
+    """Call `parley verify` on the small history; return its status and output."""
     write_provenance("results/e")
 
     def call(*more, folder="results/e"):
@@ -24,25 +24,25 @@ def verified(history, capsys):
     return call
 
 
-def test_all_is_well(verified):
+def test_unchanged_files_pass(verified):
     status, out, _ = verified()
     assert status == 0
-    assert out == "5 files are what results/e/provenance.json says.\n"
+    assert out == "5 files are as results/e/provenance.json describes them.\n"
 
 
-def test_it_may_be_called_from_anywhere(verified, history, monkeypatch, tmp_path_factory):
+def test_it_works_from_any_folder(verified, history, monkeypatch, tmp_path_factory):
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert verified(folder=history / "results/e")[0] == 0
 
 
 @pytest.mark.parametrize("path", ["results/e/sum.txt", "results/e/pages/two.html", "resources/table.tsv", "words.txt"])
-@pytest.mark.parametrize("place", [0, -1])
-def test_one_flipped_bit_anywhere_is_found(verified, path, place):
+@pytest.mark.parametrize("position", [0, -1])
+def test_one_flipped_bit_anywhere_is_found(verified, path, position):
     content = bytearray(Path(path).read_bytes())
-    content[place] ^= 1
+    content[position] ^= 1
     stat = Path(path).stat()
     Path(path).write_bytes(content)
-    # Even where nothing but the bytes tells.
+    # Only the bytes differ.
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     status, out, _ = verified()
     assert status == 1
@@ -57,7 +57,7 @@ def test_a_missing_file_is_found(verified):
     assert "1 missing" in out
 
 
-def test_a_file_that_nobody_made_is_found(verified):
+def test_a_file_without_a_record_is_found(verified):
     write(Path("results/e/pages/notes.txt"), "mine")
     status, out, _ = verified()
     assert status == 1
@@ -65,7 +65,7 @@ def test_a_file_that_nobody_made_is_found(verified):
     assert "notes.txt" in out
 
 
-def test_what_was_made_since_is_new_and_well(verified):
+def test_files_made_since_are_new_and_pass(verified):
     write(Path("results/e/more.txt"), "more")
     write_record(record("more", {"sum": ["results/e/sum.txt"]}, {"more": ["results/e/more.txt"]}, 8))
     write(Path("results/e/sum.txt"), "5")
@@ -93,7 +93,7 @@ def test_progress_counts_files_however_small(verified, caplog):
 
 
 @pytest.mark.parametrize("content", [None, "", "[]"])
-def test_without_a_readable_record_it_cannot_tell(verified, content):
+def test_without_a_readable_provenance_json_the_status_is_2(verified, content):
     path = Path("results/e/provenance.json")
     path.unlink() if content is None else path.write_text(content)
     status, out, err = verified()
@@ -102,7 +102,7 @@ def test_without_a_readable_record_it_cannot_tell(verified, content):
     assert "provenance.json" in err
 
 
-def test_a_folder_that_is_none_is_told(verified):
+def test_a_path_that_is_no_results_folder_is_refused(verified):
     for folder in ("results/f", "."):
         status, _, err = verified(folder=folder)
         assert status == 2

@@ -6,56 +6,70 @@ so that `grep` and `diff` work.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import digest_of, read_json, write_text
 from parley.provenance.hashing import Hashes, files_of
-from parley.provenance.records import FOLDER, FileRecord, Record, Records
+from parley.provenance.records import FOLDER, FileRecord, Record, Records, json_by_line
 
 DOCUMENT = "provenance.json"
 NO_ARTEFACTS = ("logs", "benchmarks")
 """Subfolders of a results folder about jobs, which no job reads."""
+PREFIXES = {
+    "prov": "http://www.w3.org/ns/prov#",
+    "parley": "urn:parley:",
+    "path": "urn:parley:path:",
+    "job": "urn:parley:job:",
+    "software": "urn:parley:software:",
+    "machine": "urn:parley:machine:",
+}
+AS_MADE = "as its job left it"
+CHANGED = "changed since its job made it"
+NO_RECORD = "made by nothing on record"
+GONE = "not here any more"
+
+Files = Mapping[str, FileRecord | None]
+"""Files with their hashes, by path; None if a file no longer exists."""
 
 
-@dataclass
-class Artefact:
-    """A file and the job that made it.
+def write_provenance(folder: str | Path) -> None:
+    """Write `provenance.json`, which says where every file of a results folder comes from.
 
-    Attributes
+    Parameters
     ----------
-    file
-        The present file with its hash; None if it no longer exists.
-    maker
-        The job that last made a file of this name.
+    folder
+        ``results/<e>``, relative to the working folder, as are the paths in the file.
     """
-
-    file: FileRecord | None
-    maker: Record | None
-
-    @property
-    def as_made(self) -> bool:
-        """Whether it is unchanged since its job."""
-        made = self.maker.output(self.file.path) if self.maker and self.file else None
-        return made is not None and self.file is not None and made.sha256 == self.file.sha256
+    folder = Path(folder)
+    records = Records()
+    hashes = Hashes(records, folder / FOLDER / "hashes.json")
+    document = _document(own_files(folder), records, hashes)
+    write_text(folder / DOCUMENT, json_by_line(document, document))
+    hashes.save()
 
 
-@dataclass
-class History:
-    """Files and the jobs behind them.
+def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
+    """Return size and SHA-256 of every file that `provenance.json` lists as existing, by path.
 
-    Attributes
-    ----------
-    artefacts
-        By path: an experiment's own files and everything they were made from.
-    jobs
-        By name.
+    Raises
+    ------
+    ParleyError
+        If `provenance.json` is missing or damaged.
     """
-
-    artefacts: dict[str, Artefact] = field(default_factory=dict)
-    jobs: dict[str, Record] = field(default_factory=dict)
+    path = Path(folder) / DOCUMENT
+    if not path.is_file():
+        raise ParleyError(f"{path} does not exist; run `snakemake --cores all provenance` to make it.")
+    try:
+        entities = read_json(path)["entity"]
+        return {
+            name.removeprefix("path:"): (one["parley:bytes"], one["parley:sha256"])
+            for name, one in entities.items()
+            if one["parley:state"] != GONE
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ParleyError(f"{path} is damaged ({error}); remove it and make it again.") from error
 
 
 def own_files(folder: str | Path) -> list[str]:
@@ -81,149 +95,85 @@ def upstream_jobs(paths: Iterable[str], records: Records) -> dict[str, Record]:
     return jobs
 
 
-def trace(paths: Iterable[str], records: Records, hashes: Hashes) -> History:
-    """Trace files back to inputs without a record.
-
-    Parameters
-    ----------
-    paths
-        The files to trace.
-    records, hashes
-        Records and hashes of the working folder.
-    """
-    paths = list(paths)
-    jobs = upstream_jobs(paths, records)
-    read = (one.path for job in jobs.values() for one in job.inputs)
-    found = {path: Artefact(_as_it_is(path, hashes), records.maker_of(path)) for path in dict.fromkeys([*paths, *read])}
-    return History(found, jobs)
-
-
-def _as_it_is(path: str, hashes: Hashes) -> FileRecord | None:
-    try:
-        return hashes.of(path)
-    except FileNotFoundError:
-        return None
-
-
-def earlier_versions(history: History) -> Iterator[FileRecord]:
-    """Yield files that jobs read and that no longer exist or now have another hash."""
-    told = set()
-    for job in history.jobs.values():
-        for one in job.inputs:
-            now = history.artefacts[one.path].file
-            if (now is None or now.sha256 != one.sha256) and (one.path, one.sha256) not in told:
-                told.add((one.path, one.sha256))
-                yield one
-
-
-PREFIXES = {
-    "prov": "http://www.w3.org/ns/prov#",
-    "parley": "urn:parley:",
-    "path": "urn:parley:path:",
-    "job": "urn:parley:job:",
-    "software": "urn:parley:software:",
-    "machine": "urn:parley:machine:",
-}
-AS_MADE = "as its job left it"
-CHANGED = "changed since its job made it"
-NO_RECORD = "made by nothing on record"
-GONE = "not here any more"
-
-Document = dict[str, dict[str, Any]]
-
-
-def write_provenance(folder: str | Path) -> None:
-    """Write down where every file of a results folder comes from.
-
-    Parameters
-    ----------
-    folder
-        ``results/<e>``; paths are relative to the working folder, as the workflow's are.
-    """
-    folder = Path(folder)
-    records = Records()
-    hashes = Hashes(records, folder / FOLDER / "hashes.json")
-    history = trace(own_files(folder), records, hashes)
-    write_text(folder / DOCUMENT, as_text(document_of(history)))
-    hashes.save()
-
-
-def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
-    """Return size and SHA-256 of every file that `provenance.json` found, by path.
-
-    Raises
-    ------
-    ParleyError
-        When there is none, or it is damaged.
-    """
-    path = Path(folder) / DOCUMENT
-    if not path.is_file():
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores all provenance` to make it.")
-    try:
-        entities = read_json(path)["entity"]
-        return {
-            name.removeprefix("path:"): (one["parley:bytes"], one["parley:sha256"])
-            for name, one in entities.items()
-            if one["parley:state"] != GONE
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ParleyError(f"{path} is not what Parley writes ({error}); remove it and make it again.") from error
-
-
-def document_of(history: History) -> Document:
-    """Return a history in the terms of PROV-JSON, everything in the order of its name."""
-    jobs = [history.jobs[name] for name in sorted(history.jobs)]
-    files = sorted(history.artefacts.items())
-    gone = list(earlier_versions(history))
+def _document(paths: list[str], records: Records, hashes: Hashes) -> dict[str, dict[str, Any]]:
+    """Return the history of files, back to inputs without a record, as the sections of PROV-JSON in sorted order."""
+    jobs = [job for _, job in sorted(upstream_jobs(paths, records).items())]
+    inputs = [one for job in jobs for one in job.inputs]
+    files = {path: _present(path, hashes) for path in sorted({*paths, *(one.path for one in inputs)})}
+    entities = {f"path:{path}": _entity(file, records.maker_of(path)) for path, file in files.items()}
+    for one in inputs:
+        if not _is_present(one, files):
+            entities[_version(one)] = {"parley:sha256": one.sha256, "parley:bytes": one.bytes, "parley:state": GONE}
+    agents = {name: agent for job in jobs for name, agent in _agents(job).items()}
+    # A file that was changed since its job is not what the job generated.
+    made = {path: records.maker_of(path) for path in files if entities[f"path:{path}"]["parley:state"] == AS_MADE}
     return {
         "prefix": PREFIXES,
-        "entity": dict(sorted({**{f"path:{path}": _entity(one) for path, one in files}, **_gone(gone)}.items())),
+        "entity": dict(sorted(entities.items())),
         "activity": {f"job:{job.name}": _activity(job) for job in jobs},
-        "agent": dict(sorted({name: one for job in jobs for name, one in _agents(job).items()}.items())),
-        "wasGeneratedBy": _numbered("g", _generations(files)),
-        "used": _numbered("u", (one for job in jobs for one in _usages(job, history))),
+        "agent": dict(sorted(agents.items())),
+        "wasGeneratedBy": _numbered(
+            "g",
+            (
+                {"prov:entity": f"path:{path}", "prov:activity": f"job:{job.name}"}
+                for path, job in as_made.items()
+                if job
+            ),
+        ),
+        "used": _numbered("u", (one for job in jobs for one in _usages(job, files))),
         "wasAssociatedWith": _numbered(
             "a", ({"prov:activity": f"job:{job.name}", "prov:agent": name} for job in jobs for name in _agents(job))
         ),
     }
 
 
-def _entity(artefact: Artefact) -> dict[str, Any]:
-    file = artefact.file
+def _present(path: str, hashes: Hashes) -> FileRecord | None:
+    try:
+        return hashes.of(path)
+    except FileNotFoundError:
+        return None
+
+
+def _is_present(read: FileRecord, files: Files) -> bool:
+    """Return whether a file still has the hash with which a job read it."""
+    now = files[read.path]
+    return now is not None and now.sha256 == read.sha256
+
+
+def _entity(file: FileRecord | None, maker: Record | None) -> dict[str, Any]:
     if file is None:
         return {"parley:state": GONE}
-    state = NO_RECORD if artefact.maker is None else AS_MADE if artefact.as_made else CHANGED
+    made = maker.output(file.path) if maker else None
+    state = NO_RECORD if maker is None else AS_MADE if made and made.sha256 == file.sha256 else CHANGED
     return {"parley:sha256": file.sha256, "parley:bytes": file.bytes, "parley:state": state}
 
 
-def _gone(files: Iterable[FileRecord]) -> dict[str, Any]:
-    facts = {_version(one): {"parley:sha256": one.sha256, "parley:bytes": one.bytes} for one in files}
-    return {name: {**one, "parley:state": GONE} for name, one in facts.items()}
-
-
 def _version(file: FileRecord) -> str:
+    """Return the entity of an earlier version of a file, which a job read and which no longer exists."""
     return f"path:{file.path}@{file.sha256[:12]}"
 
 
 def _activity(job: Record) -> dict[str, Any]:
     values = {
+        "rule": job.rule,
+        "code": job.code,
+        "threads": job.threads,
+        "device": job.device,
         **{f"wildcard.{key}": value for key, value in job.wildcards.items()},
         **{f"param.{key}": value for key, value in job.params.items()},
         **{f"config.{key}": value for key, value in job.config.items()},
         **job.usage,
     }
-    told = {"rule": job.rule, "code": job.code, "threads": job.threads, "device": job.device}
-    seeds = seeds_of(job)
+    seeds = _seeds_of(job)
     return {
         "prov:startTime": job.started,
         "prov:endTime": job.ended,
         **({"parley:seeds": seeds} if seeds else {}),
-        **{f"parley:{key}": _literal(value) for key, value in {**told, **values}.items()},
+        **{f"parley:{key}": _literal(value) for key, value in values.items()},
     }
 
 
-def seeds_of(job: Record) -> list[int]:
-    """Return the seeds that a job's randomness came from."""
+def _seeds_of(job: Record) -> list[int]:
     if "seed" in job.wildcards:
         return [int(job.wildcards["seed"])]
     runs = job.params.get("runs", [])
@@ -233,7 +183,7 @@ def seeds_of(job: Record) -> list[int]:
 
 
 def _literal(value: Any) -> Any:
-    """Return a value as PROV-JSON may hold it: a list or a mapping as its JSON."""
+    """Return a value that PROV-JSON allows: lists and mappings become JSON text."""
     return value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
 
 
@@ -248,30 +198,11 @@ def _agents(job: Record) -> dict[str, Any]:
     }
 
 
-def _generations(files: Iterable[tuple[str, Artefact]]) -> Iterator[dict[str, str]]:
-    for path, one in files:
-        # A file that was changed since is nothing that its job generated.
-        if one.maker is not None and one.as_made:
-            yield {"prov:entity": f"path:{path}", "prov:activity": f"job:{one.maker.name}"}
-
-
-def _usages(job: Record, history: History) -> Iterator[dict[str, str]]:
+def _usages(job: Record, files: Files) -> Iterator[dict[str, str]]:
     for one in job.inputs:
-        now = history.artefacts[one.path].file
-        entity = f"path:{one.path}" if now is not None and now.sha256 == one.sha256 else _version(one)
+        entity = f"path:{one.path}" if _is_present(one, files) else _version(one)
         yield {"prov:activity": f"job:{job.name}", "prov:entity": entity, "prov:role": one.role}
 
 
 def _numbered(letter: str, relations: Iterable[dict[str, str]]) -> dict[str, Any]:
     return {f"_:{letter}{number}": one for number, one in enumerate(relations, 1)}
-
-
-def as_text(document: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a document as JSON, a line an entity, an activity or a relation."""
-    sections = []
-    for name, entries in document.items():
-        lines = ",\n".join(
-            f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()
-        )
-        sections.append(f'"{name}": {{\n{lines}\n}}')
-    return "{\n" + ",\n".join(sections) + "\n}\n"

@@ -1,9 +1,9 @@
 """`parley explain`: where a file comes from and what was made from it."""
 
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,63 +13,12 @@ from parley.core.files import read_table
 from parley.provenance.document import DOCUMENT, NO_ARTEFACTS, upstream_jobs
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import FOLDER, FileRecord, Record, Records
-from parley.provenance.tree import Group, Shape, Uses, base_of, draw, grouped, inputs_of
-
-
-class ImageSource(NamedTuple):
-    """Where a picture came from."""
-
-    key: str
-    url: str
-    sha256: str
-
-
-def image_keys(path: str) -> list[str]:
-    """Return the keys of the pictures that a file is about, each once; none where it does not tell."""
-    try:
-        if path.endswith(".hdf5"):
-            return _keys_of_hdf5(path)
-        if path.endswith(".tar"):
-            with tarfile.open(path) as tar:
-                return [Path(name).stem for name in tar.getnames()]
-        if path.endswith(".tsv"):
-            return list(dict.fromkeys(row["key"] for row in read_table(path, ["key"])))
-    except (OSError, KeyError, tarfile.TarError, ParleyError):
-        # What it is about cannot be told of a file that is damaged, or a table of something else.
-        return []
-    return []
-
-
-def _keys_of_hdf5(path: str) -> list[str]:
-    with h5py.File(path) as file:
-        column = file["Predictions"]["ExampleId"] if "Predictions" in file else file["Key"][:]
-    return [key.decode() if isinstance(key, bytes) else str(key) for key in dict.fromkeys(np.asarray(column).tolist())]
-
-
-def image_sources(keys: Iterable[str], manifests: Iterable[str]) -> dict[str, ImageSource]:
-    """Return where pictures came from, by key, as the manifests of their classes say."""
-    wanted = set(keys)
-    rows = (row for path in manifests if Path(path).exists() for row in read_table(path, ["url", "key", "sha256"]))
-    return {row["key"]: ImageSource(row["key"], row["url"], row["sha256"]) for row in rows if row["key"] in wanted}
-
-
-def image_origin(fetch: Record) -> tuple[str, str]:
-    """Return in words what a fetch took pictures from, and the folder that its addresses lie below; empty for URLs."""
-    source: Mapping[str, Any] = fetch.config.get("source", {})
-    kind = source.get("kind", "")
-    if kind == "world":
-        # A picture's address is its place below the world: the class's folder, and its own name.
-        drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
-        return "drawn by draw_world", drawn
-    section = source.get(kind, {})
-    root = str(section.get("root") or section.get("local_root") or "")
-    return f"from the {kind} source", root
-
+from parley.provenance.tree import Group, base_of, draw, grouped, inputs_of, uses_in
 
 SHORT = 10
-"""Digits of a hash that are shown."""
+"""Number of digits of a hash that are shown."""
 SOME = 3
-"""Pictures and names that are listed where not all are asked for."""
+"""Number of images and names listed without `full`."""
 
 _DETAILS: dict[str, Callable[[Record], Any]] = {
     "select_checkpoint": lambda job: f"by {job.params['rule']}",
@@ -77,56 +26,55 @@ _DETAILS: dict[str, Callable[[Record], Any]] = {
     "extract_features": lambda job: f"{job.config['features']['backbone']}, {job.config['features']['weights']}",
     "embed_words": lambda job: f"from {job.params['words']['source']}",
     "draw_world": lambda job: f"{len(job.params['creatures'])} creatures, {job.params['images_per_class']} times each",
-    "fetch_images": lambda job: " ".join(image_origin(job)).strip(),
+    "fetch_images": lambda job: " ".join(_image_origin(job)).strip(),
 }
-"""What else is worth a word of a rule's jobs."""
+"""Returns details of a job, by rule."""
 
 
 def explain(path: str, full: bool = False) -> str:
-    """Return where a file comes from, back to what nobody made, and what was made of it.
+    """Return where a file comes from, back to inputs without a record, and what was made from it.
 
     Parameters
     ----------
     path
         A file below ``results/`` or ``resources/``, relative to the working folder; or a folder that one job made.
     full
-        List every picture and every name.
+        List every image and every name.
 
     Raises
     ------
     ParleyError
-        When no job has it on record.
+        If no job is recorded that made it.
     """
     records = Records()
     group = _group_of(path, records)
     hashes = Hashes(records)
     most = None if full else SOME
-    back = Shape(records, inputs_of, lambda one: _line(one, hashes, full), most)
-    lines = [*_head(group, hashes), "", "made of", *draw(group, back)]
-    if told := list(_pictures(group, records, full)):
-        lines += ["", *told]
+    back = draw(group, inputs_of, lambda one: _line(one, hashes, full), records, most)
+    lines = [*_head(group, hashes), "", "made from", *back]
+    if images := list(_images(group, records, full)):
+        lines += ["", *images]
     jobs = [*records.under("results"), *records.under("resources")]
-    uses = Uses([job for job in jobs if not job.outputs[0].path.endswith(f"/{DOCUMENT}")])
-    forward = Shape(records, uses.of, lambda one: _line(one, hashes, full, short=True), most)
-    if onward := list(draw(group, forward)):
-        lines += ["", "went into", *onward]
+    uses = uses_in(job for job in jobs if not job.outputs[0].path.endswith(f"/{DOCUMENT}"))
+    if onward := list(draw(group, uses, lambda one: _line(one, hashes, full, short=True), records, most)):
+        lines += ["", "used for", *onward]
     return "\n".join(lines) + "\n"
 
 
 def _group_of(path: str, records: Records) -> Group:
     parts = Path(path).parts
     if FOLDER in parts:
-        raise ParleyError(f"{path} is a record itself: of a job that made files in the folder above.")
+        raise ParleyError(f"{path} is itself the record of a job; name a file that the job made.")
     if parts[0] == "results" and len(parts) > 2 and parts[2] in NO_ARTEFACTS:
-        raise ParleyError(f"{path} tells of a job and is made anew with each; ask for what the job made.")
+        raise ParleyError(f"{path} is the log or benchmark of a job, which is not recorded; name a file that it made.")
     groups = grouped(files_of(path), records)
     if any(not group.makers for group in groups) or not groups:
         raise ParleyError(
-            f"{path} was made by nothing on record. A stage leaves a record beside what it makes: it was put there "
-            "by another hand, or by a version of Parley that left none."
+            f"{path} has no record. Every stage writes a record next to its outputs, so no stage made this file, or a "
+            "version of Parley without records did."
         )
     if len(groups) > 1:
-        raise ParleyError(f"{path} is a folder that several jobs have written into; name one file.")
+        raise ParleyError(f"{path} is a folder with files of several jobs; name one file.")
     return groups[0]
 
 
@@ -151,56 +99,78 @@ def _changed(file: FileRecord, job: Record) -> str:
 
 
 def _line(group: Group, hashes: Hashes, full: bool, short: bool = False) -> str:
-    """Return what is said of files in a tree."""
-    count = len(group.paths)
-    name = f"{count} × {group.pattern}" if count > 1 else group.paths[0]
-    if not group.makers:
+    """Return the line of a group of files in a tree."""
+    paths, job = group.paths, group.makers[0] if group.makers else None
+    name = f"{len(paths)} × {group.pattern}" if len(paths) > 1 else paths[0]
+    if job is None:
         return f"{name}  given"
-    if count == 1:
-        name += f"  {_now(group, hashes)}"
-    said = [name, group.rule, "" if short else _detail(group.makers[0])]
-    if full and count > 1 and not short:
-        said += [f"{path} {hashes.of(path).sha256[:SHORT]}" for path in group.paths if Path(path).exists()]
-    return "  ".join(filter(None, said))
-
-
-def _now(group: Group, hashes: Hashes) -> str:
-    (path,), job = group.paths, group.makers[0]
-    if not Path(path).exists():
-        return "gone"
-    file = hashes.of(path)
-    return f"{file.sha256[:SHORT]}{_changed(file, job)}"
+    if len(paths) == 1:
+        file = hashes.of(paths[0]) if Path(paths[0]).exists() else None
+        name += f"  {file.sha256[:SHORT]}{_changed(file, job)}" if file else "  gone"
+    parts = [name, group.rule, "" if short else _detail(job)]
+    if full and len(paths) > 1 and not short:
+        parts += [f"{path} {hashes.of(path).sha256[:SHORT]}" for path in paths if Path(path).exists()]
+    return "  ".join(filter(None, parts))
 
 
 def _detail(job: Record) -> str:
-    tell = _DETAILS.get(base_of(job.rule))
+    describe = _DETAILS.get(base_of(job.rule))
     try:
-        return str(tell(job)) if tell else ""
-    except (KeyError, IndexError, TypeError):  # A record of another version has other params.
+        return str(describe(job)) if describe else ""
+    except (KeyError, IndexError, TypeError):  # Other versions of Parley recorded other params.
         return ""
 
 
-def _pictures(group: Group, records: Records, full: bool) -> Iterator[str]:
-    """Yield where the pictures that a file is about came from; where it is about none, those that it was made of."""
+def _images(group: Group, records: Records, full: bool) -> Iterator[str]:
+    """Yield where the images of a file came from; if it lists no images, those of the splits that it was made from."""
     jobs = upstream_jobs(group.paths, records).values()
     fetches = [job for job in jobs if base_of(job.rule) == "fetch_images"]
     manifests = [one.path for job in fetches for one in job.outputs if one.role == "manifests"]
-    keys = [key for path in group.paths for key in image_keys(path)]
-    what = "its pictures"
+    keys = {key for path in group.paths for key in _image_keys(path)}
+    which = "its images"
     if not keys:
-        what = "the pictures behind it"
+        which = "the images behind it"
         splits = [one.path for job in jobs if job.rule == "settle" for one in job.outputs if one.role == "splits"]
-        keys = [key for path in splits for key in image_keys(path)]
-    found = image_sources(keys, manifests)
+        keys = {key for path in splits for key in _image_keys(path)}
+    rows = (row for path in manifests if Path(path).exists() for row in read_table(path, ["url", "key", "sha256"]))
+    found = {row["key"]: row for row in rows if row["key"] in keys}
     if not found:
         return
-    words, root = image_origin(fetches[0])
-    yield f"{what}: {len(found):,}, {words}"
+    origin, root = _image_origin(fetches[0])
+    yield f"{which}: {len(found):,}, {origin}"
     shown = list(found.values())[: None if full else SOME]
-    yield from (f"  {one.key[:SHORT]}  {_address(one.url, root)}  {one.sha256[:SHORT]}" for one in shown)
+    for row in shown:
+        url = row["url"] if "://" in row["url"] or not root else f"{root}/{row['url']}"
+        yield f"  {row['key'][:SHORT]}  {url}  {row['sha256'][:SHORT]}"
     if len(shown) < len(found):
         yield f"  and {len(found) - len(shown):,} more; --full lists them"
 
 
-def _address(url: str, root: str) -> str:
-    return url if "://" in url or not root else f"{root}/{url}"
+def _image_keys(path: str) -> list[str]:
+    """Return the keys of the images in a file; none if it has no keys or is damaged."""
+    try:
+        if path.endswith(".hdf5"):
+            with h5py.File(path) as file:
+                column = file["Predictions"]["ExampleId"] if "Predictions" in file else file["Key"][:]
+            return [key.decode() if isinstance(key, bytes) else str(key) for key in np.asarray(column).tolist()]
+        if path.endswith(".tar"):
+            with tarfile.open(path) as tar:
+                return [Path(name).stem for name in tar.getnames()]
+        if path.endswith(".tsv"):
+            return [row["key"] for row in read_table(path, ["key"])]
+    except (OSError, KeyError, tarfile.TarError, ParleyError):
+        pass
+    return []
+
+
+def _image_origin(fetch: Record) -> tuple[str, str]:
+    """Return a phrase for the source of a fetch, and the folder that its addresses are relative to; empty for URLs."""
+    source: Mapping[str, Any] = fetch.config.get("source", {})
+    kind = source.get("kind", "")
+    if kind == "world":
+        # The address of an image is its class's folder and its name.
+        drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
+        return "drawn by draw_world", drawn
+    section = source.get(kind, {})
+    root = str(section.get("root") or section.get("local_root") or "")
+    return f"from the {kind} source", root

@@ -1,16 +1,17 @@
-"""What a job leaves on record beside its outputs: what it made, of what, with which code and values.
+"""Records of jobs: the outputs, inputs, code and values of each job, stored next to its outputs.
 
-A record lies in the hidden folder `.records` of the folder that holds the job's outputs. So it goes where they go:
-with a set of images that experiments share, or with a results folder that is copied. It is written when the job is
-done; that of a job that fails or is killed stays what it was, and no longer fits its outputs, which are gone.
+A record is a JSON file in the hidden folder `.records` of the folder that contains the job's outputs. It is therefore
+copied with them, and experiments that share images share the images' records. It is written when the job succeeds.
+A job that fails or is killed leaves its earlier record, whose outputs no longer exist.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,52 +19,50 @@ from parley.core.errors import ParleyError
 from parley.core.files import digest_of, read_json, write_text
 
 COMMIT = "PARLEY_COMMIT"
-"""Environment variable by which the Snakefile tells its jobs the commit, so that they need not all ask git."""
+"""Environment variable in which the Snakefile passes the commit to its jobs, so that only one process calls git."""
 FOLDER = ".records"
 FORMAT = 1
 
 
 class FileRecord(NamedTuple):
-    """A file as a job found or left it."""
+    """An input or output of a job.
+
+    `role` is its name among the rule's inputs or outputs. `mtime_ns` and `inode` show whether the file was written
+    again; records store them for outputs only.
+    """
 
     path: str
     role: str
-    """Its name among the rule's inputs or outputs."""
     bytes: int
     sha256: str
     mtime_ns: int = 0
     inode: int = 0
-    """With the date, by which it is known again; 0 of inputs on record."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a job did.
+    """The record of a job.
 
     Attributes
     ----------
     rule, wildcards
-        Which job.
+        The job.
     started, ended
         Times in UTC, ISO 8601.
     inputs, outputs
-        Files; those of a folder each for itself.
+        Files; a folder is listed as its files.
     params
         The rule's params by name, without the digest of the code.
     config
-        Sections of the config that the script read besides.
+        Sections of the config that the script read in addition to its params.
     code
         Digest of the script and of the modules that it uses.
     commit
-        With `+dirty` where the code was edited; empty where none is known.
-    packages, machine
-        From `parley.provenance.job`.
-    device
-        What was computed on.
-    usage
-        `wall_s`, `cpu_s`, `memory_mib`.
+        With `+dirty` if the code had uncommitted edits; empty if unknown.
+    packages, machine, device, usage
+        From the functions of these names in `parley.provenance.job`.
     threads
-        That it was given.
+        Number of threads that Snakemake gave it.
     parley
         Version of this package.
     """
@@ -87,11 +86,11 @@ class Record:
 
     @cached_property
     def name(self) -> str:
-        """Rule and a digest of what it made: one job's, whenever it runs."""
+        """The rule and a digest of the output paths: the same whenever the job runs."""
         return f"{self.rule}-{digest_of(sorted(one.path for one in self.outputs), 8)}"
 
     def output(self, path: str) -> FileRecord | None:
-        """Return one of its outputs; None where it made no such file."""
+        """Return one of its outputs; None if it has no output of this path."""
         return self._by_path.get(path)
 
     @cached_property
@@ -104,27 +103,32 @@ def write_record(record: Record) -> Path:
     path = record_path(record)
     values = {"format": FORMAT, **_shareable(asdict(record))}
     values["outputs"] = [dict(_shareable(one._asdict())) for one in record.outputs]
-    # Of an input it is its own maker who knows which file it is.
     values["inputs"] = [dict(_shareable(FileRecord(*one[:4])._asdict())) for one in record.inputs]
-    write_text(path, _a_line_each(values))
+    write_text(path, json_by_line(values, ("inputs", "outputs")))
     return path
 
 
 def record_path(record: Record) -> Path:
-    """Return where a record lies: in the folder that all its outputs share."""
+    """Return the path of a record, in the folder that contains all outputs."""
     return Path(os.path.commonpath([Path(one.path).parent for one in record.outputs]), FOLDER, f"{record.name}.json")
 
 
-def _a_line_each(values: Mapping[str, Any]) -> str:
-    """Return values as JSON, a line each, and of inputs and outputs a line a file."""
+def json_by_line(values: Mapping[str, Any], long: Container[str]) -> str:
+    """Return values as JSON with one line per key, and one line per entry of the `long` lists and mappings."""
     lines = []
     for key, value in values.items():
-        if key in ("inputs", "outputs"):
-            files = ",\n".join(f"  {json.dumps(one, ensure_ascii=False)}" for one in value)
-            lines.append(f'"{key}": [\n{files}\n]')
+        if key not in long:
+            text = _json(value)
+        elif isinstance(value, Mapping):
+            text = "{\n" + ",\n".join(f"  {json.dumps(name)}: {_json(one)}" for name, one in value.items()) + "\n}"
         else:
-            lines.append(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False, default=str)}")
+            text = "[\n" + ",\n".join(f"  {_json(one)}" for one in value) + "\n]"
+        lines.append(f"{json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def read_record(path: str | Path) -> Record:
@@ -133,28 +137,28 @@ def read_record(path: str | Path) -> Record:
     Raises
     ------
     ParleyError
-        When the file is no record of this kind.
+        If the file is not a record of this format.
     """
     values = read_json(path)
     try:
         if values.pop("format") != FORMAT:
-            raise ParleyError(f"{path} is no record of format {FORMAT}; remove it, and make what lies beside it again.")
+            raise ParleyError(f"{path} is not a record of format {FORMAT}; remove it and the files that its job made.")
         for name in ("inputs", "outputs"):
             values[name] = tuple(FileRecord(**one) for one in values[name])
         return Record(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise ParleyError(
-            f"{path} is no record of a job ({error}); remove it, and make what lies beside it again."
+            f"{path} is not the record of a job ({error}); remove it and the files that its job made."
         ) from error
 
 
 class Records:
-    """The records that lie beside files, each folder's read once.
+    """The records of the jobs that made files. Each folder of records is read once.
 
     Parameters
     ----------
     root
-        The working folder of the jobs, from which their paths go.
+        The working folder of the jobs; the paths in records are relative to it.
     """
 
     def __init__(self, root: str | Path = "") -> None:
@@ -163,41 +167,37 @@ class Records:
         self._makers: dict[str, Record | None] = {}
 
     def maker_of(self, path: str) -> Record | None:
-        """Return the record of the job that last made a file of this name; None where none tells."""
-        # Of large class sets there are some 100,000 files, each asked for by every job that read it.
+        """Return the record of the job that last made a file of this name; None if none is recorded."""
+        # Large class sets have 100,000 files, each looked up for every job that read it.
         if path not in self._makers:
             found = (self._in(folder).get(path) for folder in _above(path))
-            self._makers[path] = max((one for one in found if one), key=_ended, default=None)
+            self._makers[path] = max((one for one in found if one), key=attrgetter("ended"), default=None)
         return self._makers[path]
 
     def maker_of_folder(self, path: str) -> Record | None:
-        """Return the record of the job that last made a folder of this name; None where none tells."""
+        """Return the record of the job that last made a folder of this name; None if none is recorded."""
         of_folder = (self._in(folder).items() for folder in (path, *_above(path)))
         found = (record for files in of_folder for one, record in files if one.startswith(f"{path}/"))
-        return max(found, key=_ended, default=None)
+        return max(found, key=attrgetter("ended"), default=None)
 
     def under(self, folder: str | Path) -> Iterator[Record]:
-        """Yield every record below a folder whose outputs are not all made by later jobs."""
+        """Yield the records below a folder, except those whose outputs were all made again by other jobs."""
         for hidden in sorted((self._root / folder).rglob(FOLDER)):
             beside = str(hidden.parent.relative_to(self._root))
             seen = {record.name: record for record in self._in(beside).values()}
             yield from seen.values()
 
     def _in(self, folder: str) -> dict[str, Record]:
-        """Return the records in a folder by the files that they made, of each the latest."""
+        """Return the latest record of each file whose record is in a folder."""
         if folder not in self._folders:
-            records = sorted(map(read_record, _record_files(self._root / folder)), key=_ended)
+            found = sorted((self._root / folder / FOLDER).glob("[!.]*-*.json"))
+            records = sorted(map(read_record, found), key=attrgetter("ended"))
             self._folders[folder] = {one.path: record for record in records for one in record.outputs}
         return self._folders[folder]
 
 
-def _record_files(folder: Path) -> list[Path]:
-    hidden = folder / FOLDER
-    return sorted(hidden.glob("[!.]*-*.json")) if hidden.is_dir() else []
-
-
 def _above(path: str) -> Iterator[str]:
-    """Yield the folders that a file is in, the nearest first, without the working folder."""
+    """Yield the folders that contain a file, the nearest first, except the working folder."""
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path or "/"
@@ -205,25 +205,18 @@ def _above(path: str) -> Iterator[str]:
             return
 
 
-def _ended(record: Record) -> str:
-    return record.ended
-
-
 def _shareable(value: Any) -> Any:
-    """Return a value without the name of the person's home folder, and without passwords in addresses."""
+    """Return a value with `~` for the home folder and without the passwords of URLs."""
     if isinstance(value, Mapping):
         return {str(key): _shareable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_shareable(each) for each in value]
     if isinstance(value, str | Path):
-        return re.sub(r"(\w+://)[^/@\s]+@", r"\1", _without_home(str(value)))
+        text, home = str(value), str(Path.home())
+        if home != os.sep and (text == home or text.startswith(f"{home}{os.sep}")):
+            text = f"~{text.removeprefix(home)}"
+        return re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
     return value
-
-
-def _without_home(text: str) -> str:
-    home = str(Path.home())
-    inside = text == home or text.startswith(f"{home}{os.sep}")
-    return "~" + text.removeprefix(home) if inside and home != os.sep else text
 
 
 def existing_workflow_path(path: str | Path) -> tuple[Path, str]:

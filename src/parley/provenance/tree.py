@@ -9,6 +9,8 @@ from parley.provenance.records import Record, Records
 
 FEW = 3
 """Maximum number of names written out in a pattern."""
+NAMED = 2
+"""Maximum number of files of a group that are listed instead of their pattern."""
 
 
 class Group(NamedTuple):
@@ -81,68 +83,62 @@ def _one(steps: Sequence[str]) -> str:
     return f"{{{','.join(names)}}}{suffix}" if len(names) <= FEW else f"*{suffix}"
 
 
-Neighbours = Callable[[Group], Sequence[str]]
-"""The files that come next to a group's, one way or the other."""
-NAMED = 2
-"""Files that are named each for itself."""
-Line = Callable[[Group], str]
+def draw(
+    root: Group,
+    neighbours: Callable[[Group], Iterable[str]],
+    line: Callable[[Group], str],
+    records: Records,
+    most_repeated: int | None,
+) -> Iterator[str]:
+    """Yield the lines of a tree. Each file is listed once, at its first branch.
+
+    Parameters
+    ----------
+    root
+        The group whose neighbours are the first branches; it has no line itself.
+    neighbours
+        Returns the files next to a group: its inputs, or the files made from it.
+    line
+        Returns the text of a group.
+    records
+        Records of the working folder.
+    most_repeated
+        Maximum number of names in the line of files that are listed elsewhere; None for all.
+    """
+    listed = set(root.paths)
+
+    def branches(group: Group, indent: str) -> Iterator[str]:
+        groups = grouped(neighbours(group), records)
+        again = [one for one in groups if listed.issuperset(one.paths)]
+        fresh = [one for one in groups if one not in again]
+        # Marked before the branches are drawn, so that a file on this level is not listed below its neighbour.
+        listed.update(path for one in fresh for path in one.paths)
+        for number, one in enumerate(fresh, 1):
+            last = number == len(fresh) and not again
+            yield f"{indent}{'└─' if last else '├─'} {line(one)}"
+            yield from branches(one, indent + ("   " if last else "│  "))
+        if again:
+            names = [
+                name
+                for one in again
+                for name in (one.paths if len(one.paths) <= NAMED else [f"{len(one.paths)} × {one.pattern}"])
+            ]
+            shown = names[:most_repeated]
+            more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+            yield f"{indent}└─ listed elsewhere: {', '.join(shown)}{more}"
+
+    return branches(root, "")
 
 
-class Shape(NamedTuple):
-    """How a tree is to be drawn."""
-
-    records: Records
-    neighbours: Neighbours
-    line: Line
-    """What is said of a group."""
-    most_told: int | None
-    """Names in the line of what was told already; None for all."""
+def inputs_of(group: Group) -> Iterable[str]:
+    """Return the files from which a group was made."""
+    return dict.fromkeys(one.path for job in group.makers for one in job.inputs)
 
 
-def draw(root: Group, shape: Shape) -> Iterator[str]:
-    """Yield the lines of everything next to a group, and of what is next to that, nearest first."""
-    yield from _branches(root, shape, "", set(root.paths))
-
-
-def _branches(group: Group, shape: Shape, indent: str, told: set[str]) -> Iterator[str]:
-    groups = grouped(shape.neighbours(group), shape.records)
-    again = [one for one in groups if told.issuperset(one.paths)]
-    fresh = [one for one in groups if one not in again]
-    # Said first of all, so that what two of them share is told under the first and not under itself.
-    told.update(path for one in fresh for path in one.paths)
-    for number, one in enumerate(fresh, 1):
-        last = number == len(fresh) and not again
-        yield f"{indent}{'└─' if last else '├─'} {shape.line(one)}"
-        yield from _branches(one, shape, indent + ("   " if last else "│  "), told)
-    if again:
-        names = [name for one in again for name in _names(one)]
-        yield f"{indent}└─ as told elsewhere: {_listed(names, shape.most_told)}"
-
-
-def _names(group: Group) -> Sequence[str]:
-    return group.paths if len(group.paths) <= NAMED else (f"{len(group.paths)} × {group.pattern}",)
-
-
-def _listed(names: Sequence[str], most: int | None) -> str:
-    shown = list(names[:most])
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return ", ".join(shown) + more
-
-
-def inputs_of(group: Group) -> list[str]:
-    """Return what a group's files were made of."""
-    return list(dict.fromkeys(one.path for job in group.makers for one in job.inputs))
-
-
-class Uses:
-    """Which files were made of which: the records read the other way round."""
-
-    def __init__(self, jobs: Sequence[Record]) -> None:
-        self._outputs: dict[str, dict[str, None]] = {}
-        for job in jobs:
-            for one in job.inputs:
-                self._outputs.setdefault(one.path, {}).update(dict.fromkeys(each.path for each in job.outputs))
-
-    def of(self, group: Group) -> list[str]:
-        """Return what was made of a group's files."""
-        return list(dict.fromkeys(each for path in group.paths for each in self._outputs.get(path, {})))
+def uses_in(jobs: Iterable[Record]) -> Callable[[Group], Iterable[str]]:
+    """Return a function that returns the files which the given jobs made from a group."""
+    outputs: dict[str, dict[str, None]] = {}
+    for job in jobs:
+        for one in job.inputs:
+            outputs.setdefault(one.path, {}).update(dict.fromkeys(each.path for each in job.outputs))
+    return lambda group: dict.fromkeys(each for path in group.paths for each in outputs.get(path, {}))

@@ -1,9 +1,8 @@
-"""Whether files are still what `provenance.json` says that they were."""
+"""`parley verify`: check whether files are still as `provenance.json` describes them."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from parley.core.files import sha256_of
 from parley.core.progress import Progress
@@ -13,105 +12,85 @@ from parley.provenance.records import Records
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class Verification:
-    """What became of the files of an experiment and of all that they were made of; paths.
+class Verification(NamedTuple):
+    """The paths of an experiment's files and of all their inputs, by state.
 
     Attributes
     ----------
-    same
-        With the bytes that they had.
-    changed
-        With other bytes.
-    missing
-        Not there.
+    same, changed, missing
+        Files of `provenance.json` with the same bytes, with other bytes, or not found.
     new
-        Made by the workflow since `provenance.json` was written, and as their jobs left them.
+        Made by the workflow since `provenance.json` was written, and unchanged since their jobs.
     unknown
-        In the results folder, and made by nothing on record.
+        In the results folder, and without a record.
     """
 
-    same: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    new: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    same: list[str]
+    changed: list[str]
+    missing: list[str]
+    new: list[str]
+    unknown: list[str]
 
     @property
     def holds(self) -> bool:
-        """Whether everything is what it is said to be."""
+        """Whether no file is changed, missing or unknown."""
         return not (self.changed or self.missing or self.unknown)
 
 
 def verify(folder: str | Path) -> Verification:
-    """Hash every file that an experiment's `provenance.json` names, and look for others.
+    """Hash every file that an experiment's `provenance.json` lists, and look for others.
 
     Parameters
     ----------
     folder
-        ``results/<e>``, relative to the working folder as the paths in the file are.
+        ``results/<e>``, relative to the working folder, as are the paths in the file.
 
     Raises
     ------
     ParleyError
-        When there is no `provenance.json`, or it is damaged.
+        If `provenance.json` is missing or damaged.
     """
     known = read_files(folder)
     records = Records()
-    others = [path for path in own_files(folder) if path not in known]
-    result = Verification()
-    # Files and not bytes: of large class sets there are tens of thousands of small ones.
-    with Progress("Hashing", len(known) + len(others), "file") as progress:
-        for path, facts in known.items():
-            _check(path, facts, records, result)
-            progress.advance()
-        for path in others:
-            made = _recorded(path, records)
-            is_new = made is not None and made == _facts(path)
-            (result.new if is_new else result.changed if made else result.unknown).append(path)
+    paths = [*known, *(path for path in own_files(folder) if path not in known)]
+    result = Verification([], [], [], [], [])
+    # Counted in files and not bytes: large class sets have tens of thousands of small files.
+    with Progress("Hashing", len(paths), "file") as progress:
+        for path in paths:
+            getattr(result, _state_of(path, known.get(path), records)).append(path)
             progress.advance()
     return result
 
 
-def _check(path: str, facts: tuple[int, str], records: Records, result: Verification) -> None:
-    if not Path(path).expanduser().is_file():
-        result.missing.append(path)
-        return
-    found = _facts(path)
-    if found == facts:
-        result.same.append(path)
-    else:
-        # Made again since: as its job left it, it is new and not changed.
-        (result.new if found == _recorded(path, records) else result.changed).append(path)
-
-
-def _recorded(path: str, records: Records) -> tuple[int, str] | None:
-    """Return size and SHA-256 of a file as its job left it."""
+def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str:
+    """Return the field of `Verification` for a file; `known` is its size and SHA-256 in `provenance.json`, if any."""
+    file = Path(path).expanduser()
+    if known and not file.is_file():
+        return "missing"
+    found = file.stat().st_size, sha256_of(file)
+    if found == known:
+        return "same"
     record = records.maker_of(path)
     made = record.output(path) if record else None
-    return (made.bytes, made.sha256) if made else None
-
-
-def _facts(path: str) -> tuple[int, str]:
-    place = Path(path).expanduser()
-    return place.stat().st_size, sha256_of(place)
+    if made and found == (made.bytes, made.sha256):
+        return "new"
+    return "changed" if known or made else "unknown"
 
 
 def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> str:
     """Return a result in sentences and lists; of each kind the first `most` paths, or all."""
-    kinds: Mapping[str, list[str]] = {
-        "changed: other bytes than were made": result.changed,
-        "missing: was there when provenance.json was written": result.missing,
-        "unknown: in the results folder, and made by nothing on record": result.unknown,
-        "new: made since provenance.json was written, and as its job left it": result.new,
-    }
     lines = []
-    for kind, paths in kinds.items():
+    for paths, kind in (
+        (result.changed, "changed: not the bytes that their jobs wrote"),
+        (result.missing, "missing: existed when provenance.json was written"),
+        (result.unknown, "unknown: in the results folder, without a record"),
+        (result.new, "new: made since provenance.json was written, and unchanged since"),
+    ):
         if paths:
             lines.append(f"{len(paths)} {kind}")
             lines += [f"  {path}" for path in paths[:most]]
             lines += [f"  and {len(paths) - most} more; --full lists them"] if most and len(paths) > most else []
-    lines.append(f"{len(result.same)} files are what {folder}/provenance.json says.")
+    lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them.")
     if result.new:
-        lines.append("`snakemake --cores all provenance` takes in what is new.")
+        lines.append("Run `snakemake --cores all provenance` to add the new files to provenance.json.")
     return "\n".join(lines) + "\n"
