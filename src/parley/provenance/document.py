@@ -114,11 +114,7 @@ def _document(paths: list[str], records: Records, hashes: Hashes) -> dict[str, d
         "agent": dict(sorted(agents.items())),
         "wasGeneratedBy": _numbered(
             "g",
-            (
-                {"prov:entity": f"path:{path}", "prov:activity": f"job:{job.name}"}
-                for path, job in as_made.items()
-                if job
-            ),
+            ({"prov:entity": f"path:{path}", "prov:activity": f"job:{job.name}"} for path, job in made.items() if job),
         ),
         "used": _numbered("u", (one for job in jobs for one in _usages(job, files))),
         "wasAssociatedWith": _numbered(
