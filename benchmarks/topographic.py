@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from parley.metrics.topographic import mantel, meaning_distances, message_distances, topographic_similarity
+from parley.metrics.topographic import mantel, meaning_distances, message_distances
 
 
 def timed(what: str, work: Callable[[], object]) -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     timed("SciPy pdist, cosine", lambda: pdist(meanings, "cosine"))
     timed("distances of messages", lambda: message_distances(messages))
     timed("distances of meanings", lambda: meaning_distances(meanings))
-    timed("similarity", lambda: topographic_similarity(messages, meanings))
+    timed("similarity", lambda: mantel(messages, meanings, 0, generator))
     timed(
         f"similarity and {options.permutations} permutations",
         lambda: mantel(messages, meanings, options.permutations, generator),

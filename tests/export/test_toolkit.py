@@ -9,9 +9,9 @@ from made_runs import Talk, write_messages
 
 from parley.core.errors import ParleyError
 from parley.export.corpora import write_toolkit_files
-from parley.metrics.disentanglement import bag_of_symbols_disentanglement, positional_disentanglement
+from parley.metrics.disentanglement import bag_of_symbols_test, positional_test
 from parley.metrics.information import codes, entropy_bits, mutual_information_bits
-from parley.metrics.topographic import topographic_similarity
+from parley.metrics.topographic import mantel
 
 emlangkit = pytest.importorskip("emlangkit", reason="emlangkit is in the extra `test`: uv sync --extra test")
 CLASSES = 16
@@ -41,9 +41,19 @@ def exported(folder, language, attributes=True):
 
 
 def one_hot(observations):
-    """Attributes of which half the squared distance is the number that differ, as Hamming's."""
+    """Attributes whose cosine distance is the fraction that differs, and so in the order of Hamming's distance."""
     columns = [column[:, None] == np.unique(column) for column in observations.T]
     return np.concatenate(columns, axis=1).astype(float)
+
+
+def value(test, messages, about):
+    """The value of a permutation test, without permutations."""
+    found = test(messages, about, 0, np.random.default_rng(0))
+    return None if found is None else found.value
+
+
+def disentanglement(test, messages, observations):
+    return value(lambda said, about, *rest: test(said, np.arange(len(said)), about, *rest), messages, observations)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -57,11 +67,11 @@ def test_measures_agree_with_emlangkit(tmp_path, name):
     # The plug-in: emlangkit corrects nothing, and of random messages reads what they seem to say.
     told = mutual_information_bits(messages, codes(observations))
     assert told == pytest.approx(said.mutual_information(), **close)
-    assert positional_disentanglement(messages, observations) == pytest.approx(said.posdis(), **close)
-    assert bag_of_symbols_disentanglement(messages, observations) == pytest.approx(said.bosdis(), **close)
+    assert disentanglement(positional_test, messages, observations) == pytest.approx(said.posdis(), **close)
+    assert disentanglement(bag_of_symbols_test, messages, observations) == pytest.approx(said.bosdis(), **close)
     # Language.topsim takes the edit distance, by which 0101 is two steps from 1010 and not four.
     theirs, _ = emlangkit.metrics.compute_topographic_similarity(messages, observations, message_dist_metric="hamming")
-    assert topographic_similarity(messages, one_hot(observations), "euclidean") == pytest.approx(theirs, **close)
+    assert value(mantel, messages, one_hot(observations)) == pytest.approx(theirs, **close)
 
 
 def test_of_a_constant_language_nothing_is_said_by_either(tmp_path):
@@ -70,11 +80,11 @@ def test_of_a_constant_language_nothing_is_said_by_either(tmp_path):
     said = emlangkit.Language(messages, observations)
     assert entropy_bits(messages) == said.language_entropy() == 0
     assert mutual_information_bits(messages, codes(observations)) == pytest.approx(said.mutual_information(), abs=1e-9)
-    assert positional_disentanglement(messages, observations) is None
-    assert bag_of_symbols_disentanglement(messages, observations) is None
+    assert disentanglement(positional_test, messages, observations) is None
+    assert disentanglement(bag_of_symbols_test, messages, observations) is None
     assert np.isnan(said.posdis())
     assert np.isnan(said.bosdis())
-    assert topographic_similarity(messages, one_hot(observations), "euclidean") is None
+    assert value(mantel, messages, one_hot(observations)) is None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns of what is constant.
         assert np.isnan(said.topsim()[0])

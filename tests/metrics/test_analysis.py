@@ -101,7 +101,7 @@ def test_continuous_messages_have_no_entropy(folder):
 
 def test_messages_of_another_seed_are_refused(folder):
     write_messages(folder / "messages.hdf5", TALKS, LABELS, seed=4, bits=2)
-    with pytest.raises(ParleyError, match=r"seed 4, but evaluation\.json beside it is of"):
+    with pytest.raises(ParleyError, match=r"seed 4, but evaluation\.json in the same folder is of"):
         analyse_run(folder)
 
 
@@ -143,9 +143,7 @@ def test_mean_over_seeds_leaves_out_what_was_not_measured():
 def test_dialogues_of_a_subset_are_reported_as_such_and_not_compared_with_the_evaluation(folder):
     write_evaluation(folder, {"test": evaluation_entry(4000, 3, 2, top1=0.9, topk=0.95)}, seed=3)
     [warning] = analyse_run(folder)["warnings"]
-    assert (
-        "the test part's conversations tell of 4 of its 4,000 images, as evaluation.recorded_images has it" in warning
-    )
+    assert "dialogues on the split test use 4 of its 4,000 images (evaluation.recorded_images)" in warning
 
 
 def test_too_many_classes_have_everything_but_a_confusion_matrix(folder, monkeypatch):

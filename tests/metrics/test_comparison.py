@@ -1,4 +1,4 @@
-"""Paired comparisons, Holm's correction and the bootstrap, by hand and against SciPy."""
+"""Paired comparisons and Holm's correction, by hand and against SciPy."""
 
 import warnings
 from itertools import product
@@ -9,8 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parley.metrics import statistics
-from parley.metrics.statistics import bootstrap_interval, holm, paired_comparison, sign_flip_p
+from parley.metrics.statistics import holm, paired_comparison, sign_flip_p
 
 
 def test_a_comparison_is_that_of_scipy():
@@ -111,21 +110,3 @@ def test_holm_is_between_none_and_bonferroni(p_values):
     assert (corrected <= np.minimum(p * len(p), 1) + 1e-15).all()
     assert corrected[p.argmin()] == pytest.approx(min(p.min() * len(p), 1))
     assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= 0).all()
-
-
-def test_bootstrap_is_that_of_scipy(monkeypatch):
-    values = np.random.default_rng(0).exponential(size=60)
-    expected = scipy.stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=10000, rng=np.random.default_rng(1)
-    ).confidence_interval
-    found = bootstrap_interval(values, np.random.default_rng(0))
-    assert found == pytest.approx((expected.low, expected.high), abs=0.02)
-    assert found == bootstrap_interval(values, np.random.default_rng(0))
-    monkeypatch.setattr(statistics, "BLOCK", 1000)
-    assert found == bootstrap_interval(values, np.random.default_rng(0))
-
-
-def test_bootstrap_of_few_values():
-    assert bootstrap_interval(np.array([]), np.random.default_rng(0)) is None
-    assert bootstrap_interval(np.array([1.0]), np.random.default_rng(0)) is None
-    assert bootstrap_interval(np.full(4, 0.25), np.random.default_rng(0)) == (0.25, 0.25)

@@ -59,7 +59,7 @@ def test_continuous_messages_must_equal_their_values(tmp_path):
     talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]])
     path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
     change(path, "Communication", "BinaryProb", 0, [0.5, 0.5])
-    with pytest.raises(ParleyError, match="not the numbers of BinaryProb either"):
+    with pytest.raises(ParleyError, match="differ from those of BinaryProb"):
         read_conversations(path)
 
 
@@ -82,11 +82,11 @@ def change(path, table, column, row, value):
     ("table", "column", "row", "value", "sentence"),
     [
         ("Predictions", "StopMask", 0, 0, "not 1 at the first exchange"),
-        ("Predictions", "StopMask", 2, 5, "StopMask holds values other than 0 and 1"),
-        ("Predictions", "StopVec", 0, 3, "StopVec holds values other than 0 and 1"),
-        ("Communication", "BinaryVec", 0, 2, "BinaryVec holds values other than 0 and 1"),
-        ("Communication", "Index", 1, 0, "an exchange missing or twice"),
-        ("Communication", "AgentId", 0, b"R", "AgentId does not follow"),
+        ("Predictions", "StopMask", 2, 5, "StopMask has values other than 0 and 1"),
+        ("Predictions", "StopVec", 0, 3, "StopVec has values other than 0 and 1"),
+        ("Communication", "BinaryVec", 0, 2, "BinaryVec has values other than 0 and 1"),
+        ("Communication", "Index", 1, 0, "lacks an exchange or has one twice"),
+        ("Communication", "AgentId", 0, b"R", "AgentId does not match Index"),
         ("Communication", "Target", 0, 11, "more than one Target"),
         ("Communication", "ExampleId", 0, b"zz", "rows for 3 images"),
     ],
@@ -103,13 +103,13 @@ def test_a_dialogue_that_continues_after_its_stop_is_refused(tmp_path):
     talks = [Talk("k", 0, [[1, 0]] * 3, 1)]
     path = write_messages(tmp_path / "messages.hdf5", talks, ["a", "b"])
     change(path, "Predictions", "StopMask", 2, 1)
-    with pytest.raises(ParleyError, match="comes back to 1"):
+    with pytest.raises(ParleyError, match="StopMask is 1 again"):
         read_conversations(path)
 
 
 def test_a_target_that_is_no_candidate_is_refused(tmp_path):
     path = write_messages(tmp_path / "messages.hdf5", [Talk("k", 5, [[1, 0]], 1)], ["a", "b"])
-    with pytest.raises(ParleyError, match="Target 5 is none of candidate_ids"):
+    with pytest.raises(ParleyError, match="Target 5 is not among candidate_ids"):
         read_conversations(path)
 
 
@@ -134,12 +134,12 @@ def test_everything_missing_is_reported_at_once(tmp_path):
     [
         ("labels", "[", "not JSON"),
         ("labels", '{"a": 1}', "not a list of class names"),
-        ("labels", '["a"]', "does not name 1 different label ids"),
+        ("labels", '["a"]', "does not hold 1 different label ids"),
         ("candidate_ids", [1, 1, 2], "3 different label ids"),
-        ("max_exchanges", 10**12, "cannot hold"),
+        ("max_exchanges", 10**12, "but Predictions has"),
         ("max_exchanges", 3, "rows for 2 images"),
         ("message_bits", 3, "BinaryVec has the shape"),
-        ("seed", "seven", "not a whole number"),
+        ("seed", "seven", "not an integer"),
     ],
 )
 def test_attributes_that_do_not_fit_are_refused(tmp_path, attribute, value, sentence):
@@ -165,5 +165,5 @@ def test_an_empty_file_is_refused(tmp_path):
             kind = file[table].dtype
             del file[table]
             file[table] = np.zeros(0, kind)
-    with pytest.raises(ParleyError, match="the rows of Predictions cannot hold"):
+    with pytest.raises(ParleyError, match="Predictions has 0 rows"):
         read_conversations(path)

@@ -31,11 +31,11 @@ def test_continuous_messages_have_no_flips(tmp_path):
 
 
 def test_seeds_that_do_not_fit_and_other_files_are_refused(tmp_path):
-    with pytest.raises(ParleyError, match="differ in how many bits"):
+    with pytest.raises(ParleyError, match="differ in the numbers of flipped bits"):
         read_flips(seeds(tmp_path, {0: 0.5, 1: 0.4}, {0: 0.5, 2: 0.4}), "a")
     for content in ("[]", "{}", '{"parts": {"test": {}}}', '{"parts": {"test": {"rows": [{}]}}}'):
         path = tmp_path / "b/0/flips.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-        with pytest.raises(ParleyError, match="does not hold what messages cause"):
+        with pytest.raises(ParleyError, match="is not a file of interventions"):
             read_flips([path], "b")

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from parley.metrics.exchanges import distances, mean_change, mean_change_original
+from parley.interaction.per_example_metrics import PerExample, aggregate
+from parley.metrics.exchanges import distances, mean_change_original
 
 # Three exchanges about two images, four bits: [T, N, d].
 MESSAGES = np.array(
@@ -15,6 +17,12 @@ MESSAGES = np.array(
     np.float32,
 )
 ALL = np.ones((3, 2))
+
+
+def mean_change(messages, active):
+    changes, made = torch.from_numpy(distances(messages)).T, torch.from_numpy(active).T
+    rows = torch.ones(len(made))
+    return aggregate(PerExample(rows, rows, rows, made, made, changes, changes), 1, 2)["hamming_sender"]
 
 
 def test_the_first_is_measured_from_zeros():
@@ -50,10 +58,10 @@ def test_constant_messages_of_zeros_never_change():
 
 
 def test_random_messages_change_half_their_bits():
-    said = np.random.default_rng(0).integers(0, 2, (6, 500, 32)).astype(np.float32)
-    assert mean_change(said, np.ones((6, 500))) == pytest.approx(16, abs=0.2)
+    messages = np.random.default_rng(0).integers(0, 2, (6, 500, 32)).astype(np.float32)
+    assert mean_change(messages, np.ones((6, 500))) == pytest.approx(16, abs=0.2)
 
 
 def test_continuous_messages_are_measured_by_absolute_differences():
-    said = np.array([[[0.5, -1.0]], [[0.25, 1.0]]], np.float32)
-    assert mean_change(said, np.ones((2, 1))) == 2.25
+    messages = np.array([[[0.5, -1.0]], [[0.25, 1.0]]], np.float32)
+    assert mean_change(messages, np.ones((2, 1))) == 2.25

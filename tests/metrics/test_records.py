@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 def test_the_folder_gives_the_run_and_seed_of_a_file(folder):
     assert owner_of(folder / "metrics.jsonl") == ("adaptive", 3)
-    with pytest.raises(ParleyError, match="does not lie in a folder"):
+    with pytest.raises(ParleyError, match="is not in a folder"):
         owner_of(folder.parent / "metrics.jsonl")
 
 
@@ -68,7 +68,7 @@ def test_broken_lines_are_named(folder, line, sentence):
 def test_a_dev_line_without_a_step_is_refused(folder):
     path = folder / "metrics.jsonl"
     path.write_text(json.dumps({"kind": "dev"}))
-    with pytest.raises(ParleyError, match="without a step"):
+    with pytest.raises(ParleyError, match="the dev line has no step"):
         read_curve(path)
 
 
@@ -76,9 +76,7 @@ def test_evaluations_must_be_of_the_folder_they_lie_in(folder):
     path = write_evaluation(folder, {"test": evaluation_entry(4, 3, 2)}, seed=3)
     assert read_evaluation(path)["seed"] == 3
     write_evaluation(folder, {}, seed=4)
-    with pytest.raises(
-        ParleyError, match=r"is of run adaptive, seed 4, but lies in the folder of run adaptive, seed 3"
-    ):
+    with pytest.raises(ParleyError, match=r"is of run adaptive, seed 4, but is in the folder of run adaptive, seed 3"):
         read_evaluation(path)
 
 

@@ -20,7 +20,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
 from parley.interaction.split_data import Scale, scale_of, target_index_of
-from parley.metrics.classification import class_counts, class_scores, confusion_matrix, macro_f1
+from parley.metrics.classification import class_scores, confusion_matrix, macro_f1
 from parley.metrics.exchanges import accuracy, chance, nll_nats
 from parley.text.descriptions import read_descriptions
 
@@ -153,7 +153,7 @@ def _overall(scores: Tensor, class_indices: Tensor) -> dict[str, Any]:
         "n": len(targets),
         "accuracy": accuracy(values, targets),
         "chance": chance(1, classes),
-        "macro_f1": macro_f1(confusion_matrix(values, targets)).value,
+        "macro_f1": macro_f1(confusion_matrix(values, targets)),
         "nll": float(nll_nats(values, targets).mean()),
     }
 
@@ -162,10 +162,10 @@ def _by_class(
     part: str, scores: Tensor, targets: Tensor, ids: Sequence[int], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     found = class_scores(confusion_matrix(scores.numpy(), targets.numpy()))
-    counts = class_counts(targets.numpy(), len(ids))
+    counts = torch.bincount(targets, minlength=len(ids))
     rows = []
     for index, label in enumerate(ids):
-        measures = {name: float(values[index]) for name, values in found._asdict().items()}
+        measures = {name: float(values[index]) for name, values in found.items()}
         finite_scores = {name: None if isnan(value) else value for name, value in measures.items()}
         rows.append({"class": names[label], "label_id": label, "part": part, "n": int(counts[index]), **finite_scores})
     return rows

@@ -27,8 +27,8 @@ from parley.evaluation.any_checkpoint import (
 )
 from parley.game.settings import TrainingSettings
 from parley.interaction.run import nominal_batch, score
-from parley.metrics.classification import as_lines, confusion_counts
-from parley.metrics.exchanges import go_on_bits, mean_change_original
+from parley.metrics.classification import confusion_counts
+from parley.metrics.exchanges import mean_change_original
 from parley.training.checkpoint_selection import read_log
 
 logger = logging.getLogger(__name__)
@@ -166,7 +166,8 @@ def _evaluate_file(
     counted = score(predictions.played, k, nominal_batch(checkpoint.game, size))
     result = {**counted, **_changes(predictions, size), "file": path}
     dialogue = predictions.played.dialogue
-    lengths = go_on_bits(dialogue.go_on.T.numpy() > 0, dialogue.active.T.numpy() > 0)
+    # As the 2017 code counts: decisions to go on while the dialogue is active.
+    lengths = ((dialogue.go_on > 0) & (dialogue.active > 0)).numpy().sum(0)
     row = Row(
         checkpoint_path,
         path,
@@ -179,9 +180,8 @@ def _evaluate_file(
     )
     ids = np.asarray(predictions.candidate_ids)
     predicted = ids[dialogue.final_scores.numpy().argmax(1)]
-    return FileResult(
-        result, row, as_lines(confusion_counts(ids[predictions.played.target_index.numpy()], predicted).counts)
-    )
+    confusion = confusion_counts(ids[predictions.played.target_index.numpy()], predicted).tolist()
+    return FileResult(result, row, "".join(",".join(map(str, row)) + "\n" for row in confusion))
 
 
 def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | None]:

@@ -131,6 +131,6 @@ def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int |
 
 
 def _mean_change(changes: Tensor, active: Tensor) -> float | None:
-    """Return the mean over active exchanges except the first, as `parley.metrics.exchanges.mean_change` does."""
+    """Return the mean over active exchanges except the first, whose message has no previous one."""
     made = active.T[1:].bool()
     return float(changes.T[1:][made].numpy().mean()) if made.any() else None

@@ -1,6 +1,10 @@
 """Agreement of two seeds of a run: same answers, same correctness, correlated lengths and message distances.
 
-Shapes: N images, d bits per message, n seeds.
+The null is the agreement of seeds whose images are permuted independently. Each permutation reorders the images of
+every seed but the first. The mean of a metric over pairs of seeds is then that of unrelated seeds with the same
+frequencies of answers, lengths and messages.
+
+Shapes: N images, d bits per message, n seeds, P permutations.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,12 +35,12 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     Parameters
     ----------
     first, second
-        One answer an image [N].
+        One answer per image [N].
 
     Returns
     -------
     float or None
-        At most 1. None if both always give one and the same answer, because chance alone makes them agree.
+        At most 1. None if both give the same single answer to every image, because they agree by chance.
     """
     by_chance = same_by_chance(first, second)
     return None if by_chance is None else float(kappa_of(same_fraction(first, second), by_chance))
@@ -45,10 +49,10 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
 def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     """Return the expected fraction of equal answers if both answer independently with these frequencies [N each].
 
-    None if both always give one and the same answer.
+    None if both give the same single answer to every image.
     """
     answers = np.unique(np.concatenate([first, second]))
-    if len(answers) == 1:  # Sums of rounded shares may miss 1.
+    if len(answers) == 1:  # The product of the shares may differ from 1 by rounding.
         return None
     shares = [(each[:, None] == answers).mean(0) for each in (first, second)]
     return float(shares[0] @ shares[1])
@@ -115,9 +119,7 @@ def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> t
     mean = float(np.mean(list(values.values())))
     without = [np.mean([value for pair, value in values.items() if seed not in pair]) for seed in range(seeds)]
     over = t_interval([float(seeds * mean - (seeds - 1) * left) for left in without])
-    assert over.low is not None  # there are three at least
-    assert over.high is not None
-    return over.low, over.high
+    return None if over.low is None or over.high is None else (over.low, over.high)
 
 
 Orders = Sequence[NDArray[np.int64]]
@@ -125,15 +127,7 @@ Orders = Sequence[NDArray[np.int64]]
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw an order of the images for each seed; the first keeps its own, because only relative order matters.
-
-    Parameters
-    ----------
-    seeds, images, permutations
-        Numbers of each.
-    generator
-        Random generator.
-    """
+    """Draw P orders of the images for each seed; the first seed keeps its own, because only relative order matters."""
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 
@@ -186,7 +180,7 @@ def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders])
     Parameters
     ----------
     geometries
-        From `parley.metrics.agreement.message_geometry`, of each seed; a seed without one is left out.
+        From `message_geometry`, of each seed; a seed without one is left out.
     orders
         From `draw_orders`, for the images of the geometries.
     """

@@ -3,31 +3,22 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.metrics.classification import class_counts, class_means, confusion_matrix
+from parley.metrics.classification import class_means, confusion_matrix
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.exchanges import Floats, accuracy, chance, go_on_bits, hits, nll_nats, target_ranks
+from parley.metrics.exchanges import Floats, accuracy, chance, hits, nll_nats, target_ranks
 from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
 from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
 
 
-class Components(NamedTuple):
-    """Coordinates on the first principal components, and what they explain."""
-
-    coordinates: Floats
-    """Coordinates of the rows, centred [N, C]."""
-    explained: Floats
-    """Fraction of the total variance along each component [C]; zeros where the rows do not differ."""
-
-
-def principal_components(rows: NDArray[np.number], count: int = 2) -> Components:
+def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
     """Project rows on their first principal components, by singular value decomposition of the centred rows.
 
     The sign of a component is free; here its largest loading is positive, so that the same rows give the same
@@ -36,9 +27,16 @@ def principal_components(rows: NDArray[np.number], count: int = 2) -> Components
     Parameters
     ----------
     rows
-        One row an item [N, d].
+        One row per item [N, d].
     count
         Number of components C.
+
+    Returns
+    -------
+    coordinates : Floats
+        Coordinates of the rows, centred [N, C].
+    explained : Floats
+        Fraction of the total variance along each component [C]; zeros where the rows do not differ.
     """
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     left, singular, right = np.linalg.svd(centred, full_matrices=False)
@@ -48,12 +46,12 @@ def principal_components(rows: NDArray[np.number], count: int = 2) -> Components
     coordinates[:, :kept] = (left * singular * signs)[:, :kept]
     explained = np.zeros(count)
     total = float((singular**2).sum())
-    # Rows that are all the same leave rounding noise of the mean, which is no variance.
+    # If all rows are equal, the mean leaves rounding noise, which is no variance.
     if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
         explained[:kept] = (singular**2 / total)[:kept]
     else:
         coordinates[:] = 0.0
-    return Components(coordinates, explained)
+    return coordinates, explained
 
 
 MOST_IN_MATRIX = 1000
@@ -133,7 +131,8 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
         "nll_nats": float(nll_nats(scores, targets).mean()),
         "mean_rank": float(target_ranks(scores, targets).mean()),
         "length": float(conversations.lengths.mean()),
-        "length_original": float(go_on_bits(conversations.go_on, conversations.talking).mean()),
+        # The 2017 code counts decisions to go on: one less than the exchanges, or all of them if the last is to go on.
+        "length_original": float((conversations.go_on & conversations.talking).sum(axis=-1).mean()),
         "classes": _by_class(conversations, k),
         "confusion": confusion_matrix(scores, targets).tolist() if len(labels) <= MOST_IN_MATRIX else None,
         "by_length": _by_length(conversations),
@@ -150,7 +149,7 @@ def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
         "accuracy@k": class_means(hits(scores, targets, k), targets, candidates),
         "length": class_means(conversations.lengths, targets, candidates),
     }
-    counts = class_counts(targets, candidates)
+    counts = np.bincount(targets, minlength=candidates)
     return [
         {"class": label, "label_id": conversations.candidate_ids[c], "n": int(counts[c])}
         | {name: (float(values[c]) if counts[c] else None) for name, values in columns.items()}
@@ -162,7 +161,7 @@ def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
     """Count the dialogues of each length from 1 to T exchanges, with their accuracy."""
     right = hits(conversations.final_scores, conversations.targets, 1)
     steps = conversations.talking.shape[-1]
-    counts = class_counts(conversations.lengths - 1, steps)
+    counts = np.bincount(conversations.lengths - 1, minlength=steps)
     means = class_means(right, conversations.lengths - 1, steps)
     return [
         {"length": t + 1, "n": int(counts[t]), "accuracy@1": float(means[t]) if counts[t] else None}
@@ -187,23 +186,18 @@ def _by_exchange(conversations: Conversations) -> dict[str, list[float | None] |
     result: dict[str, list[float | None] | None] = {"talking": talking.mean(axis=0).tolist()}
     for name, values in table.items():
         result[f"{name}_all"] = None if values is None else values.mean(axis=0).tolist()
-        result[f"{name}_talking"] = None if values is None else _means_while(values, talking)
+        result[f"{name}_talking"] = None if values is None else conversations.mean_while_active(values)
     return result
-
-
-def _means_while(values: NDArray[np.float64], talking: NDArray[np.bool_]) -> list[float | None]:
-    counts, sums = talking.sum(axis=0), (values * talking).sum(axis=0)
-    return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]
 
 
 def _messages(conversations: Conversations) -> dict[str, Any]:
     """Describe the Sender's last messages: how many differ, and their first two principal components."""
     messages = conversations.final_messages
-    components = principal_components(messages)
+    coordinates, explained = principal_components(messages)
     return {
         "distinct": len(np.unique(messages, axis=0)),
-        "explained": components.explained.tolist(),
-        "coordinates": components.coordinates.round(6).tolist(),
+        "explained": explained.tolist(),
+        "coordinates": coordinates.round(6).tolist(),
         "targets": conversations.targets.tolist(),
         "keys": list(conversations.keys),
     }
@@ -213,7 +207,7 @@ def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path:
     own, evaluated = (conversations.run, conversations.seed), (evaluation["run"], evaluation["seed"])
     if own != evaluated:
         raise ParleyError(
-            f"{path} holds messages of run {own[0]}, seed {own[1]}, but evaluation.json beside it is of "
+            f"{path} has messages of run {own[0]}, seed {own[1]}, but evaluation.json in the same folder is of "
             f"run {evaluated[0]}, seed {evaluated[1]}; make both again with the evaluate and messages stages."
         )
 
@@ -223,10 +217,10 @@ def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], p
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
     if part["n"] < evaluated.get("n", 0):
-        # A random subset differs by chance. It is the same for every run and seed, and so is the sentence.
+        # A random subset differs by chance. The sentence is the same for every run and seed.
         return [
-            f"Figures and measures of the {name} part's conversations tell of {part['n']:,} of its "
-            f"{evaluated['n']:,} images, as evaluation.recorded_images has it."
+            f"Figures and metrics of dialogues on the split {name} use {part['n']:,} of its {evaluated['n']:,} images "
+            "(evaluation.recorded_images)."
         ]
     found = []
     for metric in ("accuracy@1", "accuracy@k"):

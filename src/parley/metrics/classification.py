@@ -3,17 +3,10 @@
 Shapes: N dialogues, K candidate classes.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from parley.metrics.exchanges import Floats, Ints, first_places
-
-
-def class_counts(targets: Ints, candidates: int) -> Ints:
-    """Count the dialogues about each candidate class [K]."""
-    return np.bincount(targets, minlength=candidates).astype(np.int64)
 
 
 def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:
@@ -22,21 +15,20 @@ def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> F
     Parameters
     ----------
     values
-        One value a dialogue [N].
+        One value per dialogue [N].
     targets
         Column of the true class [N].
     candidates
         Number of candidate classes K.
     """
     sums = np.bincount(targets, weights=values.astype(np.float64), minlength=candidates)
-    counts = class_counts(targets, candidates)
-    return np.asarray(np.divide(sums, counts, out=np.full(candidates, np.nan), where=counts > 0))
+    return _ratio(sums, np.bincount(targets, minlength=candidates))
 
 
 def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
     """Count dialogues by true class (row) and predicted class (column) [K, K].
 
-    Candidates tied for the first place share the dialogue, so that the trace over the sum is accuracy@1.
+    Candidates with equal highest scores share the dialogue, so that the trace over the sum is accuracy@1.
 
     Parameters
     ----------
@@ -50,76 +42,57 @@ def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
     return matrix
 
 
-class Confusion(NamedTuple):
-    """Counts by true class (row) and predicted class (column)."""
-
-    labels: Ints
-    """``[C]``: label ids of the rows and columns, rising; only those that occur as a true or a predicted one."""
-    counts: Ints
-    """``[C, C]``."""
-
-
-def confusion_counts(true: Ints, predicted: Ints) -> Confusion:
-    """Count images by true and predicted label, as scikit-learn's `confusion_matrix` does.
+def confusion_counts(true: Ints, predicted: Ints) -> Ints:
+    """Count images by true label (row) and predicted label (column), as scikit-learn's `confusion_matrix` does.
 
     Parameters
     ----------
     true, predicted
-        Label ids ``[N]``.
+        Label ids [N].
+
+    Returns
+    -------
+    Ints
+        [C, C]: the C labels that occur as a true or a predicted one, in ascending order.
     """
-    labels, places = np.unique(np.concatenate([true, predicted]), return_inverse=True)
+    labels, indices = np.unique(np.concatenate([true, predicted]), return_inverse=True)
     counts = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(counts, (places[: len(true)], places[len(true) :]), 1)
-    return Confusion(labels, counts)
+    np.add.at(counts, (indices[: len(true)], indices[len(true) :]), 1)
+    return counts
 
 
-def as_lines(counts: Ints) -> str:
-    """Return a matrix of whole numbers as text: a line a row, commas between the columns."""
-    return "".join(",".join(map(str, row)) + "\n" for row in counts.tolist())
-
-
-class ClassScores(NamedTuple):
-    """Scores of each class, between 0 and 1; NaN if the denominator is 0."""
-
-    precision: Floats
-    """Fraction of the predictions of the class that are correct [K]; NaN for a class that is never predicted."""
-    recall: Floats
-    """Fraction of the dialogues about the class that are predicted as it [K]; NaN for a class without dialogues."""
-    f1: Floats
-    """Harmonic mean of the two: 2 right / (predicted + actual) [K]. 0 for a class that is never predicted; NaN for
-    one that is neither predicted nor actual."""
-
-
-class MacroF1(NamedTuple):
-    """Mean of F1 over the classes with dialogues, each counting the same."""
-
-    value: float
-    classes: int
-    """Number of classes in the mean."""
-    absent: int
-    """Number of classes left out because they have no dialogue. Predicting one still lowers the true class's recall."""
-
-
-def class_scores(confusion: NDArray[np.number]) -> ClassScores:
+def class_scores(confusion: NDArray[np.number]) -> dict[str, Floats]:
     """Score each class (van Rijsbergen, 1979, "Information retrieval").
 
     Parameters
     ----------
     confusion
-        Dialogues by true class (row) and guessed class (column) [K, K], as `confusion_matrix` counts
-        them; shared ones count by their parts.
+        Dialogues by true class (row) and predicted class (column) [K, K], as from `confusion_matrix`.
+
+    Returns
+    -------
+    dict[str, Floats]
+        Three scores of each class [K], between 0 and 1; NaN if the denominator is 0:
+
+        - ``precision``: fraction of the predictions of the class that are correct
+        - ``recall``: fraction of the dialogues about the class that are predicted as it
+        - ``f1``: harmonic mean of the two, 2 right / (predicted + actual)
     """
     counts = confusion.astype(np.float64)
-    right, there, guessed = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
-    return ClassScores(_ratio(right, guessed), _ratio(right, there), _ratio(2 * right, guessed + there))
+    right, actual, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    return {
+        "precision": _ratio(right, predicted),
+        "recall": _ratio(right, actual),
+        "f1": _ratio(2 * right, predicted + actual),
+    }
 
 
-def macro_f1(confusion: NDArray[np.number]) -> MacroF1:
-    """Average F1 over the classes that have dialogues, and say how many have none.
+def macro_f1(confusion: NDArray[np.number]) -> float:
+    """Average F1 over the classes that have dialogues.
 
     Sokolova and Lapalme (2009, "A systematic analysis of performance measures for classification tasks") average over
-    all classes; one without dialogues could only get 0 or nothing, and would pull the mean down for a sample that
-    happens to lack it.
+    all classes. A class without dialogues could only get 0 or NaN, and would lower the mean of a sample that happens
+    to lack it. Predicting such a class still lowers the recall of the true one.
 
     Parameters
     ----------
@@ -129,13 +102,13 @@ def macro_f1(confusion: NDArray[np.number]) -> MacroF1:
     Raises
     ------
     ValueError
-        When no class has a dialogue.
+        If no class has a dialogue.
     """
     present = confusion.sum(axis=1) > 0
     if not present.any():
-        raise ValueError("Without a conversation there is no F1.")
-    return MacroF1(float(class_scores(confusion).f1[present].mean()), int(present.sum()), int((~present).sum()))
+        raise ValueError("Without a dialogue there is no F1.")
+    return float(class_scores(confusion)["f1"][present].mean())
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: NDArray[np.number], whole: NDArray[np.number]) -> Floats:
     return np.asarray(np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))

@@ -6,7 +6,7 @@ Shapes: N dialogues, T exchanges, d bits per message, K candidate classes.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from parley.core.errors import Findings, ParleyError
 from parley.core.failures import raise_if_failed
 from parley.core.hdf5 import opened
-from parley.metrics.exchanges import exchanges
 
 FIELDS = {
     "Communication": ("ExampleId", "AgentId", "Index", "Target", "BinaryProb", "BinaryVec"),
@@ -82,7 +81,7 @@ class Conversations:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Number of exchanges of each dialogue [N]."""
-        return exchanges(self.talking)
+        return np.asarray(self.talking.sum(axis=-1), dtype=np.int64)
 
     @property
     def finite(self) -> bool:
@@ -104,15 +103,15 @@ class Conversations:
         """Scores of the last exchange, which decide the answer [N, K]."""
         return self.at_stop(self.scores)
 
+    def mean_while_active(self, values: NDArray[np.floating]) -> list[float | None]:
+        """Average values [N, T] at each exchange over the dialogues that are active then; None if there are none."""
+        counts, sums = self.talking.sum(axis=0), (values * self.talking).sum(axis=0)
+        return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]
+
     @property
     def final_messages(self) -> NDArray[np.float64]:
         """The Sender's message of the last exchange, bits or continuous numbers [N, d]."""
         return self.at_stop(self.sender_messages).astype(np.float64)
-
-
-class _Raw(NamedTuple):
-    tables: dict[str, NDArray[Any]]
-    attributes: dict[str, Any]
 
 
 def read_conversations(path: str | Path) -> Conversations:
@@ -128,15 +127,17 @@ def read_conversations(path: str | Path) -> Conversations:
         the marker of a failed run.
     """
     raise_if_failed(path)
-    raw = _read_raw(Path(path))
+    sent, predicted, attributes = _read_tables(Path(path))
     findings = Findings()
-    labels, ids = _candidates(raw.attributes, findings)
-    seed, bits, steps = (_whole_number(raw, name, findings) for name in ("seed", "message_bits", "max_exchanges"))
+    labels, ids = _candidates(attributes, findings)
+    seed, bits, steps = (_integer(attributes, name, findings) for name in ("seed", "message_bits", "max_exchanges"))
     _raise(findings, path)
-    said, predicted = raw.tables["Communication"], raw.tables["Predictions"]
-    _check_widths(said, predicted, len(labels), bits, findings)
+    if not 1 <= steps <= max(1, len(predicted)):  # A wrong count could allocate more memory than the file needs.
+        findings.add(f"the attribute max_exchanges is {steps}, but Predictions has {len(predicted)} rows")
+        _raise(findings, path)
+    _check_widths(sent, predicted, len(labels), bits, findings)
     speakers = [(b"S", b"R")[turn % 2] for turn in range(2 * steps)]
-    turns = _grid(said, speakers, range(2 * steps), "Communication", findings)
+    turns = _grid(sent, speakers, range(2 * steps), "Communication", findings)
     answers = _grid(predicted, [b"R"] * steps, range(1, 2 * steps, 2), "Predictions", findings)
     _raise(findings, path)
     if not np.array_equal(turns["ExampleId"][:, 0], answers["ExampleId"][:, 0]):
@@ -148,9 +149,9 @@ def read_conversations(path: str | Path) -> Conversations:
     messages = turns["BinaryVec"]
     messages = messages.astype(np.int8) if _are_bits(messages) else messages.astype(np.float32)
     return Conversations(
-        run=_text(raw.attributes["run"]),
+        run=_text(attributes["run"]),
         seed=seed,
-        part=_text(raw.attributes["part"]),
+        part=_text(attributes["part"]),
         keys=tuple(key.decode("utf-8", "replace") for key in turns["ExampleId"][:, 0]),
         labels=labels,
         candidate_ids=ids,
@@ -166,7 +167,8 @@ def read_conversations(path: str | Path) -> Conversations:
     )
 
 
-def _read_raw(path: Path) -> _Raw:
+def _read_tables(path: Path) -> tuple[NDArray[Any], NDArray[Any], dict[str, Any]]:
+    """Return the tables Communication and Predictions and the attributes, and check that they have all fields."""
     findings = Findings()
     with opened(path, "file of messages") as file:
         for name in ATTRIBUTES:
@@ -178,15 +180,15 @@ def _read_raw(path: Path) -> _Raw:
             if missing:
                 findings.add(f"the table {table} lacks {', '.join(missing)}")
         _raise(findings, path)
-        return _Raw({table: file[table][:] for table in FIELDS}, {name: file.attrs[name] for name in ATTRIBUTES})
+        return file["Communication"][:], file["Predictions"][:], {name: file.attrs[name] for name in ATTRIBUTES}
 
 
 def _raise(findings: Findings, path: str | Path) -> None:
     """Raise one error with a sentence per finding, each with the file and the remedy."""
     if findings.sentences:
         raise ParleyError(
-            f"{path} is not a whole file of messages: {what}; make it again with the messages stage."
-            for what in findings.sentences
+            f"{path} is not a complete file of messages: {sentence}; make it again with the messages stage."
+            for sentence in findings.sentences
         )
 
 
@@ -194,16 +196,12 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _whole_number(raw: _Raw, name: str, findings: Findings) -> int:
-    value = np.asarray(raw.attributes[name])
-    if value.shape != () or value.dtype.kind not in "iu":
-        findings.add(f"the attribute {name} is not a whole number")
-        return 0
-    number = int(value)
-    # Also prevents a wrong count from allocating more memory than the file has rows.
-    if name == "max_exchanges" and not 1 <= number <= max(1, len(raw.tables["Predictions"])):
-        findings.add(f"the attribute max_exchanges is {number}, which the rows of Predictions cannot hold")
-    return number
+def _integer(attributes: dict[str, Any], name: str, findings: Findings) -> int:
+    value = np.asarray(attributes[name])
+    if value.shape == () and value.dtype.kind in "iu":
+        return int(value)
+    findings.add(f"the attribute {name} is not an integer")
+    return 0
 
 
 def _candidates(attributes: dict[str, Any], findings: Findings) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -219,19 +217,19 @@ def _candidates(attributes: dict[str, Any], findings: Findings) -> tuple[tuple[s
         findings.add("the attribute labels is not a list of class names")
         return (), ()
     if not isinstance(ids, list) or len(ids) != len(labels) or len(set(ids)) != len(ids):
-        findings.add(f"the attribute candidate_ids does not name {len(labels)} different label ids, one a label")
+        findings.add(f"the attribute candidate_ids does not hold {len(labels)} different label ids, one per label")
         return tuple(labels), ()
     return tuple(labels), tuple(int(number) for number in ids)
 
 
-def _check_widths(said: NDArray[Any], predicted: NDArray[Any], candidates: int, bits: int, findings: Findings) -> None:
+def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, bits: int, findings: Findings) -> None:
     for table, field, width, of in (
-        (said, "BinaryVec", bits, "message_bits"),
-        (said, "BinaryProb", bits, "message_bits"),
+        (sent, "BinaryVec", bits, "message_bits"),
+        (sent, "BinaryProb", bits, "message_bits"),
         (predicted, "Predictions", candidates, "labels"),
     ):
         if table.dtype[field].shape != (width,):
-            findings.add(f"{field} has the shape {table.dtype[field].shape} where the attribute {of} says {width}")
+            findings.add(f"{field} has the shape {table.dtype[field].shape}, but the attribute {of} gives {width}")
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
@@ -240,28 +238,28 @@ def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, f
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)
     if len(order) == 0 or len(order) != len(keys) * turns:
-        findings.add(f"{name} has {len(order)} rows for {len(keys)} images, where each image takes {turns}")
+        findings.add(f"{name} has {len(order)} rows for {len(keys)} images; each image needs {turns}")
         return np.empty((0, turns), table.dtype)
-    places = order.reshape(len(keys), turns)
-    if not (table["ExampleId"][places] == keys[:, None]).all() or not (table["Index"][places] == indices).all():
-        findings.add(f"in {name}, an image has an exchange missing or twice")
-    if not (table["AgentId"][places] == np.array(agents)).all():
-        findings.add(f"in {name}, AgentId does not follow from Index (even: S, odd: R)")
-    places = places[np.argsort(first)]
+    rows = order.reshape(len(keys), turns)
+    if not (table["ExampleId"][rows] == keys[:, None]).all() or not (table["Index"][rows] == indices).all():
+        findings.add(f"in {name}, an image lacks an exchange or has one twice")
+    if not (table["AgentId"][rows] == np.array(agents)).all():
+        findings.add(f"in {name}, AgentId does not match Index (even: S, odd: R)")
+    rows = rows[np.argsort(first)]
     # Files written by Parley are in this order; a copy would need as much memory as all scores.
-    in_order = np.array_equal(places.ravel(), np.arange(len(table)))
-    return table.reshape(places.shape) if in_order else np.asarray(table[places])
+    in_order = np.array_equal(rows.ravel(), np.arange(len(table)))
+    return table.reshape(rows.shape) if in_order else np.asarray(table[rows])
 
 
 def _targets(
-    said: NDArray[Any], predicted: NDArray[Any], ids: tuple[int, ...], findings: Findings
+    sent: NDArray[Any], predicted: NDArray[Any], ids: tuple[int, ...], findings: Findings
 ) -> NDArray[np.int64]:
-    targets = said[:, 0]
-    if not ((said == targets[:, None]).all() and (predicted == targets[:, None]).all()):
+    targets = sent[:, 0]
+    if not ((sent == targets[:, None]).all() and (predicted == targets[:, None]).all()):
         findings.add("an image has more than one Target")
     unknown = sorted(set(targets.tolist()) - set(ids))
     if unknown:
-        findings.add(f"Target {', '.join(map(str, unknown[:5]))} is none of candidate_ids")
+        findings.add(f"Target {', '.join(map(str, unknown[:5]))} is not among candidate_ids")
     column = {number: column for column, number in enumerate(ids)}
     return np.array([column.get(int(target), 0) for target in targets], dtype=np.int64)
 
@@ -269,15 +267,15 @@ def _targets(
 def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
     messages = turns["BinaryVec"]
     if not _are_bits(messages) and not _are_the_values(messages, turns["BinaryProb"]):
-        findings.add("BinaryVec holds values other than 0 and 1, and not the numbers of BinaryProb either")
+        findings.add("BinaryVec has values other than 0 and 1 that differ from those of BinaryProb")
     for name in ("StopVec", "StopMask"):
         if not _are_bits(answers[name]):
-            findings.add(f"{name} holds values other than 0 and 1")
+            findings.add(f"{name} has values other than 0 and 1")
     mask = answers["StopMask"]
     if not (mask[:, 0] == 1).all():
         findings.add("StopMask is not 1 at the first exchange of each image")
     if (np.diff(mask.astype(np.int64), axis=1) > 0).any():
-        findings.add("StopMask comes back to 1 after an image's conversation stopped")
+        findings.add("StopMask is 1 again after the dialogue about an image stopped")
 
 
 def _are_bits(values: NDArray[Any]) -> bool:

@@ -1,6 +1,6 @@
-"""Rank and likelihood of the true class, change of messages and length of a dialogue.
+"""Rank and likelihood of the true class, and how much messages change between exchanges.
 
-Training imports this module, so an edit of it retrains every run. Metrics that only later stages use belong elsewhere.
+Training imports this module, so an edit of it retrains every run; metrics that only later stages use are elsewhere.
 
 Ties are broken at random, and the expectation over the tie-breaking is returned. An agent that gives every candidate
 the same score therefore gets exactly chance; with `argmax` or a rank by "strictly higher" its result would depend on
@@ -101,7 +101,7 @@ def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
 
 
 def chance(k: int, candidates: int) -> float:
-    """Return the accuracy@k of a random guess: k / K, at most 1."""
+    """Return the accuracy@k of a random guess among K candidates: k / K, at most 1."""
     return min(k, candidates) / candidates
 
 
@@ -150,52 +150,33 @@ Values = NDArray[np.floating[Any]]
 
 
 def distances(messages: Values) -> NDArray[np.float64]:
-    """Return each message's distance ``[T, N]`` from the one before; of the first, from zeros.
+    """Return the Hamming distance of each message from the agent's previous one, of the first from zeros, ``[T, N]``.
+
+    Of continuous messages it is the sum of absolute differences.
 
     Parameters
     ----------
     messages
-        One agent's, ``[T, N, d]``.
+        Messages of one agent, ``[T, N, d]``.
     """
     before = np.concatenate([np.zeros_like(messages[:1]), messages[:-1]])
     return np.asarray(np.abs(messages.astype(np.float64) - before).sum(-1))
 
 
-def mean_change(messages: Values, active: Values) -> float | None:
-    """Return the mean distance between an agent's successive messages of exchanges that were made.
-
-    The first message has no previous one and does not count; messages after the stop do not count either.
-
-    Parameters
-    ----------
-    messages
-        One agent's, ``[T, N, d]``.
-    active
-        1 while the dialogue is still on when exchange t begins, ``[T, N]``.
-
-    Returns
-    -------
-    float or None
-        In bits; None where no dialogue has a second exchange.
-    """
-    made = active[1:].astype(bool)
-    return float(distances(messages)[1:][made].mean()) if made.any() else None
-
-
 def mean_change_original(messages: Values, active: Values, batch_size: int) -> float:
     """Return what the 2017 code reports as `hamming_sen_mean` or `hamming_rec_mean`, in bits.
 
-    The first message counts with its distance from zeros. Within a batch all images count at all exchanges
-    until the last of them has stopped; batches count the same, a short last one too.
+    The first message counts with its distance from zeros. In each batch, every image counts at every exchange until
+    the last dialogue has stopped. All batches have the same weight, also a shorter last one.
 
     Parameters
     ----------
     messages
-        One agent's, ``[T, N, d]``.
+        Messages of one agent, ``[T, N, d]``.
     active
-        1 while the dialogue is still on when exchange t begins, ``[T, N]``.
+        1 if the dialogue is still active when exchange t begins, ``[T, N]``.
     batch_size
-        Images of a batch.
+        Images per batch.
     """
     apart = distances(messages)
     means = []
@@ -204,34 +185,3 @@ def mean_change_original(messages: Values, active: Values, batch_size: int) -> f
         exchanges = int(active[:, rows].sum(0).max())
         means.append(apart[:exchanges, rows].mean())
     return float(np.mean(means))
-
-
-Bools = NDArray[np.bool_]
-
-
-def exchanges(talking: Bools) -> Ints:
-    """Count the exchanges [N]: a Sender's message and the Receiver's answer are one.
-
-    Parameters
-    ----------
-    talking
-        Whether the dialogue is still on when exchange t begins [N, T].
-    """
-    return np.asarray(talking.sum(axis=-1), dtype=np.int64)
-
-
-def go_on_bits(go_on: Bools, talking: Bools) -> Ints:
-    """Count as the original code does [N]: decisions to go on, taken while the dialogue is on.
-
-    It is one less than the number of exchanges, except for a dialogue that wanted to go on at the
-    last allowed exchange, where it is the number of exchanges (PAPER.md, item 10; the original's
-    `model.py`).
-
-    Parameters
-    ----------
-    go_on
-        The Receiver's decision at exchange t, true = go on [N, T].
-    talking
-        Whether the dialogue is still on when exchange t begins [N, T].
-    """
-    return np.asarray((go_on & talking).sum(axis=-1), dtype=np.int64)

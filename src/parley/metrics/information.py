@@ -1,6 +1,6 @@
-"""Entropy, and mutual information of messages and classes, in bits.
+"""Entropy, and mutual information of messages and classes, in bits: of whole messages and of each bit.
 
-Shapes: N dialogues, B rows measured at once, P permutations, d bits per message.
+Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows measured at once, P permutations.
 
 The plug-in estimate uses frequencies as probabilities. For few dialogues it underestimates entropy and overestimates
 information: messages of 32 random bits are all distinct, each seems to identify its class, and the plug-in estimate is
@@ -9,14 +9,14 @@ correction works if most distinct values occur several times, and fails for such
 shuffled labels works for them too and gives 0.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from parley.metrics.exchanges import Floats, Ints, by_case, log_probabilities, nll_nats
-from parley.metrics.permutation import p_at_least
+from parley.metrics.permutation import Tested, p_at_least
 
 BLOCK = 2**21
 """Number of symbols permuted at once, to limit memory."""
@@ -24,27 +24,8 @@ ROUNDING = 1e-9
 """In bits: values that differ less are equal, because terms are added in another order."""
 
 
-class RowInformation(NamedTuple):
-    """Mutual information of each row with the labels, in bits [B]."""
-
-    plug_in: Floats
-    miller_madow: Floats
-
-
-class InformationTest(NamedTuple):
-    """Mutual information against what it is when labels are shuffled, in bits."""
-
-    plug_in: float
-    shuffle_corrected: float
-    """The plug-in minus its mean over shuffled labels; near 0 if messages carry no information."""
-    p: float
-    """How often shuffled labels give as much."""
-    null: Floats
-    """The plug-in with shuffled labels [P]."""
-
-
 def codes(values: NDArray[Any]) -> Ints:
-    """Return each case's number among the distinct values, from 0 in their order [N].
+    """Return the index of each case's value among the sorted distinct values [N].
 
     Parameters
     ----------
@@ -54,10 +35,10 @@ def codes(values: NDArray[Any]) -> Ints:
     Raises
     ------
     ValueError
-        When there is no case.
+        If there is no case.
     """
     if len(values) == 0:
-        raise ValueError("Without a conversation there is nothing to measure.")
+        raise ValueError("Without a dialogue there is nothing to measure.")
     return np.asarray(np.unique(values, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 
@@ -83,26 +64,30 @@ def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
     return np.where(distinct > 1, np.log2(rows.shape[1]) - sums / rows.shape[1], 0.0), distinct
 
 
-def row_information(rows: Ints, labels: Ints) -> RowInformation:
+def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
     """Measure the mutual information of each row with the labels.
-
-    The plug-in is H(row) + H(label) - H(row, label), 0 at least and at most the smaller of the two entropies.
-    Miller and Madow add (m - 1) / 2N nats to an entropy of m distinct symbols (Miller, 1955, "Note on the bias of
-    information estimates"); their information can therefore be a little below 0 or above the entropies.
 
     Parameters
     ----------
     rows
         Symbols as integers from 0 [B, N].
     labels
-        One label a case, as integers from 0 [N].
+        Label of each case, as integers from 0 [N].
+
+    Returns
+    -------
+    plug_in : Floats
+        H(row) + H(label) - H(row, label) in bits [B], 0 at least and at most the smaller of the two entropies.
+    miller_madow : Floats
+        The same with (m - 1) / 2N nats added to an entropy of m distinct symbols (Miller, 1955, "Note on the bias of
+        information estimates"); it can therefore be a little below 0 or above the entropies.
     """
     own, own_distinct = row_entropies(rows)
     label, label_distinct = row_entropies(labels[None])
     both, both_distinct = row_entropies(labels * (rows.max() + 1) + rows)
     plug_in = np.maximum(own + label - both, 0.0)
     terms = own_distinct + label_distinct - both_distinct - 1
-    return RowInformation(plug_in, plug_in + terms / (2 * len(labels) * np.log(2)))
+    return plug_in, plug_in + terms / (2 * len(labels) * np.log(2))
 
 
 def entropy_bits(values: NDArray[Any]) -> float:
@@ -111,26 +96,23 @@ def entropy_bits(values: NDArray[Any]) -> float:
 
 
 def mutual_information_bits(values: NDArray[Any], labels: NDArray[Any]) -> float:
-    """Return the plug-in mutual information of symbols [N] or messages [N, d] and labels [N], in bits."""
-    return float(row_information(codes(values)[None], codes(labels)).plug_in[0])
+    """Return the plug-in mutual information of symbols [N] or messages [N, d] with labels [N], in bits."""
+    return float(row_information(codes(values)[None], codes(labels))[0][0])
 
 
-def miller_madow_bits(values: NDArray[Any], labels: NDArray[Any]) -> float:
-    """Return the mutual information as `mutual_information_bits` does, with the correction of Miller and Madow."""
-    return float(row_information(codes(values)[None], codes(labels)).miller_madow[0])
-
-
-def information_null(
+def information_test(
     values: NDArray[Any], labels: NDArray[Any], permutations: int, generator: np.random.Generator
-) -> Floats:
-    """Return the plug-in mutual information with the labels shuffled, in bits [P].
+) -> Tested:
+    """Test the plug-in mutual information, in bits, against permuted labels.
+
+    The value minus the mean of the null is the corrected information; it is near 0 if messages carry none.
 
     Parameters
     ----------
     values
         Symbols [N] or messages [N, d].
     labels
-        One label a case [N].
+        Label of each case [N].
     permutations
         Number of permutations P.
     generator
@@ -142,20 +124,9 @@ def information_null(
     for start in range(0, permutations, step):
         part = null[start : start + step]
         shuffled = generator.permuted(np.tile(classes, (len(part), 1)), axis=1)
-        part[:] = row_information(shuffled, symbols).plug_in
-    return null
-
-
-def information_test(
-    values: NDArray[Any], labels: NDArray[Any], permutations: int, generator: np.random.Generator
-) -> InformationTest:
-    """Compare the mutual information with that of shuffled labels; the parameters are those of `information_null`."""
-    found = mutual_information_bits(values, labels)
-    null = information_null(values, labels, permutations, generator)
-    return InformationTest(found, found - float(null.mean()), p_at_least(found, null, ROUNDING), null)
-
-
-Bools = NDArray[np.bool_]
+        part[:] = row_information(shuffled, symbols)[0]
+    value = mutual_information_bits(values, labels)
+    return Tested(value, p_at_least(value, null, ROUNDING), null)
 
 
 def as_bits(messages: NDArray[Any]) -> Ints:
@@ -167,9 +138,9 @@ def as_bits(messages: NDArray[Any]) -> Ints:
         If there is no message, or a value is neither 0 nor 1, as with continuous messages.
     """
     if messages.ndim != 2 or len(messages) == 0:
-        raise ValueError("Messages must be the rows of a table, one at least.")
+        raise ValueError("Messages must be the rows of a table with at least one row.")
     if not np.isin(messages, (0, 1)).all():
-        raise ValueError("Only messages of bits can be measured bit by bit; these hold other values than 0 and 1.")
+        raise ValueError("Metrics of single bits need binary messages; these have values other than 0 and 1.")
     return messages.astype(np.int64)
 
 
@@ -187,8 +158,8 @@ def bit_entropies(messages: NDArray[Any]) -> Floats:
     return row_entropies(as_bits(messages).T)[0]
 
 
-def dead_bits(messages: NDArray[Any]) -> Bools:
-    """Return for each bit whether it is the same in all messages [N, d], and so carries nothing [d]."""
+def dead_bits(messages: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return for each bit whether it is the same in all messages [N, d] [d]."""
     return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
 
 
@@ -204,7 +175,7 @@ def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
     labels
         Class of each dialogue [N].
     """
-    return row_information(as_bits(messages).T, codes(labels)).miller_madow
+    return row_information(as_bits(messages).T, codes(labels))[1]
 
 
 def distinct_fraction(messages: NDArray[Any]) -> float:
@@ -226,7 +197,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
     Raises
     ------
     ValueError
-        When a value is not a probability, as with continuous messages.
+        If a value is not a probability, as with continuous messages.
     """
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no such entropy.")
@@ -235,7 +206,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
 
 
 def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
-    """Return the entropy of the softmax over the candidates, in bits [...]: 0 = certain, log2 K = knows nothing.
+    """Return the entropy of the softmax over the candidates, in bits [...]: 0 = certain, log2 K = uniform.
 
     Parameters
     ----------
@@ -251,7 +222,12 @@ def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
 
 
 def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Return the bits gained at each exchange [N, T], also for exchanges after the stop.
+    """Return the bits of information about the class that the Receiver gains at each exchange [N, T].
+
+    The gain is log2 p(true class) after the exchange minus log2 p before it; before the first exchange all K candidates
+    are equally likely. Over a dialogue it sums to log2 K minus the final surprisal. It needs no entropy estimate, so
+    few dialogues do not bias it. It is negative if the Receiver becomes more certain of a wrong class. Exchanges after
+    the stop have a gain as well.
 
     Parameters
     ----------
@@ -271,8 +247,8 @@ def message_information(
     talking: NDArray[np.bool_],
     permutations: int,
     generator: np.random.Generator,
-) -> list[InformationTest | None]:
-    """Measure the mutual information of the Sender's message at each exchange with the class.
+) -> list[Tested | None]:
+    """Test the mutual information of the Sender's message at each exchange with the class.
 
     Parameters
     ----------
@@ -281,13 +257,13 @@ def message_information(
     targets
         Column of the true class [N].
     talking
-        Whether the dialogue is still on when exchange t begins [N, T]; only such messages count.
+        Whether the dialogue is active when exchange t begins [N, T]; only those messages count.
     permutations, generator
-        Of the null, as in `information_null`.
+        As in `information_test`.
 
     Returns
     -------
-    list[InformationTest | None]
+    list[Tested | None]
         One entry per exchange; None if no dialogue is active.
     """
     return [

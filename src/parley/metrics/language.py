@@ -125,8 +125,7 @@ def _measure_answers(
 ) -> None:
     """Measure the accuracy of the answers, and the calibration of the decision to stop."""
     scores, targets = conversations.final_scores, conversations.targets
-    tests = answer_tests(scores, targets, k, PERMUTATIONS, generator)
-    for metric, test in zip(("accuracy@1", "accuracy@k", "macro_f1"), tests, strict=True):
+    for metric, test in answer_tests(scores, targets, k, PERMUTATIONS, generator).items():
         _record_test(found, metric, test)
     talking = conversations.talking
     found["measures"]["information_gained"] = float(information_gained(scores[:, None], targets).mean())
@@ -135,9 +134,8 @@ def _measure_answers(
     right = hits(conversations.scores, np.broadcast_to(targets[:, None], talking.shape), 1)
     # The stop probability is read as the probability of a correct answer, over the exchanges that took place.
     confidence = 1 - conversations.go_on_probabilities.astype(np.float64)
-    calibration = calibration_tests(confidence, right, talking, PERMUTATIONS, generator)
-    _record_test(found, "stop_calibration_error", calibration.error)
-    _record_test(found, "stop_brier", calibration.brier)
+    for metric, test in calibration_tests(confidence, right, talking, PERMUTATIONS, generator).items():
+        _record_test(found, metric, test)
 
 
 def _measure_similarity(
@@ -166,12 +164,12 @@ def _measure_bits(
     """Measure what binary messages tell about the class, as whole messages and per bit."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     information = information_test(messages, targets, PERMUTATIONS, generator)
-    _record_test(found, "information", Tested(information.plug_in, information.p, information.null))
+    _record_test(found, "information", information)
     found["measures"] |= {
         "distinct_messages": distinct_fraction(messages),
         "message_entropy": entropy_bits(messages),
         "class_entropy": entropy_bits(targets),
-        "information_corrected": float(information.shuffle_corrected),
+        "information_corrected": information.value - float(information.null.mean()),
         "dead_bits": float(dead_bits(messages).sum()),
     }
     independence = independence_test(messages, targets, PERMUTATIONS, generator)
@@ -207,15 +205,13 @@ def _by_exchange(
     talking = conversations.talking
     gained = information_gained(conversations.scores, conversations.targets)
     result: dict[str, list[float | None] | None] = {
-        "information_gained": _mean_while_active(gained, talking),
+        "information_gained": conversations.mean_while_active(gained),
         "information_corrected": None,
     }
     for agent, messages in (("sender", conversations.sender_messages), ("receiver", conversations.receiver_messages)):
         # The first message has no previous one to compare with.
-        result[f"hamming_{agent}"] = [
-            None,
-            *_mean_while_active(distances(messages.swapaxes(0, 1).astype(np.float64)).T, talking)[1:],
-        ]
+        changes = distances(messages.swapaxes(0, 1).astype(np.float64)).T
+        result[f"hamming_{agent}"] = [None, *conversations.mean_while_active(changes)[1:]]
     if conversations.binary:
         information = message_information(
             conversations.sender_messages[sampled],
@@ -224,11 +220,7 @@ def _by_exchange(
             PERMUTATIONS // 5,  # enough for the mean; no quantile is reported
             generator,
         )
-        result["information_corrected"] = [None if one is None else one.shuffle_corrected for one in information]
+        result["information_corrected"] = [
+            None if test is None else test.value - float(test.null.mean()) for test in information
+        ]
     return result
-
-
-def _mean_while_active(values: NDArray[np.floating], talking: NDArray[np.bool_]) -> list[float | None]:
-    """Return the mean of `values` [N, T] at each exchange over the dialogues of which `talking` [N, T] is true."""
-    counts, sums = talking.sum(axis=0), (values * talking).sum(axis=0)
-    return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]

@@ -3,10 +3,9 @@
 In the tests of the answers, labels are permuted over the dialogues and the answers stay. The null keeps the frequency
 of each class as a label and as an answer, so a run that prefers frequent classes is not better than chance.
 
-A calibrated Receiver stops with probability p if its answer is correct with probability p. Only exchanges that took
-place count.
+A calibrated Receiver stops with probability p if its answer is correct with probability p.
 
-Shapes: N dialogues, T exchanges, K candidates, P permutations, B bins, `...` any dimensions.
+Shapes: N dialogues, T exchanges, K candidates, P permutations.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +17,10 @@ from parley.metrics.exchanges import Floats, Ints, first_places
 
 ROUNDING = 1e-9
 """Values that differ less are equal: the same terms were added in another order."""
+BLOCK = 2**21
+"""Number of labels permuted at once, to limit memory."""
+BINS = 10
+"""Number of bins of the calibration error, of equal width from 0 to 1; each includes its lower end, the last also 1."""
 
 
 class Tested(NamedTuple):
@@ -55,22 +58,10 @@ def p_at_least(value: float, null: Floats, tolerance: float) -> float:
     return float((1 + (null >= value - tolerance).sum()) / (1 + len(null)))
 
 
-BLOCK = 2**21
-"""Number of labels permuted at once, to limit memory."""
-
-
-class AnswerTests(NamedTuple):
-    """Accuracies and macro F1, each tested against permuted labels."""
-
-    accuracy_1: Tested
-    accuracy_k: Tested
-    macro_f1: Tested
-
-
 def answer_tests(
     scores: NDArray[np.floating], targets: Ints, k: int, permutations: int, generator: np.random.Generator
-) -> AnswerTests:
-    """Test the answers against permuted labels.
+) -> dict[str, Tested]:
+    """Test accuracy@1, accuracy@k and macro F1 against permuted labels.
 
     Parameters
     ----------
@@ -84,24 +75,32 @@ def answer_tests(
         Number of permutations P.
     generator
         Random generator; the same seed gives the same null.
+
+    Returns
+    -------
+    dict[str, Tested]
+        By metric: ``accuracy@1``, ``accuracy@k``, ``macro_f1``.
     """
-    chosen, among = first_places(scores), _within(scores, k)
+    chosen, among = first_places(scores), _share_within(scores, k)
     rows, step = np.arange(len(targets)), max(1, BLOCK // len(targets))
-    guessed = chosen.sum(axis=0)
+    predicted = chosen.sum(axis=0)
 
     def measured(labels: Ints) -> list[Floats]:
         hits = chosen[rows, labels]
-        return [hits.mean(axis=1), among[rows, labels].mean(axis=1), _macro_f1(hits, labels, guessed)]
+        return [hits.mean(axis=1), among[rows, labels].mean(axis=1), _macro_f1(hits, labels, predicted)]
 
-    found, blocks = measured(targets[None]), []
+    values, blocks = measured(targets[None]), []
     for start in range(0, permutations, step):
         size = min(step, permutations - start)
         blocks.append(measured(np.stack([generator.permutation(targets) for _ in range(size)])))
-    null = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
-    return AnswerTests(*(against_null(float(value[0]), by_lot) for value, by_lot in zip(found, null, strict=True)))
+    nulls = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    return {
+        name: against_null(float(value[0]), null)
+        for name, value, null in zip(("accuracy@1", "accuracy@k", "macro_f1"), values, nulls, strict=True)
+    }
 
 
-def _within(scores: NDArray[np.floating], k: int) -> Floats:
+def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
     """Return for each candidate whether it is among the k best [N, K]; a fraction if it is tied for the last rank."""
     best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
     last = best[:, -1:]
@@ -109,97 +108,17 @@ def _within(scores: NDArray[np.floating], k: int) -> Floats:
     return np.asarray(np.where(scores > last, 1.0, np.where(scores == last, (best.shape[1] - higher) / tied, 0.0)))
 
 
-def _macro_f1(hits: Floats, labels: Ints, guessed: Floats) -> Floats:
+def _macro_f1(hits: Floats, labels: Ints, predicted: Floats) -> Floats:
     """Return `classification.macro_f1` for each row of labels [P], without building confusion matrices.
 
-    Parameters
-    ----------
-    hits
-        Share of the first rank that the label of each dialogue has [P, N].
-    labels
-        Label of each dialogue; every row is a permutation of the same labels [P, N].
-    guessed
-        How often each candidate has the first rank [K].
+    `hits` is the share of the first rank that the label of each dialogue has [P, N], `labels` holds permutations of the
+    same labels [P, N], and `predicted` counts how often each candidate has the first rank [K].
     """
-    there = np.bincount(labels[0], minlength=len(guessed))
-    cells = labels + len(guessed) * np.arange(len(labels))[:, None]
-    right = np.bincount(cells.ravel(), weights=hits.ravel(), minlength=len(labels) * len(guessed))
-    f1 = 2 * right.reshape(len(labels), -1)[:, there > 0] / (guessed + there)[there > 0]
+    actual = np.bincount(labels[0], minlength=len(predicted))
+    cells = labels + len(predicted) * np.arange(len(labels))[:, None]
+    right = np.bincount(cells.ravel(), weights=hits.ravel(), minlength=len(labels) * len(predicted))
+    f1 = 2 * right.reshape(len(labels), -1)[:, actual > 0] / (predicted + actual)[actual > 0]
     return np.asarray(f1.mean(axis=1))
-
-
-BINS = 10
-
-
-class Reliability(NamedTuple):
-    """A reliability diagram: confidence and accuracy in bins of equal width from 0 to 1."""
-
-    n: Ints
-    """Cases in each bin [B]."""
-    confidence: Floats
-    """Mean probability in each bin [B]; NaN in an empty one."""
-    accuracy: Floats
-    """Fraction of correct answers in each bin [B]; NaN in an empty one."""
-
-
-def reliability(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> Reliability:
-    """Sort cases into bins by their probability.
-
-    A bin includes its lower end and excludes its upper; the last one includes 1.
-
-    Parameters
-    ----------
-    probabilities
-        Probability to stop at each exchange [...].
-    right
-        Whether the answer at that exchange is correct: 0 or 1, or a fraction if there are ties, as of
-        `exchanges.hits` [...].
-    bins
-        Number of bins B.
-
-    Raises
-    ------
-    ValueError
-        If there is no case, or a value is not between 0 and 1.
-    """
-    p, hit = _checked(probabilities, right)
-    which = np.minimum((p * bins).astype(np.int64), bins - 1)
-    n = np.bincount(which, minlength=bins).astype(np.int64)
-    means = [
-        np.divide(np.bincount(which, values, bins), n, out=np.full(bins, np.nan), where=n > 0) for values in (p, hit)
-    ]
-    return Reliability(n, means[0], means[1])
-
-
-def expected_calibration_error(probabilities: NDArray[np.floating], right: NDArray[Any], bins: int = BINS) -> float:
-    """Return the expected calibration error, the mean of abs(accuracy - confidence) over bins weighted by cases.
-
-    0 = calibrated, 1 at most.
-
-    Naeini, Cooper and Hauskrecht (2015, "Obtaining well calibrated probabilities using Bayesian binning"). It is biased
-    upwards for few cases, because accuracy varies by chance within a bin. Parameters as in `reliability`.
-    """
-    table = reliability(probabilities, right, bins)
-    gaps = np.abs(table.accuracy - table.confidence)
-    return float((table.n * np.nan_to_num(gaps)).sum() / table.n.sum())
-
-
-def brier_score(probabilities: NDArray[np.floating], right: NDArray[Any]) -> float:
-    """Return the mean squared error of the probability: 0 = always certain and correct, 1 = always certain and wrong.
-
-    Brier (1950, "Verification of forecasts expressed in terms of probability"), for one event: half of the sum over
-    both outcomes. A probability of 1/2 for everything gets 1/4. Parameters as in `reliability`; where `right` is a
-    fraction, this is the expectation over it.
-    """
-    p, hit = _checked(probabilities, right)
-    return float((hit * (1 - p) ** 2 + (1 - hit) * p**2).mean())
-
-
-class CalibrationTests(NamedTuple):
-    """Both metrics, each tested against permuted correctness; less is better."""
-
-    error: Tested
-    brier: Tested
 
 
 def calibration_tests(
@@ -208,43 +127,54 @@ def calibration_tests(
     made: NDArray[np.bool_],
     permutations: int,
     generator: np.random.Generator,
-    bins: int = BINS,
-) -> CalibrationTests:
-    """Compare how calibrated dialogues are with what they would be if they did not know how well they go.
+) -> dict[str, Tested]:
+    """Test how well the probability to stop predicts a correct answer.
 
-    Whether guesses are right changes places among the dialogues, from the first exchange to the last: exchanges of
-    one dialogue go with each other as they did.
+    The null permutes correctness over the dialogues; the exchanges of one dialogue stay together.
 
     Parameters
     ----------
-    probabilities, right
-        Of each dialogue and exchange [N, T], as in `reliability`.
+    probabilities
+        Probability to stop at each exchange [N, T].
+    right
+        Whether the answer at that exchange is correct: 0 or 1, or a fraction if there are ties, as from
+        `exchanges.hits` [N, T].
     made
-        Which exchanges were made, and count [N, T].
+        Whether the exchange took place; only those count [N, T].
     permutations, generator
         Of the null.
-    bins
-        Number of bins.
+
+    Returns
+    -------
+    dict[str, Tested]
+        Two metrics by name, both between 0 and 1, of which less is better:
+
+        - ``stop_calibration_error``: the expected calibration error, the mean of abs(accuracy - confidence) over
+          `BINS` bins, weighted by their cases (Naeini, Cooper and Hauskrecht, 2015, "Obtaining well calibrated
+          probabilities using Bayesian binning"). It is biased upwards for few cases, because accuracy varies by chance
+          within a bin.
+        - ``stop_brier``: the mean squared error of the probability (Brier, 1950, "Verification of forecasts expressed
+          in terms of probability", for one event: half of the sum over both outcomes). A probability of 1/2 for
+          everything gets 1/4. Where correctness is a fraction, it is the expectation over it.
+
+    Raises
+    ------
+    ValueError
+        If no exchange took place, or a value is not between 0 and 1.
     """
-    p, hit = _checked(probabilities[made], right[made])
-    which = np.minimum((p * bins).astype(np.int64), bins - 1)
-    promised = np.bincount(which, p, bins)
+    p, hit = probabilities[made].astype(np.float64), right[made].astype(np.float64)
+    if not len(p) or not all(((values >= 0) & (values <= 1)).all() for values in (p, hit)):
+        raise ValueError("There must be at least one exchange; probabilities and correctness must lie between 0 and 1.")
+    bin_of = np.minimum((p * BINS).astype(np.int64), BINS - 1)
+    confidence = np.bincount(bin_of, p, BINS)
 
     def measured(hits: Floats) -> tuple[float, float]:
-        gaps = np.abs(np.bincount(which, hits, bins) - promised)
+        gaps = np.abs(np.bincount(bin_of, hits, BINS) - confidence)
         return float(gaps.sum() / len(p)), float((hits * (1 - p) ** 2 + (1 - hits) * p**2).mean())
 
     orders = (generator.permutation(len(right)) for _ in range(permutations))
-    null = np.array([measured(right[order][made].astype(np.float64)) for order in orders]).T
-    return CalibrationTests(
-        *(against_null(value, by_lot, less_is_better=True) for value, by_lot in zip(measured(hit), null, strict=True))
-    )
-
-
-def _checked(probabilities: NDArray[np.floating], right: NDArray[Any]) -> tuple[Floats, Floats]:
-    p, hit = probabilities.astype(np.float64).ravel(), right.astype(np.float64).ravel()
-    if p.shape != hit.shape or len(p) == 0:
-        raise ValueError("There must be at least one probability, and one correctness value for each probability.")
-    if not all(((values >= 0) & (values <= 1)).all() for values in (p, hit)):
-        raise ValueError("Probabilities and correctness must lie between 0 and 1.")
-    return p, hit
+    nulls = np.array([measured(right[order][made].astype(np.float64)) for order in orders]).T
+    return {
+        name: against_null(value, null, less_is_better=True)
+        for name, value, null in zip(("stop_calibration_error", "stop_brier"), measured(hit), nulls, strict=True)
+    }

@@ -1,6 +1,6 @@
 """Results of the seeds of one run on one split, joined for the figures.
 
-Shapes: S seeds, T exchanges, K candidate classes, C counts of flipped bits.
+Shapes: S seeds, N images, T exchanges, K candidate classes, C numbers of flipped bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,73 +20,49 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """One seed's Sender messages on their first two principal components.
-
-    Attributes
-    ----------
-    seed
-        Whose they are.
-    coordinates
-        One point an image [N, 2].
-    targets
-        Column of each image's true class [N].
-    explained
-        Fraction of the variance along each component [2].
-    distinct
-        Number of different messages.
-    """
+    """The Sender's messages of one seed on their first two principal components."""
 
     seed: int
     coordinates: Floats
+    """One point per image [N, 2]."""
     targets: NDArray[np.int64]
+    """Column of each image's true class [N]."""
     explained: Floats
+    """Fraction of the variance along each component [2]."""
     distinct: int
+    """Number of different messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class PooledPart:
-    """The results of all seeds of one run on one split; NaN for what was not measured.
-
-    Attributes
-    ----------
-    run, part
-        The run and split.
-    seeds, failed
-        Analysed seeds, and seeds whose numbers are not finite.
-    labels
-        Names of the candidates [K].
-    k, max_exchanges, message_bits
-        Of the run.
-    counts
-        Images of each class, of one seed [K].
-    confusion
-        Dialogues by true (row) and predicted class (column), summed over seeds [K, K]; None where the classes are
-        too many for a matrix.
-    class_accuracy, class_length
-        Accuracy@1 and mean length in exchanges by seed and class [S, K].
-    talking
-        Fraction of the dialogues still on when an exchange begins, by seed [S, T].
-    by_exchange
-        Metric → means by seed and exchange [S, T].
-    projection
-        Messages of the seed whose accuracy@1 is the median (the lower one of two).
-    """
+    """The results of all seeds of one run on one split; NaN for what was not measured."""
 
     run: str
     part: str
+    """The split."""
     seeds: list[int]
     failed: list[int]
+    """Seeds whose numbers are not finite; they are not among `seeds`."""
     labels: list[str]
+    """Names of the candidates [K]."""
     k: int
     max_exchanges: int
     message_bits: int
     counts: NDArray[np.int64]
+    """Images of each class, for one seed [K]."""
     confusion: Floats | None
+    """Dialogues by true (row) and predicted class (column), summed over seeds [K, K]; None if there are too many
+    classes for a matrix."""
     class_accuracy: Floats
+    """Accuracy@1 by seed and class [S, K]."""
     class_length: Floats
+    """Mean length in exchanges by seed and class [S, K]."""
     talking: Floats
+    """Fraction of the dialogues that are active when an exchange begins, by seed [S, T]."""
     by_exchange: dict[str, Floats]
+    """Metric → means by seed and exchange [S, T]."""
     projection: Projection
+    """Messages of the seed with the median accuracy@1 (the lower one of two)."""
 
 
 def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> PooledPart | None:
@@ -107,7 +83,7 @@ def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> Po
     Raises
     ------
     ParleyError
-        When the seeds differ in candidates or exchanges.
+        If the seeds differ in candidates, k or exchanges.
     """
     own = sorted(
         ((a["seed"], a["parts"][part]) for a in analyses if a["run"] == run and part in a["parts"]),
@@ -165,7 +141,7 @@ def _median_projection(whole: list[tuple[int, dict[str, Any]]]) -> Projection:
 
 
 def mean_over_seeds(values: Floats) -> Floats:
-    """Average over the first dimension [S, ...] of what was measured; NaN where no seed measured it."""
+    """Average over the seeds, ignoring NaN: [S, ...] → [...]; NaN where no seed has a value."""
     known = np.isfinite(values)
     counts = known.sum(axis=0)
     sums = np.where(known, values, 0.0).sum(axis=0)
@@ -174,35 +150,25 @@ def mean_over_seeds(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Accuracy under flipped bits of one run.
-
-    Attributes
-    ----------
-    run
-        Its name.
-    seeds
-        The seeds [S].
-    counts
-        Number of flipped bits in each of the Sender's messages [C], ascending from 0.
-    accuracy
-        Accuracy@1 on the test part [S, C].
-    """
+    """Accuracy of one run under flipped bits."""
 
     run: str
     seeds: list[int]
     counts: list[int]
+    """Number of flipped bits in each of the Sender's messages [C], ascending from 0."""
     accuracy: NDArray[np.float64]
+    """Accuracy@1 by seed and number of flipped bits [S, C]."""
 
 
 def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Flips | None:
-    """Bring together the seeds of a run that have finite numbers.
+    """Read the accuracy under flipped bits of the seeds of a run that have finite numbers.
 
     Parameters
     ----------
     paths
         flips.json or interventions.json of any runs; the folder of a file gives its run and seed.
     run, part
-        What to bring together.
+        The run and split.
 
     Returns
     -------
@@ -212,7 +178,7 @@ def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Fli
     Raises
     ------
     ParleyError
-        When a file is not of that form, or seeds differ in how many bits were flipped.
+        If a file has another form, or seeds differ in the numbers of flipped bits.
     """
     found: dict[int, dict[int, float]] = {}
     for owner, path in sorted((owner_of(path), path) for path in paths):
@@ -223,7 +189,7 @@ def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Fli
             found[owner[1]] = {count: float(value) for count, value in curve.items() if value is not None}
     counts = {tuple(sorted(curve)) for curve in found.values()}
     if len(counts) > 1:
-        raise ParleyError(f"The seeds of run {run} differ in how many bits were flipped; evaluate them again.")
+        raise ParleyError(f"The seeds of run {run} differ in the numbers of flipped bits; evaluate them again.")
     if not counts:
         return None
     order = list(counts.pop())
@@ -236,4 +202,4 @@ def _curve(content: Any, part: str, path: str | Path) -> dict[int, float | None]
         flipped = [row for row in rows if row["intervention"] == "flipped_bits"]
         return {int(row["value"]): row["measures"]["accuracy@1"] for row in flipped}
     except (KeyError, TypeError, AttributeError) as error:
-        raise ParleyError(f"{path} does not hold what messages cause ({error!r}); evaluate that run again.") from error
+        raise ParleyError(f"{path} is not a file of interventions ({error!r}); evaluate that run again.") from error

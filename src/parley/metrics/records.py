@@ -21,52 +21,42 @@ CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The dev evaluations of one seed during training, by step.
-
-    Attributes
-    ----------
-    run, seed
-        The run and seed.
-    steps
-        Steps of the evaluations, rising.
-    values
-        Metric → one value a step; None where it was not a finite number.
-    chance
-        Metric → value of a random guess, for the metrics for which it was recorded.
-    k
-        The k of accuracy@k.
-    """
+    """The dev evaluations of one seed during training, by step."""
 
     run: str
     seed: int
     steps: list[int] = field(default_factory=list)
+    """Steps of the evaluations, ascending."""
     values: dict[str, list[float | None]] = field(default_factory=dict)
+    """Metric → one value per step; None where it was not a finite number."""
     chance: dict[str, float] = field(default_factory=dict)
+    """Metric → value of a random guess, for the metrics for which it was recorded."""
     k: int | None = None
+    """The k of accuracy@k."""
 
 
 def owner_of(path: str | Path) -> tuple[str, int]:
-    """Return the run and seed a file belongs to, from the two folders it lies in."""
+    """Return the run and seed of a file, from the two folders that contain it."""
     folder = Path(path).absolute().parent
     if not folder.name.lstrip("-").isdecimal():
-        raise ParleyError(f"{path} does not lie in a folder runs/<run>/<seed>; move it there or check the path.")
+        raise ParleyError(f"{path} is not in a folder runs/<run>/<seed>; move it there or check the path.")
     return folder.parent.name, int(folder.name)
 
 
 def finite(value: Any) -> float | None:
-    """Return a number as a float; None when it is missing, no number, NaN or infinite."""
+    """Return a number as a float; None for anything else, NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def read_curve(path: str | Path) -> Curve:
-    """Read the dev lines of a metrics.jsonl; where a resumed run wrote a step twice, the later line counts.
+    """Read the dev lines of a metrics.jsonl; if a resumed run wrote a step twice, the later line counts.
 
     Raises
     ------
     ParleyError
-        When a line is not a JSON object, or a dev line has no step.
+        If a line is not a JSON object, or a dev line has no step.
     """
     run, seed = owner_of(path)
     by_step: dict[int, dict[str, Any]] = {}
@@ -75,7 +65,7 @@ def read_curve(path: str | Path) -> Curve:
         if line.get("kind") != "dev":
             continue
         if not isinstance(line.get("step"), int):
-            raise ParleyError(f"{path}, line {number}: a dev line without a step; train this run again.")
+            raise ParleyError(f"{path}, line {number}: the dev line has no step; train this run again.")
         by_step[line["step"]] = line
     steps = sorted(by_step)
     lines = [by_step[step] for step in steps]
@@ -97,7 +87,7 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
     if (evaluation["run"], evaluation["seed"]) != owner_of(path):
         run, seed = owner_of(path)
         raise ParleyError(
-            f"{path} is of run {evaluation['run']}, seed {evaluation['seed']}, but lies in the folder of "
+            f"{path} is of run {evaluation['run']}, seed {evaluation['seed']}, but is in the folder of "
             f"run {run}, seed {seed}; evaluate that run again."
         )
     return evaluation

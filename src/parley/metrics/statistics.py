@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 
 
 class Interval(NamedTuple):
-    """Mean over seeds with its t interval; what one seed does not determine is None, not zero."""
+    """Mean over n seeds with its t interval; None for what the number of seeds does not determine."""
 
     mean: float | None
     sd: float | None
@@ -43,8 +43,8 @@ def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | 
 def t_interval(values: Sequence[float]) -> Interval:
     """Return mean, sample standard deviation (n - 1) and two-sided 95 % Student t interval of the mean.
 
-    The interval is symmetric and is not cut at the ends of the scale (an accuracy's may pass 1). Without
-    a value all is None; with one value, sd and interval are None. Values must be finite.
+    The interval is symmetric and not clipped to the range of the metric: that of an accuracy may exceed 1. Without
+    values, all are None; with one value, sd and interval are None. Values must be finite.
     """
     n = len(values)
     if n == 0:
@@ -80,7 +80,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
     Parameters
     ----------
     x, y
-        One value a case [n]; cases where either is NaN are left out.
+        One value per case [n]; cases where either is NaN are left out.
 
     Returns
     -------
@@ -102,8 +102,6 @@ EXACT_PAIRS = 16
 """Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
 ROUNDING = 1e-12
 """Relative to the largest value: differences that differ less are equal up to rounding."""
-BLOCK = 2**21
-"""Number of values resampled at once, to limit memory."""
 
 
 class Comparison(NamedTuple):
@@ -118,7 +116,7 @@ class Comparison(NamedTuple):
     t_p: float | None
     """Two-sided p of the paired t-test (Student, 1908); None where the differences do not vary."""
     sign_flip_p: float | None
-    """Two-sided p of the sign-flip test: 2 / 2^n at least, so that five seeds never get below 0.06."""
+    """Two-sided p of the sign-flip test: at least 2 / 2^n, so five seeds never get below 0.06."""
     d_z: float | None
     """Mean difference over the standard deviation of the differences (Cohen, 1988); None where they do not vary."""
 
@@ -131,7 +129,7 @@ def paired_comparison(
     Parameters
     ----------
     first, second
-        One value a seed of either run, seeds in the same order [n].
+        One value per seed of each run, in the same order of seeds [n].
     generator
         Draws the flips if there are more than 16 pairs; not needed otherwise.
 
@@ -195,7 +193,7 @@ def holm(p_values: Sequence[float]) -> Floats:
     Raises
     ------
     ValueError
-        When a value does not lie between 0 and 1.
+        If a value does not lie between 0 and 1.
     """
     p = np.array(p_values, dtype=np.float64)
     if not ((p >= 0) & (p <= 1)).all():
@@ -204,37 +202,3 @@ def holm(p_values: Sequence[float]) -> Floats:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
     return corrected
-
-
-def bootstrap_interval(
-    values: NDArray[np.floating], generator: np.random.Generator, draws: int = 10_000
-) -> tuple[float, float] | None:
-    """Return the 95 % percentile interval of a mean: the middle 95 % of the means of values drawn with replacement.
-
-    Efron and Tibshirani (1993, "An introduction to the bootstrap", chapter 13). It is too narrow for few values: for
-    five seeds, use `t_interval`.
-
-    Parameters
-    ----------
-    values
-        One per case [N]; cases must not depend on each other.
-    generator
-        Draws them; the same seed gives the same interval.
-    draws
-        Number of means.
-
-    Returns
-    -------
-    tuple[float, float] | None
-        Lower and upper end; None with fewer than two values.
-    """
-    n = len(values)
-    if n < 2:
-        return None
-    means = np.empty(draws)
-    step = max(1, BLOCK // n)
-    for start in range(0, draws, step):
-        part = means[start : start + step]
-        part[:] = values[generator.integers(0, n, (len(part), n))].mean(axis=1, dtype=np.float64)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)

@@ -9,10 +9,10 @@ Pairs that share a dialogue are not independent, so the p-value is Mantel's (196
 clustering and a generalized regression approach"): meanings are permuted over the messages.
 
 Shapes: N dialogues, d bits per message, F features of a meaning, P permutations. All of it takes
-about 80 bytes for each pair of the N (N - 1) / 2; measure a sample of a few thousand dialogues.
+about 80 bytes for each of the N (N - 1) / 2 pairs; measure a sample of a few thousand dialogues.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from scipy.spatial.distance import pdist, squareform
 from parley.metrics.exchanges import Floats
 from parley.metrics.permutation import Tested, p_at_least
 
-Distance = Literal["cosine", "euclidean"]
 ROWS = 64
 """Rows of the rank matrix permuted at once, few enough to stay in the cache."""
 DECIMALS = 12
@@ -31,49 +30,43 @@ TOLERANCE = 1e-6
 
 
 def message_distances(messages: NDArray[Any]) -> Floats:
-    """Return Hamming's distance of each pair of messages [N, d], in bits, in the order of `pdist` [N (N - 1) / 2].
+    """Return the Hamming distance of each pair of messages [N, d], in bits, in the order of `pdist` [N (N - 1) / 2].
 
-    Of continuous messages it is the sum of absolute differences, as in `hamming`.
+    Of continuous messages it is the sum of absolute differences, as in `exchanges.distances`.
     """
     return np.asarray(pdist(messages, "cityblock"))
 
 
-def meaning_distances(meanings: NDArray[Any], metric: Distance = "cosine") -> Floats:
-    """Return a number for each pair of meanings that puts the pairs in the order of their distance [N (N - 1) / 2].
+def meaning_distances(meanings: NDArray[Any]) -> Floats:
+    """Return the cosine distance of each pair of meanings, 1 - cosine, in the order of `pdist` [N (N - 1) / 2].
 
-    It is 1 - cosine, or the square of Euclid's distance over the largest square. Both come of one matrix product,
-    which is many times faster than `pdist` where meanings have many features, and leaves rounding noise; differences
-    below 1e-12 are therefore taken away.
+    It is one matrix product, which is many times faster than `pdist` for meanings with many features. Its rounding
+    noise is removed: distances are rounded to 12 decimals.
 
     Parameters
     ----------
     meanings
         Features of what each message is about [N, F].
-    metric
-        "cosine" or "euclidean".
 
     Raises
     ------
     ValueError
-        When a feature is not finite; with "cosine", also when a meaning is all zeros and so has no direction.
+        If a feature is not finite, or a meaning is all zeros and so has no direction.
     """
     rows = meanings.astype(np.float64)
     if not np.isfinite(rows).all():
         raise ValueError("Features of meanings must be finite numbers.")
-    if metric == "cosine":
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        if not lengths.all():
-            raise ValueError("A meaning that is all zeros has no direction, and so no cosine distance.")
-        rows = rows / lengths
-        return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
-    rows = rows - rows.mean(axis=0)
-    squares = (rows**2).sum(axis=1)
-    apart = squareform(squares[:, None] + squares - 2 * (rows @ rows.T), checks=False)
-    return np.asarray(np.round(apart / max(apart.max(initial=0.0), np.finfo(float).tiny), DECIMALS))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not lengths.all():
+        raise ValueError("A meaning that is all zeros has no direction, and so no cosine distance.")
+    rows = rows / lengths
+    return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
 
 
-def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metric: Distance = "cosine") -> float | None:
-    """Correlate distances of messages with distances of meanings.
+def mantel(
+    messages: NDArray[Any], meanings: NDArray[Any], permutations: int, generator: np.random.Generator
+) -> Tested | None:
+    """Test topographic similarity against permuted meanings.
 
     Parameters
     ----------
@@ -81,34 +74,25 @@ def topographic_similarity(messages: NDArray[Any], meanings: NDArray[Any], metri
         Bits or numbers [N, d].
     meanings
         Features of what each is about [N, F].
-    metric
-        How far meanings are apart: "cosine" or "euclidean".
+    permutations
+        Number of permutations P.
+    generator
+        Random generator; the same seed gives the same null.
 
     Returns
     -------
-    float | None
-        Between -1 and 1. None if all pairs of messages, or of meanings, are equally far apart, as in a language of
-        one message.
+    Tested or None
+        A value between -1 and 1. None if all pairs of messages, or of meanings, are equally far apart, as in a language
+        of one message.
     """
-    said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
-    return None if said is None or meant is None else _correlation(said, meant)
-
-
-def mantel(
-    messages: NDArray[Any],
-    meanings: NDArray[Any],
-    permutations: int,
-    generator: np.random.Generator,
-    metric: Distance = "cosine",
-) -> Tested | None:
-    """Test topographic similarity against permuted meanings; None if undefined. `generator` draws the permutations."""
-    said, meant = centred_ranks(message_distances(messages)), centred_ranks(meaning_distances(meanings, metric))
-    if said is None or meant is None:
+    message_ranks = centred_ranks(message_distances(messages))
+    meaning_ranks = centred_ranks(meaning_distances(meanings))
+    if message_ranks is None or meaning_ranks is None:
         return None
-    rho = _correlation(said, meant)
+    rho = float(np.clip(message_ranks @ meaning_ranks, -1, 1))
     # Each pair counts once: the other triangle is zero.
-    first = np.triu(squareform(said.astype(np.float32)))
-    second = squareform(meant.astype(np.float32))
+    first = np.triu(squareform(message_ranks.astype(np.float32)))
+    second = squareform(meaning_ranks.astype(np.float32))
     orders = (generator.permutation(len(messages)) for _ in range(permutations))
     null = np.fromiter((_permuted_product(first, second, order) for order in orders), np.float32, permutations)
     return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
@@ -120,14 +104,12 @@ def mantel_of_classes(
     meanings: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
-    metric: Distance = "cosine",
 ) -> Tested | None:
     """Test topographic similarity where meanings belong to classes and each class has many messages.
 
-    The similarity is that of `topographic_similarity`. The null permutes meanings over classes: messages about one
-    class stay together. If single dialogues were permuted, any language that merely names classes would be beyond its
-    null, because messages and meanings of one class are similar. The test asks whether classes of similar meaning have
-    similar messages.
+    The value is that of `mantel`. The null permutes meanings over classes: messages about one class stay together. If
+    single dialogues were permuted, any language that merely names classes would be beyond its null, because messages
+    and meanings of one class are similar. The test asks whether classes of similar meaning have similar messages.
 
     Parameters
     ----------
@@ -137,40 +119,34 @@ def mantel_of_classes(
         What each is about, as a row of `meanings` [N].
     meanings
         Features of the classes [K, F]; classes that no message is about do not count.
-    permutations, generator, metric
+    permutations, generator
         As in `mantel`.
     """
     ids, own = np.unique(classes, return_inverse=True)
-    said = centred_ranks(message_distances(messages))
-    if said is None:
+    ranks = centred_ranks(message_distances(messages))
+    if ranks is None:
         return None
-    on = np.eye(len(ids))[own]
+    about = np.eye(len(ids))[own]
     # Over pairs of classes, each pair of dialogues twice.
-    said_sums = on.T @ squareform(said) @ on
-    pairs = np.outer(on.sum(axis=0), on.sum(axis=0)) - np.diag(on.sum(axis=0))
-    levels = np.unique(squareform(meaning_distances(meanings[ids], metric)), return_inverse=True)[1]
+    rank_sums = about.T @ squareform(ranks) @ about
+    pairs = np.outer(about.sum(axis=0), about.sum(axis=0)) - np.diag(about.sum(axis=0))
+    levels = np.unique(squareform(meaning_distances(meanings[ids])), return_inverse=True)[1]
     levels = levels.reshape(len(ids), len(ids))
-    rho = _class_correlation(said_sums, pairs, levels)
+    rho = _class_correlation(rank_sums, pairs, levels)
     if rho is None:
         return None
     orders = (generator.permutation(len(ids)) for _ in range(permutations))
-    found = (_class_correlation(said_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
+    found = (_class_correlation(rank_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
     # If classes differ in size, a permutation may make all distances equal, which leaves no correlation.
     null = np.array([0.0 if value is None else value for value in found], np.float32)
     return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
-def _class_correlation(said_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
-    """Correlate ranks of messages with ranks of meanings, from sums over pairs of classes.
+def _class_correlation(rank_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
+    """Correlate ranks of messages with ranks of meanings, from sums over pairs of classes, all [K, K].
 
-    Parameters
-    ----------
-    said_sums
-        Sum, over the pairs of dialogues of two classes, of the centred ranks of their messages' distance [K, K].
-    pairs
-        Number of those pairs [K, K].
-    levels
-        Index of the two classes' distance in meaning among all distinct distances [K, K].
+    `rank_sums` sums the centred ranks of message distances over the pairs of dialogues of two classes, `pairs` counts
+    them, and `levels` numbers the distance in meaning among all distinct distances.
     """
     counts = np.bincount(levels.ravel(), weights=pairs.ravel())
     ranks = np.cumsum(counts) - counts / 2
@@ -178,7 +154,7 @@ def _class_correlation(said_sums: Floats, pairs: Floats, levels: NDArray[np.inte
     length = np.sqrt(counts @ centred**2 * 2)  # Each pair is counted twice on both sides.
     if length <= 0:
         return None
-    return float(np.clip((said_sums * centred[levels]).sum() / length, -1, 1))
+    return float(np.clip((rank_sums * centred[levels]).sum() / length, -1, 1))
 
 
 def centred_ranks(distances: Floats) -> Floats | None:
@@ -194,12 +170,8 @@ def mean_ranks(values: NDArray[np.floating]) -> Floats:
 
     As `scipy.stats.rankdata` does, which takes a third of a second to import in each of many short jobs.
     """
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
-
-
-def _correlation(said: Floats, meant: Floats) -> float:
-    return float(np.clip(said @ meant, -1, 1))
+    _, indices, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[indices])
 
 
 def _permuted_product(
