@@ -1,4 +1,4 @@
-"""A small history to look into: words made into a table by one job, the table into a page by another."""
+"""A small history for tests: one job makes a table from words, another makes pages from the table."""
 
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import Record, write_record
@@ -7,7 +7,7 @@ DAY = "2026-11-26T06:{:02d}:00.000+00:00"
 
 
 def record(rule, inputs, outputs, minute=0, **values):
-    """A record of files as they lie now; the job ended in the given minute unless told otherwise."""
+    """Return a record of files as they are now, of a job that ended in the given minute."""
     hashes = Hashes(None)
     found, left = (
         tuple(hashes.of(each, role) for role, paths in roles.items() for path in paths for each in files_of(path))
@@ -26,7 +26,7 @@ def write(path, text):
 
 
 def small_history(folder):
-    """Make it below a folder, which must be the working one."""
+    """Create it in a folder, which must be the working folder."""
     write(folder / "words.txt", "red\nblue\n")
     write(folder / "resources/table.tsv", "red\t1\nblue\t2\n")
     write_record(record("count", {"words": ["words.txt"]}, {"table": ["resources/table.tsv"]}, 1))

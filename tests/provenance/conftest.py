@@ -1,4 +1,4 @@
-"""A small history to look into."""
+"""A small history."""
 
 import pytest
 from made_history import small_history
@@ -6,7 +6,7 @@ from made_history import small_history
 
 @pytest.fixture
 def history(tmp_path, monkeypatch):
-    """Made in the working folder."""
+    """The small history, in the working folder."""
     monkeypatch.chdir(tmp_path)
     small_history(tmp_path)
     return tmp_path

@@ -1,4 +1,4 @@
-"""A crate holds what may be passed on, names the rest by hash, and is read by the library `rocrate`."""
+"""A crate contains files that may be redistributed, lists the others by hash, and the library `rocrate` reads it."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def entities(path):
         return {one["@id"]: one for one in json.loads(crate.read("ro-crate-metadata.json"))["@graph"]}
 
 
-def test_the_library_reads_it_and_every_file_is_what_it_is_said_to_be(packed, tmp_path):
+def test_the_library_reads_it_and_every_file_has_its_recorded_hash(packed, tmp_path):
     crate = ROCrate(packed(*DEPOSIT))
     assert crate.name == "e: an experiment in emergent communication"
     assert crate.license["@id"] == "https://spdx.org/licenses/CC-BY-4.0"
@@ -69,16 +69,16 @@ def test_the_library_reads_it_and_every_file_is_what_it_is_said_to_be(packed, tm
     assert {"results/e/sum.txt", "results/e/pages/one.html", "results/e/test.hdf5"} <= names
     assert {one["name"] for one in run["object"]} == {"results/e/config.yaml", "words.txt"}
     crate.write(tmp_path / "unpacked")
-    held = [one for one in crate.data_entities if not one.id.startswith("ni:")]
-    assert len(held) > 100
+    included = [one for one in crate.data_entities if not one.id.startswith("ni:")]
+    assert len(included) > 100
     with zipfile.ZipFile("e.zip") as packed_files:
-        for one in held:
+        for one in included:
             content = packed_files.read(unquote(one.id))
             assert hashlib.sha256(content).hexdigest() == one["sha256"], one.id
             assert len(content) == int(one["contentSize"])
 
 
-def test_every_reference_is_to_something_and_every_file_is_a_part(packed):
+def test_every_reference_resolves_and_every_file_is_a_part(packed):
     found = entities(packed())
     parts = {one["@id"] for one in found["./"]["hasPart"]}
     assert parts == {name for name, one in found.items() if "File" in one["@type"]}
@@ -97,12 +97,12 @@ def test_every_reference_is_to_something_and_every_file_is_a_part(packed):
         assert set(references([value for key, value in one.items() if key != "@id"])) <= set(found) | outside
 
 
-def test_pictures_features_and_pages_that_show_them_are_named_and_not_held(packed):
+def test_images_features_and_pages_with_images_are_listed_but_not_included(packed):
     path = packed()
     found = {one.get("name"): one for one in entities(path).values()}
-    held = set(zipfile.ZipFile(path).namelist())
+    included = set(zipfile.ZipFile(path).namelist())
     for name in ("resources/images/p/ant.tar", "results/e/test.hdf5", "results/e/report.html", "words.txt"):
-        assert name not in held
+        assert name not in included
         assert found[name]["sha256"] == sha256_of(name)
         assert found[name]["@id"].startswith("ni:///sha-256;")
         assert "not in this crate" in found[name]["description"]
@@ -112,7 +112,7 @@ def test_pictures_features_and_pages_that_show_them_are_named_and_not_held(packe
         "results/e/provenance.json",
         "results/e/figures/a b é.svg",
     ):
-        assert name in held
+        assert name in included
     assert "results/e/figures/a%20b%20%C3%A9.svg" in entities(path)
     readme = zipfile.ZipFile(path).read("README.md").decode()
     assert readme.count("\n- `") == 4
@@ -120,23 +120,23 @@ def test_pictures_features_and_pages_that_show_them_are_named_and_not_held(packe
     assert "4 files are named by their hash" in entities(path)["./"]["description"]
 
 
-def test_where_they_may_be_passed_on_all_is_held(packed):
-    held = set(zipfile.ZipFile(packed("--pictures")).namelist())
-    assert {"resources/images/p/ant.tar", "results/e/test.hdf5", "results/e/report.html", "words.txt"} <= held
+def test_pictures_includes_everything(packed):
+    included = set(zipfile.ZipFile(packed("--pictures")).namelist())
+    assert {"resources/images/p/ant.tar", "results/e/test.hdf5", "results/e/report.html", "words.txt"} <= included
 
 
-def test_a_page_of_drawn_pictures_is_held(experiment, packed):
+def test_pages_with_drawn_images_are_included(experiment, packed):
     write(Path("resources/world/w/urls.txt"), "x")
     write_record(record("draw_world", {}, {"urls": ["resources/world/w/urls.txt"]}))
     inputs = {"urls": ["resources/world/w/urls.txt"]}
     write_record(record("fetch_images_0000", inputs, {"tars": ["resources/images/p/ant.tar"]}, 3))
     write_provenance("results/e")
-    held = zipfile.ZipFile(packed()).namelist()
-    assert "results/e/report.html" in held
-    assert "resources/images/p/ant.tar" not in held
+    included = zipfile.ZipFile(packed()).namelist()
+    assert "results/e/report.html" in included
+    assert "resources/images/p/ant.tar" not in included
 
 
-def test_what_is_unpacked_can_still_be_explained_and_verified(packed, tmp_path, monkeypatch, capsys):
+def test_an_unpacked_crate_can_be_explained_and_verified(packed, tmp_path, monkeypatch, capsys):
     zipfile.ZipFile(packed("--pictures")).extractall(tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert main(["verify", "results/e"]) == 0
@@ -144,12 +144,12 @@ def test_what_is_unpacked_can_still_be_explained_and_verified(packed, tmp_path, 
     assert "words.txt  given" in capsys.readouterr().out
 
 
-def test_nothing_is_packed_that_is_not_as_it_was(experiment, capsys):
+def test_files_that_differ_from_provenance_json_are_refused(experiment, capsys):
     before = Path("results/e/sum.txt").read_text()
     for edit, why in [
-        (lambda: Path("results/e/sum.txt").write_text("9"), "is not what provenance.json says"),
-        (lambda: Path("results/e/sum.txt").unlink(), "is not there any more"),
-        (lambda: write(Path("results/e/stray.txt"), "x"), "does not tell of 1 files"),
+        (lambda: Path("results/e/sum.txt").write_text("9"), "differs from provenance.json"),
+        (lambda: Path("results/e/sum.txt").unlink(), "does not exist any more"),
+        (lambda: write(Path("results/e/stray.txt"), "x"), "does not list 1 files"),
         (lambda: Path("results/e/provenance.json").unlink(), "does not exist"),
     ]:
         edit()

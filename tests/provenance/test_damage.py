@@ -1,4 +1,4 @@
-"""Files that are no longer what their stage wrote."""
+"""Files that differ from what their stage wrote are detected."""
 
 from pathlib import Path
 
@@ -17,10 +17,10 @@ def flipped(content):
 
 
 def made(paths, stage, minute=0):
-    """Have a stage make files, as far as its record tells; return where that lies."""
-    told = record(stage, {}, {"made": list(map(str, paths))}, minute)
-    write_record(told)
-    return record_path(told)
+    """Write the record of a stage that made files, and return its path."""
+    one = record(stage, {}, {"made": list(map(str, paths))}, minute)
+    write_record(one)
+    return record_path(one)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def recorded(here):
 
 
 @pytest.mark.parametrize("damaged", [flipped(CONTENT), CONTENT[:-1], b"", b"PK\x03\x04 another kind", CONTENT + b"\n"])
-def test_every_kind_of_damage_is_refused_with_the_way_out(recorded, damaged):
+def test_every_kind_of_damage_is_reported_with_the_remedy(recorded, damaged):
     check_undamaged([recorded])
     recorded.write_bytes(damaged)
     with pytest.raises(
@@ -49,7 +49,7 @@ def test_every_kind_of_damage_is_refused_with_the_way_out(recorded, damaged):
         check_undamaged([recorded])
 
 
-def test_all_damaged_files_are_told_at_once_and_sound_ones_are_not(here):
+def test_all_damaged_files_are_reported_at_once_and_intact_ones_are_not(here):
     paths = [here / f"{name}.csv" for name in "abc"]
     for path in paths:
         path.write_bytes(CONTENT)
@@ -62,7 +62,7 @@ def test_all_damaged_files_are_told_at_once_and_sound_ones_are_not(here):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_it_is_the_same_from_anywhere(recorded, tmp_path, monkeypatch, whole):
+def test_it_works_from_any_folder(recorded, tmp_path, monkeypatch, whole):
     recorded.write_bytes(flipped(CONTENT))
     monkeypatch.chdir(tmp_path / "results")
     path = tmp_path / recorded if whole else Path("../results/e/splits.tsv")
@@ -72,7 +72,7 @@ def test_it_is_the_same_from_anywhere(recorded, tmp_path, monkeypatch, whole):
 
 @pytest.fixture(params=["alone", "among others"])
 def folder(request, here):
-    """A folder that is all that a stage makes, whose record lies in it; or one output of several."""
+    """A folder that is the only output of a stage, with the record in it, or one of several outputs."""
     folder = here / "checkpoints"
     folder.mkdir()
     for step in (3, 6):
@@ -85,13 +85,13 @@ def folder(request, here):
     return folder
 
 
-def test_what_snakemake_puts_into_a_folder_does_not_count(folder):
+def test_snakemakes_timestamp_in_a_folder_is_ignored(folder):
     (folder / ".snakemake_timestamp").touch()
     check_undamaged([folder])
 
 
 @pytest.mark.parametrize("change", ["flip", "remove", "rename", "add"])
-def test_any_change_of_a_folder_is_seen(folder, change):
+def test_any_change_of_a_folder_is_detected(folder, change):
     file = folder / "00000003.pt"
     if change == "flip":
         file.write_bytes(flipped(file.read_bytes()))
@@ -105,26 +105,26 @@ def test_any_change_of_a_folder_is_seen(folder, change):
         check_undamaged([folder])
 
 
-def test_a_folder_made_again_with_fewer_files_is_sound(folder):
+def test_a_folder_made_again_with_fewer_files_is_intact(folder):
     (folder / "00000006.pt").unlink()
     made([folder], "train_run", minute=5)
     check_undamaged([folder])
 
 
-def test_a_file_that_another_stage_makes_in_the_end_is_that_stages(recorded):
+def test_a_file_is_compared_with_the_record_of_its_last_stage(recorded):
     recorded.write_bytes(flipped(CONTENT))
     made([recorded], "settle_again", minute=5)
     check_undamaged([recorded])
 
 
-def test_a_persons_own_file_and_what_is_not_there_pass(here, tmp_path):
+def test_a_users_own_file_and_a_missing_file_pass(here, tmp_path):
     own = tmp_path / "mine.csv"
     for path in (own, here / "mine.csv"):
         path.write_bytes(CONTENT)
     check_undamaged([own, here / "mine.csv", here / "absent", here])
 
 
-def test_a_changed_file_passes_once_its_record_is_removed_as_it_is_told(recorded):
+def test_a_changed_file_passes_once_its_record_is_removed_as_the_message_says(recorded):
     recorded.write_bytes(flipped(CONTENT))
     with pytest.raises(ParleyError) as caught:
         check_undamaged([recorded])
@@ -133,9 +133,9 @@ def test_a_changed_file_passes_once_its_record_is_removed_as_it_is_told(recorded
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"format": 1}', b"\xff"])
-def test_a_damaged_record_is_told_and_a_new_one_takes_its_place(recorded, content):
-    (place,) = (recorded.parent / ".records").glob("settle-*.json")
-    place.write_bytes(content)
+def test_a_damaged_record_is_reported_and_can_be_replaced(recorded, content):
+    (path,) = (recorded.parent / ".records").glob("settle-*.json")
+    path.write_bytes(content)
     with pytest.raises(ParleyError, match=r"\.records/settle-\w+\.json .*remove it"):
         check_undamaged([recorded])
     made([recorded], "settle")

@@ -1,4 +1,4 @@
-"""What a job ran in is what the machine says by itself."""
+"""The recorded machine, packages, usage and commit agree with other sources."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def git(folder, *words):
     return done.stdout.strip()
 
 
-def test_the_commit_and_whether_the_code_was_edited(tmp_path):
+def test_the_commit_shows_whether_the_code_was_edited(tmp_path):
     assert commit_of(tmp_path) == ""
     git(tmp_path, "init", "-q")
     assert commit_of(tmp_path) == ""
@@ -42,19 +42,19 @@ def test_the_commit_and_whether_the_code_was_edited(tmp_path):
     assert commit_of(tmp_path) == f"{head}+dirty"
 
 
-def test_every_dependency_would_be_named():
+def test_every_dependency_is_listed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {re.match(r"[a-z0-9-]+", line)[0] for line in project["dependencies"]}
     assert {job.DISTRIBUTIONS.get(name, name) for name in job.MODULES} == wanted
 
 
-def test_only_what_was_imported_is_named():
+def test_only_imported_packages_are_recorded():
     code = "import yaml, json; from parley.provenance.job import packages; print(json.dumps(packages()))"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert json.loads(out) == {"python": platform.python_version(), "pyyaml": metadata.version("pyyaml")}
 
 
-def test_a_process_knows_its_time_and_memory():
+def test_usage_measures_time_and_memory():
     code = """
 import subprocess, sys, time
 from parley.provenance.job import usage
@@ -73,7 +73,7 @@ print(before, usage(), sep="\\n")
     assert before["memory_mib"] < 100
 
 
-def test_the_machine_is_told_and_nobody_named():
+def test_the_machine_is_recorded_without_names():
     found = job.machine()
     assert found["cores"] == os.cpu_count()
     assert found["cpu"]

@@ -1,4 +1,4 @@
-"""A file is read again exactly when it may be another."""
+"""A file is hashed again only if it may have changed."""
 
 import os
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ def moment(seconds=0.0):
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """A file with a record of now; what it holds was then changed behind its back, so that reading it would show."""
+    """A recorded file whose content changed but not its size, date or inode: the hash shows whether it was read."""
     monkeypatch.chdir(tmp_path)
     path = Path("results/e/a.txt")
     write(path, "one")
@@ -34,12 +34,12 @@ def hash_of(path):
     return Hashes(Records()).of(str(path)).sha256
 
 
-def test_what_a_job_left_is_not_read_again(made):
+def test_the_output_of_a_job_is_not_read_again(made):
     path, was = made
     assert hash_of(path) == was != sha256_of(path)
 
 
-def test_nor_where_snakemake_has_dated_it_anew(made):
+def test_nor_if_snakemake_updated_its_date(made):
     path, was = made
     os.utime(path)
     assert hash_of(path) == was
@@ -64,7 +64,7 @@ def test_an_earlier_date_is_read(made):
     assert hash_of(path) == sha256_of(path) != was
 
 
-def test_a_memory_holds_between_calls_and_forgets_what_is_not_asked_for(tmp_path, monkeypatch):
+def test_the_cache_file_keeps_only_hashes_that_were_used(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("a.txt", "b.txt"):
         Path(name).write_text(name)
@@ -82,7 +82,7 @@ def test_a_memory_holds_between_calls_and_forgets_what_is_not_asked_for(tmp_path
     assert Hashes(None, "memory.json").of("a.txt").sha256 == sha256_of("a.txt")
 
 
-def test_folders_are_their_files_without_hidden_ones(tmp_path):
+def test_a_folder_is_listed_as_its_files_without_hidden_ones(tmp_path):
     for name in ("f/b", "f/a/c", "f/.records/x", "f/.y"):
         write(tmp_path / name, "")
     assert list(files_of(tmp_path / "f")) == [str(tmp_path / "f/b"), str(tmp_path / "f/a/c")]

@@ -1,4 +1,4 @@
-"""Records lie beside what was made, are found from it, and name nobody."""
+"""Records are stored next to outputs, found from them, and contain no personal names."""
 
 import json
 from pathlib import Path
@@ -18,20 +18,20 @@ def test_a_record_is_read_as_it_was_written(history):
     assert found.params == {"k": [1, 2]}
 
 
-def test_it_lies_in_the_folder_that_all_outputs_share(history):
+def test_a_record_is_in_the_folder_that_contains_all_outputs(history):
     assert [path.parent for path in history.rglob("paint-*.json")] == [history / "results/e" / FOLDER]
     for path in ("results/e/sum.txt", "results/e/pages/two.html"):
         assert Records().maker_of(path).rule == "paint"
 
 
-def test_of_two_jobs_that_made_a_file_the_later_tells(history):
+def test_the_later_of_two_jobs_is_the_maker_of_a_file(history):
     write_record(record("other", {}, {"table": ["resources/table.tsv"]}, 4))
     assert Records().maker_of("resources/table.tsv").rule == "other"
     write_record(record("earlier", {}, {"table": ["resources/table.tsv"]}, 3))
     assert Records().maker_of("resources/table.tsv").rule == "other"
 
 
-def test_what_nobody_made_has_no_record(history):
+def test_other_files_have_no_record(history):
     assert Records().maker_of("words.txt") is None
     assert Records().maker_of("results/e/new.txt") is None
     assert Records().maker_of("/etc/hostname") is None
@@ -44,7 +44,7 @@ def test_a_job_that_runs_again_replaces_its_record(history):
     assert Records().maker_of("resources/table.tsv").ended.endswith("06:09:00.000+00:00".removeprefix("0"))
 
 
-def test_no_home_and_no_password_is_written(history, monkeypatch):
+def test_neither_home_folder_nor_passwords_are_written(history, monkeypatch):
     monkeypatch.setenv("HOME", str(history))
     write(history / "pictures/a.txt", "a")
     params = {"root": str(history / "pictures"), "urls": ["https://ann:secret@example.org/list", f"{history}er/x"]}
@@ -58,7 +58,7 @@ def test_no_home_and_no_password_is_written(history, monkeypatch):
     assert "secret" not in path.read_text()
 
 
-def test_a_damaged_record_is_told_by_its_name(history):
+def test_a_damaged_record_is_reported(history):
     (path,) = history.rglob("count-*.json")
     for text in ("{", "[]", json.dumps({"format": 1}), json.dumps({"format": 99})):
         path.write_text(text)
@@ -66,7 +66,7 @@ def test_a_damaged_record_is_told_by_its_name(history):
             Records().maker_of("resources/table.tsv")
 
 
-def test_a_half_written_record_is_passed_over(history):
+def test_a_half_written_record_is_ignored(history):
     (path,) = history.rglob("count-*.json")
     Path(path.parent, ".count-12345678.json.0123.part").write_text("{")
     assert Records().maker_of("resources/table.tsv").rule == "count"

@@ -107,12 +107,12 @@ def run_crate(chosen: argparse.Namespace) -> None:
     rights = Rights([Person(name) for name in chosen.author] or software.authors, chosen.license or software.license)
     out = chosen.out.absolute()
     with contextlib.chdir(root):
-        choice = write_crate(results, out, About(rights, software), project, chosen.pictures)
+        included, omitted = write_crate(results, out, About(rights, software), project, chosen.pictures)
     size = out.stat().st_size / 2**20
-    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(choice.included), size)
-    if choice.omitted:
+    logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)
+    if omitted:
         logger.info(
             "Left out, listed by hash: %d images, feature files and pages with images; add --pictures to include them "
             "if you may redistribute them.",
-            len(choice.omitted),
+            len(omitted),
         )

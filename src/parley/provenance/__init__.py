@@ -1,1 +1,1 @@
-"""Where files come from: what each job leaves on record, and what can be told of it afterwards."""
+"""Provenance: a record of every job, and the commands that trace, verify and pack an experiment's files."""

@@ -1,21 +1,20 @@
-"""An experiment as an RO-Crate: one zip that can be deposited, with its history and what it may not carry by its hash.
+"""`parley crate`: pack an experiment as an RO-Crate, a zip to deposit with its history.
 
-RO-Crate 1.1 with the profile Workflow Run Crate 0.5: the workflow, the run as one `CreateAction`, its inputs and
-results. What each job did is in `provenance.json`, which goes along, as do the records by which `parley explain` works
-on the unpacked crate.
+RO-Crate 1.1 with the profile Workflow Run Crate 0.5: the workflow, the run as one `CreateAction`, its inputs and its
+results. Files that may not be redistributed are listed by their hash. `provenance.json` describes each job. The records
+are included, so that `parley explain` works in the unpacked crate.
 """
 
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
 from parley.core.progress import Progress
-from parley.provenance.crate_metadata import README, About, CrateFile, metadata
+from parley.provenance.crate_metadata import README, About, metadata
 from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
 from parley.provenance.records import FOLDER, Records, record_path
 
@@ -23,52 +22,15 @@ CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
     *("pyproject.toml", "LICENSE", "CITATION.cff", "README.md"),
 )
-"""What of the project goes along, below `code/`."""
+"""Files and folders of the project that are packed below `code/`."""
 PAGES = ("report.html", "browser.html")
-"""Pages in which pictures are shown."""
+"""Pages that show images."""
 _BLOCK = 1 << 20
 
 
-class Contents(NamedTuple):
-    """What goes into a crate."""
-
-    included: list[str]
-    omitted: list[str]
-    """Pictures, features and pages with pictures, which the crate names by hash and does not hold."""
-
-
-def select(paths: Iterable[str], folder: str, drawn: bool, pictures: bool) -> Contents:
-    """Sort files into those that a crate holds and those that it only names.
-
-    Parameters
-    ----------
-    paths
-        All that `provenance.json` tells of.
-    folder
-        ``results/<e>``.
-    drawn
-        Whether the pictures were drawn by Parley, so that pages may show them.
-    pictures
-        Whether everything goes in, where the person has the right to pass it on.
-    """
-    included: list[str] = []
-    omitted: list[str] = []
-    for path in paths:
-        (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
-    return Contents(included, omitted)
-
-
-def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
-    """Tell whether a file shows no picture, and is made of none so that it could stand for it."""
-    if not path.is_relative_to(folder):
-        # Of what experiments share, the tables: plans and manifests, with addresses and hashes.
-        return path.suffix == ".tsv" and path.parts[0] == "resources"
-    if path.name in PAGES:
-        return drawn
-    return not (path.parent == folder and path.suffix == ".hdf5" and path.name != "words.hdf5")
-
-
-def write_crate(folder: str, out: str | Path, about: About, project: str | Path, pictures: bool = False) -> Contents:
+def write_crate(
+    folder: str, out: str | Path, about: About, project: str | Path, pictures: bool = False
+) -> tuple[list[str], list[str]]:
     """Pack an experiment.
 
     Parameters
@@ -78,65 +40,83 @@ def write_crate(folder: str, out: str | Path, about: About, project: str | Path,
     out
         The zip to write.
     about
-        Who made it, and under which licence it is passed on.
+        Authors and licences.
     project
         The folder of Parley's own code.
     pictures
-        Hold pictures and features too.
+        Include images, features and pages that show images.
+
+    Returns
+    -------
+    included, omitted
+        Files of `provenance.json` that the crate contains, and those that it only lists by hash.
 
     Raises
     ------
     ParleyError
-        When `provenance.json` is missing or older than the files, or a file is not what it says.
+        If `provenance.json` is missing or older than the files, or a file differs from it.
     """
     known = read_files(folder)
     if strays := [path for path in own_files(folder) if path not in known]:
         raise ParleyError(
-            f"{folder}/{DOCUMENT} does not tell of {len(strays)} files, the first is {strays[0]}; remove what is no "
-            "part of the experiment, and run `snakemake --cores all provenance`."
+            f"{folder}/{DOCUMENT} does not list {len(strays)} files, the first is {strays[0]}; remove files that are "
+            "not part of the experiment, and run `snakemake --cores all provenance`."
         )
     document = read_json(Path(folder, DOCUMENT))
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
-    contents = select(known, folder, drawn, pictures)
-    extra = [f"{folder}/{DOCUMENT}", *_record_files(known)]
-    code = dict(_code_files(Path(project)))
+    included: list[str] = []
+    omitted: list[str] = []
+    for path in known:
+        (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
+    records = {str(record_path(job)) for job in upstream_jobs(known, Records()).values()}
+    # By name in the crate: paths on disk.
+    sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(records)]}
+    sources |= {name: str(path) for name, path in _code_files(Path(project))}
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
-        with Progress("Packing", len(contents.included) + len(extra) + len(code), "file") as progress:
-            facts = {path: _pack(crate, path, path, known[path], progress) for path in contents.included}
-            facts |= {path: _pack(crate, path, path, None, progress) for path in extra}
-            facts |= {name: _pack(crate, name, str(path), None, progress) for name, path in code.items()}
-        text = _readme(folder, contents)
+        packed = {}
+        with Progress("Packing", len(sources), "file") as progress:
+            for name, path in sources.items():
+                packed[name] = _pack(crate, name, Path(path).expanduser())
+                if packed[name] != known.get(name, packed[name]):
+                    raise ParleyError(
+                        f"{path} differs from provenance.json; run `parley verify` to list all such files, and make "
+                        "them again."
+                    )
+                progress.advance()
+        text = _readme(folder, omitted)
         crate.writestr(README, text)
-        facts[README] = len(text.encode()), hashlib.sha256(text.encode()).hexdigest()
-        included = [CrateFile(path, *one) for path, one in facts.items() if FOLDER not in Path(path).parts]
-        omitted = [CrateFile(path, *known[path]) for path in contents.omitted]
-        text = json.dumps(metadata(folder, document, included, omitted, about), indent=2, ensure_ascii=False)
-        crate.writestr("ro-crate-metadata.json", text + "\n")
-    return contents
+        packed[README] = len(text.encode()), hashlib.sha256(text.encode()).hexdigest()
+        shown = {name: facts for name, facts in packed.items() if FOLDER not in Path(name).parts}
+        about_it = metadata(folder, document, shown, {path: known[path] for path in omitted}, about)
+        crate.writestr("ro-crate-metadata.json", json.dumps(about_it, indent=2, ensure_ascii=False) + "\n")
+    return included, omitted
 
 
-def _pack(
-    crate: zipfile.ZipFile, name: str, path: str, promised: tuple[int, str] | None, progress: Progress
-) -> tuple[int, str]:
-    """Put a file in, and return its size and SHA-256; one that is not what was promised raises `ParleyError`."""
-    place, digest, size = Path(path).expanduser(), hashlib.sha256(), 0
-    if not place.is_file():
-        raise ParleyError(f"{path} is not there any more; run `parley verify`, and make again what is missing.")
-    with place.open("rb") as stream, crate.open(zipfile.ZipInfo.from_file(place, name), "w", force_zip64=True) as entry:
+def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
+    """Return whether a file contains no images or features that others may own; `drawn` if Parley drew the images."""
+    if not path.is_relative_to(folder):
+        # Of the files that experiments share, the tables of URLs and hashes.
+        return path.suffix == ".tsv" and path.parts[0] == "resources"
+    if path.name in PAGES:
+        return drawn
+    return not (path.parent == folder and path.suffix == ".hdf5" and path.name != "words.hdf5")
+
+
+def _pack(crate: zipfile.ZipFile, name: str, path: Path) -> tuple[int, str]:
+    """Add a file to the crate, and return its size and SHA-256."""
+    if not path.is_file():
+        raise ParleyError(f"{path} does not exist any more; run `parley verify`, and make the missing files again.")
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as stream, crate.open(zipfile.ZipInfo.from_file(path, name), "w", force_zip64=True) as entry:
         while block := stream.read(_BLOCK):
             digest.update(block)
             entry.write(block)
             size += len(block)
-    found = size, digest.hexdigest()
-    if promised is not None and found != promised:
-        raise ParleyError(f"{path} is not what provenance.json says; run `parley verify`, and make it again.")
-    progress.advance()
-    return found
+    return size, digest.hexdigest()
 
 
-def _readme(folder: str, contents: Contents) -> str:
-    """Return what a person reads first."""
-    left = "\n".join(f"- `{path}`" for path in contents.omitted)
+def _readme(folder: str, omitted: Sequence[str]) -> str:
+    left = "\n".join(f"- `{path}`" for path in omitted)
     note = (
         "Images, their features and pages that show images are not included, because we seldom have the right to "
         "redistribute them. `ro-crate-metadata.json` and `provenance.json` have the SHA-256 of each, and `images.tsv` "
@@ -145,15 +125,10 @@ def _readme(folder: str, contents: Contents) -> str:
     return (
         f"# {Path(folder).name}: an experiment in emergent communication\n\n"
         f"`{folder}/` holds the results of the workflow Parley: `data_card.md`, `summary.csv`, `figures/`, every run's "
-        "checkpoint, evaluation and messages. `code/` is the workflow. `provenance.json` says what every file was "
-        f"made of. If Parley is installed, run `parley verify {folder}` or `parley explain FILE` in this folder.\n\n"
+        "checkpoint, evaluation and messages. `code/` is the workflow. `provenance.json` lists the origin of "
+        f"every file. If Parley is installed, run `parley verify {folder}` or `parley explain FILE` in this folder.\n\n"
         f"{note if left else 'All files are included.'}"
     )
-
-
-def _record_files(paths: Iterable[str]) -> list[str]:
-    records = Records()
-    return sorted({str(record_path(job)) for job in upstream_jobs(paths, records).values()})
 
 
 def _code_files(project: Path) -> Iterator[tuple[str, Path]]:
@@ -164,15 +139,15 @@ def _code_files(project: Path) -> Iterator[tuple[str, Path]]:
                 yield f"code/{path.relative_to(project)}", path
 
 
-def project_folder(places: Sequence[Path]) -> Path:
-    """Return the first of some folders that holds Parley's own code.
+def project_folder(folders: Sequence[Path]) -> Path:
+    """Return the first of some folders that contains Parley's own code.
 
     Raises
     ------
     ParleyError
-        When none does.
+        If none does.
     """
-    for place in places:
-        if (place / "CITATION.cff").is_file() and (place / "Snakefile").is_file():
-            return place
+    for folder in folders:
+        if (folder / "CITATION.cff").is_file() and (folder / "Snakefile").is_file():
+            return folder
     raise ParleyError("The workflow's Snakefile and CITATION.cff do not exist here; run this in the project's folder.")

@@ -1,4 +1,4 @@
-"""`ro-crate-metadata.json`: what a crate says of itself, in JSON-LD of schema.org terms."""
+"""`ro-crate-metadata.json`: the description of a crate and its files in JSON-LD, with the terms of schema.org."""
 
 import base64
 import mimetypes
@@ -13,7 +13,9 @@ import yaml
 from parley import __version__
 
 Entity = dict[str, Any]
-# The context of RO-Crate 1.1 is older than schema.org's own name for a SHA-256.
+Files = Mapping[str, tuple[int, str]]
+"""Size in bytes and SHA-256 of files, by path."""
+# The context of RO-Crate 1.1 does not define schema.org's `sha256`.
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -21,7 +23,23 @@ PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
 WORKFLOW = "code/Snakefile"
-LANGUAGE = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
+LANGUAGE: Entity = {
+    "@id": "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
+    "@type": "ComputerLanguage",
+    "name": "Snakemake",
+    "alternateName": "Snakemake",
+    "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
+    "url": {"@id": "https://snakemake.readthedocs.io"},
+}
+DESCRIPTOR: Entity = {
+    "@id": "ro-crate-metadata.json",
+    "@type": "CreativeWork",
+    "about": {"@id": "./"},
+    "conformsTo": [
+        {"@id": "https://w3id.org/ro/crate/1.1"},
+        {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
+    ],
+}
 ADDRESSES = "https://spdx.org/licenses/{}"
 README = "README.md"
 _TYPES = {
@@ -31,53 +49,43 @@ _TYPES = {
     ".jsonl": "application/jsonl",
 }
 _PURPOSES = {
-    README: "What is in this crate",
+    README: "Contents of this crate",
     "config.yaml": "The complete config of the experiment",
-    "provenance.json": "What every file was made of, by which job, code and values: W3C PROV-JSON",
-    "images.tsv": "Where every picture came from, with the SHA-256 by which it is known again",
+    "provenance.json": "The origin of every file: job, inputs, code and values (W3C PROV-JSON)",
+    "images.tsv": "URL and SHA-256 of every image",
     "report.html": "The report, one page",
-    "summary.csv": "Means and intervals over seeds, a row a run, part and metric",
-    "best.pt": "The chosen checkpoint of a run",
-    "data_card.md": "What is to be known of the pictures before anything is passed on",
+    "summary.csv": "Means and intervals over seeds, one row per run, part and metric",
+    "best.pt": "The selected checkpoint of a run",
+    "data_card.md": "Origin and rights of the images, to check before redistribution",
 }
 
 
 class Person(NamedTuple):
-    """An author."""
+    """An author: a person, or a group of people with one name."""
 
     name: str
     given: str = ""
     family: str = ""
     is_group: bool = False
-    """Whether it is the name of no single person."""
 
 
 class Rights(NamedTuple):
-    """Who made something, and under which licence it is passed on."""
+    """The authors and the licence of something; the licence is an SPDX identifier or a URL."""
 
     authors: Sequence[Person]
     license: str
-    """SPDX identifier, or an address."""
 
 
 class About(NamedTuple):
-    """What only people can say of a crate."""
+    """The parts of a crate's description that only people can provide."""
 
     experiment: Rights
     software: Rights
 
 
-class CrateFile(NamedTuple):
-    """A file of a crate, or one that it only names."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
 def cited(path: str | Path) -> Rights:
-    """Return authors and licence of a CITATION.cff."""
-    told = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """Return the authors and the licence in a CITATION.cff."""
+    citation = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     authors = [
         Person(
             one.get("name") or f"{one['given-names']} {one['family-names']}",
@@ -85,19 +93,13 @@ def cited(path: str | Path) -> Rights:
             one.get("family-names", ""),
             is_group="name" in one,
         )
-        for one in told["authors"]
+        for one in citation["authors"]
     ]
-    return Rights(authors, told["license"])
+    return Rights(authors, citation["license"])
 
 
-def metadata(
-    folder: str,
-    document: Mapping[str, Any],
-    included: Sequence[CrateFile],
-    omitted: Sequence[CrateFile],
-    about: About,
-) -> dict[str, Any]:
-    """Return what a crate says of itself.
+def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted: Files, about: About) -> dict[str, Any]:
+    """Return the content of `ro-crate-metadata.json`.
 
     Parameters
     ----------
@@ -108,36 +110,73 @@ def metadata(
     included
         Files in the crate.
     omitted
-        Files that are told by their hash and are not in it.
+        Files that the crate lists by their hash and does not contain.
     about
         Authors and licences.
     """
+    files = {**included, **omitted}
+    # A file in the crate is identified by its path, any other by its hash (RFC 6920).
+    ids = {path: quote(path) if path in included else _hash_id(sha256) for path, (_, sha256) in files.items()}
     jobs = list(document["activity"].values())
-    results = [one for one in [*included, *omitted] if one.path.startswith(f"{folder}/")]
+    commits = sorted({one["parley:commit"] for one in document["agent"].values() if "parley:commit" in one})
+    note = (
+        f" {len(omitted)} files are named by their hash and not included: images, their features and pages that show "
+        "them."
+        if omitted
+        else ""
+    )
+    root: Entity = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"{Path(folder).name}: an experiment in emergent communication",
+        "description": "A multi-modal, multi-step referential game, trained and analysed by the workflow Parley "
+        f"{__version__} (commit {', '.join(commits)}).{note}",
+        "datePublished": datetime.now(UTC).date().isoformat(),
+        "license": _ref(_license(about.experiment.license)["@id"]),
+        "author": _refs(_ids("author", about.experiment)),
+        "conformsTo": _refs(PROFILES),
+        "mainEntity": _ref(WORKFLOW),
+        "mentions": _refs(["#run"]),
+        "hasPart": _refs(ids.values()),
+    }
+    workflow: Entity = {
+        **_file(WORKFLOW, *files[WORKFLOW], ids[WORKFLOW]),
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "name": "Parley",
+        "description": "The workflow when this crate was packed; the digest of a job's code identifies its version.",
+        "version": __version__,
+        "programmingLanguage": _ref(LANGUAGE["@id"]),
+        "author": _refs(_ids("developer", about.software)),
+        "conformsTo": _ref("https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"),
+        "license": _ref(_license(about.software.license)["@id"]),
+    }
     made = {one["prov:entity"].removeprefix("path:") for one in document["wasGeneratedBy"].values()}
-    given = [one for one in [*included, *omitted] if f"path:{one.path}" in document["entity"] and one.path not in made]
-    config = [one for one in included if one.path == f"{folder}/config.yaml"]
+    config = f"{folder}/config.yaml"
+    given = [path for path in files if f"path:{path}" in document["entity"] and path not in made]
     run: Entity = {
         "@id": "#run",
         "@type": "CreateAction",
         "name": f"The run of {folder}",
-        "description": f"{len(jobs)} jobs; provenance.json tells each by itself.",
+        "description": f"{len(jobs)} jobs; provenance.json describes each.",
         "startTime": min(job["prov:startTime"] for job in jobs),
         "endTime": max(job["prov:endTime"] for job in jobs),
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "instrument": _ref(WORKFLOW),
         "agent": _refs(_ids("author", about.experiment)),
-        "object": _refs(_id(one, included) for one in [*config, *given]),
-        "result": _refs(_id(one, included) for one in results if one not in config),
+        "object": _refs(ids[path] for path in [*([config] if config in included else []), *given]),
+        "result": _refs(ids[path] for path in files if path.startswith(f"{folder}/") and path != config),
     }
     graph = [
-        _descriptor(),
-        _root(folder, document, [*included, *omitted], included, about.experiment),
-        *_profiles(),
-        _workflow(about.software, included),
-        _language(),
+        DESCRIPTOR,
+        root,
+        *(
+            {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
+            for address, (name, version) in PROFILES.items()
+        ),
+        workflow,
+        LANGUAGE,
         run,
-        *(_file(one, included) for one in [*included, *omitted] if one.path != WORKFLOW),
+        *(_file(path, *facts, ids[path]) for path, facts in files.items() if path != WORKFLOW),
         *_people("author", about.experiment),
         *_people("developer", about.software),
         *(_license(name) for name in dict.fromkeys(one.license for one in about)),
@@ -145,97 +184,26 @@ def metadata(
     return {"@context": CONTEXT, "@graph": graph}
 
 
-def _descriptor() -> Entity:
+def _hash_id(sha256: str) -> str:
+    value = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
+    return f"ni:///sha-256;{value}"
+
+
+def _file(path: str, size: int, sha256: str, identifier: str) -> Entity:
+    name = Path(path).name
+    what = _PURPOSES.get(name) if path.startswith(("results/", README)) else None
+    note = " (not in this crate; identified by its SHA-256)" if identifier.startswith("ni:") else ""
+    about = {"about": _ref("./")} if path == README else {}
     return {
-        "@id": "ro-crate-metadata.json",
-        "@type": "CreativeWork",
-        "about": _ref("./"),
-        "conformsTo": _refs(["https://w3id.org/ro/crate/1.1", "https://w3id.org/workflowhub/workflow-ro-crate/1.0"]),
-    }
-
-
-def _root(
-    folder: str, document: Mapping[str, Any], files: Sequence[CrateFile], included: Sequence[CrateFile], rights: Rights
-) -> Entity:
-    commits = sorted({one["parley:commit"] for one in document["agent"].values() if "parley:commit" in one})
-    missing = len(files) - len(included)
-    note = (
-        f" {missing} files are named by their hash and not included: images, their features and pages that show them."
-        if missing
-        else ""
-    )
-    return {
-        "@id": "./",
-        "@type": "Dataset",
-        "name": f"{Path(folder).name}: an experiment in emergent communication",
-        "description": "A multi-modal, multi-step referential game, trained and analysed by the workflow Parley "
-        f"{__version__} (commit {', '.join(commits)}).{note}",
-        "datePublished": datetime.now(UTC).date().isoformat(),
-        "license": _ref(_license(rights.license)["@id"]),
-        "author": _refs(_ids("author", rights)),
-        "conformsTo": _refs(PROFILES),
-        "mainEntity": _ref(WORKFLOW),
-        "mentions": _refs(["#run"]),
-        "hasPart": _refs(_id(one, included) for one in files),
-    }
-
-
-def _profiles() -> Iterable[Entity]:
-    for address, (name, version) in PROFILES.items():
-        yield {"@id": address, "@type": "CreativeWork", "name": name, "version": version}
-
-
-def _workflow(rights: Rights, included: Sequence[CrateFile]) -> Entity:
-    (file,) = (one for one in included if one.path == WORKFLOW)
-    return {
-        **_file(file, included),
-        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
-        "name": "Parley",
-        "description": "The workflow, as it was when this crate was packed; a job's own code is known by its digest.",
-        "version": __version__,
-        "programmingLanguage": _ref(LANGUAGE),
-        "author": _refs(_ids("developer", rights)),
-        "conformsTo": _ref("https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"),
-        "license": _ref(_license(rights.license)["@id"]),
-    }
-
-
-def _language() -> Entity:
-    return {
-        "@id": LANGUAGE,
-        "@type": "ComputerLanguage",
-        "name": "Snakemake",
-        "alternateName": "Snakemake",
-        "identifier": _ref("https://doi.org/10.1093/bioinformatics/bts480"),
-        "url": _ref("https://snakemake.readthedocs.io"),
-    }
-
-
-def _file(file: CrateFile, included: Sequence[CrateFile]) -> Entity:
-    name = Path(file.path).name
-    kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    what = _PURPOSES.get(name) if file.path.startswith(("results/", README)) else None
-    what = what or f"{name} of {Path(file.path).parent}"
-    here = "" if file in included else " (not in this crate; known by its SHA-256)"
-    about = {"about": _ref("./")} if file.path == README else {}
-    return {
-        "@id": _id(file, included),
+        "@id": identifier,
         "@type": "File",
-        "name": file.path,
-        "description": f"{what}{here}",
-        "contentSize": str(file.bytes),
-        "encodingFormat": kind,
-        "sha256": file.sha256,
+        "name": path,
+        "description": f"{what or f'{name} of {Path(path).parent}'}{note}",
+        "contentSize": str(size),
+        "encodingFormat": _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream",
+        "sha256": sha256,
         **about,
     }
-
-
-def _id(file: CrateFile, included: Sequence[CrateFile]) -> str:
-    """Return a file's identifier: its path in the crate, or of one that is not in it, its hash (RFC 6920)."""
-    if file in included:
-        return quote(file.path)
-    value = base64.urlsafe_b64encode(bytes.fromhex(file.sha256)).decode().rstrip("=")
-    return f"ni:///sha-256;{value}"
 
 
 def _people(role: str, rights: Rights) -> Iterable[Entity]:
@@ -269,6 +237,6 @@ def _ref(identifier: str) -> Entity:
 
 
 def _refs(identifiers: Iterable[str]) -> list[Entity] | Entity:
-    """Return references to several, or as the specification wants it, to one alone without a list."""
+    """Return references; the specification requires a single one to be outside a list."""
     found = [_ref(one) for one in dict.fromkeys(identifiers)]
     return found[0] if len(found) == 1 else found
