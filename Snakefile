@@ -219,3 +219,6 @@ rule browser:
 
 # After the targets, by which it knows what there is to tell of.
 include: "workflow/rules/provenance.smk"
+
+
+hooks.name_groups(workflow)

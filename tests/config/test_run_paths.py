@@ -56,11 +56,11 @@ def test_splits_by_use(paths):
 
 @pytest.mark.parametrize(
     ("per_job", "groups"),
-    [(1, [["{seed}"]]), (2, [["1", "2"], ["3"]]), (9, [["1", "2", "3"]])],
+    [(1, {"": ["{seed}"]}), (2, {"_1": ["1", "2"], "_3": ["3"]}), (9, {"_1": ["1", "2", "3"]})],
 )
 def test_groups_of_seeds(per_job, groups):
     assert seed_groups([1, 2, 3], per_job) == groups
 
 
 def test_a_group_of_one_seed_is_the_wildcard():
-    assert seed_groups([7], 4) == [["{seed}"]]
+    assert seed_groups([7], 4) == {"": ["{seed}"]}

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from parley.config.paths import MOST_BY_FILE, SHARDS, Paths, grouped, shards_of
 from parley.core.files import by_class, files_for, files_in
@@ -78,15 +79,15 @@ def test_each_output_is_that_of_its_source(tmp_path):
     assert shard.is_dir()
 
 
-def jobs_planned(folder, classes):
-    """How many jobs a dry run of a class set of this size has, by rule; and how long what it prints is."""
+def planned(folder, classes, *arguments, **config):
+    """Plan a class set of this size by a dry run; return the number of jobs of each rule, and what is printed."""
     rows = [f"{name}\tn{number:08d}\tin\n" for number, name in enumerate(names_of(classes))]
     (folder / "many.tsv").write_text("class\twnid\tdomain\n" + "".join(rows))
     (folder / "urls.txt").touch()
-    config = {"source": "{kind: url_list, url_list: {locations: [urls.txt]}}", "runs": "[{name: adaptive}]"}
-    lines = [f"{key}: {value}\n" for key, value in {"experiment": "many", "classes": "many.tsv", **config}.items()]
-    (folder / "many.yaml").write_text("".join(lines))
-    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
+    source = {"kind": "url_list", "url_list": {"locations": ["urls.txt"]}}
+    config = {"experiment": "many", "classes": "many.tsv", "source": source, "runs": [{"name": "adaptive"}], **config}
+    (folder / "many.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     done = subprocess.run(
         [*command, "--configfile", "many.yaml", "--quiet", "host"],
         cwd=folder,
@@ -99,12 +100,25 @@ def jobs_planned(folder, classes):
     return dict(re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)), done.stdout
 
 
+@pytest.mark.parametrize("classes", [40, 1001])
+def test_one_rule_name_stands_for_all_groups_of_classes_or_seeds(tmp_path, classes):
+    jobs, _ = planned(tmp_path, classes, "--until", "extract_features")
+    extracted = {name for name in jobs if name.startswith("extract_features_")}
+    assert len(extracted) == (3 if classes == 40 else 91)
+    assert not {"gather_features", "settle"} & jobs.keys()
+    forced = ["--forcerun", "train_run", "--until", "train_run"]
+    jobs, printed = planned(tmp_path, classes, *forced, seeds=[1, 2, 3], seeds_per_job=2)
+    assert {"train_run_1", "train_run_3"} <= jobs.keys()
+    assert printed.count("Reason: Forced execution") == 2
+    assert "select_checkpoint" not in jobs
+
+
 @pytest.mark.slow
 def test_the_plan_of_a_large_set_does_not_grow_with_its_classes(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    jobs, printed = jobs_planned(tmp_path / "a", 1100)
-    more, printed_of_more = jobs_planned(tmp_path / "b", 22_000)
+    jobs, printed = planned(tmp_path / "a", 1100)
+    more, printed_of_more = planned(tmp_path / "b", 22_000)
     assert jobs == more
     assert sum(name.startswith("fetch_images") for name in jobs) == SHARDS
     assert sum(name.startswith("extract_features") for name in jobs) == SHARDS

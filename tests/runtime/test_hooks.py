@@ -4,6 +4,7 @@ from importlib.metadata import version
 from types import SimpleNamespace
 
 import pytest
+from snakemake.api import Workflow
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
@@ -23,15 +24,28 @@ def made_workflow(outputs=(), quiet=()):
 
 
 def test_the_installed_snakemake_is_the_one_that_is_patched():
-    """After an upgrade: is `_select_jobs_only_when_one_finishes` still needed, and is the attribute still there?"""
-    assert version("snakemake").startswith(hooks.PATCHED_SNAKEMAKE)
+    """After an upgrade: are the patches still needed, and are the patched attributes still there?"""
+    assert version("snakemake").startswith(hooks.TESTED_SNAKEMAKE)
+    assert hasattr(Workflow, "_prepare_dag")
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
+
+
+def test_a_common_name_stands_for_the_rules_of_all_groups():
+    rules = [SimpleNamespace(name=name) for name in ("all", "split", "train_run_1", "train_run_3", "train_runs_1")]
+    chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}
+    prepared = []
+    workflow = SimpleNamespace(rules=rules, dag_settings=SimpleNamespace(**chosen), _prepare_dag=prepared.append)
+    hooks.name_groups(workflow)
+    workflow._prepare_dag("as before")
+    assert prepared == ["as before"]
+    expanded = {"until": ["train_run_1", "train_run_3"], "omit_from": ["split"], "forcerun": [], "targets": ["a_1"]}
+    assert vars(workflow.dag_settings) == expanded
 
 
 def test_the_installed_s3_plugin_is_the_one_that_is_patched():
     """After an upgrade: is `_forget_missing_folders` still needed?"""
     pytest.importorskip("snakemake_storage_plugin_s3")
-    assert version("snakemake-storage-plugin-s3") == hooks.PATCHED_S3_PLUGIN
+    assert version("snakemake-storage-plugin-s3") == hooks.TESTED_S3_PLUGIN
 
 
 def test_the_s3_plugin_asks_again_for_a_folder_that_was_missing(monkeypatch):
@@ -60,6 +74,22 @@ def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
         hooks.start(made_workflow(["a"]), check, {}, None, [])
     assert asked == [({"split"}, False)]
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("package", "tested"), [("snakemake", "9.27."), ("snakemake-storage-plugin-s3", "0.3.6")])
+def test_start_names_the_tested_version_where_another_is_left_unpatched(tmp_path, monkeypatch, caplog, package, tested):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hooks.atexit, "register", lambda close: close())
+    versions = {"snakemake": "9.27.1", "snakemake-storage-plugin-s3": "0.3.6"}
+    monkeypatch.setattr(hooks, "version", (versions | {package: "99.1"}).__getitem__)
+    monkeypatch.setattr(hooks.logger, "propagate", True)
+    workflow = made_workflow()
+    workflow.storage_settings.default_storage_provider = "s3"
+    hooks.start(workflow, lambda stages, own_environments: [], {}, None, [])
+    (line,) = caplog.messages
+    assert line.lower().startswith(f"{package} 99.1 is not patched")
+    assert f"tested with {tested}" in line
+    assert (workflow.scheduler.job_rate_limiter is None) == (package != "snakemake")
 
 
 def test_start_locks_and_frees_the_scheduler(tmp_path, monkeypatch):
@@ -119,4 +149,4 @@ def test_no_script_of_a_stage_imports_the_hooks():
     for script in (ROOT.parents[1] / "workflow/scripts").glob("*.py"):
         used = modules_of(script, sources)
         assert "parley.runtime.hooks" not in used
-        assert not {f"parley.config.{name}" for name in ("resources", "rule_inputs", "run_paths")} & set(used)
+        assert not {f"parley.config.{name}" for name in ("resources", "rule_inputs", "paths")} & set(used)

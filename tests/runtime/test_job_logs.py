@@ -2,7 +2,7 @@
 
 import pytest
 
-from parley.runtime.hooks import MOST_LISTED, FailedJob, failure_lines, last_error
+from parley.runtime.hooks import MOST_LISTED, failure_lines, last_error
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
 2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].
@@ -26,7 +26,7 @@ def test_the_last_error_of_a_log(log, tmp_path):
 
 
 def test_failed_jobs_are_listed_with_error_and_log(log):
-    lines = failure_lines([FailedJob("train_run adaptive 1", log), FailedJob("split", "")])
+    lines = failure_lines([("train_run adaptive 1", log), ("split", "")])
     assert lines == [
         "2 jobs failed:",
         "  train_run adaptive 1: The train part has 24 images: raise [red]split[/].",
@@ -38,7 +38,7 @@ def test_failed_jobs_are_listed_with_error_and_log(log):
 
 
 def test_many_failed_jobs_are_counted(log):
-    lines = failure_lines([FailedJob(str(number), log) for number in range(MOST_LISTED + 3)])
+    lines = failure_lines([(str(number), log) for number in range(MOST_LISTED + 3)])
     assert lines[0] == "13 jobs failed:"
     assert "  and 3 more" in lines
     assert len(lines) == 1 + 2 * MOST_LISTED + 2

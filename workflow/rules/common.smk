@@ -64,12 +64,6 @@ def code(script):
     return DIGESTS[path]
 
 
-def class_outputs(suffix, group):
-    """Outputs of a job for a group of classes: a file each, or the folder of their shard."""
-    paths = PATHS.class_files(suffix, group)
-    return directory(paths) if PATHS.shard_of else paths
-
-
 def print_summary(console):
     """Print the table of results; imported when needed, since it takes a second."""
     from parley.analysis.summary_tables import show_summary

@@ -16,7 +16,7 @@ if INPUTS.from_images:
             input:
                 tars=PATHS.class_files("tar", group),
             output:
-                features=class_outputs("hdf5", group),
+                features=PATHS.class_outputs("hdf5", group, directory),
             log:
                 f"{LOGS}/extract_features/{number:04d}.log",
             benchmark:

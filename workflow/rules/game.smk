@@ -6,12 +6,12 @@
 #      kept, attention.hdf5, attention.<part>.hdf5.
 
 
-# One rule with the seed as a wildcard, or where seeds share a job, one for each group of them.
-for seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]):
+# One rule with the seed as a wildcard; if seeds share a job, one rule for each group of seeds.
+for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
 
     rule:
         name:
-            "train_run" if len(seeds) == 1 else f"train_run_{seeds[0]}"
+            f"train_run{suffix}"
         input:
             train=result("train.hdf5"),
             dev=result("dev.hdf5"),

@@ -173,9 +173,8 @@ if INPUTS.from_images:
                 plan=ancient(PATHS.plan("plan.tsv")),
                 pictures=ancient(INPUTS.world_folders()),
             output:
-                tars=class_outputs("tar", group),
-                # A shard holds them beside the tars.
-                manifests=[] if PATHS.shard_of else class_outputs("tsv", group),
+                tars=PATHS.class_outputs("tar", group, directory),
+                manifests=PATHS.class_outputs("tsv", group, directory),
             log:
                 f"{LOGS}/fetch_images/{number:04d}.log",
             benchmark:
@@ -208,7 +207,7 @@ if INPUTS.from_images:
                 input:
                     tars=PATHS.class_files("tar", group),
                 output:
-                    hashes=class_outputs("hash", group),
+                    hashes=PATHS.class_outputs("hash", group, directory),
                 log:
                     f"{LOGS}/hash_images/{number:04d}.log",
                 benchmark:

@@ -1,7 +1,7 @@
 """Where an experiment's files lie: a pure function of its config and class set."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +101,20 @@ class Paths:
         if not self.shard_of:
             return [f"{folder}/{name}.{ending}" for name in names]
         return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
+
+    def class_outputs(self, suffix: str, names: Iterable[str], directory: Callable[[list[str]], Any]) -> Any:
+        """Return the outputs of a job for a group of classes: a file each, or of a large class set the shard's folder.
+
+        Parameters
+        ----------
+        suffix, names
+            As in `class_files`. Of a large class set there is nothing for ``tsv``: tars and manifests share a folder.
+        directory
+            Snakemake's function that marks outputs as folders.
+        """
+        if not self.shard_of:
+            return self.class_files(suffix, names)
+        return [] if suffix == "tsv" else directory(self.class_files(suffix, names))
 
     def split_files(self, parts: Iterable[str] | None = None) -> list[str]:
         """Return the paths of the feature files of some splits, or of all."""
@@ -307,10 +321,12 @@ def _suffix(eval_set: str) -> str:
     return "" if eval_set == "test" else f".{eval_set}"
 
 
-def seed_groups(seeds: Sequence[int], per_job: int) -> list[list[str]]:
-    """Return the seeds of each training job; the wildcard alone where each job trains one seed."""
-    if per_job == 1:
-        return [SEED_WILDCARD]
+def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:
+    """Return the seeds of each training rule by the end of the rule's name.
+
+    A rule that trains one seed per job has the seed as a wildcard and an empty end; a group is named after its first.
+    """
+    if min(per_job, len(seeds)) == 1:
+        return {"": SEED_WILDCARD}
     names = [str(seed) for seed in seeds]
-    groups = [names[start : start + per_job] for start in range(0, len(names), per_job)]
-    return [SEED_WILDCARD] if max(map(len, groups)) == 1 else groups
+    return {f"_{names[start]}": names[start : start + per_job] for start in range(0, len(names), per_job)}

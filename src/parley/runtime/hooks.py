@@ -7,12 +7,13 @@ imports this module.
 import atexit
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
 from parley.core.errors import ParleyError
@@ -20,54 +21,45 @@ from parley.core.files import remove_all_leftovers
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.run_lock import acquire
 
-LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
+TESTED_SNAKEMAKE = "9.27."
+"""Versions that begin so are tested and patched: they examine all waiting jobs again a second after each selection."""
+TESTED_S3_PLUGIN = "0.3.6"
+"""The tested and patched version: it remembers a missing folder as missing for good."""
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
 """The log format of workflow/scripts/stage.py."""
 MOST_LISTED = 10
 """Maximum number of failed jobs listed individually."""
 
-
-class FailedJob(NamedTuple):
-    """A job that failed."""
-
-    name: str
-    """Its rule and wildcards."""
-    log: str
-    """Path of its log; empty if it has none."""
+Workflow = Any  # Snakemake's class; some of the attributes used here are not documented.
 
 
-def last_error(log: str | Path) -> str | None:
-    """Return the last error message in a job's log; None if there is no error or no log."""
-    try:
-        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    found = [LINE.fullmatch(line) for line in lines]
-    errors = [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
-    return errors[-1] if errors else None
+def name_groups(workflow: Workflow) -> None:
+    """Let `--until`, `--omit-from`, `--forcerun` and targets name the rules of all groups by their common name.
+
+    There is a rule for each group of classes or seeds, such as `extract_features_0000`, because the files of a group
+    follow no pattern; here `extract_features` stands for all of them. Snakemake sets its options after it has read the
+    Snakefile and reads them in `_prepare_dag`.
+    """
+    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
+        return
+    prepare = workflow._prepare_dag
+
+    def prepare_with_names(*args: Any, **kwargs: Any) -> None:
+        names, settings = [rule.name for rule in workflow.rules], workflow.dag_settings
+        for option in ("until", "omit_from", "forcerun", "targets"):
+            setattr(settings, option, _with_groups(getattr(settings, option), names))
+        prepare(*args, **kwargs)
+
+    workflow._prepare_dag = prepare_with_names
 
 
-def failure_lines(jobs: Sequence[FailedJob]) -> list[str]:
-    """Return lines that list the failed jobs with their errors and logs."""
-    if not jobs:
-        return []
-    lines = [f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed:"]
-    for job in jobs[:MOST_LISTED]:
-        why = last_error(job.log) if job.log else None
-        lines.append(f"  {job.name}: {why or 'no error in its log; it may have been killed.'}")
-        if job.log:
-            lines.append(f"    {job.log}")
-    if len(jobs) > MOST_LISTED:
-        lines.append(f"  and {len(jobs) - MOST_LISTED} more")
-    lines.append("Finished files are kept; run the same command again to continue.")
-    return lines
-
-
-PATCHED_SNAKEMAKE = "9.27."
-"""Versions that begin so look at all waiting jobs again a second after each look."""
-PATCHED_S3_PLUGIN = "0.3.6"
-"""The version that remembers a missing folder as missing for good."""
-
-Workflow = Any  # Snakemake's class, of which attributes are used that it does not document.
+def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
+    """Replace each name that no rule has by the rules of its groups, if there are any."""
+    expanded = []
+    for name in given:
+        group = [] if name in rules else [rule for rule in rules if re.fullmatch(rf"{re.escape(name)}_\d+", rule)]
+        expanded += group or [name]
+    return expanded
 
 
 def start(
@@ -104,8 +96,10 @@ def start(
         raise WorkflowError(*findings)
     _lock(workflow, jobs, caches)
     _save_digests(stages, sources)
-    if version("snakemake").startswith(PATCHED_SNAKEMAKE):
+    if version("snakemake").startswith(TESTED_SNAKEMAKE):
         _select_jobs_only_when_one_finishes(workflow)
+    for sentence in _untested_versions(workflow):
+        logger.warning(sentence)
 
 
 def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[Any], None]) -> None:
@@ -125,6 +119,39 @@ def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[
         _print_at_exit(workflow, print_summary)
 
 
+def last_error(log: str | Path) -> str | None:
+    """Return the last error message in a job's log; None if there is no error or no log."""
+    try:
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = [LOG_LINE.fullmatch(line) for line in lines]
+    errors = [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
+    return errors[-1] if errors else None
+
+
+def failure_lines(jobs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return lines that list failed jobs with their errors.
+
+    Parameters
+    ----------
+    jobs
+        The name of each job (rule and wildcards) and the path of its log, empty if it has none.
+    """
+    if not jobs:
+        return []
+    lines = [f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed:"]
+    for name, log in jobs[:MOST_LISTED]:
+        why = last_error(log) if log else None
+        lines.append(f"  {name}: {why or 'no error in its log; it may have been killed.'}")
+        if log:
+            lines.append(f"    {log}")
+    if len(jobs) > MOST_LISTED:
+        lines.append(f"  and {len(jobs) - MOST_LISTED} more")
+    lines.append("Finished files are kept; run the same command again to continue.")
+    return lines
+
+
 def fail(workflow: Workflow) -> None:
     """Print which jobs failed, why, and where their logs are."""
 
@@ -134,7 +161,7 @@ def fail(workflow: Workflow) -> None:
         # The scheduler counts a group of jobs as one.
         groups = [failed if failed.is_group() else [failed] for failed in workflow.scheduler.failed]
         failed_jobs = [
-            FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), ""))
+            (" ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), ""))
             for group in groups
             for job in group
         ]
@@ -145,14 +172,33 @@ def fail(workflow: Workflow) -> None:
 
 
 def shares_disk(workflow: Workflow) -> bool:
-    """Return whether outputs lie on a shared disk and not in an object store, which takes no records of jobs.
+    """Return whether outputs lie on a shared disk and not in an object store, which cannot store records of jobs.
 
-    Snakemake's plugin for object stores is patched where it needs to be.
+    The tested version of Snakemake's S3 plugin is patched.
     """
     provider = workflow.storage_settings.default_storage_provider
-    if provider == "s3" and version("snakemake-storage-plugin-s3") == PATCHED_S3_PLUGIN:
+    if provider == "s3" and version("snakemake-storage-plugin-s3") == TESTED_S3_PLUGIN:
         _forget_missing_folders()
     return not provider
+
+
+def _untested_versions(workflow: Workflow) -> Iterator[str]:
+    """Yield a sentence for each version that is not the tested one: which was tested, and what is not patched."""
+    found = version("snakemake")
+    if not found.startswith(TESTED_SNAKEMAKE):
+        yield (
+            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*: hundreds of waiting "
+            "jobs may take half a core, and `--until` and `--forcerun` need the full name of a group's rule, such as "
+            "extract_features_0000. Results are the same."
+        )
+    if workflow.storage_settings.default_storage_provider != "s3":
+        return
+    found = version("snakemake-storage-plugin-s3")
+    if found != TESTED_S3_PLUGIN:
+        yield (
+            f"snakemake-storage-plugin-s3 {found} is not patched, because Parley is tested with {TESTED_S3_PLUGIN}: a "
+            "retried job that makes a missing folder may end the run. Start it again if so."
+        )
 
 
 def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> None:
