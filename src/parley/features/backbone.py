@@ -61,19 +61,13 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     if engine == "auto":
         engine = _chosen(images, device)
         logger.info("Engine: %s", engine)
-    network: Any = extractor.to(memory_format=torch.channels_last)
-    if engine == "eager":
-        eager: Run = network
-        return eager
-    if engine == "fused":
-        fused: Run = _fused(network)
-        return fused
-    if device.type == "cpu" and not _has_compiler():
+    if engine == "compiled" and device.type == "cpu" and not _has_compiler():
         raise ParleyError(
             "features.engine is compiled, but no C++ compiler was found (g++ or clang++); install one, or use auto."
         )
-    compiled: Run = torch.compile(_fused(network))
-    return compiled
+    network: Any = extractor.to(memory_format=torch.channels_last)
+    run: Run = network if engine == "eager" else _fused(network)
+    return torch.compile(run) if engine == "compiled" else run
 
 
 def _chosen(images: int, device: torch.device) -> str:

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -45,7 +44,8 @@ class ClassFileWriter:
 
     def __init__(self, file: h5py.File, columns: Mapping[str, Column]) -> None:
         self.rows = 0
-        self._rejected: list[tuple[str, str]] = []
+        self.unreadable: dict[str, str] = {}
+        """Images without a row: reason by key."""
         self._file, self._columns = file, columns
         for name, dtype in (("Key", "S32"), ("Sha256", "S64"), ("Member", "S64")):
             file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(1024,))
@@ -71,17 +71,13 @@ class ClassFileWriter:
                 )
             self._add(name, start, stored[:, None])
 
-    def reject(self, key: str, reason: str) -> None:
-        """Record an image without a row, and the reason."""
-        self._rejected.append((key, reason))
-
     def finish(self) -> None:
         """Write the list of images without a row."""
         group = self._file.create_group(UNREADABLE)
-        group["Key"] = np.array([key.encode() for key, _ in self._rejected], "S32")
-        reasons = [reason.encode("ascii", "replace")[:_REASON_BYTES] for _, reason in self._rejected]
+        group["Key"] = np.array([key.encode() for key in self.unreadable], "S32")
+        reasons = [reason.encode("ascii", "replace")[:_REASON_BYTES] for reason in self.unreadable.values()]
         group["Reason"] = np.array(reasons, f"S{_REASON_BYTES}")
-        self._file.attrs[UNREADABLE] = len(self._rejected)
+        self._file.attrs[UNREADABLE] = len(self.unreadable)
 
     def _add(self, name: str, start: int, values: NDArray[np.generic]) -> None:
         dataset = self._file[name]
@@ -185,13 +181,6 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
-class RowRef(NamedTuple):
-    """Reference to a row: index of the file, and row in it."""
-
-    file: int
-    row: int
-
-
 class KnownRows:
     """Rows of other class files of the same network, by SHA-256 of the image.
 
@@ -208,7 +197,7 @@ class KnownRows:
     def __init__(self, paths: Iterable[Path], wanted: Collection[str], attributes: Mapping[str, str]) -> None:
         self._stack = contextlib.ExitStack()
         self._files: list[ClassFile] = []
-        self._refs: dict[str, RowRef] = {}
+        self._refs: dict[str, tuple[int, int]] = {}
         for path in sorted(paths):
             if len(self._refs) == len(wanted):
                 break
@@ -217,14 +206,13 @@ class KnownRows:
     def __len__(self) -> int:
         return len(self._refs)
 
-    def find(self, sha256: str) -> RowRef | None:
-        """Return the row of the image with this SHA-256; None if there is none."""
+    def find(self, sha256: str) -> tuple[int, int] | None:
+        """Return the file's index and the row of the image with this SHA-256; None if there is none."""
         return self._refs.get(sha256)
 
-    def values(self, layer: str, refs: Sequence[RowRef]) -> NDArray[np.generic]:
+    def values(self, layer: str, refs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
         """Return ``[len(refs), *shape]`` of a layer."""
-        rows = [self._files[ref.file].values(layer, [ref.row])[0, 0] for ref in refs]
-        return np.stack(rows)
+        return np.stack([self._files[file].values(layer, [row])[0, 0] for file, row in refs])
 
     def versions(self, name: str) -> set[str]:
         """Return the versions of a package that wrote the files."""
@@ -241,7 +229,7 @@ class KnownRows:
             if any(file.attributes.get(name) != attributes.get(name) for name in SAME_EVERYWHERE):
                 return
             found = {
-                sha256: RowRef(len(self._files), row)
+                sha256: (len(self._files), row)
                 for row, sha256 in enumerate(file.sha256s)
                 if sha256 in wanted and sha256 not in self._refs
             }
@@ -250,12 +238,8 @@ class KnownRows:
                 self._files.append(file)
                 self._stack.push(opened.pop_all())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the files."""
         self._stack.close()
 
 

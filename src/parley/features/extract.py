@@ -1,11 +1,11 @@
 """Extract the features of a group of classes: reads tars of images, writes an HDF5 file per class."""
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,14 +23,6 @@ _BATCHES_AHEAD = 2
 _VERSIONS = ("torch", "torchvision", "parley")
 
 
-class ClassCount(NamedTuple):
-    """How many images of a class have rows, and how many could not be read."""
-
-    path: Path
-    rows: int
-    unreadable: int
-
-
 def extract_classes(
     tar_paths: Sequence[str | Path],
     out_paths: Sequence[str | Path],
@@ -42,7 +34,7 @@ def extract_classes(
     batch_size: int | None = None,
     engine: str = "auto",
     known_in: str | Path | None = None,
-) -> list[ClassCount]:
+) -> None:
     """Extract the features of all images of some classes; torch and the weights are loaded once.
 
     Threads decode images ahead of the network, and batches span classes. Batch size, threads, engine and grouping
@@ -72,11 +64,6 @@ def extract_classes(
         Folder with class files of this network for other image sets. Rows found there for the same bytes are copied
         and not computed again. None disables this.
 
-    Returns
-    -------
-    list of ClassCount
-        One per tar.
-
     Raises
     ------
     ParleyError
@@ -85,16 +72,16 @@ def extract_classes(
     images = sum(count_images(path) for path in tar_paths)
     with _torch_threads(threads), ExitStack() as stack:
         backbone = load_backbone(options, weights_folder, device)
-        known = stack.enter_context(_known_rows(tar_paths, out_paths, backbone, known_in))
+        known = stack.enter_context(closing(_known_rows(tar_paths, out_paths, backbone, known_in)))
         backbone.prepare(engine, images - len(known), batch_size)
         writers = [stack.enter_context(writer) for writer in _writers(out_paths, options, backbone, known)]
         ahead = decoded_ahead(tar_paths, known, backbone.transform, threads, _BATCHES_AHEAD * backbone.batch_size)
         progress = stack.enter_context(Progress("Extracting features", images, "image"))
-        unreadable = _write_all(ahead, backbone, known, writers, progress)
-        rows = [writer.rows for writer in writers]
-    counts = [ClassCount(Path(path), *pair) for path, *pair in zip(out_paths, rows, unreadable, strict=True)]
-    _report(counts, tar_paths)
-    return counts
+        _write_all(ahead, backbone, known, writers, progress)
+    for writer, tar_path in zip(writers, tar_paths, strict=True):
+        if unreadable := len(writer.unreadable):
+            logger.warning("%s: %d of %d images could not be read", tar_path, unreadable, writer.rows + unreadable)
+    logger.info("%d images of %d classes", sum(writer.rows for writer in writers), len(writers))
 
 
 def _known_rows(
@@ -105,8 +92,8 @@ def _known_rows(
 ) -> KnownRows:
     """Look up rows in other class files. The images are hashed only if there are any."""
     others = list(other_class_files(known_in, out_paths)) if known_in is not None else []
-    wanted = {image.sha256 for path in tar_paths for image in packed_images(path)} if others else set()
-    known = KnownRows(others, wanted, backbone.attributes)
+    contents = (content for path in tar_paths for _, content in packed_images(path)) if others else ()
+    known = KnownRows(others, {hashlib.sha256(content).hexdigest() for content in contents}, backbone.attributes)
     if known:
         logger.info("%d images have features from other image sets and are not computed again", len(known))
     return known
@@ -131,20 +118,17 @@ def _write_all(
     known: KnownRows,
     writers: Sequence[ClassFileWriter],
     progress: Progress,
-) -> list[int]:
-    """Write every image's row, batch by batch; return the number of unreadable images per tar."""
-    unreadable = [0] * len(writers)
+) -> None:
+    """Write every image's row, batch by batch."""
     for batch in _batches(images, backbone.batch_size):
         for image in batch:
             if image.reason:
-                unreadable[image.tar] += 1
-                writers[image.tar].reject(image.identity.key, image.reason)
+                writers[image.tar].unreadable[image.identity.key] = image.reason
                 logger.warning("%s is unreadable: %s", image.identity.member, image.reason)
         readable = [image for image in batch if not image.reason]
         if readable:
             _write_rows(readable, _values(readable, backbone, known), writers)
         progress.advance(len(batch))
-    return unreadable
 
 
 def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
@@ -198,12 +182,3 @@ def _torch_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _report(counts: Sequence[ClassCount], tar_paths: Sequence[str | Path]) -> None:
-    for count, tar_path in zip(counts, tar_paths, strict=True):
-        if count.unreadable:
-            logger.warning(
-                "%s: %d of %d images could not be read", tar_path, count.unreadable, count.rows + count.unreadable
-            )
-    logger.info("%d images of %d classes", sum(count.rows for count in counts), len(counts))

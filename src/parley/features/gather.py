@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -62,48 +61,29 @@ def gather_part(
     if not rows:
         raise ParleyError(f"There are no images for {out_path}: splits.tsv has no row of this split.")
     label_ids = {image_class.name: label for label, image_class in enumerate(in_label_order(classes))}
-    by_class = _indices_by_class(rows)
+    by_class: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_class.setdefault(row["class"], []).append(index)
     _check_classes(list(by_class), class_files, label_ids)
-    joined = _join(rows, by_class, class_files)
+    members, columns, attributes = _join(rows, by_class, class_files)
     with written_aside(out_path) as aside, h5py.File(aside, "w") as out:
-        _write_identities(out, rows, joined.members, label_ids)
+        _write_identities(out, rows, members, label_ids)
         if by_reference:
-            _refer_to_layers(out, rows, class_files, joined.columns, Path(out_path).parent)
+            _refer_to_layers(out, rows, class_files, columns, Path(out_path).parent)
         else:
-            _write_layers(out, rows, class_files, joined.columns)
-        out.attrs.update(joined.attributes)
+            _write_layers(out, rows, class_files, columns)
+        out.attrs.update(attributes)
         out.attrs["classes"] = json.dumps(list(label_ids), ensure_ascii=False)
     return len(rows)
 
 
-class _Joined(NamedTuple):
-    """Metadata from a split's class files. Each is opened once, since they may exceed the limit on open files.
+def _join(
+    rows: Rows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles
+) -> tuple[list[str], Mapping[str, Column], dict[str, str]]:
+    """Return each row's file name in the tar, the datasets of features, and the provenance attributes.
 
-    Attributes
-    ----------
-    members
-        For each row, its file name in the tar.
-    columns
-        The datasets of features.
-    attributes
-        Provenance attributes.
+    All mismatches are reported together. Each class file is opened once, since they may exceed the limit on open files.
     """
-
-    members: list[str]
-    columns: Mapping[str, Column]
-    attributes: dict[str, str]
-
-
-def _indices_by_class(rows: Rows) -> dict[str, list[int]]:
-    """Return the row indices of each class."""
-    indices: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        indices.setdefault(row["class"], []).append(index)
-    return indices
-
-
-def _join(rows: Rows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles) -> _Joined:
-    """Find every image's row in its class file; all mismatches are reported together."""
     mixed, unjoined = Findings(), Findings()
     first: ClassFile | None = None
     members = [""] * len(rows)
@@ -121,11 +101,8 @@ def _join(rows: Rows, by_class: Mapping[str, Sequence[int]], class_files: ClassF
     mixed.raise_if_any()
     unjoined.raise_if_any()
     assert first is not None
-    return _Joined(
-        members,
-        first.columns,
-        {**first.attributes, **{name: ", ".join(sorted(known)) for name, known in versions.items()}},
-    )
+    joined = {name: ", ".join(sorted(known)) for name, known in versions.items()}
+    return members, first.columns, {**first.attributes, **joined}
 
 
 def _write_identities(out: h5py.File, rows: Rows, members: Sequence[str], label_ids: Mapping[str, int]) -> None:

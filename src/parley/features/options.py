@@ -12,11 +12,9 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import digest_of, sha256_of
 
 Role = Literal["pooled", "map", "logits"]
-MapDtype = Literal["float32", "float16"]
-Autocast = Literal["none", "bfloat16", "float16"]
 ROLES: tuple[Role, ...] = get_args(Role)
-MAP_DTYPES: tuple[MapDtype, ...] = get_args(MapDtype)
-AUTOCASTS: tuple[Autocast, ...] = get_args(Autocast)
+MAP_DTYPES = ("float32", "float16")
+AUTOCASTS = ("none", "bfloat16", "float16")
 RANDOM = "random"
 CORRECTED, ORIGINAL, CUSTOM = "corrected", "original", "custom"
 _TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -81,8 +79,8 @@ class FeatureOptions:
     rule: str = CORRECTED
     transform: Transform | None = None
     layers: tuple[Role, ...] = ROLES
-    map_dtype: MapDtype = "float32"
-    autocast: Autocast = "none"
+    map_dtype: str = "float32"
+    autocast: str = "none"
 
     @property
     def weights_kind(self) -> Literal["random", "torchvision", "file"]:
@@ -137,9 +135,7 @@ def feature_options(
     except ParleyError as error:
         findings.extend(error.findings)
     findings.raise_if_any()
-    dtype = next(known for known in MAP_DTYPES if known == map_dtype)
-    computed_in = next(known for known in AUTOCASTS if known == autocast)
-    return FeatureOptions(backbone, weights, seed, rule, transform, kept, dtype, computed_in)
+    return FeatureOptions(backbone, weights, seed, rule, transform, kept, map_dtype, autocast)
 
 
 def _transform_of(preprocessing: str | Mapping[str, Any], backbone: str) -> Transform | None:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from parley.core.errors import ParleyError
 from parley.dataset.image_formats import open_image, to_rgb
-from parley.features.class_files import KnownRows, RowIdentity, RowRef
+from parley.features.class_files import KnownRows, RowIdentity
 from parley.features.options import Transform
 
 Pixels = NDArray[np.uint8]
@@ -76,25 +76,8 @@ def _centre(image: Image.Image, size_px: int) -> Image.Image:
 _MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
-class PackedImage(NamedTuple):
-    """An image file: its name in the tar, which starts with its key, and its bytes."""
-
-    member: str
-    content: bytes
-
-    @property
-    def key(self) -> str:
-        """The image's key."""
-        return self.member.split(".")[0]
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of its bytes, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
-def packed_images(path: str | Path) -> Iterator[PackedImage]:
-    """Yield the images of a tar in order.
+def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the file name, ``<key>.<extension>``, and the bytes of each image of a tar, one by one.
 
     Raises
     ------
@@ -109,7 +92,7 @@ def packed_images(path: str | Path) -> Iterator[PackedImage]:
                     f"{path} contains {member.name!r}, which is not an image named by its key; "
                     "use a tar written by the rule `images`."
                 )
-            yield PackedImage(member.name, file.read())
+            yield member.name, file.read()
 
 
 def count_images(path: str | Path) -> int:
@@ -160,7 +143,7 @@ class Decoded(NamedTuple):
     pixels
         Input of the network; None if its row is known or the image cannot be read.
     known
-        Where its features were computed before, if they were.
+        The file and row with its features in `KnownRows`, if they were computed before.
     reason
         Why it cannot be read; empty if it can.
     """
@@ -168,7 +151,7 @@ class Decoded(NamedTuple):
     tar: int
     identity: RowIdentity
     pixels: Pixels | None = None
-    known: RowRef | None = None
+    known: tuple[int, int] | None = None
     reason: str = ""
 
 
@@ -194,8 +177,8 @@ def decoded_ahead(
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for tar, path in enumerate(tar_paths):
-                for packed in packed_images(path):
-                    waiting.append(pool.submit(_decoded, tar, packed, known, transform))
+                for member, content in packed_images(path):
+                    waiting.append(pool.submit(_decoded, tar, member, content, known, transform))
                     if len(waiting) > ahead:
                         yield waiting.popleft().result()
             while waiting:
@@ -205,12 +188,12 @@ def decoded_ahead(
                 future.cancel()
 
 
-def _decoded(tar: int, packed: PackedImage, known: KnownRows, transform: Transform) -> Decoded:
-    identity = RowIdentity(packed.key, packed.member, packed.sha256)
+def _decoded(tar: int, member: str, content: bytes, known: KnownRows, transform: Transform) -> Decoded:
+    identity = RowIdentity(member.split(".")[0], member, hashlib.sha256(content).hexdigest())
     ref = known.find(identity.sha256)
     if ref is not None:
         return Decoded(tar, identity, known=ref)
     try:
-        return Decoded(tar, identity, pixels=pixels_of(packed.content, transform))
+        return Decoded(tar, identity, pixels=pixels_of(content, transform))
     except UnreadableImageError as error:
         return Decoded(tar, identity, reason=str(error))
