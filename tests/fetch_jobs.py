@@ -31,6 +31,14 @@ LION = ImageClass("lion", "n02129165", "in")
 HEN = ImageClass("hen", "n01514859", "in")
 
 
+def get(client, url):
+    """Fetch one URL and wait for its answer."""
+    client.submit(url, url)
+    while not (answers := client.poll()):
+        pass
+    return answers[0][1]
+
+
 class Job:
     """A folder with a plan, and the fetch of it."""
 

@@ -49,7 +49,7 @@ def write_class(path, name, numbers, attributes=ATTRIBUTES, columns=COLUMNS, unr
                 [row], {n: np.full((1, *c.shape), value(name, number), np.float32) for n, c in columns.items()}
             )
         for number in unreadable:
-            writer.reject(key(name, number), "OSError: truncated")
+            writer.unreadable[key(name, number)] = "OSError: truncated"
 
 
 def split(name, number):

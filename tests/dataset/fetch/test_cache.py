@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_later_answer_takes_the_place_of_an_earlier_one(tmp_path):
 def test_truncated_or_damaged_files_are_ignored(tmp_path, left):
     cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
     cache.store(KEY, Answer(URL, body=b"image bytes", http_status=200))
-    path = cache.path_of(KEY)
+    path = Path(cache.path_of(KEY))
     path.write_bytes(path.read_bytes()[:left])
     assert cache.load(KEY) is None
     path.write_bytes(b'{"format": 1}\n')
@@ -56,9 +57,9 @@ def test_truncated_or_damaged_files_are_ignored(tmp_path, left):
 def test_headers_with_invalid_values_are_ignored(tmp_path, answer, change):
     cache = Cache(tmp_path, FetchOptions())
     cache.store(KEY, answer)
-    line, _, body = cache.path_of(KEY).read_bytes().partition(b"\n")
+    line, _, body = Path(cache.path_of(KEY)).read_bytes().partition(b"\n")
     head = {name: value for name, value in {**json.loads(line), **change}.items() if value is not ...}
-    cache.path_of(KEY).write_bytes(json.dumps(head).encode() + b"\n" + body)
+    Path(cache.path_of(KEY)).write_bytes(json.dumps(head).encode() + b"\n" + body)
     assert cache.load(KEY) is None
 
 
@@ -93,7 +94,7 @@ def test_what_came_from_an_address_not_public_counts_only_where_those_are_allowe
 
 def test_an_unreadable_answer_is_an_error(tmp_path):
     cache = Cache(tmp_path, FetchOptions())
-    cache.path_of(KEY).mkdir(parents=True)  # As good as a file without permission, for root too.
+    Path(cache.path_of(KEY)).mkdir(parents=True)  # As good as a file without permission, for root too.
     for read in (cache.load, cache.body):
         with pytest.raises(ParleyError, match=r"image cache .* cannot be read"):
             read(KEY)

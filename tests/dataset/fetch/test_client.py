@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from fetch_jobs import get
 
 from parley.dataset.fetch import transfer as transfer_module
 from parley.dataset.fetch.client import Client, host_of
@@ -31,7 +32,7 @@ QUICK = FetchOptions(
 
 
 def test_an_image_comes_whole_with_one_request(web):
-    answer = Client(QUICK).get(web.url("image/a.jpg"))
+    answer = get(Client(QUICK), web.url("image/a.jpg"))
     assert answer.error is None
     assert answer.http_status == 200
     assert answer.body is not None
@@ -42,7 +43,7 @@ def test_an_image_comes_whole_with_one_request(web):
 
 
 def test_the_client_says_who_it_is(web):
-    Client(QUICK).get(web.url("image/a.jpg"))
+    get(Client(QUICK), web.url("image/a.jpg"))
     (agent,) = web.user_agents()
     assert agent.startswith("parley/")
     assert "mailto:someone@example.org" in agent
@@ -62,36 +63,36 @@ def test_the_client_says_who_it_is(web):
     ],
 )
 def test_only_transient_errors_are_retried(web, status, error, requests):
-    answer = Client(QUICK).get(web.url(f"status/{status}/a.jpg"))
+    answer = get(Client(QUICK), web.url(f"status/{status}/a.jpg"))
     assert (answer.error, answer.http_status, answer.attempts) == (error, status, requests)
     assert answer.body is None
     assert web.count(f"status/{status}/a.jpg") == requests
 
 
 def test_a_transient_failure_is_retried_until_it_succeeds(web):
-    answer = Client(QUICK).get(web.url("flaky/2/503/a.jpg"))
+    answer = get(Client(QUICK), web.url("flaky/2/503/a.jpg"))
     assert answer.error is None
     assert answer.attempts == web.count("flaky/2/503/a.jpg") == 3
 
 
 def test_retry_after_is_obeyed(web):
     started = time.monotonic()
-    answer = Client(QUICK).get(web.url("limited/1/a.jpg"))
+    answer = get(Client(QUICK), web.url("limited/1/a.jpg"))
     assert answer.error is None
     assert time.monotonic() - started >= 1.0
     assert web.count("limited/1/a.jpg") == 2
 
 
 def test_a_long_retry_after_is_left_for_a_later_run(web):
-    answer = Client(QUICK).get(web.url("limited/3600/a.jpg"))
+    answer = get(Client(QUICK), web.url("limited/3600/a.jpg"))
     assert (answer.error, answer.attempts) == (ErrorClass.RATE_LIMITED, 1)
 
 
 def test_retry_after_may_be_a_date(web):
     far = "limited/Fri,%2001%20Jan%202999%2000:00:00%20GMT/a.jpg"
-    assert Client(QUICK).get(web.url(far)).error is ErrorClass.RATE_LIMITED
+    assert get(Client(QUICK), web.url(far)).error is ErrorClass.RATE_LIMITED
     past = "limited/Thu,%2001%20Jan%201970%2000:00:00%20GMT/a.jpg"
-    assert Client(QUICK).get(web.url(past)).error is None
+    assert get(Client(QUICK), web.url(past)).error is None
 
 
 @pytest.mark.parametrize(
@@ -106,90 +107,90 @@ def test_retry_after_may_be_a_date(web):
 )
 def test_a_slow_server_is_given_up_in_time(web, path, error, attempts):
     started = time.monotonic()
-    answer = Client(replace(QUICK, attempts=attempts)).get(web.url(path))
+    answer = get(Client(replace(QUICK, attempts=attempts)), web.url(path))
     assert answer.error is error
     assert time.monotonic() - started < 2 * QUICK.deadline_s
 
 
 def test_a_deadline_is_not_tried_again(web):
-    Client(QUICK).get(web.url("drip/b.jpg"))
+    get(Client(QUICK), web.url("drip/b.jpg"))
     assert web.count("drip/b.jpg") == 1
 
 
 def test_a_reset_is_tried_again(web):
-    assert Client(QUICK).get(web.url("reset/1/a.jpg")).error is None
+    assert get(Client(QUICK), web.url("reset/1/a.jpg")).error is None
     assert web.count("reset/1/a.jpg") == 2
-    lasting = Client(QUICK).get(web.url("reset/9/a.jpg"))
+    lasting = get(Client(QUICK), web.url("reset/9/a.jpg"))
     assert lasting.error in (ErrorClass.RESET, ErrorClass.INCOMPLETE)
     assert lasting.attempts == 3
 
 
 def test_fewer_bytes_than_announced_are_incomplete(web):
-    assert Client(QUICK).get(web.url("short/a.jpg")).error is ErrorClass.INCOMPLETE
+    assert get(Client(QUICK), web.url("short/a.jpg")).error is ErrorClass.INCOMPLETE
 
 
 def test_an_endless_body_is_cut_at_the_cap(web):
-    answer = Client(replace(QUICK, deadline_s=5.0)).get(web.url("endless/a.jpg"))
+    answer = get(Client(replace(QUICK, deadline_s=5.0)), web.url("endless/a.jpg"))
     assert (answer.error, answer.body) == (ErrorClass.TOO_LARGE, None)
 
 
 def test_an_announced_size_over_the_cap_is_not_read(web):
-    answer = Client(replace(QUICK, max_bytes=500)).get(web.url("image/a.jpg"))
+    answer = get(Client(replace(QUICK, max_bytes=500)), web.url("image/a.jpg"))
     assert answer.error is ErrorClass.TOO_LARGE
 
 
 def test_redirects_are_followed_up_to_the_cap(web):
     client = Client(replace(QUICK, max_redirects=3))
-    assert client.get(web.url("redirect/3/a.jpg")).error is None
-    assert client.get(web.url("redirect/4/b.jpg")).error is ErrorClass.REDIRECT_LOOP
-    assert client.get(web.url("loop/c.jpg")).error is ErrorClass.REDIRECT_LOOP
+    assert get(client, web.url("redirect/3/a.jpg")).error is None
+    assert get(client, web.url("redirect/4/b.jpg")).error is ErrorClass.REDIRECT_LOOP
+    assert get(client, web.url("loop/c.jpg")).error is ErrorClass.REDIRECT_LOOP
     assert web.count("loop/c.jpg") == 4
 
 
 def test_a_redirect_off_the_web_is_refused(web):
-    assert Client(QUICK).get(web.url("away/a.jpg")).error is ErrorClass.BAD_REDIRECT
+    assert get(Client(QUICK), web.url("away/a.jpg")).error is ErrorClass.BAD_REDIRECT
 
 
 @pytest.mark.parametrize("body", ["1000000/1000000", "1000/10"])
 def test_a_redirect_is_followed_whatever_stands_behind_it(web, body):
-    assert Client(QUICK).get(web.url(f"wordy/{body}/a.jpg")).error is None
+    assert get(Client(QUICK), web.url(f"wordy/{body}/a.jpg")).error is None
     assert web.count("image/a.jpg") == 1
 
 
 def test_a_redirect_is_followed_to_an_address_that_has_to_be_put_in_percent_encoding(web):
-    assert Client(QUICK).get(web.url("odd/a.jpg")).error is None
+    assert get(Client(QUICK), web.url("odd/a.jpg")).error is None
     assert web.requests()[-1] == "image/G%C3%A4nse%20und%20a.jpg"
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, ErrorClass.NOT_FOUND), (410, ErrorClass.GONE)])
 def test_an_error_is_known_by_its_status_though_its_page_never_comes(web, status, error):
-    answer = Client(QUICK).get(web.url(f"falls/{status}/a.jpg"))
+    answer = get(Client(QUICK), web.url(f"falls/{status}/a.jpg"))
     assert (answer.error, answer.attempts) == (error, 1)
 
 
 def test_what_is_not_http_is_a_protocol_error(web):
-    assert Client(QUICK).get(web.url("garbage/a.jpg")).error is ErrorClass.PROTOCOL
+    assert get(Client(QUICK), web.url("garbage/a.jpg")).error is ErrorClass.PROTOCOL
 
 
 def test_hosts_that_cannot_be_reached():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    assert Client(QUICK).get(f"http://127.0.0.1:{port}/a.jpg").error is ErrorClass.REFUSED
-    assert Client(QUICK).get("http://nowhere.invalid/a.jpg").error is ErrorClass.DNS
+    assert get(Client(QUICK), f"http://127.0.0.1:{port}/a.jpg").error is ErrorClass.REFUSED
+    assert get(Client(QUICK), "http://nowhere.invalid/a.jpg").error is ErrorClass.DNS
 
 
 def test_tls_to_a_plain_server_fails_as_tls(web):
-    assert Client(QUICK).get(web.url("image/a.jpg").replace("http:", "https:")).error is ErrorClass.TLS
+    assert get(Client(QUICK), web.url("image/a.jpg").replace("http:", "https:")).error is ErrorClass.TLS
 
 
 @pytest.mark.parametrize("url", ["http://", "http:///a.jpg", "http://[::1/a.jpg", f"http://{'a' * 70}.example/a.jpg"])
 def test_a_url_without_a_usable_host_is_a_bad_url(url):
-    assert Client(QUICK).get(url).error is ErrorClass.BAD_URL
+    assert get(Client(QUICK), url).error is ErrorClass.BAD_URL
 
 
 def test_a_non_ascii_path_is_asked_for_in_percent_encoding(web):
-    answer = Client(QUICK).get(web.url("image/Gänse und Möwen.jpg"))
+    answer = get(Client(QUICK), web.url("image/Gänse und Möwen.jpg"))
     assert answer.error is None
     assert web.requests() == ["image/G%C3%A4nse%20und%20M%C3%B6wen.jpg"]
 
@@ -199,13 +200,13 @@ def test_many_urls_are_under_way_at_once_and_none_too_many_at_a_host(web):
     urls = [web.url(f"crowd/{number}.jpg") for number in range(40)]
     answers = answers_of(client, urls)
     assert [answers[url].error for url in urls] == [None] * 40
-    assert client.get(web.url("most/x")).body == b"6"
+    assert get(client, web.url("most/x")).body == b"6"
 
 
 def test_threads_bound_the_requests_of_all_hosts_together(web):
     client = Client(replace(QUICK, threads=3, per_host=8, deadline_s=5.0, read_timeout_s=5.0))
     answers_of(client, [web.url(f"crowd/{number}.jpg") for number in range(20)])
-    assert client.get(web.url("most/x")).body == b"3"
+    assert get(client, web.url("most/x")).body == b"3"
 
 
 def answers_of(client, urls):
@@ -239,7 +240,7 @@ def test_a_host_that_wants_a_long_rest_is_asked_for_nothing_more(web):
     assert len(web.requests()) == 1
     assert sorted(answer.attempts for answer in answers.values()) == [0] * 11 + [1]
     # Another host is not meant.
-    assert client.get(web.url("image/a.jpg").replace("127.0.0.1", "localhost")).error is None
+    assert get(client, web.url("image/a.jpg").replace("127.0.0.1", "localhost")).error is None
 
 
 def test_a_host_is_left_alone_even_by_those_who_give_up(web):
@@ -274,9 +275,9 @@ def test_a_slow_url_does_not_block_others(web):
     "tag", ["noai", "noimageai", "noindex, NoAI", "parley: noimageai", "otherbot: noindex, *: noai"]
 )
 def test_opted_out_images_are_rejected(web, tag):
-    answer = Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg"))
+    answer = get(Client(QUICK), web.url(f"tagged/{tag}/a.jpg"))
     assert (answer.error, answer.body, answer.http_status) == (ErrorClass.OPTED_OUT, None, 200)
-    taken = Client(replace(QUICK, obey_robots_tag=False)).get(web.url(f"tagged/{tag}/a.jpg"))
+    taken = get(Client(replace(QUICK, obey_robots_tag=False)), web.url(f"tagged/{tag}/a.jpg"))
     assert (taken.error, taken.opted_out) == (None, True)
 
 
@@ -284,7 +285,7 @@ def test_opted_out_images_are_rejected(web, tag):
     "tag", ["noindex", "otherbot: noai", "all", "noaim", "unavailable_after: 25 Jun 2010 15:00:00 PST"]
 )
 def test_other_tags_are_no_opting_out(web, tag):
-    assert Client(QUICK).get(web.url(f"tagged/{tag}/a.jpg")).error is None
+    assert get(Client(QUICK), web.url(f"tagged/{tag}/a.jpg")).error is None
 
 
 STRICT = replace(QUICK, allow_private_hosts=False)
@@ -293,10 +294,10 @@ STRICT = replace(QUICK, allow_private_hosts=False)
 def test_hosts_at_addresses_that_are_not_public_are_not_connected_to(web):
     url = web.url("image/a.jpg")
     for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "127.1"):
-        answer = Client(STRICT).get(url.replace("127.0.0.1", host))
+        answer = get(Client(STRICT), url.replace("127.0.0.1", host))
         assert (answer.error, answer.http_status, answer.attempts) == (ErrorClass.PRIVATE_ADDRESS, None, 1), host
-    assert Client(STRICT).get("http://169.254.169.254/latest/meta-data/").error is ErrorClass.PRIVATE_ADDRESS
-    assert Client(STRICT).get("http://10.0.0.1/a.jpg").error is ErrorClass.PRIVATE_ADDRESS
+    assert get(Client(STRICT), "http://169.254.169.254/latest/meta-data/").error is ErrorClass.PRIVATE_ADDRESS
+    assert get(Client(STRICT), "http://10.0.0.1/a.jpg").error is ErrorClass.PRIVATE_ADDRESS
     assert web.requests() == []
 
 
@@ -308,7 +309,7 @@ def test_a_proxy_opens_no_way_round_the_rule(web, monkeypatch, host, no_proxy):
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.setenv(name, no_proxy)
-        answer = Client(STRICT).get(web.url("image/a.jpg").replace("127.0.0.1", host))
+        answer = get(Client(STRICT), web.url("image/a.jpg").replace("127.0.0.1", host))
         with pytest.raises(TimeoutError):
             proxy.accept()
     assert answer.error is ErrorClass.PRIVATE_ADDRESS
@@ -320,13 +321,13 @@ def test_libcurl_does_not_decide_who_needs_no_proxy(web, monkeypatch):
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.setenv("no_proxy", "other.example pictures.example")
     monkeypatch.setenv("NO_PROXY", "other.example pictures.example")
-    assert Client(STRICT).get(f"http://pictures.example/{web.token}/image/a.jpg").error is None
+    assert get(Client(STRICT), f"http://pictures.example/{web.token}/image/a.jpg").error is None
 
 
 def test_an_answer_says_whether_it_came_from_an_address_that_is_not_public(web):
-    assert Client(QUICK).get(web.url("image/a.jpg")).from_private
-    assert Client(QUICK).get(web.url("status/404/a.jpg")).from_private
-    assert Client(QUICK).get(web.url("redirect/2/a.jpg")).from_private
+    assert get(Client(QUICK), web.url("image/a.jpg")).from_private
+    assert get(Client(QUICK), web.url("status/404/a.jpg")).from_private
+    assert get(Client(QUICK), web.url("redirect/2/a.jpg")).from_private
 
 
 def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(web, monkeypatch):
@@ -335,11 +336,11 @@ def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(web, monkey
     with socket.create_server(("127.0.0.2", 0)) as inner:
         inner.settimeout(0.2)
         client = Client(STRICT)
-        answer = client.get(web.url(f"sendto/127.0.0.2:{inner.getsockname()[1]}/a.jpg"))
+        answer = get(client, web.url(f"sendto/127.0.0.2:{inner.getsockname()[1]}/a.jpg"))
         with pytest.raises(TimeoutError):
             inner.accept()
     assert answer.error is ErrorClass.PRIVATE_ADDRESS
-    assert client.get(web.url("image/a.jpg")).error is None
+    assert get(client, web.url("image/a.jpg")).error is None
 
 
 @pytest.fixture
@@ -369,14 +370,14 @@ def secure(tmp_path):
 
 
 def test_a_certificate_that_nobody_vouches_for_is_a_tls_error(secure):
-    answer = Client(QUICK).get(f"https://localhost:{secure[0]}/a.jpg")
+    answer = get(Client(QUICK), f"https://localhost:{secure[0]}/a.jpg")
     assert (answer.error, answer.attempts) == (ErrorClass.TLS, 1)
 
 
 def test_certificates_of_ones_own_are_named_by_the_environment(secure, monkeypatch):
     port, certificate = secure
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    assert Client(QUICK).get(f"https://localhost:{port}/a.jpg").body == b"image"
+    assert get(Client(QUICK), f"https://localhost:{port}/a.jpg").body == b"image"
 
 
 def test_proxies_of_the_environment_are_used_and_refuse_nothing_public(web, monkeypatch):
@@ -384,6 +385,6 @@ def test_proxies_of_the_environment_are_used_and_refuse_nothing_public(web, monk
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    answer = Client(STRICT).get(f"http://pictures.example/{web.token}/image/a.jpg")
+    answer = get(Client(STRICT), f"http://pictures.example/{web.token}/image/a.jpg")
     assert answer.error is None
-    assert Client(STRICT).get(f"http://127.0.0.1/{web.token}/image/b.jpg").error is ErrorClass.PRIVATE_ADDRESS
+    assert get(Client(STRICT), f"http://127.0.0.1/{web.token}/image/b.jpg").error is ErrorClass.PRIVATE_ADDRESS

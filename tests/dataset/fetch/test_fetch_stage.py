@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fetch_jobs import HEN, LION, PATIENT, Job, cached_keys, files_below, images, timeless
+from fetch_jobs import HEN, LION, PATIENT, Job, cached_keys, files_below, get, images, timeless
 from PIL import Image
 
 from parley.core.errors import ParleyError
@@ -160,7 +160,7 @@ def test_a_dead_link_is_replaced_from_its_own_reserve_and_moves_no_other(web, tm
     job.fetch(margin=0, out="before", cache="a")
     reserves = job.reserves()
     dead = next(url for url in urls if image_key(url) == reserves["train"][4])
-    Client(PATIENT).get(dead.replace("mortal", "kill"))
+    get(Client(PATIENT), dead.replace("mortal", "kill"))
     job.fetch(margin=0, out="after", cache="b")
     rows = job.manifest(out="after")
     assert [row["key"] for row in rows] == reserves["train"][:13] + reserves["test"][:6]

@@ -14,7 +14,6 @@ import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.dataset.fetch.options import FetchOptions
@@ -46,19 +45,13 @@ class Cache:
     """
 
     def __init__(self, folder: str | Path, options: FetchOptions) -> None:
-        self.folder = Path(folder)
+        self.folder = str(folder)
         self._options = options
-        # Plain strings: creating a Path costs more than the system call it is used for.
-        self._root = str(folder)
         self._prepared: set[str] = set()
-
-    def path_of(self, key: str) -> Path:
-        """Return the path of a key's cache file."""
-        return Path(self._path_of(key))
 
     def has(self, key: str) -> bool:
         """Return True if a file exists for the key; the file is not read."""
-        return os.path.exists(self._path_of(key))  # noqa: PTH110
+        return os.path.exists(self.path_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
         """Return the stored answer, or None if there is no valid one.
@@ -76,7 +69,16 @@ class Cache:
             head = json.loads(line)
             whole = head["format"] == FORMAT and head["sha256"] == _digest(body)
             whole = whole and all(isinstance(head[name], kinds) for name, kinds in _KINDS.items())
-            answer = _answer_of(head, body)
+            answer = Answer(
+                url=head["url"],
+                body=None if head["error"] else body,
+                error=ErrorClass(head["error"]) if head["error"] else None,
+                http_status=head["http_status"],
+                attempts=head["attempts"],
+                seconds=head["seconds"],
+                opted_out=head.get("opted_out", False),
+                from_private=head.get("from_private", False),
+            )
         except (ValueError, KeyError, TypeError):  # Another format, or truncated by a power failure.
             whole = False
         if not whole:
@@ -141,7 +143,7 @@ class Cache:
 
     def _content(self, key: str) -> bytes | None:
         try:
-            with open(self._path_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
+            with open(self.path_of(key), "rb", buffering=0) as stream:  # noqa: PTH123
                 return stream.readall()
         except FileNotFoundError:
             return None
@@ -151,11 +153,13 @@ class Cache:
                 "Fix its permissions, or remove it: then its URL is requested again."
             ) from error
 
-    def _path_of(self, key: str) -> str:
-        return f"{self._root}/{key[:2]}/{key}"
+    def path_of(self, key: str) -> str:
+        """Return the path of a key's cache file."""
+        # A string: creating a Path costs more than the system call it is used for.
+        return f"{self.folder}/{key[:2]}/{key}"
 
     def _write(self, key: str, content: bytes) -> None:
-        path = self._path_of(key)
+        path = self.path_of(key)
         folder = path[: -len(key) - 1]
         if folder not in self._prepared:
             self._prepare(folder)
@@ -177,28 +181,11 @@ class Cache:
         os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.endswith(".part"):
-                    _remove_if_left_behind(entry)
+                with contextlib.suppress(FileNotFoundError):
+                    # Younger files may belong to a running process.
+                    if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:
+                        os.unlink(entry.path)  # noqa: PTH108
         self._prepared.add(folder)
-
-
-def _remove_if_left_behind(entry: os.DirEntry[str]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:  # Younger files may belong to a running process.
-            os.unlink(entry.path)  # noqa: PTH108
-
-
-def _answer_of(head: dict[str, Any], body: bytes) -> Answer:
-    return Answer(
-        url=head["url"],
-        body=None if head["error"] else body,
-        error=ErrorClass(head["error"]) if head["error"] else None,
-        http_status=head["http_status"],
-        attempts=head["attempts"],
-        seconds=head["seconds"],
-        opted_out=head.get("opted_out", False),
-        from_private=head.get("from_private", False),
-    )
 
 
 def _digest(body: bytes) -> str:

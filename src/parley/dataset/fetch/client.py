@@ -110,19 +110,6 @@ class Client:
         answers, self._answers = self._answers, []
         return answers
 
-    def get(self, url: str) -> Answer:
-        """Fetch one URL and wait for its answer.
-
-        Raises
-        ------
-        ParleyError
-            When host after host cannot be reached.
-        """
-        self.submit(url, url)
-        while True:
-            for _, answer in self.poll():
-                return answer
-
     def close(self) -> None:
         """Abort all requests."""
         for curl in list(self._active):
@@ -179,32 +166,29 @@ class Client:
         self._answer(request, Response(None, error, None))
         return True
 
-    def _end(self, curl: pycurl.Curl, code: int) -> None:
-        transfer, request, host = self._active.pop(curl)
-        response = transfer.response(code)
-        self._multi.remove_handle(curl)
-        self._handle_response(transfer, request, host, response)
-
     def _end_stalled(self) -> None:
         now = time.monotonic()
         if now - self._stalled_checked_at < _STALL_CHECK_S:
             return
         self._stalled_checked_at = now
-        for curl, (transfer, request, host) in list(self._active.items()):
+        for curl, (transfer, _, _) in list(self._active.items()):
             if transfer.is_stalled(now):
-                del self._active[curl]
-                response = transfer.response(None)
-                self._multi.remove_handle(curl)  # This closes the connection.
-                self._handle_response(transfer, request, host, response)
+                self._end(curl, None)
 
-    def _handle_response(self, transfer: Transfer, request: _Request, host: str, response: Response) -> None:
-        """Follow a redirect, retry, or deliver the answer."""
+    def _end(self, curl: pycurl.Curl, code: int | None) -> None:
+        """Follow a redirect, retry, or deliver the answer; `code` is that of `Transfer.response`."""
+        transfer, request, host = self._active.pop(curl)
+        response = transfer.response(code)
+        self._multi.remove_handle(curl)  # This closes the connection if the response is incomplete.
         now = time.monotonic()
         request.left_s -= now - transfer.started
         request.from_private |= response.from_private
         self._idle.append(transfer)
-        if response.wait_s:  # Retry-After applies to every request for this host.
-            self._pause_host(host, response, now)
+        # Retry-After applies to every request for this host.
+        if response.wait_s > self.options.longest_wait_s:
+            self._closed[host] = now + response.wait_s, response.error
+        elif response.wait_s:
+            self._queues.pause(host, now + response.wait_s)
         if response.redirect:
             self._redirect(request, response)
         elif response.error in RETRIED and request.attempt < self.options.attempts:
@@ -226,24 +210,16 @@ class Client:
         else:
             self._enqueue(request, first=True)
 
-    def _pause_host(self, host: str, response: Response, now: float) -> None:
-        if response.wait_s > self.options.longest_wait_s:
-            self._closed[host] = now + response.wait_s, response.error
-        else:
-            self._queues.pause(host, now + response.wait_s)
-
     def _retry(self, request: _Request, response: Response, now: float) -> None:
-        wait_s = max(response.wait_s, self._backoff_s(request.attempt))
+        # Jitter keeps requests that failed together from being retried together; no result depends on it.
+        jitter = random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
+        wait_s = max(response.wait_s, self.options.backoff_s * 2.0 ** (request.attempt - 1) * jitter)
         if wait_s > self.options.longest_wait_s:
             self._answer(request, response)
             return
         request.target, request.redirects, request.left_s = request.first_target, 0, self.options.deadline_s
         request.attempt += 1
         self._queues.add_later(host_of(request.first_target), request, now + wait_s)
-
-    def _backoff_s(self, attempt: int) -> float:
-        # Jitter keeps requests that failed together from being retried together; no result depends on it.
-        return self.options.backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
 
     def _answer(self, request: _Request, response: Response) -> None:
         self.in_flight -= 1

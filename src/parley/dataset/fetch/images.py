@@ -8,7 +8,6 @@ from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
 
 from parley.core.files import is_web_url
 from parley.dataset.fetch.cache import Cache
@@ -84,12 +83,6 @@ _POLL_S = 0.01
 _MAX_VALIDATORS = 8
 
 
-class _NeedsRequest(NamedTuple):
-    """Returned by a validation thread if the cache has no usable answer."""
-
-    known_unreachable: bool
-
-
 class Images:
     """Fetches candidates and validates the bytes.
 
@@ -114,7 +107,7 @@ class Images:
         self._client = Client(options)
         validators = min(len(os.sched_getaffinity(0)) + 2, options.threads, _MAX_VALIDATORS)
         self._pool = ThreadPoolExecutor(validators, thread_name_prefix="validate")
-        self._validated: SimpleQueue[tuple[Hashable, Candidate, Future[FetchResult | _NeedsRequest]]] = SimpleQueue()
+        self._validated: SimpleQueue[tuple[Hashable, Candidate, Future[FetchResult | bool]]] = SimpleQueue()
         self._validating = 0
         self._requested: dict[Hashable, tuple[Hashable, Candidate]] = {}
         self._ready: list[tuple[Hashable, FetchResult]] = []
@@ -168,8 +161,8 @@ class Images:
         future = self._pool.submit(self._validate, candidate, answer)
         future.add_done_callback(lambda done: self._validated.put((token, candidate, done)))
 
-    def _validate(self, candidate: Candidate, answer: Answer | None) -> FetchResult | _NeedsRequest:
-        """Validate a candidate, or report that it must be requested."""
+    def _validate(self, candidate: Candidate, answer: Answer | None) -> FetchResult | bool:
+        """Validate a candidate. If it must be requested, return whether an earlier run could not reach its host."""
         key, url = candidate
         if answer is not None:
             if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:  # That follows from our settings.
@@ -179,7 +172,7 @@ class Images:
         else:
             answer = self._cache.load(key)
             if answer is None or (answer.error in TRANSIENT and self._options.retry_failed):
-                return _NeedsRequest(answer is not None and answer.error in UNREACHABLE)
+                return answer is not None and answer.error in UNREACHABLE
         return fetch_result(answer, key, self._options)
 
     def _collect(self) -> None:
@@ -193,8 +186,8 @@ class Images:
             wait = False
             self._validating -= 1
             found = done.result()
-            if isinstance(found, _NeedsRequest):
-                self._request(token, candidate, found.known_unreachable)
+            if isinstance(found, bool):
+                self._request(token, candidate, known_unreachable=found)
             else:
                 self._ready.append((token, found))
 
