@@ -8,7 +8,7 @@ import pytest
 
 from parley.core.terminal import console
 from parley.status.jobs import Change, Job, Plan
-from parley.status.stages import as_json, command, is_up_to_date, show, stages_of
+from parley.status.stages import UPDATED, all_code_changed, as_json, command, is_up_to_date, show, stages_of
 
 LINE = {"urls": [0], "train": [1, 2], "metrics": [3, 4], "summary": [3], "report": [5]}
 """Targets in the Snakefile's order, with the jobs they ask for."""
@@ -133,3 +133,15 @@ def test_json_holds_what_the_table_holds():
     train = next(one for one in value["stages"] if one["name"] == "train")
     assert (train["state"], train["jobs"], train["made"], train["to_run"]) == ("stale", 2, 1, {"train_run": 1})
     assert train["last_made"].startswith("2001-09-0")
+
+
+def test_after_an_update_of_parley_a_line_says_that_all_stages_rerun():
+    old = [job(number, needed=True, recorded=True, has_code=True, code=("parley.core.files",)) for number in range(6)]
+    fetched = job(6, recorded=True)
+    assert all_code_changed(plans(*old, fetched)[1])
+    assert not all_code_changed(plans(*old[1:], job(0, recorded=True, has_code=True))[1])
+    assert not all_code_changed(plans()[1])
+    stream = io.StringIO()
+    default, whole = plans(*old)
+    show("world", [], stages_of(default, whole), "", console(stream), all_code_changed(whole))
+    assert UPDATED in stream.getvalue()

@@ -44,7 +44,7 @@ def run(chosen: argparse.Namespace) -> int:
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
-    from parley.status.stages import as_json, is_up_to_date, show, stages_of
+    from parley.status.stages import all_code_changed, as_json, is_up_to_date, show, stages_of
 
     config, default, whole = DryRun(configfiles).plans()
     stages = stages_of(default, whole)
@@ -52,7 +52,7 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         sys.stdout.write(f"{as_json(*report)}\n")
     else:
-        show(*report, console(sys.stdout))
+        show(*report, console(sys.stdout), all_code_changed(whole))
     return 0 if is_up_to_date(stages) else 1
 
 

@@ -31,7 +31,7 @@ from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, re
 from parley.runtime.hooks import last_error
 from parley.runtime.run_lock import active_records
 from parley.status.jobs import Job, Plan, closure
-from parley.status.reasons import changed_params
+from parley.status.reasons import CODE, changed_params
 
 
 class DryRun:
@@ -200,6 +200,7 @@ class _Reader:
             error=last_error(log) if gone and log else None,
             log=log,
             failed_runs=_failed_runs(outputs),
+            has_code=CODE in job.params.keys(),  # noqa: SIM118 - Snakemake's list of params, not a dict
             **details,
         )
 

@@ -52,6 +52,8 @@ class Job:
         Inputs added or removed since its last run.
     changes
         Changed values.
+    has_code
+        Whether a change of its code causes it to rerun.
     code
         Changed modules of its code; empty if they are unknown, None if the code is unchanged.
     environment
@@ -79,6 +81,7 @@ class Job:
     inputs_added: tuple[str, ...] = ()
     inputs_gone: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    has_code: bool = False
     code: tuple[str, ...] | None = None
     environment: bool = False
     error: str | None = None

@@ -99,6 +99,12 @@ def stages_of(default: Plan, whole: Plan) -> list[Stage]:
     return stages
 
 
+def all_code_changed(plan: Plan) -> bool:
+    """Return whether the code of every job that has run changed since then, as it does after an update of Parley."""
+    jobs = [job for job in plan.jobs.values() if job.has_code and job.recorded and not job.gone and not job.newer]
+    return len(jobs) > 1 and all(job.code is not None for job in jobs)
+
+
 def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     """Return the stage of each job."""
     owner = {number: APART[job.rule] for number, job in whole.jobs.items() if job.rule in APART}
@@ -156,6 +162,10 @@ def _notes(jobs: list[Job]) -> Iterable[str]:
 
 
 STYLES = {DONE: "green", STALE: "yellow", MISSING: "red", RUNNING: "cyan"}
+UPDATED = (
+    "The code of every stage has changed since these results were made, as it does after an update of Parley: "
+    "all stages rerun once. Fetched images are kept."
+)
 SPANS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
@@ -189,7 +199,14 @@ def _entry(stage: Stage) -> dict[str, Any]:
     return entry
 
 
-def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str, on: Console) -> None:
+def show(
+    experiment: str,
+    configfiles: Sequence[str | Path],
+    stages: Sequence[Stage],
+    locked: str,
+    on: Console,
+    updated: bool = False,
+) -> None:
     """Print the stages of an experiment as a table, and the next command to run.
 
     Parameters
@@ -204,6 +221,8 @@ def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[St
         A sentence that names the running processes; empty if there are none.
     on
         From `parley.core.terminal.console`.
+    updated
+        From `all_code_changed`.
     """
     on.print(literal(f"results/{experiment}", "bold"))
     _print_table([stage for stage in stages if not stage.on_request], on)
@@ -213,6 +232,8 @@ def show(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[St
         on.print(literal("On request", "bold"))
         _print_table(asked, on)
     on.print()
+    if updated:
+        on.print(literal(UPDATED), soft_wrap=True)
     for line in _closing(configfiles, stages, locked):
         on.print(literal(line), soft_wrap=True)
 
