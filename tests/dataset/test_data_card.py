@@ -15,7 +15,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_json, read_table, sha256_of, write_json, write_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
-from parley.dataset.data_card import CardContext, CardInputs, Checksums, Contents, Funnel, card_text, write_data_card
+from parley.dataset.data_card import CardContext, Contents, card_text, write_data_card
 from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
@@ -71,13 +71,13 @@ class Made:
         write_class_set(folder / "set.tsv", CLASSES)
         self.source = SourceOptions("manifest", root=folder / "root", manifest=folder / "table.tsv", **source)
         self.manifests = {one.name: folder / f"{one.name}.tsv" for one in CLASSES}
-        self.inputs = CardInputs(
-            folder / "splits.tsv",
-            folder / "funnel.json",
-            folder / "classes.tsv",
-            self.manifests,
-            exclude=folder / "exclude.txt" if excluded else None,
-        )
+        self.inputs = {
+            "splits": folder / "splits.tsv",
+            "funnel": folder / "funnel.json",
+            "classes": folder / "classes.tsv",
+            "manifests": self.manifests,
+            "exclude": folder / "exclude.txt" if excluded else None,
+        }
         self.about = CardContext(self.source, "birds_and_*cats*", 5, "set-1a2b", True, str(folder / "set.tsv"))
         self._run()
 
@@ -85,18 +85,15 @@ class Made:
         at = self.folder
         select(self.source, CLASSES, COUNTS, at / "candidates.tsv")
         write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
-        options = FetchOptions(margin=0.5, excluded=read_exclusions(self.inputs.exclude))
+        options = FetchOptions(margin=0.5, excluded=read_exclusions(self.inputs["exclude"]))
         fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, at, at / "cache", at / "root", options))
         files = SplitOutputs(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
         finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), files)
 
     def write(self, about=None):
-        write_data_card(
-            self.inputs, about or self.about, self.folder / "data_card.md", self.folder / "results" / "images.tsv"
-        )
-        return Page((self.folder / "data_card.md").read_text()), read_table(
-            self.folder / "results" / "images.tsv", IMAGE_COLUMNS
-        )
+        card, images = self.folder / "data_card.md", self.folder / "results" / "images.tsv"
+        write_data_card(about or self.about, card, images, **self.inputs)
+        return Page(card.read_text()), read_table(images, IMAGE_COLUMNS)
 
 
 @pytest.fixture
@@ -143,7 +140,7 @@ def test_the_card_counts_what_the_rows_have(made):
         ["hen_1", "", "out", "0", "0", "0", "3", "3"],
         ["all", "", "", "4", "2", "2", "3", "11"],
     ]
-    assert page.tables["Where the images come from"][1:] == [["local", "11"]]
+    assert page.tables["Hosts"][1:] == [["local", "11"]]
     assert f"{sum(int(row['bytes']) for row in images):,} bytes" in page.text
     assert page.tags <= {"h1", "h2", "h3", "p", "strong", "em", "code", "table", "thead", "tbody", "tr", "th", "td"}
 
@@ -153,26 +150,26 @@ def test_what_was_left_out_adds_up_and_is_told_by_reason(tmp_path):
     made = Made(tmp_path, excluded=gone)
     page, images = made.write()
     assert not {row["key"] for row in images} & set(gone)
-    counts = read_json(made.inputs.funnel)
-    told = {reason: int(number.replace(",", "")) for reason, number in page.tables["What was left out"][1:]}
+    counts = read_json(made.inputs["funnel"])
+    told = {reason: int(number.replace(",", "")) for reason, number in page.tables["Left out"][1:]}
     assert told.pop("all") == sum(told.values()) == counts["tried"]
     assert told["an image of the set"] == 11
     assert {reason.removeprefix("rejected: "): told[reason] for reason in told if "rejected" in reason} == counts[
         "rejected"
     ]
     excluded = counts["rejected"].get("excluded", 0)
-    assert f"The exclude list has 3 entries; {excluded} addresses tried were on it." in page.text
+    assert f"The exclude list has 3 entries; it excluded {excluded} addresses." in page.text
     assert not any(key in page.text for key in gone)
 
 
 def test_the_source_and_how_to_make_it_again_are_told(made):
     page, _ = made.write()
-    facts = page.tables["The source"]
+    facts = page.tables["Source"]
     assert ["table", str(made.folder / "table.tsv")] in facts
     assert ["its SHA-256", sha256_of(made.folder / "table.tsv")] in facts
     assert ["its SHA-256", sha256_of(made.folder / "set.tsv")] in facts
-    assert ["seed", "5"] in page.tables["To make it again"]
-    assert ["set of images", "resources/images/set-1a2b"] in page.tables["To make it again"]
+    assert ["seed", "5"] in page.tables["How to reproduce the images"]
+    assert ["image set", "resources/images/set-1a2b"] in page.tables["How to reproduce the images"]
     assert "belong to their owners" in page.text
 
 
@@ -188,9 +185,9 @@ def test_columns_are_those_that_the_config_names(tmp_path):
 
 def test_a_column_that_images_differ_in_is_counted_and_not_listed():
     titles = Counter({f"title {number}": 1 for number in range(30)})
-    contents = Contents([LION], {("lion", "train"): 30}, Counter({"a": 30}), 9, {"title": titles}, 0)
-    page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, Checksums("", "")))
-    assert "Stated of 30 images of 30; different values: 30." in page.text
+    contents = Contents([LION], {"title": titles}, 0, Counter({("lion", "train"): 30}), Counter({"a": 30}), 9)
+    page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, "", ""))
+    assert "Stated for 30 of 30 images; distinct values: 30." in page.text
     assert "title" not in page.tables
 
 
@@ -204,7 +201,7 @@ def test_the_first_of_two_statements_stands_and_the_second_is_told(tmp_path):
     assert {row["License"] for row in images} <= set(LICENCES)
     twice = sum(row["url"].endswith("0.png") for row in images)
     assert twice
-    assert f"of which the first stands: {twice}." in page.text
+    assert f"for which the first row counts: {twice}." in page.text
 
 
 def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
@@ -212,9 +209,9 @@ def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
     table.write_text("class\turl\tpath\tlicence\nlion\t http://a/1 \t\tCC0\r\nn02129165\thttp://a/2\tl/2.png\tmi\rne\n")
     source = SourceOptions("manifest", root=tmp_path, manifest=table)
     images = {("lion", image_key("http://a/1")), ("lion", image_key("l/2.png"))}
-    found = read_carried_columns(source, CLASSES, images)
-    assert found.columns == ("licence",)
-    assert found.cells == {("lion", image_key("http://a/1")): ("CC0",), ("lion", image_key("l/2.png")): ("mi ne",)}
+    columns, cells, _ = read_carried_columns(source, CLASSES, images)
+    assert columns == ("licence",)
+    assert cells == {("lion", image_key("http://a/1")): ("CC0",), ("lion", image_key("l/2.png")): ("mi ne",)}
 
 
 def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
@@ -223,7 +220,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
     table.write_text("\t".join(["class", "url", "flavour", *header]) + "\n")
     source = SourceOptions("manifest", manifest=table)
     assert open_source(source).check([LION]) == []
-    assert read_carried_columns(source, [LION], set()).columns == tuple(header)
+    assert read_carried_columns(source, [LION], set())[0] == tuple(header)
     assert {"license", "licence", "attribution", "author", "rights"} <= RIGHTS_COLUMNS
 
 
@@ -253,23 +250,31 @@ def test_a_table_that_lost_an_image_is_told(made):
 
 
 def test_files_of_different_runs_are_told(made):
-    counts = read_json(made.inputs.funnel)
-    write_json(made.inputs.funnel, counts | {"tried": counts["tried"] + 1})
+    counts = read_json(made.inputs["funnel"])
+    write_json(made.inputs["funnel"], counts | {"tried": counts["tried"] + 1})
     with pytest.raises(ParleyError, match="addresses tried"):
         made.write()
-    write_json(made.inputs.funnel, {})
+    write_json(made.inputs["funnel"], {})
     with pytest.raises(ParleyError, match="lacks"):
         made.write()
-    write_json(made.inputs.funnel, counts)
+    write_json(made.inputs["funnel"], counts)
     manifest = Path(made.manifests["lion"])
     made.write()
-    key = read_table(made.inputs.splits, ["key"])[0]["key"]
+    key = read_table(made.inputs["splits"], ["key"])[0]["key"]
     manifest.write_text(manifest.read_text().replace(key, "0" * 32))
     with pytest.raises(ParleyError, match=f"has no image {key}"):
         made.write()
 
 
-FUNNEL = Funnel(40, 30, 0, 0, 0, {}, [], [], None)
+FUNNEL = {
+    **dict.fromkeys(("spare", "duplicates", "near_copies"), 0),
+    "candidates": 40,
+    "tried": 30,
+    "rejected": {},
+    "placeholders": [],
+    "dropped_classes": [],
+    "exclude_entries": None,
+}
 
 
 def about_of(source):
@@ -279,17 +284,15 @@ def about_of(source):
 @pytest.mark.parametrize("kind", ["world", "folder", "tars", "url_list", "manifest"])
 def test_every_kind_of_source_has_its_card(kind, tmp_path):
     places = ("http://list.example/a_b.tgz", "list.txt") if kind == "url_list" else ()
-    source = SourceOptions(kind, root=tmp_path, manifest=tmp_path / "t.tsv", locations=places, checksum="sha1:ab")
+    table = tmp_path / "t.tsv" if kind == "manifest" else None
+    source = SourceOptions(kind, root=tmp_path, manifest=table, locations=places, checksum="sha1:ab")
     hosts = Counter({"local" if kind in ("world", "folder", "tars") else "a.example": 30})
-    page = Page(
-        card_text(
-            about_of(source), Contents([LION], {("lion", "train"): 30}, hosts, 9, {}, 0), FUNNEL, Checksums("c", "l")
-        )
-    )
+    contents = Contents([LION], {}, 0, Counter({("lion", "train"): 30}), hosts, 9)
+    page = Page(card_text(about_of(source), contents, FUNNEL, "c", "l"))
     assert ("drawn by Parley from the seed" in page.text) == (kind == "world")
     assert ("belong to their owners" in page.text) == (kind != "world")
-    assert ("noai" in page.text) == (kind in ("url_list", "manifest")) == ("has left the web" in page.text)
-    assert [cell for name, cell in page.tables["The source"] if name == "location"] == list(places)
+    assert ("noai" in page.text) == (kind in ("url_list", "manifest")) == ("have left the web" in page.text)
+    assert [cell for name, cell in page.tables["Source"] if name == "location"] == list(places)
     assert page.links == [place for place in places if "http" in place]
 
 
@@ -297,8 +300,10 @@ def test_every_kind_of_source_has_its_card(kind, tmp_path):
 def test_nothing_stated_can_break_out_of_the_card(column, value, name):
     hostile = ImageClass(f"{name}</table>|`<script>", "", "in", description="x")
     stated = {f"{column}|<b>": Counter({value: 20, "](javascript:x)": 10})}
-    contents = Contents([hostile], {(hostile.name, "train"): 30}, Counter({f"{value}<i>": 30}), 9, stated, 0)
-    page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, Checksums("", "")))
+    parts, hosts = Counter({(hostile.name, "train"): 30}), Counter({f"{value}<i>": 30})
+    page = Page(
+        card_text(about_of(SourceOptions("manifest")), Contents([hostile], stated, 0, parts, hosts, 9), FUNNEL, "", "")
+    )
     assert page.tags <= {
         "h1",
         "h2",
@@ -316,6 +321,6 @@ def test_nothing_stated_can_break_out_of_the_card(column, value, name):
         "a",
     }
     assert [len(row) for row in page.tables["Classes"]] == [5, 5, 5]
-    assert [row[1] for row in page.tables["Where the images come from"]] == ["images", "30"]
+    assert [row[1] for row in page.tables["Hosts"]] == ["images", "30"]
     assert len(page.headings) == 9
     assert sorted(int(row[1]) for row in page.tables[page.headings[7]][1:]) == [10, 20]

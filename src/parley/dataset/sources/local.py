@@ -73,7 +73,7 @@ class _OnePerClass(Source):
 class Folder(_OnePerClass):
     """Every file at any depth below a class's folder that has an image suffix, in the order of the paths."""
 
-    label = "a folder of pictures"
+    label = "a folder of images"
     what = "folder"
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
@@ -92,7 +92,7 @@ class Folder(_OnePerClass):
 class Tars(_OnePerClass):
     """The image members of each class's tar, as ILSVRC ships its images; an address is `<tar>!<member>`."""
 
-    label = "tars of pictures"
+    label = "tars of images"
     what = "tar"
     suffix = ".tar"
 

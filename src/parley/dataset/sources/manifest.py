@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import NamedTuple
 
 from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
@@ -24,28 +23,10 @@ IMAGE_COLUMNS = ("class", "key", "part", "sha256", "url", "width", "height", "by
 """The columns that `images.tsv` always has; no carried column may have one of these names."""
 
 
-class CarriedColumns(NamedTuple):
-    """The columns of the source's table that are copied into `images.tsv`.
-
-    Attributes
-    ----------
-    columns
-        Names of the columns, as the table has them.
-    cells
-        By class and image key, one cell per column; a cell without a value is empty.
-    conflicting
-        Number of images with a second row that has other values; the first row is used.
-    """
-
-    columns: tuple[str, ...]
-    cells: dict[tuple[str, str], tuple[str, ...]]
-    conflicting: int
-
-
 class ManifestTable(Source):
     """The rows of a table; a row's path takes precedence over its URL. Other columns do not affect the images."""
 
-    label = "a table of addresses"
+    label = "a table of URLs and paths"
     over_network = True
     needs_keys = ("path",)
 
@@ -101,8 +82,8 @@ class ManifestTable(Source):
 
 def read_carried_columns(
     options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]
-) -> CarriedColumns:
-    """Read the carried columns of the images' rows, joined by class and key. Streams the table.
+) -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[str, ...]], int]:
+    """Read the columns of the source's table that are copied into `images.tsv`. Streams the table.
 
     Parameters
     ----------
@@ -112,6 +93,11 @@ def read_carried_columns(
         The classes of the images; the table labels its rows with their names or wnids.
     images
         The class and key of each image.
+
+    Returns
+    -------
+    The names of the columns; by class and image key, one cell per column, empty without a value; and the number of
+    images with a second row that has other values (the first row is used).
 
     Raises
     ------
@@ -137,7 +123,7 @@ def read_carried_columns(
             f"{options.manifest} no longer lists {missing} of the {len(images)} images: it was changed after "
             "they were selected. Run `snakemake --forcerun select_classes`."
         )
-    return CarriedColumns(tuple(columns), cells, len(conflicting))
+    return tuple(columns), cells, len(conflicting)
 
 
 def _carried_names(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:

@@ -18,7 +18,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 class UrlList(Source):
     """The addresses of a URL list; if a root is configured, addresses without a scheme are paths below it."""
 
-    label = "a list of addresses"
+    label = "a list of URLs"
     over_network = True
     listed_at_once = False  # The list may have to be downloaded first.
     needs_keys: ClassVar[tuple[str, ...]] = ("locations",)
@@ -72,7 +72,7 @@ class UrlList(Source):
 class World(UrlList):
     """Pictures drawn by Parley; the job that draws them writes a URL list, which is read like any other."""
 
-    label = "pictures of creatures, drawn by Parley"
+    label = "images of creatures, drawn by Parley"
     over_network = False
     drawn = True
     needs_keys = ()
