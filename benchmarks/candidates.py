@@ -80,13 +80,13 @@ def fetch_images(case: Case) -> None:
 
 
 def settle(case: Case) -> None:
-    from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+    from parley.dataset.dedup.finalise import finalise_splits
     from parley.dataset.dedup.outcomes import DedupOptions
 
     folder, classes = case.folder, case.class_set()
     manifests = {one.name: folder / f"{one.name}.tsv" for one in classes}
-    files = SplitOutputs(folder / "splits.tsv", folder / "funnel.json", folder / "classes.tsv")
-    finalise_splits(folder / "plan.tsv", manifests, [], classes, case.counts, DedupOptions(MARGIN), files)
+    files = {"splits": folder / "splits.tsv", "funnel": folder / "funnel.json", "final_classes": folder / "classes.tsv"}
+    finalise_splits(folder / "plan.tsv", manifests, [], classes, case.counts, DedupOptions(MARGIN), **files)
 
 
 STAGES: dict[str, Callable[[Case], None]] = {

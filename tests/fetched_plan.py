@@ -7,9 +7,9 @@ from planned import reserves_in
 
 from parley.core.files import read_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
-from parley.dataset.dedup.near_duplicates import HASH_COLUMNS
+from parley.dataset.dedup.finalise import finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions
+from parley.dataset.dedup.perceptual_hash import HASH_COLUMNS
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, Decision, ErrorClass, FetchResult
 from parley.dataset.listing import image_key
@@ -93,12 +93,10 @@ class Fetched:
             self.classes,
             COUNTS,
             DedupOptions(**{**arguments, **options}),
-            SplitOutputs(
-                self.folder / "splits.tsv",
-                self.folder / "funnel.json",
-                self.folder / "classes.tsv",
-                self.folder / "near_copies.tsv" if self.hashes else None,
-            ),
+            splits=self.folder / "splits.tsv",
+            funnel=self.folder / "funnel.json",
+            final_classes=self.folder / "classes.tsv",
+            near_copies=self.folder / "near_copies.tsv" if self.hashes else None,
         )
         assert json.loads((self.folder / "funnel.json").read_text()) == report
         return report

@@ -16,7 +16,7 @@ from parley.core.files import read_json, read_table, sha256_of, write_json, writ
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.data_card import CardContext, Contents, card_text, write_data_card
-from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+from parley.dataset.dedup.finalise import finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.stage import fetch_classes
@@ -87,8 +87,8 @@ class Made:
         write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
         options = FetchOptions(margin=0.5, excluded=read_exclusions(self.inputs["exclude"]))
         fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, at, at / "cache", at / "root", options))
-        files = SplitOutputs(at / "splits.tsv", at / "funnel.json", at / "classes.tsv")
-        finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), files)
+        files = {"splits": at / "splits.tsv", "funnel": at / "funnel.json", "final_classes": at / "classes.tsv"}
+        finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), **files)
 
     def write(self, about=None):
         card, images = self.folder / "data_card.md", self.folder / "results" / "images.tsv"

@@ -4,7 +4,7 @@ from stage import stage
 
 from parley.core.files import by_class, files_in
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.finalise import SplitOutputs, finalise_splits
+from parley.dataset.dedup.finalise import finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions
 
 with stage(snakemake):
@@ -17,10 +17,8 @@ with stage(snakemake):
         classes,
         snakemake.params.counts,
         DedupOptions(**{name: getattr(snakemake.params, name) for name in rules}),
-        SplitOutputs(
-            snakemake.output.splits,
-            snakemake.output.funnel,
-            snakemake.output.classes,
-            snakemake.output.near_copies or None,
-        ),
+        splits=snakemake.output.splits,
+        funnel=snakemake.output.funnel,
+        final_classes=snakemake.output.classes,
+        near_copies=snakemake.output.near_copies or None,
     )

@@ -1,6 +1,14 @@
 import logging
+import tracemalloc
 
+import numpy as np
 from fetched_plan import Fetched, assert_counts_add_up
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.core.files import write_table
+from parley.dataset.dedup.near_duplicates import find_near_duplicates, find_pairs
+from parley.dataset.dedup.perceptual_hash import HASH_COLUMNS, read_hashes
 
 
 def test_near_copies_are_reported_or_removed(tmp_path, caplog):
@@ -35,3 +43,81 @@ def test_images_without_a_hash_are_counted_and_kept(tmp_path):
     report = fetched.finalise(near_copies="report")
     assert report["near_copies"]["not_hashed"] == report["ok"]
     assert report["kept"] == 20
+
+
+# Hashes of few bits far apart, so that many are near one another and all distances come up.
+near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 64) - 1]), max_size=40)
+
+
+def by_all_pairs(hashes, parts, bits):
+    """Every pair of different parts, one after another, as the words say."""
+    places = range(len(hashes))
+    return {
+        (one, other): (hashes[one] ^ hashes[other]).bit_count()
+        for one in places
+        for other in places
+        if parts[one] < parts[other] and (hashes[one] ^ hashes[other]).bit_count() <= bits
+    }
+
+
+def parts_for(data, hashes):
+    size = len(hashes)
+    return data.draw(st.lists(st.sampled_from(["train", "dev", "test"]), min_size=size, max_size=size))
+
+
+@given(near_hashes, st.integers(0, 16), st.data())
+def test_pairs_are_those_that_a_look_at_all_pairs_finds(hashes, bits, data):
+    parts = parts_for(data, hashes)
+    expected = by_all_pairs(hashes, parts, bits)
+    number, listed = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
+    assert number == len(expected) == len(listed)
+    assert {(first, second): distance for first, second, distance in listed} == expected
+
+
+@given(near_hashes, st.integers(0, 16), st.integers(0, 9), st.data())
+def test_all_are_counted_and_the_first_are_listed(hashes, bits, most, data):
+    parts = parts_for(data, hashes)
+    number, listed = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
+    assert find_pairs(np.array(hashes, np.uint64), parts, bits, most) == (number, listed[:most])
+    order = [(parts[first], parts[second], first, second) for first, second, _ in listed]
+    assert order == sorted(order)
+
+
+@given(near_hashes, st.integers(0, 16), st.data())
+def test_copies_are_left_out_one_after_another(hashes, bits, data):
+    parts = parts_for(data, hashes)
+    let_in, expected = [], {}
+    for place, (phash, part) in enumerate(zip(hashes, parts, strict=True)):
+        like = [one for one in let_in if parts[one] != part and (hashes[one] ^ phash).bit_count() <= bits]
+        if like:
+            expected[place] = like[0]
+        else:
+            let_in.append(place)
+    assert find_near_duplicates(np.array(hashes, np.uint64), parts, bits) == expected
+
+
+def test_more_images_than_are_looked_at_at_once():
+    draw = np.random.default_rng(0)
+    hashes = draw.integers(0, 1 << 63, 700, np.uint64)
+    hashes[650] = hashes[3] ^ np.uint64(0b101)
+    parts = ["train" if place % 2 else "test" for place in range(700)]
+    assert find_pairs(hashes, parts, 4, 9) == (1, [(650, 3, 2)])
+    assert find_near_duplicates(hashes, parts, 4) == {650: 3}
+
+
+def test_pictures_of_nothing_cost_no_memory_but_a_block():
+    number = 6000
+    parts = ["train" if place % 2 else "test" for place in range(number)]
+    tracemalloc.start()
+    found, listed = find_pairs(np.zeros(number, np.uint64), parts, 4, 100)
+    copies = find_near_duplicates(np.zeros(number, np.uint64), parts, 4)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (found, len(listed), len(copies)) == (number**2 // 4, 100, number // 2)
+    # All pairs, as two places of eight bytes each, would be 144 MB.
+    assert peak < 20e6
+
+
+def test_hashes_are_read_as_numbers(tmp_path):
+    write_table(tmp_path / "a.tsv", HASH_COLUMNS, [("k1", "8000000000000001"), ("k2", "00000000000000ff")])
+    assert dict(read_hashes(tmp_path / "a.tsv")) == {"k1": (1 << 63) + 1, "k2": 255}

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from parley.core.errors import ParleyError
-from parley.dataset.dedup.near_duplicates import read_hashes
-from parley.dataset.dedup.perceptual_hash import hash_classes, phash_of
+from parley.dataset.dedup.perceptual_hash import hash_classes, phash_of, read_hashes
 
 
 def scene(name, size=(480, 360)):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from parley.core.errors import Findings, ParleyError
-from parley.dataset.class_set import DOMAINS, IN_DOMAIN, ImageClass
+from parley.dataset.class_set import DOMAINS, IN_DOMAIN
 from parley.dataset.dedup.near_duplicates import NearDuplicateFinder
 from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome, Removal, host_of
 from parley.dataset.fetch.candidate_queue import RepeatedBytes
@@ -89,7 +89,8 @@ def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> N
     part.images = [image for image in part.images if image.key not in gone]
     part.rejected[ErrorClass.PLACEHOLDER] += len(images)
     for image in images:
-        outcomes.hosts[host_of(image.url)].reject(ErrorClass.PLACEHOLDER)
+        outcomes.hosts[host_of(image.url)].subtract([""])
+        outcomes.hosts[host_of(image.url)][ErrorClass.PLACEHOLDER] += 1
 
 
 _MOST_REASONS = 3
@@ -159,12 +160,6 @@ def _by_frequency(reasons: Counter[str]) -> list[str]:
     commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)
     return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
-
-
-def realised_classes(outcomes: Outcomes, classes: Sequence[ImageClass]) -> list[ImageClass]:
-    """Return the remaining classes, in the class set's order."""
-    left = {one.name for one in outcomes.remaining}
-    return [image_class for image_class in classes if image_class.name in left]
 
 
 def _drop_if_short(one: ClassOutcome, margin: float) -> None:

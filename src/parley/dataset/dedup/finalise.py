@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parley.core.files import write_json, write_table
 from parley.dataset.class_set import ImageClass, write_class_set
@@ -12,114 +12,18 @@ from parley.dataset.dedup.assign import (
     assign,
     assign_and_drop_classes,
     check_shortages,
-    realised_classes,
     reject_placeholders,
 )
 from parley.dataset.dedup.near_duplicates import COLUMNS as PAIR_COLUMNS
-from parley.dataset.dedup.near_duplicates import NearDuplicateReport, read_perceptual_hashes, report_near_duplicates
-from parley.dataset.dedup.outcomes import DedupOptions, Outcomes, PartOutcome, Removal, read_outcomes
+from parley.dataset.dedup.near_duplicates import NearDuplicateFinder, report_near_duplicates
+from parley.dataset.dedup.outcomes import DedupOptions, Outcomes, PartOutcome, read_outcomes
 from parley.dataset.fetch.candidate_queue import RepeatedBytes, warn_about_repeated_bytes
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.split_plan import PARTS, Counts
 
 logger = logging.getLogger(__name__)
-
-
-_SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
-
-
-def funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: NearDuplicateReport) -> dict[str, Any]:
-    """Return the content of funnel.json.
-
-    For each class and split, and in total: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` + `duplicates` +
-    `near_copies` (near duplicates). For each host: `tried` = `ok` + rejected.
-    """
-    classes: dict[str, dict[str, Any]] = {}
-    parts: list[dict[str, Any]] = []
-    for one in outcomes.classes:
-        of_class = {part: _counts_of_part(outcome) for part, outcome in one.parts.items()}
-        parts += of_class.values()
-        classes[one.name] = {**of_class, "dropped": True} if one.dropped else {**of_class}
-    rejected: Counter[str] = Counter()
-    for counts in parts:
-        rejected.update(counts["rejected"])
-    totals = {measure: sum(counts[measure] for counts in parts) for measure in _SUMMED}
-    return {
-        **totals,
-        "near_copies": near.as_json(totals["near_copies"]),
-        "rejected": _by_frequency(rejected),
-        "placeholders": [one._asdict() for one in repeated],
-        "dropped_classes": {one.name: one.dropped for one in outcomes.classes if one.dropped},
-        "classes": classes,
-        "hosts": _hosts(outcomes),
-        "dropped": [_as_json(removal) for removal in _duplicates(outcomes)],
-    }
-
-
-def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
-    duplicates, copies = outcome.count_removed(ErrorClass.DUPLICATE), outcome.count_removed(ErrorClass.NEAR_COPY)
-    return {
-        "candidates": outcome.candidates,
-        "tried": outcome.tried,
-        "ok": len(outcome.images),
-        "rejected": dict(sorted(outcome.rejected.items())),
-        "duplicates": duplicates,
-        "near_copies": copies,
-        "kept": len(outcome.kept),
-        "spare": len(outcome.images) - duplicates - copies - len(outcome.kept),
-        "wanted": outcome.count,
-    }
-
-
-def _hosts(outcomes: Outcomes) -> dict[str, Any]:
-    hosts = sorted(outcomes.hosts.items(), key=lambda item: (-item[1].tried, item[0]))
-    return {
-        name: {"tried": host.tried, "ok": host.ok, "rejected": _by_frequency(host.rejected)} for name, host in hosts
-    }
-
-
-def _by_frequency(reasons: Counter[str]) -> dict[str, int]:
-    return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _duplicates(outcomes: Outcomes) -> list[Removal]:
-    parts = (part for one in outcomes.classes for part in one.parts.values())
-    return [removal for part in parts for removal in part.removals if removal.reason == ErrorClass.DUPLICATE]
-
-
-def _as_json(removal: Removal) -> dict[str, str]:
-    image, kept = removal.image, removal.kept
-    return {
-        "class": image.image_class,
-        "part": image.part,
-        "key": image.key,
-        "kept_class": kept.image_class,
-        "kept_key": kept.key,
-    }
-
-
 COLUMNS = ("class", "key", "part", "sha256")
-
-
-class SplitOutputs(NamedTuple):
-    """The files that `finalise_splits` writes.
-
-    Attributes
-    ----------
-    splits
-        A TSV: class, key, part (the split), sha256; sorted by label id, then split, then rank.
-    funnel
-        JSON: how many images reached each stage, by class, split and host, and what was removed.
-    classes
-        The class set without the classes that were dropped.
-    near_copies
-        A TSV of pairs of near duplicates; None if they are ignored.
-    """
-
-    splits: str | Path
-    funnel: str | Path
-    classes: str | Path
-    near_copies: str | Path | None = None
+_SUMMED = ("candidates", "tried", "ok", "duplicates", "near_copies", "kept", "spare", "wanted")
 
 
 def finalise_splits(
@@ -129,7 +33,11 @@ def finalise_splits(
     classes: Sequence[ImageClass],
     counts: Counts,
     options: DedupOptions,
-    files: SplitOutputs,
+    *,
+    splits: str | Path,
+    funnel: str | Path,
+    final_classes: str | Path,
+    near_copies: str | Path | None = None,
 ) -> dict[str, Any]:
     """Write the final splits, their classes, and the outcome of every URL tried.
 
@@ -151,12 +59,19 @@ def finalise_splits(
         Images per split, by domain.
     options
         The rules for duplicates and shortages.
-    files
-        Where to write.
+    splits
+        Where to write the splits, a TSV: class, key, part (the split), sha256; sorted by label id, then split, then
+        rank.
+    funnel
+        Where to write how many images reached each stage, by class, split and host, and what was removed, as JSON.
+    final_classes
+        Where to write the class set without the classes that were dropped.
+    near_copies
+        Where to write the pairs of near duplicates, a TSV; None if they are ignored.
 
     Returns
     -------
-    The content of `files.funnel`.
+    The content of `funnel`.
 
     Raises
     ------
@@ -167,20 +82,21 @@ def finalise_splits(
     outcomes = read_outcomes(plan, manifests, classes, counts, options)
     repeated = reject_placeholders(outcomes, options.placeholder_repeats)
     warn_about_repeated_bytes(repeated, "All classes together")
-    finder = read_perceptual_hashes(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
+    finder = NearDuplicateFinder.read(hashes, options.near_copy_bits) if options.near_copies != "ignore" else None
     removing = finder if options.near_copies == "remove" else None
     if options.on_shortage == "drop_class":
         assign_and_drop_classes(outcomes, removing, options.margin)
     else:
         assign(outcomes.classes, removing)
-    near = report_near_duplicates(outcomes, finder, options)
-    summary = funnel_counts(outcomes, repeated, near)
-    write_json(files.funnel, summary)
+    near, pairs = report_near_duplicates(outcomes, finder, options)
+    summary = _funnel_counts(outcomes, repeated, near)
+    write_json(funnel, summary)
     check_shortages(outcomes, counts, options)
-    write_class_set(files.classes, realised_classes(outcomes, classes))
-    if files.near_copies is not None:
-        write_table(files.near_copies, PAIR_COLUMNS, (pair.cells() for pair in near.listed))
-    write_table(files.splits, COLUMNS, _rows(outcomes))
+    names = {one.name for one in outcomes.remaining}
+    write_class_set(final_classes, (image_class for image_class in classes if image_class.name in names))
+    if near_copies is not None:
+        write_table(near_copies, PAIR_COLUMNS, pairs)
+    write_table(splits, COLUMNS, _rows(outcomes))
     logger.info(
         "%d images in %d classes; %d duplicates dropped",
         *(summary["kept"], len(outcomes.remaining), summary["duplicates"]),
@@ -194,3 +110,66 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
             if part in outcome.parts:
                 for image in outcome.parts[part].kept:
                     yield outcome.name, image.key, part, image.sha256
+
+
+def _funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of funnel.json; every URL tried is in exactly one of its counts.
+
+    For each class and split, and in total: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` + `duplicates` +
+    `near_copies` (near duplicates). For each host: `tried` = `ok` + rejected.
+    """
+    classes: dict[str, dict[str, Any]] = {}
+    parts: list[dict[str, Any]] = []
+    for one in outcomes.classes:
+        of_class = {part: _counts_of_part(outcome) for part, outcome in one.parts.items()}
+        parts += of_class.values()
+        classes[one.name] = {**of_class, "dropped": True} if one.dropped else {**of_class}
+    rejected: Counter[str] = Counter()
+    for counts in parts:
+        rejected.update(counts["rejected"])
+    removals = (removal for one in outcomes.classes for part in one.parts.values() for removal in part.removals)
+    return {
+        **{measure: sum(counts[measure] for counts in parts) for measure in _SUMMED},
+        "near_copies": near,
+        "rejected": _by_frequency(rejected),
+        "placeholders": [one._asdict() for one in repeated],
+        "dropped_classes": {one.name: one.dropped for one in outcomes.classes if one.dropped},
+        "classes": classes,
+        "hosts": {
+            host: {"tried": urls.total(), "ok": urls[""], "rejected": _by_frequency(urls)}
+            for host, urls in sorted(outcomes.hosts.items(), key=lambda item: (-item[1].total(), item[0]))
+        },
+        "dropped": [
+            {
+                "class": removal.image.image_class,
+                "part": removal.image.part,
+                "key": removal.image.key,
+                "kept_class": removal.kept.image_class,
+                "kept_key": removal.kept.key,
+            }
+            for removal in removals
+            if removal.reason == ErrorClass.DUPLICATE
+        ],
+    }
+
+
+def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
+    duplicates, copies = outcome.count_removed(ErrorClass.DUPLICATE), outcome.count_removed(ErrorClass.NEAR_COPY)
+    return {
+        "candidates": outcome.candidates,
+        "tried": outcome.tried,
+        "ok": len(outcome.images),
+        "rejected": dict(sorted(outcome.rejected.items())),
+        "duplicates": duplicates,
+        "near_copies": copies,
+        "kept": len(outcome.kept),
+        "spare": len(outcome.images) - duplicates - copies - len(outcome.kept),
+        "wanted": outcome.count,
+    }
+
+
+def _by_frequency(urls: Counter[str]) -> dict[str, int]:
+    """Return the number of URLs by error, the most frequent first."""
+    return dict(
+        sorted(((error, number) for error, number in urls.items() if error), key=lambda item: (-item[1], item[0]))
+    )

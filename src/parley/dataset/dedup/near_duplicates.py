@@ -1,56 +1,33 @@
-"""Near duplicates: images of different splits that look the same (`near_copies` in config and files)."""
+"""Near duplicates: images of different splits that look the same (`near_copies` in config and files).
+
+Compares every pair of perceptual hashes, in blocks that fit in the processor's cache. That is exact, and its time and
+memory do not depend on the images: a thousand blank images with equal hashes cost no more than any others.
+"""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.core.tables import stream_table
 from parley.dataset.dedup.outcomes import DedupOptions, Image, Outcomes
+from parley.dataset.dedup.perceptual_hash import read_hashes
 from parley.dataset.fetch.outcomes import ErrorClass
 
 logger = logging.getLogger(__name__)
-
-
 Hashes = NDArray[np.uint64]
-HASH_COLUMNS = ("key", "phash")
+COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
+MOST_LISTED = 100_000
+"""Pairs listed in the table; all are counted."""
+_SHOWN = 20
 _ROWS_AT_ONCE = 64
 
 
-class Pair(NamedTuple):
-    """Two images, by their indices among those compared, and their Hamming distance in bits."""
-
-    first: int
-    second: int
-    distance: int
-
-
-class Pairs(NamedTuple):
-    """The near duplicates found.
-
-    Attributes
-    ----------
-    number
-        Number of pairs.
-    listed
-        The first pairs, sorted by first image's split, second image's split, first image, second image.
-    """
-
-    number: int
-    listed: list[Pair]
-
-
-def read_hashes(path: str | Path) -> Iterator[tuple[str, int]]:
-    """Yield the key and hash of each image of a class, as `parley.dataset.dedup.perceptual_hash` wrote them."""
-    for key, phash in stream_table(path, HASH_COLUMNS):
-        yield key, int(phash, 16)
-
-
-def find_pairs(hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int) -> Pairs:
+def find_pairs(
+    hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int
+) -> tuple[int, list[tuple[int, int, int]]]:
     """Find the pairs of images of different splits whose hashes differ in at most `bits` bits.
 
     Parameters
@@ -63,21 +40,23 @@ def find_pairs(hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int
         The maximal Hamming distance of near duplicates, in bits.
     most_listed
         The number of pairs to list; all are counted.
+
+    Returns
+    -------
+    The number of pairs and the first of them: the indices of the two images and their distance in bits, sorted by
+    first image's split, second image's split, first image, second image.
     """
     number = 0
-    listed: list[Pair] = []
+    listed: list[tuple[int, int, int]] = []
     for firsts, seconds, distances in _blocks(hashes, parts):
         near = distances <= bits
         found = int(np.count_nonzero(near))
         if found and len(listed) < most_listed:
-            rows, columns = np.nonzero(near)
-            room = slice(most_listed - len(listed))
-            listed += [
-                Pair(int(firsts[row]), int(seconds[column]), int(distances[row, column]))
-                for row, column in zip(rows[room].tolist(), columns[room].tolist(), strict=True)
-            ]
+            rows, columns = (index[: most_listed - len(listed)] for index in np.nonzero(near))
+            columns_of_pairs = firsts[rows], seconds[columns], distances[rows, columns]
+            listed += zip(*(column.tolist() for column in columns_of_pairs), strict=True)
         number += found
-    return Pairs(number, listed)
+    return number, listed
 
 
 def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
@@ -135,12 +114,6 @@ def _blocks(
                 yield some, seconds, np.bitwise_count(hashes[some][:, None] ^ others)
 
 
-COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
-MOST_LISTED = 100_000
-"""Pairs listed in the table; all are counted."""
-_SHOWN = 20
-
-
 class NearDuplicateFinder:
     """Finds near duplicates: images of different splits whose perceptual hashes differ in few bits.
 
@@ -152,128 +125,101 @@ class NearDuplicateFinder:
         The maximal Hamming distance of near duplicates, in bits.
     """
 
-    def __init__(self, hashes: Mapping[str, int], bits: int) -> None:
+    def __init__(self, hashes: dict[str, int], bits: int) -> None:
         self.hashes, self.bits = hashes, bits
+
+    @classmethod
+    def read(cls, paths: Iterable[str | Path], bits: int) -> "NearDuplicateFinder":
+        """Read the perceptual hashes of all classes."""
+        return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
         """Map the SHA-256 of each image to remove to the image that it duplicates; the lowest keys stay."""
-        known = sorted((image for image in images if image.key in self.hashes), key=lambda image: image.key)
-        hashes = np.array([self.hashes[image.key] for image in known], np.uint64)
+        known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}
+
+    def pairs(self, images: Iterable[Image]) -> tuple[int, list[tuple[Image, Image, int]]]:
+        """Return the number of pairs of near duplicates, and the first `MOST_LISTED` pairs with their distances."""
+        known, hashes = self._hashed(images)
+        number, listed = find_pairs(hashes, [image.part for image in known], self.bits, MOST_LISTED)
+        return number, [(known[first], known[second], distance) for first, second, distance in listed]
 
     def is_near_duplicate(self, image: Image, others: Iterable[Image]) -> bool:
         """Say whether an image is a near duplicate of any of `others` in another split."""
         if image.key not in self.hashes:
             return False
-        near = [self.hashes[one.key] for one in others if one.part != image.part and one.key in self.hashes]
-        distances = np.bitwise_count(np.array(near, np.uint64) ^ np.uint64(self.hashes[image.key]))
-        return bool((distances <= self.bits).any())
+        _, near = self._hashed(one for one in others if one.part != image.part)
+        return bool((np.bitwise_count(near ^ np.uint64(self.hashes[image.key])) <= self.bits).any())
 
-
-class NearDuplicatePair(NamedTuple):
-    """Two near duplicates and the Hamming distance of their hashes, in bits."""
-
-    image: Image
-    other: Image
-    distance: int
-
-    def cells(self) -> tuple[str | int, ...]:
-        """Return the cells of the table, in the order of `COLUMNS`."""
-        one, other = self.image, self.other
-        return one.image_class, one.part, one.key, other.image_class, other.part, other.key, self.distance
-
-
-@dataclass(frozen=True, slots=True)
-class NearDuplicateReport:
-    """The near duplicates found.
-
-    Attributes
-    ----------
-    rule, bits
-        The settings `near_copies` and `near_copy_bits`.
-    number
-        Pairs of near duplicates among the kept images or, if near duplicates are removed, images removed.
-    listed
-        The first pairs, by split and label; at most `MOST_LISTED`.
-    not_hashed
-        Images that could not be decoded, and so were not compared.
-    """
-
-    rule: str
-    bits: int
-    number: int = 0
-    listed: list[NearDuplicatePair] = field(default_factory=list)
-    not_hashed: int = 0
-
-    def as_json(self, removed: int) -> dict[str, Any]:
-        """Return the entry of funnel.json; `removed` is the number of images removed."""
-        return {
-            "rule": self.rule,
-            "bits": self.bits,
-            "number": self.number,
-            "removed": removed,
-            "not_hashed": self.not_hashed,
-            "pairs": [dict(zip(COLUMNS, pair.cells(), strict=True)) for pair in self.listed[:_SHOWN]],
-        }
-
-
-def read_perceptual_hashes(hashes: Iterable[str | Path], bits: int) -> NearDuplicateFinder:
-    """Read the perceptual hashes of all classes."""
-    return NearDuplicateFinder({key: phash for path in hashes for key, phash in read_hashes(path)}, bits)
+    def _hashed(self, images: Iterable[Image]) -> tuple[list[Image], Hashes]:
+        """Return the images that have a hash, and their hashes."""
+        known = [image for image in images if image.key in self.hashes]
+        return known, np.array([self.hashes[image.key] for image in known], np.uint64)
 
 
 def report_near_duplicates(
     outcomes: Outcomes, finder: NearDuplicateFinder | None, options: DedupOptions
-) -> NearDuplicateReport:
-    """Find the near duplicates, as the rule in `options` requires, and log warnings."""
-    if finder is None:
-        return NearDuplicateReport(options.near_copies, options.near_copy_bits)
-    used = [image for one in outcomes.remaining for part in one.parts.values() for image in part.kept]
-    if options.near_copies == "remove":
-        removals = list(_removed(outcomes, finder.hashes))
-        number, listed = len(removals), removals[:MOST_LISTED]
-    else:
-        number, listed = _among(used, finder)
-    every = (image for one in outcomes.classes for image in one.images())
-    not_hashed = sum(1 for image in every if image.key not in finder.hashes)
-    found = NearDuplicateReport(options.near_copies, options.near_copy_bits, number, listed, not_hashed)
-    _warn(found)
-    return found
+) -> tuple[dict[str, Any], list[tuple[str | int, ...]]]:
+    """Report the near duplicates, as the rule in `options` requires, and log warnings.
 
-
-def _among(images: Sequence[Image], finder: NearDuplicateFinder) -> tuple[int, list[NearDuplicatePair]]:
-    known = [image for image in images if image.key in finder.hashes]
-    hashes = np.array([finder.hashes[image.key] for image in known], np.uint64)
-    pairs = find_pairs(hashes, [image.part for image in known], finder.bits, MOST_LISTED)
-    return pairs.number, [
-        NearDuplicatePair(known[pair.first], known[pair.second], pair.distance) for pair in pairs.listed
+    Returns
+    -------
+    The entry of `funnel.json`, and the rows of the table with the columns `COLUMNS`: pairs of near duplicates among
+    the kept images or, if near duplicates are removed, each removed image and the one kept instead. Images that could
+    not be decoded have no hash and are not compared.
+    """
+    removes = options.near_copies == "remove"
+    number, not_hashed = 0, 0
+    pairs: list[tuple[Image, Image, int]] = []
+    if finder is not None:
+        if removes:
+            pairs = list(_removed(outcomes, finder.hashes))
+            number = len(pairs)
+        else:
+            used = (image for one in outcomes.remaining for part in one.parts.values() for image in part.kept)
+            number, pairs = finder.pairs(used)
+        every = (image for one in outcomes.classes for image in one.images())
+        not_hashed = sum(1 for image in every if image.key not in finder.hashes)
+    rows: list[tuple[str | int, ...]] = [
+        (*(one.image_class, one.part, one.key), *(other.image_class, other.part, other.key), distance)
+        for one, other, distance in pairs[:MOST_LISTED]
     ]
+    _warn(number, len(rows), not_hashed, options)
+    entry = {
+        "rule": options.near_copies,
+        "bits": options.near_copy_bits,
+        "number": number,
+        "removed": number if removes else 0,
+        "not_hashed": not_hashed,
+        "pairs": [dict(zip(COLUMNS, row, strict=True)) for row in rows[:_SHOWN]],
+    }
+    return entry, rows
 
 
-def _removed(outcomes: Outcomes, hashes: Mapping[str, int]) -> Iterator[NearDuplicatePair]:
+def _removed(outcomes: Outcomes, hashes: dict[str, int]) -> Iterator[tuple[Image, Image, int]]:
     for part in (part for one in outcomes.classes for part in one.parts.values()):
         for removal in part.removals:
             if removal.reason == ErrorClass.NEAR_COPY:
                 distance = (hashes[removal.image.key] ^ hashes[removal.kept.key]).bit_count()
-                yield NearDuplicatePair(removal.image, removal.kept, distance)
+                yield removal.image, removal.kept, distance
 
 
-def _warn(found: NearDuplicateReport) -> None:
-    if found.not_hashed:
-        logger.warning("Images that cannot be decoded, and so were not compared with others: %d", found.not_hashed)
-    if not found.number:
+def _warn(number: int, listed: int, not_hashed: int, options: DedupOptions) -> None:
+    if not_hashed:
+        logger.warning("Images that cannot be decoded, and so were not compared with others: %d", not_hashed)
+    if not number:
         return
-    if found.rule == "remove":
+    if options.near_copies == "remove":
         logger.warning(
             "Images removed as near duplicates of an image of another part (at most %d of 64 bits apart): %d",
-            *(found.bits, found.number),
+            *(options.near_copy_bits, number),
         )
     else:
         logger.warning(
             "Pairs of images of different parts that look the same (at most %d of 64 bits apart): %d; "
             "near_copies: remove would remove one of each pair",
-            *(found.bits, found.number),
+            *(options.near_copy_bits, number),
         )
-    if found.number > len(found.listed):
-        logger.warning("Only the first %d of them are listed.", len(found.listed))
+    if number > listed:
+        logger.warning("Only the first %d of them are listed.", listed)

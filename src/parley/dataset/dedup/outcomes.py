@@ -159,33 +159,19 @@ class ClassOutcome:
 
 
 @dataclass
-class HostOutcome:
-    """The outcome of the URLs of one host: `tried` = `ok` + rejected."""
-
-    tried: int = 0
-    ok: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-
-    def count(self, error: str) -> None:
-        """Count a URL; `error` is empty if it gave an image."""
-        self.tried += 1
-        if error:
-            self.rejected[error] += 1
-        else:
-            self.ok += 1
-
-    def reject(self, error: str) -> None:
-        """Count an image as rejected instead of ok."""
-        self.ok -= 1
-        self.rejected[error] += 1
-
-
-@dataclass
 class Outcomes:
-    """All outcomes: classes in label order, and hosts by name."""
+    """All outcomes.
+
+    Attributes
+    ----------
+    classes
+        The classes in label order.
+    hosts
+        For each host, the number of its URLs by error; under an empty string, those that gave an image.
+    """
 
     classes: list[ClassOutcome]
-    hosts: dict[str, HostOutcome] = field(default_factory=dict)
+    hosts: dict[str, Counter[str]] = field(default_factory=dict)
 
     @property
     def remaining(self) -> list[ClassOutcome]:
@@ -201,24 +187,6 @@ def host_of(address: str) -> str:
         return urlsplit(address).hostname or "malformed"
     except ValueError:
         return "malformed"
-
-
-_COLUMNS = ("url", "key", "status", "error_class", "sha256")
-
-
-class _Row(NamedTuple):
-    """A row of a manifest."""
-
-    url: str
-    key: str
-    status: str
-    error_class: str
-    sha256: str
-
-    @property
-    def error(self) -> str:
-        """Why the URL gave no image; empty if it gave one."""
-        return "" if self.status == "ok" else self.error_class
 
 
 def read_outcomes(
@@ -241,94 +209,80 @@ def read_outcomes(
     outcomes = Outcomes([])
     found: dict[str, ClassOutcome] = {}
     findings = Findings()
+
+    def read(name: str, parts: Iterator[tuple[str, Iterator[str]]]) -> None:
+        wanted = counts.get(by_name[name].domain, {})
+        found[name] = ClassOutcome(name, by_name[name].domain, {})
+        if mismatch := _read_class(found[name], parts, manifests[name], wanted, options, outcomes.hosts):
+            findings.add(
+                f"Class {name!r}: {mismatch}; plan and manifest are of different runs; "
+                "remove the manifest and run again (no byte is fetched twice)."
+            )
+
     for name, parts in stream_plan(plan, by_name):
-        reading = _Reading(by_name[name], manifests[name], counts, options, outcomes.hosts)
-        findings.extend(reading.read(parts))
-        found[name] = reading.outcome
+        read(name, parts)
     for name in sorted(by_name.keys() - found.keys()):
         # Only this rule allows a class without any candidate.
         if options.on_shortage != "drop_class":
             findings.add(f"{plan} lacks the class {name!r}; run `snakemake --forcerun split`.")
-        reading = _Reading(by_name[name], manifests[name], counts, options, outcomes.hosts)
-        findings.extend(reading.read(iter(())))
-        found[name] = reading.outcome
+        read(name, iter(()))
     findings.raise_if_any()
     outcomes.classes = [found[image_class.name] for image_class in in_label_order(classes)]
     return outcomes
 
 
-class _Reading:
-    """Reads one class."""
+def _read_class(
+    outcome: ClassOutcome,
+    parts: Iterator[tuple[str, Iterator[str]]],
+    manifest: str | Path,
+    wanted: Mapping[str, int],
+    options: DedupOptions,
+    hosts: dict[str, Counter[str]],
+) -> str:
+    """Add a class's manifest to its splits and hosts; return how it differs from the plan, or an empty string."""
+    tried: list[list[tuple[str, str]]] = []
+    rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
+    row = next(rows, None)
+    for part, keys in parts:
+        of_part = outcome.parts[part] = PartOutcome(0, wanted.get(part, 0))
+        tried.append([])
+        for key in keys:
+            # The URLs tried for a split are the first of its candidates, without a gap.
+            if row is not None and row[0] == key and of_part.tried == of_part.candidates:
+                tried[-1].append(_add(outcome, part, row, hosts))
+                row = next(rows, None)
+            of_part.candidates += 1
+    for part in PARTS:
+        if wanted.get(part) and part not in outcome.parts:
+            outcome.parts[part] = PartOutcome(0, wanted[part])
+            tried.append([])
+    if row is not None:
+        return f"{manifest} has the key {row[0]} where the plan has none or another"
+    targets = [fetch_target(of_part.count, options.margin) for of_part in outcome.parts.values()]
+    progress = [
+        QueueProgress(of_part.candidates, target)
+        for of_part, target in zip(outcome.parts.values(), targets, strict=True)
+    ]
+    mismatch = first_mismatch(progress, tried, options.placeholder_repeats)
+    if mismatch is None:
+        return ""
+    return (
+        f"the manifest has {len(tried[mismatch])} URLs of part {list(outcome.parts)[mismatch]} tried, "
+        f"which are not those that it takes to fetch {targets[mismatch]} images"
+    )
 
-    def __init__(
-        self,
-        image_class: ImageClass,
-        manifest: str | Path,
-        counts: Counts,
-        options: DedupOptions,
-        hosts: dict[str, HostOutcome],
-    ) -> None:
-        self._name, self._manifest, self._options, self._hosts = image_class.name, manifest, options, hosts
-        self._wanted = counts.get(image_class.domain, {})
-        self._answers: list[list[tuple[str, str]]] = []
-        self.outcome = ClassOutcome(image_class.name, image_class.domain, {})
 
-    def read(self, parts: Iterator[tuple[str, Iterator[str]]]) -> list[str]:
-        """Read the manifest beside the class's rows of the plan; return the mismatches."""
-        rows = (_Row(*cells) for cells in stream_table(self._manifest, _COLUMNS))
-        row = next(rows, None)
-        for part, keys in parts:
-            outcome = self._begin(part)
-            for key in keys:
-                outcome.candidates += 1
-                # The URLs tried for a split are the first of its candidates, without a gap.
-                if row is not None and row.key == key and len(self._answers[-1]) == outcome.candidates - 1:
-                    self._add(outcome, part, row)
-                    row = next(rows, None)
-        for part in PARTS:
-            if self._wanted.get(part) and part not in self.outcome.parts:
-                self._begin(part)
-        if row is not None:
-            return [self._disagreement(f"{self._manifest} has the key {row.key} where the plan has none or another")]
-        return self._stray()
-
-    def _begin(self, part: str) -> PartOutcome:
-        self._answers.append([])
-        outcome = self.outcome.parts[part] = PartOutcome(0, self._wanted.get(part, 0))
-        return outcome
-
-    def _add(self, outcome: PartOutcome, part: str, row: _Row) -> None:
-        image = Image(self._name, part, row.key, row.url, row.sha256)
-        outcome.tried += 1
-        self._hosts.setdefault(host_of(row.url), HostOutcome()).count(row.error)
-        self._answers[-1].append((row.key, "" if row.error else row.sha256))
-        if not row.error:
-            outcome.images.append(image)
-            return
-        outcome.rejected[row.error] += 1
-        if row.error == ErrorClass.PLACEHOLDER and row.sha256:
-            self.outcome.placeholders.append(image)
-
-    def _stray(self) -> list[str]:
-        """Return a finding if the URLs tried are those of other counts, or stop too early."""
-        parts = list(self.outcome.parts.items())
-        targets = [fetch_target(outcome.count, self._options.margin) for _, outcome in parts]
-        stretches = [
-            QueueProgress(outcome.candidates, target) for (_, outcome), target in zip(parts, targets, strict=True)
-        ]
-        mismatch = first_mismatch(stretches, self._answers, self._options.placeholder_repeats)
-        if mismatch is None:
-            return []
-        part, outcome = parts[mismatch]
-        return [
-            self._disagreement(
-                f"the manifest has {outcome.tried} URLs of part {part} tried, "
-                f"which are not those that it takes to fetch {targets[mismatch]} images"
-            )
-        ]
-
-    def _disagreement(self, what: str) -> str:
-        return (
-            f"Class {self._name!r}: {what}; plan and manifest are of different runs; "
-            "remove the manifest and run again (no byte is fetched twice)."
-        )
+def _add(outcome: ClassOutcome, part: str, row: tuple[str, ...], hosts: dict[str, Counter[str]]) -> tuple[str, str]:
+    """Add a row of the manifest to its split and its host; return its key, and the SHA-256 if it gave an image."""
+    key, url, status, error, sha256 = row
+    error = "" if status == "ok" else error
+    image, of_part = Image(outcome.name, part, key, url, sha256), outcome.parts[part]
+    of_part.tried += 1
+    hosts.setdefault(host_of(url), Counter())[error] += 1
+    if not error:
+        of_part.images.append(image)
+        return key, sha256
+    of_part.rejected[error] += 1
+    if error == ErrorClass.PLACEHOLDER and sha256:
+        outcome.placeholders.append(image)
+    return key, ""

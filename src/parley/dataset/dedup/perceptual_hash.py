@@ -11,15 +11,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import imagehash
-
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
 from parley.core.progress import Progress
-from parley.dataset.dedup.near_duplicates import HASH_COLUMNS
+from parley.core.tables import stream_table
 from parley.dataset.image_formats import open_image, to_rgb
 
 logger = logging.getLogger(__name__)
+HASH_COLUMNS = ("key", "phash")
 # The hash uses 32 x 32 pixels. A JPEG decodes at an eighth to a half of its size in a fraction of the time;
 # with at least twice as many pixels per side, at most 2 bits of the hash differ.
 _DECODED_PX = 64
@@ -62,8 +61,16 @@ def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path],
     return undecodable
 
 
+def read_hashes(path: str | Path) -> Iterator[tuple[str, int]]:
+    """Yield the key and hash of each image of a class, as `hash_classes` wrote them."""
+    for key, phash in stream_table(path, HASH_COLUMNS):
+        yield key, int(phash, 16)
+
+
 def phash_of(content: bytes) -> str | None:
     """Return the hash of an image as a viewer shows it, or None if the bytes cannot be decoded."""
+    import imagehash  # It imports SciPy; reading hashes does not need it.
+
     try:
         with open_image(content) as image:
             image.draft("L", (_DECODED_PX, _DECODED_PX))
