@@ -113,7 +113,7 @@ def test_a_diverged_run_has_no_metrics(meanings):
 def test_results_are_deterministic_and_large_splits_are_subsampled(meanings, monkeypatch):
     language = made_languages.random()
     assert measured(meanings, language) == measured(meanings, language)
-    monkeypatch.setattr(measures, "MOST_CONVERSATIONS", 40)
+    monkeypatch.setattr(measures, "MOST_DIALOGUES", 40)
     found = measured(meanings, language)
     assert (found["n"], found["n_sampled"]) == (64, 40)
 

@@ -1,4 +1,4 @@
-"""Agreement of two seeds, by hand, against scikit-learn and SciPy, and of languages of known likeness."""
+"""Agreement of two seeds: by hand, against scikit-learn and SciPy, and for languages of known similarity."""
 
 import warnings
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Nulls of agreement: against the measures themselves of images that were moved, one permutation after the other."""
+"""Nulls of agreement, against the metrics of permuted images, one permutation after the other."""
 
 from itertools import combinations
 
@@ -23,7 +23,7 @@ PERMUTATIONS = 7
 
 
 def plainly(measure, of_seeds, orders):
-    """The mean over pairs that have one, of what is measured of moved images."""
+    """The mean of a metric of permuted images over the pairs that have one."""
     means = []
     for order in orders:
         moved = [own[places] for own, places in zip(of_seeds, order, strict=True)]

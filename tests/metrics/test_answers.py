@@ -1,4 +1,4 @@
-"""Answers against permuted labels, and what exchanges add to what is known."""
+"""Permutation tests of the answers, and the information gained at each exchange."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def lot(seed):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 6), st.integers(1, 8))
-def test_values_are_those_of_the_measures_with_ties_and_absent_classes(seed, levels, k):
+def test_values_are_those_of_the_metrics_with_ties_and_absent_classes(seed, levels, k):
     draw = lot(seed)
     scores = draw.integers(0, levels, (30, 5)).astype(float)
     targets = draw.integers(0, draw.integers(1, 6), 30)

@@ -1,4 +1,4 @@
-"""Single bits of messages, against hand counts and languages of known score."""
+"""Metrics of single bits, by hand and for languages of known score."""
 
 import warnings
 

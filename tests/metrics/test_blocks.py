@@ -1,4 +1,4 @@
-"""Large arrays are worked on some rows at a time: the same numbers, to the last bit, in little memory."""
+"""Large arrays are processed in blocks of rows: the same results to the last bit, in little memory."""
 
 import tracemalloc
 
@@ -30,7 +30,7 @@ def test_blocks_cover_all_rows_once_within_the_limit(rows, width, most):
 
 
 def recorded(path, images, exchanges, candidates):
-    """Conversations with random scores, some of them tied."""
+    """Write dialogues with random scores, some of them tied."""
     draw = np.random.default_rng(1)
     scores = draw.normal(size=(images, exchanges, candidates)).round(1)
     talks = [
@@ -40,29 +40,33 @@ def recorded(path, images, exchanges, candidates):
     return write_messages(path / "messages.hdf5", talks, [f"class {label}" for label in range(candidates)], bits=3)
 
 
-def everything(said):
-    """What is worked out of all scores."""
-    places = np.broadcast_to(said.targets[:, None], said.talking.shape)
-    arrays, _ = talk_arrays(said, np.array([4, 0, 7]), {key: number for number, key in enumerate(said.keys)})
-    columns = tidy_columns(said, {})
+def indices(conversations):
+    return {key: number for number, key in enumerate(conversations.keys)}
+
+
+def everything(conversations):
+    """Everything that is computed from all scores."""
+    targets = np.broadcast_to(conversations.targets[:, None], conversations.talking.shape)
+    arrays, _ = talk_arrays(conversations, np.array([4, 0, 7]), indices(conversations))
+    columns = tidy_columns(conversations, {})
     return {
-        "hits": hits(said.scores, places, 2),
-        "ranks": target_ranks(said.scores, places),
-        "nll": nll_nats(said.scores, places),
-        "entropy": prediction_entropy_bits(said.scores),
-        "gain": information_gained(said.scores, said.targets),
-        "shift": np.array(prediction_shift(said.final_scores, said.scores[:, 0])),
+        "hits": hits(conversations.scores, targets, 2),
+        "ranks": target_ranks(conversations.scores, targets),
+        "nll": nll_nats(conversations.scores, targets),
+        "entropy": prediction_entropy_bits(conversations.scores),
+        "gain": information_gained(conversations.scores, conversations.targets),
+        "shift": np.array(prediction_shift(conversations.final_scores, conversations.scores[:, 0])),
         **{f"page, {name}": values for name, values in arrays.items()},
         **{f"table, {name}": values.cells for name, values in columns.items()},
     }
 
 
 def test_the_block_size_does_not_change_results(tmp_path, monkeypatch):
-    said = read_conversations(recorded(tmp_path, 9, 3, 7))
-    whole = everything(said)
+    conversations = read_conversations(recorded(tmp_path, 9, 3, 7))
+    whole = everything(conversations)
     for most in (1, 22, 100):
         monkeypatch.setattr(exchanges, "MOST_NUMBERS", most)
-        for name, values in everything(said).items():
+        for name, values in everything(conversations).items():
             np.testing.assert_array_equal(values, whole[name], err_msg=f"{name}, blocks of {most}")
 
 
@@ -77,10 +81,10 @@ def test_targets_must_broadcast_to_the_cases():
 
 
 def test_no_dialogue_gives_empty_results(tmp_path):
-    said = read_conversations(recorded(tmp_path, 9, 3, 7))
-    arrays, _ = talk_arrays(said, np.array([], dtype=np.int64), {})
+    conversations = read_conversations(recorded(tmp_path, 9, 3, 7))
+    arrays, _ = talk_arrays(conversations, np.array([], dtype=np.int64), {})
     assert {name: len(values) for name, values in arrays.items()} == dict.fromkeys(arrays, 0)
-    assert hits(said.scores[:0], np.zeros((0, 3), dtype=np.int64), 1).shape == (0, 3)
+    assert hits(conversations.scores[:0], np.zeros((0, 3), dtype=np.int64), 1).shape == (0, 3)
 
 
 def peak(work):
@@ -94,15 +98,15 @@ def peak(work):
 
 
 def test_scores_are_not_copied(tmp_path, monkeypatch):
-    """In the order in which they lie in the file they are not copied, and what is made of them is not as large."""
+    """Scores in the order of the file are not copied, and no result is as large."""
     path = recorded(tmp_path, 60, 12, 2000)
     size = 4 * 60 * 12 * 2000
     monkeypatch.setattr(exchanges, "MOST_NUMBERS", 20_000)
-    said, reading = peak(lambda: read_conversations(path))
+    conversations, reading = peak(lambda: read_conversations(path))
     assert reading < 1.5 * size
     for work in (
-        lambda: analyse_part(said, 3),
-        lambda: talk_arrays(said, np.arange(60), {key: number for number, key in enumerate(said.keys)}),
-        lambda: information_gained(said.scores, said.targets),
+        lambda: analyse_part(conversations, 3),
+        lambda: talk_arrays(conversations, np.arange(60), indices(conversations)),
+        lambda: information_gained(conversations.scores, conversations.targets),
     ):
         assert peak(work)[1] < 0.8 * size

@@ -77,8 +77,8 @@ def test_invalid_probabilities_are_refused(values):
         measured(np.array(values[0], dtype=float), np.array(values[1]))
 
 
-def conversations(seed, knows):
-    """Sixty conversations: how surely they stop, whether the guess is right, and which of three exchanges were made."""
+def dialogues(seed, knows):
+    """Sixty dialogues: the probability to stop, whether the answer is right, and which exchanges took place."""
     draw = np.random.default_rng(seed)
     right = np.repeat(draw.integers(0, 2, (60, 1)), 3, axis=1).astype(float)
     sure = right if knows else np.repeat(draw.integers(0, 2, (60, 1)), 3, axis=1)
@@ -87,7 +87,7 @@ def conversations(seed, knows):
 
 
 def test_the_null_is_the_metric_with_answers_of_other_dialogues():
-    confidence, right, made = conversations(0, knows=True)
+    confidence, right, made = dialogues(0, knows=True)
     found = calibration_tests(confidence, right, made, 10, np.random.default_rng(1))
     error, brier = found["stop_calibration_error"], found["stop_brier"]
     assert (error.value, brier.value) == pytest.approx(measured(confidence[made], right[made]))
@@ -98,10 +98,10 @@ def test_the_null_is_the_metric_with_answers_of_other_dialogues():
 
 
 def test_a_receiver_that_knows_when_it_is_correct_is_beyond_the_null_and_a_guessing_one_inside():
-    for test in calibration_tests(*conversations(0, knows=True), 300, np.random.default_rng(0)).values():
+    for test in calibration_tests(*dialogues(0, knows=True), 300, np.random.default_rng(0)).values():
         assert test.p == 1 / 301
     guessing = [
-        calibration_tests(*conversations(seed, knows=False), 100, np.random.default_rng(seed)) for seed in range(30)
+        calibration_tests(*dialogues(seed, knows=False), 100, np.random.default_rng(seed)) for seed in range(30)
     ]
     ps = np.array([[test.p for test in tests.values()] for tests in guessing])
     assert ((ps < 0.5).sum(axis=0) >= 6).all()

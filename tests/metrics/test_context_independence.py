@@ -1,4 +1,4 @@
-"""Context independence, by hand and of languages of known score."""
+"""Context independence, by hand and for languages of known score."""
 
 import warnings
 
@@ -52,7 +52,7 @@ def test_a_language_of_one_message():
     made = languages.constant()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # A sixteenth of the conversations is about each class, a quarter about each value of an attribute.
+        # A sixteenth of the dialogues is about each class, a quarter about each value of an attribute.
         assert context_independence(made.messages, made.classes) == pytest.approx(1 / 16)
         assert context_independence(made.messages, made.attributes) == pytest.approx(1 / 4)
 

@@ -47,7 +47,7 @@ def test_one_bit_and_one_exchange(tmp_path):
     assert read_conversations(path).sender_messages.shape == (1, 1, 1)
 
 
-def test_continuous_messages_are_taken_as_numbers(tmp_path):
+def test_continuous_messages_are_read_as_numbers(tmp_path):
     talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]], receiver_probs=[[0.5, 7.0]])
     found = read_conversations(write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True))
     assert not found.binary
@@ -63,7 +63,7 @@ def test_continuous_messages_must_equal_their_values(tmp_path):
         read_conversations(path)
 
 
-def test_numbers_of_a_run_that_diverged_are_read(tmp_path):
+def test_a_diverged_run_is_read(tmp_path):
     talk = Talk("k", 0, [[1, 0]], 1, sender=[[np.nan, 3.0]])
     path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
     found = read_conversations(path)

@@ -1,4 +1,4 @@
-"""Disentanglement, by hand and of languages of known score."""
+"""Disentanglement, by hand and for languages of known score."""
 
 import warnings
 
@@ -13,7 +13,7 @@ from parley.metrics.disentanglement import bag_of_symbols_test, positional_test
 
 
 def positional(symbols, attributes, test=positional_test):
-    """The value of dialogues that have their own attributes each."""
+    """The value for dialogues that each have attributes of their own."""
     found = test(symbols, np.arange(len(symbols)), attributes, 0, np.random.default_rng(0))
     return None if found is None else found.value
 
@@ -27,7 +27,7 @@ FIRST, SECOND = FOUR.T
 
 
 def test_positions_by_hand():
-    # The first attribute; both of them at once, which tells as much of either; neither alone; and nothing.
+    # Bits that encode the first attribute, both equally, neither alone, and nothing.
     both, odd, dead = FIRST & SECOND, FIRST ^ SECOND, np.zeros(4, int)
     assert positional(FIRST[:, None], FOUR) == pytest.approx(1)
     assert positional(np.stack([FIRST, both], 1), FOUR) == pytest.approx(0.5)
@@ -40,8 +40,8 @@ def test_positions_with_gaps_from_scikit_learn():
     symbols, attributes = rng.integers(0, 3, (50, 4)), rng.integers(0, 4, (50, 3))
     gaps = []
     for position in symbols.T:
-        told = sorted(mutual_info_score(position, attribute) for attribute in attributes.T)
-        gaps.append((told[2] - told[1]) / mutual_info_score(position, position))
+        information = sorted(mutual_info_score(position, attribute) for attribute in attributes.T)
+        gaps.append((information[2] - information[1]) / mutual_info_score(position, position))
     assert positional(symbols, attributes) == pytest.approx(np.mean(gaps))
 
 
@@ -50,9 +50,9 @@ def test_bags_by_hand():
     messages = np.array([[0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 1]])
     assert bag_of_symbols(messages, FOUR) == pytest.approx(1)
     assert positional(messages, FOUR) < 0.5
-    # Counts 0, 1, 1, 2 tell half a bit of either attribute.
+    # Counts 0, 1, 1, 2 have half a bit of information about either attribute.
     assert bag_of_symbols(FOUR, FOUR) == pytest.approx(0)
-    # Counts 0, 1, 2, 3 are two bits, and tell one of either.
+    # Counts 0, 1, 2, 3 have two bits of entropy and one bit of information about either.
     assert bag_of_symbols(np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]]), FOUR) == 0
 
 
@@ -97,7 +97,7 @@ def test_neither_order_of_bits_nor_of_attributes_matters(seed, order):
 
 def test_the_null_is_the_metric_with_permuted_classes():
     made = languages.random(copies=3, seed=1)
-    unequal = np.arange(48) % 3 > made.classes % 2  # some classes thrice, some once; class 16 is never talked about
+    unequal = np.arange(48) % 3 > made.classes % 2  # some classes thrice, some once; no dialogue is about class 16
     messages, classes = made.messages[unequal], made.classes[unequal]
     table = np.concatenate([languages.things(1), [[3, 3]]])
     found = positional_test(messages, classes, table, 10, np.random.default_rng(2))

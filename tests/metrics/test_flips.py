@@ -1,4 +1,4 @@
-"""Accuracy under flipped bits, brought together over seeds."""
+"""Accuracy under flipped bits, read for all seeds of a run."""
 
 import pytest
 from made_runs import write_flips

@@ -1,4 +1,4 @@
-"""How messages change: known answers, and both ways of counting."""
+"""Mean change of messages, as reported and as the 2017 code counts it."""
 
 import numpy as np
 import pytest

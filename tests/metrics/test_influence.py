@@ -1,4 +1,4 @@
-"""What disturbed messages change, by hand and against SciPy."""
+"""Metrics of interventions, by hand and against SciPy."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ from scipy.special import rel_entr, softmax
 from parley.metrics.influence import answers_changed, bits_changed, prediction_shift
 
 
-def test_answers_are_compared_image_by_image_and_of_equal_scores_the_first_counts():
+def test_answers_are_compared_image_by_image_and_the_first_of_equal_scores_counts():
     before = np.array([[1.0, 0, 0], [0, 2, 0], [1, 1, 0], [0, 0, 3]])
     after = np.array([[0.5, 0, 0], [3, 2, 0], [1, 0, 0], [0, 9, 3]])
     assert answers_changed(before, after) == 0.5
     assert answers_changed(before, before) == 0
 
 
-def test_the_shift_is_the_divergence_of_the_disturbed_prediction_from_the_undisturbed_one():
+def test_the_shift_is_the_divergence_of_the_predictions():
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 7, 5))
     expected = rel_entr(softmax(after, -1), softmax(before, -1)).sum(-1).mean()
@@ -26,7 +26,7 @@ def test_the_shift_is_the_divergence_of_the_disturbed_prediction_from_the_undist
     assert prediction_shift(certain, even) == pytest.approx(20 - np.log(2))
 
 
-def test_bits_count_while_the_undisturbed_dialogue_is_active():
+def test_bits_count_while_the_dialogue_without_intervention_is_active():
     before = np.zeros((3, 2, 4))
     after = before.copy()
     after[1, 0, :3] = after[1, 1, :2] = after[2, 0, 0] = after[2, 1] = 1

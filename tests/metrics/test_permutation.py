@@ -1,4 +1,4 @@
-"""The p-value of a test by permutation, by hand."""
+"""The p-value of a permutation test, by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_the_value_found_counts_among_the_permutations(value, p):
     assert p_at_least(value, np.array([1.0, 2, 2, 3]), 1e-9) == pytest.approx(p)
 
 
-def test_what_is_lower_by_rounding_is_as_high():
+def test_values_that_differ_by_rounding_are_equal():
     assert p_at_least(0.3, np.array([0.1 + 0.2 - 1e-15, 0.2]), 1e-9) == pytest.approx(2 / 3)
     assert p_at_least(0.3, np.array([0.3 - 1e-15, 0.2]), 0) == pytest.approx(1 / 3)
 

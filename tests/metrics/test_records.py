@@ -72,7 +72,7 @@ def test_a_dev_line_without_a_step_is_refused(folder):
         read_curve(path)
 
 
-def test_evaluations_must_be_of_the_folder_they_lie_in(folder):
+def test_evaluations_must_match_their_folder(folder):
     path = write_evaluation(folder, {"test": evaluation_entry(4, 3, 2)}, seed=3)
     assert read_evaluation(path)["seed"] == 3
     write_evaluation(folder, {}, seed=4)

@@ -1,4 +1,4 @@
-"""Topographic similarity and Mantel's test, against SciPy and languages of known score."""
+"""Topographic similarity and Mantel's test, against SciPy and for languages of known score."""
 
 import warnings
 from itertools import permutations
@@ -98,7 +98,7 @@ def test_neither_order_nor_polarity_of_bits_matters(seed, order, flips):
 
 
 @pytest.mark.parametrize("n", [5, 150])
-def test_the_null_is_that_of_meanings_moved_one_by_one(n):
+def test_the_null_is_the_similarity_to_permuted_meanings(n):
     rng = np.random.default_rng(3)
     messages, meanings = rng.integers(0, 2, (n, 6)), rng.normal(size=(n, 4))
     found = mantel(messages, meanings, 6, np.random.default_rng(11))
@@ -121,7 +121,7 @@ def test_p_comes_near_that_of_all_permutations(seed):
     assert mantel(messages, meanings, 3000, np.random.default_rng(0)).p == pytest.approx(exact, rel=0.2)
 
 
-def test_rounding_makes_no_tie_a_miss():
+def test_ties_count_in_spite_of_rounding():
     # A square has eight symmetries among the 24 orders of its corners, and each of them gives 1 again.
     square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     found = mantel(square, 2 * square - 1, 2000, np.random.default_rng(0))
@@ -174,7 +174,7 @@ def test_blocks_of_rows_do_not_matter(monkeypatch):
 def test_the_test_of_classes_permutes_meanings_over_classes(sizes):
     draw = np.random.default_rng(0)
     classes = draw.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    meanings = draw.normal(size=(len(sizes) + 1, 5)).round(1)  # of the last, nobody talks
+    meanings = draw.normal(size=(len(sizes) + 1, 5)).round(1)  # no dialogue is about the last class
     messages = draw.integers(0, 2, (len(classes), 6))
     found = mantel_of_classes(messages, classes, meanings, 10, np.random.default_rng(1))
     assert found.value == pytest.approx(topographic_similarity(messages, meanings[classes]))

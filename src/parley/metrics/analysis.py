@@ -16,44 +16,6 @@ from parley.metrics.information import message_entropy_bits, prediction_entropy_
 from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
-
-
-def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
-    """Project rows on their first principal components, by singular value decomposition of the centred rows.
-
-    The sign of a component is free; here its largest loading is positive, so that the same rows give the same
-    picture on any machine. Where there are fewer dimensions than `count`, the rest is zero.
-
-    Parameters
-    ----------
-    rows
-        One row per item [N, d].
-    count
-        Number of components C.
-
-    Returns
-    -------
-    coordinates : Floats
-        Coordinates of the rows, centred [N, C].
-    explained : Floats
-        Fraction of the total variance along each component [C]; zeros where the rows do not differ.
-    """
-    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
-    left, singular, right = np.linalg.svd(centred, full_matrices=False)
-    kept = min(count, len(singular))
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    coordinates = np.zeros((len(rows), count))
-    coordinates[:, :kept] = (left * singular * signs)[:, :kept]
-    explained = np.zeros(count)
-    total = float((singular**2).sum())
-    # If all rows are equal, the mean leaves rounding noise, which is no variance.
-    if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
-        explained[:kept] = (singular**2 / total)[:kept]
-    else:
-        coordinates[:] = 0.0
-    return coordinates, explained
-
-
 MOST_IN_MATRIX = 1000
 """No confusion matrix is kept for more candidates: with 21,841 it has 477 million cells, nearly all zero."""
 TOLERANCE = 0.005
@@ -201,6 +163,42 @@ def _messages(conversations: Conversations) -> dict[str, Any]:
         "targets": conversations.targets.tolist(),
         "keys": list(conversations.keys),
     }
+
+
+def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
+    """Project rows on their first principal components, by singular value decomposition of the centred rows.
+
+    The sign of a component is free; here its largest loading is positive, so that the same rows give the same
+    picture on any machine. Where there are fewer dimensions than `count`, the rest is zero.
+
+    Parameters
+    ----------
+    rows
+        One row per item [N, d].
+    count
+        Number of components C.
+
+    Returns
+    -------
+    coordinates : Floats
+        Coordinates of the rows, centred [N, C].
+    explained : Floats
+        Fraction of the total variance along each component [C]; zeros where the rows do not differ.
+    """
+    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    left, singular, right = np.linalg.svd(centred, full_matrices=False)
+    kept = min(count, len(singular))
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    coordinates = np.zeros((len(rows), count))
+    coordinates[:, :kept] = (left * singular * signs)[:, :kept]
+    explained = np.zeros(count)
+    total = float((singular**2).sum())
+    # If all rows are equal, the mean leaves rounding noise, which is no variance.
+    if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
+        explained[:kept] = (singular**2 / total)[:kept]
+    else:
+        coordinates[:] = 0.0
+    return coordinates, explained
 
 
 def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path: Path) -> None:

@@ -29,7 +29,7 @@ from parley.metrics.permutation import Tested, against_null
 ROUNDING = 1e-12
 """Probabilities that differ less are equal."""
 OneHot = tuple[NDArray[np.float32], Ints]
-"""One column for each value of each of several integer columns [N, V], and where each column's values begin."""
+"""One-hot table of several integer columns [N, V], and the index of each column's first value."""
 
 
 def positional_test(

@@ -16,13 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[Any]
+Values = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MOST_NUMBERS = 4_000_000
 """Numbers per block: 32 MB in double precision, and several such intermediates."""
 
-Array = NDArray[Any]
 
-
-def by_case(work: Callable[..., Sequence[Array]], scores: Array, *beside: Array) -> tuple[Array, ...]:
+def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array) -> tuple[Array, ...]:
     """Apply a function that treats each case independently, one block of cases at a time.
 
     Parameters
@@ -31,7 +33,7 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *beside: Array)
         Takes scores [n, K] and the other arrays [n], and returns arrays [n].
     scores
         [..., K].
-    beside
+    others
         Other arrays, one value per case: [...], or broadcastable to it.
 
     Returns
@@ -42,10 +44,10 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *beside: Array)
     Raises
     ------
     ValueError
-        If an array in `beside` does not broadcast to [...].
+        If another array does not broadcast to [...].
     """
     leading = scores.shape[:-1]
-    cases = [scores.reshape(-1, scores.shape[-1]), *(np.broadcast_to(each, leading).reshape(-1) for each in beside)]
+    cases = [scores.reshape(-1, scores.shape[-1]), *(np.broadcast_to(each, leading).reshape(-1) for each in others)]
     found = [work(*(each[rows] for each in cases)) for rows in row_blocks(cases[0].shape)]
     return tuple(np.concatenate(parts).reshape(leading) for parts in zip(*found, strict=True))
 
@@ -55,10 +57,6 @@ def row_blocks(shape: Sequence[int]) -> Iterator[slice]:
     rows = max(1, MOST_NUMBERS // max(1, prod(shape[1:])))
     for start in range(0, max(1, shape[0]), rows):
         yield slice(start, min(start + rows, shape[0]))
-
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
@@ -79,7 +77,7 @@ def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
     Raises
     ------
     ValueError
-        When a score is not a finite number: it would compare as neither higher nor equal, and so rank first.
+        If a score is not a finite number: no candidate compares as higher than NaN, so it would rank first.
     """
     higher, tied = _higher_and_tied(scores, targets)
     return higher + 1 + tied / 2
@@ -122,7 +120,7 @@ def log_probabilities(scores: NDArray[np.floating]) -> Floats:
 def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
     """Return the negative log-likelihood of the true class under the softmax of the scores, in nats [...].
 
-    Equal scores give ln K: the value to compare with.
+    Equal scores give ln K, the value to compare with.
     """
 
     def nll(some: NDArray[np.floating], own: Ints) -> tuple[Floats]:
@@ -143,10 +141,7 @@ def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Float
 
 def _check_finite(scores: NDArray[np.floating]) -> None:
     if not np.isfinite(scores).all():
-        raise ValueError("Scores must be finite numbers; a run with other scores has diverged and has no ranks.")
-
-
-Values = NDArray[np.floating[Any]]
+        raise ValueError("Scores must be finite numbers; those of a run that diverged are not, and have no ranks.")
 
 
 def distances(messages: Values) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ from parley.metrics.topographic import mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
 """Number of permutations of each null: of labels or image features over dialogues, or of descriptions over classes."""
-MOST_CONVERSATIONS = 2000
+MOST_DIALOGUES = 2000
 """Larger splits are subsampled to this number of dialogues, because the number of pairs grows quadratically."""
 NULL_QUANTILE = 0.95
 """Quantile of each null that is reported beside its mean. A metric above it has a one-sided p-value below 0.05. For
@@ -60,7 +60,7 @@ def measure_language(conversations: Conversations, semantics: Semantics, k: int,
     k
         The k of accuracy@k. If it exceeds the number of candidates, accuracy@k is 1.
     seed
-        Seed of the permutations, and of the subsample if there are more than `MOST_CONVERSATIONS` dialogues.
+        Seed of the permutations, and of the subsample if there are more than `MOST_DIALOGUES` dialogues.
 
     Returns
     -------
@@ -105,9 +105,9 @@ def measure_language(conversations: Conversations, semantics: Semantics, k: int,
 
 def _sample(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the row indices that are measured, ascending."""
-    if count <= MOST_CONVERSATIONS:
+    if count <= MOST_DIALOGUES:
         return np.arange(count)
-    return np.sort(generator.choice(count, MOST_CONVERSATIONS, replace=False))
+    return np.sort(generator.choice(count, MOST_DIALOGUES, replace=False))
 
 
 def _record_test(found: dict[str, Any], metric: str, test: Tested | None) -> None:
@@ -161,7 +161,7 @@ def _measure_similarity(
 def _measure_bits(
     found: dict[str, Any], conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> None:
-    """Measure what binary messages tell about the class, as whole messages and per bit."""
+    """Measure the information of binary messages about the class, of whole messages and of each bit."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     information = information_test(messages, targets, PERMUTATIONS, generator)
     _record_test(found, "information", information)
@@ -201,7 +201,7 @@ def _measure_attributes(
 def _by_exchange(
     conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> dict[str, list[float | None] | None]:
-    """Measure each exchange over the dialogues that are still active; None if there are none."""
+    """Measure each exchange over the dialogues that are active then; None if there are none."""
     talking = conversations.talking
     gained = information_gained(conversations.scores, conversations.targets)
     result: dict[str, list[float | None] | None] = {

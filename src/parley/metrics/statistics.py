@@ -13,6 +13,10 @@ from scipy.special import ndtri, stdtr, stdtrit
 from parley.metrics.exchanges import Floats
 
 CONFIDENCE = 0.95
+EXACT_PAIRS = 16
+"""Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
+ROUNDING = 1e-12
+"""Relative to the largest value: differences that differ less are equal up to rounding."""
 
 
 class Interval(NamedTuple):
@@ -72,7 +76,7 @@ class Correlation(NamedTuple):
 
 
 def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation | None:
-    """Correlate two measures of the same cases.
+    """Correlate two metrics of the same cases.
 
     The interval is Fisher's: z = atanh r is nearly normal with standard deviation 1 / sqrt(n - 3) (Fisher, 1921, "On
     the probable error of a coefficient of correlation").
@@ -85,7 +89,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
     Returns
     -------
     Correlation | None
-        None with fewer than four cases, or if one measure does not vary.
+        None with fewer than four cases, or if one metric does not vary.
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[known], y[known], int(known.sum())
@@ -96,12 +100,6 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
         return Correlation(r, r, r, n)
     half = float(ndtri((1 + CONFIDENCE) / 2)) / np.sqrt(n - 3)
     return Correlation(r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half)), n)
-
-
-EXACT_PAIRS = 16
-"""Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
-ROUNDING = 1e-12
-"""Relative to the largest value: differences that differ less are equal up to rounding."""
 
 
 class Comparison(NamedTuple):
