@@ -145,7 +145,7 @@ def test_a_folder_is_judged_by_its_own_config(project, tiny, changed_config):
     assert Status(project, tiny).state("train") == "stale"
     done = call(project, "results/tiny")
     assert done.returncode == 0
-    assert "All is made and up to date." in done.stdout
+    assert "Everything is up to date." in done.stdout
 
 
 def test_a_changed_value_is_named_with_old_and_new(project, tiny, changed_config):
@@ -208,7 +208,7 @@ def test_an_input_touched_and_one_rewritten(project, tiny):
     content = best.read_bytes()
     best.write_bytes(content + b"\0")
     status = Status(project, tiny)
-    assert "newer than what was made of it: results/tiny/runs/adaptive/1/best.pt" in status.reasons("evaluate")
+    assert "newer than its outputs: results/tiny/runs/adaptive/1/best.pt" in status.reasons("evaluate")
     best.write_bytes(content)
     for path, was in ((words, before), (best, moment)):
         os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
@@ -299,7 +299,7 @@ def test_during_a_run_and_after_it_was_killed(project, tiny):
         assert f"A run is in progress: process {process.pid} on" in " ".join(told.split())
     assert status.told["locked"]
     assert status.state("train") == "running"
-    assert "being made now" in status.reasons("train")
+    assert "running now" in status.reasons("train")
     status = Status(project, config)
     assert not status.told["locked"]
     assert (status.state("train"), "was interrupted" in status.reasons("train")) == ("missing", True)

@@ -1,4 +1,4 @@
-"""Which value changed, told from params that are on record as text and without names."""
+"""Changed values are found from recorded params, which are text without names."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ CODE, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 
 def recorded(**params):
-    """As Snakemake writes params down."""
+    """Return params as Snakemake records them."""
     return sorted(map(repr, params.values()))
 
 
@@ -34,7 +34,7 @@ def test_a_value_deep_inside_is_named_as_in_the_config():
     assert told(old, new) == (["game.message_bits 16 → 8", "training.steps 3000 → 4000"], None)
 
 
-def test_the_code_is_told_apart_from_values():
+def test_the_digest_of_the_code_is_no_changed_value():
     assert told({"rule": "accuracy@k", "code": CODE}, {"rule": "accuracy@k", "code": OTHER}) == ([], CODE)
     assert told({"rule": "accuracy@k", "code": CODE}, {"rule": "nll", "code": OTHER}) == (
         ["selection.rule accuracy@k → nll"],
@@ -56,7 +56,7 @@ def test_the_code_is_told_apart_from_values():
         ({"a": True, "b": 5}, {"a": False, "b": 6}, ["a true → false", "b 5 → 6"]),
         ({"a": 3, "b": 3}, {"a": 3, "b": 4}, ["b 3 → 4"]),
         ({"a": 1}, {"a": 1, "b": "x"}, ["b is now x"]),
-        ({"a": 1, "b": "x"}, {"a": 1}, ["a value that the stage no longer takes was x"]),
+        ({"a": 1, "b": "x"}, {"a": 1}, ["a value that the stage no longer uses was x"]),
         (
             {"config": {"runs": [{"name": "a", "game": {"x": 1}}]}},
             {"config": {"runs": [{"name": "a", "game": {"x": 2}}]}},
@@ -92,7 +92,7 @@ values = st.recursive(
 
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), values), st.dictionaries(st.sampled_from("abcd"), values))
-def test_something_is_told_whenever_the_records_differ_and_nothing_otherwise(old, new):
+def test_changes_are_found_exactly_if_the_records_differ(old, new):
     changes, code = changed_params(recorded(**old), new)
     assert code is None
     assert bool(changes) == (recorded(**old) != recorded(**new))

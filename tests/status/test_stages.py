@@ -16,7 +16,7 @@ LINE = {"urls": [0], "train": [1, 2], "metrics": [3, 4], "summary": [3], "report
 
 def job(number, *depends_on, rule=None, **known):
     name = rule or f"rule_{number}"
-    return Job(number, name, f"{name} x", (f"out/{number}",), depends_on=frozenset(depends_on), made=1e9, **known)
+    return Job(number, name, (f"out/{number}",), depends_on=frozenset(depends_on), made=1e9, **known)
 
 
 def plans(*changed, default=(0, 1, 2, 3, 5), targets=LINE, locked=""):
@@ -56,7 +56,7 @@ def test_each_job_belongs_to_the_earliest_stage_that_needs_it():
     assert is_up_to_date(stages)
 
 
-def test_a_job_that_no_target_needs_is_shown_all_the_same():
+def test_a_job_that_no_target_needs_is_still_shown():
     stages = stages_of(*plans(targets={"urls": [0], "train": [1, 2], "summary": [3]}))
     assert [(one.name, one.jobs, one.on_request) for one in stages[-2:]] == [
         ("the rest", 1, False),
@@ -69,9 +69,13 @@ def test_a_job_that_no_target_needs_is_shown_all_the_same():
     [
         ({"changes": (Change("training.steps", 3000, 4000),)}, "stale", ["1 of 2: training.steps 3000 → 4000"]),
         ({"code": ("parley.game.channel",)}, "stale", ["1 of 2: the code of parley.game.channel"]),
-        ({"code": ()}, "stale", ["1 of 2: its code; of which module is not on record"]),
-        ({"newer": ("a", "b", "c", "d")}, "stale", ["1 of 2: newer than what was made of it: a, b, c and 1 more"]),
-        ({"inputs_added": ("x",), "inputs_gone": ("y",)}, "stale", ["1 of 2: reads x now", "1 of 2: reads y no more"]),
+        ({"code": ()}, "stale", ["1 of 2: its code; the changed modules were not recorded"]),
+        ({"newer": ("a", "b", "c", "d")}, "stale", ["1 of 2: newer than its outputs: a, b, c and 1 more"]),
+        (
+            {"inputs_added": ("x",), "inputs_gone": ("y",)},
+            "stale",
+            ["1 of 2: new inputs: x", "1 of 2: removed inputs: y"],
+        ),
         ({"environment": True}, "stale", ["1 of 2: its software environment"]),
         ({"interrupted": True}, "stale", ["1 of 2: was interrupted"]),
         ({"gone": ("out/1",), "made": None}, "missing", ["1 of 2: not made yet"]),
@@ -89,22 +93,22 @@ def test_reasons_in_words(known, state, reasons):
     assert (found.state, found.made, list(found.reasons)) == (state, 1, reasons)
 
 
-def test_the_same_reason_of_all_jobs_is_told_once():
+def test_a_reason_shared_by_all_jobs_is_given_once():
     both = [replace(job(number, 0), needed=True, code=("parley.training.loop",)) for number in (1, 2)]
     assert stage("train", *both).reasons == ("the code of parley.training.loop",)
 
 
-def test_during_a_run_what_was_begun_is_running():
+def test_started_jobs_are_running_during_a_run():
     found = stage(
         "train", replace(job(1, 0), needed=True, interrupted=True, gone=("out/1",)), locked="A run is going on."
     )
-    assert (found.state, found.reasons) == ("running", ("1 of 2: being made now",))
+    assert (found.state, found.reasons) == ("running", ("1 of 2: running now",))
 
 
-def test_what_nothing_needs_is_noted_and_reruns_nothing():
+def test_a_missing_file_that_no_job_needs_is_a_note():
     found = stage("train", replace(job(1, 0), gone=("out/1",)))
     assert (found.state, found.made) == ("done", 1)
-    assert found.notes == ("out/1 is gone; nothing that is left to do reads it",)
+    assert found.notes == ("out/1 is gone; no remaining job reads it",)
 
 
 def test_a_seed_that_failed_in_training_is_a_note():
@@ -112,13 +116,13 @@ def test_a_seed_that_failed_in_training_is_a_note():
     assert (found.state, found.notes) == ("done", ("seed 2 of run [red]x[_] failed in training: No number.",))
 
 
-def test_what_is_on_request_decides_nothing():
+def test_stages_on_request_do_not_affect_up_to_date():
     stages = stages_of(*plans(replace(job(4, 3), needed=True, gone=("out/4",))))
     assert is_up_to_date(stages)
     assert [one.state for one in stages if one.on_request] == ["missing"]
 
 
-def test_names_are_shown_as_they_stand():
+def test_markup_in_names_is_shown_literally():
     stages = stages_of(*plans(replace(job(1, 0), needed=True, changes=(Change("[red]x[/]", "[b]", ":smile:"),))))
     stream = io.StringIO()
     show("e", ["my config.yaml"], stages, False, console(stream))
@@ -126,7 +130,7 @@ def test_names_are_shown_as_they_stand():
     assert "1 job to do: uv run snakemake --cores all --configfile 'my config.yaml'" in stream.getvalue()
 
 
-def test_json_holds_what_the_table_holds():
+def test_json_has_the_content_of_the_table():
     stages = stages_of(*plans(replace(job(1, 0), rule="train_run", needed=True, newer=("a",))))
     value = json.loads(as_json("e", [], stages, False))
     assert (value["up_to_date"], value["locked"], value["next"]) == (False, False, command([]))

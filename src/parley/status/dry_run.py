@@ -8,7 +8,8 @@ reads it. It is the only module that uses Snakemake's internals.
 import contextlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ class DryRun:
         with contextlib.redirect_stderr(io.StringIO()):  # It prints the profile that it reads.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
         self._sources = Sources(SOURCES)
+        # Digests of the modules of a stage, by script.
+        self._parts: dict[str, dict[str, str]] = {}
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
         """Return the merged config, the plan of the default target, and the plan of all targets."""
@@ -79,7 +82,8 @@ class DryRun:
                 default, whole = self._both(workflow)
                 return dict(workflow.globals["CONFIG"]), default, whole
         except (WorkflowError, RuleException) as error:
-            raise ParleyError(_sentences(error)) from error
+            lines = "\n".join(str(part) for part in error.args if part).splitlines()
+            raise ParleyError(line for line in lines if line.strip()) from error
 
     def _both(self, workflow: Any) -> tuple[Plan, Plan]:
         """Return the plans of the default target and of all targets, building as few plans as possible.
@@ -88,7 +92,7 @@ class DryRun:
         """
         asked = [rule.name for rule in workflow.rules if _is_target(rule)]
         whole = self._plan(workflow, asked)
-        default = _part_of(whole)
+        default = Plan({number: whole.jobs[number] for number in whole.default}, {}, whole.default, whole.locked)
         if not any(job.needed and job.gone for job in default.jobs.values()):
             return default, whole
         needed = {job.outputs for job in default.jobs.values() if job.needed}
@@ -99,61 +103,86 @@ class DryRun:
         others = [name for name in asked if -1 in default.targets.get(name, {-1})]
         return default, self._plan(workflow, [workflow.default_target, *others])
 
-    def _plan(self, workflow: Any, targets: Sequence[str]) -> Plan:
-        args = self._args
+    def _plan(self, workflow: Any, asked: Sequence[str]) -> Plan:
         workflow.dag_settings = DAGSettings(
-            targets=set(targets),
-            rerun_triggers=args.rerun_triggers,
-            force_incomplete=args.rerun_incomplete,
-            max_checksum_file_size=args.max_checksum_file_size,
+            targets=set(asked),
+            rerun_triggers=self._args.rerun_triggers,
+            force_incomplete=self._args.rerun_incomplete,
+            max_checksum_file_size=self._args.max_checksum_file_size,
         )
         workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
         workflow._build_dag()
-        return _plan_of(workflow, self._sources)
+        dag = workflow.dag
+        numbers = {job: number for number, job in enumerate(job for job in dag.jobs if job.output)}
+        maker = {str(path): number for job, number in numbers.items() for path in job.output}
+        book = read_parts(BOOK)
+        needed = set(dag.needrun_jobs())
+        jobs = {}
+        for job, number in numbers.items():
+            before = {other for other in dag.dependencies[job] if other in numbers}
+            jobs[number] = replace(
+                self._job(workflow, job, number, job in needed, book),
+                depends_on=frozenset(numbers[other] for other in before),
+                follows=frozenset(numbers[other] for other in before if other in needed and job in needed),
+            )
+        # -1 marks a job that is not in the plan, so that the target is not either.
+        targets = {
+            rule.name: frozenset(maker.get(str(path), -1) for path in rule.expand_input({})[0])
+            for rule in workflow.rules
+            if _is_target(rule)
+        }
+        default = targets.pop(workflow.default_target)
+        return Plan(jobs, targets, frozenset(closure(jobs, default)), _running_processes(workflow, maker))
+
+    def _job(self, workflow: Any, job: Any, number: int, needed: bool, book: Mapping[str, dict[str, str]]) -> Job:
+        """Return a job of Snakemake as a `Job` without its dependencies."""
+        outputs = tuple(map(str, job.output))
+        times = {path: _time_of(path) for path in outputs}
+        gone = tuple(path for path, time in times.items() if time is None)
+        persistence = workflow.persistence
+        records = [record for record in map(persistence.metadata, job.output) if record is not None]
+        log = next(iter(map(str, job.log)), "")
+        # Started, and neither finished nor failed.
+        interrupted = needed and persistence._filter_incomplete_keys(map(persistence._get_key, job.output))
+        return Job(
+            number,
+            job.rule.name,
+            outputs,
+            gone,
+            needed=needed,
+            made=max((time for time in times.values() if time is not None), default=None),
+            recorded=bool(records),
+            interrupted=bool(interrupted),
+            error=last_error(log) if gone and log else None,
+            log=log,
+            failed_runs=_failed_runs(outputs),
+            has_code=CODE in job.params.keys(),  # noqa: SIM118 - Snakemake's list of params, not a dict
+            **(self._reasons(job, workflow.dag.reason(job), records, book) if needed else {}),
+        )
+
+    def _reasons(
+        self, job: Any, reason: Any, records: Sequence[Any], book: Mapping[str, dict[str, str]]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {"environment": bool(reason.software_stack_changed)}
+        found["newer"] = tuple(sorted(map(str, set(reason.updated_input) - set(reason.updated_input_run))))
+        if reason.input_changed and records:
+            before, now = set(records[0].input or ()), set(map(str, job.input))
+            found["inputs_added"], found["inputs_gone"] = tuple(sorted(now - before)), tuple(sorted(before - now))
+        if reason.params_changed and records:
+            changes, code = changed_params(records[0].params or [], dict(job.params.items()))
+            found["changes"] = tuple(changes)
+            if code is not None:
+                script = str(job.rule.script)
+                if script not in self._parts:
+                    path = Path(job.rule.basedir.get_path_or_uri(secret_free=False)) / script
+                    self._parts[script] = stage_parts(path, self._sources)
+                found["code"] = tuple(changed_parts(book.get(code), self._parts[script]))
+        return found
 
 
 def _is_target(rule: Any) -> bool:
     """Return whether a rule has inputs but writes nothing itself."""
     return bool(rule.norun and rule.input and not rule.output)
-
-
-def _part_of(whole: Plan) -> Plan:
-    """Return the default target's part of a plan."""
-    return Plan({number: whole.jobs[number] for number in whole.default}, {}, whole.default, whole.locked)
-
-
-def _sentences(error: Exception) -> Iterator[str]:
-    """Yield the lines of a Snakemake error message."""
-    text = "\n".join(str(part) for part in error.args if part)
-    yield from (line for line in text.splitlines() if line.strip())
-
-
-def _plan_of(workflow: Any, sources: Sources) -> Plan:
-    dag = workflow.dag
-    real = [job for job in dag.jobs if job.output]
-    numbers = {job: number for number, job in enumerate(real)}
-    maker = {str(path): job for job in real for path in job.output}
-    book = read_parts(BOOK)
-    needed = set(dag.needrun_jobs())
-    reader = _Reader(workflow, sources, book)
-    jobs = {}
-    for job, number in numbers.items():
-        before = {other for other in dag.dependencies[job] if other in numbers}
-        jobs[number] = reader.read(
-            job,
-            number,
-            job in needed,
-            frozenset(numbers[other] for other in before),
-            frozenset(numbers[other] for other in before if other in needed),
-        )
-    targets = {}
-    for rule in workflow.rules:
-        if _is_target(rule):
-            asked = [maker.get(str(path)) for path in rule.expand_input({})[0]]
-            # -1 marks a job that is not in the plan, so that the target is not either.
-            targets[rule.name] = frozenset(-1 if job is None else numbers[job] for job in asked)
-    default = targets.pop(workflow.default_target)
-    return Plan(jobs, targets, frozenset(closure(jobs, default)), _running_processes(workflow, maker))
 
 
 def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
@@ -167,66 +196,6 @@ def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
             "command once."
         )
     return ""
-
-
-class _Reader:
-    """Reads the jobs of a plan."""
-
-    def __init__(self, workflow: Any, sources: Sources, book: dict[str, dict[str, str]]) -> None:
-        self._dag, self._records = workflow.dag, workflow.persistence
-        self._sources, self._book = sources, book
-        self._parts: dict[str, dict[str, str]] = {}
-
-    def read(self, job: Any, number: int, needed: bool, depends_on: frozenset[int], follows: frozenset[int]) -> Job:
-        """Return a job as a `Job`."""
-        outputs = tuple(map(str, job.output))
-        times = {path: _time_of(path) for path in outputs}
-        gone = tuple(path for path, time in times.items() if time is None)
-        records = [record for record in map(self._records.metadata, job.output) if record is not None]
-        log = next(iter(map(str, job.log)), "")
-        details = self._reasons(job, records) if needed else {}
-        return Job(
-            number,
-            job.rule.name,
-            " ".join([job.rule.name, *map(str, job.wildcards)]),
-            outputs,
-            gone,
-            needed=needed,
-            depends_on=depends_on,
-            follows=follows if needed else frozenset(),
-            made=max((time for time in times.values() if time is not None), default=None),
-            recorded=bool(records),
-            interrupted=needed and self._was_begun(job),
-            error=last_error(log) if gone and log else None,
-            log=log,
-            failed_runs=_failed_runs(outputs),
-            has_code=CODE in job.params.keys(),  # noqa: SIM118 - Snakemake's list of params, not a dict
-            **details,
-        )
-
-    def _was_begun(self, job: Any) -> bool:
-        """Return whether a job was started and has neither finished nor failed."""
-        return bool(self._records._filter_incomplete_keys(map(self._records._get_key, job.output)))
-
-    def _reasons(self, job: Any, records: Sequence[Any]) -> dict[str, Any]:
-        reason = self._dag.reason(job)
-        found: dict[str, Any] = {"environment": bool(reason.software_stack_changed)}
-        found["newer"] = tuple(sorted(map(str, set(reason.updated_input) - set(reason.updated_input_run))))
-        if reason.input_changed and records:
-            before, now = set(records[0].input or ()), set(map(str, job.input))
-            found["inputs_added"], found["inputs_gone"] = tuple(sorted(now - before)), tuple(sorted(before - now))
-        if reason.params_changed and records:
-            changes, code = changed_params(records[0].params or [], dict(job.params.items()))
-            found["changes"] = tuple(changes)
-            found["code"] = None if code is None else tuple(self._changed_code(job, code))
-        return found
-
-    def _changed_code(self, job: Any, old: str) -> list[str]:
-        script = str(job.rule.script)
-        if script not in self._parts:
-            path = Path(job.rule.basedir.get_path_or_uri(secret_free=False)) / script
-            self._parts[script] = stage_parts(path, self._sources)
-        return changed_parts(self._book.get(old), self._parts[script])
 
 
 def _time_of(path: str) -> float | None:

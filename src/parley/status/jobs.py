@@ -32,8 +32,6 @@ class Job:
         Index of the job.
     rule
         Name of its rule.
-    name
-        Its rule and wildcards, for messages.
     outputs, gone
         All its outputs, and those that do not exist.
     needed
@@ -68,7 +66,6 @@ class Job:
 
     number: int
     rule: str
-    name: str
     outputs: tuple[str, ...]
     gone: tuple[str, ...] = ()
     needed: bool = False

@@ -82,7 +82,7 @@ def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple
     for name, value in new.items():
         before = _take_alike(old, value)
         changes += _differences(before, value, (name,))
-    changes += [Change("a value that the stage no longer takes", value, ABSENT) for value in old]
+    changes += [Change("a value that the stage no longer uses", value, ABSENT) for value in old]
     return changes, code
 
 
@@ -195,10 +195,7 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
     locked
         Not empty if a run is in progress, so that unfinished jobs are running.
     """
-    counts: dict[str, int] = {}
-    for job in needed:
-        for reason in dict.fromkeys(_own_reasons(job, locked)):
-            counts[reason] = counts.get(reason, 0) + 1
+    counts = Counter(reason for job in needed for reason in dict.fromkeys(_own_reasons(job, locked)))
     lines = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
     if len(lines) > MOST_REASONS:
         lines = [*lines[: MOST_REASONS - 1], f"and {len(lines) - MOST_REASONS + 1} other reasons"]
@@ -211,20 +208,20 @@ def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked:
 
 def _own_reasons(job: Job, locked: str) -> Iterator[str]:
     if job.interrupted:
-        yield "being made now" if locked else "was interrupted"
+        yield "running now" if locked else "was interrupted"
     elif job.gone and job.error:
         yield f"failed: {job.error}"
     elif job.gone:
         yield f"gone: {_listed(job.gone)}" if job.recorded else "not made yet"
     yield from map(describe, job.changes)
     if job.code is not None:
-        yield f"the code of {_listed(job.code)}" if job.code else "its code; of which module is not on record"
+        yield f"the code of {_listed(job.code)}" if job.code else "its code; the changed modules were not recorded"
     if job.newer and not job.gone:
-        yield f"newer than what was made of it: {_listed(job.newer)}"
+        yield f"newer than its outputs: {_listed(job.newer)}"
     if job.inputs_added:
-        yield f"reads {_listed(job.inputs_added)} now"
+        yield f"new inputs: {_listed(job.inputs_added)}"
     if job.inputs_gone:
-        yield f"reads {_listed(job.inputs_gone)} no more"
+        yield f"removed inputs: {_listed(job.inputs_gone)}"
     if job.environment:
         yield "its software environment"
 

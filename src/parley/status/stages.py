@@ -3,6 +3,7 @@
 import json
 import shlex
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -89,12 +90,12 @@ def stages_of(default: Plan, whole: Plan) -> list[Stage]:
         for name in order:
             own = [n for n in jobs if owner[n] == name and (n not in in_default) == on_request]
             if own:
-                followed = [
+                followed = {
                     owner[by_default_number[other] if number in in_default else other]
                     for number in own
                     for other in jobs[number].follows
-                ]
-                follows = tuple(sorted({*followed} - {name}, key=order.index))
+                }
+                follows = tuple(sorted(followed - {name}, key=order.index))
                 stages.append(_stage(name, on_request, [jobs[n] for n in own], follows, default.locked))
     return stages
 
@@ -125,16 +126,13 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
 
 def _stage(name: str, on_request: bool, jobs: list[Job], follows: tuple[str, ...], locked: str) -> Stage:
     needed = [job for job in jobs if job.needed]
-    to_run: dict[str, int] = {}
-    for job in needed:
-        to_run[job.rule] = to_run.get(job.rule, 0) + 1
     return Stage(
         name,
         on_request,
         _state(needed, locked),
         len(jobs),
         sum(not job.needed and not job.gone for job in jobs),
-        to_run,
+        dict(Counter(job.rule for job in needed)),
         max((job.made for job in jobs if job.made is not None), default=None),
         reasons_of(needed, len(jobs), follows, locked),
         tuple(_notes(jobs)),
@@ -158,7 +156,7 @@ def _notes(jobs: list[Job]) -> Iterable[str]:
     gone = [path for job in jobs if not job.needed for path in job.gone]
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        yield f"{gone[0]}{more} is gone; nothing that is left to do reads it"
+        yield f"{gone[0]}{more} is gone; no remaining job reads it"
 
 
 STYLES = {DONE: "green", STALE: "yellow", MISSING: "red", RUNNING: "cyan"}
@@ -263,11 +261,9 @@ def _ago(time_s: float | None) -> str:
 
 
 def _closing(configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> list[str]:
-    lines = []
-    if locked:
-        lines.append(locked)
+    lines = [locked] if locked else []
     if is_up_to_date(stages):
-        lines.append("All is made and up to date.")
+        lines.append("Everything is up to date.")
     else:
         jobs = sum(sum(stage.to_run.values()) for stage in stages if not stage.on_request)
         lines.append(f"{jobs} {'job' if jobs == 1 else 'jobs'} to do: {command(configfiles)}")
