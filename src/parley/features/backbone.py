@@ -36,20 +36,11 @@ Run = Callable[[Tensor], dict[str, Tensor]]
 
 
 def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
-    """Prepare a network with an engine, channels-last.
+    """Prepare a network in evaluation mode for one of the engines, channels-last.
 
-    Parameters
-    ----------
-    extractor
-        In evaluation mode, on the device; returns a dictionary of tensors.
-    engine
-        ``eager``: torchvision's network unchanged. ``fused``: each batch norm folded into the preceding
-        convolution. ``compiled``: fused and `torch.compile`, which needs a C++ compiler. ``auto``: on a GPU eager;
-        on a CPU compiled if there are enough images, else fused.
-    images
-        Number of images to process, for ``auto``.
-    device
-        Where it runs.
+    ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
+    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` is eager on a GPU; on a CPU it is
+    compiled if there are enough images, else fused.
 
     Raises
     ------
@@ -92,14 +83,9 @@ _GAIN = 1.05  # A smaller speed-up is not worth twice the memory.
 
 
 def largest_useful_batch(see: Callable[[int], None], images: int) -> int:
-    """Double the batch size while throughput increases and memory suffices.
+    """Double the batch size while throughput increases, memory suffices and there are that many images.
 
-    Parameters
-    ----------
-    see
-        Processes the given number of blank images and waits for the results.
-    images
-        Number of images; the batch is not much larger.
+    `see` processes the given number of blank images and waits for the results.
     """
     best, best_rate = _FIRST, 0.0
     size = _FIRST
@@ -121,7 +107,6 @@ def largest_useful_batch(see: Callable[[int], None], images: int) -> int:
 
 DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH_SIZE = 32
-AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Backbone:
@@ -147,7 +132,7 @@ class Backbone:
         nodes = {layer.node: layer.node for layer in self.layers.values()}
         extractor = create_feature_extractor(network, return_nodes=nodes, suppress_diff_warning=True)
         self._extractor = extractor.eval().to(device)
-        self._autocast = AUTOCAST[options.autocast]
+        self._autocast = None if options.autocast == "none" else getattr(torch, options.autocast)
         self._mean, self._sd = (
             torch.tensor(values, device=device).reshape(1, 3, 1, 1) for values in (transform.mean, transform.sd)
         )
@@ -155,17 +140,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine and the batch size.
-
-        Parameters
-        ----------
-        engine
-            See `parley.features.backbone.ready_network`.
-        images
-            Number of images to process.
-        batch_size
-            Images per batch; None chooses it.
-        """
+        """Set the engine (see `ready_network`) and the batch size for a number of images; None chooses the size."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

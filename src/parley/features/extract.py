@@ -59,7 +59,7 @@ def extract_classes(
     batch_size
         Images per batch; None chooses it.
     engine
-        Engine of the network (`parley.features.backbone`).
+        See `parley.features.backbone.ready_network`.
     known_in
         Folder with class files of this network for other image sets. Rows found there for the same bytes are copied
         and not computed again. None disables this.

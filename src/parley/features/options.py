@@ -22,15 +22,13 @@ _BACKBONE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # The networks whose last layers are torchvision's ResNet class.
 _RESNET = re.compile(r"(wide_)?resne(x)?t\d.*")
 
-Triple = tuple[float, float, float]
-
 
 @dataclass(frozen=True, slots=True)
 class Transform:
     """How an image is converted to the network's input.
 
-    The shorter side is resized to `resize_px` (antialiased), the central square of `crop_px` is
-    cropped, values are scaled to 0..1, and each channel (R, G, B) is standardised: `(x − mean) / sd`.
+    The shorter side is resized to `resize_px` (``bilinear`` or ``bicubic``, antialiased), the central square of
+    `crop_px` is cropped, values are scaled to 0..1, and each channel (R, G, B) is standardised: `(x − mean) / sd`.
 
     Attributes
     ----------
@@ -41,9 +39,9 @@ class Transform:
 
     resize_px: int
     crop_px: int
-    mean: Triple
-    sd: Triple
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    interpolation: str = "bilinear"
     pooled_cells: int | None = None
 
 
@@ -128,13 +126,13 @@ def feature_options(
         findings.add(f"features.map_dtype is {map_dtype!r}; it must be one of {', '.join(MAP_DTYPES)}.")
     if autocast not in AUTOCASTS:
         findings.add(f"features.autocast is {autocast!r}; it must be one of {', '.join(AUTOCASTS)}.")
-    rule = preprocessing if isinstance(preprocessing, str) else CUSTOM
     transform: Transform | None = None
     try:
         transform = _transform_of(preprocessing, backbone)
     except ParleyError as error:
         findings.extend(error.findings)
     findings.raise_if_any()
+    rule = preprocessing if isinstance(preprocessing, str) else CUSTOM
     return FeatureOptions(backbone, weights, seed, rule, transform, kept, map_dtype, autocast)
 
 
@@ -167,14 +165,14 @@ def _own_transform(values: Mapping[str, Any], backbone: str) -> Transform:
         findings.add(f"{where}: size {size!r} and resize {resize!r} must be pixels, resize not below size.")
     if not (_is_triple(values["mean"]) and _is_triple(values["sd"]) and all(sd > 0 for sd in values["sd"])):
         findings.add(f"{where}: mean and sd must be three numbers each (R, G, B), sd above zero.")
-    if values.get("interpolation", "bilinear") not in ("bilinear", "bicubic"):
+    interpolation = values.get("interpolation", "bilinear")
+    if interpolation not in ("bilinear", "bicubic"):
         findings.add(f"{where}: interpolation must be bilinear or bicubic.")
     if cells is not None and not (_is_count(cells) and _RESNET.fullmatch(backbone)):
         findings.add(f"{where}: pooled_cells must be a count of cells, and is for ResNets only.")
     findings.raise_if_any()
     mean, sd = (tuple(map(float, values[key])) for key in ("mean", "sd"))
-    smooth: Literal["bilinear", "bicubic"] = "bicubic" if values.get("interpolation") == "bicubic" else "bilinear"
-    return Transform(resize, size, (mean[0], mean[1], mean[2]), (sd[0], sd[1], sd[2]), smooth, cells)
+    return Transform(resize, size, mean, sd, interpolation, cells)
 
 
 def _is_count(value: object) -> bool:
@@ -207,8 +205,7 @@ def features_id(options: FeatureOptions) -> str:
     settings = asdict(options)
     settings["version"] = CONTENT_VERSION
     if options.weights_kind == "file":
-        findings = check_weights(options)
-        if findings:
+        if findings := check_weights(options):
             raise ParleyError(findings)
         settings["weights"] = weights_file_sha256(options.weights)
     if options.weights_kind != "random":
@@ -221,15 +218,12 @@ def check_weights(options: FeatureOptions) -> list[str]:
 
     Torchvision's weights are not checked here: `parley.features.weights.fetch_weights` downloads them.
     """
-    if options.weights_kind != "file":
+    if options.weights_kind != "file" or Path(options.weights).is_file():
         return []
-    path = Path(options.weights)
-    if not path.is_file():
-        return [
-            f"features.weights: there is no file {path}; put the weights there, name another path, one of "
-            "torchvision's names (IMAGENET1K_V1), or random."
-        ]
-    return []
+    return [
+        f"features.weights: there is no file {options.weights}; put the weights there, name another path, one of "
+        "torchvision's names (IMAGENET1K_V1), or random."
+    ]
 
 
 def weights_folders(folder: str | Path) -> list[Path]:

@@ -132,21 +132,7 @@ def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
 
 
 class Decoded(NamedTuple):
-    """A decoded image, or the reason why there is none.
-
-    Attributes
-    ----------
-    tar
-        Index of its tar.
-    identity
-        Key, file name and SHA-256.
-    pixels
-        Input of the network; None if its row is known or the image cannot be read.
-    known
-        The file and row with its features in `KnownRows`, if they were computed before.
-    reason
-        Why it cannot be read; empty if it can.
-    """
+    """A decoded image of a tar (by index); or where its row is in `KnownRows`; or the reason why it is unreadable."""
 
     tar: int
     identity: RowIdentity
@@ -158,20 +144,9 @@ class Decoded(NamedTuple):
 def decoded_ahead(
     tar_paths: Sequence[str | Path], known: KnownRows, transform: Transform, threads: int, ahead: int
 ) -> Iterator[Decoded]:
-    """Yield the images of the tars in order.
+    """Yield the images of the tars in order, decoded by threads `ahead` images in advance.
 
-    Parameters
-    ----------
-    tar_paths
-        The tars.
-    known
-        Rows computed before; their images are not decoded.
-    transform
-        How images are converted to the network's input.
-    threads
-        Number of decoding threads.
-    ahead
-        Number of images decoded in advance.
+    Images whose rows are known are not decoded.
     """
     waiting: deque[Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:

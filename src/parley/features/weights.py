@@ -65,8 +65,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
     if options.weights_kind == "random":
         return None
     if options.weights_kind == "file":
-        findings = check_weights(options)
-        if findings:
+        if findings := check_weights(options):
             raise ParleyError(findings)
         return Path(options.weights)
     url: str = _published(options).url
@@ -85,13 +84,11 @@ def torchvision_transform(options: FeatureOptions) -> Transform:
     else:
         weights = next(iter(get_model_weights(options.backbone)))
     preset = weights.transforms()
-    red, green, blue = map(float, preset.mean)
-    sd_red, sd_green, sd_blue = map(float, preset.std)
     return Transform(
         resize_px=int(preset.resize_size[0]),
         crop_px=int(preset.crop_size[0]),
-        mean=(red, green, blue),
-        sd=(sd_red, sd_green, sd_blue),
+        mean=tuple(map(float, preset.mean)),
+        sd=tuple(map(float, preset.std)),
         interpolation="bicubic" if preset.interpolation.value == "bicubic" else "bilinear",
     )
 
