@@ -88,9 +88,9 @@ def read_manifest(path: Path) -> None:
 
 
 def read_plan(path: Path) -> None:
-    from parley.dataset.split_plan import plan_reserves
+    from parley.dataset.split_plan import candidate_queues
 
-    for reserves in plan_reserves(path, {"ant", "bee"}).values():
+    for reserves in candidate_queues(path, {"ant", "bee"}).values():
         for reserve in reserves.values():
             for rank in range(len(reserve)):
                 reserve[rank]

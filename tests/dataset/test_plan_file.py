@@ -5,7 +5,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import read_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.split_plan import COLUMNS, plan_class, plan_reserves, publish_plan, stream_plan, write_plan
+from parley.dataset.split_plan import COLUMNS, candidate_queues, plan_class, publish_plan, stream_plan, write_plan
 
 CLASSES = [ImageClass("lion", "", "in"), ImageClass("yeti", "", "out"), ImageClass("hen", "", "in")]
 COUNTS = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 4}, "transfer": {"transfer": 9}}
@@ -55,7 +55,7 @@ def test_the_published_plan_is_the_plan_without_urls(tmp_path):
 @pytest.mark.parametrize("number", [1, 20, 500])
 def test_reserves_are_read_as_they_are_asked_for_in_turns(tmp_path, number):
     plan = planned(tmp_path, number)
-    reserves = plan_reserves(plan, {"hen", "lion"})
+    reserves = candidate_queues(plan, {"hen", "lion"})
     assert list(reserves) == ["lion", "hen"]
     expected = {name: keys for name, keys in reserves_in(plan).items() if name != "yeti"}
     assert {name: list(parts) for name, parts in reserves.items()} == {
@@ -74,7 +74,7 @@ def test_reserves_are_read_as_they_are_asked_for_in_turns(tmp_path, number):
 
 
 def test_a_reserve_goes_one_way_and_ends(tmp_path):
-    reserve = plan_reserves(planned(tmp_path), {"yeti"})["yeti"]["ood"]
+    reserve = candidate_queues(planned(tmp_path), {"yeti"})["yeti"]["ood"]
     with pytest.raises(ValueError, match="1 is asked for where 0 is next"):
         reserve[1]
     assert len(list(reserve)) == len(reserve) == 20
@@ -84,14 +84,14 @@ def test_a_reserve_goes_one_way_and_ends(tmp_path):
 
 def test_a_plan_that_changes_under_a_reserve_is_told(tmp_path):
     plan = planned(tmp_path)
-    reserve = plan_reserves(plan, {"hen"})["hen"]["dev"]
+    reserve = candidate_queues(plan, {"hen"})["hen"]["dev"]
     plan.write_text("\t".join(COLUMNS) + "\n")
     with pytest.raises(ParleyError, match="changed while it was read"):
         reserve[0]
 
 
 def reserves_located(plan):
-    return plan_reserves(plan, {"ant", "bee"})
+    return candidate_queues(plan, {"ant", "bee"})
 
 
 @pytest.mark.parametrize("read", [reserves_in, reserves_located])
@@ -119,4 +119,4 @@ def test_a_plan_out_of_order_is_refused(tmp_path, read, rows, complaint):
 def test_a_plan_without_urls_is_no_plan_to_fetch_by(tmp_path):
     publish_plan(planned(tmp_path), tmp_path / "published.tsv")
     with pytest.raises(ParleyError, match="has no column url"):
-        plan_reserves(tmp_path / "published.tsv", {"hen"})
+        candidate_queues(tmp_path / "published.tsv", {"hen"})

@@ -216,7 +216,7 @@ def stream_plan(
         yield name, ((part, (key for _, (*_, key) in stretch)) for part, stretch in _stretches(path, rows))
 
 
-def plan_reserves(path: str | Path, wanted: Collection[str]) -> dict[str, dict[str, Reserve]]:
+def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dict[str, CandidateQueue]]:
     """Return the reserves of some classes by class and part, in the plan's order.
 
     The plan is read through once, and nothing of it is held but where each reserve begins.
@@ -227,12 +227,12 @@ def plan_reserves(path: str | Path, wanted: Collection[str]) -> dict[str, dict[s
         When the rows do not stand together by class and part, or ranks have a gap.
     """
     return {
-        name: {part: _reserve(path, name, part, stretch) for part, stretch in _stretches(path, rows)}
+        name: {part: _candidate_queue(path, name, part, stretch) for part, stretch in _stretches(path, rows)}
         for name, rows in stream_classes(path, ("part", "rank", "key", "url"), wanted)
     }
 
 
-class Reserve:
+class CandidateQueue:
     """The candidates of one part of a class, read from the plan as they are asked for, one after another.
 
     Parameters
@@ -284,9 +284,9 @@ class Reserve:
         self._rows.extend(cells for _, cells in rows)
 
 
-def _reserve(path: str | Path, name: str, part: str, rows: Iterator[Located]) -> Reserve:
+def _candidate_queue(path: str | Path, name: str, part: str, rows: Iterator[Located]) -> CandidateQueue:
     start, _ = next(rows)
-    return Reserve(path, name, part, start, 1 + sum(1 for _ in rows))
+    return CandidateQueue(path, name, part, start, 1 + sum(1 for _ in rows))
 
 
 def _stretches(path: str | Path, rows: Iterator[Located]) -> Iterator[tuple[str, Iterator[Located]]]:

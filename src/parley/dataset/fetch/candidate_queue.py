@@ -27,9 +27,10 @@ of the answers:
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from parley.dataset.fetch.outcomes import ErrorClass, FetchResult
+from parley.dataset.split_plan import CandidateQueue
 
 logger = logging.getLogger(__name__)
 _MAX_WARNINGS = 10
@@ -53,18 +54,6 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
         )
     if len(repeated) > _MAX_WARNINGS:
         logger.warning("%s: %d more such placeholders are left out.", where, len(repeated) - _MAX_WARNINGS)
-
-
-Candidate = tuple[str, str]
-"""Key and URL."""
-
-
-class CandidateQueue(Protocol):
-    """What `SplitFetch` needs of a queue: its length, and each candidate once, by rank."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rank: int, /) -> Candidate: ...
 
 
 @dataclass
@@ -184,7 +173,7 @@ class SplitFetch(QueueProgress):
     part
         The split.
     queue
-        Its candidates by rank; each is read once. A list, or rows of a plan.
+        Its candidates by rank; each is read once.
     count
         Images the split needs.
     target

@@ -11,7 +11,6 @@ from queue import Empty, SimpleQueue
 
 from parley.core.files import is_web_url
 from parley.dataset.fetch.cache import Cache
-from parley.dataset.fetch.candidate_queue import Candidate
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import TRANSIENT, UNREACHABLE, Answer, Decision, ErrorClass, FetchResult
@@ -78,6 +77,8 @@ class LocalFiles:
             return self._indices[tar]
 
 
+Candidate = tuple[str, str]
+"""Key and URL."""
 _POLL_S = 0.01
 # Decoding releases the GIL, but more threads than this do not run faster.
 _MAX_VALIDATORS = 8

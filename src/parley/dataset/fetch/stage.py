@@ -17,7 +17,7 @@ from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch, warn_ab
 from parley.dataset.fetch.images import Images
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, FetchResult
-from parley.dataset.split_plan import Counts, fetch_target, plan_reserves
+from parley.dataset.split_plan import Counts, candidate_queues, fetch_target
 
 logger = logging.getLogger(__name__)
 OK = "ok"
@@ -158,7 +158,7 @@ def _class_fetches(
 ) -> Iterator[ClassFetch]:
     """Yield the candidate queues of each class."""
     domains = {image_class.name: image_class.domain for image_class in classes}
-    planned = plan_reserves(plan, domains)
+    planned = candidate_queues(plan, domains)
     missing = sorted(domains.keys() - planned.keys())
     for name in list(planned):
         # Removed from `planned`, so that a queue's memory is freed when its class is done.
