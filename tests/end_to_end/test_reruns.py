@@ -17,7 +17,7 @@ USERS = {
     "src/parley/evaluation/messages.py": {"extract_messages"},
     "src/parley/evaluation/evaluate.py": {"evaluate_run", "extract_messages"},
     "src/parley/report/figures/curves.py": {"draw_run_figures"},
-    "src/parley/report/figures/overview.py": {"build_browser", "draw_figures"},
+    "src/parley/report/figures/overview.py": {"draw_figures"},
     "src/parley/report/page/build.py": {"build_report"},
     "src/parley/report/browser/build.py": {"build_browser"},
 }

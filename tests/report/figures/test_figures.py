@@ -25,7 +25,7 @@ from parley.report.figures.classes import (
     place_labels,
     row_shares,
 )
-from parley.report.figures.curves import accuracy_by_flips, band, by_exchange, learning_curves
+from parley.report.figures.curves import accuracy_by_flips, at_common_steps, by_exchange, learning_curves
 from parley.report.figures.draw import draw_run
 from parley.report.figures.overview import draw_overview
 from parley.report.figures.registry import MOST_NAMED, RUN_FIGURES, figure_names
@@ -89,7 +89,7 @@ def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
     draw_run("adaptive", made.files("analysis.json"), [], [], [], tmp_path)
     said = {one.name: texts(tmp_path / f"{one.name}-adaptive.svg") for one in RUN_FIGURES}
-    assert said["confusion"] == ["No seed of this run has test conversations to draw."]
+    assert said["confusion"] == ["No seed of this run has test dialogues."]
     assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]
     assert said["learning-curves"] == ["No seed of this run was evaluated during training."]
 
@@ -158,20 +158,21 @@ def curve(seed, steps, values):
 
 
 def test_the_band_is_over_the_steps_that_all_seeds_have():
-    over = band(
-        [curve(0, (1, 2, 3), (0.1, 0.2, 0.3)), curve(1, (1, 2), (0.3, 0.2)), curve(2, (1, 2), (0.2, None))],
-        "accuracy@1",
-    )
-    assert over.steps.tolist() == [1]
-    assert over.mean == pytest.approx([0.2])
-    assert over.high - over.mean == pytest.approx([4.302652729 * 0.1 / 3**0.5])
+    curves = [curve(0, (1, 2, 3), (0.1, 0.2, 0.3)), curve(1, (1, 2), (0.3, 0.2)), curve(2, (1, 2), (0.2, None))]
+    steps, values = at_common_steps(curves, "accuracy@1")
+    assert steps == [1]
+    assert values.tolist() == [[0.1], [0.3], [0.2]]
+    (band,) = learning_curves(curves, {}).axes[0].collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    half = 4.302652729 * 0.1 / 3**0.5
+    assert (heights.min(), heights.max()) == pytest.approx((0.2 - half, 0.2 + half))
 
 
-def test_the_band_of_one_seed_and_of_none():
-    over = band([curve(0, (1, 2), (0.1, 0.2))], "accuracy@1")
-    assert (over.low, over.high) == (None, None)
-    assert over.mean.tolist() == [0.1, 0.2]
-    assert band([], "accuracy@1").steps.tolist() == []
+def test_one_seed_has_no_band_and_without_seeds_there_is_no_step():
+    curves = [curve(0, (1, 2), (0.1, 0.2))]
+    assert at_common_steps(curves, "accuracy@1")[1].tolist() == [[0.1, 0.2]]
+    assert len(learning_curves(curves, {}).axes[0].collections) == 0
+    assert at_common_steps([], "accuracy@1")[0] == []
 
 
 def test_learning_curves_show_gaps_and_chosen_steps():

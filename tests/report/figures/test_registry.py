@@ -6,7 +6,7 @@ import pytest
 
 from parley.report.figures.draw import DRAW
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, figure_names
-from parley.report.page.sections import WORDS
+from parley.report.page.findings import WORDS
 
 ROOT = Path(__file__).parents[3]
 NAMES = [figure.name for figure in RUN_FIGURES]
@@ -15,7 +15,7 @@ NAMES = [figure.name for figure in RUN_FIGURES]
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_is_drawn_and_put_into_words(name):
     assert name in DRAW, f"{name} has no function in DRAW of src/parley/report/figures/draw.py"
-    assert name in WORDS, f"{name} has no sentences in WORDS of src/parley/report/page/sections.py"
+    assert name in WORDS, f"{name} has no sentences in WORDS of src/parley/report/page/findings.py"
 
 
 @pytest.mark.parametrize("name", [OVERVIEW.name, *NAMES])

@@ -1,4 +1,4 @@
-"""Links to the experiment's other files: to what is there, and a command for what is not."""
+"""Links to the experiment's other files: a link if the file exists, otherwise the command that makes it."""
 
 import re
 from urllib.parse import unquote
@@ -8,12 +8,12 @@ from made_pages import build
 from parley.report.page.origin import FILES, files_beside
 
 
-def test_what_is_there_has_a_link_and_what_could_be_made_a_command(tmp_path):
+def test_an_existing_file_has_a_link_and_a_missing_one_its_target(tmp_path):
     (tmp_path / "summary.csv").write_text("")
     (tmp_path / "export").mkdir()
-    found = {one.name: one for one in files_beside(tmp_path)}
-    assert (found["summary.csv"].link, found["export"].link) == ("summary.csv", "export/")
-    assert (found["claims.md"].link, found["claims.md"].target) == (None, "claims")
+    found = {one["name"]: one for one in files_beside(tmp_path)}
+    assert (found["summary.csv"]["link"], found["export"]["link"]) == ("summary.csv", "export/")
+    assert (found["claims.md"]["link"], found["claims.md"]["target"]) == (None, "claims")
     assert "browser.html" not in found
     assert "data_card.md" not in found
 

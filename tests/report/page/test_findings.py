@@ -1,110 +1,193 @@
+"""The report's headings and sentences: computed from the numbers, and no more than the intervals allow."""
+
 import numpy as np
 import pytest
 from made_findings import curve, part_of, rows_of
 
 from parley.core.formats import bits, counted, duration, interval, isolated, listed
 from parley.metrics.pooling import Flips, Projection
-from parley.report.page import findings
+from parley.report.figures.results import RunResults
+from parley.report.page import findings, headline
+
+
+def results(curves=(), chosen=None, flips=None, **part):
+    return RunResults(list(curves), chosen or {}, flips, part_of(**part))
 
 
 def test_the_headline_says_value_interval_seeds_and_chance():
-    said = findings.headline("adaptive", rows_of([0.5, 0.6, 0.7], length=1.5), part_of())
+    said = headline.headline("adaptive", rows_of([0.5, 0.6, 0.7], length=1.5), part_of())
     assert said[0] == (
         "On test images of the classes it was trained on, accuracy@1 is 0.600 [0.352, 0.848] over 3 seeds, "
         "2.4 times chance (0.250)."
     )
-    assert said[1] == "Its conversations about test images take 1.50 exchanges on average, of at most 3."
+    assert said[1] == "Dialogues about test images take 1.50 exchanges on average, of at most 3."
 
 
 def test_the_headline_never_claims_more_than_there_is():
-    assert "0.500 (1 seed, so no interval)" in findings.headline("adaptive", rows_of([0.5]), None)[0]
-    assert findings.headline("adaptive", rows_of([0.2, 0.3]), None)[0].endswith(": not told apart from chance.")
-    assert findings.headline("adaptive", rows_of([0.1, 0.1]), None)[0].endswith(": below chance.")
-    assert "no seed came through" in findings.headline("adaptive", rows_of([float("nan")]), None)[0]
-
-
-def test_collapsed_conversations_are_told():
-    assert "nearly all stop after the first" in findings.headline("adaptive", rows_of([0.5], length=1.01), part_of())[1]
-    assert "none stops early" in findings.headline("adaptive", rows_of([0.5], length=3.0), part_of())[1]
-
-
-def test_failed_seeds_are_told():
-    assert findings.failures([]) is None
-    assert findings.failures([3]) == "1 seed of this run failed and is in no mean: seed 3."
-    assert findings.failures([3, 5]) == "2 seeds of this run failed and are in no mean: seed 3 and 5."
-
-
-def test_parts_are_told_by_verdict():
-    said = findings.of_parts(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], "ood"))
-    assert said == (
-        "Above chance: test 0.505 (chance 0.250). "
-        "Not told apart from chance: out of domain, joint 0.250 (chance 0.250)."
+    assert "0.500 (1 seed, so no interval)" in headline.headline("adaptive", rows_of([0.5]), None)[0]
+    assert headline.headline("adaptive", rows_of([0.2, 0.3]), None)[0].endswith(
+        ": not significantly different from chance."
     )
-    assert findings.of_parts(rows_of([0.5])) == "One seed, so no interval: test 0.500 (chance 0.250)."
-    assert findings.of_parts([]) == "No seed of any run came through."
+    assert headline.headline("adaptive", rows_of([0.1, 0.1]), None)[0].endswith(": below chance.")
+    assert "every seed failed" in headline.headline("adaptive", rows_of([float("nan")]), None)[0]
+
+
+def test_collapsed_dialogues_are_reported():
+    assert "nearly all stop after the first" in headline.headline("adaptive", rows_of([0.5], length=1.01), part_of())[1]
+    assert "none stops early" in headline.headline("adaptive", rows_of([0.5], length=3.0), part_of())[1]
+
+
+def test_failed_seeds_are_reported():
+    assert headline.failures([]) is None
+    assert headline.failures([3]) == "1 seed of this run failed and is excluded from all means: seed 3."
+    assert headline.failures([3, 5]) == "2 seeds of this run failed and are excluded from all means: seeds 3 and 5."
+
+
+def test_splits_are_grouped_by_verdict():
+    mixed = rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], "ood")
+    assert headline.overview(mixed) == (
+        "Above chance on 1 of 2 splits",
+        "Above chance: test 0.505 (chance 0.250). "
+        "Not significantly different from chance: out of domain, joint 0.250 (chance 0.250).",
+    )
+    assert headline.overview(rows_of([0.5, 0.51]))[0] == "Above chance on every split"
+    assert headline.overview(rows_of([0.5])) == (
+        "One seed, so no interval and no verdict",
+        "One seed, so no interval: test 0.500 (chance 0.250).",
+    )
+    assert headline.overview([]) == ("Every seed failed", "Every seed of every run failed.")
 
 
 def test_several_runs_are_counted():
-    said = findings.of_parts(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other"))
-    assert said == "Test: 1 of 2 runs above chance, best adaptive with 0.505."
+    assert headline.overview(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")) == (
+        "1 of 2 runs above chance on test images of seen classes",
+        "Test: 1 of 2 runs above chance, best adaptive with 0.505.",
+    )
 
 
-def test_learning_says_when_longer_may_be_better():
+def test_learning_says_when_longer_training_may_help():
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
-    said = findings.of_curves(curves, {0: 200, 1: 100})
-    assert "goes from 0.150 at step 100 to 0.350 at step 200." in said
-    assert "For 1 of 2 seeds the last evaluation was chosen" in said
-    assert "longer" not in findings.of_curves(curves, {0: 100, 1: 100})
-    assert findings.of_curves([curve(0, (100,), (0.1,))], {0: 100}) == (
-        "Dev accuracy@1 is 0.100 at step 100, the only evaluation."
+    heading, finding = findings.of_curves(results(curves, {0: 200, 1: 100}))
+    assert heading == "For 1 of 2 seeds the last checkpoint is the best"
+    assert finding == (
+        "Dev accuracy@1, the mean of 2 seeds, goes from 0.150 at step 100 to 0.350 at step 200. "
+        "For 1 of 2 seeds the last evaluation was selected: longer training may help."
     )
-    assert findings.of_curves([], {}) == "No step has a dev evaluation of every seed."
-
-
-def test_exchanges_say_from_where_to_where():
-    said = findings.of_exchanges(part_of())
-    assert "after the first exchange would be right for 0.200" in said
-    assert "after exchange 3 for 0.400" in said
-    assert "the Sender's from 1.0 to 2.0 bits and the Receiver's from 3.0 to 1.0 bits" in said
-
-
-def test_lengths_correlate_only_where_the_interval_says_so():
-    accuracy = np.array([[0.1, 0.2, 0.3, 0.45]] * 2)
-    said = findings.of_lengths(part_of(class_accuracy=accuracy))
-    assert said.startswith("Longest about cat (3.00 exchanges), shortest about eel (1.00).")
-    assert "longer talk goes with fewer right answers" in said
-    unrelated = np.array([[0.1, 0.4, 0.2, 0.3]] * 2)
-    assert "not told apart from none" in findings.of_lengths(part_of(class_accuracy=unrelated))
-    flat = findings.of_lengths(part_of(class_length=np.full((2, 4), 3.0)))
-    assert flat == "Conversations about every class take 3.00 exchanges."
-
-
-def test_flips_are_told_count_by_count():
-    flips = Flips("adaptive", [0, 1], [0, 1, 4], np.array([[0.6, 0.4, 0.2], [0.5, 0.4, 0.1]]))
-    assert findings.of_flips(flips, 4) == (
-        "Accuracy@1 is 0.550 undisturbed, and 0.400 with 1 and 0.150 with 4 of 4 bits of each Sender message flipped "
-        "(chance 0.250)."
+    heading, finding = findings.of_curves(results(curves, {0: 100, 1: 100}))
+    assert heading == "All selected checkpoints are from before the end of training"
+    assert "longer" not in finding
+    assert findings.of_curves(results(curves, {0: 200, 1: 200}))[0].endswith("longer training may help")
+    assert findings.of_curves(results([curve(0, (100,), (0.1,))], {0: 100})) == (
+        "One evaluation during training",
+        "Dev accuracy@1 is 0.100 at step 100, the only evaluation.",
     )
-    assert "no bits" in findings.of_flips(None, 4)
+    assert findings.of_curves(results()) == (
+        "No evaluation during training",
+        "No step has a dev evaluation of every seed.",
+    )
+
+
+def test_exchanges_give_the_first_and_the_last_value():
+    _, finding = findings.of_exchanges(results())
+    assert finding.startswith("Accuracy@1 would be 0.200 after the first exchange and 0.400 after exchange 3;")
+    assert "the Sender's from 1.0 to 2.0 bits and the Receiver's from 3.0 to 1.0 bits" in finding
+    assert findings.of_exchanges(results(max_exchanges=1)) == (
+        "One exchange: the Receiver asks nothing",
+        "After the only exchange, the prediction has an entropy of 2.00 bits over 4 classes.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "heading"),
+    [
+        # Differences 0.1 and 0.12: mean 0.11, half width 12.706 * 0.0141 / sqrt 2 = 0.127.
+        ([0.2, 0.2], [0.3, 0.32], "do not change accuracy significantly: +0.110 [-0.017, 0.237]"),
+        ([0.2, 0.2], [0.30, 0.31], "raise accuracy by 0.105 [0.041, 0.169]"),
+        ([0.30, 0.31], [0.2, 0.2], "lower accuracy by 0.105 [0.041, 0.169]"),
+        ([0.2], [0.3], "change accuracy by +0.100 (one seed, so no interval)"),
+    ],
+)
+def test_the_effect_of_further_exchanges_is_a_difference_by_seed(first, last, heading):
+    accuracy = np.array([first, [0.3] * len(first), last]).T
+    by_exchange = {**part_of().by_exchange, "accuracy@1_all": accuracy}
+    assert findings.of_exchanges(results(by_exchange=by_exchange))[0] == f"Further exchanges {heading}"
+
+
+NO_LONGER = "With {} of 4 bits flipped, accuracy is no longer above chance"
+
+
+def flips(*curves):
+    return Flips("adaptive", list(range(len(curves))), [0, 1, 4], np.array(curves))
+
+
+@pytest.mark.parametrize(
+    ("found", "heading"),
+    [
+        (flips([0.6, 0.4, 0.2], [0.61, 0.41, 0.21]), NO_LONGER.format(4)),
+        (flips([0.6, 0.3, 0.2], [0.61, 0.2, 0.21]), NO_LONGER.format(1)),
+        (flips([0.6, 0.5, 0.4], [0.61, 0.51, 0.41]), "With all 4 bits flipped, accuracy is still above chance"),
+        (flips([0.2, 0.2, 0.2], [0.3, 0.2, 0.2]), "Accuracy is not above chance even with no bit flipped"),
+        (flips([0.6, 0.5, 0.4]), "With all 4 bits flipped, accuracy goes from 0.600 to 0.400 (one seed)"),
+        (None, "No bits to flip"),
+    ],
+)  # fmt: skip
+def test_flips_say_when_accuracy_falls_to_chance(found, heading):
+    assert findings.of_flips(results(flips=found))[0] == heading
+
+
+def test_flips_are_reported_count_by_count():
+    assert findings.of_flips(results(flips=flips([0.6, 0.4, 0.2], [0.5, 0.4, 0.1])))[1] == (
+        "Accuracy@1 is 0.550 with no bit flipped, and 0.400 with 1 and 0.150 with 4 of 4 bits of each Sender message "
+        "flipped (chance 0.250)."
+    )
+    assert findings.of_flips(results())[1] == "This run's messages are continuous, or all its seeds failed."
+
+
+def test_lengths_correlate_only_if_the_interval_says_so():
+    heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.2, 0.3, 0.45]] * 2)))
+    assert heading == "Classes with longer dialogues are named correctly less often"
+    assert finding.startswith("Dialogues are longest about cat (3.00 exchanges) and shortest about eel (1.00).")
+    assert finding.endswith(": longer dialogues are less often right.")
+    heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.4, 0.2, 0.3]] * 2)))
+    assert heading == "Dialogue length and accuracy of a class are not significantly correlated"
+    assert finding.endswith(": not significant.")
+    assert findings.of_lengths(results(class_length=np.full((2, 4), 3.0))) == (
+        "Dialogues about every class take 3.00 exchanges",
+        "Length does not vary.",
+    )
 
 
 def test_confusion_names_the_most_frequent_mistakes():
     matrix = np.diag([10.0, 6.0, 10.0, 7.0])
     matrix[1, 2], matrix[3, 0] = 4, 3
-    said = findings.of_confusion(part_of(confusion=matrix))
-    assert said == (
-        "Of 40 conversations 82.5 % name the right class. Most frequent mistakes: "
-        "dog taken for owl (40.0 % of its conversations) and eel taken for cat (30.0 % of its conversations)."
+    assert findings.of_confusion(results(confusion=matrix)) == (
+        "Most frequent mistake: dog taken for owl",
+        "Of 40 dialogues, 82.5 % name the right class. Most frequent mistakes: "
+        "dog taken for owl (40.0 % of its dialogues) and eel taken for cat (30.0 % of its dialogues).",
     )
-    assert findings.of_confusion(part_of()) == "Of 40 conversations 100.0 % name the right class."
+    assert findings.of_confusion(results()) == ("No mistakes", "Of 40 dialogues, 100.0 % name the right class.")
+    heading, finding = findings.of_confusion(results(confusion=None))
+    assert heading == "Too many classes for a matrix"
+    assert finding.startswith("4 classes are too many for a matrix")
 
 
-def test_messages_that_are_all_the_same_are_told():
+def test_different_messages_are_counted():
+    heading, finding = findings.of_projection(results())
+    assert heading == "7 different messages for 40 images"
+    assert "40 images got 7 different messages of 4 bits; the two components explain 75.0 %" in finding
     points = Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.zeros(2), 1)
-    assert "is the same for all 40 images" in findings.of_projection(part_of(projection=points))
-    assert "40 images got 7 different messages of 4 bits; the two components hold 75.0 %" in findings.of_projection(
-        part_of()
-    )
+    heading, finding = findings.of_projection(results(projection=points))
+    assert heading == "The same message for all images"
+    assert "is the same for all 40 images" in finding
+    points = Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.zeros(2), 40)
+    assert findings.of_projection(results(projection=points))[0] == "Every image gets its own message"
+
+
+def test_without_a_test_split_every_figure_says_so():
+    for words in findings.WORDS.values():
+        heading, finding = words(RunResults([], {}, None, None))
+        assert heading.startswith("No ")
+        assert finding.startswith("No ")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +219,3 @@ def test_spans_of_time(seconds, said):
 
 def test_bits_that_were_not_measured_are_a_dash():
     assert (bits(1.005), bits(float("nan"))) == ("1.00", "–")
-
-
-def test_a_matrix_of_too_many_classes_is_not_told_of():
-    assert findings.of_confusion(part_of(confusion=None)).startswith("4 classes are too many for a matrix")

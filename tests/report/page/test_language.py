@@ -1,6 +1,6 @@
-"""What the page says of messages as a language: no more than the seeds that were measured."""
+"""What the page says about messages as a language covers the measured seeds only."""
 
-from parley.report.page.language import language_lines, of_language
+from parley.report.page.sections import language_lines, of_language
 
 
 def row(metric, largest_p, n_seeds=5, seeds_failed=0):
@@ -11,30 +11,30 @@ def row(metric, largest_p, n_seeds=5, seeds_failed=0):
     }  # fmt: skip
 
 
-def told(*rows):
+def words(*rows):
     return of_language(language_lines(rows, "a"))
 
 
-def test_what_every_seed_has_is_told_of_every_seed():
-    assert told(row("accuracy@1", "0.001"), row("macro_f1", "0.04")) == (
-        "All 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05)."
+def test_metrics_of_every_seed_are_reported_for_every_seed():
+    assert words(row("accuracy@1", "0.001"), row("macro_f1", "0.04")) == (
+        "All 2 metrics that have a null are beyond what permutations give, in every seed (p < 0.05)."
     )
-    assert told(row("accuracy@1", "0.001"), row("macro_f1", "0.2"), row("dead_bits", "")) == (
-        "1 of the 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05). "
-        "Not so: Macro F1."
+    assert words(row("accuracy@1", "0.001"), row("macro_f1", "0.2"), row("dead_bits", "")) == (
+        "1 of the 2 metrics that have a null are beyond what permutations give, in every seed (p < 0.05). "
+        "The others: Macro F1."
     )
-    assert told(row("dead_bits", "")) == "None of the measures that have a null could be taken."
+    assert words(row("dead_bits", "")) == "No metric with a null was measured."
 
 
-def test_what_some_seeds_lack_is_told_apart():
+def test_metrics_that_some_seeds_lack_are_reported_separately():
     lines = [
         row("accuracy@1", "0.001"),
         row("macro_f1", "0.001"),
         row("topographic_similarity", "0.001", 3, 2),
         row("information", "0.3", 1, 4),
     ]
-    assert told(*lines) == (
-        "All 2 measures that have a null are beyond what permutations give, in every seed (p < 0.05). "
+    assert words(*lines) == (
+        "All 2 metrics that have a null are beyond what permutations give, in every seed (p < 0.05). "
         "Topographic similarity, to descriptions: beyond what permutations give, in each of the 3 seeds of 5 that "
         "could be measured (p < 0.05). "
         "Message and class: mutual information, uncorrected (bits): not beyond what permutations give, in the one seed "
@@ -42,8 +42,8 @@ def test_what_some_seeds_lack_is_told_apart():
     )
 
 
-def test_where_a_seed_diverged_no_measure_is_told_of_every_seed():
-    assert told(row("accuracy@1", "0.001", 4, 1), row("macro_f1", "0.001", 4, 1)) == (
-        "All 2 measures that have a null are beyond what permutations give, in each of the 4 seeds of 5 that could be "
+def test_if_a_seed_diverged_no_metric_is_reported_for_every_seed():
+    assert words(row("accuracy@1", "0.001", 4, 1), row("macro_f1", "0.001", 4, 1)) == (
+        "All 2 metrics that have a null are beyond what permutations give, in each of the 4 seeds of 5 that could be "
         "measured (p < 0.05)."
     )

@@ -137,7 +137,7 @@ def test_figures_follow_the_page_and_say_what_they_show(whole):
 def test_a_failed_seed_is_shown(whole):
     _, text = whole
     page = Page(text)
-    assert "1 seed of this run failed and is in no mean: seed 3." in page.text
+    assert "1 seed of this run failed and is excluded from all means: seed 3." in page.text
     assert "(1 failed)" in page.text
 
 
@@ -180,7 +180,7 @@ def test_thumbnails_are_small_and_only_of_the_keys(tmp_path):
 )
 def test_the_page_survives_the_least_there_can_be(tmp_path, how):
     text = build(tmp_path, **how)
-    assert "nan" not in Page(text).text.lower()
+    assert not re.search(r"\bnan\b", Page(text).text, re.IGNORECASE)
 
 
 def test_the_same_inputs_give_the_same_page(tmp_path):
@@ -216,7 +216,7 @@ def test_a_missing_figure_is_named(tmp_path):
 def test_figures_that_hold_more_than_a_drawing_are_refused(tmp_path, inside):
     path = tmp_path / "x.svg"
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="100pt" height="50pt">{inside}</svg>')
-    with pytest.raises(ParleyError, match="which no figure does"):
+    with pytest.raises(ParleyError, match="which no figure needs"):
         inline_figure(path, "title", "text", Styles())
 
 
@@ -265,7 +265,7 @@ def test_the_funnel_is_on_the_page(whole):
 def test_what_was_taken_out_is_told_on_the_page(whole):
     _, text = whole
     said = " ".join(Page(text).text.split())
-    assert "Left out for want of images: 1 class." in said
+    assert "Left out because of too few images: 1 class." in said
     assert "Class 'short', part test: <i>3</i> images of the 4 needed." in said
     assert "The same bytes (SHA-256 abababababab…) came under 7 URLs" in said
     assert "2 pairs of used images of different parts look the same" in said
@@ -318,18 +318,18 @@ def test_examples_are_chosen_by_rule(tmp_path):
         Talk("less wrong", 0, [[0, 0, 1], [0, 0, 0], [0, 0, 0]], 1),
     ]
     path = write_messages(tmp_path / "messages.hdf5", talks, ["cat", "dog", "owl"])
-    chosen = {example.why: example for example in choose_examples(read_conversations(path))}
-    assert [(why, example.key) for why, example in chosen.items()] == [
-        ("Right, and quickly", "quick"),
-        ("Right after a change of mind", "turned"),
+    chosen = {example["why"]: example for example in choose_examples(read_conversations(path))}
+    assert [(why, example["key"]) for why, example in chosen.items()] == [
+        ("Correct and quick", "quick"),
+        ("Correct after a change of the prediction", "turned"),
         ("The longest", "long"),
-        ("The surest mistake", "wrong"),
+        ("The most confident mistake", "wrong"),
     ]
-    turned = chosen["Right after a change of mind"]
-    assert [exchange.leaders[0].label for exchange in turned.exchanges] == ["cat", "dog"]
-    assert turned.exchanges[1].leaders[0].probability == pytest.approx(np.exp(5) / (np.exp(5) + 2))
-    assert (turned.true_class, turned.predicted_class, turned.right) == ("dog", "dog", True)
-    assert len(chosen["Right, and quickly"].exchanges) == 1
+    turned = chosen["Correct after a change of the prediction"]
+    assert [exchange["leaders"][0]["label"] for exchange in turned["exchanges"]] == ["cat", "dog"]
+    assert turned["exchanges"][1]["leaders"][0]["probability"] == pytest.approx(np.exp(5) / (np.exp(5) + 2))
+    assert (turned["true_class"], turned["predicted_class"], turned["right"]) == ("dog", "dog", True)
+    assert len(chosen["Correct and quick"]["exchanges"]) == 1
 
 
 LANGUAGE = """run,part,metric,unit,mean,sd,low,high,n_seeds,seeds_failed,null_mean,null_high,largest_p

@@ -16,7 +16,7 @@ from parley.core.files import write_text
 from parley.metrics.conversations import read_conversations
 from parley.report.browser.arrays import Block, attention_arrays, bit_arrays, pack, seen_share, talk_arrays
 from parley.report.browser.survey import FILE_BYTES, IN_BASE64, Source, Survey, images_per_class, sampled, survey
-from parley.report.figures.overview import TITLES
+from parley.report.figures.registry import TITLES
 from parley.report.page.inline import read_thumbnails
 from parley.text.descriptions import read_descriptions
 

@@ -1,6 +1,7 @@
 """Figures about single classes: length and accuracy, the confusion matrix, and the projection of messages."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     labels
         Names of the classes [K].
     max_exchanges
-        Longest conversation allowed.
+        Maximum number of exchanges.
     """
     means = mean_over_seeds(lengths)
     order = [int(c) for c in np.argsort(-means, kind="stable") if np.isfinite(means[c])]
@@ -69,20 +70,20 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
 
 
 def _dots(axes: Axes, values: Floats, colour: str) -> None:
-    """One row a class: seeds as small points, their mean as a large one on its 95 % interval."""
+    """Draw one row per class: seeds as small points, their mean as a large one on its 95 % interval."""
     over = [t_interval([float(value) for value in column if np.isfinite(value)]) for column in values.T]
     spans = [(row, one.low, one.high) for row, one in enumerate(over) if one.low is not None]
     if spans:
         rows, low, high = zip(*spans, strict=True)
         axes.hlines(rows, low, high, color=colour, linewidth=1.4, alpha=0.55)
-        seeds, places = np.nonzero(np.isfinite(values))
-        axes.plot(values[seeds, places], places, ".", color=colour, markersize=3, alpha=0.45)
+        seeds, classes = np.nonzero(np.isfinite(values))
+        axes.plot(values[seeds, classes], classes, ".", color=colour, markersize=3, alpha=0.45)
     means = [np.nan if one.mean is None else one.mean for one in over]
     axes.plot(means, range(len(over)), "o", color=colour)
 
 
 def row_shares(confusion: Floats) -> Floats:
-    """Return the confusion matrix as fractions of each true class's conversations [K, K]; an empty row stays zero."""
+    """Return the confusion matrix as fractions of each true class's dialogues [K, K]; an empty row stays zero."""
     totals = confusion.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0))
 
@@ -90,9 +91,9 @@ def row_shares(confusion: Floats) -> Floats:
 def likeness_order(confusion: Floats) -> list[int]:
     """Order the classes [K] so that those confused with each other are adjacent.
 
-    The likeness of two classes is the mean of the shares in which each is taken for the other; the order
-    is that of the leaves of average-linkage clustering, turned so that neighbours are as alike as can be
-    (Bar-Joseph, Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for hierarchical clustering").
+    The similarity of two classes is the mean of the fractions in which each is taken for the other. The order is that
+    of the leaves of average-linkage clustering, arranged so that neighbours are as similar as possible (Bar-Joseph,
+    Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for hierarchical clustering").
     """
     count = len(confusion)
     if count < 3:
@@ -111,7 +112,7 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
     Parameters
     ----------
     confusion
-        Conversations by true (row) and predicted class (column) [K, K].
+        Dialogues by true (row) and predicted class (column) [K, K].
     labels
         Names of the classes [K].
     """
@@ -132,23 +133,23 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
     axes.grid(False)
     axes.set_xlabel("Predicted class")
     axes.set_ylabel("True class")
-    _scale(scale)
+    _colour_scale(scale)
     return figure
 
 
 def _cells(axes: Axes, cells: list[tuple[int, int, float]]) -> None:
-    """Fill cells (column, row, fraction); the fraction is the opacity, to read on light and dark paper."""
+    """Fill cells (column, row, fraction); the fraction is the opacity, readable in light and dark mode."""
     boxes = [Rectangle((column - 0.5, row - 0.5), 1, 1) for column, row, _ in cells]
     colours = [(BLUE, 0.06 + 0.94 * share) for _, _, share in cells]
     axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="none"))
 
 
-def _scale(axes: Axes) -> None:
+def _colour_scale(axes: Axes) -> None:
     steps = 20
     _cells(axes, [(step, 0, (step + 0.5) / steps) for step in range(steps)])
     axes.set(xlim=(-0.5, steps - 0.5), ylim=(-0.5, 0.5), yticks=[])
     axes.set_xticks([-0.5, steps / 2 - 0.5, steps - 0.5], ["0", "0.5", "1"])
-    axes.set_xlabel("Fraction of the true class's conversations", fontsize=8)
+    axes.set_xlabel("Fraction of the true class's dialogues", fontsize=8)
     axes.tick_params(length=2)
     axes.grid(False)
     for spine in axes.spines.values():
@@ -165,9 +166,9 @@ GAPS_PT = np.array([0, 4, 9, 15, 22, 30, 40, 52, 66, 82, 100])
 
 @styled
 def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Floats, labels: Sequence[str]) -> Figure:
-    """Draw one point a message, larger where several coincide, and each class's mark at its centre, with its name.
+    """Draw one point per message, larger where several coincide, and a framed and named marker at each class's mean.
 
-    Of more than `MOST_NAMED` classes none is named.
+    With more than `MOST_NAMED` classes, no names are drawn.
 
     Parameters
     ----------
@@ -187,22 +188,21 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     axes = figure.subplots()
     axes.margins(0.08)
     centres = []
-    for place, column in enumerate(present):
+    for number, column in enumerate(present):
         points, counts = np.unique(coordinates[targets == column], axis=0, return_counts=True)
-        colour, marker = SERIES[place % len(SERIES)], MARKERS[place // len(SERIES) % len(MARKERS)]
+        colour, marker = SERIES[number % len(SERIES)], MARKERS[number // len(SERIES) % len(MARKERS)]
         x, y = points.T
         axes.scatter(x, y, s=10 + 6 * (counts - 1), color=colour, marker=marker, alpha=0.6, linewidths=0)
         centre = (points * counts[:, None]).sum(axis=0) / counts.sum()
-        axes.scatter(
-            centre[0],
-            centre[1],
-            s=0.7 * MARK_PT**2,
-            color=colour,
-            marker=marker,
-            edgecolors=INK,
-            linewidths=0.8,
-            zorder=3,
-        )
+        framed: dict[str, Any] = {
+            "s": 0.7 * MARK_PT**2,
+            "color": colour,
+            "marker": marker,
+            "edgecolors": INK,
+            "linewidths": 0.8,
+            "zorder": 3,
+        }
+        axes.scatter(centre[0], centre[1], **framed)
         centres.append(centre)
     axes.set_xlabel(f"First principal component ({100 * explained[0]:.0f} % of the variance)")
     axes.set_ylabel(f"Second principal component ({100 * explained[1]:.0f} %)")
@@ -220,35 +220,32 @@ def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> Non
     marks = axes.transData.transform(centres) * points_a_pixel
     boxes = np.array([(0.62 * size_pt * len(name) + 3, 1.25 * size_pt) for name in names])
     frame = axes.get_window_extent().get_points() * points_a_pixel
-    places = place_labels(marks, boxes, frame)
-    for name, centre, place, mark in zip(names, centres, places, marks, strict=True):
-        axes.annotate(
-            name,
-            centre,
-            xytext=place - mark,
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=size_pt,
-            color=INK,
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.75},
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0},
-        )
+    text: dict[str, Any] = {
+        "textcoords": "offset points",
+        "ha": "center",
+        "va": "center",
+        "fontsize": size_pt,
+        "color": INK,
+    }
+    box = {"boxstyle": "round,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.75}
+    line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
+    for name, centre, offset in zip(names, centres, place_labels(marks, boxes, frame) - marks, strict=True):
+        axes.annotate(name, centre, xytext=offset, bbox=box, arrowprops=line, **text)
 
 
 def place_labels(marks: Floats, boxes: Floats, frame: Floats) -> Floats:
     """Place each label near its marker so that it covers no marker and no earlier label.
 
-    Places are tried from the mark outwards, above it first. Where all are taken, the one that covers least is used.
+    Positions are tried from the marker outwards, above it first. If all are taken, the one that covers least is used.
 
     Parameters
     ----------
     marks
-        Centres of the marks in points [N, 2].
+        Centres of the markers in points [N, 2].
     boxes
         Widths and heights of the labels in points [N, 2].
     frame
-        Lower left and upper right corner of where labels may be [2, 2].
+        Lower left and upper right corner of the area for labels [2, 2].
 
     Returns
     -------

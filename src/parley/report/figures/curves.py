@@ -1,12 +1,11 @@
 """Figures with curves over seeds: dev accuracy by step, results by exchange and by flipped bits."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from parley.core.formats import fraction
 from parley.metrics.pooling import Flips, mean_over_seeds
@@ -30,20 +29,14 @@ from parley.report.figures.style import (
 Floats = NDArray[np.float64]
 
 
-class Band(NamedTuple):
-    """Mean of a metric over seeds at their common steps, and its 95 % t interval (None for one seed)."""
-
-    steps: NDArray[np.int64]
-    mean: Floats
-    low: Floats | None
-    high: Floats | None
+FEWEST_RUNNING = 0.02
+"""Smallest fraction of dialogues still running for which their mean is drawn."""
 
 
-def band(curves: Sequence[Curve], metric: str) -> Band:
-    """Average the seeds' curves.
+def at_common_steps(curves: Sequence[Curve], metric: str) -> tuple[list[int], Floats]:
+    """Return the steps at which every seed has a finite value, and the values there [S, steps].
 
-    Only steps at which every seed has a finite value count: a mean over whichever seeds got that far
-    would jump where one ends.
+    Other steps are left out: a mean over the seeds that got that far would jump where one of them ends.
     """
     tables = [
         {step: value for step, value in zip(curve.steps, curve.values[metric], strict=True) if value is not None}
@@ -51,12 +44,19 @@ def band(curves: Sequence[Curve], metric: str) -> Band:
     ]
     steps = sorted(set.intersection(*map(set, tables))) if tables else []
     values = np.array([[table[step] for step in steps] for table in tables], dtype=np.float64)
-    values = values.reshape(len(tables), len(steps))  # [S, steps]
-    mean = values.mean(axis=0) if len(tables) else np.empty(0)
-    if len(tables) < 2:
-        return Band(np.array(steps, dtype=np.int64), mean, None, None)
-    half = t_half_width(values.std(axis=0, ddof=1), len(tables))
-    return Band(np.array(steps, dtype=np.int64), mean, mean - half, mean + half)
+    return steps, values.reshape(len(tables), len(steps))
+
+
+def _plot_mean(
+    axes: Axes, x: ArrayLike, values: Floats, colour: str, style: str = "-", size: float | None = None
+) -> Floats:
+    """Plot the mean over seeds of values [S, X] with its 95 % t interval as a band, and return the mean."""
+    mean = mean_over_seeds(values)
+    if len(values) > 1:
+        half = t_half_width(values.std(axis=0, ddof=1), len(values))
+        axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(x, mean, style, color=colour, markersize=size)
+    return mean
 
 
 @styled
@@ -66,18 +66,16 @@ def learning_curves(curves: Sequence[Curve], chosen: Mapping[int, int]) -> Figur
     Parameters
     ----------
     curves
-        One a seed, of the same run.
+        Curves of one run, one for each seed.
     chosen
         Seed → step of the checkpoint that was selected; marked by a ring.
     """
     figure = new_figure(NARROW_IN, 4.6)
     k = next((curve.k for curve in curves if curve.k is not None), None)
     panels = figure.subplots(2, 1, sharex=True)
-    for axes, metric, name in zip(
-        panels, ("accuracy@1", "accuracy@k"), ("accuracy@1", f"accuracy@{k or 'k'}"), strict=True
-    ):
+    for axes, metric in zip(panels, ("accuracy@1", "accuracy@k"), strict=True):
         _panel(axes, curves, metric, chosen)
-        axes.set_title(f"Dev {name}")
+        axes.set_title(f"Dev {metric}".replace("@k", f"@{k or 'k'}"))
         fraction_axis(axes, "Fraction of images")
     panels[1].set_xlabel("Training step (batches)")
     return figure
@@ -93,17 +91,10 @@ def _panel(axes: Axes, curves: Sequence[Curve], metric: str, chosen: Mapping[int
         if step in curve.steps:
             value = values[curve.steps.index(step)]
             axes.plot([step], [value], "o", color=BLUE, markerfacecolor=PAPER, markersize=5, zorder=4)
-    over = band(curves, metric)
-    if over.low is not None and over.high is not None:
-        axes.fill_between(over.steps, over.low, over.high, color=BLUE, alpha=0.18, linewidth=0)
-    axes.plot(over.steps, over.mean, color=BLUE)
+    _plot_mean(axes, *at_common_steps(curves, metric), BLUE)
     chance = next((curve.chance[metric] for curve in curves if metric in curve.chance), None)
     if chance is not None:
         null_line(axes, chance, f"chance {fraction(chance)}")
-
-
-FEWEST_TALKING = 0.02
-"""Smallest fraction of dialogues still running for which their mean is drawn."""
 
 
 @styled
@@ -113,11 +104,11 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
     Parameters
     ----------
     talking
-        Fraction of the conversations still on when an exchange begins, by seed [S, T].
+        Fraction of the dialogues still running when an exchange begins, by seed [S, T].
     quantities
         By seed and exchange [S, T], NaN where not measured: `accuracy@1`, `prediction_entropy_bits`,
-        `sender_entropy_bits`, `receiver_entropy_bits`, each with `_all` (every image, as if nobody
-        stopped; solid) and `_talking` (conversations still on, at least `FEWEST_TALKING`; dotted).
+        `sender_entropy_bits`, `receiver_entropy_bits`, each with `_all` (every image, ignoring
+        stops; solid) and `_talking` (dialogues still running, at least `FEWEST_RUNNING`; dotted).
     candidates
         Number of candidate classes.
     """
@@ -133,41 +124,27 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
         (bottom, "receiver_entropy_bits", VERMILION, "Receiver"),
     )
     for axes, name, colour, label in panels:
-        few = share < FEWEST_TALKING
-        still_on = np.where(few, np.nan, mean_over_seeds(quantities[f"{name}_talking"]))
-        _pair(axes, exchanges, quantities[f"{name}_all"], still_on, colour, label)
-    top.set_title("Accuracy@1 (bars: conversations still on)")
+        running = np.where(share < FEWEST_RUNNING, np.nan, mean_over_seeds(quantities[f"{name}_talking"]))
+        mean = _plot_mean(axes, exchanges, quantities[f"{name}_all"], colour, "o-", 3.5)
+        axes.plot(exchanges, running, "o:", color=colour, markersize=2.5, linewidth=1.3)
+        if label and np.isfinite(mean[-1]):
+            at = (exchanges[-1], mean[-1])
+            axes.annotate(label, at, xytext=(0, 6), textcoords="offset points", ha="right", fontsize=8, color=INK)
+    top.set_title("Accuracy@1 (bars: dialogues still running)")
     fraction_axis(top, "Fraction of images")
     null_line(top, 1 / candidates, "chance")
     middle.set_title("Entropy of the prediction")
-    null_line(middle, np.log2(candidates), "knows nothing")
-    bottom.set_title("Entropy of a message, given what its agent saw")
+    null_line(middle, np.log2(candidates), "uniform")
+    bottom.set_title("Message entropy, given the agent's input")
     for axes in (middle, bottom):
         axes.set_ylim(0, 1.2 * max(axes.get_ylim()[1], 0.1))
         axes.set_ylabel("Bits")
     bottom.set_xlabel("Exchange")
     bottom.set_xticks(exchanges)
-    _legend(top)
+    for name, line in (("all images, ignoring stops", "-"), ("dialogues still running", ":")):
+        top.plot([], [], line, color=MUTED, label=name, linewidth=1.3)
+    top.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=2)
     return figure
-
-
-def _pair(axes: Axes, exchanges: NDArray[np.int64], every: Floats, still_on: Floats, colour: str, label: str) -> None:
-    """Draw one quantity: over all images with its 95 % interval over seeds, and over dialogues still running."""
-    mean = mean_over_seeds(every)
-    if len(every) > 1:
-        half = t_half_width(every.std(axis=0, ddof=1), len(every))
-        axes.fill_between(exchanges, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(exchanges, mean, "o-", color=colour, markersize=3.5)
-    axes.plot(exchanges, still_on, "o:", color=colour, markersize=2.5, linewidth=1.3)
-    if label and np.isfinite(mean[-1]):
-        at = (exchanges[-1], mean[-1])
-        axes.annotate(label, at, xytext=(0, 6), textcoords="offset points", ha="right", fontsize=8, color=INK)
-
-
-def _legend(axes: Axes) -> None:
-    for name, line in (("all images, as if nobody stopped", "-"), ("conversations still on", ":")):
-        axes.plot([], [], line, color=MUTED, label=name, linewidth=1.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=2)
 
 
 @styled
@@ -177,7 +154,7 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
     Parameters
     ----------
     flips
-        Of one run.
+        Accuracies of one run.
     candidates
         Number of candidate classes.
     """
@@ -185,16 +162,11 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
     axes = figure.subplots()
     for accuracy in flips.accuracy:
         axes.plot(flips.counts, accuracy, color=BLUE, alpha=0.45, linewidth=0.8)
-    mean = flips.accuracy.mean(axis=0)
-    if len(flips.seeds) > 1:
-        half = t_half_width(flips.accuracy.std(axis=0, ddof=1), len(flips.seeds))
-        axes.fill_between(flips.counts, mean - half, mean + half, color=BLUE, alpha=0.18, linewidth=0)
-    axes.plot(flips.counts, mean, "o-", color=BLUE, markersize=3.5)
+    _plot_mean(axes, flips.counts, flips.accuracy, BLUE, "o-", 3.5)
     # With many bits the tick labels of small counts would overlap.
-    axes.set_xticks(
-        [count for count in flips.counts if count in (0, flips.counts[-1]) or 16 * count > flips.counts[-1]]
-    )
-    axes.set_xlabel(f"Flipped bits of each Sender message, of {flips.counts[-1]}")
+    bits = flips.counts[-1]
+    axes.set_xticks([count for count in flips.counts if count in (0, bits) or 16 * count > bits])
+    axes.set_xlabel(f"Flipped bits of each Sender message, of {bits}")
     fraction_axis(axes, "Accuracy@1 (fraction of images)")
     null_line(axes, 1 / candidates, f"chance {fraction(1 / candidates)}")
     return figure

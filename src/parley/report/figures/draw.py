@@ -1,16 +1,16 @@
-"""Draw the figures of one run: results of all its seeds in, SVG and PDF files out."""
+"""Draw the figures of one run over its seeds, as SVG and PDF files."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from parley.metrics.pooling import PooledPart, pool, read_flips
-from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve
+from parley.metrics.pooling import PooledPart
 from parley.report.figures.classes import confusion_figure, length_by_class, messages_pca
 from parley.report.figures.curves import accuracy_by_flips, by_exchange, learning_curves
 from parley.report.figures.registry import RUN_FIGURES
-from parley.report.figures.results import RunResults
+from parley.report.figures.results import RunResults, read_results
 from parley.report.figures.style import empty_figure, save_figure
 
 
@@ -37,25 +37,19 @@ def draw_run(
     Returns
     -------
     list[Path]
-        The files, two for each name of `run_figure_names`. A figure without data is drawn with a sentence saying so.
+        The files, two for each name of `run_figure_names`. A figure without data has a sentence that says so.
     """
-    results = RunResults(
-        curves=[read_curve(path) for path in metrics_logs if owner_of(path)[0] == run],
-        chosen={owner_of(path)[1]: read_chosen_step(path) for path in selections if owner_of(path)[0] == run},
-        flips=read_flips(flips, run),
-        test=pool([read_analysis(path) for path in analyses], run),
-    )
+    results = read_results(run, analyses, metrics_logs, selections, flips)
     files = []
-    for name in (figure.name for figure in RUN_FIGURES):
+    for name, *_ in RUN_FIGURES:
         files += save_figure(DRAW[name](results), folder, f"{name}-{run}", f"{name.replace('-', ' ')}, run {run}")
     return files
 
 
 def _curves(results: RunResults) -> Figure:
-    curves = [curve for curve in results.curves if curve.steps]
-    if not curves:
+    if not results.curves:
         return empty_figure("No seed of this run was evaluated during training.")
-    return learning_curves(curves, results.chosen)
+    return learning_curves(results.curves, results.chosen)
 
 
 def _flips(results: RunResults) -> Figure:
@@ -65,30 +59,35 @@ def _flips(results: RunResults) -> Figure:
 
 
 def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Figure]:
-    """Return a function that draws the test split, or a sentence where no seed has test dialogues."""
+    """Decorate a function of the test split so that it takes a run's results, and draws a sentence if there is none."""
 
-    def drawn(results: RunResults) -> Figure:
+    @wraps(draw)
+    def of_results(results: RunResults) -> Figure:
         if results.test is None:
-            return empty_figure("No seed of this run has test conversations to draw.")
+            return empty_figure("No seed of this run has test dialogues.")
         return draw(results.test)
 
-    return drawn
+    return of_results
 
 
+@_of_test
 def _exchanges(part: PooledPart) -> Figure:
     return by_exchange(part.talking, part.by_exchange, len(part.labels))
 
 
+@_of_test
 def _lengths(part: PooledPart) -> Figure:
     return length_by_class(part.class_length, part.class_accuracy, part.labels, part.max_exchanges)
 
 
+@_of_test
 def _confusion(part: PooledPart) -> Figure:
     if part.confusion is None:
         return empty_figure(f"{len(part.labels):,} classes are too many for a matrix.")
     return confusion_figure(part.confusion, part.labels)
 
 
+@_of_test
 def _messages(part: PooledPart) -> Figure:
     points = part.projection
     return messages_pca(points.coordinates, points.targets, points.explained, part.labels)
@@ -96,10 +95,10 @@ def _messages(part: PooledPart) -> Figure:
 
 DRAW: Mapping[str, Callable[[RunResults], Figure]] = {
     "learning-curves": _curves,
-    "by-exchange": _of_test(_exchanges),
+    "by-exchange": _exchanges,
     "flipped-bits": _flips,
-    "length-by-class": _of_test(_lengths),
-    "confusion": _of_test(_confusion),
-    "messages-pca": _of_test(_messages),
+    "length-by-class": _lengths,
+    "confusion": _confusion,
+    "messages-pca": _messages,
 }
-"""What draws each figure of the registry."""
+"""The function that draws each figure of the registry."""

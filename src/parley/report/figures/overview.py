@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from parley.analysis.summary import SummaryRow, read_summary
-from parley.report.figures.registry import OVERVIEW
+from parley.report.figures.registry import OVERVIEW, TITLES
 from parley.report.figures.style import (
     BLUE,
     INK,
@@ -23,17 +24,6 @@ from parley.report.figures.style import (
     styled,
 )
 
-TITLES = {
-    "test": "Test",
-    "ood": "Out of domain, joint",
-    "ood_alone": "Out of domain, alone",
-    "transfer": "Transfer, joint",
-    "transfer_alone": "Transfer, alone",
-    "dev": "Dev",
-    "train": "Train",
-}
-"""Names of the splits; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
-
 LONGEST_RUN = 34
 """Maximum characters of a run's name."""
 
@@ -42,35 +32,32 @@ LONGEST_RUN = 34
 def accuracy_by_part(rows: Sequence[SummaryRow]) -> Figure:
     """Draw mean accuracy of each split and run, with its 95 % interval over seeds and chance.
 
-    Of one run, accuracy@1 and @k, a row a part. Of several, accuracy@1, a row a run and a column a part, so that runs
-    are compared from top to bottom.
-
-    Parameters
-    ----------
-    rows
-        Of the summary; other metrics are passed over.
+    One run gets accuracy@1 and @k with a row for each split; several runs get accuracy@1 with a row for each run and a
+    column for each split. `rows` are those of the summary; other metrics are ignored.
     """
     known = [row for row in rows if row.metric in ("accuracy@1", "accuracy@k")]
     runs = list(dict.fromkeys(row.run for row in known))
-    figure = _of_runs(known, runs) if len(runs) > 1 else _of_one_run(known)
+    figure = _many_runs(known, runs) if len(runs) > 1 else _one_run(known)
     _legend(figure, known)
     return figure
 
 
-def _of_one_run(rows: Sequence[SummaryRow]) -> Figure:
+def _one_run(rows: Sequence[SummaryRow]) -> Figure:
     parts = list(dict.fromkeys(row.part for row in rows))
     figure = new_figure(NARROW_IN, 1.4 + 0.24 * len(parts))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric in zip(panels, ("accuracy@1", "accuracy@k"), strict=True):
-        _panel(axes, {row.part: row for row in rows if row.metric == metric}, parts)
-        axes.set_title(_metric_title(metric, rows))
+        _panel(axes, {row.part: row for row in rows if row.metric == metric}, parts, 5.5)
+        # Splits with fewer candidates have a smaller k.
+        ks = {row.k for row in rows if row.metric == metric and row.k is not None}
+        axes.set_title(f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize())
         fraction_axis(axes, "Fraction of images", horizontal=True)
     panels[0].set_yticks(range(len(parts)), [TITLES.get(part, part) for part in parts])
     panels[0].set_ylim(len(parts) - 0.4, -0.6)
     return figure
 
 
-def _of_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
+def _many_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     parts = list(dict.fromkeys(row.part for row in rows))
     figure = new_figure(WIDE_IN, 1.4 + 0.2 * len(runs))
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
@@ -83,66 +70,40 @@ def _of_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float = 5.5) -> None:
-    for y, name in enumerate(lines):
-        if (row := rows.get(name)) is not None:
-            _mark(axes, y, row, size_pt)
+def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float) -> None:
+    """Draw chance, mean and interval on one line for each name in `lines` that has a row."""
     axes.tick_params(axis="y", length=0)
-
-
-def _metric_title(metric: str, rows: Sequence[SummaryRow]) -> str:
-    """Label accuracy@k with k if all splits share it; splits with fewer candidates have a smaller k."""
-    ks = {row.k for row in rows if row.metric == metric and row.k is not None}
-    return f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize()
-
-
-def _mark(axes: Axes, y: int, row: SummaryRow, size_pt: float) -> None:
-    if row.chance is not None:
-        axes.plot([row.chance] * 2, [y - 0.34, y + 0.34], color=MUTED, linewidth=1.6)
-    if row.mean is None:
-        axes.text(0.5, y, "no seed came through", ha="center", va="center", fontsize=8, color=MUTED)
-        return
-    if row.low is not None and row.high is not None:
-        axes.plot([row.low, row.high], [y, y], color=BLUE, linewidth=2)
-    # One seed has no interval: an open ring says so.
-    axes.plot([row.mean], [y], "o", color=BLUE, markerfacecolor=BLUE if row.n_seeds > 1 else PAPER, markersize=size_pt)
+    for y, name in enumerate(lines):
+        if (row := rows.get(name)) is None:
+            continue
+        if row.chance is not None:
+            axes.plot([row.chance] * 2, [y - 0.34, y + 0.34], color=MUTED, linewidth=1.6)
+        if row.mean is None:
+            axes.text(0.5, y, "every seed failed", ha="center", va="center", fontsize=8, color=MUTED)
+            continue
+        if row.low is not None and row.high is not None:
+            axes.plot([row.low, row.high], [y, y], color=BLUE, linewidth=2)
+        # An open ring marks a single seed, which has no interval.
+        face = BLUE if row.n_seeds > 1 else PAPER
+        axes.plot([row.mean], [y], "o", color=BLUE, markerfacecolor=face, markersize=size_pt)
 
 
 def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
     """Draw a legend of the marks in use."""
-    marks: list[tuple[bool, Line2D]] = [
-        (
-            any(row.low is not None for row in rows),
-            Line2D([], [], color=BLUE, marker="o", linewidth=2, label="mean, 95 % interval over seeds"),
-        ),
-        (
-            any(row.mean is not None and row.n_seeds == 1 for row in rows),
-            Line2D([], [], color=BLUE, marker="o", markerfacecolor=PAPER, linewidth=0, label="one seed, no interval"),
-        ),
-        (
-            any(row.chance is not None for row in rows),
-            Line2D([], [], color=MUTED, marker="|", markersize=8, markeredgewidth=1.6, linewidth=0, label="chance"),
-        ),
-    ]
-    handles = [handle for there, handle in marks if there]
+    handles = []
+    if any(row.low is not None for row in rows):
+        handles.append(Line2D([], [], color=BLUE, marker="o", linewidth=2, label="mean, 95 % interval over seeds"))
+    if any(row.mean is not None and row.n_seeds == 1 for row in rows):
+        ring: dict[str, Any] = {"marker": "o", "markerfacecolor": PAPER, "linewidth": 0}
+        handles.append(Line2D([], [], color=BLUE, label="one seed, no interval", **ring))
+    if any(row.chance is not None for row in rows):
+        tick: dict[str, Any] = {"marker": "|", "markersize": 8, "markeredgewidth": 1.6, "linewidth": 0}
+        handles.append(Line2D([], [], color=MUTED, label="chance", **tick))
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), labelcolor=INK)
 
 
 def draw_overview(summary_json: str | Path, folder: str | Path) -> list[Path]:
-    """Draw accuracy by part of every run, as SVG and PDF.
-
-    Parameters
-    ----------
-    summary_json
-        The summary.
-    folder
-        Where the files go.
-
-    Returns
-    -------
-    list[Path]
-        The two files.
-    """
+    """Draw the accuracies in `summary_json` into a folder and return the two files, SVG and PDF."""
     figure = accuracy_by_part(read_summary(summary_json).rows)
     return save_figure(figure, folder, OVERVIEW.name, title="accuracy by part")

@@ -1,65 +1,79 @@
-"""The registry of figures: name, heading and key of each, as plain data.
+"""The registry of figures: name, heading and key of each, and the names of splits, as plain data.
 
-The workflow reads it to name files, the report to lay out its page. What draws a figure is in `draw`, what the report
-says about it in `parley.report.page.sections`, and Snakemake's caption in `workflow/report/<name>.rst`. A test says
-which of them a new row still lacks. No matplotlib is loaded here.
+The workflow uses it to name files, the report to lay out its page. The function that draws a figure is in `draw`, the
+report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
+`workflow/report/<name>.rst`. A test says what a new row still lacks. Matplotlib is not imported here.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 MOST_CLASSES = 80
-"""Rows of a figure with one row a class; more would make the page metres long."""
+"""Maximum rows of a figure with one row per class."""
 MOST_NAMED = 100
-"""Classes named in the figure of messages; more names would cover the points and each other."""
+"""Maximum classes named in the figure of messages; more names would overlap."""
+
+
+TITLES = {
+    "test": "Test",
+    "ood": "Out of domain, joint",
+    "ood_alone": "Out of domain, alone",
+    "transfer": "Transfer, joint",
+    "transfer_alone": "Transfer, alone",
+    "dev": "Dev",
+    "train": "Train",
+}
+"""Names of the splits; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
 
 
 class FigureInfo(NamedTuple):
     """One row of the registry."""
 
     name: str
-    """Of its files: `<name>.svg`, or `<name>-<run>.svg` for a figure of one run."""
+    """Name of its files: `<name>.svg`, or `<name>-<run>.svg` for a figure of one run."""
     heading: str
     """Heading in the report."""
     key: str
-    """How to read the marks, shown below the figure."""
+    """Explanation of the marks, shown below the figure."""
 
 
-OVERVIEW = FigureInfo("accuracy-by-part", "Accuracy by part", "Dot: mean over seeds. Bar: 95 % interval. Tick: chance.")
+OVERVIEW = FigureInfo(
+    "accuracy-by-part", "Accuracy by split", "Dot: mean over seeds. Bar: 95 % interval. Tick: chance."
+)
 """Drawn once, over all runs."""
 RUN_FIGURES = (
     FigureInfo(
         "learning-curves",
-        "Learning",
-        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. Rings: chosen checkpoints.",
+        "Learning curves",
+        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. Rings: selected checkpoints.",
     ),
     FigureInfo(
         "by-exchange",
-        "Over the conversation",
-        "Bands: 95 % interval over seeds. Chance and no knowledge are dashed.",
+        "Results by exchange",
+        "Bands: 95 % interval over seeds. Dashed: chance, and the entropy of a uniform prediction.",
     ),
     FigureInfo(
         "flipped-bits",
-        "If messages arrive garbled",
+        "Accuracy with flipped bits",
         "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same random bits for every seed.",
     ),
     FigureInfo(
         "length-by-class",
-        "Length and accuracy of each class",
-        "Small points: seeds. Large: their mean, with its 95 % interval. Longest first; of more than "
-        f"{MOST_CLASSES} classes the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
+        "Length and accuracy by class",
+        "Small points: seeds. Large: their mean, with its 95 % interval. Longest dialogues first; with more than "
+        f"{MOST_CLASSES} classes, the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
     ),
     FigureInfo(
         "confusion",
-        "What is taken for what",
-        "All seeds summed. Classes that are taken for each other stand together: the order is that of a hierarchical "
-        "clustering (average linkage) by how often each is taken for the other.",
+        "Confusion matrix",
+        "Sum over seeds. Classes that are often confused are adjacent, ordered by hierarchical clustering (average "
+        "linkage).",
     ),
     FigureInfo(
         "messages-pca",
         "The Sender's last messages",
-        "Each point is a message, larger where several images got it; framed marks are class means, without names "
-        f"where there are more than {MOST_NAMED}.",
+        "Each point is a message, larger if several images got it; framed markers are class means, without names if "
+        f"there are more than {MOST_NAMED} classes.",
     ),
 )
 """Drawn for each run, in the order of the report."""

@@ -1,20 +1,45 @@
-"""The results of one run that its figures, and the report's words about them, are made from."""
+"""The results of one run over its seeds, from which its figures and the report's sentences are made."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from parley.metrics.pooling import Flips, PooledPart
-from parley.metrics.records import Curve
+from parley.metrics.pooling import Flips, PooledPart, pool, read_flips
+from parley.metrics.records import Curve, owner_of, read_analysis, read_chosen_step, read_curve
 
 
 class RunResults(NamedTuple):
     """Results of one run over all its seeds."""
 
     curves: Sequence[Curve]
-    """Dev metrics over training steps, one a seed."""
+    """Dev metrics by training step, one curve for each seed that was evaluated during training."""
     chosen: Mapping[int, int]
     """Seed → training step of the selected checkpoint."""
     flips: Flips | None
-    """Accuracy with flipped bits; None for continuous messages."""
+    """Accuracy with flipped bits; None for continuous messages, or if every seed diverged."""
     test: PooledPart | None
-    """Metrics of the test split pooled over seeds; None where no seed has any."""
+    """Metrics of the test split pooled over seeds; None if no seed has any."""
+    warnings: Sequence[str] = ()
+    """Warnings of the analyses, for the report."""
+
+
+def read_results(
+    run: str,
+    analyses: Sequence[str | Path],
+    metrics_logs: Sequence[str | Path],
+    selections: Sequence[str | Path],
+    flips: Sequence[str | Path],
+) -> RunResults:
+    """Read analysis.json, metrics.jsonl, selection.json and flips.json of a run's seeds; ignore files of other runs."""
+
+    def own(paths: Sequence[str | Path]) -> list[str | Path]:
+        return [path for path in paths if owner_of(path)[0] == run]
+
+    own_analyses = [read_analysis(path) for path in own(analyses)]
+    return RunResults(
+        curves=[curve for curve in map(read_curve, own(metrics_logs)) if curve.steps],
+        chosen={owner_of(path)[1]: read_chosen_step(path) for path in own(selections)},
+        flips=read_flips(flips, run),
+        test=pool(own_analyses, run),
+        warnings=[sentence for analysis in own_analyses for sentence in analysis["warnings"]],
+    )

@@ -1,8 +1,8 @@
-"""How figures look, and how they are written.
+"""The style of figures, and how they are saved.
 
-Colours are a few named roles. A page that shows a figure inline can give each role another value, which
-is how one drawing serves light and dark. The series are those of Okabe and Ito (2008), "Color Universal
-Design", which people with any common colour vision tell apart; yellow is left out, too pale on white.
+Colours have a few named roles. A page that shows a figure inline can give each role another value, so that
+one drawing serves light and dark mode. The series are the colour-blind safe colours of Okabe and Ito (2008), "Color
+Universal Design"; yellow is left out because it is too pale on white.
 """
 
 import warnings
@@ -74,10 +74,10 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     # Class names are plain text, never math.
     "text.parse_math": False,
-    # Text stays text: it can be searched, read aloud, and shown in a script that the bundled font lacks.
+    # Text stays text: it can be searched, read aloud, and shown in scripts that the bundled font lacks.
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
-    # Ids derive from this and the content alone, so that the same data gives the same bytes.
+    # Ids depend on this and the content only, so the same data gives the same bytes.
     "svg.hashsalt": "parley",
 }
 
@@ -87,7 +87,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def _style() -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A name in a script that the bundled font lacks: the SVG shows it in the reader's fonts, the PDF as boxes.
+        # Scripts that the bundled font lacks: the SVG shows them in the reader's fonts, the PDF as boxes.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -111,13 +111,13 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def shown(name: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name fit for a figure: control characters replaced, shortened if long."""
+    """Return a name for a figure: control characters replaced, shortened if long."""
     printable = "".join(mark if mark.isprintable() else "�" for mark in name)
     return printable if len(printable) <= longest else printable[: longest - 1] + "…"
 
 
 def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
-    """Set an axis to 0 to 1, so that no difference looks larger than it is."""
+    """Set an axis to the range 0 to 1."""
     if horizontal:
         axes.set_xlim(-0.02, 1.04)
         axes.set_xlabel(label)
@@ -127,7 +127,7 @@ def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
 
 
 def null_line(axes: Axes, value: float, name: str) -> None:
-    """Draw the value of an agent that knows nothing as a line across the panel, labelled at the right."""
+    """Draw the value of a random guess as a labelled line across the panel."""
     axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     axes.annotate(
         name,
@@ -156,13 +156,13 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
     Parameters
     ----------
     figure
-        What to write.
+        The figure.
     folder
-        Where; made if needed.
+        Output folder, created if needed.
     name
         File name without its ending.
     title
-        Stored in both files; in the SVG it is what a screen reader says.
+        Title stored in both files, read by screen readers in the SVG.
 
     Returns
     -------
@@ -171,18 +171,10 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
     """
     if not name or name in (".", "..") or "/" in name or "\\" in name:
         raise ParleyError(f"A figure cannot be called {name!r}; name its run without a path separator.")
-    about: dict[str, dict[str, str | None]] = {
-        "svg": {"Title": title or name, "Date": None, "Creator": None, "Format": None, "Type": None},
-        "pdf": {
-            "Title": title or name,
-            "CreationDate": None,
-            "ModDate": None,
-            "Creator": None,
-            "Producer": None,
-        },
-    }
+    empty = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate", "ModDate", "Creator", "Producer")}
     paths = []
-    for ending, metadata in about.items():
+    for ending, fields in empty.items():
+        metadata = {"Title": title or name, **dict.fromkeys(fields)}
         path = Path(folder) / f"{name}.{ending}"
         with written_aside(path) as aside, _style():
             figure.savefig(aside, format=ending, metadata=metadata)

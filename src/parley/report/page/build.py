@@ -12,17 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parley.analysis.summary import read_summary
 from parley.core import formats
 from parley.core.files import read_csv, read_table, write_text
-from parley.metrics.records import owner_of, read_analysis, read_chosen_step, read_curve, read_evaluation
-from parley.report.figures.overview import TITLES
-from parley.report.page import findings
-from parley.report.page.examples import small
+from parley.metrics.records import owner_of, read_evaluation
+from parley.report.figures.registry import TITLES
+from parley.report.page import headline
 from parley.report.page.funnel import read_funnel
-from parley.report.page.inline import picture_uri, read_thumbnails
-from parley.report.page.origin import Origin, files_beside, read_costs
+from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
+from parley.report.page.origin import files_beside, read_costs
 from parley.report.page.sections import (
     MANY,
     Inputs,
-    RunSection,
     examples_of_classes,
     lead,
     one_k,
@@ -30,7 +28,6 @@ from parley.report.page.sections import (
     run_section,
     table,
 )
-from parley.report.page.tiles import tiles
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
 """Packages whose versions the page lists, if installed."""
@@ -55,7 +52,7 @@ def build_report(
     versions: Mapping[str, str] | None = None,
     benchmarks: str | Path | None = None,
     stages: Collection[str] = (),
-    origin: Origin | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report: one self-contained page.
 
@@ -63,81 +60,85 @@ def build_report(
     ----------
     summary_json
         The summary; its runs are reported in its order.
-    analyses, metrics_logs, evaluations, selections
-        analysis.json, metrics.jsonl, evaluation.json and selection.json of all runs and seeds that came through, in
-        any order; the folders they lie in say whose they are.
-    messages, flips
-        messages.hdf5 of the test part, and flips.json, likewise.
+    analyses, metrics_logs, evaluations, selections, flips
+        analysis.json, metrics.jsonl, evaluation.json, selection.json and flips.json of all successful runs and seeds,
+        in any order; their folders give run and seed.
+    messages
+        messages.hdf5 of the test split of the same runs and seeds.
     funnel
-        Counts of images (`parley.report.page.funnel`); None where the source has none.
+        Counts of images (`parley.report.page.funnel`); None if the source has none.
     words_missing
-        TSV of words without a vector: `word`, `classes`, `vector` (what they got); None where it is not known.
+        TSV of words without a vector: `word`, `classes`, `vector` (what they got); None if unknown.
     figures_folder
-        Where `parley.report.figures.draw` wrote.
+        Folder with the files of `parley.report.figures.draw`.
     config
         The merged config.
     out
         The page.
     image_tars
-        Class tars, from which the images of the classes and of the example conversations are taken.
+        Class tars with the images of the classes and of the example dialogues.
     language
-        language.csv, where it was made.
+        language.csv, if it was made.
     versions
         Package → version; by default those of the running environment.
     benchmarks
-        Folder of the benchmark files; None where there is none.
+        Folder of the benchmark files; None if there is none.
     stages
-        Rules that the experiment's files come from, run for it or for another before it.
+        Rules that the experiment's files come from, including those that ran for another experiment.
     origin
-        Where the page comes from; None leaves it out.
+        Code and machine that make the page (`parley.report.page.origin`); None leaves them out.
 
     Raises
     ------
     ParleyError
-        When a file is missing or not what it should be.
+        If a file is missing or malformed.
     """
     summary = read_summary(summary_json)
     inputs = Inputs(
         rows=summary.rows,
         failed=summary.failed,
-        analyses=[read_analysis(path) for path in analyses],
-        curves={owner_of(path): read_curve(path) for path in metrics_logs},
+        results=(analyses, metrics_logs, selections, flips),
         evaluations={owner_of(path): read_evaluation(path) for path in evaluations},
-        chosen={owner_of(path): read_chosen_step(path) for path in selections},
         messages={owner_of(path): Path(path) for path in messages},
-        flips={owner_of(path): Path(path) for path in flips},
         figures=Path(figures_folder),
         config=config,
         language=read_csv(language) if language is not None else (),
     )
     of_classes = examples_of_classes(inputs)
     sections = [run_section(inputs, run, of_classes) for run in inputs.runs]
-    data = {
-        "funnel": read_funnel(funnel) if funnel is not None else None,
-        "wordless": read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
-        "versions": dict(versions) if versions is not None else installed_versions(),
-        "warnings": [
+    example_keys = {example["key"] for section in sections for example in section["examples"]}
+    jpegs = read_thumbnails(image_tars, example_keys.union(of_classes.values())) if image_tars else {}
+    class_pictures = {key: picture_uri(class_picture(jpegs[key])) for key in of_classes.values() if key in jpegs}
+    page = _environment().get_template("report.html.j2")
+    html = page.render(
+        title=str(config.get("experiment", "experiment")),
+        lead=lead(inputs),
+        rows=table(inputs.rows),
+        tiles={run: headline.tiles(inputs.rows, run) for run in inputs.runs},
+        by_split=headline.by_split(inputs.rows),
+        one_k=one_k(inputs.rows),
+        parts=TITLES,
+        overview=overview(inputs),
+        sections=sections,
+        MANY=MANY,
+        pictures={key: picture_uri(jpegs[key]) for key in example_keys if key in jpegs},
+        class_pictures=class_pictures,
+        picture_numbers={key: number for number, key in enumerate(class_pictures)},
+        seeds=_seeds(inputs),
+        figure_styles=inputs.styles.rules(),
+        config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
+        funnel=read_funnel(funnel) if funnel is not None else None,
+        wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
+        versions=dict(versions) if versions is not None else installed_versions(),
+        warnings=[
             *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
-            *dict.fromkeys(sentence for analysis in inputs.analyses for sentence in analysis["warnings"]),
+            *dict.fromkeys(sentence for section in sections for sentence in section["warnings"]),
         ],
-        "costs": read_costs(benchmarks, stages) if benchmarks is not None else None,
-        "beside": files_beside(Path(out).parent),
-        "origin": origin,
-        **_pictures(image_tars, sections, of_classes.values()),
-    }
-    write_text(out, _rendered(inputs, sections, data))
-
-
-def _pictures(
-    tars: Sequence[str | Path], sections: Sequence[RunSection], of_classes: Collection[str]
-) -> dict[str, dict[str, str]]:
-    """Return the images of example dialogues, and thumbnails of classes, as data URIs by key."""
-    talked_about = {example.key for section in sections for example in section.examples}
-    jpegs = read_thumbnails(tars, talked_about.union(of_classes)) if tars else {}
-    return {
-        "pictures": {key: picture_uri(jpeg) for key, jpeg in jpegs.items() if key in talked_about},
-        "class_pictures": {key: picture_uri(small(jpegs[key])) for key in of_classes if key in jpegs},
-    }
+        costs=read_costs(benchmarks, stages) if benchmarks is not None else None,
+        beside=files_beside(Path(out).parent),
+        origin=origin,
+    )
+    write_text(out, html)
 
 
 def installed_versions() -> dict[str, str]:
@@ -151,36 +152,11 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def _rendered(inputs: Inputs, sections: Sequence[RunSection], data: Mapping[str, Any]) -> str:
-    overall = overview(inputs)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            data,
-            title=str(inputs.config.get("experiment", "experiment")),
-            lead=lead(inputs),
-            rows=table(inputs.rows),
-            tiles={section.name: tiles(inputs.rows, section.name) for section in sections},
-            of_parts=findings.of_each_part(inputs.rows),
-            one_k=one_k(inputs.rows),
-            parts=TITLES,
-            overview=overall,
-            sections=sections,
-            MANY=MANY,
-            places={key: place for place, key in enumerate(data["class_pictures"])},
-            seeds=_seeds(inputs),
-            figure_styles=inputs.styles.rules(),
-            config=yaml.safe_dump(_plain(inputs.config), sort_keys=False, allow_unicode=True),
-        )
-    )
-
-
 def _seeds(inputs: Inputs) -> str:
     """List the seeds of the runs, and the seed of the data if the config has it."""
     of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
-    said = f"{', '.join(map(str, of_runs))} of each run"
-    return f"{said}; {inputs.config['seed']} of the data" if "seed" in inputs.config else said
+    text = f"{', '.join(map(str, of_runs))} of each run"
+    return f"{text}; {inputs.config['seed']} of the data" if "seed" in inputs.config else text
 
 
 def _environment() -> Environment:
@@ -191,7 +167,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("fraction", "measure", "exchanges", "count", "counted", "interval", "duration", "percent", "bits"):
+    for name in ("fraction", "measure", "exchanges", "count", "counted", "duration", "bits"):
         environment.filters[name] = getattr(formats, name)
     return environment
 

@@ -1,231 +1,200 @@
-"""What was found, in sentences computed from the numbers: the headline and what each figure shows."""
+"""What each figure of a run shows, computed from the numbers: a heading and a sentence or two below it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import wraps
 
 import numpy as np
 
-from parley.analysis.summary import SummaryRow
-from parley.core.formats import counted, exchanges, fraction, interval, isolated, listed, percent
-from parley.metrics.pooling import Flips, PooledPart, mean_over_seeds
-from parley.metrics.records import Curve
-from parley.metrics.statistics import correlation
-from parley.report.figures.curves import band
-from parley.report.figures.overview import TITLES
+from parley.core.formats import change, counted, exchanges, fraction, interval, isolated, listed, percent
+from parley.metrics.pooling import PooledPart, mean_over_seeds
+from parley.metrics.statistics import correlation, t_interval
+from parley.report.figures.curves import at_common_steps
+from parley.report.figures.results import RunResults
 
-COLLAPSED = 1.05
-"""Mean length below which dialogues are reported as collapsed to one exchange."""
+Words = tuple[str, str]
+"""Heading and finding of a figure."""
 
 
-def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> list[str]:
-    """Summarise a run's results in a few sentences.
+def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Words]:
+    """Decorate a function of the test split so that it takes a run's results, and says so if there is no such split."""
 
-    Parameters
-    ----------
-    run
-        Its name.
-    rows
-        Of the summary, of any run.
-    test
-        What its seeds found on the test part; None where nothing was.
-    """
-    own = {(row.part, row.metric): row for row in rows if row.run == run}
-    sentences = []
-    for part, about in (
-        ("test", "On test images of the classes it was trained on"),
-        ("ood_alone", "On classes it never saw, with only those as candidates"),
-        ("ood", "On the same images with the seen classes as candidates too"),
-        ("transfer_alone", "On classes of another kind, with only those as candidates"),
-        ("transfer", "On the same images with the seen classes as candidates too"),
-    ):
-        if (part, "accuracy@1") in own:
-            sentences.append(f"{about}, {_accuracy(own[part, 'accuracy@1'])}.")
-    length = own.get(("test", "length"))
-    if length is not None and length.mean is not None and test is not None:
-        sentences.append(_length(length, test.max_exchanges))
-    return sentences
+    @wraps(words)
+    def of_results(results: RunResults) -> Words:
+        if results.test is None:
+            return "No test dialogues", "No seed of this run has test dialogues with finite numbers."
+        return words(results.test)
+
+    return of_results
 
 
-def failures(failed: Sequence[int]) -> str | None:
-    """Say which seeds of a run failed; None where none did."""
-    if not failed:
-        return None
-    verb = "is" if len(failed) == 1 else "are"
-    numbers = listed([str(seed) for seed in failed])
-    return f"{counted(len(failed), 'seed')} of this run failed and {verb} in no mean: seed {numbers}."
-
-
-def _accuracy(row: SummaryRow) -> str:
-    if row.mean is None:
-        return "no seed came through"
-    said = f"accuracy@1 is {fraction(row.mean)}"
-    if row.low is None:
-        said += f" ({counted(row.n_seeds, 'seed')}, so no interval)"
+def of_curves(results: RunResults) -> Words:
+    """Say whether training was long enough, by which checkpoints were selected, and how dev accuracy changed."""
+    last = {curve.seed: curve.steps[-1] for curve in results.curves}
+    at_end = sum(results.chosen.get(seed) == step for seed, step in last.items())
+    seeds = counted(len(last), "seed")
+    if not last:
+        heading = "No evaluation during training"
+    elif all(len(curve.steps) == 1 for curve in results.curves):
+        heading = "One evaluation during training"
+    elif not at_end:
+        heading = "All selected checkpoints are from before the end of training"
+    elif at_end == len(last):
+        heading = "The last checkpoint of every seed is its best: longer training may help"
     else:
-        said += f" {interval(row.low, row.high)} over {counted(row.n_seeds, 'seed')}"
-    if row.chance is None:
-        return said
-    return f"{said}, {row.mean / row.chance:.1f} times chance ({fraction(row.chance)}){_verdict(row)}"
+        heading = f"For {at_end} of {seeds} the last checkpoint is the best"
+    steps, values = at_common_steps(results.curves, "accuracy@1")
+    if not steps:
+        return heading, "No step has a dev evaluation of every seed."
+    first, final = (fraction(float(value)) for value in mean_over_seeds(values)[[0, -1]])
+    if len(steps) == 1:
+        finding = f"Dev accuracy@1 is {first} at step {steps[0]:,}, the only evaluation."
+    else:
+        mean = f", the mean of {seeds}," if len(last) > 1 else ""
+        finding = f"Dev accuracy@1{mean} goes from {first} at step {steps[0]:,} to {final} at step {steps[-1]:,}."
+        if at_end:
+            finding += f" For {at_end} of {seeds} the last evaluation was selected: longer training may help."
+    return heading, finding
 
 
-def _verdict(row: SummaryRow) -> str:
-    return "" if row.beats_chance is None or row.beats_chance else f": {_against_chance(row)}"
-
-
-def _is_below(row: SummaryRow) -> bool:
-    return row.high is not None and row.chance is not None and row.high < row.chance
-
-
-def _length(row: SummaryRow, longest: int) -> str:
-    said = f"Its conversations about test images take {exchanges(row.mean)} exchanges on average, of at most {longest}"
-    if longest == 1 or row.mean is None:
-        return f"{said}."
-    if row.mean < COLLAPSED:
-        return f"{said}: nearly all stop after the first, so that hardly anything is asked."
-    return f"{said}: none stops early." if row.mean == longest else f"{said}."
-
-
-def of_parts(rows: Sequence[SummaryRow]) -> str:
-    """Say what the figure of accuracy by part shows: where accuracy@1 lies above chance, and where not."""
-    own = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
-    if not own:
-        return "No seed of any run came through."
-    if len({row.run for row in own}) > 1:
-        return _of_runs(own)
-    verdicts: dict[str, list[str]] = {}
-    for row in own:
-        said = f"{TITLES.get(row.part, row.part).lower()} {fraction(row.mean)} (chance {fraction(row.chance)})"
-        verdicts.setdefault(_against_chance(row), []).append(said)
-    return " ".join(f"{verdict.capitalize()}: {'; '.join(said)}." for verdict, said in verdicts.items())
-
-
-def _of_runs(rows: Sequence[SummaryRow]) -> str:
-    return " ".join(of_each_part(rows))
-
-
-def of_each_part(rows: Sequence[SummaryRow]) -> list[str]:
-    """Say for each part how many runs lie above chance, and which is best."""
-    rows = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
-    sentences = []
-    for part in dict.fromkeys(row.part for row in rows):
-        own = [row for row in rows if row.part == part]
-        above = sum(row.beats_chance is True for row in own)
-        best = max(own, key=lambda row: row.mean or 0.0)
-        sentences.append(
-            f"{TITLES.get(part, part)}: {above} of {counted(len(own), 'run')} above chance, "
-            f"best {best.run} with {fraction(best.mean)}."
-        )
-    return sentences
-
-
-def _against_chance(row: SummaryRow) -> str:
-    if row.beats_chance is None:
-        return "one seed, so no interval"
-    if row.beats_chance:
-        return "above chance"
-    return "below chance" if _is_below(row) else "not told apart from chance"
-
-
-def of_curves(curves: Sequence[Curve], chosen: Mapping[int, int]) -> str:
-    """Say what the learning curves show."""
-    over = band([curve for curve in curves if curve.steps], "accuracy@1")
-    if not len(over.steps):
-        return "No step has a dev evaluation of every seed."
-    mean_of = f", the mean of {counted(len(curves), 'seed')}," if len(curves) > 1 else ""
-    said = (
-        f"Dev accuracy@1{mean_of} goes from {fraction(float(over.mean[0]))} at step {over.steps[0]:,} to "
-        f"{fraction(float(over.mean[-1]))} at step {over.steps[-1]:,}."
-    )
-    if len(over.steps) == 1:
-        said = f"Dev accuracy@1 is {fraction(float(over.mean[0]))} at step {over.steps[0]:,}, the only evaluation."
-    last = {curve.seed: curve.steps[-1] for curve in curves if curve.steps}
-    at_end = sum(chosen.get(seed) == step for seed, step in last.items())
-    if at_end and len(over.steps) > 1:
-        said += f" For {at_end} of {counted(len(last), 'seed')} the last evaluation was chosen: longer may be better."
-    return said
-
-
-def of_exchanges(part: PooledPart) -> str:
-    """Say what the figure by exchange shows."""
-    accuracy = mean_over_seeds(part.by_exchange["accuracy@1_all"])
+@_of_test
+def of_exchanges(part: PooledPart) -> Words:
+    """Say how accuracy (seed by seed) and entropies change from the first to the last exchange."""
     entropy = mean_over_seeds(part.by_exchange["prediction_entropy_bits_all"])
     if part.max_exchanges == 1:
+        classes = counted(len(part.labels), "class")
         return (
-            f"The one exchange leaves {entropy[0]:.2f} bits of indecision about {counted(len(part.labels), 'class')}."
+            "One exchange: the Receiver asks nothing",
+            f"After the only exchange, the prediction has an entropy of {entropy[0]:.2f} bits over {classes}.",
         )
-    said = (
-        f"An answer after the first exchange would be right for {fraction(float(accuracy[0]))} of the images, after "
-        f"exchange {part.max_exchanges} for {fraction(float(accuracy[-1]))}; the prediction's entropy goes from "
-        f"{entropy[0]:.2f} to {entropy[-1]:.2f} bits."
+    accuracies = part.by_exchange["accuracy@1_all"]
+    over = t_interval((accuracies[:, -1] - accuracies[:, 0]).tolist())
+    mean = over.mean or 0.0
+    if over.low is None or over.high is None:
+        heading = f"Further exchanges change accuracy by {change(mean)} (one seed, so no interval)"
+    elif over.low > 0:
+        heading = f"Further exchanges raise accuracy by {fraction(mean)} {interval(over.low, over.high)}"
+    elif over.high < 0:
+        heading = f"Further exchanges lower accuracy by {fraction(-mean)} {interval(-over.high, -over.low)}"
+    else:
+        span = interval(over.low, over.high)
+        heading = f"Further exchanges do not change accuracy significantly: {change(mean)} {span}"
+    first, last = (fraction(float(value)) for value in mean_over_seeds(accuracies)[[0, -1]])
+    finding = (
+        f"Accuracy@1 would be {first} after the first exchange and {last} after exchange {part.max_exchanges}; "
+        f"the entropy of the prediction goes from {entropy[0]:.2f} to {entropy[-1]:.2f} bits."
     )
-    moves = []
+    changes = []
     for agent in ("Sender", "Receiver"):
         message = mean_over_seeds(part.by_exchange[f"{agent.lower()}_entropy_bits_all"])
         if np.isfinite(message).all():
-            moves.append(f"the {agent}'s from {message[0]:.1f} to {message[-1]:.1f} bits")
-    return f"{said} Message entropy: {listed(moves)}." if moves else said
+            changes.append(f"the {agent}'s from {message[0]:.1f} to {message[-1]:.1f} bits")
+    return heading, f"{finding} Message entropy: {listed(changes)}." if changes else finding
 
 
-def of_flips(flips: Flips | None, candidates: int) -> str:
-    """Say what the figure of flipped bits shows."""
-    if flips is None:
-        return "This run's messages are no bits, or none of its seeds came through."
-    mean = flips.accuracy.mean(axis=0)
-    steps = [f"{fraction(float(value))} with {count}" for count, value in zip(flips.counts[1:], mean[1:], strict=True)]
-    return (
-        f"Accuracy@1 is {fraction(float(mean[0]))} undisturbed, and {listed(steps)} of "
-        f"{counted(flips.counts[-1], 'bit')} of each Sender message flipped (chance {fraction(1 / candidates)})."
+def of_flips(results: RunResults) -> Words:
+    """Say with how many flipped bits accuracy is still above chance, and what it is with each number of them."""
+    if results.test is None:
+        return "No bits to flip", "No seed of this run has messages whose bits could be flipped."
+    if (flips := results.flips) is None:
+        return "No bits to flip", "This run's messages are continuous, or all its seeds failed."
+    chance, bits = 1 / len(results.test.labels), counted(flips.counts[-1], "bit")
+    over = [t_interval(column.tolist()) for column in flips.accuracy.T]
+    lows = [one.low for one in over]
+    reached = [count for count, low in zip(flips.counts, lows, strict=True) if low is not None and low <= chance]
+    if any(low is None for low in lows):
+        ends = f"{fraction(over[0].mean)} to {fraction(over[-1].mean)}"
+        heading = f"With all {bits} flipped, accuracy goes from {ends} (one seed)"
+    elif not reached:
+        heading = f"With all {bits} flipped, accuracy is still above chance"
+    elif reached[0] == 0:
+        heading = "Accuracy is not above chance even with no bit flipped"
+    else:
+        heading = f"With {reached[0]} of {bits} flipped, accuracy is no longer above chance"
+    none, *some = (fraction(float(value)) for value in flips.accuracy.mean(axis=0))
+    steps = [f"{value} with {count}" for count, value in zip(flips.counts[1:], some, strict=True)]
+    return heading, (
+        f"Accuracy@1 is {none} with no bit flipped, and {listed(steps)} of {bits} of each Sender message flipped "
+        f"(chance {fraction(chance)})."
     )
 
 
-def of_lengths(part: PooledPart) -> str:
-    """Say what the figure of length by class shows."""
+@_of_test
+def of_lengths(part: PooledPart) -> Words:
+    """Say whether classes with longer dialogues are named correctly more often."""
     lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
-    known = np.isfinite(lengths)
-    if lengths[known].min() == lengths[known].max():
-        return f"Conversations about every class take {exchanges(float(lengths[known][0]))} exchanges."
+    known = lengths[np.isfinite(lengths)]
+    if known.min() == known.max():
+        return f"Dialogues about every class take {exchanges(float(known[0]))} exchanges", "Length does not vary."
     longest, shortest = int(np.nanargmax(lengths)), int(np.nanargmin(lengths))
-    said = (
-        f"Longest about {isolated(part.labels[longest])} ({exchanges(float(lengths[longest]))} exchanges), "
-        f"shortest about {isolated(part.labels[shortest])} ({exchanges(float(lengths[shortest]))})."
+    finding = (
+        f"Dialogues are longest about {isolated(part.labels[longest])} ({exchanges(float(lengths[longest]))} "
+        f"exchanges) and shortest about {isolated(part.labels[shortest])} ({exchanges(float(lengths[shortest]))})."
     )
+    heading = "Dialogue length and accuracy of a class are not significantly correlated"
     over = correlation(lengths, accuracies)
     if over is None:
-        return said
-    sign = "more" if over.r > 0 else "fewer"
-    verdict = f"longer talk goes with {sign} right answers" if over.low * over.high > 0 else "not told apart from none"
-    return (
-        f"{said} Over {counted(over.n, 'class')}, length and accuracy correlate at r = {over.r:.2f} "
+        return heading, finding
+    verdict = "not significant"
+    if over.low * over.high > 0:
+        more = "more" if over.r > 0 else "less"
+        heading = f"Classes with longer dialogues are named correctly {more} often"
+        verdict = f"longer dialogues are {more} often right"
+    return heading, (
+        f"{finding} Over {counted(over.n, 'class')}, length and accuracy correlate at r = {over.r:.2f} "
         f"{interval(over.low, over.high, 2)}: {verdict}."
     )
 
 
-def of_confusion(part: PooledPart) -> str:
-    """Say what the confusion matrix shows: how much is right, and the two most frequent mistakes."""
+@_of_test
+def of_confusion(part: PooledPart) -> Words:
+    """Give the fraction of correct answers and the two most frequent mistakes."""
     if (matrix := part.confusion) is None:
-        return f"{len(part.labels):,} classes are too many for a matrix; `snakemake export` tells of each conversation."
+        return "Too many classes for a matrix", (
+            f"{len(part.labels):,} classes are too many for a matrix; "
+            "`snakemake --cores 1 export` writes every dialogue with its answer."
+        )
     total, right = float(matrix.sum()), float(np.trace(matrix))
-    said = f"Of {counted(round(total), 'conversation')} {percent(right / total)} name the right class."
+    finding = f"Of {counted(round(total), 'dialogue')}, {percent(right / total)} name the right class."
     mistakes = matrix - np.diag(np.diag(matrix))
-    order = np.argsort(-mistakes, axis=None, kind="stable")[:2]
-    worst = [(int(place) // len(matrix), int(place) % len(matrix)) for place in order]
-    phrases = [
-        f"{isolated(part.labels[true])} taken for {isolated(part.labels[taken])} "
-        f"({percent(mistakes[true, taken] / matrix[true].sum())} of its conversations)"
-        for true, taken in worst
-        if mistakes[true, taken] > 0
-    ]
-    return f"{said} Most frequent mistakes: {listed(phrases)}." if phrases else said
+    phrases = []
+    for cell in np.argsort(-mistakes, axis=None, kind="stable")[:2].tolist():
+        true, taken = divmod(cell, len(matrix))
+        if mistakes[true, taken] > 0:
+            names = f"{isolated(part.labels[true])} taken for {isolated(part.labels[taken])}"
+            phrases.append((names, f"({percent(mistakes[true, taken] / matrix[true].sum())} of its dialogues)"))
+    if not phrases:
+        return "No mistakes", finding
+    most = listed([" ".join(phrase) for phrase in phrases])
+    return f"Most frequent mistake: {phrases[0][0]}", f"{finding} Most frequent mistakes: {most}."
 
 
-def of_projection(part: PooledPart) -> str:
-    """Say what the projection of messages shows."""
+@_of_test
+def of_projection(part: PooledPart) -> Words:
+    """Say how many different messages there are."""
     points = part.projection
-    images = len(points.targets)
+    images = counted(len(points.targets), "image")
     if points.distinct == 1:
-        return f"The Sender's last message is the same for all {images:,} images of seed {points.seed}."
+        return (
+            "The same message for all images",
+            f"The Sender's last message is the same for all {images} of seed {points.seed}.",
+        )
+    heading = f"{points.distinct:,} different messages for {images}"
+    if points.distinct == len(points.targets):
+        heading = "Every image gets its own message"
     median = ", the median in accuracy@1" if len(part.seeds) > 1 else ""
-    return (
-        f"Seed {points.seed}{median}: {counted(images, 'image')} got "
-        f"{counted(points.distinct, 'different message')} of {counted(part.message_bits, 'bit')}; the two components "
-        f"hold {percent(float(points.explained.sum()))} of their variance."
+    return heading, (
+        f"Seed {points.seed}{median}: {images} got {counted(points.distinct, 'different message')} of "
+        f"{counted(part.message_bits, 'bit')}; the two components explain {percent(float(points.explained.sum()))} of "
+        "their variance."
     )
+
+
+WORDS: Mapping[str, Callable[[RunResults], Words]] = {
+    "learning-curves": of_curves,
+    "by-exchange": of_exchanges,
+    "flipped-bits": of_flips,
+    "length-by-class": of_lengths,
+    "confusion": of_confusion,
+    "messages-pca": of_projection,
+}
+"""What the report says about each figure of a run."""

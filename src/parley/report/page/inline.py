@@ -4,9 +4,8 @@ import base64
 import io
 import re
 import tarfile
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # For a file that the stage before wrote.  # nosec B405
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from markupsafe import Markup
@@ -19,36 +18,28 @@ from parley.report.figures.style import ROLES, WIDE_IN
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 DRAWN = {"svg", "g", "defs", "path", "use", "text", "tspan", "clipPath", "rect", "circle", "line"}
-"""Elements that a figure may hold."""
+"""Elements that a figure may contain."""
 DROPPED = {"metadata", "title", "style"}
-"""Elements that the page replaces: its caption says what the title did."""
+"""Elements that are removed; the page has its own title and style sheet."""
 PLAIN_STYLE = re.compile(r"[\w\s:;#.,%()'\"+-]*")
-"""What a style attribute may hold, so that it can stand in a style sheet."""
+"""Allowed content of a style attribute, so that it is safe in a style sheet."""
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 
-@dataclass(frozen=True, slots=True)
-class InlineFigure:
-    """A figure as part of a page; `wide` where it takes a whole page's width."""
-
-    svg: Markup
-    wide: bool
-
-
 class Styles:
-    """What a page's figures share: each style is written once and has a name, and no two figures have one prefix."""
+    """The style sheet that a page's figures share, with each style once, and an id prefix for each figure."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._figures = 0
 
     def prefix(self) -> str:
-        """Return what the ids of the next figure begin with: short, for it stands there thousands of times."""
+        """Return the id prefix of the next figure; it is short because it occurs thousands of times."""
         self._figures += 1
         return f"d{self._figures}"
 
     def name(self, style: str) -> str:
-        """Return the class that stands for a style attribute's content."""
+        """Return the class that replaces a style attribute."""
         return self._names.setdefault(style, f"f{len(self._names)}")
 
     def rules(self) -> Markup:
@@ -56,26 +47,31 @@ class Styles:
         return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._names.items()))  # noqa: S704 -- checked where it was read  # nosec B704
 
 
-def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> InlineFigure:
+def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tuple[Markup, bool]:
     """Read a figure's SVG for a page.
 
-    Its ids get a prefix of the figure's own, so that two figures on a page do not mix; its colours become the page's
-    variables of the same role, so that it follows light and dark. Hundreds of marks each bring their style and
-    fifteen digits along: the styles go into the page's sheet, and a hundredth of a point is fine enough.
+    Its ids get a prefix, so that figures on a page do not mix. Its colours become the page's variables of the same
+    role, so that it follows light and dark mode. To save space, styles move into the page's sheet and numbers are
+    rounded to a hundredth of a point.
 
     Parameters
     ----------
     path
         SVG file written by `parley.report.figures`.
     title, text
-        What a screen reader says in place of the drawing: its name, and what it shows.
+        Name and description of the figure for screen readers.
     styles
-        Of the page; those of the figure are added.
+        Style sheet of the page; the figure's styles are added.
+
+    Returns
+    -------
+    tuple of Markup and bool
+        The SVG, and whether it takes the whole width of the page.
 
     Raises
     ------
     ParleyError
-        When the file is missing, is not SVG, or holds what no figure holds, such as a script or a link.
+        If the file is missing, is not SVG, or contains something that no figure needs, such as a script or a link.
     """
     try:
         root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below  # nosec B314
@@ -83,90 +79,70 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> In
         raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
     prefix = styles.prefix()
     width_in = float(root.get("width", "0").removesuffix("pt")) / 72
-    _rewrite(root, _Place(prefix, styles, path, _referenced(root)))
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.removeprefix(SVG) in DROPPED:
+                parent.remove(child)
+    _rewrite(root, prefix, styles, path)
+    # Replace groups without attributes by their content, innermost first.
+    for parent in reversed(list(root.iter())):
+        for child in list(parent):
+            if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
+                at = list(parent).index(child)
+                parent[at : at + 1] = list(child)
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
-    about = {f"{prefix}-title": ("title", title), f"{prefix}-desc": ("desc", text)}
-    for place, (identity, (tag, content)) in enumerate(about.items()):
-        element = ET.Element(tag, {"id": identity})
+    for position, (tag, content) in enumerate((("title", title), ("desc", text))):
+        element = ET.Element(tag, {"id": f"{prefix}-{tag}"})
         element.text = content
-        root.insert(place, element)
+        root.insert(position, element)
     labels = {"aria-labelledby": f"{prefix}-title", "aria-describedby": f"{prefix}-desc"}
     root.attrib.update({"role": "img", **labels, "style": f"max-width: {width_in * 6:.2f}rem"})
-    return InlineFigure(Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN)  # noqa: S704 -- from a checked tree  # nosec B704
+    return Markup(ET.tostring(root, encoding="unicode")), width_in > 0.9 * WIDE_IN  # noqa: S704 -- from a checked tree  # nosec B704
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an element comes from and goes to."""
-
-    prefix: str
-    styles: Styles
-    path: str | Path
-    referenced: set[str]
-
-
-def _referenced(root: ET.Element) -> set[str]:
-    """Return the ids that something in a drawing refers to."""
+def _rewrite(root: ET.Element, prefix: str, styles: Styles, path: str | Path) -> None:
+    """Check every element and attribute of a drawing, and rewrite it for the page."""
     values = [value for element in root.iter() for value in element.attrib.values()]
-    return {
-        match for value in values for match in re.findall(r"^#(.+)$|url\(#([^)]*)\)", value) for match in match if match
-    }
+    references = [match for value in values for match in re.findall(r"^#(.+)$|url\(#([^)]*)\)", value)]
+    referenced = {name for match in references for name in match if name}
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(SVG)
+        if element.tag not in DRAWN:
+            raise ParleyError(f"{path} contains <{element.tag}>, which no figure needs; draw the figures again.")
+        if element.tag not in ("text", "tspan"):
+            element.text = None
+        if element.tag != "text":
+            for child in element:
+                child.tail = None
+        attributes = [("href" if name == XLINK_HREF else name, value) for name, value in element.attrib.items()]
+        element.attrib.clear()
+        for name, value in attributes:
+            if name != "id":
+                _set(element, name, value, prefix, styles, path)
+            elif value in referenced:
+                element.set(name, f"{prefix}-{value}")
 
 
-def _rewrite(element: ET.Element, place: _Place) -> None:
-    name = element.tag.removeprefix(SVG)
-    if name not in DRAWN:
-        raise ParleyError(f"{place.path} holds a <{name}>, which no figure does; draw the figures again.")
-    element.tag = name
-    for attribute, value in list(element.attrib.items()):
-        del element.attrib[attribute]
-        plain = "href" if attribute == XLINK_HREF else attribute
-        if plain.lower().startswith("on") or (plain == "href" and not value.startswith("#")):
-            raise ParleyError(
-                f"{place.path} holds the attribute {plain}={value!r}, which no figure does; draw it again."
-            )
-        _set(element, plain, value, place)
-    if name not in ("text", "tspan"):
-        element.text = None
-    for child in list(element):
-        if not isinstance(child.tag, str) or child.tag.removeprefix(SVG) in DROPPED:
-            element.remove(child)
-            continue
-        _rewrite(child, place)
-        if name != "text":
-            child.tail = None
-    _unwrap(element)
-
-
-def _unwrap(element: ET.Element) -> None:
-    """Put what stands in groups that say nothing in their place."""
-    for child in list(element):
-        if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
-            at = list(element).index(child)
-            element[at : at + 1] = list(child)
-
-
-def _set(element: ET.Element, attribute: str, value: str, place: _Place) -> None:
-    if attribute == "id":
-        if value in place.referenced:
-            element.set("id", f"{place.prefix}-{value}")
+def _set(element: ET.Element, name: str, value: str, prefix: str, styles: Styles, path: str | Path) -> None:
+    """Set an attribute of a drawing's element to its value on the page."""
+    if name.lower().startswith("on") or (name == "href" and not value.startswith("#")):
+        raise ParleyError(f"{path} contains {name}={value!r}, which no figure needs; draw the figures again.")
+    if name == "transform" and value.startswith("rotate(-0 "):
         return
-    if attribute == "transform" and value.startswith("rotate(-0 "):
+    if name == "href":
+        element.set(name, f"#{prefix}-{value[1:]}")
         return
-    if attribute == "href":
-        element.set("href", f"#{place.prefix}-{value[1:]}")
-        return
-    value = re.sub(r"url\(#([^)]*)\)", rf"url(#{place.prefix}-\1)", value)
+    value = re.sub(r"url\(#([^)]*)\)", rf"url(#{prefix}-\1)", value)
     for role, colour in ROLES.items():
         value = value.replace(colour, f"var(--{role})")
     value = LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}", " ".join(value.split()))
-    if attribute == "style":
-        if not PLAIN_STYLE.fullmatch(value):
-            raise ParleyError(f"{place.path} holds the style {value!r}, which no figure does; draw it again.")
-        element.set("class", place.styles.name(value.replace(": ", ":").replace("; ", ";")))
+    if name != "style":
+        element.set(name, value)
+    elif PLAIN_STYLE.fullmatch(value):
+        element.set("class", styles.name(value.replace(": ", ":").replace("; ", ";")))
     else:
-        element.set(attribute, value)
+        raise ParleyError(f"{path} contains the style {value!r}, which no figure needs; draw the figures again.")
 
 
 def picture_uri(jpeg: bytes) -> str:
@@ -175,6 +151,8 @@ def picture_uri(jpeg: bytes) -> str:
 
 
 SIDE_PX = 160
+CLASS_SIDE_PX = 80
+"""Side of the square image of a class."""
 QUALITY = 80
 LOWERED_BY = 10
 
@@ -182,28 +160,28 @@ LOWERED_BY = 10
 def read_thumbnails(
     tars: Sequence[str | Path], keys: Collection[str], side_px: int = SIDE_PX, max_bytes: int | None = None
 ) -> dict[str, bytes]:
-    """Take images out of tars by key and make them small.
+    """Read images from tars by key, and make them small.
 
     Parameters
     ----------
     tars
         Class tars with members `<key>.<ext>`.
     keys
-        Keys of the images wanted.
+        Keys of the images.
     side_px
-        Longest side of what is returned.
+        Longest side of the thumbnails.
     max_bytes
-        What a JPEG may take; its quality is lowered, to 10 at least, until it does. None for no limit.
+        Maximum size of a JPEG: its quality is lowered, to 10 at least, until it fits. None for no limit.
 
     Returns
     -------
     dict[str, bytes]
-        Key → JPEG of at most `side_px` a side; a key that is in no tar is left out.
+        Key → JPEG; keys that are in no tar are left out.
 
     Raises
     ------
     ParleyError
-        When a tar or one of the images cannot be read.
+        If a tar or one of the images cannot be read.
     """
     found: dict[str, bytes] = {}
     for path in tars:
@@ -239,4 +217,15 @@ def _as_jpeg(image: Image.Image, max_bytes: int | None) -> bytes:
         image.save(stream, "JPEG", quality=quality)
         if max_bytes is None or stream.tell() <= max_bytes:
             break
+    return stream.getvalue()
+
+
+def class_picture(jpeg: bytes) -> bytes:
+    """Return a JPEG cut to a square from its middle and scaled to `CLASS_SIDE_PX`."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = image.convert("RGB").crop((left, top, left + side, top + side)).resize((CLASS_SIDE_PX, CLASS_SIDE_PX))
+    stream = io.BytesIO()
+    square.save(stream, "JPEG", quality=75, optimize=True)
     return stream.getvalue()

@@ -4,10 +4,10 @@ import datetime
 import os
 import platform
 import shutil
-import subprocess
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+import subprocess  # nosec B404
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from parley.core.errors import ParleyError
@@ -18,107 +18,76 @@ ORDER = (
     "build_descriptions", "embed_words", "train_run", "evaluate_run", "extract_messages", "extract_attention",
     "analyse_run", "measure_language", "draw_figures", "draw_run_figures",
 )  # fmt: skip
-"""Stages in order of the data flow; others follow by name."""
+"""Stages in the order of the data flow; other stages follow in alphabetical order."""
 PAGE = "build_report"
 SHARED = ("draw_world", "fetch_images", "hash_images", "extract_features")
-"""Stages whose files experiments share, and which do not run if the files exist."""
+"""Stages whose files are shared by experiments; they do not run if the files exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job: seconds it took, its largest resident memory in MB (None: not known), and when it ended (s, epoch)."""
-
-    seconds: float
-    memory_mb: float | None
-    ended: float
-
-
-@dataclass(frozen=True, slots=True)
-class StageCost:
-    """Total time and memory of a stage's jobs.
-
-    Attributes
-    ----------
-    stage
-        Name of the rule, in words.
-    jobs
-        How many.
-    seconds, longest_s
-        Sum over the jobs, and the longest of them.
-    memory_mb
-        The largest resident memory of a job; None where no job was long enough to be looked at.
-    last
-        Day and hour at which the last of them ended, UTC.
-    """
-
-    stage: str
-    jobs: int
-    seconds: float
-    longest_s: float
-    memory_mb: float | None
-    last: str
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """Time and memory of an experiment.
-
-    Attributes
-    ----------
-    stages
-        One a stage that has run for this experiment.
-    seconds
-        Sum over all jobs.
-    wall_s
-        How long at least one of the jobs was running.
-    reused
-        Stages of the source that have not run for this experiment: their files were there.
-    unreadable
-        Files that are no benchmark, and so are in no sum.
-    """
-
-    stages: list[StageCost] = field(default_factory=list)
-    seconds: float = 0.0
-    wall_s: float = 0.0
-    reused: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-
-
-def read_costs(folder: str | Path, needed: Collection[str] = ()) -> Costs:
+def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, Any]:
     """Read the benchmark files of an experiment.
 
     Parameters
     ----------
     folder
-        `benchmarks/`: `<rule>.tsv`, or `<rule>/<job>.tsv`. A file's time of change says when its job ended.
+        `benchmarks/` with `<rule>.tsv`, or `<rule>/<job>.tsv`. The modification time of a file is the end of its job.
     needed
-        Rules without which the experiment's files are not made; those of `SHARED` that did not run are reported.
+        Rules that the experiment depends on; those of `SHARED` that did not run are listed.
+
+    Returns
+    -------
+    dict
+        `stages`: for each rule that ran, its name as words (`stage`), number of `jobs`, their total `seconds`, the
+        longest (`longest_s`), their largest resident memory (`memory_mb`; None if every job was too short to be
+        sampled) and the end of the `last` one (UTC). `seconds`: sum over all jobs. `wall_s`: time during which at least
+        one job ran. `reused`: rules that did not run because their files existed. `unreadable`: files that are not
+        benchmarks.
     """
-    jobs: dict[str, list[Job]] = {}
+    jobs: dict[str, list[tuple[float, float | None, float]]] = {}
     unreadable = []
     for path in sorted(Path(folder).rglob("*.tsv")):
-        place = path.relative_to(folder)
+        name = path.relative_to(folder)
         try:
-            jobs.setdefault(place.parts[0].removesuffix(".tsv"), []).extend(_jobs(path))
+            ended = path.stat().st_mtime
+            rows = read_table(path, ["s", "max_rss"])
+            own = [(float(row["s"]), _number(row["max_rss"]), ended) for row in rows]
         except (ParleyError, OSError, ValueError):
             # A file that another job is writing at this time is skipped.
-            unreadable.append(place.as_posix())
-    # This job's own benchmark is of the previous report.
-    jobs = {name: own for name, own in jobs.items() if own and name != PAGE}
+            unreadable.append(name.as_posix())
+            continue
+        # This job's own benchmark is of the previous report.
+        if own and (rule := name.parts[0].removesuffix(".tsv")) != PAGE:
+            jobs.setdefault(rule, []).extend(own)
     names = [name for name in ORDER if name in jobs] + sorted(jobs.keys() - set(ORDER))
     everything = [job for name in names for job in jobs[name]]
-    return Costs(
-        stages=[_stage(name, jobs[name]) for name in names],
-        seconds=sum(job.seconds for job in everything),
-        wall_s=busy_seconds((job.ended - job.seconds, job.ended) for job in everything),
-        reused=[in_words(name) for name in SHARED if name in needed and name not in jobs],
-        unreadable=unreadable,
-    )
+    return {
+        "stages": [_stage(name, jobs[name]) for name in names],
+        "seconds": sum(seconds for seconds, _, _ in everything),
+        "wall_s": busy_seconds((ended - seconds, ended) for seconds, _, ended in everything),
+        "reused": [name.replace("_", " ") for name in SHARED if name in needed and name not in jobs],
+        "unreadable": unreadable,
+    }
 
 
-def in_words(rule: str) -> str:
-    """Return a rule's name as words."""
-    return rule.replace("_", " ")
+def _number(text: str) -> float | None:
+    # Snakemake writes a dash for a job that ends before it is sampled.
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _stage(rule: str, jobs: Sequence[tuple[float, float | None, float]]) -> dict[str, Any]:
+    """Sum up the seconds, memory and end of a rule's jobs."""
+    last = datetime.datetime.fromtimestamp(max(ended for _, _, ended in jobs), datetime.UTC)
+    return {
+        "stage": rule.replace("_", " "),
+        "jobs": len(jobs),
+        "seconds": sum(seconds for seconds, _, _ in jobs),
+        "longest_s": max(seconds for seconds, _, _ in jobs),
+        "memory_mb": max((memory for _, memory, _ in jobs if memory is not None), default=None),
+        "last": f"{last:%Y-%m-%d %H:%M}",
+    }
 
 
 def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
@@ -130,94 +99,53 @@ def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def _jobs(path: Path) -> list[Job]:
-    ended = path.stat().st_mtime
-    return [Job(float(row["s"]), _number(row["max_rss"]), ended) for row in read_table(path, ["s", "max_rss"])]
-
-
-def _number(text: str) -> float | None:
-    # Snakemake writes a dash for a job that ends before it is sampled.
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _stage(name: str, jobs: list[Job]) -> StageCost:
-    memories = [job.memory_mb for job in jobs if job.memory_mb is not None]
-    last = datetime.datetime.fromtimestamp(max(job.ended for job in jobs), datetime.UTC)
-    return StageCost(
-        stage=in_words(name),
-        jobs=len(jobs),
-        seconds=sum(job.seconds for job in jobs),
-        longest_s=max(job.seconds for job in jobs),
-        memory_mb=max(memories, default=None),
-        last=f"{last:%Y-%m-%d %H:%M}",
-    )
-
-
 CODE = ("Snakefile", "config", "config.yaml", "envs", "profiles", "pyproject.toml", "src", "workflow")
-"""What decides results; a change elsewhere leaves a commit's results what they are."""
+"""Files and folders that affect results; changes elsewhere are not listed."""
 TIMEOUT_S = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a page comes from.
-
-    Attributes
-    ----------
-    made
-        Day and time of the page, UTC.
-    commit
-        The commit that is checked out; None where the code lies in no repository of its own.
-    changed
-        Files of the code that differ from it, as git names them.
-    host
-        What the page was made on: its traits by name.
-    """
-
-    made: str
-    commit: str | None = None
-    changed: list[str] = field(default_factory=list)
-    host: dict[str, str] = field(default_factory=dict)
-
-
-def find_origin(repository: str | Path) -> Origin:
-    """Look at the code's repository and at this machine.
+def find_origin(repository: str | Path) -> dict[str, Any]:
+    """Describe the code and the machine that make a page.
 
     Parameters
     ----------
     repository
         Folder with the Snakefile.
+
+    Returns
+    -------
+    dict
+        `made`: date and time, UTC. `commit`: the commit that is checked out; None if the code is not in a repository of
+        its own. `changed`: files of `CODE` that differ from it. `host`: properties of the machine by name.
     """
     commit = _commit(Path(repository))
-    return Origin(
-        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        commit=commit,
-        changed=_changed(Path(repository)) if commit is not None else [],
-        host=_host(),
-    )
+    return {
+        "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        "commit": commit,
+        "changed": _changed(Path(repository)) if commit is not None else [],
+        "host": _host(),
+    }
 
 
 def _commit(folder: Path) -> str | None:
-    top = _said(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
-    # An installed copy may lie inside a repository of something else, whose commit says nothing of it.
+    top = _output(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
+    # An installed copy may be inside the repository of another project.
     if top is None or Path(top.strip()).resolve() != folder.resolve():
         return None
-    commit = _said(["git", "-C", str(folder), "rev-parse", "HEAD"])
+    commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"])
     return commit.strip() if commit else None
 
 
 def _changed(folder: Path) -> list[str]:
     there = [name for name in CODE if (folder / name).exists()]
-    said = _said(["git", "-C", str(folder), "-c", "core.quotePath=false", "status", "--porcelain", "-z", "--", *there])
-    # A renamed file's old name stands alone, without the two letters and the space before a name.
-    return [entry[3:] for entry in (said or "").split("\0") if entry[2:3] == " "]
+    quiet = ["-c", "core.quotePath=false", "status", "--porcelain", "-z", "--"]
+    status = _output(["git", "-C", str(folder), *quiet, *there]) or ""
+    # The old name of a renamed file has no status letters and no space before it.
+    return [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
 
 
-def _said(command: list[str]) -> str | None:
-    """Return what a program writes; None where it is missing, fails, or takes too long."""
+def _output(command: list[str]) -> str | None:
+    """Return the output of a program; None if it is missing, fails, or takes too long."""
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -231,7 +159,7 @@ def _said(command: list[str]) -> str | None:
 
 
 def _host() -> dict[str, str]:
-    gpus = _said(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+    gpus = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count() or "unknown"),
@@ -267,48 +195,38 @@ def _system() -> str:
 
 
 FILES = (
-    ("browser.html", "every conversation, to look up", ""),
-    ("summary.csv", "the results, a row a run, part and metric", ""),
-    ("language.csv", "messages as a language, each measure with its null", ""),
-    ("exchanges.csv", "measures exchange by exchange", "language"),
-    ("interventions.csv", "what messages cause: bits flipped, messages exchanged", "interventions"),
-    ("difficulty.csv", "what a linear classifier makes of the same features", "difficulty"),
-    ("agreement.csv", "whether seeds answer, stop and speak alike", "agreement"),
-    ("comparisons.csv", "every two runs compared seed by seed", "comparisons"),
-    ("claims.md", "what was claimed of the game, put to the test", "claims"),
+    ("browser.html", "every dialogue, with filters and search", ""),
+    ("summary.csv", "the results: one row per run, split and metric", ""),
+    ("language.csv", "metrics of messages as a language, each with its null", ""),
+    ("exchanges.csv", "metrics by exchange", "language"),
+    ("interventions.csv", "effects of flipped bits and exchanged messages", "interventions"),
+    ("difficulty.csv", "accuracy of a linear classifier on the same features", "difficulty"),
+    ("agreement.csv", "agreement between seeds in answers, lengths and messages", "agreement"),
+    ("comparisons.csv", "every pair of runs compared seed by seed", "comparisons"),
+    ("claims.md", "claims about the game, tested", "claims"),
     ("tables", "tables for a paper, in Markdown and LaTeX", "tables"),
-    ("export", "all conversations in formats of other tools", "export"),
-    ("data_card.md", "what the images are, and where they are from", ""),
-    ("funnel.json", "how many images came how far, class by class", ""),
-    ("splits.tsv", "which image is in which part", ""),
-    ("descriptions.csv", "what the Receiver reads of each class", ""),
+    ("export", "all dialogues in the formats of other tools", "export"),
+    ("data_card.md", "what the images are and where they come from", ""),
+    ("funnel.json", "number of images after each step, by class", ""),
+    ("splits.tsv", "the split of each image", ""),
+    ("descriptions.csv", "the description of each class", ""),
     ("words_missing.tsv", "words without a vector", ""),
     ("config.yaml", "the complete config", ""),
-    ("provenance.json", "every file with the hashes of what it was made from", ""),
+    ("provenance.json", "every file with the hashes of its inputs", ""),
     ("figures", "every figure as SVG and PDF", ""),
     ("runs", "checkpoints, evaluations and messages of each run and seed", ""),
-    ("logs", "each stage's log", ""),
-    ("benchmarks", "each job's time and memory", ""),
+    ("logs", "the log of each stage", ""),
+    ("benchmarks", "time and memory of each job", ""),
 )
-"""Name, description, and the target that makes it on request."""
+"""Name and description of the experiment's files; with a target, if it is made on request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """A file or folder next to the page. If it does not exist, `link` is None and `target` makes it."""
-
-    name: str
-    what: str
-    link: str | None
-    target: str
-
-
-def files_beside(folder: str | Path) -> list[Beside]:
-    """List the experiment's other files: those that exist, and those that a target would make."""
+def files_beside(folder: str | Path) -> list[dict[str, Any]]:
+    """List the experiment's other files: existing ones have a `link`, the others a `target` that makes them."""
     found = []
     for name, what, target in FILES:
-        there = (Path(folder) / name).exists()
-        is_folder = (Path(folder) / name).is_dir()
-        if there or target:
-            found.append(Beside(name, what, quote(name + "/" * is_folder) if there else None, target))
+        path = Path(folder) / name
+        if path.exists() or target:
+            link = quote(name + "/" * path.is_dir()) if path.exists() else None
+            found.append({"name": name, "what": what, "link": link, "target": target})
     return found

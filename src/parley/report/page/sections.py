@@ -1,126 +1,64 @@
-"""Content of the report for the experiment and each run, before it becomes HTML."""
+"""Content of the report page for the experiment and for each run, as plain data for the templates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from parley.analysis.summary import SummaryRow
-from parley.core import formats
-from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.pooling import PooledPart, mean_over_seeds, pool, read_flips
-from parley.metrics.records import Curve, finite
+from parley.core.formats import counted
+from parley.metrics.conversations import read_conversations
+from parley.metrics.pooling import PooledPart, mean_over_seeds
+from parley.metrics.records import finite
+from parley.metrics.registry import REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
-from parley.report.figures.results import RunResults
-from parley.report.page import findings, meanings
-from parley.report.page.examples import ClassLine, Example, choose_examples, class_lines, first_of_each_class
-from parley.report.page.inline import InlineFigure, Styles, inline_figure
-from parley.report.page.language import LanguageLine, language_lines, of_language
+from parley.report.figures.results import RunResults, read_results
+from parley.report.page import headline
+from parley.report.page.examples import choose_examples, first_of_each_class
+from parley.report.page.findings import WORDS
+from parley.report.page.inline import Styles, inline_figure
 
 Owner = tuple[str, int]
 """A run and a seed."""
+Paths = Sequence[str | Path]
 CONTINUOUS = (
-    "This run's messages are numbers, not bits, so its conversations are not drawn here; messages.hdf5 beside its "
-    "checkpoints holds them."
+    "This run's messages are numbers, not bits, so no dialogues are shown here; they are in messages.hdf5 in the "
+    "folder of each seed."
 )
-
-
 MANY = 3
-"""With more runs than this, the top summarises them together and each section is folded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A figure with its heading, meaning, finding and key."""
-
-    name: str
-    kind: str
-    meaning: str
-    finding: str
-    key: str
-    figure: InlineFigure
-    files: dict[str, str]
-    """Format → path of the file relative to the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class SeedLine:
-    """One row of the table of seeds; None where a seed failed."""
-
-    seed: int
-    chosen_step: int | None
-    accuracy_1: float | None
-    accuracy_k: float | None
-    nll: float | None
-    length: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeLine:
-    """One exchange of the test split's dialogues, means over seeds; NaN where not measured.
-
-    `talking` is the fraction still running when it begins; the others are over all images, ignoring stops.
-    """
-
-    number: int
-    talking: float
-    accuracy: float
-    prediction_bits: float
-    sender_bits: float
-    receiver_bits: float
-
-
-@dataclass(frozen=True, slots=True)
-class RunSection:
-    """Everything the page shows about one run."""
-
-    name: str
-    about: str
-    headline: list[str]
-    failures: str | None
-    figures: list[Shown]
-    examples: list[Example]
-    unshown: str
-    """Why no example dialogue is shown; empty if one is."""
-    example_seed: int | None
-    language: list[LanguageLine]
-    language_finding: str
-    exchanges: list[ExchangeLine]
-    classes: list[ClassLine]
-    seeds: list[SeedLine]
+"""With more runs than this, the top of the page summarises them together and each section is folded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything read for the page, by run and seed.
+    """The results that the page is made from.
 
     Attributes
     ----------
     rows, failed
-        Of the summary.
-    analyses
-        Contents of analysis.json files.
-    curves, evaluations, chosen, messages, flips
-        By run and seed: learning curve, evaluation.json, chosen step, file of test messages, file of flipped bits.
+        Rows of the summary, and the runs and seeds that failed.
+    results
+        Paths of analysis.json, metrics.jsonl, selection.json and flips.json files, one list each.
+    evaluations, messages
+        Content of evaluation.json, and the file of test messages, by run and seed.
     figures
         Folder of the drawn figures.
     config
         The merged config.
     language
-        Rows of language.csv; none where it was not made.
+        Rows of language.csv; empty if it was not made.
     styles
-        Of the page's figures.
+        Styles shared by the page's figures.
     """
 
     rows: list[SummaryRow]
     failed: list[Owner]
-    analyses: list[dict[str, Any]]
-    curves: dict[Owner, Curve]
+    results: tuple[Paths, Paths, Paths, Paths]
     evaluations: dict[Owner, dict[str, Any]]
-    chosen: dict[Owner, int]
     messages: dict[Owner, Path]
-    flips: dict[Owner, Path]
     figures: Path
     config: Mapping[str, Any]
     language: Sequence[Mapping[str, str]] = ()
@@ -136,13 +74,10 @@ def lead(inputs: Inputs) -> str:
     """Return one sentence on what was run."""
     seeds = set(inputs.evaluations) | set(inputs.failed)
     test = next((row for row in inputs.rows if row.part == "test" and row.images is not None), None)
-    said = f"{formats.counted(len(inputs.runs), 'run')}, {formats.counted(len(seeds), 'seed')} in all"
+    text = f"{counted(len(inputs.runs), 'run')}, {counted(len(seeds), 'seed')} in all"
     if test is None or test.candidates is None:
-        return f"{said}."
-    return (
-        f"{said}; tested on {formats.counted(test.images or 0, 'image')} of "
-        f"{formats.counted(test.candidates, 'class')}."
-    )
+        return f"{text}."
+    return f"{text}; tested on {counted(test.images or 0, 'image')} of {counted(test.candidates, 'class')}."
 
 
 def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
@@ -159,13 +94,13 @@ def one_k(rows: Sequence[SummaryRow]) -> int | None:
     return ks.pop() if len(ks) == 1 else None
 
 
-def overview(inputs: Inputs) -> Shown:
+def overview(inputs: Inputs) -> dict[str, Any]:
     """Return the figure that compares all runs."""
-    said = (meanings.of_parts(inputs.rows), findings.of_parts(inputs.rows))
+    heading, finding = headline.overview(inputs.rows)
     if len(inputs.runs) > MANY:
-        # The headline has the numbers.
-        said = (said[0], "Each row is a run, each column a part.")
-    return _shown(inputs, OVERVIEW, OVERVIEW.name, said)
+        # The top of the page has the numbers.
+        finding = "Each row is a run, each column a split."
+    return _figure(inputs, OVERVIEW, OVERVIEW.name, heading, finding)
 
 
 def examples_of_classes(inputs: Inputs) -> dict[str, str]:
@@ -175,138 +110,141 @@ def examples_of_classes(inputs: Inputs) -> dict[str, str]:
     return {}
 
 
-def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> RunSection:
-    """Gather everything the page shows about one run.
-
-    Parameters
-    ----------
-    inputs
-        What was read.
-    run
-        Its name.
-    examples
-        Class → key of an image of it.
-    """
-    test = pool(inputs.analyses, run)
-    failed = [seed for owner, seed in inputs.failed if owner == run]
-    seeds = sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run})
-    recorded = _median_conversations(inputs, run, test)
-    language = language_lines(inputs.language, run)
-    return RunSection(
-        name=run,
-        about=_settings(inputs.config, run),
-        failures=findings.failures(failed),
-        headline=findings.headline(run, inputs.rows, test),
-        figures=_figures(inputs, run, test),
-        examples=[] if recorded is None else choose_examples(recorded),
-        unshown=CONTINUOUS if recorded is not None and not recorded.binary else "",
-        example_seed=None if test is None else test.projection.seed,
-        language=language,
-        language_finding=of_language(language),
-        exchanges=[] if test is None else _exchange_lines(test),
-        classes=[] if test is None else class_lines(test, examples),
-        seeds=[_seed_line(inputs, run, seed) for seed in seeds],
-    )
-
-
-def _median_conversations(inputs: Inputs, run: str, test: PooledPart | None) -> Conversations | None:
-    """Read the test dialogues of the seed whose messages are shown."""
+def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[str, Any]:
+    """Gather everything the page shows about one run; `examples` is the key of an image by class."""
+    results = read_results(run, *inputs.results)
+    test = results.test
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
-    return None if path is None else read_conversations(path)
-
-
-def _exchange_lines(part: PooledPart) -> list[ExchangeLine]:
-    names = ("accuracy@1", "prediction_entropy_bits", "sender_entropy_bits", "receiver_entropy_bits")
-    columns = [mean_over_seeds(part.by_exchange[f"{name}_all"]) for name in names]
-    rows = zip(mean_over_seeds(part.talking), *columns, strict=True)
-    return [ExchangeLine(t, *map(float, row)) for t, row in enumerate(rows, start=1)]
+    recorded = None if path is None else read_conversations(path)
+    language = language_lines(inputs.language, run)
+    return {
+        "name": run,
+        "about": _settings(inputs.config, run),
+        "failures": headline.failures([seed for owner, seed in inputs.failed if owner == run]),
+        "headline": headline.headline(run, inputs.rows, test),
+        "figures": [
+            _figure(inputs, figure, f"{figure.name}-{run}", *WORDS[figure.name](results)) for figure in RUN_FIGURES
+        ],
+        "examples": [] if recorded is None else choose_examples(recorded),
+        # Why no example dialogue is shown.
+        "unshown": CONTINUOUS if recorded is not None and not recorded.binary else "",
+        "example_seed": None if test is None else test.projection.seed,
+        "language": language,
+        "language_finding": of_language(language),
+        "exchanges": [] if test is None else _exchange_lines(test),
+        "classes": [] if test is None else _class_lines(test, examples),
+        "seeds": _seed_lines(inputs, run, results),
+        "warnings": results.warnings,
+    }
 
 
 def _settings(config: Mapping[str, Any], run: str) -> str:
-    """Summarise a run's game: preset, bits a message, maximum exchanges."""
+    """Summarise a run's game: preset, bits per message, maximum exchanges."""
     own: Mapping[str, Any] = next((entry for entry in config.get("runs", []) if entry.get("name") == run), {})
     game = {**config.get("game", {}), **own.get("game", {})}
-    said = [str(game[key]) for key in ("preset",) if key in game]
+    phrases = [str(game["preset"])] if "preset" in game else []
     if "message_bits" in game:
-        said.append(f"{formats.counted(int(game['message_bits']), 'bit')} a message")
+        phrases.append(f"{counted(int(game['message_bits']), 'bit')} a message")
     if "max_exchanges" in game:
-        said.append(f"at most {formats.counted(int(game['max_exchanges']), 'exchange')}")
-    return ", ".join(said)
+        phrases.append(f"at most {counted(int(game['max_exchanges']), 'exchange')}")
+    return ", ".join(phrases)
 
 
-def _shown(inputs: Inputs, figure: FigureInfo, file: str, said: tuple[str, str]) -> Shown:
-    """Put a figure's drawing and its words together.
-
-    Parameters
-    ----------
-    inputs
-        What was read.
-    figure
-        Its row of the registry.
-    file
-        Name of its files, without ending.
-    said
-        What the figure means, and what it shows, in a sentence each.
-    """
-    meaning, finding = said
-    drawing = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{meaning}. {finding}", inputs.styles)
-    files = {ending.upper(): quote(f"{inputs.figures.name}/{file}.{ending}") for ending in ("svg", "pdf")}
-    return Shown(file, figure.heading, meaning, finding, figure.key, drawing, files)
+def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding: str) -> dict[str, Any]:
+    """Put a figure's drawing, words and files together; `file` is the name of its files without ending."""
+    svg, wide = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{heading}. {finding}", inputs.styles)
+    return {
+        "name": file,
+        "kind": figure.heading,
+        "heading": heading,
+        "finding": finding,
+        "key": figure.key,
+        "svg": svg,
+        "wide": wide,
+        "files": {ending.upper(): quote(f"{inputs.figures.name}/{file}.{ending}") for ending in ("svg", "pdf")},
+    }
 
 
-def _figures(inputs: Inputs, run: str, test: PooledPart | None) -> list[Shown]:
-    """Gather a run's figures in the order of the registry."""
-    results = RunResults(
-        curves=[curve for (owner, _), curve in sorted(inputs.curves.items()) if owner == run and curve.steps],
-        chosen={seed: step for (owner, seed), step in inputs.chosen.items() if owner == run},
-        flips=read_flips(list(inputs.flips.values()), run) if test is not None else None,
-        test=test,
-    )
-    return [_shown(inputs, figure, f"{figure.name}-{run}", WORDS[figure.name](results)) for figure in RUN_FIGURES]
+def _exchange_lines(part: PooledPart) -> list[dict[str, float]]:
+    """Return means over seeds by exchange: `talking` of dialogues still running, the others of all images."""
+    columns = {
+        "talking": part.talking,
+        "accuracy": part.by_exchange["accuracy@1_all"],
+        "prediction_bits": part.by_exchange["prediction_entropy_bits_all"],
+        "sender_bits": part.by_exchange["sender_entropy_bits_all"],
+        "receiver_bits": part.by_exchange["receiver_entropy_bits_all"],
+    }
+    means = {name: mean_over_seeds(values).tolist() for name, values in columns.items()}
+    return [{name: values[t] for name, values in means.items()} for t in range(part.max_exchanges)]
 
 
-def _words_on_curves(results: RunResults) -> tuple[str, str]:
-    return meanings.of_curves(results.curves, results.chosen), findings.of_curves(results.curves, results.chosen)
+def _class_lines(part: PooledPart, examples: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return length and accuracy of each class that has images, longest dialogues first, as in their figure."""
+    lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
+    order = [c for c in np.argsort(-lengths, kind="stable").tolist() if np.isfinite(lengths[c])]
+    return [
+        {
+            "label": part.labels[c],
+            "key": examples.get(part.labels[c]),
+            "length": float(lengths[c]),
+            "accuracy": float(accuracies[c]),
+        }
+        for c in order
+    ]
 
 
-def _words_on_flips(results: RunResults) -> tuple[str, str]:
-    if results.test is None:
-        return "No bits to flip", "No seed of this run has messages whose bits could be flipped."
-    candidates = len(results.test.labels)
-    return meanings.of_flips(results.flips, candidates), findings.of_flips(results.flips, candidates)
+def _seed_lines(inputs: Inputs, run: str, results: RunResults) -> list[dict[str, Any]]:
+    """Return each seed's checkpoint and test metrics; None where a seed failed."""
+    lines = []
+    for seed in sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run}):
+        entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
+        metrics = {name: finite(entry.get(name)) for name in ("accuracy@1", "accuracy@k", "nll", "length")}
+        lines.append({"seed": seed, "chosen_step": results.chosen.get(seed), **metrics})
+    return lines
 
 
-def _words_on_test(
-    means: Callable[[PooledPart], str], shows: Callable[[PooledPart], str]
-) -> Callable[[RunResults], tuple[str, str]]:
-    """Return a function that puts the test split into words, or says that there is nothing to draw."""
-
-    def words(results: RunResults) -> tuple[str, str]:
-        if results.test is None:
-            return "Nothing to draw", "No seed of this run has test conversations with finite numbers."
-        return means(results.test), shows(results.test)
-
-    return words
-
-
-WORDS: Mapping[str, Callable[[RunResults], tuple[str, str]]] = {
-    "learning-curves": _words_on_curves,
-    "by-exchange": _words_on_test(meanings.of_exchanges, findings.of_exchanges),
-    "flipped-bits": _words_on_flips,
-    "length-by-class": _words_on_test(meanings.of_lengths, findings.of_lengths),
-    "confusion": _words_on_test(meanings.of_confusion, findings.of_confusion),
-    "messages-pca": _words_on_test(meanings.of_projection, findings.of_projection),
-}
-"""What the report says about each figure of a run: what it means, and what it shows."""
+def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str, Any]]:
+    """Return a run's rows of language.csv on the test split, with numbers parsed; empty cells become None."""
+    own = {row["metric"]: row for row in rows if row["run"] == run and row["part"] == "test" and row["mean"]}
+    numbers = ("mean", "low", "high", "null_mean", "null_high", "largest_p")
+    return [
+        {
+            "metric": metric,
+            "name": name,
+            "unit": own[metric]["unit"],
+            **{column: float(own[metric][column]) if own[metric][column] else None for column in numbers},
+            **{column: int(own[metric][column]) for column in ("n_seeds", "seeds_failed")},
+        }
+        for metric, name in REPORT_LABELS.items()
+        if metric in own
+    ]
 
 
-def _seed_line(inputs: Inputs, run: str, seed: int) -> SeedLine:
-    entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
-    return SeedLine(
-        seed=seed,
-        chosen_step=inputs.chosen.get((run, seed)),
-        accuracy_1=finite(entry.get("accuracy@1")),
-        accuracy_k=finite(entry.get("accuracy@k")),
-        nll=finite(entry.get("nll")),
-        length=finite(entry.get("length")),
-    )
+def of_language(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Say which metrics exceed what permutations give, at 5 % in every seed that has the metric."""
+    tested = [line for line in lines if line["largest_p"] is not None]
+    if not tested:
+        return "No metric with a null was measured."
+    # A metric may be missing for some seeds, such as those whose messages are all the same.
+    groups: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
+    for line in sorted(tested, key=lambda line: line["seeds_failed"]):
+        groups.setdefault((line["n_seeds"], line["seeds_failed"]), []).append(line)
+    return " ".join(_of_group(group, *seeds) for seeds, group in groups.items())
+
+
+def _of_group(lines: Sequence[Mapping[str, Any]], measured: int, missing: int) -> str:
+    """Describe the metrics that were measured for the same number of seeds."""
+    seeds = "in every seed"
+    if missing:
+        which = "the one seed" if measured == 1 else f"each of the {measured} seeds"
+        seeds = f"in {which} of {measured + missing} that could be measured"
+    inside = [line["name"] for line in lines if line["largest_p"] >= 0.05]
+    beyond, of = len(lines) - len(inside), f"{len(lines)} metrics that have a null"
+    chance = f"what permutations give, {seeds} (p < 0.05)"
+    if len(lines) == 1:
+        return f"{lines[0]['name']}: {'beyond' if beyond else 'not beyond'} {chance}."
+    if not inside:
+        return f"All {of} are beyond {chance}."
+    if not beyond:
+        return f"None of the {of} is beyond {chance}."
+    return f"{beyond} of the {of} are beyond {chance}. The others: {'; '.join(inside)}."

@@ -1,0 +1,143 @@
+"""The summary in words: how a run's accuracy compares with chance on each split, and which seeds failed."""
+
+from collections.abc import Sequence
+
+from parley.analysis.summary import SummaryRow
+from parley.core.formats import counted, exchanges, fraction, interval, listed
+from parley.metrics.pooling import PooledPart
+from parley.report.figures.registry import TITLES
+
+SPLITS = {
+    "test": "test images of the classes it was trained on",
+    "ood_alone": "unseen classes, with only those as candidates",
+    "ood": "unseen classes, with the seen ones as candidates too",
+    "transfer_alone": "classes of another kind, with only those as candidates",
+    "transfer": "classes of another kind, with the seen ones as candidates too",
+}
+"""Held-out splits in the order of the headline, each with its description."""
+COLLAPSED = 1.05
+"""Mean length below which dialogues are reported as collapsed to one exchange."""
+FAILED = "every seed failed"
+
+
+def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> list[str]:
+    """Summarise a run's results in a few sentences.
+
+    Parameters
+    ----------
+    run
+        Name of the run.
+    rows
+        Rows of the summary; those of other runs are ignored.
+    test
+        The run's results on the test split pooled over seeds; None if there are none.
+    """
+    own = {(row.part, row.metric): row for row in rows if row.run == run}
+    sentences = [
+        f"On {about}, {_accuracy(own[part, 'accuracy@1'])}."
+        for part, about in SPLITS.items()
+        if (part, "accuracy@1") in own
+    ]
+    length = own.get(("test", "length"))
+    if length is not None and length.mean is not None and test is not None:
+        sentences.append(_length(length.mean, test.max_exchanges))
+    return sentences
+
+
+def _accuracy(row: SummaryRow) -> str:
+    if row.mean is None:
+        return FAILED
+    seeds = counted(row.n_seeds, "seed")
+    over = f"({seeds}, so no interval)" if row.low is None else f"{interval(row.low, row.high)} over {seeds}"
+    text = f"accuracy@1 is {fraction(row.mean)} {over}"
+    if row.chance is None:
+        return text
+    verdict = f": {against_chance(row)}" if row.beats_chance is False else ""
+    return f"{text}, {row.mean / row.chance:.1f} times chance ({fraction(row.chance)}){verdict}"
+
+
+def _length(mean: float, longest: int) -> str:
+    text = f"Dialogues about test images take {exchanges(mean)} exchanges on average, of at most {longest}"
+    if longest > 1 and mean < COLLAPSED:
+        return f"{text}: nearly all stop after the first, so the Receiver hardly ever asks."
+    return f"{text}: none stops early." if longest > 1 and mean == longest else f"{text}."
+
+
+def against_chance(row: SummaryRow) -> str:
+    """Say whether a row's 95 % interval is above chance, below it, or includes it."""
+    if row.beats_chance is None:
+        return "one seed, so no interval"
+    if row.beats_chance:
+        return "above chance"
+    below = row.high is not None and row.chance is not None and row.high < row.chance
+    return "below chance" if below else "not significantly different from chance"
+
+
+def failures(failed: Sequence[int]) -> str | None:
+    """Say which seeds of a run failed; None if none did."""
+    if not failed:
+        return None
+    numbers = listed([str(seed) for seed in failed])
+    if len(failed) == 1:
+        return f"1 seed of this run failed and is excluded from all means: seed {numbers}."
+    return f"{len(failed)} seeds of this run failed and are excluded from all means: seeds {numbers}."
+
+
+def tiles(rows: Sequence[SummaryRow], run: str) -> list[tuple[str, SummaryRow, str]]:
+    """Return a run's accuracy@1 on each held-out split: the split's description, the row, and how it compares."""
+    own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
+    return [
+        (about[0].upper() + about[1:], own[part], _verdict(own[part])) for part, about in SPLITS.items() if part in own
+    ]
+
+
+def _verdict(row: SummaryRow) -> str:
+    seeds = counted(row.n_seeds, "seed")
+    if row.mean is None:
+        return FAILED
+    if row.chance is None:
+        return seeds
+    if row.beats_chance is False:
+        return f"{against_chance(row)} ({fraction(row.chance)}); {seeds}"
+    times = f"{row.mean / row.chance:.1f} × chance ({fraction(row.chance)}); {seeds}"
+    return times if row.beats_chance else f"{times}, so no interval"
+
+
+def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
+    """Return heading and sentences for the figure of accuracy by split: where accuracy@1 is above chance."""
+    own = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
+    if not own:
+        return "Every seed failed", "Every seed of every run failed."
+    several = len({row.run for row in own}) > 1
+    counted_rows = [row for row in own if row.part == "test"] if several else own
+    above = sum(row.beats_chance is True for row in counted_rows)
+    if all(row.beats_chance is None for row in own):
+        heading = "One seed, so no interval and no verdict"
+    elif several:
+        heading = f"{above} of {counted(len(counted_rows), 'run')} above chance on test images of seen classes"
+    elif above == len(own):
+        heading = "Above chance on every split"
+    else:
+        heading = f"Above chance on {above} of {len(own)} splits"
+    if several:
+        return heading, " ".join(by_split(own))
+    verdicts: dict[str, list[str]] = {}
+    for row in own:
+        text = f"{TITLES.get(row.part, row.part).lower()} {fraction(row.mean)} (chance {fraction(row.chance)})"
+        verdicts.setdefault(against_chance(row), []).append(text)
+    return heading, " ".join(f"{verdict.capitalize()}: {'; '.join(texts)}." for verdict, texts in verdicts.items())
+
+
+def by_split(rows: Sequence[SummaryRow]) -> list[str]:
+    """Say for each split how many runs are above chance, and which run is best."""
+    rows = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
+    sentences = []
+    for part in dict.fromkeys(row.part for row in rows):
+        own = [row for row in rows if row.part == part]
+        above = sum(row.beats_chance is True for row in own)
+        best = max(own, key=lambda row: row.mean or 0.0)
+        sentences.append(
+            f"{TITLES.get(part, part)}: {above} of {counted(len(own), 'run')} above chance, "
+            f"best {best.run} with {fraction(best.mean)}."
+        )
+    return sentences
