@@ -8,12 +8,12 @@ from parley.text.descriptions import Description, read_descriptions, write_descr
 ROWS = [Description(0, "lion", "large feline"), Description(1, "Königstiger", "striped feline; asia")]
 
 
-def test_what_is_written_is_what_is_read(tmp_path):
+def test_written_descriptions_are_read_back(tmp_path):
     write_descriptions(tmp_path / "d.csv", ROWS)
     assert read_descriptions(tmp_path / "d.csv") == ROWS
 
 
-def test_the_originals_way_of_reading_works(tmp_path):
+def test_the_original_implementation_can_read_the_file(tmp_path):
     write_descriptions(tmp_path / "d.csv", ROWS)
     text = (tmp_path / "d.csv").read_text(encoding="utf-8")
     assert [line.split(",") for line in text.splitlines()] == [[str(row.label_id), *row[1:]] for row in ROWS]
@@ -37,7 +37,7 @@ def test_rows_in_any_order_are_read_by_label(tmp_path):
         ("", ["describes no class"]),
     ],
 )
-def test_all_findings_at_once_with_their_lines(tmp_path, text, findings):
+def test_all_problems_are_reported_at_once_with_their_lines(tmp_path, text, findings):
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(ParleyError) as caught:
         read_descriptions(tmp_path / "d.csv")
@@ -48,7 +48,7 @@ def test_all_findings_at_once_with_their_lines(tmp_path, text, findings):
 
 
 @pytest.mark.parametrize("content", [None, b"0,lion,\xff\xfe\n"])
-def test_a_missing_or_foreign_file_is_a_sentence(tmp_path, content):
+def test_a_missing_or_foreign_file_is_reported(tmp_path, content):
     if content is not None:
         (tmp_path / "d.csv").write_bytes(content)
     with pytest.raises(ParleyError, match=r"d\.csv"):

@@ -30,7 +30,7 @@ def embed(tmp_path, options, descriptions=DESCRIPTIONS):
     return embed_words(descriptions, options, tmp_path / "words.hdf5", tmp_path / "missing.tsv", tmp_path / "cache")
 
 
-def test_only_the_vocabulary_is_kept_in_the_fixed_format(tmp_path, glove):
+def test_only_the_vocabulary_is_written(tmp_path, glove):
     embed(tmp_path, glove)
     with h5py.File(tmp_path / "words.hdf5") as file:
         assert list(file["word"]) == [b"large", b"feline", b"mane", b"crustacean"]
@@ -60,7 +60,7 @@ def test_unknown_words_may_get_seeded_vectors(tmp_path, glove):
     assert [row["vector"] for row in read_table(tmp_path / "missing.tsv", ["word"])] == ["random", "random"]
 
 
-def test_descriptions_without_any_vector_are_all_named(tmp_path, glove):
+def test_all_descriptions_without_a_vector_are_reported(tmp_path, glove):
     wordless = [Description(2, "okapi", "striped ungulate"), Description(3, "ant", "social insect")]
     with pytest.raises(ParleyError) as caught:
         embed(tmp_path, glove, [*DESCRIPTIONS, *wordless])
@@ -81,7 +81,7 @@ def test_random_vectors_are_a_function_of_seed_and_word(tmp_path):
 
 
 def test_random_vectors_come_from_the_hash_alone():
-    """Recomputed with the standard library: no generator of a library's version decides what a word is."""
+    """Recomputed with the standard library: the vectors depend on no version of a random generator."""
     bits = hashlib.shake_256(b"1/lion").digest(48)
     uniform = [((number >> 11) + 1) / 2**53 for number in struct.unpack("<6Q", bits)]
     pairs = zip(uniform[:3], uniform[3:], strict=True)
@@ -106,7 +106,7 @@ def test_an_unknown_rule_is_refused(tmp_path):
 
 
 @pytest.mark.skipif("PARLEY_GLOVE" not in os.environ, reason="PARLEY_GLOVE names no file")
-def test_the_real_excerpt_reads_as_an_independent_parse_does(tmp_path):
+def test_real_glove_vectors_agree_with_an_independent_parse(tmp_path):
     source = os.environ["PARLEY_GLOVE"]
     table = {}
     for line in Path(source).read_text(encoding="utf-8").splitlines():

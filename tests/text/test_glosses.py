@@ -35,12 +35,12 @@ def test_label_order_and_glosses_by_wnid():
 
 
 @installed
-def test_the_originals_gloss_of_a_peacock_is_a_butterfly():
+def test_the_original_rule_describes_a_peacock_as_a_butterfly():
     assert describe([PEACOCK], DEBIAN_DIRECTORY, "original")[0].text.startswith("European butterfly")
 
 
 @installed
-def test_every_class_without_a_gloss_is_named_at_once():
+def test_every_class_without_a_gloss_is_reported_at_once():
     wrong = [ImageClass("a", "n00000001", "in"), LION, ImageClass("b", "n00000002", "in"), ImageClass("c", "", "out")]
     with pytest.raises(ParleyError) as caught:
         describe(wrong, DEBIAN_DIRECTORY)
@@ -61,7 +61,7 @@ def test_classes_with_equal_descriptions_are_reported(caplog):
 
 
 @given(st.text(min_size=1).filter(in_one_field))
-def test_any_text_survives_the_round_through_the_file(tmp_path_factory, text):
+def test_any_text_survives_writing_and_reading(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("d") / "d.csv"
     rows = describe([ImageClass("blob", "", "in", description=text)], "")
     try:

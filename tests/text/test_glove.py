@@ -11,7 +11,7 @@ import pytest
 from parley.core.errors import ParleyError
 from parley.text.glove import check_vectors, fetched, read_pretrained
 
-# Serves a folder on loopback, says its port, and ends with its input or after a minute.
+# Serves a folder on loopback, prints its port, and ends with its input or after a minute.
 SERVER = """
 import functools, http.server, os, sys, threading
 threading.Timer(60, os._exit, [0]).start()
@@ -33,7 +33,7 @@ WORDS = [f"word{number}" for number in range(300)]
 
 
 def independent(text, words):
-    """Parse with nothing of ours: only whole lines with UTF-8 words are in `text`."""
+    """Parse independently; `text` must have only valid lines."""
     table = {fields[0]: np.float32(fields[1:]) for fields in (line.split(" ") for line in text.splitlines())}
     return {word: table[word] for word in words if word in table}
 
@@ -50,18 +50,18 @@ def write(path: Path, text: str, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["txt", "gz", "zip"])
-def test_plain_gzip_and_zip_give_what_an_independent_parse_gives(tmp_path, kind):
+def test_plain_gzip_and_zip_agree_with_an_independent_parse(tmp_path, kind):
     text = vectors_text(WORDS)
-    # The kind is told by the bytes: the name says nothing.
+    # The type is detected from the bytes, not from the name.
     found = read_pretrained(write(tmp_path / "vectors", text, kind), ["word7", "word299", "absent"])
     expected = independent(text, ["word7", "word299", "absent"])
     assert found.vectors.keys() == expected.keys() == {"word7", "word299"}
     for word, vector in expected.items():
         np.testing.assert_array_equal(np.float32(found.vectors[word]), vector)
-    assert (found.dimension, found.lines, found.dirty_lines) == (5, 300, 0)
+    assert (found.dimension, found.lines, found.malformed_lines) == (5, 300, 0)
 
 
-def test_dirty_lines_are_counted_and_skipped(tmp_path, caplog):
+def test_malformed_lines_are_counted_and_skipped(tmp_path, caplog):
     lines = vectors_text(WORDS).encode().splitlines(keepends=True)
     dirty = [
         b"300 5\n",  # word2vec's header
@@ -78,17 +78,17 @@ def test_dirty_lines_are_counted_and_skipped(tmp_path, caplog):
     found = read_pretrained(tmp_path / "v.txt", ["wanted", "word0"])
     assert found.vectors["wanted"] == [1, 2, 3, 4, 5]
     assert "word0" in found.vectors
-    assert (found.lines, found.dirty_lines) == (300 + 8 + 2, 8)
-    assert "8 of 310 lines are dirty" in caplog.text
+    assert (found.lines, found.malformed_lines) == (300 + 8 + 2, 8)
+    assert "8 of 310 lines are malformed" in caplog.text
 
 
 def test_a_zip_of_several_needs_the_members_name(tmp_path):
     with zipfile.ZipFile(tmp_path / "v.zip", "w") as archive:
         archive.writestr("glove.2d.txt", vectors_text(WORDS, 2))
         archive.writestr("glove.3d.txt", vectors_text(WORDS, 3))
-    with pytest.raises(ParleyError, match=r"glove\.2d\.txt, glove\.3d\.txt; say which"):
+    with pytest.raises(ParleyError, match=r"glove\.2d\.txt, glove\.3d\.txt; set `member`"):
         read_pretrained(tmp_path / "v.zip", ["word1"])
-    with pytest.raises(ParleyError, match="say which"):
+    with pytest.raises(ParleyError, match="set `member`"):
         read_pretrained(tmp_path / "v.zip", ["word1"], "glove.4d.txt")
     assert read_pretrained(tmp_path / "v.zip", ["word1"], "glove.3d.txt").dimension == 3
 
@@ -97,7 +97,7 @@ def test_a_zip_of_several_needs_the_members_name(tmp_path):
     "content",
     [None, b"", b"\n\n", b"one\ntwo\n", gzip.compress(b"a 1 2\n" * 9999, mtime=0)[:-40], b"PK\x03\x04 cut short"],
 )
-def test_a_missing_damaged_or_foreign_file_is_a_sentence(tmp_path, content):
+def test_a_missing_damaged_or_foreign_file_is_reported(tmp_path, content):
     if content is not None:
         (tmp_path / "v.txt").write_bytes(content)
     with pytest.raises(ParleyError, match=r"v\.txt"):

@@ -14,7 +14,7 @@ WORDS = Words(
 ROWS = [Description(0, "lion", "large feline with a mane, large"), Description(1, "crab", "a crab")]
 
 
-def test_what_is_written_is_what_is_read(tmp_path):
+def test_written_words_are_read_back(tmp_path):
     write_words(tmp_path / "w.hdf5", WORDS._replace(words=["large", "Löwe", "mane", "crab"]), "x", "y")
     words = read_words(tmp_path / "w.hdf5")
     assert words.words == ["large", "Löwe", "mane", "crab"]
@@ -22,7 +22,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
     np.testing.assert_array_equal(words.found, WORDS.found)
 
 
-def test_the_mean_leaves_out_words_without_a_vector():
+def test_the_mean_ignores_words_without_a_vector():
     np.testing.assert_allclose(description_matrix(ROWS, WORDS), [[2, -1], [5, 5]])
 
 
@@ -33,12 +33,12 @@ def test_the_set_keeps_words_without_a_vector_as_zeros():
     assert vectors.dtype == np.float32
 
 
-def test_a_word_that_is_not_in_the_file_is_a_sentence():
+def test_a_word_missing_from_the_file_is_reported():
     with pytest.raises(ParleyError, match="'zebra' of class 'zebra'"):
         description_matrix([Description(0, "zebra", "a zebra")], WORDS)
 
 
-def test_a_description_without_a_vector_is_a_sentence():
+def test_a_description_without_a_vector_is_reported():
     with pytest.raises(ParleyError, match="No word of the description of 'cat'"):
         description_matrix([Description(0, "cat", "feline")], WORDS)
 
@@ -63,7 +63,7 @@ def truncated(path):
 @pytest.mark.parametrize(
     "damage", [foreign, uneven, truncated, lambda path: path.write_text("text"), lambda path: None]
 )
-def test_damaged_files_are_refused_by_name(tmp_path, damage):
+def test_damaged_files_are_reported(tmp_path, damage):
     damage(tmp_path / "w.hdf5")
     with pytest.raises(ParleyError, match=r"w\.hdf5"):
         read_words(tmp_path / "w.hdf5")

@@ -41,8 +41,7 @@ def read_descriptions(path: str | Path) -> list[Description]:
     findings = Findings()
     rows = []
     for line, fields in enumerate(_csv_rows(path), start=1):
-        complaint = _complaint_about(fields)
-        if complaint:
+        if complaint := _complaint_about(fields):
             findings.add(f"{path}, line {line}: {complaint}")
         else:
             rows.append(Description(int(fields[0]), fields[1], fields[2].strip()))

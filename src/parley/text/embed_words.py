@@ -81,10 +81,22 @@ def embed_words(
     missing = [word for word in vocabulary if word not in known]
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}
-    words = _as_words(vocabulary, known, dimension)
-    _check_every_description_has_a_vector(descriptions, words)
+    findings = Findings()
+    for row in descriptions:
+        if known.keys().isdisjoint(description_words(row.text)):
+            findings.add(wordless(row))
+    findings.raise_if_any()
+    vectors = np.zeros((len(vocabulary), dimension), np.float32)
+    for index, word in enumerate(vocabulary):
+        vectors[index] = known.get(word, 0)
+    words = Words(vocabulary, vectors, np.array([word in known for word in vocabulary], bool))
     write_words(words_path, words, Path(options.source).name, source_sha256)
-    _write_missing(missing_path, missing, descriptions, options.unknown)
+    users: dict[str, list[str]] = {word: [] for word in missing}
+    for row in descriptions:
+        for word in users.keys() & description_words(row.text):
+            users[word].append(row.label)
+    rows = ((word, ", ".join(labels), options.unknown) for word, labels in users.items())
+    write_table(missing_path, ["word", "classes", "vector"], rows)
     if options.source == RANDOM:
         logger.info("Random vectors for %d words", len(vocabulary))
     else:
@@ -121,30 +133,3 @@ def _known_vectors(
     read = read_pretrained(path, vocabulary, options.member)
     vectors = {word: np.array(numbers, np.float32) for word, numbers in read.vectors.items()}
     return vectors, read.dimension, sha256_of(path)
-
-
-def _as_words(vocabulary: Sequence[str], known: dict[str, NDArray[np.float32]], dimension: int) -> Words:
-    vectors = np.zeros((len(vocabulary), dimension), np.float32)
-    for index, word in enumerate(vocabulary):
-        if word in known:
-            vectors[index] = known[word]
-    return Words(list(vocabulary), vectors, np.array([word in known for word in vocabulary], bool))
-
-
-def _check_every_description_has_a_vector(descriptions: Sequence[Description], words: Words) -> None:
-    known = {word for word, found in zip(words.words, words.found, strict=True) if found}
-    findings = Findings()
-    for description in descriptions:
-        if known.isdisjoint(description_words(description.text)):
-            findings.add(wordless(description))
-    findings.raise_if_any()
-
-
-def _write_missing(path: str | Path, missing: Sequence[str], descriptions: Sequence[Description], unknown: str) -> None:
-    users: dict[str, list[str]] = {word: [] for word in missing}
-    for description in descriptions:
-        for word in description_words(description.text):
-            if word in users:
-                users[word].append(description.label)
-    rows = ((word, ", ".join(users[word]), unknown) for word in missing)
-    write_table(path, ["word", "classes", "vector"], rows)

@@ -5,11 +5,9 @@ import os
 import re
 import sys
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from parley.core.errors import Findings, ParleyError
 from parley.dataset.class_set import ImageClass, in_label_order
@@ -33,14 +31,6 @@ _HOW_TO_GET_IT = (
 )
 
 
-class Synset(NamedTuple):
-    """One noun sense: the number of its lexicographer file, its words, and its definition."""
-
-    lexicographer_file: str
-    words: tuple[str, ...]
-    definition: str
-
-
 @dataclass(frozen=True)
 class WordNet:
     """The nouns of WordNet 3.0.
@@ -59,8 +49,8 @@ class WordNet:
     data: bytes
     index: bytes
 
-    def synset(self, wnid: str) -> Synset:
-        """Return the synset of a wnid: ``n`` and the eight digits of its byte offset in ``data.noun``.
+    def gloss(self, wnid: str) -> str:
+        """Return the definition of a wnid: ``n`` and the eight digits of a synset's byte offset in ``data.noun``.
 
         Raises
         ------
@@ -73,11 +63,7 @@ class WordNet:
                 f"The wnid {wnid} is not a noun of WordNet 3.0 ({self.source}); "
                 "offsets of other versions differ, so look the class up in 3.0 or give it a description of its own."
             )
-        return found
-
-    def gloss(self, wnid: str) -> str:
-        """Return the definition of a synset, without its quoted examples."""
-        return self.synset(wnid).definition
+        return found[1]
 
     def animal_gloss(self, name: str) -> str:
         """Return the definition of the first sense of a name that is an animal.
@@ -90,34 +76,31 @@ class WordNet:
         name
             The class's name, case-insensitive; spaces and underscores are equivalent.
         """
-        for offset in self._senses(name):
+        lemma = re.escape(name.lower().replace(" ", "_").encode())
+        line = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
+        # lemma, pos, number of senses, pointers, ..., offsets: only the offsets have eight digits. The most frequent
+        # sense is first.
+        for offset in re.findall(r"\b\d{8}\b", line[1].decode("ascii")) if line else []:
             found = self._synset_at(offset)
-            if found is not None and found.lexicographer_file == ANIMAL_FILE:
-                return found.definition
+            if found is not None and found[0] == ANIMAL_FILE:
+                return found[1]
         raise ParleyError(
             f"No sense of {name!r} in WordNet 3.0 ({self.source}) is an animal; "
             "take gloss: corrected, which looks the wnid up, or give the class a description of its own."
         )
 
-    def _synset_at(self, offset: str) -> Synset | None:
-        """Parse the line at a byte offset; None if no synset with that number starts there."""
+    def _synset_at(self, offset: str) -> tuple[str, str] | None:
+        """Return the lexicographer file and the definition, without quoted examples, of the synset at a byte offset.
+
+        None if no synset with that number starts there.
+        """
         if not re.fullmatch(r"\d{8}", offset, re.ASCII):
             return None
         start = int(offset)
         line = self.data[start : self.data.find(b"\n", start)].decode("latin-1")
         fields, bar, gloss = line.partition(" | ")
-        if not bar or not re.match(rf"{offset} \d\d n [0-9a-f]{{2}} ", fields):
-            return None
-        parts = fields.split(" ")
-        words = parts[4 : 4 + 2 * int(parts[3], 16) : 2]
-        return Synset(parts[1], tuple(words), _EXAMPLES.sub("", gloss).strip(" ;"))
-
-    def _senses(self, name: str) -> list[str]:
-        """Return the offsets of a lemma's senses, most frequent first."""
-        lemma = re.escape(name.lower().replace(" ", "_").encode())
-        found = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
-        # lemma, pos, number of senses, pointers, ..., offsets: only the offsets have eight digits.
-        return re.findall(r"\b\d{8}\b", found[1].decode("ascii")) if found else []
+        found = re.match(rf"{offset} (\d\d) n [0-9a-f]{{2}} ", fields)
+        return (found[1], _EXAMPLES.sub("", gloss).strip(" ;")) if bar and found else None
 
 
 def open_wordnet(source: str | Path) -> WordNet:
@@ -135,8 +118,7 @@ def open_wordnet(source: str | Path) -> WordNet:
         If the files are missing or of another version.
     """
     path = _corpus_path(source)
-    findings = _problems(path)
-    if findings:
+    if findings := _problems(path):
         raise ParleyError(findings)
     return WordNet(str(path), _read(path, DATA), _read(path, INDEX))
 
@@ -149,22 +131,18 @@ def check_wordnet(source: str | Path) -> list[str]:
         return error.findings
 
 
-def nltk_paths() -> list[Path]:
-    """Return the paths where NLTK looks for the corpus, in order."""
+def _corpus_path(source: str | Path) -> Path:
+    """Return the path of the corpus; for `nltk`, the first that exists of the paths where NLTK looks."""
+    if str(source) != NLTK:
+        return Path(source)
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     prefix = Path(sys.prefix)
     shared = [prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
     system = [Path(root) / "nltk_data" for root in ("/usr/share", "/usr/local/share", "/usr/lib", "/usr/local/lib")]
-    folders = [*named, Path.home() / "nltk_data", *shared, *system]
-    return [folder / "corpora" / name for folder in folders for name in ("wordnet", "wordnet.zip")]
-
-
-def _corpus_path(source: str | Path) -> Path:
-    if str(source) != NLTK:
-        return Path(source)
-    for path in nltk_paths():
-        if path.exists():
-            return path
+    for folder in [*named, Path.home() / "nltk_data", *shared, *system]:
+        for name in ("wordnet", "wordnet.zip"):
+            if (folder / "corpora" / name).exists():
+                return folder / "corpora" / name
     raise ParleyError(
         "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
         "set NLTK_DATA to the folder that holds corpora/wordnet, or name a directory with WordNet 3.0's data.noun."
@@ -238,7 +216,14 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
             findings.add(f"Class {image_class.name!r}: its description is empty; write one into the class set.")
         described.append(Description(label_id, image_class.name, text))
     findings.raise_if_any()
-    _warn_of_twins(described)
+    labels: dict[str, list[str]] = {}
+    for description in described:
+        labels.setdefault(description.text, []).append(description.label)
+    for text, names in labels.items():
+        if len(names) > 1:
+            logger.warning(
+                "The classes %s have the same description and are indistinguishable: %s", ", ".join(names), text
+            )
     return described
 
 
@@ -253,11 +238,3 @@ def _gloss_of(image_class: ImageClass, wordnet: WordNet | None, rule: str) -> st
     if rule == "original":
         return wordnet.animal_gloss(image_class.name)
     return wordnet.gloss(image_class.wnid)
-
-
-def _warn_of_twins(described: Sequence[Description]) -> None:
-    """Warn about classes with identical descriptions."""
-    count = Counter(description.text for description in described)
-    for text in (text for text, times in count.items() if times > 1):
-        names = ", ".join(description.label for description in described if description.text == text)
-        logger.warning("The classes %s have the same description and are indistinguishable: %s", names, text)

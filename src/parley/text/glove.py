@@ -31,7 +31,7 @@ class PretrainedVectors(NamedTuple):
     vectors: dict[str, list[float]]
     dimension: int
     lines: int
-    dirty_lines: int
+    malformed_lines: int
 
 
 def read_pretrained(path: str | Path, words: Collection[str], member: str = "") -> PretrainedVectors:
@@ -49,7 +49,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     Returns
     -------
     PretrainedVectors
-        The first vector of a repeated word. A line is dirty if its number of values differs from most lines, its
+        The first vector of a repeated word. A line is malformed if its number of values differs from most lines, its
         word is not UTF-8, or a value of a given word is not a number.
 
     Raises
@@ -66,9 +66,11 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
     if not found.dimension:
-        raise ParleyError(f"{path} is no file of word vectors: a line is a word and its numbers, with spaces between.")
-    if found.dirty_lines:
-        logger.warning("%s: %d of %d lines are dirty and left out", path, found.dirty_lines, found.lines)
+        raise ParleyError(
+            f"{path} is not a file of word vectors: each line must be a word and its numbers, separated by spaces."
+        )
+    if found.malformed_lines:
+        logger.warning("%s: %d of %d lines are malformed and skipped", path, found.malformed_lines, found.lines)
     return found
 
 
@@ -120,7 +122,7 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
     names = [name for name in archive.namelist() if not name.endswith("/")]
     wanted = [name for name in names if name == member] if member else names
     if len(wanted) != 1:
-        raise ParleyError(f"{path} holds the files {', '.join(names)}; say which one to read (`member`).")
+        raise ParleyError(f"{path} contains the files {', '.join(names)}; set `member` to the one to read.")
     return wanted[0]
 
 
@@ -130,20 +132,22 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
     widths = Counter(len(line.split()) - 1 for line in first)
     dimension = max(widths.most_common(1)[0][0], 0) if widths else 0
     vectors: dict[str, list[float]] = {}
-    lines = dirty = 0
+    lines = malformed = 0
     for line in chain(first, every):
         lines += 1
         raw_word, _, numbers = line.rstrip(b"\r\n ").partition(b" ")
-        word = _decoded(raw_word)
-        if word is None or numbers.count(b" ") != dimension - 1:
-            dirty += 1
-        elif word in words and word not in vectors:
-            vector = _parsed(numbers)
-            if vector is None:
-                dirty += 1
-            else:
-                vectors[word] = vector
-    return PretrainedVectors(vectors, dimension, lines, dirty)
+        try:
+            word = raw_word.decode("utf-8")
+            is_malformed = numbers.count(b" ") != dimension - 1
+            if not is_malformed and word in words and word not in vectors:
+                vector = [float(number) for number in numbers.split(b" ")]
+                is_malformed = not all(map(math.isfinite, vector))
+                if not is_malformed:
+                    vectors[word] = vector
+        except ValueError:  # The word is not UTF-8, or a value is not a number.
+            is_malformed = True
+        malformed += is_malformed
+    return PretrainedVectors(vectors, dimension, lines, malformed)
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -152,18 +156,3 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
         if len(line) > _LONGEST_LINE_BYTES:
             raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")
         yield line
-
-
-def _decoded(word: bytes) -> str | None:
-    try:
-        return word.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _parsed(numbers: bytes) -> list[float] | None:
-    try:
-        vector = [float(number) for number in numbers.split(b" ")]
-    except ValueError:
-        return None
-    return vector if all(map(math.isfinite, vector)) else None

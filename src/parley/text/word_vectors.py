@@ -45,18 +45,8 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 def description_words(text: str) -> list[str]:
     """Return the content words of a description.
 
-    Lower case, without punctuation and `STOP_WORDS`, each word once, in order of first occurrence. (The original
-    used a set, whose order changes between processes.)
-
-    Parameters
-    ----------
-    text
-        A description in English, e.g. WordNet's gloss.
-
-    Returns
-    -------
-    list of str
-        Hyphenated words are kept whole; a possessive ``'s`` is removed.
+    Lower case, without punctuation and `STOP_WORDS`, each word once, in order of first occurrence. Hyphenated words
+    are kept whole; a possessive ``'s`` is removed. (The original used a set, whose order changes between processes.)
 
     Examples
     --------
