@@ -115,9 +115,9 @@ def test_in_a_real_group_what_would_be_killed_is_a_sentence(group):
             "pathlib.Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid()))\n"
             "from parley.core.errors import ParleyError\n"
             "from parley.config.memory_budget import free_memory\n"
-            "from parley.config.memory_budget import refuse_beyond_memory\n"
+            "from parley.config.memory_budget import require_memory\n"
             "print(free_memory())\n"
-            "try:\n    refuse_beyond_memory(1000, 10, 10_000, 'test')\n"
+            "try:\n    require_memory(1000, 10, 10_000, 'test')\n"
             "except ParleyError as error:\n    print(error)\n",
             str(group),
         ],
@@ -127,4 +127,4 @@ def test_in_a_real_group_what_would_be_killed_is_a_sentence(group):
         timeout=60,
     ).stdout.splitlines()
     assert 100e6 < int(said[0]) < 400e6
-    assert "take 1.2 GB of memory, and 0." in said[1]
+    assert "need 1.2 GB of memory, but 0." in said[1]

@@ -1,4 +1,4 @@
-"""What conversations take is told before a disk or a memory is full of them."""
+"""Memory and disk for dialogues are checked before anything is computed."""
 
 import re
 import shutil
@@ -8,14 +8,14 @@ import h5py
 import pytest
 import torch
 
-from parley.config import memory_budget as held
+from parley.config import memory_budget
 from parley.config.memory_budget import (
     check_disk,
-    endings_mb,
-    memory_mb,
-    refuse_beyond_memory,
-    refuse_classifier,
-    refuse_endings_beyond_memory,
+    dialogues_mb,
+    final_scores_mb,
+    require_memory,
+    require_memory_for_classifier,
+    require_memory_for_interventions,
     scores_bytes,
 )
 from parley.config.schema import read_schema, resolve
@@ -65,41 +65,41 @@ def test_features_given_ready_made_are_not_counted(tmp_path):
     assert check_disk(config_of(), [], tmp_path) == []
 
 
-def test_what_no_memory_holds_is_refused_and_what_it_holds_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
-    refuse_beyond_memory(1000, 10, 8000, "test")  # 0.96 GB, and 1.02 are free
-    with pytest.raises(ParleyError, match=r"part dev, of 10 exchanges .* take 1.2 GB of memory, and 1.0 GB are free"):
-        refuse_beyond_memory(1000, 10, 10_000, "dev")
-    monkeypatch.setattr(held, "free_memory", lambda: None)
-    refuse_beyond_memory(10**9, 10, 10**6, "dev")  # a system that does not say
+def test_dialogues_that_do_not_fit_into_the_free_memory_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: 1_024_000_000)
+    require_memory(1000, 10, 8000, "test")  # 0.96 GB, and 1.02 are free
+    with pytest.raises(ParleyError, match=r"split dev, of 10 exchanges .* need 1.2 GB of memory, but 1.0 GB is free"):
+        require_memory(1000, 10, 10_000, "dev")
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: None)
+    require_memory(10**9, 10, 10**6, "dev")  # a system that does not say
 
 
-def test_what_is_only_ended_takes_a_tenth(tmp_path, monkeypatch):
-    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
-    refuse_endings_beyond_memory(6000, 10_000, "test")  # four times 0.24 GB
-    with pytest.raises(ParleyError, match=r"the 7,000 images of the part ood, .* of 10,000 candidates, take 1.1 GB"):
-        refuse_endings_beyond_memory(7000, 10_000, "ood")
+def test_interventions_need_memory_for_final_scores_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: 1_024_000_000)
+    require_memory_for_interventions(6000, 10_000, "test")  # four times 0.24 GB
+    with pytest.raises(ParleyError, match=r"the 7,000 images of the split ood, .* of 10,000 candidates, need 1.1 GB"):
+        require_memory_for_interventions(7000, 10_000, "ood")
 
 
-def test_jobs_ask_for_what_conversations_take(tmp_path):
+def test_jobs_request_memory_for_their_dialogues(tmp_path):
     """Of 1,000 seen classes, 40 images a class in the train part and 10 exchanges: 1.6 GB of scores, three times."""
     config = config_of()
     assert config["split"]["in"]["train"] == 40
-    assert memory_mb(config, classes_of(30, 10)) == 0
-    assert memory_mb(config, classes_of(1000, 0)) == 4800
+    assert dialogues_mb(config, classes_of(30, 10)) == 0
+    assert dialogues_mb(config, classes_of(1000, 0)) == 4800
     # Of 500 images of the ood part among all: 0.02 GB.
-    assert memory_mb(config_of(500), classes_of(1000, 500)) == 0
-    assert memory_mb(config_of(500), classes_of(20_000, 1841)) == 1300
-    assert memory_mb(config, []) == 0
+    assert dialogues_mb(config_of(500), classes_of(1000, 500)) == 0
+    assert dialogues_mb(config_of(500), classes_of(20_000, 1841)) == 1300
+    assert dialogues_mb(config, []) == 0
 
 
-def test_jobs_that_disturb_ask_for_ends_alone():
+def test_interventions_request_memory_for_final_scores():
     """Of 5,000 seen classes: 40 images of each in the train part, one score a candidate, four times."""
-    assert endings_mb(config_of(), classes_of(60, 10)) == 0
-    assert endings_mb(config_of(), classes_of(5000, 0)) == 4 * 4 * 5000 * 40 * 5000 // 10**6
+    assert final_scores_mb(config_of(), classes_of(60, 10)) == 0
+    assert final_scores_mb(config_of(), classes_of(5000, 0)) == 4 * 4 * 5000 * 40 * 5000 // 10**6
 
 
-def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():
+def test_a_random_subset_of_a_split_is_the_same_each_time():
     part = Part(Images(torch.arange(50.0)[:, None]), torch.arange(50) % 7, [f"k{number}" for number in range(50)])
     few = random_subset(part, 20)
     assert few.keys == random_subset(part, 20).keys
@@ -113,8 +113,10 @@ def test_a_part_by_lot_is_the_same_images_each_time_with_what_is_theirs():
     assert random_subset(part, None) is part
 
 
-def test_a_classifier_that_no_memory_holds_is_refused_and_what_else_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(held, "free_memory", lambda: 1_024_000_000)
-    refuse_classifier(4000, 10_000)
-    with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images takes 1.2 GB .*`snakemake summary language"):
-        refuse_classifier(5000, 10_000)
+def test_a_classifier_that_does_not_fit_is_refused_and_other_targets_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory_budget, "free_memory", lambda: 1_024_000_000)
+    require_memory_for_classifier(4000, 10_000)
+    with pytest.raises(
+        ParleyError, match=r"10,000 classes on 5,000 images needs 1.2 GB .* all summary language"
+    ):
+        require_memory_for_classifier(5000, 10_000)

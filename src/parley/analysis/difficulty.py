@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from parley.analysis.linear_classifier import GRADIENT, LinearClassifier, fit
-from parley.config.memory_budget import refuse_classifier
+from parley.config.memory_budget import require_memory_for_classifier
 from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
@@ -79,7 +79,7 @@ def write_difficulty(
             f"{parts['train']} holds images of label {', '.join(map(str, strays))}, which {descriptions} does not "
             "describe; describe these classes or leave their images out."
         )
-    refuse_classifier(len(seen["train"].targets), len(ids))
+    require_memory_for_classifier(len(seen["train"].targets), len(ids))
     chosen = choose(seen["train"], seen["dev"], len(ids))
     scores = {part: chosen.classifier.scores(images.features) for part, images in seen.items()}
     overall = {part: _overall(scores[part], seen[part].targets) for part in seen}

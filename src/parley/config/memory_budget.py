@@ -1,35 +1,28 @@
-"""How much the conversations about a part take, told before a disk or a memory is full of them.
+"""Memory and disk that recorded dialogues need, compared with what is free before anything is computed.
 
-A conversation holds a score for each candidate at each exchange. Images grow with the classes as candidates do, so that
-what all conversations of a part take grows with the square of the classes.
+A dialogue has a score for each candidate class at each exchange. With more classes there are more images and more
+candidates, so the size of all dialogues about a split grows with the square of the number of classes.
 """
 
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from parley.config.schema import Config, run_settings
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 
-
-class _Files(NamedTuple):
-    """File names of a cgroup version."""
-
-    limit: str
-    used: str
-    reclaimable: str
-    """The line of memory.stat with the bytes of the used memory that the system can reclaim."""
-
-
-_VERSION_1 = _Files("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-_VERSION_2 = _Files("memory.max", "memory.current", "inactive_file")
+_CGROUPS_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+"""Files with a group's limit and use, and the line of memory.stat with the bytes that the system can reclaim."""
+_CGROUPS_2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def free_memory(root: str | Path = "/") -> int | None:
     """Return the bytes of memory still available to this process, or None if unknown.
+
+    A job of a cluster or in a container is killed if its control group exceeds the group's limit, even if the machine
+    has free memory (Linux, cgroups(7), versions 1 and 2).
 
     Parameters
     ----------
@@ -46,15 +39,15 @@ def _machine_free(root: Path) -> int | None:
     return None if kibibytes is None else kibibytes * 1024
 
 
-def _groups(root: Path) -> Iterator[tuple[Path, _Files]]:
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
     """Yield the folders of the control groups that limit this process's memory: its own and its ancestors."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if "memory" in controllers.split(","):
-            folders, files = ["sys/fs/cgroup/memory"], _VERSION_1
+            folders, files = ["sys/fs/cgroup/memory"], _CGROUPS_1
         elif not controllers:
-            folders, files = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], _VERSION_2
+            folders, files = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], _CGROUPS_2
         else:
             continue
         # In a container the path may be one of the host and not exist; the container's own group is then the root.
@@ -62,12 +55,13 @@ def _groups(root: Path) -> Iterator[tuple[Path, _Files]]:
         yield from ((root / folder / one, files) for folder in folders for one in (own, *own.parents))
 
 
-def _headroom(folder: Path, files: _Files) -> int | None:
+def _headroom(folder: Path, files: tuple[str, str, str]) -> int | None:
     """Return the bytes that a group may still use; None if it has no limit."""
-    limit, used = _number(folder / files.limit), _number(folder / files.used)
+    limit_file, used_file, reclaimable = files
+    limit, used = _number(folder / limit_file), _number(folder / used_file)
     if limit is None or used is None:
         return None
-    return max(0, limit - used + _numbers(folder / "memory.stat").get(files.reclaimable, 0))
+    return max(0, limit - used + _numbers(folder / "memory.stat").get(reclaimable, 0))
 
 
 def _number(path: Path) -> int | None:
@@ -89,133 +83,121 @@ def _lines(path: Path) -> list[str]:
 
 
 SCORE_BYTES = 4
-TIMES_HELD = 3
-"""What was said, once more as it is made ready, and in the table that is written."""
-TIMES_ENDINGS_HELD = 4
-"""Undisturbed, disturbed, disturbed otherwise before; and one to spare."""
+COPIES = 3
+"""Copies of the scores in memory while dialogues are written: computed, converted, and in the written table."""
+FINAL_COPIES = 4
+"""Copies of the final scores during interventions: without, with the present and the last one, and one in reserve."""
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
-    """Return what the scores of conversations take."""
+    """Return the bytes of the scores of dialogues."""
     return SCORE_BYTES * images * exchanges * candidates
 
 
-def refuse_beyond_memory(images: int, exchanges: int, candidates: int, part: str) -> None:
-    """Raise `ParleyError` where the conversations about a part cannot be held in the memory that is free.
-
-    Only the evaluation counts batch by batch; what is written down is held.
-    """
-    needed = TIMES_HELD * scores_bytes(images, exchanges, candidates)
-    _refuse(needed, images, part, f"of {exchanges} exchanges with a score for each of {candidates:,} candidates")
+def require_memory(images: int, exchanges: int, candidates: int, part: str) -> None:
+    """Raise `ParleyError` if the free memory is too small to write the dialogues about a split."""
+    needed = COPIES * scores_bytes(images, exchanges, candidates)
+    _require(needed, images, part, f"of {exchanges} exchanges with a score for each of {candidates:,} candidates")
 
 
-def refuse_endings_beyond_memory(images: int, candidates: int, part: str) -> None:
-    """Raise `ParleyError` where the ends of undisturbed and of disturbed conversations about a part cannot be held."""
-    needed = TIMES_ENDINGS_HELD * scores_bytes(images, 1, candidates)
-    _refuse(needed, images, part, f"disturbed and undisturbed, with their last scores of {candidates:,} candidates")
+def require_memory_for_interventions(images: int, candidates: int, part: str) -> None:
+    """Raise `ParleyError` if the free memory is too small for the final scores with and without interventions."""
+    needed = FINAL_COPIES * scores_bytes(images, 1, candidates)
+    _require(needed, images, part, f"with and without interventions, with final scores of {candidates:,} candidates")
 
 
-def _refuse(needed: int, images: int, part: str, what: str) -> None:
-    """Raise `ParleyError` where less memory is free than conversations take."""
+def _require(needed: int, images: int, part: str, what: str) -> None:
     free = free_memory()
-    if free is None or needed <= free:
-        return
-    raise ParleyError(
-        f"The conversations about the {images:,} images of the part {part}, {what}, take {_told(needed)} of memory, "
-        f"and {_told(free)} are free; set evaluation.recorded_images to {_fitting(free * images / needed):,} or fewer."
-    )
+    if free is not None and needed > free:
+        advised = _advised(free * images / needed)
+        raise ParleyError(
+            f"The dialogues about the {images:,} images of the split {part}, {what}, need {_size(needed)} of memory, "
+            f"but {_size(free)} is free; set evaluation.recorded_images to {advised:,} or fewer."
+        )
 
 
-def refuse_classifier(images: int, classes: int) -> None:
-    """Raise `ParleyError` where the free memory cannot hold a linear classifier's scores of the train part."""
-    free, needed = free_memory(), 2 * TIMES_HELD * scores_bytes(images, 1, classes)
+def require_memory_for_classifier(images: int, classes: int) -> None:
+    """Raise `ParleyError` if the free memory is too small for a linear classifier's scores of the train split."""
+    free, needed = free_memory(), 2 * COPIES * scores_bytes(images, 1, classes)
     if free is not None and needed > free:
         raise ParleyError(
-            f"A linear classifier of {classes:,} classes on {images:,} images takes {_told(needed)} of memory, and "
-            f"{_told(free)} are free; measure the difficulty on a larger machine, or ask for what else `metrics` makes "
-            "by name: `snakemake summary language comparisons interventions agreement`."
+            f"A linear classifier of {classes:,} classes on {images:,} images needs {_size(needed)} of memory, but "
+            f"{_size(free)} is free; run it on a larger machine, or make the other results of `metrics` by name: "
+            "`snakemake --cores all summary language comparisons interventions agreement`."
         )
 
 
 def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path) -> list[str]:
-    """Return a sentence where an experiment's files of conversations would not fit onto the disk that is free.
+    """Return a sentence if the files of dialogues of an experiment would not fit on the disk.
 
     Parameters
     ----------
     config
         The complete config.
     classes
-        The class set; empty where features are given, the number of which is not known here.
+        The class set; empty if features are given, because the number of images is then unknown.
     folder
-        Where results are to lie; it need not be there yet.
+        The results folder; it need not exist yet.
     """
     needed = each = images = 0
     for run in config["runs"]:
         exchanges = run_settings(config, run["name"])["game"]["max_exchanges"]
-        for recorded, candidates in _questions(config, classes):
-            of_one = len(config["seeds"]) * scores_bytes(1, exchanges, candidates)
-            needed, each = needed + of_one * recorded, each + of_one
+        for recorded, candidates in _recorded_files(config, classes):
+            per_image = len(config["seeds"]) * scores_bytes(1, exchanges, candidates)
+            needed, each = needed + per_image * recorded, each + per_image
             images = max(images, recorded)
-    place = next(one for one in (Path(folder).absolute(), *Path(folder).absolute().parents) if one.exists())
-    free = shutil.disk_usage(place).free
+    existing = next(one for one in (Path(folder).absolute(), *Path(folder).absolute().parents) if one.exists())
+    free = shutil.disk_usage(existing).free
     if needed <= free:
         return []
     return [
-        f"The conversations of {len(config['runs'])} x {len(config['seeds'])} runs, about up to {images:,} images of a "
-        f"part and with a score for each candidate at each exchange, would take up to {_told(needed)} in {folder}, and "
-        f"{_told(free)} are free; set evaluation.recorded_images to {_fitting(free / each):,} or fewer."
+        f"The dialogues of {len(config['runs'])} runs with {len(config['seeds'])} seeds, about up to {images:,} images "
+        f"per split, have a score for each candidate at each exchange and need up to {_size(needed)} in {folder}, but "
+        f"{_size(free)} is free; set evaluation.recorded_images to {_advised(free / each):,} or fewer."
     ]
 
 
-def memory_mb(config: Config, classes: Sequence[ImageClass]) -> int:
-    """Return what a job that holds the largest file of conversations takes besides, in MB; of small ones 0.
+def dialogues_mb(config: Config, classes: Sequence[ImageClass]) -> int:
+    """Return the memory, in MB, for the scores of the largest file of dialogues; 0 if it is below 100.
 
     Parameters
     ----------
-    config
-        The complete config.
-    classes
-        The class set; empty where features are given, the number of which is not known here.
+    config, classes
+        As in `check_disk`.
     """
-    most = max(run_settings(config, run["name"])["game"]["max_exchanges"] for run in config["runs"])
-    return _rounded_mb(TIMES_HELD * _largest(config, classes, most))
+    exchanges = max(run_settings(config, run["name"])["game"]["max_exchanges"] for run in config["runs"])
+    return _largest_mb(config, classes, COPIES * exchanges)
 
 
-def endings_mb(config: Config, classes: Sequence[ImageClass]) -> int:
-    """Return what a job that disturbs conversations takes besides, as `memory_mb` does."""
-    return _rounded_mb(TIMES_ENDINGS_HELD * _largest(config, classes, 1))
+def final_scores_mb(config: Config, classes: Sequence[ImageClass]) -> int:
+    """Return the memory, in MB, for final scores with and without interventions, as `dialogues_mb` does."""
+    return _largest_mb(config, classes, FINAL_COPIES)
 
 
-def _largest(config: Config, classes: Sequence[ImageClass], exchanges: int) -> int:
-    """Return the bytes of the scores of the largest part's conversations."""
-    questions = _questions(config, classes)
-    return max((scores_bytes(images, exchanges, among) for images, among in questions), default=0)
+def _largest_mb(config: Config, classes: Sequence[ImageClass], exchanges: int) -> int:
+    sizes = (scores_bytes(images, exchanges, among) for images, among in _recorded_files(config, classes))
+    return int(max(sizes, default=0) / 1e6) // 100 * 100
 
 
-def _rounded_mb(size: float) -> int:
-    return int(size / 1e6) // 100 * 100
-
-
-def _questions(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:
-    """Return the images and candidates of each file of conversations of one run and seed."""
+def _recorded_files(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:
+    """Return the number of images and candidates of each file of dialogues of one run and seed."""
     counts, most = Counter(one.domain for one in classes), config["evaluation"]["recorded_images"]
-    seen, found = counts[IN_DOMAIN], []
+    seen, files = counts[IN_DOMAIN], []
     for domain in (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER):
-        for of_class in config["split"][domain].values():
-            images = counts[domain] * of_class
+        for per_class in config["split"][domain].values():
+            images = counts[domain] * per_class
             recorded = images if most is None else min(images, most)
-            # Unseen classes are asked about among all candidates, and alone.
+            # Unseen classes are evaluated among all candidates, and among themselves.
             among = [seen] if domain == IN_DOMAIN else [seen + counts[domain], counts[domain]]
-            found += [(recorded, candidates) for candidates in among]
-    return found
+            files += [(recorded, candidates) for candidates in among]
+    return files
 
 
-def _fitting(images: float) -> int:
-    """Return how many images to advise where so many would just fit: half of them, in round numbers."""
-    half = max(1, int(images / 2))
-    digits = len(str(half))
-    return int(f"{half:d}"[:2].ljust(digits, "0"))
+def _advised(most: float) -> int:
+    """Return a number of images to advise if at most `most` fit: half of them, with two significant digits."""
+    half = max(1, int(most / 2))
+    return int(str(half)[:2].ljust(len(str(half)), "0"))
 
 
-def _told(size: float) -> str:
+def _size(size: float) -> str:
     return f"{size / 1e12:.1f} TB" if size >= 1e12 else f"{size / 1e9:.1f} GB"

@@ -7,7 +7,7 @@ Snakemake calls some of them with the wildcards and inputs of a job: methods who
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from parley.config.memory_budget import endings_mb, memory_mb
+from parley.config.memory_budget import dialogues_mb, final_scores_mb
 from parley.config.schema import Config, run_settings
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
@@ -36,9 +36,9 @@ class RuleResources:
     def __init__(self, config: Config, classes: Sequence[ImageClass]) -> None:
         self._config, self._classes = config, classes
         self._domain_of = {one.name: one.domain for one in classes}
-        self.dialogues_mb = memory_mb(config, classes)
+        self.dialogues_mb = dialogues_mb(config, classes)
         """Memory for the largest file of dialogues, which grows with the square of the number of classes."""
-        self.final_scores_mb = endings_mb(config, classes)
+        self.final_scores_mb = final_scores_mb(config, classes)
         """Memory for the last scores of dialogues, with and without interventions."""
 
     def memory_mb_of_run(self, extra_mb: int = 0) -> Callable[[Any], int]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from parley.config.memory_budget import refuse_beyond_memory
+from parley.config.memory_budget import require_memory
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError
 from parley.core.files import write_json
@@ -124,7 +124,7 @@ def iter_rollouts(
 
 
 def _rollout(checkpoint: Checkpoint, question: EvalSet, spec: EvalBatchSpec) -> EvalRollout:
-    refuse_beyond_memory(*extent(checkpoint, spec), question.name)
+    require_memory(*extent(checkpoint, spec), question.name)
     played = play(checkpoint, spec)
     if not played.dialogue.all_finite:
         raise _not_finite(checkpoint, question)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from parley.config.memory_budget import refuse_endings_beyond_memory
+from parley.config.memory_budget import require_memory_for_interventions
 from parley.core.files import write_json
 from parley.core.progress import tracked
 from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
@@ -195,7 +195,7 @@ def intervene(
     found = {}
     for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
         if question.name == question.part:
-            refuse_endings_beyond_memory(len(spec.places), len(spec.labels), question.name)
+            require_memory_for_interventions(len(spec.places), len(spec.labels), question.name)
             what = f"disturb {about['run']}/{about['seed']}, {question.name}"
             rows = intervened(checkpoint, spec, ks[question.part in UNSEEN_PARTS], only, what)
             found[question.name] = {"n": len(spec.places), "rows": rows}
