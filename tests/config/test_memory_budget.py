@@ -116,7 +116,5 @@ def test_a_random_subset_of_a_split_is_the_same_each_time():
 def test_a_classifier_that_does_not_fit_is_refused_and_other_targets_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_budget, "free_memory", lambda: 1_024_000_000)
     require_memory_for_classifier(4000, 10_000)
-    with pytest.raises(
-        ParleyError, match=r"10,000 classes on 5,000 images needs 1.2 GB .* all summary language"
-    ):
+    with pytest.raises(ParleyError, match=r"10,000 classes on 5,000 images needs 1.2 GB .* all summary language"):
         require_memory_for_classifier(5000, 10_000)
