@@ -15,25 +15,14 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """The layer that has a role in a network.
+    """The layer that has a role in a network."""
 
-    Attributes
-    ----------
-    node
-        The graph node that returns it, or that it is computed from.
-    name
-        Name of its dataset. For the map and logits, the outermost module that ends with the node; for the pooled
-        vector, the name of its node or map, and its width.
-    shape
-        Shape for one image: ``[C]``, or ``[C, h, w]`` for the map.
-    form
-        ``as is``; ``mean`` over the cells of the map; ``grid`` of tokens without the first.
-    """
-
-    node: str
+    node: str  # the graph node that returns it, or that it is computed from
     name: str
-    shape: Shape
-    form: Literal["as is", "mean", "grid"] = "as is"
+    """Name of its dataset. For the map and logits, the outermost module that ends with the node; for the pooled
+    vector, the name of its node or map, and its width."""
+    shape: Shape  # for one image: [C], or [C, h, w] for the map
+    form: Literal["as is", "mean", "grid"] = "as is"  # mean over the map's cells; grid of tokens without the first
 
     def of(self, value: Tensor) -> Tensor:
         """Turn the node's values of N images into ``[N, *shape]``."""

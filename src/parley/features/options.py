@@ -47,38 +47,21 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class FeatureOptions:
-    """A network, its weights, its preprocessing, and the layers to store.
+    """A network, its weights, its preprocessing, and the layers to store."""
 
-    Attributes
-    ----------
-    backbone
-        Name of a torchvision classification network.
-    weights
-        One of torchvision's names (``IMAGENET1K_V1``), a path to a state dict (``.pth``,
-        ``.safetensors``), or ``random``.
-    seed
-        Seed of random weights.
-    rule
-        ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``.
-    transform
-        None if `rule` is ``corrected``: torchvision defines it.
-    layers
-        The roles stored: ``pooled``, ``map``, ``logits``.
-    map_dtype
-        How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹.
-    autocast
-        Type of autocast; ``none`` computes in float32 throughout. The results differ from those of float32 and are
-        stored separately.
-    """
-
-    backbone: str = "resnet34"
+    backbone: str = "resnet34"  # name of a torchvision classification network
     weights: str = "IMAGENET1K_V1"
-    seed: int = 0
+    """One of torchvision's names, a path to a state dict (``.pth``, ``.safetensors``), or ``random``."""
+    seed: int = 0  # seed of random weights
     rule: str = CORRECTED
-    transform: Transform | None = None
+    """Preprocessing: ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``."""
+    transform: Transform | None = None  # None if `rule` is ``corrected``
     layers: tuple[Role, ...] = ROLES
     map_dtype: str = "float32"
+    """How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹."""
     autocast: str = "none"
+    """Type of autocast; ``none`` computes in float32 throughout. The results differ from those of float32 and are
+    stored separately."""
 
     @property
     def weights_kind(self) -> Literal["random", "torchvision", "file"]:

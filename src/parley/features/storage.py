@@ -21,27 +21,13 @@ ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
 
 
 class FeatureRows(NamedTuple):
-    """The N images of a split.
+    """The N images of a split."""
 
-    Attributes
-    ----------
-    features
-        float32: ``[N, C]`` for vectors, ``[N, C, h, w]`` for maps.
-    targets
-        ``[N]`` int64 label ids.
-    keys
-        The image keys; in a file without keys, the hash of each location.
-    locations
-        Path of each image.
-    labels
-        The classes by label id; empty if the file does not list them.
-    """
-
-    features: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    keys: list[str]
-    locations: list[str]
-    labels: list[str]
+    features: NDArray[np.float32]  # [N, C] for vectors, [N, C, h, w] for maps
+    targets: NDArray[np.int64]  # [N], label ids
+    keys: list[str]  # image keys; in a file without keys, the hash of each location
+    locations: list[str]  # path of each image
+    labels: list[str]  # the classes by label id; empty if the file does not list them
 
 
 def read_features(path: str | Path, layer: str) -> FeatureRows:

@@ -58,27 +58,13 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
 
 @dataclass
 class QueueProgress:
-    """How many candidates of one queue were taken, and how many of their images count.
+    """How many candidates of one queue were taken, and how many of their images count."""
 
-    Attributes
-    ----------
-    candidates
-        Length of the queue.
-    target
-        Images to fetch: the split's count plus the margin.
-    taken
-        Candidates taken, whether answered or not.
-    in_flight
-        Candidates taken and not answered yet.
-    ok
-        Images that count towards the target.
-    """
-
-    candidates: int
-    target: int
-    taken: int = 0
-    in_flight: int = 0
-    ok: int = 0
+    candidates: int  # length of the queue
+    target: int  # images to fetch: the split's count plus the margin
+    taken: int = 0  # candidates taken, whether answered or not
+    in_flight: int = 0  # candidates taken and not answered yet
+    ok: int = 0  # images that count towards the target
 
     @property
     def wants_more(self) -> bool:
@@ -104,10 +90,7 @@ class _SameBytes:
 class DuplicateTracker:
     """Decides which images of a class count, both while fetching and when the splits are finalised.
 
-    Parameters
-    ----------
-    placeholder_repeats
-        Bytes that more URLs than this return are a placeholder.
+    Bytes that more than `placeholder_repeats` URLs return are a placeholder.
     """
 
     def __init__(self, placeholder_repeats: int) -> None:
@@ -140,20 +123,20 @@ class DuplicateTracker:
 def first_mismatch(
     splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], placeholder_repeats: int
 ) -> int | None:
-    """Replay recorded answers; return the first queue that has more or fewer answers than the scheduler would request.
+    """Replay a class's recorded answers; return the first split with more or fewer answers than `scheduled` requests.
 
     Parameters
     ----------
     splits
-        One per split, with nothing taken yet.
+        Progress of each split, with nothing taken yet.
     answers
-        The answers of each queue by rank: key, and SHA-256 (empty if no image came).
+        The answers of each split by rank: key, and SHA-256 (empty if no image came).
     placeholder_repeats
-        Bytes that more URLs of the class than this return are a placeholder.
+        See `DuplicateTracker`.
 
     Returns
     -------
-    Index of the queue, or None if all match.
+    Index of the split, or None if all match.
     """
     duplicates = DuplicateTracker(placeholder_repeats)
     while (index := next((index for index, split in enumerate(splits) if split.wants_more), None)) is not None:
@@ -166,19 +149,7 @@ def first_mismatch(
 
 
 class SplitFetch(QueueProgress):
-    """Progress and results of fetching one split of a class.
-
-    Parameters
-    ----------
-    part
-        The split.
-    queue
-        Its candidates by rank; each is read once.
-    count
-        Images the split needs.
-    target
-        Images to fetch: the count plus the margin.
-    """
+    """Progress and results of fetching one split of a class, which needs `count` images."""
 
     def __init__(self, part: str, queue: CandidateQueue, count: int, target: int) -> None:
         super().__init__(len(queue), target)
@@ -193,17 +164,7 @@ class SplitFetch(QueueProgress):
 
 
 class ClassFetch:
-    """Fetching one class.
-
-    Parameters
-    ----------
-    name
-        The class.
-    parts
-        Its splits, in the plan's order.
-    placeholder_repeats
-        Bytes that more of the class's URLs than this return are a placeholder.
-    """
+    """Fetching one class: its splits in the plan's order, and which of their images count."""
 
     def __init__(self, name: str, parts: Sequence[SplitFetch], placeholder_repeats: int) -> None:
         self.name, self.parts = name, parts

@@ -46,13 +46,7 @@ class _Request:
 
 
 class Client:
-    """Fetches many URLs concurrently from one thread.
-
-    Parameters
-    ----------
-    options
-        Timeouts, limits and retries.
-    """
+    """Fetches many URLs concurrently from one thread."""
 
     def __init__(self, options: FetchOptions) -> None:
         self.options = options
@@ -75,14 +69,7 @@ class Client:
     def submit(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
         """Submit a URL. A later `poll` returns its answer together with the token.
 
-        Parameters
-        ----------
-        url
-            The URL.
-        token
-            Identifies the answer.
-        known_unreachable
-            True if an earlier run could not reach its host.
+        `known_unreachable` says that an earlier run could not reach its host.
         """
         self.in_flight += 1
         request = _Request(url, token, url, self.options.deadline_s, known_unreachable, began=time.monotonic())

@@ -24,12 +24,8 @@ class _Host(Generic[Item]):
 class HostQueues(Generic[Item]):
     """One queue of items per host, served round-robin.
 
-    The caller passes all times, in seconds of one monotonic clock.
-
-    Parameters
-    ----------
-    per_host
-        Maximum number of items of one host that are taken and not yet released.
+    At most `per_host` items of one host are taken and not yet released. The caller passes all times, in seconds of
+    one monotonic clock.
     """
 
     def __init__(self, per_host: int) -> None:
@@ -115,15 +111,10 @@ _PART_OF_ONE_HOST = 0.1
 
 
 class OutageWatch:
-    """Counts consecutive URLs that could not be reached.
+    """Counts consecutive URLs that could not be reached; `most` of them stop the fetch.
 
     URLs that an earlier run could not reach do not count, because a rerun requests little else. Once any URL has
     been reached, one host contributes at most a tenth of the limit.
-
-    Parameters
-    ----------
-    most
-        Number of consecutive unreachable URLs that stops the fetch.
     """
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:
@@ -134,16 +125,7 @@ class OutageWatch:
         self._reached_any = False
 
     def note(self, url: str, error: ErrorClass | None, known: bool = False) -> None:
-        """Record the outcome of a URL.
-
-        Parameters
-        ----------
-        url
-            The URL.
-        error
-            Why it failed; None if it succeeded.
-        known
-            True if an earlier run could not reach it either.
+        """Record the outcome of a URL; `known` says that an earlier run could not reach it either.
 
         Raises
         ------

@@ -22,12 +22,7 @@ _TAR_MARK = ".tar!"
 class LocalFiles:
     """Reads the local entries of a source; safe to share between threads.
 
-    Parameters
-    ----------
-    root
-        Folder that must contain every entry after links are resolved.
-    max_bytes
-        Larger files are rejected.
+    Every entry must lie in `root` after links are resolved. Files larger than `max_bytes` are rejected.
     """
 
     def __init__(self, root: str | Path, max_bytes: int) -> None:
@@ -90,15 +85,6 @@ class Images:
     The caller's thread drives all requests (`parley.dataset.fetch.client`); a few worker threads read and write the
     cache and validate images. A request occupies its slot until its answer is in the cache, so a killed process
     loses at most `FetchOptions.threads` answers.
-
-    Parameters
-    ----------
-    cache_folder
-        The content cache, shared between experiments.
-    root
-        Folder that contains all local entries, or None if there are none.
-    options
-        The stage's settings.
     """
 
     def __init__(self, cache_folder: str | Path, root: str | Path | None, options: FetchOptions) -> None:

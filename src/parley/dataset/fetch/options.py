@@ -15,79 +15,40 @@ REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """Requests, timeouts, and which images are accepted.
+    """Number of images, requests, timeouts, and which images are accepted."""
 
-    Attributes
-    ----------
-    margin
-        Images to fetch beyond a split's count, as a fraction of it; they make up for duplicates.
-    threads
-        Maximum number of concurrent requests.
-    per_host
-        Maximum number of concurrent requests to one host.
-    attempts
-        Maximum number of requests for one URL if its failures are transient (see `outcomes.RETRIED`).
-    connect_timeout_s
-        Longest wait for a connection, in seconds.
-    read_timeout_s
-        Longest time without a byte from the server, in seconds.
-    deadline_s
-        Longest total time of one request, in seconds: redirects, headers and body. (DNS lookups are done by the
-        operating system and cannot be interrupted.)
-    backoff_s
-        Wait before the second attempt, in seconds; doubled for each further one, times a random 0.5 to 1.5.
-    longest_wait_s
-        If a server asks for a longer wait in seconds (Retry-After), its URLs are left for a later run.
-    max_redirects
-        Maximum number of redirects per request.
-    max_bytes
-        Larger bodies are rejected.
-    contact
-        Contact address in the User-Agent header, so that a server's owner can reach the operator.
-    retry_failed
-        If True, request URLs again that failed transiently in an earlier run; if False, keep the stored failure.
-    verify
-        `decode` decodes every image; `header` reads only the image's header.
-    min_side
-        Images whose shorter side is below this many pixels are refused.
-    max_pixels
-        Images with more pixels are refused before they are decoded.
-    refuse
-        Kinds of image to refuse, out of `REFUSABLE`.
-    placeholder_sha256
-        SHA-256 digests of further placeholder images for removed photos; Flickr's is recognised by its shape.
-    placeholder_repeats
-        Bytes that more URLs of a class than this return are treated as a placeholder.
-    allow_private_hosts
-        Allow requests to loopback, private, link-local and other addresses that are not public.
-    obey_robots_tag
-        Reject images whose response has `noai` or `noimageai` in X-Robots-Tag.
-    excluded
-        Image keys and SHA-256 digests that must not be used, as returned by `read_exclusions`.
-    """
-
-    margin: float = 0.1
-    threads: int = 32
-    per_host: int = 8
-    attempts: int = 3
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 20.0
+    margin: float = 0.1  # images to fetch beyond a split's count, as a fraction of it; they make up for duplicates
+    threads: int = 32  # maximum number of concurrent requests
+    per_host: int = 8  # maximum number of concurrent requests to one host
+    attempts: int = 3  # maximum number of requests for one URL whose failures are in `outcomes.RETRIED`
+    connect_timeout_s: float = 10.0  # longest wait for a connection
+    read_timeout_s: float = 20.0  # longest time without a byte from the server
     deadline_s: float = 60.0
+    """Longest total time of one request: redirects, headers and body. (DNS lookups are done by the operating system
+    and cannot be interrupted.)"""
     backoff_s: float = 1.0
+    """Wait before the second attempt; doubled for each further one, times a random 0.5 to 1.5."""
     longest_wait_s: float = 60.0
-    max_redirects: int = 5
-    max_bytes: int = 20_000_000
+    """If a server asks for a longer wait (Retry-After), its URLs are left for a later run."""
+    max_redirects: int = 5  # maximum number of redirects per request
+    max_bytes: int = 20_000_000  # larger bodies are rejected
     contact: str = ""
+    """Contact address in the User-Agent header, so that a server's owner can reach the operator."""
     retry_failed: bool = True
-    verify: str = "decode"
-    min_side: int = 32
-    max_pixels: int = 50_000_000
-    refuse: tuple[str, ...] = ("animated",)
+    """If True, request URLs again that failed transiently in an earlier run; if False, keep the stored failure."""
+    verify: str = "decode"  # `decode` decodes every image; `header` reads only its header
+    min_side: int = 32  # refuse images whose shorter side has fewer pixels
+    max_pixels: int = 50_000_000  # refuse images with more pixels, before they are decoded
+    refuse: tuple[str, ...] = ("animated",)  # kinds of image to refuse, out of `REFUSABLE`
     placeholder_sha256: tuple[str, ...] = ()
+    """SHA-256 digests of further placeholder images for removed photos; Flickr's is recognised by its shape."""
     placeholder_repeats: int = 5
+    """Bytes that more URLs of a class than this return are treated as a placeholder."""
     allow_private_hosts: bool = False
-    obey_robots_tag: bool = True
+    """Allow requests to loopback, private, link-local and other addresses that are not public."""
+    obey_robots_tag: bool = True  # reject images whose response has `noai` or `noimageai` in X-Robots-Tag
     excluded: frozenset[str] = frozenset()
+    """Image keys and SHA-256 digests that must not be used, as returned by `read_exclusions`."""
 
     def check(self) -> None:
         """Raise `ParleyError` with a sentence per invalid value."""

@@ -82,54 +82,24 @@ TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorC
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a URL returned, before its bytes are validated.
+    """What a URL or local path returned, before its bytes are validated."""
 
-    Attributes
-    ----------
-    url
-        The URL or local path, as listed.
-    body
-        The bytes; None if the request failed.
-    error
-        Why there is no body; None if there is one.
-    http_status
-        The last status; None if there was no response, and for local entries.
-    attempts
-        Requests made, not counting redirects; 0 if none was sent because the host asked for a long pause.
-    seconds
-        Time from the start of the first request to the end of the last, including waits; 0 for local entries.
-    opted_out
-        Whether X-Robots-Tag forbids using the image.
-    from_private
-        Whether the response, or a redirect to it, came from an address that is not public.
-    """
-
-    url: str
-    body: bytes | None = None
-    error: ErrorClass | None = None
-    http_status: int | None = None
-    attempts: int = 1
-    seconds: float = 0.0
-    opted_out: bool = False
-    from_private: bool = False
+    url: str  # the URL or local path, as listed
+    body: bytes | None = None  # None if the request failed
+    error: ErrorClass | None = None  # why there is no body
+    http_status: int | None = None  # the last status; None without a response, and for local entries
+    attempts: int = 1  # requests made, without redirects; 0 if none was sent because the host asked for a long pause
+    seconds: float = 0.0  # from the start of the first request to the end of the last, including waits
+    opted_out: bool = False  # X-Robots-Tag forbids using the image
+    from_private: bool = False  # the response, or a redirect to it, came from an address that is not public
 
 
 class Decision(NamedTuple):
-    """Whether bytes are a usable image, and its format and size.
+    """Whether bytes are a usable image, and its format and size."""
 
-    Attributes
-    ----------
-    error
-        Why the bytes are not usable; None for a usable image.
-    suffix
-        File suffix of the decoded format, without a dot; empty if the format is unknown.
-    width, height
-        In pixels, as stored (before any EXIF rotation); None if unknown.
-    """
-
-    error: ErrorClass | None
-    suffix: str = ""
-    width: int | None = None
+    error: ErrorClass | None  # why the bytes are not usable; None for a usable image
+    suffix: str = ""  # file suffix of the decoded format, without a dot; empty if unknown
+    width: int | None = None  # in pixels, as stored (before any EXIF rotation); None if unknown
     height: int | None = None
 
 

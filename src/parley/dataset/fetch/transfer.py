@@ -185,22 +185,14 @@ class Response(NamedTuple):
     body: bytes | None
     error: ErrorClass | None
     status: int | None
-    wait_s: float = 0.0
-    """From Retry-After, in seconds; 0 without it."""
-    redirect: str = ""
-    """Absolute address of a redirect; empty if it is none."""
+    wait_s: float = 0.0  # from Retry-After
+    redirect: str = ""  # absolute address of a redirect; empty if it is none
     opted_out: bool = False
     from_private: bool = False
 
 
 class Transfer:
-    """Runs one GET at a time on one libcurl handle.
-
-    Parameters
-    ----------
-    options
-        Timeouts and limits.
-    """
+    """Runs one GET at a time on one libcurl handle."""
 
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
@@ -213,17 +205,7 @@ class Transfer:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def begin(self, url: str, left_s: float, proxy: str) -> None:
-        """Prepare a GET; the caller adds `curl` to its multi handle.
-
-        Parameters
-        ----------
-        url
-            An http or https URL in ASCII.
-        left_s
-            Time for the whole GET, in seconds.
-        proxy
-            Proxy to use; empty for none.
-        """
+        """Prepare a GET of a URL in ASCII within `left_s` seconds; the caller adds `curl` to its multi handle."""
         self._pieces: list[bytes] = []
         self._lines: list[bytes] = []
         self._size_bytes = 0
@@ -255,7 +237,7 @@ class Transfer:
         code
             libcurl's result: 0 for success; None if the GET was aborted because it stalled.
         """
-        status = self._status()
+        status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
         headers = headers_of(self._lines)
         opted_out, private = opts_out(headers), self._came_from_private()
         if status in REDIRECTS and (target := redirect_of(headers, self._url)):
@@ -274,9 +256,6 @@ class Transfer:
             return names_private_host(self._url)
         address = self.curl.getinfo(pycurl.PRIMARY_IP)
         return bool(address) and not is_public(address)
-
-    def _status(self) -> int | None:
-        return self.curl.getinfo(pycurl.RESPONSE_CODE) or None
 
     def _error_of(self, code: int) -> ErrorClass:
         if self._is_private:

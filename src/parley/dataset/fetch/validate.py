@@ -19,10 +19,7 @@ logger = logging.getLogger(__name__)
 class WeightedSemaphore:
     """A total that threads take amounts from, first come, first served.
 
-    Parameters
-    ----------
-    size
-        The total. A larger request waits until nothing is taken, then runs alone.
+    A request larger than the total waits until nothing is taken, then runs alone.
     """
 
     def __init__(self, size: int) -> None:
