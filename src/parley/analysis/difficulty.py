@@ -5,21 +5,25 @@ that it was trained on.
 """
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 
-from parley.analysis.linear_classifier import GRADIENT, LinearClassifier, fit
 from parley.config.memory_budget import require_memory_for_classifier
 from parley.core.errors import ParleyError
 from parley.core.files import write_csv, write_json
 from parley.features.storage import read_features
-from parley.interaction.split_data import Scale, scale_of, target_index_of
+from parley.interaction.split_data import scale_of, target_index_of
 from parley.metrics.classification import class_scores, confusion_matrix, macro_f1
 from parley.metrics.exchanges import accuracy, chance, nll_nats
 from parley.text.descriptions import read_descriptions
@@ -28,29 +32,43 @@ logger = logging.getLogger(__name__)
 PARTS = ("train", "dev", "test")
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
 """Penalties to choose from on the dev split, strongest first: each fit starts where the last one ended."""
-LOOSE = 1e-4
-"""Tolerance of the gradient, in nats, while penalties are compared, capped at `LOOSE_PART` of the penalty."""
-LOOSE_PART = 0.03
-"""For the same gradient, a classifier is further from its minimum if the penalty is weaker."""
+GRADIENT = 1e-6
+"""The fit has converged once no entry of the gradient is larger, in nats."""
+ITERATIONS = 100
+"""Maximum number of Newton steps of a fit."""
 RISES = 2
 """After this number of consecutive rises of the dev NLL, no weaker penalty is tried."""
 COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
 """Of the table; an unknown value is an empty cell."""
 
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
 
 class Split(NamedTuple):
     """Features and classes of one split."""
 
-    features: Tensor
-    """``[N, C]`` float64, on the scale of the train split."""
-    targets: Tensor
-    """``[N]`` int64: index of each image's class."""
+    features: Floats
+    """``[N, C]``, on the scale of the train split."""
+    targets: Ints
+    """``[N]``: index of each image's class."""
+
+
+class Classifier(NamedTuple):
+    """Weights ``[K, C]`` and biases ``[K]`` of multinomial logistic regression."""
+
+    weight: Floats
+    bias: Floats
+
+    def scores(self, features: Floats) -> Floats:
+        """Return the scores ``[N, K]`` of images ``[N, C]``; their softmax is the prediction."""
+        return features @ self.weight.T + self.bias
 
 
 class Choice(NamedTuple):
     """The classifier with the best dev result, and what it was chosen from."""
 
-    classifier: LinearClassifier
+    classifier: Classifier
     penalty: float
     candidates: list[dict[str, float]]
     """For each penalty that was tried: the dev NLL in nats, and the largest entry of the gradient."""
@@ -102,67 +120,99 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
             raise ParleyError(f"{path} holds no image; check the counts of `split` in the config.")
     targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
     ids: list[int] = targets["train"].unique().tolist()
-    scale: Scale = scale_of(features["train"])
-    return ids, {
-        part: Split(scale.apply(features[part]), target_index_of(targets[part], ids, f"The {part} part"))
-        for part in parts
-    }
+    scale = scale_of(features["train"])
+    indices = {part: target_index_of(targets[part], ids, f"The {part} part") for part in parts}
+    return ids, {part: Split(scale.apply(features[part]).numpy(), indices[part].numpy()) for part in parts}
 
 
 def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
-    """Try the penalties, and fit to convergence with the one of the lowest dev NLL; of equals, the stronger.
+    """Fit the classifier with each penalty, and choose the one of the lowest dev NLL; of equals, the stronger.
 
     Parameters
     ----------
     train, dev
         The splits.
     classes
-        Number of classes.
+        Number of classes K.
     penalties
         From the strongest to the weakest.
     """
-    tried: list[tuple[LinearClassifier, dict[str, float]]] = []
-    start: LinearClassifier | None = None
+    model = LogisticRegression(solver="newton-cg", tol=GRADIENT, max_iter=ITERATIONS, warm_start=True)
+    tried: list[Classifier] = []
+    records: list[dict[str, float]] = []
     for penalty in penalties:
-        loosely = max(GRADIENT, min(LOOSE, LOOSE_PART * penalty))
-        start, record = _fitted(train, dev, classes, penalty, start, loosely)
-        tried.append((start, record))
-        latest = [record["dev_nll"] for _, record in tried[-RISES - 1 :]]
+        tried.append(fit(train, classes, penalty, model))
+        nll = float(nll_nats(tried[-1].scores(dev.features), dev.targets).mean())
+        gradient = largest_gradient(tried[-1], train, penalty)
+        records.append({"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient})
+        latest = [record["dev_nll"] for record in records[-RISES - 1 :]]
         if len(latest) > RISES and all(earlier < later for earlier, later in pairwise(latest)):
             break
-    best_index = min(range(len(tried)), key=lambda index: tried[index][1]["dev_nll"])
-    start, record = tried[best_index]
-    tried[best_index] = best, record = _fitted(train, dev, classes, record["penalty"], start, GRADIENT)
-    return Choice(best, record["penalty"], [record for _, record in tried])
+    if early := [record for record in records if not record["largest_gradient"] <= GRADIENT]:
+        logger.warning(
+            "%d of %d fits did not converge to a gradient of %g nats: those with the penalty %s.",
+            len(early),
+            len(records),
+            GRADIENT,
+            ", ".join(f"{record['penalty']:g} (gradient {record['largest_gradient']:.1g})" for record in early),
+        )
+    best = min(range(len(records)), key=lambda index: records[index]["dev_nll"])
+    return Choice(tried[best], records[best]["penalty"], records)
 
 
-def _fitted(
-    train: Split, dev: Split, classes: int, penalty: float, start: LinearClassifier | None, tolerance: float
-) -> tuple[LinearClassifier, dict[str, float]]:
-    """Return the classifier of a penalty, and its entry of `Choice.candidates`."""
-    found, gradient = fit(train.features, train.targets, classes, penalty, start, tolerance)
-    if gradient > tolerance:
-        logger.warning("With the penalty %g the fit ended early: its gradient is still %.1g.", penalty, gradient)
-    nll = float(nll_nats(found.scores(dev.features).numpy(), dev.targets.numpy()).mean())
-    return found, {"penalty": penalty, "dev_nll": nll, "largest_gradient": gradient}
+def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -> Classifier:
+    """Minimise the mean NLL in nats plus ``penalty`` / 2 times the sum of squared weights; biases are not penalised.
+
+    The objective is that of le Cessie and van Houwelingen (1992), "Ridge estimators in logistic regression"; it has one
+    minimum. Newton's method comes closer to it than L-BFGS in a third of the time, because channels are correlated.
+
+    Parameters
+    ----------
+    train
+        Images of K classes, at least one of each.
+    classes
+        K.
+    penalty
+        Above 0.
+    model
+        A scikit-learn model, whose last fit is the start of this one if it has ``warm_start``.
+    """
+    if classes == 1:
+        return Classifier(np.zeros((1, train.features.shape[1])), np.zeros(1))
+    # Of two classes scikit-learn fits only the difference of the weights; its square is twice the sum of their squares.
+    model.set_params(C=(2 if classes == 2 else 1) / (len(train.targets) * penalty))
+    with warnings.catch_warnings():
+        # `choose` checks the gradient instead.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(train.features, train.targets)
+    if classes == 2:
+        return Classifier(np.r_[-model.coef_, model.coef_] / 2, np.r_[-model.intercept_, model.intercept_] / 2)
+    return Classifier(model.coef_.copy(), model.intercept_.copy())
 
 
-def _overall(scores: Tensor, class_indices: Tensor) -> dict[str, Any]:
-    values, targets, classes = scores.numpy(), class_indices.numpy(), scores.shape[1]
+def largest_gradient(classifier: Classifier, train: Split, penalty: float) -> float:
+    """Return the largest entry of the gradient of what `fit` minimises, in nats: 0 at the minimum."""
+    residuals = softmax(classifier.scores(train.features), axis=1)
+    residuals[np.arange(len(residuals)), train.targets] -= 1
+    by_weight = residuals.T @ train.features / len(residuals) + penalty * classifier.weight
+    return float(max(np.abs(by_weight).max(), np.abs(residuals.mean(axis=0)).max()))
+
+
+def _overall(scores: Floats, targets: Ints) -> dict[str, Any]:
     return {
         "n": len(targets),
-        "accuracy": accuracy(values, targets),
-        "chance": chance(1, classes),
-        "macro_f1": macro_f1(confusion_matrix(values, targets)),
-        "nll": float(nll_nats(values, targets).mean()),
+        "accuracy": accuracy(scores, targets),
+        "chance": chance(1, scores.shape[1]),
+        "macro_f1": macro_f1(confusion_matrix(scores, targets)),
+        "nll": float(nll_nats(scores, targets).mean()),
     }
 
 
 def _by_class(
-    part: str, scores: Tensor, targets: Tensor, ids: Sequence[int], names: Sequence[str]
+    part: str, scores: Floats, targets: Ints, ids: Sequence[int], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    found = class_scores(confusion_matrix(scores.numpy(), targets.numpy()))
-    counts = torch.bincount(targets, minlength=len(ids))
+    found = class_scores(confusion_matrix(scores, targets))
+    counts = np.bincount(targets, minlength=len(ids))
     rows = []
     for index, label in enumerate(ids):
         measures = {name: float(values[index]) for name, values in found.items()}
