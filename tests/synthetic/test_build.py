@@ -1,4 +1,4 @@
-"""The world on disk: list and files agree, nothing half done passes for whole, the class set is current."""
+"""The world on disk: list and files agree, an interrupted drawing leaves no list, the class set is current."""
 
 import io
 import os
@@ -15,13 +15,13 @@ from PIL import Image
 from parley.core.errors import ParleyError
 from parley.core.files import read_table
 from parley.synthetic.attributes import CREATURES
-from parley.synthetic.build import CLASS_SET_COLUMNS, class_set_rows, draw_world, png_bytes, write_class_set
+from parley.synthetic.build import CLASS_SET_COLUMNS, draw_world, png_bytes, write_class_set
 
 ROOT = Path(__file__).parents[2]
 DRAW_FOR_LONG = "import sys; from parley.synthetic.build import draw_world; draw_world(sys.argv[1], 100000, 64, 0)"
 
 
-def test_the_list_names_each_picture_and_no_other(tmp_path: Path) -> None:
+def test_the_list_names_exactly_the_images(tmp_path: Path) -> None:
     url_list = draw_world(tmp_path, images_per_class=2, size_px=16, seed=3)
     assert url_list == tmp_path / "urls.txt"
     lines = url_list.read_text(encoding="utf-8").splitlines()
@@ -36,7 +36,7 @@ def test_the_list_names_each_picture_and_no_other(tmp_path: Path) -> None:
     assert len(listed) == len(set(listed)) == 60
 
 
-def test_a_file_is_the_picture_that_its_line_says(tmp_path: Path) -> None:
+def test_each_file_is_the_image_of_its_line(tmp_path: Path) -> None:
     draw_world(tmp_path, images_per_class=3, size_px=32, seed=9, classes=["zorrel"])
     zorrel = next(creature for creature in CREATURES if creature.name == "zorrel")
     written = (tmp_path / "zorrel" / "0002.png").read_bytes()
@@ -45,7 +45,7 @@ def test_a_file_is_the_picture_that_its_line_says(tmp_path: Path) -> None:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (32, 32))
 
 
-def test_chosen_classes_are_drawn_as_among_all_and_in_the_order_named(tmp_path: Path) -> None:
+def test_chosen_classes_get_the_same_images_in_the_order_given(tmp_path: Path) -> None:
     draw_world(tmp_path / "all", images_per_class=1, size_px=16, seed=0)
     draw_world(tmp_path / "two", images_per_class=1, size_px=16, seed=0, classes=["wobbun", "cozzle"])
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["cozzle", "urls.txt", "wobbun"]
@@ -58,7 +58,7 @@ def test_chosen_classes_are_drawn_as_among_all_and_in_the_order_named(tmp_path: 
         assert (tmp_path / "two" / picture).read_bytes() == (tmp_path / "all" / picture).read_bytes()
 
 
-def test_all_that_is_wrong_is_told_before_anything_is_drawn(tmp_path: Path) -> None:
+def test_all_invalid_arguments_are_reported_before_drawing(tmp_path: Path) -> None:
     with pytest.raises(ParleyError) as caught:
         draw_world(tmp_path / "world", 0, 8, 0, classes=["dragon", "cozzle", "cozzle"])
     wrong = caught.value.findings
@@ -71,13 +71,13 @@ def test_all_that_is_wrong_is_told_before_anything_is_drawn(tmp_path: Path) -> N
     assert not (tmp_path / "world").exists()
 
 
-def test_no_class_at_all_is_refused(tmp_path: Path) -> None:
+def test_an_empty_list_of_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParleyError, match="asked for no class"):
         draw_world(tmp_path, 1, 16, 0, classes=[])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process by a POSIX signal")
-def test_killed_half_way_it_leaves_no_list_and_only_whole_pictures(tmp_path: Path) -> None:
+def test_a_killed_drawing_leaves_no_list_and_only_whole_images(tmp_path: Path) -> None:
     (tmp_path / "urls.txt").write_text("n99000001_0\tof/another/drawing.png\n")
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
     drawing = subprocess.Popen([sys.executable, "-c", DRAW_FOR_LONG, str(tmp_path)], env=environment)
@@ -104,7 +104,7 @@ def test_the_class_set_in_the_tree_is_current(tmp_path: Path) -> None:
     )
 
 
-def test_the_class_set_says_what_the_creatures_are(tmp_path: Path) -> None:
+def test_the_class_set_describes_the_creatures(tmp_path: Path) -> None:
     write_class_set(tmp_path / "world.tsv")
     rows = read_table(tmp_path / "world.tsv", CLASS_SET_COLUMNS)
     assert [row["class"] for row in rows] == [creature.name for creature in CREATURES]
@@ -115,4 +115,4 @@ def test_the_class_set_says_what_the_creatures_are(tmp_path: Path) -> None:
         "group": "red",
         "description": "a tiny red plain creature with paws and antlers and a fanned tail",
     }
-    assert len(class_set_rows()) == 30
+    assert len(rows) == 30

@@ -1,4 +1,4 @@
-"""Pictures: pure functions of their arguments, varied within a class, and showing what they should."""
+"""Images depend only on the arguments, vary within a class, and show the attributes."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ def test_the_same_arguments_give_the_same_bytes_in_another_process() -> None:
     assert other.stdout == png_bytes(CREATURES[3], 5, 7, 112)
 
 
-def test_a_picture_depends_on_no_other_drawn_before_it() -> None:
+def test_an_image_does_not_depend_on_earlier_images() -> None:
     alone = png_bytes(CREATURES[0], 4, 1, SIZE)
     for index in range(4):
         png_bytes(CREATURES[0], index, 1, SIZE)
@@ -64,7 +64,7 @@ def test_too_small_a_picture_is_refused() -> None:
 
 
 @pytest.mark.parametrize("creature", CREATURES, ids=[creature.name for creature in CREATURES])
-def test_pictures_of_one_class_vary_for_real(creature: Creature) -> None:
+def test_images_of_one_class_differ(creature: Creature) -> None:
     """Any two differ by more than 12 of 255 a channel on average; grain alone makes about 3."""
     pictures = [pixels(draw(creature, index, 0, SIZE)) for index in range(8)]
     assert min(np.abs(one - other).mean() for one, other in combinations(pictures, 2)) > 12
@@ -96,7 +96,7 @@ def red_pixels(picture: Image.Image) -> int:
     return int(((values[..., 0] > values[..., 1] + 90) & (values[..., 0] > values[..., 2] + 90)).sum())
 
 
-def test_creatures_look_both_ways_and_roam() -> None:
+def test_creatures_face_both_ways_and_vary_in_position() -> None:
     middles = []
     for index in range(20):
         values = pixels(draw(dataclasses.replace(CREATURES[0], colour="red"), index, 0, 96))
@@ -105,8 +105,8 @@ def test_creatures_look_both_ways_and_roam() -> None:
     assert np.ptp(middles, axis=0).min() > 0.06
 
 
-def test_the_pictures_are_those_that_their_identity_names():
-    """Pixels, not files: another zlib compresses otherwise. Where they change on purpose, change DRAWING too."""
+def test_the_pixels_are_those_of_the_version():
+    """Pixels, not files, because versions of zlib differ. If you change the images, change DRAWING too."""
     pixels = hashlib.sha256()
     for creature in CREATURES:
         for index in (0, 1):

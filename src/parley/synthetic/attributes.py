@@ -1,19 +1,18 @@
 """The 30 creatures of the bundled world, each a combination of six attributes.
 
-There are 6 x 3^5 = 1,458 combinations. Twenty-four are seen in training (domain `in`), six only
-afterwards (domain `out`). The table below was found by an annealed swap search, for what it has to
-satisfy, never for the score that a model reaches on it; the tests hold it to this:
+There are 6 x 3^5 = 1,458 combinations. Twenty-four are used in training (domain `in`), six only afterwards (domain
+`out`). The table below was found by an annealed swap search for these properties, never for the score of a model; the
+tests check them:
 
-- Balance: among the seen, each colour comes 4 times and each value of the other attributes 8 times;
-  among the unseen, once and twice. No value predicts whether a creature is seen, and guessing by
-  frequency gains nothing.
-- Near-orthogonality: each pair of values of two attributes meets in 2 or 3 seen creatures, a pair with
-  a colour in 1 or 2. So attributes can be told apart, and every value and every pair of values in an
-  unseen creature has been seen: what is new about it is the whole.
-- Distance: two creatures differ in at least three of the six attributes. The unseen share at most three
-  values with any seen creature, and exactly one with each other. Among the six alone the colour
-  therefore names the creature; among all thirty it leaves five, and the composition decides.
-- Colour, pattern and size together, which a picture shows best, differ between any two creatures.
+- Balance: among the seen creatures, each colour occurs 4 times and each value of the other attributes 8 times; among
+  the unseen, once and twice. No value predicts whether a creature is seen, and guessing by frequency gains nothing.
+- Near-orthogonality: each pair of values of two attributes occurs in 2 or 3 seen creatures, a pair with a colour in 1
+  or 2. Attributes can therefore be distinguished, and every value and every pair of values of an unseen creature occurs
+  in training: only the whole combination is new.
+- Distance: two creatures differ in at least three of the six attributes. The unseen share at most three values with any
+  seen creature, and exactly one with each other. Among the six alone the colour therefore identifies the creature;
+  among all thirty it leaves five, and the composition decides.
+- Colour, pattern and size together, which are the most visible, differ between any two creatures.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ class Creature:
     Parameters
     ----------
     name
-        The class's name, made up, so that it gives nothing away.
+        The class's name, invented so that it does not describe the creature.
     wnid
         A synthetic id in WordNet's form.
     domain
@@ -66,8 +65,8 @@ class Creature:
     def description(self) -> str:
         """The creature in plain English.
 
-        Each value is one word of its own, and only "creature" and "tail" stand in all descriptions:
-        a description becomes the mean of its words' vectors, where a word that never varies is noise.
+        Each value is one word, and only "creature" and "tail" occur in all descriptions: a description becomes the
+        mean of its words' vectors, where constant words are noise.
         """
         return (
             f"a {self.size} {self.colour} {self.pattern} creature "
@@ -123,7 +122,8 @@ CREATURES = _numbered("in", _SEEN, 1) + _numbered("out", _UNSEEN, 1 + len(_SEEN)
 
 
 DRAWING = "3d2959f2080a64e6"
-"""Change it whenever any image changes, so that no experiment reads old images under the same name.
+"""Version of the drawings, part of the name of the folder of the images.
 
-`tests/synthetic/test_drawing.py` fails when a picture changes. How the code is laid out does not count.
+Change it whenever any image changes, so that no experiment reads old images under the same name;
+`tests/synthetic/test_drawing.py` fails when a pixel changes.
 """

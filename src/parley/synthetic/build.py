@@ -22,20 +22,20 @@ def draw_world(
 ) -> Path:
     """Draw the world's images and list them in the format of ImageNet's fall-2011 URL list.
 
-    Pictures go to `<folder>/<class>/<nnnn>.png`. The list has a line a picture, the id `<wnid>_<n>`, a tab
-    and the path relative to `folder`. It is written last, and an older one is removed first: where a list
-    is, all that it names is. Pictures of an earlier, larger drawing stay on disk, unlisted.
+    Images are `<folder>/<class>/<nnnn>.png`. Each line of the list has the id `<wnid>_<n>`, a tab and the path relative
+    to `folder`. The list is removed first and written last, so that all listed images exist. Images of an earlier,
+    larger set are neither removed nor listed.
 
     Parameters
     ----------
     folder
-        Where to draw; made if need be.
+        Where to draw; created if missing.
     images_per_class
-        Pictures of each creature, numbered from 0; at least 1.
+        Number of images of each creature, at least 1.
     size_px
-        Side of a picture, at least 16.
+        Side of an image, at least 16.
     seed
-        Decides all that varies between pictures.
+        Seed of everything that varies between images.
     classes
         Names of the creatures to draw, in the list's order; all thirty by default.
 
@@ -47,7 +47,7 @@ def draw_world(
     Raises
     ------
     ParleyError
-        With all that is wrong with the arguments, before anything is drawn.
+        Lists all invalid arguments, before anything is drawn.
     """
     creatures = _chosen(classes, images_per_class, size_px)
     root = Path(folder)
@@ -57,13 +57,14 @@ def draw_world(
     with Progress("drawing creatures", len(creatures) * images_per_class, "picture") as progress:
         for creature in creatures:
             for index in range(images_per_class):
-                place = f"{creature.name}/{index:04d}.png"
-                _write_picture(root / place, creature, index, seed, size_px)
-                lines.append(f"{creature.wnid}_{index}\t{place}\n")
+                name = f"{creature.name}/{index:04d}.png"
+                with written_aside(root / name) as aside:
+                    aside.write_bytes(png_bytes(creature, index, seed, size_px))
+                lines.append(f"{creature.wnid}_{index}\t{name}\n")
                 progress.advance(note=creature.name)
     with written_aside(url_list) as aside:
         aside.write_text("".join(lines), encoding="utf-8", newline="\n")
-    logger.info("Drew %d pictures of %d creatures; their list is %s.", len(lines), len(creatures), url_list)
+    logger.info("Drew %d images of %d creatures, listed in %s", len(lines), len(creatures), url_list)
     return url_list
 
 
@@ -74,21 +75,10 @@ def png_bytes(creature: Creature, index: int, seed: int, size_px: int) -> bytes:
     return stream.getvalue()
 
 
-def class_set_rows() -> list[tuple[str, str, str, str, str]]:
-    """Return the world's class set: class, wnid, domain, group and description; the group is the colour."""
-    return [
-        (creature.name, creature.wnid, creature.domain, creature.colour, creature.description) for creature in CREATURES
-    ]
-
-
 def write_class_set(path: str | Path) -> None:
-    """Write the world's class set as a TSV; a test checks that `config/classes/world.tsv` is current."""
-    write_table(path, CLASS_SET_COLUMNS, class_set_rows())
-
-
-def _write_picture(path: Path, creature: Creature, index: int, seed: int, size_px: int) -> None:
-    with written_aside(path) as aside:
-        aside.write_bytes(png_bytes(creature, index, seed, size_px))
+    """Write the world's class set as a TSV; a creature's group is its colour."""
+    rows = [(one.name, one.wnid, one.domain, one.colour, one.description) for one in CREATURES]
+    write_table(path, CLASS_SET_COLUMNS, rows)
 
 
 def _chosen(classes: Sequence[str] | None, images_per_class: int, size_px: int) -> list[Creature]:

@@ -1,12 +1,11 @@
 """Draw the parts of a creature: body, pattern, face, horns, legs and tail."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from PIL import Image, ImageChops
 
-from parley.synthetic.pencil import Colour, Pencil, Placement, Point, bend, ellipse, ribbon
+from parley.synthetic.pencil import Pencil, Placement, Point, bend, ellipse, ribbon
 from parley.synthetic.pose import Palette, Part, Pose
 
 # Half the height of a body whose half length is one.
@@ -93,7 +92,7 @@ def _crown(pose: Pose) -> Point:
 
 
 def _antlers(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw two beams that bow outwards, each with three points."""
+    """Draw two beams that bend outwards, each with three points."""
     x, y = _crown(pose)
     size = pose.horn_size
     branches: list[list[Point]] = []
@@ -123,7 +122,7 @@ def _antennae(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def _spikes(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw four spikes on the back and two on the head, their feet hidden by what is drawn over them."""
+    """Draw four spikes on the back and two on the head; body and head cover their feet."""
     for degrees in (165, 144, 123, 102):
         angle = math.radians(degrees)
         foot = (pose.stretch * 0.9 * math.cos(angle), BODY_HEIGHT * 0.9 * math.sin(angle))
@@ -145,51 +144,30 @@ def _spike(pencil: Pencil, foot: Point, angle: float, pose: Pose, palette: Palet
 HORNS: dict[str, Part] = {"antlers": _antlers, "antennae": _antennae, "spikes": _spikes}
 
 
-@dataclass(frozen=True, slots=True)
-class Legs:
-    """How legs are drawn, and how far below the body's middle they reach, in the creature's units."""
-
-    behind: Part
-    in_front: Part
-    depth: float
-
-
-def _stilt(pencil: Pencil, hip: Point, swing: float, pose: Pose, colour: Colour, palette: Palette) -> None:
-    foot = (hip[0] + swing, -1.75 * pose.leg_length)
-    knee = (hip[0] + swing * 0.2 + 0.12, -1.1)
-    pencil.shape(ribbon(bend(hip, knee, foot), 0.26, 0.16), colour)
-    pencil.shape(ellipse((foot[0] + 0.07, foot[1]), 0.2, 0.1, corners=12), palette.ink)
+def _stilts(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
+    for x, swing in _hips(pose, near, near_x=(-0.62, 0.42), far_x=(-0.3, 0.72)):
+        hip, foot = (x, -0.3), (x + swing, -1.75 * pose.leg_length)
+        knee = (x + swing * 0.2 + 0.12, -1.1)
+        pencil.shape(ribbon(bend(hip, knee, foot), 0.26, 0.16), palette.body if near else palette.shade)
+        pencil.shape(ellipse((foot[0] + 0.07, foot[1]), 0.2, 0.1, corners=12), palette.ink)
 
 
-def _far_stilts(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    _stilt(pencil, (-0.3, -0.3), pose.swing[0], pose, palette.shade, palette)
-    _stilt(pencil, (0.72, -0.3), pose.swing[1], pose, palette.shade, palette)
+def _paws(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
+    for x, swing in _hips(pose, near, near_x=(-0.55, 0.45), far_x=(-0.2, 0.8)):
+        foot = (x + swing * 0.6, -0.98 * pose.leg_length)
+        pencil.shape(ribbon([(x, -0.35), foot], 0.46, 0.5), palette.body if near else palette.shade)
+        paw = palette.pale if near else palette.shade
+        pencil.shape(ellipse((foot[0] + 0.1, foot[1]), 0.36, 0.2, corners=20), paw)
 
 
-def _near_stilts(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    _stilt(pencil, (-0.62, -0.3), pose.swing[2], pose, palette.body, palette)
-    _stilt(pencil, (0.42, -0.3), pose.swing[3], pose, palette.body, palette)
+def _hips(pose: Pose, near: bool, near_x: Point, far_x: Point) -> Iterable[tuple[float, float]]:
+    """Return x and swing of the two legs on the near or the far side."""
+    return zip(near_x if near else far_x, pose.swing[2:4] if near else pose.swing[:2], strict=True)
 
 
-def _paw(pencil: Pencil, hip: Point, swing: float, pose: Pose, leg: Colour, paw: Colour) -> None:
-    foot = (hip[0] + swing * 0.6, -0.98 * pose.leg_length)
-    pencil.shape(ribbon([hip, foot], 0.46, 0.5), leg)
-    pencil.shape(ellipse((foot[0] + 0.1, foot[1]), 0.36, 0.2, corners=20), paw)
-
-
-def _far_paws(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    _paw(pencil, (-0.2, -0.35), pose.swing[0], pose, palette.shade, palette.shade)
-    _paw(pencil, (0.8, -0.35), pose.swing[1], pose, palette.shade, palette.shade)
-
-
-def _near_paws(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    _paw(pencil, (-0.55, -0.35), pose.swing[2], pose, palette.body, palette.pale)
-    _paw(pencil, (0.45, -0.35), pose.swing[3], pose, palette.body, palette.pale)
-
-
-def _tentacles(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw six tentacles that spread to the sides and curl up at their ends."""
-    for number, swing in enumerate(pose.swing):
+def _tentacles(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
+    """Draw six tentacles that spread to the sides and curl up at their ends, all behind the body."""
+    for number, swing in enumerate(() if near else pose.swing):
         out = (number - 2.5) / 2.5
         outward = 1 if out > 0 else -1
         sway = swing * 0.8
@@ -201,17 +179,9 @@ def _tentacles(pencil: Pencil, pose: Pose, palette: Palette) -> None:
         pencil.shape(ribbon(line, 0.36, 0.12), palette.pale if number % 2 else palette.body)
 
 
-def _nothing(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw nothing: tentacles are all behind the body."""
-
-
-LEGS = {
-    "stilts": Legs(_far_stilts, _near_stilts, depth=1.8),
-    "paws": Legs(_far_paws, _near_paws, depth=1.05),
-    "tentacles": Legs(_tentacles, _nothing, depth=1.15),
-}
-
-
+LEGS = {"stilts": _stilts, "paws": _paws, "tentacles": _tentacles}
+LEG_DEPTHS = {"stilts": 1.8, "paws": 1.05, "tentacles": 1.15}
+"""How far legs reach below the body's middle, in the creature's units."""
 _ROOT = (-0.8, 0.1)
 
 
@@ -247,7 +217,7 @@ def _forked(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def _fanned(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw six feathers with an eye each, the middle ones in front."""
+    """Draw six feathers, each with an eye, the middle ones in front."""
     size = pose.tail_size
     for feather in (0, 5, 1, 4, 2, 3):
         angle = math.radians(140 + 27 * (feather - 2.5)) + pose.tail_lift * 0.6

@@ -23,9 +23,9 @@ _BODY = {
 class Palette:
     """The colours a creature is drawn with.
 
-    `body`, the darker `shade` of what lies behind it, the `pale` of tips and paws, and the `ink` of
-    outlines follow the creature's colour; `mark` is its pattern's; `bone`, `horn`, `glow` and `accent`
-    are those of spikes, antlers, antennae and a fanned tail on any creature.
+    `body`, the darker `shade` of parts behind it, the `pale` of tips and paws, and the `ink` of outlines depend on the
+    creature's colour; `mark` is the pattern's. `bone`, `horn`, `glow` and `accent` of spikes, antlers, antennae and
+    fanned tails do not.
     """
 
     body: Colour
@@ -53,7 +53,7 @@ def palette_of(creature: Creature, draws: random.Random) -> Palette:
     hue += vary(-0.022, 0.022)
     lightness += vary(-0.05, 0.05)
     saturation += vary(-0.1, 0.1)
-    # Dark stripes and light spots: both stand out on all six colours.
+    # Dark stripes and light spots are both visible on all six colours.
     stripe = hls(hue, lightness * 0.35, saturation * 0.8)
     spot = hls(0.12 + vary(-0.03, 0.03), vary(0.93, 0.98), 0.6)
     return Palette(
@@ -86,7 +86,7 @@ class Pose:
     tilt, facing
         Turn of the whole creature; 1 if it looks right, -1 if left.
     stretch
-        Half the body's length; the body's height makes up for it.
+        Half the body's length; the body's height is inversely proportional.
     head, head_size
         Middle of the head and half its width.
     swing
