@@ -2,7 +2,7 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.core.files import write_table
-from parley.core.tables import header_of, located_rows, rows_by_offset, stream_classes, stream_table
+from parley.core.tables import header_of, stream_classes, stream_table
 
 
 def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
@@ -39,19 +39,8 @@ def test_a_missing_file_is_told(tmp_path):
         header_of(tmp_path / "t.tsv")
 
 
-def test_rows_are_found_again_by_where_they_begin(tmp_path):
-    (tmp_path / "t.tsv").write_bytes("\ufeffa\tb\r\nä\t1\n\nc\t2\r\né\t3".encode())
-    located = dict(located_rows(tmp_path / "t.tsv", ["b", "a"]))
-    assert list(located.values()) == [("1", "ä"), ("2", "c"), ("3", "é")]
-    with rows_by_offset(tmp_path / "t.tsv", ["b", "a"]) as row_at:
-        assert {place: row_at(place) for place in reversed(located)} == located
-    for number, place in enumerate(located):
-        rest = list(located_rows(tmp_path / "t.tsv", ["b", "a"], place))
-        assert rest == list(located.items())[number:]
-
-
 def classes_of(path, wanted=None):
-    return {name: [cells for _, cells in rows] for name, rows in stream_classes(path, ["key"], wanted)}
+    return {name: list(rows) for name, rows in stream_classes(path, ["key"], wanted)}
 
 
 def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_path):
@@ -59,7 +48,7 @@ def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_pa
     a, b, c = [("a", "3")], [("b", "1"), ("b", "2")], [("c", "4")]
     assert classes_of(tmp_path / "t.tsv") == {"b": b, "a": a, "c": c}
     assert classes_of(tmp_path / "t.tsv", {"a", "c"}) == {"a": a, "c": c}
-    assert [next(rows)[1] for _, rows in stream_classes(tmp_path / "t.tsv", ["key"])] == [b[0], a[0], c[0]]
+    assert [next(rows) for _, rows in stream_classes(tmp_path / "t.tsv", ["key"])] == [b[0], a[0], c[0]]
 
 
 def test_rows_of_a_class_that_do_not_stand_together_are_refused(tmp_path):

@@ -32,13 +32,13 @@ class Row(NamedTuple):
 
 def plan_class(keys, wanted, seed):
     """The plan of a class, a row a candidate."""
-    reserves = splits.plan_class(iter(keys), wanted, seed)
-    assert list(reserves) == list(wanted)
-    return [Row(keys[place], part, rank) for part, places in reserves.items() for rank, place in enumerate(places)]
+    queues = splits.plan_class(iter(keys), wanted, seed)
+    assert list(queues) == list(wanted)
+    return [Row(key, part, rank) for part, ranked in queues.items() for rank, key in enumerate(ranked)]
 
 
 def plainly(keys, wanted, seed):
-    """The same, worked out with lists of Python's own, as the promises read."""
+    """The same, step by step, as the module's docstring says."""
     homes = {part: [] for part in wanted}
     for placed in sorted((draw(seed, "place", key), key) for key in keys):
         homes[home(placed[1], wanted, seed)].append(placed)
@@ -104,12 +104,12 @@ def test_the_order_of_the_candidates_does_not_matter(wanted, number, seed, rando
 
 
 @given(counts, st.integers(0, 600), seeds)
-def test_the_arrays_say_what_plain_lists_do(wanted, number, seed):
+def test_the_plan_is_the_one_worked_out_step_by_step(wanted, number, seed):
     keys = keys_of(number)
     assert plan_class(keys, wanted, seed) == plainly(keys, wanted, seed)
 
 
-def test_a_large_class_is_planned_as_plain_lists_do():
+def test_a_large_class_is_planned_step_by_step_too():
     keys = keys_of(20_000)
     for wanted in (PAPER, {"ood": 7}, {"train": 12_000, "dev": 0, "test": 3}):
         assert plan_class(keys, wanted, 9) == plainly(keys, wanted, 9)
@@ -119,7 +119,7 @@ def test_equal_draws_are_told_apart_by_the_key(monkeypatch):
     monkeypatch.setattr(splits, "draw", lambda seed, purpose, key: int(key[0], 16) >> 2)
     keys = keys_of(100)
     planned = splits.plan_class(keys, {"train": 1}, 1)["train"]
-    assert [keys[place] for place in planned] == sorted(keys, key=lambda key: (int(key[0], 16) >> 2, key))
+    assert planned == sorted(keys, key=lambda key: (int(key[0], 16) >> 2, key))
 
 
 def test_what_is_no_key_is_refused():

@@ -3,16 +3,10 @@
 import codecs
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-
-Located = tuple[int, tuple[str, ...]]
-"""The byte offset of a row in its file, and its cells."""
-_ROW_BYTES = 512
-"""Most rows are shorter; a larger buffer would be refilled for each row read out of order."""
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -30,56 +24,24 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
     ParleyError
         If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
-    return (cells for _, cells in located_rows(path, columns))
-
-
-def located_rows(path: str | Path, columns: Sequence[str], start: int = 0) -> Iterator[Located]:
-    """Yield the same rows as `stream_table`, each with its byte offset.
-
-    Parameters
-    ----------
-    path
-        The table.
-    columns
-        Columns to yield.
-    start
-        Byte offset of the first row, from an earlier call; 0 for all rows.
-    """
     try:
         with Path(path).open("rb") as stream:
-            line = stream.readline()
-            header = _header(line)
+            header = _header(stream.readline())
             pick = _picker(path, header, columns)
-            offset = stream.seek(start) if start else len(line)
             # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
             for number, line in enumerate(stream, start=2):
                 cells = _cells(line)
                 if len(cells) == len(header) and cells != [""]:
-                    yield offset, pick(cells)
+                    yield pick(cells)
                 elif cells != [""]:
-                    where = f"byte {offset}" if start else f"line {number}"
                     raise ParleyError(
-                        f"{path}, {where}: {len(cells)} fields where the header has {len(header)}; "
+                        f"{path}, line {number}: {len(cells)} fields where the header has {len(header)}; "
                         "separate fields by single tabs."
                     )
-                offset += len(line)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except UnicodeDecodeError as error:
         raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
-
-
-@contextmanager
-def rows_by_offset(path: str | Path, columns: Sequence[str]) -> Iterator[Callable[[int], tuple[str, ...]]]:
-    """Open a table for reading rows in any order, by the byte offsets from `located_rows`."""
-    with Path(path).open("rb", buffering=_ROW_BYTES) as stream:
-        pick = _picker(path, _header(stream.readline()), columns)
-
-        def row_at(offset: int) -> tuple[str, ...]:
-            stream.seek(offset)
-            return pick(_cells(stream.readline()))
-
-        yield row_at
 
 
 def header_of(path: str | Path) -> list[str]:
@@ -95,7 +57,7 @@ def header_of(path: str | Path) -> list[str]:
 
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
-) -> Iterator[tuple[str, Iterator[Located]]]:
+) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
     """Yield `(class, rows)` of a table whose rows are grouped by class, with one row at a time in memory.
 
     Rows that are not consumed are skipped when the next class is requested.
@@ -110,16 +72,12 @@ def stream_classes(
         Names of the classes to yield; None for all.
     """
     seen: set[str] = set()
-    for name, rows in itertools.groupby(located_rows(path, ["class", *columns]), key=_class_of):
+    for name, rows in itertools.groupby(stream_table(path, ["class", *columns]), key=itemgetter(0)):
         if name in seen:
             raise ParleyError(f"{path}: the rows of class {name!r} do not stand together; remove it and run again.")
         seen.add(name)
         if wanted is None or name in wanted:
             yield name, rows
-
-
-def _class_of(row: Located) -> str:
-    return row[1][0]
 
 
 def _header(line: bytes) -> list[str]:
