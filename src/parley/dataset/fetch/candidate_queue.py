@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from parley.dataset.fetch.outcomes import ErrorClass, FetchResult
-from parley.dataset.split_plan import CandidateQueue
 
 logger = logging.getLogger(__name__)
 _MAX_WARNINGS = 10
@@ -151,7 +150,7 @@ def first_mismatch(
 class SplitFetch(QueueProgress):
     """Progress and results of fetching one split of a class, which needs `count` images."""
 
-    def __init__(self, part: str, queue: CandidateQueue, count: int, target: int) -> None:
+    def __init__(self, part: str, queue: Sequence[tuple[str, str]], count: int, target: int) -> None:
         super().__init__(len(queue), target)
         self.part, self.queue, self.count = part, queue, count
         self.results: list[FetchResult | None] = []
