@@ -14,7 +14,7 @@ import torch
 from train import Clock, measure, trainer_of
 
 from parley.game import GameSettings
-from parley.training.allocation import keep_freed_memory
+from parley.training.loop import keep_freed_memory
 
 GROWING = {
     "descriptions (D)": [30, 100, 1000, 10000, 21841],

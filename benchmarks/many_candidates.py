@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from parley.evaluation.evaluate import EvalBatchSpec
     from parley.interaction.run import RolloutInputs
 
 CLASSES_AND_VECTORS = (512, 100)
@@ -33,7 +34,7 @@ class Case:
         self.messages = folder / "runs/adaptive/1/messages.hdf5"
 
     def setup(self) -> "RolloutInputs":
-        """Who talks about what."""
+        """The agents and the split."""
         import torch
 
         from parley.game import Descriptions, GameSettings
@@ -45,9 +46,9 @@ class Case:
         game = GameSettings(preset="Adaptive", max_exchanges=self.exchanges)
         width, words = CLASSES_AND_VECTORS
         agents = make_agents(game, width, words, [1])
-        places = torch.arange(self.images) * self.candidates // self.images
+        target_index = torch.arange(self.images) * self.candidates // self.images
         descriptions = Descriptions(torch.randn(self.candidates, words))
-        return RolloutInputs(agents, Images(torch.randn(self.images, width)), places, descriptions, game, 64)
+        return RolloutInputs(agents, Images(torch.randn(self.images, width)), target_index, descriptions, game, 64)
 
 
 def count(case: Case) -> None:
@@ -60,31 +61,35 @@ def count(case: Case) -> None:
     write_json(case.messages.parent / "evaluation.json", about)
 
 
+def spec_of(case: Case, setup: "RolloutInputs") -> "EvalBatchSpec":
+    from parley.evaluation.evaluate import EvalBatchSpec
+    from parley.interaction.split_data import Part
+
+    labels = [f"class {label}" for label in range(case.candidates)]
+    keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
+    part = Part(setup.images, setup.target_index, keys)
+    return EvalBatchSpec(part, setup.target_index, list(range(case.candidates)), labels, setup.descriptions)
+
+
 def messages(case: Case) -> None:
     from parley.evaluation.messages import write_messages
     from parley.interaction.run import rollout_split
 
-    labels = [f"class {label}" for label in range(case.candidates)]
-    keys = [f"{number * 2654435761 % 2**32:032x}" for number in range(case.images)]
-    about = {"run": "adaptive", "seed": 1, "part": "test", "step": 1}
-    write_messages(
-        case.messages, rollout_split(case.setup()), keys, labels, list(range(case.candidates)), about, "bernoulli"
-    )
+    about, setup = {"run": "adaptive", "seed": 1, "part": "test", "step": 1}, case.setup()
+    write_messages(case.messages, rollout_split(setup).of(0), spec_of(case, setup), about, "bernoulli")
 
 
 def disturb(case: Case) -> None:
-    from parley.evaluation.evaluate import EvalBatchSpec
     from parley.evaluation.interventions import FLIPS, intervened
     from parley.game.settings import TrainingSettings
-    from parley.interaction.split_data import Part, fit
+    from parley.interaction.split_data import fit
     from parley.training.checkpoint import Checkpoint, Sizes
 
-    agents, images, places, descriptions, game, size = case.setup()
-    ids = list(range(case.candidates))
-    training, sizes = TrainingSettings(dev_batch_size=size), Sizes(*CLASSES_AND_VECTORS, 1000)
-    checkpoint = Checkpoint(agents, fit(images, "none"), game, training, sizes, ids, 1, 1, {})
-    part = Part(images, places, [str(number) for number in range(case.images)])
-    intervened(checkpoint, EvalBatchSpec(part, places, ids, [str(label) for label in ids], descriptions), 3, FLIPS)
+    setup = case.setup()
+    spec, training = spec_of(case, setup), TrainingSettings(dev_batch_size=setup.batch_size)
+    scales, sizes = fit(setup.images, "none"), Sizes(*CLASSES_AND_VECTORS, 1000)
+    checkpoint = Checkpoint(setup.agents, scales, setup.game, training, sizes, spec.candidate_ids, 1, 1, {})
+    intervened(checkpoint, spec, 3, FLIPS)
 
 
 def analyse(case: Case) -> None:

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from parley.game import Descriptions, GameSettings, Images, TrainingSettings
 from parley.game.settings import PRESETS
 from parley.interaction.split_data import Candidates, Part
-from parley.training.allocation import keep_freed_memory
+from parley.training.loop import keep_freed_memory
 from parley.training.trainer import Trainer
 from parley.training.training_data import build_training_data
 

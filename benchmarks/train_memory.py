@@ -18,7 +18,7 @@ import torch
 from parley.features import rows
 from parley.game import Descriptions, GameSettings, TrainingSettings
 from parley.interaction.split_data import Candidates, load_part
-from parley.training.allocation import keep_freed_memory
+from parley.training.loop import keep_freed_memory
 from parley.training.trainer import Trainer
 from parley.training.training_data import build_training_data
 

@@ -12,7 +12,7 @@ from train import BATCH, IMAGES, trainer_of
 
 from parley.game import GameSettings
 from parley.game.settings import PRESETS
-from parley.training.allocation import keep_freed_memory
+from parley.training.loop import keep_freed_memory
 
 STEPS = 20
 KINDS = {

@@ -231,7 +231,7 @@ def test_a_checkpoint_that_lacks_something_is_told(trained, tmp_path, refused):
     del values["scales"]
     torch.save(values, tmp_path / "lacking.pt")
     (told,) = refused(*call(trained, tmp_path / "out", checkpoint=tmp_path / "lacking.pt"))
-    assert "is no whole checkpoint (it has no scales)" in told
+    assert "is an incomplete checkpoint (it has no scales)" in told
 
 
 def test_features_that_are_no_hdf5_are_told(trained, tmp_path, refused):

@@ -41,7 +41,7 @@ def test_a_whole_run_stopped_by_sigterm_goes_on_by_itself(project):
     assert "was asked to stop (SIGTERM) and is saved at step" in told
     assert "Traceback" not in told
     told = project.snakemake("--cores", "2", "train", config=config)
-    assert told.count("and goes on from there") >= 2
+    assert told.count("and continues from there") >= 2
     for seed in ("1", "2"):
         undisturbed = project.folder / "results/undisturbed/runs/adaptive" / seed / "checkpoints"
         assert [path.read_bytes() for path in sorted((runs / seed / "checkpoints").iterdir())] == [

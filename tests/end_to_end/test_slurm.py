@@ -84,7 +84,7 @@ def test_two_nodes_leave_what_one_computer_leaves_though_one_of_them_dies(finish
     assert cluster.states()[dead].startswith("down")
     # What died with its node is not done twice: the training went on where it was saved.
     logs = (spread.folder / "results/spread/logs/train_run").glob("*.log")
-    assert any("goes on from there" in path.read_text() for path in logs)
+    assert any("continues from there" in path.read_text() for path in logs)
 
 
 @pytest.mark.usefixtures("finished")

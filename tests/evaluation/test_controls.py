@@ -33,7 +33,7 @@ def accuracy(checkpoint):
         checkpoint.game,
         batch_size=24,
     )
-    return score(rollout_split(setup), 1)["accuracy@1"]
+    return score(rollout_split(setup).of(0), setup.target_index, 1)["accuracy@1"]
 
 
 def test_messages_of_other_images_bring_accuracy_to_chance(trained):

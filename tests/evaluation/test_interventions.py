@@ -14,11 +14,11 @@ from parley.analysis.seed_tables import INTERVENTION_COLUMNS, summarise_interven
 from parley.config.schema import read_schema
 from parley.evaluation import interventions
 from parley.evaluation.any_checkpoint import under_control
-from parley.evaluation.evaluate import make_eval_set, play
+from parley.evaluation.evaluate import make_batch_spec, play, rollout_inputs
 from parley.evaluation.interventions import bit_counts, intervened, iter_interventions, other_images
 from parley.game.agents import make_agents
 from parley.game.settings import TrainingSettings
-from parley.interaction.run import RolloutInputs, rollout_split, score, summarize_split
+from parley.interaction.run import rollout_split, score, summarize_split
 from parley.metrics.influence import UNITS
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 from parley.training.training_data import build_training_data
@@ -43,30 +43,31 @@ def untrained(**settings):
     """A run that says much and means nothing."""
     game = replace(TINY, **settings)
     train, _, candidates = easy()
-    lesson = build_training_data(train, train, candidates, game)
-    agents = make_agents(game, lesson.sizes.feature, lesson.sizes.word, [1])
+    data = build_training_data(train, train, candidates, game)
+    agents = make_agents(game, data.sizes.feature, data.sizes.word, [1])
     # Far from undecided, so that what is heard changes what is said.
     for agent in (agents.sender, agents.receiver):
         for parameter in agent.parameters():
             parameter.data.mul_(3)
     training = TrainingSettings(dev_batch_size=7)
-    return Checkpoint(agents, lesson.standardizer, game, training, lesson.sizes, lesson.candidate_ids, 1, 0, {})
+    return Checkpoint(agents, data.standardizer, game, training, data.sizes, data.candidate_ids, 1, 0, {})
 
 
-def iter_eval_sets(checkpoint):
+def batch_spec(checkpoint):
     _, dev, candidates = easy()
-    return make_eval_set(checkpoint, dev, candidates, checkpoint.candidate_ids, "dev")
+    return make_batch_spec(checkpoint, dev, candidates, checkpoint.candidate_ids, "dev")
 
 
 def by_name(checkpoint, k=2):
     return {
         (row["intervention"], row["value"]): row["measures"]
-        for row in intervened(checkpoint, iter_eval_sets(checkpoint), k)
+        for row in intervened(checkpoint, batch_spec(checkpoint), k)
     }
 
 
 def scored(checkpoint, k=2):
-    return score(play(checkpoint, iter_eval_sets(checkpoint)), k)
+    spec = batch_spec(checkpoint)
+    return score(play(checkpoint, spec), spec.target_index, k)
 
 
 def test_every_intervention_is_there_once(found):
@@ -104,14 +105,14 @@ def test_what_is_noop_is_not_played_again(monkeypatch):
         "summarize_split",
         lambda *given, real=summarize_split: played.append(given[-1]) or real(*given),
     )
-    rows = intervened(untrained(), iter_eval_sets(untrained()), 2)
+    rows = intervened(untrained(), batch_spec(untrained()), 2)
     assert [edit is None for edit in played] == [True] + [False] * (len(rows) - 3)
     assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
 
 
 def test_progress_is_told_intervention_by_intervention(caplog):
     caplog.set_level("INFO", logger="parley.core.progress")
-    rows = intervened(untrained(), iter_eval_sets(untrained()), 2, what="disturb fixed/1, test")
+    rows = intervened(untrained(), batch_spec(untrained()), 2, what="disturb fixed/1, test")
     assert f"disturb fixed/1, test: {len(rows)} of {len(rows)} interventions" in caplog.messages[-1]
 
 
@@ -147,25 +148,16 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
     measures = by_name(checkpoint)
     assert measures["other_question", 1]["bits_changed"] > 0.1
     # Only the message that follows is looked at, and no later one has a cause before it.
-    spec = iter_eval_sets(checkpoint)
+    spec = batch_spec(checkpoint)
     before = play(checkpoint, spec)
-    done = {
-        (one.name, one.value): one for one in iter_interventions(checkpoint.game, before.dialogue, spec.part.targets)
-    }
-    setup = RolloutInputs(
-        checkpoint.agents,
-        checkpoint.standardizer.apply(spec.part.images),
-        spec.places,
-        spec.descriptions,
-        checkpoint.game,
-        20,
-    )
-    disturbed = rollout_split(setup, done["other_question", 2].edit).dialogue
-    assert torch.equal(disturbed.sender_bits[:2], before.dialogue.sender_bits[:2])
-    assert torch.equal(disturbed.receiver_bits[0], before.dialogue.receiver_bits[0])
+    done = {(one.name, one.value): one for one in iter_interventions(checkpoint.game, before, spec.part.targets)}
+    setup = rollout_inputs(checkpoint, spec)._replace(batch_size=20)
+    disturbed = rollout_split(setup, done["other_question", 2].edit).of(0)
+    assert torch.equal(disturbed.sender_bits[:2], before.sender_bits[:2])
+    assert torch.equal(disturbed.receiver_bits[0], before.receiver_bits[0])
     others = other_images(spec.part.targets)
-    assert torch.equal(disturbed.receiver_bits[1], before.dialogue.receiver_bits[1, others])
-    changed = (disturbed.sender_bits[2] != before.dialogue.sender_bits[2]).sum(-1).double().mean()
+    assert torch.equal(disturbed.receiver_bits[1], before.receiver_bits[1, others])
+    changed = (disturbed.sender_bits[2] != before.sender_bits[2]).sum(-1).double().mean()
     assert measures["other_question", 2]["bits_changed"] == pytest.approx(changed.item())
 
 
@@ -202,7 +194,7 @@ def test_the_size_of_batches_is_noop(monkeypatch):
 
 def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
     checkpoint, sizes = untrained(), []
-    spec, exchanges = iter_eval_sets(checkpoint), checkpoint.game.max_exchanges
+    spec, exchanges = batch_spec(checkpoint), checkpoint.game.max_exchanges
     monkeypatch.setattr(
         interventions,
         "summarize_split",
@@ -222,10 +214,10 @@ def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
 
 def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
     checkpoint = untrained()
-    spec = iter_eval_sets(checkpoint)
+    spec = batch_spec(checkpoint)
     done = {
         (one.name, one.value): one.edit
-        for one in iter_interventions(checkpoint.game, play(checkpoint, spec).dialogue, spec.part.targets)
+        for one in iter_interventions(checkpoint.game, play(checkpoint, spec), spec.part.targets)
     }
     for name in ("flipped_bits", "flipped_questions"):
         masks = [done[name, count].values for count in (0, 1, 2, 4, 6)]
@@ -253,9 +245,9 @@ def test_of_one_class_another_image_is_just_another():
 
 def test_one_image_has_no_other():
     checkpoint = untrained()
-    spec = iter_eval_sets(checkpoint)
+    spec = batch_spec(checkpoint)
     one = spec._replace(part=spec.part._replace(images=spec.part.images.take(torch.tensor([3]))))
-    one = one._replace(part=one.part._replace(targets=spec.part.targets[3:4]), places=spec.places[3:4])
+    one = one._replace(part=one.part._replace(targets=spec.part.targets[3:4]), target_index=spec.target_index[3:4])
     assert {row["intervention"] for row in intervened(checkpoint, one, 1)}.isdisjoint({"other_message", "all_messages"})
 
 

@@ -47,9 +47,9 @@ def broken(loss_step, index, value, **fields):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("sender_messages", "messages of the Sender hold other than 0 and 1"),
-        ("receiver_messages", "messages of the Receiver hold other than 0 and 1"),
-        ("go_on", "decisions to go on are other than 0 and 1"),
+        ("sender_messages", "messages of the Sender have values other than 0 and 1"),
+        ("receiver_messages", "messages of the Receiver have values other than 0 and 1"),
+        ("go_on", "decisions to go on have values other than 0 and 1"),
     ],
 )
 def test_a_value_that_is_no_bit_is_reported(step, name, sentence):

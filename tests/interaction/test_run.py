@@ -1,4 +1,4 @@
-"""Playing and counting: known answers, and independence of the batch."""
+"""Rollouts over a split and their metrics: known answers, and independence of the batch size."""
 
 import pytest
 import torch
@@ -6,15 +6,13 @@ import torch
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings
 from parley.game.types import Descriptions, Dialogue, Images
+from parley.interaction.eval_sets import eval_sets
 from parley.interaction.per_example_metrics import MetricAccumulator
 from parley.interaction.run import (
     RolloutInputs,
-    SplitRollout,
-    eval_sets,
     evaluate_batches,
     nominal_batch,
     ranks,
-    rollout_all_seeds,
     rollout_split,
     score,
     summarize_split,
@@ -35,7 +33,7 @@ def test_the_prediction_at_the_stop_counts():
         [[[9.0, 0, 0], [9, 0, 0]], [[0, 9, 0], [9, 0, 0]], [[0, 9, 0], [0, 0, 9]]],
     )
     said = dialogue(scores, [[1.0, 1], [0, 1], [0, 1]], [[0.0, 1], [1, 1], [1, 1]])
-    result = score(SplitRollout(said, torch.tensor([0, 2])), k=2)
+    result = score(said, torch.tensor([0, 2]), k=2)
     assert result["accuracy@1"] == 1.0
     assert result["length"] == 2.0  # one exchange and three
     # Go-on bits while the dialogue was on: none of the first's, all three of the second's.
@@ -56,15 +54,15 @@ def test_ranks_equal_those_of_sorting():
     assert ranks(scores, target_index).tolist() == expected
 
 
-def test_k_above_the_candidates_is_cut():
+def test_k_is_at_most_the_number_of_candidates():
     said = dialogue(torch.rand(1, 4, 3), [[1.0] * 4], [[0.0] * 4])
-    result = score(SplitRollout(said, torch.zeros(4, dtype=torch.long)), k=10)
+    result = score(said, torch.zeros(4, dtype=torch.long), k=10)
     assert result["k"] == 3
     assert result["accuracy@k"] == result["chance@k"] == 1.0
 
 
 @pytest.mark.parametrize("preset", ["Adaptive", "FixedAttention"])
-def test_the_size_of_batches_changes_nothing(preset):
+def test_results_do_not_depend_on_the_batch_size(preset):
     game = GameSettings(preset=preset, message_bits=4, max_exchanges=3)
     draw = torch.Generator().manual_seed(1)
     attention = game.visual_attention
@@ -74,17 +72,14 @@ def test_the_size_of_batches_changes_nothing(preset):
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
     target_index = torch.arange(13) % 6
     whole, pieces = (
-        rollout_split(RolloutInputs(agents, images, target_index, descriptions, game, size)).dialogue
-        for size in (13, 4)
+        rollout_split(RolloutInputs(agents, images, target_index, descriptions, game, size)).of(0) for size in (13, 4)
     )
     for one, other in zip(whole, pieces, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
-    asked = {
-        question.name: question.candidate_ids for question in eval_sets([0, 1, 2], {"ood": [3, 4], "transfer": []})
-    }
+def test_seen_classes_are_always_candidates_and_unseen_ones_are_also_evaluated_alone():
+    asked = {one.name: one.candidate_ids for one in eval_sets([0, 1, 2], {"ood": [3, 4], "transfer": []})}
     assert asked == {
         "train": [0, 1, 2],
         "dev": [0, 1, 2],
@@ -95,33 +90,34 @@ def test_seen_classes_stay_candidates_and_unseen_are_also_asked_alone():
 
 
 @pytest.mark.parametrize(("images", "batch", "share"), [(5, 4, (4 / 4 + 1 / 4) / 2), (8, 4, 1.0), (3, 50, 3 / 50)])
-def test_counted_as_the_original_did_a_short_last_batch_weighs_too_much(images, batch, share):
+def test_with_the_originals_count_a_short_last_batch_weighs_too_much(images, batch, share):
     # All are right; the original divides each batch by what a full one holds, and takes the mean over batches.
     scores = torch.tensor([9.0, 0, 0]).expand(1, images, 3)
-    said = SplitRollout(dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long))
+    said, targets = dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long)
     game = GameSettings(accuracy_count="original")
-    counted = score(said, 2, nominal_batch(game, batch))
+    counted = score(said, targets, 2, nominal_batch(game, batch))
     assert counted["accuracy@1"] == counted["accuracy@k"] == pytest.approx(share)
-    assert score(said, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1
+    assert score(said, targets, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1
 
 
 @pytest.mark.parametrize("shuffle", ["none", "messages"])
 @pytest.mark.parametrize("preset", ["Fixed", "Adaptive"])
-def test_counting_batch_by_batch_is_counting_all_at_once(preset, shuffle):
-    """To the last bit; and the dialogues that are shown are those of the rows asked for."""
+def test_metrics_computed_batch_by_batch_are_those_of_the_whole_split(preset, shuffle):
+    """To the last bit; and the dialogues returned are those of the given rows."""
     game = GameSettings(preset=preset, message_bits=4, max_exchanges=3, shuffle=shuffle)
     draw = torch.Generator().manual_seed(2)
     images, target_index = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
     setup = RolloutInputs(agents, images, target_index, descriptions, game, 4)
-    for one, played in zip(evaluate_batches(setup, 2, [9, 0, 12]), rollout_all_seeds(setup), strict=True):
-        assert one.result == score(played, 2, nominal_batch(game, 4))
-        for shown, said in zip(one.shown, played.dialogue, strict=True):
-            assert torch.equal(shown, said[:, [9, 0, 12]])
+    whole = rollout_split(setup)
+    for seed, one in enumerate(evaluate_batches(setup, 2, [9, 0, 12])):
+        assert one.result == score(whole.of(seed), target_index, 2, nominal_batch(game, 4))
+        for shown, field in zip(one.shown, whole.of(seed), strict=True):
+            assert torch.equal(shown, field[:, [9, 0, 12]])
 
 
-def test_what_is_counted_lies_in_room_that_was_made_once():
+def test_per_image_metrics_are_written_to_tensors_allocated_once():
     """Small results kept among the batches' scores held the memory of those: 6 GB with 17,000 images and candidates."""
     count, pointers = MetricAccumulator(6), []
     said = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
@@ -134,24 +130,22 @@ def test_what_is_counted_lies_in_room_that_was_made_once():
 
 
 @pytest.mark.parametrize("shuffle", ["none", "messages"])
-def test_how_dialogues_end_is_what_is_left_of_them(shuffle):
+def test_a_summary_has_the_fields_of_the_dialogues(shuffle):
     game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3, shuffle=shuffle)
     draw = torch.Generator().manual_seed(2)
     images, target_index = Images(torch.randn(13, 7, generator=draw)), torch.arange(13) % 6
     descriptions = Descriptions(torch.randn(6, 8, generator=draw))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    whole, ended = (
-        way(RolloutInputs(agents, images, target_index, descriptions, game, 4))
-        for way in (rollout_split, summarize_split)
-    )
-    assert ended.dialogue.all_finite
+    setup = RolloutInputs(agents, images, target_index, descriptions, game, 4)
+    whole, summary = rollout_split(setup).of(0), summarize_split(setup)
+    assert summary.all_finite
     for name in ("sender_bits", "receiver_bits", "go_on", "active", "final_scores"):
-        assert torch.equal(getattr(ended.dialogue, name), getattr(whole.dialogue, name)), name
-    assert score(ended, 2) == score(whole, 2)
-    assert ended.dialogue.final_scores.untyped_storage().nbytes() == 4 * 13 * 6
+        assert torch.equal(getattr(summary, name), getattr(whole, name)), name
+    assert score(summary, target_index, 2) == score(whole, target_index, 2)
+    assert summary.final_scores.untyped_storage().nbytes() == 4 * 13 * 6
 
 
-def test_a_score_that_is_no_number_before_the_stop_is_known_of_the_ending():
+def test_a_score_before_the_stop_that_is_not_finite_is_known_to_the_summary():
     """Two exchanges, the second counts; the first image's scores are infinite at the first."""
     scores = torch.tensor([[[torch.inf, 0], [1, 2]], [[3, 4], [5, 6]]])
     said = dialogue(scores, [[1.0, 1], [1, 1]], [[1.0, 1], [1, 1]])
@@ -163,21 +157,20 @@ def test_a_score_that_is_no_number_before_the_stop_is_known_of_the_ending():
     assert sound.summary.final_scores.tolist() == [[3, 4], [5, 6]]
 
 
-def test_one_batch_that_is_no_number_is_known_of_all():
-    """And the ends of the others are as they would be."""
+def test_a_batch_that_is_not_finite_does_not_change_the_others():
     game = GameSettings(preset="Adaptive", message_bits=4, max_exchanges=3)
     images, target_index = Images(torch.randn(6, 7, generator=torch.Generator().manual_seed(2))), torch.zeros(6).long()
     descriptions = Descriptions(torch.randn(5, 8, generator=torch.Generator().manual_seed(3)))
     agents = make_agents(game, 7, 8, seeds=[1], context_size=5)
-    sound = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2)).dialogue
+    sound = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2))
     images.features[3] = torch.nan
-    broken = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2)).dialogue
+    broken = summarize_split(RolloutInputs(agents, images, target_index, descriptions, game, 2))
     assert broken.finite.tolist() == [True, True, False, False, True, True]
     assert not broken.all_finite
     assert torch.equal(broken.final_scores[[0, 1, 4, 5]], sound.final_scores[[0, 1, 4, 5]])
 
 
-def test_a_seed_that_says_what_is_no_number_has_no_result_and_the_other_has():
+def test_a_seed_with_outputs_that_are_not_finite_has_no_result_and_the_other_has():
     game = GameSettings(preset="Fixed", message_bits=4, max_exchanges=2)
     agents = make_agents(game, 7, 8, seeds=[1, 2], context_size=5)
     agents.receiver.score_last.weight.data[0] = torch.nan

@@ -1,4 +1,4 @@
-"""Conversations as text: known answers."""
+"""Dialogues as text: known answers."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from parley.game.types import Dialogue
 from parley.interaction.transcript import (
     BARS,
-    Conversation,
     bits_of,
-    conversation_of,
+    dialogue_of,
     letters,
     sample_dialogues,
     sparkline,
@@ -46,8 +45,8 @@ def dialogue():
     )
 
 
-def test_a_conversation_reads_like_this():
-    told = transcript(conversation_of(dialogue(), 0), LABELS, 2, "c0ffee")
+def test_a_dialogue_as_text():
+    told = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee")
     assert told.splitlines() == [
         "c0ffee  okapi  right, 2 of at most 3 exchanges",
         "   1  S ▂▂▂▂▇▇  000011    2",
@@ -59,24 +58,24 @@ def test_a_conversation_reads_like_this():
     ]
 
 
-def test_letters_stand_in_for_bits_where_asked_for():
-    told = transcript(conversation_of(dialogue(), 0), LABELS, 2, "c0ffee", as_letters=True).splitlines()
+def test_bits_as_letters():
+    told = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee", as_letters=True).splitlines()
     assert told[1] == "   1  S ▂▂▂▂▇▇  B B    2"
     assert told[5].startswith("      R ▇▇▇▇▂▇  _ B    1")
 
 
-def test_a_wrong_answer_says_what_was_named():
-    told = transcript(conversation_of(dialogue(), 1), LABELS, 1, "0ff")
+def test_a_wrong_answer_is_shown():
+    told = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff")
     assert told.startswith("0ff  zebra  wrong: named lion, 3 of at most 3 exchanges\n")
     assert told.splitlines()[-1] == "      lion 0.30  *zebra 0.30  okapi 0.20"
 
 
-def test_the_last_exchange_allowed_is_the_last_though_the_bit_says_go_on():
-    told = transcript(conversation_of(dialogue(), 1), LABELS, 1, "0ff").splitlines()
+def test_the_last_possible_exchange_is_the_last_even_if_its_bit_is_to_go_on():
+    told = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff").splitlines()
     assert [line.split(": ")[1] for line in told if "go on" in line] == ["goes on", "goes on", "stops"]
 
 
-def test_several_dialogues_stand_a_blank_line_apart():
+def test_dialogues_are_separated_by_a_blank_line():
     told = sample_dialogues(dialogue(), torch.tensor([2, 1]), LABELS, [1, 0, 5], keys=["a", "b"])
     heads = [text.split("  ")[0] for text in told.split("\n\n")]
     assert heads == ["b", "a"]
@@ -89,20 +88,16 @@ def test_without_keys_images_are_numbered():
 
 
 def test_continuous_messages_are_written_as_numbers():
-    said = conversation_of(dialogue(), 0)
+    said = dialogue_of(dialogue(), 0)
     numbers = said._replace(sender_bits=said.sender_bits * 0.5 - 0.25, sender_probs=said.sender_bits * 0.5 - 0.25)
     line = transcript(numbers, LABELS, 2, "c0ffee", as_letters=True).splitlines()[1]
     assert line == "   1  S -0.25 -0.25 -0.25 -0.25 +0.25 +0.25    1.50"
 
 
-def test_scores_that_are_no_numbers_are_shown_as_such():
-    said = conversation_of(dialogue(), 0)
-    told = transcript(said._replace(scores=said.scores * np.nan), LABELS, 2, "c0ffee")
+def test_scores_that_are_not_finite_are_shown_as_nan():
+    said = dialogue_of(dialogue(), 0)
+    told = transcript(said._replace(scores=said.scores * torch.nan), LABELS, 2, "c0ffee")
     assert "nan" in told.splitlines()[-1]
-
-
-def test_every_field_of_a_dialogue_is_taken():
-    assert set(Conversation._fields) <= set(Dialogue._fields)
 
 
 def test_bars_have_eight_heights():
@@ -142,7 +137,7 @@ def test_letters_can_be_read_back(bits):
 
 
 @pytest.mark.parametrize(("text", "count"), [("B", 6), ("B B B", 6), ("B C", 6), ("b", 5), ("B  é", 10), ("", 1)])
-def test_what_no_message_is_written_as_is_refused(text, count):
+def test_letters_of_no_message_are_an_error(text, count):
     with pytest.raises(ValueError, match="no message"):
         bits_of(text, count)
 

@@ -1,4 +1,4 @@
-"""More of few images: what is drawn, how much, and for whom."""
+"""Augmentation: which random numbers, how large, and for which image."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def changed_by(way, features, seeds, step):
     return way.apply(features, counter_states(seeds, way.purpose, step))
 
 
-def test_noise_has_the_spread_asked_for():
+def test_noise_has_the_given_standard_deviation():
     changed = changed_by(Noise(0.7), torch.full((2, 300, 200), 5.0), [1, 2], 3) - 5
     assert changed.mean().abs() < 0.01
     assert changed.std() == pytest.approx(0.7, rel=0.01)
@@ -29,7 +29,7 @@ def test_dropout_keeps_the_mean():
 
 
 @WAYS
-def test_each_seed_and_step_draws_its_own_and_always_the_same(way):
+def test_each_seed_and_step_has_its_own_reproducible_numbers(way):
     features = torch.ones(3, 4, 5)
     together = changed_by(way, features, [7, 8, 9], 2)
     assert torch.equal(together[1:2], changed_by(way, features[:1], [8], 2))
@@ -44,24 +44,24 @@ def test_the_cells_of_an_image_change_alike(way):
     assert len(changed[0, :, 0].unique()) > 1
 
 
-def test_the_settings_name_the_ways_in_their_order():
+def test_the_settings_turn_augmentations_on():
     assert augmentations(TrainingSettings()) == []
     both = augmentations(TrainingSettings(feature_noise=0.1, feature_dropout=0.2))
     assert [type(way) for way in both] == [Noise, Dropout]
     assert (both[0].sd, both[1].probability) == (0.1, 0.2)
 
 
-def test_partners_are_of_the_same_class_and_every_one_is_met():
-    places = torch.tensor([2, 0, 1, 2, 2, 0, 1, 2])
+def test_partners_are_of_the_same_class_and_each_occurs():
+    targets = torch.tensor([2, 0, 1, 2, 2, 0, 1, 2])
     rows = torch.arange(8).expand(2, -1)
-    met, shares = set(), []
-    blending = Blending(places)
+    seen, shares = set(), []
+    blending = Blending(targets)
     for step in range(200):
         partners, share = blending.partners(rows, counter_states([1, 2], "blend", step))
-        assert (places[partners] == places[rows]).all()
-        met |= set(zip(rows.flatten().tolist(), partners.flatten().tolist(), strict=True))
+        assert (targets[partners] == targets[rows]).all()
+        seen |= set(zip(rows.flatten().tolist(), partners.flatten().tolist(), strict=True))
         shares.append(share)
-    assert met == {(row, other) for row in range(8) for other in range(8) if places[row] == places[other]}
+    assert seen == {(row, other) for row in range(8) for other in range(8) if targets[row] == targets[other]}
     shares = torch.stack(shares)
     assert shares.min() >= 0
     assert shares.max() < 1

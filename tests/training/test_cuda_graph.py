@@ -1,6 +1,6 @@
-"""A step as a GPU replays it: of tensors that stay where they are, to the bits of one written out in plain calls.
+"""A training step over static tensors, as a GPU replays it, has the bits of a step written out in plain calls.
 
-On a CPU nothing can be recorded; what would be is called there, and on torch's meta device, where it can read no value.
+A CPU cannot record a graph; the step is called there, and on torch's meta device, where it cannot read a value.
 """
 
 import gc
@@ -18,7 +18,6 @@ from parley.game.losses import compute_losses, entropy_weights_at
 from parley.game.rng import counter_states, uniforms
 from parley.game.types import Images, RandomDraws
 from parley.interaction.split_data import Maps
-from parley.training import trainer as trainers
 from parley.training.training_data import Blending, TrainImages
 
 STEPS = 5
@@ -37,7 +36,7 @@ def batch(step):
 
 
 def written_out(trainer, optimiser, step):
-    """A step in plain calls: numbers of Python where they differ from step to step, torch's own optimiser."""
+    """A step in plain calls: Python numbers for what changes from step to step, and torch's own optimiser."""
     data, game, training, size = trainer.data, trainer.game, trainer.training, len(batch(step)[0])
     features, context = data.train_images.take(batch(step))
     if training.blend:
@@ -74,7 +73,7 @@ def seed_states(purpose, step):
     ("name", "kind"),
     [(name, list(TORCHS)[place % 3]) for place, name in enumerate(GAMES)] + [("Adaptive", kind) for kind in TORCHS],
 )
-def test_steps_over_tensors_that_stay_are_those_written_out_to_the_bit(name, kind):
+def test_steps_over_static_tensors_are_those_written_out_to_the_bit(name, kind):
     options = {**SCHEDULES, "optimizer": kind}
     one, other = (trainer_of(name, SEEDS, torch.float32, **options) for _ in range(2))
     reference = TORCHS[kind]([other.optimiser.flat], lr=1.0)
@@ -88,8 +87,8 @@ def test_steps_over_tensors_that_stay_are_those_written_out_to_the_bit(name, kin
     assert one.optimiser.flat.data_ptr() == weights
 
 
-def test_what_differs_from_step_to_step_is_in_the_inputs():
-    """Taken twice, the inputs of a step give the same: there is no counter beside them."""
+def test_all_that_changes_from_step_to_step_is_in_the_inputs():
+    """The inputs of a step give the same result twice: no counter exists besides them."""
     options = {**SCHEDULES, "optimizer": "Adam"}
     one, other = (trainer_of("flips", SEEDS, torch.float64, **options) for _ in range(2))
     inputs = [one.inputs(step, batch(step)) for step in (1, 2, 3)]
@@ -103,8 +102,8 @@ def test_what_differs_from_step_to_step_is_in_the_inputs():
     assert torch.equal(later[0].states, inputs[1].states)
 
 
-class NothingOfTheCpu(TorchDispatchMode):
-    """Refuses whatever takes a tensor of the CPU together with, or to, one of another device."""
+class NoTransfers(TorchDispatchMode):
+    """Raise for operations that use tensors of different devices or move a tensor to another device."""
 
     def __torch_dispatch__(self, function, types, arguments=(), names=None):
         found = function(*arguments, **(names or {}))
@@ -115,23 +114,23 @@ class NothingOfTheCpu(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_a_step_takes_nothing_from_the_cpu_and_reads_no_value(name, monkeypatch):
-    monkeypatch.setattr(trainers, "device_of", lambda training: torch.device("meta"))
+def test_a_step_uses_no_tensor_of_the_cpu_and_reads_no_value(name, monkeypatch):
+    monkeypatch.setattr("parley.training.trainer.device_of", lambda training: torch.device("meta"))
     trainer = trainer_of(name, SEEDS, torch.float32, **SCHEDULES)
     inputs = trainer.inputs(1, batch(1)).to(torch.device("meta"))
-    with NothingOfTheCpu():
+    with NoTransfers():
         counted = trainer.step_from_inputs(inputs)
     assert counted.device.type == "meta"
 
 
 @pytest.mark.parametrize("step", [lambda one: one.to("meta"), lambda one: one * torch.ones(2, device="meta")])
-def test_that_test_can_fail(step):
-    with NothingOfTheCpu(), pytest.raises(AssertionError, match="from one device to another"):
+def test_the_check_for_transfers_can_fail(step):
+    with NoTransfers(), pytest.raises(AssertionError, match="from one device to another"):
         step(torch.tensor(1.0))
 
 
-def test_a_trainer_is_gone_with_its_last_name():
-    """With a graph it holds much of a GPU's memory: no circle may keep it."""
+def test_a_trainer_is_freed_with_its_last_reference():
+    """With a graph it uses much of a GPU's memory: no reference cycle may keep it."""
     trainer = trainer_of("Adaptive", SEEDS, torch.float32)
     trainer.train_step(1, batch(1))
     gone = weakref.ref(trainer)
@@ -144,7 +143,7 @@ def test_a_trainer_is_gone_with_its_last_name():
 
 
 class OnSomeDisk(Rows):
-    """Rows that are not held in memory."""
+    """Rows that are not in memory."""
 
     shape = (4, 3, 2, 2)
 
@@ -152,10 +151,10 @@ class OnSomeDisk(Rows):
         return torch.zeros(*rows.shape, *self.shape[1:])
 
 
-def test_maps_move_as_they_are_stored_and_become_float32_batch_by_batch():
+def test_maps_move_in_their_stored_dtype_and_become_float32_batch_by_batch():
     halves, scale = torch.randn(4, 3, 2, 2).half(), torch.rand(3) + 1
-    maps, places = Maps(InMemory(halves), torch.randn(4, 5), scale, scale), torch.arange(4)
-    moved = TrainImages(maps, places, False, torch.device("meta"))
+    maps, targets = Maps(InMemory(halves), torch.randn(4, 5), scale, scale), torch.arange(4)
+    moved = TrainImages(maps, targets, False, torch.device("meta"))
     assert moved.on_device
     assert isinstance(moved.images, Maps)
     assert moved.images.rows.values.dtype == torch.float16
@@ -165,13 +164,15 @@ def test_maps_move_as_they_are_stored_and_become_float32_batch_by_batch():
     assert {part.dtype for part in taken} == {torch.float32}
 
 
-def test_maps_that_are_not_in_memory_stay_where_they_are_and_the_log_says_so(caplog):
+def test_maps_that_are_not_in_memory_stay_there_which_is_logged(caplog):
     caplog.set_level(logging.INFO)
     maps = Maps(OnSomeDisk(), torch.randn(4, 5))
     staying = TrainImages(maps, torch.arange(4), True, torch.device("meta"))
     assert not staying.on_device
     assert staying.images is maps
-    assert caplog.messages == ["The train part's images are read from their file, and each batch is copied to the GPU."]
+    assert caplog.messages == [
+        "The train split's images are read from their file, and each batch is copied to the GPU."
+    ]
     caplog.clear()
     here = TrainImages(maps, torch.arange(4), False, torch.device("cpu"))
     assert here.images is maps

@@ -7,8 +7,10 @@ import torch
 from easy_runs import TINY
 from easy_trainers import GAMES, SEEDS, rows, trainer_of, training_data_of
 
+from parley.game.rng import uniforms
 from parley.game.rollout import rollout
 from parley.game.settings import TrainingSettings
+from parley.game.types import RandomDraws
 from parley.training.loop import train_runs
 
 pytestmark = pytest.mark.slow
@@ -56,7 +58,7 @@ def test_in_float32_runs_part_only_where_a_draw_falls_within_rounding():
 def decided_by(trainer, step):
     """The first seed's probabilities at a step, exchange by exchange, and the numbers drawn for them."""
     images = trainer.data.train_images.take(rows(SEEDS[0], step))
-    draws = trainer.draws(step, 16)
+    draws = RandomDraws(uniforms(trainer.seeds, "bits", step, (6, 16, 2 * 6 + 1)), None)
     said = rollout(trainer.agents.sender, trainer.agents.receiver, images, trainer.descriptions, draws).of(0)
     probs = torch.cat([said.sender_probs, said.receiver_probs, said.go_on_probs[..., None]], -1)
     return probs, draws.decisions[0]

@@ -11,7 +11,7 @@ from parley.game.losses import EntropyWeights, compute_losses
 from parley.game.settings import PRESETS, GameSettings, TrainingSettings
 from parley.game.types import Descriptions, Images, RandomDraws
 from parley.training.optimizer import Optimiser
-from parley.training.trainer import _step_metrics
+from parley.training.trainer import step_metrics
 
 OPTIONS = [
     *({"preset": preset} for preset in PRESETS),
@@ -32,14 +32,15 @@ def test_a_step_reads_no_value(options):
         descriptions = Descriptions(torch.empty(8, 10), *words)
         flips = torch.empty(2, 3, 6, 10) if game.flip_sender else None
         draws = RandomDraws(torch.empty(2, 3, 6, 11), flips)
-        places = torch.empty(2, 6, dtype=torch.int64)
+        targets = torch.empty(2, 6, dtype=torch.int64)
     agents = make_agents(game, 7, 10, [1, 2], 9).to("meta")
     optimiser = Optimiser(agents._asdict(), TrainingSettings())
     loss_step = compute_losses(
-        agents, images, descriptions, places, draws, game, EntropyWeights(0.1, 0.1, 0.1), compact_finished=False
+        agents, images, descriptions, targets, draws, game, EntropyWeights(0.1, 0.1, 0.1), compact_finished=False
     )
-    optimiser.step(loss_step.losses.total)
-    assert torch.stack(_step_metrics(loss_step, places)).device.type == "meta"
+    gradient = optimiser.backward(loss_step.losses.total)
+    optimiser.step(gradient, torch.empty(len(optimiser.step_coefficients(1)), device="meta"))
+    assert step_metrics(loss_step, targets).device.type == "meta"
 
 
 def test_the_test_can_fail():

@@ -15,8 +15,7 @@ from parley.features.rows import InMemory
 from parley.game.rng import counter_states
 from parley.game.settings import GameSettings
 from parley.interaction.split_data import Maps
-from parley.training import loop as training
-from parley.training import training_data as train_images
+from parley.training import loop, training_data
 from parley.training.cuda_graph import WARM_UP
 from parley.training.resume import ResumableRuns
 from parley.training.trainer import Trainer
@@ -94,7 +93,7 @@ def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, 
     there = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
     assert there.images.on_device
     assert not caplog.messages
-    monkeypatch.setattr(train_images, "SHARE_OF_FREE", 0.0)
+    monkeypatch.setattr(training_data, "SHARE_OF_FREE", 0.0)
     here = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
     assert here.graphed_step is None
     assert "stay in the computer's memory" in caplog.messages[0]
@@ -152,7 +151,7 @@ def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_
         return learn(trainer, step, rows)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "SAVED_EVERY_S", 0.0)
+        patched.setattr(loop, "SAVED_EVERY_S", 0.0)
         patched.setattr(Trainer, "train_step", learn_until)
         with pytest.raises(KeyboardInterrupt):
             run_all(broken, 16, SEEDS, **settings)

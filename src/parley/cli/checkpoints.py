@@ -158,7 +158,7 @@ def run_messages(chosen: argparse.Namespace) -> None:
     require_files([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
     import torch
 
-    from parley.evaluation.any_checkpoint import evaluate_file, open_checkpoint
+    from parley.evaluation.any_checkpoint import open_checkpoint, run_on_file
     from parley.evaluation.attention import require_attention, write_attention
     from parley.evaluation.messages import write_messages
     from parley.interaction.transcript import sample_dialogues
@@ -167,23 +167,20 @@ def run_messages(chosen: argparse.Namespace) -> None:
     loaded = open_checkpoint(chosen.checkpoint, chosen.descriptions, chosen.words)
     if chosen.attention:
         require_attention(loaded.checkpoint, chosen.checkpoint)
-    predictions = evaluate_file(loaded, chosen.features, chosen.candidates)
+    spec, dialogues = run_on_file(loaded, chosen.features, chosen.candidates)
     about = {**loaded.about, "part": chosen.features.stem, "step": loaded.checkpoint.step}
-    channel = loaded.checkpoint.game.channel
-    write_messages(
-        chosen.out, predictions.played, predictions.keys, predictions.labels, predictions.candidate_ids, about, channel
-    )
+    write_messages(chosen.out, dialogues, spec, about, loaded.checkpoint.game.channel)
     if chosen.attention:
-        write_attention(chosen.attention, loaded.checkpoint, predictions.spec, chosen.descriptions, about)
-    count = len(predictions.keys)
+        write_attention(chosen.attention, loaded.checkpoint, spec, chosen.descriptions, about)
+    keys = spec.part.keys
+    count = len(keys)
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
-    if duplicates := count - len(set(predictions.keys)):
+    if duplicates := count - len(set(keys)):
         logger.warning(
             "%d images share their key with another image; ExampleId does not distinguish their dialogues.", duplicates
         )
     rows = spread(chosen.show or (SHOWN_IN_LETTERS if chosen.letters else 0), count)
-    dialogue, places = predictions.played
-    sys.stdout.write(sample_dialogues(dialogue, places, predictions.labels, rows, predictions.keys, chosen.letters))
+    sys.stdout.write(sample_dialogues(dialogues, spec.target_index, spec.labels, rows, keys, chosen.letters))
 
 
 def spread(wanted: int, count: int) -> list[int]:

@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
 from parley.config.saved_configs import overridden
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json
-from parley.evaluation.evaluate import EvalBatchSpec, make_eval_set, play
+from parley.evaluation.evaluate import EvalBatchSpec, make_batch_spec, play
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings, as_mapping
+from parley.game.types import Dialogue
 from parley.interaction.eval_sets import candidate_ids
-from parley.interaction.run import SplitRollout, input_widths
+from parley.interaction.run import input_widths
 from parley.interaction.split_data import Candidates, Part, load_candidates, load_part, require_descriptions
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -27,18 +26,6 @@ class LoadedCheckpoint(NamedTuple):
     """``experiment, run, seed``; the first two are empty when there is no matching config.json."""
 
 
-class Predictions(NamedTuple):
-    """The dialogues about all images of a file."""
-
-    played: SplitRollout
-    keys: list[str]
-    candidate_ids: list[int]
-    labels: list[str]
-    """Names of the candidates, in the order of the scores."""
-    spec: EvalBatchSpec
-    """The split and candidates that were played."""
-
-
 def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words: str | Path) -> LoadedCheckpoint:
     """Load a checkpoint and the candidates' descriptions.
 
@@ -47,7 +34,7 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
     ParleyError
         If a file is missing or damaged, or the descriptions do not match the checkpoint.
     """
-    checkpoint = _load(checkpoint_path)
+    checkpoint = load_checkpoint(checkpoint_path)
     candidates = load_candidates(descriptions, words, checkpoint.game)
     found, wanted = candidates.descriptions.vectors.shape[-1], checkpoint.sizes.word
     if found != wanted:
@@ -61,17 +48,6 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
             f"{len(candidates.labels) - 1}; name the descriptions.csv that it was trained with, or a longer one."
         )
     return LoadedCheckpoint(checkpoint, candidates, about(checkpoint_path, checkpoint))
-
-
-def _load(checkpoint_path: str | Path) -> Checkpoint:
-    try:
-        return load_checkpoint(checkpoint_path)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ParleyError(
-            f"{checkpoint_path} is a checkpoint with missing entries or unexpected shapes ({reason}); "
-            "train the run again, or use the version of Parley that wrote it."
-        ) from error
 
 
 def run_folder(checkpoint_path: str | Path) -> Path:
@@ -90,8 +66,8 @@ def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]
     return {**names, "seed": checkpoint.seed}
 
 
-def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> Predictions:
-    """Play the dialogues about every image of a file.
+def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> tuple[EvalBatchSpec, Dialogue]:
+    """Run a checkpoint on every image of a file; return the images and candidates, and the dialogues.
 
     Parameters
     ----------
@@ -118,13 +94,13 @@ def evaluate_file(loaded: LoadedCheckpoint, features: str | Path, among: str) ->
             f"{features} holds images of label {_listed(strays)}, which the checkpoint was not trained on; "
             "add `--candidates all`, or leave these images out."
         )
-    spec = make_eval_set(checkpoint, part, candidates, ids, str(features))
-    played = play(checkpoint, spec)
-    if not torch.isfinite(played.dialogue.scores).all():
+    spec = make_batch_spec(checkpoint, part, candidates, ids, str(features))
+    dialogues = play(checkpoint, spec)
+    if not dialogues.scores.isfinite().all():
         raise ParleyError(
-            f"On {features} the checkpoint's scores are not all finite numbers: the run diverged; use an earlier one."
+            f"On {features} the checkpoint's scores are not all finite: the run diverged; use an earlier checkpoint."
         )
-    return Predictions(played, part.keys, spec.candidate_ids, spec.labels, spec)
+    return spec, dialogues
 
 
 def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> None:

@@ -3,21 +3,19 @@
 Shapes: N images, T exchanges, L cells, D candidates, W words of the longest description.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
-from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
-from parley.evaluation.messages import as_bytes
+from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets, rollout_inputs
+from parley.evaluation.messages import as_bytes, write_attributes
 from parley.game.rollout import encode, rollout_steps
 from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
@@ -25,17 +23,6 @@ from parley.interaction.split_data import Maps
 from parley.text.descriptions import read_descriptions
 from parley.text.word_vectors import description_words
 from parley.training.checkpoint import Checkpoint, load_checkpoint
-
-
-class Weights(NamedTuple):
-    """Attention weights in dialogues about B images; None for an agent without attention."""
-
-    rows: Tensor
-    """``[B]`` int64: rows of the split's images, ascending."""
-    sender: Tensor | None
-    """``[B, T, L]``: over the image's cells."""
-    receiver: Tensor | None
-    """``[B, T, D, W]``: over each description's words."""
 
 
 def extract_attention(
@@ -71,14 +58,9 @@ def extract_attention(
     """
     checkpoint = load_checkpoint(checkpoint_path)
     require_attention(checkpoint, checkpoint_path)
-    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
-        write_attention(
-            outputs[question.name],
-            checkpoint,
-            spec,
-            descriptions,
-            {**about, "part": question.name, "step": checkpoint.step},
-        )
+    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
+        name = eval_set.name
+        write_attention(outputs[name], checkpoint, spec, descriptions, {**about, "part": name, "step": checkpoint.step})
 
 
 def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> None:
@@ -112,36 +94,30 @@ def write_attention(
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file["Key"] = keys
         file["Target"] = spec.part.targets.numpy()
-        for weights in attended(checkpoint, spec):
-            _write(file, "Sender", len(keys), weights.rows, weights.sender, np.float32)
+        for batch in batches(rollout_inputs(checkpoint, spec)):
+            rows, order = batch.rows.sort()
+            cells, words = _weights(checkpoint, spec.descriptions, batch)
+            _write(file, "Sender", len(keys), rows, _stacked(cells, order), np.float32)
             # The largest array of the file; half precision keeps three digits.
-            _write(file, "Receiver", len(keys), weights.rows, weights.receiver, np.float16)
+            _write(file, "Receiver", len(keys), rows, _stacked(words, order), np.float16)
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
             file["Words"] = word_table(descriptions, spec.candidate_ids, file["Receiver"].shape[-1])
-        attributes = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
-        for name, value in {**attributes, "parley": __version__, **about}.items():
-            file.attrs[name] = value
-
-
-def attended(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Iterator[Weights]:
-    """Yield attention weights of all T exchanges, in the batches of `parley.interaction.run`."""
-    agents, game = checkpoint.agents, checkpoint.game
-    images, size = checkpoint.standardizer.apply(spec.part.images), checkpoint.training.dev_batch_size
-    for batch in batches(agents, images, len(spec.places), game, size):
-        yield _attended(checkpoint, spec.descriptions, batch)
+        write_attributes(file, spec, about)
 
 
 @torch.no_grad()
-def _attended(checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch) -> Weights:
+def _weights(
+    checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch
+) -> tuple[Sequence[Tensor | None], Sequence[Tensor | None]]:
+    """Return the weights over cells ``[1, B, L]`` and over words ``[1, B, D, W]`` of each of the T exchanges."""
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     encoded, candidates = encode(sender, receiver, batch.images, descriptions)
     steps = rollout_steps(sender, receiver, encoded, candidates, batch.draws, training=False)
     # Each step holds many other tensors; zip over a generator so that they are freed step by step.
     cells, words = zip(*((step.view.weights, step.attended.weights) for step in steps), strict=True)
-    rows, order = batch.rows.sort()
-    return Weights(rows, _stacked(cells, order), _stacked(words, order))
+    return cells, words
 
 
 def _stacked(weights: Sequence[Tensor | None], order: Tensor) -> Tensor | None:

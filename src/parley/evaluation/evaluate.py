@@ -12,9 +12,9 @@ from parley.config.memory_budget import require_memory
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError
 from parley.core.files import write_json
-from parley.game.types import Descriptions
-from parley.interaction.eval_sets import UNSEEN_PARTS
-from parley.interaction.run import EvalSet, RolloutInputs, SplitRollout, eval_sets, evaluate_batches, rollout_split
+from parley.game.types import Descriptions, Dialogue
+from parley.interaction.eval_sets import UNSEEN_PARTS, EvalSet, eval_sets
+from parley.interaction.run import RolloutInputs, evaluate_batches, rollout_split
 from parley.interaction.split_data import (
     Candidates,
     Part,
@@ -30,25 +30,16 @@ logger = logging.getLogger(__name__)
 
 
 class EvalBatchSpec(NamedTuple):
-    """The images of a split and the K candidate classes to choose among."""
+    """The N images of a split and the K candidate classes to choose among."""
 
     part: Part
-    places: Tensor
+    target_index: Tensor
     """``[N]`` int64: index of the target among the candidates."""
     candidate_ids: list[int]
     labels: list[str]
     """Names of the candidates, in the order of the scores."""
     descriptions: Descriptions
     """Descriptions of the candidates, standardised."""
-
-
-class EvalRollout(NamedTuple):
-    """The dialogues of a run on one evaluation set."""
-
-    question: EvalSet
-    played: SplitRollout
-    keys: list[str]
-    labels: list[str]
 
 
 def evaluate(
@@ -78,10 +69,13 @@ def evaluate(
         Path of the file to write.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    results = {
-        question.name: _examined(checkpoint, question, spec, ks[question.part in UNSEEN_PARTS])
-        for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words)
-    }
+    results = {}
+    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words):
+        k = ks[eval_set.part in UNSEEN_PARTS]
+        result = evaluate_batches(rollout_inputs(checkpoint, spec), k)[0].result
+        if result is None:
+            raise _not_finite(checkpoint, eval_set)
+        results[eval_set.name] = result
     for name, result in results.items():
         logger.info(
             "%s: accuracy@1 %.3g (chance %.3g), length %.2f exchanges",
@@ -93,24 +87,16 @@ def evaluate(
     write_json(out, {**about, "k": ks[0], "step": checkpoint.step, "parts": results})
 
 
-def _examined(checkpoint: Checkpoint, question: EvalSet, spec: EvalBatchSpec, k: int) -> dict[str, Any]:
-    """Return the metrics of an evaluation set."""
-    result = evaluate_batches(_setup(checkpoint, spec), k)[0].result
-    if result is None:
-        raise _not_finite(checkpoint, question)
-    return result
-
-
-def _not_finite(checkpoint: Checkpoint, question: EvalSet) -> FailedRunError:
+def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
     return FailedRunError(
-        f"At step {checkpoint.step} what seed {checkpoint.seed} says on the part {question.name} is not all finite "
-        "numbers; lower training.learning_rate, or see how far its features are from the train part's."
+        f"At step {checkpoint.step}, outputs of seed {checkpoint.seed} on the part {eval_set.name} are not finite; "
+        "lower training.learning_rate, or check how far the part's features are from the train part's."
     )
 
 
 def iter_rollouts(
     checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[EvalRollout]:
+) -> Iterator[tuple[EvalSet, EvalBatchSpec, Dialogue]]:
     """Yield the dialogues of each evaluation set, with one split in memory at a time and at most `most` images of each.
 
     Raises
@@ -118,48 +104,42 @@ def iter_rollouts(
     FailedRunError
         If an output is not finite: the run diverged or its numbers overflow on this split.
     """
-    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
-        # Not bound to a local, so it can be freed before the next split is loaded.
-        yield _rollout(checkpoint, question, spec)
+    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
+        # The dialogues are not bound to a local, so they can be freed before the next split is loaded.
+        yield eval_set, spec, _finite_dialogues(checkpoint, eval_set, spec)
 
 
-def _rollout(checkpoint: Checkpoint, question: EvalSet, spec: EvalBatchSpec) -> EvalRollout:
-    require_memory(*extent(checkpoint, spec), question.name)
-    played = play(checkpoint, spec)
-    if not played.dialogue.all_finite:
-        raise _not_finite(checkpoint, question)
-    return EvalRollout(question, played, spec.part.keys, spec.labels)
+def _finite_dialogues(checkpoint: Checkpoint, eval_set: EvalSet, spec: EvalBatchSpec) -> Dialogue:
+    require_memory(len(spec.target_index), checkpoint.game.max_exchanges, len(spec.labels), eval_set.name)
+    dialogues = play(checkpoint, spec)
+    if not dialogues.all_finite:
+        raise _not_finite(checkpoint, eval_set)
+    return dialogues
 
 
 def iter_eval_sets(
     checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
 ) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
-    """Yield each question together with its images and candidates, one split in memory at a time.
+    """Yield each evaluation set with its images and candidates, one split in memory at a time.
 
     At most `most` images of a split are used, chosen at random; None for all.
     """
-    candidates = load_candidates(descriptions, words, checkpoint.game)
+    game, seen = checkpoint.game, checkpoint.candidate_ids
+    candidates = load_candidates(descriptions, words, game)
     unseen = {
-        part: _unseen_labels(part, load_part(parts[part], checkpoint.game), checkpoint.candidate_ids, candidates)
+        part: _unseen_labels(part, load_part(parts[part], game), seen, candidates)
         for part in UNSEEN_PARTS
         if part in parts
     }
     loaded: tuple[str, Part] | None = None
-    for question in eval_sets(checkpoint.candidate_ids, unseen):
-        if question.part not in parts:
+    for eval_set in eval_sets(seen, unseen):
+        name = eval_set.part
+        if name not in parts:
             continue
-        if loaded is None or loaded[0] != question.part:
-            loaded = (question.part, load_part(parts[question.part], checkpoint.game))
-        yield (
-            question,
-            make_eval_set(
-                checkpoint,
-                random_subset(loaded[1], most),
-                candidates,
-                question.candidate_ids,
-                f"The {question.part} part",
-            ),
-        )
+        if loaded is None or loaded[0] != name:
+            loaded = (name, load_part(parts[name], game))
+        part = random_subset(loaded[1], most)
+        yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} part")
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
@@ -173,7 +153,7 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
     return labels
 
 
-def make_eval_set(
+def make_batch_spec(
     checkpoint: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str
 ) -> EvalBatchSpec:
     """Return a split with the candidates of the given label ids; `where` names the split in errors."""
@@ -186,21 +166,17 @@ def make_eval_set(
     )
 
 
-def extent(checkpoint: Checkpoint, spec: EvalBatchSpec) -> tuple[int, int, int]:
-    """Return the images, exchanges and candidates of what is spec."""
-    return len(spec.places), checkpoint.game.max_exchanges, len(spec.labels)
+def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Dialogue:
+    """Return the dialogues of a checkpoint's agents about every image of an evaluation set."""
+    return rollout_split(rollout_inputs(checkpoint, spec)).of(0)
 
 
-def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> SplitRollout:
-    """Play the dialogues of a checkpoint's agents about every image of an evaluation set."""
-    return rollout_split(_setup(checkpoint, spec))
-
-
-def _setup(checkpoint: Checkpoint, spec: EvalBatchSpec) -> RolloutInputs:
+def rollout_inputs(checkpoint: Checkpoint, spec: EvalBatchSpec) -> RolloutInputs:
+    """Return a checkpoint's agents with the images, standardised, and candidates of an evaluation set."""
     return RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(spec.part.images),
-        spec.places,
+        spec.target_index,
         spec.descriptions,
         checkpoint.game,
         checkpoint.training.dev_batch_size,

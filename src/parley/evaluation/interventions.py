@@ -14,13 +14,13 @@ from torch import Tensor
 from parley.config.memory_budget import require_memory_for_interventions
 from parley.core.files import write_json
 from parley.core.progress import tracked
-from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets
+from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets, rollout_inputs
 from parley.game.channel import Corrupt, ExtraPerturbations, Replace, make_channel, needs_flip_noise
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
 from parley.game.types import Dialogue, DialogueSummary
 from parley.interaction.eval_sets import UNSEEN_PARTS
-from parley.interaction.run import RolloutInputs, SplitSummary, nominal_batch, score, summarize_split
+from parley.interaction.run import nominal_batch, score, summarize_split
 from parley.metrics.influence import UNITS, answers_changed, bits_changed, prediction_shift
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
@@ -45,13 +45,10 @@ class MessageEdit(NamedTuple):
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return the perturbations for the images of the given rows."""
         steps = range(len(self.values))
-        perturbed = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
-        nothing: list[list[Corrupt | Replace]] = [[] for _ in steps]
-        return (
-            ExtraPerturbations(perturbed, nothing)
-            if self.speaker == "sender"
-            else ExtraPerturbations(nothing, perturbed)
-        )
+        changed = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
+        unchanged: list[list[Corrupt | Replace]] = [[] for _ in steps]
+        sender = self.speaker == "sender"
+        return ExtraPerturbations(*((changed, unchanged) if sender else (unchanged, changed)))
 
 
 class Intervention(NamedTuple):
@@ -65,7 +62,7 @@ class Intervention(NamedTuple):
 
 
 def iter_interventions(
-    game: GameSettings, undisturbed: Dialogue | DialogueSummary, targets: Tensor
+    game: GameSettings, dialogues: Dialogue | DialogueSummary, targets: Tensor
 ) -> Iterator[Intervention]:
     """Yield every intervention that a game allows.
 
@@ -73,35 +70,32 @@ def iter_interventions(
     ----------
     game
         The game. Only a discrete channel has bits to flip; with one exchange no Receiver message is answered.
-    undisturbed
+    dialogues
         The dialogues without an intervention, which supply the messages of other images.
     targets
         ``[N]``: the class of each image.
     """
     yield Intervention("none", None, None)
     if make_channel(game).discrete:
-        yield from _flips(game, len(targets))
+        yield from _flips(dialogues.sender_bits.shape)
     if len(targets) > 1:
-        yield from _replacements(game, undisturbed, other_images(targets))
+        yield from _replacements(dialogues, other_images(targets))
 
 
-def _flips(game: GameSettings, images: int) -> Iterator[Intervention]:
-    steps, bits = game.max_exchanges, game.message_bits
+def _flips(shape: torch.Size) -> Iterator[Intervention]:
+    """Yield the flips of bits in messages of a shape ``[T, N, d]``."""
+    steps, images, bits = shape
     everywhere, answered = range(steps), range(steps - 1)
-    lots: dict[Speaker, Tensor] = {"sender": _lot("Sender", game, images), "receiver": _lot("Receiver", game, images)}
-
-    def flips(speaker: Speaker, exchanges: Sequence[int], mask: Tensor) -> MessageEdit:
-        return MessageEdit(speaker, exchanges, Corrupt, mask)
-
+    sender, receiver = _bit_ranking("Sender", shape), _bit_ranking("Receiver", shape)
     for count in bit_counts(bits):
-        yield Intervention("flipped_bits", count, flips("sender", everywhere, lots["sender"] < count))
+        yield Intervention("flipped_bits", count, MessageEdit("sender", everywhere, Corrupt, sender < count))
     for t in everywhere:
-        yield Intervention("flipped_exchange", t + 1, flips("sender", [t], lots["sender"] < (bits + 1) // 2))
+        yield Intervention("flipped_exchange", t + 1, MessageEdit("sender", [t], Corrupt, sender < (bits + 1) // 2))
     for bit in range(bits):
         mask = (torch.arange(bits) == bit).expand(steps, images, bits)
-        yield Intervention("flipped_place", bit, flips("sender", everywhere, mask))
+        yield Intervention("flipped_place", bit, MessageEdit("sender", everywhere, Corrupt, mask))
     for count in bit_counts(bits) if answered else []:
-        yield Intervention("flipped_questions", count, flips("receiver", answered, lots["receiver"] < count))
+        yield Intervention("flipped_questions", count, MessageEdit("receiver", answered, Corrupt, receiver < count))
 
 
 def bit_counts(bits: int) -> list[int]:
@@ -109,18 +103,17 @@ def bit_counts(bits: int) -> list[int]:
     return [0, *(2**power for power in range(bits.bit_length()) if 2**power < bits), bits]
 
 
-def _lot(whose: str, game: GameSettings, images: int) -> Tensor:
+def _bit_ranking(whose: str, shape: torch.Size) -> Tensor:
     """Return a random ranking of the bits ``[T, N, d]`` per image and exchange; ranks below n are n random bits."""
-    drawn = uniforms([0], f"flipped bits of the {whose}", 0, (game.max_exchanges, images, game.message_bits))[0]
+    drawn = uniforms([0], f"flipped bits of the {whose}", 0, tuple(shape))[0]
     return drawn.argsort(dim=-1, stable=True).argsort(-1)
 
 
-def _replacements(
-    game: GameSettings, undisturbed: Dialogue | DialogueSummary, others: Tensor
-) -> Iterator[Intervention]:
-    questions, messages = undisturbed.receiver_bits[:, others], undisturbed.sender_bits[:, others]
+def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iterator[Intervention]:
+    """Yield the replacements of messages by those of the other images ``[N]``."""
+    questions, messages = dialogues.receiver_bits[:, others], dialogues.sender_bits[:, others]
     # The Receiver's last message is never read.
-    everywhere, answered = range(game.max_exchanges), range(game.max_exchanges - 1)
+    everywhere, answered = range(len(messages)), range(len(messages) - 1)
     for t in answered:
         yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], Replace, questions))
     for t in everywhere:
@@ -141,13 +134,11 @@ def other_images(targets: Tensor) -> Tensor:
     drawn = uniforms([0], "another image", 0, (len(targets),))[0].double()
     # An image is never drawn from its own group: its class, or only itself if there is a single class.
     groups = targets if len(targets.unique()) > 1 else torch.arange(len(targets))
-    order, (_, group, sizes) = (
-        groups.argsort(stable=True),
-        torch.unique(groups, return_inverse=True, return_counts=True),
-    )
+    order = groups.argsort(stable=True)
+    _, group, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
     own, before = sizes[group], (sizes.cumsum(0) - sizes)[group]
-    place = (drawn * (len(targets) - own)).long()
-    found: Tensor = order[torch.where(place >= before, place + own, place)]
+    index = (drawn * (len(targets) - own)).long()
+    found: Tensor = order[torch.where(index >= before, index + own, index)]
     return found
 
 
@@ -193,12 +184,13 @@ def intervene(
     """
     checkpoint = load_checkpoint(checkpoint_path)
     found = {}
-    for question, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
-        if question.name == question.part:
-            require_memory_for_interventions(len(spec.places), len(spec.labels), question.name)
-            what = f"disturb {about['run']}/{about['seed']}, {question.name}"
-            rows = intervened(checkpoint, spec, ks[question.part in UNSEEN_PARTS], only, what)
-            found[question.name] = {"n": len(spec.places), "rows": rows}
+    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
+        name, images = eval_set.name, len(spec.target_index)
+        if name == eval_set.part:
+            require_memory_for_interventions(images, len(spec.labels), name)
+            what = f"disturb {about['run']}/{about['seed']}, {name}"
+            rows = intervened(checkpoint, spec, ks[name in UNSEEN_PARTS], only, what)
+            found[name] = {"n": images, "rows": rows}
     write_json(out, {**about, "step": checkpoint.step, "units": UNITS, "parts": found})
 
 
@@ -220,62 +212,48 @@ def intervened(
     what
         Name shown in the progress log.
     """
-    spec = spec._replace(part=spec.part._replace(images=checkpoint.standardizer.apply(spec.part.images)))
-    before = _played(checkpoint, spec, None)
-    rows = []
-    possible = iter_interventions(checkpoint.game, before.dialogue, spec.part.targets)
-    wanted = [one for one in possible if only is None or one.name in only]
-    for one in tracked(wanted, what, len(wanted), "intervention"):
-        idle = one.edit is None or one.edit.is_noop
-        after = before if idle else _played(checkpoint, spec, one.edit)
-        measures = measured(checkpoint, before, after, one, k)
-        rows.append({"intervention": one.name, "value": one.value, "measures": measures})
-    return rows
-
-
-def _played(checkpoint: Checkpoint, spec: EvalBatchSpec, edit: MessageEdit | None) -> SplitSummary:
-    """Play a run on images that are already standardised."""
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
         # Results depend on the batch size only here; use the evaluation's, to get the same results.
         size = checkpoint.training.dev_batch_size
-    setup = RolloutInputs(checkpoint.agents, spec.part.images, spec.places, spec.descriptions, game, size)
-    return summarize_split(setup, edit)
+    setup = rollout_inputs(checkpoint, spec)._replace(batch_size=size)
+    before = summarize_split(setup, None)
+    rows = []
+    possible = iter_interventions(game, before, spec.part.targets)
+    wanted = [one for one in possible if only is None or one.name in only]
+    for one in tracked(wanted, what, len(wanted), "intervention"):
+        idle = one.edit is None or one.edit.is_noop
+        after = before if idle else summarize_split(setup, one.edit)
+        measures = _measures(checkpoint, spec, before, after, one.edit, k)
+        rows.append({"intervention": one.name, "value": one.value, "measures": measures})
+    return rows
 
 
-def measured(
-    checkpoint: Checkpoint, before: SplitSummary, after: SplitSummary, done: Intervention, k: int
+def _measures(
+    checkpoint: Checkpoint,
+    spec: EvalBatchSpec,
+    before: DialogueSummary,
+    after: DialogueSummary,
+    edit: MessageEdit | None,
+    k: int,
 ) -> dict[str, float | None]:
-    """Return the measures of an intervention; a measure that is undefined is None.
-
-    Parameters
-    ----------
-    checkpoint
-        The run's checkpoint.
-    before, after
-        Dialogues without and with the intervention.
-    done
-        The intervention.
-    k
-        The K of accuracy@K.
-    """
-    edit = done.edit
+    """Return the measures of an intervention from the dialogues without and with it; undefined measures are None."""
     of_questions = edit is not None and edit.speaker == "receiver"
     names = [name for name in UNITS if edit is not None or name in ("accuracy@1", "accuracy@k", "length")]
     if not of_questions or not make_channel(checkpoint.game).discrete:
         names = [name for name in names if name != "bits_changed"]
-    if not (before.dialogue.all_finite and after.dialogue.all_finite):
+    if not (before.all_finite and after.all_finite):
         return dict.fromkeys(names)
-    first, final = before.dialogue.final_scores.numpy(), after.dialogue.final_scores.numpy()
-    counted = score(after, k, nominal_batch(checkpoint.game, checkpoint.training.dev_batch_size))
+    first, final = before.final_scores.numpy(), after.final_scores.numpy()
+    counted = score(after, spec.target_index, k, nominal_batch(checkpoint.game, checkpoint.training.dev_batch_size))
     found: dict[str, float | None] = {
         **{name: counted[name] for name in ("accuracy@1", "accuracy@k", "length")},
         "answers_changed": answers_changed(first, final),
         "prediction_shift": prediction_shift(first, final),
     }
     if edit is not None and of_questions:
-        sent_before, sent_after = before.dialogue.sender_bits.numpy(), after.dialogue.sender_bits.numpy()
+        sent_before, sent_after = before.sender_bits.numpy(), after.sender_bits.numpy()
         following = [t + 1 for t in edit.exchanges]
-        found["bits_changed"] = bits_changed(sent_before, sent_after, before.dialogue.active.numpy(), following)
+        found["bits_changed"] = bits_changed(sent_before, sent_after, before.active.numpy(), following)
     return {name: found[name] for name in names}

@@ -17,18 +17,14 @@ import numpy as np
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, write_json, write_text
 from parley.core.formats import fraction
-from parley.evaluation.any_checkpoint import (
-    LoadedCheckpoint,
-    Predictions,
-    evaluate_file,
-    open_checkpoint,
-    run_folder,
-    under_control,
-)
+from parley.evaluation.any_checkpoint import open_checkpoint, run_folder, run_on_file, under_control
+from parley.evaluation.evaluate import EvalBatchSpec
 from parley.game.settings import TrainingSettings
+from parley.game.types import Dialogue
 from parley.interaction.run import nominal_batch, score
 from parley.metrics.classification import confusion_counts
 from parley.metrics.exchanges import mean_change_original
+from parley.training.checkpoint import Checkpoint
 from parley.training.checkpoint_selection import read_log
 
 logger = logging.getLogger(__name__)
@@ -99,16 +95,6 @@ def _dev_rows(folder: Path) -> list[dict[str, Any]]:
     return []
 
 
-class FileResult(NamedTuple):
-    """The results of one file."""
-
-    result: dict[str, Any]
-    """Its entry in evaluation.json."""
-    row: Row
-    confusion: str
-    """The content of conf_mat.txt."""
-
-
 def evaluate_files(
     checkpoint_path: str | Path,
     features: Sequence[str | Path],
@@ -148,50 +134,47 @@ def evaluate_files(
     loaded = open_checkpoint(checkpoint_path, descriptions, words)
     if controls and schema is not None:
         loaded = loaded._replace(checkpoint=under_control(loaded.checkpoint, controls, schema))
-    best = best_dev_accuracy(run_folder(checkpoint_path), loaded.checkpoint.step, loaded.checkpoint.training)
-    results: dict[str, FileResult] = {}
-    for name, path in names.items():
-        results[name] = _evaluate_file(
-            loaded, evaluate_file(loaded, path, among), k, str(path), str(checkpoint_path), best
-        )
-        logger.info("%s: %s", path, sentence(results[name].result))
-    _write(folder, loaded, results, k, str(checkpoint_path))
-
-
-def _evaluate_file(
-    loaded: LoadedCheckpoint, predictions: Predictions, k: int, path: str, checkpoint_path: str, best: float | None
-) -> FileResult:
     checkpoint = loaded.checkpoint
-    size = checkpoint.training.dev_batch_size
-    counted = score(predictions.played, k, nominal_batch(checkpoint.game, size))
-    result = {**counted, **_changes(predictions, size), "file": path}
-    dialogue = predictions.played.dialogue
-    # As the 2017 code counts: decisions to go on while the dialogue is active.
-    lengths = ((dialogue.go_on > 0) & (dialogue.active > 0)).numpy().sum(0)
-    row = Row(
-        checkpoint_path,
-        path,
-        result["k"],
-        checkpoint.step,
-        best,
-        result["accuracy@k"],
-        float(lengths.mean()),
-        float(lengths.std()),
-    )
-    ids = np.asarray(predictions.candidate_ids)
-    predicted = ids[dialogue.final_scores.numpy().argmax(1)]
-    confusion = confusion_counts(ids[predictions.played.target_index.numpy()], predicted).tolist()
-    return FileResult(result, row, "".join(",".join(map(str, row)) + "\n" for row in confusion))
+    best = best_dev_accuracy(run_folder(checkpoint_path), checkpoint.step, checkpoint.training)
+    results: dict[str, dict[str, Any]] = {}
+    rows, confusion = [], {}
+    for name, path in names.items():
+        spec, dialogues = run_on_file(loaded, path, among)
+        # As the 2017 code counts: decisions to go on while the dialogue is active.
+        lengths = ((dialogues.go_on > 0) & (dialogues.active > 0)).numpy().sum(0)
+        results[name] = result = {**_metrics(checkpoint, spec, dialogues, k), "file": str(path)}
+        rows.append(
+            Row(
+                str(checkpoint_path),
+                str(path),
+                result["k"],
+                checkpoint.step,
+                best,
+                result["accuracy@k"],
+                float(lengths.mean()),
+                float(lengths.std()),
+            )
+        )
+        ids = np.asarray(spec.candidate_ids)
+        predicted = ids[dialogues.final_scores.numpy().argmax(1)]
+        counts = confusion_counts(ids[spec.target_index.numpy()], predicted).tolist()
+        confusion[name] = "".join(",".join(map(str, row)) + "\n" for row in counts)
+        logger.info("%s: %s", path, sentence(result))
+    head = {**loaded.about, "k": k, "step": checkpoint.step, "checkpoint": str(checkpoint_path)}
+    write_json(folder / "evaluation.json", {**head, "parts": results})
+    write_text(folder / "eval.csv", sheet(rows))
+    for name, text in confusion.items():
+        write_text(folder / ("conf_mat.txt" if len(confusion) == 1 else f"conf_mat.{name}.txt"), text)
 
 
-def _changes(predictions: Predictions, batch_size: int) -> dict[str, float | None]:
-    """Return the mean change of each agent's messages between exchanges, in bits, as the 2017 code computes it."""
-    dialogue = predictions.played.dialogue
-    active = dialogue.active.numpy()
-    found: dict[str, float | None] = {}
-    for agent, bits in (("sender", dialogue.sender_bits.numpy()), ("receiver", dialogue.receiver_bits.numpy())):
-        found[f"hamming_{agent}_original"] = mean_change_original(bits, active, batch_size)
-    return found
+def _metrics(checkpoint: Checkpoint, spec: EvalBatchSpec, dialogues: Dialogue, k: int) -> dict[str, Any]:
+    """Return the metrics of a file, with the mean changes between messages as the 2017 code computes them."""
+    size, active = checkpoint.training.dev_batch_size, dialogues.active.numpy()
+    bits = {"sender": dialogues.sender_bits.numpy(), "receiver": dialogues.receiver_bits.numpy()}
+    return {
+        **score(dialogues, spec.target_index, k, nominal_batch(checkpoint.game, size)),
+        **{f"hamming_{agent}_original": mean_change_original(values, active, size) for agent, values in bits.items()},
+    }
 
 
 def sentence(result: Mapping[str, Any]) -> str:
@@ -202,16 +185,6 @@ def sentence(result: Mapping[str, Any]) -> str:
         f"accuracy@{result['k']} {fraction(result['accuracy@k'])} (chance {fraction(result['chance@k'])}), "
         f"length {result['length']:.2f} exchanges"
     )
-
-
-def _write(
-    folder: Path, loaded: LoadedCheckpoint, results: Mapping[str, FileResult], k: int, checkpoint_path: str
-) -> None:
-    head = {**loaded.about, "k": k, "step": loaded.checkpoint.step, "checkpoint": checkpoint_path}
-    write_json(folder / "evaluation.json", {**head, "parts": {name: one.result for name, one in results.items()}})
-    write_text(folder / "eval.csv", sheet(one.row for one in results.values()))
-    for name, one in results.items():
-        write_text(folder / ("conf_mat.txt" if len(results) == 1 else f"conf_mat.{name}.txt"), one.confusion)
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:

@@ -12,9 +12,10 @@ import torch
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import iter_rollouts
+from parley.evaluation.evaluate import EvalBatchSpec, iter_rollouts
 from parley.game.channel import CHANNELS
-from parley.interaction.run import SplitRollout, ranks
+from parley.game.types import Dialogue
+from parley.interaction.run import ranks
 from parley.training.checkpoint import load_checkpoint
 
 KEY_BYTES = 50
@@ -48,27 +49,15 @@ def extract_messages(
         Largest number of images of a split to play, chosen at random; None for all.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    for rollout in iter_rollouts(checkpoint, parts, descriptions, words, most):
-        write_messages(
-            outputs[rollout.question.name],
-            rollout.played,
-            rollout.keys,
-            rollout.labels,
-            rollout.question.candidate_ids,
-            {**about, "part": rollout.question.name, "step": checkpoint.step},
-            checkpoint.game.channel,
-        )
-        del rollout  # free it before the next split is played
+    for eval_set, spec, dialogues in iter_rollouts(checkpoint, parts, descriptions, words, most):
+        name = eval_set.name
+        attributes = {**about, "part": name, "step": checkpoint.step}
+        write_messages(outputs[name], dialogues, spec, attributes, checkpoint.game.channel)
+        del dialogues  # free them before the next split is played
 
 
 def write_messages(
-    path: str | Path,
-    played: SplitRollout,
-    keys: list[str],
-    labels: list[str],
-    candidate_ids: list[int],
-    about: dict[str, Any],
-    channel: str,
+    path: str | Path, dialogues: Dialogue, spec: EvalBatchSpec, about: Mapping[str, Any], channel: str
 ) -> None:
     """Write the dialogues about a split's N images.
 
@@ -76,30 +65,31 @@ def write_messages(
     ----------
     path
         Path of the HDF5 file to write.
-    played
+    dialogues
         The dialogues, all T exchanges of each.
-    keys
-        Key of each image, written as ExampleId.
-    labels
-        Names of the K candidates, in the order of the scores.
-    candidate_ids
-        Label ids of the candidates; Target is one of them.
+    spec
+        The images, whose keys are written as ExampleId, and the K candidates; Target is one of their label ids.
     about
         Further attributes to write to the file: run, seed, part, step.
     channel
         The run's channel. If it is not discrete, BinaryVec holds the real-valued messages as float32.
     """
-    columns = _columns(played, as_bytes(keys), candidate_ids)
-    communication = _communication(played, columns, CHANNELS[channel].discrete)
+    exchanges, _, bits = dialogues.sender_bits.shape
+    columns = _columns(dialogues, spec)
+    communication = _communication(dialogues, columns, CHANNELS[channel].discrete)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
         file.create_dataset("Communication", data=communication, compression="gzip")
-        file.create_dataset("Predictions", data=_predictions(played, columns), compression="gzip")
-        file.attrs["labels"] = json.dumps(labels, ensure_ascii=False)
-        file.attrs["candidate_ids"] = candidate_ids
-        file.attrs["max_exchanges"], _, file.attrs["message_bits"] = played.dialogue.sender_bits.shape
-        file.attrs["parley"] = __version__
-        for name, value in about.items():
-            file.attrs[name] = value
+        file.create_dataset("Predictions", data=_predictions(dialogues, columns), compression="gzip")
+        write_attributes(file, spec, about, {"max_exchanges": exchanges, "message_bits": bits})
+
+
+def write_attributes(
+    file: h5py.File, spec: EvalBatchSpec, about: Mapping[str, Any], sizes: Mapping[str, int] | None = None
+) -> None:
+    """Write the candidates, the sizes of the file's arrays, Parley's version and what the file is about."""
+    candidates = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
+    for name, value in {**candidates, **(sizes or {}), "parley": __version__, **about}.items():
+        file.attrs[name] = value
 
 
 def as_bytes(keys: list[str]) -> np.ndarray:
@@ -109,26 +99,25 @@ def as_bytes(keys: list[str]) -> np.ndarray:
     return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
 
 
-def _columns(played: SplitRollout, keys: np.ndarray, candidate_ids: list[int]) -> dict[str, np.ndarray]:
-    """Return what both tables share, as ``[N, T]``: example by example, exchange by exchange."""
-    exchanges, count = played.dialogue.active.shape
-    targets = np.asarray(candidate_ids, dtype=np.int32)[played.target_index.numpy()]
-    by_exchange = [ranks(scores, played.target_index) for scores in played.dialogue.scores]
+def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
+    """Return the columns of both tables, ``[N, T]`` each."""
+    exchanges, count = dialogues.active.shape
+    targets = np.asarray(spec.candidate_ids, dtype=np.int32)[spec.target_index.numpy()]
+    by_exchange = [ranks(scores, spec.target_index) for scores in dialogues.scores]
     return {
-        "ExampleId": np.repeat(keys[:, None], exchanges, 1),
+        "ExampleId": np.repeat(as_bytes(spec.part.keys)[:, None], exchanges, 1),
         "Target": np.repeat(targets[:, None], exchanges, 1),
         "Exchange": np.repeat(np.arange(exchanges, dtype=np.int32)[None], count, 0),
         "Rank": torch.stack(by_exchange, 1).numpy().astype(np.int32),
     }
 
 
-def _communication(played: SplitRollout, columns: dict[str, np.ndarray], binary: bool) -> np.ndarray:
+def _communication(dialogues: Dialogue, columns: dict[str, np.ndarray], discrete: bool) -> np.ndarray:
     """Return the table of messages: a row of the Sender and a row of the Receiver for each exchange."""
-    dialogue = played.dialogue
-    exchanges, count, bits = dialogue.sender_bits.shape
-    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if binary else "<f4", (bits,))]
+    exchanges, count, bits = dialogues.sender_bits.shape
+    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if discrete else "<f4", (bits,))]
     table = np.zeros((count, exchanges, 2), dtype=kind)
-    messages = [(dialogue.sender_probs, dialogue.sender_bits), (dialogue.receiver_probs, dialogue.receiver_bits)]
+    messages = [(dialogues.sender_probs, dialogues.sender_bits), (dialogues.receiver_probs, dialogues.receiver_bits)]
     for agent, (probs, vec) in enumerate(messages):
         rows = table[:, :, agent]
         _fill(rows, columns, b"SR"[agent : agent + 1], agent)
@@ -137,18 +126,17 @@ def _communication(played: SplitRollout, columns: dict[str, np.ndarray], binary:
     return table.reshape(-1)
 
 
-def _predictions(played: SplitRollout, columns: dict[str, np.ndarray]) -> np.ndarray:
+def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndarray:
     """Return the table of predictions: a row for each Receiver message, in the same order."""
-    dialogue = played.dialogue
-    exchanges, count, candidates = dialogue.scores.shape
+    exchanges, count, candidates = dialogues.scores.shape
     kind = [*_row_start(), ("Predictions", "<f4", (candidates,))]
     kind += [("StopProb", "<f4"), ("StopVec", "i1"), ("StopMask", "i1")]
     table = np.zeros((count, exchanges), dtype=kind)
     _fill(table, columns, b"R", 1)
-    table["Predictions"] = dialogue.scores.transpose(0, 1).numpy()
-    table["StopProb"] = dialogue.go_on_probs.T.numpy()
-    table["StopVec"] = dialogue.go_on.T.numpy()
-    table["StopMask"] = dialogue.active.T.numpy()
+    table["Predictions"] = dialogues.scores.transpose(0, 1).numpy()
+    table["StopProb"] = dialogues.go_on_probs.T.numpy()
+    table["StopVec"] = dialogues.go_on.T.numpy()
+    table["StopMask"] = dialogues.active.T.numpy()
     return table.reshape(-1)
 
 

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import torch
 import yaml
+from torch import Tensor
 
 from parley.config.options import network_options
 from parley.config.paths import WEIGHTS_FOLDER
@@ -24,15 +25,16 @@ from parley.core.files import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.image_formats import FORMATS
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint
-from parley.evaluation.evaluate import make_eval_set, play
+from parley.evaluation.evaluate import make_batch_spec, play
 from parley.features.class_files import SAME_EVERYWHERE
 from parley.features.extract import extract_classes
 from parley.features.gather import gather_part
 from parley.features.options import FeatureOptions
 from parley.features.preprocessing import UnreadableImageError, pixels_of
 from parley.features.weights import torchvision_transform
+from parley.game.types import Dialogue
 from parley.interaction.split_data import Part, load_part
-from parley.interaction.transcript import Conversation, Numbers, conversation_of, letters, sparkline
+from parley.interaction.transcript import dialogue_of, letters, sparkline
 from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
@@ -64,7 +66,8 @@ class ImageDialogue(NamedTuple):
     """The image's row of splits.tsv if the experiment has a file with the same bytes, else None."""
     labels: list[str]
     """Names of the K candidates, in the order of the scores."""
-    dialogue: Conversation
+    dialogue: Dialogue
+    """From `dialogue_of`."""
 
 
 def best_checkpoint_path(folder: Path, run: str, seed: int) -> Path:
@@ -147,8 +150,8 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
     ids = checkpoint.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
     # The class is unknown and the agents do not see the target, so any candidate serves as one.
     part = part._replace(targets=torch.tensor(ids[:1]))
-    spec = make_eval_set(checkpoint, part, candidates, ids, str(image))
-    dialogue = conversation_of(play(checkpoint, spec).dialogue, 0)
+    spec = make_batch_spec(checkpoint, part, candidates, ids, str(image))
+    dialogue = dialogue_of(play(checkpoint, spec), 0)
     return ImageDialogue(image, sha256, session, _known(session.folder, sha256), spec.labels, dialogue)
 
 
@@ -208,7 +211,8 @@ LEADERS = 5
 def as_values(result: ImageDialogue) -> dict[str, Any]:
     """Return a dialogue as JSON-serialisable values, with its exchanges up to the stop."""
     dialogue, session = result.dialogue, result.session
-    exchanges = [_exchange(result, t) for t in range(dialogue.length)]
+    length = int(dialogue.active.sum())
+    exchanges = [_exchange(result, t, goes_on=t + 1 < length) for t in range(length)]
     best = exchanges[-1]["ranking"][0]
     return {
         "image": str(result.image),
@@ -221,29 +225,29 @@ def as_values(result: ImageDialogue) -> dict[str, Any]:
         "step": session.loaded.checkpoint.step,
         "candidates": result.labels,
         "exchanges": exchanges,
-        "length": dialogue.length,
+        "length": length,
         "most": len(dialogue.active),
         "answer": best["class"],
         "probability": best["probability"],
     }
 
 
-def _exchange(result: ImageDialogue, t: int) -> dict[str, Any]:
-    dialogue = result.dialogue
-    probabilities = np.exp(log_probabilities(dialogue.scores[t]))
-    order = np.argsort(-dialogue.scores[t], kind="stable").tolist()
+def _exchange(result: ImageDialogue, t: int, goes_on: bool) -> dict[str, Any]:
+    dialogue, scores = result.dialogue, result.dialogue.scores[t].numpy()
+    probabilities = np.exp(log_probabilities(scores))
+    order = np.argsort(-scores, kind="stable").tolist()
     return {
         "sender": _message(dialogue.sender_bits[t], dialogue.sender_probs[t]),
         "receiver": _message(dialogue.receiver_bits[t], dialogue.receiver_probs[t]),
         "go_on_probability": float(dialogue.go_on_probs[t]),
-        "goes_on": t + 1 < dialogue.length,
+        "goes_on": goes_on,
         "ranking": [{"class": result.labels[one], "probability": float(probabilities[one])} for one in order],
-        "scores": dialogue.scores[t].tolist(),
+        "scores": scores.tolist(),
     }
 
 
-def _message(values: Numbers, probabilities: Numbers) -> dict[str, Any]:
-    if not np.isin(values, (0, 1)).all():
+def _message(values: Tensor, probabilities: Tensor) -> dict[str, Any]:
+    if not ((values == 0) | (values == 1)).all():
         return {"numbers": values.tolist()}
     return {"bits": "".join(str(int(bit)) for bit in values), "probabilities": probabilities.tolist()}
 
@@ -253,10 +257,12 @@ def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEAD
 
     A message is shown as a bar for each bit's probability, followed by the bits.
     """
-    values = as_values(result)
+    values, known = as_values(result), result.known
     lines = [
         f"{result.image}: {values['experiment']}, run {values['run']}, seed {values['seed']}, step {values['step']}",
-        _whether_known(result),
+        "none of the experiment's pictures"
+        if known is None
+        else f"the picture {known['key']} of the {known['part']} part, class {known['class']}",
         "",
     ]
     for number, exchange in enumerate(values["exchanges"], 1):
@@ -266,25 +272,18 @@ def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEAD
         "",
         f"{end} after {values['length']} of at most {values['most']} exchanges",
         f"answer: {values['answer']} ({values['probability']:.2f}), "
-        f"among {len(result.labels)} classes{_verdict(result)}",
+        f"among {len(result.labels)} classes{_verdict(values['answer'], result)}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _whether_known(result: ImageDialogue) -> str:
-    if result.known is None:
-        return "none of the experiment's pictures"
-    return f"the picture {result.known['key']} of the {result.known['part']} part, class {result.known['class']}"
-
-
-def _verdict(result: ImageDialogue) -> str:
+def _verdict(answer: str, result: ImageDialogue) -> str:
     if result.known is None:
         return ""
-    if result.known["class"] not in result.labels:
-        return f"; its class, {result.known['class']}, is none of them (--candidates all)"
-    return (
-        "; right" if as_values(result)["answer"] == result.known["class"] else f"; wrong: it is {result.known['class']}"
-    )
+    target = result.known["class"]
+    if target not in result.labels:
+        return f"; its class, {target}, is none of them (--candidates all)"
+    return "; right" if answer == target else f"; wrong: it is {target}"
 
 
 def _lines(number: int, exchange: dict[str, Any], as_letters: bool, leaders: int) -> Iterator[str]:

@@ -65,7 +65,7 @@ class PerExample(NamedTuple):
 
 
 def per_example(dialogue: Dialogue | DialogueSummary, target_index: Tensor, k: int) -> PerExample:
-    """Compute the metrics of one seed's dialogues, whose scores must be finite; `target_index` is ``[N]``."""
+    """Compute the metrics of one seed's dialogues, which must be finite; `target_index` is ``[N]`` int64."""
     final, targets = dialogue.final_scores.numpy(), target_index.numpy()
     changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))
     return PerExample(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from parley.text.word_vectors import description_matrix, description_tensor, rea
 
 
 class Maps(NamedTuple):
-    """The feature maps of N images, as they are stored; what a batch needs of them becomes cells."""
+    """The feature maps of N images in their stored dtype, in memory or on disk; `take` converts them to cells."""
 
     rows: Rows
     """``[N, C, h, w]``."""
@@ -28,10 +28,10 @@ class Maps(NamedTuple):
     """``[N, Z]``: the logits."""
     mean: Tensor | None = None
     sd: Tensor | None = None
-    """``[C]`` each: the scale on which cells are given, where they are not given as they are."""
+    """``[C]`` each: the scale that `take` applies; None for none."""
 
     def take(self, rows: Tensor) -> Images:
-        """Return the images of the given rows: cells ``[..., L, C]`` and context."""
+        """Return the images of the given rows: cells ``[..., L, C]`` with L = h · w, and context."""
         cells = self.rows.take(rows).flatten(-2).mT
         if self.mean is not None and self.sd is not None:
             cells = (cells - self.mean).div_(self.sd)
@@ -39,7 +39,7 @@ class Maps(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The N images of a part."""
+    """The N images of a split."""
 
     images: Images | Maps
     targets: Tensor
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 def random_subset(part: Part, most: int | None) -> Part:
-    """Return a part of at most so many images, in their order: by the same lot for every run and seed."""
+    """Return at most `most` images of a split, chosen at random and in their order; the same for every run and seed."""
     if most is None or len(part.keys) <= most:
         return part
     rows = permutation(0, "recorded images", 0, len(part.keys))[:most].sort().values
@@ -56,22 +56,22 @@ def random_subset(part: Part, most: int | None) -> Part:
 
 
 class Candidates(NamedTuple):
-    """Every described class, by label id."""
+    """All described classes, in the order of their label ids."""
 
     labels: list[str]
     descriptions: Descriptions
 
 
 def load_part(path: str | Path, game: GameSettings) -> Part:
-    """Load a part's images in the form that the game looks at.
+    """Load the layer of a split's features that the Sender gets.
 
     Parameters
     ----------
     path
-        The part's HDF5 file.
+        The split's HDF5 file.
     game
-        With visual attention the feature map is loaded as cells ``[N, L, C]``, with the logits as
-        context; otherwise the pooled vector ``[N, C]``. Labels are permuted if `permute_labels` is set.
+        Settings. With visual attention the layer is a feature map, with the logits as context; otherwise it is a
+        vector ``[N, C]``. Labels are permuted if `permute_labels` is set.
     """
     layer = layer_of(game)
     if game.visual_attention:
@@ -102,7 +102,7 @@ def _targets(labels: np.ndarray, keys: Sequence[str], game: GameSettings) -> Ten
 
 
 def layer_of(game: GameSettings) -> str:
-    """Return what the Sender looks at: a layer's role, or a dataset's name."""
+    """Return the layer of features that the Sender gets: a role such as ``pooled``, or a dataset's name."""
     if game.image_layer != "auto":
         return game.image_layer
     return "map" if game.visual_attention else "pooled"
@@ -113,52 +113,48 @@ def _tensor(values: np.ndarray) -> Tensor:
 
 
 def load_candidates(descriptions: str | Path, words: str | Path, game: GameSettings) -> Candidates:
-    """Load every class's description as vectors.
+    """Load the descriptions of all classes as vectors.
 
     Parameters
     ----------
-    descriptions
-        ``descriptions.csv``.
-    words
-        ``words.hdf5``.
+    descriptions, words
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
     game
-        With description attention the words themselves are loaded too.
+        Settings. With description attention, the vectors of the single words are loaded too.
     """
-    described = read_descriptions(descriptions)
-    known = read_words(words)
-    vectors = _tensor(description_matrix(described, known))
+    described, vectors_of_words = read_descriptions(descriptions), read_words(words)
+    labels = [row.label for row in described]
+    vectors = _tensor(description_matrix(described, vectors_of_words))
     if not game.description_attention:
-        return Candidates([row.label for row in described], Descriptions(vectors))
-    tensor, is_word = description_tensor(described, known)
-    return Candidates(
-        [row.label for row in described], Descriptions(vectors, _tensor(tensor), torch.from_numpy(is_word))
-    )
+        return Candidates(labels, Descriptions(vectors))
+    tensor, is_word = description_tensor(described, vectors_of_words)
+    return Candidates(labels, Descriptions(vectors, _tensor(tensor), torch.from_numpy(is_word)))
 
 
 def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -> Tensor:
-    """Return the place ``[N]`` of each target among the candidates.
+    """Return the index ``[N]`` of each target among the candidates.
 
     Raises
     ------
     ParleyError
-        When a target is not a candidate, with `where` it was found.
+        If a target is not a candidate; `where` names the split in the message.
     """
     ids = torch.tensor(list(candidate_ids), dtype=torch.int64)
-    # Looked up, not compared one with all: of a large class set that would be a table of gigabytes.
+    # A binary search: comparing all targets with all candidates would take gigabytes for a large class set.
     order = ids.argsort(stable=True)
-    rising = ids[order]
-    at = torch.searchsorted(rising, targets).clamp(max=len(ids) - 1)
-    strays = targets[rising[at] != targets].unique().tolist()
+    ascending = ids[order]
+    found = torch.searchsorted(ascending, targets).clamp(max=len(ids) - 1)
+    strays = targets[ascending[found] != targets].unique().tolist()
     if strays:
         raise ParleyError(
             f"{where} holds images of label {', '.join(map(str, strays))}, which no candidate has; "
             "make it again together with the train part, or leave these classes out."
         )
-    return order[at]
+    return order[found]
 
 
 def require_descriptions(labels: Sequence[int], candidates: Candidates, where: str) -> None:
-    """Raise `ParleyError` where images have a label that no description has."""
+    """Raise `ParleyError` if a label has no description; `where` names the split in the message."""
     strays = [label for label in labels if not 0 <= label < len(candidates.labels)]
     if strays:
         raise ParleyError(
@@ -179,15 +175,16 @@ class Scale(NamedTuple):
 
 
 class Standardizer(NamedTuple):
-    """The scales of an image's features and, with visual attention, of its context."""
+    """The scales fitted on the train split."""
 
     features: Scale
     context: Scale | None = None
+    """Scale of the logits; only with visual attention."""
     words: Scale | None = None
-    """Of word vectors, ``[E]``; None where they stay as they are."""
+    """Scale of word vectors; None to leave them unchanged."""
 
     def read(self, descriptions: Descriptions) -> Descriptions:
-        """Return the descriptions on the scale of those that were trained with."""
+        """Return the descriptions, standardised; padding stays zero."""
         if self.words is None:
             return descriptions
         words = descriptions.words
@@ -195,14 +192,8 @@ class Standardizer(NamedTuple):
             words = torch.where(descriptions.is_word[..., None], self.words.apply(words), 0.0)
         return Descriptions(self.words.apply(descriptions.vectors), words, descriptions.is_word)
 
-    @overload
-    def apply(self, images: Images) -> Images: ...
-    @overload
-    def apply(self, images: Maps) -> Maps: ...
-    @overload
-    def apply(self, images: Images | Maps) -> Images | Maps: ...
     def apply(self, images: Images | Maps) -> Images | Maps:
-        """Return the images on the train part's scale; of maps, each batch is put on it when it is taken."""
+        """Return the images, standardised; feature maps are standardised batch by batch, when they are taken."""
         context = images.context
         if context is not None and self.context is not None:
             context = self.context.apply(context)
@@ -212,55 +203,50 @@ class Standardizer(NamedTuple):
         return Images(self.features.apply(images.features), context)
 
 
-def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
-    """Fit the scale of word vectors on the descriptions trained with: `candidates`, or none."""
-    return _fit_scale(descriptions.vectors, "train") if mode == "candidates" else None
-
-
 def fit(images: Images | Maps, mode: str) -> Standardizer:
-    """Fit the scales on the train part.
+    """Fit the scales of images on the train split.
 
     Parameters
     ----------
     images
-        All images of the train part.
+        All images of the train split.
     mode
-        ``train``: by mean and standard deviation; ``none``: leaves features as they are.
+        ``train`` to standardise by mean and standard deviation; ``none`` to leave features unchanged.
     """
-    scale = _fit_maps(images.rows, mode) if isinstance(images, Maps) else _fit_scale(images.features, mode)
-    return Standardizer(scale, None if images.context is None else _fit_scale(images.context, mode))
+    features = images.rows if isinstance(images, Maps) else images.features
+    return Standardizer(_fit(features, mode), None if images.context is None else _fit(images.context, mode))
 
 
-def _fit_scale(values: Tensor, mode: str) -> Scale:
-    return _no_scale(values.shape[-1]) if mode == "none" else scale_of(values)
+def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
+    """Fit the scale of word vectors on the training classes' descriptions in the mode ``candidates``, else None."""
+    return scale_of(descriptions.vectors) if mode == "candidates" else None
+
+
+def _fit(values: Tensor | Rows, mode: str) -> Scale:
+    if mode == "none":
+        channels = values.shape[-1] if isinstance(values, Tensor) else values.shape[1]
+        return Scale(torch.zeros(channels), torch.ones(channels))
+    return scale_of(values) if isinstance(values, Tensor) else _scale_of_maps(values)
 
 
 def scale_of(values: Tensor) -> Scale:
-    """Return the mean and standard deviation of each channel, over all else of values ``[..., C]``."""
+    """Return the mean and standard deviation of each channel of values ``[..., C]``."""
     rows = values.reshape(-1, values.shape[-1])
     return _scale(rows.mean(0), rows.std(0, correction=0))
 
 
-def _fit_maps(rows: Rows, mode: str) -> Scale:
-    """Fit the scale of maps ``[N, C, h, w]``, which need not fit into memory, in two passes."""
-    channels = rows.shape[1]
-    if mode == "none":
-        return _no_scale(channels)
+def _scale_of_maps(rows: Rows) -> Scale:
+    """Return the scale of maps ``[N, C, h, w]``, which may not fit into memory, in two passes."""
     count = rows.shape[0] * rows.shape[2] * rows.shape[3]
-    total = torch.zeros(channels, dtype=torch.float64)
+    total, squares = torch.zeros(2, rows.shape[1], dtype=torch.float64)
     for piece in rows.pieces():
         total += piece.sum((0, 2, 3), dtype=torch.float64)
     mean = total / count
-    squares = torch.zeros(channels, dtype=torch.float64)
     for piece in rows.pieces():
         squares += (piece - mean[:, None, None]).square().sum((0, 2, 3))
     return _scale(mean.float(), (squares / count).sqrt().float())
 
 
-def _no_scale(channels: int) -> Scale:
-    return Scale(torch.zeros(channels), torch.ones(channels))
-
-
 def _scale(mean: Tensor, sd: Tensor) -> Scale:
-    # A channel that never varies says nothing; divided by 1 it becomes 0 instead of infinite.
+    # A constant channel becomes 0; divided by its standard deviation it would not be finite.
     return Scale(mean, torch.where(sd > 0, sd, torch.ones_like(sd)))

@@ -1,170 +1,133 @@
-"""Conversations as text: what was said exchange by exchange, for a person to read on a terminal.
+"""Dialogues as text, exchange by exchange, to read on a terminal.
 
-Letters of shapes: T exchanges, B images, d bits of a message, K candidates.
+Shapes: T exchanges, B images, d bits of a message, K candidates.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from parley.game.types import Dialogue
 from parley.metrics.exchanges import distances, log_probabilities
-
-if TYPE_CHECKING:
-    from parley.game.types import Dialogue
 
 BARS = "▁▂▃▄▅▆▇█"
 LETTER_BITS = 5
 """Bits of one letter."""
 LEADERS = 3
-"""Candidates shown at each exchange."""
+"""Number of best candidates shown at each exchange."""
 
 Numbers = NDArray[np.floating[Any]]
 
 
-class Conversation(NamedTuple):
-    """One image's dialogue in plain arrays; the names are those of `Dialogue`."""
-
-    sender_bits: Numbers
-    """``[T, d]``: 0 and 1, or the numbers of a continuous message."""
-    receiver_bits: Numbers
-    """``[T, d]``."""
-    go_on: Numbers
-    """``[T]``: the decision after exchange t, 1 to go on."""
-    active: Numbers
-    """``[T]``: 1 while the dialogue is still on when exchange t begins."""
-    sender_probs: Numbers
-    """``[T, d]``: probability of each bit to be 1."""
-    receiver_probs: Numbers
-    """``[T, d]``."""
-    go_on_probs: Numbers
-    """``[T]``: probability to go on after exchange t."""
-    scores: Numbers
-    """``[T, K]``: raw scores of the candidates after exchange t."""
-
-    @property
-    def length(self) -> int:
-        """Exchanges made."""
-        return int(self.active.sum())
-
-
-def conversation_of(dialogue: "Dialogue", row: int) -> Conversation:
-    """Return the dialogue about one image of a batch as plain arrays."""
-    columns = (getattr(dialogue, name)[:, row] for name in Conversation._fields)
-    return Conversation(*(column.detach().cpu().numpy() for column in columns))
+def dialogue_of(dialogues: Dialogue, row: int) -> Dialogue:
+    """Return the dialogue about one image of a batch: fields ``[T, ...]``, without the axis of images."""
+    return Dialogue(*(field[:, row].detach().cpu() for field in dialogues))
 
 
 def sample_dialogues(
-    dialogue: "Dialogue",
-    target_index: Any,
+    dialogues: Dialogue,
+    target_index: Tensor,
     labels: Sequence[str],
     rows: Sequence[int],
     keys: Sequence[str] | None = None,
     as_letters: bool = False,
 ) -> str:
-    """Return the dialogues about some images of a batch, a blank line between them.
+    """Return the dialogues about some images of a batch as text, separated by blank lines.
 
     Parameters
     ----------
-    dialogue
-        About B images.
+    dialogues
+        Dialogues about B images.
     target_index
-        ``[B]``: the place of each image's class among the candidates.
+        ``[B]``: index of each image's class among the candidates.
     labels
         Names of the K candidates.
     rows
-        Images to show; those beyond the batch are left out.
+        Images to show; rows beyond the batch are skipped.
     keys
-        The images' keys; by default their numbers in the batch.
+        The images' keys; None for their row numbers.
     as_letters
-        Write five bits as a letter.
+        Whether to write five bits as a letter.
     """
-    told = [
+    return "\n".join(
         transcript(
-            conversation_of(dialogue, row),
+            dialogue_of(dialogues, row),
             labels,
             int(target_index[row]),
-            keys[row] if keys is not None else str(row),
+            str(row) if keys is None else keys[row],
             as_letters,
         )
         for row in rows
         if 0 <= row < len(target_index)
-    ]
-    return "\n".join(told)
+    )
 
 
-def transcript(
-    said: Conversation, labels: Sequence[str], place: int, key: str, as_letters: bool = False, leaders: int = LEADERS
-) -> str:
-    """Return one conversation as text, up to where it stopped.
+def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str, as_letters: bool = False) -> str:
+    """Return one dialogue as text, up to the exchange in which it stopped.
 
-    A line of what it is about and how it ended; then, for each exchange, the Sender's message, the Receiver's,
-    and the best candidates. A message is shown as its bits' probabilities (one bar a bit), the bits, and the
-    number of bits that differ from the agent's message before (of the first: that are 1).
+    The first line has the image's key, its class and the answer. For each exchange follow the Sender's message, the
+    Receiver's message and the best candidates. A message is shown as one bar for each bit's probability, the bits, and
+    the number of bits that differ from the agent's previous message (for the first message: that are 1).
 
     Parameters
     ----------
-    said
-        The dialogue.
+    dialogue
+        From `dialogue_of`.
     labels
         Names of the K candidates.
-    place
-        Place of the true class among them; `*` marks it.
+    target
+        Index of the true class among them, which is marked with `*`.
     key
-        Of the image.
+        The image's key.
     as_letters
-        Write five bits as a letter.
-    leaders
-        Candidates shown at each exchange.
+        Whether to write five bits as a letter.
     """
-    named = labels[int(said.scores[said.length - 1].argmax())]
-    outcome = "right" if named == labels[place] else f"wrong: named {named}"
-    lines = [f"{key}  {labels[place]}  {outcome}, {said.length} of at most {len(said.active)} exchanges"]
-    changes = [distances(messages[:, None])[:, 0] for messages in (said.sender_bits, said.receiver_bits)]
-    for t in range(said.length):
-        lines += _exchange(said, t, (changes[0][t], changes[1][t]), as_letters)
-        lines.append(f"      {_leaders(said.scores[t], labels, place, leaders)}")
+    length, scores = int(dialogue.active.sum()), dialogue.scores.numpy()
+    answer = labels[int(scores[length - 1].argmax())]
+    outcome = "right" if answer == labels[target] else f"wrong: named {answer}"
+    lines = [f"{key}  {labels[target]}  {outcome}, {length} of at most {len(scores)} exchanges"]
+    sender = _messages(dialogue.sender_probs, dialogue.sender_bits, as_letters)
+    receiver = _messages(dialogue.receiver_probs, dialogue.receiver_bits, as_letters)
+    for t, prob in enumerate(dialogue.go_on_probs[:length].tolist()):
+        decision = "goes on" if t + 1 < length else "stops"
+        lines.append(f"  {t + 1:>2}  S {next(sender)}")
+        lines.append(f"      R {next(receiver)}  go on {sparkline([prob])} {prob:.2f}: {decision}")
+        lines.append(f"      {_leaders(scores[t], labels, target)}")
     return "\n".join(lines) + "\n"
 
 
-def _exchange(said: Conversation, t: int, changes: tuple[float, float], as_letters: bool) -> Iterator[str]:
-    last = t + 1 == said.length
-    prob = float(said.go_on_probs[t])
-    sender = _message(said.sender_probs[t], said.sender_bits[t], changes[0], as_letters)
-    receiver = _message(said.receiver_probs[t], said.receiver_bits[t], changes[1], as_letters)
-    yield f"  {t + 1:>2}  S {sender}"
-    yield f"      R {receiver}  go on {sparkline([prob])} {prob:.2f}: {'stops' if last else 'goes on'}"
+def _messages(probs: Tensor, bits: Tensor, as_letters: bool) -> Iterator[str]:
+    """Yield an agent's messages as text, exchange by exchange."""
+    changes = distances(bits[:, None].numpy())[:, 0]
+    for prob, message, change in zip(probs.numpy(), bits.numpy(), changes, strict=True):
+        if not _binary(message):
+            yield f"{' '.join(f'{value:+.2f}' for value in message)}  {change:6.2f}"
+        else:
+            text = letters(message) if as_letters else "".join(str(int(bit)) for bit in message)
+            yield f"{sparkline(prob)}  {text}  {int(change):>3}"
 
 
-def _message(probs: Numbers, bits: Numbers, change: float, as_letters: bool) -> str:
-    if not _binary(bits):
-        return f"{' '.join(f'{value:+.2f}' for value in bits)}  {change:6.2f}"
-    text = letters(bits) if as_letters else "".join(str(int(bit)) for bit in bits)
-    return f"{sparkline(probs)}  {text}  {int(change):>3}"
-
-
-def _leaders(scores: Numbers, labels: Sequence[str], place: int, leaders: int) -> str:
+def _leaders(scores: Numbers, labels: Sequence[str], target: int) -> str:
     probs = np.exp(log_probabilities(scores)) if np.isfinite(scores).all() else np.full(len(scores), np.nan)
-    best = np.argsort(-scores, kind="stable")[:leaders].tolist()
-    return "  ".join(f"{'*' if one == place else ''}{labels[one]} {probs[one]:.2f}" for one in best)
+    best = np.argsort(-scores, kind="stable")[:LEADERS].tolist()
+    return "  ".join(f"{'*' if one == target else ''}{labels[one]} {probs[one]:.2f}" for one in best)
 
 
 def sparkline(probs: Sequence[float] | Numbers) -> str:
-    """Return one bar a probability: eight heights of equal width from 0 to 1; `?` for what is no number."""
-    return "".join(_bar(float(prob)) for prob in probs)
-
-
-def _bar(prob: float) -> str:
-    if not np.isfinite(prob):
-        return "?"
-    return BARS[min(max(int(prob * len(BARS)), 0), len(BARS) - 1)]
+    """Return one bar for each probability, in eight heights from 0 to 1; `?` for a value that is not finite."""
+    top = len(BARS) - 1
+    return "".join(
+        BARS[min(max(int(prob * len(BARS)), 0), top)] if np.isfinite(prob) else "?" for prob in map(float, probs)
+    )
 
 
 def letters(bits: Sequence[float] | Numbers) -> str:
-    """Return a message as letters, five bits each with the most significant first: 00000 is A, 11001 is Z.
+    """Return a message as letters of five bits, most significant bit first: 00000 is A, 11001 is Z.
 
-    The six values above 25 are the signs that follow Z in ASCII; the last letter may stand for fewer bits.
+    The six values above 25 are the characters after Z in ASCII; the last letter may stand for fewer bits.
 
     Examples
     --------
@@ -178,21 +141,20 @@ def letters(bits: Sequence[float] | Numbers) -> str:
     return " ".join(chr(ord("A") + int("".join(str(int(bit)) for bit in group), 2)) for group in groups)
 
 
-def bits_of(text: str, message_bits: int) -> list[int]:
-    """Return the bits that `letters` wrote.
+def bits_of(text: str, count: int) -> list[int]:
+    """Return the bits of a message that `letters` wrote.
 
     Parameters
     ----------
     text
-        The letters; spaces between them do not count.
-    message_bits
-        Bits of the message, which say how many the last letter stands for.
+        The letters; spaces between them are ignored.
+    count
+        Number of bits of the message, which determines how many the last letter stands for.
     """
-    signs = text.replace(" ", "")
-    sizes = [min(LETTER_BITS, message_bits - start) for start in range(0, message_bits, LETTER_BITS)]
-    values = [ord(sign) - ord("A") for sign in signs]
+    sizes = [min(LETTER_BITS, count - start) for start in range(0, count, LETTER_BITS)]
+    values = [ord(letter) - ord("A") for letter in text.replace(" ", "")]
     if len(values) != len(sizes) or any(not 0 <= value < 2**size for value, size in zip(values, sizes, strict=False)):
-        raise ValueError(f"{text!r} is no message of {message_bits} bits.")
+        raise ValueError(f"{text!r} is no message of {count} bits.")
     return [int(bit) for value, size in zip(values, sizes, strict=True) for bit in f"{value:0{size}b}"]
 
 

@@ -1,4 +1,4 @@
-"""Choosing the checkpoint of a run by its dev results alone."""
+"""Choose a run's checkpoint by its dev results alone."""
 
 import json
 import logging
@@ -15,21 +15,21 @@ from parley.core.files import copy_file, read_lines, write_json
 logger = logging.getLogger(__name__)
 
 RESULTS = ("accuracy@1", "accuracy@k", "nll", "length")
-"""What a dev line says of a checkpoint."""
+"""The dev results of a checkpoint in the log."""
 Candidate = Mapping[str, Any]
 """A checkpoint's step, dev results and file name."""
 
 
 class Choice(NamedTuple):
-    """What a rule decides."""
+    """The choice of a rule."""
 
     chosen: Candidate
     threshold: float | None = None
-    """What a candidate's dev result had to reach; None where the best counts."""
+    """The dev result that a candidate had to reach; None if the best is chosen."""
 
 
 Rule = Callable[[Sequence[Candidate]], Choice]
-"""Chooses among candidates in the order of their steps, one at least."""
+"""Chooses one of at least one candidate; they come in the order of their steps."""
 
 
 def _highest(candidates: Sequence[Candidate], metric: str) -> Choice:
@@ -51,10 +51,10 @@ def _earliest_within_1se(candidates: Sequence[Candidate]) -> Choice:
     if not images:
         raise ParleyError(
             f"The dev line of step {best['step']} in metrics.jsonl lacks n, the number of dev images, which "
-            "selection.rule earliest_within_1se needs; train the run again, or take another rule."
+            "selection.rule earliest_within_1se needs; train the run again, or choose another rule."
         )
     threshold = share - sqrt(share * (1 - share) / images)
-    # An accuracy that is a whole number of hits away, and exactly on the threshold, must not fall to rounding.
+    # An accuracy exactly on the threshold must not fail by rounding.
     reached = (candidate for candidate in candidates if candidate["accuracy@k"] >= threshold - 1e-9)
     return Choice(next(reached), threshold)
 
@@ -65,27 +65,27 @@ RULES: dict[str, Rule] = {
     "nll": partial(_lowest, metric="nll"),
     "earliest_within_1se": _earliest_within_1se,
 }
-"""By the names that `selection.rule` has for them."""
+"""Rules by their names in `selection.rule`."""
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Read `metrics.jsonl`; a broken line raises `ParleyError` with its number."""
-    rows = []
+    rows, again = [], "run `snakemake --cores all train` to make it again."
     for number, line in enumerate(read_lines(path), start=1):
         if not line:
             continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ParleyError(f"{path}, line {number} is not JSON; run `snakemake train` to make it again.") from error
+            raise ParleyError(f"{path}, line {number} is not JSON; {again}") from error
         if not isinstance(row, dict) or not _is_whole(row):
-            raise ParleyError(f"{path}, line {number} is no line of a log; run `snakemake train` to make it again.")
+            raise ParleyError(f"{path}, line {number} is not a line of a training log; {again}")
         rows.append(row)
     return rows
 
 
 def _is_whole(row: dict[str, Any]) -> bool:
-    """Whether a line of the log has what is read of its kind."""
+    """Return whether a line of the log has the entries of its kind."""
     if row.get("kind") == "dev":
         numbers = all(isinstance(row.get(name), int | float) for name in RESULTS)
         return numbers and isinstance(row.get("step"), int)
@@ -98,22 +98,22 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
     Parameters
     ----------
     rows
-        The training log; its ``dev`` lines count.
+        Lines of the training log.
     checkpoints
-        Files named by step.
+        Checkpoint files, named by their step.
     rule
-        One of `RULES`. Of equals the earliest is taken.
+        One of `RULES`. Among equals, the earliest is chosen.
 
     Returns
     -------
     dict
-        ``rule``, the ``threshold`` where it has one, ``chosen`` and all ``candidates``, each with step, dev
-        results, the number ``n`` of dev images and file name.
+        ``rule``, its ``threshold`` or None, ``chosen`` and all ``candidates``, each with its step, dev results, number
+        ``n`` of dev images and file name.
 
     Raises
     ------
     FailedRunError
-        When the log says that the run failed, whatever checkpoints it left.
+        If the run failed, even if it left checkpoints.
     """
     if failed := [row for row in rows if row["kind"] == "failed"]:
         raise FailedRunError(failed[0]["why"])
@@ -130,7 +130,6 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
     ]
     if not candidates:
         raise ParleyError("No checkpoint has a dev result; lower training.first_checkpoint or train more steps.")
-    # The log is in the order of steps, and so are its dev lines.
     chosen, threshold = RULES[rule](candidates)
     return {"rule": rule, "threshold": threshold, "chosen": chosen, "candidates": candidates}
 
@@ -138,14 +137,14 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
 def select(folder: str | Path, rule: str) -> None:
     """Choose a run's checkpoint, copy it to `best.pt` and record the choice in `selection.json`.
 
-    Both become markers where the run failed, and `FailedRunError` is raised.
+    If the run failed, write both files as markers of the failure and raise `FailedRunError`.
     """
     folder = Path(folder)
     checkpoints = sorted((folder / "checkpoints").glob("*.pt"))
     try:
         selection = choose(read_log(folder / "metrics.jsonl"), checkpoints, rule)
     except FailedRunError as failure:
-        # What an earlier training left there would pass for this one's.
+        # Files of an earlier training would pass for this one's.
         for name in ("best.pt", "selection.json"):
             write_marker(folder / name, failure.why)
         raise

@@ -1,4 +1,4 @@
-"""What a run writes down while it trains: `metrics.jsonl`, and TensorBoard's events where they are wanted."""
+"""The training log: `metrics.jsonl`, and TensorBoard events if wanted."""
 
 import json
 import time
@@ -10,54 +10,36 @@ from typing import Any, Self
 from parley.core.errors import ParleyError
 
 
-class Clock:
-    """Seconds since training began, interruptions left out.
-
-    Parameters
-    ----------
-    before
-        Seconds that passed before an interruption.
-    """
-
-    def __init__(self, before: float = 0.0) -> None:
-        self._started = time.monotonic() - before
-
-    @property
-    def seconds(self) -> float:
-        """Time so far."""
-        return time.monotonic() - self._started
-
-
 class Log:
-    """Writes `metrics.jsonl`, an object a line, and flushes it so that it can be watched.
+    """Write `metrics.jsonl`, one JSON object per line, flushed after each line.
 
     Parameters
     ----------
     path
-        Where to write.
-    clock
-        Of the training.
+        Path of the file.
+    started
+        Time at which training started, by `time.monotonic`.
     lines
-        The log so far, of a run that goes on.
+        The lines so far, if the run resumes.
     board
-        A folder for TensorBoard's events; None for none.
+        Folder for TensorBoard's events; None for none.
 
     Attributes
     ----------
     lines
-        The log.
+        The lines of the log.
     failed
-        Whether the run was given up.
+        Whether the run failed.
     """
 
-    def __init__(self, path: Path, clock: Clock, lines: Sequence[str] = (), board: Path | None = None) -> None:
+    def __init__(self, path: Path, started: float, lines: Sequence[str] = (), board: Path | None = None) -> None:
         self.lines: list[str] = []
         self.failed = False
-        # Asked for at every step, and read off the lines once.
+        self._started = started
+        # Needed at every step, so the lines are parsed only once.
         self._dev_results: list[float] = []
         for line in lines:
             self._keep(line, json.loads(line))
-        self._clock = clock
         self._stream = path.open("w", encoding="utf-8")
         self._stream.writelines(line + "\n" for line in self.lines)
         self._board = None if board is None else _board(board, json.loads(lines[-1])["step"] if lines else 0)
@@ -73,20 +55,25 @@ class Log:
             self._board.close()
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one line, with the seconds since training began."""
-        row = {"kind": kind, "step": step, "seconds": round(self._clock.seconds, 3), **values}
+        """Write one line, with the seconds since training started.
+
+        Parameters
+        ----------
+        kind
+            ``train``, ``dev``, or ``failed`` for the last line of a run that failed.
+        step
+            The training step.
+        values
+            Further entries.
+        """
+        row = {"kind": kind, "step": step, "seconds": round(time.monotonic() - self._started, 3), **values}
         self._keep(json.dumps(row, allow_nan=False), row)
         self._stream.write(self.lines[-1] + "\n")
         self._stream.flush()
         if self._board is not None:
             for name, value in values.items():
-                if not isinstance(value, int | float):
-                    continue
-                self._board.add_scalar(f"{kind}/{name.replace('@', '_at_')}", value, step)
-
-    def give_up(self, step: int, why: str) -> None:
-        """Write as the last line that the run failed, and why."""
-        self.write("failed", step, {"why": why})
+                if isinstance(value, int | float):
+                    self._board.add_scalar(f"{kind}/{name.replace('@', '_at_')}", value, step)
 
     def _keep(self, line: str, row: Mapping[str, Any]) -> None:
         self.lines.append(line)
@@ -95,12 +82,13 @@ class Log:
             self._dev_results.append(row["accuracy@k"])
 
     def should_stop_early(self, patience: int) -> bool:
-        """Return whether the last `patience` evaluations bettered no dev accuracy@k; never for 0."""
+        """Return whether none of the last `patience` evaluations raised the best dev accuracy@k; never for 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
 
 
 def _board(folder: Path, step: int) -> Any:
+    """Return a TensorBoard writer that discards events after a step: these are of an interrupted run."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -108,5 +96,4 @@ def _board(folder: Path, step: int) -> Any:
             "training.tensorboard is true, but the package tensorboard is not installed; install it "
             "(`uv sync --extra tensorboard`) or set training.tensorboard to false."
         ) from error
-    # Events after the step that a run goes on from were written before it was interrupted.
     return SummaryWriter(str(folder), purge_step=step + 1)

@@ -1,6 +1,8 @@
-"""Training runs of one configuration: a seed alone, or several side by side in one process."""
+"""The training loop, for one seed or for several side by side in one process."""
 
+import ctypes
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,17 +21,16 @@ from parley.game.settings import GameSettings, TrainingSettings, result_affectin
 from parley.game.types import Dialogue
 from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
-from parley.training.allocation import keep_freed_memory
-from parley.training.log import Clock, Log
+from parley.training.log import Log
 from parley.training.resume import ResumableRuns, ResumeState, stop_on_sigterm
-from parley.training.trainer import StepMetrics, Trainer
+from parley.training.trainer import METRICS, Trainer
 from parley.training.training_data import TrainingData, build_training_data
 
 logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
-"""Lines of train means between two dev evaluations."""
+"""Lines of training metrics in the log between two dev evaluations."""
 SAVED_EVERY_S = 30.0
-"""Longest time that a kill can cost, but for the step under way, in seconds."""
+"""Seconds between saves: the most that a killed run loses, besides the step in progress."""
 
 
 def train_from_files(
@@ -42,24 +43,24 @@ def train_from_files(
     dev_descriptions: str | None = None,
     how: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train runs that differ in their seed alone; each leaves its log, checkpoints and `config.json` in its folder.
+    """Train runs that differ only in their seed; write each one's log, checkpoints and `config.json` to its folder.
 
     Parameters
     ----------
     runs
-        ``experiment, run, seed, k, game, training`` of each.
+        ``experiment, run, seed, k, game, training`` of each run.
     parts
-        Paths of the train and dev parts.
+        Paths of the train and dev splits.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     folders
-        The runs' folders. Runs that were interrupted there go on where they were.
+        The runs' folders. Runs that were interrupted there resume.
     code
-        Digest of the code; runs that were interrupted under another start again.
+        Digest of the code; runs that were interrupted under another one start again.
     dev_descriptions
-        Path of the descriptions that are read in evaluation, where they are others.
+        Path of the descriptions used in evaluation, if these differ.
     how
-        Training settings that change nothing of what runs come to, where they are not among the runs' own.
+        Training settings that do not affect results, such as the device.
     """
     keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
@@ -73,8 +74,8 @@ def train_from_files(
         runs[0]["k"],
         load_candidates(dev_descriptions, words, game) if dev_descriptions else None,
     )
-    read = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
-    identity = digest_of([runs, [sha256_of(path) for path in read], code])
+    inputs = [parts["train"], parts["dev"], descriptions, words, *([dev_descriptions] if dev_descriptions else [])]
+    identity = digest_of([runs, [sha256_of(path) for path in inputs], code])
     train_runs(data, game, training, [run["seed"] for run in runs], runs[0]["k"], folders, identity)
     for run, folder in zip(runs, folders, strict=True):
         write_json(Path(folder) / "config.json", run)
@@ -89,11 +90,11 @@ def train_runs(
     folders: Sequence[str | Path],
     identity: str = "",
 ) -> None:
-    """Train a run a seed, side by side, and leave `metrics.jsonl` and `checkpoints/` in each one's folder.
+    """Train a run for each seed, side by side; write `metrics.jsonl` and `checkpoints/` to each run's folder.
 
-    A run whose numbers are no longer finite is given up, and the last line of its log says so; the others go on.
-    What they need to go on is saved at every dev evaluation, every half minute, and on SIGTERM; runs that
-    were interrupted go on from there, and come to what they would have come to undisturbed, bit for bit.
+    A run with a loss that is not finite fails, which the last line of its log says; the others continue.
+    The runs are saved at every dev evaluation, every half minute, and on SIGTERM. Interrupted runs resume from there,
+    with the same results to the last bit as without the interruption.
 
     Parameters
     ----------
@@ -102,143 +103,142 @@ def train_runs(
     game, training
         Settings.
     seeds
-        Each decides its run's initial weights, order of images and every draw.
+        Each determines its run's initial weights, order of images and random numbers.
     k
-        The K of the accuracy@K that is logged.
+        The K of accuracy@K.
     folders
         The runs' folders.
     identity
-        Tells settings, inputs and code; what was interrupted under another does not count.
+        Digest of settings, inputs and code; runs that were interrupted under another one start again.
 
     Raises
     ------
     ParleyError
-        When the train part is smaller than a batch, or SIGTERM came.
+        If the train split is smaller than a batch, or on SIGTERM.
     """
     torch.use_deterministic_algorithms(training.deterministic)
     trainer = Trainer(data, game, training, seeds)
     resumable = ResumableRuns(folders, identity)
-    first = Path(folders[0])
-    name = f"train {first.parent.name}/{','.join(map(str, seeds))}"
-    with Progress(name, training.steps, "step") as progress, stop_on_sigterm() as stop:
-        boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
-        TrainingLoop(trainer, k, resumable, boards).run(progress, stop)
+    boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
+    name = f"train {Path(folders[0]).parent.name}/{','.join(map(str, seeds))}"
+    with Progress(name, training.steps, "step") as progress, stop_on_sigterm() as stop, ExitStack() as open_logs:
+        loop = TrainingLoop(trainer, k, resumable, boards)
+        for log in loop.logs:
+            open_logs.enter_context(log)
+        loop.run(progress, stop)
     resumable.finish()
 
 
 class TrainingLoop:
-    """The steps of several runs, with what is logged, examined, kept and saved on the way."""
+    """The training steps of several runs, with logging, evaluation, checkpoints and saving."""
 
     def __init__(self, trainer: Trainer, k: int, resumable: ResumableRuns, boards: Sequence[Path | None]) -> None:
         self.trainer, self.training, self.k, self.resumable = trainer, trainer.training, k, resumable
-        saved = resumable.load()
-        self.done = trainer.load(saved.checkpoints) if saved is not None else 0
-        # It was read into the computer's memory, wherever the steps to come are counted.
-        self.loss_window = [counted.to(trainer.device) for counted in saved.loss_window] if saved is not None else []
-        self.checkpoint_steps = (
-            [list(steps) for steps in saved.checkpoint_steps] if saved is not None else [[] for _ in trainer.seeds]
-        )
-        self.clock = Clock(saved.seconds if saved is not None else 0.0)
-        lines = saved.log_lines if saved is not None else [[] for _ in trainer.seeds]
-        self.logs = [
-            Log(path, self.clock, known, board)
-            for path, known, board in zip(resumable.logs, lines, boards, strict=True)
-        ]
         self.per_epoch = batches_per_epoch(len(trainer.data.train_target_index), trainer.training)
         epochs = self.training.dev_unit == "epochs"
         self.dev_every = self.training.dev_every * (self.per_epoch if epochs else 1)
+        self.log_every = max(self.dev_every // LINES_PER_DEV, 1)
+        runs = len(trainer.seeds)
+        saved = resumable.load() or ResumeState([], [[] for _ in range(runs)], [], [[] for _ in range(runs)], 0.0)
+        self.done = trainer.load(saved.checkpoints) if saved.checkpoints else 0
+        """Steps done before this process started."""
+        self.loss_window = [metrics.to(trainer.device) for metrics in saved.loss_window]
+        """Metrics of the steps since the last line of the log."""
+        self.checkpoint_steps = [list(steps) for steps in saved.checkpoint_steps]
+        self.saved_at = time.monotonic()
+        self.started = self.saved_at - saved.seconds
+        """Start of the training on the monotonic clock, without interruptions."""
+        paths = zip(resumable.logs, saved.log_lines, boards, strict=True)
+        self.logs = [Log(path, self.started, lines, board) for path, lines, board in paths]
 
     def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
-        """Take the steps that are left."""
+        """Take the remaining steps; stop early if no run is active, or with `ParleyError` if `stop` returns true."""
         progress.resume_from(self.done)
-        saved_at = time.monotonic()
-        with ExitStack() as open_logs:
-            for log in self.logs:
-                open_logs.enter_context(log)
-            for step in range(self.done + 1, self.training.steps + 1):
-                if not self._ongoing():
-                    break
-                rows = _rows(self.trainer, self.per_epoch, step)
-                self.loss_window.append(self.trainer.train_step(step, rows))
-                last = step == self.training.steps
-                if last or step % max(self.dev_every // LINES_PER_DEV, 1) == 0:
-                    self._write_means(step)
-                examined = last or step % self.dev_every == 0
-                progress.advance(note=self._evaluate(step) if examined else "")
-                asked = stop()
-                if asked or examined or time.monotonic() - saved_at > SAVED_EVERY_S:
-                    self._save(step)
-                    saved_at = time.monotonic()
-                if asked and not last:
-                    raise ParleyError(self._stop_message(step))
+        for step in range(self.done + 1, self.training.steps + 1):
+            if not self._active_runs():
+                break
+            self.loss_window.append(self.trainer.train_step(step, self._batch(step)))
+            last = step == self.training.steps
+            if last or step % self.log_every == 0:
+                self._log_means(step)
+            evaluating = last or step % self.dev_every == 0
+            progress.advance(note=self._evaluate(step) if evaluating else "")
+            stopping = stop()
+            if stopping or evaluating or time.monotonic() - self.saved_at > SAVED_EVERY_S:
+                self._save(step)
+            if stopping and not last:
+                raise ParleyError(self._stop_message(step))
 
-    def _ongoing(self) -> list[int]:
-        """Return the places of the runs that have neither failed nor stopped early."""
+    def _batch(self, step: int) -> Tensor:
+        """Return the rows ``[S, B]`` of a step, which depend on nothing but the seeds and the step."""
+        epoch, batch = divmod(step - 1, self.per_epoch)
+        size, images = self.training.batch_size, len(self.trainer.data.train_target_index)
+        orders = [_order(seed, epoch, images) for seed in self.trainer.seeds]
+        return torch.stack([order[batch * size :][:size] for order in orders])
+
+    def _active_runs(self) -> list[int]:
+        """Return the indices of the runs that have neither failed nor stopped early."""
         patience = self.training.patience
-        return [place for place, log in enumerate(self.logs) if not (log.failed or log.should_stop_early(patience))]
+        return [run for run, log in enumerate(self.logs) if not (log.failed or log.should_stop_early(patience))]
 
-    def _write_means(self, step: int) -> None:
-        """Write a line of each run's means since the last."""
+    def _log_means(self, step: int) -> None:
+        """Log each run's mean metrics since the last line."""
         means = torch.stack(self.loss_window).mean(0).cpu()
         self.loss_window = []
         finite = means.isfinite().all(0).tolist()
-        for place in self._ongoing():
-            if finite[place]:
-                self.logs[place].write(
-                    "train", step, dict(zip(StepMetrics.names(), means[:, place].tolist(), strict=True))
-                )
+        for run in self._active_runs():
+            if finite[run]:
+                self.logs[run].write("train", step, dict(zip(METRICS, means[:, run].tolist(), strict=True)))
             else:
-                self._give_up(place, step, "loss")
+                self._fail(run, step, "loss")
 
-    def _give_up(self, place: int, step: int, what: str) -> None:
-        """Note that a run failed; it cannot recover, since what is not finite makes all that it touches so."""
+    def _fail(self, run: int, step: int, what: str) -> None:
+        """Log that a run failed: whatever is computed from a value that is not finite is not finite either."""
         why = (
-            f"The {what} of seed {self.trainer.seeds[place]} is no longer finite at step {step}; "
+            f"The {what} of seed {self.trainer.seeds[run]} is no longer finite at step {step}; "
             "lower training.learning_rate or set game.standardize to train."
         )
-        self.logs[place].give_up(step, why)
+        self.logs[run].write("failed", step, {"why": why})
         logger.error(why)
 
     def _evaluate(self, step: int) -> str:
-        """Evaluate on the dev part, keep checkpoints, and return a note for the progress."""
+        """Evaluate on the dev split, keep checkpoints, and return a note for the progress line."""
         shown = permutation(0, "samples", 0, len(self.trainer.data.dev_target_index))[: self.training.samples].tolist()
         results = self.trainer.evaluate_dev(self.k, shown)
-        for place in self._ongoing():
-            if (result := results[place].result) is None:
-                self._give_up(place, step, "dev result")
+        for run in self._active_runs():
+            if (result := results[run].result) is None:
+                self._fail(run, step, "dev result")
                 continue
-            self.logs[place].write("dev", step, result)
+            self.logs[run].write("dev", step, result)
             if step >= min(self.training.first_checkpoint, self.training.steps):
-                self.resumable.keep_checkpoint(place, self.trainer.checkpoint(place, step))
-                self.checkpoint_steps[place].append(step)
-        if not self.logs[0].failed:
-            self._show_samples(step, results[0].shown, shown)
-        known = [one.result for one in results if one.result is not None]
-        if not known:
+                self.resumable.keep_checkpoint(run, self.trainer.checkpoint(run, step))
+                self.checkpoint_steps[run].append(step)
+        if shown and not self.logs[0].failed:
+            self._log_samples(step, results[0].shown, shown)
+        finite = [one.result for one in results if one.result is not None]
+        if not finite:
             return ""
-        accuracy, length = (sum(result[name] for result in known) / len(known) for name in ("accuracy@1", "length"))
+        accuracy, length = (sum(result[name] for result in finite) / len(finite) for name in ("accuracy@1", "length"))
         return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
 
-    def _show_samples(self, step: int, said: Dialogue, rows: Sequence[int]) -> None:
-        """Write some of the first run's dialogues about the dev part to the log, the same images each time."""
-        if rows:
-            data = self.trainer.data
-            places, keys = data.dev_target_index[list(rows)], list(map(str, rows))
-            text = sample_dialogues(said, places, data.labels, range(len(rows)), keys)
-            logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
+    def _log_samples(self, step: int, dialogue: Dialogue, rows: list[int]) -> None:
+        """Log the first run's dialogues about some images of the dev split, the same images each time."""
+        data = self.trainer.data
+        target_index, keys = data.dev_target_index[rows], list(map(str, rows))
+        text = sample_dialogues(dialogue, target_index, data.labels, range(len(rows)), keys)
+        logger.info("Dialogues of seed %d at step %d:\n%s", self.trainer.seeds[0], step, text)
 
     def _save(self, step: int) -> None:
-        checkpoints = [self.trainer.checkpoint(place, step) for place in range(len(self.trainer.seeds))]
-        lines = [log.lines for log in self.logs]
-        self.resumable.save(
-            ResumeState(checkpoints, lines, self.loss_window, self.checkpoint_steps, self.clock.seconds)
-        )
+        checkpoints = [self.trainer.checkpoint(run, step) for run in range(len(self.trainer.seeds))]
+        lines, seconds = [log.lines for log in self.logs], time.monotonic() - self.started
+        self.resumable.save(ResumeState(checkpoints, lines, self.loss_window, self.checkpoint_steps, seconds))
+        self.saved_at = time.monotonic()
 
     def _stop_message(self, step: int) -> str:
         seeds = ", ".join(map(str, self.trainer.seeds))
         return (
             f"Training of seed {seeds} was asked to stop (SIGTERM) and is saved at step {step} of "
-            f"{self.training.steps}; run again, and it goes on from there."
+            f"{self.training.steps}; run it again to continue from there."
         )
 
 
@@ -254,13 +254,17 @@ def batches_per_epoch(images: int, training: TrainingSettings) -> int:
 
 @lru_cache(maxsize=1024)
 def _order(seed: int, epoch: int, images: int) -> Tensor:
-    """Return a seed's order of the train part in an epoch; remembered for the length of it."""
+    """Return a seed's order of the train split in an epoch; cached, because every step of the epoch needs it."""
     return permutation(seed, "order", epoch, images)
 
 
-def _rows(trainer: Trainer, per_epoch: int, step: int) -> Tensor:
-    """Return the rows ``[S, B]`` of a step, counted from 1; what it gets depends on the seed and the step alone."""
-    epoch, place = divmod(step - 1, per_epoch)
-    size = trainer.training.batch_size
-    orders = [_order(seed, epoch, len(trainer.data.train_target_index)) for seed in trainer.seeds]
-    return torch.stack([order[place * size :][:size] for order in orders])
+def keep_freed_memory() -> None:
+    """Make glibc reuse freed blocks of up to 256 MB, instead of returning them to the system.
+
+    Every step allocates blocks of the same sizes, and the system clears each page that it hands out: on a CPU, a sixth
+    of a step with visual attention. With another C library, do nothing.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter in (-3, -1):  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+            mallopt(parameter, 1 << 28)

@@ -1,8 +1,8 @@
-"""Runs under way: what they need to go on where they were, should their process end before they do.
+"""Save runs in progress and resume them after an interruption.
 
-It lies in a folder of its own beside each run's files, and is no output of any rule: Snakemake deletes
-the outputs of a job that failed. When the runs are done, what they leave is moved to its place. Runs that
-share a process are saved together, beside the first.
+Each run has a folder `.unfinished` beside its outputs, which is not an output of a rule, because Snakemake deletes the
+outputs of a failed job. Finished runs move their files from there. Runs that share a process are saved together, in the
+first run's folder.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 from torch import Tensor
@@ -33,29 +32,29 @@ FOLDER = ".unfinished"
 
 
 class ResumeState(NamedTuple):
-    """Where runs were; lists have an entry a run."""
+    """The state of runs in progress; lists of S have one entry for each run."""
 
     checkpoints: list[Checkpoint]
-    """Networks, optimiser and step."""
+    """S checkpoints: networks, optimiser and step."""
     log_lines: list[list[str]]
-    """The log so far."""
+    """S logs: their lines so far."""
     loss_window: list[Tensor]
-    """What was counted of each step since the last line of the train part, ``[counts, S]`` each."""
+    """Metrics of each step since the last line of the log, ``[metrics, S]`` each."""
     checkpoint_steps: list[list[int]]
-    """Steps whose checkpoints are there to choose from."""
+    """S lists of the steps whose checkpoints are kept to choose from."""
     seconds: float
-    """Time that training took so far."""
+    """Duration of the training so far."""
 
 
 class ResumableRuns:
-    """The folders of runs under way.
+    """The saved state of runs in progress.
 
     Parameters
     ----------
     folders
         The runs' folders.
     identity
-        Tells what is trained, on what, by what code: with another, what is there does not count.
+        Digest of settings, inputs and code; a state saved under another one is discarded.
     """
 
     def __init__(self, folders: Sequence[str | Path], identity: str) -> None:
@@ -63,10 +62,10 @@ class ResumableRuns:
         self._folders = [run / FOLDER for run in self._runs]
         self._last = self._folders[0] / "last.pt"
         self.logs = [folder / "metrics.jsonl" for folder in self._folders]
-        """Where the logs are written while the runs go on."""
+        """Paths of the logs while the runs are in progress."""
 
     def load(self) -> ResumeState | None:
-        """Return where the runs were, or None where they begin."""
+        """Return the saved state, or None if there is none that counts; then the runs start from empty folders."""
         if not self._last.exists():
             self._start_afresh()
             return None
@@ -75,19 +74,19 @@ class ResumableRuns:
             checkpoints = [checkpoint_from_values(one, self._last) for one in values["runs"]]
             saved = ResumeState(checkpoints, *(values[name] for name in ("lines", "window", "kept", "seconds")))
         except (ParleyError, KeyError) as error:
-            logger.warning("%s cannot be gone on from (%s); the run starts again.", self._last, error)
+            logger.warning("%s is unusable (%s); the run starts again.", self._last, error)
             self._start_afresh()
             return None
         if values["identity"] != self._identity or not self._has_all(saved):
-            logger.info("The run's settings, inputs or code are others than when it was interrupted; it starts again.")
+            logger.info("The run's settings, inputs or code changed since it was interrupted; it starts again.")
             self._start_afresh()
             return None
         self._remove_later(saved)
-        logger.info("The run was interrupted at step %d and goes on from there.", saved.checkpoints[0].step)
+        logger.info("The run was interrupted at step %d and continues from there.", saved.checkpoints[0].step)
         return saved
 
     def _has_all(self, saved: ResumeState) -> bool:
-        # A kill while `finish` moves things may leave the last save without what it saves.
+        # A kill during `finish` may leave a state whose checkpoints were moved away.
         if not all((folder / "checkpoints").is_dir() for folder in self._folders):
             return False
         return all(
@@ -97,7 +96,7 @@ class ResumableRuns:
         )
 
     def _remove_later(self, saved: ResumeState) -> None:
-        """Remove checkpoints written after the last save, or half written."""
+        """Remove checkpoints that were written after the state was saved, or incompletely."""
         for run, steps in enumerate(saved.checkpoint_steps):
             known = {self._checkpoint_path(run, step) for step in steps}
             for path in (self._folders[run] / "checkpoints").iterdir():
@@ -105,7 +104,7 @@ class ResumableRuns:
                     path.unlink()
 
     def save(self, saved: ResumeState) -> None:
-        """Remember where the runs are, in place of where they were."""
+        """Save the state of the runs, in place of an earlier one."""
         remove_leftovers(self._last)
         runs = [values_of(checkpoint) for checkpoint in saved.checkpoints]
         values = {
@@ -120,11 +119,11 @@ class ResumableRuns:
         save_values(self._last, values)
 
     def keep_checkpoint(self, run: int, checkpoint: Checkpoint) -> None:
-        """Keep a run's checkpoint to choose from."""
+        """Write a run's checkpoint as a candidate for checkpoint selection."""
         save_checkpoint(self._checkpoint_path(run, checkpoint.step), checkpoint)
 
     def finish(self) -> None:
-        """Move what the runs leave to its place: `checkpoints/` and `metrics.jsonl`; the first run's last."""
+        """Move `checkpoints/` and `metrics.jsonl` to the runs' folders; those of the first run last."""
         for run, folder, log in reversed(list(zip(self._runs, self._folders, self.logs, strict=True))):
             final = run / "checkpoints"
             shutil.rmtree(final, ignore_errors=True)
@@ -143,16 +142,12 @@ class ResumableRuns:
 
 @contextlib.contextmanager
 def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether SIGTERM has come, which within the block ends nothing by itself."""
-    if threading.current_thread() is not threading.main_thread():  # Only that one may say what a signal does.
+    """Catch SIGTERM within the block, and yield a function that returns whether it came."""
+    if threading.current_thread() is not threading.main_thread():  # Other threads cannot set signal handlers.
         yield lambda: False
         return
     came = threading.Event()
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        came.set()
-
-    before = signal.signal(signal.SIGTERM, note)
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
     try:
         yield came.is_set
     finally:

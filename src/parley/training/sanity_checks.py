@@ -1,4 +1,4 @@
-"""Assertions about a step of training, for those who change the game: slow, and off by default."""
+"""Checks of a training step, for changes to the game: slow, and off by default (`training.checks`)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,52 +13,52 @@ from parley.game.settings import GameSettings
 
 
 def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: Sequence[int], step: int) -> None:
-    """Check what a step said, counted and left.
+    """Check the dialogues and losses of a training step, and the weights after it.
 
     Parameters
     ----------
     loss_step
-        The batch that was talked about.
+        Dialogues and losses.
     agents
-        The networks after they learned from it.
+        The networks after the step.
     game
         Settings.
     seeds
-        Of the agents; named in what is told.
+        The agents' seeds, for the messages.
     step
-        Of the training, from 1.
+        Number of the step, from 1, for the messages.
 
     Raises
     ------
     ParleyError
-        When something cannot be: a sentence for each such thing, with the seeds.
+        With one finding for each violated invariant.
     """
     findings = []
-    for what, holds in _claims(loss_step, agents, game):
+    for what, holds in _invariants(loss_step, agents, game):
         if wrong := [seed for seed, right in zip(seeds, holds.tolist(), strict=True) if not right]:
             findings.append(f"training.checks: at step {step}, {what} (seed {', '.join(map(str, wrong))}).")
     if findings:
         raise ParleyError(findings)
 
 
-def _claims(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
-    """Yield what would be wrong, and for each seed ``[S]`` whether it is right."""
-    found, replay, packed = loss_step
+def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
+    """Yield the message of each invariant, and whether it holds ``[S]``."""
+    losses, replay, packed = loss_step
     if make_channel(game).discrete:
-        for agent, said in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
-            yield f"messages of the {agent} hold other than 0 and 1", _all(_is_bit(said))
-    yield "decisions to go on are other than 0 and 1", _all(_is_bit(replay.go_on))
+        for agent, messages in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
+            yield f"messages of the {agent} have values other than 0 and 1", _all(_is_bit(messages))
+    yield "decisions to go on have values other than 0 and 1", _all(_is_bit(replay.go_on))
     yield "scores at the stop are not finite", _all(replay.final_scores.isfinite())
     for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
-        yield f"the loss of the network {name} is not finite", getattr(found, name).isfinite()
+        yield f"the loss of the network {name} is not finite", getattr(losses, name).isfinite()
     length = dialogue_lengths(packed)
     yield (
         f"a dialogue has no exchange or more than {game.max_exchanges}",
         _all((length >= 1) & (length <= game.max_exchanges)),
     )
     if game.adaptive:
-        followed = torch.zeros_like(packed.mask).scatter_add_(1, packed.previous, packed.mask[:, packed.batch :])
-        yield "a dialogue went on after the decision to stop", _all((followed == 0) | (replay.go_on == 1))
+        continued = torch.zeros_like(packed.mask).scatter_add_(1, packed.previous, packed.mask[:, packed.batch :])
+        yield "a dialogue went on after the decision to stop", _all((continued == 0) | (replay.go_on == 1))
     else:
         yield f"a dialogue ended before {game.max_exchanges} exchanges", _all(length == game.max_exchanges)
     for name, network in agents._asdict().items():
@@ -67,7 +67,7 @@ def _claims(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator
 
 
 def _is_bit(values: Tensor) -> Tensor:
-    # Where gradient crosses, a bit is a sum that may be off by a rounding.
+    # On a differentiable channel a bit is a sum and has rounding errors.
     return (values - (values > 0.5).to(values.dtype)).abs() < 1e-5
 
 

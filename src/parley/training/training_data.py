@@ -28,202 +28,22 @@ from parley.interaction.split_data import (
 from parley.training.checkpoint import Sizes
 
 logger = logging.getLogger(__name__)
-
-
-class Augmentation(ABC):
-    """A change of features ``[S, B, C]``, or ``[S, B, L, C]`` whose cells change alike."""
-
-    purpose: str
-    """What its random numbers are for; decides them, with the seed and the step."""
-
-    @abstractmethod
-    def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Return the features of a step, changed as each seed's own random numbers say.
-
-        Parameters
-        ----------
-        features
-            Of a batch.
-        states
-            ``[S]`` int64: from `rng.counter_states`, where the features lie.
-        """
-
-
-class Noise(Augmentation):
-    """Adds N(0, sd²) to each feature; of standardised features, sd is a share of their spread."""
-
-    purpose = "feature noise"
-
-    def __init__(self, sd: float) -> None:
-        self.sd = sd
-
-    def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Add the noise."""
-        drawn = _drawn(features, states, 2)
-        # Box and Muller (1958). 1 − u is above 0, as a logarithm must have it.
-        normal = (-2 * (1 - drawn[..., 0]).log()).sqrt() * (2 * math.pi * drawn[..., 1]).cos()
-        return features + self.sd * _for_cells(normal, features)
-
-
-class Dropout(Augmentation):
-    """Sets features to 0 with a probability, and scales the others up to the same mean (Srivastava et al. 2014)."""
-
-    purpose = "feature dropout"
-
-    def __init__(self, probability: float) -> None:
-        self.probability = probability
-
-    def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Drop features."""
-        drawn = _drawn(features, states, 1)[..., 0]
-        kept = (drawn >= self.probability).to(features.dtype) / (1 - self.probability)
-        return features * _for_cells(kept, features)
-
-
-def _drawn(features: Tensor, states: Tensor, numbers: int) -> Tensor:
-    """Return uniform numbers ``[S, B, C, numbers]``."""
-    return uniforms_from(states, (features.shape[1], features.shape[-1], numbers)).to(features.dtype)
-
-
-def _for_cells(values: Tensor, features: Tensor) -> Tensor:
-    return values if features.dim() == 3 else values[:, :, None]
-
-
-def augmentations(training: TrainingSettings) -> list[Augmentation]:
-    """Return what the settings name."""
-    named: list[Augmentation] = []
-    if training.feature_noise:
-        named.append(Noise(training.feature_noise))
-    if training.feature_dropout:
-        named.append(Dropout(training.feature_dropout))
-    return named
-
-
-class Blending:
-    """Blends each image with another of its class: λ·one + (1 − λ)·other, λ uniform in [0, 1).
-
-    Mixup (Zhang et al. 2018) within a class, so that the target stays what it is.
-
-    Parameters
-    ----------
-    places
-        ``[N]``: the class of each image of the train part.
-    device
-        Where the rows lie that partners are found for.
-    """
-
-    purpose = "blend"
-
-    def __init__(self, places: Tensor, device: torch.device | str = "cpu") -> None:
-        counts = places.bincount()
-        tables = places, places.argsort(stable=True), counts, counts.cumsum(0) - counts
-        self.places, self.order, self.counts, self.starts = (table.to(device) for table in tables)
-
-    def partners(self, rows: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Return another row of the same class for each of the rows ``[S, B]``, and λ ``[S, B]``.
-
-        The numbers drawn for it begin at the states ``[S]``, from `rng.counter_states`.
-        """
-        drawn = uniforms_from(states, (rows.shape[1], 2))
-        classes = self.places[rows]
-        within = (drawn[..., 0] * self.counts[classes]).long()
-        return self.order[self.starts[classes] + within], drawn[..., 1]
-
-
 SHARE_OF_FREE = 1 / 3
-"""Largest share of a GPU's free memory that images may take."""
-
-
-class TrainImages:
-    """Images to take batches of, each blended with another of its class where that is wanted.
-
-    Parameters
-    ----------
-    images
-        All of the train part.
-    places
-        ``[N]``: the class of each.
-    blend
-        Whether they are blended.
-    device
-        Where to learn from them.
-    """
-
-    def __init__(self, images: ImageDataset, places: Tensor, blend: bool, device: torch.device) -> None:
-        there = _moved(images, device)
-        self.on_device = there is not None
-        """Whether they lie on the device. Rows to take must lie where the images do."""
-        self.images: ImageDataset = images if there is None else there
-        self.blending = Blending(places, device if self.on_device else "cpu") if blend else None
-
-    def take(self, rows: Tensor, states: Mapping[str, Tensor]) -> Images:
-        """Return the images of the given rows ``[S, B]``, float32.
-
-        Parameters
-        ----------
-        rows
-            Of the train part.
-        states
-            Where each seed's random numbers begin, ``[S]`` by purpose.
-        """
-        images = self.images.take(rows)
-        if self.blending is None:
-            return images
-        partners, shares = self.blending.partners(rows, states[self.blending.purpose])
-        others = self.images.take(partners)
-        context = images.context
-        if context is not None and others.context is not None:
-            context = _blend(context, others.context, shares)
-        return Images(_blend(images.features, others.features, shares), context)
-
-
-def _blend(one: Tensor, other: Tensor, shares: Tensor) -> Tensor:
-    """Return shares of one and the rest of the other, image by image."""
-    return torch.lerp(other, one, shares.view(*shares.shape, *[1] * (one.dim() - 2)))
-
-
-def _moved(images: ImageDataset, device: torch.device) -> ImageDataset | None:
-    """Return the images on a device, as they are stored; None where they are not in memory, or do not fit there."""
-    if device.type == "cpu":
-        return images
-    parts = _tensors(images)
-    if parts is None:
-        logger.info("The train part's images are read from their file, and each batch is copied to the GPU.")
-        return None
-    if device.type == "cuda":
-        needed, (free, _) = sum(part.nbytes for part in parts), torch.cuda.mem_get_info(device)
-        if needed > SHARE_OF_FREE * free:
-            logger.info(
-                "The train part's images take %.1f GB, more than a third of the %.1f GB that are free on the GPU: they "
-                "stay in the computer's memory, and each batch is copied.",
-                needed / 1e9,
-                free / 1e9,
-            )
-            return None
-    if isinstance(images, Maps):
-        rows, *others = (part.to(device) for part in parts)
-        return Maps(InMemory(rows), *others)
-    return Images(*(part.to(device) for part in parts))
-
-
-def _tensors(images: ImageDataset) -> list[Tensor] | None:
-    """Return the tensors that images in memory are made of, in the order of their fields."""
-    if isinstance(images, Maps):
-        kept = [images.rows.values] if isinstance(images.rows, InMemory) else None
-        return kept and [*kept, *(part for part in images[1:] if part is not None)]
-    return [part for part in images if part is not None] if isinstance(images, Images) else None
+"""Largest share of a GPU's free memory that the images of the train split may take."""
 
 
 class TrainingData(NamedTuple):
-    """The train part to learn from and the dev part to be examined on."""
+    """The train split and the dev split, standardised, and the candidates."""
 
     train_images: ImageDataset
     train_target_index: Tensor
+    """``[N]`` int64: index of each image's class among the candidates."""
     dev_images: ImageDataset
     dev_target_index: Tensor
     descriptions: Descriptions
+    """Descriptions of the candidates."""
     dev_descriptions: Descriptions
-    """Those read in evaluation; the same unless others are given."""
+    """Descriptions used in evaluation; the same unless the config names others."""
     candidate_ids: list[int]
     labels: list[str]
     """Names of the candidates."""
@@ -239,25 +59,25 @@ def build_training_data(
     k: int = 1,
     dev_candidates: Candidates | None = None,
 ) -> TrainingData:
-    """Fit the standardisation on the train part and apply it; the candidates are the train part's classes.
+    """Fit the standardisation on the train split and apply it; the candidates are the classes of the train split.
 
     Parameters
     ----------
     train, dev
-        The parts.
+        The splits.
     candidates
         Every described class.
     game
         Settings.
     k
-        The K of accuracy@K, which must leave something to be wrong about.
+        The K of accuracy@K; at most the number of classes.
     dev_candidates
-        The same classes as they are described in evaluation, where that is otherwise.
+        The same classes with the descriptions used in evaluation, if these differ.
 
     Raises
     ------
     ParleyError
-        When the parts and the descriptions do not fit together.
+        If the splits and the descriptions do not match.
     """
     if not len(train.targets):
         raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
@@ -267,22 +87,193 @@ def build_training_data(
         raise ParleyError(
             f"evaluation.k is {k}, but the train part has {len(ids)} classes; set it to {len(ids)} or less."
         )
-    read_in_dev = candidates if dev_candidates is None else dev_candidates
-    require_descriptions(ids, read_in_dev, "The train part")
-    standardizer = fit(train.images, game.standardize)
+    in_evaluation = candidates if dev_candidates is None else dev_candidates
+    require_descriptions(ids, in_evaluation, "The train part")
     width, context_width = input_widths(train)
-    chosen = torch.tensor(ids)
-    read = candidates.descriptions.take(chosen)
-    standardizer = standardizer._replace(words=fit_words(read, game.standardize_descriptions))
+    rows = torch.tensor(ids)
+    descriptions = candidates.descriptions.take(rows)
+    standardizer = fit(train.images, game.standardize)
+    standardizer = standardizer._replace(words=fit_words(descriptions, game.standardize_descriptions))
     return TrainingData(
         standardizer.apply(train.images),
         target_index_of(train.targets, ids, "The train part"),
         standardizer.apply(dev.images),
         target_index_of(dev.targets, ids, "The dev part"),
-        standardizer.read(read),
-        standardizer.read(read_in_dev.descriptions.take(chosen)),
+        standardizer.read(descriptions),
+        standardizer.read(in_evaluation.descriptions.take(rows)),
         ids,
         [candidates.labels[label] for label in ids],
         standardizer,
         Sizes(width, candidates.descriptions.vectors.shape[-1], context_width),
     )
+
+
+class Augmentation(ABC):
+    """A random change of the features ``[S, B, C]`` of a training batch, or ``[S, B, L, C]`` of L cells.
+
+    All cells of an image change by the same numbers. Evaluation uses no augmentation.
+    """
+
+    purpose: str
+    """Purpose of its random numbers; together with the seed and the step, it determines them."""
+
+    @abstractmethod
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
+        """Return the changed features.
+
+        Parameters
+        ----------
+        features
+            Features of a batch.
+        states
+            ``[S]`` int64: state of each seed's random numbers, from `rng.counter_states`, on the features' device.
+        """
+
+
+class Noise(Augmentation):
+    """Add N(0, sd²) to each feature; features are standardised, so sd is relative to their spread."""
+
+    purpose = "feature noise"
+
+    def __init__(self, sd: float) -> None:
+        self.sd = sd
+
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
+        """Add the noise."""
+        uniform = _uniforms_like(features, states, 2)
+        # Box and Muller (1958). The logarithm needs a positive number, which 1 - u is.
+        normal = (-2 * (1 - uniform[..., 0]).log()).sqrt() * (2 * math.pi * uniform[..., 1]).cos()
+        return features + self.sd * _same_for_cells(normal, features)
+
+
+class Dropout(Augmentation):
+    """Set features to 0 with a probability, and scale the others up to the same mean (Srivastava et al. 2014)."""
+
+    purpose = "feature dropout"
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def apply(self, features: Tensor, states: Tensor) -> Tensor:
+        """Drop features."""
+        uniform = _uniforms_like(features, states, 1)[..., 0]
+        factor = (uniform >= self.probability).to(features.dtype) / (1 - self.probability)
+        return features * _same_for_cells(factor, features)
+
+
+def _uniforms_like(features: Tensor, states: Tensor, numbers: int) -> Tensor:
+    """Return uniform random numbers ``[S, B, C, numbers]``."""
+    return uniforms_from(states, (features.shape[1], features.shape[-1], numbers)).to(features.dtype)
+
+
+def _same_for_cells(values: Tensor, features: Tensor) -> Tensor:
+    return values if features.dim() == 3 else values[:, :, None]
+
+
+def augmentations(training: TrainingSettings) -> list[Augmentation]:
+    """Return the augmentations that the settings turn on, in the order in which they apply."""
+    noise = [Noise(training.feature_noise)] if training.feature_noise else []
+    dropout = [Dropout(training.feature_dropout)] if training.feature_dropout else []
+    return [*noise, *dropout]
+
+
+class Blending:
+    """Blend each image with a random one of its class: λ · image + (1 − λ) · other, with λ uniform in [0, 1).
+
+    It is mixup (Zhang et al. 2018) within a class, so the target stays the same.
+
+    Parameters
+    ----------
+    target_index
+        ``[N]``: the class of each image of the train split.
+    device
+        Device of the rows that `partners` gets.
+    """
+
+    purpose = "blend"
+
+    def __init__(self, target_index: Tensor, device: torch.device | str = "cpu") -> None:
+        counts = target_index.bincount()
+        tables = target_index, target_index.argsort(stable=True), counts, counts.cumsum(0) - counts
+        self.target_index, self.order, self.counts, self.starts = (table.to(device) for table in tables)
+
+    def partners(self, rows: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a row of the same class for each of the rows ``[S, B]``, and λ ``[S, B]``.
+
+        The states ``[S]`` of the random numbers come from `rng.counter_states`.
+        """
+        uniform = uniforms_from(states, (rows.shape[1], 2))
+        classes = self.target_index[rows]
+        offset = (uniform[..., 0] * self.counts[classes]).long()
+        return self.order[self.starts[classes] + offset], uniform[..., 1]
+
+
+class TrainImages:
+    """Batches of the train split's images, blended if wanted, from the GPU's memory if all images fit there.
+
+    Parameters
+    ----------
+    images
+        All images of the train split.
+    target_index
+        ``[N]``: the class of each.
+    blend
+        Whether to blend each image with another of its class.
+    device
+        The device to train on.
+    """
+
+    def __init__(self, images: ImageDataset, target_index: Tensor, blend: bool, device: torch.device) -> None:
+        moved = _on_device(images, device)
+        self.on_device = moved is not None
+        """Whether the images are on the device. The rows to take must be where the images are."""
+        self.images: ImageDataset = images if moved is None else moved
+        self.blending = Blending(target_index, device if self.on_device else "cpu") if blend else None
+
+    def take(self, rows: Tensor, states: Mapping[str, Tensor]) -> Images:
+        """Return the images of the given rows ``[S, B]``, float32.
+
+        `states` has the state ``[S]`` of the random numbers of each purpose.
+        """
+        images = self.images.take(rows)
+        if self.blending is None:
+            return images
+        partners, shares = self.blending.partners(rows, states[self.blending.purpose])
+        others = self.images.take(partners)
+        context = images.context
+        if context is not None and others.context is not None:
+            context = _blend(context, others.context, shares)
+        return Images(_blend(images.features, others.features, shares), context)
+
+
+def _blend(images: Tensor, others: Tensor, shares: Tensor) -> Tensor:
+    return torch.lerp(others, images, shares.view(*shares.shape, *[1] * (images.dim() - 2)))
+
+
+def _on_device(images: ImageDataset, device: torch.device) -> ImageDataset | None:
+    """Return images on a device in their stored dtype, or None if they are not in memory or do not fit."""
+    if device.type == "cpu":
+        return images
+    tensors = _tensors(images)
+    if tensors is None:
+        logger.info("The train split's images are read from their file, and each batch is copied to the GPU.")
+        return None
+    if device.type == "cuda":
+        needed, (free, _) = sum(tensor.nbytes for tensor in tensors), torch.cuda.mem_get_info(device)
+        if needed > SHARE_OF_FREE * free:
+            logger.info(
+                "The train split's images take %.1f GB, more than a third of the %.1f GB that are free on the GPU: "
+                "they stay in the computer's memory, and each batch is copied.",
+                needed / 1e9,
+                free / 1e9,
+            )
+            return None
+    first, *others = (tensor.to(device) for tensor in tensors)
+    return Maps(InMemory(first), *others) if isinstance(images, Maps) else Images(first, *others)
+
+
+def _tensors(images: ImageDataset) -> list[Tensor] | None:
+    """Return the tensors of images in memory, in the order of their fields, or None if they are on disk."""
+    if isinstance(images, Maps) and isinstance(images.rows, InMemory):
+        return [images.rows.values, *(field for field in images[1:] if field is not None)]
+    return [field for field in images if field is not None] if isinstance(images, Images) else None
