@@ -15,25 +15,24 @@ HEAD = """# Every key of the config
 
 <!-- Made from workflow/schemas/config.schema.yaml by `uv run parley config-docs`; edits here are lost. -->
 
-A config is a YAML file. `snakemake --cores all` reads `config.yaml`; another one is named by
-`--configfile config/photos.yaml`. Each stands alone: a key that it does not name has the default below,
-whatever `config.yaml` says. A single key of the top level can be set on the command line: `--config seed=12`;
-numbers in lists and sections cannot, since Snakemake takes them for text there.
-An unknown key or an impossible value is refused before any work, all findings at once.
-The complete config of an experiment is written to `results/<experiment>/config.yaml`.
+A config is a YAML file. `snakemake --cores all` reads `config.yaml`; `--configfile config/photos.yaml` reads another one
+instead. A key that a config does not set has the default below, whatever `config.yaml` says.
+A single top-level key can be set on the command line: `--config seed=12`. Numbers in lists and sections cannot, because
+Snakemake reads them as text there. An unknown key or an invalid value is reported before anything runs, with all other
+problems. The complete config of an experiment is written to `results/<experiment>/config.yaml`.
 
-| file | what |
+| file | experiment |
 |---|---|
 | `../config.yaml` | the bundled world: drawn creatures, nothing downloaded |
 | `animals30.yaml` | the 2017 code's 30 classes, sizes and flags |
 | `mammals70.yaml` | the paper's 70 mammals and its settings, with 10 insects for transfer |
-| `photos.yaml` | a folder of your own pictures: [your-own-classes.md](../docs/your-own-classes.md) walks through it |
-| `paper.yaml`, `paper-photos.yaml` | the paper's claims put to the test: [paper.md](../docs/paper.md) |
-| `paper-photos/cells.yaml` | given after `paper-photos.yaml`: what attention to cells brings, by itself |
-| `switches/*.yaml` | what the code, the paper and what is right do otherwise, turned one by one |
+| `photos.yaml` | a folder of your own images: [your-own-classes.md](../docs/your-own-classes.md) explains each step |
+| `paper.yaml`, `paper-photos.yaml` | tests of the paper's claims: [paper.md](../docs/paper.md) |
+| `paper-photos/cells.yaml` | given after `paper-photos.yaml`: only the runs with attention to the image's cells |
+| `switches/*.yaml` | the differences between the 2017 code, the paper and the corrected game, one run each |
 
 A class set is a TSV with the columns `class`, `wnid` (WordNet 3.0), `domain` (`in`, `out` or `transfer`) and,
-if wanted, `group` and `description`.
+optionally, `group` and `description`.
 """
 
 
@@ -42,7 +41,7 @@ def render(schema: Mapping[str, Any]) -> str:
     lines = [HEAD]
     for title, section in _sections("", schema):
         lines += ["", f"## {title or 'Top level'}", "", *_intro(title, section)]
-        lines += ["| key | type | default | what |", "|---|---|---|---|"]
+        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         lines += [_row(name, part) for name, part in section["properties"].items()]
     return "\n".join(lines) + "\n"
 
