@@ -98,7 +98,7 @@ def add_crate(commands: Subparsers) -> None:
 def run_crate(chosen: argparse.Namespace) -> None:
     """Write the crate."""
     from parley.provenance.crate import project_folder, write_crate
-    from parley.provenance.crate_metadata import About, Person, Rights, cited
+    from parley.provenance.crate_metadata import Person, Rights, cited
     from parley.provenance.records import existing_workflow_path
 
     root, results = existing_workflow_path(chosen.results)
@@ -107,7 +107,7 @@ def run_crate(chosen: argparse.Namespace) -> None:
     rights = Rights([Person(name) for name in chosen.author] or software.authors, chosen.license or software.license)
     out = chosen.out.absolute()
     with contextlib.chdir(root):
-        included, omitted = write_crate(results, out, About(rights, software), project, chosen.pictures)
+        included, omitted = write_crate(results, out, rights, software, project, chosen.pictures)
     size = out.stat().st_size / 2**20
     logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)
     if omitted:

@@ -14,7 +14,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
 from parley.core.progress import Progress
-from parley.provenance.crate_metadata import README, About, metadata
+from parley.provenance.crate_metadata import README, Rights, metadata
 from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
 from parley.provenance.records import FOLDER, Records, record_path
 
@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 
 
 def write_crate(
-    folder: str, out: str | Path, about: About, project: str | Path, pictures: bool = False
+    folder: str, out: str | Path, experiment: Rights, software: Rights, project: str | Path, pictures: bool = False
 ) -> tuple[list[str], list[str]]:
     """Pack an experiment.
 
@@ -39,8 +39,8 @@ def write_crate(
         ``results/<e>``, relative to the working folder.
     out
         The zip to write.
-    about
-        Authors and licences.
+    experiment, software
+        Authors and licences of the experiment and of Parley.
     project
         The folder of Parley's own code.
     pictures
@@ -87,8 +87,11 @@ def write_crate(
         crate.writestr(README, text)
         packed[README] = len(text.encode()), hashlib.sha256(text.encode()).hexdigest()
         shown = {name: facts for name, facts in packed.items() if FOLDER not in Path(name).parts}
-        about_it = metadata(folder, document, shown, {path: known[path] for path in omitted}, about)
-        crate.writestr("ro-crate-metadata.json", json.dumps(about_it, indent=2, ensure_ascii=False) + "\n")
+        left_out = {path: known[path] for path in omitted}
+        text = json.dumps(
+            metadata(folder, document, shown, left_out, experiment, software), indent=2, ensure_ascii=False
+        )
+        crate.writestr("ro-crate-metadata.json", text + "\n")
     return included, omitted
 
 

@@ -76,13 +76,6 @@ class Rights(NamedTuple):
     license: str
 
 
-class About(NamedTuple):
-    """The parts of a crate's description that only people can provide."""
-
-    experiment: Rights
-    software: Rights
-
-
 def cited(path: str | Path) -> Rights:
     """Return the authors and the licence in a CITATION.cff."""
     citation = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -98,7 +91,9 @@ def cited(path: str | Path) -> Rights:
     return Rights(authors, citation["license"])
 
 
-def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted: Files, about: About) -> dict[str, Any]:
+def metadata(
+    folder: str, document: Mapping[str, Any], included: Files, omitted: Files, experiment: Rights, software: Rights
+) -> dict[str, Any]:
     """Return the content of `ro-crate-metadata.json`.
 
     Parameters
@@ -111,8 +106,8 @@ def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted:
         Files in the crate.
     omitted
         Files that the crate lists by their hash and does not contain.
-    about
-        Authors and licences.
+    experiment, software
+        Authors and licences of the experiment and of Parley.
     """
     files = {**included, **omitted}
     # A file in the crate is identified by its path, any other by its hash (RFC 6920).
@@ -132,8 +127,8 @@ def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted:
         "description": "A multi-modal, multi-step referential game, trained and analysed by the workflow Parley "
         f"{__version__} (commit {', '.join(commits)}).{note}",
         "datePublished": datetime.now(UTC).date().isoformat(),
-        "license": _ref(_license(about.experiment.license)["@id"]),
-        "author": _refs(_ids("author", about.experiment)),
+        "license": _ref(_license(experiment.license)["@id"]),
+        "author": _refs(_ids("author", experiment)),
         "conformsTo": _refs(PROFILES),
         "mainEntity": _ref(WORKFLOW),
         "mentions": _refs(["#run"]),
@@ -146,9 +141,9 @@ def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted:
         "description": "The workflow when this crate was packed; the digest of a job's code identifies its version.",
         "version": __version__,
         "programmingLanguage": _ref(LANGUAGE["@id"]),
-        "author": _refs(_ids("developer", about.software)),
+        "author": _refs(_ids("developer", software)),
         "conformsTo": _ref("https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"),
-        "license": _ref(_license(about.software.license)["@id"]),
+        "license": _ref(_license(software.license)["@id"]),
     }
     made = {one["prov:entity"].removeprefix("path:") for one in document["wasGeneratedBy"].values()}
     config = f"{folder}/config.yaml"
@@ -162,7 +157,7 @@ def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted:
         "endTime": max(job["prov:endTime"] for job in jobs),
         "actionStatus": "http://schema.org/CompletedActionStatus",
         "instrument": _ref(WORKFLOW),
-        "agent": _refs(_ids("author", about.experiment)),
+        "agent": _refs(_ids("author", experiment)),
         "object": _refs(ids[path] for path in [*([config] if config in included else []), *given]),
         "result": _refs(ids[path] for path in files if path.startswith(f"{folder}/") and path != config),
     }
@@ -177,9 +172,9 @@ def metadata(folder: str, document: Mapping[str, Any], included: Files, omitted:
         LANGUAGE,
         run,
         *(_file(path, *facts, ids[path]) for path, facts in files.items() if path != WORKFLOW),
-        *_people("author", about.experiment),
-        *_people("developer", about.software),
-        *(_license(name) for name in dict.fromkeys(one.license for one in about)),
+        *_people("author", experiment),
+        *_people("developer", software),
+        *(_license(name) for name in dict.fromkeys([experiment.license, software.license])),
     ]
     return {"@context": CONTEXT, "@graph": graph}
 

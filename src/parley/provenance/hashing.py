@@ -7,7 +7,7 @@ from pathlib import Path
 
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import read_json, sha256_of, write_json
-from parley.provenance.records import FileRecord, Record, Records, record_path, workflow_path
+from parley.provenance.records import FileRecord, Records, record_path, workflow_path
 
 LATER_TOUCH_S = 60
 """Snakemake updates the date of outputs after their job, within this time."""
@@ -49,17 +49,13 @@ class Hashes:
             write_json(self._memory, self._used)
 
     def _on_record(self, path: str, stat: os.stat_result) -> str | None:
-        """Return the recorded hash of a file that was not written since its job."""
+        """Return the recorded hash of a file that was not written since its job; writing changes the inode or date."""
         record = self._records.maker_of(path) if self._records else None
         made = record.output(path) if record else None
-        return made.sha256 if record and made and _is_same(made, record, stat) else None
-
-
-def _is_same(made: FileRecord, record: Record, stat: os.stat_result) -> bool:
-    """Return whether a file is unchanged since its job: rewriting changes the inode or the date."""
-    latest_ns = (datetime.fromisoformat(record.ended).timestamp() + LATER_TOUCH_S) * 1e9
-    same_file = (made.inode, made.bytes) == (stat.st_ino, stat.st_size)
-    return same_file and made.mtime_ns <= stat.st_mtime_ns <= max(latest_ns, made.mtime_ns)
+        if record is None or made is None or (made.inode, made.bytes) != (stat.st_ino, stat.st_size):
+            return None
+        latest_ns = (datetime.fromisoformat(record.ended).timestamp() + LATER_TOUCH_S) * 1e9
+        return made.sha256 if made.mtime_ns <= stat.st_mtime_ns <= max(latest_ns, made.mtime_ns) else None
 
 
 def files_of(path: str | Path) -> Iterator[str]:

@@ -18,11 +18,12 @@ from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import COMMIT, FileRecord, Record, Records, write_record
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 
-DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml"}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Distributions whose module has another name."""
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "pyarrow"),
-    *("pycurl", "rich", "yaml", "safetensors", "scipy", "snakemake", "torch", "torchvision", "tqdm", "urllib3"),
+    *("pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision", "tqdm"),
+    "urllib3",
 )
 """Modules of Parley's dependencies."""
 Roles = Mapping[str, Sequence[str]]

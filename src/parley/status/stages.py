@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -180,21 +179,18 @@ def command(configfiles: Sequence[str | Path], target: str = "") -> str:
 
 def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:
     """Return the content of `show` as JSON."""
+    entries = [asdict(stage) for stage in stages]
+    for entry in entries:
+        if entry["last_made"] is not None:
+            entry["last_made"] = datetime.fromtimestamp(entry["last_made"]).astimezone().isoformat(timespec="seconds")
     value = {
         "experiment": experiment,
         "up_to_date": is_up_to_date(stages),
         "locked": bool(locked),
         "next": None if is_up_to_date(stages) else command(configfiles),
-        "stages": [_entry(stage) for stage in stages],
+        "stages": entries,
     }
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _entry(stage: Stage) -> dict[str, Any]:
-    entry = asdict(stage)
-    if stage.last_made is not None:
-        entry["last_made"] = datetime.fromtimestamp(stage.last_made).astimezone().isoformat(timespec="seconds")
-    return entry
 
 
 def show(
@@ -213,14 +209,10 @@ def show(
         Its name.
     configfiles
         As given; none for the default.
-    stages
-        From `stages_of`.
-    locked
-        A sentence that names the running processes; empty if there are none.
+    stages, locked, updated
+        From `stages_of`, `Plan.locked` and `all_code_changed`.
     on
         From `parley.core.terminal.console`.
-    updated
-        From `all_code_changed`.
     """
     on.print(literal(f"results/{experiment}", "bold"))
     _print_table([stage for stage in stages if not stage.on_request], on)
@@ -232,8 +224,15 @@ def show(
     on.print()
     if updated:
         on.print(literal(UPDATED), soft_wrap=True)
-    for line in _closing(configfiles, stages, locked):
-        on.print(literal(line), soft_wrap=True)
+    if locked:
+        on.print(literal(locked), soft_wrap=True)
+    if is_up_to_date(stages):
+        on.print(literal("Everything is up to date."), soft_wrap=True)
+        if open_ones := [stage.name for stage in asked if stage.state != DONE]:
+            on.print(literal(f"On request, for example: {command(configfiles, open_ones[0])}"), soft_wrap=True)
+    else:
+        jobs = sum(sum(stage.to_run.values()) for stage in stages if not stage.on_request)
+        on.print(literal(f"{jobs} {'job' if jobs == 1 else 'jobs'} to do: {command(configfiles)}"), soft_wrap=True)
 
 
 def _print_table(stages: Sequence[Stage], on: Console) -> None:
@@ -258,16 +257,3 @@ def _ago(time_s: float | None) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _closing(configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> list[str]:
-    lines = [locked] if locked else []
-    if is_up_to_date(stages):
-        lines.append("Everything is up to date.")
-    else:
-        jobs = sum(sum(stage.to_run.values()) for stage in stages if not stage.on_request)
-        lines.append(f"{jobs} {'job' if jobs == 1 else 'jobs'} to do: {command(configfiles)}")
-    open_ones = [stage.name for stage in stages if stage.on_request and stage.state != DONE]
-    if open_ones and is_up_to_date(stages):
-        lines.append(f"On request, for example: {command(configfiles, open_ones[0])}")
-    return lines

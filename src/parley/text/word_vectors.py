@@ -103,10 +103,9 @@ def read_words(path: str | Path) -> Words:
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
     """Return each description as the mean ``[D, E]`` of its word vectors; words without a vector are ignored."""
-    index = {word: i for i, word in enumerate(words.words)}
     rows = []
-    for description in descriptions:
-        found = [i for i in _word_indices(description, index) if words.found[i]]
+    for description, indices in zip(descriptions, _word_indices(descriptions, words), strict=True):
+        found = [i for i in indices if words.found[i]]
         if not found:
             raise ParleyError(wordless(description))
         rows.append(words.vectors[found].mean(0))
@@ -126,8 +125,7 @@ def description_tensor(
     is_word
         ``[D, W]`` bool: False for padding.
     """
-    index = {word: i for i, word in enumerate(words.words)}
-    indices = [_word_indices(description, index) for description in descriptions]
+    indices = _word_indices(descriptions, words)
     longest = max(map(len, indices))
     vectors = np.zeros((len(indices), longest, words.vectors.shape[1]), np.float32)
     is_word = np.zeros((len(indices), longest), bool)
@@ -137,13 +135,16 @@ def description_tensor(
     return vectors, is_word
 
 
-def _word_indices(description: Description, index: dict[str, int]) -> list[int]:
-    try:
-        return [index[word] for word in description_words(description.text)]
-    except KeyError as error:
-        raise ParleyError(
-            f"The word {error} of class {description.label!r} is not in words.hdf5; remove the file and run again."
-        ) from error
+def _word_indices(descriptions: Sequence[Description], words: Words) -> list[list[int]]:
+    index = {word: i for i, word in enumerate(words.words)}
+    for description in descriptions:
+        for word in description_words(description.text):
+            if word not in index:
+                raise ParleyError(
+                    f"The word {word!r} of class {description.label!r} is not in words.hdf5; remove the file and run "
+                    "again."
+                )
+    return [[index[word] for word in description_words(description.text)] for description in descriptions]
 
 
 def wordless(description: Description) -> str:
