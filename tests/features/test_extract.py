@@ -104,7 +104,7 @@ def test_an_unknown_engine_is_an_error(tmp_path, tars):
         extract(tars[0], ["bee"], tmp_path, engine="steam")
 
 
-def test_what_is_computed_of_an_image_depends_on_no_other(tmp_path, tars):
+def test_an_images_features_do_not_depend_on_other_images(tmp_path, tars):
     """Bit by bit: alone in a batch, in another place of it, beside other images."""
     folder, _ = tars
     extract(folder, ["ant", "bee", "cow"], tmp_path / "together", batch_size=8)
@@ -146,11 +146,11 @@ def test_rows_of_another_network_or_of_a_damaged_file_are_not_copied(tmp_path, p
     extract(tmp_path, ["ant"], tmp_path / "network/third", known_in=tmp_path / "network")
     extract(tmp_path, ["ant"], tmp_path / "apart/fourth")
     assert "from other image sets" not in caplog.text
-    assert "bee.hdf5 is not a whole file" in caplog.text
+    assert "bee.hdf5 is not a class's feature file, or it is damaged" in caplog.text
     assert (tmp_path / "network/third/ant.hdf5").read_bytes() == (tmp_path / "apart/fourth/ant.hdf5").read_bytes()
 
 
-def test_autocast_computes_in_another_type_and_says_so(tmp_path, tars, plain_resnet):
+def test_autocast_changes_the_type_and_is_recorded(tmp_path, tars, plain_resnet):
     folder, _ = tars
     options = feature_options("resnet18", "random", 4, SMALL, autocast="bfloat16")
     extract(folder, ["ant"], tmp_path, options, engine="eager")
@@ -222,7 +222,7 @@ def test_values_too_large_for_half_are_refused(tmp_path, tars):
     assert not (tmp_path / "ant.hdf5").exists()
 
 
-def test_the_same_bytes_each_time(tmp_path, tars):
+def test_files_are_reproducible_byte_for_byte(tmp_path, tars):
     for run in ("first", "second"):
         extract(tars[0], ["ant", "cow"], tmp_path / run, batch_size=3)
     for name in ("ant", "cow"):
@@ -276,7 +276,7 @@ def test_missing_damaged_and_foreign_tars_are_reported_with_their_path(tmp_path,
         extract(tmp_path, ["twice"], tmp_path)
 
 
-def test_torchs_threads_are_left_as_they_were(tmp_path, tars):
+def test_the_number_of_torch_threads_is_restored(tmp_path, tars):
     before = torch.get_num_threads()
     extract(tars[0], ["bee"], tmp_path, threads=2)
     assert torch.get_num_threads() == before

@@ -178,7 +178,7 @@ def test_rows_by_reference_equal_rows_by_copy(tmp_path, files, order):
         np.testing.assert_array_equal(mine.features, theirs.features)
 
 
-def test_references_hold_when_the_working_folder_moves_and_not_when_a_file_goes(tmp_path, files):
+def test_references_survive_a_move_but_not_a_missing_file(tmp_path, files):
     (tmp_path / "work/features").mkdir(parents=True)
     moved = {name: path.rename(tmp_path / "work/features" / path.name) for name, path in files.items()}
     (tmp_path / "work/results").mkdir()
@@ -191,7 +191,7 @@ def test_references_hold_when_the_working_folder_moves_and_not_when_a_file_goes(
         read_features(tmp_path / "elsewhere/results/t.hdf5", "pooled")
 
 
-def test_a_part_has_more_classes_than_files_may_be_open(tmp_path):
+def test_a_split_may_have_more_classes_than_the_limit_on_open_files(tmp_path):
     """As a large class set has: nothing is held open but the file that is read."""
     classes = [ImageClass(f"c{number}", "", "in") for number in range(25)]
     paths = {one.name: tmp_path / f"{one.name}.hdf5" for one in classes}

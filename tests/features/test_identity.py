@@ -9,7 +9,7 @@ from parley.features.options import check_weights, feature_options, features_id,
 HALF = [0.5, 0.5, 0.5]
 
 
-def test_the_name_differs_wherever_the_numbers_do():
+def test_settings_that_change_features_change_the_identifier():
     own = {"size": 227, "mean": HALF, "sd": HALF}
     options = [
         feature_options(),

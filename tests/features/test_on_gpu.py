@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch fin
 
 
 @pytest.mark.parametrize("engine", ["eager", "fused", "compiled"])
-def test_features_are_those_of_a_cpu(tmp_path, picture, tar_of, engine):
+def test_gpu_features_equal_cpu_features(tmp_path, picture, tar_of, engine):
     tar_of(tmp_path / "a.tar", [picture(number) for number in range(10)])
     options = feature_options("resnet34", "random", 4, "original")
     found = {}
@@ -25,7 +25,7 @@ def test_features_are_those_of_a_cpu(tmp_path, picture, tar_of, engine):
         assert np.abs(found["cuda"][role] - expected).max() <= 1e-5 * np.abs(expected).max(), role
 
 
-def test_what_is_computed_of_an_image_depends_on_no_other(tmp_path, picture, tar_of):
+def test_an_images_features_do_not_depend_on_other_images(tmp_path, picture, tar_of):
     options = feature_options("resnet18", "random", 4, "original")
     for name, numbers in (("few", [3]), ("many", range(10))):
         tar, out = tmp_path / f"{name}.tar", tmp_path / f"{name}.hdf5"

@@ -24,7 +24,7 @@ def test_original_is_the_2017_code():
     assert feature_options("squeezenet1_0", preprocessing="original").transform.pooled_cells is None
 
 
-def test_own_preprocessing():
+def test_custom_preprocessing():
     options = feature_options(preprocessing=OWN)
     assert options.rule == "custom"
     assert options.transform == Transform(227, 227, (0.5, 0.4, 0.3), (1, 0.5, 0.25))

@@ -82,7 +82,7 @@ def test_rows_in_memory(tmp_path, name):
     check(found, how.get("kind", "f4"))
 
 
-def test_rows_that_lie_in_another_file(tmp_path, from_disk):
+def test_rows_of_virtual_datasets(tmp_path, from_disk):
     virtual(tmp_path / "a.hdf5")
     with h5py.File(tmp_path / "a.hdf5") as file:
         found = open_rows(tmp_path / "a.hdf5", file["layer"], ROW)
@@ -92,7 +92,7 @@ def test_rows_that_lie_in_another_file(tmp_path, from_disk):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.integers(0, COUNT - 1), max_size=12))
-def test_any_rows_in_any_order_as_often_as_asked(tmp_path, from_disk, wanted):
+def test_rows_in_any_order_with_repetitions(tmp_path, from_disk, wanted):
     path = tmp_path / "a.hdf5"
     if not path.exists():
         write(path, chunks=(4, 1, *ROW))

@@ -132,7 +132,7 @@ def offline(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
 
 
-def test_without_a_network_the_file_and_its_place_are_named(tmp_path, offline):
+def test_offline_errors_name_the_file_and_its_folder(tmp_path, offline):
     with pytest.raises(ParleyError) as caught:
         fetch_weights(feature_options("resnet34"), tmp_path / "weights")
     assert f"resnet34-b627a593.pth is not in {tmp_path / 'weights' / 'checkpoints'}" in str(caught.value)

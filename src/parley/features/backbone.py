@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "eager", "fused", "compiled")
 # Compilation takes about as long as processing this many images with the fused network (docs/performance.md).
-WORTH_COMPILING = 10_000
+COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
@@ -64,7 +64,7 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
 def _chosen(images: int, device: torch.device) -> str:
     if device.type != "cpu":
         return "eager"
-    return "compiled" if images >= WORTH_COMPILING and _has_compiler() else "fused"
+    return "compiled" if images >= COMPILED_FROM and _has_compiler() else "fused"
 
 
 def _has_compiler() -> bool:
@@ -82,18 +82,18 @@ _FIRST, _MOST = 32, 2048
 _GAIN = 1.05  # A smaller speed-up is not worth twice the memory.
 
 
-def largest_useful_batch(see: Callable[[int], None], images: int) -> int:
+def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
     """Double the batch size while throughput increases, memory suffices and there are that many images.
 
-    `see` processes the given number of blank images and waits for the results.
+    `run_blank` processes the given number of blank images and waits for the results.
     """
     best, best_rate = _FIRST, 0.0
     size = _FIRST
     while size <= _MOST and size < 2 * max(images, _FIRST):
         try:
-            see(size)  # Warm-up: selects kernels and allocates memory.
+            run_blank(size)  # Warm-up: selects kernels and allocates memory.
             started = time.perf_counter()
-            see(size)
+            run_blank(size)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             break
@@ -145,7 +145,7 @@ class Backbone:
         if batch_size is not None:
             self.batch_size = batch_size
         elif self.device.type == "cuda":
-            self.batch_size = largest_useful_batch(self._see_blank, images)
+            self.batch_size = largest_useful_batch(self._forward_blank, images)
             logger.info("Batch size: %d images", self.batch_size)
 
     @torch.inference_mode()
@@ -167,27 +167,27 @@ class Backbone:
         """
         blank = self.batch_size - len(pixels)
         filled = torch.cat([pixels, pixels.new_zeros(blank, *pixels.shape[1:])]) if blank else pixels
-        values = self._see(filled)
+        values = self._forward(filled)
         return {role: layer.of(values[layer.node][: len(pixels)]).float().cpu() for role, layer in self.layers.items()}
 
-    def _see(self, pixels: Tensor) -> dict[str, Tensor]:
+    def _forward(self, pixels: Tensor) -> dict[str, Tensor]:
         if self.device.type == "cuda":  # Pinned memory allows an asynchronous copy.
             pixels = pixels.pin_memory().to(self.device, non_blocking=True)
         return self._compute(pixels)
 
     def _compute(self, pixels: Tensor) -> dict[str, Tensor]:
         """Standardise pixels on the network's device, and run the network."""
-        seen = pixels.to(torch.float32, memory_format=torch.channels_last)
+        values = pixels.to(torch.float32, memory_format=torch.channels_last)
         # By default cuDNN multiplies in TF32 (10-bit mantissa), which differs too much from the CPU.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with exact, torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            return self._run(seen.div_(255).sub_(self._mean).div_(self._sd))
+            return self._run(values.div_(255).sub_(self._mean).div_(self._sd))
 
     @torch.inference_mode()
-    def _see_blank(self, images: int) -> None:
+    def _forward_blank(self, images: int) -> None:
         """Process blank images and wait for the results."""
         side = self.transform.crop_px
-        values = self._see(torch.zeros(images, 3, side, side, dtype=torch.uint8))
+        values = self._forward(torch.zeros(images, 3, side, side, dtype=torch.uint8))
         for value in values.values():
             value.sum().item()
 

@@ -140,7 +140,7 @@ class ClassFile:
         try:
             runs = [self._file[name][run[0] : run[-1] + 1] for run in np.split(sorted_rows, breaks)]
         except DAMAGE as error:
-            raise ParleyError(_not_whole(self.path, error)) from error
+            raise ParleyError(_damaged(self.path, error)) from error
         found: NDArray[np.generic] = np.concatenate(runs)[np.argsort(order, kind="stable")]
         return found
 
@@ -159,18 +159,18 @@ def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except OSError as error:
-        raise ParleyError(_not_whole(path, error)) from error
+        raise ParleyError(_damaged(path, error)) from error
     with file:
         try:
             check_untrusted(file, path)
             opened = ClassFile(Path(path), file)
         except DAMAGE as error:
-            raise ParleyError(_not_whole(path, error)) from error
+            raise ParleyError(_damaged(path, error)) from error
         yield opened
 
 
-def _not_whole(path: str | Path, error: Exception) -> str:
-    return f"{path} is not a whole file of a class's features ({error}); remove it and run again."
+def _damaged(path: str | Path, error: Exception) -> str:
+    return f"{path} is not a class's feature file, or it is damaged ({error}); remove it and run again."
 
 
 def _texts(dataset: h5py.Dataset) -> list[str]:

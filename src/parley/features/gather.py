@@ -16,12 +16,12 @@ from parley.features.class_files import SAME_EVERYWHERE, ClassFile, Column, read
 
 _VERSIONS = ("torch", "torchvision", "parley")
 _ROWS_AT_ONCE = 256
-Rows = Sequence[Mapping[str, str]]
+SplitRows = Sequence[Mapping[str, str]]
 ClassFiles = Mapping[str, str | Path]
 
 
 def gather_part(
-    rows: Rows,
+    rows: SplitRows,
     class_files: ClassFiles,
     classes: Sequence[ImageClass],
     out_path: str | Path,
@@ -69,7 +69,7 @@ def gather_part(
     with written_aside(out_path) as aside, h5py.File(aside, "w") as out:
         _write_identities(out, rows, members, label_ids)
         if by_reference:
-            _refer_to_layers(out, rows, class_files, columns, Path(out_path).parent)
+            _link_layers(out, rows, class_files, columns, Path(out_path).parent)
         else:
             _write_layers(out, rows, class_files, columns)
         out.attrs.update(attributes)
@@ -78,7 +78,7 @@ def gather_part(
 
 
 def _join(
-    rows: Rows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles
+    rows: SplitRows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles
 ) -> tuple[list[str], Mapping[str, Column], dict[str, str]]:
     """Return each row's file name in the tar, the datasets of features, and the provenance attributes.
 
@@ -92,7 +92,7 @@ def _join(
         with reading_class_file(class_files[name]) as file:
             first = first or file
             mixed.extend(_differences(first, file))
-            unjoined.extend(_unjoined(name, [rows[index] for index in indices], file))
+            unjoined.extend(_missing(name, [rows[index] for index in indices], file))
         for index in indices:
             found = file.row_of.get(rows[index]["key"])
             members[index] = "" if found is None else file.members[found]
@@ -105,14 +105,14 @@ def _join(
     return members, first.columns, {**first.attributes, **joined}
 
 
-def _write_identities(out: h5py.File, rows: Rows, members: Sequence[str], label_ids: Mapping[str, int]) -> None:
+def _write_identities(out: h5py.File, rows: SplitRows, members: Sequence[str], label_ids: Mapping[str, int]) -> None:
     out["Target"] = np.array([label_ids[row["class"]] for row in rows], np.int64)
     out["Location"] = np.array([f"{row['class']}/{member}".encode() for row, member in zip(rows, members, strict=True)])
     out["Key"] = np.array([row["key"].encode() for row in rows], "S32")
     out["Sha256"] = np.array([row["sha256"].encode() for row in rows], "S64")
 
 
-def _class_runs(rows: Rows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
+def _class_runs(rows: SplitRows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
     """Yield each run of rows of one class: its first index, its rows in the class file, and the file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
@@ -122,7 +122,7 @@ def _class_runs(rows: Rows, class_files: ClassFiles) -> Iterator[tuple[int, list
         start += len(source_rows)
 
 
-def _write_layers(out: h5py.File, rows: Rows, class_files: ClassFiles, columns: Mapping[str, Column]) -> None:
+def _write_layers(out: h5py.File, rows: SplitRows, class_files: ClassFiles, columns: Mapping[str, Column]) -> None:
     for layer, column in columns.items():
         shape = (len(rows), 1, *column.shape)
         out.create_dataset(layer, shape, column.dtype, chunks=(1, *shape[1:]) if len(shape) > 3 else None)
@@ -133,8 +133,8 @@ def _write_layers(out: h5py.File, rows: Rows, class_files: ClassFiles, columns: 
                 out[layer][start + first : start + first + len(block)] = file.values(layer, block)
 
 
-def _refer_to_layers(
-    out: h5py.File, rows: Rows, class_files: ClassFiles, columns: Mapping[str, Column], folder: Path
+def _link_layers(
+    out: h5py.File, rows: SplitRows, class_files: ClassFiles, columns: Mapping[str, Column], folder: Path
 ) -> None:
     layouts = {name: h5py.VirtualLayout((len(rows), 1, *one.shape), one.dtype) for name, one in columns.items()}
     for start, source_rows, file in _class_runs(rows, class_files):
@@ -142,14 +142,14 @@ def _refer_to_layers(
         for layer, column in columns.items():
             source = h5py.VirtualSource(path, layer, (len(file.row_of), 1, *column.shape), column.dtype)
             filled = start
-            for first, length in _consecutive(source_rows):
+            for first, length in _consecutive_runs(source_rows):
                 layouts[layer][filled : filled + length] = source[first : first + length]
                 filled += length
     for layer, layout in layouts.items():
         out.create_virtual_dataset(layer, layout, fillvalue=np.nan)
 
 
-def _consecutive(source_rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _consecutive_runs(source_rows: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield the first row and the length of each run of consecutive rows."""
     for _, run in groupby(enumerate(source_rows), key=lambda pair: pair[1] - pair[0]):
         following = [row for _, row in run]
@@ -179,7 +179,7 @@ def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
         yield f"{other.path} and {first.path} have layers of different shapes; remove one and run again."
 
 
-def _unjoined(name: str, wanted: Rows, file: ClassFile) -> Iterator[str]:
+def _missing(name: str, wanted: SplitRows, file: ClassFile) -> Iterator[str]:
     """Yield which images of a class have no features, or features of other bytes."""
     absent = [row["key"] for row in wanted if row["key"] not in file.row_of]
     changed = [

@@ -130,10 +130,10 @@ def _transform_of(preprocessing: str | Mapping[str, Any], backbone: str) -> Tran
             f"features.preprocessing is {preprocessing!r}; it must be {CORRECTED}, {ORIGINAL}, "
             "or a mapping with size, mean and sd."
         )
-    return _own_transform(preprocessing, backbone)
+    return _custom_transform(preprocessing, backbone)
 
 
-def _own_transform(values: Mapping[str, Any], backbone: str) -> Transform:
+def _custom_transform(values: Mapping[str, Any], backbone: str) -> Transform:
     findings = Findings()
     known = {"size", "mean", "sd", "resize", "interpolation", "pooled_cells"}
     where = "features.custom"

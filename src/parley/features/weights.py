@@ -45,7 +45,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
         network = _published_network(options, folder)
     else:
         network = _random_network(options.backbone, 0)
-        _load_own(network, options)
+        _load_file(network, options)
     # An in-place ReLU would overwrite values that are extracted before it.
     for module in network.modules():
         if hasattr(module, "inplace"):
@@ -182,7 +182,7 @@ def _hash_in(path: Path) -> str:
     return path.stem.rsplit("-", 1)[1]
 
 
-def _load_own(network: nn.Module, options: FeatureOptions) -> None:
+def _load_file(network: nn.Module, options: FeatureOptions) -> None:
     findings = check_weights(options)
     if findings:
         raise ParleyError(findings)

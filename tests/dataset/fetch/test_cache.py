@@ -30,7 +30,7 @@ def test_a_stored_answer_is_loaded_unchanged(tmp_path, answer):
     assert cache.load(KEY) == answer
 
 
-def test_a_later_answer_takes_the_place_of_an_earlier_one(tmp_path):
+def test_a_later_answer_replaces_an_earlier_one(tmp_path):
     cache = Cache(tmp_path, FetchOptions(max_bytes=1000))
     cache.store(KEY, Answer(URL, error=ErrorClass.READ_TIMEOUT))
     cache.store(KEY, Answer(URL, body=b"image", http_status=200))
@@ -63,21 +63,21 @@ def test_headers_with_invalid_values_are_ignored(tmp_path, answer, change):
     assert cache.load(KEY) is None
 
 
-def test_too_large_counts_only_under_the_cap_it_was_found_under(tmp_path):
+def test_too_large_is_requested_again_only_under_a_higher_limit(tmp_path):
     Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, error=ErrorClass.TOO_LARGE, http_status=200))
     assert Cache(tmp_path, FetchOptions(max_bytes=1000)).load(KEY).error is ErrorClass.TOO_LARGE
     assert Cache(tmp_path, FetchOptions(max_bytes=500)).load(KEY).error is ErrorClass.TOO_LARGE
     assert Cache(tmp_path, FetchOptions(max_bytes=1001)).load(KEY) is None
 
 
-def test_an_image_kept_under_a_higher_cap_is_too_large_under_a_lower(tmp_path):
+def test_an_image_stored_under_a_higher_limit_is_too_large_under_a_lower_one(tmp_path):
     Cache(tmp_path, FetchOptions(max_bytes=1000)).store(KEY, Answer(URL, body=bytes(900), http_status=200))
     answer = Cache(tmp_path, FetchOptions(max_bytes=899)).load(KEY)
     assert (answer.error, answer.body, answer.http_status) == (ErrorClass.TOO_LARGE, None, 200)
     assert Cache(tmp_path, FetchOptions(max_bytes=900)).load(KEY).error is None
 
 
-def test_who_opted_out_has_opted_out_of_what_another_run_kept(tmp_path):
+def test_an_opted_out_image_stored_by_another_run_is_rejected(tmp_path):
     disobedient = FetchOptions(obey_robots_tag=False)
     Cache(tmp_path, disobedient).store(KEY, Answer(URL, body=b"image", http_status=200, opted_out=True))
     assert Cache(tmp_path, disobedient).load(KEY).body == b"image"
@@ -85,7 +85,7 @@ def test_who_opted_out_has_opted_out_of_what_another_run_kept(tmp_path):
     assert (answer.error, answer.body) == (ErrorClass.OPTED_OUT, None)
 
 
-def test_what_came_from_an_address_not_public_counts_only_where_those_are_allowed(tmp_path):
+def test_answers_from_private_addresses_are_used_only_if_those_are_allowed(tmp_path):
     lax = FetchOptions(allow_private_hosts=True)
     Cache(tmp_path, lax).store(KEY, Answer(URL, body=b"image", http_status=200, from_private=True))
     assert Cache(tmp_path, lax).load(KEY).body == b"image"

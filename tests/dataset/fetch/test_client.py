@@ -31,7 +31,7 @@ QUICK = FetchOptions(
 )
 
 
-def test_an_image_comes_whole_with_one_request(web):
+def test_an_image_is_fetched_with_one_request(web):
     answer = get(Client(QUICK), web.url("image/a.jpg"))
     assert answer.error is None
     assert answer.http_status == 200
@@ -42,7 +42,7 @@ def test_an_image_comes_whole_with_one_request(web):
     assert web.requests() == ["image/a.jpg"]
 
 
-def test_the_client_says_who_it_is(web):
+def test_the_user_agent_names_parley_and_the_contact(web):
     get(Client(QUICK), web.url("image/a.jpg"))
     (agent,) = web.user_agents()
     assert agent.startswith("parley/")
@@ -105,19 +105,19 @@ def test_retry_after_may_be_a_date(web):
         ("dripline/a.jpg", ErrorClass.READ_TIMEOUT, 1),
     ],
 )
-def test_a_slow_server_is_given_up_in_time(web, path, error, attempts):
+def test_a_slow_server_times_out(web, path, error, attempts):
     started = time.monotonic()
     answer = get(Client(replace(QUICK, attempts=attempts)), web.url(path))
     assert answer.error is error
     assert time.monotonic() - started < 2 * QUICK.deadline_s
 
 
-def test_a_deadline_is_not_tried_again(web):
+def test_an_exceeded_deadline_is_not_retried(web):
     get(Client(QUICK), web.url("drip/b.jpg"))
     assert web.count("drip/b.jpg") == 1
 
 
-def test_a_reset_is_tried_again(web):
+def test_a_reset_connection_is_retried(web):
     assert get(Client(QUICK), web.url("reset/1/a.jpg")).error is None
     assert web.count("reset/1/a.jpg") == 2
     lasting = get(Client(QUICK), web.url("reset/9/a.jpg"))
@@ -129,17 +129,17 @@ def test_fewer_bytes_than_announced_are_incomplete(web):
     assert get(Client(QUICK), web.url("short/a.jpg")).error is ErrorClass.INCOMPLETE
 
 
-def test_an_endless_body_is_cut_at_the_cap(web):
+def test_an_endless_body_is_cut_at_max_bytes(web):
     answer = get(Client(replace(QUICK, deadline_s=5.0)), web.url("endless/a.jpg"))
     assert (answer.error, answer.body) == (ErrorClass.TOO_LARGE, None)
 
 
-def test_an_announced_size_over_the_cap_is_not_read(web):
+def test_a_content_length_above_max_bytes_is_not_read(web):
     answer = get(Client(replace(QUICK, max_bytes=500)), web.url("image/a.jpg"))
     assert answer.error is ErrorClass.TOO_LARGE
 
 
-def test_redirects_are_followed_up_to_the_cap(web):
+def test_redirects_are_followed_up_to_the_limit(web):
     client = Client(replace(QUICK, max_redirects=3))
     assert get(client, web.url("redirect/3/a.jpg")).error is None
     assert get(client, web.url("redirect/4/b.jpg")).error is ErrorClass.REDIRECT_LOOP
@@ -147,28 +147,28 @@ def test_redirects_are_followed_up_to_the_cap(web):
     assert web.count("loop/c.jpg") == 4
 
 
-def test_a_redirect_off_the_web_is_refused(web):
+def test_a_redirect_to_another_scheme_is_refused(web):
     assert get(Client(QUICK), web.url("away/a.jpg")).error is ErrorClass.BAD_REDIRECT
 
 
 @pytest.mark.parametrize("body", ["1000000/1000000", "1000/10"])
-def test_a_redirect_is_followed_whatever_stands_behind_it(web, body):
+def test_a_redirect_is_followed_whatever_its_body(web, body):
     assert get(Client(QUICK), web.url(f"wordy/{body}/a.jpg")).error is None
     assert web.count("image/a.jpg") == 1
 
 
-def test_a_redirect_is_followed_to_an_address_that_has_to_be_put_in_percent_encoding(web):
+def test_a_redirect_target_is_percent_encoded(web):
     assert get(Client(QUICK), web.url("odd/a.jpg")).error is None
     assert web.requests()[-1] == "image/G%C3%A4nse%20und%20a.jpg"
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, ErrorClass.NOT_FOUND), (410, ErrorClass.GONE)])
-def test_an_error_is_known_by_its_status_though_its_page_never_comes(web, status, error):
+def test_an_error_status_counts_even_if_its_page_never_arrives(web, status, error):
     answer = get(Client(QUICK), web.url(f"falls/{status}/a.jpg"))
     assert (answer.error, answer.attempts) == (error, 1)
 
 
-def test_what_is_not_http_is_a_protocol_error(web):
+def test_a_response_that_is_not_http_is_a_protocol_error(web):
     assert get(Client(QUICK), web.url("garbage/a.jpg")).error is ErrorClass.PROTOCOL
 
 
@@ -189,13 +189,13 @@ def test_a_url_without_a_usable_host_is_a_bad_url(url):
     assert get(Client(QUICK), url).error is ErrorClass.BAD_URL
 
 
-def test_a_non_ascii_path_is_asked_for_in_percent_encoding(web):
+def test_a_non_ascii_path_is_percent_encoded(web):
     answer = get(Client(QUICK), web.url("image/Gänse und Möwen.jpg"))
     assert answer.error is None
     assert web.requests() == ["image/G%C3%A4nse%20und%20M%C3%B6wen.jpg"]
 
 
-def test_many_urls_are_under_way_at_once_and_none_too_many_at_a_host(web):
+def test_requests_are_concurrent_up_to_the_limit_per_host(web):
     client = Client(replace(QUICK, threads=20, per_host=6, deadline_s=5.0, read_timeout_s=5.0))
     urls = [web.url(f"crowd/{number}.jpg") for number in range(40)]
     answers = answers_of(client, urls)
@@ -203,7 +203,7 @@ def test_many_urls_are_under_way_at_once_and_none_too_many_at_a_host(web):
     assert get(client, web.url("most/x")).body == b"6"
 
 
-def test_threads_bound_the_requests_of_all_hosts_together(web):
+def test_threads_limits_the_requests_to_all_hosts_together(web):
     client = Client(replace(QUICK, threads=3, per_host=8, deadline_s=5.0, read_timeout_s=5.0))
     answers_of(client, [web.url(f"crowd/{number}.jpg") for number in range(20)])
     assert get(client, web.url("most/x")).body == b"3"
@@ -218,7 +218,7 @@ def answers_of(client, urls):
     return answers
 
 
-def test_a_wait_that_a_host_asks_for_holds_for_all_that_is_wanted_of_it(web):
+def test_retry_after_delays_all_requests_to_the_host(web):
     client = Client(replace(QUICK, threads=1, deadline_s=5.0))
     urls = [web.url("limited/1/a.jpg"), *(web.url(f"image/{name}.jpg") for name in "bcd")]
     answers = answers_of(client, urls)
@@ -230,7 +230,7 @@ def test_a_wait_that_a_host_asks_for_holds_for_all_that_is_wanted_of_it(web):
     assert web.requests().index("limited/1/a.jpg", 1) == 1, "nothing was asked of the host meanwhile"
 
 
-def test_a_host_that_wants_a_long_rest_is_asked_for_nothing_more(web):
+def test_a_long_retry_after_ends_all_requests_to_the_host(web):
     client = Client(replace(QUICK, threads=1))
     urls = [web.url(f"closed/3600/{number}.jpg") for number in range(12)]
     started = time.monotonic()
@@ -243,7 +243,7 @@ def test_a_host_that_wants_a_long_rest_is_asked_for_nothing_more(web):
     assert get(client, web.url("image/a.jpg").replace("127.0.0.1", "localhost")).error is None
 
 
-def test_a_host_is_left_alone_even_by_those_who_give_up(web):
+def test_retry_after_delays_other_urls_even_if_the_first_is_given_up(web):
     client = Client(replace(QUICK, threads=1, attempts=1))
     started = time.monotonic()
     answers = answers_of(client, [web.url("limited/1/a.jpg"), web.url("image/b.jpg")])
@@ -254,7 +254,7 @@ def test_a_host_is_left_alone_even_by_those_who_give_up(web):
 @pytest.mark.parametrize(
     "spelling", ["http://h.example/a", "http://h.example:80/a", "https://h.example/a", "http://H.example./a"]
 )
-def test_a_host_is_one_host_however_it_is_spelt(spelling):
+def test_spellings_of_a_host_are_one_host(spelling):
     assert host_of(spelling) == "h.example"
     assert host_of("http://h.example:8080/a") == "h.example:8080"
 
@@ -284,14 +284,14 @@ def test_opted_out_images_are_rejected(web, tag):
 @pytest.mark.parametrize(
     "tag", ["noindex", "otherbot: noai", "all", "noaim", "unavailable_after: 25 Jun 2010 15:00:00 PST"]
 )
-def test_other_tags_are_no_opting_out(web, tag):
+def test_other_robots_tags_do_not_opt_out(web, tag):
     assert get(Client(QUICK), web.url(f"tagged/{tag}/a.jpg")).error is None
 
 
 STRICT = replace(QUICK, allow_private_hosts=False)
 
 
-def test_hosts_at_addresses_that_are_not_public_are_not_connected_to(web):
+def test_private_addresses_are_not_connected_to(web):
     url = web.url("image/a.jpg")
     for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "127.1"):
         answer = get(Client(STRICT), url.replace("127.0.0.1", host))
@@ -303,7 +303,7 @@ def test_hosts_at_addresses_that_are_not_public_are_not_connected_to(web):
 
 @pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "127.0.0.1."])
 @pytest.mark.parametrize("no_proxy", ["localhost,127.0.0.1", "127.0.0.0/8"])
-def test_a_proxy_opens_no_way_round_the_rule(web, monkeypatch, host, no_proxy):
+def test_a_proxy_does_not_circumvent_the_check_for_private_addresses(web, monkeypatch, host, no_proxy):
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         proxy.settimeout(0.2)
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
@@ -316,7 +316,7 @@ def test_a_proxy_opens_no_way_round_the_rule(web, monkeypatch, host, no_proxy):
     assert web.requests() == []
 
 
-def test_libcurl_does_not_decide_who_needs_no_proxy(web, monkeypatch):
+def test_libcurl_does_not_interpret_no_proxy(web, monkeypatch):
     """It reads `no_proxy` in its own way, with blanks between names: it would connect where nobody looks."""
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.setenv("no_proxy", "other.example pictures.example")
@@ -324,13 +324,13 @@ def test_libcurl_does_not_decide_who_needs_no_proxy(web, monkeypatch):
     assert get(Client(STRICT), f"http://pictures.example/{web.token}/image/a.jpg").error is None
 
 
-def test_an_answer_says_whether_it_came_from_an_address_that_is_not_public(web):
+def test_answers_from_private_addresses_are_marked(web):
     assert get(Client(QUICK), web.url("image/a.jpg")).from_private
     assert get(Client(QUICK), web.url("status/404/a.jpg")).from_private
     assert get(Client(QUICK), web.url("redirect/2/a.jpg")).from_private
 
 
-def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(web, monkeypatch):
+def test_a_redirect_to_a_private_address_is_not_followed(web, monkeypatch):
     # 127.0.0.1, where the server is, plays a public address; everything else is as it is.
     monkeypatch.setattr(transfer_module, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
     with socket.create_server(("127.0.0.2", 0)) as inner:
@@ -369,18 +369,18 @@ def secure(tmp_path):
         thread.join()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_tls_error(secure):
+def test_an_untrusted_certificate_is_a_tls_error(secure):
     answer = get(Client(QUICK), f"https://localhost:{secure[0]}/a.jpg")
     assert (answer.error, answer.attempts) == (ErrorClass.TLS, 1)
 
 
-def test_certificates_of_ones_own_are_named_by_the_environment(secure, monkeypatch):
+def test_ssl_cert_file_names_trusted_certificates(secure, monkeypatch):
     port, certificate = secure
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     assert get(Client(QUICK), f"https://localhost:{port}/a.jpg").body == b"image"
 
 
-def test_proxies_of_the_environment_are_used_and_refuse_nothing_public(web, monkeypatch):
+def test_proxies_of_the_environment_are_used(web, monkeypatch):
     """The server plays the proxy: what it is asked for is a whole address, which it cannot answer."""
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.delenv("no_proxy", raising=False)

@@ -21,7 +21,7 @@ from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 from parley.dataset.listing import image_key
 
 
-def test_tar_and_manifest_hold_the_plans_first_images(web, tmp_path):
+def test_tar_and_manifest_contain_the_plans_first_images(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 60)})
     tally = job.fetch()
     reserves = job.reserves()
@@ -116,7 +116,7 @@ def test_duplicate_bytes_are_replaced_and_repeated_ones_are_a_placeholder(web, t
     assert sum(row["error_class"] == "placeholder" for row in again.manifest()) == tally.errors["placeholder"] > 5
 
 
-def test_what_is_excluded_is_not_asked_for_and_not_packed(web, tmp_path):
+def test_excluded_images_are_neither_requested_nor_packed(web, tmp_path):
     urls = images(web, 60)
     job = Job(tmp_path, {LION: urls})
     job.fetch(margin=0)
@@ -136,7 +136,7 @@ def test_what_is_excluded_is_not_asked_for_and_not_packed(web, tmp_path):
     assert set((Counter(web.requests()) - requests).values()) == {1}, "only the replacements are asked for"
 
 
-def test_hosts_that_are_not_public_are_refused_and_not_remembered_as_dead(web, tmp_path):
+def test_private_hosts_are_refused_and_not_cached(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 5)})
     tally = job.fetch(options=replace(PATIENT, allow_private_hosts=False))
     assert tally.errors == {"private_address": 5}
@@ -145,7 +145,7 @@ def test_hosts_that_are_not_public_are_refused_and_not_remembered_as_dead(web, t
     assert job.fetch(out="again").ok == 5
 
 
-def test_who_opts_out_is_asked_again_only_when_that_no_longer_counts(web, tmp_path):
+def test_opted_out_urls_are_requested_again_only_if_the_tag_is_ignored(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 4, "tagged/noai")})
     assert job.fetch().errors == {"opted_out": 4}
     assert job.fetch(out="again").errors == {"opted_out": 4}
@@ -154,7 +154,7 @@ def test_who_opts_out_is_asked_again_only_when_that_no_longer_counts(web, tmp_pa
     assert len(web.requests()) == 8
 
 
-def test_a_dead_link_is_replaced_from_its_own_reserve_and_moves_no_other(web, tmp_path):
+def test_a_dead_link_is_replaced_from_its_own_queue_and_no_other_image_changes(web, tmp_path):
     urls = images(web, 60, "mortal")
     job = Job(tmp_path, {LION: urls})
     job.fetch(margin=0, out="before", cache="a")
@@ -197,7 +197,7 @@ def test_cached_bytes_are_validated_again(web, tmp_path):
     assert len(web.requests()) == requests
 
 
-def test_only_transient_failures_are_asked_about_again_and_only_if_wanted(web, tmp_path):
+def test_only_transient_failures_are_requested_again_and_only_with_retry_failed(web, tmp_path):
     urls = [web.url("flaky/3/503/a.jpg"), web.url("status/404/b.jpg"), web.url("html/c.jpg")]
     job = Job(tmp_path, {LION: urls})
     assert job.fetch().errors == {"server_error": 1, "not_found": 1, "html": 1}
@@ -262,7 +262,7 @@ def test_local_files_and_tar_members_are_read_below_the_root(tmp_path):
     assert not (tmp_path / "job" / "cache").exists()
 
 
-def test_tar_headers_say_nothing_of_when_or_by_whom(web, tmp_path):
+def test_tar_headers_have_no_times_or_owners(web, tmp_path):
     job = Job(tmp_path, {LION: [*images(web, 10), web.url("format/GIF/P/a"), web.url("format/WEBP/RGB/b")]})
     job.fetch()
     with tarfile.open(tmp_path / "images/lion.tar") as tar:
@@ -283,7 +283,7 @@ def test_a_plan_with_a_gap_is_refused_before_any_request(web, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["../../../outside", "../../../outside" + "x" * 16, "{0}/outside", "E" * 32, "0" * 31])
-def test_a_key_that_is_none_names_no_file_in_the_cache_or_a_tar(web, tmp_path, key):
+def test_an_invalid_key_is_never_used_as_a_file_name(web, tmp_path, key):
     job, key = Job(tmp_path / "a/b/job", {LION: images(web, 30)}), key.format(tmp_path)
     header, first, *rest = (job.folder / "plan.tsv").read_text().splitlines(keepends=True)
     own = first.split("\t")[1]
@@ -325,7 +325,7 @@ def test_bytes_of_too_many_urls_are_a_placeholder_in_manifest_and_tar(web, tmp_p
     assert f"SHA-256 {black}) came under {len(placeholders)} URLs" in caplog.text
 
 
-def test_bad_options_are_all_told_before_any_request(web, tmp_path):
+def test_all_invalid_options_are_reported_before_any_request(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 20)})
     with pytest.raises(ParleyError) as error:
         job.fetch(options=FetchOptions(threads=0, read_timeout_s=-1, verify="maybe"))

@@ -9,7 +9,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.listing import image_key
 
 
-def test_a_full_cache_stops_with_a_sentence_and_the_rerun_goes_on(web, tmp_path, small_disk):
+def test_a_full_cache_is_reported_and_a_rerun_continues(web, tmp_path, small_disk):
     job = Job(tmp_path, {LION: images(web, 40, "late/5"), HEN: images(web, 40, "late/5", start=100)})
     small_disk.mount(tmp_path / "cache", 100_000)
     with pytest.raises(ParleyError, match=r"image cache .* cannot be written to \(No space left on device\)"):
@@ -29,7 +29,7 @@ def test_a_full_cache_stops_with_a_sentence_and_the_rerun_goes_on(web, tmp_path,
         assert (tmp_path / f"images/{name}.tar").read_bytes() == (tmp_path / f"undisturbed/{name}.tar").read_bytes()
 
 
-def test_a_full_disk_for_the_tars_stops_with_a_sentence_and_costs_no_request(web, tmp_path, small_disk):
+def test_a_full_disk_for_the_tars_is_reported_and_a_rerun_requests_nothing(web, tmp_path, small_disk):
     job = Job(tmp_path, {LION: images(web, 40)})
     small_disk.mount(tmp_path / "images", 16_384)
     with pytest.raises(ParleyError, match=r"lion\.tar cannot be written \(No space left on device\)"):

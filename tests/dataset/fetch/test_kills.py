@@ -18,7 +18,7 @@ THREADS = 4
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_ten_kills_cost_no_finished_image_and_change_nothing(web, tmp_path, seed):
+def test_ten_kills_lose_no_finished_image_and_change_no_file(web, tmp_path, seed):
     chance = random.Random(seed)
     dead = [*images(web, 12, "status/404"), *images(web, 6, "same"), *images(web, 6, "html")]
     job = Job(tmp_path, {LION: [*images(web, 40, "late/15"), *dead], HEN: images(web, 40, "late/15", start=100)})

@@ -64,13 +64,13 @@ def test_a_pipe_is_not_waited_for(root, entry):
     assert LocalFiles(root, 10_000).get(entry).error is ErrorClass.UNREADABLE
 
 
-def test_links_that_lead_round_are_unreadable(root):
+def test_circular_links_are_unreadable(root):
     (root / "a.jpg").symlink_to("b.jpg")
     (root / "b.jpg").symlink_to("a.jpg")
     assert LocalFiles(root, 10_000).get("a.jpg").error is ErrorClass.UNREADABLE
 
 
-def test_the_cap_holds_for_files_and_members(root):
+def test_max_bytes_applies_to_files_and_members(root):
     files = LocalFiles(root, 5)
     assert files.get("lion/a.jpg").error is ErrorClass.TOO_LARGE
     assert files.get("n01.tar!x/one.jpg").error is ErrorClass.TOO_LARGE

@@ -34,21 +34,21 @@ def test_urls_that_were_not_requested_do_not_count():
         watch.note(url(4), ErrorClass.DNS)
 
 
-def test_urls_known_to_be_out_of_reach_do_not_count():
+def test_urls_known_to_be_unreachable_do_not_count():
     """Else a rerun, which asks again for the transient failures alone, could never end."""
     watch = OutageWatch(3)
     for number in range(100):
         watch.note(url(number), ErrorClass.DNS, known=True)
 
 
-def test_one_host_that_is_gone_is_no_outage_where_others_were_reached():
+def test_one_dead_host_is_no_outage_if_others_were_reached():
     watch = OutageWatch(10)
     watch.note("http://there.example/a.jpg", None)
     for number in range(100):
         watch.note(url(number, "gone.example"), ErrorClass.DNS)
 
 
-def test_one_host_out_of_reach_is_an_outage_where_nothing_was_reached():
+def test_one_dead_host_is_an_outage_if_nothing_was_reached():
     watch = OutageWatch(10)
     for number in range(9):
         watch.note(url(number, "farm.example"), ErrorClass.DNS)

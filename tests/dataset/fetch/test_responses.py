@@ -3,24 +3,24 @@ from email.utils import format_datetime
 
 import pytest
 
-from parley.dataset.fetch.transfer import headers_of, opts_out, wait_asked_for
+from parley.dataset.fetch.transfer import opts_out, parse_headers, retry_after_s
 
 
 def test_headers_of_one_name_are_kept_in_order_whatever_their_case():
     lines = [b"HTTP/1.1 200 OK\r\n", b"X-Robots-Tag: a\r\n", b"x-robots-tag:b: c \r\n", b"\r\n"]
-    assert headers_of(lines) == {"x-robots-tag": ["a", "b: c"]}
+    assert parse_headers(lines) == {"x-robots-tag": ["a", "b: c"]}
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("120", 120), ("0", 0), ("", 0), ("soon", 0), ("-5", 0), ("\u00b2", 0)])
 def test_a_wait_in_seconds(value, seconds):
-    assert wait_asked_for({"retry-after": [value]}) == seconds
-    assert wait_asked_for({}) == 0
+    assert retry_after_s({"retry-after": [value]}) == seconds
+    assert retry_after_s({}) == 0
 
 
 def test_a_wait_until_a_date():
     date = datetime.now(UTC) + timedelta(seconds=100)
-    assert 90 < wait_asked_for({"retry-after": [format_datetime(date, usegmt=True)]}) <= 100
-    assert wait_asked_for({"retry-after": ["Thu, 01 Jan 1970 00:00:00 GMT"]}) == 0
+    assert 90 < retry_after_s({"retry-after": [format_datetime(date, usegmt=True)]}) <= 100
+    assert retry_after_s({"retry-after": ["Thu, 01 Jan 1970 00:00:00 GMT"]}) == 0
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,11 @@ def test_a_wait_until_a_date():
     ],
 )
 def test_invalid_dates_are_no_error(value):
-    assert wait_asked_for({"retry-after": [value]}) >= 0
+    assert retry_after_s({"retry-after": [value]}) >= 0
 
 
 def test_a_wait_longer_than_any_number_is_long():
-    assert wait_asked_for({"retry-after": ["9" * 5000]}) > 1e9
+    assert retry_after_s({"retry-after": ["9" * 5000]}) > 1e9
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_the_first_listed_kind_decides_the_error_class():
         assert decision_on(body, replace(OPTIONS, refuse=refuse)).error is error
 
 
-def test_a_png_that_asks_for_a_rotation_behind_its_pixels_is_found_once_it_is_decoded():
+def test_a_png_with_its_orientation_after_the_pixels_is_refused_as_rotated():
     exif = Image.Exif()
     exif[0x0112] = 8
     body = flat_png(8, RGB, (1, 2, 3), side=30, after=[(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))])

@@ -89,11 +89,11 @@ class Client:
         ParleyError
             When host after host cannot be reached.
         """
-        self._move()
+        self._advance()
         patience_s = _DEFAULT_PATIENCE_S if patience_s is None else patience_s
         if not self._answers and patience_s > 0 and self.in_flight:
             self._wait(patience_s)
-            self._move()
+            self._advance()
         answers, self._answers = self._answers, []
         return answers
 
@@ -107,14 +107,14 @@ class Client:
     def _enqueue(self, request: _Request, first: bool = False) -> None:
         """Queue a request for its host, or answer it at once if the URL has no usable host."""
         try:
-            request.target = _in_ascii(request.target)
+            request.target = _percent_encoded(request.target)
             host = host_of(request.target)
         except ValueError:
             self._answer(request, Response(None, ErrorClass.BAD_URL, None))
         else:
             self._queues.add(host, request, first)
 
-    def _move(self) -> None:
+    def _advance(self) -> None:
         now = time.monotonic()
         while len(self._active) < self.max_active and (taken := self._queues.take(now)) is not None:
             self._start(*taken)
@@ -122,15 +122,15 @@ class Client:
             pass
         more = True
         while more:
-            more, well, ill = self._multi.info_read()
-            for curl in well:
+            more, succeeded, failed = self._multi.info_read()
+            for curl in succeeded:
                 self._end(curl, 0)
-            for curl, code, _ in ill:
+            for curl, code, _ in failed:
                 self._end(curl, code)
         self._end_stalled()
 
     def _start(self, host: str, request: _Request) -> None:
-        if host in self._closed and self._is_host_closed(host, request):
+        if host in self._closed and self._answer_if_closed(host, request):
             return
         proxy = proxy_for(request.target, self._proxies)
         if proxy and not self.options.allow_private_hosts and names_private_host(request.target):
@@ -142,7 +142,7 @@ class Client:
         self._active[transfer.curl] = transfer, request, host
         self._multi.add_handle(transfer.curl)
 
-    def _is_host_closed(self, host: str, request: _Request) -> bool:
+    def _answer_if_closed(self, host: str, request: _Request) -> bool:
         """Return True if the host is still closed; the request is then answered without being sent."""
         until, error = self._closed[host]
         if time.monotonic() >= until:
@@ -241,7 +241,7 @@ class Client:
         time.sleep(patience_s)
 
 
-def _in_ascii(url: str) -> str:
+def _percent_encoded(url: str) -> str:
     """Return a URL in ASCII, with invalid characters percent-encoded.
 
     Raises

@@ -105,9 +105,9 @@ class HostQueues(Generic[Item]):
 
 
 UNREACHABLE_IN_A_ROW = 200
-_NOT_ASKED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
+_NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
 # A dead host may have hundreds of consecutive URLs and says little about the network.
-_PART_OF_ONE_HOST = 0.1
+_MOST_OF_ONE_HOST = 0.1
 
 
 class OutageWatch:
@@ -119,7 +119,7 @@ class OutageWatch:
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:
         self._most = most
-        self._most_of_one_host = max(int(most * _PART_OF_ONE_HOST), 1)
+        self._most_of_one_host = max(int(most * _MOST_OF_ONE_HOST), 1)
         self._in_a_row = 0
         self._of_host: Counter[str] = Counter()
         self._reached_any = False
@@ -132,7 +132,7 @@ class OutageWatch:
         ParleyError
             If too many URLs in a row could not be reached.
         """
-        if error in _NOT_ASKED:
+        if error in _NOT_REQUESTED:
             return
         if error not in UNREACHABLE:
             self._reached_any, self._in_a_row = True, 0

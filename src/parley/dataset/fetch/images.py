@@ -121,8 +121,8 @@ class Images:
             # A slot is free again only when its answer has been stored.
             self._client.max_active = max(self._options.threads - self._validating, 0)
             patience_s = 0.0 if self._validating or self._ready else None
-            for asked, answer in self._client.poll(patience_s):
-                self._start_validation(*self._requested.pop(asked), answer)
+            for request, answer in self._client.poll(patience_s):
+                self._start_validation(*self._requested.pop(request), answer)
             self._collect()
             if self._ready or not (self._validating or self._client.in_flight):
                 ready, self._ready = self._ready, []

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 # IPv6 networks whose last 32 bits are an IPv4 address: a gateway translates it (RFC 6052), or it is another
 # spelling of that address (RFC 4291, 2.5.5.1).
-_TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+_EMBEDS_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 # Not public, although `ipaddress` says so: local translation gateways (RFC 8215), site-local addresses
 # (RFC 3879), and the address at which Azure serves credentials to its machines.
 _NOT_PUBLIC = (
@@ -33,7 +33,7 @@ _NOT_PUBLIC = (
     ipaddress.IPv6Network("fec0::/10"),
     ipaddress.IPv4Network("168.63.129.16/32"),
 )
-_VERSION_4 = (1 << 32) - 1
+_IPV4_BITS = (1 << 32) - 1
 
 
 @functools.lru_cache(maxsize=1024)
@@ -50,7 +50,7 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        ip = _version_4_within(ip) or ip
+        ip = _embedded_ipv4(ip) or ip
     if any(ip.version == network.version and ip in network for network in _NOT_PUBLIC):
         return False
     return ip.is_global and not ip.is_multicast
@@ -70,9 +70,9 @@ def names_private_host(url: str) -> bool:
         return False
 
 
-def _version_4_within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if any(ip in network for network in _TRANSLATED):
-        return ipaddress.IPv4Address(int(ip) & _VERSION_4)
+def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(ip in network for network in _EMBEDS_IPV4):
+        return ipaddress.IPv4Address(int(ip) & _IPV4_BITS)
     return ip.ipv4_mapped or ip.sixtofour
 
 
@@ -90,7 +90,7 @@ _STATUS_ERRORS = {
 }
 _IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
 _OPT_OUTS = frozenset({"noai", "noimageai"})
-_OUR_NAMES = frozenset({"parley", "*"})
+_OUR_ROBOT_NAMES = frozenset({"parley", "*"})
 # Directives that take a value after a colon; otherwise a colon follows the name of a robot.
 _WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 _ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
@@ -103,7 +103,7 @@ def status_error(status: int) -> ErrorClass | None:
     return ErrorClass.SERVER_ERROR if status >= 500 else ErrorClass.HTTP_ERROR
 
 
-def headers_of(lines: Iterable[bytes]) -> dict[str, list[str]]:
+def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
     """Return a response's headers from its lines: lower-case names, and the values in order."""
     headers: dict[str, list[str]] = {}
     for line in lines:
@@ -113,7 +113,7 @@ def headers_of(lines: Iterable[bytes]) -> dict[str, list[str]]:
     return headers
 
 
-def wait_asked_for(headers: Mapping[str, list[str]]) -> float:
+def retry_after_s(headers: Mapping[str, list[str]]) -> float:
     """Return the wait in seconds that `Retry-After` asks for: a number of seconds, or a date; 0 without one."""
     value = headers.get("retry-after", [""])[-1]
     if value.isascii() and value.isdigit():
@@ -138,13 +138,13 @@ def opts_out(headers: Mapping[str, list[str]]) -> bool:
         for directive in re.split("[,;]", value.lower()):
             name, colon, rest = (part.strip() for part in directive.partition(":"))
             if colon and name not in _WITH_VALUES and _ROBOT_NAME.fullmatch(name):
-                is_meant, name = name in _OUR_NAMES, rest
+                is_meant, name = name in _OUR_ROBOT_NAMES, rest
             if is_meant and name in _OPT_OUTS:
                 return True
     return False
 
 
-def redirect_of(headers: Mapping[str, list[str]], url: str) -> str:
+def redirect_target(headers: Mapping[str, list[str]], url: str) -> str:
     """Return the absolute address in `Location`; empty if there is none.
 
     Bytes that are not allowed in a URL are percent-encoded.
@@ -238,12 +238,12 @@ class Transfer:
             libcurl's result: 0 for success; None if the GET was aborted because it stalled.
         """
         status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
-        headers = headers_of(self._lines)
+        headers = parse_headers(self._lines)
         opted_out, private = opts_out(headers), self._came_from_private()
-        if status in REDIRECTS and (target := redirect_of(headers, self._url)):
+        if status in REDIRECTS and (target := redirect_target(headers, self._url)):
             return Response(None, None, status, redirect=target, from_private=private)
         if status is not None and (error := status_error(status)) is not None:
-            return Response(None, error, status, wait_asked_for(headers), from_private=private)
+            return Response(None, error, status, retry_after_s(headers), from_private=private)
         if code is None or code:
             error = ErrorClass.READ_TIMEOUT if code is None else self._error_of(code)
             return Response(None, error, status, from_private=private)

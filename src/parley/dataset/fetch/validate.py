@@ -84,10 +84,10 @@ def _tags(body: bytes) -> Iterator[tuple[int, int]]:
 # JPEG, the placeholder is PNG or GIF.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
-_MARKUP_LOOKED_AT_BYTES = 512
+_MARKUP_BYTES = 512
 # Conversion to RGB takes up to 16 bytes per pixel: at most 800 MB for all threads together.
-_PIXELS_AT_ONCE = WeightedSemaphore(50_000_000)
-_USUAL_FAILURES = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+_PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
+_EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 # `to_rgb` changes little or nothing in these modes, so decoding is a sufficient test.
 _PLAIN_MODES = ("RGB", "L")
 
@@ -110,7 +110,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
         return Decision(ErrorClass.EXCLUDED)
     if sha256 in options.placeholder_sha256:
         return Decision(ErrorClass.PLACEHOLDER)
-    if body[:_MARKUP_LOOKED_AT_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+    if body[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return Decision(ErrorClass.HTML)  # No image format starts with this.
     if is_decoder_bomb(body):
         return Decision(ErrorClass.UNDECODABLE)
@@ -123,7 +123,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     # Decoders raise arbitrary exceptions on malformed bytes. None of them may abort the stage; all mean that
     # the image cannot be decoded, and the manifest records it.
     except Exception as failure:  # noqa: BLE001
-        if not isinstance(failure, _USUAL_FAILURES):
+        if not isinstance(failure, _EXPECTED_ERRORS):
             logger.warning("A decoder raised an unexpected exception on the bytes with SHA-256 %s: %r", sha256, failure)
         return Decision(ErrorClass.TRUNCATED if _ends_early(failure) else ErrorClass.UNDECODABLE)
 
@@ -159,7 +159,7 @@ def _validate_image(body: bytes, options: FetchOptions) -> Decision:
         if refused := kinds_of(image, options.refuse):
             return found._replace(error=ErrorClass(refused[0]))
         if options.verify == "decode":
-            with _PIXELS_AT_ONCE.taken(width * height):
+            with _PIXELS_IN_MEMORY.taken(width * height):
                 _decode(image)
             # A PNG may store its EXIF orientation after the pixels.
             if "rotated" in options.refuse and image.format == "PNG" and kinds_of(image, ["rotated"]):
