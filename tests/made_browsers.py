@@ -175,11 +175,11 @@ def whole_experiment(folder: Path, images: int = 6) -> Made:
 DESCRIBED = list(enumerate((*HOSTILE, *UNSEEN)))
 
 
-def unpacked(block):
+def unpacked(layout, block):
     """The arrays again, by the format's description alone."""
-    content = zlib.decompress(base64.b64decode(block.text))
+    content = zlib.decompress(base64.b64decode(block))
     found = {}
-    for name, kind, shape, start in block.layout:
+    for name, kind, shape, start in layout:
         count = int(np.prod(shape))
         found[name] = np.frombuffer(content, f"<{kind}", count, start).reshape(shape)
     return found

@@ -58,15 +58,15 @@ def test_filters_count_what_the_messages_say(results, open_page, talks):
     page = open_page(results / "browser.html").page
     page.wait_for_selector("#main .card")
     right = sum(answer == target for answer, target, _ in talks.values())
-    assert f"{len(talks)} conversations, {right} right" in page.locator("body").inner_text()
+    assert f"{len(talks)} dialogues, {right} correct" in page.locator("body").inner_text()
     wrong = open_page(results / "browser.html", address="#answer=wrong").page
     wrong.wait_for_selector("#main .card")
-    assert f"{len(talks) - right} conversations, 0 right" in wrong.locator("body").inner_text()
+    assert f"{len(talks) - right} dialogues, 0 correct" in wrong.locator("body").inner_text()
 
 
 def test_a_link_leads_to_a_conversation_beside_another_seeds_and_arrows_to_the_next(results, open_page, talks):
     key, after = list(talks)[7:9]
-    page = open_page(results / "browser.html", address=f"#view=talk&key={key}&beside=adaptive/2/test").page
+    page = open_page(results / "browser.html", address=f"#view=dialogue&key={key}&beside=adaptive/2/test").page
     page.wait_for_selector(".exchange")
     with h5py.File(results / "runs/adaptive/2/messages.hdf5") as file:
         rows = file["Predictions"][:]

@@ -1,4 +1,4 @@
-"""Corpora in the collection's layout: what was said and heard, line by line, and what it was about."""
+"""Corpora in the layout of the ELCC: the messages line by line, and their meanings."""
 
 import json
 
@@ -27,27 +27,27 @@ def corpus(tmp_path):
     return tmp_path / "elcc/systems/made/data/a.b.seed-3.test"
 
 
-def test_a_line_is_an_episode_of_what_was_said_and_heard(corpus):
+def test_a_line_has_the_messages_of_an_episode(corpus):
     assert lines(corpus / "corpus.jsonl") == [[0, 1, 1, 0, 1, 1], [0, 0]]
     assert lines(corpus / "corpus.structured.jsonl") == [[[0, 1], [1, 0], [1, 1]], [[0, 0]]]
 
 
-def test_lines_are_short_and_nothing_lies_beside_them(corpus):
+def test_lines_are_compact_and_the_folder_has_no_other_files(corpus):
     assert (corpus / "corpus.jsonl").read_text() == "[0,1,1,0,1,1]\n[0,0]\n"
     assert (corpus / "corpus.structured.jsonl").read_text() == "[[0,1],[1,0],[1,1]]\n[[0,0]]\n"
     names = {"corpus.jsonl", "corpus.structured.jsonl", "meanings.jsonl", "metadata.json"}
     assert {path.name for path in corpus.iterdir()} == names
 
 
-def test_meanings_stand_line_by_line_beside_the_corpus(corpus):
+def test_meanings_have_a_line_for_each_episode(corpus):
     first, second = lines(corpus / "meanings.jsonl")
     assert first["utterances"] == [
         {"exchange": 1, "agent": "Sender", "message": "01"},
         {"exchange": 1, "agent": "Receiver", "message": "10"},
         {"exchange": 2, "agent": "Sender", "message": "11"},
     ]
-    told = {"key": "k2", "class": "dog", "label_id": 1, "description": "barks", "predicted": "cat"}
-    assert told.items() <= second.items()
+    expected = {"key": "k2", "class": "dog", "label_id": 1, "description": "barks", "predicted": "cat"}
+    assert expected.items() <= second.items()
     assert first["description"] == "purrs, ü"
 
 
@@ -59,7 +59,7 @@ def test_counts_of_the_corpus(corpus):
     assert (found["vocab_size"], found["message_length"], found["max_exchanges"]) == (2, 2, 2)
 
 
-def test_the_system_is_told_twice_alike_with_every_variant_and_what_has_none(tmp_path):
+def test_the_metadata_list_every_variant_and_the_runs_without_one(tmp_path):
     made = make_experiment(tmp_path, runs=("a",), seeds=(1, 2), unseen=("fox",))
     numbers = write_messages(tmp_path / "n.hdf5", TALKS, ["cat", "dog"], run="c", seed=1, bits=2, continuous=True)
     paths = [*made.files("messages.hdf5"), *made.files("messages.ood.hdf5"), numbers]
@@ -75,7 +75,7 @@ def test_the_system_is_told_twice_alike_with_every_variant_and_what_has_none(tmp
     assert about["parley"] == {"failed": failed, "continuous": ["c.seed-1.test"]}
 
 
-def test_candidates_that_nobody_described_are_told(tmp_path):
+def test_candidates_without_a_description_are_reported(tmp_path):
     path = write_messages(tmp_path / "m.hdf5", TALKS, ["cat", "dog"], bits=2)
-    with pytest.raises(ParleyError, match=r"evaluated on dog, which descriptions\.csv does not describe"):
+    with pytest.raises(ParleyError, match=r"descriptions\.csv has no description of dog"):
         write_corpora([path], {"cat": "purrs"}, "made", True, [], tmp_path / "elcc")

@@ -1,4 +1,4 @@
-"""Conversations as tidy tables and as Parquet: every cell of a small talk, and what has no value."""
+"""Dialogues as tidy tables and as Parquet: every cell of a small dialogue, and missing values."""
 
 import json
 
@@ -20,7 +20,7 @@ def table_of(paths, folder, groups=None, failed=()):
     return pq.read_table(folder / "messages.parquet")
 
 
-def test_every_cell_of_a_talk(tmp_path):
+def test_every_cell_of_a_dialogue(tmp_path):
     path = write_messages(tmp_path / "m.hdf5", [TALK], ["cat", "a|b"], bits=3, seed=7, part="ood")
     table = table_of([path], tmp_path, {"cat": "red"})
     assert table.column_names == list(COLUMNS)
@@ -52,7 +52,7 @@ def test_a_class_without_a_group_has_none(tmp_path):
     assert table_of([path], tmp_path)["group"].null_count == 4
 
 
-def test_numbers_have_no_bits(tmp_path):
+def test_continuous_messages_have_no_bits(tmp_path):
     talk = Talk("k", 0, SCORES, 2, sender=[[0.5, -1.5]] * 2, receiver_probs=[[2.5, 3.5]] * 2)
     path = write_messages(tmp_path / "m.hdf5", [talk], ["cat", "dog"], bits=2, continuous=True)
     rows = table_of([path], tmp_path).to_pylist()
@@ -61,7 +61,7 @@ def test_numbers_have_no_bits(tmp_path):
     assert all(row["probabilities"] is None for row in rows)
 
 
-def test_what_a_diverged_run_scored_ranks_nothing(tmp_path):
+def test_rows_of_a_diverged_run_have_no_prediction(tmp_path):
     talk = Talk("k", 0, [[1.0, 0.0], [np.nan, 0.0]], 2)
     path = write_messages(tmp_path / "m.hdf5", [talk], ["cat", "dog"])
     last = table_of([path], tmp_path).to_pylist()[-1]
@@ -69,7 +69,7 @@ def test_what_a_diverged_run_scored_ranks_nothing(tmp_path):
     assert last["goes_on"] is False
 
 
-def test_many_runs_stand_in_one_file_and_the_failed_in_its_metadata(tmp_path):
+def test_all_runs_are_in_one_file_and_failed_seeds_in_its_metadata(tmp_path):
     made = make_experiment(tmp_path, runs=("one", "two"), seeds=(1, 2), images=3, bits=8)
     failed = [{"run": "two", "seed": 3, "why": "The loss is ∞."}]
     table = table_of(made.files("messages.hdf5"), tmp_path, failed=failed)
@@ -85,15 +85,16 @@ def test_without_any_run_the_columns_are_there(tmp_path):
     assert (table.num_rows, table.column_names) == (0, list(COLUMNS))
 
 
-def test_rows_agree_with_what_the_reader_of_messages_says(tmp_path):
+def test_rows_agree_with_the_message_file(tmp_path):
     made = make_experiment(tmp_path, seeds=(1,), images=5, bits=6)
-    said = read_conversations(made.files("messages.hdf5")[0])
-    columns = tidy_columns(said, {})
+    dialogues = read_conversations(made.files("messages.hdf5")[0])
+    columns = tidy_columns(dialogues, {})
     last = columns["exchange"].cells == columns["length"].cells
     of_sender = columns["agent"].cells == AGENTS[0]
     assert (
-        columns["message"].cells[last & of_sender].tolist() == bit_strings(said.at_stop(said.sender_messages)).tolist()
+        columns["message"].cells[last & of_sender].tolist()
+        == bit_strings(dialogues.at_stop(dialogues.sender_messages)).tolist()
     )
     right = columns["predicted"].cells == columns["class"].cells
-    assert np.array_equal(right[last & ~of_sender], said.final_scores.argmax(1) == said.targets)
-    assert columns["talking"].cells.sum() == 2 * said.lengths.sum()
+    assert np.array_equal(right[last & ~of_sender], dialogues.final_scores.argmax(1) == dialogues.targets)
+    assert columns["talking"].cells.sum() == 2 * dialogues.lengths.sum()

@@ -24,7 +24,7 @@ LANGUAGES = {
 
 
 def exported(folder, language, attributes=True):
-    """What is read back of the file of a language that is said in one exchange."""
+    """The arrays exported for a language with one exchange."""
     talks = [
         Talk(f"k{row}", int(label), [[0.0] * CLASSES], 1, sender=[list(message)])
         for row, (message, label) in enumerate(zip(language.messages.tolist(), language.classes, strict=True))
@@ -60,37 +60,39 @@ def disentanglement(test, messages, observations):
 def test_measures_agree_with_emlangkit(tmp_path, name):
     file = exported(tmp_path, LANGUAGES[name])
     messages, observations = file["messages"], file["observations"]
-    said = emlangkit.Language(messages, observations)
+    reference = emlangkit.Language(messages, observations)
     close = {"abs": 1e-9, "rel": 0}
-    assert entropy_bits(messages) == pytest.approx(said.language_entropy(), **close)
-    assert entropy_bits(observations) == pytest.approx(said.observation_entropy(), **close)
-    # The plug-in: emlangkit corrects nothing, and of random messages reads what they seem to say.
-    told = mutual_information_bits(messages, codes(observations))
-    assert told == pytest.approx(said.mutual_information(), **close)
-    assert disentanglement(positional_test, messages, observations) == pytest.approx(said.posdis(), **close)
-    assert disentanglement(bag_of_symbols_test, messages, observations) == pytest.approx(said.bosdis(), **close)
-    # Language.topsim takes the edit distance, by which 0101 is two steps from 1010 and not four.
+    assert entropy_bits(messages) == pytest.approx(reference.language_entropy(), **close)
+    assert entropy_bits(observations) == pytest.approx(reference.observation_entropy(), **close)
+    # The plug-in estimate: emlangkit applies no bias correction.
+    information = mutual_information_bits(messages, codes(observations))
+    assert information == pytest.approx(reference.mutual_information(), **close)
+    assert disentanglement(positional_test, messages, observations) == pytest.approx(reference.posdis(), **close)
+    assert disentanglement(bag_of_symbols_test, messages, observations) == pytest.approx(reference.bosdis(), **close)
+    # Language.topsim uses the edit distance, by which 0101 is two steps from 1010 instead of four.
     theirs, _ = emlangkit.metrics.compute_topographic_similarity(messages, observations, message_dist_metric="hamming")
     assert value(mantel, messages, one_hot(observations)) == pytest.approx(theirs, **close)
 
 
-def test_of_a_constant_language_nothing_is_said_by_either(tmp_path):
+def test_a_constant_language_has_no_score_in_either(tmp_path):
     file = exported(tmp_path, made_languages.constant())
     messages, observations = file["messages"], file["observations"]
-    said = emlangkit.Language(messages, observations)
-    assert entropy_bits(messages) == said.language_entropy() == 0
-    assert mutual_information_bits(messages, codes(observations)) == pytest.approx(said.mutual_information(), abs=1e-9)
+    reference = emlangkit.Language(messages, observations)
+    assert entropy_bits(messages) == reference.language_entropy() == 0
+    assert mutual_information_bits(messages, codes(observations)) == pytest.approx(
+        reference.mutual_information(), abs=1e-9
+    )
     assert disentanglement(positional_test, messages, observations) is None
     assert disentanglement(bag_of_symbols_test, messages, observations) is None
-    assert np.isnan(said.posdis())
-    assert np.isnan(said.bosdis())
+    assert np.isnan(reference.posdis())
+    assert np.isnan(reference.bosdis())
     assert value(mantel, messages, one_hot(observations)) is None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # SciPy warns of what is constant.
-        assert np.isnan(said.topsim()[0])
+        warnings.simplefilter("ignore")  # SciPy warns of constant input.
+        assert np.isnan(reference.topsim()[0])
 
 
-def test_attributes_are_numbers_whose_meaning_is_kept(tmp_path):
+def test_attributes_are_integers_and_their_texts_are_stored(tmp_path):
     language = made_languages.compositional()
     file = exported(tmp_path, language)
     assert file["observations"].tolist() == language.attributes.tolist()
@@ -100,17 +102,17 @@ def test_attributes_are_numbers_whose_meaning_is_kept(tmp_path):
     assert file["keys"][:2].tolist() == ["k0", "k1"]
 
 
-def test_without_attributes_the_label_is_what_was_observed(tmp_path):
+def test_without_attributes_the_observation_is_the_label(tmp_path):
     language = made_languages.holistic()
     file = exported(tmp_path, language, attributes=False)
     assert file["observations"].tolist() == language.classes[:, None].tolist()
     assert file["names"].tolist() == ["label_id"]
     assert file["classes"][0] == "class 0"
-    said = emlangkit.Language(file["messages"], file["observations"])
-    assert said.mutual_information() == pytest.approx(4)
+    reference = emlangkit.Language(file["messages"], file["observations"])
+    assert reference.mutual_information() == pytest.approx(4)
 
 
-def test_the_last_message_counts(tmp_path):
+def test_the_last_message_is_exported(tmp_path):
     talk = Talk("k", 0, [[0.0, 1.0]] * 3, 2, sender=[[0, 0], [0, 1], [1, 1]])
     path = write_messages(tmp_path / "m.hdf5", [talk], ["cat", "dog"], run="a", seed=1, bits=2)
     write_toolkit_files([path], None, tmp_path)
@@ -119,14 +121,14 @@ def test_the_last_message_counts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "reason"),
     [
         ("class\tcolour\tshape\ndog\tred\tlong\n", "has no attributes of cat"),
         ("class\ncat\n", "has 0 columns besides class"),
     ],
 )
-def test_attributes_that_do_not_fit_are_told(tmp_path, table, told):
+def test_attributes_that_do_not_fit_are_reported(tmp_path, table, reason):
     path = write_messages(tmp_path / "m.hdf5", [Talk("k", 0, [[0.0, 1.0]], 1)], ["cat", "dog"])
     (tmp_path / "attributes.tsv").write_text(table)
-    with pytest.raises(ParleyError, match=told):
+    with pytest.raises(ParleyError, match=reason):
         write_toolkit_files([path], tmp_path / "attributes.tsv", tmp_path)

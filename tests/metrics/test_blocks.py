@@ -15,7 +15,7 @@ from parley.metrics.conversations import read_conversations
 from parley.metrics.exchanges import hits, nll_nats, row_blocks, target_ranks
 from parley.metrics.influence import prediction_shift
 from parley.metrics.information import information_gained, prediction_entropy_bits
-from parley.report.browser.arrays import talk_arrays
+from parley.report.browser.arrays import dialogue_arrays
 
 
 @given(st.integers(0, 50), st.lists(st.integers(0, 9), max_size=2), st.integers(1, 60))
@@ -47,7 +47,7 @@ def indices(conversations):
 def everything(conversations):
     """Everything that is computed from all scores."""
     targets = np.broadcast_to(conversations.targets[:, None], conversations.talking.shape)
-    arrays, _ = talk_arrays(conversations, np.array([4, 0, 7]), indices(conversations))
+    arrays, _ = dialogue_arrays(conversations, np.array([4, 0, 7]), indices(conversations))
     columns = tidy_columns(conversations, {})
     return {
         "hits": hits(conversations.scores, targets, 2),
@@ -82,7 +82,7 @@ def test_targets_must_broadcast_to_the_cases():
 
 def test_no_dialogue_gives_empty_results(tmp_path):
     conversations = read_conversations(recorded(tmp_path, 9, 3, 7))
-    arrays, _ = talk_arrays(conversations, np.array([], dtype=np.int64), {})
+    arrays, _ = dialogue_arrays(conversations, np.array([], dtype=np.int64), {})
     assert {name: len(values) for name, values in arrays.items()} == dict.fromkeys(arrays, 0)
     assert hits(conversations.scores[:0], np.zeros((0, 3), dtype=np.int64), 1).shape == (0, 3)
 
@@ -106,7 +106,7 @@ def test_scores_are_not_copied(tmp_path, monkeypatch):
     assert reading < 1.5 * size
     for work in (
         lambda: analyse_part(conversations, 3),
-        lambda: talk_arrays(conversations, np.arange(60), indices(conversations)),
+        lambda: dialogue_arrays(conversations, np.arange(60), indices(conversations)),
         lambda: information_gained(conversations.scores, conversations.targets),
     ):
         assert peak(work)[1] < 0.8 * size

@@ -1,10 +1,11 @@
-"""Dialogues in the formats of other tools: corpora as in the ELCC, and arrays for emlangkit.
+"""Dialogues in the formats of other tools: corpora for the ELCC, and arrays for emlangkit.
 
-Boldt and Mortensen (2024), "ELCC: the Emergent Language Corpus Collection". There a system has a folder
-``systems/<system>`` with ``metadata.yml`` and the same as ``system.json``, and a folder ``data/<variant>`` a corpus:
-``corpus.jsonl``, a line an episode, all its utterances in one array of integers; ``corpus.structured.jsonl``, the same
-with an array an utterance; ``metadata.json``. Here an experiment is a system, and a run, seed and part a variant. What
-episodes were about, which no corpus of the collection says, stands beside them in ``meanings.jsonl``.
+ELCC is the Emergent Language Corpus Collection (Boldt and Mortensen, 2024). It has a folder ``systems/<system>`` with
+``metadata.yml`` and the same as ``system.json``, and in it a folder ``data/<variant>`` for each corpus:
+``corpus.jsonl`` has one line per episode with all its utterances in one array of integers,
+``corpus.structured.jsonl`` has one array per utterance, and ``metadata.json`` describes the corpus. Here an experiment
+is a system, and a run, seed and split is a variant. ``meanings.jsonl`` is not part of the ELCC: it says what each
+episode is about.
 """
 
 import json
@@ -28,7 +29,6 @@ from parley.metrics.conversations import Conversations, read_conversations
 
 logger = logging.getLogger(__name__)
 
-
 ORIGIN = {
     "source": f"parley {__version__}",
     "upstream_source": "https://github.com/nyu-dl/MultimodalGame",
@@ -45,9 +45,9 @@ SYSTEM = {
     "more_than_2_agents": False,
     "symmetric_agents": False,
 }
-"""In the collection's own terms; the values that it asks for are free."""
+"""Properties of the game in the collection's terms."""
 Utterances = list[list[int]]
-"""Of one episode: the Sender's, the Receiver's, and so on in turn."""
+"""The messages of one episode: the Sender's, the Receiver's, and so on in turn."""
 
 
 def write_corpora(
@@ -58,23 +58,23 @@ def write_corpora(
     failed: Sequence[Mapping[str, Any]],
     folder: str | Path,
 ) -> None:
-    """Write `systems/<experiment>` with a corpus for each file of messages.
+    """Write `systems/<experiment>` with a corpus for each message file.
 
     Parameters
     ----------
     messages
-        Files of messages. Those of a continuous channel, whose messages are no integers, have no corpus, and the
-        system's metadata names them.
+        Message files. Those of a continuous channel have no corpus, since their messages are not integers; they are
+        listed in the system's metadata.
     descriptions
-        Of each class.
+        Class → description.
     experiment
-        Its name.
+        Name of the experiment.
     drawn
-        Whether the images are drawn, and not photographs.
+        Whether the images are synthetic rather than photographs.
     failed
-        ``run``, ``seed`` and ``why`` of each seed that failed and so has no corpus.
+        ``run``, ``seed`` and ``why`` of each failed seed, which has no corpus.
     folder
-        Where `systems` goes.
+        Output folder, in which `systems` is created.
     """
     system = Path(folder) / "systems" / experiment
     variants: dict[str, Any] = {}
@@ -83,7 +83,7 @@ def write_corpora(
         dialogues = read_conversations(path)
         name = f"{dialogues.run}.seed-{dialogues.seed}.{dialogues.part}"
         if not dialogues.binary:
-            logger.warning("%s has no corpus: its messages are numbers and not bits.", name)
+            logger.warning("Skipping the corpus of %s: its messages are numbers, not bits.", name)
             continuous.append(name)
             continue
         _write_variant(system / "data" / name, dialogues, descriptions)
@@ -101,7 +101,7 @@ def write_corpora(
 def utterances_of(dialogues: Conversations) -> Iterator[Utterances]:
     """Yield the messages of each dialogue as bits, the Sender's and the Receiver's in turn.
 
-    Messages after the stop are left out, and so is the Receiver's last message, which no Sender reads.
+    Messages after the stop and the Receiver's last message, which no Sender receives, are left out.
     """
     for sender, receiver, length in zip(
         dialogues.sender_messages, dialogues.receiver_messages, dialogues.lengths.tolist(), strict=True
@@ -118,8 +118,8 @@ def _write_variant(folder: Path, dialogues: Conversations, descriptions: Mapping
 
 
 def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
-    """Count what a corpus holds."""
-    # As bytes, which take a tenth of the memory of tuples of numbers.
+    """Return the counts of a corpus for its metadata."""
+    # Bytes take a tenth of the memory of tuples of integers.
     lines: Counter[bytes] = Counter()
     utterances: Counter[bytes] = Counter()
     for episode in episodes:
@@ -151,11 +151,11 @@ def _settings(dialogues: Conversations) -> dict[str, Any]:
 
 
 def _meanings(dialogues: Conversations, descriptions: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield what each conversation was about and came to, with its utterances as texts."""
-    if strays := sorted(set(dialogues.labels).difference(descriptions)):
+    """Yield the class, prediction and messages of each dialogue."""
+    if missing := sorted(set(dialogues.labels).difference(descriptions)):
         raise ParleyError(
-            f"Run {dialogues.run}, seed {dialogues.seed} was evaluated on {', '.join(strays[:5])}, which "
-            "descriptions.csv does not describe; make both again."
+            f"descriptions.csv has no description of {', '.join(missing[:5])}, on which run {dialogues.run}, seed "
+            f"{dialogues.seed} was evaluated; make both again."
         )
     finite = np.asarray(np.isfinite(dialogues.final_scores).all(axis=-1))
     best = dialogues.final_scores.argmax(axis=-1)
@@ -181,23 +181,23 @@ def _write_lines(path: Path, values: Iterable[Any]) -> None:
 
 
 def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path | None, folder: str | Path) -> None:
-    """Write `<run>-<seed>-<part>.npz` for each file of messages.
+    """Write `<run>-<seed>-<part>.npz` for each message file.
 
     Parameters
     ----------
     messages
-        Files of messages.
+        Message files.
     attributes
-        A TSV of the classes' attributes, where there is one.
+        TSV of the classes' attributes, if there is one.
     folder
-        Where the files go.
+        Output folder.
     """
     known = read_attributes(attributes) if attributes else None
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path in messages:
         dialogues = read_conversations(path)
         out = Path(folder) / f"{dialogues.run}-{dialogues.seed}-{dialogues.part}.npz"
-        # As a stream: to a path, numpy would add its own suffix.
+        # Written to a stream, since numpy adds a suffix to paths.
         with written_aside(out) as aside, aside.open("wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays_of(dialogues, known))
         del dialogues  # before the next is read
@@ -209,16 +209,16 @@ def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[s
     Parameters
     ----------
     dialogues
-        The conversations.
+        The dialogues.
     attributes
-        Of the classes, where there are some.
+        Attributes of the classes, if there are any.
 
     Returns
     -------
     dict
-        ``messages`` [N, d], each conversation's last of the Sender; ``observations`` [N, A], attributes as whole
-        numbers, or without any the label id alone [N, 1]; ``names`` [A] of their columns; ``values_<name>``, what the
-        numbers of a column stand for; ``keys``, ``classes`` and ``label_ids`` [N].
+        ``messages`` [N, d]: the Sender's last message of each dialogue; ``observations`` [N, A]: attributes as
+        integers, or the label id [N, 1] if there are none; ``names`` [A] of their columns; ``values_<name>``: the texts
+        that the integers of a column mean; ``keys``, ``classes`` and ``label_ids`` [N].
     """
     classes = [dialogues.labels[column] for column in dialogues.targets.tolist()]
     ids = np.array(dialogues.candidate_ids, dtype=np.int64)[dialogues.targets]

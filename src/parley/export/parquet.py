@@ -1,4 +1,4 @@
-"""All conversations of an experiment in one Parquet file, for pandas, polars, R and whatever else reads it."""
+"""All dialogues of an experiment in one Parquet file, for pandas, polars, R and other tools."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from parley.export.tidy import COLUMNS, Column, tidy_columns
 from parley.metrics.conversations import read_conversations
 
 ROWS = 2**17
-"""Most rows of a row group: what a reader holds at once."""
+"""Maximum rows of a row group, which is the unit that readers load."""
 _TYPES = {
     "text": pa.string(),
     "whole": pa.int64(),
@@ -32,20 +32,20 @@ def write_parquet(
     failed: Sequence[Mapping[str, Any]],
     out: str | Path,
 ) -> None:
-    """Write the conversations of many files, one file in memory at a time.
+    """Write the dialogues of many files, with one file in memory at a time.
 
     Parameters
     ----------
     messages
-        Files of messages, in the order of the rows.
+        Message files, in the order of the rows.
     groups
-        Group of each class, of those that have one.
+        Class → group, for the classes that have one.
     experiment
-        Its name; stands in the file's metadata.
+        Name of the experiment, for the file's metadata.
     failed
-        ``run``, ``seed`` and ``why`` of each seed that failed and so has no rows; in the file's metadata too.
+        ``run``, ``seed`` and ``why`` of each failed seed, for the file's metadata.
     out
-        The file.
+        The Parquet file.
     """
     about = {"experiment": experiment, "parley": __version__, "failed": json.dumps(list(failed), ensure_ascii=False)}
     schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in COLUMNS.items()], metadata=about)

@@ -1,7 +1,7 @@
-"""Recorded conversations as the columns of a tidy table: a row a conversation, exchange and agent.
+"""Recorded dialogues as a tidy table with one row per dialogue, exchange and agent.
 
-Letters of shapes: N conversations, T exchanges, d bits a message, R = 2NT rows: conversation by conversation,
-exchange by exchange, the Sender before the Receiver.
+Letters of shapes: N dialogues, T exchanges, d bits a message, R = 2NT rows. Rows are ordered by dialogue, then by
+exchange, with the Sender before the Receiver.
 """
 
 from __future__ import annotations
@@ -42,32 +42,32 @@ COLUMNS = {
     "rank": "number",
     "target_probability": "number",
 }
-"""Every column and what it holds; `numbers` are a list of them a row. docs/outputs.md says what each is."""
+"""Type of each column; `numbers` is a list of numbers per row. docs/outputs.md describes the columns."""
 
 
 class Column(NamedTuple):
     """A column of R rows."""
 
     cells: NDArray[Any]
-    """[R], or of lists [R, d]."""
+    """Values [R], or lists of values [R, d]."""
     has_value: NDArray[np.bool_]
-    """Which rows have a value [R]."""
+    """Whether a row has a value [R]."""
 
 
 def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
-    """Return the columns of one file of conversations, in the order of `COLUMNS`.
+    """Return the columns of one message file, in the order of `COLUMNS`.
 
     Parameters
     ----------
     dialogues
-        The conversations.
+        The dialogues of the file.
     groups
-        Group of each class, of those that have one.
+        Class → group, for the classes that have one.
     """
     count, steps = dialogues.talking.shape
     names = np.array(dialogues.labels)[dialogues.targets]
     group = np.array([groups.get(name, "") for name in names.tolist()])
-    by_conversation = {
+    by_dialogue = {
         "run": np.full(count, dialogues.run),
         "seed": np.full(count, dialogues.seed),
         "part": np.full(count, dialogues.part),
@@ -77,7 +77,7 @@ def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[st
         "group": group,
         "length": dialogues.lengths,
     }
-    found = {name: _column(np.repeat(values, 2 * steps)) for name, values in by_conversation.items()}
+    found = {name: _column(np.repeat(values, 2 * steps)) for name, values in by_dialogue.items()}
     found["group"] = Column(found["group"].cells, np.repeat(group != "", 2 * steps))
     found["exchange"] = _column(np.tile(np.repeat(np.arange(1, steps + 1), 2), count))
     found["agent"] = _column(np.tile(np.array(AGENTS), count * steps))
@@ -87,13 +87,13 @@ def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[st
 
 
 def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
-    """Write messages of bits [..., d] as texts such as 0110 [...]."""
+    """Return messages of bits [..., d] as strings such as 0110 [...]."""
     digits = np.ascontiguousarray(bits.astype(np.uint8) + ord("0"))
     return np.asarray(digits.view(f"S{bits.shape[-1]}")[..., 0].astype(np.str_))
 
 
 def _message_columns(dialogues: Conversations) -> dict[str, Column]:
-    """Return what was sent: bits and their probabilities, or the numbers of a continuous channel."""
+    """Return the messages: bits and their probabilities, or the numbers of a continuous channel."""
     values = _interleave(dialogues.sender_values, dialogues.receiver_values)
     rows = len(values)
     if dialogues.binary:
@@ -111,51 +111,45 @@ def _message_columns(dialogues: Conversations) -> dict[str, Column]:
 
 
 def _interleave(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
-    """Bring the agents' messages [N, T, d] into the order of rows [R, d]."""
+    """Bring the agents' messages [N, T, d] into row order [R, d]."""
     return np.stack([sender, receiver], axis=2).reshape(-1, sender.shape[-1])
 
 
 def _answer_columns(dialogues: Conversations) -> dict[str, Column]:
-    """Return what the Receiver answer of the candidates after each exchange, in its own rows alone."""
-    answer = _ReceiverAnswer(*by_case(_receiver_answer, dialogues.scores, dialogues.targets[:, None]))
-    finite, everywhere = answer.finite, np.ones_like(answer.finite)
+    """Return the Receiver's decisions and predictions after each exchange; the Sender's rows have no value."""
+    arrays = by_case(_predictions, dialogues.scores, dialogues.targets[:, None])
+    finite, best, best_probability, rank, target_probability = arrays
+    everywhere = np.ones_like(finite)
     return {
         "go_on_probability": _receiver_rows(dialogues.go_on_probabilities, everywhere),
         "goes_on": _receiver_rows(dialogues.go_on, everywhere),
-        "predicted": _receiver_rows(np.array(dialogues.labels)[answer.best], finite),
-        "predicted_probability": _receiver_rows(answer.best_probability, finite),
-        "rank": _receiver_rows(answer.rank, finite),
-        "target_probability": _receiver_rows(answer.target_probability, finite),
+        "predicted": _receiver_rows(np.array(dialogues.labels)[best], finite),
+        "predicted_probability": _receiver_rows(best_probability, finite),
+        "rank": _receiver_rows(rank, finite),
+        "target_probability": _receiver_rows(target_probability, finite),
     }
 
 
-class _ReceiverAnswer(NamedTuple):
-    """What the Receiver answer of the candidates, each [N, T]."""
+def _predictions(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+    """Return predictions from scores [n, K] and targets [n].
 
-    finite: NDArray[np.bool_]
-    """Whether its scores are finite numbers."""
-    best: NDArray[np.int64]
-    best_probability: NDArray[np.float64]
-    rank: NDArray[np.float64]
-    target_probability: NDArray[np.float64]
-
-
-def _receiver_answer(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> _ReceiverAnswer:
-    """Return what was answer in cases of scores [n, K] and targets [n], each [n]."""
+    These are, each [n]: whether the scores are finite, the best class and its probability, and rank and probability of
+    the target.
+    """
     finite = np.asarray(np.isfinite(scores).all(axis=-1))
-    # A diverged run's scores rank nothing; they are kept from the ranking, and its rows stay empty.
+    # The scores of a diverged run cannot be ranked; its rows have no value.
     scores = np.where(finite[..., None], scores, np.float32(0))
     best = scores.argmax(axis=-1)
     probabilities = np.exp(log_probabilities(scores))
 
-    def taken(columns: NDArray[Any]) -> NDArray[Any]:
+    def probability_of(columns: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.take_along_axis(probabilities, columns[..., None], axis=-1)[..., 0])
 
-    return _ReceiverAnswer(finite, best, taken(best), target_ranks(scores, targets), taken(targets))
+    return finite, best, probability_of(best), target_ranks(scores, targets), probability_of(targets)
 
 
 def _receiver_rows(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
-    """Put values [N, T] into the Receiver's rows."""
+    """Return a column with values [N, T] in the Receiver's rows."""
     return Column(np.repeat(values.reshape(-1), 2), np.stack([np.zeros_like(known), known], axis=-1).reshape(-1))
 
 
@@ -171,7 +165,7 @@ _TYPES = {"text": "string", "truth": "boolean", "number": "float64"}
 
 
 def frame_of(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Return the columns as a frame; what has no value is NaN, of texts and truths NA, of lists None."""
+    """Return the columns as a frame. Missing values are NaN for numbers, NA for text and booleans, None for lists."""
     import pandas as pd
 
     return pd.DataFrame({name: _series(column, COLUMNS[name]) for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""Arrays survive the way onto the page and back, up to the rounding that is promised."""
+"""Arrays are the same after packing and unpacking, up to the documented rounding."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ def test_arrays_come_back_and_begin_where_their_numbers_are_aligned():
         "e": draw.integers(-9, 9, 5).astype(np.int16),
         "none": np.zeros((0, 4), np.uint16),
     }
-    block = pack(given_arrays)
-    found = unpacked(block)
+    layout, block = pack(given_arrays)
+    found = unpacked(layout, block)
     assert set(found) == set(given_arrays)
     for name, array in given_arrays.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array)
-    assert all(start % int(kind[1:]) == 0 for _, kind, _, start in block.layout)
+    assert all(start % int(kind[1:]) == 0 for _, kind, _, start in layout)
 
 
 @given(SHARES)
@@ -49,5 +49,5 @@ def test_bits_lie_first_bit_highest(bits):
     messages = np.random.default_rng(bits).integers(0, 2, (3, 2, bits))
     packed = packed_bits(messages)
     assert packed.shape == (3, 2, -(-bits // 8))
-    for place in range(bits):
-        assert np.array_equal(packed[..., place // 8] >> (7 - place % 8) & 1, messages[..., place])
+    for bit in range(bits):
+        assert np.array_equal(packed[..., bit // 8] >> (7 - bit % 8) & 1, messages[..., bit])

@@ -1,4 +1,4 @@
-"""What is shown where not all fits: by rule, the same of every run and seed, and below the limit."""
+"""If not all dialogues fit: the page shows the same images of every run and seed, and stays below the limit."""
 
 import re
 
@@ -9,7 +9,7 @@ from made_browsers import Made, Recorded, write_tar
 from made_runs import make_experiment
 
 from parley.report.browser.build import build_browser
-from parley.report.browser.survey import ALL_ELSE_BYTES, IN_BASE64, PICTURE_BYTES, images_per_class, sampled
+from parley.report.browser.survey import IN_BASE64, PAGE_BYTES, PICTURE_BYTES, images_per_class, sampled
 
 
 def test_the_first_of_each_class_by_key_are_taken():
@@ -25,7 +25,7 @@ def test_as_many_as_fit_and_no_more(counts, each, max_mb):
 
     def size(number):
         shown = sum(min(number, count) for count in counts)
-        return ALL_ELSE_BYTES + shown * (PICTURE_BYTES + IN_BASE64 * each)
+        return PAGE_BYTES + shown * (PICTURE_BYTES + IN_BASE64 * each)
 
     if most is None:
         assert size(max(counts)) <= max_mb * 1e6
@@ -57,8 +57,8 @@ def test_the_page_stays_below_the_limit_and_says_what_it_leaves_out(limited, ope
     opened = open_page(limited.page)
     said = opened.page.locator("#limits").inner_text()
     found = re.fullmatch(
-        r"To stay below 0.4 MB, this page holds the first (\d+) images by key of each class and part: "
-        r"(\d+) of 80, (\d+) of 20. What is told of bits is of all.",
+        r"To stay below 0.4 MB, this page shows the first (\d+) images by key of each class and split: "
+        r"(\d+) of 80, (\d+) of 20. Statistics of bits are over all dialogues.",
         said,
     )
     each = int(found[1])
@@ -68,7 +68,7 @@ def test_the_page_stays_below_the_limit_and_says_what_it_leaves_out(limited, ope
     assert shown == [f"{label:04d}{one:04d}".ljust(32, "a") for label in range(4) for one in range(each)]
 
 
-def test_bits_are_of_all_conversations_though_some_are_left_out(limited, open_page):
+def test_bits_are_over_all_dialogues_though_some_are_left_out(limited, open_page):
     opened = open_page(limited.page, address="#view=bit&bit=3")
     opened.page.wait_for_selector("#bit-use")
     recorded = Recorded(limited.file("adaptive", 0))
@@ -76,8 +76,8 @@ def test_bits_are_of_all_conversations_though_some_are_left_out(limited, open_pa
     assert opened.page.locator("#bit-use").inner_text() == f"{ones / 80:.3f}"
 
 
-def test_an_image_that_is_left_out_is_told(limited, open_page):
+def test_an_image_that_is_left_out_is_reported(limited, open_page):
     key = f"{0:04d}{19:04d}".ljust(32, "a")
-    opened = open_page(limited.page, address=f"#view=talk&key={key}")
+    opened = open_page(limited.page, address=f"#view=dialogue&key={key}")
     opened.page.wait_for_selector("main code")
-    assert "is none of them" in opened.page.locator("main").inner_text()
+    assert "is not among the" in opened.page.locator("main").inner_text()

@@ -13,17 +13,17 @@ VIEWS = {
     "list": "",
     "filtered": "#class=2&answer=wrong",
     "nothing": "#search=zzz",
-    "talk": "#view=talk&key={key}",
-    "after the stop": "#view=talk&key={key}&after=1",
-    "side by side": "#view=talk&key={key}&beside=fixed/1/test",
-    "attention": "#run=fixed&view=talk&key={key}&after=1",
-    "numbers": "#run=numbers&view=talk&key={key}",
+    "dialogue": "#view=dialogue&key={key}",
+    "after the stop": "#view=dialogue&key={key}&after=1",
+    "side by side": "#view=dialogue&key={key}&beside=fixed/1/test",
+    "attention": "#run=fixed&view=dialogue&key={key}&after=1",
+    "numbers": "#run=numbers&view=dialogue&key={key}",
     "bits": "#view=bits",
     "bit": "#view=bit&bit=4",
     "no bits": "#run=numbers&view=bits",
     "failed": "#run=fixed&seed=2",
     "unseen": "#part=ood",
-    "no such": "#view=talk&key=none",
+    "no such": "#view=dialogue&key=none",
 }
 
 
@@ -66,11 +66,11 @@ def test_all_conversations_are_listed_with_class_answer_length_and_confidence(sh
     page = show().page
     assert keys_shown(page) == recorded.keys
     right = sum(recorded.right(key) for key in recorded.keys)
-    assert page.locator("#count").inner_text() == f"{len(recorded.keys)} conversations, {right} right"
+    assert page.locator("#count").inner_text() == f"{len(recorded.keys)} dialogues, {right} correct"
     for key in recorded.keys[::5]:
         card = page.locator(f'[data-key="{key}"]')
         assert card.locator("b").text_content() == HOSTILE[recorded.target(key)]
-        answer = "right" if recorded.right(key) else f"taken for {HOSTILE[recorded.named(key)]}"
+        answer = "correct" if recorded.right(key) else f"taken for {HOSTILE[recorded.named(key)]}"
         assert answer in card.text_content()
         length = recorded.length(key)
         said = card.locator("small").inner_text()
@@ -122,15 +122,15 @@ def test_an_image_is_found_by_the_beginning_of_its_key(show, recorded):
     expected = [key for key in recorded.keys if key.startswith("00030")]
     until(page, f"() => document.querySelectorAll('#main .cards a').length === {len(expected)}")
     assert keys_shown(page) == expected
-    assert page.locator("#count").inner_text().startswith(f"{len(expected)} conversations")
+    assert page.locator("#count").inner_text().startswith(f"{len(expected)} dialogues")
     assert page.locator("#count").get_attribute("aria-live") == "polite"
     page.keyboard.type("zzz")
-    until(page, "() => document.getElementById('count').textContent.startsWith('No conversation')")
+    until(page, "() => document.getElementById('count').textContent.startsWith('No dialogue')")
 
 
 def test_a_conversation_shows_what_was_recorded(show, recorded):
     for key in (quickly_stopped(recorded), recorded.keys[-1]):
-        page = show(f"#view=talk&key={key}").page
+        page = show(f"#view=dialogue&key={key}").page
         page.wait_for_selector(".exchange")
         assert page.locator(".exchange").count() == recorded.length(key)
         for t in range(recorded.length(key)):
@@ -165,10 +165,10 @@ def check_exchange(shown, recorded, key, t):
         is_true = "true " if column == target else ""
         assert re.sub(r"\s", "", cell) == re.sub(r"\s", "", f"{rank}{name}{is_true}{chances[column]:.3f}")
     go_on = float(recorded.answered[key, t]["StopProb"])
-    assert shown.locator(".go-share").inner_text() == f"{go_on:.3f}"
+    assert shown.locator(".go-on-probability").inner_text() == f"{go_on:.3f}"
     if t:
         product = np.prod([float(recorded.answered[key, before]["StopProb"]) for before in range(t + 1)])
-        assert float(shown.locator(".go-product").inner_text()) == pytest.approx(product, abs=0.0006)
+        assert float(shown.locator(".go-on-product").inner_text()) == pytest.approx(product, abs=0.0006)
 
 
 def check_squares(message, recorded, key, t):
@@ -187,7 +187,7 @@ def test_the_true_class_is_shown_wherever_it_stands(show, made):
             for t in range(recorded.length(key)):
                 chances = recorded.probabilities(key, t)
                 if (chances > chances[recorded.target(key)]).sum() >= 5:
-                    page = show(f"#run={run}&seed={seed}&view=talk&key={key}").page
+                    page = show(f"#run={run}&seed={seed}&view=dialogue&key={key}").page
                     check_exchange(page.locator(f'[data-exchange="{t + 1}"]'), recorded, key, t)
                     line = page.locator(f'[data-exchange="{t + 1}"] .ranking tr.true')
                     assert line.locator(".rank").inner_text() == "6"
@@ -197,7 +197,7 @@ def test_the_true_class_is_shown_wherever_it_stands(show, made):
 
 def test_exchanges_after_the_stop_are_hidden_until_asked_for(show, recorded):
     key = quickly_stopped(recorded)
-    page = show(f"#view=talk&key={key}").page
+    page = show(f"#view=dialogue&key={key}").page
     page.click("button.after")
     until(page, f"() => document.querySelectorAll('.exchange').length === {recorded.exchanges}")
     assert page.locator(".exchange.over").count() == recorded.exchanges - recorded.length(key)
@@ -207,29 +207,29 @@ def test_exchanges_after_the_stop_are_hidden_until_asked_for(show, recorded):
 
 def test_the_nearest_messages_are_nearest(show, recorded):
     key = recorded.keys[7]
-    page = show(f"#view=talk&key={key}").page
+    page = show(f"#view=dialogue&key={key}").page
     own = np.array(recorded.last(key))
     apart = {other: int((np.array(recorded.last(other)) != own).sum()) for other in recorded.keys if other != key}
     expected = sorted(apart.values())[:8]
     cards = page.locator(".nearest .cards a")
     found = [(card.get_attribute("data-key"), card.locator("small").inner_text()) for card in cards.all()]
-    assert [text for _, text in found] == [f"{bits} bit{'s' * (bits != 1)} apart" for bits in expected]
+    assert [text for _, text in found] == [f"distance {bits} bit{'s' * (bits != 1)}" for bits in expected]
     assert [apart[other] for other, _ in found] == expected
     assert page.locator(".nearest img").count() >= 7
 
 
 def test_two_seeds_and_two_runs_stand_side_by_side(show, made):
     key = Recorded(made.file("adaptive", 0)).keys[4]
-    page = show(f"#view=talk&key={key}").page
+    page = show(f"#view=dialogue&key={key}").page
     for run, seed in (("adaptive", 1), ("fixed", 0)):
         page.select_option("#beside", f"{run}/{seed}/test")
-        page.wait_for_selector(f'.talk[data-run="{run}"][data-seed="{seed}"]')
+        page.wait_for_selector(f'.dialogue[data-run="{run}"][data-seed="{seed}"]')
         other = Recorded(made.file(run, seed))
         for owner, whose in ((("adaptive", 0), Recorded(made.file("adaptive", 0))), ((run, seed), other)):
-            column = page.locator(f'.talk[data-run="{owner[0]}"][data-seed="{owner[1]}"]')
+            column = page.locator(f'.dialogue[data-run="{owner[0]}"][data-seed="{owner[1]}"]')
             assert column.locator(".exchange").count() == whose.length(key)
             check_exchange(column.locator('[data-exchange="1"]'), whose, key, 0)
-    boxes = page.locator(".talk").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
+    boxes = page.locator(".dialogue").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
     assert boxes[0] == boxes[1]
 
 
@@ -278,7 +278,7 @@ def test_all_bits_lead_to_their_pages(show, recorded):
 
 
 def test_a_square_leads_to_its_bit(show, recorded):
-    page = show(f"#view=talk&key={recorded.keys[0]}").page
+    page = show(f"#view=dialogue&key={recorded.keys[0]}").page
     page.locator(".message.sender .bit").nth(2).click()
     page.wait_for_selector("text=Bit 3 of the Sender's last message")
 
@@ -289,7 +289,7 @@ def test_attention_is_shown_over_cells_and_words(show, made):
     with h5py.File(made.file("fixed", 0, kind="attention")) as file:
         row = [name.decode() for name in file["Key"][:]].index(key)
         cells, words = file["Sender"][row], file["Receiver"][row].astype(float)
-    page = show(f"#run=fixed&view=talk&key={key}").page
+    page = show(f"#run=fixed&view=dialogue&key={key}").page
     for t in range(recorded.length(key)):
         shown = page.locator(f'[data-exchange="{t + 1}"]')
         titles = shown.locator(".cells i").evaluate_all("all => all.map((one) => one.title)")
@@ -298,9 +298,9 @@ def test_attention_is_shown_over_cells_and_words(show, made):
             place, weight = title.split(": ")
             assert place == f"Row {cell // GRID[1] + 1}, column {cell % GRID[1] + 1}"
             assert float(weight) == pytest.approx(cells[t, cell], abs=0.0025)
-        heard = shown.locator(".stack").get_attribute("aria-label")
+        label = shown.locator(".stack").get_attribute("aria-label")
         best = int(cells[t].argmax())
-        assert heard.startswith(f"The Sender looks most at row {best // GRID[1] + 1}, column {best % GRID[1] + 1}: ")
+        assert label.startswith(f"The Sender attends most to row {best // GRID[1] + 1}, column {best % GRID[1] + 1}: ")
         reads = shown.locator(".read").all()
         for read, column in zip(reads, (recorded.target(key), recorded.named(key)), strict=True):
             items = read.locator("li").all()
@@ -310,7 +310,7 @@ def test_attention_is_shown_over_cells_and_words(show, made):
 
 
 def test_cells_lie_over_what_the_network_saw(show, recorded):
-    page = show(f"#run=fixed&view=talk&key={recorded.keys[0]}").page
+    page = show(f"#run=fixed&view=dialogue&key={recorded.keys[0]}").page
     until(page, "() => document.querySelector('.cells').style.inset !== ''")
     shot, cells = (page.locator(f".stack {inside}").first.bounding_box() for inside in ("img", ".cells"))
     # A picture of 3 to 2, of whose shorter side the middle 80 in 100 were seen.
@@ -323,11 +323,11 @@ def test_cells_lie_over_what_the_network_saw(show, recorded):
 def test_continuous_messages_are_numbers(show, made):
     recorded = Recorded(made.file("numbers", 0))
     key = recorded.keys[3]
-    page = show(f"#run=numbers&view=talk&key={key}").page
+    page = show(f"#run=numbers&view=dialogue&key={key}").page
     sent = recorded.said[key, "S", 0]["BinaryVec"]
     shown = page.locator(".message.sender").first.locator(".number").all_inner_texts()
     assert [float(text.replace("−", "-")) for text in shown] == pytest.approx(sent.tolist(), abs=0.0052)
-    assert page.locator(".nearest small").first.inner_text().endswith(" apart")
+    assert page.locator(".nearest small").first.inner_text().startswith("distance ")
     assert "numbers, not bits" in show("#run=numbers&view=bits").page.locator("main").inner_text()
 
 
@@ -357,20 +357,20 @@ def test_names_from_outside_are_text(show, made, recorded):
     assert set(page.locator("#main .cards b").all_text_contents()) == set(HOSTILE)
     assert page.locator("#main .cards script").count() == 0
     key = next(key for key in recorded.keys if recorded.target(key) == 0)
-    page = show(f"#view=talk&key={key}").page
+    page = show(f"#view=dialogue&key={key}").page
     assert "a <b>beast</b> of 0" in page.locator(".description").first.inner_text()
     assert all(page.locator("main h2 bdi").all_text_contents())
-    page = show("#view=talk&key=%3Cimg%20src=x%20onerror=alert(1)%3E&run=%3Cb%3E").page
+    page = show("#view=dialogue&key=%3Cimg%20src=x%20onerror=alert(1)%3E&run=%3Cb%3E").page
     assert page.locator("main img").count() == 0
 
 
 def test_an_image_without_a_picture_has_a_placeholder(show, recorded):
     key = recorded.keys[-1]
-    page = show(f"#view=talk&key={key}").page
+    page = show(f"#view=dialogue&key={key}").page
     place = page.locator(".about .no-picture")
-    assert place.get_attribute("aria-label") == "Image of plain (there is no picture)"
+    assert place.get_attribute("aria-label") == "Image of plain (no picture)"
     assert place.inner_text() == "p"
-    page = show(f"#view=talk&key={recorded.keys[0]}").page
+    page = show(f"#view=dialogue&key={recorded.keys[0]}").page
     picture = page.locator(".about img")
     assert picture.get_attribute("alt") == f"Image of {HOSTILE[0]}"
     assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [96, 64]
@@ -394,7 +394,7 @@ def test_a_link_leads_to_the_view_and_back_leads_back(show, recorded):
 
 
 def test_arrows_move_between_conversations_and_escape_leads_back(show, recorded):
-    page = show(f"#view=talk&key={recorded.keys[1]}").page
+    page = show(f"#view=dialogue&key={recorded.keys[1]}").page
     for press, key in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2)):
         page.keyboard.press(press)
         until(page, f"() => document.querySelector('.about code')?.textContent === '{recorded.keys[key]}'")

@@ -240,7 +240,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
     assert funnel.shortages == ["dog, test: 2 images of the 3 wanted."]
     assert funnel.complaints == [
         "dog, test: 9 tried, but 5 good and 3 rejected make 8.",
-        "dog, test: 5 good, but 4 duplicate, near-copy, spare and used ones.",
+        "dog, test: 5 good, but duplicates, near-duplicates, spare and used images make 4.",
     ]
 
 
@@ -267,8 +267,8 @@ def test_what_was_taken_out_is_told_on_the_page(whole):
     said = " ".join(Page(text).text.split())
     assert "Left out because of too few images: 1 class." in said
     assert "Class 'short', part test: <i>3</i> images of the 4 needed." in said
-    assert "The same bytes (SHA-256 abababababab…) came under 7 URLs" in said
-    assert "2 pairs of used images of different parts look the same" in said
+    assert "7 URLs returned the same bytes (SHA-256 abababababab…)" in said
+    assert "2 pairs of near-duplicates in different splits" in said
     assert "1 image could not be decoded" in said
 
 
@@ -304,9 +304,9 @@ def test_removed_copies_and_several_placeholders_are_counted(tmp_path):
         near_copies={"rule": "remove", "bits": 4, "number": 3, "removed": 3, "not_hashed": 0, "pairs": []},
     )
     placeholder, copies = funnel.notices
-    assert placeholder.startswith("The same bytes (SHA-256 bbbbbbbbbbbb…) came under 1,200 URLs;")
-    assert "The same goes for 1 other picture, under 9 URLs." in placeholder
-    assert copies.startswith("3 images looked like one of another part")
+    assert placeholder.startswith("1,200 URLs returned the same bytes (SHA-256 bbbbbbbbbbbb…)")
+    assert "The same applies to 1 other placeholder under 9 URLs." in placeholder
+    assert copies.startswith("3 near-duplicates of images of another split")
 
 
 def test_examples_are_chosen_by_rule(tmp_path):

@@ -2,10 +2,9 @@
 
 import base64
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,95 +13,22 @@ from markupsafe import Markup
 from parley import __version__
 from parley.core.files import write_text
 from parley.metrics.conversations import read_conversations
-from parley.report.browser.arrays import Block, attention_arrays, bit_arrays, pack, seen_share, talk_arrays
-from parley.report.browser.survey import FILE_BYTES, IN_BASE64, Source, Survey, images_per_class, sampled, survey
+from parley.report.browser.arrays import attention_arrays, bit_arrays, dialogue_arrays, pack, seen_fraction
+from parley.report.browser.survey import FILE_BYTES, IN_BASE64, Source, images_per_class, sampled, survey
 from parley.report.figures.registry import TITLES
 from parley.report.page.inline import read_thumbnails
 from parley.text.descriptions import read_descriptions
 
-NOT_FINITE = "Some of its scores or messages are not finite numbers: it has diverged."
-
-
-def packed_set(
-    source: Source, images: Mapping[str, int], shared: dict[str, int]
-) -> tuple[dict[str, Any], Block | None]:
-    """Pack the dialogues of one run, seed and split for the page.
-
-    Parameters
-    ----------
-    source
-        The file.
-    images
-        Number of each image that is shown, by its key; conversations about others are left out.
-    shared
-        What files have in common, candidates and words: the place of each by its JSON; what is not in it is added.
-
-    Returns
-    -------
-    dict
-        For the page's index: `run`, `seed`, `part`, `failed` (why there are none; None where there are), `total`,
-        `shown`, `bits`, `exchanges`, `candidates` (place), `entropy` of the classes in bits, `step` of continuous
-        messages (0 of bits), `grid` and `words` (place) of attention, and the `layout` of the arrays.
-    Block or None
-        The arrays; None where there are none.
-    """
-    told: dict[str, Any] = {"run": source.run, "seed": source.seed, "part": source.part, "failed": source.failed}
-    if source.failed is not None:
-        return told, None
-    said = read_conversations(source.path)
-    if not said.finite:
-        return {**told, "failed": NOT_FINITE}, None
-    rows = np.array([row for row, key in enumerate(said.keys) if key in images], dtype=np.int64)
-    arrays, step = talk_arrays(said, rows, images)
-    of_bits, entropy = bit_arrays(said)
-    grid: list[int] = []
-    words: list[list[str]] = []
-    if source.attention is not None:
-        # As the page counts it: among candidates with equal scores, the true one comes last.
-        named = arrays["top"][np.arange(len(rows)), arrays["length"].astype(np.int64) - 1, 0]
-        columns = np.stack([arrays["target"], named], axis=1).astype(np.int64)
-        of_attention, grid, words = attention_arrays(source.attention, [said.keys[row] for row in rows], columns)
-        arrays |= of_attention
-    block = pack(arrays | of_bits)
-    told |= {
-        "total": len(said.keys),
-        "shown": len(rows),
-        "bits": said.sender_messages.shape[-1],
-        "exchanges": said.talking.shape[1],
-        "candidates": _place({"labels": said.labels, "ids": said.candidate_ids}, shared),
-        "entropy": entropy,
-        "step": step,
-        "grid": grid,
-        "words": _place(words, shared),
-        "layout": block.layout,
-    }
-    return told, block
-
-
-def _place(value: Any, shared: dict[str, int]) -> int:
-    return shared.setdefault(json.dumps(value), len(shared))
-
-
 SIDE_PX = 96
 """Longest side of an image on the page, in pixels."""
 PICTURE_MAX_BYTES = 2900
-"""JPEG quality. At this quality an image and its key stay below what `sampling` reserves for them."""
+"""Maximum size of a JPEG: with its key, an image then takes less than `survey.PICTURE_BYTES` in base64."""
 SCRIPTS = (
-    *("dom", "data", "talks", "state", "filters", "nearest", "pictures", "cards", "list"),
-    *("message", "ranking", "attention", "talk", "bits", "keys", "main"),
+    *("dom", "data", "dialogues", "state", "filters", "nearest", "pictures", "cards", "list"),
+    *("message", "ranking", "attention", "dialogue", "bits", "keys", "main"),
 )
 """Scripts of the page, in loading order."""
-
-
-class Shown(NamedTuple):
-    """The images that the page shows."""
-
-    per_class: int | None
-    """Maximum images of each class and split; None for all."""
-    keys: dict[str, list[str]]
-    """Of each part."""
-    numbers: dict[str, dict[str, int]]
-    """Of each part: the number of each image on the page, by its key."""
+NOT_FINITE = "Some of its scores or messages are not finite numbers: the run diverged."
 
 
 def build_browser(
@@ -121,104 +47,151 @@ def build_browser(
     Parameters
     ----------
     experiment
-        Its name, the page's title.
+        Name of the experiment, the title of the page.
     messages
-        ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds; markers of those that failed too.
+        ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds; markers of failed ones too.
     out
         The page.
     attention
-        ``attention.hdf5`` and ``attention.<part>.hdf5``, of those that have them.
+        ``attention.hdf5`` and ``attention.<part>.hdf5``, where they exist.
     descriptions
         ``descriptions.csv``.
     image_tars
-        Class tars, from which pictures are taken.
+        Class tars with the images.
     features
-        A part's file of features, which says how much of a picture the network saw.
+        Feature file of a split, which says how much of an image the network saw.
     max_mb
-        Of the page, in millions of bytes. Beyond it, of each class and part only the first so many images by key are
-        shown, the same ones of every run and seed.
+        Size limit of the page in millions of bytes. If not all images fit, only the first ones of each class and split
+        by key are shown, the same ones for every run and seed.
 
     Raises
     ------
     ParleyError
-        When a file is missing or not what it should be.
+        If a file is missing or malformed.
     """
-    found = survey(messages, attention)
-    shown = _choose(found, max_mb)
-    texts = {row.label: row.text for row in read_descriptions(descriptions)} if descriptions is not None else {}
+    sources, images = survey(messages, attention)
+    per_class = _images_per_class(sources, images, max_mb)
+    keys = {part: sampled(of_part, per_class) for part, of_part in images.items()}
+    numbers: dict[str, dict[str, int]] = {}
+    start = 0
+    for part, own in keys.items():
+        numbers[part] = {key: number for number, key in enumerate(own, start)}
+        start += len(own)
     shared: dict[str, int] = {}
-    sets, blocks = [], []
-    for source in _in_order(found.sources):
-        told, block = packed_set(source, shown.numbers.get(source.images, {}), shared)
-        sets.append(told)
-        blocks.append(block)
+    sets = [packed_set(source, numbers.get(source.images, {}), shared) for source in _in_order(sources)]
+    rows = read_descriptions(descriptions) if descriptions is not None else []
     index = {
         "experiment": experiment,
         "version": __version__,
         "max_mb": max_mb,
-        "per_class": shown.per_class,
+        "per_class": per_class,
         "titles": TITLES,
         "groups": {
-            part: {"keys": keys, "total": len(found.images[part]), "start": shown.numbers[part][keys[0]]}
-            for part, keys in shown.keys.items()
+            part: {"keys": own, "total": len(images[part]), "start": numbers[part][own[0]]}
+            for part, own in keys.items()
         },
         "shared": [json.loads(text) for text in shared],
-        "descriptions": texts,
-        "seen": seen_share(features),
-        "sets": sets,
+        "descriptions": {row.label: row.text for row in rows},
+        "seen": seen_fraction(features),
+        "sets": [entry for entry, _ in sets],
     }
-    write_text(out, _rendered(experiment, index, blocks, _pictures(shown, image_tars)))
+    wanted = {key for own in keys.values() for key in own}
+    jpegs = read_thumbnails(image_tars, wanted, SIDE_PX, PICTURE_MAX_BYTES) if image_tars else {}
+    # One picture a line, in the order of the keys; an empty line if there is none.
+    pictures = {
+        part: "\n".join(base64.b64encode(jpegs.get(key, b"")).decode() for key in own) for part, own in keys.items()
+    }
+    write_text(out, _rendered(experiment, index, [block for _, block in sets], pictures))
 
 
-def _choose(found: Survey, max_mb: float) -> Shown:
-    taken: dict[str, int] = defaultdict(int)
-    for source in found.sources:
-        taken[source.images] += source.bytes_each
-    besides = sum(FILE_BYTES + IN_BASE64 * source.bytes_besides for source in found.sources)
-    per_class = images_per_class(found.images, taken, max_mb, besides)
-    keys = {part: sampled(images, per_class) for part, images in found.images.items()}
-    numbers: dict[str, dict[str, int]] = {}
-    start = 0
-    for part, own in keys.items():
-        numbers[part] = {key: start + place for place, key in enumerate(own)}
-        start += len(own)
-    return Shown(per_class, keys, numbers)
+def _images_per_class(sources: Sequence[Source], images: Mapping[str, Mapping[str, int]], max_mb: float) -> int | None:
+    each = {part: sum(source.bytes_each for source in sources if source.images == part) for part in images}
+    other = sum(FILE_BYTES + IN_BASE64 * source.other_bytes for source in sources)
+    return images_per_class(images, each, max_mb, other)
 
 
 def _in_order(sources: Sequence[Source]) -> list[Source]:
-    """Sort files by split, held-out splits first; keep the order of runs."""
+    """Sort files by run, seed and split, held-out splits first; keep the order of runs."""
     runs = list(dict.fromkeys(source.run for source in sources))
     parts = list(TITLES)
     return sorted(sources, key=lambda one: (runs.index(one.run), one.seed, parts.index(one.part)))
 
 
-def _pictures(shown: Shown, tars: Sequence[str | Path]) -> dict[str, str]:
-    """Return the pictures of each part's images, one a line in base64, in the order of its keys; empty where none."""
-    wanted = {key for keys in shown.keys.values() for key in keys}
-    found = read_thumbnails(tars, wanted, SIDE_PX, PICTURE_MAX_BYTES) if tars else {}
-    return {
-        part: "\n".join(base64.b64encode(found.get(key, b"")).decode() for key in keys)
-        for part, keys in shown.keys.items()
+def packed_set(source: Source, images: Mapping[str, int], shared: dict[str, int]) -> tuple[dict[str, Any], str]:
+    """Pack the dialogues of one run, seed and split for the page.
+
+    Parameters
+    ----------
+    source
+        The message file.
+    images
+        Number of each image that is shown, by its key; dialogues about other images are left out.
+    shared
+        Candidates and words that files have in common: the number of each by its JSON; new ones are added.
+
+    Returns
+    -------
+    dict
+        Entry of the page's index: `run`, `seed`, `part`, `failed` (why there are no dialogues, or None), `total`,
+        `shown`, `bits`, `exchanges`, `candidates` (number), `entropy` of the classes in bits, `step` of continuous
+        messages (0 for bits), `grid` and `words` (number) of attention, and the `layout` of the arrays.
+    str
+        The packed arrays; empty if there are none.
+    """
+    entry: dict[str, Any] = {"run": source.run, "seed": source.seed, "part": source.part, "failed": source.failed}
+    if source.failed is not None:
+        return entry, ""
+    dialogues = read_conversations(source.path)
+    if not dialogues.finite:
+        return {**entry, "failed": NOT_FINITE}, ""
+    rows = np.array([row for row, key in enumerate(dialogues.keys) if key in images], dtype=np.int64)
+    arrays, step = dialogue_arrays(dialogues, rows, images)
+    of_bits, entropy = bit_arrays(dialogues)
+    grid: list[int] = []
+    words: list[list[str]] = []
+    if source.attention is not None:
+        predicted = arrays["top"][np.arange(len(rows)), arrays["length"].astype(np.int64) - 1, 0]
+        columns = np.stack([arrays["target"], predicted], axis=1).astype(np.int64)
+        keys = [dialogues.keys[row] for row in rows]
+        of_attention, grid, words = attention_arrays(source.attention, keys, columns)
+        arrays |= of_attention
+    layout, block = pack(arrays | of_bits)
+
+    def number(value: Any) -> int:
+        return shared.setdefault(json.dumps(value), len(shared))
+
+    entry |= {
+        "total": len(dialogues.keys),
+        "shown": len(rows),
+        "bits": dialogues.sender_messages.shape[-1],
+        "exchanges": dialogues.talking.shape[1],
+        "candidates": number({"labels": dialogues.labels, "ids": dialogues.candidate_ids}),
+        "entropy": entropy,
+        "step": step,
+        "grid": grid,
+        "words": number(words),
+        "layout": layout,
     }
+    return entry, block
 
 
-def _rendered(
-    experiment: str, index: Mapping[str, Any], blocks: Sequence[Block | None], pictures: Mapping[str, str]
-) -> str:
+def _rendered(experiment: str, index: Mapping[str, Any], blocks: Sequence[str], pictures: Mapping[str, str]) -> str:
+    loader = PackageLoader("parley.report.browser")
     environment = Environment(
-        loader=PackageLoader("parley.report.browser"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+
+    def own_file(name: str) -> Markup:
+        """Return one of the page's files verbatim, without template substitution."""
+        return Markup(loader.get_source(environment, name)[0])  # noqa: S704 - no text from outside  # nosec B704
+
     return environment.get_template("browser.html.j2").render(
         experiment=experiment,
         index=in_script(index),
-        blocks=[block.text if block is not None else "" for block in blocks],
+        blocks=blocks,
         pictures=pictures,
-        style=_own_file(environment, "browser.css"),
-        scripts=[_own_file(environment, f"{name}.js") for name in SCRIPTS],
+        style=own_file("browser.css"),
+        scripts=[own_file(f"{name}.js") for name in SCRIPTS],
     )
 
 
@@ -226,9 +199,3 @@ def in_script(value: Any) -> Markup:
     """Return a value as JSON that is safe inside HTML: no `<`, no `&`, ASCII only."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped  # nosec B704
-
-
-def _own_file(environment: Environment, name: str) -> Markup:
-    """Return one of the page's files verbatim, without template substitution."""
-    assert environment.loader is not None
-    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - no text from outside  # nosec B704

@@ -1,5 +1,6 @@
 """The message files of an experiment, and the images that fit on the page."""
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,17 @@ import h5py
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
 from parley.metrics.records import owner_of
-from parley.report.browser.arrays import bit_bytes, conversation_bytes
+from parley.report.browser.arrays import bit_bytes, dialogue_bytes
 
-ALONE = "_alone"
-"""Suffix of a split whose candidates are the unseen classes alone; its images are those of the split itself."""
+BYTES_PER_MB = 1_000_000
+IN_BASE64 = 4 / 3
+"""Base64 characters per byte."""
+PICTURE_BYTES = 4000
+"""Bytes reserved for an image and its key, in base64."""
+PAGE_BYTES = 300_000
+"""Bytes reserved for the page itself."""
+FILE_BYTES = 1500
+"""Bytes reserved for a message file's entry in the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +34,15 @@ class Source:
     path
         The file.
     run, seed, part
-        Whose, and on which part, by the file's place and name.
+        Run, seed and split, from the file's folders and name.
     failed
-        Why there are no messages; None where there are.
+        Why there are no messages; None if there are some.
     attention
-        The file of what was attended to, where it was kept.
+        The attention file, if there is one.
     bytes_each
-        Bytes that a conversation takes on the page, before they are deflated.
-    bytes_besides
-        Bytes that the rest takes.
+        Bytes per dialogue on the page, before compression.
+    other_bytes
+        Bytes of everything else in the file's arrays.
     """
 
     path: Path
@@ -44,23 +52,17 @@ class Source:
     failed: str | None = None
     attention: Path | None = None
     bytes_each: int = 0
-    bytes_besides: int = 0
+    other_bytes: int = 0
 
     @property
     def images(self) -> str:
-        """The split that the images belong to."""
-        return self.part.removesuffix(ALONE)
+        """The split that the images belong to: `ood` for `ood_alone`, which has fewer candidates only."""
+        return self.part.removesuffix("_alone")
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """Everything that could be shown: the files, and the key and label id of each split's images."""
-
-    sources: list[Source]
-    images: dict[str, dict[str, int]]
-
-
-def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> Survey:
+def survey(
+    messages: Sequence[str | Path], attention: Sequence[str | Path]
+) -> tuple[list[Source], dict[str, dict[str, int]]]:
     """Read the metadata of all message files, without the dialogues.
 
     Parameters
@@ -68,14 +70,21 @@ def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> S
     messages
         ``messages.hdf5`` and ``messages.<part>.hdf5`` in folders ``runs/<run>/<seed>``; markers of failed runs too.
     attention
-        ``attention.hdf5`` and ``attention.<part>.hdf5`` beside them, of those that have them.
+        ``attention.hdf5`` and ``attention.<part>.hdf5`` in the same folders, where they exist.
+
+    Returns
+    -------
+    list of Source
+        One for each message file.
+    dict
+        For each split, the key and label id of its images.
 
     Raises
     ------
     ParleyError
-        When a file is no file of messages.
+        If a file is not a message file.
     """
-    kept = {Path(path).absolute(): Path(path) for path in attention if failure_in(path) is None}
+    with_attention = {Path(path).absolute(): Path(path) for path in attention if failure_in(path) is None}
     sources: list[Source] = []
     images: dict[str, dict[str, int]] = defaultdict(dict)
     for path in map(Path, messages):
@@ -84,11 +93,13 @@ def survey(messages: Sequence[str | Path], attention: Sequence[str | Path]) -> S
         if (why := failure_in(path)) is not None:
             sources.append(Source(path, run, seed, part, why))
             continue
-        beside = kept.get(path.with_name(path.name.replace("messages", "attention", 1)).absolute())
-        source = Source(path, run, seed, part, None, beside, *_room(path, beside))
-        images[source.images] |= _images_in(path)
+        own = with_attention.get(path.with_name(path.name.replace("messages", "attention", 1)).absolute())
+        source = Source(path, run, seed, part, None, own, *_sizes(path, own))
+        with _opened(path) as file:
+            rows = file["Predictions"].fields(["ExampleId", "Target"])[:]
+        images[source.images] |= {key.decode("utf-8", "replace"): int(label) for key, label in rows.tolist()}
         sources.append(source)
-    return Survey(sources, dict(images))
+    return sources, dict(images)
 
 
 def part_of(path: Path) -> str:
@@ -96,13 +107,7 @@ def part_of(path: Path) -> str:
     return path.name.removesuffix(".hdf5").partition(".")[2] or "test"
 
 
-def _images_in(path: Path) -> dict[str, int]:
-    with _opened(path) as file:
-        rows = file["Predictions"].fields(["ExampleId", "Target"])[:]
-    return {key.decode("utf-8", "replace"): int(label) for key, label in rows.tolist()}
-
-
-def _room(path: Path, attention: Path | None) -> tuple[int, int]:
+def _sizes(path: Path, attention: Path | None) -> tuple[int, int]:
     """Return the bytes per dialogue of a file, and the bytes of everything else."""
     with _opened(path) as file:
         try:
@@ -111,14 +116,14 @@ def _room(path: Path, attention: Path | None) -> tuple[int, int]:
             continuous = file["Communication"].dtype["BinaryVec"].base.kind == "f"
         except (KeyError, ValueError, IndexError) as error:
             raise ParleyError(
-                f"{path} is not a whole file of messages ({error}); make it again with the messages stage."
+                f"{path} is not a complete message file ({error}); make it again with the messages stage."
             ) from error
     cells = words = 0
     if attention is not None:
         with _opened(attention) as file:
             cells = file["Sender"].shape[-1] if "Sender" in file else 0
             words = file["Receiver"].shape[-1] if "Receiver" in file else 0
-    each = conversation_bytes(exchanges, bits, candidates, continuous, cells, words)
+    each = dialogue_bytes(exchanges, bits, candidates, continuous, cells, words)
     return each, bit_bytes(bits, candidates, continuous)
 
 
@@ -129,56 +134,41 @@ def _opened(path: Path) -> Any:
         raise ParleyError(f"{path} cannot be read as HDF5 ({error}); make it again with the messages stage.") from error
 
 
-BYTES_PER_MB = 1_000_000
-IN_BASE64 = 4 / 3
-"""Base64 characters a byte."""
-PICTURE_BYTES = 4000
-"""Bytes reserved for an image and its key, in base64."""
-ALL_ELSE_BYTES = 300_000
-"""Bytes reserved for the page itself."""
-FILE_BYTES = 1500
-"""Bytes reserved for a message file's entry in the index."""
-
-
 def images_per_class(
     images: Mapping[str, Mapping[str, int]],
-    conversation_bytes: Mapping[str, int],
+    bytes_each: Mapping[str, int],
     max_mb: float,
-    bytes_besides: float = 0,
+    other_bytes: float = 0,
 ) -> int | None:
     """Return how many images of each class and split fit: at least 1; None if all fit.
 
     Parameters
     ----------
     images
-        Of each part, the key and class of each image.
-    conversation_bytes
-        Of each part, bytes that all conversations about one image take together, before base64.
+        For each split, the key and class of each image.
+    bytes_each
+        For each split, the bytes of all dialogues about one image, before base64.
     max_mb
-        Of the page. What is deflated takes less, so the page stays below it, save where not even one image of each
-        class fits.
-    bytes_besides
-        What is on the page however many images are.
+        Size limit of the page. Compression is not counted, so the page stays below the limit unless one image of each
+        class is already too much.
+    other_bytes
+        Bytes that do not depend on the number of images.
     """
-    room = max_mb * BYTES_PER_MB - ALL_ELSE_BYTES - bytes_besides
-    each = {part: PICTURE_BYTES + IN_BASE64 * conversation_bytes.get(part, 0) for part in images}
+    room = max_mb * BYTES_PER_MB - PAGE_BYTES - other_bytes
+    each = {part: PICTURE_BYTES + IN_BASE64 * bytes_each.get(part, 0) for part in images}
     counts = {part: Counter(of_part.values()).values() for part, of_part in images.items()}
 
-    def taken(most: int) -> float:
+    def size(most: int) -> float:
         return sum(each[part] * sum(min(most, count) for count in counts[part]) for part in counts)
 
     largest = max((count for of_part in counts.values() for count in of_part), default=0)
-    if taken(largest) <= room:
+    if size(largest) <= room:
         return None
-    fits, too_many = 1, largest
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        fits, too_many = (middle, too_many) if taken(middle) <= room else (fits, middle)
-    return fits
+    return max(1, bisect_right(range(1, largest), room, key=size))
 
 
 def sampled(images: Mapping[str, int], most: int | None) -> list[str]:
-    """Return the keys to show, sorted: the first `most` of each class; all if that is None."""
+    """Return the sorted keys of the images to show: the first `most` of each class, or all if that is None."""
     if most is None:
         return sorted(images)
     by_class: dict[int, list[str]] = defaultdict(list)

@@ -1,6 +1,7 @@
-"""The way of the images, from candidates to those that are used."""
+"""Counts of images after each step, from candidates to used ones."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ from parley.core.files import read_json
 from parley.core.formats import counted
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
-"""In the order in which images pass: `tried` = `ok` + rejected, `ok` = duplicates + near copies + `spare` + `kept`."""
+"""Counts of a class, in the order of the steps.
+
+`tried` = `ok` + rejected, `ok` = `duplicates` + `near_copies` + `spare` + `kept`.
+"""
 HOST_COUNTS = ("tried", "ok")
 HOSTS_SHOWN = 20
 
@@ -22,17 +26,17 @@ class Funnel:
     Attributes
     ----------
     classes
-        Class → counts of `COUNTS` over its parts, and `rejected`: reason → count, the most frequent first.
+        Class → counts of `COUNTS` over its splits, and `rejected`: reason → count, the most frequent first.
     total
         The same over all classes.
     hosts
-        Host → `tried`, `ok` and `rejected`, for the hosts most asked; what is left stands last, under their number.
+        Host → `tried`, `ok` and `rejected` for the hosts with the most requests; the others are summed at the end.
     dropped
         Class → why it was left out.
     notices
-        Sentences about what was taken out or stands out: placeholders, and images that look the same.
+        Sentences about placeholders and near-duplicates.
     shortages
-        Sentences about parts that got fewer images than wanted.
+        Sentences about splits that got fewer images than wanted.
     complaints
         Sentences about counts that do not add up.
     """
@@ -47,51 +51,56 @@ class Funnel:
 
 
 def read_funnel(path: str | Path) -> Funnel:
-    """Read the counts that settling the splits wrote.
-
-    Under `classes`, class → part → counts, and `dropped: true` beside the parts of a class left out; what
-    else is there is told where it is there.
+    """Read funnel.json: under `classes`, class → split → counts, with `dropped: true` for a class that was left out.
 
     Raises
     ------
     ParleyError
-        When the file is not of that form.
+        If the file is malformed.
     """
     try:
         return _funnel(read_json(path), path)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ParleyError(f"{path} is not what settling wrote ({error!r}); settle the splits again.") from error
+        raise ParleyError(f"{path} is malformed ({error!r}); settle the splits again.") from error
 
 
 def _funnel(raw: Any, path: str | Path) -> Funnel:
     listed = raw.get("classes") if isinstance(raw, dict) else None
-    classes = {name: _parts(entry) for name, entry in listed.items()} if isinstance(listed, dict) else {}
-    if not isinstance(listed, dict) or not all(_is_class(parts) for parts in classes.values()):
+    classes = {name: _splits(entry) for name, entry in listed.items()} if isinstance(listed, dict) else {}
+    if not isinstance(listed, dict) or not all(_is_class(splits) for splits in classes.values()):
         raise ParleyError(
             f"{path} must give, under classes, for each class and part {', '.join(COUNTS)} and rejected "
             "(reason to count); settle the splits again."
         )
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
-    sums = {name: _sum(list(parts.values()), COUNTS) for name, parts in classes.items()}
+    sums = {name: _sum(list(splits.values()), COUNTS) for name, splits in classes.items()}
     total = _sum(list(sums.values()), COUNTS)
+    entries = [(name, part, entry) for name, splits in classes.items() for part, entry in splits.items()]
     return Funnel(
         classes=sums,
         total=total,
-        hosts=_most_asked(hosts),
+        hosts=_largest_hosts(hosts),
         dropped=dropped,
-        notices=[*_of_placeholders(raw.get("placeholders", [])), *_of_near_copies(raw.get("near_copies", {}))],
-        shortages=_shortages({name: parts for name, parts in classes.items() if name not in dropped}),
-        complaints=[*_complaints(classes), *_complaints_of_hosts(hosts, total)],
+        notices=[*_on_placeholders(raw.get("placeholders", [])), *_on_near_duplicates(raw.get("near_copies", {}))],
+        shortages=[
+            f"{name}, {part}: {entry['kept']} images of the {entry['wanted']} wanted."
+            for name, part, entry in entries
+            if name not in dropped and entry["kept"] < entry["wanted"]
+        ],
+        complaints=[
+            *(sentence for name, part, entry in entries for sentence in _inconsistencies(f"{name}, {part}", entry)),
+            *_inconsistencies_of_hosts(hosts, total),
+        ],
     )
 
 
-def _parts(entry: Any) -> Any:
-    """Return the parts of a class's entry, without what else is said of the class."""
+def _splits(entry: Any) -> Any:
+    """Return the splits of a class's entry, without `dropped`."""
     return {part: counts for part, counts in entry.items() if part != "dropped"} if isinstance(entry, dict) else entry
 
 
-def _is_class(parts: Any) -> bool:
-    return isinstance(parts, dict) and all(_is_entry(entry) for entry in parts.values())
+def _is_class(splits: Any) -> bool:
+    return isinstance(splits, dict) and all(_is_entry(entry) for entry in splits.values())
 
 
 def _is_entry(entry: Any) -> bool:
@@ -101,7 +110,7 @@ def _is_entry(entry: Any) -> bool:
     return all(isinstance(number, int) for number in numbers)
 
 
-def _sum(entries: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any]:
+def _sum(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     rejected: Counter[str] = Counter()
     for entry in entries:
         rejected.update(entry["rejected"])
@@ -109,7 +118,7 @@ def _sum(entries: list[dict[str, Any]], names: tuple[str, ...]) -> dict[str, Any
     return {name: sum(entry[name] for entry in entries) for name in names} | {"rejected": reasons}
 
 
-def _most_asked(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _largest_hosts(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     ordered = sorted(hosts.items(), key=lambda item: (-item[1]["tried"], item[0]))
     shown, rest = ordered[:HOSTS_SHOWN], ordered[HOSTS_SHOWN:]
     if rest:
@@ -117,52 +126,36 @@ def _most_asked(hosts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return dict(shown)
 
 
-def _of_placeholders(found: list[dict[str, Any]]) -> list[str]:
+def _on_placeholders(found: Sequence[dict[str, Any]]) -> list[str]:
     if not found:
         return []
     urls = sum(one["urls"] for one in found)
     first = max(found, key=lambda one: (one["urls"], one["sha256"]))
-    more = f" The same goes for {counted(len(found) - 1, 'other picture')}, under {urls - first['urls']:,} URLs."
-    return [
-        f"The same bytes (SHA-256 {first['sha256'][:12]}…) came under {first['urls']:,} URLs; they are taken for a "
-        f"placeholder and left out.{more if len(found) > 1 else ''} funnel.json names a URL of each."
-    ]
+    sentence = (
+        f"{first['urls']:,} URLs returned the same bytes (SHA-256 {first['sha256'][:12]}…), which were treated as a "
+        "placeholder and left out."
+    )
+    if len(found) > 1:
+        others = counted(len(found) - 1, "other placeholder")
+        sentence += f" The same applies to {others} under {urls - first['urls']:,} URLs."
+    return [f"{sentence} funnel.json has an example URL of each."]
 
 
-def _of_near_copies(found: dict[str, Any]) -> list[str]:
+def _on_near_duplicates(found: dict[str, Any]) -> list[str]:
     sentences = []
-    number, within = found.get("number", 0), f"by perceptual hash, at most {found.get('bits')} of 64 bits apart"
+    number, within = found.get("number", 0), f"perceptual hashes at most {found.get('bits')} of 64 bits apart"
     if number and found["rule"] == "remove":
-        sentences.append(f"{counted(number, 'image')} looked like one of another part ({within}) and were left out.")
+        images = counted(number, "near-duplicate")
+        sentences.append(f"{images} of images of another split ({within}) left out.")
     elif number:
-        sentences.append(
-            f"{counted(number, 'pair')} of used images of different parts look the same ({within}); "
-            "near_copies.tsv lists them."
-        )
+        pairs = counted(number, "pair")
+        sentences.append(f"{pairs} of near-duplicates in different splits ({within}); near_copies.tsv lists them.")
     if missed := found.get("not_hashed", 0):
-        sentences.append(f"{counted(missed, 'image')} could not be decoded and so compared with no other.")
+        sentences.append(f"{counted(missed, 'image')} could not be decoded, so not compared with the others.")
     return sentences
 
 
-def _shortages(classes: dict[str, dict[str, Any]]) -> list[str]:
-    return [
-        f"{name}, {part}: {entry['kept']} images of the {entry['wanted']} wanted."
-        for name, parts in classes.items()
-        for part, entry in parts.items()
-        if entry["kept"] < entry["wanted"]
-    ]
-
-
-def _complaints(classes: dict[str, dict[str, Any]]) -> list[str]:
-    return [
-        sentence
-        for name, parts in classes.items()
-        for part, entry in parts.items()
-        for sentence in _complaints_of_part(f"{name}, {part}", entry)
-    ]
-
-
-def _complaints_of_part(where: str, entry: dict[str, Any]) -> list[str]:
+def _inconsistencies(where: str, entry: dict[str, Any]) -> list[str]:
     complaints = []
     rejected = sum(entry["rejected"].values())
     if entry["tried"] != entry["ok"] + rejected:
@@ -172,17 +165,17 @@ def _complaints_of_part(where: str, entry: dict[str, Any]) -> list[str]:
         )
     used = entry["duplicates"] + entry["near_copies"] + entry["spare"] + entry["kept"]
     if entry["ok"] != used:
-        complaints.append(f"{where}: {entry['ok']} good, but {used} duplicate, near-copy, spare and used ones.")
+        complaints.append(
+            f"{where}: {entry['ok']} good, but duplicates, near-duplicates, spare and used images make {used}."
+        )
     return complaints
 
 
-def _complaints_of_hosts(hosts: dict[str, dict[str, Any]], total: dict[str, Any]) -> list[str]:
-    """Say so where the hosts' counts are not those of the classes."""
-    if not hosts:
-        return []
+def _inconsistencies_of_hosts(hosts: dict[str, dict[str, Any]], total: dict[str, Any]) -> list[str]:
+    """Compare the hosts' counts with those of the classes."""
     over_all = _sum(list(hosts.values()), HOST_COUNTS)
     return [
         f"All hosts: {over_all[name]} {name}, but {total[name]} over all classes."
         for name in HOST_COUNTS
-        if over_all[name] != total[name]
+        if hosts and over_all[name] != total[name]
     ]

@@ -1,15 +1,15 @@
-// What the page holds: the index, read at once, and a block of arrays for each run, seed and part, opened when wanted.
+// The data of the page: the index, and a block of arrays for each run, seed and split, which is unpacked on demand.
 
 const INDEX = JSON.parse(byId("index").textContent);
 const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i2: Int16Array, f4: Float32Array };
 const FINE = 65535, COARSE = 255;
-const opened = new Map();
+const loaded = new Map();
 
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
-  for (let place = 0; place < text.length; place++) bytes[place] = text.charCodeAt(place);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
 }
 
@@ -18,32 +18,33 @@ async function inflated(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
-// The place of a run's, seed's and part's set in the index; -1 where there is none.
-function placeOf(run, seed, part) {
+// The number of the set of a run, seed and split in the index; -1 if there is none.
+function setNumber(run, seed, part) {
   return INDEX.sets.findIndex((set) => set.run === run && String(set.seed) === String(seed) && set.part === part);
 }
 
-function openSet(place) {
-  if (!opened.has(place)) opened.set(place, unpacked(place));
-  return opened.get(place);
+function openSet(number) {
+  if (!loaded.has(number)) loaded.set(number, loadSet(number));
+  return loaded.get(number);
 }
 
-async function unpacked(place) {
-  const told = INDEX.sets[place];
-  const buffer = await inflated(bytesOf(byId(`block-${place}`).textContent));
+async function loadSet(number) {
+  const entry = INDEX.sets[number];
+  const buffer = await inflated(bytesOf(byId(`block-${number}`).textContent));
   const arrays = {};
-  for (const [name, kind, shape, start] of told.layout) {
+  for (const [name, kind, shape, start] of entry.layout) {
     const size = shape.reduce((product, side) => product * side, 1);
     arrays[name] = new KINDS[kind](buffer, start, size);
   }
-  return new Talks(told, arrays);
+  return new Dialogues(entry, arrays);
 }
 
-function groupOf(part) {
+// The split that the images of a split belong to.
+function imageGroup(part) {
   return part.replace(/_alone$/, "");
 }
 
 function keyOf(image, part) {
-  const group = INDEX.groups[groupOf(part)];
+  const group = INDEX.groups[imageGroup(part)];
   return group.keys[image - group.start];
 }

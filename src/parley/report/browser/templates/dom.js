@@ -1,10 +1,10 @@
-// Making elements. Text from outside only ever becomes text: nothing here parses markup.
+// Creating elements. Text from the data is only ever inserted as text; nothing here parses markup.
 
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "style") for (const [property, set] of Object.entries(value)) node.style.setProperty(property, set);
+    if (name === "style") for (const [property, setting] of Object.entries(value)) node.style.setProperty(property, setting);
     else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
@@ -12,21 +12,21 @@ function make(tag, attributes, ...children) {
   return node;
 }
 
-// A name from outside, kept from turning the direction of what stands around it.
-function named(text) {
+// A name whose right-to-left text does not reorder the text around it.
+function isolated(text) {
   return make("bdi", {}, text);
 }
 
-// Text that is there for who hears the page, and not for who sees it.
-function heard(text) {
-  return make("span", { class: "heard" }, text);
+// Text for screen readers that is not visible.
+function screenReaderOnly(text) {
+  return make("span", { class: "visually-hidden" }, text);
 }
 
 function byId(id) {
   return document.getElementById(id);
 }
 
-function share(value) {
+function threeDecimals(value) {
   return value.toFixed(3);
 }
 

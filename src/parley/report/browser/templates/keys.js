@@ -1,4 +1,4 @@
-// The keyboard: arrows between conversations, / to search, Escape back to the list.
+// Keyboard: arrows between dialogues, / to search, Escape back to the list.
 
 function typing(target) {
   return target instanceof Element && target.closest("input, select, textarea") !== null;
@@ -29,17 +29,17 @@ function onKey(event) {
   let done = false;
   if (event.key === "Escape") {
     if (typing(event.target)) event.target.blur();
-    if (state.view !== "list") go({ view: "list", key: "", beside: "", bit: "" });
+    if (state.view !== "list") navigate({ view: "list", key: "", beside: "", bit: "" });
     done = true;
   } else if (typing(event.target)) return;
   else if (event.key === "/") {
-    if (state.view !== "list") { focusSearch = true; go({ view: "list", key: "", beside: "", bit: "" }); }
+    if (state.view !== "list") { focusSearch = true; navigate({ view: "list", key: "", beside: "", bit: "" }); }
     else byId("search").focus();
     done = true;
   } else if (event.key.startsWith("Arrow")) {
     const sideways = { ArrowLeft: "a[rel=prev]", ArrowRight: "a[rel=next]" }[event.key];
     if (state.view === "list") done = moveAmongCards(event.key);
-    else if (state.view === "talk" && sideways && !event.target.closest?.(".scroll")) done = follow(sideways);
+    else if (state.view === "dialogue" && sideways && !event.target.closest?.(".scroll")) done = follow(sideways);
   }
   if (done) event.preventDefault();
 }

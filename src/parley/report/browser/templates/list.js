@@ -1,19 +1,19 @@
-// The list of conversations that fit the filters, a page at a time.
+// The list of dialogues that match the filters, one page at a time.
 
 const PER_PAGE = 60;
 
-function listView(talks, state, rows) {
+function listView(dialogues, state, rows) {
   const pages = Math.max(1, Math.ceil(rows.length / PER_PAGE));
-  const page = Math.min(pages, Math.max(1, Math.floor(bound(state.page, 1))));
+  const page = Math.min(pages, Math.max(1, Math.floor(numberOr(state.page, 1))));
   const shown = rows.slice((page - 1) * PER_PAGE, page * PER_PAGE);
-  const right = rows.reduce((sum, row) => sum + (talks.right(row) ? 1 : 0), 0);
+  const right = rows.reduce((sum, row) => sum + (dialogues.right(row) ? 1 : 0), 0);
   byId("count").textContent = rows.length === 0
-    ? "No conversation fits these filters."
-    : `${counted(rows.length, "conversation")}, ${right.toLocaleString("en")} right`
+    ? "No dialogue matches these filters."
+    : `${counted(rows.length, "dialogue")}, ${right.toLocaleString("en")} correct`
       + (pages > 1 ? `; page ${page} of ${pages}` : "");
   return [
-    make("h2", { class: "heard", tabindex: -1 }, "Conversations"),
-    make("ul", { class: "cards" }, shown.map((row) => card(talks, row, state))),
+    make("h2", { class: "visually-hidden", tabindex: -1 }, "Dialogues"),
+    make("ul", { class: "cards" }, shown.map((row) => card(dialogues, row, state))),
     pages > 1 && pageLinks(page, pages, state),
   ];
 }

@@ -1,26 +1,26 @@
-// Shows what the address says.
+// Show the view that the address describes.
 
-let turn = 0, focusSearch = false, before = null;
+let latestRender = 0, focusSearch = false, lastState = null;
 
-const VIEWS = { list: listView, talk: talkView, bits: bitsView, bit: bitView };
+const VIEWS = { list: listView, dialogue: dialogueView, bits: bitsView, bit: bitView };
 
 async function render() {
-  const mine = ++turn;
+  const thisRender = ++latestRender;
   const state = readState();
   try {
-    fillWhose(state);
-    const place = placeOf(state.run, state.seed, state.part);
-    const known = place >= 0 && INDEX.sets[place].failed === null;
-    const talks = known ? await openSet(place) : null;
-    const rows = talks ? matching(talks, state) : [];
+    fillSelection(state);
+    const number = setNumber(state.run, state.seed, state.part);
+    const available = number >= 0 && INDEX.sets[number].failed === null;
+    const dialogues = available ? await openSet(number) : null;
+    const rows = dialogues ? matching(dialogues, state) : [];
     const view = Object.hasOwn(VIEWS, state.view) ? state.view : "list";
-    const shown = talks ? await VIEWS[view](talks, state, rows) : absent(place, state);
-    if (mine !== turn) return;
-    if (talks) fillFilters(talks, state);
-    byId("filters").hidden = view !== "list" || !talks;
+    const shown = dialogues ? await VIEWS[view](dialogues, state, rows) : emptyView(number, state);
+    if (thisRender !== latestRender) return;
+    if (dialogues) fillFilters(dialogues, state);
+    byId("filters").hidden = view !== "list" || !dialogues;
     byId("main").replaceChildren(...shown.filter(Boolean));
-    document.title = `${titleOf(talks, state, view)} – ${INDEX.experiment} – Parley`;
-    settle(state, view);
+    document.title = `${titleOf(dialogues, state, view)} – ${INDEX.experiment} – Parley`;
+    moveFocus(state, view);
   } catch (error) {
     byId("count").textContent = "";
     byId("main").replaceChildren(make("p", { class: "notice" }, `This view cannot be shown (${error.message}).`));
@@ -28,27 +28,27 @@ async function render() {
   }
 }
 
-// Why there is nothing to see of a run, seed and part.
-function absent(place, state) {
+// Why there is nothing to show for a run, seed and split.
+function emptyView(number, state) {
   byId("count").textContent = "";
-  const heading = make("h2", { tabindex: -1 }, "No conversations");
-  if (place < 0) return [heading, make("p", { class: "notice" }, "There are no conversations of ", named(`run ${state.run}, seed ${state.seed}, part ${state.part}`), " on this page.")];
-  return [heading, make("p", { class: "notice" }, `Seed ${state.seed} of run ${state.run} failed in training and has no messages. `, named(INDEX.sets[place].failed))];
+  const heading = make("h2", { tabindex: -1 }, "No dialogues");
+  if (number < 0) return [heading, make("p", { class: "notice" }, "This page has no dialogues of ", isolated(`run ${state.run}, seed ${state.seed}, split ${state.part}`), ".")];
+  return [heading, make("p", { class: "notice" }, `Seed ${state.seed} of run ${state.run} failed in training and has no messages. `, isolated(INDEX.sets[number].failed))];
 }
 
-function titleOf(talks, state, view) {
-  const whose = `run ${state.run}, seed ${state.seed}, ${INDEX.titles[state.part] ?? state.part}`;
-  if (!talks) return `No conversations of ${whose}`;
-  const row = talks.rowOf(state.key);
-  if (view === "talk" && row >= 0) return `${talks.labels[talks.target(row)]}, ${talks.right(row) ? "right" : "wrong"}, ${whose}`;
-  if (view === "bit") return `Bit ${state.bit}, ${whose}`;
-  return `${view === "bits" ? "Bits" : "Conversations"} of ${whose}`;
+function titleOf(dialogues, state, view) {
+  const set = `run ${state.run}, seed ${state.seed}, ${INDEX.titles[state.part] ?? state.part}`;
+  if (!dialogues) return `No dialogues of ${set}`;
+  const row = dialogues.rowOf(state.key);
+  if (view === "dialogue" && row >= 0) return `${dialogues.labels[dialogues.target(row)]}, ${dialogues.right(row) ? "correct" : "wrong"}, ${set}`;
+  if (view === "bit") return `Bit ${state.bit}, ${set}`;
+  return `${view === "bits" ? "Bits" : "Dialogues"} of ${set}`;
 }
 
-// Where the focus and the scroll go: to a new view's heading, and back to the card that was left.
-function settle(state, view) {
-  const left = before;
-  before = { ...state, view };
+// Move focus and scroll position: to the heading of a new view, or back to the card of the dialogue that was open.
+function moveFocus(state, view) {
+  const left = lastState;
+  lastState = { ...state, view };
   if (focusSearch) { focusSearch = false; byId("search").focus(); return; }
   if (left === null || (left.view === view && left.key === state.key && left.bit === state.bit && left.page === state.page)) return;
   const back = view === "list" && left.key ? document.querySelector(`#main [data-key="${CSS.escape(left.key)}"]`) : null;
@@ -57,7 +57,7 @@ function settle(state, view) {
   document.querySelector("#main h2")?.focus({ preventScroll: true });
 }
 
-function fillWhose(state) {
+function fillSelection(state) {
   const runs = [...new Set(INDEX.sets.map((set) => set.run))];
   const seeds = [...new Set(INDEX.sets.filter((set) => set.run === state.run).map((set) => set.seed))];
   const failed = (seed) => INDEX.sets.every((set) => set.run !== state.run || set.seed !== seed || set.failed !== null);
@@ -74,37 +74,37 @@ function fillWhose(state) {
   }
 }
 
-// Another part has other images and classes; another run or seed has the same.
-function onWhose(event) {
+// Another split has other images and classes; another run or seed has the same.
+function onSelection(event) {
   const change = { [event.target.name]: event.target.value };
   const state = { ...readState(), ...change };
-  if (placeOf(state.run, state.seed, state.part) < 0) {
+  if (setNumber(state.run, state.seed, state.part) < 0) {
     change.seed = INDEX.sets.find((set) => set.run === state.run)?.seed ?? state.seed;
   }
   if (event.target.name === "part") Object.assign(change, { class: "", page: 1 });
-  if (event.target.name === "part" && state.view === "talk" && groupOf(state.part) !== groupOf(readState().part)) {
+  if (event.target.name === "part" && state.view === "dialogue" && imageGroup(state.part) !== imageGroup(readState().part)) {
     Object.assign(change, { view: "list", key: "", beside: "" });
   }
-  go(change);
+  navigate(change);
 }
 
-function tellLimits() {
+function showLimits() {
   const parts = Object.values(INDEX.groups);
   const some = parts.filter((group) => group.keys.length < group.total);
   byId("limits").textContent = INDEX.per_class === null
-    ? "All conversations are here."
-    : `To stay below ${INDEX.max_mb} MB, this page holds the first ${counted(INDEX.per_class, "image")} by key of each class and part: `
-      + `${some.map((group) => `${group.keys.length.toLocaleString("en")} of ${group.total.toLocaleString("en")}`).join(", ")}. What is told of bits is of all.`;
+    ? "All dialogues are shown."
+    : `To stay below ${INDEX.max_mb} MB, this page shows the first ${counted(INDEX.per_class, "image")} by key of each class and split: `
+      + `${some.map((group) => `${group.keys.length.toLocaleString("en")} of ${group.total.toLocaleString("en")}`).join(", ")}. Statistics of bits are over all dialogues.`;
 }
 
 function start() {
   byId("more").open = matchMedia("(min-width: 48rem)").matches;
-  byId("whose").addEventListener("change", onWhose);
-  byId("whose").addEventListener("submit", (event) => event.preventDefault());
+  byId("selection").addEventListener("change", onSelection);
+  byId("selection").addEventListener("submit", (event) => event.preventDefault());
   listenToFilters();
   addEventListener("hashchange", render);
   addEventListener("keydown", onKey);
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
-  tellLimits();
+  showLimits();
   render();
 }

@@ -1,4 +1,4 @@
-// Messages near a message: the Sender's at the stop, of the same run, seed and part.
+// Nearest neighbours of the Sender's last message, in the same run, seed and split.
 
 const NEAREST = 8;
 
@@ -10,22 +10,22 @@ function popcount(byte) {
 
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => popcount(byte));
 
-// Bits that differ; of continuous messages, the sum of absolute differences.
-function distance(talks, row, other) {
-  const wide = talks.binary ? Math.ceil(talks.bits / 8) : talks.bits;
-  const values = talks.arrays[talks.binary ? "sender_bits" : "sender_numbers"];
-  const start = (which) => (which * talks.exchanges + talks.length(which) - 1) * wide;
+// Number of different bits; for continuous messages, the sum of absolute differences.
+function distance(dialogues, row, other) {
+  const wide = dialogues.binary ? Math.ceil(dialogues.bits / 8) : dialogues.bits;
+  const values = dialogues.arrays[dialogues.binary ? "sender_bits" : "sender_numbers"];
+  const start = (which) => (which * dialogues.exchanges + dialogues.length(which) - 1) * wide;
   const [here, there] = [start(row), start(other)];
-  let apart = 0;
-  for (let place = 0; place < wide; place++) {
-    apart += talks.binary ? ONES[values[here + place] ^ values[there + place]] : Math.abs(values[here + place] - values[there + place]);
+  let sum = 0;
+  for (let i = 0; i < wide; i++) {
+    sum += dialogues.binary ? ONES[values[here + i] ^ values[there + i]] : Math.abs(values[here + i] - values[there + i]);
   }
-  return talks.binary ? apart : apart * talks.step;
+  return dialogues.binary ? sum : sum * dialogues.step;
 }
 
-function nearest(talks, row) {
+function nearest(dialogues, row) {
   const found = [];
-  for (let other = 0; other < talks.shown; other++) if (other !== row) found.push({ row: other, apart: distance(talks, row, other) });
-  found.sort((a, b) => a.apart - b.apart || a.row - b.row);
+  for (let other = 0; other < dialogues.shown; other++) if (other !== row) found.push({ row: other, distance: distance(dialogues, row, other) });
+  found.sort((a, b) => a.distance - b.distance || a.row - b.row);
   return found.slice(0, NEAREST);
 }

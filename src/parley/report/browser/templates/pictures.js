@@ -1,18 +1,18 @@
-// Pictures, read from the page part by part when the first of a part is shown.
+// Pictures, read from the page split by split when the first one of a split is shown.
 
 const pictureLines = new Map();
 
 function pictureOf(image, part) {
-  const name = groupOf(part);
+  const name = imageGroup(part);
   if (!pictureLines.has(name)) pictureLines.set(name, byId(`pictures-${name}`).textContent.split("\n"));
   return pictureLines.get(name)[image - INDEX.groups[name].start] ?? "";
 }
 
-// An image, or a plain field with the class's first letter where there is no picture of it.
-function picture(talks, row, alt) {
-  const base64 = pictureOf(talks.arrays.image[row], talks.part);
+// An image, or a plain field with the first letter of the class if there is no picture.
+function picture(dialogues, row, alt) {
+  const base64 = pictureOf(dialogues.arrays.image[row], dialogues.part);
   if (base64) return make("img", { src: `data:image/jpeg;base64,${base64}`, alt, decoding: "async" });
-  const letter = [...talks.labels[talks.target(row)]][0] ?? "?";
-  const text = alt === "" ? { "aria-hidden": "true" } : { role: "img", "aria-label": `${alt} (there is no picture)` };
+  const letter = [...dialogues.labels[dialogues.target(row)]][0] ?? "?";
+  const text = alt === "" ? { "aria-hidden": "true" } : { role: "img", "aria-label": `${alt} (no picture)` };
   return make("span", { class: "no-picture", ...text }, make("span", { "aria-hidden": "true" }, letter));
 }
