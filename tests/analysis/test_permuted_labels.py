@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from parley.analysis.language import LanguageInputs, write_language
+from parley.evaluation.evaluate import EvalInputs
 from parley.evaluation.messages import extract_messages
 from parley.game.settings import GameSettings, TrainingSettings, as_mapping
 from parley.text.descriptions import Description, write_descriptions
@@ -61,7 +62,7 @@ def found(data, **settings):
     train_from_files([{**about, "k": 3, "game": game, "training": training}], parts, *texts, [own])
     select(own, "accuracy@k")
     files = {name: str(own / f"messages.{name}.hdf5") for name in ("train", *HELD_OUT)}
-    extract_messages(own / "best.pt", parts, *texts, about, files)
+    extract_messages(EvalInputs(own / "best.pt", parts, *texts, about), files)
     write_language([files[name] for name in HELD_OUT], LanguageInputs(*texts, parts), (3, 3), own / "language.json")
     return json.loads((own / "language.json").read_text())["parts"]
 

@@ -5,7 +5,7 @@ import pytest
 from original_files import write_words
 
 from parley.core.failures import FailedRunError, failure_in, propagate_failure
-from parley.evaluation.evaluate import evaluate
+from parley.evaluation.evaluate import EvalInputs, evaluate
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")
@@ -14,7 +14,8 @@ def test_scores_that_overflow_fail_the_run_with_a_sentence(trained, tmp_path):
     about = {"experiment": "easy", "run": "tiny", "seed": 6}
 
     def evaluated(words, out):
-        evaluate(trained.best, {"test": trained.part("test")}, descriptions, str(words), (2, 2), about, out)
+        parts = {"test": trained.part("test")}
+        evaluate(EvalInputs(trained.best, parts, descriptions, str(words), about), (2, 2), out)
 
     evaluated(words, tmp_path / "fine.json")
     assert failure_in(tmp_path / "fine.json") is None

@@ -9,6 +9,7 @@ from original_files import write_words
 from parley.cli.main import main
 from parley.core.errors import ParleyError
 from parley.evaluation.attention import extract_attention
+from parley.evaluation.evaluate import EvalInputs
 from parley.evaluation.messages import extract_messages
 from parley.game.agents import make_agents
 from parley.game.settings import GameSettings, TrainingSettings
@@ -23,13 +24,13 @@ TARGETS = [1, 2, 0, 2, 1, 0, 0]
 
 
 class Recorded:
-    """A checkpoint that has learned nothing, a part, and what was written of it."""
+    """An untrained checkpoint, a split, and the files written for them."""
 
     def __init__(self, folder, **options):
         self.folder = folder
         game = GameSettings(message_bits=BITS, max_exchanges=EXCHANGES, **options)
         self.agents = make_agents(game, CHANNELS, WORD, [3], CONTEXT)
-        with torch.no_grad():  # So that weights are far from equal.
+        with torch.no_grad():  # to make the weights far from equal
             for network in (self.agents.sender, self.agents.receiver):
                 for parameter in network.parameters():
                     parameter.mul_(3)
@@ -53,21 +54,20 @@ class Recorded:
         write_words(folder / "words.hdf5", ["ant", "bee", "cat", "dog"], WORD)
 
     @property
-    def arguments(self):
-        """Arguments of every stage after training."""
-        about = {"experiment": "e", "run": "r", "seed": 3}
-        return (
+    def inputs(self):
+        """Inputs of every stage after training."""
+        return EvalInputs(
             self.folder / "best.pt",
             {"test": str(self.folder / "test.hdf5")},
             str(self.folder / "descriptions.csv"),
             str(self.folder / "words.hdf5"),
-            about,
+            {"experiment": "e", "run": "r", "seed": 3},
         )
 
     def write(self):
         """The two files, as arrays and attributes by name."""
-        extract_messages(*self.arguments, {"test": self.folder / "messages.hdf5"})
-        extract_attention(*self.arguments, {"test": self.folder / "attention.hdf5"})
+        extract_messages(self.inputs, {"test": self.folder / "messages.hdf5"})
+        extract_attention(self.inputs, {"test": self.folder / "attention.hdf5"})
         with h5py.File(self.folder / "attention.hdf5") as file:
             arrays = {name: file[name][:] for name in file}
             self.chunks = {name: file[name].chunks for name in file}
@@ -75,7 +75,7 @@ class Recorded:
             self.grid = dict(file["Sender"].attrs) if "Sender" in file else {}
         return arrays, attributes
 
-    def heard(self, agent):
+    def received(self, agent):
         """Messages of an agent as received, ``[N, T, d]``."""
         with h5py.File(self.folder / "messages.hdf5") as file:
             table = file["Communication"][:]
@@ -99,7 +99,7 @@ def affine(own, name, values):
 def test_weights_of_cells_follow_from_the_parameters(tmp_path):
     recorded = Recorded(tmp_path, **BOTH)
     arrays, _ = recorded.write()
-    own, questions = recorded.parameters("sender"), recorded.heard(b"R")
+    own, questions = recorded.parameters("sender"), recorded.received(b"R")
     cells = (torch.tensor(recorded.maps).flatten(2).mT - 0.5) / 2
     steady = affine(own, "eye.attention.item", cells)
     steady = steady + affine(own, "eye.attention.queries.1", torch.tensor(recorded.logits))[:, None]
@@ -115,22 +115,22 @@ def test_weights_of_cells_follow_from_the_parameters(tmp_path):
 def test_weights_of_words_follow_from_the_parameters(tmp_path):
     recorded = Recorded(tmp_path, **BOTH)
     arrays, _ = recorded.write()
-    own, said = recorded.parameters("receiver"), recorded.heard(b"S")
+    own, messages = recorded.parameters("receiver"), recorded.received(b"S")
     cell = torch.nn.GRUCell(BITS, own["listen.weight_hh"].shape[1])
     cell.load_state_dict({name.removeprefix("listen."): own[name] for name in own if name.startswith("listen.")})
     with h5py.File(tmp_path / "words.hdf5") as file:
         vectors = dict(zip((word.decode() for word in file["word"]), torch.tensor(file["vector"][:]), strict=True))
     state = torch.zeros(IMAGES, cell.hidden_size)
     for t in range(EXCHANGES):
-        state = cell(said[:, t], state).detach()
+        state = cell(messages[:, t], state).detach()
         query = affine(own, "attention.queries.0", state)
-        for place, words in enumerate(WORDS):
-            there = [vectors[word] for word in words if word]
-            keys = affine(own, "attention.item", torch.stack(there))
+        for candidate, words in enumerate(WORDS):
+            known = [vectors[word] for word in words if word]
+            keys = affine(own, "attention.item", torch.stack(known))
             expected = energies(own, "attention", keys + query[:, None]).softmax(-1)
-            found = arrays["Receiver"][:, t, place]
-            np.testing.assert_allclose(found[:, : len(there)], expected, atol=1e-3)
-            assert (found[:, len(there) :] == 0).all()
+            found = arrays["Receiver"][:, t, candidate]
+            np.testing.assert_allclose(found[:, : len(known)], expected, atol=1e-3)
+            assert (found[:, len(known) :] == 0).all()
 
 
 @pytest.mark.parametrize("shuffle", ["none", "both"])
@@ -143,9 +143,9 @@ def test_weights_sum_to_one_and_keys_are_in_the_order_of_the_messages(tmp_path, 
     np.testing.assert_allclose(arrays["Sender"].sum(-1), 1, atol=1e-5)
     np.testing.assert_allclose(arrays["Receiver"].astype(float).sum(-1), 1, atol=2e-3)
     with h5py.File(tmp_path / "messages.hdf5") as file:
-        said = file["Predictions"][::EXCHANGES]
-    assert arrays["Key"].tolist() == said["ExampleId"].tolist()
-    assert arrays["Target"].tolist() == said["Target"].tolist() == TARGETS
+        predictions = file["Predictions"][::EXCHANGES]
+    assert arrays["Key"].tolist() == predictions["ExampleId"].tolist()
+    assert arrays["Target"].tolist() == predictions["Target"].tolist() == TARGETS
     assert recorded.grid == {"height": HEIGHT, "width": WIDTH}
     assert recorded.chunks["Receiver"] == (1, EXCHANGES, 3, 3)
     assert [[word.decode() for word in row] for row in arrays["Words"]] == WORDS
@@ -154,26 +154,26 @@ def test_weights_sum_to_one_and_keys_are_in_the_order_of_the_messages(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("options", "held"),
+    ("options", "datasets"),
     [
         ({"preset": "FixedAttention"}, {"Key", "Target", "Sender"}),
         ({"description_attention": True}, {"Key", "Target", "Receiver", "Words"}),
     ],
 )
-def test_only_what_is_attended_to_is_written(tmp_path, options, held):
+def test_only_existing_attention_is_written(tmp_path, options, datasets):
     arrays, _ = Recorded(tmp_path, **options).write()
-    assert set(arrays) == held
+    assert set(arrays) == datasets
 
 
-def test_a_run_that_attends_to_nothing_is_told(tmp_path):
+def test_a_run_without_attention_is_an_error(tmp_path):
     recorded = Recorded(tmp_path)
     with pytest.raises(ParleyError, match="attends to nothing"):
-        extract_attention(*recorded.arguments, {"test": tmp_path / "attention.hdf5"})
+        extract_attention(recorded.inputs, {"test": tmp_path / "attention.hdf5"})
     assert not (tmp_path / "attention.hdf5").exists()
 
 
 def command(recorded, *more):
-    best, parts, descriptions, words, _ = recorded.arguments
+    best, parts, descriptions, words, *_ = recorded.inputs
     text = ["--descriptions", descriptions, "--words", words]
     out = ["--out", str(recorded.folder / "m.hdf5")]
     return main(["messages", str(best), "--features", parts["test"], *text, *out, *map(str, more)])
@@ -190,9 +190,9 @@ def test_the_command_writes_the_same_weights_when_asked(tmp_path):
         assert all(np.array_equal(file[name][:], arrays[name]) for name in arrays)
 
 
-def test_the_command_refuses_before_it_writes_anything(tmp_path, capsys):
+def test_the_command_fails_before_it_writes_anything(tmp_path, capsys):
     recorded = Recorded(tmp_path)
     assert command(recorded, "--attention", tmp_path / "a.hdf5") == 1
-    (told,) = capsys.readouterr().err.strip().splitlines()
-    assert "attends to nothing" in told
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert "attends to nothing" in error
     assert not (tmp_path / "m.hdf5").exists()

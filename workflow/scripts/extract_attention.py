@@ -1,19 +1,20 @@
-"""Write down what the agents of a run's chosen checkpoint attended to."""
+"""Record the attention weights of a run's selected checkpoint."""
 
 import torch
 from stage import stage
 
 from parley.core.failures import propagate_failure
 from parley.evaluation.attention import extract_attention
+from parley.evaluation.evaluate import EvalInputs
 
 with stage(snakemake), propagate_failure(snakemake.output):
     torch.set_num_threads(snakemake.threads)
-    extract_attention(
+    inputs = EvalInputs(
         snakemake.input.best,
         dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
         snakemake.input.descriptions,
         snakemake.input.words,
         snakemake.params.about,
-        dict(zip(snakemake.params.questions, snakemake.output.attention, strict=True)),
         snakemake.params.most,
     )
+    extract_attention(inputs, dict(zip(snakemake.params.questions, snakemake.output.attention, strict=True)))

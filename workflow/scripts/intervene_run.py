@@ -1,9 +1,10 @@
-"""Play the chosen checkpoints of a run's seeds with their messages disturbed, one thing at a time."""
+"""Evaluate the selected checkpoints of a run's seeds under each intervention."""
 
 import torch
 from stage import stage
 
 from parley.core.failures import propagate_failure
+from parley.evaluation.evaluate import EvalInputs
 from parley.evaluation.interventions import intervene
 
 with stage(snakemake):
@@ -11,13 +12,12 @@ with stage(snakemake):
     seeds = zip(snakemake.params.seeds, snakemake.input.best, snakemake.output.interventions, strict=True)
     for seed, best, out in seeds:
         with propagate_failure([out]):
-            intervene(
+            inputs = EvalInputs(
                 best,
                 dict(zip(snakemake.params.parts, snakemake.input.parts, strict=True)),
                 snakemake.input.descriptions,
                 snakemake.input.words,
-                tuple(snakemake.params.ks),
                 {"experiment": snakemake.params.experiment, "run": snakemake.wildcards.run, "seed": seed},
-                out,
-                most=snakemake.params.most,
+                snakemake.params.most,
             )
+            intervene(inputs, tuple(snakemake.params.ks), out)

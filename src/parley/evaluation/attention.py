@@ -14,7 +14,7 @@ from torch import Tensor
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets, rollout_inputs
+from parley.evaluation.evaluate import EvalBatchSpec, EvalInputs, iter_eval_sets, rollout_inputs
 from parley.evaluation.messages import as_bytes, write_attributes
 from parley.game.rollout import encode, rollout_steps
 from parley.game.types import Descriptions
@@ -25,42 +25,26 @@ from parley.text.word_vectors import description_words
 from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
-def extract_attention(
-    checkpoint_path: str | Path,
-    parts: Mapping[str, str],
-    descriptions: str,
-    words: str,
-    about: Mapping[str, Any],
-    outputs: Mapping[str, str],
-    most: int | None = None,
-) -> None:
-    """Play a run's selected checkpoint on every split and write the agents' attention weights.
+def extract_attention(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
+    """Write the attention weights of a run's selected checkpoint, one file for each evaluation set.
 
     Parameters
     ----------
-    checkpoint_path
-        ``best.pt``.
-    parts
-        Path of each split's HDF5 file.
-    descriptions, words
-        Paths of ``descriptions.csv`` and ``words.hdf5``.
-    about
-        Attributes to write to the files: experiment, run, seed.
+    inputs
+        Checkpoint and splits.
     outputs
         Output path of each evaluation set.
-    most
-        Largest number of images of a split to play, chosen at random; None for all.
 
     Raises
     ------
     ParleyError
         If neither agent has attention.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
-    require_attention(checkpoint, checkpoint_path)
-    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
-        name = eval_set.name
-        write_attention(outputs[name], checkpoint, spec, descriptions, {**about, "part": name, "step": checkpoint.step})
+    checkpoint = load_checkpoint(inputs.checkpoint_path)
+    require_attention(checkpoint, inputs.checkpoint_path)
+    for eval_set, spec in iter_eval_sets(checkpoint, inputs):
+        about = {**inputs.about, "part": eval_set.name, "step": checkpoint.step}
+        write_attention(outputs[eval_set.name], checkpoint, spec, inputs.descriptions, about)
 
 
 def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> None:

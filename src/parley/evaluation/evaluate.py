@@ -29,6 +29,23 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 logger = logging.getLogger(__name__)
 
 
+class EvalInputs(NamedTuple):
+    """A run's selected checkpoint, and the files to evaluate it on."""
+
+    checkpoint_path: str | Path
+    """Path of ``best.pt``."""
+    parts: Mapping[str, str]
+    """Path of each split's HDF5 file."""
+    descriptions: str
+    """Path of ``descriptions.csv``."""
+    words: str
+    """Path of ``words.hdf5``."""
+    about: Mapping[str, Any]
+    """Experiment, run and seed, to write to the outputs."""
+    most: int | None = None
+    """Largest number of images of a split to use, chosen at random; None for all."""
+
+
 class EvalBatchSpec(NamedTuple):
     """The N images of a split and the K candidate classes to choose among."""
 
@@ -42,35 +59,21 @@ class EvalBatchSpec(NamedTuple):
     """Descriptions of the candidates, standardised."""
 
 
-def evaluate(
-    checkpoint_path: str | Path,
-    parts: Mapping[str, str],
-    descriptions: str,
-    words: str,
-    ks: tuple[int, int],
-    about: Mapping[str, Any],
-    out: str | Path,
-) -> None:
+def evaluate(inputs: EvalInputs, ks: tuple[int, int], out: str | Path) -> None:
     """Evaluate a run's selected checkpoint on every split and write `evaluation.json`.
 
     Parameters
     ----------
-    checkpoint_path
-        ``best.pt``.
-    parts
-        Path of each split's HDF5 file.
-    descriptions, words
-        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    inputs
+        Checkpoint and splits.
     ks
         K of accuracy@K: with seen candidates only, and with unseen candidates too.
-    about
-        Entries to add to the file: experiment, run, seed.
     out
         Path of the file to write.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint = load_checkpoint(inputs.checkpoint_path)
     results = {}
-    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words):
+    for eval_set, spec in iter_eval_sets(checkpoint, inputs):
         k = ks[eval_set.part in UNSEEN_PARTS]
         result = evaluate_batches(rollout_inputs(checkpoint, spec), k)[0].result
         if result is None:
@@ -84,7 +87,7 @@ def evaluate(
             result["chance@1"],
             result["length"],
         )
-    write_json(out, {**about, "k": ks[0], "step": checkpoint.step, "parts": results})
+    write_json(out, {**inputs.about, "k": ks[0], "step": checkpoint.step, "parts": results})
 
 
 def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
@@ -94,17 +97,15 @@ def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
     )
 
 
-def iter_rollouts(
-    checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[tuple[EvalSet, EvalBatchSpec, Dialogue]]:
-    """Yield the dialogues of each evaluation set, with one split in memory at a time and at most `most` images of each.
+def iter_rollouts(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec, Dialogue]]:
+    """Yield the dialogues of each evaluation set, with one split in memory at a time.
 
     Raises
     ------
     FailedRunError
         If an output is not finite: the run diverged or its numbers overflow on this split.
     """
-    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
+    for eval_set, spec in iter_eval_sets(checkpoint, inputs):
         # The dialogues are not bound to a local, so they can be freed before the next split is loaded.
         yield eval_set, spec, _finite_dialogues(checkpoint, eval_set, spec)
 
@@ -117,15 +118,10 @@ def _finite_dialogues(checkpoint: Checkpoint, eval_set: EvalSet, spec: EvalBatch
     return dialogues
 
 
-def iter_eval_sets(
-    checkpoint: Checkpoint, parts: Mapping[str, str], descriptions: str, words: str, most: int | None = None
-) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
-    """Yield each evaluation set with its images and candidates, one split in memory at a time.
-
-    At most `most` images of a split are used, chosen at random; None for all.
-    """
-    game, seen = checkpoint.game, checkpoint.candidate_ids
-    candidates = load_candidates(descriptions, words, game)
+def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
+    """Yield each evaluation set with its images and candidates, one split in memory at a time."""
+    game, seen, parts = checkpoint.game, checkpoint.candidate_ids, inputs.parts
+    candidates = load_candidates(inputs.descriptions, inputs.words, game)
     unseen = {
         part: _unseen_labels(part, load_part(parts[part], game), seen, candidates)
         for part in UNSEEN_PARTS
@@ -138,7 +134,7 @@ def iter_eval_sets(
             continue
         if loaded is None or loaded[0] != name:
             loaded = (name, load_part(parts[name], game))
-        part = random_subset(loaded[1], most)
+        part = random_subset(loaded[1], inputs.most)
         yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} part")
 
 

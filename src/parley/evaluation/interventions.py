@@ -4,7 +4,7 @@ Random choices are the same for every seed, and for every run with the same numb
 Shapes: T exchanges, N images, d bits of a message.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from parley.config.memory_budget import require_memory_for_interventions
 from parley.core.files import write_json
 from parley.core.progress import tracked
-from parley.evaluation.evaluate import EvalBatchSpec, iter_eval_sets, rollout_inputs
+from parley.evaluation.evaluate import EvalBatchSpec, EvalInputs, iter_eval_sets, rollout_inputs
 from parley.game.channel import Corrupt, ExtraPerturbations, Replace, make_channel, needs_flip_noise
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
@@ -150,41 +150,23 @@ FLIPS = ("none", "flipped_bits")
 """Interventions that run with every evaluation."""
 
 
-def intervene(
-    checkpoint_path: str | Path,
-    parts: Mapping[str, str],
-    descriptions: str,
-    words: str,
-    ks: tuple[int, int],
-    about: Mapping[str, Any],
-    out: str | Path,
-    only: Collection[str] | None = None,
-    most: int | None = None,
-) -> None:
+def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Collection[str] | None = None) -> None:
     """Evaluate a run's selected checkpoint on every split under every intervention and write `interventions.json`.
 
     Parameters
     ----------
-    checkpoint_path
-        ``best.pt``.
-    parts
-        Path of each split's HDF5 file. On splits of unseen classes, seen classes are candidates too.
-    descriptions, words
-        Paths of ``descriptions.csv`` and ``words.hdf5``.
+    inputs
+        Checkpoint and splits. On splits of unseen classes, seen classes are candidates too.
     ks
         K of accuracy@K: with seen candidates only, and with unseen candidates too.
-    about
-        Entries to add to the file: experiment, run, seed.
     out
         Path of the file to write.
     only
         Names of the interventions to run; None for all.
-    most
-        Largest number of images of a split to play, chosen at random; None for all.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint, about = load_checkpoint(inputs.checkpoint_path), inputs.about
     found = {}
-    for eval_set, spec in iter_eval_sets(checkpoint, parts, descriptions, words, most):
+    for eval_set, spec in iter_eval_sets(checkpoint, inputs):
         name, images = eval_set.name, len(spec.target_index)
         if name == eval_set.part:
             require_memory_for_interventions(images, len(spec.labels), name)

@@ -71,28 +71,16 @@ def best_dev_accuracy(folder: str | Path, step: int, training: TrainingSettings)
         Training settings of the run.
     """
     first = min(training.first_checkpoint, training.steps)
-    results = [
-        float(row["accuracy@k"])
-        for row in _dev_rows(Path(folder))
-        if isinstance(row.get("step"), int)
-        and isinstance(row.get("accuracy@k"), int | float)
-        and first <= row["step"] <= step
-    ]
-    return max(results, default=None)
-
-
-def _dev_rows(folder: Path) -> list[dict[str, Any]]:
-    log, selection = folder / "metrics.jsonl", folder / "selection.json"
+    log, selection = Path(folder, "metrics.jsonl"), Path(folder, "selection.json")
     try:
         if log.is_file():
-            return [row for row in read_log(log) if isinstance(row, dict) and row.get("kind") == "dev"]
-        if selection.is_file():
-            found = read_json(selection)
-            rows = found.get("candidates", []) if isinstance(found, dict) else []
-            return [row for row in rows if isinstance(row, dict)]
-    except (ParleyError, OSError, UnicodeDecodeError) as error:
+            rows = [row for row in read_log(log) if row["kind"] == "dev"]
+        else:
+            rows = read_json(selection)["candidates"] if selection.is_file() else []
+        return max((float(row["accuracy@k"]) for row in rows if first <= row["step"] <= step), default=None)
+    except (ParleyError, OSError, ValueError, TypeError, KeyError) as error:
         logger.warning("best_dev_acc stays empty in eval.csv: %s", error)
-    return []
+        return None
 
 
 def evaluate_files(

@@ -12,7 +12,7 @@ import torch
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.evaluation.evaluate import EvalBatchSpec, iter_rollouts
+from parley.evaluation.evaluate import EvalBatchSpec, EvalInputs, iter_rollouts
 from parley.game.channel import CHANNELS
 from parley.game.types import Dialogue
 from parley.interaction.run import ranks
@@ -22,37 +22,20 @@ KEY_BYTES = 50
 """Width of ExampleId, as in the 2017 code."""
 
 
-def extract_messages(
-    checkpoint_path: str | Path,
-    parts: Mapping[str, str],
-    descriptions: str,
-    words: str,
-    about: Mapping[str, Any],
-    outputs: Mapping[str, str],
-    most: int | None = None,
-) -> None:
-    """Play a run's selected checkpoint on every split and write all messages and predictions.
+def extract_messages(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
+    """Write all messages and predictions of a run's selected checkpoint, one file for each evaluation set.
 
     Parameters
     ----------
-    checkpoint_path
-        ``best.pt``.
-    parts
-        Path of each split's HDF5 file.
-    descriptions, words
-        Paths of ``descriptions.csv`` and ``words.hdf5``.
-    about
-        Attributes to write to the files: experiment, run, seed.
+    inputs
+        Checkpoint and splits.
     outputs
         Output path of each evaluation set.
-    most
-        Largest number of images of a split to play, chosen at random; None for all.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
-    for eval_set, spec, dialogues in iter_rollouts(checkpoint, parts, descriptions, words, most):
-        name = eval_set.name
-        attributes = {**about, "part": name, "step": checkpoint.step}
-        write_messages(outputs[name], dialogues, spec, attributes, checkpoint.game.channel)
+    checkpoint = load_checkpoint(inputs.checkpoint_path)
+    for eval_set, spec, dialogues in iter_rollouts(checkpoint, inputs):
+        about = {**inputs.about, "part": eval_set.name, "step": checkpoint.step}
+        write_messages(outputs[eval_set.name], dialogues, spec, about, checkpoint.game.channel)
         del dialogues  # free them before the next split is played
 
 

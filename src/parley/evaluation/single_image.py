@@ -38,6 +38,8 @@ from parley.interaction.transcript import dialogue_of, letters, sparkline
 from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
+LEADERS = 5
+"""Number of best candidates shown at each exchange."""
 
 
 class Session(NamedTuple):
@@ -202,10 +204,6 @@ def _known(folder: Path, sha256: str) -> dict[str, str] | None:
     path = folder / "splits.tsv"
     rows = read_table(path, ["class", "key", "part", "sha256"]) if path.is_file() else []
     return next((row for row in rows if row["sha256"] == sha256), None)
-
-
-LEADERS = 5
-"""Number of best candidates shown at each exchange."""
 
 
 def as_values(result: ImageDialogue) -> dict[str, Any]:

@@ -37,12 +37,10 @@ class BatchBuffer:
         """Write a batch of B images at the positions `rows` ``[B]`` int64."""
         pairs = list(zip(self.axes, piece, strict=True))
         if self.tensors is None:
-            self.tensors = [each.new_empty(self._shape(axis, each)) for axis, each in pairs]
+            shapes = [(*each.shape[:axis], self.images, *each.shape[axis + 1 :]) for axis, each in pairs]
+            self.tensors = [each.new_empty(shape) for (_, each), shape in zip(pairs, shapes, strict=True)]
         for whole, (axis, each) in zip(self.tensors, pairs, strict=True):
             whole.index_copy_(axis, rows, each)
-
-    def _shape(self, axis: int, piece: Tensor) -> torch.Size:
-        return torch.Size((*piece.shape[:axis], self.images, *piece.shape[axis + 1 :]))
 
 
 class PerExample(NamedTuple):

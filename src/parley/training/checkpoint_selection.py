@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import sqrt
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError, write_marker
@@ -20,33 +20,20 @@ Candidate = Mapping[str, Any]
 """A checkpoint's step, dev results and file name."""
 
 
-class Choice(NamedTuple):
-    """The choice of a rule."""
-
-    chosen: Candidate
-    threshold: float | None = None
-    """The dev result that a candidate had to reach; None if the best is chosen."""
+Rule = Callable[[Sequence[Candidate]], tuple[Candidate, float | None]]
+"""Returns one of the candidates, given in the order of their steps, and the threshold that it had to reach, if any."""
 
 
-Rule = Callable[[Sequence[Candidate]], Choice]
-"""Chooses one of at least one candidate; they come in the order of their steps."""
+def _best(candidates: Sequence[Candidate], metric: str, pick: Callable[..., Candidate]) -> tuple[Candidate, None]:
+    return pick(candidates, key=lambda candidate: candidate[metric]), None  # max and min return the first of equals
 
 
-def _highest(candidates: Sequence[Candidate], metric: str) -> Choice:
-    # max and min return the first of equals, the earliest.
-    return Choice(max(candidates, key=lambda candidate: candidate[metric]))
-
-
-def _lowest(candidates: Sequence[Candidate], metric: str) -> Choice:
-    return Choice(min(candidates, key=lambda candidate: candidate[metric]))
-
-
-def _earliest_within_1se(candidates: Sequence[Candidate]) -> Choice:
+def _earliest_within_1se(candidates: Sequence[Candidate]) -> tuple[Candidate, float]:
     """Choose the earliest whose accuracy@k is within one standard error of the best (Breiman et al. 1984).
 
     The best is a proportion p of n dev images, so its standard error is sqrt(p (1 - p) / n).
     """
-    best = _highest(candidates, "accuracy@k").chosen
+    best, _ = _best(candidates, "accuracy@k", max)
     share, images = best["accuracy@k"], best["n"]
     if not images:
         raise ParleyError(
@@ -56,13 +43,13 @@ def _earliest_within_1se(candidates: Sequence[Candidate]) -> Choice:
     threshold = share - sqrt(share * (1 - share) / images)
     # An accuracy exactly on the threshold must not fail by rounding.
     reached = (candidate for candidate in candidates if candidate["accuracy@k"] >= threshold - 1e-9)
-    return Choice(next(reached), threshold)
+    return next(reached), threshold
 
 
 RULES: dict[str, Rule] = {
-    "accuracy@1": partial(_highest, metric="accuracy@1"),
-    "accuracy@k": partial(_highest, metric="accuracy@k"),
-    "nll": partial(_lowest, metric="nll"),
+    "accuracy@1": partial(_best, metric="accuracy@1", pick=max),
+    "accuracy@k": partial(_best, metric="accuracy@k", pick=max),
+    "nll": partial(_best, metric="nll", pick=min),
     "earliest_within_1se": _earliest_within_1se,
 }
 """Rules by their names in `selection.rule`."""
@@ -150,9 +137,5 @@ def select(folder: str | Path, rule: str) -> None:
         raise
     copy_file(folder / "checkpoints" / selection["chosen"]["checkpoint"], folder / "best.pt")
     write_json(folder / "selection.json", selection)
-    logger.info(
-        "Chose step %d of %d candidates by the rule %s.",
-        selection["chosen"]["step"],
-        len(selection["candidates"]),
-        rule,
-    )
+    step, count = selection["chosen"]["step"], len(selection["candidates"])
+    logger.info("Chose step %d of %d candidates by the rule %s.", step, count, rule)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
 """Lines of training metrics in the log between two dev evaluations."""
 SAVED_EVERY_S = 30.0
-"""Seconds between saves: the most that a killed run loses, besides the step in progress."""
+"""Seconds between saves: the most that a killed run loses, apart from the step in progress."""
 
 
 def train_from_files(

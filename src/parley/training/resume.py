@@ -104,7 +104,7 @@ class ResumableRuns:
                     path.unlink()
 
     def save(self, saved: ResumeState) -> None:
-        """Save the state of the runs, in place of an earlier one."""
+        """Save the state of the runs, replacing an earlier one."""
         remove_leftovers(self._last)
         runs = [values_of(checkpoint) for checkpoint in saved.checkpoints]
         values = {
