@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing, ListingBuilder
 from parley.dataset.sources.base import Source
 
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
@@ -42,18 +41,11 @@ class _OnePerClass(Source):
                 )
         return found
 
-    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name."""
-        builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
-        listing = builder.listing
+    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
+        """Yield each class's name with the address of each of its images."""
         for name, path in self._paths(classes):
             for image in self._images(path):
-                listing.lines += 1
-                listing.entries[name] += 1
-                issue = builder.add(name, image) if self.options.filter_url in image else None
-                if issue is not None:
-                    listing.issues[issue] += 1
-        return listing
+                yield name, image
 
     @abstractmethod
     def _images(self, path: Path) -> Iterator[str]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import is_web_url
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.listing import Listing, ListingBuilder, ParseIssue, image_key
-from parley.dataset.sources.base import Source, SourceOptions, file_fingerprint
+from parley.dataset.listing import image_key
+from parley.dataset.sources.base import Source, SourceOptions, class_labels
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
@@ -47,37 +46,9 @@ class ManifestTable(Source):
             found.append(f"{table} names local paths, so the source needs a root: the folder they are relative to.")
         return found + self._root_problems()
 
-    def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the table."""
-        table = self.options.manifest
-        content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
-        # The same paths below another root are other images.
-        named = [(image_class.name, image_class.wnid) for image_class in classes]
-        return self._digest_of(content, named, str(self.options.root))
-
-    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name."""
-        builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
-        listing = builder.listing
-        named = _names(classes)
-        for label, address, _ in _rows(self.options):
-            listing.lines += 1
-            name = named.get(label)
-            if name is not None:
-                listing.entries[name] += 1
-                issue = self._issue_of(address)
-                if issue is None and self.options.filter_url in address:
-                    issue = builder.add(name, address)
-                if issue is not None:
-                    listing.issues[issue] += 1
-        return listing
-
-    def _issue_of(self, address: str) -> ParseIssue | None:
-        if not address:
-            return ParseIssue.EMPTY_URL
-        if not is_web_url(address) and (self.options.root is None or "://" in address):
-            return ParseIssue.NOT_HTTP
-        return None
+    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
+        """Yield the class and address of each row."""
+        return ((label, address) for label, address, _ in _rows(self.options))
 
 
 def read_carried_columns(
@@ -110,7 +81,7 @@ def read_carried_columns(
     if problems := _carry_problems(options.manifest, header, options.carry):
         raise ParleyError(problems)
     columns = _carried_names(header, options.carry)
-    named = _names(classes)
+    named = class_labels(classes)
     cells: dict[tuple[str, str], tuple[str, ...]] = {}
     conflicting: set[tuple[str, str]] = set()
     for label, address, stated in _rows(options, columns):
@@ -141,12 +112,6 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
     return found
-
-
-def _names(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return the class name for each label of the table: a class's name or its wnid."""
-    named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
-    return named | {image_class.name: image_class.name for image_class in classes}
 
 
 def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
