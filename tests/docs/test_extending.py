@@ -123,7 +123,7 @@ def test_an_experiment_has_them(extended):
     runs = [{"name": "noisy", "game": {"channel": "noisy", "noise_sd": 1}, "training": {"weight_decay": 0.001}}]
     config = {**TINY, "experiment": "extended", "features": features, "seeds": [1], "runs": runs}
     (extended / "extended.yaml").write_text(yaml.safe_dump(config))
-    called(extended, "snakemake", "--cores", "2", "language", "figures", "--configfile", "extended.yaml")
+    called(extended, "snakemake", "--cores", "2", "language", "report", "--configfile", "extended.yaml")
     results = extended / "results/extended"
     with h5py.File(results / "test.hdf5") as file:
         assert file.attrs["backbone"] == "small"
