@@ -98,16 +98,13 @@ def add_crate(commands: Subparsers) -> None:
 def run_crate(chosen: argparse.Namespace) -> None:
     """Write the crate."""
     from parley.provenance.crate import project_folder, write_crate
-    from parley.provenance.crate_metadata import Person, Rights, cited
     from parley.provenance.records import existing_workflow_path
 
     root, results = existing_workflow_path(chosen.results)
     project = project_folder([root, Path(__file__).resolve().parents[3]])
-    software = cited(project / "CITATION.cff")
-    rights = Rights([Person(name) for name in chosen.author] or software.authors, chosen.license or software.license)
     out = chosen.out.absolute()
     with contextlib.chdir(root):
-        included, omitted = write_crate(results, out, rights, software, project, chosen.pictures)
+        included, omitted = write_crate(results, out, project, chosen.author, chosen.license, chosen.pictures)
     size = out.stat().st_size / 2**20
     logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)
     if omitted:

@@ -14,7 +14,7 @@ from pathlib import Path
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, written_aside
 from parley.core.progress import Progress
-from parley.provenance.crate_metadata import README, Rights, metadata
+from parley.provenance.crate_metadata import README, Rights, cited, metadata
 from parley.provenance.document import DOCUMENT, own_files, read_files, upstream_jobs
 from parley.provenance.records import FOLDER, Records, record_path
 
@@ -29,7 +29,12 @@ _BLOCK = 1 << 20
 
 
 def write_crate(
-    folder: str, out: str | Path, experiment: Rights, software: Rights, project: str | Path, pictures: bool = False
+    folder: str,
+    out: str | Path,
+    project: Path,
+    authors: Sequence[str],
+    licence: str | None,
+    pictures: bool = False,
 ) -> tuple[list[str], list[str]]:
     """Pack an experiment.
 
@@ -39,10 +44,10 @@ def write_crate(
         ``results/<e>``, relative to the working folder.
     out
         The zip to write.
-    experiment, software
-        Authors and licences of the experiment and of Parley.
     project
         The folder of Parley's own code.
+    authors, licence
+        Of the experiment; by default those of Parley. The licence is an SPDX identifier or a URL.
     pictures
         Include images, features and pages that show images.
 
@@ -56,6 +61,9 @@ def write_crate(
     ParleyError
         If `provenance.json` is missing or older than the files, or a file differs from it.
     """
+    software = cited(project / "CITATION.cff")
+    people = [{"@type": "Person", "name": name} for name in authors]
+    experiment = Rights(people or software.authors, licence or software.license)
     known = read_files(folder)
     if strays := [path for path in own_files(folder) if path not in known]:
         raise ParleyError(
@@ -71,7 +79,7 @@ def write_crate(
     records = {str(record_path(job)) for job in upstream_jobs(known, Records()).values()}
     # By name in the crate: paths on disk.
     sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(records)]}
-    sources |= {name: str(path) for name, path in _code_files(Path(project))}
+    sources |= {name: str(path) for name, path in _code_files(project)}
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
         packed = {}
         with Progress("Packing", len(sources), "file") as progress:

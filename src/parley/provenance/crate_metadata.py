@@ -60,34 +60,26 @@ _PURPOSES = {
 }
 
 
-class Person(NamedTuple):
-    """An author: a person, or a group of people with one name."""
-
-    name: str
-    given: str = ""
-    family: str = ""
-    is_group: bool = False
-
-
 class Rights(NamedTuple):
-    """The authors and the licence of something; the licence is an SPDX identifier or a URL."""
+    """The authors of something, as entities without an id, and its licence: an SPDX identifier or a URL."""
 
-    authors: Sequence[Person]
+    authors: Sequence[Entity]
     license: str
 
 
 def cited(path: str | Path) -> Rights:
     """Return the authors and the licence in a CITATION.cff."""
     citation = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    authors = [
-        Person(
-            one.get("name") or f"{one['given-names']} {one['family-names']}",
-            one.get("given-names", ""),
-            one.get("family-names", ""),
-            is_group="name" in one,
+    authors = []
+    for one in citation["authors"]:
+        parts = {"givenName": one.get("given-names"), "familyName": one.get("family-names")}
+        authors.append(
+            {
+                "@type": "Organization" if "name" in one else "Person",
+                "name": one.get("name") or f"{one['given-names']} {one['family-names']}",
+                **{key: value for key, value in parts.items() if value},
+            }
         )
-        for one in citation["authors"]
-    ]
     return Rights(authors, citation["license"])
 
 
@@ -202,14 +194,7 @@ def _file(path: str, size: int, sha256: str, identifier: str) -> Entity:
 
 
 def _people(role: str, rights: Rights) -> Iterable[Entity]:
-    for name, one in zip(_ids(role, rights), rights.authors, strict=True):
-        parts = {"givenName": one.given, "familyName": one.family}
-        yield {
-            "@id": name,
-            "@type": "Organization" if one.is_group else "Person",
-            "name": one.name,
-            **{key: value for key, value in parts.items() if value},
-        }
+    return ({"@id": name, **one} for name, one in zip(_ids(role, rights), rights.authors, strict=True))
 
 
 def _ids(role: str, rights: Rights) -> list[str]:

@@ -133,13 +133,8 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
     """Yield the differences, at the deepest level possible."""
     if repr(old) == repr(new):
         return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*new, *old]):
-            yield from _differences(old.get(key, ABSENT), new.get(key, ABSENT), (*path, str(key)))
-        if old == new:
-            yield Change(f"the order of {config_name(path)}", list(old), list(new))
-    elif _have_names(old) and _have_names(new):
-        named_old, named_new = ({one["name"]: one for one in several} for several in (old, new))
+    named_old, named_new = _by_name(old), _by_name(new)
+    if named_old is not None and named_new is not None and type(old) is type(new):
         for name in dict.fromkeys([*named_new, *named_old]):
             yield from _differences(named_old.get(name, ABSENT), named_new.get(name, ABSENT), (*path, str(name)))
         if list(named_old) != list(named_new) and set(named_old) == set(named_new):
@@ -151,8 +146,11 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
         yield Change(config_name(path), old, new)
 
 
-def _have_names(several: Any) -> bool:
-    return isinstance(several, list) and _all_dicts(several) and all("name" in one for one in several)
+def _by_name(value: Any) -> dict[Any, Any] | None:
+    """Return a dict, or a list of dicts with names, as a dict; None for other values."""
+    if isinstance(value, list) and _all_dicts(value) and all("name" in one for one in value):
+        return {one["name"]: one for one in value}
+    return value if isinstance(value, dict) else None
 
 
 def _all_dicts(several: Sequence[Any]) -> bool:
