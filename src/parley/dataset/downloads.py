@@ -1,87 +1,33 @@
 """Download one large file from the first location that has it: mirrors on the web, or local paths."""
 
-from __future__ import annotations
-
+import hashlib
+import logging
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from parley import __version__
-
-if TYPE_CHECKING:
-    import urllib3
-import hashlib
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
-
 from parley.core.errors import ParleyError
 from parley.core.files import is_web_url, written_aside
 from parley.core.progress import Progress
 
-logger = logging.getLogger(__name__)
-
-
 # Imported where they are used, so that parsing the Snakefile does not load HTTP libraries.
+if TYPE_CHECKING:
+    import urllib3
 
-HOSTS_KEPT = 256
+logger = logging.getLogger(__name__)
+CHUNK_BYTES = 1 << 20
+MOST_REDIRECTS = 5
+CHECKSUMS = {"sha1": 40, "sha256": 64}
 
 
 def user_agent(contact: str = "") -> str:
     """Return the User-Agent: the program, its version and, if given, a contact."""
     return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
-
-
-class HttpClient:
-    """Connection pools that are kept open between requests, safe to share between threads.
-
-    The environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE` are
-    used as other programs use them. Does not retry or follow redirects.
-
-    Parameters
-    ----------
-    connections
-        Maximal number of connections kept open per host.
-    contact
-        A contact, for the User-Agent.
-    """
-
-    def __init__(self, connections: int = 4, contact: str = "") -> None:
-        from urllib.request import getproxies
-
-        import certifi
-
-        # Images and archives are compressed already; a content encoding would hide their true size.
-        self._headers = {"User-Agent": user_agent(contact), "Accept-Encoding": "identity"}
-        self._options: dict[str, Any] = {
-            "num_pools": HOSTS_KEPT,
-            "maxsize": connections,
-            "headers": self._headers,
-            "ca_certs": os.environ.get("SSL_CERT_FILE") or certifi.where(),
-        }
-        self._proxies = {scheme: proxy for scheme, proxy in getproxies().items() if scheme in ("http", "https")}
-        self._direct = self._manager(None)
-        self._proxied = {proxy: self._manager(proxy) for proxy in self._proxies.values()}
-
-    def get(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
-        """Request a URL and return once the response's headers have arrived; the body is not read yet."""
-        return self._manager_for(url).request(
-            "GET", url, preload_content=False, redirect=False, retries=False, timeout=timeout
-        )
-
-    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
-        import urllib3
-
-        if proxy is None:
-            return urllib3.PoolManager(**self._options)
-        return urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **self._options)
-
-    def _manager_for(self, url: str) -> urllib3.PoolManager:
-        proxy = proxy_for(url, self._proxies)
-        return self._proxied[proxy] if proxy else self._direct
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
@@ -100,22 +46,6 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
 
     parts = urlsplit(url)
     return "" if proxy_bypass(parts.hostname or "") else proxies.get(parts.scheme, "")
-
-
-def redirect_target(url: str, response: urllib3.BaseHTTPResponse) -> str | None:
-    """Return the absolute address that a response redirects to, or None if it does not redirect.
-
-    The address is untrusted: the caller checks that it is http or https, and limits the number of redirects.
-    """
-    location = response.headers.get("Location")
-    if response.status not in (301, 302, 303, 307, 308) or not location:
-        return None
-    return urljoin(url, location)
-
-
-CHUNK_BYTES = 1 << 20
-MOST_REDIRECTS = 5
-CHECKSUMS = {"sha1": 40, "sha256": 64}
 
 
 class _UnavailableError(Exception):
@@ -189,7 +119,8 @@ def check_checksum(path: str | Path, checksum: str | None) -> None:
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
     """Copy one location's bytes; raise `_UnavailableError` if they are unavailable or have another checksum."""
     digest = hashlib.new(expected[0]) if expected else None
-    with _opened(location, timeout_s) as (chunks, total_bytes):
+    opened = _opened_url(location, timeout_s) if is_web_url(location) else _opened_path(Path(location).expanduser())
+    with opened as (chunks, total_bytes):
         name = f"downloading {aside.name.strip('.').rsplit('.', 2)[0]}"
         with aside.open("wb") as target, Progress(name, total_bytes, "byte") as progress:
             for chunk in chunks:
@@ -202,39 +133,30 @@ def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout
 
 
 @contextmanager
-def _opened(location: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Yield the chunks of a location's bytes, and their total number if known."""
-    if is_web_url(location):
-        with _opened_url(location, timeout_s) as opened:
-            yield opened
-        return
+def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    """Yield the chunks of a file, and its size in bytes."""
     try:
-        with Path(location).expanduser().open("rb") as source:
-            yield _chunks(source), Path(location).expanduser().stat().st_size
+        with path.open("rb") as source:
+            yield iter(partial(source.read, CHUNK_BYTES), b""), path.stat().st_size
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise _UnavailableError(error.strerror) from error
 
 
-def _chunks(source: BinaryIO) -> Iterator[bytes]:
-    while chunk := source.read(CHUNK_BYTES):
-        yield chunk
-
-
 @contextmanager
 def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
+    """Yield the chunks of a URL's bytes, and their total number if known."""
     import urllib3
 
-    client, timeout = HttpClient(connections=1), urllib3.Timeout(connect=timeout_s, read=timeout_s)
     try:
         for _ in range(MOST_REDIRECTS + 1):
-            response = client.get(url, timeout)
-            target = redirect_target(url, response)
-            if target is None:
+            response = _request(url, timeout_s)
+            location = response.get_redirect_location()
+            if not location:
                 break
             response.drain_conn()
-            if not is_web_url(target):
-                raise _UnavailableError(f"it redirects to {target}, which is not http or https")
-            url = target
+            url = urljoin(url, location)
+            if not is_web_url(url):
+                raise _UnavailableError(f"it redirects to {url}, which is not http or https")
         else:
             raise _UnavailableError(f"more than {MOST_REDIRECTS} redirects")
         if response.status != 200:
@@ -243,3 +165,26 @@ def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], i
         yield response.stream(CHUNK_BYTES), int(length) if length.isdigit() else None
     except urllib3.exceptions.HTTPError as error:
         raise _UnavailableError(str(error.args[0] if error.args else error)) from error
+
+
+def _request(url: str, timeout_s: float) -> "urllib3.BaseHTTPResponse":
+    """Request a URL, without retries and redirects; the body is not read yet.
+
+    Uses the environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE`, as other programs
+    do.
+    """
+    from urllib.request import getproxies
+
+    import certifi
+    import urllib3
+
+    # Archives are compressed already; a content encoding would hide their true size.
+    headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
+    certificates = os.environ.get("SSL_CERT_FILE") or certifi.where()
+    if proxy := proxy_for(url, {scheme: one for scheme, one in getproxies().items() if scheme in ("http", "https")}):
+        address = proxy if "://" in proxy else f"http://{proxy}"
+        client: urllib3.PoolManager = urllib3.ProxyManager(address, headers=headers, ca_certs=certificates)
+    else:
+        client = urllib3.PoolManager(headers=headers, ca_certs=certificates)
+    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
+    return client.request("GET", url, preload_content=False, redirect=False, retries=False, timeout=timeout)
