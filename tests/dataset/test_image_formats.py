@@ -383,10 +383,10 @@ class TestInks:
             ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
         ],
     )
-    def test_a_profile_of_no_use_is_told_and_left_alone(self, profile, caplog):
+    def test_an_unusable_profile_is_ignored_with_a_warning(self, profile, caplog):
         with caplog.at_level(logging.WARNING):
             assert colour(four_layer_jpeg([0, 255, 255, 255], transform=0, profile=profile)) == (0, 255, 255)
-        assert "left alone" in caplog.text
+        assert "Ignoring the colour profile" in caplog.text
 
     def test_lightness_and_colour_differences(self):
         light, a, b = RED_LAB

@@ -1,4 +1,4 @@
-"""Images from anywhere: which formats are read, what is unusual about one, and how each becomes RGB."""
+"""Image formats: which are read, what is unusual about an image, and how each image becomes RGB."""
 
 import io
 import logging
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 logger = logging.getLogger(__name__)
-# Formats are named, so that no decoder of anything odder is ever given bytes from outside.
+# Only these decoders ever see bytes from outside.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 SUFFIXES = {
     "JPEG": "jpg",
-    "MPO": "jpg",  # what Pillow calls a JPEG with further views behind it
+    "MPO": "jpg",  # Pillow's name for a JPEG that contains further views
     "PNG": "png",
     "GIF": "gif",
     "WEBP": "webp",
@@ -32,30 +32,30 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_TURNED_BY_A_QUARTER = (5, 6, 7, 8)
-# Where Pillow leaves what says how to turn an image.
-_PLACES_OF_EXIF = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-# Of gray PNGs with few bits, Pillow scales the values and not the one that stands for transparent.
-_SCALES_OF_FEW_BITS = {"L;2": 85, "L;4": 17}
+_QUARTER_TURNS = (5, 6, 7, 8)
+# Keys of `Image.info` under which Pillow stores the orientation.
+_ORIENTATION_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+# For gray PNGs with 2 or 4 bits, Pillow scales the pixel values but not the transparent value.
+_FEW_BITS_SCALES = {"L;2": 85, "L;4": 17}
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _ROWS_AT_ONCE = 256
-# Pillow loads its decoders when they are first wanted, which many threads would do at once.
+# Pillow loads its decoders at first use, which many threads would do at once.
 Image.init()
 
 
 def open_image(content: bytes) -> Image.Image:
-    """Open an image by its bytes, of one of `FORMATS`; its header is read, and no pixel is decoded.
+    """Open an image of one of `FORMATS` from its bytes. Reads its header and decodes no pixels.
 
-    Damaged bytes make Pillow raise nearly anything.
+    On damaged bytes, Pillow raises exceptions of many types.
     """
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height of an opened image as stored, whatever its orientation, which Pillow heeds in a TIFF."""
+    """Return width and height of an opened image as stored: Pillow swaps them for a TIFF that is to be rotated."""
     width, height = image.size
-    lies = image.format == "TIFF" and _orientation(image) in _TURNED_BY_A_QUARTER
-    return (height, width) if lies else (width, height)
+    is_swapped = image.format == "TIFF" and _orientation(image) in _QUARTER_TURNS
+    return (height, width) if is_swapped else (width, height)
 
 
 def kinds_of(image: Image.Image, among: Collection[str] | None = None) -> tuple[str, ...]:
@@ -64,7 +64,7 @@ def kinds_of(image: Image.Image, among: Collection[str] | None = None) -> tuple[
     Parameters
     ----------
     image
-        As `open_image` gives it: opened, and not yet decoded.
+        An image from `open_image`, not yet decoded.
     among
         The kinds to look for, of `KINDS`; None for all.
 
@@ -72,10 +72,10 @@ def kinds_of(image: Image.Image, among: Collection[str] | None = None) -> tuple[
     -------
     Kinds, in the order of `KINDS`:
 
-    - `animated`: a second frame or page. The further views of a JPEG (MPO) are none: viewers show the first.
-    - `cmyk`: inks in place of red, green and blue.
-    - `sixteen_bit`: more than eight bits a channel.
-    - `transparent`: an alpha channel or a transparent colour, even if every pixel is opaque: the header does not say.
+    - `animated`: a second frame or page. The further views of a JPEG (MPO) do not count: viewers show the first.
+    - `cmyk`: inks instead of red, green and blue.
+    - `sixteen_bit`: more than eight bits per channel.
+    - `transparent`: an alpha channel or a transparent colour; the pixels may all be opaque.
     - `rotated`: EXIF or XMP asks for a rotation or a mirroring.
     """
     return tuple(kind for kind, is_so in KINDS.items() if (among is None or kind in among) and is_so(image))
@@ -84,11 +84,11 @@ def kinds_of(image: Image.Image, among: Collection[str] | None = None) -> tuple[
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return an image as a viewer shows it, in 8-bit RGB.
 
-    Of several frames the first. Turned upright by its EXIF orientation; transparency laid on white; inks
-    converted by the colour profile that comes with them, if it can be used; more than 8 bits scaled to 8.
+    Uses the first of several frames, rotates by the EXIF orientation, composites transparency on white, converts CMYK
+    by the embedded colour profile if it is usable, and scales more than 8 bits to 8.
     """
     rawmode = _rawmode(image)
-    image.load()  # Pillow turns a TIFF upright as it loads it, and only then takes its orientation away.
+    image.load()  # Pillow rotates a TIFF when it loads it, and only then removes its orientation.
     profile, negative = image.info.get("icc_profile"), _is_negative(image)
     image = _upright(image)
     transparent = _transparent_value(image, rawmode)
@@ -96,25 +96,25 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = _eight_bit(image, 4095 if rawmode == "I;12" else 65535, transparent, negative)
         transparent = None
     if image.mode == "CMYK":
-        return _from_inks(image, profile)
+        return _from_cmyk(image, profile)
     if image.mode == "LAB":
         return _through_profile(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     return _on_white(image, transparent).convert("RGB")
 
 
 def _is_animated(image: Image.Image) -> bool:
-    # `n_frames` would run through all frames of a GIF and all pages of a TIFF; this stops at the second.
+    # `n_frames` would read all frames of a GIF and all pages of a TIFF; this stops at the second.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
 def _is_sixteen_bit(image: Image.Image) -> bool:
-    # Pillow gives colours of 16 bits as 8; only how it will unpack them says so.
+    # Pillow returns 16-bit colours as 8-bit; only its raw mode shows the difference.
     return _is_deep(image) or ";16" in _rawmode(image)
 
 
 def _is_rotated(image: Image.Image) -> bool:
-    says = image.format == "TIFF" or any(place in image.info for place in _PLACES_OF_EXIF)
-    return says and _orientation(image) in _UPRIGHT
+    has_orientation = image.format == "TIFF" or any(key in image.info for key in _ORIENTATION_KEYS)
+    return has_orientation and _orientation(image) in _UPRIGHT
 
 
 KINDS: dict[str, Callable[[Image.Image], bool]] = {
@@ -124,11 +124,11 @@ KINDS: dict[str, Callable[[Image.Image], bool]] = {
     "transparent": lambda image: image.has_transparency_data,
     "rotated": _is_rotated,
 }
-"""Every kind of image that is unusual and not broken, and how it is told."""
+"""Every kind of image that is unusual but not broken, with its test."""
 
 
 def _rawmode(image: Image.Image) -> str:
-    """Return how the pixels are stored, in Pillow's terms; empty once they are decoded, or where it is not said."""
+    """Return how the pixels are stored, in Pillow's terms; empty after decoding, or if unknown."""
     tiles = getattr(image, "tile", None)
     args: Any = tiles[0][3] if tiles else None
     rawmode = args[0] if isinstance(args, tuple) and args else args
@@ -140,16 +140,16 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    """Say whether zero is white; Pillow sees to that itself where there are 8 bits."""
+    """Say whether zero is white; for 8-bit images, Pillow inverts the values itself."""
     tags = getattr(image, "tag_v2", {})
     return _is_deep(image) and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _orientation(image: Image.Image) -> int | None:
     try:
-        # Not a PNG's own `getexif`, which would decode the image to find EXIF that comes behind it.
+        # Not a PNG's own `getexif`, which would decode the image to find EXIF that follows it.
         orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 - a damaged EXIF block says nothing of how to turn the image: it stays
+    except Exception:  # noqa: BLE001 - an image with a damaged EXIF block is not rotated
         return None
     return orientation if isinstance(orientation, int) else None
 
@@ -160,10 +160,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool) -> Image.Image:
-    """Scale values by 255/white; floats and wider integers have no fixed white, so by their own range."""
+    """Scale values by 255/white; scale floats and wider integers, which have no fixed white, by their own range."""
     values = np.asarray(image)
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 65535:
-        # A table of 65,536 values takes a fraction of the memory of floats for each pixel.
+        # A table of 65,536 values needs a fraction of the memory of one float per pixel.
         table = np.clip(np.arange(65536) * (255 / white), 0, 255).round().astype(np.uint8)
         scaled = table[values]
     else:
@@ -176,7 +176,7 @@ def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool)
 
 
 def _by_own_range(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale values so that the lowest becomes 0 and the highest 255; what is no number becomes 0."""
+    """Scale values so that the lowest becomes 0 and the highest 255; NaN becomes 0."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     scaled = np.empty(values.shape, np.uint8)
@@ -186,16 +186,16 @@ def _by_own_range(values: NDArray[Any]) -> NDArray[np.uint8]:
     return scaled
 
 
-def _from_inks(image: Image.Image, profile: Any) -> Image.Image:
-    """Convert CMYK by its profile; without one that can be used, as light that passes through each ink."""
+def _from_cmyk(image: Image.Image, profile: Any) -> Image.Image:
+    """Convert CMYK by its colour profile or, without a usable one, by Pillow's simple formula."""
     if isinstance(profile, bytes):
         try:
             inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if inks.profile.xcolor_space.strip() == "CMYK":
                 return _through_profile(image, inks)
-            logger.warning("A colour profile for inks is one of %r; it is left alone.", inks.profile.xcolor_space)
+            logger.warning("Ignoring the colour profile of a CMYK image: it is for %r.", inks.profile.xcolor_space)
         except (OSError, ImageCms.PyCMSError) as error:
-            logger.warning("A colour profile for inks cannot be used (%s); it is left alone.", error)
+            logger.warning("Ignoring the colour profile of a CMYK image: it is unusable (%s).", error)
     return image.convert("RGB")
 
 
@@ -204,17 +204,17 @@ def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> I
 
 
 def _transparent_value(image: Image.Image, rawmode: str) -> Any:
-    """Return what stands for transparent, in the values of the pixels; None where nothing does.
+    """Return the pixel value that means transparent, or None.
 
-    A PNG's text named `transparency` lands in the same place as the transparent colour: it is passed over.
+    Pillow stores a PNG's text named `transparency` under the same key as the transparent colour; it is ignored.
     """
     value = image.info.get("transparency")
     if image.mode == "P" and isinstance(value, bytes | int):
         return value
     if image.mode == "RGB" and isinstance(value, tuple):
-        return tuple(part >> 8 for part in value) if ";16" in rawmode else value
+        return tuple(channel >> 8 for channel in value) if ";16" in rawmode else value
     if image.mode in ("1", "L", "I;16") and isinstance(value, int):
-        return value * _SCALES_OF_FEW_BITS.get(rawmode, 1)
+        return value * _FEW_BITS_SCALES.get(rawmode, 1)
     return None
 
 
