@@ -53,5 +53,5 @@ def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_pa
 
 def test_rows_of_a_class_that_do_not_stand_together_are_refused(tmp_path):
     write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("a", 3), ("b", 4)])
-    with pytest.raises(ParleyError, match="do not stand together"):
+    with pytest.raises(ParleyError, match="class 'b': the rows are not contiguous"):
         classes_of(tmp_path / "t.tsv")

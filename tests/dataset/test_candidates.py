@@ -39,8 +39,8 @@ def test_all_classes_that_are_short_are_told_at_once_with_what_they_have_and_nee
     with pytest.raises(ParleyError) as error:
         select(options, [LION, HEN, BEE], COUNTS, tmp_path / "c.tsv", path)
     lion, hen, bee, advice = error.value.findings
-    assert lion == "Class lion (n02129165): 4 of its 13 entries hold 'static.flickr' and can be used; 5 are needed."
-    assert hen == "Class hen (n01514859): 2 of its 2 entries hold 'static.flickr' and can be used; 3 are needed."
+    assert lion == "Class lion (n02129165): 4 of its 13 entries contain 'static.flickr' and can be used; 5 are needed."
+    assert hen == "Class hen (n01514859): 2 of its 2 entries contain 'static.flickr' and can be used; 3 are needed."
     assert bee == "Class bee (n02206856) is absent from the source; 5 are needed."
     assert advice.startswith("3 of 3 classes")
     assert not (tmp_path / "c.tsv").exists()
@@ -58,8 +58,8 @@ def test_classes_to_be_dropped_may_be_short_and_even_empty(tmp_path, caplog):
     path = listed(tmp_path, lion=urls("lion", 4))
     select(SourceOptions("url_list"), [LION, BEE], COUNTS, tmp_path / "c.tsv", path, on_shortage="drop_class")
     assert {row["class"] for row in read_table(tmp_path / "c.tsv", ["class"])} == {"lion"}
-    assert "Class bee (n02206856) is absent from the source; 5 are needed; it will be dropped" in caplog.text
-    assert "Class lion (n02129165): 4 of its 4 entries can be used; 5 are needed; it will be dropped" in caplog.text
+    assert "Class bee (n02206856) is absent from the source; 5 are needed; the class will be dropped" in caplog.text
+    assert "Class lion (n02129165): 4 of its 4 entries can be used; 5 are needed; the class will be dropped" in caplog.text
 
 
 def test_the_first_addresses_up_to_the_class_size_are_kept(tmp_path):

@@ -201,7 +201,7 @@ def test_the_first_of_two_statements_stands_and_the_second_is_told(tmp_path):
     assert {row["License"] for row in images} <= set(LICENCES)
     twice = sum(row["url"].endswith("0.png") for row in images)
     assert twice
-    assert f"for which the first row counts: {twice}." in page.text
+    assert f"Images with several rows that differ (the first is used): {twice}." in page.text
 
 
 def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):

@@ -72,15 +72,15 @@ def queues_of_ants_and_bees(plan):
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ([("ant", "a", "train", 1)], "the ranks of class 'ant', part train, have a gap"),
-        ([("ant", "a", "train", 0), ("ant", "b", "train", 2)], "the ranks of class 'ant', part train, have a gap"),
+        ([("ant", "a", "train", 1)], "class 'ant', part train: the ranks have a gap"),
+        ([("ant", "a", "train", 0), ("ant", "b", "train", 2)], "class 'ant', part train: the ranks have a gap"),
         (
             [("ant", "a", "train", 0), ("ant", "b", "dev", 0), ("ant", "c", "train", 0)],
-            "the rows of class 'ant', part train, do not stand together",
+            "class 'ant', part train: the rows are not contiguous",
         ),
         (
             [("ant", "a", "dev", 0), ("bee", "b", "dev", 0), ("ant", "c", "dev", 1)],
-            "the rows of class 'ant' do not stand together",
+            "class 'ant': the rows are not contiguous",
         ),
     ],
 )

@@ -32,6 +32,6 @@ def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
     out = project.snakemake("--cores", "1", "classes", "--config", override, config="config/animals30.yaml", ok=False)
     told = [line for line in out.splitlines() if line.startswith("select_classes: Class ")]
     assert len(told) == 30
-    assert any("koala (n01882714): 76 of its 100 entries hold 'static.flickr'" in line for line in told)
+    assert any("koala (n01882714): 76 of its 100 entries contain 'static.flickr'" in line for line in told)
     assert any("peacock (n01806143) is absent from the source" in line for line in told)
     assert "30 of 30 classes have too few candidates" in out

@@ -74,7 +74,7 @@ def stream_classes(
     seen: set[str] = set()
     for name, rows in itertools.groupby(stream_table(path, ["class", *columns]), key=itemgetter(0)):
         if name in seen:
-            raise ParleyError(f"{path}: the rows of class {name!r} do not stand together; remove it and run again.")
+            raise ParleyError(f"{path}, class {name!r}: the rows are not contiguous; remove the file and run again.")
         seen.add(name)
         if wanted is None or name in wanted:
             yield name, rows

@@ -51,7 +51,7 @@ def select(
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
-        logger.warning("%d of %d entries listed are %s", lines, listing.lines, kind)
+        logger.warning("%d of %d entries in the list have the issue %s", lines, listing.lines, kind)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)
     write_table(destination, COLUMNS, _rows(listing, classes))
@@ -90,9 +90,9 @@ def shortages(
             continue
         sentence = _shortage(image_class, listing, options.filter_url) + f" {needed} are needed"
         if on_shortage == "drop_class":
-            logger.warning("%s; it will be dropped, as on_shortage says.", sentence)
+            logger.warning("%s; the class will be dropped (on_shortage: drop_class).", sentence)
         elif on_shortage == "accept" and candidates:
-            logger.warning("%s; going on with these, as on_shortage says.", sentence)
+            logger.warning("%s; accepted (on_shortage: accept).", sentence)
         else:
             found.append(f"{sentence}.")
     if found:
@@ -110,5 +110,5 @@ def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str
     if not entries:
         return f"Class {label} is absent from the source;"
     if filter_url:
-        return f"Class {label}: {found} of its {entries} entries hold {filter_url!r} and can be used;"
+        return f"Class {label}: {found} of its {entries} entries contain {filter_url!r} and can be used;"
     return f"Class {label}: {found} of its {entries} entries can be used;"

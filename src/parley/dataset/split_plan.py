@@ -190,7 +190,7 @@ def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dic
     Raises
     ------
     ParleyError
-        If the rows are not grouped by class and part, ranks have a gap, or a key is none.
+        If the rows are not grouped by class and part, ranks have a gap, or a key is not valid.
     """
     queues: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for name, rows in stream_classes(path, ("part", "rank", "key", "url"), wanted):
@@ -200,7 +200,7 @@ def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dic
             # Keys become names of files in the cache and in a tar.
             if wrong := [key for key, _ in queues[name][part] if not is_key(key)]:
                 raise ParleyError(
-                    f"{path}: class {name!r}, part {part} has {wrong[0]!r}, which is no key of an image; "
+                    f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is no key of an image; "
                     "remove the file and run again."
                 )
     return queues
@@ -210,15 +210,15 @@ def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[
     """Yield the parts of a class, each with its rows, which start with class, part and rank."""
     seen: set[str] = set()
     for (name, part), of_part in itertools.groupby(rows, key=lambda row: row[:2]):
-        whose = f"class {name!r}, part {part}"
+        whose = f"{path}, class {name!r}, part {part}"
         if part in seen:
-            raise ParleyError(f"{path}: the rows of {whose}, do not stand together; remove it and run again.")
+            raise ParleyError(f"{whose}: the rows are not contiguous; remove the file and run again.")
         seen.add(part)
-        yield part, _without_gap(path, whose, of_part)
+        yield part, _without_gap(whose, of_part)
 
 
-def _without_gap(path: str | Path, whose: str, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+def _without_gap(whose: str, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
     for expected, row in enumerate(rows):
         if row[2] != str(expected):
-            raise ParleyError(f"{path}: the ranks of {whose}, have a gap; remove it and run again.")
+            raise ParleyError(f"{whose}: the ranks have a gap; remove the file and run again.")
         yield row

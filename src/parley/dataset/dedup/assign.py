@@ -13,6 +13,12 @@ from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.split_plan import Counts, check_topk
 
 logger = logging.getLogger(__name__)
+_MOST_REASONS = 3
+_ADVICE = (
+    "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
+    "on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
+    "only failed URLs are requested again."
+)
 
 
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
@@ -93,14 +99,6 @@ def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> N
         outcomes.hosts[host_of(image.url)][ErrorClass.PLACEHOLDER] += 1
 
 
-_MOST_REASONS = 3
-_ADVICE = (
-    "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
-    "on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
-    "only failed URLs are requested again."
-)
-
-
 def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
     """Decide which images each split keeps, dropping classes until every remaining class has its counts.
 
@@ -129,12 +127,12 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
     if options.on_shortage == "drop_class":
         for one in outcomes.classes:
             if one.dropped:
-                logger.warning("Class %r is dropped, as on_shortage says. %s", one.name, " ".join(one.dropped))
+                logger.warning("Class %r is dropped (on_shortage: drop_class). %s", one.name, " ".join(one.dropped))
         findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
     for name, part, outcome in _short_parts(outcomes.remaining):
         sentence = shortage(name, part, outcome, options.margin)
         if options.on_shortage == "accept" and outcome.kept:
-            logger.warning("%s Going on with these, as on_shortage says.", sentence)
+            logger.warning("%s Accepted (on_shortage: accept).", sentence)
         else:
             findings.add(sentence)
     if findings.sentences:

@@ -84,7 +84,7 @@ class World(UrlList):
 
 def _missing_wnids(classes: Sequence[ImageClass]) -> list[str]:
     return [
-        f"Class {image_class.name!r} has no wnid, by which a URL list names its classes; add it."
+        f"Class {image_class.name!r} has no wnid, but a URL list identifies classes by their wnids; add it."
         for image_class in classes
         if not image_class.wnid
     ]

@@ -52,7 +52,7 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
         raise ParleyError(
-            f"{path} is a truncated or corrupt archive ({error}); remove it and run again to fetch it anew."
+            f"{path} is a truncated or corrupt archive ({error}); remove it and run again to download it again."
         ) from error
 
 
