@@ -1,16 +1,16 @@
 # Parley: from a list of URLs to figures with confidence intervals.
 #
 # A stage's target makes everything up to that stage: `snakemake --cores all features`.
-# Without a target the report is made. Another experiment: `--configfile config/photos.yaml`.
-# Targets whose files are read by `parley.load` or `parley compare` also write down which runs there are now.
+# The default target makes the report. Another experiment: `--configfile config/photos.yaml`.
+# Targets whose files `parley.load` or `parley compare` read also write config.yaml, which lists the present runs.
 
 from snakemake.utils import min_version
 
 min_version("9.27")
 
 
-# A config given on the command line stands alone on the schema's defaults. Merged over the bundled
-# world's, it would silently keep those of its keys that it does not name.
+# A config given on the command line is completed by the schema's defaults alone. Snakemake would merge it over
+# config.yaml and keep the keys that it does not set.
 if not workflow.config_settings.configfiles:
 
     configfile: "config.yaml"
@@ -65,7 +65,7 @@ rule all:
         RUN_PATHS.all_attention(INPUTS.attending_runs),
         result("provenance.json") if SHARES_DISK else [],
     message:
-        "Everything is made; the report is {input[0]}, and every conversation is in {input[1]}"
+        "Done: the report is {input[0]}, and all dialogues are in {input[1]}"
 
 
 rule urls:
@@ -217,7 +217,7 @@ rule browser:
         result("browser.html"),
 
 
-# After the targets, by which it knows what there is to tell of.
+# After the targets, whose inputs it reads.
 include: "workflow/rules/provenance.smk"
 
 

@@ -119,7 +119,7 @@ def test_ready_made_features_that_do_not_exist_are_all_named(project):
     given = {name: f"no/{name}.hdf5" for name in ("train", "dev", "test")}
     out = refused(project, source={"kind": "features", "features": {**given, "descriptions": "no/d.csv"}})
     for name in ("no/train.hdf5", "no/dev.hdf5", "no/test.hdf5", "no/d.csv"):
-        assert f"{name}, which is no file" in out
+        assert f"{name}, which is not a file" in out
 
 
 def test_a_network_that_torchvision_does_not_have_is_told_before_the_first_job(project):

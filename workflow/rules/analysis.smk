@@ -1,9 +1,9 @@
-# From conversations to a report.
+# From recorded dialogues to the report.
 #
 # In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv,descriptions.csv}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, browser.html, report.html, which tells time and memory from
-#      benchmarks/.
+#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, browser.html, report.html. The report reads times and memory
+#      from benchmarks/.
 
 
 rule analyse_run:
@@ -25,7 +25,7 @@ rule analyse_run:
     params:
         code=code("analyse_run"),
     message:
-        "Analysing the conversations of run {wildcards.run}, seed {wildcards.seed}"
+        "Analysing the dialogues of run {wildcards.run}, seed {wildcards.seed}"
     script:
         "../scripts/analyse_run.py"
 
@@ -79,7 +79,7 @@ rule summarise_languages:
         seeds=SEEDS,
         code=code("summarise_languages"),
     message:
-        "Bringing the measures of all messages together"
+        "Collecting the metrics of messages of all runs"
     script:
         "../scripts/summarise_languages.py"
 
@@ -103,7 +103,7 @@ rule tabulate_exchanges:
         runs=RUNS,
         code=code("tabulate_exchanges"),
     message:
-        "Bringing together what conversations are like, exchange by exchange"
+        "Collecting the metrics by exchange of all runs"
     script:
         "../scripts/tabulate_exchanges.py"
 
@@ -187,7 +187,7 @@ rule draw_figures:
         "../scripts/draw_figures.py"
 
 
-# Apart from the others: a run that is added to a grid has its figures drawn, and no other run's are drawn again.
+# One job per run, so that a run added to a grid does not redraw the figures of the others.
 rule draw_run_figures:
     input:
         analyses=RUN_PATHS.of_seeds("analysis.json", SEEDS),
@@ -230,7 +230,7 @@ rule build_report:
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
         figures=[result(f"figures/{name}.svg") for name in figure_names(RUNS)],
-        # Not read; the page has links to what is there when it is made.
+        # Not read: the page links to those of these files that exist.
         beside=INPUTS.linked_by_report(),
     output:
         report=report(
@@ -267,7 +267,7 @@ rule build_browser:
         attention=RUN_PATHS.all_attention(INPUTS.attending_runs),
         descriptions=result("descriptions.csv"),
         tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
-        # How much of a picture the network saw; all parts say the same.
+        # For the part of an image that the network saw, which is the same in all splits.
         features=PATHS.split_files()[0] if INPUTS.attending_runs else [],
     output:
         page=result("browser.html"),
@@ -287,6 +287,6 @@ rule build_browser:
         max_mb=CONFIG["browser"]["max_mb"],
         code=code("build_browser"),
     message:
-        "Bringing all conversations onto one page"
+        "Building the page of all dialogues"
     script:
         "../scripts/build_browser.py"

@@ -1,4 +1,4 @@
-# What was claimed of the game, put to the test on the experiment's runs.
+# Tests of the paper's and other claims on the experiment's runs.
 #
 # In:  results/<e>/runs/<run>/<seed>/{evaluation,interventions}.json, messages.hdf5, messages.<part>.hdf5;
 #      results/<e>/difficulty.csv.
@@ -26,7 +26,7 @@ rule judge_claims:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        # The conversations of all seeds of a run are compared.
+        # The dialogues of all seeds of a run are compared.
         mem_mb=3000 + len(SEEDS) * RESOURCES.dialogues_mb,
         runtime=60,
     params:

@@ -1,4 +1,4 @@
-# Shared by all files of rules: the checked config, and what names files, params and resources.
+# Shared by all rules: the checked config, and objects that return paths, params and resources.
 #
 # In:  the config of the command line.
 # Out: CONFIG, CLASSES, PATHS, RUN_PATHS, INPUTS, PARAMS, RESOURCES; no rules.
@@ -36,8 +36,8 @@ except ParleyError as error:
 
 os.environ[COMMIT] = commit_of(BASE)  # For the records that jobs leave.
 CONFIG, CLASSES, PATHS = EXPERIMENT
-# Scripts read from snakemake.config only what should rerun nothing when it changes: settings of speed and
-# device, and what the path of their output is a hash of. They get all else by params.
+# Scripts read from snakemake.config only settings that must not cause a rerun: speed, device, and those that are
+# hashed in the paths of their outputs. All other settings are params.
 config.update(CONFIG)
 SEEDS = CONFIG["seeds"]
 RUNS = [run["name"] for run in CONFIG["runs"]]
@@ -47,7 +47,7 @@ RESOURCES = RuleResources(CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
 SHARES_DISK = hooks.shares_disk(workflow)
 PARSED_CODE = Sources(SOURCES)
-DIGESTS = {}  # Of each script that a rule runs.
+DIGESTS = {}  # The code digest of each script.
 result, run_file, run_files = PATHS.result, RUN_PATHS.file, RUN_PATHS.of_runs
 
 
@@ -58,14 +58,14 @@ wildcard_constraints:
 
 
 def code(script):
-    """Digest of a script and of the modules it uses: an edit reruns the stage, a comment does not."""
+    """Digest of a script and of the modules that it imports, so that an edit of the code reruns the stage."""
     path = BASE / "workflow/scripts" / f"{script}.py"
     DIGESTS[path] = stage_digest(path, PARSED_CODE)
     return DIGESTS[path]
 
 
 def print_summary(console):
-    """Print the table of results; imported when needed, since it takes a second."""
+    """Print the table of results; the import takes a second."""
     from parley.analysis.summary_tables import show_summary
 
     show_summary(result(""), console)

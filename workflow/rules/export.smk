@@ -1,7 +1,7 @@
-# Conversations in the formats of other people's tools, and tables for a paper; on request.
+# Dialogues in the formats of other tools, and tables for a paper; on request.
 #
-# In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.json}, and of those
-#      experiments that have them, results/<e>/{classes,attributes}.tsv.
+# In:  results/<e>/runs/<run>/<seed>/messages*.hdf5, results/<e>/{descriptions.csv,summary.json}, and if the
+#      experiment has them, results/<e>/{classes,attributes}.tsv.
 # Out: results/<e>/export/: messages.parquet, elcc/, emlangkit/; results/<e>/tables/<name>.{md,tex}.
 
 
@@ -25,7 +25,7 @@ rule export_parquet:
         experiment=PATHS.experiment,
         code=code("export_parquet"),
     message:
-        "Writing all conversations as one Parquet file"
+        "Writing all dialogues as one Parquet file"
     script:
         "../scripts/export_parquet.py"
 
@@ -51,7 +51,7 @@ rule export_corpora:
         drawn=INPUTS.source_kind == "world",
         code=code("export_corpora"),
     message:
-        "Writing all conversations as corpora"
+        "Writing all dialogues as corpora"
     script:
         "../scripts/export_corpora.py"
 
@@ -75,7 +75,7 @@ rule export_arrays:
     params:
         code=code("export_arrays"),
     message:
-        "Writing messages and what they are about as arrays"
+        "Writing messages and attributes as arrays"
     script:
         "../scripts/export_arrays.py"
 

@@ -1,6 +1,6 @@
-# From each class's tar to each part's features.
+# From each class's images to each split's features.
 #
-# In:  resources/images/<pool>/<class>.tar, results/<e>/splits.tsv; or ready-made HDF5 files.
+# In:  resources/images/<pool>/<class>.tar, results/<e>/splits.tsv; or given HDF5 files.
 # Out: resources/features/<network>/<pool>/<class>.hdf5, results/<e>/<part>.hdf5.
 
 
@@ -59,7 +59,7 @@ if INPUTS.from_images:
             gather=CONFIG["features"]["gather"],
             code=code("gather_features"),
         message:
-            "Gathering the features of the {wildcards.part} part"
+            "Gathering the features of the {wildcards.part} split"
         script:
             "../scripts/gather_features.py"
 
@@ -82,6 +82,6 @@ else:
         params:
             code=code("import_features"),
         message:
-            "Taking in the features of the {wildcards.part} part"
+            "Importing the features of the {wildcards.part} split"
         script:
             "../scripts/import_features.py"

@@ -1,10 +1,10 @@
-# Functions that need Snakemake's own: `report`, and the inputs of targets.
+# Functions that use Snakemake's `report` and the inputs of targets.
 #
 # Out: functions; no rules.
 
 
 def reported_figure(name, run="all"):
-    """A figure's file, marked for `snakemake --report` with its caption."""
+    """Path of a figure, marked for `snakemake --report` with its caption."""
     kind = name.removesuffix(f"-{run}")
     return report(
         result(f"figures/{name}.svg"),
@@ -15,17 +15,17 @@ def reported_figure(name, run="all"):
     )
 
 
-# Files of the targets `metrics`, `claims`, `export` and `tables` that the report needs too.
+# Files of the targets `metrics`, `claims`, `export` and `tables` that `all` makes too.
 MADE_BY_ALL = ("summary.csv", "summary.json", "language.csv", "config.yaml")
 
 
 def promised_files():
-    """Paths of what `all` makes, except for the file of provenance itself."""
+    """Inputs of `all`, except for the provenance file itself."""
     return [path for path in rules.all.input if path != result("provenance.json")]
 
 
 def requested_files():
-    """Paths and times of existing files that `all` does not make but another target does."""
+    """Paths and modification times of existing files that only other targets make."""
     targets = (rules.metrics, rules.claims, rules.export, rules.tables)
     paths = {str(path) for target in targets for path in target.input}
     alone = sorted(paths - {result(name) for name in MADE_BY_ALL})

@@ -1,9 +1,9 @@
-# Training, checkpoint selection, evaluation and messages, a job a run and seed.
+# Training, checkpoint selection, evaluation and messages: one job per run and seed.
 #
 # In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5.
 # Out: results/<e>/runs/<run>/<seed>/: config.json, metrics.jsonl, checkpoints/, best.pt,
-#      selection.json, evaluation.json, flips.json, messages.hdf5, messages.<part>.hdf5, and where it is
-#      kept, attention.hdf5, attention.<part>.hdf5.
+#      selection.json, evaluation.json, flips.json, messages.hdf5, messages.<part>.hdf5, and with
+#      evaluation.keep_attention, attention.hdf5, attention.<part>.hdf5.
 
 
 # One rule with the seed as a wildcard; if seeds share a job, one rule for each group of seeds.
@@ -30,7 +30,7 @@ for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
             "../../envs/torch.yaml"
         threads: 1
         resources:
-            # What a batch is worked on in grows with the seeds; the parts are there once.
+            # Activations grow with the number of seeds; the splits are in memory once.
             mem_mb=RESOURCES.memory_mb_of_run(500 * (len(seeds) - 1)),
             runtime=240,
             disk_mb=RESOURCES.training_disk_mb_of_inputs(len(seeds)),
@@ -125,7 +125,7 @@ rule extract_messages:
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("extract_messages"),
     message:
-        "Writing down the conversations of run {wildcards.run}, seed {wildcards.seed}"
+        "Recording the dialogues of run {wildcards.run}, seed {wildcards.seed}"
     script:
         "../scripts/extract_messages.py"
 
@@ -159,6 +159,6 @@ if INPUTS.attending_runs:
             most=CONFIG["evaluation"]["recorded_images"],
             code=code("extract_attention"),
         message:
-            "Writing down what run {wildcards.run}, seed {wildcards.seed}, attended to"
+            "Recording the attention of run {wildcards.run}, seed {wildcards.seed}"
         script:
             "../scripts/extract_attention.py"

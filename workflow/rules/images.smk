@@ -1,7 +1,7 @@
-# From a source of images to each class's tar, manifest and realised split.
+# From a source of images to each class's tar and manifest, and the final splits.
 #
-# In:  what config.source names.
-# Out: resources/world/<hash>/: urls.txt and a folder of pictures a class; or resources/urls/<hash>.list;
+# In:  the source that config.source names.
+# Out: resources/world/<hash>/: urls.txt and a folder of images per class; or resources/urls/<hash>.list;
 #      resources/plans/<pool>/: candidates.tsv, plan.tsv;
 #      resources/images/<pool>/: <class>.tar, <class>.tsv;
 #      resources/hashes/<pool>/<class>.tsv;
@@ -25,7 +25,7 @@ rule write_config:
         config=CONFIG,
         code=code("write_config"),
     message:
-        "Writing the merged config"
+        "Writing the complete config"
     script:
         "../scripts/write_config.py"
 
@@ -79,7 +79,7 @@ if INPUTS.source_kind == "url_list":
         params:
             code=code("download_urls"),
         message:
-            "Getting the URL list"
+            "Downloading the URL list"
         script:
             "../scripts/download_urls.py"
 
@@ -132,7 +132,7 @@ if INPUTS.from_images:
             seed=CONFIG["seed"],
             code=code("split"),
         message:
-            "Planning which candidate goes into which part"
+            "Assigning the candidates to splits"
         script:
             "../scripts/split.py"
 
@@ -157,11 +157,10 @@ if INPUTS.from_images:
         script:
             "../scripts/publish_plan.py"
 
-    # The plan is ancient: it may be remade (an edit, a new time stamp), but what it may say is
-    # decided by the values that the pool's name is a hash of. So an edit never repeats a fetch; an
-    # edit that does change the plan is found out by settle, which says to force one. Drawn pictures are
-    # inputs so that a node with a disk of its own gets them, and ancient for the same reason; all of them, since
-    # a job of other classes would be another one to Snakemake, and would fetch again.
+    # The plan is ancient, so that an edit of code or a new time stamp never repeats a fetch: its content depends on
+    # values that are hashed in the pool's name. If an edit does change it, `settle` reports that a fetch must be
+    # forced. Drawn images are inputs because a node may have its own disk, and ancient for the same reason. All are
+    # inputs of every job, because other inputs for another grouping of classes would fetch again.
     for number, group in enumerate(
         grouped(CLASSES, CONFIG["fetch"]["classes_per_job"])
     ):
@@ -198,7 +197,7 @@ if INPUTS.from_images:
                 "../scripts/fetch_images.py"
 
     if INPUTS.compares_images:
-        # Not fetch.classes_per_job, a change of which should hash nothing anew.
+        # Not fetch.classes_per_job, so that a change of it does not hash the images again.
         for number, group in enumerate(grouped(CLASSES, None)):
 
             rule:
@@ -221,7 +220,7 @@ if INPUTS.from_images:
                 params:
                     code=code("hash_images"),
                 message:
-                    f"Hashing what the images of {group_label(group)} look like"
+                    f"Computing perceptual hashes of the images of {group_label(group)}"
                 script:
                     "../scripts/hash_images.py"
 
@@ -255,7 +254,7 @@ if INPUTS.from_images:
             evaluation=PARAMS.checked_ks(),
             code=code("settle"),
         message:
-            "Settling which images each part has"
+            "Selecting the final images of each split"
         script:
             "../scripts/settle.py"
 

@@ -1,4 +1,4 @@
-# What lies behind an accuracy: how hard the classes are to tell apart, which messages cause it, whether seeds agree.
+# Explanations of an accuracy: the difficulty of the classes, the effect of messages, and the agreement of seeds.
 #
 # In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/: best.pt, messages.hdf5,
 #      messages.<part>.hdf5.
@@ -17,7 +17,7 @@ rule measure_difficulty:
         f"{LOGS}/measure_difficulty.log",
     benchmark:
         f"{BENCHMARKS}/measure_difficulty.tsv"
-    # Long, and needed by little: begun first, it does not keep the others waiting at the end.
+    # Long, and few jobs need it: if it starts early, nothing waits for it at the end.
     priority: 1
     conda:
         "../../envs/torch.yaml"
@@ -30,12 +30,12 @@ rule measure_difficulty:
         layer=classifier_layer(CONFIG),
         code=code("measure_difficulty"),
     message:
-        "Measuring how hard the classes are to tell apart"
+        "Measuring the difficulty of the classes"
     script:
         "../scripts/measure_difficulty.py"
 
 
-# All seeds of a run in one job: to import torch takes longer than to play one.
+# All seeds of a run in one job, because importing torch takes longer than evaluating one.
 rule intervene_run:
     input:
         best=RUN_PATHS.of_seeds("best.pt", SEEDS),
@@ -48,7 +48,7 @@ rule intervene_run:
         f"{LOGS}/intervene_run/{{run}}.log",
     benchmark:
         f"{BENCHMARKS}/intervene_run/{{run}}.tsv"
-    # Long, and needed by little: begun first, it does not keep the others waiting at the end.
+    # Long, and few jobs need it: if it starts early, nothing waits for it at the end.
     priority: 1
     conda:
         "../../envs/torch.yaml"
@@ -64,7 +64,7 @@ rule intervene_run:
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("intervene_run"),
     message:
-        "Playing run {wildcards.run} with its messages disturbed"
+        "Evaluating run {wildcards.run} with interventions"
     script:
         "../scripts/intervene_run.py"
 
@@ -88,7 +88,7 @@ rule summarise_interventions:
         seeds=SEEDS,
         code=code("summarise_interventions"),
     message:
-        "Bringing the interventions of all runs together"
+        "Collecting the interventions of all runs"
     script:
         "../scripts/summarise_interventions.py"
 

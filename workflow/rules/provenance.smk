@@ -1,6 +1,6 @@
-# Where every file comes from.
+# The provenance of every file.
 #
-# In:  whatever `all` makes; the records that jobs leave beside their outputs (.records/).
+# In:  the outputs of `all`; the records that jobs write next to their outputs (.records/).
 # Out: results/<e>/provenance.json.
 
 
@@ -21,10 +21,10 @@ rule write_provenance:
         mem_mb=500,
         runtime=10,
     params:
-        # What `all` does not make is there or not; when that changes, so does what is to be told.
+        # Files of other targets are recorded if they exist; a change of them must rerun this.
         requested=requested_files(),
         code=code("write_provenance"),
     message:
-        "Writing down where every file comes from"
+        "Writing the provenance of all files"
     script:
         "../scripts/write_provenance.py"

@@ -1,6 +1,6 @@
-# What the Receiver reads: a description a class, a vector a word. And what classes are made of.
+# Texts for the Receiver: a description per class and a vector per word. Also the attributes of classes.
 #
-# In:  the class set, WordNet 3.0, a file of word vectors; or a ready-made descriptions.csv; a table of attributes.
+# In:  the class set, WordNet 3.0, a file of word vectors; or a given descriptions.csv; a table of attributes.
 # Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv.
 
 
@@ -50,7 +50,7 @@ else:
         params:
             code=code("import_descriptions"),
         message:
-            "Taking in the descriptions"
+            "Importing the descriptions"
         script:
             "../scripts/import_descriptions.py"
 
@@ -80,7 +80,7 @@ rule embed_words:
         folder=WORDS_FOLDER,
         code=code("embed_words"),
     message:
-        "Looking up a vector for every word"
+        "Reading the word vectors"
     script:
         "../scripts/embed_words.py"
 
@@ -105,6 +105,6 @@ if INPUTS.has_attributes:
         params:
             code=code("write_attributes"),
         message:
-            "Writing down what the classes are made of"
+            "Writing the attributes of the classes"
         script:
             "../scripts/write_attributes.py"

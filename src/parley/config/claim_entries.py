@@ -1,6 +1,6 @@
-"""A config's claims, checked before any work, and what files they need.
+"""The claims that a config asks to test: checks before anything runs, and the files that the tests need.
 
-Without what they are measured by, which takes a second to import.
+The tests themselves are in `parley.analysis.claims`, which takes a second to import.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ NEEDED = {
     "questions_matter": _ONE,
     "stops_at_once": _ONE,
 }
-"""Which runs each claim names."""
+"""The keys with runs that each claim must have."""
 OF_CLASSES = ("length_with_difficulty",)
-"""Claims that take the linear classifier, which knows the classes trained on alone."""
+"""Claims that use the linear classifier, which covers the seen classes only."""
 OF_INTERVENTIONS = ("flips_cost", "questions_matter")
 OF_CONVERSATIONS = tuple(name for name, needed in NEEDED.items() if needed == _ONE and name not in OF_INTERVENTIONS)
 PARTS = {
@@ -36,20 +36,20 @@ PARTS = {
     **dict.fromkeys(OF_INTERVENTIONS, ("test", "ood")),
     "words_help_transfer": ("transfer", "transfer_alone"),
 }
-"""Parts that a claim can be tested on, where that is not all of them."""
+"""Splits that a claim can be tested on, if not all of them."""
 
 Entry = Mapping[str, Any]
 
 
 def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
-    """Return every claim that is about one run, of each run, on the test part.
+    """Return every claim about a single run, for each run, on the test split.
 
     Parameters
     ----------
     runs
         Names of the runs.
     classifier
-        Whether there are features that a linear classifier can look at.
+        Whether there are features for a linear classifier.
     """
     single = [name for name, needed in NEEDED.items() if needed == _ONE and (classifier or name not in OF_CLASSES)]
     return [
@@ -58,14 +58,14 @@ def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
 
 
 def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterator[str]:
-    """Say which claims name runs that there are not, or not the runs that they are about.
+    """Yield a sentence for each claim that names unknown runs, or the wrong number of runs.
 
     Parameters
     ----------
     entries
-        The config's claims, defaults filled in.
+        The config's claims, with defaults.
     bits
-        Bits of a message of every run, grids written out.
+        Message bits of each run, with grids expanded.
     """
     for number, entry in enumerate(entries):
         where, needed = f"Config: claims[{number}], {entry['claim']},", NEEDED[entry["claim"]]
@@ -75,38 +75,38 @@ def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterato
         if set(given) != set(needed):
             yield f"{where} must name {' and '.join(needed)}; it names {' and '.join(given) or 'none of them'}."
         elif strays:
-            yield f"{where} names the run {', '.join(strays)}, which there is not; there are {', '.join(bits)}."
+            yield f"{where} names the run {', '.join(strays)}, which does not exist; the runs are {', '.join(bits)}."
         elif needed == _TWO and entry["run"] == entry["against"]:
             yield f"{where} compares the run {entry['run']} with itself; name another."
         elif needed == _SEVERAL and len({bits[name] for name in entry["runs"]}) < 2:
-            yield f"{where} must name runs that differ in game.message_bits, two at least."
+            yield f"{where} must name at least two runs that differ in game.message_bits."
         allowed = PARTS.get(entry["claim"], (entry["part"],))
         if entry["part"] not in allowed:
-            yield f"{where} can be tested on the part {' or '.join(allowed)}, and not on {entry['part']}."
+            yield f"{where} can be tested on the split {' or '.join(allowed)}, not on {entry['part']}."
 
 
 def lacking_parts(entries: Sequence[Entry], parts: Collection[str]) -> Iterator[str]:
-    """Say which claims are about a part that the experiment does not have."""
+    """Yield a sentence for each claim about a split that the experiment does not have."""
     for number, entry in enumerate(entries):
         if entry["part"].removesuffix(ALONE) not in parts:
             yield (
-                f"Config: claims[{number}], {entry['claim']}, is about the part {entry['part']}, which the experiment "
+                f"Config: claims[{number}], {entry['claim']}, is about the split {entry['part']}, which the experiment "
                 f"does not have; it has {', '.join(parts)}."
             )
 
 
 def conversations_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Return each run and part of which conversations are needed, once."""
+    """Return each run and split whose dialogues are needed, once."""
     return list(dict.fromkeys((one["run"], one["part"]) for one in entries if one["claim"] in OF_CONVERSATIONS))
 
 
 def intervened_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs of which interventions are needed, each once."""
+    """Return the runs whose interventions are needed, each once."""
     return list(dict.fromkeys(one["run"] for one in entries if one["claim"] in OF_INTERVENTIONS))
 
 
 def evaluated_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs of which evaluations are needed, each once."""
+    """Return the runs whose evaluations are needed, each once."""
     named = (name for one in entries for name in (*one["runs"], one["run"], one["against"]) if name)
     return list(dict.fromkeys(named))
 

@@ -1,4 +1,4 @@
-"""An experiment: its checked config, its classes, and the options that each stage takes from it."""
+"""An experiment: read and check its config and class set, and check its inputs before a run."""
 
 import importlib.util
 from collections import Counter
@@ -16,38 +16,35 @@ from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass, read_class_set
 from parley.dataset.sources import open_source
 from parley.dataset.split_plan import check_topk
-from parley.features.options import FeatureOptions, check_weights
+from parley.features.options import ROLES, FeatureOptions, check_weights
 from parley.game.settings import GameSettings
 from parley.text.glosses import check_wordnet, needs_wordnet
 from parley.text.glove import check_vectors
 
-ROLES = ("pooled", "map", "logits")
-"""What features are stored as."""
-
 
 class Experiment(NamedTuple):
-    """What the Snakefile knows of an experiment."""
+    """The config, classes and paths of an experiment."""
 
     config: Config
     classes: list[ImageClass]
-    """The class set; empty where features are given ready-made."""
+    """The class set; empty if the features are given."""
     paths: Paths
 
 
 def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
-    """Check a config and its class set, and work out where the experiment's files lie.
+    """Check a config and its class set, and compute the paths of the experiment's files.
 
     Parameters
     ----------
     raw
-        What the user wrote.
+        The config as the user wrote it.
     schema
-        The file of the config's schema.
+        Path of the config's schema.
 
     Raises
     ------
     ParleyError
-        With everything that is wrong, a sentence each.
+        With a sentence for each problem.
     """
     config = resolve(raw, read_schema(schema))
     findings = Findings()
@@ -61,9 +58,9 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     except ParleyError as error:
         findings.extend(error.findings)
     if (other := config["descriptions"]["evaluation"]) and not Path(other).is_file():
-        findings.add(f"Config: descriptions.evaluation is {other}, which is no file; check the path.")
+        findings.add(f"Config: descriptions.evaluation is {other}, which is not a file; check the path.")
     if (table := config["evaluation"]["attributes"]) and not Path(table).is_file():
-        findings.add(f"Config: evaluation.attributes is {table}, which is no file; check the path.")
+        findings.add(f"Config: evaluation.attributes is {table}, which is not a file; check the path.")
     try:
         features = network_options(config["features"])
     except ParleyError as error:
@@ -77,10 +74,9 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
 
 
 def _missing_features(given: Mapping[str, str | None]) -> list[str]:
-    # Told here and not by Snakemake, which takes a missing input for "nothing to be done" where an
-    # earlier run's outputs exist.
+    # Checked here because Snakemake reports "Nothing to be done" if an input is missing but earlier outputs exist.
     return [
-        f"Config: source.features.{name} is {path}, which is no file; check the path."
+        f"Config: source.features.{name} is {path}, which is not a file; check the path."
         for name, path in given.items()
         if path and not Path(path).is_file()
     ]
@@ -99,7 +95,7 @@ def needed_layers(config: Config) -> dict[str, Sequence[str]]:
         game = {**config["game"], **run["game"]}
         attends = game["preset"].endswith("Attention")
         seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
-        # A layer by another name is a dataset's, which the parts have or not.
+        # Other names are those of datasets in the feature files.
         needed[run["name"]] = [layer for layer in (seen, "logits" if attends else seen) if layer in ROLES]
     return needed
 
@@ -107,7 +103,7 @@ def needed_layers(config: Config) -> dict[str, Sequence[str]]:
 def check_inputs(
     config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False
 ) -> list[str]:
-    """Return what is missing, a sentence each.
+    """Return a sentence for each input that the rules about to run need and that is missing or invalid.
 
     Parameters
     ----------
@@ -116,9 +112,9 @@ def check_inputs(
     classes
         The class set.
     stages
-        Names of the rules that are about to run; what only others need is not looked for.
+        Names of the rules about to run.
     own_environments
-        Whether jobs run in environments of their own, with other packages than here.
+        Whether jobs run in their own software environments.
     """
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
@@ -150,10 +146,10 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
 
 
 def _check_network(options: FeatureOptions) -> list[str]:
-    """Check the network; torchvision's weights are downloaded now, so that no job stops for want of them."""
+    """Check the network and download torchvision's weights now, so that no job fails without them."""
     if findings := check_weights(options):
         return findings
-    # Imported here because it loads torch, which no other check and no dry run should wait for.
+    # Imported here because it loads torch, which other checks and dry runs do not need.
     from parley.features.weights import fetch_weights
 
     try:
@@ -166,7 +162,7 @@ def _check_network(options: FeatureOptions) -> list[str]:
 def _check_layers(config: Config) -> list[str]:
     stored = set(config["features"]["layers"])
     return [
-        f"Run {run!r} needs the layers {', '.join(needed)}, but features.layers keeps {', '.join(sorted(stored))}; "
+        f"Run {run!r} needs the layers {', '.join(needed)}, but features.layers has {', '.join(sorted(stored))}; "
         "add them."
         for run, needed in needed_layers(config).items()
         if not set(needed) <= stored

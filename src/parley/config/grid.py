@@ -1,7 +1,6 @@
-"""Grids of runs: an entry of `runs` that stands for one run for each combination of values.
+"""Grids of runs: an entry of `runs` that defines one run for each combination of values.
 
-A grid's run is named after the entry and its own values alone, so that a value added later makes new runs and
-leaves the others as they are.
+A run is named after its entry and its own values alone, so adding a value adds runs and does not rename others.
 """
 
 import copy
@@ -13,23 +12,23 @@ from typing import Any
 from parley.core.errors import Findings
 
 SECTIONS = ("game", "training")
-"""What a grid's keys are of."""
+"""Sections whose keys a grid can vary."""
 NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
 LONGEST_NAME = 120
-"""Longest name of a run that a grid makes: file systems allow 255 bytes, and files are named after runs."""
+"""Maximum length of the names of a grid's runs: file names contain them, and file systems allow 255 bytes."""
 
 Run = dict[str, Any]
 Choice = tuple[str, Any]
-"""A value, and what the run's name says of it."""
+"""The part of the run's name for a value, and the value."""
 
 
 def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config's schema in which a grid has the keys of its sections, each with a list or mapping of values.
+    """Return a copy of the config's schema that describes the keys of a grid: each takes a list or mapping of values.
 
     Parameters
     ----------
     schema
-        Of the config; it says of a grid only that it is a mapping, and of each value in the value's own section.
+        The config's schema, in which a grid is any mapping.
     """
     completed = copy.deepcopy(dict(schema))
     keys = {
@@ -43,7 +42,7 @@ def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _several(part: Mapping[str, Any]) -> dict[str, Any]:
-    # JSON schema asks of a list only what is said of lists, of a mapping only what is said of mappings.
+    # JSON schema applies `items` to lists only and `additionalProperties` to mappings only.
     several = {"type": ["array", "object"], "minItems": 1, "items": part}
     return {**several, "minProperties": 1, "additionalProperties": part}
 
@@ -54,12 +53,12 @@ def expand(runs: Sequence[Run]) -> list[Run]:
     Parameters
     ----------
     runs
-        Entries that fit `with_grid_keys`, defaults filled in. A grid's values go before the entry's own.
+        Valid entries with defaults. A grid's values override the entry's own.
 
     Raises
     ------
     ParleyError
-        With a sentence for each value that stands twice or cannot be part of a name.
+        With a sentence for each value that is repeated or cannot be part of a name.
     """
     findings = Findings()
     expanded = [run for entry in runs for run in _runs_of(entry, findings)]
@@ -68,7 +67,7 @@ def expand(runs: Sequence[Run]) -> list[Run]:
 
 
 def _runs_of(entry: Run, findings: Findings) -> list[Run]:
-    """Return the runs of one entry: itself, if it has no grid."""
+    """Return the runs of one entry: the entry itself if it has no grid."""
     rest = {key: value for key, value in entry.items() if key != "grid"}
     grid: dict[str, Any] = entry.get("grid", {})
     axes = [_choices(f"Config, run {entry['name']}: grid.{key}", key, grid[key], findings) for key in grid]
@@ -83,7 +82,7 @@ def _runs_of(entry: Run, findings: Findings) -> list[Run]:
 
 
 def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
-    """Return the run of one combination: what the entry says besides its grid, overridden."""
+    """Return the run of one combination: the entry without its grid, with the combination's values."""
     run = copy.deepcopy(rest)
     run["name"] = "-".join([rest["name"], *(words for words, _ in choices.values())])
     for key, (_, value) in choices.items():
@@ -93,25 +92,25 @@ def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
 
 
 def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
-    """Return a key's values with their part of the name: a label as it is, else the key and the value."""
+    """Return a key's values with their parts of the name: the label, or else the key and the value."""
     if isinstance(values, dict):
         choices = [(_text(label), value) for label, value in values.items()]
     else:
         choices = [(f"{key.partition('.')[2]}_{_text(value)}", value) for value in values]
     for (_, one), (_, other) in combinations(choices, 2):
         if _equal(one, other):
-            findings.add(f"{where} has the value {_text(one)} twice; leave one of them out.")
+            findings.add(f"{where} has the value {_text(one)} twice; remove one of them.")
     for words, value in choices:
         if not NAMEABLE.fullmatch(words):
             findings.add(
-                f"{where} has the value {_text(value)}, which makes no name of a folder ({words}); write a mapping of "
+                f"{where} has the value {_text(value)}, which is no valid folder name ({words}); write a mapping of "
                 "labels of letters, digits, '.', '_' and '-' to values, such as {first: ..., second: ...}."
             )
     return choices
 
 
 def _text(value: Any) -> str:
-    """Write a value as YAML has it; 1.0 as 1, so that both spellings of a number name the same run."""
+    """Return a value as YAML; 1.0 becomes 1, so that both spellings name the same run."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():

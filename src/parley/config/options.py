@@ -1,4 +1,4 @@
-"""Sections of the config as the options that the library's functions take."""
+"""Convert sections of the config to the option classes of the library."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -13,7 +13,7 @@ Section = Mapping[str, Any]
 
 
 def source_options(source: Section, world: str | None = None) -> SourceOptions:
-    """Return what the section `source` says; `world` is the drawn world's folder, where there is one."""
+    """Return the options of the section `source`; `world` is the folder of the drawn world, if any."""
     kind = source["kind"]
     section = source.get(kind, {})
     root = world if kind == "world" else section.get("root") or section.get("local_root")
@@ -31,7 +31,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
 
 
 def network_options(features: Section) -> FeatureOptions:
-    """Return what the section `features` says of the network and of how it sees an image."""
+    """Return the options of the network and its preprocessing from the section `features`."""
     preprocessing = features["preprocessing"]
     if preprocessing == "custom":
         preprocessing = {key: value for key, value in features["custom"].items() if value is not None}
@@ -47,7 +47,7 @@ def network_options(features: Section) -> FeatureOptions:
 
 
 def fetch_options(fetch: Section) -> FetchOptions:
-    """Return what the section `fetch` says of asking and of judging."""
+    """Return the options of requests and of the validation of images from the section `fetch`."""
     known = {field.name for field in fields(FetchOptions)}
     values: dict[str, Any] = {key: value for key, value in fetch.items() if key in known}
     values |= {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}

@@ -1,4 +1,4 @@
-"""Where an experiment's files lie: a pure function of its config and class set."""
+"""Paths of an experiment's files, computed from its config and class set alone, and groups of classes and seeds."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,15 +21,15 @@ DOMAIN_OF_PART = {
     "transfer": TRANSFER,
 }
 FEWEST_CLASSES_PER_JOB = 15
-"""Fewer are not worth the start of a job (docs/scale.md)."""
+"""Minimum, so that a job takes much longer than its start (docs/scale.md)."""
 MOST_JOBS_OF_A_STAGE = 20
-"""Of those that take some classes each, where a config does not say how many."""
+"""Maximum number of jobs of a stage that works on groups of classes, unless the config sets `classes_per_job`."""
 WEIGHTS_FOLDER = "resources/weights"
-"""Where torchvision's weights are kept between experiments."""
+"""Folder of torchvision's weights, shared by experiments."""
 WORDS_FOLDER = "resources/words"
-"""Where downloaded word vectors are kept."""
+"""Folder of downloaded word vectors."""
 CACHE_FOLDER = "resources/cache"
-"""Where fetched bytes are kept, outside every declared output: a rerun never costs a byte already fetched."""
+"""Folder of fetched bytes, which are not outputs of a rule: a rerun never downloads them again."""
 FETCH_KEYS_OF_CONTENT = (
     "margin",
     "verify",
@@ -42,11 +42,15 @@ FETCH_KEYS_OF_CONTENT = (
     "allow_private_hosts",
     "obey_robots_tag",
 )
-"""Fetch options that decide which bytes are kept; the others only decide how fast and how patiently."""
+"""Keys of the section `fetch` that affect which images are stored; the others affect only speed and retries."""
 MOST_BY_FILE = 1000
-"""The largest class set whose files Snakemake is told of one by one."""
+"""Maximum size of a class set with one file per class; larger ones have a folder per shard.
+
+For each path, Snakemake searches all rules and compiles a pattern, and it compares the outputs of a job one by one.
+With one file per class, planning for 21,841 classes took minutes.
+"""
 SHARDS = 100
-"""About as many shards a larger one is in."""
+"""Approximate number of shards."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,19 @@ class Paths:
     Attributes
     ----------
     experiment
-        Its name; everything made for it alone lies under ``results/<experiment>``.
+        Its name; files of this experiment alone are in ``results/<experiment>``.
     pool
-        Name of its set of images under ``resources/images``, with a hash of all that decides them.
+        Name of its set of images in ``resources/images``, with a hash of everything that affects them.
     features
-        Name of its network and preprocessing under ``resources/features``.
+        Name of its network and preprocessing in ``resources/features``.
     world
-        Folder of the drawn world, where that is the source.
+        Folder of the drawn world; empty for other sources.
     url_list
-        The URL list, where the source has one.
+        Path of the URL list; empty if the source has none.
     parts
-        The parts that it has, in order.
+        Its splits, in order.
     shard_of
-        The shard of each class, where the set is so large that it has some.
+        The shard of each class; empty unless the class set is large.
     """
 
     experiment: str
@@ -80,15 +84,15 @@ class Paths:
     shard_of: Mapping[str, str] = field(default_factory=dict)
 
     def result(self, name: str) -> str:
-        """Return the path of a file made for this experiment alone."""
+        """Return the path of a file of this experiment alone."""
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that decides the set of images; apart, since a class may have its name."""
+        """Return the path of a table that determines the set of images; not in its folder, where a class may have its name."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
-        """Return what Snakemake is told of for some classes: a file each, or the shards that hold them.
+        """Return the paths of some classes: a file each, or of a large class set the folders of their shards.
 
         Parameters
         ----------
@@ -127,7 +131,7 @@ class Paths:
 
     @property
     def held_out_parts(self) -> list[str]:
-        """The splits of images that nothing is trained on."""
+        """The splits that are not trained on."""
         return [part for part in self.parts if part != "train"]
 
     @property
@@ -150,18 +154,18 @@ def paths_of(
     source: SourceOptions,
     network: FeatureOptions,
 ) -> Paths:
-    """Work out where an experiment's files lie.
+    """Return the paths of an experiment.
 
     Parameters
     ----------
     config
         The complete config.
     classes
-        The class set; empty where features are given ready-made.
+        The class set; empty if features are given.
     class_set_name
-        Its file's stem, to name the set of images by.
+        Stem of its file, used in the name of the set of images.
     source, network
-        What the config says of the images' source and of the network.
+        Options of the images' source and of the network.
     """
     kind = config["source"]["kind"]
     if kind == "features":
@@ -183,7 +187,7 @@ def paths_of(
 
 
 def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str, ...]:
-    """Return the parts that have classes and a count above zero."""
+    """Return the splits that have classes and a count above zero."""
     domains = {image_class.domain for image_class in classes}
     return tuple(
         part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
@@ -216,10 +220,10 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
 
 
 def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str]]:
-    """Return the names of classes in groups, one a job: of at most `per_job`, or the shards of a large set.
+    """Return the names of the classes of each job: groups of at most `per_job`, or the shards of a large class set.
 
-    Where `per_job` is None it is 15, and of more than 300 classes a twentieth of them: each job's start costs
-    seconds, and Snakemake looks at the inputs of all that waits whenever one is done.
+    If `per_job` is None, it is 15, or a twentieth of the class set if that is more: the start of a job takes seconds,
+    and Snakemake examines the inputs of all waiting jobs whenever one finishes.
     """
     names = [image_class.name for image_class in classes]
     if shards := shards_of(names):
@@ -229,9 +233,9 @@ def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str
 
 
 def shards_of(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the shards of a class set: the classes of each by its name; empty where the set needs none.
+    """Return the classes of each shard by its name; empty for at most `MOST_BY_FILE` classes.
 
-    They follow from the set alone, and not from settings of speed: changing those moves no file.
+    Shards depend on the class set alone, so no setting moves a file.
     """
     if len(names) <= MOST_BY_FILE:
         return {}
@@ -249,10 +253,8 @@ class RunPaths:
 
     Attributes
     ----------
-    paths
+    paths, runs, seeds
         Of the experiment.
-    runs, seeds
-        All of the experiment.
     """
 
     paths: Paths
@@ -276,11 +278,11 @@ class RunPaths:
         return self._by_eval_set("messages")
 
     def held_out_messages(self) -> list[str]:
-        """Return those of `messages` that are about images that the run was not trained on."""
+        """Return `messages` without the train split."""
         return [path for path in self.messages() if not path.endswith(".train.hdf5")]
 
     def attention(self) -> list[str]:
-        """Return the paths of what one run's agents attend to, as `messages` does."""
+        """Return the paths of one run's attention weights, as `messages` does."""
         return self._by_eval_set("attention")
 
     def all_messages(self) -> list[str]:
@@ -288,7 +290,7 @@ class RunPaths:
         return self._expanded(self.messages(), self.runs)
 
     def all_attention(self, runs: Iterable[str]) -> list[str]:
-        """Return the paths of what agents attend to, for every seed of some runs."""
+        """Return the paths of the attention weights of some runs, for every seed."""
         return self._expanded(self.attention(), runs)
 
     def messages_about(self, runs_and_sets: Iterable[tuple[str, str]]) -> list[str]:
@@ -300,7 +302,7 @@ class RunPaths:
         ]
 
     def eval_set_names(self) -> list[str]:
-        """Return the names of the evaluation sets: every split, and unseen classes also among themselves alone."""
+        """Return the names of the evaluation sets: every split, and splits of unseen classes also among themselves."""
         unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
@@ -317,7 +319,7 @@ class RunPaths:
 
 
 def _suffix(eval_set: str) -> str:
-    """Return what follows a file's kind in its name; the test split's files go without."""
+    """Return the end of a file name for an evaluation set; it is empty for the test split."""
     return "" if eval_set == "test" else f".{eval_set}"
 
 

@@ -1,7 +1,7 @@
-"""Memory, disk and GPUs that each rule asks for, from the config and the class set.
+"""Memory, disk and GPUs that the rules request, from the config and the class set.
 
-Snakemake calls some of them with the wildcards and inputs of a job: methods whose names end in ``_of_run`` or
-``_of_inputs`` return such a function.
+Methods whose names end in ``_of_run`` or ``_of_inputs`` return a function that Snakemake calls with the wildcards, or
+the wildcards and inputs, of a job.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ MAP_BYTES = 512 * 8 * 8 * 4
 MOST_MAP_MB = 3300
 """Larger maps are read from disk batch by batch."""
 FETCHED_IMAGE_MB = 0.22
-"""Twice the mean of ImageNet's photographs."""
+"""Twice the mean size of ImageNet's images."""
 CHECKPOINT_MB = 6
-"""2.9 MB with the bundled world's agents; the paper's have messages of twice the length and more words."""
+"""2.9 MB for the bundled world; the paper's agents have messages of twice the length and more words."""
 
 
 class RuleResources:
@@ -30,21 +30,21 @@ class RuleResources:
     config
         The complete config.
     classes
-        The class set; empty where features are given ready-made.
+        The class set; empty if features are given.
     """
 
     def __init__(self, config: Config, classes: Sequence[ImageClass]) -> None:
         self._config, self._classes = config, classes
         self._domain_of = {one.name: one.domain for one in classes}
         self.dialogues_mb = dialogues_mb(config, classes)
-        """Memory for the largest file of dialogues, which grows with the square of the number of classes."""
+        """Memory for the largest file of dialogues."""
         self.final_scores_mb = final_scores_mb(config, classes)
         """Memory for the last scores of dialogues, with and without interventions."""
 
     def memory_mb_of_run(self, extra_mb: int = 0) -> Callable[[Any], int]:
         """Return a function of the wildcards: memory of a job that loads a run's agents, plus `extra_mb`.
 
-        It covers torch and, with visual attention, the maps of the largest split where they fit in memory.
+        It covers torch and, with visual attention, the feature maps of the largest split that are held in memory.
         """
 
         def memory(wildcards: Any) -> int:
@@ -56,25 +56,25 @@ class RuleResources:
         return memory
 
     def gpus_of_run(self, wildcards: Any) -> int | None:
-        """Return the GPUs that a training job asks for; a function of the wildcards itself."""
+        """Return the GPUs that a training job requests."""
         return gpus(run_settings(self._config, wildcards.run)["training"]["device"])
 
     def world_disk_mb(self) -> int:
-        """Return the disk that the drawn world takes, as if its pictures could not be compressed."""
+        """Return the disk for the uncompressed images of the drawn world."""
         world = self._config["source"]["world"]
         pixels = len(self._classes) * world["images_per_class"] * world["size_px"] ** 2
         size_mb: float = pixels * 3 / 1e6
         return round(1000 + size_mb)
 
     def fetch_connections(self) -> int:
-        """Return how many of the jobs that may use the network at once a fetch is.
+        """Return the units of the resource `net` for a job that fetches images.
 
-        profiles/default allows one, so that `fetch.per_host` limits all jobs of a machine together.
+        profiles/default has one unit, so that one job fetches at a time and `fetch.per_host` limits the machine.
         """
         return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
-        """Return the disk that a fetch of some classes takes: every image once in the cache and once in a tar."""
+        """Return the disk for the images of some classes: each once in the cache and once in a tar."""
         return round(1000 + self._wanted_images(names) * 2 * FETCHED_IMAGE_MB)
 
     def features_disk_mb_of_inputs(self, names: Sequence[str]) -> Callable[[Any, Any], int]:
@@ -98,13 +98,13 @@ class RuleResources:
         return disk
 
     def _wanted_images(self, names: Sequence[str]) -> float:
-        """Return how many images of some classes are fetched at most, including the margin."""
+        """Return the maximum number of images of some classes, including the margin."""
         split, margin = self._config["split"], self._config["fetch"]["margin"]
         planned: int = sum(sum(split[self._domain_of[name]].values()) for name in names)
         return float(planned * (1 + margin))
 
     def _most_checkpoints(self, training: Config) -> int:
-        """Return how many checkpoints a run leaves at most, where features are made from images."""
+        """Return the maximum number of checkpoints of a run, if features are made from images."""
         seen = sum(one.domain == IN_DOMAIN for one in self._classes)
         images = seen * self._config["split"][IN_DOMAIN]["train"]
         epoch = max(1, images // training["batch_size"])
@@ -113,6 +113,6 @@ class RuleResources:
 
 
 def gpus(device: str) -> int | None:
-    """Return the GPUs that a job on a device requests; None, not 0, is no request: Kubernetes would take 0 for one."""
-    # Not for auto: a cluster without GPUs would refuse the job or let it wait for ever.
+    """Return the GPUs that a job on a device requests; None is no request, because Kubernetes would read 0 as one."""
+    # auto requests none: a cluster without GPUs would reject the job or never start it.
     return 1 if device == "cuda" else None

@@ -1,4 +1,4 @@
-"""Inputs and params of rules that depend on what the config asks for."""
+"""Inputs and params of rules that depend on the config."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from parley.text.glosses import needs_wordnet
 
 
 class RuleInputs:
-    """Paths that only some experiments have; an empty list, which Snakemake takes for no input, in the others.
+    """Inputs of rules: paths that only some experiments have; for others an empty list, which means no input.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class RuleInputs:
         return self._paths.result(name) if self.from_images else []
 
     def classes_if_dropped(self) -> str | list[str]:
-        """Return the path of the final class set where classes may be dropped.
+        """Return the path of the final class set if classes may be dropped.
 
-        Only there: else descriptions would wait for images that they do not need.
+        Otherwise there is no such input, so that descriptions do not wait for images.
         """
         return self._paths.result("classes.tsv") if self.drops_classes else []
 
@@ -64,12 +64,12 @@ class RuleInputs:
         return self._paths.result("attributes.tsv") if self.has_attributes else []
 
     def evaluation_descriptions(self) -> str | list[str]:
-        """Return the path of the descriptions for evaluation, where they differ from those for training."""
+        """Return the path of the descriptions for evaluation, if they differ from those for training."""
         path: str | list[str] = self._config["descriptions"]["evaluation"] or []
         return path
 
     def given_features(self, wildcards: Any) -> str:
-        """Return the path of a split's ready-made features; a function of the wildcards."""
+        """Return the path of a split's given features; a function of the wildcards."""
         path: str = self._config["source"]["features"][wildcards.part]
         return path
 
@@ -79,12 +79,12 @@ class RuleInputs:
         return [self._paths.result(f"tables/{name}.{suffix}") for name in names for suffix in ("md", "tex")]
 
     def linked_by_report(self) -> list[str]:
-        """Return the paths that the report links to and every experiment of its kind has."""
+        """Return the paths of files that the report links to."""
         of_images = ["plan.tsv", "splits.tsv", "data_card.md"] if self.from_images else []
         return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
     def source_stages(self) -> list[str]:
-        """Return the rules whose outputs experiments share, so that they may not run for this one."""
+        """Return the rules whose outputs are shared by experiments, so that another one may have made them."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
         return ["fetch_images", "extract_features", *drawn] if self.from_images else []
 
@@ -107,7 +107,7 @@ class RuleParams:
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
 
     def domains(self, group: Sequence[str]) -> dict[str, str]:
-        """Return the domain of each class of a group; of all classes without shards, where groups may change."""
+        """Return the domain of each class of a group; without shards, of all classes, because groups may change."""
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:
@@ -119,12 +119,12 @@ class RuleParams:
         return self._paths.world
 
     def checked_ks(self) -> Config:
-        """Return the K of accuracy@K that the final class set must allow, where classes may be dropped."""
+        """Return the K of accuracy@K to check again with the final class set, if classes may be dropped."""
         drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
         return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
 
     def topk_values(self) -> list[int]:
-        """Return the K of accuracy@K among seen classes, and where unseen classes are candidates too."""
+        """Return the K of accuracy@K among seen classes, and among seen and unseen ones."""
         evaluation = self._config["evaluation"]
         return [evaluation["k"], evaluation["k_unseen"] or evaluation["k"]]
 
@@ -153,7 +153,7 @@ class RuleParams:
         return {run["name"]: run_settings(self._config, run["name"])["game"] for run in self._config["runs"]}
 
     def wordnet_digest(self) -> str:
-        """Return the digest of WordNet's nouns where glosses are read from a folder; else an empty string."""
+        """Return the digest of WordNet's nouns if glosses are read from a folder, else an empty string."""
         nouns = Path(self._config["descriptions"]["wordnet"]) / "data.noun"
         return file_fingerprint(nouns) if needs_wordnet(self._classes) and nouns.is_file() else ""
 
@@ -164,5 +164,5 @@ class RuleParams:
 
 
 def group_label(group: Sequence[str]) -> str:
-    """Return a group of classes as a job's title shows it."""
+    """Return the label of a group of classes in messages of jobs."""
     return group[0] if len(group) == 1 else f"{len(group)} classes, {group[0]} to {group[-1]}"

@@ -15,9 +15,9 @@ from parley.core.errors import Findings, ParleyError
 
 
 def named_runs(folder: Path) -> list[tuple[str, int]]:
-    """Return every run and seed of an experiment's config, run by run.
+    """Return every run and seed in the config.yaml of an experiment, run by run.
 
-    What else lies in its folder is of runs that were renamed or given up.
+    Folders of other runs were left by an earlier config.
 
     Parameters
     ----------
@@ -27,12 +27,12 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
     Raises
     ------
     ParleyError
-        When there is no config.yaml, or it names no runs and seeds.
+        If there is no config.yaml, or it has no runs and seeds.
     """
     path = folder / "config.yaml"
     if not path.is_file():
         raise ParleyError(
-            f"{folder} is no experiment's folder: it has no config.yaml. Name results/<experiment>; "
+            f"{folder} is not an experiment's folder: it has no config.yaml. Name results/<experiment>; "
             f"`snakemake {_target(folder)}`, with the experiment's config, writes the file."
         )
     try:
@@ -46,7 +46,7 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
 
 
 def _target(folder: Path) -> str:
-    """Return the file as Snakemake knows it, from wherever the folder was named."""
+    """Return the path of config.yaml as a target of Snakemake."""
     return f"results/{folder.absolute().name}/config.yaml"
 
 
@@ -59,21 +59,21 @@ def read_run(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ParleyError
-        When it is missing or something else.
+        If it is missing or not a run's config.
     """
     try:
         run = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (OSError, ValueError) as error:
-        raise ParleyError(f"{path} is no run's config.json ({error}); name the one in a run's folder.") from error
+        raise ParleyError(f"{path} is not a run's config.json ({error}); name the one in a run's folder.") from error
     if not isinstance(run, dict) or not {"game", "training"} <= run.keys():
         raise ParleyError(f"{path} has no sections game and training; name the config.json in a run's folder.")
     return run
 
 
 def schema_of_run(schema: Part) -> dict[str, Any]:
-    """Return what a run's config.json must be, put together from the schema of an experiment's config."""
+    """Return the schema of a run's config.json, built from the schema of an experiment's config."""
     keys = schema["properties"]
     properties = {
         "experiment": keys["experiment"],
@@ -88,21 +88,23 @@ def schema_of_run(schema: Part) -> dict[str, Any]:
 
 
 def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) -> dict[str, Any]:
-    """Return a run's config with values set anew, checked whole.
+    """Return a copy of a run's config with some values changed, and check all of it.
+
+    The 2017 code's `log_load` did the same.
 
     Parameters
     ----------
     run
-        From `read_run`; a key that it lacks gets its default.
+        From `read_run`; missing keys get their defaults.
     settings
-        ``section.key=value``, the value written as in YAML. Of two for one key the later counts.
+        ``section.key=value`` with a YAML value. If a key is set twice, the later value counts.
     schema
-        Of an experiment's config.
+        The schema of an experiment's config.
 
     Raises
     ------
     ParleyError
-        With a sentence for each unknown key, wrong value and misspelt setting.
+        With a sentence for each unknown key, invalid value and malformed setting.
     """
     allowed = schema_of_run(schema)
     changed = copy.deepcopy(dict(run))
@@ -119,8 +121,8 @@ def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) ->
 
 
 def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
-    place, equals, text = setting.partition("=")
-    *above, key = place.strip().split(".")
+    keys, equals, text = setting.partition("=")
+    *above, key = keys.strip().split(".")
     if not equals or not all([*above, key]):
         raise ParleyError(f"--set {setting}: write it as section.key=value, such as game.message_bits=16.")
     section, part = run, schema
@@ -128,20 +130,20 @@ def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
         part = part.get("properties", {}).get(step, {})
         below = section.setdefault(step, {})
         if not isinstance(below, dict):
-            raise ParleyError(f"--set {setting}: {step} is no section but {below!r}; see config/README.md.")
+            raise ParleyError(f"--set {setting}: {step} is not a section but {below!r}; see config/README.md.")
         section = below
     section[key] = _value(setting, text, part.get("properties", {}).get(key, {}))
 
 
 def _value(setting: str, text: str, part: Part) -> Any:
-    """Read a value as YAML, but as the text that it is where text is wanted, and 1e-3 as a number."""
+    """Parse a value as YAML, but keep text where the schema wants a string, and read 1e-3 as a number."""
     kinds = part.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         if "string" not in kinds:
-            raise ParleyError(f"--set {setting}: the value is no YAML ({str(error).splitlines()[0]}).") from error
+            raise ParleyError(f"--set {setting}: invalid YAML ({str(error).splitlines()[0]}).") from error
         return text
     if "string" in kinds and not (isinstance(value, str) or (value is None and "null" in kinds)):
         return text

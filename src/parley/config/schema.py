@@ -1,8 +1,7 @@
-"""The experiment's config: defaults filled in, and everything that is wrong with it told at once."""
+"""Validate an experiment's config, fill in its defaults, and report all problems at once."""
 
 import copy
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
 MOST_LISTED = 40
-"""Most keys that an error lists; a grid allows those of two sections."""
+"""Maximum number of known keys that an error lists; a grid has those of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -29,12 +28,12 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Check a config, fill in the schema's defaults, and write out grids of runs and the claims about each.
+    """Validate a config, fill in the schema's defaults, and expand grids of runs and claims about each run.
 
     Parameters
     ----------
     raw
-        What the user wrote.
+        The config as the user wrote it.
     schema
         From `read_schema`.
 
@@ -46,7 +45,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Raises
     ------
     ParleyError
-        With a sentence for each unknown key, wrong value and contradiction.
+        With a sentence for each unknown key, invalid value and contradiction.
     """
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
@@ -62,15 +61,15 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
 
 
 def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each unknown key, missing key and wrong value."""
+    """Return a sentence for each unknown key, missing key and invalid value."""
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     return [sentence for error in errors for sentence in _sentences(error)]
 
 
 def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    """Set in place each key that is absent and has a default in the schema, section by section, in the schema's order.
+    """Set missing keys to their defaults, in place, and bring all keys into the schema's order.
 
-    Parts are dealt images in the order in which they stand: a section written in another order is the same section.
+    The order matters because images are assigned to splits in the order of the splits' keys.
     """
     known = schema.get("properties", {})
     given = dict(config)
@@ -105,7 +104,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         kinds = value if isinstance(value, str) else " or ".join(value)
         yield f"Config: {where} is {error.instance!r}; it must be of type {kinds}."
     elif error.validator in ("anyOf", "oneOf"):
-        yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no form of it fits')}"
+        yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
     else:
         yield f"Config: {where}: {error.message}; see config/README.md for what it may be."
 
@@ -126,7 +125,7 @@ def _where(path: Any) -> str:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Find what no schema can: keys that need each other, and names that stand twice."""
+    """Yield problems that the schema cannot express: keys that need each other, and repeated names."""
     source = config["source"]
     kind = source["kind"]
     for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
@@ -137,7 +136,7 @@ def _contradictions(config: Config) -> Iterator[str]:
         yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
     if config["evaluation"]["keep_attention"] and not any(game.attends for game in games):
         yield (
-            "Config: evaluation.keep_attention is true, but no run attends to anything; set it to false, or give a run "
+            "Config: evaluation.keep_attention is true, but no run has attention; set it to false, or give a run "
             "a game.preset with Attention or game.description_attention."
         )
     names = [run["name"] for run in config["runs"]]
@@ -150,11 +149,11 @@ def _contradictions(config: Config) -> Iterator[str]:
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
         yield "Config: features.preprocessing is custom, so features.custom.size must be given."
     if source["kind"] != "features" and not config["classes"]:
-        yield "Config: classes must name the class set, a TSV; only ready-made features do without."
+        yield "Config: classes must name the class set, a TSV; only source.kind features needs none."
 
 
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
-    """Find tables of one name, and runs that a table shows and nobody trains."""
+    """Yield problems of tables: repeated names and unknown runs."""
     names = [table["name"] for table in tables]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two tables are called {name!r}; give each its own name."
@@ -165,9 +164,9 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
 
 
 def classifier_layer(config: Config) -> str | None:
-    """Return the layer that a linear classifier looks at: the pooled vector, or the logits; None without either."""
+    """Return the layer for a linear classifier: pooled, else logits; None if neither is stored."""
     if config["source"]["kind"] == "features":
-        return "pooled"  # Of files made elsewhere it is not known what they hold.
+        return "pooled"  # The layers of given files are unknown here.
     return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
 
 
@@ -179,18 +178,11 @@ def run_settings(config: Config, run_name: str) -> Config:
                 "game": {**config["game"], **run["game"]},
                 "training": {**config["training"], **run["training"]},
             }
-    raise ParleyError(f"Config: there is no run {run_name!r}; runs lists {_listed(config['runs'])}.")
-
-
-def _listed(runs: list[Config]) -> str:
-    return ", ".join(run["name"] for run in runs)
+    names = ", ".join(run["name"] for run in config["runs"])
+    raise ParleyError(f"Config: there is no run {run_name!r}; the runs are {names}.")
 
 
 def as_yaml(config: Config) -> str:
     """Return the config as YAML text, keys in the order of the schema."""
     text: str = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return text
-
-
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names that become folders: an experiment's and a run's."""

@@ -95,12 +95,12 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
         ),
         (entry("stops_at_once"), "must name run; it names none of them"),
         (entry("stops_at_once", run="a", runs=["a", "b"]), "must name run; it names run and runs"),
-        (entry("bandwidth_helps", runs=["a"]), "must name runs that differ in game.message_bits, two at least"),
-        (entry("bandwidth_helps", runs=["a", "c"]), "must name runs that differ in game.message_bits, two at least"),
-        (entry("stops_at_once", run="z"), "names the run z, which there is not; there are a, b, c"),
+        (entry("bandwidth_helps", runs=["a"]), "must name at least two runs that differ in game.message_bits"),
+        (entry("bandwidth_helps", runs=["a", "c"]), "must name at least two runs that differ in game.message_bits"),
+        (entry("stops_at_once", run="z"), "names the run z, which does not exist; the runs are a, b, c"),
         (entry("words_help", run="a", against="a"), "compares the run a with itself; name another"),
-        (entry("length_with_difficulty", run="a", part="ood"), "on the part train or dev or test, and not on ood"),
-        (entry("questions_matter", run="a", part="dev"), "on the part test or ood, and not on dev"),
+        (entry("length_with_difficulty", run="a", part="ood"), "on the split train or dev or test, not on ood"),
+        (entry("questions_matter", run="a", part="dev"), "on the split test or ood, not on dev"),
     ],
 )
 def test_claims_about_no_run_are_refused(wrong, sentence):
@@ -128,7 +128,7 @@ def test_claims_about_a_part_that_is_not_there_are_refused():
         entry("stops_at_once", run="a", part="ood_alone"),
     ]
     (sentence,) = lacking_parts(entries, ["train", "dev", "test", "ood"])
-    assert "claims[0], stops_at_once, is about the part transfer_alone, which the experiment does not have" in sentence
+    assert "claims[0], stops_at_once, is about the split transfer_alone, which the experiment does not have" in sentence
 
 
 def test_only_what_is_claimed_is_needed():
