@@ -88,7 +88,7 @@ class Paths:
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that determines the set of images; not in its folder, where a class may have its name."""
+        """Return the path of a table that determines the images; their folder may have a class of that name."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
