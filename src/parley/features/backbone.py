@@ -24,8 +24,6 @@ from parley.features.options import FeatureOptions, Role, Transform, weights_fil
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 
 logger = logging.getLogger(__name__)
-
-
 ENGINES = ("auto", "eager", "fused", "compiled")
 # Compilation takes about as long as processing this many images with the fused network (docs/performance.md).
 COMPILED_FROM = 10_000
@@ -33,6 +31,10 @@ _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
 """Maps ``[N, 3, h, w]``, channels-last, to the value of each requested node."""
+_SMALLEST_BATCH, _LARGEST_BATCH = 32, 2048
+_MIN_SPEEDUP = 1.05  # A smaller speed-up is not worth twice the memory.
+DEVICES = ("auto", "cpu", "cuda")
+CPU_BATCH_SIZE = 32
 
 
 def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
@@ -78,18 +80,14 @@ def _fused(network: GraphModule) -> Any:
     return fuse(plain).eval().to(memory_format=torch.channels_last)
 
 
-_FIRST, _MOST = 32, 2048
-_GAIN = 1.05  # A smaller speed-up is not worth twice the memory.
-
-
 def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
     """Double the batch size while throughput increases, memory suffices and there are that many images.
 
     `run_blank` processes the given number of blank images and waits for the results.
     """
-    best, best_rate = _FIRST, 0.0
-    size = _FIRST
-    while size <= _MOST and size < 2 * max(images, _FIRST):
+    best, best_rate = _SMALLEST_BATCH, 0.0
+    size = _SMALLEST_BATCH
+    while size <= _LARGEST_BATCH and size < 2 * max(images, _SMALLEST_BATCH):
         try:
             run_blank(size)  # Warm-up: selects kernels and allocates memory.
             started = time.perf_counter()
@@ -98,15 +96,11 @@ def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
             torch.cuda.empty_cache()
             break
         rate = size / (time.perf_counter() - started)
-        if rate < _GAIN * best_rate:
+        if rate < _MIN_SPEEDUP * best_rate:
             break
         best, best_rate = size, rate
         size *= 2
     return best
-
-
-DEVICES = ("auto", "cpu", "cuda")
-CPU_BATCH_SIZE = 32
 
 
 class Backbone:

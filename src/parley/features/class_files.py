@@ -16,12 +16,14 @@ from parley.core.files import remove_leftovers, written_aside
 from parley.core.hdf5 import DAMAGE, check_untrusted
 
 logger = logging.getLogger(__name__)
-
-
 # A chunk holds whole rows of about this total size; one chunk per short row would cost too much HDF5 overhead.
 _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
+VERSIONS = ("torch", "torchvision", "parley")
+"""Attributes with the versions of the packages that computed a file's rows."""
+# Features of files that differ in one of these attributes must not be mixed.
+SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
 class Column(NamedTuple):
@@ -177,10 +179,6 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
     return [value.decode("utf-8") for value in dataset[:]]
 
 
-# Features of files that differ in one of these attributes must not be mixed.
-SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
-
-
 class KnownRows:
     """Rows of other class files of the same network, by SHA-256 of the image.
 
@@ -247,15 +245,8 @@ def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> I
     """Yield the class files of a network that belong to other image sets than the files about to be written.
 
     The same image set is skipped: it could only contribute images shared by two classes, and each job of a large set
-    would read the files of all others.
-
-    Parameters
-    ----------
-    network
-        The network's folder. Class files are ``<image set>/<class>.hdf5``; those of a large class set are in shards
-        (`parley.config.paths`).
-    out_paths
-        Files about to be written.
+    would read the files of all others. In the network's folder, class files are ``<image set>/<class>.hdf5``, and
+    those of a large class set ``<image set>/shard-<n>/<class>.hdf5``.
     """
     network = Path(network).resolve()
     written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}

@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from parley.core.progress import Progress
 from parley.features.backbone import Backbone, load_backbone
-from parley.features.class_files import ClassFileWriter, Column, KnownRows, other_class_files, writing_class_file
+from parley.features.class_files import (
+    VERSIONS,
+    ClassFileWriter,
+    Column,
+    KnownRows,
+    other_class_files,
+    writing_class_file,
+)
 from parley.features.options import FeatureOptions
 from parley.features.preprocessing import Decoded, count_images, decoded_ahead, packed_images
 
 logger = logging.getLogger(__name__)
 # Number of batches decoded in advance.
 _BATCHES_AHEAD = 2
-_VERSIONS = ("torch", "torchvision", "parley")
 
 
 def extract_classes(
@@ -103,7 +109,7 @@ def _writers(
     out_paths: Sequence[str | Path], options: FeatureOptions, backbone: Backbone, known: KnownRows
 ) -> Iterator[AbstractContextManager[ClassFileWriter]]:
     attributes = dict(backbone.attributes)
-    for name in _VERSIONS:
+    for name in VERSIONS:
         attributes[name] = ", ".join(sorted({attributes[name], *known.versions(name)}))
     columns = {
         layer.name: Column(layer.shape, options.map_dtype if role == "map" else "float32")

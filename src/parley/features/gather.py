@@ -12,9 +12,8 @@ import numpy as np
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import written_aside
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.features.class_files import SAME_EVERYWHERE, ClassFile, Column, reading_class_file
+from parley.features.class_files import SAME_EVERYWHERE, VERSIONS, ClassFile, Column, reading_class_file
 
-_VERSIONS = ("torch", "torchvision", "parley")
 _ROWS_AT_ONCE = 256
 SplitRows = Sequence[Mapping[str, str]]
 ClassFiles = Mapping[str, str | Path]
@@ -87,7 +86,7 @@ def _join(
     mixed, unjoined = Findings(), Findings()
     first: ClassFile | None = None
     members = [""] * len(rows)
-    versions: dict[str, set[str]] = {name: set() for name in _VERSIONS}
+    versions: dict[str, set[str]] = {name: set() for name in VERSIONS}
     for name, indices in by_class.items():
         with reading_class_file(class_files[name]) as file:
             first = first or file

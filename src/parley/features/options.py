@@ -21,6 +21,8 @@ _TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _BACKBONE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # The networks whose last layers are torchvision's ResNet class.
 _RESNET = re.compile(r"(wide_)?resne(x)?t\d.*")
+# Increased when the code changes the content of feature files, so that old files are not reused.
+CONTENT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +171,6 @@ def _is_triple(value: object) -> bool:
         and len(value) == 3
         and all(isinstance(number, int | float) and not isinstance(number, bool) for number in value)
     )
-
-
-# Increased when the code changes the content of feature files, so that old files are not reused.
-CONTENT_VERSION = 2
 
 
 def features_id(options: FeatureOptions) -> str:

@@ -23,6 +23,7 @@ Pixels = NDArray[np.uint8]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # Resizing the shorter side of a 1 x 50,000 px strip would take gigabytes, although only its centre is used.
 _LONGEST_ASPECT = 20
+_MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
 class UnreadableImageError(Exception):
@@ -71,9 +72,6 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
 def _centre(image: Image.Image, size_px: int) -> Image.Image:
     left, top = (round((side - size_px) / 2) for side in image.size)
     return image.crop((left, top, left + size_px, top + size_px))
-
-
-_MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
 def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:

@@ -11,6 +11,10 @@ from parley.core.errors import ParleyError
 from parley.dataset.fetch.outcomes import UNREACHABLE, ErrorClass
 
 Item = TypeVar("Item")
+UNREACHABLE_IN_A_ROW = 200
+_NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
+# A dead host may have hundreds of consecutive URLs and says little about the network.
+_SHARE_OF_ONE_HOST = 0.1
 
 
 @dataclass
@@ -104,12 +108,6 @@ class HostQueues(Generic[Item]):
                 self._forget(host, entry)
 
 
-UNREACHABLE_IN_A_ROW = 200
-_NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
-# A dead host may have hundreds of consecutive URLs and says little about the network.
-_MOST_OF_ONE_HOST = 0.1
-
-
 class OutageWatch:
     """Counts consecutive URLs that could not be reached; `most` of them stop the fetch.
 
@@ -119,7 +117,7 @@ class OutageWatch:
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:
         self._most = most
-        self._most_of_one_host = max(int(most * _MOST_OF_ONE_HOST), 1)
+        self._most_of_one_host = max(int(most * _SHARE_OF_ONE_HOST), 1)
         self._in_a_row = 0
         self._of_host: Counter[str] = Counter()
         self._reached_any = False

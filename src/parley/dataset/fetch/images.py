@@ -17,6 +17,11 @@ from parley.dataset.fetch.outcomes import TRANSIENT, UNREACHABLE, Answer, Decisi
 from parley.dataset.fetch.validate import fetch_result
 
 _TAR_MARK = ".tar!"
+Candidate = tuple[str, str]
+"""Key and URL."""
+_POLL_S = 0.01
+# Decoding releases the GIL, but more threads than this do not run faster.
+_MAX_VALIDATORS = 8
 
 
 class LocalFiles:
@@ -70,13 +75,6 @@ class LocalFiles:
                         member.name: (member.offset_data, member.size) for member in archive if member.isreg()
                     }
             return self._indices[tar]
-
-
-Candidate = tuple[str, str]
-"""Key and URL."""
-_POLL_S = 0.01
-# Decoding releases the GIL, but more threads than this do not run faster.
-_MAX_VALIDATORS = 8
 
 
 class Images:

@@ -11,6 +11,7 @@ from parley.dataset.listing import image_key, is_key
 VERIFY = ("decode", "header")
 REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
 """Kinds of valid but unusual image; the config decides whether each is refused."""
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,6 @@ class FetchOptions:
             if kind not in REFUSABLE:
                 findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")
         findings.raise_if_any()
-
-
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def read_exclusions(path: str | Path | None) -> frozenset[str]:

@@ -4,6 +4,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+MANIFEST_COLUMNS = (
+    "url",
+    "key",
+    "status",
+    "error_class",
+    "http_status",
+    "bytes",
+    "sha256",
+    "width",
+    "height",
+    "attempts",
+    "seconds",
+)
+
 
 class ErrorClass(StrEnum):
     """Why a URL gave no usable image. These are the values of the manifest's column `error_class`."""
@@ -101,21 +115,6 @@ class Decision(NamedTuple):
     suffix: str = ""  # file suffix of the decoded format, without a dot; empty if unknown
     width: int | None = None  # in pixels, as stored (before any EXIF rotation); None if unknown
     height: int | None = None
-
-
-MANIFEST_COLUMNS = (
-    "url",
-    "key",
-    "status",
-    "error_class",
-    "http_status",
-    "bytes",
-    "sha256",
-    "width",
-    "height",
-    "attempts",
-    "seconds",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 
 logger = logging.getLogger(__name__)
-
-
 # IPv6 networks whose last 32 bits are an IPv4 address: a gateway translates it (RFC 6052), or it is another
 # spelling of that address (RFC 4291, 2.5.5.1).
 _EMBEDS_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
@@ -34,6 +32,43 @@ _NOT_PUBLIC = (
     ipaddress.IPv4Network("168.63.129.16/32"),
 )
 _IPV4_BITS = (1 << 32) - 1
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_STATUS_ERRORS = {
+    200: None,
+    401: ErrorClass.FORBIDDEN,
+    402: ErrorClass.FORBIDDEN,
+    403: ErrorClass.FORBIDDEN,
+    404: ErrorClass.NOT_FOUND,
+    408: ErrorClass.READ_TIMEOUT,
+    410: ErrorClass.GONE,
+    429: ErrorClass.RATE_LIMITED,
+    451: ErrorClass.FORBIDDEN,
+}
+_IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
+_OPT_OUTS = frozenset({"noai", "noimageai"})
+_OUR_ROBOT_NAMES = frozenset({"parley", "*"})
+# Directives that take a value after a colon; otherwise a colon follows the name of a robot.
+_WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
+_ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
+_BUFFER_BYTES = 1 << 18
+_DISCARDED_BYTES = 1 << 16  # Error pages up to this size are read to the end, so that the connection can be reused.
+_STOP = -1
+_CURL_ERRORS = {
+    pycurl.E_COULDNT_RESOLVE_HOST: ErrorClass.DNS,
+    pycurl.E_COULDNT_CONNECT: ErrorClass.REFUSED,
+    pycurl.E_COULDNT_RESOLVE_PROXY: ErrorClass.REFUSED,
+    pycurl.E_SEND_ERROR: ErrorClass.RESET,
+    pycurl.E_RECV_ERROR: ErrorClass.RESET,
+    pycurl.E_GOT_NOTHING: ErrorClass.RESET,
+    pycurl.E_PARTIAL_FILE: ErrorClass.INCOMPLETE,
+    pycurl.E_FILESIZE_EXCEEDED: ErrorClass.TOO_LARGE,
+    pycurl.E_URL_MALFORMAT: ErrorClass.BAD_URL,
+    pycurl.E_SSL_CONNECT_ERROR: ErrorClass.TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: ErrorClass.TLS,
+    pycurl.E_SSL_CACERT: ErrorClass.TLS,
+    pycurl.E_SSL_CIPHER: ErrorClass.TLS,
+    pycurl.E_SSL_CERTPROBLEM: ErrorClass.TLS,
+}
 
 
 @functools.lru_cache(maxsize=1024)
@@ -74,26 +109,6 @@ def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if any(ip in network for network in _EMBEDS_IPV4):
         return ipaddress.IPv4Address(int(ip) & _IPV4_BITS)
     return ip.ipv4_mapped or ip.sixtofour
-
-
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_STATUS_ERRORS = {
-    200: None,
-    401: ErrorClass.FORBIDDEN,
-    402: ErrorClass.FORBIDDEN,
-    403: ErrorClass.FORBIDDEN,
-    404: ErrorClass.NOT_FOUND,
-    408: ErrorClass.READ_TIMEOUT,
-    410: ErrorClass.GONE,
-    429: ErrorClass.RATE_LIMITED,
-    451: ErrorClass.FORBIDDEN,
-}
-_IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
-_OPT_OUTS = frozenset({"noai", "noimageai"})
-_OUR_ROBOT_NAMES = frozenset({"parley", "*"})
-# Directives that take a value after a colon; otherwise a colon follows the name of a robot.
-_WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
-_ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
 
 
 def status_error(status: int) -> ErrorClass | None:
@@ -156,27 +171,6 @@ def redirect_target(headers: Mapping[str, list[str]], url: str) -> str:
         return urljoin(url, quote(location.encode("latin-1"), safe=_IN_A_URL))
     except ValueError:  # Brackets without an IPv6 address.
         return location
-
-
-_BUFFER_BYTES = 1 << 18
-_DISCARDED_BYTES = 1 << 16  # Error pages up to this size are read to the end, so that the connection can be reused.
-_STOP = -1
-_CURL_ERRORS = {
-    pycurl.E_COULDNT_RESOLVE_HOST: ErrorClass.DNS,
-    pycurl.E_COULDNT_CONNECT: ErrorClass.REFUSED,
-    pycurl.E_COULDNT_RESOLVE_PROXY: ErrorClass.REFUSED,
-    pycurl.E_SEND_ERROR: ErrorClass.RESET,
-    pycurl.E_RECV_ERROR: ErrorClass.RESET,
-    pycurl.E_GOT_NOTHING: ErrorClass.RESET,
-    pycurl.E_PARTIAL_FILE: ErrorClass.INCOMPLETE,
-    pycurl.E_FILESIZE_EXCEEDED: ErrorClass.TOO_LARGE,
-    pycurl.E_URL_MALFORMAT: ErrorClass.BAD_URL,
-    pycurl.E_SSL_CONNECT_ERROR: ErrorClass.TLS,
-    pycurl.E_PEER_FAILED_VERIFICATION: ErrorClass.TLS,
-    pycurl.E_SSL_CACERT: ErrorClass.TLS,
-    pycurl.E_SSL_CIPHER: ErrorClass.TLS,
-    pycurl.E_SSL_CERTPROBLEM: ErrorClass.TLS,
-}
 
 
 class Response(NamedTuple):

@@ -14,6 +14,21 @@ from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchRes
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
+# Smaller files cost at most a fraction of a second and a few megabytes.
+_HARMLESS_BYTES = 256 << 10
+# Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
+_EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
+# For each strip or tile of a TIFF, Pillow allocates about 260 bytes when it opens the file.
+_PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
+_BIG = 43
+# For a removed photo, Flickr returns status 200 and always the same placeholder image of this size. Photos are
+# JPEG, the placeholder is PNG or GIF.
+_FLICKR_PLACEHOLDER_BYTES = 2051
+_FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
+_MARKUP_BYTES = 512
+_EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
+# `to_rgb` changes little or nothing in these modes, so decoding is a sufficient test.
+_PLAIN_MODES = ("RGB", "L")
 
 
 class WeightedSemaphore:
@@ -40,15 +55,6 @@ class WeightedSemaphore:
             with self._changed:
                 self._used -= amount
                 self._changed.notify_all()
-
-
-# Smaller files cost at most a fraction of a second and a few megabytes.
-_HARMLESS_BYTES = 256 << 10
-# Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
-_EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
-# For each strip or tile of a TIFF, Pillow allocates about 260 bytes when it opens the file.
-_PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
-_BIG = 43
 
 
 def is_decoder_bomb(body: bytes) -> bool:
@@ -80,16 +86,8 @@ def _tags(body: bytes) -> Iterator[tuple[int, int]]:
         return
 
 
-# For a removed photo, Flickr returns status 200 and always the same placeholder image of this size. Photos are
-# JPEG, the placeholder is PNG or GIF.
-_FLICKR_PLACEHOLDER_BYTES = 2051
-_FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
-_MARKUP_BYTES = 512
 # Conversion to RGB takes up to 16 bytes per pixel: at most 800 MB for all threads together.
 _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
-_EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-# `to_rgb` changes little or nothing in these modes, so decoding is a sufficient test.
-_PLAIN_MODES = ("RGB", "L")
 
 
 def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
