@@ -45,7 +45,7 @@ def test_the_run_that_failed_is_counted_with_its_reason(results):
 
 def test_the_report_shows_it_beside_the_others(results):
     page = (results / "report.html").read_text()
-    assert "2 seeds of this run failed and are in no mean: seed 1 and 2." in page
+    assert "2 seeds of this run failed and are excluded from all means: seeds 1 and 2." in page
     assert "Run lost: The loss of seed 1 is no longer finite" in page
     assert "No seed of this run has test conversations to draw." in (results / "figures/confusion-lost.svg").read_text()
 
@@ -118,4 +118,4 @@ def test_unseen_classes_are_in_the_browser_with_either_candidates(results, open_
         assert page.locator("#main .card").count() == 6
         page.locator("#main .card").first.click()
         page.wait_for_selector(".exchange")
-        assert f" of {candidates}" in page.locator(".talk .note").first.inner_text()
+        assert f" of {candidates}" in page.locator(".dialogue .note").first.inner_text()

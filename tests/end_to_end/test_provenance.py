@@ -241,7 +241,7 @@ def test_a_rerun_changes_what_followed_from_it_and_nothing_else(project, both, h
     changed = [job for job, told in after["activity"].items() if told != before["activity"][job]]
     assert rules(after, changed) == {"draw_run_figures", "build_report"}
     codes = [job for job in changed if after["activity"][job]["parley:code"] != before["activity"][job]["parley:code"]]
-    # The page computes its bands with the same module.
+    # The page computes its means with the same module.
     assert "draw_run_figures" in rules(after, codes)
     kept = [entity for entity in after["entity"] if makers(after)[entity] not in changed]
     assert all(after["entity"][entity] == before["entity"][entity] for entity in kept)
