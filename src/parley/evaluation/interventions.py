@@ -4,7 +4,8 @@ Random choices are the same for every seed, and for every run with the same numb
 Shapes: T exchanges, N images, d bits of a message.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from parley.config.memory_budget import require_memory_for_interventions
 from parley.core.files import write_json
 from parley.core.progress import tracked
 from parley.evaluation.evaluate import EvalBatchSpec, EvalInputs, iter_eval_sets, rollout_inputs
-from parley.game.channel import Corrupt, ExtraPerturbations, Replace, make_channel, needs_flip_noise
+from parley.game.channel import ExtraPerturbations, Perturbation, corrupt, make_channel, needs_flip_noise, replace
 from parley.game.rng import uniforms
 from parley.game.settings import GameSettings
 from parley.game.types import Dialogue, DialogueSummary
@@ -33,20 +34,22 @@ class MessageEdit(NamedTuple):
     speaker: Speaker
     exchanges: Sequence[int]
     """Exchanges at which messages change, from 0."""
-    effect: type[Corrupt] | type[Replace]
+    effect: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    """`corrupt` or `replace`, whose first argument is `values`."""
     values: Tensor
     """``[T, N, d]``: a mask of the bits to flip, or the messages to put in."""
 
     @property
     def is_noop(self) -> bool:
         """Whether every message stays the same, because no bit is flipped."""
-        return self.effect is Corrupt and not self.values.any()
+        return self.effect is corrupt and not self.values.any()
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return the perturbations for the images of the given rows."""
         steps = range(len(self.values))
-        changed = [[self.effect(self.values[t, rows])] if t in self.exchanges else [] for t in steps]
-        unchanged: list[list[Corrupt | Replace]] = [[] for _ in steps]
+        changed: list[list[Perturbation]]
+        changed = [[partial(self.effect, self.values[t, rows])] if t in self.exchanges else [] for t in steps]
+        unchanged: list[list[Perturbation]] = [[] for _ in steps]
         sender = self.speaker == "sender"
         return ExtraPerturbations(*((changed, unchanged) if sender else (unchanged, changed)))
 
@@ -88,14 +91,14 @@ def _flips(shape: torch.Size) -> Iterator[Intervention]:
     everywhere, answered = range(steps), range(steps - 1)
     sender, receiver = _bit_ranking("Sender", shape), _bit_ranking("Receiver", shape)
     for count in bit_counts(bits):
-        yield Intervention("flipped_bits", count, MessageEdit("sender", everywhere, Corrupt, sender < count))
+        yield Intervention("flipped_bits", count, MessageEdit("sender", everywhere, corrupt, sender < count))
     for t in everywhere:
-        yield Intervention("flipped_exchange", t + 1, MessageEdit("sender", [t], Corrupt, sender < (bits + 1) // 2))
+        yield Intervention("flipped_exchange", t + 1, MessageEdit("sender", [t], corrupt, sender < (bits + 1) // 2))
     for bit in range(bits):
         mask = (torch.arange(bits) == bit).expand(steps, images, bits)
-        yield Intervention("flipped_place", bit, MessageEdit("sender", everywhere, Corrupt, mask))
+        yield Intervention("flipped_place", bit, MessageEdit("sender", everywhere, corrupt, mask))
     for count in bit_counts(bits) if answered else []:
-        yield Intervention("flipped_questions", count, MessageEdit("receiver", answered, Corrupt, receiver < count))
+        yield Intervention("flipped_questions", count, MessageEdit("receiver", answered, corrupt, receiver < count))
 
 
 def bit_counts(bits: int) -> list[int]:
@@ -115,12 +118,12 @@ def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iter
     # The Receiver's last message is never read.
     everywhere, answered = range(len(messages)), range(len(messages) - 1)
     for t in answered:
-        yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], Replace, questions))
+        yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], replace, questions))
     for t in everywhere:
-        yield Intervention("other_message", t + 1, MessageEdit("sender", [t], Replace, messages))
+        yield Intervention("other_message", t + 1, MessageEdit("sender", [t], replace, messages))
     if answered:
-        yield Intervention("all_questions", None, MessageEdit("receiver", answered, Replace, questions))
-    yield Intervention("all_messages", None, MessageEdit("sender", everywhere, Replace, messages))
+        yield Intervention("all_questions", None, MessageEdit("receiver", answered, replace, questions))
+    yield Intervention("all_messages", None, MessageEdit("sender", everywhere, replace, messages))
 
 
 def other_images(targets: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
-"""The channel: how an agent's logits become a message, and whether gradient flows back through it.
+"""The channel: how an agent's logits become a message, whether gradient flows back, and what perturbs the message.
 
-Each kind of channel is a class. Stop bits use `Bernoulli`, whatever the messages use.
+Each kind of channel is a class. Stop bits use `Bernoulli`, whatever the messages use. A perturbation is a function, and
+perturbations are lists, applied in order.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -121,66 +123,43 @@ def make_channel(game: GameSettings) -> Channel:
     return CHANNELS[game.channel](game)
 
 
-class Perturbation(ABC):
-    """A change to messages ``[S, B, d]``."""
+Perturbation = Callable[[Tensor, Tensor | None], Tensor]
+"""A change to a message ``[S, B, d]`` between the agent that sends it and the agent that receives it.
 
-    @abstractmethod
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Return the received message; `noise` is uniform and of the message's shape, None where not needed."""
-
-
-class Flip(Perturbation):
-    """Flip each bit with a given probability."""
-
-    def __init__(self, probability: float) -> None:
-        self.probability = probability
-
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Flip where the noise is below the probability."""
-        if noise is None:
-            raise ParleyError("Flipping bits at random needs random numbers: set Draws.flips.")
-        return flipped(message, (noise < self.probability).to(message.dtype))
+Called with the message and uniform noise of its shape, None where not needed. The message as it is received is the one
+that is recorded, scored and learned from. Those below that need more than the message are bound by `functools.partial`.
+"""
 
 
-class Corrupt(Perturbation):
-    """Flip the bits of a mask, always."""
-
-    def __init__(self, mask: Tensor) -> None:
-        self.mask = mask
-
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Flip the bits of the mask."""
-        return flipped(message, self.mask.to(message))
+def flip(probability: float, message: Tensor, noise: Tensor | None) -> Tensor:
+    """Flip each bit with a given probability: where the noise is below it."""
+    if noise is None:
+        raise ParleyError("Flipping bits at random needs random numbers: set Draws.flips.")
+    return corrupt(noise < probability, message, noise)
 
 
-class Mute(Perturbation):
+def corrupt(mask: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
+    """Flip the bits where the mask is 1; this also flips the sign of their gradient."""
+    mask = mask.to(message)
+    return message + mask - 2 * mask * message
+
+
+def mute(message: Tensor, noise: Tensor | None) -> Tensor:
     """Replace the message by zeros."""
-
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Return zeros."""
-        return torch.zeros_like(message)
+    return torch.zeros_like(message)
 
 
-class Shuffle(Perturbation):
+def shuffle(message: Tensor, noise: Tensor | None) -> Tensor:
     """Give each dialogue the message of its neighbour in the batch.
 
     Batches should not be ordered by class, or many dialogues get a message about their own class.
     """
-
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Shift the batch by one."""
-        return message.roll(1, -2)
+    return message.roll(1, -2)
 
 
-class Replace(Perturbation):
-    """Replace the message by a given one."""
-
-    def __init__(self, message: Tensor) -> None:
-        self.message = message
-
-    def apply(self, message: Tensor, noise: Tensor | None) -> Tensor:
-        """Return the given message, ``[B, d]`` for all seeds or ``[S, B, d]``."""
-        return self.message.to(message).expand_as(message)
+def replace(replacement: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
+    """Replace the message by a given one, ``[B, d]`` for all seeds or ``[S, B, d]``."""
+    return replacement.to(message).expand_as(message)
 
 
 class ExtraPerturbations(NamedTuple):
@@ -190,11 +169,6 @@ class ExtraPerturbations(NamedTuple):
     """Perturbations of the Sender's messages."""
     to_sender: Sequence[Sequence[Perturbation]]
     """Perturbations of the Receiver's messages."""
-
-
-def flipped(message: Tensor, mask: Tensor) -> Tensor:
-    """Flip the bits where the mask is 1; this also flips the sign of their gradient."""
-    return message + mask - 2 * mask * message
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
@@ -223,26 +197,25 @@ def configured_perturbations(settings: GameSettings, training: bool) -> tuple[li
     to_receiver: list[Perturbation] = []
     to_sender: list[Perturbation] = []
     if training or settings.flip_in_evaluation:
-        to_receiver += [Flip(settings.flip_sender)] if settings.flip_sender else []
-        to_sender += [Flip(settings.flip_receiver)] if settings.flip_receiver else []
-    to_receiver += [Mute()] if settings.ignore_sender else []
-    to_sender += [Mute()] if settings.ignore_receiver else []
+        to_receiver += [partial(flip, settings.flip_sender)] if settings.flip_sender else []
+        to_sender += [partial(flip, settings.flip_receiver)] if settings.flip_receiver else []
+    to_receiver += [mute] if settings.ignore_sender else []
+    to_sender += [mute] if settings.ignore_receiver else []
     if not training:
         if settings.corrupt_bits:
-            to_receiver.append(Corrupt(chosen_bits(settings.corrupt_bits, settings.message_bits)))
-        to_receiver += [Shuffle()] if settings.shuffle in ("sender", "both") else []
-        to_sender += [Shuffle()] if settings.shuffle in ("receiver", "both") else []
+            to_receiver.append(partial(corrupt, chosen_bits(settings.corrupt_bits, settings.message_bits)))
+        to_receiver += [shuffle] if settings.shuffle in ("sender", "both") else []
+        to_sender += [shuffle] if settings.shuffle in ("receiver", "both") else []
     return to_receiver, to_sender
 
 
 def perturb(message: Tensor, perturbations: Sequence[Perturbation], noise: Tensor | None) -> Tensor:
     """Apply perturbations in order."""
     for perturbation in perturbations:
-        message = perturbation.apply(message, noise)
+        message = perturbation(message, noise)
     return message
 
 
 def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
     """Return whether random numbers are needed for flips."""
-    perturbations = configured_perturbations(settings, training)
-    return any(isinstance(one, Flip) for direction in perturbations for one in direction)
+    return (training or settings.flip_in_evaluation) and bool(settings.flip_sender or settings.flip_receiver)
