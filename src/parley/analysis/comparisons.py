@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from parley.analysis.load import EVALUATION_UNITS
-from parley.analysis.summary import UNITS, in_order
+from parley.analysis.summary import EVALUATION_UNITS, UNITS, in_order
 from parley.config.saved_configs import named_runs
 from parley.core import markdown
 from parley.core.errors import ParleyError

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from parley.analysis.summary import UNITS, SummaryRow, in_order, summarise
+from parley.analysis.summary import EVALUATION_UNITS, SummaryRow, in_order, summarise
 from parley.config.saved_configs import named_runs
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
-"""Metrics of an evaluation.json, and the unit of each."""
 METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high")
 
 Parts = Mapping[str, Mapping[str, Any]]

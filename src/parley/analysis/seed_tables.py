@@ -1,6 +1,10 @@
-"""Tables over seeds: exchanges.csv, interventions.csv and language.csv."""
+"""Tables over seeds: exchanges.csv, interventions.csv and language.csv.
 
-from collections.abc import Iterator, Mapping, Sequence
+Each has the runs in the order of the config, and the splits in the order in which they are reported. An unknown value
+is an empty cell.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,13 @@ from parley.metrics.registry import UNITS as LANGUAGE_UNITS
 from parley.metrics.statistics import over_seeds
 
 EXCHANGE_COLUMNS = ("run", "part", "exchange", "metric", "unit", "over", "mean", "sd", "low", "high", "n_seeds")
-"""Of the table; an unknown value is an empty cell."""
+INTERVENTION_COLUMNS = (
+    "run", "part", "intervention", "value", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed",
+)  # fmt: skip
+LANGUAGE_COLUMNS = (
+    "run", "part", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed", "null_mean", "null_high",
+    "largest_p",
+)  # fmt: skip
 BY_EXCHANGE_UNITS = {
     "accuracy@1": "fraction",
     "prediction_entropy_bits": "bits",
@@ -23,49 +33,81 @@ BY_EXCHANGE_UNITS = {
 }
 """Metrics that analysis.json has by exchange, over all images and over active dialogues."""
 
+Parts = Sequence[Mapping[str, Any]]
+"""The entries of one split in the files of the seeds of a run."""
+
 
 def tabulate_exchanges(
     analyses: Sequence[str | Path], languages: Sequence[str | Path], runs: Sequence[str], out: str | Path
 ) -> None:
-    """Write the table.
+    """Write exchanges.csv.
 
     Parameters
     ----------
     analyses, languages
         `analysis.json` and `language.json` of all successful runs and seeds.
     runs
-        Names of the runs, in the order of the config.
+        Names of the runs.
     out
         The table. ``over`` says whether a mean is over ``all`` images, as if no dialogue stopped, or over those
         still ``talking``; a row for which no seed has a number is left out.
     """
-    found = [*map(read_json, analyses), *map(read_json, languages)]
-    rows: list[dict[str, Any]] = []
+    write_csv(out, EXCHANGE_COLUMNS, _rows([*analyses, *languages], runs, lambda _, parts: _exchange_rows(parts)))
+
+
+def summarise_interventions(paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path) -> None:
+    """Write interventions.csv: one row per run, split, intervention and metric.
+
+    Parameters
+    ----------
+    paths
+        `interventions.json` files.
+    expected
+        Number of seeds of each run; those without a file or a value count as failed.
+    out
+        The table.
+    """
+    rows = _rows(paths, expected, lambda run, parts: _intervention_rows(parts, expected[run]))
+    write_csv(out, INTERVENTION_COLUMNS, rows)
+
+
+def summarise_languages(paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path) -> None:
+    """Write language.csv: one row per run, split and metric.
+
+    Parameters
+    ----------
+    paths
+        `language.json` files.
+    expected, out
+        As for `summarise_interventions`.
+    """
+    write_csv(out, LANGUAGE_COLUMNS, _rows(paths, expected, lambda run, parts: _language_rows(parts, expected[run])))
+
+
+def _rows(
+    paths: Sequence[str | Path], runs: Iterable[str], rows_of: Callable[[str, Parts], Iterator[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Return the rows of each run and split, in order, from files of runs and seeds."""
+    found = [read_json(path) for path in paths]
+    rows = []
     for run in runs:
-        own = [one for one in found if one["run"] == run]
-        for part in in_order(part for one in own for part in one["parts"]):
-            rows += _exchange_rows(run, part, [one["parts"][part] for one in own if part in one["parts"]])
-    write_csv(out, EXCHANGE_COLUMNS, rows)
+        own = [one["parts"] for one in found if one["run"] == run]
+        for part in in_order(part for parts in own for part in parts):
+            of_seeds = [parts[part] for parts in own if part in parts]
+            rows += [{"run": run, "part": part, **row} for row in rows_of(run, of_seeds)]
+    return rows
 
 
-def _exchange_rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _exchange_rows(of_seeds: Parts) -> Iterator[dict[str, Any]]:
     columns: dict[tuple[str, str, str], list[Sequence[float | None]]] = {}
     for one in of_seeds:
         for column, values in _exchange_columns(one):
             columns.setdefault(column, []).append(values)
     for (metric, unit, over), seeds in columns.items():
         for exchange, values in enumerate(zip(*seeds, strict=True), start=1):
-            columns_over_seeds = over_seeds(values, len(values))
-            if columns_over_seeds["n_seeds"]:
-                yield {
-                    "run": run,
-                    "part": part,
-                    "exchange": exchange,
-                    "metric": metric,
-                    "unit": unit,
-                    "over": over,
-                    **columns_over_seeds,
-                }
+            statistics = over_seeds(values, len(values))
+            if statistics["n_seeds"]:
+                yield {"exchange": exchange, "metric": metric, "unit": unit, "over": over, **statistics}
 
 
 def _exchange_columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Sequence[float | None]]]:
@@ -83,108 +125,28 @@ def _exchange_columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str,
             yield (metric, "bits", "talking"), values
 
 
-INTERVENTION_COLUMNS = (
-    "run", "part", "intervention", "value", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed",
-)  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
-
-Measures = Mapping[tuple[str, int | None], Mapping[str, float | None]]
-"""Metrics of one seed and split, by intervention and its value."""
-
-
-def summarise_interventions(
-    paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
-) -> list[dict[str, Any]]:
-    """Summarise the seeds of each run: one row per run, split, intervention and metric.
-
-    Parameters
-    ----------
-    paths
-        `interventions.json` files.
-    expected
-        Number of seeds of each run; those without a file or a value count as failed.
-    out
-        The table to write; its rows are returned too.
-    """
-    found = [read_json(path) for path in paths]
-    rows: list[dict[str, Any]] = []
-    for run, seeds in expected.items():
-        own = [one["parts"] for one in found if one["run"] == run]
-        for part in in_order(part for parts in own for part in parts):
-            rows += _intervention_rows(run, part, [_measures(parts[part]) for parts in own if part in parts], seeds)
-    write_csv(out, INTERVENTION_COLUMNS, rows)
-    return rows
-
-
-def _measures(part: Mapping[str, Any]) -> Measures:
-    return {(row["intervention"], row["value"]): row["measures"] for row in part["rows"]}
-
-
-def _intervention_rows(run: str, part: str, of_seeds: Sequence[Measures], seeds: int) -> Iterator[dict[str, Any]]:
-    for done in of_seeds[0]:
-        for metric in of_seeds[0][done]:
+def _intervention_rows(of_seeds: Parts, seeds: int) -> Iterator[dict[str, Any]]:
+    found = [{(row["intervention"], row["value"]): row["measures"] for row in one["rows"]} for one in of_seeds]
+    for (intervention, value), measures in found[0].items():
+        for metric in measures:
             yield {
-                "run": run,
-                "part": part,
-                "intervention": done[0],
-                "value": done[1],
+                "intervention": intervention,
+                "value": value,
                 "metric": metric,
                 "unit": INFLUENCE_UNITS[metric],
-                **over_seeds([measures[done][metric] for measures in of_seeds], seeds),
+                **over_seeds([one[intervention, value][metric] for one in found], seeds),
             }
 
 
-LANGUAGE_COLUMNS = (
-    "run", "part", "metric", "unit", "mean", "sd", "low", "high", "n_seeds", "seeds_failed", "null_mean", "null_high",
-    "largest_p",
-)  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
-
-
-def summarise_languages(
-    paths: Sequence[str | Path], expected: Mapping[str, int], out: str | Path
-) -> list[dict[str, Any]]:
-    """Summarise the seeds of each run in a tidy table: one row per run, split and metric.
-
-    Parameters
-    ----------
-    paths
-        `language.json` files.
-    expected
-        Number of seeds of each run; those without a file or a value count as failed.
-    out
-        The table to write; its rows are returned too.
-    """
-    found = [read_json(path) for path in paths]
-    rows: list[dict[str, Any]] = []
-    for run, seeds in expected.items():
-        own = [one for one in found if one["run"] == run]
-        for part in in_order(part for one in own for part in one["parts"]):
-            rows += _language_rows(run, part, [one["parts"][part] for one in own if part in one["parts"]], seeds)
-    write_csv(out, LANGUAGE_COLUMNS, rows)
-    return rows
-
-
-def _language_rows(run: str, part: str, of_seeds: Sequence[Mapping[str, Any]], seeds: int) -> list[dict[str, Any]]:
-    rows = []
+def _language_rows(of_seeds: Parts, seeds: int) -> Iterator[dict[str, Any]]:
     for metric, unit in LANGUAGE_UNITS.items():
-        ps = [one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None]
-        rows.append(
-            {
-                "run": run,
-                "part": part,
-                "metric": metric,
-                "unit": unit,
-                **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
-                "null_mean": _mean_of_null(of_seeds, metric, "mean"),
-                "null_high": _mean_of_null(of_seeds, metric, "high"),
-                # The p-values of all seeds are at most this.
-                "largest_p": max(ps, default=None),
-            }
-        )
-    return rows
-
-
-def _mean_of_null(of_seeds: Sequence[Mapping[str, Any]], metric: str, what: str) -> float | None:
-    nulls = [one["null"][metric][what] for one in of_seeds if one["null"].get(metric) is not None]
-    return float(np.mean(nulls)) if nulls else None
+        nulls = [one["null"][metric] for one in of_seeds if one["null"].get(metric) is not None]
+        yield {
+            "metric": metric,
+            "unit": unit,
+            **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
+            "null_mean": float(np.mean([null["mean"] for null in nulls])) if nulls else None,
+            "null_high": float(np.mean([null["high"] for null in nulls])) if nulls else None,
+            # The p-values of all seeds are at most this.
+            "largest_p": max((one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None), default=None),
+        }

@@ -23,7 +23,9 @@ UNITS = {
     "length": "exchanges",
     "length_original": "go-on bits",
 }
-"""The metrics of an evaluation and the unit of each."""
+"""The metrics that are summarised, and the unit of each."""
+EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
+"""All metrics of an evaluation.json, and the unit of each."""
 RAISED = {"accuracy@1": True, "accuracy@k": True, "nll": False}
 """Metrics that have a chance value, and whether more is better."""
 
