@@ -126,7 +126,7 @@ def test_the_parquet_file_has_the_same_content(made, tmp_path):
 
 @pytest.mark.parametrize("asked", [{"run": "three"}, {"seed": 9}, {"part": "transfer"}, {"run": "two", "seed": 2}])
 def test_missing_dialogues_are_reported(made, asked):
-    with pytest.raises(ParleyError, match=r"has no conversations of .*; its runs are one, two"):
+    with pytest.raises(ParleyError, match=r"has no dialogues of .*; its runs are one, two"):
         parley.load(made.folder).messages(**asked)
 
 

@@ -33,11 +33,11 @@ def rows():
 def test_the_default_shows_test_and_unseen_parts_with_intervals_seeds_and_chance(rows):
     table = paper_table(rows, {**ALL, "metrics": METRICS})
     assert table.header == ["Run", "accuracy@1", "accuracy@k", "NLL (nats)", "length (exchanges)", "Seeds"]
-    assert [block.title for block in table.blocks] == [
+    assert [title for title, _ in table.blocks] == [
         "test: 480 images, 24 candidates, k = 3",
         "ood: 480 images, 24 candidates, k = 3",
     ]
-    one, odd, chance = table.blocks[0].rows
+    one, odd, chance = table.blocks[0][1]
     # Of two values the interval is 12.706 standard errors on either side, and the standard error is 0.05.
     assert one[:2] == ["one", "0.550 [-0.085, 1.185]"]
     assert one[2:] == ["0.800 [0.800, 0.800]", "1.000 [1.000, 1.000]", "2.00 [2.00, 2.00]", "2"]
@@ -48,22 +48,22 @@ def test_the_default_shows_test_and_unseen_parts_with_intervals_seeds_and_chance
 def test_requested_runs_and_splits_are_shown_in_their_order(rows):
     wanted = {**ALL, "runs": [ODD, "one"], "parts": ["dev", "test"], "metrics": ["length", "accuracy@1"]}
     table = paper_table(rows, {**wanted, "caption": "All that counts."})
-    assert [block.title.split(":")[0] for block in table.blocks] == ["dev", "test"]
-    assert [row[0] for row in table.blocks[0].rows] == [ODD, "one", "chance"]
+    assert [title.split(":")[0] for title, _ in table.blocks] == ["dev", "test"]
+    assert [row[0] for row in table.blocks[0][1]] == [ODD, "one", "chance"]
     assert table.caption.startswith("All that counts. Mean over seeds")
 
 
 def test_seeds_are_given_by_metric_if_they_differ():
     rows = rows_of(evaluation("one", 1, 0.5), evaluation("one", 2, 0.6, nll=float("nan")))
-    one, failed, _ = paper_table(rows, {**ALL, "metrics": METRICS}).blocks[0].rows
+    one, failed, _ = paper_table(rows, {**ALL, "metrics": METRICS}).blocks[0][1]
     assert one[-1] == "2 / 2 / 1 / 2 of 2"
     assert failed == [ODD, "–", "–", "–", "–", "0 of 2"]
 
 
 def test_a_first_run_that_failed_hides_neither_the_images_nor_chance():
     test, ood = paper_table(rows_of(evaluation(ODD, 1, 0.25)), {**ALL, "metrics": METRICS}).blocks
-    assert (test.title, ood.title) == tuple(f"{part}: 480 images, 24 candidates, k = 3" for part in ("test", "ood"))
-    assert [row[:2] for row in test.rows] == [["one", "–"], [ODD, "0.250"], ["chance", "0.042"]]
+    assert (test[0], ood[0]) == tuple(f"{part}: 480 images, 24 candidates, k = 3" for part in ("test", "ood"))
+    assert [row[:2] for row in test[1]] == [["one", "–"], [ODD, "0.250"], ["chance", "0.042"]]
 
 
 def test_a_requested_split_without_results_is_refused():
@@ -76,12 +76,12 @@ def test_a_requested_split_without_results_is_refused():
     wanted = {**ALL, "runs": ["one"], "metrics": METRICS}
     with pytest.raises(ParleyError, match=r"main wants the part ood, on which none of its runs \(one\) was evaluated"):
         paper_table(rows, {**wanted, "parts": ["ood"]})
-    assert [block.title.split(":")[0] for block in paper_table(rows, wanted).blocks] == ["test"]
+    assert [title.split(":")[0] for title, _ in paper_table(rows, wanted).blocks] == ["test"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("runs", "three"), ("parts", "transfer")])
 def test_requests_that_the_summary_lacks_are_refused(rows, kind, name):
-    with pytest.raises(ParleyError, match=f"wants the {kind} {name}, of which the summary says nothing; it has "):
+    with pytest.raises(ParleyError, match=f"wants the {kind} {name}, which the summary does not have; it has "):
         paper_table(rows, {**ALL, "metrics": METRICS, kind: [name]})
 
 

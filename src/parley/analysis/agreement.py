@@ -60,15 +60,6 @@ class Seed(NamedTuple):
     """Ranks of the distances of the last messages of the sampled images."""
 
 
-class _EvalSet(NamedTuple):
-    """The images and candidates of a seed."""
-
-    seed: int
-    part: str
-    keys: tuple[str, ...]
-    candidate_ids: tuple[int, ...]
-
-
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
     """Compare all pairs of seeds of each run on every split, and write `agreement.csv`.
 
@@ -113,27 +104,24 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
     list[dict[str, Any]]
         One row of `COLUMNS` per metric.
     """
-    expected: _EvalSet | None = None
+    about: dict[int, tuple[Any, ...]] = {}
     seeds: list[Seed] = []
+    part, images = "", 0
     for dialogues in conversations:
-        own = _EvalSet(dialogues.seed, dialogues.part, dialogues.keys, dialogues.candidate_ids)
-        expected = expected or own
-        _refuse_other_images(run, own, expected)
+        about[dialogues.seed] = (dialogues.keys, dialogues.candidate_ids)
+        part, images = dialogues.part, len(dialogues.keys)
+        first = next(iter(about))
+        if about[dialogues.seed] != about[first]:
+            raise ParleyError(
+                f"Seeds {first} and {dialogues.seed} of run {run} have different images or candidates on "
+                f"{part} and cannot be compared; make their messages again."
+            )
         if dialogues.finite:
-            seeds.append(_seed(dialogues, _sample(len(dialogues.keys), seed)))
+            seeds.append(_seed(dialogues, _sample(images, seed)))
         del dialogues  # before the next is read
-    assert expected is not None  # every split has at least one file
     pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
-    nulls = _nulls(seeds, len(expected.keys), np.random.default_rng(seed)) if pairs else {}
-    return list(_rows(run, expected.part, pairs, len(seeds), nulls))
-
-
-def _refuse_other_images(run: str, own: _EvalSet, first: _EvalSet) -> None:
-    if (own.keys, own.candidate_ids) != (first.keys, first.candidate_ids):
-        raise ParleyError(
-            f"Seeds {first.seed} and {own.seed} of run {run} have different images or candidates on "
-            f"{first.part} and cannot be compared; make their messages again."
-        )
+    nulls = _nulls(seeds, images, np.random.default_rng(seed)) if pairs else {}
+    return list(_rows(run, part, pairs, len(seeds), nulls))
 
 
 def _sample(count: int, seed: int) -> NDArray[np.int64]:

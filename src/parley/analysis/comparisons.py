@@ -1,6 +1,6 @@
 """All pairs of runs of an experiment compared over shared seeds: a tidy table with Holm's correction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +23,19 @@ COLUMNS = (
 )  # fmt: skip
 """Of the table; an unknown value is an empty cell."""
 
+METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
+"""Metrics that `parley compare` shows by default."""
+NOTE = (
+    "Differences from the first run over the n seeds that both have, with 95 % t intervals; d is the mean difference "
+    "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
+    "the runs of this table, metric by metric."
+)
+"""Note below the table of `parley compare`."""
+
 Evaluations = Mapping[int, Mapping[str, Any]]
 """The splits of one run's evaluations, by seed."""
+Runs = dict[str, dict[int, Mapping[str, Any]]]
+"""The evaluations of all runs, by run."""
 
 
 def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], seeds: int) -> list[dict[str, Any]]:
@@ -51,29 +62,41 @@ def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], 
     rows: list[dict[str, Any]] = []
     for part in in_order(part for one in evaluations for part in one["parts"]):
         for metric in UNITS:
-            rows += _corrected(list(_rows(by_run, part, metric, seeds)))
+            rows += _rows(by_run, part, metric, seeds)
     return rows
 
 
-def _rows(by_run: Mapping[str, Evaluations], part: str, metric: str, seeds: int) -> Iterator[dict[str, Any]]:
+def _rows(by_run: Mapping[str, Evaluations], part: str, metric: str, seeds: int) -> list[dict[str, Any]]:
+    rows = []
     for first, second in combinations(by_run, 2):
-        one, other = (_values(by_run[run], part, metric) for run in (first, second))
-        shared = sorted(one.keys() & other.keys())
-        pairs = [one[seed] for seed in shared], [other[seed] for seed in shared]
-        # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
-        compared = paired_comparison(*pairs, generator=np.random.default_rng(0))
-        yield {
-            "part": part,
-            "metric": metric,
-            "unit": UNITS[metric],
-            "first": first,
-            "second": second,
-            "mean_first": float(np.mean(pairs[0])) if shared else None,
-            "mean_second": float(np.mean(pairs[1])) if shared else None,
-            "n_seeds": compared.n,
-            "seeds_left_out": seeds - compared.n,
-            **_numbers(compared),
-        }
+        compared, *values = _compared(by_run[first], by_run[second], part, metric)
+        rows.append(
+            {
+                "part": part,
+                "metric": metric,
+                "unit": UNITS[metric],
+                "first": first,
+                "second": second,
+                "mean_first": float(np.mean(values[0])) if compared.n else None,
+                "mean_second": float(np.mean(values[1])) if compared.n else None,
+                "n_seeds": compared.n,
+                "seeds_left_out": seeds - compared.n,
+                **compared._asdict(),
+            }
+        )
+    corrected = _holm_where_known([row["t_p"] for row in rows])
+    return [{**row, "t_p_holm": p} for row, p in zip(rows, corrected, strict=True)]
+
+
+def _compared(
+    one: Evaluations, other: Evaluations, part: str, metric: str
+) -> tuple[Comparison, list[float], list[float]]:
+    """Compare two runs over the seeds for which both have a finite number, and return those numbers too."""
+    first, second = _values(one, part, metric), _values(other, part, metric)
+    shared = sorted(first.keys() & second.keys())
+    pairs = [first[seed] for seed in shared], [second[seed] for seed in shared]
+    # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
+    return paired_comparison(*pairs, generator=np.random.default_rng(0)), *pairs
 
 
 def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float]:
@@ -82,35 +105,15 @@ def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def _numbers(compared: Comparison) -> dict[str, Any]:
-    names = ("difference", "low", "high", "d_z", "t_p", "sign_flip_p")
-    return {name: getattr(compared, name) for name in names}
-
-
-def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add Holm's correction over the rows that have a p-value."""
-    known = [row for row in rows if row["t_p"] is not None]
-    for row, corrected in zip(known, holm([row["t_p"] for row in known]), strict=True):
-        row["t_p_holm"] = float(corrected)
-    return [{"t_p_holm": None, **row} for row in rows]
+def _holm_where_known(ps: Sequence[float | None]) -> list[float | None]:
+    """Apply Holm's correction over the p-values that are defined."""
+    corrected = iter(holm([p for p in ps if p is not None]))
+    return [None if p is None else float(next(corrected)) for p in ps]
 
 
 def write_comparisons(rows: Sequence[Mapping[str, Any]], out: str | Path) -> None:
     """Write the table; an experiment of one run has no rows."""
     write_csv(out, COLUMNS, rows)
-
-
-METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
-"""Compared by default."""
-NOTE = (
-    "Differences from the first run over the n seeds that both have, with 95 % t intervals; d is the mean difference "
-    "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
-    "the runs of this table, metric by metric."
-)
-"""Note below a table."""
-
-Runs = dict[str, dict[int, Mapping[str, Any]]]
-"""The splits of evaluations, by run and seed."""
 
 
 class Change(NamedTuple):
@@ -142,7 +145,8 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
         paths = [path for path in paths if path.is_file()]
         if not paths:
             raise ParleyError(
-                f"{folder} holds no evaluation of a run that its config.yaml names; `snakemake evaluate` makes them."
+                f"{folder} holds no evaluation of a run that its config.yaml names; make them by "
+                "`snakemake --cores 1 evaluate`."
             )
         for path in paths:
             if failure_in(path) is not None:
@@ -183,45 +187,27 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
         raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
     if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
         raise ParleyError(f"No run was evaluated on the part {part}; name another.")
-    _refuse_unknown(metrics, runs)
+    _require_metrics(metrics, runs)
     others = [run for run in runs if run != base]
-    compared = {metric: [_compared(runs[run], runs[base], part, metric) for run in others] for metric in metrics}
+    compared = {metric: [_compared(runs[run], runs[base], part, metric)[0] for run in others] for metric in metrics}
     corrected = {metric: _holm_where_known([one.t_p for one in found]) for metric, found in compared.items()}
     return [
         Change(
             run,
-            {metric: compared[metric][row] for metric in metrics},
-            {metric: corrected[metric][row] for metric in metrics},
+            {metric: compared[metric][index] for metric in metrics},
+            {metric: corrected[metric][index] for metric in metrics},
         )
-        for row, run in enumerate(others)
+        for index, run in enumerate(others)
     ]
 
 
-def _refuse_unknown(metrics: Sequence[str], runs: Runs) -> None:
+def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
     reported = {
         name for seeds in runs.values() for parts in seeds.values() for entry in parts.values() for name in entry
     }
     known = [name for name in EVALUATION_UNITS if name in reported]
     if strays := [metric for metric in metrics if metric not in known]:
         raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; there are {', '.join(known)}.")
-
-
-def _compared(
-    run: Mapping[int, Mapping[str, Any]], base: Mapping[int, Mapping[str, Any]], part: str, metric: str
-) -> Comparison:
-    one, other = (
-        {seed: value for seed, parts in of.items() if (value := finite(parts.get(part, {}).get(metric))) is not None}
-        for of in (run, base)
-    )
-    shared = sorted(one.keys() & other.keys())
-    # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
-    return paired_comparison([one[s] for s in shared], [other[s] for s in shared], np.random.default_rng(0))
-
-
-def _holm_where_known(ps: Sequence[float | None]) -> list[float | None]:
-    known = [p for p in ps if p is not None]
-    corrected = iter(holm(known))
-    return [None if p is None else float(next(corrected)) for p in ps]
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
@@ -235,8 +221,8 @@ def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> li
     return [*markdown.table(["Run", *metrics], rows), "", NOTE]
 
 
-def _mean(seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> str:
-    values = [value for parts in seeds.values() if (value := finite(parts.get(part, {}).get(metric))) is not None]
+def _mean(evaluations: Evaluations, part: str, metric: str) -> str:
+    values = list(_values(evaluations, part, metric).values())
     return f"{fraction(float(np.mean(values)))} (n = {len(values)})" if values else "not measured"
 
 

@@ -139,10 +139,10 @@ class Found:
         if not wanted:
             asked = {"run": run, "seed": seed, "part": part}
             raise ParleyError(
-                f"{self.folder} has no conversations of "
+                f"{self.folder} has no dialogues of "
                 f"{', '.join(f'{name} {value}' for name, value in asked.items() if value is not None) or 'any run'}; "
-                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}, and `snakemake messages` writes down what "
-                "was said."
+                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}, and `snakemake --cores 1 messages` writes "
+                "their dialogues."
             )
         return pd.concat(
             [frame_of(tidy_columns(read_conversations(path), groups)) for path in wanted], ignore_index=True

@@ -30,11 +30,8 @@ _UNSEEN = ("ood", "ood_alone", "transfer", "transfer_alone")
 _NOTE = "Mean over seeds and, in brackets, its 95 % t interval."
 
 
-class Block(NamedTuple):
-    """The rows of one split, and its title."""
-
-    title: str
-    rows: list[list[str]]
+Block = tuple[str, list[list[str]]]
+"""The title of one split, and its rows."""
 
 
 class PaperTable(NamedTuple):
@@ -89,8 +86,8 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
     for kind, known in (("runs", runs), ("parts", parts)):
         if strays := [name for name in wanted[kind] if name not in known]:
             raise ParleyError(
-                f"Config: the table {wanted['name']} wants the {kind} {', '.join(strays)}, of which the summary says "
-                f"nothing; it has {', '.join(known)}."
+                f"Config: the table {wanted['name']} wants the {kind} {', '.join(strays)}, which the summary does "
+                f"not have; it has {', '.join(known)}."
             )
     shown = wanted["parts"] or [part for part in parts if part == "test" or part in _UNSEEN]
     found = {(row.run, row.part, row.metric): row for row in rows}
@@ -125,7 +122,7 @@ def as_markdown(table: PaperTable) -> str:
 def _block(part: str, lines: Sequence[Sequence[SummaryRow]]) -> Block:
     # The candidates of a failed run are unknown.
     known = next((line for line in lines if line[0].candidates is not None), lines[0])
-    return Block(_title(known, part), [*map(_run_row, lines), _chance_row(known)])
+    return _title(known, part), [*map(_run_row, lines), _chance_row(known)]
 
 
 def _title(line: Sequence[SummaryRow], part: str) -> str:
