@@ -46,11 +46,11 @@ def test_a_muted_sender_brings_accuracy_to_chance(trained):
     assert accuracy(under_control(trained, ["ignore_sender=true"], SCHEMA)) == 0.25
 
 
-def test_flipping_every_bit_of_the_sender_is_no_small_thing(trained):
+def test_flipping_every_bit_of_the_sender_lowers_accuracy(trained):
     assert accuracy(under_control(trained, ["corrupt_bits=0:6"], SCHEMA)) < 0.75
 
 
-def test_the_weights_stay_and_the_run_itself_is_not_changed(trained):
+def test_weights_and_the_original_checkpoint_are_unchanged(trained):
     other = under_control(trained, ["shuffle=both"], SCHEMA)
     for one, two in zip(trained.agents, other.agents, strict=True):
         for name, value in one.state_dict().items():
@@ -67,11 +67,11 @@ def test_the_weights_stay_and_the_run_itself_is_not_changed(trained):
         ("corrupt_bits=x", "game.corrupt_bits"),
     ],
 )
-def test_what_is_no_control_is_told(trained, setting, told):
+def test_other_settings_are_an_error(trained, setting, told):
     with pytest.raises(ParleyError, match=told):
         under_control(trained, [setting], SCHEMA)
 
 
-def test_bits_that_no_message_has_are_told(trained):
+def test_bits_beyond_the_message_are_an_error(trained):
     with pytest.raises(ParleyError, match="names no bits of a message of 6"):
         accuracy(under_control(trained, ["corrupt_bits=4:9"], SCHEMA))

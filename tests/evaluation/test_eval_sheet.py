@@ -21,23 +21,23 @@ def write_log(folder, rows=LOG):
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_the_best_up_to_the_step_of_those_with_a_checkpoint(tmp_path):
+def test_the_best_of_the_steps_with_a_checkpoint(tmp_path):
     write_log(tmp_path)
     found = [best_dev_accuracy(tmp_path, step, TRAINING) for step in (100, 200, 300, 400)]
     assert found == [None, 0.5, 0.7, 0.7]
 
 
-def test_a_run_shorter_than_the_first_checkpoint_has_its_last(tmp_path):
+def test_a_run_shorter_than_first_checkpoint_has_its_last_step(tmp_path):
     write_log(tmp_path)
     assert best_dev_accuracy(tmp_path, 400, TrainingSettings(steps=400, first_checkpoint=1000)) == 0.6
 
 
-def test_selection_json_tells_where_there_is_no_log(tmp_path):
+def test_without_a_log_selection_json_is_used(tmp_path):
     (tmp_path / "selection.json").write_text(json.dumps({"candidates": [{"step": 200, "accuracy@k": 0.5}]}))
     assert best_dev_accuracy(tmp_path, 400, TRAINING) == 0.5
 
 
-def test_nothing_or_damage_leaves_it_empty(tmp_path, caplog):
+def test_it_is_empty_if_the_log_is_missing_or_damaged(tmp_path, caplog):
     assert best_dev_accuracy(tmp_path, 400, TRAINING) is None
     write_log(tmp_path, [1, {"kind": "dev"}, {"kind": "dev", "step": 300, "accuracy@k": None}])
     assert best_dev_accuracy(tmp_path, 400, TRAINING) is None

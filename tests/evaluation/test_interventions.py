@@ -40,12 +40,12 @@ def found(trained):
 
 
 def untrained(**settings):
-    """A run that says much and means nothing."""
+    """An untrained run with varied messages."""
     game = replace(TINY, **settings)
     train, _, candidates = easy()
     data = build_training_data(train, train, candidates, game)
     agents = make_agents(game, data.sizes.feature, data.sizes.word, [1])
-    # Far from undecided, so that what is heard changes what is said.
+    # Larger weights, so that received messages change the ones sent.
     for agent in (agents.sender, agents.receiver):
         for parameter in agent.parameters():
             parameter.data.mul_(3)
@@ -70,14 +70,14 @@ def scored(checkpoint, k=2):
     return score(play(checkpoint, spec), spec.target_index, k)
 
 
-def test_every_intervention_is_there_once(found):
+def test_every_intervention_occurs_once(found):
     names = list(found)
     counts = [0, 1, 2, 4, 6]
     assert names == [
         ("none", None),
         *(("flipped_bits", count) for count in counts),
         *(("flipped_exchange", t) for t in (1, 2, 3)),
-        *(("flipped_place", place) for place in range(6)),
+        *(("flipped_place", bit) for bit in range(6)),
         *(("flipped_questions", count) for count in counts),
         *(("other_question", t) for t in (1, 2)),
         *(("other_message", t) for t in (1, 2, 3)),
@@ -88,7 +88,7 @@ def test_every_intervention_is_there_once(found):
     assert bit_counts(16) == [0, 1, 2, 4, 8, 16]
 
 
-def test_nothing_done_is_noop_and_is_the_evaluation(trained, found):
+def test_without_a_change_measures_equal_the_evaluation(trained, found):
     expected = {name: scored(trained)[name] for name in ("accuracy@1", "accuracy@k", "length")}
     assert found["none", None] == expected
     untouched = {**expected, "answers_changed": 0, "prediction_shift": 0}
@@ -98,7 +98,7 @@ def test_nothing_done_is_noop_and_is_the_evaluation(trained, found):
     assert measures["bits_changed"] in (0, None)
 
 
-def test_what_is_noop_is_not_played_again(monkeypatch):
+def test_an_intervention_without_effect_is_not_run(monkeypatch):
     played = []
     monkeypatch.setattr(
         interventions,
@@ -110,44 +110,44 @@ def test_what_is_noop_is_not_played_again(monkeypatch):
     assert {("flipped_bits", 0), ("flipped_questions", 0)} < {(row["intervention"], row["value"]) for row in rows}
 
 
-def test_progress_is_told_intervention_by_intervention(caplog):
+def test_progress_counts_interventions(caplog):
     caplog.set_level("INFO", logger="parley.core.progress")
     rows = intervened(untrained(), batch_spec(untrained()), 2, what="disturb fixed/1, test")
     assert f"disturb fixed/1, test: {len(rows)} of {len(rows)} interventions" in caplog.messages[-1]
 
 
-def test_every_bit_flipped_is_the_control_of_all_bits(trained, found):
+def test_flipping_every_bit_equals_the_control(trained, found):
     expected = scored(under_control(trained, ["corrupt_bits=0:6"], SCHEMA))
     for name in ("accuracy@1", "accuracy@k", "length"):
         assert found["flipped_bits", 6][name] == expected[name]
 
 
-@pytest.mark.parametrize("place", range(3))
-def test_one_place_flipped_is_the_control_of_this_bit(trained, found, place):
-    expected = scored(under_control(trained, [f"corrupt_bits={place}"], SCHEMA))
-    assert found["flipped_place", place]["accuracy@1"] == expected["accuracy@1"]
+@pytest.mark.parametrize("bit", range(3))
+def test_flipping_one_bit_equals_the_control(trained, found, bit):
+    expected = scored(under_control(trained, [f"corrupt_bits={bit}"], SCHEMA))
+    assert found["flipped_place", bit]["accuracy@1"] == expected["accuracy@1"]
 
 
 def test_messages_of_other_images_bring_accuracy_to_chance_and_below(found):
     assert found["none", None]["accuracy@1"] > 0.9
-    # They are of other classes, whose names they bring: hardly one is right by mistake.
+    # They describe other classes, so almost none is right by chance.
     assert found["all_messages", None]["accuracy@1"] < 0.1
     assert found["all_messages", None]["answers_changed"] > 0.9
     assert found["all_messages", None]["prediction_shift"] > 0.1
 
 
-def test_a_receiver_that_is_not_heard_causes_nothing():
+def test_messages_of_an_ignored_receiver_have_no_effect():
     measures = by_name(untrained(ignore_receiver=True))
     for value in (1, 2):
         done = measures["other_question", value]
         assert (done["answers_changed"], done["prediction_shift"], done["bits_changed"]) in ((0, 0, 0), (0, 0, None))
 
 
-def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
+def test_a_receiver_message_changes_nothing_before_the_next_sender_message():
     checkpoint = untrained(preset="Fixed")
     measures = by_name(checkpoint)
     assert measures["other_question", 1]["bits_changed"] > 0.1
-    # Only the message that follows is looked at, and no later one has a cause before it.
+    # Only the following message is compared, and earlier ones do not change.
     spec = batch_spec(checkpoint)
     before = play(checkpoint, spec)
     done = {(one.name, one.value): one for one in iter_interventions(checkpoint.game, before, spec.part.targets)}
@@ -161,13 +161,13 @@ def test_a_receiver_that_is_heard_causes_something_in_its_own_exchange_alone():
     assert measures["other_question", 2]["bits_changed"] == pytest.approx(changed.item())
 
 
-def test_with_one_exchange_there_is_no_question():
+def test_with_one_exchange_no_receiver_message_changes():
     names = {name for name, _ in by_name(untrained(max_exchanges=1))}
     assert names == {"none", "flipped_bits", "flipped_exchange", "flipped_place", "other_message", "all_messages"}
 
 
 @pytest.mark.parametrize("channel", ["continuous", "continuous_original"])
-def test_numbers_are_replaced_and_not_flipped(channel):
+def test_continuous_messages_are_replaced_and_not_flipped(channel):
     measures = by_name(untrained(channel=channel))
     assert {name for name, _ in measures} == {
         "none", "other_question", "other_message", "all_questions", "all_messages",
@@ -176,14 +176,14 @@ def test_numbers_are_replaced_and_not_flipped(channel):
     assert measures["other_message", 1]["prediction_shift"] > 0
 
 
-def test_scores_that_are_no_numbers_have_no_measure():
+def test_scores_that_are_not_finite_have_no_measures():
     checkpoint = untrained()
     for parameter in checkpoint.agents.receiver.parameters():
         parameter.data.fill_(float("nan"))
     assert {value for measures in by_name(checkpoint).values() for value in measures.values()} == {None}
 
 
-def test_the_size_of_batches_is_noop(monkeypatch):
+def test_the_batch_size_has_no_effect(monkeypatch):
     checkpoint = untrained()
     whole = by_name(checkpoint)
     monkeypatch.setattr(interventions, "BATCH", 11)
@@ -192,7 +192,7 @@ def test_the_size_of_batches_is_noop(monkeypatch):
         assert pieces[name] == pytest.approx(measures, abs=1e-6), name
 
 
-def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
+def test_with_many_candidates_batches_are_smaller(monkeypatch):
     checkpoint, sizes = untrained(), []
     spec, exchanges = batch_spec(checkpoint), checkpoint.game.max_exchanges
     monkeypatch.setattr(
@@ -206,13 +206,13 @@ def test_of_very_many_candidates_fewer_images_are_played_at_once(monkeypatch):
     assert sizes == [interventions.BATCH, 3]
 
 
-def test_where_the_batch_matters_it_is_the_evaluations(monkeypatch):
+def test_if_the_batch_size_matters_it_is_that_of_the_evaluation(monkeypatch):
     checkpoint = untrained(flip_sender=0.3, flip_in_evaluation=True)
     monkeypatch.setattr(interventions, "BATCH", 1)
     assert by_name(checkpoint)["none", None]["accuracy@1"] == scored(checkpoint)["accuracy@1"]
 
 
-def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
+def test_the_given_number_of_bits_flips_and_more_include_fewer():
     checkpoint = untrained()
     spec = batch_spec(checkpoint)
     done = {
@@ -223,7 +223,7 @@ def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
         masks = [done[name, count].values for count in (0, 1, 2, 4, 6)]
         assert [set(mask.sum(-1).flatten().tolist()) for mask in masks] == [{0}, {1}, {2}, {4}, {6}]
         assert all((more | less).equal(more) for less, more in pairwise(masks))
-        # Every place has its turn: 144 draws of one bit in six.
+        # Each bit is drawn: 144 draws of one of six bits.
         assert masks[1].flatten(0, 1).sum(0).min() > 5
     assert not done["flipped_bits", 1].values.equal(done["flipped_questions", 1].values)
     assert done["flipped_exchange", 2].exchanges == [1]
@@ -231,13 +231,13 @@ def test_as_many_bits_flip_as_are_said_and_more_include_fewer():
 
 
 @pytest.mark.parametrize("sizes", [[12] * 4, [1, 30], [5, 1, 1], [1, 1]])
-def test_another_image_is_of_another_class_and_any_of_them(sizes):
+def test_another_image_is_of_another_class(sizes):
     targets = torch.cat([torch.full((size,), 10 - label) for label, size in enumerate(sizes)])
     targets = targets[torch.randperm(len(targets), generator=torch.Generator().manual_seed(0))]
     assert not (targets[other_images(targets)] == targets).any()
 
 
-def test_of_one_class_another_image_is_just_another():
+def test_with_one_class_another_image_is_a_different_one():
     for count in (2, 3, 40):
         assert not (other_images(torch.zeros(count)) == torch.arange(count)).any()
     assert len(other_images(torch.zeros(400)).unique()) > 200
@@ -251,7 +251,7 @@ def test_one_image_has_no_other():
     assert {row["intervention"] for row in intervened(checkpoint, one, 1)}.isdisjoint({"other_message", "all_messages"})
 
 
-def test_the_table_has_a_row_a_measure_and_counts_what_is_missing(tmp_path):
+def test_the_table_has_a_row_for_each_measure_and_counts_failed_seeds(tmp_path):
     def written(seed, accuracy):
         measures = {"accuracy@1": accuracy, "bits_changed": None}
         rows = [{"intervention": "other_question", "value": 1, "measures": measures}]

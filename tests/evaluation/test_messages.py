@@ -47,7 +47,7 @@ def test_columns_are_those_of_the_original(recorded):
     assert predictions.dtype["Predictions"].shape == (CANDIDATES,)
 
 
-def test_every_example_has_all_exchanges_in_turn(recorded):
+def test_every_example_has_all_exchanges_in_order(recorded):
     _, _, communication, predictions, _ = recorded
     assert len(communication) == IMAGES * EXCHANGES * 2
     assert len(predictions) == IMAGES * EXCHANGES
@@ -58,7 +58,7 @@ def test_every_example_has_all_exchanges_in_turn(recorded):
         assert rows["Index"].tolist() == list(range(2 * EXCHANGES))
 
 
-def test_a_row_of_predictions_for_each_row_of_the_receiver_in_order(recorded):
+def test_predictions_have_a_row_for_each_receiver_message(recorded):
     _, _, communication, predictions, _ = recorded
     receiver = communication[communication["AgentId"] == b"R"]
     for name in ("ExampleId", "Index", "Target", "Rank"):
@@ -69,14 +69,14 @@ def test_values_are_those_of_the_dialogues(recorded):
     dialogues, spec, communication, predictions, _ = recorded
     for t in range(EXCHANGES):
         for row in range(IMAGES):
-            place = row * EXCHANGES + t
-            assert np.array_equal(communication[2 * place]["BinaryVec"], dialogues.sender_bits[t, row])
-            assert np.array_equal(communication[2 * place + 1]["BinaryProb"], dialogues.receiver_probs[t, row])
-            assert np.array_equal(predictions[place]["Predictions"], dialogues.scores[t, row])
-            assert predictions[place]["StopProb"] == dialogues.go_on_probs[t, row]
-            assert predictions[place]["StopMask"] == dialogues.active[t, row]
-            assert predictions[place]["StopVec"] == dialogues.go_on[t, row]
-            assert predictions[place]["Target"] == IDS[spec.target_index[row]]
+            index = row * EXCHANGES + t
+            assert np.array_equal(communication[2 * index]["BinaryVec"], dialogues.sender_bits[t, row])
+            assert np.array_equal(communication[2 * index + 1]["BinaryProb"], dialogues.receiver_probs[t, row])
+            assert np.array_equal(predictions[index]["Predictions"], dialogues.scores[t, row])
+            assert predictions[index]["StopProb"] == dialogues.go_on_probs[t, row]
+            assert predictions[index]["StopMask"] == dialogues.active[t, row]
+            assert predictions[index]["StopVec"] == dialogues.go_on[t, row]
+            assert predictions[index]["Target"] == IDS[spec.target_index[row]]
 
 
 def test_the_rank_is_the_true_rank(recorded):

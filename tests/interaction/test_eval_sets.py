@@ -1,4 +1,4 @@
-"""Which classes are candidates."""
+"""The candidates of an evaluation."""
 
 import pytest
 

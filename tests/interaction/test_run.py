@@ -20,7 +20,7 @@ from parley.interaction.run import (
 
 
 def dialogue(scores, active, go_on):
-    """A dialogue of which only scores ``[T, B, D]``, activity and decisions ``[T, B]`` matter."""
+    """Dialogues with given scores ``[T, B, D]``, activity and decisions ``[T, B]``; other fields do not matter."""
     exchanges, batch, _ = scores.shape
     bits = torch.zeros(exchanges, batch, 2)
     probs = torch.full((exchanges, batch), 0.5)
@@ -32,11 +32,11 @@ def test_the_prediction_at_the_stop_counts():
     scores = torch.tensor(
         [[[9.0, 0, 0], [9, 0, 0]], [[0, 9, 0], [9, 0, 0]], [[0, 9, 0], [0, 0, 9]]],
     )
-    said = dialogue(scores, [[1.0, 1], [0, 1], [0, 1]], [[0.0, 1], [1, 1], [1, 1]])
-    result = score(said, torch.tensor([0, 2]), k=2)
+    dialogues = dialogue(scores, [[1.0, 1], [0, 1], [0, 1]], [[0.0, 1], [1, 1], [1, 1]])
+    result = score(dialogues, torch.tensor([0, 2]), k=2)
     assert result["accuracy@1"] == 1.0
     assert result["length"] == 2.0  # one exchange and three
-    # Go-on bits while the dialogue was on: none of the first's, all three of the second's.
+    # Go-on bits of active exchanges: none in the first dialogue, three in the second.
     assert result["length_original"] == 1.5
     assert result["chance@1"] == pytest.approx(1 / 3)
     assert result["nll"] == pytest.approx(-torch.tensor([9.0, 0, 0]).double().log_softmax(0)[0].item())
@@ -55,8 +55,8 @@ def test_ranks_equal_those_of_sorting():
 
 
 def test_k_is_at_most_the_number_of_candidates():
-    said = dialogue(torch.rand(1, 4, 3), [[1.0] * 4], [[0.0] * 4])
-    result = score(said, torch.zeros(4, dtype=torch.long), k=10)
+    dialogues = dialogue(torch.rand(1, 4, 3), [[1.0] * 4], [[0.0] * 4])
+    result = score(dialogues, torch.zeros(4, dtype=torch.long), k=10)
     assert result["k"] == 3
     assert result["accuracy@k"] == result["chance@k"] == 1.0
 
@@ -91,13 +91,13 @@ def test_seen_classes_are_always_candidates_and_unseen_ones_are_also_evaluated_a
 
 @pytest.mark.parametrize(("images", "batch", "share"), [(5, 4, (4 / 4 + 1 / 4) / 2), (8, 4, 1.0), (3, 50, 3 / 50)])
 def test_with_the_originals_count_a_short_last_batch_weighs_too_much(images, batch, share):
-    # All are right; the original divides each batch by what a full one holds, and takes the mean over batches.
+    # All are right; the original divides each batch by the size of a full one, and averages over batches.
     scores = torch.tensor([9.0, 0, 0]).expand(1, images, 3)
-    said, targets = dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long)
+    dialogues, targets = dialogue(scores, [[1.0] * images], [[0.0] * images]), torch.zeros(images, dtype=torch.long)
     game = GameSettings(accuracy_count="original")
-    counted = score(said, targets, 2, nominal_batch(game, batch))
+    counted = score(dialogues, targets, 2, nominal_batch(game, batch))
     assert counted["accuracy@1"] == counted["accuracy@k"] == pytest.approx(share)
-    assert score(said, targets, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1
+    assert score(dialogues, targets, 2, nominal_batch(GameSettings(), batch))["accuracy@1"] == 1
 
 
 @pytest.mark.parametrize("shuffle", ["none", "messages"])
@@ -118,11 +118,11 @@ def test_metrics_computed_batch_by_batch_are_those_of_the_whole_split(preset, sh
 
 
 def test_per_image_metrics_are_written_to_tensors_allocated_once():
-    """Small results kept among the batches' scores held the memory of those: 6 GB with 17,000 images and candidates."""
+    """Otherwise small results keep the memory of the batches' scores from being freed."""
     count, pointers = MetricAccumulator(6), []
-    said = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
+    dialogues = dialogue(torch.tensor([[9.0, 0], [0, 9]]).expand(1, 2, 2), [[1.0, 1]], [[1.0, 1]])
     for rows in ([4, 1], [0, 5], [3, 2]):
-        count.add(said, torch.tensor(rows), torch.tensor([0, 0]), 1)
+        count.add(dialogues, torch.tensor(rows), torch.tensor([0, 0]), 1)
         pointers.append([field.data_ptr() for field in count.buffer.tensors])
     assert pointers[0] == pointers[1] == pointers[2]
     assert all(field.untyped_storage().nbytes() == field.nbytes for field in count.buffer.tensors)
@@ -146,13 +146,13 @@ def test_a_summary_has_the_fields_of_the_dialogues(shuffle):
 
 
 def test_a_score_before_the_stop_that_is_not_finite_is_known_to_the_summary():
-    """Two exchanges, the second counts; the first image's scores are infinite at the first."""
+    """Both dialogues stop after the second exchange; a score of the first exchange is infinite."""
     scores = torch.tensor([[[torch.inf, 0], [1, 2]], [[3, 4], [5, 6]]])
-    said = dialogue(scores, [[1.0, 1], [1, 1]], [[1.0, 1], [1, 1]])
-    assert not said.all_finite
-    assert said.final_scores.isfinite().all()
-    assert not said.summary.all_finite
-    sound = said._replace(scores=scores.nan_to_num(posinf=9))
+    dialogues = dialogue(scores, [[1.0, 1], [1, 1]], [[1.0, 1], [1, 1]])
+    assert not dialogues.all_finite
+    assert dialogues.final_scores.isfinite().all()
+    assert not dialogues.summary.all_finite
+    sound = dialogues._replace(scores=scores.nan_to_num(posinf=9))
     assert sound.summary.all_finite
     assert sound.summary.final_scores.tolist() == [[3, 4], [5, 6]]
 

@@ -1,4 +1,4 @@
-"""What the Sender looks at: any layer of a part's file, by its role or its dataset's name."""
+"""The Sender gets any layer of a split's file, by its role or its dataset's name."""
 
 import h5py
 import numpy as np
@@ -14,7 +14,7 @@ COUNT = 6
 
 @pytest.fixture(scope="module")
 def part(tmp_path_factory):
-    """A part in the 2017 code's layout, with a layer of one's own beside."""
+    """A split in the 2017 code's layout, with an additional layer."""
     draw = np.random.default_rng(1)
     path = tmp_path_factory.mktemp("part") / "train.hdf5"
     values = {
@@ -35,7 +35,7 @@ def part(tmp_path_factory):
     ("layer", "dataset"),
     [("auto", "avgpool_512"), ("pooled", "avgpool_512"), ("logits", "fc"), ("fc", "fc"), ("mine", "mine")],
 )
-def test_a_vector_is_the_layer_that_is_named(part, layer, dataset):
+def test_a_vector_is_the_named_layer(part, layer, dataset):
     path, values = part
     found = load_part(path, GameSettings(image_layer=layer))
     assert np.array_equal(found.images.features, values[dataset])
@@ -43,7 +43,7 @@ def test_a_vector_is_the_layer_that_is_named(part, layer, dataset):
     assert found.targets.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_with_attention_it_is_the_cells_of_the_map_with_the_logits_as_context(part):
+def test_with_attention_images_are_cells_with_logits_as_context(part):
     path, values = part
     found = load_part(path, GameSettings(preset="AdaptiveAttention"))
     assert isinstance(found.images, Maps)
@@ -60,19 +60,19 @@ def test_with_attention_it_is_the_cells_of_the_map_with_the_logits_as_context(pa
         ({"image_layer": "pooled", "preset": "FixedAttention"}, "has no cells to attend to"),
     ],
 )
-def test_a_layer_that_does_not_fit_the_game_is_told(part, settings, sentence):
+def test_a_layer_that_does_not_match_the_game_is_an_error(part, settings, sentence):
     with pytest.raises(ParleyError, match=sentence):
         load_part(part[0], GameSettings(**settings))
 
 
-def test_a_target_that_is_no_candidate_is_told():
+def test_a_target_that_is_not_a_candidate_is_an_error():
     assert target_index_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
     with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
         target_index_of(torch.tensor([5, 7]), [2, 5], "The dev part")
 
 
 @pytest.mark.parametrize("preset", ["Adaptive", "AdaptiveAttention"])
-def test_permuted_labels_change_places_and_nothing_else(part, preset):
+def test_permuted_labels_change_nothing_else(part, preset):
     plain = load_part(part[0], GameSettings(preset=preset))
     permuted = [load_part(part[0], GameSettings(preset=preset, permute_labels=number)) for number in (1, 1, 2)]
     orders = [found.targets.tolist() for found in permuted]
@@ -86,8 +86,8 @@ def test_permuted_labels_change_places_and_nothing_else(part, preset):
         assert torch.equal(seen, before)
 
 
-def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_path):
-    """By one lot, what is learned on the one would hold on the other."""
+def test_splits_of_the_same_size_and_order_have_different_permutations(part, tmp_path):
+    """With one permutation, what is learned on one split would be right on the other."""
     other = tmp_path / "dev.hdf5"
     other.write_bytes(part[0].read_bytes())
     with h5py.File(other, "r+") as file:
@@ -97,7 +97,7 @@ def test_parts_of_one_size_and_order_are_permuted_each_by_its_own_lot(part, tmp_
     assert one != two
 
 
-def test_places_are_those_of_the_candidates_in_any_order():
+def test_target_indices_follow_any_order_of_candidates():
     ids = [7, 3, 11, 0]
     targets = torch.tensor([0, 11, 3, 3, 7])
     assert target_index_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
@@ -106,8 +106,8 @@ def test_places_are_those_of_the_candidates_in_any_order():
             target_index_of(torch.tensor([7, stray]), ids, "The test part")
 
 
-def test_places_among_very_many_candidates_take_no_table_of_all_with_all():
-    """100,000 images among 50,000 candidates: compared one with all they would take 5 GB."""
+def test_target_indices_among_many_candidates_need_little_memory():
+    """100,000 images among 50,000 candidates: a comparison of all pairs would take 5 GB."""
     ids = torch.randperm(50_000, generator=torch.Generator().manual_seed(1))
     targets = ids[torch.arange(100_000) % 50_000]
     assert torch.equal(target_index_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)

@@ -1,4 +1,4 @@
-"""Scales are the train part's mean and standard deviation, whatever the features lie in."""
+"""Scales are the train split's mean and standard deviation, in memory or on disk."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_maps_have_the_scale_of_all_their_cells(maps):
     np.testing.assert_allclose(found.sd, expected, rtol=1e-5)
 
 
-def test_maps_are_put_on_the_scale_when_a_batch_is_taken(maps):
+def test_maps_are_standardised_when_a_batch_is_taken(maps):
     images, values = maps
     scaled = fit(images, "train").apply(images)
     wanted = torch.tensor([[3, 0], [10, 3]])
@@ -43,14 +43,14 @@ def test_maps_are_put_on_the_scale_when_a_batch_is_taken(maps):
     torch.testing.assert_close(taken.context, context[wanted])
 
 
-def test_without_a_scale_everything_stays_as_it_is(maps):
+def test_with_mode_none_nothing_changes(maps):
     images, values = maps
     taken = fit(images, "none").apply(images).take(torch.tensor([2]))
     assert np.array_equal(taken.features[0].numpy(), values[2].reshape(5, 6).T)
     assert torch.equal(taken.context[0], images.context[2])
 
 
-def test_descriptions_are_put_on_the_scale_of_the_candidates_and_padding_stays_zero():
+def test_descriptions_are_standardised_and_padding_stays_zero():
     words = torch.randn(6, 3, 4)
     is_word = torch.arange(3) < torch.tensor([1, 2, 3, 3, 2, 1])[:, None]
     words = words * is_word[..., None]
@@ -64,7 +64,7 @@ def test_descriptions_are_put_on_the_scale_of_the_candidates_and_padding_stays_z
     assert (read.words[~is_word] == 0).all()
 
 
-def test_descriptions_stay_as_they_are_unless_wanted_otherwise():
+def test_descriptions_are_unchanged_by_default():
     described = Descriptions(torch.randn(3, 4))
     assert fit_words(described, "none") is None
     assert Standardizer(fit(Images(torch.randn(5, 2)), "none").features).read(described) is described

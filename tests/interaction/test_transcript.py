@@ -46,8 +46,8 @@ def dialogue():
 
 
 def test_a_dialogue_as_text():
-    told = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee")
-    assert told.splitlines() == [
+    text = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee")
+    assert text.splitlines() == [
         "c0ffee  okapi  right, 2 of at most 3 exchanges",
         "   1  S ▂▂▂▂▇▇  000011    2",
         "      R ▇▇▇▇▂▂  111100    4  go on █ 0.90: goes on",
@@ -59,27 +59,27 @@ def test_a_dialogue_as_text():
 
 
 def test_bits_as_letters():
-    told = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee", as_letters=True).splitlines()
-    assert told[1] == "   1  S ▂▂▂▂▇▇  B B    2"
-    assert told[5].startswith("      R ▇▇▇▇▂▇  _ B    1")
+    text = transcript(dialogue_of(dialogue(), 0), LABELS, 2, "c0ffee", as_letters=True).splitlines()
+    assert text[1] == "   1  S ▂▂▂▂▇▇  B B    2"
+    assert text[5].startswith("      R ▇▇▇▇▂▇  _ B    1")
 
 
 def test_a_wrong_answer_is_shown():
-    told = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff")
-    assert told.startswith("0ff  zebra  wrong: named lion, 3 of at most 3 exchanges\n")
-    assert told.splitlines()[-1] == "      lion 0.30  *zebra 0.30  okapi 0.20"
+    text = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff")
+    assert text.startswith("0ff  zebra  wrong: named lion, 3 of at most 3 exchanges\n")
+    assert text.splitlines()[-1] == "      lion 0.30  *zebra 0.30  okapi 0.20"
 
 
 def test_the_last_possible_exchange_is_the_last_even_if_its_bit_is_to_go_on():
-    told = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff").splitlines()
-    assert [line.split(": ")[1] for line in told if "go on" in line] == ["goes on", "goes on", "stops"]
+    text = transcript(dialogue_of(dialogue(), 1), LABELS, 1, "0ff").splitlines()
+    assert [line.split(": ")[1] for line in text if "go on" in line] == ["goes on", "goes on", "stops"]
 
 
 def test_dialogues_are_separated_by_a_blank_line():
-    told = sample_dialogues(dialogue(), torch.tensor([2, 1]), LABELS, [1, 0, 5], keys=["a", "b"])
-    heads = [text.split("  ")[0] for text in told.split("\n\n")]
+    text = sample_dialogues(dialogue(), torch.tensor([2, 1]), LABELS, [1, 0, 5], keys=["a", "b"])
+    heads = [text.split("  ")[0] for text in text.split("\n\n")]
     assert heads == ["b", "a"]
-    assert told.endswith("lion 0.10\n")
+    assert text.endswith("lion 0.10\n")
     assert sample_dialogues(dialogue(), torch.tensor([2, 1]), LABELS, []) == ""
 
 
@@ -96,8 +96,8 @@ def test_continuous_messages_are_written_as_numbers():
 
 def test_scores_that_are_not_finite_are_shown_as_nan():
     said = dialogue_of(dialogue(), 0)
-    told = transcript(said._replace(scores=said.scores * torch.nan), LABELS, 2, "c0ffee")
-    assert "nan" in told.splitlines()[-1]
+    text = transcript(said._replace(scores=said.scores * torch.nan), LABELS, 2, "c0ffee")
+    assert "nan" in text.splitlines()[-1]
 
 
 def test_bars_have_eight_heights():

@@ -1,4 +1,4 @@
-"""The checkpoint is chosen by dev results, the earliest of equals."""
+"""The checkpoint is chosen by its dev results, the earliest among equals."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def dev(step, top, nll, n=100):
 
 
 def within_1se(hits, n):
-    """Choose among checkpoints at the steps 1, 2, …, with so many hits of n dev images."""
+    """Choose among checkpoints at the steps 1, 2, …, with the given numbers of hits in n dev images."""
     rows = [dev(step, count / n, 1.0, n) for step, count in enumerate(hits, start=1)]
     return choose(rows, [f"{step:08d}.pt" for step in range(1, len(hits) + 1)], "earliest_within_1se")
 
@@ -31,7 +31,7 @@ FILES = ["00000010.pt", "00000020.pt", "00000030.pt"]
 
 
 @pytest.mark.parametrize(("rule", "step"), [("accuracy@k", 10), ("accuracy@1", 10), ("nll", 20)])
-def test_the_rule_decides_and_the_earliest_of_equals_wins(rule, step):
+def test_the_rule_decides_and_the_earliest_among_equals_is_chosen(rule, step):
     chosen = choose(ROWS, FILES, rule)
     assert chosen["chosen"]["step"] == step
     assert [candidate["step"] for candidate in chosen["candidates"]] == [10, 20, 30]
@@ -42,11 +42,11 @@ def test_the_rule_decides_and_the_earliest_of_equals_wins(rule, step):
     [
         ([50, 54, 60, 58], 100, 3, 0.6 - 0.24**0.5 / 10),  # 0.551: 54 are too few
         ([50, 56, 60, 58], 100, 2, 0.6 - 0.24**0.5 / 10),
-        ([56, 50, 60, 58], 100, 1, 0.6 - 0.24**0.5 / 10),  # the earliest, whatever came after it
+        ([56, 50, 60, 58], 100, 1, 0.6 - 0.24**0.5 / 10),  # the earliest, even with a worse one after it
         ([5600, 6000, 6000], 10000, 2, 0.6 - 0.24**0.5 / 100),  # more images, a smaller error
         ([18, 20], 25, 1, 0.72),  # exactly on the threshold
         ([17, 20], 25, 2, 0.72),
-        ([9, 10, 10], 10, 2, 1.0),  # all right, and so no error
+        ([9, 10, 10], 10, 2, 1.0),  # all hits, so the standard error is 0
         ([0, 0], 10, 1, 0.0),
         ([3], 10, 1, 0.3 - 0.021**0.5),
     ],
@@ -60,14 +60,14 @@ def test_the_earliest_within_one_standard_error_of_the_best(hits, n, step, thres
     assert {candidate["n"] for candidate in chosen["candidates"]} == {n}
 
 
-def test_a_log_that_does_not_say_how_many_dev_images_there_are_is_told():
+def test_a_log_without_the_number_of_dev_images_is_an_error():
     rows = [{name: value for name, value in row.items() if name != "n"} for row in ROWS]
     assert choose(rows, FILES, "accuracy@k")["threshold"] is None
     with pytest.raises(ParleyError, match=r"step 10 in metrics.jsonl lacks n, the number of dev images"):
         choose(rows, FILES, "earliest_within_1se")
 
 
-def test_the_configs_rules_are_those_of_the_library():
+def test_the_schema_lists_the_rules():
     schema = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
     assert schema["properties"]["selection"]["properties"]["rule"]["enum"] == list(RULES)
 
@@ -76,7 +76,7 @@ def test_a_step_without_a_checkpoint_cannot_be_chosen():
     assert choose(ROWS, FILES[1:], "accuracy@k")["chosen"]["step"] == 30
 
 
-def test_no_checkpoint_is_told():
+def test_no_checkpoint_is_an_error():
     with pytest.raises(ParleyError, match="first_checkpoint"):
         choose(ROWS, [], "nll")
 
@@ -91,13 +91,13 @@ def test_best_is_a_copy_of_the_chosen(tmp_path):
     assert read_json(tmp_path / "selection.json")["chosen"]["checkpoint"] == "00000020.pt"
 
 
-def test_a_broken_log_is_told_by_its_line(tmp_path):
+def test_a_broken_log_is_an_error_with_its_line(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"kind": "train"}\n{"ki')
     with pytest.raises(ParleyError, match="line 2"):
         select(tmp_path, "nll")
 
 
-def test_a_run_that_failed_has_no_choice_and_an_earlier_one_does_not_stand_for_it(tmp_path):
+def test_a_failed_run_has_no_selection_and_an_earlier_one_is_replaced(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/00000010.pt").touch()
     for name in ("best.pt", "selection.json"):

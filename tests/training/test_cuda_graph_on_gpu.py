@@ -1,6 +1,6 @@
-"""On a GPU: a step that is replayed as a CUDA graph comes to the bits of one that is not, whatever happens in between.
+"""On a GPU: replaying a step as a CUDA graph gives the same bits as taking it.
 
-They are skipped where torch finds no GPU.
+Skipped if torch finds no GPU.
 """
 
 import gc
@@ -18,7 +18,7 @@ KINDS = ["RMSprop", "Adam", "SGD"]
 
 
 def both(name, precision, **options):
-    """Trainers of the same, of which one replays graphs and one does not."""
+    """Two equal trainers: one replays graphs, the other does not."""
     return [
         trainer_of(name, SEEDS, precision, "cuda", cuda_graphs=graphs, **{**SCHEDULES, **options})
         for graphs in (True, False)
@@ -29,13 +29,13 @@ def both(name, precision, **options):
 @pytest.mark.parametrize(
     ("name", "kind"), [*((name, "RMSprop") for name in GAMES), *(("Adaptive", kind) for kind in KINDS[1:])]
 )
-def test_replayed_steps_come_to_the_bits_of_others(name, kind, precision):
+def test_replayed_steps_give_the_same_bits(name, kind, precision):
     one, other = both(name, precision, optimizer=kind)
     for step in range(1, STEPS + 1):
         counted, expected = (trainer.train_step(step, batch(step)) for trainer in (one, other))
         assert graphed(one) == (step > WARM_UP)
         assert not graphed(other)
-        if precision is torch.float64:  # First: what is wrong by more than rounding.
+        if precision is torch.float64:  # first, to see differences larger than rounding
             torch.testing.assert_close(counted, expected, rtol=0, atol=1e-9)
         same_bits(counted, expected)
     same_bits(weights_of(one), weights_of(other))
@@ -43,7 +43,7 @@ def test_replayed_steps_come_to_the_bits_of_others(name, kind, precision):
         same_bits(value, other.optimiser.rule.state[name])
 
 
-def test_evaluations_and_checkpoints_between_replays_disturb_nothing():
+def test_evaluations_and_checkpoints_between_replays_change_nothing():
     one, other = both("attention", torch.float32)
     for step in range(1, STEPS + 1):
         one.train_step(step, batch(step))
@@ -51,8 +51,8 @@ def test_evaluations_and_checkpoints_between_replays_disturb_nothing():
         if step % 3 == 0:
             played = one.evaluate_dev(2)
             assert all(score is not None for _, score in played)
-            for place in range(len(SEEDS)):
-                mine, its = one.checkpoint(place, step), other.checkpoint(place, step)
+            for run in range(len(SEEDS)):
+                mine, its = one.checkpoint(run, step), other.checkpoint(run, step)
                 for far, near in zip(mine.agents, its.agents, strict=True):
                     for name, value in far.state_dict().items():
                         same_bits(value, near.state_dict()[name])
@@ -62,11 +62,11 @@ def test_evaluations_and_checkpoints_between_replays_disturb_nothing():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_graph_goes_on_from_what_is_gone_back_to(kind):
+def test_a_graph_continues_from_loaded_checkpoints(kind):
     one, other = both("Adaptive", torch.float32, optimizer=kind)
     for step in range(1, 8):
         one.train_step(step, batch(step))
-    checkpoints = [one.checkpoint(place, 7) for place in range(len(SEEDS))]
+    checkpoints = [one.checkpoint(run, 7) for run in range(len(SEEDS))]
     for step in range(8, 12):
         one.train_step(step, batch(step))
     assert graphed(one)
@@ -91,7 +91,7 @@ def test_a_seed_that_diverges_leaves_the_others_as_they_are():
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_a_graph_is_made_where_algorithms_must_be_deterministic_and_comes_to_the_same(name):
+def test_a_graph_works_with_deterministic_algorithms_and_gives_the_same_bits(name):
     torch.use_deterministic_algorithms(True)
     try:
         one, other = both(name, torch.float32)
@@ -100,7 +100,7 @@ def test_a_graph_is_made_where_algorithms_must_be_deterministic_and_comes_to_the
     finally:
         torch.use_deterministic_algorithms(False)
     assert graphed(one)
-    # Nothing in a step depends on the order of sums, so that all comes to the same without being asked for it.
+    # No sum in a step depends on its order, so the result is the same without deterministic algorithms.
     free = both(name, torch.float32)[0]
     for step in range(1, STEPS + 1):
         free.train_step(step, batch(step))
@@ -108,16 +108,16 @@ def test_a_graph_is_made_where_algorithms_must_be_deterministic_and_comes_to_the
 
 
 def memory_held():
-    """Bytes that tensors hold, and the pools of memory that graphs hold; workspaces of libraries left out."""
+    """Bytes of tensors, and the memory pools of graphs, without the workspaces of libraries."""
     torch.cuda.synchronize()
     gc.collect()
-    torch._C._cuda_clearCublasWorkspaces()  # One for each stream that was ever used, with no public name.
+    torch._C._cuda_clearCublasWorkspaces()  # one for each stream ever used; it has no public API
     torch.cuda.empty_cache()
     pools = {tuple(segment["segment_pool_id"]) for segment in torch.cuda.memory_snapshot()}
     return torch.cuda.memory_allocated(), pools
 
 
-def test_replays_keep_no_memory_and_all_is_given_back_in_the_end():
+def test_replays_allocate_nothing_and_all_memory_is_freed_with_the_trainer():
     trainer_of("Adaptive", SEEDS, torch.float32, "cuda").train_step(1, batch(1))
     before = memory_held()
     trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda")
@@ -136,7 +136,7 @@ def test_replays_keep_no_memory_and_all_is_given_back_in_the_end():
     assert memory_held() == before
 
 
-def test_checks_are_made_without_a_graph_and_the_log_says_so(caplog):
+def test_with_checks_no_graph_is_recorded_which_is_logged(caplog):
     caplog.set_level(logging.INFO)
     trainer = trainer_of("Adaptive", SEEDS, torch.float32, "cuda", checks=True)
     trainer.train_step(1, batch(1))

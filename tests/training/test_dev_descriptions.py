@@ -1,4 +1,4 @@
-"""Descriptions of their own in evaluation: read there, and nowhere else."""
+"""Separate descriptions for evaluation are used there, and nowhere else."""
 
 import pytest
 import torch
@@ -23,23 +23,23 @@ def trained(dev_candidates=None, steps=400):
 
 
 def others():
-    """The same classes, each described as the next one is."""
+    """The same classes, each with the description of the next one."""
     _, _, candidates = easy()
     return Candidates(candidates.labels, Descriptions(candidates.descriptions.vectors.roll(1, 0)))
 
 
 @pytest.mark.slow
-def test_the_dev_part_is_answered_by_them_and_training_knows_nothing_of_them():
+def test_they_change_dev_results_and_not_training():
     alone, beside = trained(), trained(others())
     for one, two in zip(alone.agents, beside.agents, strict=True):
         for mine, its in zip(one.parameters(), two.parameters(), strict=True):
             assert torch.equal(mine, its)
     assert alone.evaluate_dev(1)[0][1]["accuracy@1"] > 0.9
-    # What was learned is named by another class's description.
+    # The right class now has another description.
     assert beside.evaluate_dev(1)[0][1]["accuracy@1"] < 0.1
 
 
-def test_a_class_that_they_lack_is_told():
+def test_a_class_without_one_is_an_error():
     _, _, candidates = easy()
     fewer = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))
     with pytest.raises(ParleyError, match="images of label 3"):

@@ -1,4 +1,4 @@
-"""Training learns, is repeatable, and leaves what the next stages need."""
+"""Training learns, is reproducible, and writes the files that later stages need."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def weights(folder, step):
     return [parameter for network in agents for parameter in network.parameters()]
 
 
-def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
+def test_a_seed_determines_the_run(tmp_path):
     torch.rand(3)
     one = run(tmp_path / "a")
     torch.rand(5)
@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path):
         assert torch.equal(a, b)
 
 
-def test_checkpoints_are_kept_from_the_first_allowed_on_and_hold_everything(tmp_path):
+def test_checkpoints_are_kept_from_first_checkpoint_on_and_are_complete(tmp_path):
     run(tmp_path, steps=14, first_checkpoint=8)
     kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert kept == ["00000008.pt", "00000012.pt", "00000014.pt"]
@@ -68,13 +68,13 @@ def test_a_constant_channel_becomes_zero_and_not_infinite():
     assert torch.all(features[:, 3] == 0)
 
 
-def test_a_train_part_smaller_than_a_batch_is_told(tmp_path):
+def test_a_train_part_smaller_than_a_batch_is_an_error(tmp_path):
     with pytest.raises(ParleyError, match=r"48 images, fewer than a batch of 64"):
         run(tmp_path, batch_size=64)
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
-def test_a_run_that_diverges_is_given_up_and_its_log_says_why(tmp_path, caplog):
+def test_a_run_that_diverges_fails_and_its_log_says_why(tmp_path, caplog):
     rows = run(tmp_path, steps=200, optimizer="SGD", learning_rate=1e30)
     *before, last = rows
     assert last["kind"] == "failed"
@@ -85,9 +85,9 @@ def test_a_run_that_diverges_is_given_up_and_its_log_says_why(tmp_path, caplog):
     assert (tmp_path / "checkpoints").is_dir()
 
 
-def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(tmp_path, monkeypatch):
+def test_a_run_that_diverges_does_not_change_the_others(tmp_path, monkeypatch):
     alone = [tmp_path / "alone" / str(seed) for seed in (1, 2, 3)]
-    plain = {"optimizer": "SGD", "learning_rate": 0.1}  # RMSprop makes whole steps of what rounding leaves of a zero.
+    plain = {"optimizer": "SGD", "learning_rate": 0.1}  # RMSprop would make full steps from rounding errors
     run_all(alone, 12, [1, 2, 3], **plain)
     learn = Trainer.train_step
 
@@ -104,12 +104,12 @@ def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(
     run_all(beside, 12, [1, 2, 3], **plain)
     kept = [sorted(int(path.stem) for path in (folder / "checkpoints").iterdir()) for folder in beside]
     assert kept == [[4, 8, 12], [4], [4, 8, 12]]
-    for place in (0, 2):
-        # Not to the bit: what the run that failed says ends elsewhere, and sums round by how many still talk.
-        for one, other in zip(weights(beside[place], 12), weights(alone[place], 12), strict=True):
+    for index in (0, 2):
+        # Not to the bit: dialogues of the failed run end elsewhere, and the rounding of sums depends on the batch.
+        for one, other in zip(weights(beside[index], 12), weights(alone[index], 12), strict=True):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
         kinds = [
-            [json.loads(line)["kind"] for line in (runs[place] / "metrics.jsonl").read_text().splitlines()]
+            [json.loads(line)["kind"] for line in (runs[index] / "metrics.jsonl").read_text().splitlines()]
             for runs in (beside, alone)
         ]
         assert kinds[0] == kinds[1]
@@ -117,7 +117,7 @@ def test_the_runs_beside_one_that_diverges_come_to_what_they_would_have_come_to(
     assert (last["kind"], last["step"]) == ("failed", 6)
 
 
-def test_dev_results_that_are_not_finite_are_a_failure_too(tmp_path, monkeypatch):
+def test_a_run_with_dev_results_that_are_not_finite_fails(tmp_path, monkeypatch):
     """The last update before an evaluation may be the one that diverges, while its loss was still finite."""
     examine = Trainer.evaluate_dev
 
@@ -132,21 +132,21 @@ def test_dev_results_that_are_not_finite_are_a_failure_too(tmp_path, monkeypatch
     assert last["why"].startswith("The dev result of seed 1 is no longer finite at step 4")
 
 
-def test_a_dev_class_that_is_not_trained_on_is_told():
+def test_a_dev_class_that_is_not_trained_on_is_an_error():
     train, dev, candidates = easy()
     stray = Part(dev.images, dev.targets + 1, dev.keys)
     with pytest.raises(ParleyError, match="label 4"):
         build_training_data(train, stray, candidates, TINY)
 
 
-def test_a_label_without_a_description_is_told():
+def test_a_label_without_a_description_is_an_error():
     train, dev, candidates = easy()
     few = Candidates(candidates.labels[:3], Descriptions(candidates.descriptions.vectors[:3]))
     with pytest.raises(ParleyError, match=r"label 3, but descriptions.csv describes the labels 0 to 2"):
         build_training_data(train, dev, few, TINY)
 
 
-def test_a_k_that_leaves_nothing_to_be_wrong_about_is_told():
+def test_a_k_above_the_number_of_classes_is_an_error():
     train, dev, candidates = easy()
     build_training_data(train, dev, candidates, TINY, k=4)
     with pytest.raises(ParleyError, match=r"k is 5, but the train part has 4 classes"):
@@ -154,7 +154,7 @@ def test_a_k_that_leaves_nothing_to_be_wrong_about_is_told():
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
-def test_a_damaged_checkpoint_is_told(tmp_path, damage):
+def test_a_damaged_checkpoint_is_an_error(tmp_path, damage):
     path = tmp_path / "best.pt"
     path.write_bytes(damage)
     with pytest.raises(ParleyError, match="cannot be read as a checkpoint"):
@@ -164,7 +164,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path, damage):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_thirty_easy_classes_are_learned_within_1200_steps(tmp_path, seed):
-    """A sum over bits that keeps its dimension stays below 0.35 here; see objective._policy_loss."""
+    """A sum over bits that keeps its dimension stays below 0.35 here; see the policy loss in parley.game.losses."""
     draw = torch.Generator().manual_seed(seed)
     prototypes = torch.randn(30, 512, generator=draw)
     targets = torch.arange(30).repeat_interleave(100)
@@ -194,7 +194,7 @@ def test_sample_dialogues_are_written_to_the_log_at_each_evaluation(tmp_path, ca
     ]
     dialogues = [text.split("\n", 1)[1].split("\n\n") for text in shown]
     assert [len(told) for told in dialogues] == [2, 2]
-    # The same images each time, so that one can watch their dialogues change.
+    # The same images each time, to see how their dialogues change.
     assert [told.split()[0] for told in dialogues[0]] == [told.split()[0] for told in dialogues[1]]
     assert all("of at most 3 exchanges" in told for told in dialogues[0])
     caplog.clear()
@@ -202,7 +202,7 @@ def test_sample_dialogues_are_written_to_the_log_at_each_evaluation(tmp_path, ca
     assert not [record for record in caplog.records if "Dialogues" in record.getMessage()]
 
 
-def test_a_file_that_would_run_code_is_never_run_and_torchs_advice_to_run_it_is_not_passed_on(tmp_path):
+def test_code_in_a_checkpoint_is_not_run_and_the_error_does_not_advise_it(tmp_path):
     torch.save({"format": 2, "agents": os.getcwd}, tmp_path / "a.pt")
     with pytest.raises(ParleyError) as told:
         load_checkpoint(tmp_path / "a.pt")
@@ -210,7 +210,7 @@ def test_a_file_that_would_run_code_is_never_run_and_torchs_advice_to_run_it_is_
     assert "weights_only" not in str(told.value)
 
 
-def test_deterministic_algorithms_are_asked_of_torch_and_not_kept_for_the_next_run(tmp_path):
+def test_deterministic_algorithms_are_set_for_each_run(tmp_path):
     run(tmp_path / "a", deterministic=True)
     assert torch.are_deterministic_algorithms_enabled()
     run(tmp_path / "b")
@@ -218,7 +218,7 @@ def test_deterministic_algorithms_are_asked_of_torch_and_not_kept_for_the_next_r
     assert weights(tmp_path / "a", 12)[0].equal(weights(tmp_path / "b", 12)[0])
 
 
-def test_progress_tells_accuracy_and_length(tmp_path, caplog):
+def test_progress_shows_accuracy_and_length(tmp_path, caplog):
     caplog.set_level("INFO", logger="parley.core.progress")
     rows = run(tmp_path)
     last = [row for row in rows if row["kind"] == "dev"][-1]

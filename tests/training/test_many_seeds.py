@@ -1,4 +1,4 @@
-"""Runs that share a process come to what each comes to alone."""
+"""Runs that share a process give the same results as each alone."""
 
 import json
 
@@ -34,8 +34,8 @@ def test_fifty_steps_in_float64_are_those_of_a_lone_run(name):
                 torch.testing.assert_close(a[place], b[0], rtol=0, atol=1e-9)
 
 
-def test_in_float32_runs_part_only_where_a_draw_falls_within_rounding():
-    """Up to there they decide alike; there, one number drawn lies between two probabilities that are almost one.
+def test_in_float32_runs_differ_only_where_a_random_number_is_within_rounding():
+    """Before that step all decisions are equal; there, one random number is between two almost equal probabilities.
 
     How near: RMSprop makes a full step of a gradient that is nothing but rounding, so that weights drift apart.
     """
@@ -45,7 +45,7 @@ def test_in_float32_runs_part_only_where_a_draw_falls_within_rounding():
         bits = [numbers < each for numbers, each in zip(drawn, probs, strict=True)]
         parted = (bits[0] != bits[1]).flatten(1).any(1).nonzero()
         if len(parted):
-            # What comes after the first bit to differ is another conversation; the first is among the nearest.
+            # After the first bit that differs, the dialogues differ; that bit is among those with the smallest gap.
             differ = (bits[0] != bits[1])[parted[0, 0]]
             gaps = (probs[0] - probs[1]).abs()[parted[0, 0]][differ]
             assert gaps.min() < NEAR
@@ -56,7 +56,7 @@ def test_in_float32_runs_part_only_where_a_draw_falls_within_rounding():
 
 
 def decided_by(trainer, step):
-    """The first seed's probabilities at a step, exchange by exchange, and the numbers drawn for them."""
+    """The first seed's probabilities at a step, exchange by exchange, and their random numbers."""
     images = trainer.data.train_images.take(rows(SEEDS[0], step))
     draws = RandomDraws(uniforms(trainer.seeds, "bits", step, (6, 16, 2 * 6 + 1)), None)
     said = rollout(trainer.agents.sender, trainer.agents.receiver, images, trainer.descriptions, draws).of(0)
@@ -64,7 +64,7 @@ def decided_by(trainer, step):
     return probs, draws.decisions[0]
 
 
-def test_each_seed_leaves_a_log_and_checkpoints_of_its_own(tmp_path):
+def test_each_seed_has_its_own_log_and_checkpoints(tmp_path):
     training = TrainingSettings(steps=12, batch_size=16, learning_rate=1e-3, dev_every=4, first_checkpoint=4)
     folders = [tmp_path / str(seed) for seed in SEEDS]
     train_runs(training_data_of(TINY), TINY, training, SEEDS, 2, folders)
@@ -78,7 +78,7 @@ def test_each_seed_leaves_a_log_and_checkpoints_of_its_own(tmp_path):
     assert len({(folder / "metrics.jsonl").read_text() for folder in folders}) == 3
 
 
-def test_a_seed_that_stops_early_leaves_the_log_that_it_leaves_alone(tmp_path):
+def test_a_seed_stops_early_at_the_same_step_as_alone(tmp_path):
     training = TrainingSettings(
         steps=400, batch_size=16, learning_rate=1e-2, dev_every=5, first_checkpoint=5, patience=3, dev_unit="epochs"
     )

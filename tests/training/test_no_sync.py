@@ -1,6 +1,6 @@
-"""Nothing in a step of training waits for a value: on torch's meta device there is none to wait for.
+"""A training step never waits for a value: on torch's meta device there are none.
 
-What reads a value there (`item`, `bool`, a shape that depends on data) raises. On a GPU it would stop the queue.
+Reading a value there (`item`, `bool`, a shape that depends on data) raises; on a GPU it would synchronise.
 """
 
 import pytest

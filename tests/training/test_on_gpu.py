@@ -1,6 +1,6 @@
-"""On a GPU: the numbers of a CPU up to rounding, no step that waits for it, and runs that go on after a kill.
+"""On a GPU: the numbers of a CPU up to rounding, steps without synchronisation, and runs that resume.
 
-They are skipped where torch finds none.
+Skipped if torch finds no GPU.
 """
 
 import logging
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch fin
 @pytest.mark.parametrize("graphs", [True, False], ids=["graphs", "no graphs"])
 @pytest.mark.parametrize("name", GAMES)
 def test_steps_in_float64_are_those_of_a_cpu(name, graphs):
-    # Blending is float32's whatever the precision, and rounded as each device rounds.
+    # Blending is always in float32, and rounding differs between devices.
     there, here = (
         trainer_of(name, SEEDS, torch.float64, device, cuda_graphs=graphs, blend=False) for device in ("cuda", "cpu")
     )
@@ -88,7 +88,7 @@ def test_images_blended_on_the_gpu_are_those_of_the_cpu_up_to_the_last_bits():
 
 
 @pytest.mark.parametrize("name", ["Adaptive", "attention", "Fixed"])
-def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, monkeypatch, caplog):
+def test_images_that_do_not_fit_stay_on_the_cpu_and_results_are_the_same(name, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     there = trainer_of(name, SEEDS, torch.float32, "cuda", **SCHEDULES)
     assert there.images.on_device
@@ -102,13 +102,13 @@ def test_images_that_do_not_fit_stay_on_the_cpu_and_runs_come_to_the_same(name, 
         counted, expected = there.train_step(step, batch(step)), here.train_step(step, batch(step))
         if name != "Fixed":
             same_bits(counted, expected)
-        elif step == 1:  # Blended images are rounded as the device rounds.
+        elif step == 1:  # rounding of blended images differs between devices
             torch.testing.assert_close(counted, expected, rtol=0, atol=1e-4)
     assert graphed(there)
 
 
 @pytest.mark.parametrize("deterministic", [True, False], ids=["deterministic", "free"])
-def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path, monkeypatch, caplog, deterministic):
+def test_runs_of_several_seeds_resume_and_give_the_same_bytes(tmp_path, monkeypatch, caplog, deterministic):
     seeds = [1, 2, 3]
     settings = {"device": "cuda", "deterministic": deterministic}
     folders = {name: [tmp_path / name / str(seed) for seed in seeds] for name in ("whole", "broken", "no graphs")}
@@ -138,8 +138,8 @@ def test_runs_of_several_seeds_go_on_where_they_were_to_the_same_bytes(tmp_path,
     assert not [text for text in caplog.messages if text.startswith(NO_GRAPH)]
 
 
-def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_path, monkeypatch):
-    """What was counted since the last line is saved with them."""
+def test_runs_saved_between_two_lines_of_their_logs_resume_and_give_the_same_bytes(tmp_path, monkeypatch):
+    """Metrics since the last line are saved with them."""
     settings = {"device": "cuda", "dev_every": 40, "first_checkpoint": 16}
     whole, broken = ([tmp_path / name / str(seed) for seed in SEEDS] for name in ("whole", "broken"))
     run_all(whole, 16, SEEDS, **settings)
@@ -161,20 +161,20 @@ def test_runs_saved_between_two_lines_of_their_logs_go_on_to_the_same_bytes(tmp_
     assert [left_by(folder) for folder in whole] == [left_by(folder) for folder in broken]
 
 
-def test_a_run_learns_there(tmp_path):
+def test_a_run_learns_on_a_gpu(tmp_path):
     lines = run(tmp_path / "run", steps=200, device="cuda", dev_every=100)
     assert [line for line in lines if line["kind"] == "dev"][-1]["accuracy@1"] > 0.6
 
 
-def test_what_a_cpu_left_is_gone_on_from_there_and_back():
-    """A checkpoint says nothing of the device that it was made on."""
+def test_a_checkpoint_of_a_cpu_continues_on_a_gpu_and_back():
+    """Checkpoints do not depend on the device."""
     near, far = (trainer_of("Adaptive", SEEDS, torch.float64, device) for device in ("cpu", "cuda"))
     for step in range(1, 7):
         near.train_step(step, batch(step))
-    far.load([near.checkpoint(place, 6) for place in range(len(SEEDS))])
+    far.load([near.checkpoint(run, 6) for run in range(len(SEEDS))])
     for step in range(7, 13):
         counted, expected = far.train_step(step, batch(step)), near.train_step(step, batch(step))
         torch.testing.assert_close(counted.cpu(), expected, rtol=0, atol=1e-8)
     back = trainer_of("Adaptive", SEEDS, torch.float64, "cpu")
-    assert back.load([far.checkpoint(place, 12) for place in range(len(SEEDS))]) == 12
+    assert back.load([far.checkpoint(run, 12) for run in range(len(SEEDS))]) == 12
     torch.testing.assert_close(weights_of(back), weights_of(far).cpu(), rtol=0, atol=0)

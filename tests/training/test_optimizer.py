@@ -17,7 +17,7 @@ KINDS = {"RMSprop": torch.optim.RMSprop, "Adam": torch.optim.Adam, "SGD": torch.
 
 
 class Pair(torch.nn.Module):
-    """Two layers in a row, S of them."""
+    """A network of two layers, for S seeds."""
 
     def __init__(self, purpose):
         super().__init__()
@@ -48,13 +48,13 @@ def take_step(optimiser, loss, step=1):
 
 def inputs_of(step, seed):
     draw = torch.Generator().manual_seed(100 * step + seed)
-    # Of some seeds the gradients are clipped, of others not.
+    # Some seeds' gradients are clipped, others are not.
     return (0.05, 1.0, 20.0)[seed] * torch.randn(7, 4, generator=draw, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_every_seed_of_every_network_steps_as_it_would_alone(kind, schedule):
+def test_every_seed_of_every_network_steps_as_alone(kind, schedule):
     training = TrainingSettings(
         optimizer=kind, learning_rate=0.01, gradient_clip=CLIP, steps=STEPS, learning_rate_schedule=schedule
     )
@@ -83,7 +83,7 @@ def test_every_seed_of_every_network_steps_as_it_would_alone(kind, schedule):
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_seeds_taken_apart_and_put_together_go_on_the_same(kind):
+def test_states_of_single_seeds_can_be_loaded_together(kind):
     training = TrainingSettings(optimizer=kind, learning_rate=0.01)
 
     def make():
@@ -97,7 +97,7 @@ def test_seeds_taken_apart_and_put_together_go_on_the_same(kind):
     first, second = make(), make()
     for number in (1, 2):
         step(*first, number)
-    # What is kept must be a copy: the first goes on.
+    # The states must be copies, because the first optimiser continues.
     states = [first[1].state_of(seed) for seed in range(SEEDS)]
     weights = first[1].flat.detach().clone()
     step(*first, 3)
@@ -110,39 +110,39 @@ def test_seeds_taken_apart_and_put_together_go_on_the_same(kind):
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_weights_and_what_is_remembered_change_as_torchs_do_to_the_bit(kind, precision):
+def test_weights_and_state_change_as_torchs_do_to_the_bit(kind, precision):
     """On a CPU; the learning rate changes at each step, as torch reads it from a Python float."""
     draw = torch.Generator().manual_seed(3)
     mine = torch.randn(2, 1003, generator=draw, dtype=precision)
     theirs = mine.clone()
     update, reference = make_update_rule(kind, mine), KINDS[kind]([theirs], lr=1.0)
-    places = {name: value.data_ptr() for name, value in update.state.items()}
+    addresses = {name: value.data_ptr() for name, value in update.state.items()}
     for step in range(1, 8):
         rate, theirs.grad = 0.0123 / step, torch.randn(2, 1003, generator=draw, dtype=precision)
         update.apply(mine, theirs.grad, torch.tensor(update.step_coefficients(rate), dtype=precision))
         reference.param_groups[0]["lr"] = rate
         reference.step()
         assert torch.equal(mine, theirs)
-    remembered = reference.state[theirs]
-    assert list(update.state) == list(remembered)
+    state = reference.state[theirs]
+    assert list(update.state) == list(state)
     for name, value in update.state.items():
-        assert value.dtype == remembered[name].dtype
-        assert torch.equal(value, remembered[name])
-        assert value.data_ptr() == places[name]
+        assert value.dtype == state[name].dtype
+        assert torch.equal(value, state[name])
+        assert value.data_ptr() == addresses[name]
 
 
-def test_an_unknown_kind_is_told():
+def test_an_unknown_optimizer_is_an_error():
     with pytest.raises(ParleyError, match="'Adagrad' is not one of RMSprop, Adam, SGD"):
         make_update_rule("Adagrad", torch.zeros(1, 1))
 
 
-def test_the_schema_offers_what_there_is():
+def test_the_schema_lists_the_update_rules():
     schema = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
     offered = schema["properties"]["training"]["properties"]["optimizer"]["enum"]
     assert sorted(offered) == sorted(UPDATE_RULES)
 
 
-def test_a_parameter_that_the_loss_does_not_know_stays():
+def test_a_parameter_without_a_gradient_does_not_change():
     networks = [Pair(1), Pair(2)]
     before = [parameter.detach().clone() for parameter in networks[1].parameters()]
     optimiser = Optimiser({"a": networks[0], "b": networks[1]}, TrainingSettings(optimizer="SGD"))
@@ -151,6 +151,6 @@ def test_a_parameter_that_the_loss_does_not_know_stays():
         assert torch.equal(parameter, old)
 
 
-def test_an_unknown_schedule_is_told():
+def test_an_unknown_schedule_is_an_error():
     with pytest.raises(ParleyError, match="'steep' is not one of constant, cosine"):
         Optimiser({"a": Pair(1)}, TrainingSettings(learning_rate_schedule="steep"))

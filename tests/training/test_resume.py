@@ -1,4 +1,4 @@
-"""Runs that are interrupted go on where they were, and come to the same in the end."""
+"""Interrupted runs resume and give the same results as without the interruption."""
 
 import logging
 import random
@@ -36,7 +36,7 @@ def undisturbed(folder, steps, seeds=""):
 
 
 def runs_of(folder, seeds):
-    """The folder of each run; the first is the one beside which all are saved."""
+    """The folder of each run; the state of all is saved in the first."""
     return [folder / seed for seed in seeds.split(",")] if seeds else [folder]
 
 
@@ -50,7 +50,7 @@ def log_of(folder):
 
 
 def wait_for_lines(folder, more, process):
-    """Wait until the run has logged so many lines more; say whether it still runs."""
+    """Wait until the run has logged `more` new lines; return whether it still runs."""
     before, until = len(log_of(folder)), time.monotonic() + 60
     while process.poll() is None and time.monotonic() < until:
         if len(log_of(folder)) >= before + more:
@@ -61,7 +61,7 @@ def wait_for_lines(folder, more, process):
 
 @pytest.mark.slow
 @together
-def test_runs_killed_at_random_moments_come_to_the_same_bytes(tmp_path, seeds):
+def test_runs_killed_at_random_times_give_the_same_bytes(tmp_path, seeds):
     steps, chance = 600, random.Random(5)
     expected = undisturbed(tmp_path / "undisturbed", steps, seeds)
     folder, kills = tmp_path / "killed", 0
@@ -81,13 +81,13 @@ def test_runs_killed_at_random_moments_come_to_the_same_bytes(tmp_path, seeds):
 
 @pytest.mark.slow
 @together
-def test_four_epochs_are_two_and_two(tmp_path, seeds):
+def test_four_epochs_equal_two_and_two(tmp_path, seeds):
     """48 images in batches of 16: an epoch is 3 steps."""
     expected = undisturbed(tmp_path / "undisturbed", 12, seeds)
     folder = tmp_path / "halved"
     first = runs_of(folder, seeds)[0]
     process = start(folder, 12, seeds)
-    # After six steps there is the evaluation of the fourth, and lines of the fifth and the sixth.
+    # Six steps log an evaluation at the fourth, and lines of the fifth and the sixth.
     wait_for_lines(first, 7, process)
     process.kill()
     process.communicate(timeout=60)
@@ -96,7 +96,7 @@ def test_four_epochs_are_two_and_two(tmp_path, seeds):
 
 @pytest.mark.slow
 @together
-def test_sigterm_saves_and_ends_with_a_sentence(tmp_path, seeds):
+def test_sigterm_saves_the_runs_and_ends_with_a_message(tmp_path, seeds):
     expected = undisturbed(tmp_path / "undisturbed", 300, seeds)
     folder = tmp_path / "stopped"
     first = runs_of(folder, seeds)[0]
@@ -113,7 +113,7 @@ def test_sigterm_saves_and_ends_with_a_sentence(tmp_path, seeds):
 
 
 def interrupted(folder, monkeypatch, **options):
-    """Leave a run as a process leaves it that dies after 8 of 12 steps."""
+    """Leave a run like a process that dies before it moves the run's files."""
 
     def die(*_):
         raise KeyboardInterrupt
@@ -125,7 +125,7 @@ def interrupted(folder, monkeypatch, **options):
     assert not (folder / "metrics.jsonl").exists()
 
 
-def test_other_settings_inputs_or_code_start_again(tmp_path, monkeypatch, caplog):
+def test_with_changed_settings_inputs_or_code_a_run_starts_again(tmp_path, monkeypatch, caplog):
     run(tmp_path / "undisturbed", seed=2)
     interrupted(tmp_path / "run", monkeypatch, seed=1, identity="one")
     with caplog.at_level(logging.INFO):
@@ -135,7 +135,7 @@ def test_other_settings_inputs_or_code_start_again(tmp_path, monkeypatch, caplog
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "foreign", "flipped", "checkpoint gone"])
-def test_what_is_damaged_is_told_and_the_run_starts_again(tmp_path, monkeypatch, caplog, damage):
+def test_a_run_with_damaged_state_starts_again_which_is_logged(tmp_path, monkeypatch, caplog, damage):
     run(tmp_path / "undisturbed")
     interrupted(tmp_path / "run", monkeypatch)
     last = tmp_path / "run" / FOLDER / "last.pt"
@@ -155,7 +155,7 @@ def test_what_is_damaged_is_told_and_the_run_starts_again(tmp_path, monkeypatch,
     assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
 
 
-def test_a_run_killed_while_it_moves_what_it_leaves_starts_again(tmp_path, monkeypatch, caplog):
+def test_a_run_killed_while_its_files_move_starts_again(tmp_path, monkeypatch, caplog):
     run(tmp_path / "undisturbed", first_checkpoint=12)
     save = ResumableRuns.save
 
@@ -167,7 +167,7 @@ def test_a_run_killed_while_it_moves_what_it_leaves_starts_again(tmp_path, monke
         patched.setattr("parley.training.resume.ResumableRuns.save", save_and_die)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "run", first_checkpoint=12)
-    # No checkpoint was kept yet; their folder has its place, and the rest is not yet gone.
+    # No checkpoint exists yet; the folder for them has been moved, the other files have not.
     (tmp_path / "run" / FOLDER / "checkpoints").rename(tmp_path / "run" / "checkpoints")
     with caplog.at_level(logging.INFO):
         run(tmp_path / "run", first_checkpoint=12)
@@ -175,7 +175,7 @@ def test_a_run_killed_while_it_moves_what_it_leaves_starts_again(tmp_path, monke
     assert left_by(tmp_path / "run") == left_by(tmp_path / "undisturbed")
 
 
-def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(tmp_path, small_disk):
+def test_a_full_disk_is_an_error_and_the_run_resumes_once_there_is_space(tmp_path, small_disk):
     run(tmp_path / "undisturbed")
     small_disk.mount(tmp_path / "disk", 3_000_000)
     with pytest.raises(ParleyError, match=r"cannot be written \(No space left on device\)"):

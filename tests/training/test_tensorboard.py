@@ -1,4 +1,4 @@
-"""TensorBoard's events say what `metrics.jsonl` says, read with TensorBoard's own reader."""
+"""TensorBoard's events have the values of `metrics.jsonl`, read with TensorBoard's own reader."""
 
 import json
 import signal
@@ -34,26 +34,26 @@ def logged(rows):
     return sorted(found, key=lambda entry: entry[:2])
 
 
-def test_events_hold_what_the_log_holds(tmp_path):
+def test_events_have_the_values_of_the_log(tmp_path):
     rows = run(tmp_path, steps=12, tensorboard=True)
     assert sorted(events(tmp_path)) == logged(rows)
 
 
-def test_there_are_none_unless_they_are_wanted(tmp_path):
+def test_events_are_off_by_default(tmp_path):
     run(tmp_path)
     assert not (tmp_path / "tensorboard").exists()
 
 
 @pytest.fixture
 def without_tensorboard(monkeypatch):
-    """Packages that are not loaded yet cannot be found."""
+    """Make packages that are not imported yet unavailable."""
     for name in list(sys.modules):
         if name.split(".")[0] == "tensorboard" or name.startswith("torch.utils.tensorboard"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if "site-packages" not in entry])
 
 
-def test_a_missing_package_is_told_before_the_first_job(without_tensorboard):
+def test_a_missing_package_is_reported_before_the_first_job(without_tensorboard):
     wanted = {"game": {}, "training": {"tensorboard": True}}
     config = {
         "source": {"kind": "features"},
@@ -67,13 +67,13 @@ def test_a_missing_package_is_told_before_the_first_job(without_tensorboard):
     assert check_inputs(config, [], {"evaluate_run"}) == []
 
 
-def test_a_missing_package_is_told_by_a_job(without_tensorboard, tmp_path):
+def test_a_missing_package_is_an_error_of_the_job(without_tensorboard, tmp_path):
     with pytest.raises(ParleyError, match="the package tensorboard is not installed; install it"):
         run(tmp_path, tensorboard=True)
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_and_went_on_has_each_step_once(tmp_path):
+def test_a_run_that_was_killed_and_resumed_has_each_step_once(tmp_path):
     command = [sys.executable, str(SCRIPT), str(tmp_path), "400", "--tensorboard"]
     log = tmp_path / FOLDER / "metrics.jsonl"
     for sent in (signal.SIGKILL, signal.SIGTERM):
