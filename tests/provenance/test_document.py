@@ -41,12 +41,12 @@ def test_the_library_prov_reads_it_and_traces_a_file_back(history):
     assert (made_by["path:resources/table.tsv"], "path:words.txt") in used
     assert names == set(made_by.values())
     (activity,) = [one for one in found.get_records(ProvActivity) if str(one.identifier) == paint]
-    told = {str(name): value for name, value in activity.attributes}
-    assert told["parley:rule"] == "paint"
-    assert told["parley:seeds"] == 7
-    assert json.loads(told["parley:param.colours"]) == {"red": 1}
-    assert told["parley:wall_s"] == 1.5
-    assert str(told["prov:startTime"]) == "2026-11-26 06:02:00+00:00"
+    values = {str(name): value for name, value in activity.attributes}
+    assert values["parley:rule"] == "paint"
+    assert values["parley:seeds"] == 7
+    assert json.loads(values["parley:param.colours"]) == {"red": 1}
+    assert values["parley:wall_s"] == 1.5
+    assert str(values["prov:startTime"]) == "2026-11-26 06:02:00+00:00"
 
 
 def test_an_earlier_version_that_a_job_read_is_an_entity_of_its_own(history):

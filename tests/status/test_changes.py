@@ -18,7 +18,7 @@ def recorded(**params):
     return sorted(map(repr, params.values()))
 
 
-def told(old, new):
+def described(old, new):
     changes, code = changed_params(recorded(**old), new)
     return [describe(change) for change in changes], code
 
@@ -31,12 +31,12 @@ def test_a_value_deep_inside_is_named_as_in_the_config():
         ]
 
     old, new = {"runs": run(3000, 16), "code": CODE}, {"runs": run(4000, 8), "code": CODE}
-    assert told(old, new) == (["game.message_bits 16 → 8", "training.steps 3000 → 4000"], None)
+    assert described(old, new) == (["game.message_bits 16 → 8", "training.steps 3000 → 4000"], None)
 
 
 def test_the_digest_of_the_code_is_no_changed_value():
-    assert told({"rule": "accuracy@k", "code": CODE}, {"rule": "accuracy@k", "code": OTHER}) == ([], CODE)
-    assert told({"rule": "accuracy@k", "code": CODE}, {"rule": "nll", "code": OTHER}) == (
+    assert described({"rule": "accuracy@k", "code": CODE}, {"rule": "accuracy@k", "code": OTHER}) == ([], CODE)
+    assert described({"rule": "accuracy@k", "code": CODE}, {"rule": "nll", "code": OTHER}) == (
         ["selection.rule accuracy@k → nll"],
         CODE,
     )
@@ -80,7 +80,7 @@ def test_the_digest_of_the_code_is_no_changed_value():
     ],
 )
 def test_each_kind_of_change_in_words(old, new, words):
-    assert told(old, new)[0] == words
+    assert described(old, new)[0] == words
 
 
 values = st.recursive(
@@ -101,7 +101,7 @@ def test_changes_are_found_exactly_if_the_records_differ(old, new):
 
 
 def test_long_values_are_cut():
-    (words,), _ = told({"source": "x" * 100}, {"source": "y" * 100})
+    (words,), _ = described({"source": "x" * 100}, {"source": "y" * 100})
     assert words == f"source {'x' * 39}… → {'y' * 39}…"
 
 
