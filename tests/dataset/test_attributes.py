@@ -14,7 +14,7 @@ def values_of(known, name):
     }
 
 
-def test_the_worlds_creatures_have_the_attributes_that_their_descriptions_name():
+def test_creatures_have_the_attributes_in_their_descriptions():
     known = world_attributes()
     for creature in CREATURES:
         own = values_of(known, creature.name)
@@ -22,7 +22,7 @@ def test_the_worlds_creatures_have_the_attributes_that_their_descriptions_name()
         assert all(value in creature.description for value in own.values())
 
 
-def test_a_table_of_ones_own_is_written_in_the_order_of_the_classes(tmp_path):
+def test_a_given_table_is_written_in_the_order_of_the_classes(tmp_path):
     given = tmp_path / "given.tsv"
     given.write_text("class\tlegs\twings\nfly\tsix\tyes\ncat\tfour\tno\nant\tsix\tno\n")
     write_attributes(given, ["cat", "fly"], tmp_path / "out.tsv")
@@ -50,7 +50,7 @@ def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, sentence):
         read_attributes(path)
 
 
-def test_classes_without_attributes_are_told(tmp_path):
+def test_classes_without_attributes_are_reported(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("class\ta\tb\ncat\t1\t2\n")
     with pytest.raises(ParleyError, match=r"a\.tsv has no attributes of dog; add a line for each class"):

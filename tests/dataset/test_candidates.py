@@ -24,7 +24,7 @@ def urls(name, number, host="static.flickr.com"):
     return [f"http://{host}/{name}{n}.jpg" for n in range(number)]
 
 
-def test_candidates_stand_in_the_class_sets_order_with_their_keys(tmp_path):
+def test_candidates_are_in_the_class_sets_order_with_their_keys(tmp_path):
     path = listed(tmp_path, hen=urls("hen", 3), lion=urls("lion", 6))
     select(SourceOptions("url_list"), [LION, HEN], COUNTS, tmp_path / "c.tsv", path)
     rows = read_table(tmp_path / "c.tsv", ["class", "key", "url"])
@@ -33,7 +33,7 @@ def test_candidates_stand_in_the_class_sets_order_with_their_keys(tmp_path):
     assert all(row["key"] == image_key(row["url"]) for row in rows)
 
 
-def test_all_classes_that_are_short_are_told_at_once_with_what_they_have_and_need(tmp_path):
+def test_all_short_classes_are_reported_together(tmp_path):
     path = listed(tmp_path, hen=urls("hen", 2), lion=urls("lion", 4) + urls("lion", 9, "other"))
     options = SourceOptions("url_list", filter_url="static.flickr")
     with pytest.raises(ParleyError) as error:
@@ -54,7 +54,7 @@ def test_a_shortage_may_be_accepted_but_not_an_empty_class(tmp_path):
         select(SourceOptions("url_list"), [LION, BEE], COUNTS, tmp_path / "d.tsv", path, on_shortage="accept")
 
 
-def test_classes_to_be_dropped_may_be_short_and_even_empty(tmp_path, caplog):
+def test_with_drop_class_classes_may_be_short_or_empty(tmp_path, caplog):
     path = listed(tmp_path, lion=urls("lion", 4))
     select(SourceOptions("url_list"), [LION, BEE], COUNTS, tmp_path / "c.tsv", path, on_shortage="drop_class")
     assert {row["class"] for row in read_table(tmp_path / "c.tsv", ["class"])} == {"lion"}

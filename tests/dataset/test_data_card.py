@@ -101,7 +101,7 @@ def made(tmp_path):
     return Made(tmp_path)
 
 
-def test_every_image_has_its_row_with_what_is_stated_of_it(made):
+def test_every_image_has_a_row_with_the_carried_columns(made):
     _, images = made.write()
     splits = read_table(made.folder / "splits.tsv", ["class"])
     assert [{name: row[name] for name in ("class", "key", "part", "sha256")} for row in images] == splits
@@ -145,7 +145,7 @@ def test_the_card_counts_what_the_rows_have(made):
     assert page.tags <= {"h1", "h2", "h3", "p", "strong", "em", "code", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-def test_what_was_left_out_adds_up_and_is_told_by_reason(tmp_path):
+def test_the_card_counts_left_out_addresses_by_reason(tmp_path):
     gone = sorted(image_key(f"lion/{number}.png") for number in range(20) if number != 7)[:3]
     made = Made(tmp_path, excluded=gone)
     page, images = made.write()
@@ -162,7 +162,7 @@ def test_what_was_left_out_adds_up_and_is_told_by_reason(tmp_path):
     assert not any(key in page.text for key in gone)
 
 
-def test_the_source_and_how_to_make_it_again_are_told(made):
+def test_the_card_has_the_source_and_how_to_reproduce_the_images(made):
     page, _ = made.write()
     facts = page.tables["Source"]
     assert ["table", str(made.folder / "table.tsv")] in facts
@@ -183,7 +183,7 @@ def test_columns_are_those_that_the_config_names(tmp_path):
     assert "no column for them" in page.text
 
 
-def test_a_column_that_images_differ_in_is_counted_and_not_listed():
+def test_a_column_with_distinct_values_is_counted_and_not_listed():
     titles = Counter({f"title {number}": 1 for number in range(30)})
     contents = Contents([LION], {"title": titles}, 0, Counter({("lion", "train"): 30}), Counter({"a": 30}), 9)
     page = Page(card_text(about_of(SourceOptions("manifest")), contents, FUNNEL, "", ""))
@@ -191,7 +191,7 @@ def test_a_column_that_images_differ_in_is_counted_and_not_listed():
     assert "title" not in page.tables
 
 
-def test_the_first_of_two_statements_stands_and_the_second_is_told(tmp_path):
+def test_of_two_rows_of_an_image_the_first_is_used_and_the_second_reported(tmp_path):
     rows = list(table_rows())
     again = [(label, path, url, "other", author, note) for label, path, url, _, author, note in rows if path[-5] == "0"]
     # A row of another class, which the image is not of, states nothing of it.
@@ -204,7 +204,7 @@ def test_the_first_of_two_statements_stands_and_the_second_is_told(tmp_path):
     assert f"Images with several rows that differ (the first is used): {twice}." in page.text
 
 
-def test_an_address_of_the_web_is_its_url_where_there_is_no_path(tmp_path):
+def test_the_address_is_the_url_if_there_is_no_path(tmp_path):
     table = tmp_path / "table.tsv"
     table.write_text("class\turl\tpath\tlicence\nlion\t http://a/1 \t\tCC0\r\nn02129165\thttp://a/2\tl/2.png\tmi\rne\n")
     source = SourceOptions("manifest", root=tmp_path, manifest=table)
@@ -232,7 +232,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
         ("class\turl\tlicence\tlicence", None, "several columns 'licence'"),
     ],
 )
-def test_a_column_that_cannot_be_carried_is_told_before_any_work_and_by_the_card(tmp_path, header, carry, complaint):
+def test_a_column_that_cannot_be_carried_is_reported_by_the_check_and_by_the_card(tmp_path, header, carry, complaint):
     table = tmp_path / "table.tsv"
     table.write_text(header + "\n")
     source = SourceOptions("manifest", manifest=table, carry=carry)
@@ -242,14 +242,14 @@ def test_a_column_that_cannot_be_carried_is_told_before_any_work_and_by_the_card
         read_carried_columns(source, [LION], set())
 
 
-def test_a_table_that_lost_an_image_is_told(made):
+def test_a_table_that_lost_an_image_is_reported(made):
     rows = [row for row in table_rows() if not row[1].startswith("hen_1")]
     write_table(made.folder / "table.tsv", ("class", "path", "url", "License", "author", "note"), rows)
     with pytest.raises(ParleyError, match=r"no longer lists 3 of the 11 images.*forcerun select_classes"):
         made.write()
 
 
-def test_files_of_different_runs_are_told(made):
+def test_files_of_different_runs_are_reported(made):
     counts = read_json(made.inputs["funnel"])
     write_json(made.inputs["funnel"], counts | {"tried": counts["tried"] + 1})
     with pytest.raises(ParleyError, match="addresses tried"):
@@ -283,21 +283,21 @@ def about_of(source):
 
 @pytest.mark.parametrize("kind", ["world", "folder", "tars", "url_list", "manifest"])
 def test_every_kind_of_source_has_its_card(kind, tmp_path):
-    places = ("http://list.example/a_b.tgz", "list.txt") if kind == "url_list" else ()
+    locations = ("http://list.example/a_b.tgz", "list.txt") if kind == "url_list" else ()
     table = tmp_path / "t.tsv" if kind == "manifest" else None
-    source = SourceOptions(kind, root=tmp_path, manifest=table, locations=places, checksum="sha1:ab")
+    source = SourceOptions(kind, root=tmp_path, manifest=table, locations=locations, checksum="sha1:ab")
     hosts = Counter({"local" if kind in ("world", "folder", "tars") else "a.example": 30})
     contents = Contents([LION], {}, 0, Counter({("lion", "train"): 30}), hosts, 9)
     page = Page(card_text(about_of(source), contents, FUNNEL, "c", "l"))
     assert ("drawn by Parley from the seed" in page.text) == (kind == "world")
     assert ("belong to their owners" in page.text) == (kind != "world")
     assert ("noai" in page.text) == (kind in ("url_list", "manifest")) == ("have left the web" in page.text)
-    assert [cell for name, cell in page.tables["Source"] if name == "location"] == list(places)
-    assert page.links == [place for place in places if "http" in place]
+    assert [cell for name, cell in page.tables["Source"] if name == "location"] == list(locations)
+    assert page.links == [place for place in locations if "http" in place]
 
 
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
-def test_nothing_stated_can_break_out_of_the_card(column, value, name):
+def test_untrusted_text_is_escaped_in_the_card(column, value, name):
     hostile = ImageClass(f"{name}</table>|`<script>", "", "in", description="x")
     stated = {f"{column}|<b>": Counter({value: 20, "](javascript:x)": 10})}
     parts, hosts = Counter({(hostile.name, "train"): 30}), Counter({f"{value}<i>": 30})

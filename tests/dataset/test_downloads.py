@@ -15,20 +15,20 @@ def test_a_local_file_is_copied(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sha1", "sha256"])
-def test_a_url_is_streamed_and_its_checksum_held_to(web, tmp_path, name):
+def test_a_url_is_downloaded_and_its_checksum_verified(web, tmp_path, name):
     digest = hashlib.new(name, TEXT).hexdigest().upper()
     download([web.url("text/list")], tmp_path / "target", f"{name}:{digest}")
     assert (tmp_path / "target").read_bytes() == TEXT
     assert web.requests() == ["text/list"]
 
 
-def test_the_first_location_that_has_the_file_gives_it(web, tmp_path):
+def test_the_first_location_with_the_file_is_used(web, tmp_path):
     locations = [str(tmp_path / "none"), web.url("status/404/list"), web.url("text/list"), web.url("text/other")]
     assert download(locations, tmp_path / "target") == locations[2]
     assert web.requests() == ["status/404/list", "text/list"]
 
 
-def test_a_location_with_other_bytes_is_passed_over(web, tmp_path):
+def test_a_location_with_another_checksum_is_skipped(web, tmp_path):
     (tmp_path / "stale").write_bytes(b"stale")
     checksum = f"sha256:{hashlib.sha256(TEXT).hexdigest()}"
     assert download([str(tmp_path / "stale"), web.url("text/list")], tmp_path / "target", checksum).endswith(
@@ -41,7 +41,7 @@ def test_redirects_are_followed(web, tmp_path):
     assert (tmp_path / "target").read_bytes().startswith(b"\xff\xd8")
 
 
-def test_all_failures_are_told_together_and_nothing_is_left(web, tmp_path):
+def test_all_failures_are_reported_together_and_nothing_is_left(web, tmp_path):
     (tmp_path / "stale").write_bytes(b"stale")
     (tmp_path / "folder").mkdir()
     failures = {
@@ -64,11 +64,11 @@ def test_all_failures_are_told_together_and_nothing_is_left(web, tmp_path):
 
 
 @pytest.mark.parametrize("checksum", ["md5:0123", "sha256:123", f"sha1:{'g' * 40}", "0" * 64])
-def test_a_checksum_that_is_none_is_told_before_any_work(tmp_path, checksum):
+def test_an_invalid_checksum_is_reported_before_any_download(tmp_path, checksum):
     with pytest.raises(ParleyError, match="neither 'sha1:'"):
         download([str(tmp_path / "none")], tmp_path / "target", checksum)
 
 
-def test_no_location_at_all_is_told(tmp_path):
+def test_no_location_is_reported(tmp_path):
     with pytest.raises(ParleyError, match="no location is configured"):
         download([], tmp_path / "target")

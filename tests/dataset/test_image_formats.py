@@ -94,7 +94,7 @@ def test_the_kinds_are_those_that_can_be_refused_and_each_has_its_error():
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_plain_image_of_any_format_is_of_no_kind(kind):
+def test_a_plain_image_of_any_format_has_no_unusual_kind(kind):
     content = encoded(quarters(), kind)
     with open_image(content) as image:
         assert SUFFIXES[image.format]
@@ -114,14 +114,14 @@ class TestAnimated:
         assert "animated" in kinds(animation(kind, number))
         assert "animated" not in kinds(animation(kind, 1))
 
-    def test_further_views_of_a_jpeg_are_no_frames(self):
+    def test_further_views_of_a_jpeg_do_not_count_as_frames(self):
         content = animation("MPO", 2)
         with open_image(content) as image:
             assert (image.format, image.n_frames) == ("MPO", 2)
         assert kinds(content) == ()
 
     @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
-    def test_the_first_frame_is_what_is_seen(self, kind):
+    def test_the_first_frame_is_used(self, kind):
         options = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "MPO" else {}
         first, *others = frames(3)
         seen = rgb(encoded(first, kind, save_all=True, append_images=others, **options))
@@ -170,7 +170,7 @@ class TestSixteenBit:
 
     @pytest.mark.parametrize("compression", ["raw", "tiff_deflate"])
     @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
-    def test_compressed_ones_integers_and_floats(self, compression, dtype):
+    def test_compressed_tiffs_with_integers_and_floats(self, compression, dtype):
         deep = Image.fromarray(np.ones((3, 3), dtype))
         assert kinds(encoded(deep, "TIFF", compression=compression)) == ("sixteen_bit",)
 
@@ -198,12 +198,12 @@ class TestSixteenBit:
         data = struct.pack(f"{order}3H", 0, 32896, 65535)
         assert colour(tiff(1, 1, [16] * 3, TIFF_RGB, data, order=order)) == (0, 128, 255)
 
-    def test_twelve_bits_have_a_white_of_their_own(self):
+    def test_white_of_twelve_bit_images_is_4095(self):
         content = tiff(2, 1, [12], MIN_IS_BLACK, bytes([0xFF, 0xF0, 0x00]))
         assert kinds(content) == ("sixteen_bit",)
         assert rgb(content)[0, :, 0].tolist() == [255, 0]
 
-    def test_where_zero_is_white_it_is_shown_white(self):
+    def test_white_is_zero_tiffs_are_inverted(self):
         data = struct.pack("<4H", *RAMP)
         assert rgb(tiff(4, 1, [16], MIN_IS_WHITE, data))[0, :, 0].tolist() == [255, 254, 127, 0]
         assert rgb(tiff(2, 1, [8], MIN_IS_WHITE, b"\0\xff"))[0, :, 0].tolist() == [255, 0]
@@ -257,13 +257,13 @@ class TestTransparent:
         assert np.abs(red - (255, 127, 127)).max() <= 1
         assert colour(tiff(1, 1, [8] * 2, MIN_IS_BLACK, b"\0\0", associated)) == WHITE
 
-    def test_a_palette_with_a_transparent_colour_lies_on_white(self):
+    def test_a_palette_with_a_transparent_colour_is_composited_on_white(self):
         palette = quarters().quantize(4)
         seen = rgb(encoded(palette, transparency=palette.getpixel((0, 0))))
         assert (tuple(seen[0, 0]), tuple(seen[0, 15])) == (WHITE, GREEN)
 
     @pytest.mark.parametrize(("depth", "row"), [(1, 0b01000000), (2, 0b00010000), (4, 0b00000001)])
-    def test_the_transparent_colour_of_few_bits(self, depth, row):
+    def test_the_transparent_colour_with_few_bits(self, depth, row):
         # Two pixels, 0 and 1; of the 1 the PNG says that it is transparent, or of the 0.
         seen = [
             rgb(png(2, 1, depth, GRAY, [bytes([row])], before=[(b"tRNS", bytes([0, value]))]))[0, :, 0].tolist()
@@ -285,7 +285,7 @@ class TestTransparent:
         ("colour_type", "pixel", "seen"),
         [(RGB, RED, RED), (GRAY, (9,), (9, 9, 9)), (RGB_ALPHA, (*RED, 255), RED), (GRAY_ALPHA, (9, 0), WHITE)],
     )
-    def test_a_text_named_as_pillows_key_changes_nothing(self, place, colour_type, pixel, seen):
+    def test_a_text_named_transparency_changes_nothing(self, place, colour_type, pixel, seen):
         texts = [(b"tEXt", name + b"\0what") for name in (b"transparency", b"icc_profile", b"exif", b"xmp")]
         assert colour(flat_png(8, colour_type, pixel, **{place: texts})) == seen
 
@@ -293,7 +293,7 @@ class TestTransparent:
 class TestRotated:
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-    def test_it_is_told_and_the_picture_comes_out_upright(self, kind, orientation):
+    def test_rotation_is_detected_and_applied(self, kind, orientation):
         content = stored(kind, orientation, **({"lossless": True} if kind == "WEBP" else {}))
         assert kinds(content) == (("rotated",) if orientation > 1 else ())
         assert np.array_equal(rgb(content), np.asarray(quarters()))
@@ -304,16 +304,16 @@ class TestRotated:
         assert kinds(content) == (("rotated",) if orientation > 1 else ())
         assert np.abs(rgb(content).astype(int) - np.asarray(quarters())).max() <= 2
 
-    def test_a_compressed_tiff_is_turned_once(self):
+    def test_a_compressed_tiff_is_rotated_once(self):
         content = stored("TIFF", 6, compression="tiff_deflate")
         assert np.array_equal(rgb(content), np.asarray(quarters()))
 
-    def test_xmp_counts_where_exif_says_nothing(self):
+    def test_xmp_orientation_is_used_without_exif(self):
         jpeg = encoded(turned(6), "JPEG", xmp=XMP.format('"', '"').encode())
         assert kinds(jpeg) == ("rotated",)
         assert rgb(jpeg).shape == (8, 16, 3)
 
-    def test_a_png_that_says_so_behind_its_pixels_is_turned(self):
+    def test_a_png_with_exif_after_its_pixels_is_rotated(self):
         exif = Image.Exif()
         exif[0x0112] = 3
         row = bytes((*RED, *GREEN))
@@ -333,7 +333,7 @@ class TestRotated:
         ],
     )
     @pytest.mark.filterwarnings("ignore::UserWarning")
-    def test_damaged_exif_leaves_the_image_as_it_is(self, exif):
+    def test_an_image_with_damaged_exif_is_not_rotated(self, exif):
         plain = encoded(quarters(), "JPEG")
         content = plain[:2] + segment(0xE1, b"Exif\0\0" + exif) + plain[2:]
         assert kinds(content) == ()
@@ -341,7 +341,7 @@ class TestRotated:
 
 
 class TestInks:
-    def test_what_adobe_writes_inverted_comes_out_right(self):
+    def test_inverted_cmyk_from_adobe_is_converted(self):
         inverted = [255 - ink for ink in RED_INKS]
         content = four_layer_jpeg(inverted, transform=0)
         assert kinds(content) == ("cmyk",)

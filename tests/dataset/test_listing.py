@@ -26,7 +26,7 @@ def test_an_address_is_kept_once_and_by_the_class_that_lists_it_first(entries, m
 
 
 @pytest.mark.parametrize("mark", ["\t", "\n", "\r", "\0", "\udcff", "x" * LONGEST_BYTES])
-def test_what_fits_no_table_is_no_address(mark):
+def test_addresses_that_do_not_fit_a_table_are_rejected(mark):
     addresses = ListingBuilder(["lion"], 1)
     assert addresses.add("lion", f"a{mark}b") == ParseIssue.BAD_ADDRESS
     assert addresses.add("lion", "a b") is None

@@ -23,7 +23,7 @@ def planned(folder, number=20, classes=CLASSES):
     return folder / "plan.tsv"
 
 
-def test_the_plan_of_all_classes_goes_to_a_table_and_back(tmp_path):
+def test_the_plan_is_written_and_read_back(tmp_path):
     plan = planned(tmp_path)
     rows = read_table(plan, COLUMNS)
     assert tuple(rows[0]) == ("class", "key", "part", "rank", "url")
@@ -37,7 +37,7 @@ def test_the_plan_of_all_classes_goes_to_a_table_and_back(tmp_path):
         assert read[one.name] == plan_class(keys, COUNTS[one.domain], 11)
 
 
-def test_what_is_not_taken_of_a_plan_is_passed_over(tmp_path):
+def test_rows_of_a_plan_that_are_not_consumed_are_skipped(tmp_path):
     plan, whole = planned(tmp_path), reserves_in(planned(tmp_path))
     firsts = [next(next(parts)[1]) for _, parts in stream_plan(plan)]
     assert firsts == [next(iter(reserves.values()))[0] for reserves in whole.values()]
@@ -91,7 +91,7 @@ def test_a_plan_out_of_order_is_refused(tmp_path, read, rows, complaint):
         read(tmp_path / "plan.tsv")
 
 
-def test_a_plan_without_urls_is_no_plan_to_fetch_by(tmp_path):
+def test_a_published_plan_cannot_be_fetched(tmp_path):
     publish_plan(planned(tmp_path), tmp_path / "published.tsv")
     with pytest.raises(ParleyError, match="has no column url"):
         candidate_queues(tmp_path / "published.tsv", {"hen"})

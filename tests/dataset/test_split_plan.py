@@ -84,7 +84,7 @@ def home(key, wanted, seed):
 
 
 @given(counts, st.integers(0, 300), seeds)
-def test_every_candidate_has_one_place_and_parts_share_in_proportion(wanted, number, seed):
+def test_every_candidate_is_in_one_part_and_parts_share_in_proportion(wanted, number, seed):
     keys = keys_of(number)
     rows = plan_class(keys, wanted, seed)
     assert Counter(row.key for row in rows) == Counter(keys)
@@ -115,14 +115,14 @@ def test_a_large_class_is_planned_step_by_step_too():
         assert plan_class(keys, wanted, 9) == plainly(keys, wanted, 9)
 
 
-def test_equal_draws_are_told_apart_by_the_key(monkeypatch):
+def test_equal_draws_are_ordered_by_key(monkeypatch):
     monkeypatch.setattr(splits, "draw", lambda seed, purpose, key: int(key[0], 16) >> 2)
     keys = keys_of(100)
     planned = splits.plan_class(keys, {"train": 1}, 1)["train"]
     assert planned == sorted(keys, key=lambda key: (int(key[0], 16) >> 2, key))
 
 
-def test_what_is_no_key_is_refused():
+def test_invalid_keys_are_refused():
     with pytest.raises(ParleyError, match="'lion' is no key"):
         splits.plan_class(["lion"], PAPER, 1)
 
@@ -134,7 +134,7 @@ def test_forty_four_photographs_fill_24_10_and_10_exactly():
 
 
 @given(counts, st.integers(0, 300), seeds)
-def test_the_first_places_go_to_those_at_home_by_key_and_seed_alone(wanted, number, seed):
+def test_home_candidates_come_first_by_key_and_seed_alone(wanted, number, seed):
     keys = keys_of(number)
     reserves = reserves_of(plan_class(keys, wanted, seed))
     homes = {part: [] for part in wanted}
@@ -146,7 +146,7 @@ def test_the_first_places_go_to_those_at_home_by_key_and_seed_alone(wanted, numb
 
 
 @given(counts, st.integers(0, 300), seeds)
-def test_as_few_candidates_leave_home_as_can_be(wanted, number, seed):
+def test_no_more_candidates_than_necessary_leave_home(wanted, number, seed):
     rows = plan_class(keys_of(number), wanted, seed)
     at_home = Counter(home(row.key, wanted, seed) for row in rows)
     away = sum(row.part != home(row.key, wanted, seed) for row in rows)
@@ -155,7 +155,7 @@ def test_as_few_candidates_leave_home_as_can_be(wanted, number, seed):
 
 
 @given(counts, st.integers(1, 300), seeds, st.integers(0, 299))
-def test_one_candidate_less_moves_at_most_a_few_of_the_tail(wanted, number, seed, which):
+def test_removing_a_candidate_moves_few_others_from_the_ends_of_the_queues(wanted, number, seed, which):
     keys = keys_of(number)
     without = [key for index, key in enumerate(keys) if index != which % number]
     before, after = parts_of(plan_class(keys, wanted, seed)), parts_of(plan_class(without, wanted, seed))
@@ -167,7 +167,7 @@ def test_one_candidate_less_moves_at_most_a_few_of_the_tail(wanted, number, seed
         assert not moved & at_home
 
 
-def test_a_thousand_candidates_more_move_no_image_in_use_to_another_part():
+def test_a_thousand_more_candidates_move_no_used_image_to_another_part():
     some, many = keys_of(1000), keys_of(2000)
     used = {row.key: row.part for row in plan_class(some, PAPER, 5) if row.rank < PAPER[row.part]}
     after = {row.key: row.part for row in plan_class(many, PAPER, 5)}
@@ -183,7 +183,7 @@ def test_another_seed_is_another_split():
 
 
 @given(counts, st.integers(0, 500))
-def test_one_candidate_more_is_one_more_for_one_part(wanted, number):
+def test_one_more_candidate_is_one_more_for_one_part(wanted, number):
     before, after = shares_of(number, wanted), shares_of(number + 1, wanted)
     assert sum(before.values()) == number
     assert sorted(after[part] - before[part] for part in wanted) == [0] * (len(wanted) - 1) + [1]
@@ -205,7 +205,7 @@ def test_the_margin_is_rounded_up_and_not_beyond(count, margin, target):
     assert target == math.ceil(round(count * (1 + margin), 6))
 
 
-def test_counts_of_zero_throughout_are_refused():
+def test_counts_that_are_all_zero_are_refused():
     with pytest.raises(ParleyError, match="count 0"):
         plan_class(keys_of(1), {"train": 0}, 1)
 

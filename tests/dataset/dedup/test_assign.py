@@ -12,7 +12,7 @@ from parley.dataset.dedup.outcomes import ClassOutcome, Image, PartOutcome, host
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 
 
-def test_a_placeholder_is_told_by_all_classes_together(tmp_path, caplog):
+def test_a_placeholder_is_found_over_all_classes(tmp_path, caplog):
     reserves = Fetched(tmp_path).reserves
     # Two URLs of each of three classes: within a class too few to tell.
     black = [*reserves["lion"]["train"][:2], *reserves["fox"]["dev"][:2], *reserves["hen"]["ood"][:2]]
@@ -29,7 +29,7 @@ def test_a_placeholder_is_told_by_all_classes_together(tmp_path, caplog):
     assert_counts_add_up(report)
 
 
-def test_as_many_urls_as_may_be_are_duplicates(tmp_path):
+def test_bytes_at_the_limit_are_duplicates_and_no_placeholder(tmp_path):
     reserves = Fetched(tmp_path).reserves
     twins = [*reserves["lion"]["train"][:2], *reserves["fox"]["dev"][:1], *reserves["hen"]["ood"][:2]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), placeholder_repeats=5, margin=1.0)
@@ -38,7 +38,7 @@ def test_as_many_urls_as_may_be_are_duplicates(tmp_path):
     assert [row["key"] for row in fetched.splits() if row["sha256"] == "same"] in ([min(twins)], [])
 
 
-def test_what_one_class_took_for_a_placeholder_counts_against_the_others(tmp_path):
+def test_placeholders_found_in_one_class_count_in_others(tmp_path):
     reserves = Fetched(tmp_path).reserves
     black = [*reserves["lion"]["train"][:3], reserves["hen"]["ood"][0]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(black, "black"), placeholder_repeats=2)
@@ -73,7 +73,7 @@ def class_of(name, **parts):
     return ClassOutcome(name, "in", outcomes)
 
 
-def test_a_spare_that_nobody_needs_holds_nothing():
+def test_a_spare_image_does_not_block_its_duplicates():
     lion = class_of("lion", train=(2, [("5", "a"), ("6", "b"), ("1", "x")]))
     hen = class_of("hen", test=(2, [("9", "x"), ("3", "c")]))
     assign([lion, hen], None)
@@ -82,7 +82,7 @@ def test_a_spare_that_nobody_needs_holds_nothing():
     assert hen.parts["test"].removals == []
 
 
-def test_nor_does_it_when_it_only_looks_the_same():
+def test_a_spare_image_does_not_block_its_near_duplicates():
     finder = NearDuplicateFinder({"5": 0b1 << 20, "6": 0b1 << 40, "1": 0b1, "9": 0b11}, bits=1)
     lion = class_of("lion", train=(2, [("5", "a"), ("6", "b"), ("1", "x")]))
     hen = class_of("hen", test=(1, [("9", "y")]))
@@ -99,7 +99,7 @@ some_parts = st.lists(
 
 
 @given(some_parts, st.randoms(use_true_random=False), st.booleans())
-def test_whatever_is_claimed_no_bytes_are_kept_twice_and_none_are_missed(parts, random, by_looks):
+def test_no_bytes_are_kept_twice_and_none_are_missed(parts, random, by_looks):
     keys = [f"{number:03d}" for number in range(100)]
     random.shuffle(keys)
     hashes = {}

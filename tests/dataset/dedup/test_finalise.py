@@ -13,7 +13,7 @@ from parley.dataset.class_set import read_class_set
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 
 
-def test_parts_are_the_plans_first_in_label_order(tmp_path):
+def test_splits_are_the_first_candidates_in_label_order(tmp_path):
     fetched = Fetched(tmp_path)
     report = fetched.finalise()
     expected = [
@@ -39,7 +39,7 @@ def test_a_failed_url_is_replaced_by_the_next_of_its_part(tmp_path):
     assert report["rejected"] == {"not_found": 1}
 
 
-def test_the_lowest_key_keeps_bytes_that_two_places_have(tmp_path):
+def test_of_two_images_with_equal_bytes_the_lowest_key_is_kept(tmp_path):
     reserves = Fetched(tmp_path).reserves
     lion, hen = reserves["lion"]["dev"][0], reserves["hen"]["ood"][1]
     fetched = Fetched(tmp_path, sha256_of={lion: "same", hen: "same"})
@@ -81,7 +81,7 @@ drawn_hashes = st.lists(st.sampled_from([None, 0, 1, 3, 0xFF, 1 << 63, 0xFFFF000
     st.sampled_from(["report", "remove"]),
     st.sampled_from(["accept", "drop_class"]),
 )
-def test_whatever_comes_the_rules_hold_and_counts_add_up(
+def test_rules_hold_and_counts_add_up_for_random_inputs(
     tmp_path_factory, bytes_of, fates, drawn, margin, repeats, near_copies, on_shortage
 ):
     keys = [key for one in CLASSES for key in keys_of(one.name)]
@@ -138,7 +138,7 @@ def pairs_alike(splits, hashes, bits):
     }
 
 
-def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
+def test_every_short_part_is_reported_with_its_reasons(tmp_path):
     reserves = Fetched(tmp_path).reserves
     dead = dict.fromkeys(reserves["lion"]["dev"][1:], "not_found")
     dead |= dict.fromkeys(reserves["hen"]["ood"][:28], "html")
@@ -161,7 +161,7 @@ def test_every_part_that_is_short_is_told_with_its_reasons(tmp_path):
     assert (len(fetched.part("lion", "dev")), len(fetched.part("hen", "ood"))) == (1, 1)
 
 
-def test_what_is_lost_for_the_rarer_reasons_is_counted_beside_the_commonest(tmp_path):
+def test_rarer_reasons_are_counted_together(tmp_path):
     reserve = Fetched(tmp_path).reserves["hen"]["ood"]
     errors = ["html"] * 12 + ["gone"] * 6 + ["forbidden"] * 5 + ["empty"] * 3 + ["reset"] * 2
     fetched = Fetched(tmp_path, failures=dict(zip(reserve, errors, strict=False)))
@@ -176,7 +176,7 @@ def test_a_part_without_any_image_is_never_accepted(tmp_path):
         fetched.finalise(on_shortage="accept")
 
 
-def test_a_margin_too_small_for_what_other_classes_have_is_named_as_the_reason(tmp_path):
+def test_a_margin_too_small_for_duplicates_in_other_classes_is_the_reported_reason(tmp_path):
     reserves = Fetched(tmp_path).reserves
     twins = [reserves["fox"]["train"][0], reserves["lion"]["train"][0]]
     fetched = Fetched(tmp_path, sha256_of=dict.fromkeys(twins, "same"), margin=0.0)
@@ -202,7 +202,7 @@ def test_duplicates_within_a_class_cost_no_margin(tmp_path):
         lambda rows: [],
     ],
 )
-def test_a_manifest_of_another_run_is_told(tmp_path, spoil):
+def test_a_manifest_of_another_run_is_reported(tmp_path, spoil):
     fetched = Fetched(tmp_path)
     rows = spoil(read_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS))
     write_table(tmp_path / "lion.tsv", MANIFEST_COLUMNS, [tuple(row.values()) for row in rows])
@@ -210,7 +210,7 @@ def test_a_manifest_of_another_run_is_told(tmp_path, spoil):
         fetched.finalise()
 
 
-def test_a_manifest_walked_for_another_margin_is_told(tmp_path):
+def test_a_manifest_for_another_margin_is_reported(tmp_path):
     fetched = Fetched(tmp_path)
     with pytest.raises(
         ParleyError, match="9 URLs of part train tried, which are not those that it takes to fetch 7 images"
@@ -218,7 +218,7 @@ def test_a_manifest_walked_for_another_margin_is_told(tmp_path):
         fetched.finalise(margin=0.1)
 
 
-def test_unknown_rules_are_told(tmp_path):
+def test_unknown_rules_are_reported(tmp_path):
     with pytest.raises(ParleyError, match="fail, accept, drop_class"):
         Fetched(tmp_path).finalise(on_shortage="shrug")
     with pytest.raises(ParleyError, match="ignore, report, remove"):

@@ -11,7 +11,7 @@ from parley.dataset.dedup.near_duplicates import find_near_duplicates, find_pair
 from parley.dataset.dedup.perceptual_hash import HASH_COLUMNS, read_hashes
 
 
-def test_near_copies_are_reported_or_removed(tmp_path, caplog):
+def test_near_duplicates_are_reported_or_removed(tmp_path, caplog):
     reserves = Fetched(tmp_path).reserves
     train, dev, ood = reserves["lion"]["train"], reserves["lion"]["dev"], reserves["hen"]["ood"]
     every = [key for parts in reserves.values() for keys in parts.values() for key in keys]
@@ -50,12 +50,12 @@ near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 6
 
 
 def by_all_pairs(hashes, parts, bits):
-    """Every pair of different parts, one after another, as the words say."""
-    places = range(len(hashes))
+    """The distance of every pair in different parts, computed one by one."""
+    indices = range(len(hashes))
     return {
         (one, other): (hashes[one] ^ hashes[other]).bit_count()
-        for one in places
-        for other in places
+        for one in indices
+        for other in indices
         if parts[one] < parts[other] and (hashes[one] ^ hashes[other]).bit_count() <= bits
     }
 
@@ -66,7 +66,7 @@ def parts_for(data, hashes):
 
 
 @given(near_hashes, st.integers(0, 16), st.data())
-def test_pairs_are_those_that_a_look_at_all_pairs_finds(hashes, bits, data):
+def test_pairs_agree_with_a_comparison_of_all_pairs(hashes, bits, data):
     parts = parts_for(data, hashes)
     expected = by_all_pairs(hashes, parts, bits)
     number, listed = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
@@ -75,7 +75,7 @@ def test_pairs_are_those_that_a_look_at_all_pairs_finds(hashes, bits, data):
 
 
 @given(near_hashes, st.integers(0, 16), st.integers(0, 9), st.data())
-def test_all_are_counted_and_the_first_are_listed(hashes, bits, most, data):
+def test_all_pairs_are_counted_and_the_first_are_listed(hashes, bits, most, data):
     parts = parts_for(data, hashes)
     number, listed = find_pairs(np.array(hashes, np.uint64), parts, bits, 10_000)
     assert find_pairs(np.array(hashes, np.uint64), parts, bits, most) == (number, listed[:most])
@@ -84,37 +84,37 @@ def test_all_are_counted_and_the_first_are_listed(hashes, bits, most, data):
 
 
 @given(near_hashes, st.integers(0, 16), st.data())
-def test_copies_are_left_out_one_after_another(hashes, bits, data):
+def test_near_duplicates_are_removed_one_after_another(hashes, bits, data):
     parts = parts_for(data, hashes)
     let_in, expected = [], {}
-    for place, (phash, part) in enumerate(zip(hashes, parts, strict=True)):
+    for index, (phash, part) in enumerate(zip(hashes, parts, strict=True)):
         like = [one for one in let_in if parts[one] != part and (hashes[one] ^ phash).bit_count() <= bits]
         if like:
-            expected[place] = like[0]
+            expected[index] = like[0]
         else:
-            let_in.append(place)
+            let_in.append(index)
     assert find_near_duplicates(np.array(hashes, np.uint64), parts, bits) == expected
 
 
-def test_more_images_than_are_looked_at_at_once():
+def test_more_images_than_one_block():
     draw = np.random.default_rng(0)
     hashes = draw.integers(0, 1 << 63, 700, np.uint64)
     hashes[650] = hashes[3] ^ np.uint64(0b101)
-    parts = ["train" if place % 2 else "test" for place in range(700)]
+    parts = ["train" if index % 2 else "test" for index in range(700)]
     assert find_pairs(hashes, parts, 4, 9) == (1, [(650, 3, 2)])
     assert find_near_duplicates(hashes, parts, 4) == {650: 3}
 
 
-def test_pictures_of_nothing_cost_no_memory_but_a_block():
+def test_equal_hashes_need_the_memory_of_one_block():
     number = 6000
-    parts = ["train" if place % 2 else "test" for place in range(number)]
+    parts = ["train" if index % 2 else "test" for index in range(number)]
     tracemalloc.start()
     found, listed = find_pairs(np.zeros(number, np.uint64), parts, 4, 100)
     copies = find_near_duplicates(np.zeros(number, np.uint64), parts, 4)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (found, len(listed), len(copies)) == (number**2 // 4, 100, number // 2)
-    # All pairs, as two places of eight bytes each, would be 144 MB.
+    # All pairs, as two indices of eight bytes each, would be 144 MB.
     assert peak < 20e6
 
 

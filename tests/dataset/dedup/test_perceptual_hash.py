@@ -44,17 +44,17 @@ def distance(one, other):
     ],
     ids=["lower quality", "smaller", "larger", "PNG", "WebP", "grey", "CMYK"],
 )
-def test_the_same_picture_again_is_found(again):
+def test_a_resized_or_recompressed_image_is_a_near_duplicate(again):
     for name in ("a", "b", "c"):
         assert distance(encoded(scene(name), quality=92), again(scene(name))) <= 4
 
 
-def test_other_pictures_are_not():
+def test_a_different_image_is_no_near_duplicate():
     hashes = [encoded(scene(str(number)), quality=90) for number in range(12)]
     assert min(distance(one, other) for one in hashes for other in hashes if one is not other) > 10
 
 
-def test_a_picture_is_hashed_as_it_is_seen():
+def test_the_hash_is_of_the_image_as_shown():
     image = scene("a")
     turned = image.transpose(Image.Transpose.ROTATE_90)
     exif = Image.Exif()
@@ -71,7 +71,7 @@ def test_decoding_at_a_fraction_of_the_size_changes_two_bits_at_most():
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", encoded(scene("a"))[:2000]], ids=["empty", "text", "cut short"])
-def test_what_cannot_be_decoded_has_no_hash(content):
+def test_undecodable_images_have_no_hash(content):
     assert phash_of(content) is None
 
 
@@ -98,7 +98,7 @@ def test_each_class_gets_a_table_in_the_order_of_its_tar(tmp_path):
         assert list(read_hashes(tables[2])) == []
 
 
-def test_a_damaged_tar_is_told(tmp_path):
+def test_a_damaged_tar_is_reported(tmp_path):
     (tmp_path / "ant.tar").write_bytes(b"nothing of the kind")
     with pytest.raises(ParleyError, match="damaged tar"):
         hash_classes([tmp_path / "ant.tar"], [tmp_path / "ant.tsv"])

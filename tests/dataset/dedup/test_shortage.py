@@ -9,13 +9,13 @@ from parley.dataset.dedup.assign import check_shortages
 from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome
 
 
-def test_the_class_set_is_written_as_it_is(tmp_path):
+def test_the_class_set_is_written_unchanged(tmp_path):
     fetched = Fetched(tmp_path)
     fetched.finalise()
     assert read_class_set(tmp_path / "classes.tsv") == CLASSES
 
 
-def test_a_class_that_is_short_is_dropped_and_frees_what_it_claimed(tmp_path, caplog):
+def test_a_short_class_is_dropped_and_its_duplicates_go_to_others(tmp_path, caplog):
     reserves = Fetched(tmp_path).reserves
     failures = dict.fromkeys(reserves["fox"]["dev"][1:], "gone")
     # The fox claims bytes that the hen needs: its own keys are made the lower ones.
@@ -39,7 +39,7 @@ def test_a_class_that_is_short_is_dropped_and_frees_what_it_claimed(tmp_path, ca
     assert_counts_add_up(report)
 
 
-def test_of_classes_that_contend_the_last_by_label_goes(tmp_path):
+def test_of_classes_with_common_duplicates_the_last_by_label_is_dropped(tmp_path):
     reserves = Fetched(tmp_path, margin=0.0).reserves
     # Each of fox and hen has a low key of the other's bytes: together both are short, alone neither.
     fox, hen = reserves["fox"]["train"][:6], reserves["hen"]["ood"][:4]
@@ -62,13 +62,13 @@ def test_classes_without_candidates_are_dropped(tmp_path):
     assert "set on_shortage to accept." in error.value.findings[-1]
 
 
-def test_one_class_left_is_no_game(tmp_path):
+def test_one_remaining_class_is_an_error(tmp_path):
     fetched = Fetched(tmp_path, candidates={"lion": 30, "fox": 3, "hen": 30})
     with pytest.raises(ParleyError, match=r"Of 2 in-domain classes one remains \(fox dropped\)"):
         fetched.finalise(on_shortage="drop_class")
 
 
-def test_k_is_checked_against_the_classes_that_are_left(tmp_path):
+def test_k_is_checked_against_the_remaining_classes(tmp_path):
     wolf = [ImageClass(name, "", "in", "", "x") for name in ("a", "b", "c")]
     outcomes = Outcomes([ClassOutcome(one.name, "in", {"train": PartOutcome(9, 1)}) for one in wolf])
     for one in outcomes.classes[:2]:

@@ -41,7 +41,7 @@ def read(path):
         ("short", b"n1\tu", b"n1\tu"),
     ],
 )
-def test_the_kind_is_told_by_the_bytes_and_not_by_the_name(tmp_path, name, content, text):
+def test_the_format_is_detected_from_the_bytes(tmp_path, name, content, text):
     (tmp_path / name).write_bytes(content)
     assert read(tmp_path / name) == text
 
@@ -57,19 +57,19 @@ def test_gzip_members_of_any_size_are_joined(tmp_path_factory, parts):
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.9, 0.9999])
 @pytest.mark.parametrize("whole", [gzip.compress(TEXT, mtime=0), tar_of({"urls.txt": TEXT}, "w:gz")])
-def test_an_archive_that_ends_early_is_told(tmp_path, whole, share):
+def test_a_truncated_archive_is_reported(tmp_path, whole, share):
     (tmp_path / "list.tgz").write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(ParleyError, match=r"list.tgz is a truncated or corrupt archive"):
         read(tmp_path / "list.tgz")
 
 
-def test_a_tar_that_ends_early_is_told(tmp_path):
+def test_a_truncated_tar_is_reported(tmp_path):
     (tmp_path / "list.tar").write_bytes(tar_of({"urls.txt": TEXT})[: len(TEXT) // 2])
     with pytest.raises(ParleyError, match="truncated or corrupt"):
         read(tmp_path / "list.tar")
 
 
-def test_a_spoilt_archive_is_told(tmp_path):
+def test_a_corrupt_archive_is_reported(tmp_path):
     whole = bytearray(gzip.compress(TEXT))
     whole[len(whole) // 2] ^= 0xFF
     (tmp_path / "list.gz").write_bytes(bytes(whole))
@@ -83,6 +83,6 @@ def test_other_archives_are_refused_by_name(tmp_path):
         read(tmp_path / "list")
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ParleyError, match="does not exist"):
         read(tmp_path / "none")

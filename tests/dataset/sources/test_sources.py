@@ -37,13 +37,13 @@ def urls_of(listing):
     return {name: list(urls) for name, urls in listing.urls.items()}
 
 
-def test_an_unknown_kind_is_told_with_those_there_are():
+def test_an_unknown_kind_is_reported_with_the_known_ones():
     with pytest.raises(ParleyError, match=f"'ftp'; the kinds are {', '.join(sorted(KINDS))}"):
         open_source(SourceOptions("ftp"))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_kind_says_what_it_lacks(kind):
+def test_every_kind_reports_missing_settings(kind):
     findings = open_source(SourceOptions(kind)).check([LION])
     assert bool(findings) == (kind != "world")
     assert all(finding.endswith(".") for finding in findings)
@@ -81,12 +81,12 @@ class TestFolder:
         assert urls == [path.as_posix() for path in sorted(found) if path.parent.name != "linked"]
         assert len(urls) == 9
 
-    def test_a_file_in_the_place_of_a_folder_is_told(self, tmp_path):
+    def test_a_file_instead_of_a_folder_is_reported(self, tmp_path):
         write_files(tmp_path, "lion")
         with pytest.raises(ParleyError, match="lion cannot be read as a folder"):
             open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
 
-    def test_a_class_without_a_folder_and_one_with_two_are_told(self, tmp_path):
+    def test_classes_with_no_folder_or_two_are_reported(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "n02129165/a.jpg")
         findings = open_source(SourceOptions("folder", root=tmp_path)).check([LION, HEN, OWN])
         assert len(findings) == 3
@@ -94,17 +94,17 @@ class TestFolder:
         assert "'hen' has no folder hen or n01514859" in findings[1]
         assert "'my cat' has no folder my cat in" in findings[2]
 
-    def test_a_root_that_is_no_folder_is_told(self, tmp_path):
+    def test_a_root_that_is_no_folder_is_reported(self, tmp_path):
         (finding,) = open_source(SourceOptions("folder", root=tmp_path / "none")).check([LION])
         assert "is not a folder" in finding
 
-    def test_names_that_no_table_can_hold_are_counted(self, tmp_path):
+    def test_file_names_that_do_not_fit_a_table_are_counted(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "lion/tab\there.jpg", "lion/line\nbreak.jpg", os.fsdecode(b"lion/\xff.jpg"))
         listing = open_source(SourceOptions("folder", root=tmp_path)).listing([LION], None)
         assert urls_of(listing) == {"lion": ["lion/a.jpg"]}
         assert listing.issues == {ParseIssue.BAD_ADDRESS: 3}
 
-    def test_the_digest_follows_the_wanted_classes_files_only(self, tmp_path):
+    def test_the_digest_depends_on_the_wanted_classes_files_only(self, tmp_path):
         write_files(tmp_path, "lion/a.jpg", "hen/a.jpg")
         source = open_source(SourceOptions("folder", root=tmp_path))
         before = source.digest([LION])
@@ -116,7 +116,7 @@ class TestFolder:
         os.utime(tmp_path / "lion/b.jpg", (1, 1))
         assert source.digest([LION]) != changed
 
-    def test_the_digest_does_not_know_where_the_root_is(self, tmp_path):
+    def test_the_digest_does_not_depend_on_the_root(self, tmp_path):
         for root in ("one", "two"):
             write_files(tmp_path / root, "lion/a.jpg")
             os.utime(tmp_path / root / "lion/a.jpg", (1, 1))
@@ -135,7 +135,7 @@ class TestTars:
             "hen": ["hen.tar!deep/a.png"],
         }
 
-    def test_a_missing_tar_is_told_and_a_broken_one_named(self, tmp_path):
+    def test_missing_and_damaged_tars_are_reported(self, tmp_path):
         (tmp_path / "hen.tar").write_bytes(b"no tar")
         source = open_source(SourceOptions("tars", root=tmp_path))
         (finding,) = source.check([LION, HEN])
@@ -143,7 +143,7 @@ class TestTars:
         with pytest.raises(ParleyError, match=r"hen.tar is not a whole, uncompressed tar"):
             source.listing([HEN], None)
 
-    def test_the_digest_follows_size_and_time(self, tmp_path):
+    def test_the_digest_depends_on_size_and_time(self, tmp_path):
         write_tar(tmp_path / "hen.tar", "a.png")
         source = open_source(SourceOptions("tars", root=tmp_path))
         before = source.digest([HEN])
@@ -157,7 +157,7 @@ class TestManifest:
         (tmp_path / "table.tsv").write_text(text)
         return tmp_path / "table.tsv"
 
-    def test_rows_are_taken_by_class_or_wnid_and_a_path_before_a_url(self, tmp_path):
+    def test_rows_are_selected_by_class_or_wnid_and_paths_take_precedence(self, tmp_path):
         table = self.table(
             tmp_path,
             "licence\turl\tclass\tpath\n"
@@ -171,7 +171,7 @@ class TestManifest:
         assert urls_of(listing) == {"lion": ["http://a/1.jpg", "local/2.jpg"], "hen": []}
         assert listing.entries == {"lion": 2}
 
-    def test_dirt_is_counted_and_filter_and_size_apply(self, tmp_path):
+    def test_issues_are_counted_and_filter_and_size_apply(self, tmp_path):
         rows = ["lion\thttp://a/1.jpg", "lion\thttp://a/1.jpg", "hen\thttp://a/1.jpg", "lion\t", "lion\tftp://a/2.jpg"]
         rows += ["lion\tlocal.jpg", "lion\thttp://b/3.jpg", "lion\thttp://a/4.jpg", "lion\thttp://a/5.jpg"]
         table = self.table(tmp_path, "class\turl\n" + "\n".join(rows) + "\n")
@@ -185,7 +185,7 @@ class TestManifest:
             ParseIssue.NOT_HTTP: 2,
         }
 
-    def test_missing_columns_a_missing_root_and_a_missing_table_are_told(self, tmp_path):
+    def test_missing_columns_root_and_table_are_reported(self, tmp_path):
         table = self.table(tmp_path, "name\taddress\n")
         assert len(open_source(SourceOptions("manifest", manifest=table)).check([LION])) == 2
         table = self.table(tmp_path, "class\tpath\n")
@@ -194,7 +194,7 @@ class TestManifest:
         (finding,) = open_source(SourceOptions("manifest", manifest=tmp_path / "none.tsv")).check([LION])
         assert "does not exist" in finding
 
-    def test_the_digest_follows_the_bytes_and_not_the_time(self, tmp_path):
+    def test_the_digest_depends_on_the_bytes_and_not_the_time(self, tmp_path):
         table = self.table(tmp_path, "class\turl\nlion\thttp://a/1.jpg\n")
         source = open_source(SourceOptions("manifest", manifest=table))
         before = source.digest([LION])
@@ -205,7 +205,7 @@ class TestManifest:
 
 
 class TestUrlList:
-    def test_paths_are_taken_only_below_a_root(self, tmp_path):
+    def test_paths_need_a_root(self, tmp_path):
         text = "n02129165_1\thttp://a/1.jpg\nn02129165_2\tlion/2.png\nn02129165_3\tfile:///etc/passwd\n"
         (tmp_path / "list").write_text(text)
         without = open_source(SourceOptions("url_list")).listing([LION], tmp_path / "list")
@@ -215,7 +215,7 @@ class TestUrlList:
         assert urls_of(within) == {"lion": ["http://a/1.jpg", "lion/2.png"]}
         assert within.issues == {ParseIssue.NOT_HTTP: 1}
 
-    def test_local_lists_that_are_all_missing_are_told_and_mirrors_trusted(self, tmp_path):
+    def test_missing_local_lists_are_reported_and_mirrors_are_not_checked(self, tmp_path):
         gone = str(tmp_path / "list")
         (finding,) = open_source(SourceOptions("url_list", locations=(gone,))).check([LION])
         assert gone in finding
@@ -223,15 +223,15 @@ class TestUrlList:
         (tmp_path / "list").write_text("")
         assert open_source(SourceOptions("url_list", locations=(gone,))).check([LION]) == []
 
-    def test_a_class_without_a_wnid_is_told(self):
+    def test_a_class_without_a_wnid_is_reported(self):
         (finding,) = open_source(SourceOptions("url_list", locations=("http://a/list",))).check([LION, OWN])
         assert "'my cat' has no wnid" in finding
 
-    def test_the_list_must_be_had_first(self):
+    def test_the_list_must_be_downloaded_first(self):
         with pytest.raises(ParleyError, match="snakemake urls"):
             open_source(SourceOptions("url_list")).listing([LION], None)
 
-    def test_the_digest_follows_content_checksum_and_options(self, tmp_path):
+    def test_the_digest_depends_on_content_checksum_and_options(self, tmp_path):
         (tmp_path / "list").write_text("one")
 
         def digest(**options):
@@ -247,7 +247,7 @@ class TestUrlList:
         (tmp_path / "list").write_text("two")
         assert digest() != before
 
-    def test_a_large_list_is_told_by_size_time_and_both_ends(self, tmp_path, monkeypatch):
+    def test_the_fingerprint_of_a_large_file_covers_size_time_and_both_ends(self, tmp_path, monkeypatch):
         monkeypatch.setattr(base, "HASHED_WHOLE_BYTES", 1 << 21)
         path = tmp_path / "list"
         body = bytearray(b"x" * (3 << 20))
@@ -259,9 +259,9 @@ class TestUrlList:
 
         before = digest()
         assert digest() == before
-        for place in (0, len(body) - 1):
-            body[place] ^= 1
+        for index in (0, len(body) - 1):
+            body[index] ^= 1
             assert digest() != before
-            body[place] ^= 1
+            body[index] ^= 1
         os.utime(path, (2, 2))
         assert base.file_fingerprint(path) != before

@@ -40,7 +40,7 @@ def urls_of(listing):
     return {wnid: list(urls) for wnid, urls in listing.urls.items()}
 
 
-def test_the_wanted_synsets_addresses_come_in_the_lists_order(tmp_path):
+def test_addresses_of_wanted_synsets_are_in_the_lists_order(tmp_path):
     listing = filtered(
         tmp_path,
         b"n02129165_2\thttp://a/2.jpg\nn02206856_1\thttp://a/9.jpg\n"
@@ -51,7 +51,7 @@ def test_the_wanted_synsets_addresses_come_in_the_lists_order(tmp_path):
     assert listing.entries == {LION: 2, HEN: 1}
 
 
-def test_filter_and_size_pick_the_first_that_hold_the_text(tmp_path):
+def test_filter_and_size_select_the_first_that_contain_the_text(tmp_path):
     lines = [f"{LION}_{n}\thttp://{'farm1.static.flickr.com' if n % 3 else 'other'}/{n}.jpg" for n in range(20)]
     listing = filtered(tmp_path, "\n".join(lines).encode(), filter_url="static.flickr", most=4)
     assert [url.rsplit("/", 1)[1] for url in listing.urls[LION]] == ["1.jpg", "2.jpg", "4.jpg", "5.jpg"]
@@ -59,7 +59,7 @@ def test_filter_and_size_pick_the_first_that_hold_the_text(tmp_path):
     assert listing.entries[LION] == 20
 
 
-# All of this dirt is made up: the true list's excerpt has none but the quote and the address in two synsets.
+# Made-up lines: an excerpt of the real list has only quotes and addresses in two synsets.
 @pytest.mark.parametrize(
     ("line", "kind", "url"),
     [
@@ -86,18 +86,18 @@ def test_filter_and_size_pick_the_first_that_hold_the_text(tmp_path):
         (b"", None, None),
     ],
 )
-def test_each_kind_of_dirt_is_counted_and_none_is_fatal(tmp_path, line, kind, url):
+def test_each_issue_is_counted_and_none_is_fatal(tmp_path, line, kind, url):
     before, after = b"n02129165_0\thttp://a/0.jpg\n", b"\nn02129165_9\thttp://a/9.jpg\n"
     listing = filtered(tmp_path, before + line + after)
     assert listing.issues == ({kind: 1} if kind else {})
-    if not line.startswith(b'"'):  # A quoted id is put right where it can be seen, at a wanted line's beginning.
+    if not line.startswith(b'"'):  # The address of a line with a quoted id is not checked here.
         assert list(listing.urls[LION]) == ["http://a/0.jpg", *([url] if url else []), "http://a/9.jpg"]
         assert list(listing.urls[HEN]) == []
 
 
 def plainly(content, wnids):
-    """Lines one by one, as one would first write it: what is kept, the entries, and the dirt."""
-    urls, entries, dirt = {wnid: [] for wnid in wnids}, Counter(), Counter()
+    """A plain reader, line by line; returns the addresses kept, the entries and the issues."""
+    urls, entries, issues = {wnid: [] for wnid in wnids}, Counter(), Counter()
     owners, ids = {}, set()
     for line in (line.rstrip(b"\r") for line in content.split(b"\n")):
         image_id, tab, address = line.partition(b"\t")
@@ -127,8 +127,8 @@ def plainly(content, wnids):
                 urls[wnid].append(url)
         is_readable = kind not in (ParseIssue.NO_TAB, ParseIssue.BAD_UTF8, ParseIssue.EMPTY_URL)
         kind = ParseIssue.STRAY_QUOTES if tab and is_quoted and is_readable else kind
-        dirt.update([kind] if kind else [])
-    return urls, entries, dirt
+        issues.update([kind] if kind else [])
+    return urls, entries, issues
 
 
 pieces = st.sampled_from(
@@ -143,12 +143,12 @@ pieces = st.sampled_from(
 
 @given(st.lists(pieces, max_size=60).map(b"".join))
 @settings(max_examples=400)
-def test_looking_at_all_lines_at_once_finds_what_looking_at_each_does(tmp_path_factory, content):
+def test_the_vectorised_reader_agrees_with_a_plain_one(tmp_path_factory, content):
     listing = filtered(tmp_path_factory.mktemp("list"), content)
     assert (urls_of(listing), listing.entries, listing.issues) == plainly(content, (LION, HEN))
 
 
-DIRTY = b"".join(
+FAULTY = b"".join(
     line + end
     for line, end in [
         (b"n02129165_0\thttp://a/0.jpg", b"\n"),
@@ -168,22 +168,22 @@ DIRTY = b"".join(
 
 
 @pytest.mark.parametrize("pack", PACKED)
-def test_every_kind_of_dirt_is_counted_however_the_list_is_packed(tmp_path, pack):
-    listing = filtered(tmp_path, PACKED[pack](DIRTY), is_readable=lambda url: url.startswith("http"))
+def test_every_issue_is_counted_in_every_archive_format(tmp_path, pack):
+    listing = filtered(tmp_path, PACKED[pack](FAULTY), is_readable=lambda url: url.startswith("http"))
     assert listing.issues == dict.fromkeys(ParseIssue, 1)
     assert listing.lines == 12
     assert urls_of(listing) == {LION: [f"http://a/{n}.jpg" for n in (0, 1, 5, 8)], HEN: ["http://a/11.jpg"]}
 
 
 @pytest.mark.parametrize("pack", [pack for pack in PACKED if pack != "plain"])
-def test_a_packed_list_that_ends_early_is_told(tmp_path, pack):
+def test_a_truncated_compressed_list_is_reported(tmp_path, pack):
     lines = b"".join(b"n02129165_%d\thttp://a/%d.jpg\n" % (n, n * n) for n in range(100_000))
     whole = PACKED[pack](lines)
     with pytest.raises(ParleyError, match=r"list.txt is a truncated or corrupt archive"):
         filtered(tmp_path, whole[: len(whole) * 9 // 10])
 
 
-def test_ids_count_as_repeated_only_where_an_address_was_kept_under_them(tmp_path):
+def test_an_id_counts_as_duplicate_only_if_its_first_address_was_kept(tmp_path):
     lines = [
         b"n02129165_1\thttp://a/1",
         b"n02129165_2\thttp://a/1",
@@ -195,7 +195,7 @@ def test_ids_count_as_repeated_only_where_an_address_was_kept_under_them(tmp_pat
     assert len(listing.urls[LION]) == 3
 
 
-def test_a_line_too_long_to_be_one_is_counted_and_does_no_harm(tmp_path):
+def test_a_line_that_is_too_long_is_counted_and_skipped(tmp_path):
     long = b"x" * (3 << 20)
     content = (
         b"n02129165_1\thttp://a/1.jpg\nn02129165_2\thttp://a/"
@@ -210,7 +210,7 @@ def test_a_line_too_long_to_be_one_is_counted_and_does_no_harm(tmp_path):
     assert listing.lines == 4
 
 
-def test_lines_across_the_pieces_of_a_long_list_are_read_whole(tmp_path):
+def test_lines_across_chunks_are_read_whole(tmp_path):
     lines = [
         b"n%08d_%d\thttp://host%d.example.org/%s.jpg" % (n % 300, n, n % 7, b"x" * (n % 90)) for n in range(60_000)
     ]
