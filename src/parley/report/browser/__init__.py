@@ -1,5 +1,5 @@
-"""The conversation browser: one self-contained page that shows every dialogue.
+"""The dialogue browser: one self-contained page that shows every dialogue.
 
-`survey` finds what there is, `sampling` keeps it below the limit, `packing` makes arrays small, `talks`, `bits` and
-`attention` say which, `page` builds the page. What the page does with them is in `templates/`, a file an idea.
+`survey` lists the message files and chooses the images that fit, `arrays` packs the dialogues, and `build` writes the
+page. Its scripts are in `templates/`, one file for each view or task.
 """

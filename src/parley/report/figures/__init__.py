@@ -1,4 +1,5 @@
 """Figures of an experiment: each function takes plain data and returns a matplotlib figure.
 
-`registry` says which figures there are, `style` how they look, `draw` makes all of an experiment's files.
+`registry` lists the figures, `results` reads the results of a run, `style` defines colours and fonts, and `draw` and
+`overview` write the files.
 """

@@ -1,5 +1,6 @@
-"""The report: one self-contained page that says what was run and what came out.
+"""The report: one self-contained page with the settings and results of an experiment.
 
-`findings` turns numbers into sentences, `funnel`, `examples` and `thumbnails` gather what the page shows besides
-figures, `inline` puts figures into the page, `page` builds it.
+`build` writes the page from what `sections` gathers. `headline` and `findings` turn numbers into sentences, `examples`
+chooses dialogues and images, `inline` embeds figures and images, `funnel` counts images, and `origin` describes how the
+results were made.
 """
