@@ -56,8 +56,8 @@ function classTable(dialogues, ones, total) {
   lines.sort((a, b) => b.ones / b.count - a.ones / a.count);
   const bar = (part, of) => make("span", { class: "bar", "aria-hidden": "true" }, make("i", { style: { width: `${of ? (100 * part) / of : 0}%` } }));
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The bit by class" }, make("table", { class: "classes" },
-    make("caption", {}, "Of class: fraction of the class's dialogues that have the bit. Of bit: fraction of the dialogues with the bit that are about the class; of all: the same for all dialogues."),
-    make("thead", {}, make("tr", {}, ["Class", "Dialogues", "With the bit", "Of class", "Of bit", "Of all"].map((title) => make("th", { scope: "col" }, title)))),
+    make("caption", {}, "Count: dialogues about the class. Of class: fraction of the class's dialogues that have the bit. Of bit: fraction of the dialogues with the bit that are about the class; of all: the same for all dialogues."),
+    make("thead", {}, make("tr", {}, ["Class", "Count", "With the bit", "Of class", "Of bit", "Of all"].map((title) => make("th", { scope: "col" }, title)))),
     make("tbody", {}, lines.map((line) => make("tr", {},
       make("th", { scope: "row" }, isolated(line.label)),
       make("td", {}, line.count), make("td", {}, line.ones),
