@@ -118,17 +118,17 @@ FEWEST_CASES = 10
 """Minimum number of dialogues for a mean."""
 
 
-class Found(NamedTuple):
+class Value(NamedTuple):
     """The value of a seed, and its number of cases."""
 
     value: float
     cases: int
 
 
-PerSeed = dict[int, Found]
+PerSeed = dict[int, Value]
 
 
-class About(NamedTuple):
+class Scope(NamedTuple):
     """The split and runs of a claim in the config."""
 
     part: str
@@ -139,101 +139,101 @@ class About(NamedTuple):
     """Runs that differ in the width of their messages."""
 
 
-Measure = Callable[[Evidence, About], PerSeed]
+Measure = Callable[[Evidence, Scope], PerSeed]
 
 
-def receiver_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+def receiver_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the entropy of the Receiver's last message that was answered minus that of its first, in bits.
 
     Only dialogues of at least three exchanges have two such messages; the message of the last exchange is not answered.
     """
 
-    def of(dialogues: Conversations) -> Found | None:
+    def of(dialogues: Conversations) -> Value | None:
         return (
             _change(message_entropy_bits(dialogues.receiver_values), dialogues.lengths - 1)
             if dialogues.binary
             else None
         )
 
-    return _of_conversations(evidence, about, of)
+    return _of_conversations(evidence, scope, of)
 
 
-def sender_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+def sender_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the entropy of the Sender's last message minus that of its first, in bits; at least two exchanges."""
 
-    def of(dialogues: Conversations) -> Found | None:
+    def of(dialogues: Conversations) -> Value | None:
         return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
 
-    return _of_conversations(evidence, about, of)
+    return _of_conversations(evidence, scope, of)
 
 
-def prediction_entropy_change(evidence: Evidence, about: About) -> PerSeed:
+def prediction_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the entropy of the last prediction minus that of the first, in bits; at least two exchanges."""
 
-    def of(dialogues: Conversations) -> Found | None:
+    def of(dialogues: Conversations) -> Value | None:
         return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
 
-    return _of_conversations(evidence, about, of)
+    return _of_conversations(evidence, scope, of)
 
 
-def one_exchange(evidence: Evidence, about: About) -> PerSeed:
+def one_exchange(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the fraction of dialogues that stop after one exchange."""
     return _of_conversations(
-        evidence, about, lambda dialogues: Found(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
+        evidence, scope, lambda dialogues: Value(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
     )
 
 
-def bandwidth_gain(evidence: Evidence, about: About) -> PerSeed:
+def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the gain in accuracy@k from the fewest to the most message bits, by a linear fit over log2 of the bits.
 
     Only seeds that all runs have count.
     """
-    by_run = [evidence.metric(run, about.part, "accuracy@k") for run in about.runs]
-    doublings = np.log2([float(evidence.games[run]["message_bits"]) for run in about.runs])
-    images = evidence.images(about.runs[0], about.part)
+    by_run = [evidence.metric(run, scope.part, "accuracy@k") for run in scope.runs]
+    doublings = np.log2([float(evidence.games[run]["message_bits"]) for run in scope.runs])
+    images = evidence.images(scope.runs[0], scope.part)
     return {
-        seed: Found(float(np.polyfit(doublings, [found[seed] for found in by_run], 1)[0] * np.ptp(doublings)), images)
+        seed: Value(float(np.polyfit(doublings, [found[seed] for found in by_run], 1)[0] * np.ptp(doublings)), images)
         for seed in sorted(set.intersection(*(set(found) for found in by_run)))
     }
 
 
-def accuracy_difference(evidence: Evidence, about: About) -> PerSeed:
+def accuracy_difference(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return the accuracy@k of one run minus that of another with the same seed."""
-    one, other = (evidence.metric(run, about.part, "accuracy@k") for run in (about.run, about.against))
-    return _less(one, other, evidence.images(about.run, about.part))
+    one, other = (evidence.metric(run, scope.part, "accuracy@k") for run in (scope.run, scope.against))
+    return _less(one, other, evidence.images(scope.run, scope.part))
 
 
-def cost_of_flips(evidence: Evidence, about: About) -> PerSeed:
+def cost_of_flips(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return accuracy@1 with a quarter of the bits of the Sender's messages flipped, minus the undisturbed one.
 
     The number of flipped bits is the largest power of two up to a quarter of the width, at least one.
     """
-    bits = int(evidence.games[about.run]["message_bits"])
+    bits = int(evidence.games[scope.run]["message_bits"])
     count = 2 ** max(0, (bits // 4).bit_length() - 1)
-    flipped = evidence.intervention(about.run, about.part, "flipped_bits", count, "accuracy@1")
-    return _less(flipped, _undisturbed(evidence, about), evidence.images(about.run, about.part))
+    flipped = evidence.intervention(scope.run, scope.part, "flipped_bits", count, "accuracy@1")
+    return _less(flipped, _undisturbed(evidence, scope), evidence.images(scope.run, scope.part))
 
 
-def worth_of_questions(evidence: Evidence, about: About) -> PerSeed:
+def worth_of_questions(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return accuracy@1 if the Receiver's messages are swapped between images, minus the undisturbed one."""
-    others = evidence.intervention(about.run, about.part, "all_questions", None, "accuracy@1")
-    return _less(others, _undisturbed(evidence, about), evidence.images(about.run, about.part))
+    others = evidence.intervention(scope.run, scope.part, "all_questions", None, "accuracy@1")
+    return _less(others, _undisturbed(evidence, scope), evidence.images(scope.run, scope.part))
 
 
-def _undisturbed(evidence: Evidence, about: About) -> dict[int, float]:
-    return evidence.intervention(about.run, about.part, "none", None, "accuracy@1")
+def _undisturbed(evidence: Evidence, scope: Scope) -> dict[int, float]:
+    return evidence.intervention(scope.run, scope.part, "none", None, "accuracy@1")
 
 
-def _of_conversations(evidence: Evidence, about: About, of: Callable[[Conversations], Found | None]) -> PerSeed:
-    found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+def _of_conversations(evidence: Evidence, scope: Scope, of: Callable[[Conversations], Value | None]) -> PerSeed:
+    found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(scope.run, scope.part).items()}
     return {seed: one for seed, one in found.items() if one is not None}
 
 
 def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerSeed:
-    return {seed: Found(first[seed] - second[seed], cases) for seed in sorted(first.keys() & second.keys())}
+    return {seed: Value(first[seed] - second[seed], cases) for seed in sorted(first.keys() & second.keys())}
 
 
-def _change(values: Floats, last: NDArray[np.int64]) -> Found | None:
+def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
     """Average, over dialogues with at least two exchanges that count, the value at the last minus that at the first.
 
     The difference is within dialogues: means over active dialogues also change because easy dialogues end early.
@@ -248,7 +248,7 @@ def _change(values: Floats, last: NDArray[np.int64]) -> Found | None:
     rows = np.flatnonzero(last >= 2)
     if len(rows) < FEWEST_CASES:
         return None
-    return Found(float((values[rows, last[rows] - 1] - values[rows, 0]).mean()), len(rows))
+    return Value(float((values[rows, last[rows] - 1] - values[rows, 0]).mean()), len(rows))
 
 
 ROUNDING = 1e-9
@@ -264,22 +264,22 @@ class Pairs(NamedTuple):
     """[n]."""
 
 
-PairsBySeed = Callable[[Evidence, About], dict[int, Pairs]]
+PairsBySeed = Callable[[Evidence, Scope], dict[int, Pairs]]
 
 
-def length_and_difficulty(evidence: Evidence, about: About) -> dict[int, Pairs]:
+def length_and_difficulty(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
     """Return the mean length of the dialogues of each class, and the F1 of a linear classifier on the class."""
-    f1 = evidence.difficulty.get(about.part, {})
+    f1 = evidence.difficulty.get(scope.part, {})
 
     def of(dialogues: Conversations) -> Pairs:
         lengths = class_means(dialogues.lengths, dialogues.targets, len(dialogues.labels))
         known = np.array([f1.get(label, np.nan) for label in dialogues.labels])
         return Pairs(lengths + 0 * known, known + 0 * lengths)
 
-    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(scope.run, scope.part).items()}
 
 
-def length_and_accuracy(evidence: Evidence, about: About) -> dict[int, Pairs]:
+def length_and_accuracy(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
     """Return the length of each dialogue and whether the answer is correct, sorted by image key."""
 
     def of(dialogues: Conversations) -> Pairs:
@@ -287,13 +287,13 @@ def length_and_accuracy(evidence: Evidence, about: About) -> dict[int, Pairs]:
         right = hits(dialogues.final_scores, dialogues.targets, 1)
         return Pairs(dialogues.lengths[order].astype(np.float64), right[order])
 
-    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(about.run, about.part).items()}
+    return {seed: of(dialogues) for seed, dialogues in evidence.conversations(scope.run, scope.part).items()}
 
 
 def correlations(pairs: dict[int, Pairs]) -> PerSeed:
     """Return Pearson's r of each seed; none for seeds with fewer than four cases, or if one quantity does not vary."""
     found = {seed: correlation(*both) for seed, both in pairs.items()}
-    return {seed: Found(one.r, one.n) for seed, one in found.items() if one is not None}
+    return {seed: Value(one.r, one.n) for seed, one in found.items() if one is not None}
 
 
 def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.random.Generator) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from parley.analysis import claim_measures
-from parley.analysis.claim_measures import About, Evidence, Measure, PairsBySeed, PerSeed, correlations, permutation_p
+from parley.analysis.claim_measures import Evidence, Measure, PairsBySeed, PerSeed, Scope, correlations, permutation_p
 from parley.core import markdown
 from parley.core.files import write_csv, write_json, write_text
 from parley.core.formats import counted
@@ -222,16 +222,16 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
 
 def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, Any]:
     claim = CLAIMS[entry["claim"]]
-    about = About(entry["part"], entry["run"] or "", entry["against"] or "", tuple(entry["runs"]))
-    found, null, p = _weighed(claim, about, evidence)
+    scope = Scope(entry["part"], entry["run"] or "", entry["against"] or "", tuple(entry["runs"]))
+    found, null, p = _weighed(claim, scope, evidence)
     values = [one.value for one in found.values()]
     over, verdict = judge(values, claim.expected, p if claim.pairs is not None else None)
     return {
         "claim": entry["claim"],
         "statement": claim.statement,
         "source": claim.source,
-        "part": about.part,
-        "runs": _runs(about),
+        "part": scope.part,
+        "runs": _runs(scope),
         "measured": claim.measured,
         "unit": claim.unit,
         "expected": str(claim.expected),
@@ -248,24 +248,24 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
     }
 
 
-def _weighed(claim: Claim, about: About, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
+def _weighed(claim: Claim, scope: Scope, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
     """Return the value of each seed, the name of its null if there is one, and the two-sided p-value."""
     generator = np.random.default_rng(0)  # The same permutations each time.
     if claim.pairs is not None:
-        pairs = claim.pairs(evidence, about)
+        pairs = claim.pairs(evidence, scope)
         return correlations(pairs), "cases permuted, alike in all seeds", permutation_p(pairs, PERMUTATIONS, generator)
     assert claim.measure is not None  # a claim has either `measure` or `pairs`
-    found = claim.measure(evidence, about)
+    found = claim.measure(evidence, scope)
     if claim.expected.side == "within" or len(found) < 2:
         return found, None, None
     apart = np.array([one.value for one in found.values()]) - claim.expected.bound
     return found, "signs of seeds flipped", sign_flip_p(apart, generator)
 
 
-def _runs(about: About) -> str:
-    if about.runs:
-        return " ".join(about.runs)
-    return f"{about.run} against {about.against}" if about.against else about.run
+def _runs(scope: Scope) -> str:
+    if scope.runs:
+        return " ".join(scope.runs)
+    return f"{scope.run} against {scope.against}" if scope.against else scope.run
 
 
 def write_claims(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> None:

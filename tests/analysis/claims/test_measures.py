@@ -8,8 +8,8 @@ from made_runs import Talk, write_messages
 
 from parley.analysis import claim_measures
 from parley.analysis.claim_measures import (
-    About,
     Pairs,
+    Scope,
     correlations,
     length_and_accuracy,
     length_and_difficulty,
@@ -29,7 +29,7 @@ def values(found):
     return {seed: one.value for seed, one in found.items()}
 
 
-TEST = About("test", run="a")
+TEST = Scope("test", run="a")
 LABELS = ["cat", "dog", "owl", "eel"]
 
 
@@ -155,18 +155,18 @@ def made_grid(tmp_path):
 
 
 def test_bandwidth_is_told_from_the_fewest_bits_to_the_most(tmp_path):
-    found = claim_measures.bandwidth_gain(made_grid(tmp_path), About("test", runs=("d2", "d8", "d32")))
+    found = claim_measures.bandwidth_gain(made_grid(tmp_path), Scope("test", runs=("d2", "d8", "d32")))
     assert found == {1: (pytest.approx(0.2), 40)}
 
 
 def test_differences_are_those_of_the_same_seed(tmp_path):
     made = made_grid(tmp_path)
-    found = claim_measures.accuracy_difference(made, About("test", run="d8", against="d2"))
+    found = claim_measures.accuracy_difference(made, Scope("test", run="d8", against="d2"))
     assert values(found) == {1: pytest.approx(0.1), 2: 0}
-    assert set(claim_measures.accuracy_difference(made, About("test", run="d32", against="d2"))) == {1}
+    assert set(claim_measures.accuracy_difference(made, Scope("test", run="d32", against="d2"))) == {1}
     # A run of which every seed failed has nothing, and takes nothing else down.
-    assert claim_measures.accuracy_difference(made, About("test", run="lost", against="d2")) == {}
-    assert claim_measures.one_exchange(made, About("test", run="lost")) == {}
+    assert claim_measures.accuracy_difference(made, Scope("test", run="lost", against="d2")) == {}
+    assert claim_measures.one_exchange(made, Scope("test", run="lost")) == {}
 
 
 @pytest.mark.parametrize(("bits", "flipped"), [(2, 1), (4, 1), (16, 4), (24, 4), (32, 8)])
