@@ -179,34 +179,11 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
         If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
     try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            header = next(reader, [])
-            missing = [column for column in required if column not in header]
-            if missing:
-                raise ParleyError(
-                    f"{path} has no column {', '.join(missing)} in its first line; "
-                    f"it must be a tab-separated table with the columns {', '.join(required)}."
-                )
-            rows = []
-            for cells in reader:
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    raise ParleyError(
-                        f"{path}, line {reader.line_num}: {len(cells)} fields where the header has {len(header)}; "
-                        "separate fields by single tabs."
-                    )
-                rows.append(dict(zip(header, cells, strict=True)))
-            return rows
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
+        columns = header_of(path)
+        _require_columns(path, columns, required)
+        return [dict(zip(columns, cells, strict=True)) for cells in stream_table(path, columns)]
     except OSError as error:
         raise ParleyError(f"{path} cannot be read ({error.strerror}); name a file.") from error
-    except UnicodeDecodeError as error:
-        raise ParleyError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8."
-        ) from error
 
 
 def sha256_of(path: str | Path) -> str:

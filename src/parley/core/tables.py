@@ -1,8 +1,9 @@
 """Stream tables that do not fit in memory: row by row, or class by class."""
 
 import codecs
+import contextlib
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -24,35 +25,26 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
     ParleyError
         If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            header = _header(stream.readline())
-            pick = _picker(path, header, columns)
-            # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
-            for number, line in enumerate(stream, start=2):
-                cells = _cells(line)
-                if len(cells) == len(header) and cells != [""]:
-                    yield pick(cells)
-                elif cells != [""]:
-                    raise ParleyError(
-                        f"{path}, line {number}: {len(cells)} fields where the header has {len(header)}; "
-                        "separate fields by single tabs."
-                    )
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+    with _readable(path), Path(path).open("rb") as stream:
+        header = _cells(stream.readline().removeprefix(codecs.BOM_UTF8))
+        _require_columns(path, header, columns)
+        indices = [header.index(column) for column in columns]
+        # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
+        for number, line in enumerate(stream, start=2):
+            cells = _cells(line)
+            if len(cells) == len(header) and cells != [""]:
+                yield tuple([cells[index] for index in indices])
+            elif cells != [""]:
+                raise ParleyError(
+                    f"{path}, line {number}: {len(cells)} fields where the header has {len(header)}; "
+                    "separate fields by single tabs."
+                )
 
 
 def header_of(path: str | Path) -> list[str]:
     """Return the column names of a TSV."""
-    try:
-        with Path(path).open("rb") as stream:
-            return _header(stream.readline())
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; check the path.") from error
-    except UnicodeDecodeError as error:
-        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+    with _readable(path), Path(path).open("rb") as stream:
+        return _cells(stream.readline().removeprefix(codecs.BOM_UTF8))
 
 
 def stream_classes(
@@ -80,25 +72,25 @@ def stream_classes(
             yield name, rows
 
 
-def _header(line: bytes) -> list[str]:
-    return _cells(line.removeprefix(codecs.BOM_UTF8))
-
-
 def _cells(line: bytes) -> list[str]:
     return line.decode("utf-8").rstrip("\r\n").split("\t")
 
 
-def _picker(
-    path: str | Path, header: Sequence[str], columns: Sequence[str]
-) -> Callable[[Sequence[str]], tuple[str, ...]]:
-    """Return a function that selects the wanted columns from a row's cells."""
-    missing = [column for column in columns if column not in header]
+def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:
+    missing = [column for column in required if column not in header]
     if missing:
         raise ParleyError(
             f"{path} has no column {', '.join(missing)} in its first line; "
-            f"it must be a tab-separated table with the columns {', '.join(columns)}."
+            f"it must be a tab-separated table with the columns {', '.join(required)}."
         )
-    indices = [header.index(column) for column in columns]
-    if len(indices) > 1:
-        return itemgetter(*indices)
-    return lambda cells: tuple(cells[index] for index in indices)
+
+
+@contextlib.contextmanager
+def _readable(path: str | Path) -> Iterator[None]:
+    """Turn the errors of a missing file and of bytes that are not UTF-8 into `ParleyError`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ParleyError(f"{path} does not exist; check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
