@@ -1,4 +1,4 @@
-"""Fetch jobs for tests: a plan in a folder, the fetch of it, and what came out."""
+"""Fetch jobs for tests: a folder with a plan, and the results of fetching it."""
 
 import tarfile
 from collections import Counter
@@ -18,7 +18,7 @@ from parley.dataset.sources import SourceOptions
 from parley.dataset.split_plan import write_plan
 
 PATIENT = FetchOptions(
-    # Patient: what is not about time must not fail for it on a busy machine.
+    # Long timeouts, so that tests that are not about time do not fail on a busy machine.
     allow_private_hosts=True,
     threads=4,
     read_timeout_s=5.0,
@@ -40,7 +40,7 @@ def get(client, url):
 
 
 class Job:
-    """A folder with a plan, and the fetch of it."""
+    """A folder with a plan, and how to fetch it."""
 
     def __init__(self, folder: Path, urls: dict[ImageClass, list[str]], seed: int = 1) -> None:
         self.folder, self.classes = folder, list(urls)

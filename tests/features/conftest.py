@@ -1,4 +1,4 @@
-"""Small pictures, tars of them, and the plain way to a network's layers."""
+"""Small pictures, tars of them, and a direct computation of a ResNet's layers."""
 
 import hashlib
 import io
@@ -29,8 +29,8 @@ def picture() -> Callable[[int], bytes]:
 
 
 def make_tar(path: Path, contents: Sequence[bytes]) -> list[str]:
-    """Write a tar as `images` does; return the keys, which are of the tar's name and the place."""
-    keys = [hashlib.sha256(f"{path.stem}{place}".encode()).hexdigest()[:32] for place in range(len(contents))]
+    """Write a tar as `images` does; return the keys, made of the tar's name and the index."""
+    keys = [hashlib.sha256(f"{path.stem}{index}".encode()).hexdigest()[:32] for index in range(len(contents))]
     with tarfile.open(path, "w") as tar:
         for key, content in zip(keys, contents, strict=True):
             member = tarfile.TarInfo(f"{key}.png")
@@ -46,7 +46,7 @@ def tar_of() -> Callable[[Path, Sequence[bytes]], list[str]]:
 
 @torch.inference_mode()
 def run_resnet(network: nn.Module, seen: Tensor, cells: int | None) -> dict[str, Tensor]:
-    """Go through a ResNet of basic blocks step by step, one image after the other."""
+    """Run a ResNet of basic blocks step by step, one image at a time."""
     rows = {"pooled": [], "map": [], "logits": []}
     for image in seen.split(1):
         value = network.maxpool(network.relu(network.bn1(network.conv1(image))))

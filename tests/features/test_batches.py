@@ -9,7 +9,7 @@ from parley.features.backbone import largest_useful_batch
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The time, which passes only while the machine works: one that sleeps is late on a busy computer."""
+    """A simulated clock that advances only while the simulated GPU works."""
     passed = [0.0]
     monkeypatch.setattr(backbone.time, "perf_counter", lambda: passed[0])
     return passed

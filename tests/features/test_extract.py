@@ -36,7 +36,7 @@ def tars(tmp_path_factory, picture, tar_of):
 
 
 def plainly(path, plain_resnet):
-    """One picture after the other through torchvision's own transforms and model."""
+    """Compute features one picture at a time with torchvision's transforms and model."""
     torch.manual_seed(4)
     network = torchvision.models.resnet18(weights=None).eval()
     steps = transforms.Compose(
@@ -105,7 +105,7 @@ def test_an_unknown_engine_is_an_error(tmp_path, tars):
 
 
 def test_an_images_features_do_not_depend_on_other_images(tmp_path, tars):
-    """Bit by bit: alone in a batch, in another place of it, beside other images."""
+    """Equal to the last bit: alone in a batch, at another index, with other images."""
     folder, _ = tars
     extract(folder, ["ant", "bee", "cow"], tmp_path / "together", batch_size=8)
     extract(folder, ["cow"], tmp_path / "alone", batch_size=8)
@@ -113,26 +113,26 @@ def test_an_images_features_do_not_depend_on_other_images(tmp_path, tars):
 
 
 def test_bytes_seen_before_are_copied_and_not_computed_again(tmp_path, picture, tar_of, caplog):
-    """Of two sets of images of one network, the second has three pictures of the first and two of its own."""
+    """The second image set has three pictures of the first and two others."""
     caplog.set_level("INFO")
     tar_of(tmp_path / "ant.tar", [picture(number) for number in range(5)])
     tar_of(tmp_path / "emmet.tar", [picture(number) for number in (7, 3, 1, 8, 4)])
     first, second = tmp_path / "network/first", tmp_path / "network/second"
     first.parent.mkdir()
     extract(tmp_path, ["ant"], first)
-    # A mark on a stored row tells a copy from a computation.
+    # A changed value in a stored row distinguishes a copy from a computation.
     with h5py.File(first / "ant.hdf5", "r+") as file:
         file["avgpool_512"][3] = 42.0
     extract(tmp_path, ["emmet"], second, known_in=tmp_path / "network")
     extract(tmp_path, ["emmet"], tmp_path / "apart/third")
     assert "3 images have features from other image sets" in caplog.text
-    with h5py.File(second / "emmet.hdf5") as found, h5py.File(tmp_path / "apart/third/emmet.hdf5") as afresh:
-        np.testing.assert_array_equal(found["Key"][:], afresh["Key"][:])
-        np.testing.assert_array_equal(found["Sha256"][:], afresh["Sha256"][:])
+    with h5py.File(second / "emmet.hdf5") as found, h5py.File(tmp_path / "apart/third/emmet.hdf5") as computed:
+        np.testing.assert_array_equal(found["Key"][:], computed["Key"][:])
+        np.testing.assert_array_equal(found["Sha256"][:], computed["Sha256"][:])
         assert (found["avgpool_512"][1] == 42.0).all()
         rest = [0, 2, 3, 4]
-        np.testing.assert_array_equal(found["avgpool_512"][rest], afresh["avgpool_512"][rest])
-        np.testing.assert_array_equal(found["layer4_1"][:], afresh["layer4_1"][:])
+        np.testing.assert_array_equal(found["avgpool_512"][rest], computed["avgpool_512"][rest])
+        np.testing.assert_array_equal(found["layer4_1"][:], computed["layer4_1"][:])
 
 
 def test_rows_of_another_network_or_of_a_damaged_file_are_not_copied(tmp_path, picture, tar_of, caplog):
@@ -255,7 +255,7 @@ def test_a_run_killed_midway_leaves_no_file_under_the_final_name(tmp_path, pictu
     subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], check=True, timeout=120)
     extract(tmp_path, ["many"], tmp_path / "undisturbed/images", batch_size=1)
     assert (tmp_path / "many.hdf5").read_bytes() == (tmp_path / "undisturbed/images/many.hdf5").read_bytes()
-    assert not list(tmp_path.glob(".many.hdf5.*")), "what the killed run had begun is cleared away"
+    assert not list(tmp_path.glob(".many.hdf5.*")), "the killed run's temporary files are removed"
 
 
 def test_missing_damaged_and_foreign_tars_are_reported_with_their_path(tmp_path, picture, tar_of):

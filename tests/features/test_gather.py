@@ -37,7 +37,7 @@ def key(name, number):
 
 
 def value(name, number):
-    """A number that says which image it belongs to."""
+    """A value that identifies the image."""
     return LABELS[name] * 1000 + number
 
 
@@ -192,7 +192,7 @@ def test_references_survive_a_move_but_not_a_missing_file(tmp_path, files):
 
 
 def test_a_split_may_have_more_classes_than_the_limit_on_open_files(tmp_path):
-    """As a large class set has: nothing is held open but the file that is read."""
+    """As in a large class set: only the file being read is open."""
     classes = [ImageClass(f"c{number}", "", "in") for number in range(25)]
     paths = {one.name: tmp_path / f"{one.name}.hdf5" for one in classes}
     identity = [RowIdentity("0" * 32, "0.jpg", "0" * 64)]

@@ -49,7 +49,7 @@ def test_a_file_is_hashed_again_only_when_it_changes(tmp_path):
     before, status = weights_file_sha256(path), path.stat()
     path.write_bytes(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert weights_file_sha256(path) == before  # as told: date and size decide
+    assert weights_file_sha256(path) == before  # only modification time and size are compared
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert weights_file_sha256(path) != before
 

@@ -26,7 +26,7 @@ def spied(name, *modules):
 
 
 def values_of(network, layers, images):
-    """Read the layers by torchvision's extractor, apart from our own use of it."""
+    """Read the layers with torchvision's extractor directly."""
     nodes = {layer.node: layer.node for layer in layers.values()}
     extractor = torchvision.models.feature_extraction.create_feature_extractor(
         network, return_nodes=nodes, suppress_diff_warning=True

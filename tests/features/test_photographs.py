@@ -1,4 +1,4 @@
-"""What the numbers are worth: real photographs, told apart by a linear classifier on the pipeline's own file.
+"""A linear classifier on the pipeline's features classifies real photographs.
 
 PARLEY_PHOTOS names a folder with a folder of photographs a class, PARLEY_WEIGHTS a state dict of SqueezeNet 1.0.
 """

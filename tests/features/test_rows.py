@@ -77,7 +77,7 @@ def test_rows_in_memory(tmp_path, name):
     with h5py.File(tmp_path / "a.hdf5") as file:
         found = open_rows(tmp_path / "a.hdf5", file["layer"], ROW)
     assert type(found) is InMemory
-    # Half precision stays so, which is what makes large layers fit.
+    # Half precision is kept, so that large layers fit.
     assert found.values.dtype == {"f2": torch.float16}.get(how.get("kind"), torch.float32)
     check(found, how.get("kind", "f4"))
 

@@ -16,7 +16,7 @@ POOLED, MAP, LOGITS = (
 
 
 def write_original(path):
-    """Write what the 2017 code writes: five datasets and not a word besides."""
+    """Write a file like the 2017 code: five datasets and no attributes."""
     with h5py.File(path, "w") as file:
         file["Target"] = np.array([2, 0, 1, 1, 0])
         file["Location"] = np.array([f"images/lion/{number}.jpg".encode() for number in range(5)])

@@ -1,7 +1,7 @@
-"""A disk that runs full while features are written, of whatever size it is: a sentence, and nothing left.
+"""A disk of any size that becomes full while features are written: an error message, and no file is left.
 
-Each try is a process of its own, as a job is: where HDF5 could not close a file it is broken for whatever comes after
-it in that process, up to a fault of memory.
+Each attempt is a process of its own, like a job: once HDF5 has failed to close a file, it fails, or crashes, on
+whatever comes after it in that process.
 """
 
 import subprocess
@@ -15,9 +15,9 @@ from contextlib import ExitStack
 import numpy as np
 from parley.core.errors import ParleyError
 from parley.features.class_files import Column, RowIdentity, writing_class_file
-sys.unraisablehook = lambda trouble: None  # HDF5 fails once more for each object that it still holds.
+sys.unraisablehook = lambda trouble: None  # HDF5 fails again for each object that is still open.
 try:
-    # Side by side, some rows at a time, as extraction does.
+    # All files in turn, some rows at a time, as extraction does.
     with ExitStack() as stack:
         columns = {"avgpool_512": Column((512,))}
         writers = [stack.enter_context(writing_class_file(path, columns, {"backbone": "x"})) for path in sys.argv[1:]]
@@ -33,7 +33,7 @@ except ParleyError as error:
 
 
 def told(paths):
-    """What a process that writes files says."""
+    """The output of a process that writes files."""
     command = [sys.executable, "-c", WRITE, *map(str, paths)]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False).stdout
 

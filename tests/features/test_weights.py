@@ -118,14 +118,14 @@ def test_unknown_networks_and_weights_come_with_a_hint(tmp_path):
         build(tmp_path, backbone="resnet43")
     with pytest.raises(ParleyError, match="it has IMAGENET1K_V1, IMAGENET1K_V2"):
         build(tmp_path, "IMAGENET1K_V3", "resnet50")
-    # Detection networks are no classification networks.
+    # Detection networks are not classification networks.
     with pytest.raises(ParleyError, match="no classification network"):
         build(tmp_path, backbone="fasterrcnn_resnet50_fpn")
 
 
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
-    """No network: every address is sent to a port where nobody listens."""
+    """Offline: requests go to a port on which no server listens."""
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
@@ -141,9 +141,9 @@ def test_offline_errors_name_the_file_and_its_folder(tmp_path, offline):
 
 
 def test_a_file_of_other_bytes_under_the_published_name_is_refused(tmp_path, offline):
-    place = tmp_path / "weights" / "checkpoints"
-    place.mkdir(parents=True)
-    (place / "resnet34-b627a593.pth").write_bytes(b"other")
+    folder = tmp_path / "weights" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "resnet34-b627a593.pth").write_bytes(b"other")
     with pytest.raises(ParleyError, match="is not the file that torchvision published"):
         build(tmp_path, "IMAGENET1K_V1", "resnet34")
 

@@ -13,13 +13,13 @@ from parley.dataset.fetch.transfer import is_public, names_private_host
         *("127.0.0.1", "127.255.0.3", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1"),
         *("169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
         *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1"),
-        # Addresses of version 6 that stand for one of version 4: mapped, 6to4, and through a translating gateway.
+        # IPv6 addresses that encode an IPv4 address: mapped, 6to4, and through a translating gateway.
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:0a00:0001::1"),
         *("64:ff9b::7f00:1", "64:ff9b::169.254.169.254", "64:ff9b:1::10.0.0.1"),
-        # A gateway of one's own may put the address anywhere in this one.
+        # A local gateway may put the IPv4 address anywhere in this one.
         "64:ff9b:1:7f00:0:100:808:808",
         *("::127.0.0.1", "::10.0.0.1", "fec0::1"),
-        "168.63.129.16",  # Azure's, for its own machines alone.
+        "168.63.129.16",  # Azure's, for its own machines only.
     ],
 )
 def test_addresses_of_no_public_host(address):
@@ -47,7 +47,7 @@ def test_a_mapped_address_is_as_public_as_the_address(address):
         ("http://a.localhost./a", True),
         ("http://[::1]:8080/a", True),
         ("https://192.168.1.1/a", True),
-        # Each of these is connected to as 127.0.0.1.
+        # Each of these is a spelling of 127.0.0.1.
         ("http://127.1/a", True),
         ("http://2130706433/a", True),
         ("http://0x7f.0.0.1:80/a", True),

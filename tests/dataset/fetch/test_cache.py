@@ -94,7 +94,7 @@ def test_answers_from_private_addresses_are_used_only_if_those_are_allowed(tmp_p
 
 def test_an_unreadable_answer_is_an_error(tmp_path):
     cache = Cache(tmp_path, FetchOptions())
-    Path(cache.path_of(KEY)).mkdir(parents=True)  # As good as a file without permission, for root too.
+    Path(cache.path_of(KEY)).mkdir(parents=True)  # Unreadable like a file without permission, but also for root.
     for read in (cache.load, cache.body):
         with pytest.raises(ParleyError, match=r"image cache .* cannot be read"):
             read(KEY)

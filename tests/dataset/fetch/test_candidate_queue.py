@@ -42,7 +42,7 @@ class Fetcher:
 
 
 def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0):
-    """Walk `[(key, sha256), …]` a part, with answers in any order."""
+    """Fetch splits of `[(key, sha256), …]`, with answers in any order."""
     parts = [
         SplitFetch(name, [(key, "") for key, _ in queue], target, target)
         for name, queue, target in zip(PARTS, queues, targets, strict=False)
@@ -53,7 +53,7 @@ def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0):
 
 
 def counting(queues, lengths, repeats):
-    """How many images of each part count, from the words of the definition."""
+    """How many images of each split count, computed directly from the definition."""
     seen = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
     everywhere = [(sha256, key) for prefix in seen for key, sha256 in prefix if sha256]
     urls = Counter(sha256 for sha256, _ in everywhere)
@@ -78,7 +78,7 @@ def by_single_steps(queues, targets, repeats):
 
 
 def least_satisfying(queues, targets, repeats):
-    """The least vector of splits with which no part wants more, by looking at every vector there is."""
+    """The least prefix vector that satisfies every split, by exhaustive search."""
     every = itertools.product(*(range(len(queue) + 1) for queue in queues))
     satisfying = [lengths for lengths in every if not wanting(queues, targets, lengths, repeats)]
     return [min(column) for column in zip(*satisfying, strict=True)]
@@ -143,7 +143,7 @@ def test_exactly_the_bytes_repeated_too_often_are_placeholders(queue_set):
 def test_replaying_a_manifest_finds_no_mismatch(queue_set):
     queues, targets, repeats = queue_set
     done = fetched(queues, targets, repeats)
-    # As the manifest has them: what became a placeholder has failed from the start.
+    # As in the manifest: placeholders count as failed.
     shas = {row.key: row.sha256 if row.is_ok else "" for row in done.results()}
     answers = [[(row.key, shas[row.key]) for row in part.results] for part in done.parts]
     splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
@@ -180,7 +180,7 @@ def test_duplicates_within_a_class_are_images_but_do_not_count():
     train = [("5", "same"), ("1", "own 1"), ("2", "own 2")]
     dev = [("0", "same"), ("7", "own 7")]
     done = fetched([train, dev], [2, 1], repeats=5)
-    # dev's 0 takes the bytes from train's 5, so train goes on to 2.
+    # dev's 0 takes over the bytes from train's 5, so train continues to 2.
     assert [(row.key, row.is_ok) for row in done.results()] == [("5", True), ("1", True), ("2", True), ("0", True)]
     assert [part.ok for part in done.parts] == [2, 1]
 

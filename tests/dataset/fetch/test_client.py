@@ -101,7 +101,7 @@ def test_retry_after_may_be_a_date(web):
         ("silent/a.jpg", ErrorClass.READ_TIMEOUT, 1),
         ("drip/a.jpg", ErrorClass.DEADLINE, 1),
         ("dripheaders/a.jpg", ErrorClass.DEADLINE, 1),
-        # Not one line of the headers in all that time.
+        # No header line arrives in that time.
         ("dripline/a.jpg", ErrorClass.READ_TIMEOUT, 1),
     ],
 )
@@ -227,7 +227,7 @@ def test_retry_after_delays_all_requests_to_the_host(web):
     asked_first = web.requests()[0]
     assert asked_first == "limited/1/a.jpg"
     assert min(times[f"image/{name}.jpg"] for name in "bcd") >= times["limited/1/a.jpg"] - 1.0
-    assert web.requests().index("limited/1/a.jpg", 1) == 1, "nothing was asked of the host meanwhile"
+    assert web.requests().index("limited/1/a.jpg", 1) == 1, "no request was sent to the host meanwhile"
 
 
 def test_a_long_retry_after_ends_all_requests_to_the_host(web):
@@ -239,7 +239,7 @@ def test_a_long_retry_after_ends_all_requests_to_the_host(web):
     assert {answers[url].error for url in urls} == {ErrorClass.RATE_LIMITED}
     assert len(web.requests()) == 1
     assert sorted(answer.attempts for answer in answers.values()) == [0] * 11 + [1]
-    # Another host is not meant.
+    # Another host is not affected.
     assert get(client, web.url("image/a.jpg").replace("127.0.0.1", "localhost")).error is None
 
 
@@ -317,7 +317,7 @@ def test_a_proxy_does_not_circumvent_the_check_for_private_addresses(web, monkey
 
 
 def test_libcurl_does_not_interpret_no_proxy(web, monkeypatch):
-    """It reads `no_proxy` in its own way, with blanks between names: it would connect where nobody looks."""
+    """libcurl also accepts names separated by blanks; it would connect directly and bypass the check."""
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.setenv("no_proxy", "other.example pictures.example")
     monkeypatch.setenv("NO_PROXY", "other.example pictures.example")
@@ -331,7 +331,7 @@ def test_answers_from_private_addresses_are_marked(web):
 
 
 def test_a_redirect_to_a_private_address_is_not_followed(web, monkeypatch):
-    # 127.0.0.1, where the server is, plays a public address; everything else is as it is.
+    # 127.0.0.1, the server's address, counts as public here; no other address is changed.
     monkeypatch.setattr(transfer_module, "is_public", lambda address: address == "127.0.0.1" or is_public(address))
     with socket.create_server(("127.0.0.2", 0)) as inner:
         inner.settimeout(0.2)
@@ -345,7 +345,7 @@ def test_a_redirect_to_a_private_address_is_not_followed(web, monkeypatch):
 
 @pytest.fixture
 def secure(tmp_path):
-    """A TLS server with a certificate of its own making: its port, and the certificate's file."""
+    """A TLS server with a self-signed certificate: its port, and the certificate's file."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which makes the certificate, is not installed")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -381,7 +381,7 @@ def test_ssl_cert_file_names_trusted_certificates(secure, monkeypatch):
 
 
 def test_proxies_of_the_environment_are_used(web, monkeypatch):
-    """The server plays the proxy: what it is asked for is a whole address, which it cannot answer."""
+    """The server acts as a proxy and is sent a full URL, which it cannot answer."""
     monkeypatch.setenv("http_proxy", web.base.rsplit("/", 1)[0])
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

@@ -19,7 +19,7 @@ def with_segments(number, content=b"Exif\0\0II"):
 
 
 def in_strips(number, order="<", tag=273):
-    """A TIFF with as many strips (or tiles) as asked for, all at the same place."""
+    """A TIFF with the given number of strips (or tiles), all at the same offset."""
     return tiff(64, 64, [8], MIN_IS_BLACK, bytes(4096), [(tag, 3, [500] * number)], order)
 
 

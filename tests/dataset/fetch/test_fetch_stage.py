@@ -66,9 +66,9 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
     }
     fine = ["flaky/1/500", "limited/0", "redirect/3", "format/JPEG/CMYK", "format/GIF/P", "rotated", "deep"]
     urls = [web.url(f"{behaviour}/a.jpg") for behaviour in bad]
-    # Under another name: a host that wants an hour's rest is asked for nothing else.
+    # Another host name, because a host that asks for an hour's wait gets no other request.
     urls = [url.replace("127.0.0.1", "localhost") if "limited/3600" in url else url for url in urls]
-    # More are wanted in every part than there are, so that every candidate is tried.
+    # Every split needs more images than there are, so that every candidate is tried.
     job = Job(tmp_path, {LION: urls + [web.url(f"{behaviour}/b.jpg") for behaviour in fine] + images(web, 10)})
     options = replace(PATIENT, attempts=2, max_bytes=200_000, read_timeout_s=0.4, deadline_s=2.0)
     tally = job.fetch(margin=9, options=options)
@@ -85,7 +85,7 @@ def test_every_failure_is_named_and_counts_add_up(web, tmp_path):
 def test_urls_skipped_because_of_retry_after_are_reported_and_not_cached(web, tmp_path):
     job = Job(tmp_path, {LION: [*images(web, 20, "limited/3600"), *images(web, 20)]})
     tally = job.fetch(options=replace(PATIENT, threads=1))
-    assert tally.tried == 40, "as the images are fewer than wanted"
+    assert tally.tried == 40, "all are tried, since there are fewer images than needed"
     resting = {row["key"] for row in job.manifest() if row["attempts"] == "0"}
     assert {row["error_class"] for row in job.manifest() if row["key"] in resting} == {"rate_limited"}
     assert len(web.requests()) == 40 - len(resting) < 40
@@ -107,7 +107,7 @@ def test_duplicate_bytes_are_replaced_and_repeated_ones_are_a_placeholder(web, t
     job = Job(tmp_path, {LION: [*copies, *images(web, 60)]})
     tally = job.fetch(margin=0)
     distinct = {row["sha256"] for row in job.manifest() if row["status"] == "ok"}
-    assert len(distinct) == 18, "what is the same bytes counts once"
+    assert len(distinct) == 18, "images with the same bytes count once"
     # Two of three: the order follows the port, and among those that are tried more than five must be copies.
     again = Job(tmp_path / "more", {LION: [*images(web, 120, "same"), *images(web, 60)]})
     tally = again.fetch(margin=0)
@@ -132,8 +132,8 @@ def test_excluded_images_are_neither_requested_nor_packed(web, tmp_path):
         assert f"{row['key']}.jpg" not in job.members(out="after")
     assert len(job.members(out="after")) == 18
     kept = {row["key"] for row in job.manifest()} - {first["key"], second["key"], third["key"]}
-    assert {key for key, row in rows.items() if row["status"] == "ok"} >= kept, "no other image is moved"
-    assert set((Counter(web.requests()) - requests).values()) == {1}, "only the replacements are asked for"
+    assert {key for key, row in rows.items() if row["status"] == "ok"} >= kept, "no other image changes its split"
+    assert set((Counter(web.requests()) - requests).values()) == {1}, "only the replacements are requested"
 
 
 def test_private_hosts_are_refused_and_not_cached(web, tmp_path):
@@ -319,7 +319,7 @@ def test_bytes_of_too_many_urls_are_a_placeholder_in_manifest_and_tar(web, tmp_p
         ("failed", "placeholder", "40")
     }
     good = [row for row in rows if row["status"] == "ok"]
-    assert len(good) == 18  # Every part is full all the same.
+    assert len(good) == 18  # Every split is still full.
     assert [name.partition(".")[0] for name in job.members()] == [row["key"] for row in good]
     assert (tally.tried, tally.ok, dict(tally.errors)) == (len(rows), 18, {"placeholder": len(placeholders)})
     assert f"SHA-256 {black}) came under {len(placeholders)} URLs" in caplog.text

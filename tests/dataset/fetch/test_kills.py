@@ -34,12 +34,12 @@ def test_ten_kills_lose_no_finished_image_and_change_no_file(web, tmp_path, seed
     assert len(kept) >= KILLS
     subprocess.run(script, check=True, timeout=60)
     asked = Counter(image_key(web.url(path)) for path in web.requests())
-    # An answer not yet kept when the kill came is asked for again: no more than could be under way.
+    # Answers that were not stored when the process was killed are requested again: at most those in flight.
     assert asked.total() - len(asked) <= KILLS * THREADS
     subprocess.run(script, check=True, timeout=60)
     assert len(web.requests()) == asked.total()
     job.fetch(cache="other", out="undisturbed")
-    assert len(web.requests()) - asked.total() == len(asked), "an undisturbed run asks for the same URLs"
+    assert len(web.requests()) - asked.total() == len(asked), "an undisturbed run requests the same URLs"
     for name in ("lion", "hen"):
         assert (tmp_path / f"images/{name}.tar").read_bytes() == (tmp_path / f"undisturbed/{name}.tar").read_bytes()
         assert timeless(job.manifest(name)) == timeless(job.manifest(name, "undisturbed"))

@@ -35,7 +35,7 @@ def test_urls_that_were_not_requested_do_not_count():
 
 
 def test_urls_known_to_be_unreachable_do_not_count():
-    """Else a rerun, which asks again for the transient failures alone, could never end."""
+    """Otherwise a rerun, which requests only the transient failures again, could never finish."""
     watch = OutageWatch(3)
     for number in range(100):
         watch.note(url(number), ErrorClass.DNS, known=True)

@@ -11,7 +11,7 @@ seconds = st.integers(1, 8)
 
 
 class Requests(RuleBasedStateMachine):
-    """Each item goes once, to its own host, not before its time, never too many at a host; and whoever may go, goes."""
+    """Each item is taken once, in time, within the limit of its own host; no item that may run waits."""
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ class Requests(RuleBasedStateMachine):
             while self.taken:
                 self.release(0)
             if not self.takes_one():
-                assert self.queues.next_time() is not None, "something is still to come"
+                assert self.queues.next_time() is not None, "an item is still delayed"
                 self.now = max(self.now, self.queues.next_time())
 
 

@@ -52,7 +52,7 @@ def test_a_wait_longer_than_any_number_is_long():
         (["otherbot: noindex, *: noai"], True),
         (["noindex", "otherbot: noai"], False),
         (["noaim"], False),
-        # A colon may stand behind a directive as well, or in its value.
+        # A directive may also be followed by a colon, or contain one in its value.
         (["max-image-preview:large, noai"], True),
         (["max-snippet:-1, max-video-preview: 0, noimageai"], True),
         (["unavailable_after: 25 Jun 2030 15:00:00 PST, noimageai"], True),

@@ -14,7 +14,7 @@ def result(key, alive):
 
 
 class Fetcher:
-    """Answers in whatever order `pick` says: it is given how many wait, and returns the index of the next."""
+    """Answers in the order that `pick` chooses: from the number waiting, it returns the index of the next."""
 
     def __init__(self, alive, pick):
         self.alive, self.pick = alive, pick
@@ -52,7 +52,7 @@ def run(queues, window, pick):
 
 
 def shortest_prefix(target, alive):
-    """How many candidates one worker would try, one after another."""
+    """How many candidates a sequential fetch would try."""
     found = 0
     for number, is_alive in enumerate(alive):
         if found == target:

@@ -45,7 +45,7 @@ def test_the_amount_is_released_after_an_exception():
             pass
 
 
-JUDGES = """
+VALIDATE_SIX = """
 import hashlib, io, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from made_images import flat_png
@@ -63,6 +63,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 @pytest.mark.slow
 def test_large_images_are_not_all_decoded_at_once():
-    """An RGBA image of 25 million pixels takes 400 MB while it is turned to RGB; six of them would take 2,400."""
-    done = subprocess.run([sys.executable, "-c", JUDGES], cwd="tests", capture_output=True, text=True, check=True)
+    """Converting an RGBA image of 25 million pixels to RGB takes 400 MB; six at once would take 2,400 MB."""
+    done = subprocess.run([sys.executable, "-c", VALIDATE_SIX], cwd="tests", capture_output=True, text=True, check=True)
     assert int(done.stdout) < 1200

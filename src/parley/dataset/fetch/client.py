@@ -41,7 +41,7 @@ class _Request:
     attempt: int = 1
     redirects: int = 0
     began: float = 0.0  # start of the first attempt
-    first_target: str = ""  # the URL as it is sent, in ASCII
+    first_target: str = ""  # the URL in ASCII, as sent
     from_private: bool = False  # any response so far came from a private address
 
 

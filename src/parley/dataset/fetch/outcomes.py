@@ -33,7 +33,7 @@ class ErrorClass(StrEnum):
     TOO_LARGE = "too_large"  # more bytes than the limit; requested again under a higher limit
     OPTED_OUT = "opted_out"  # X-Robots-Tag says noai or noimageai
 
-    # Not requested because of our own rules; decided anew in each run.
+    # Not requested because of our own rules; decided again in each run.
     EXCLUDED = "excluded"  # on the exclude list, by URL, key or bytes
     PRIVATE_ADDRESS = "private_address"  # the host, or the target of a redirect, has an address that is not public
 
@@ -50,12 +50,12 @@ class ErrorClass(StrEnum):
     TLS = "tls"  # certificate or handshake
     PROTOCOL = "protocol"  # an answer that is not HTTP
 
-    # Local entries: read anew in each run.
+    # Local entries: read again in each run.
     MISSING = "missing"  # no such file, or no such member of the tar
     OUTSIDE_ROOT = "outside_root"  # outside the source's root, through `..` or a link
     UNREADABLE = "unreadable"  # exists but cannot be read
 
-    # The bytes are not a usable image: validated anew in each run.
+    # The bytes are not a usable image: validated again in each run.
     EMPTY = "empty"  # no bytes
     HTML = "html"  # a page, or other markup
     PLACEHOLDER = "placeholder"  # what a photo service returns for a removed photo
