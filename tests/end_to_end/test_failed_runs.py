@@ -47,7 +47,7 @@ def test_the_report_shows_it_beside_the_others(results):
     page = (results / "report.html").read_text()
     assert "2 seeds of this run failed and are excluded from all means: seeds 1 and 2." in page
     assert "Run lost: The loss of seed 1 is no longer finite" in page
-    assert "No seed of this run has test conversations to draw." in (results / "figures/confusion-lost.svg").read_text()
+    assert "No seed of this run has test dialogues." in (results / "figures/confusion-lost.svg").read_text()
 
 
 def test_each_file_of_the_run_that_failed_says_so(results):
