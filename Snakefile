@@ -18,13 +18,13 @@ if not workflow.config_settings.configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/functions.smk"
-include: "workflow/rules/images.smk"
+include: "workflow/rules/dataset.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/text.smk"
-include: "workflow/rules/game.smk"
-include: "workflow/rules/probes.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/analysis.smk"
-include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/export.smk"
 
 

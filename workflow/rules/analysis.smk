@@ -1,9 +1,9 @@
-# From recorded dialogues to the report.
+# From recorded dialogues to tables over runs and seeds, and the claims tested on them.
 #
-# In:  results/<e>/runs/<run>/<seed>/, results/<e>/{funnel.json,words_missing.tsv,descriptions.csv}.
+# In:  results/<e>/runs/<run>/<seed>/, results/<e>/{<part>.hdf5,descriptions.csv,words.hdf5}.
 # Out: results/<e>/runs/<run>/<seed>/{analysis,language}.json; results/<e>/: summary.csv, summary.json, language.csv,
-#      exchanges.csv, comparisons.csv, figures/*.{svg,pdf}, browser.html, report.html. The report reads times and memory
-#      from benchmarks/.
+#      exchanges.csv, comparisons.csv, difficulty.csv, difficulty.json, interventions.csv, agreement.csv,
+#      claims.{csv,json,md}.
 
 
 rule analyse_run:
@@ -162,131 +162,114 @@ rule compare_runs:
         "../scripts/compare_runs.py"
 
 
-rule draw_figures:
+rule measure_difficulty:
     input:
-        summary=result("summary.json"),
+        parts=PATHS.split_files(PATHS.seen_parts),
+        descriptions=result("descriptions.csv"),
     output:
-        svg=[reported_figure(OVERVIEW.name)],
-        pdf=[result(f"figures/{OVERVIEW.name}.pdf")],
+        table=result("difficulty.csv"),
+        overall=result("difficulty.json"),
     log:
-        f"{LOGS}/draw_figures.log",
+        f"{LOGS}/measure_difficulty.log",
     benchmark:
-        f"{BENCHMARKS}/draw_figures.tsv"
+        f"{BENCHMARKS}/measure_difficulty.tsv"
+    # Long, and few jobs need it: if it starts early, nothing waits for it at the end.
+    priority: 1
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        parts=PATHS.seen_parts,
+        layer=classifier_layer(CONFIG),
+        code=code("measure_difficulty"),
+    message:
+        "Measuring the difficulty of the classes"
+    script:
+        "../scripts/measure_difficulty.py"
+
+
+rule summarise_interventions:
+    input:
+        interventions=run_files("interventions.json"),
+    output:
+        table=result("interventions.csv"),
+    log:
+        f"{LOGS}/summarise_interventions.log",
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=500,
+        runtime=10,
     params:
-        code=code("draw_figures"),
+        runs=RUNS,
+        seeds=SEEDS,
+        code=code("summarise_interventions"),
     message:
-        "Drawing the figure of all runs"
+        "Collecting the interventions of all runs"
     script:
-        "../scripts/draw_figures.py"
+        "../scripts/summarise_interventions.py"
 
 
-# One job per run, so that a run added to a grid does not redraw the figures of the others.
-rule draw_run_figures:
-    input:
-        analyses=RUN_PATHS.of_seeds("analysis.json", SEEDS),
-        logs=RUN_PATHS.of_seeds("metrics.jsonl", SEEDS),
-        selections=RUN_PATHS.of_seeds("selection.json", SEEDS),
-        flips=RUN_PATHS.of_seeds("flips.json", SEEDS),
-    output:
-        svg=[reported_figure(name, "{run}") for name in run_figure_names("{run}")],
-        pdf=[result(f"figures/{name}.pdf") for name in run_figure_names("{run}")],
-    log:
-        f"{LOGS}/draw_run_figures/{{run}}.log",
-    benchmark:
-        f"{BENCHMARKS}/draw_run_figures/{{run}}.tsv"
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        code=code("draw_run_figures"),
-    message:
-        "Drawing the figures of run {wildcards.run}"
-    script:
-        "../scripts/draw_run_figures.py"
-
-
-rule build_report:
-    input:
-        summary=result("summary.json"),
-        analyses=run_files("analysis.json"),
-        logs=run_files("metrics.jsonl"),
-        evaluations=run_files("evaluation.json"),
-        selections=run_files("selection.json"),
-        messages=run_files("messages.hdf5"),
-        flips=run_files("flips.json"),
-        funnel=INPUTS.of_images("funnel.json"),
-        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
-        missing=result("words_missing.tsv"),
-        language=result("language.csv"),
-        figures=[result(f"figures/{name}.svg") for name in figure_names(RUNS)],
-        # Not read: the page links to those of these files that exist.
-        beside=INPUTS.linked_by_report(),
-    output:
-        report=report(
-            result("report.html"),
-            caption="../report/report.rst",
-            category="Report",
-            labels={"figure": "the whole page", "run": "all"},
-        ),
-    log:
-        f"{LOGS}/build_report.log",
-    benchmark:
-        f"{BENCHMARKS}/build_report.tsv"
-    localrule: True
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000 + RESOURCES.dialogues_mb,
-        runtime=30,
-    params:
-        config=CONFIG,
-        benchmarks=BENCHMARKS,
-        stages=INPUTS.source_stages(),
-        code=code("build_report"),
-    message:
-        "Writing the report"
-    script:
-        "../scripts/build_report.py"
-
-
-rule build_browser:
+rule measure_agreement:
     input:
         messages=RUN_PATHS.all_messages(),
-        attention=RUN_PATHS.all_attention(INPUTS.attending_runs),
-        descriptions=result("descriptions.csv"),
-        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
-        # For the part of an image that the network saw, which is the same in all splits.
-        features=PATHS.split_files()[0] if INPUTS.attending_runs else [],
     output:
-        page=result("browser.html"),
+        table=result("agreement.csv"),
     log:
-        f"{LOGS}/build_browser.log",
+        f"{LOGS}/measure_agreement.log",
     benchmark:
-        f"{BENCHMARKS}/build_browser.tsv"
+        f"{BENCHMARKS}/measure_agreement.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000 + RESOURCES.dialogues_mb,
+        runtime=60,
+    params:
+        runs=RUNS,
+        seed=CONFIG["seed"],
+        code=code("measure_agreement"),
+    message:
+        "Comparing the seeds of each run with each other"
+    script:
+        "../scripts/measure_agreement.py"
+
+
+rule judge_claims:
+    input:
+        evaluations=run_files("evaluation.json", evaluated_runs(CONFIG["claims"])),
+        interventions=run_files("interventions.json", intervened_runs(CONFIG["claims"])),
+        messages=RUN_PATHS.messages_about(conversations_of(CONFIG["claims"])),
+        difficulty=(
+            result("difficulty.csv") if takes_classifier(CONFIG["claims"]) else []
+        ),
+    output:
+        table=result("claims.csv"),
+        json=result("claims.json"),
+        markdown=result("claims.md"),
+    log:
+        f"{LOGS}/judge_claims.log",
+    benchmark:
+        f"{BENCHMARKS}/judge_claims.tsv"
     localrule: True
     conda:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=3000 + RESOURCES.dialogues_mb,
+        # The dialogues of all seeds of a run are compared.
+        mem_mb=3000 + len(SEEDS) * RESOURCES.dialogues_mb,
         runtime=60,
     params:
-        experiment=PATHS.experiment,
-        max_mb=CONFIG["browser"]["max_mb"],
-        code=code("build_browser"),
+        claims=CONFIG["claims"],
+        games=PARAMS.games(),
+        seeds=SEEDS,
+        code=code("judge_claims"),
     message:
-        "Building the page of all dialogues"
+        "Putting the claims to the test"
     script:
-        "../scripts/build_browser.py"
+        "../scripts/judge_claims.py"

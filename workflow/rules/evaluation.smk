@@ -1,72 +1,8 @@
-# Training, checkpoint selection, evaluation and messages: one job per run and seed.
+# Evaluation of the selected checkpoints: metrics, messages, attention and interventions.
 #
-# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5.
-# Out: results/<e>/runs/<run>/<seed>/: config.json, metrics.jsonl, checkpoints/, best.pt,
-#      selection.json, evaluation.json, flips.json, messages.hdf5, messages.<part>.hdf5, and with
-#      evaluation.keep_attention, attention.hdf5, attention.<part>.hdf5.
-
-
-# One rule with the seed as a wildcard; if seeds share a job, one rule for each group of seeds.
-for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
-
-    rule:
-        name:
-            f"train_run{suffix}"
-        input:
-            train=result("train.hdf5"),
-            dev=result("dev.hdf5"),
-            descriptions=result("descriptions.csv"),
-            words=result("words.hdf5"),
-            evaluation=INPUTS.evaluation_descriptions(),
-        output:
-            config=RUN_PATHS.of_seeds("config.json", seeds),
-            log=RUN_PATHS.of_seeds("metrics.jsonl", seeds),
-            checkpoints=directory(RUN_PATHS.of_seeds("checkpoints", seeds)),
-        log:
-            f"{LOGS}/train_run/{{run}}-{'-'.join(seeds)}.log",
-        benchmark:
-            f"{BENCHMARKS}/train_run/{{run}}-{'-'.join(seeds)}.tsv"
-        conda:
-            "../../envs/torch.yaml"
-        threads: 1
-        resources:
-            # Activations grow with the number of seeds; the splits are in memory once.
-            mem_mb=RESOURCES.memory_mb_of_run(500 * (len(seeds) - 1)),
-            runtime=240,
-            disk_mb=RESOURCES.training_disk_mb_of_inputs(len(seeds)),
-            gpu=RESOURCES.gpus_of_run,
-        params:
-            runs=PARAMS.run_configs(seeds),
-            code=code("train_run"),
-        message:
-            f"Training run {{wildcards.run}} with seed {', '.join(seeds).replace('{seed}', '{wildcards.seed}')}"
-        script:
-            "../scripts/train_run.py"
-
-
-rule select_checkpoint:
-    input:
-        log=run_file("metrics.jsonl"),
-        checkpoints=run_file("checkpoints"),
-    output:
-        best=run_file("best.pt"),
-        selection=run_file("selection.json"),
-    log:
-        f"{LOGS}/select_checkpoint/{{run}}-{{seed}}.log",
-    localrule: True
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=10,
-    params:
-        rule=CONFIG["selection"]["rule"],
-        code=code("select_checkpoint"),
-    message:
-        "Selecting the checkpoint of run {wildcards.run}, seed {wildcards.seed}"
-    script:
-        "../scripts/select_checkpoint.py"
+# In:  results/<e>/<part>.hdf5, descriptions.csv, words.hdf5; results/<e>/runs/<run>/<seed>/best.pt.
+# Out: results/<e>/runs/<run>/<seed>/: evaluation.json, flips.json, messages.hdf5, messages.<part>.hdf5,
+#      interventions.json, and with evaluation.keep_attention, attention.hdf5, attention.<part>.hdf5.
 
 
 rule evaluate_run:
@@ -162,3 +98,37 @@ if INPUTS.attending_runs:
             "Recording the attention of run {wildcards.run}, seed {wildcards.seed}"
         script:
             "../scripts/extract_attention.py"
+
+
+# All seeds of a run in one job, because importing torch takes longer than evaluating one.
+rule intervene_run:
+    input:
+        best=RUN_PATHS.of_seeds("best.pt", SEEDS),
+        parts=PATHS.split_files(PATHS.intervened_parts),
+        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
+        words=result("words.hdf5"),
+    output:
+        interventions=RUN_PATHS.of_seeds("interventions.json", SEEDS),
+    log:
+        f"{LOGS}/intervene_run/{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/intervene_run/{{run}}.tsv"
+    # Long, and few jobs need it: if it starts early, nothing waits for it at the end.
+    priority: 1
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=RESOURCES.memory_mb_of_run(RESOURCES.final_scores_mb),
+        runtime=120,
+    params:
+        parts=PATHS.intervened_parts,
+        ks=PARAMS.topk_values(),
+        experiment=PATHS.experiment,
+        seeds=SEEDS,
+        most=CONFIG["evaluation"]["recorded_images"],
+        code=code("intervene_run"),
+    message:
+        "Evaluating run {wildcards.run} with interventions"
+    script:
+        "../scripts/intervene_run.py"
