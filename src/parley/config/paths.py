@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.core.files import digest_of
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
-from parley.dataset.fetch.options import read_exclusions
+from parley.dataset.fetch.options import content_settings, read_exclusions
 from parley.dataset.sources import SourceOptions, open_source
 from parley.features.options import FeatureOptions, features_id
 from parley.interaction.eval_sets import ALONE
@@ -30,19 +30,6 @@ WORDS_FOLDER = "resources/words"
 """Folder of downloaded word vectors."""
 CACHE_FOLDER = "resources/cache"
 """Folder of fetched bytes, which are not outputs of a rule: a rerun never downloads them again."""
-FETCH_KEYS_OF_CONTENT = (
-    "margin",
-    "verify",
-    "min_side",
-    "max_pixels",
-    "max_bytes",
-    "refuse",
-    "placeholder_sha256",
-    "placeholder_repeats",
-    "allow_private_hosts",
-    "obey_robots_tag",
-)
-"""Keys of the section `fetch` that affect which images are stored; the others affect only speed and retries."""
 MOST_BY_FILE = 1000
 """Maximum size of a class set with one file per class; larger ones have a folder per shard.
 
@@ -212,7 +199,7 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
             "class_size": config["source"]["class_size"],
             "split": config["split"],
             "seed": config["seed"],
-            "fetch": {key: config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT},
+            "fetch": content_settings(config["fetch"]),
             "excluded": sorted(read_exclusions(config["fetch"]["exclude"])),
         },
         digits=8,

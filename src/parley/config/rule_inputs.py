@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from parley.config.experiment import Experiment, attending_runs
-from parley.config.paths import FETCH_KEYS_OF_CONTENT, SEED_WILDCARD
+from parley.config.paths import SEED_WILDCARD
 from parley.config.schema import Config, run_settings
+from parley.dataset.fetch.options import content_settings
 from parley.dataset.sources.base import file_fingerprint
 from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
@@ -112,7 +113,7 @@ class RuleParams:
 
     def fetch_settings(self) -> Config:
         """Return the settings that decide which images are kept."""
-        return {key: self._config["fetch"][key] for key in FETCH_KEYS_OF_CONTENT}
+        return content_settings(self._config["fetch"])
 
     def world_folder(self, wildcards: Any) -> str:
         """Return the folder of the drawn world, empty for other sources; a function of the wildcards."""

@@ -1,6 +1,7 @@
 """The settings of the fetch stage, and the list of images that must never be used."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,23 @@ from parley.dataset.listing import image_key, is_key
 VERIFY = ("decode", "header")
 REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
 """Kinds of valid but unusual image; the config decides whether each is refused."""
+EFFORT_ONLY = frozenset(
+    {
+        "threads",
+        "per_host",
+        "attempts",
+        "connect_timeout_s",
+        "read_timeout_s",
+        "deadline_s",
+        "backoff_s",
+        "longest_wait_s",
+        "max_redirects",
+        "contact",
+        "retry_failed",
+    }
+)
+"""Options that affect how an image is requested, but not whether it is accepted. All others are part of the name of the
+set of images."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -70,6 +88,11 @@ class FetchOptions:
             if kind not in REFUSABLE:
                 findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")
         findings.raise_if_any()
+
+
+def content_settings(fetch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the section `fetch` that affect which images are stored."""
+    return {field.name: fetch[field.name] for field in fields(FetchOptions) if field.name in fetch.keys() - EFFORT_ONLY}
 
 
 def read_exclusions(path: str | Path | None) -> frozenset[str]:
