@@ -25,13 +25,15 @@ OTHER_VALUES = {
 def image_set(**fetch):
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     raw["classes"] = str(ROOT / raw["classes"])
-    return read_experiment({**raw, "fetch": fetch}, SCHEMA).paths.pool
+    return read_experiment({**raw, "fetch": {**raw.get("fetch", {}), **fetch}}, SCHEMA).paths.pool
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_only_settings_that_affect_which_images_are_accepted_are_part_of_it(name):
-    default = DEFAULTS[name]
-    other = OTHER_VALUES.get(name, not default if isinstance(default, bool) else default + 1)
+    if name in OTHER_VALUES:
+        other = OTHER_VALUES[name]
+    else:
+        other = not DEFAULTS[name] if isinstance(DEFAULTS[name], bool) else DEFAULTS[name] + 1
     assert (image_set(**{name: other}) == image_set()) == (name in EFFORT_ONLY)
 
 
