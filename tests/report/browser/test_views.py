@@ -195,6 +195,12 @@ def test_the_true_class_is_shown_wherever_it_stands(show, made):
     pytest.fail("No true class ever stood behind five others.")
 
 
+def test_a_link_to_an_older_page_opens_its_dialogue(show, recorded):
+    page = show(f"#view=talk&key={recorded.keys[0]}").page
+    page.wait_for_selector(".exchange")
+    assert page.locator(".exchange").count() == recorded.length(recorded.keys[0])
+
+
 def test_exchanges_after_the_stop_are_hidden_until_asked_for(show, recorded):
     key = quickly_stopped(recorded)
     page = show(f"#view=dialogue&key={key}").page

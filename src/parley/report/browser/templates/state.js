@@ -15,6 +15,7 @@ function readState() {
   const address = new URLSearchParams(location.hash.slice(1));
   const state = { ...DEFAULTS, ...firstSet() };
   for (const name of Object.keys(DEFAULTS)) if (address.has(name)) state[name] = address.get(name);
+  if (state.view === "talk") state.view = "dialogue";  // The name of this view in links to older pages.
   return state;
 }
 
