@@ -1,1 +1,1 @@
-"""Train agents: data, the training loop, checkpoints and their selection."""
+"""Train the agents: training data, training loop, optimiser, checkpoints and their selection, resuming."""

@@ -1,7 +1,7 @@
-"""Checkpoints: the state of a run at one training step, in one file that is safe to load."""
+"""Checkpoints: save the state of a run at one training step, and load it without executing code from the file."""
 
 import io
-import pickle  # For the name of its error alone.  # nosec B403
+import pickle  # Needed only for pickle.UnpicklingError.  # nosec B403
 import sys
 import zipfile
 from pathlib import Path
@@ -17,20 +17,25 @@ from parley.game.settings import GameSettings, TrainingSettings, as_mapping, res
 from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
+"""Version of the checkpoint format. Files of another version are rejected."""
 _ANY_WIDTH = 4096
-"""Widths up to this need no tensor of that size: networks without attention do not use the context."""
+"""Widths up to this limit are accepted even if no stored tensor has that size: the context width, for example, is not
+the size of any tensor in networks without attention."""
 
 
 class Sizes(NamedTuple):
-    """Input widths, which come from the data and not from the settings."""
+    """Input widths of the networks, which are determined by the data, not by the settings."""
 
     feature: int
+    """Channels of an image's features, or of each cell of a feature map."""
     word: int
+    """Dimension of the word vectors."""
     context: int
+    """Number of logits of an image; they are the Sender's context if it has visual attention."""
 
 
 class Checkpoint(NamedTuple):
-    """The state of one run, with its single seed, at one training step."""
+    """The state of one run of one seed at one training step."""
 
     agents: Agents
     standardizer: Standardizer
@@ -38,31 +43,33 @@ class Checkpoint(NamedTuple):
     training: TrainingSettings
     sizes: Sizes
     candidate_ids: list[int]
-    """Label ids of the training classes, in the order of the scores."""
+    """Label ids of the training classes, in the order of the Receiver's scores."""
     seed: int
     step: int
+    """Number of training steps taken so far."""
     optimiser: dict[str, Any]
-    """The optimiser's state."""
+    """State of the optimiser, as returned by `Optimiser.state_of`."""
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint atomically."""
+    """Write a checkpoint to a file atomically."""
     save_values(path, values_of(checkpoint))
 
 
 def save_values(path: str | Path, values: dict[str, Any]) -> None:
-    """Write tensors and plain values atomically; the same values give the same bytes, whatever the file's name."""
-    content = io.BytesIO()  # Given a path, torch stores the file's name, and does not report a full disk as an OSError.
+    """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
+    # Given a path, torch.save stores the file's name in the file and does not report a full disk as an OSError.
+    content = io.BytesIO()
     torch.save(_interned(values), content)
     with written_aside(path) as aside:
         aside.write_bytes(content.getbuffer())
 
 
 def _interned(value: Any) -> Any:
-    """Return equal values in which equal strings are the same object.
+    """Return a copy of nested values in which equal strings are the same object.
 
-    A pickle stores a second occurrence of an object as a reference. Without this, values read from a file would be
-    written as other bytes than newly made ones.
+    Pickle stores the second occurrence of an object as a reference to the first. Without interning, the bytes written
+    for values that were read from a file could differ from the bytes for newly created values.
     """
     if isinstance(value, str):
         return sys.intern(value)
@@ -74,7 +81,7 @@ def _interned(value: Any) -> Any:
 
 
 def values_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return a checkpoint as tensors and plain values."""
+    """Convert a checkpoint to a dictionary of tensors and plain values, for `save_values`."""
     return {
         "format": FORMAT,
         "game": as_mapping(checkpoint.game),
@@ -90,25 +97,25 @@ def values_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Load a checkpoint; only tensors and plain values are unpickled.
+    """Load a checkpoint from a file. Only tensors and plain values are unpickled.
 
     Raises
     ------
     ParleyError
-        If the file is missing, damaged, not a checkpoint of this format, or the marker of a failed run.
+        If the file is missing or damaged, is not a checkpoint of this format, or is the marker of a failed run.
     """
     return checkpoint_from_values(read_values(path), path)
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
-    """Read the values of a checkpoint file, with the errors of `load_checkpoint`."""
+    """Read the dictionary of values from a checkpoint file. Raises the same errors as `load_checkpoint`."""
     raise_if_failed(path)
     try:
         _check_archive(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `snakemake --cores all train` to make it.") from error
-    except Exception as error:  # torch raises many types on damaged files; each means the same here
+    except Exception as error:  # torch.load raises many error types for damaged files; all are reported alike.
         raise ParleyError(
             f"{path} cannot be read as a checkpoint ({_reason(error)}); "
             "remove it and run `snakemake --cores all train` again."
@@ -119,7 +126,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
 
 
 def _check_archive(path: str | Path) -> None:
-    """Raise an error if a file of `torch.save` is damaged or compressed; torch itself verifies no checksum."""
+    """Raise `ValueError` if the archive is damaged or compressed. `torch.load` does not verify its checksums."""
     with zipfile.ZipFile(path) as archive:
         if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
             raise ValueError(f"{packed[0]} in it is compressed, which torch never does")
@@ -128,7 +135,8 @@ def _check_archive(path: str | Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError):  # its own text advises to run the code in the file
+    """Return a one-line explanation of why a checkpoint could not be read."""
+    if isinstance(error, pickle.UnpicklingError):  # torch's message suggests loading the file without protection.
         return "it is not a file of torch, or holds more than tensors and plain values, which is never run"
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]}"
@@ -136,7 +144,14 @@ def _reason(error: Exception) -> str:
 
 
 def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoint:
-    """Return the checkpoint with the values of a file.
+    """Build a checkpoint from the values read from a file.
+
+    Parameters
+    ----------
+    values
+        The values, as returned by `values_of` or `read_values`.
+    path
+        Path of the file, for error messages.
 
     Raises
     ------
@@ -159,7 +174,7 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
         )
     except ParleyError:
         raise
-    except Exception as error:  # the values can be anything; each error means the same
+    except Exception as error:  # Malformed values can cause any type of error; all are reported alike.
         raise ParleyError(
             f"{path} is an incomplete checkpoint ({_reason(error)}); "
             "remove it and run `snakemake --cores all train` again."
@@ -167,7 +182,10 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
 
 
 def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Raise `ValueError` if networks would be wider than the stored tensors, before memory is allocated for them."""
+    """Raise `ValueError` if a width in the settings exceeds `_ANY_WIDTH` and every dimension of the stored tensors.
+
+    The check runs before memory is allocated for networks of these widths.
+    """
     stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))

@@ -1,4 +1,4 @@
-"""Choose a run's checkpoint by its dev results alone."""
+"""Select one of a run's checkpoints by the results on the dev split."""
 
 import json
 import logging
@@ -15,23 +15,24 @@ from parley.core.files import copy_file, read_lines, write_json
 logger = logging.getLogger(__name__)
 
 RESULTS = ("accuracy@1", "accuracy@k", "nll", "length")
-"""The dev results of a checkpoint in the log."""
+"""Names of the dev results in the training log that are copied to each candidate."""
 Candidate = Mapping[str, Any]
-"""A checkpoint's step, dev results and file name."""
-
-
+"""A checkpoint that can be selected: its step, dev results, number of dev images and file name."""
 Rule = Callable[[Sequence[Candidate]], tuple[Candidate, float | None]]
-"""Returns one of the candidates, given in the order of their steps, and the threshold that it had to reach, if any."""
+"""A selection rule. It takes the candidates ordered by step, and returns the chosen candidate and the threshold that
+the candidate had to reach, or None if the rule has no threshold."""
 
 
 def _best(candidates: Sequence[Candidate], metric: str, pick: Callable[..., Candidate]) -> tuple[Candidate, None]:
-    return pick(candidates, key=lambda candidate: candidate[metric]), None  # max and min return the first of equals
+    """Choose the candidate with the best value of a metric; `pick` is `max` or `min`."""
+    # For equal values, max and min return the first one, which has the earliest step.
+    return pick(candidates, key=lambda candidate: candidate[metric]), None
 
 
 def _earliest_within_1se(candidates: Sequence[Candidate]) -> tuple[Candidate, float]:
-    """Choose the earliest whose accuracy@k is within one standard error of the best (Breiman et al. 1984).
+    """Choose the earliest candidate whose accuracy@k is within one standard error of the best (Breiman et al. 1984).
 
-    The best is a proportion p of n dev images, so its standard error is sqrt(p (1 - p) / n).
+    The best accuracy p is a proportion of n dev images, so its standard error is sqrt(p (1 - p) / n).
     """
     best, _ = _best(candidates, "accuracy@k", max)
     share, images = best["accuracy@k"], best["n"]
@@ -41,7 +42,7 @@ def _earliest_within_1se(candidates: Sequence[Candidate]) -> tuple[Candidate, fl
             "selection.rule earliest_within_1se needs; train the run again, or choose another rule."
         )
     threshold = share - sqrt(share * (1 - share) / images)
-    # An accuracy exactly on the threshold must not fail by rounding.
+    # The tolerance ensures that an accuracy equal to the threshold passes in spite of rounding errors.
     reached = (candidate for candidate in candidates if candidate["accuracy@k"] >= threshold - 1e-9)
     return next(reached), threshold
 
@@ -52,11 +53,11 @@ RULES: dict[str, Rule] = {
     "nll": partial(_best, metric="nll", pick=min),
     "earliest_within_1se": _earliest_within_1se,
 }
-"""Rules by their names in `selection.rule`."""
+"""Selection rules by their names in the config key `selection.rule`."""
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
-    """Read `metrics.jsonl`; a broken line raises `ParleyError` with its number."""
+    """Read the lines of `metrics.jsonl`. An invalid line raises `ParleyError` with the line number."""
     rows, again = [], "run `snakemake --cores all train` to make it again."
     for number, line in enumerate(read_lines(path), start=1):
         if not line:
@@ -72,7 +73,7 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
 
 
 def _is_whole(row: dict[str, Any]) -> bool:
-    """Return whether a line of the log has the entries of its kind."""
+    """Return whether a line of the log has all entries that its kind requires."""
     if row.get("kind") == "dev":
         numbers = all(isinstance(row.get(name), int | float) for name in RESULTS)
         return numbers and isinstance(row.get("step"), int)
@@ -80,27 +81,29 @@ def _is_whole(row: dict[str, Any]) -> bool:
 
 
 def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], rule: str) -> dict[str, Any]:
-    """Choose a checkpoint.
+    """Choose one of a run's checkpoints.
 
     Parameters
     ----------
     rows
         Lines of the training log.
     checkpoints
-        Checkpoint files, named by their step.
+        Paths of the checkpoint files, which are named by their step.
     rule
-        One of `RULES`. Among equals, the earliest is chosen.
+        A key of `RULES`. If several checkpoints are equally good, the earliest is chosen.
 
     Returns
     -------
     dict
-        ``rule``, its ``threshold`` or None, ``chosen`` and all ``candidates``, each with its step, dev results, number
-        ``n`` of dev images and file name.
+        ``rule``; ``threshold``, or None if the rule has none; the ``chosen`` candidate; and the list of all
+        ``candidates``, each with its step, dev results, number ``n`` of dev images and file name.
 
     Raises
     ------
     FailedRunError
-        If the run failed, even if it left checkpoints.
+        If the run failed, even if checkpoints were written before the failure.
+    ParleyError
+        If no checkpoint has a dev result.
     """
     if failed := [row for row in rows if row["kind"] == "failed"]:
         raise FailedRunError(failed[0]["why"])
@@ -131,7 +134,7 @@ def select(folder: str | Path, rule: str) -> None:
     try:
         selection = choose(read_log(folder / "metrics.jsonl"), checkpoints, rule)
     except FailedRunError as failure:
-        # Files of an earlier training would pass for this one's.
+        # Otherwise, files left by an earlier training would be mistaken for results of the failed run.
         for name in ("best.pt", "selection.json"):
             write_marker(folder / name, failure.why)
         raise

@@ -1,8 +1,8 @@
-"""CUDA graphs: record one training step and replay it, with its inputs in static buffers.
+"""CUDA graphs: record one training step and replay it for all later steps.
 
-A step consists of thousands of small operations, and launching each from Python takes several times as long as the GPU
-needs to compute it. A graph launches all of them at once. It always reads its inputs from the same addresses and writes
-its result to the same address; weights and optimiser state are updated in place.
+A training step consists of thousands of small GPU operations. Launching an operation from Python takes several times as
+long as its execution on the GPU. A CUDA graph launches all operations at once. The graph reads the step's inputs from
+fixed addresses and writes the result to a fixed address; weights and optimiser state are updated in place.
 """
 
 import logging
@@ -14,33 +14,33 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 WARM_UP = 3
-"""Steps before the graph is recorded, in which libraries initialise themselves."""
+"""Number of steps taken before the graph is recorded. CUDA libraries initialise themselves during these steps."""
 
 
 class StepInputs(NamedTuple):
-    """All that changes from one training step to the next."""
+    """The inputs of a training step that differ between steps."""
 
     rows: Tensor
-    """``[S, B]`` int64: each run's batch, as rows of the train split."""
+    """``[S, B]`` int64: row indices, in the train split, of the images in each run's batch."""
     states: Tensor
-    """``[purposes, S]`` int64: state of each run's random numbers for each purpose."""
+    """``[purposes, S]`` int64: state of the random number generator of each purpose and run."""
     weights: Tensor
-    """``[3 + K]``: the weights of the entropy bonus, and the K coefficients of the optimiser's step."""
+    """``[3 + K]``: the three weights of the entropy bonus, then the K coefficients of the optimiser's update."""
 
     def to(self, device: torch.device) -> "StepInputs":
-        """Return the inputs on a device, without waiting for the copy."""
+        """Copy the inputs to a device without waiting for the copy to finish."""
         return StepInputs(*(field.to(device, non_blocking=True) for field in self))
 
     def copy_(self, source: "StepInputs") -> None:
-        """Copy inputs of the same shapes into these tensors, without waiting for the copy."""
+        """Overwrite these tensors with inputs of the same shapes, without waiting for the copy to finish."""
         for mine, new in zip(self, source, strict=True):
             mine.copy_(new, non_blocking=True)
 
 
 class GraphedStep:
-    """A training step that is recorded after `WARM_UP` steps, and replayed from then on.
+    """A training step that is executed `WARM_UP` times, then recorded as a CUDA graph and replayed.
 
-    The graph's memory is freed with this object.
+    The memory of the graph is freed when this object is deleted.
     """
 
     def __init__(self) -> None:
@@ -52,23 +52,24 @@ class GraphedStep:
         self._failed_graph: torch.cuda.CUDAGraph | None = None
 
     def step(self, work: Callable[[StepInputs], Tensor], inputs: StepInputs) -> Tensor:
-        """Take a step.
+        """Take one training step.
 
         Parameters
         ----------
         work
-            The step, the same function each time. It must not read values from the GPU or tensors of the CPU.
+            Function that computes the step from its inputs on the GPU; the same function in every call. It must
+            neither copy values from the GPU to the CPU nor use CPU tensors.
         inputs
-            Inputs of the step on the CPU, of the same shapes each time.
+            Inputs of the step, on the CPU; the same shapes in every call.
 
         Returns
         -------
         Tensor
-            The result of `work`, copied out of the graph's memory.
+            A copy of the result of `work`. The next replay overwrites the original in the graph's memory.
         """
         if self._inputs is None:
             self._inputs = inputs.to(torch.device("cuda"))
-        # Torch does not reuse a pinned block before the copy from it is done.
+        # The pinned tensors can be released here: PyTorch reuses their memory only after the copy has finished.
         self._inputs.copy_(StepInputs(*(field.pin_memory() for field in inputs)))
         if self.graph is None and self.steps_done >= WARM_UP and self._failed_graph is None:
             self._record(work, self._inputs)
@@ -80,7 +81,7 @@ class GraphedStep:
         return self._result.clone()
 
     def _warmup(self, work: Callable[[StepInputs], Tensor], inputs: StepInputs) -> Tensor:
-        """Take the step on the stream that will record the graph, which torch requires before recording."""
+        """Take the step without a graph. PyTorch requires warm-up steps on the stream that later records the graph."""
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -89,13 +90,14 @@ class GraphedStep:
         return result.clone()
 
     def _record(self, work: Callable[[StepInputs], Tensor], inputs: StepInputs) -> None:
-        """Record the step without taking it."""
+        """Record the step as a CUDA graph, without executing it. If recording fails, log a warning."""
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, stream=self._stream):
                 self._result = work(inputs)
         except RuntimeError as error:
-            # Torch does not restore the stream, and its allocator still refers to the graph.
+            # If recording fails, PyTorch does not restore the current stream, and its caching allocator keeps a
+            # reference to the graph, so the graph must not be deleted.
             torch.cuda.set_stream(current)
             self._failed_graph, self._result = graph, None
             reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""The training log: `metrics.jsonl`, and TensorBoard events if wanted."""
+"""The training log: `metrics.jsonl`, and optionally TensorBoard events."""
 
 import json
 import time
@@ -11,32 +11,32 @@ from parley.core.errors import ParleyError
 
 
 class Log:
-    """Write `metrics.jsonl`, one JSON object per line, flushed after each line.
+    """Writer of `metrics.jsonl`, which has one JSON object per line. The file is flushed after each line.
 
     Parameters
     ----------
     path
-        Path of the file.
+        Path of `metrics.jsonl`.
     started
-        Time at which training started, by `time.monotonic`.
+        Time at which training started, in seconds on the clock `time.monotonic`.
     lines
-        The lines so far, if the run resumes.
+        Lines written before an interruption, if the run is resumed.
     board
-        Folder for TensorBoard's events; None for none.
+        Folder for TensorBoard events; None to write no events.
 
     Attributes
     ----------
     lines
-        The lines of the log.
+        All lines of the log.
     failed
-        Whether the run failed.
+        Whether the last line records that the run failed.
     """
 
     def __init__(self, path: Path, started: float, lines: Sequence[str] = (), board: Path | None = None) -> None:
         self.lines: list[str] = []
         self.failed = False
         self._started = started
-        # Needed at every step, so the lines are parsed only once.
+        # Early stopping needs these values at every step, so each line is parsed only once.
         self._dev_results: list[float] = []
         for line in lines:
             self._keep(line, json.loads(line))
@@ -55,7 +55,7 @@ class Log:
             self._board.close()
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
-        """Write one line, with the seconds since training started.
+        """Write one line, including the time since training started, in seconds.
 
         Parameters
         ----------
@@ -64,7 +64,7 @@ class Log:
         step
             The training step.
         values
-            Further entries.
+            Metrics, or the reason of the failure.
         """
         row = {"kind": kind, "step": step, "seconds": round(time.monotonic() - self._started, 3), **values}
         self._keep(json.dumps(row, allow_nan=False), row)
@@ -82,13 +82,16 @@ class Log:
             self._dev_results.append(row["accuracy@k"])
 
     def should_stop_early(self, patience: int) -> bool:
-        """Return whether none of the last `patience` evaluations raised the best dev accuracy@k; never for 0."""
+        """Return whether none of the last `patience` dev evaluations improved the best accuracy@k.
+
+        If `patience` is 0, return False.
+        """
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
 
 
 def _board(folder: Path, step: int) -> Any:
-    """Return a TensorBoard writer that discards events after a step: these are of an interrupted run."""
+    """Return a TensorBoard writer that discards existing events after `step`, left by an interrupted process."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

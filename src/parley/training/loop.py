@@ -1,4 +1,4 @@
-"""The training loop, for one seed or for several side by side in one process."""
+"""The training loop, for one or more seeds of a run in one process."""
 
 import ctypes
 import logging
@@ -28,9 +28,9 @@ from parley.training.training_data import TrainingData, build_training_data
 
 logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
-"""Lines of training metrics in the log between two dev evaluations."""
+"""Number of lines with training metrics in the log per dev evaluation."""
 SAVED_EVERY_S = 30.0
-"""Seconds between saves: the most that a killed run loses, apart from the step in progress."""
+"""Time between two saves, in seconds. A killed run loses at most the steps of this time and the step in progress."""
 
 
 def train_from_files(
@@ -43,22 +43,22 @@ def train_from_files(
     dev_descriptions: str | None = None,
     how: Mapping[str, Any] | None = None,
 ) -> None:
-    """Train runs that differ only in their seed; write each one's log, checkpoints and `config.json` to its folder.
+    """Train runs that differ only in their seed, and write the log, checkpoints and `config.json` of each run.
 
     Parameters
     ----------
     runs
-        ``experiment, run, seed, k, game, training`` of each run.
+        The keys ``experiment``, ``run``, ``seed``, ``k``, ``game`` and ``training`` of each run.
     parts
-        Paths of the train and dev splits.
+        Paths of the HDF5 files of the splits ``train`` and ``dev``.
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     folders
-        The runs' folders. Runs that were interrupted there resume.
+        Output folder of each run. Interrupted runs in these folders are resumed.
     code
-        Digest of the code; runs that were interrupted under another one start again.
+        Digest of the code. If the code has changed since an interruption, the runs start again from step 1.
     dev_descriptions
-        Path of the descriptions used in evaluation, if these differ.
+        Path of the descriptions used in evaluation, if they differ from those used in training.
     how
         Training settings that do not affect results, such as the device.
     """
@@ -90,31 +90,31 @@ def train_runs(
     folders: Sequence[str | Path],
     identity: str = "",
 ) -> None:
-    """Train a run for each seed, side by side; write `metrics.jsonl` and `checkpoints/` to each run's folder.
+    """Train one run per seed at the same time, and write `metrics.jsonl` and `checkpoints/` of each run.
 
-    A run with a loss that is not finite fails, which the last line of its log says; the others continue.
-    The runs are saved at every dev evaluation, every half minute, and on SIGTERM. Interrupted runs resume from there,
-    with the same results to the last bit as without the interruption.
+    If the loss or a dev result of a run is not finite, the run fails: the last line of its log states the reason, and
+    the other runs continue. All runs are saved at every dev evaluation, every half minute, and on SIGTERM. An
+    interrupted run resumes from the last save; its results are bit-identical to those of an uninterrupted run.
 
     Parameters
     ----------
     data
-        From `build_training_data`.
+        Training data, as returned by `build_training_data`.
     game, training
-        Settings.
+        Settings of the game and of the training.
     seeds
-        Each determines its run's initial weights, order of images and random numbers.
+        Seed of each run. It determines the initial weights, the order of the images and all random numbers.
     k
         The K of accuracy@K.
     folders
-        The runs' folders.
+        Output folder of each run.
     identity
-        Digest of settings, inputs and code; runs that were interrupted under another one start again.
+        Digest of settings, inputs and code. If it has changed since an interruption, the runs start again from step 1.
 
     Raises
     ------
     ParleyError
-        If the train split is smaller than a batch, or on SIGTERM.
+        If the train split has fewer images than a batch, or after saving on SIGTERM.
     """
     torch.use_deterministic_algorithms(training.deterministic)
     trainer = Trainer(data, game, training, seeds)
@@ -130,7 +130,7 @@ def train_runs(
 
 
 class TrainingLoop:
-    """The training steps of several runs, with logging, evaluation, checkpoints and saving."""
+    """Loop over training steps of one or more runs, with logging, dev evaluation, checkpoints and saving."""
 
     def __init__(self, trainer: Trainer, k: int, resumable: ResumableRuns, boards: Sequence[Path | None]) -> None:
         self.trainer, self.training, self.k, self.resumable = trainer, trainer.training, k, resumable
@@ -141,18 +141,21 @@ class TrainingLoop:
         runs = len(trainer.seeds)
         saved = resumable.load() or ResumeState([], [[] for _ in range(runs)], [], [[] for _ in range(runs)], 0.0)
         self.done = trainer.load(saved.checkpoints) if saved.checkpoints else 0
-        """Steps done before this process started."""
+        """Number of steps taken before this process started."""
         self.loss_window = [metrics.to(trainer.device) for metrics in saved.loss_window]
-        """Metrics of the steps since the last line of the log."""
+        """Training metrics of each step since metrics were last logged, ``[metrics, S]`` each."""
         self.checkpoint_steps = [list(steps) for steps in saved.checkpoint_steps]
         self.saved_at = time.monotonic()
         self.started = self.saved_at - saved.seconds
-        """Start of the training on the monotonic clock, without interruptions."""
+        """Time on the clock `time.monotonic` at which training would have started if it had not been interrupted."""
         paths = zip(resumable.logs, saved.log_lines, boards, strict=True)
         self.logs = [Log(path, self.started, lines, board) for path, lines, board in paths]
 
     def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
-        """Take the remaining steps; stop early if no run is active, or with `ParleyError` if `stop` returns true."""
+        """Take the remaining steps, or stop early if no run is active.
+
+        If `stop` returns true, save the runs and raise `ParleyError`.
+        """
         progress.resume_from(self.done)
         for step in range(self.done + 1, self.training.steps + 1):
             if not self._active_runs():
@@ -170,7 +173,7 @@ class TrainingLoop:
                 raise ParleyError(self._stop_message(step))
 
     def _batch(self, step: int) -> Tensor:
-        """Return the rows ``[S, B]`` of a step, which depend on nothing but the seeds and the step."""
+        """Return the row indices ``[S, B]`` of a step's batches. They depend only on the settings, seeds and step."""
         epoch, batch = divmod(step - 1, self.per_epoch)
         size, images = self.training.batch_size, len(self.trainer.data.train_target_index)
         orders = [_order(seed, epoch, images) for seed in self.trainer.seeds]
@@ -182,7 +185,7 @@ class TrainingLoop:
         return [run for run, log in enumerate(self.logs) if not (log.failed or log.should_stop_early(patience))]
 
     def _log_means(self, step: int) -> None:
-        """Log each run's mean metrics since the last line."""
+        """Log the mean training metrics of each active run since metrics were last logged."""
         means = torch.stack(self.loss_window).mean(0).cpu()
         self.loss_window = []
         finite = means.isfinite().all(0).tolist()
@@ -193,7 +196,7 @@ class TrainingLoop:
                 self._fail(run, step, "loss")
 
     def _fail(self, run: int, step: int, what: str) -> None:
-        """Log that a run failed: whatever is computed from a value that is not finite is not finite either."""
+        """Log that a run failed because its loss or dev result, named by `what`, is not finite."""
         why = (
             f"The {what} of seed {self.trainer.seeds[run]} is no longer finite at step {step}; "
             "lower training.learning_rate or set game.standardize to train."
@@ -202,7 +205,7 @@ class TrainingLoop:
         logger.error(why)
 
     def _evaluate(self, step: int) -> str:
-        """Evaluate on the dev split, keep checkpoints, and return a note for the progress line."""
+        """Evaluate the runs on the dev split, write their checkpoints, and return a note for the progress line."""
         shown = permutation(0, "samples", 0, len(self.trainer.data.dev_target_index))[: self.training.samples].tolist()
         results = self.trainer.evaluate_dev(self.k, shown)
         for run in self._active_runs():
@@ -222,7 +225,7 @@ class TrainingLoop:
         return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
 
     def _log_samples(self, step: int, dialogue: Dialogue, rows: list[int]) -> None:
-        """Log the first run's dialogues about some images of the dev split, the same images each time."""
+        """Log the first run's dialogues about the dev images with the given row indices."""
         data = self.trainer.data
         target_index, keys = data.dev_target_index[rows], list(map(str, rows))
         text = sample_dialogues(dialogue, target_index, data.labels, range(len(rows)), keys)
@@ -243,7 +246,7 @@ class TrainingLoop:
 
 
 def batches_per_epoch(images: int, training: TrainingSettings) -> int:
-    """Return the number of batches in an epoch; the short last one is dropped."""
+    """Return the number of full batches in an epoch. A shorter last batch is dropped."""
     if images < training.batch_size:
         raise ParleyError(
             f"The train part has {images} images, fewer than a batch of {training.batch_size}; "
@@ -254,17 +257,17 @@ def batches_per_epoch(images: int, training: TrainingSettings) -> int:
 
 @lru_cache(maxsize=1024)
 def _order(seed: int, epoch: int, images: int) -> Tensor:
-    """Return a seed's order of the train split in an epoch; cached, because every step of the epoch needs it."""
+    """Return the order in which a seed visits the train images in an epoch; cached, since each step needs the order."""
     return permutation(seed, "order", epoch, images)
 
 
 def keep_freed_memory() -> None:
-    """Make glibc reuse freed blocks of up to 256 MB, instead of returning them to the system.
+    """Make glibc reuse freed memory blocks of up to 256 MB instead of returning them to the operating system.
 
-    Every step allocates blocks of the same sizes, and the system clears each page that it hands out: on a CPU, a sixth
-    of a step with visual attention. With another C library, do nothing.
+    Every step allocates blocks of the same sizes, and the operating system zeroes each page before handing it out. On a
+    CPU, zeroing takes a sixth of the time of a step with visual attention. With other C libraries, do nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        for parameter in (-3, -1):  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+        for parameter in (-3, -1):  # The values of M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in malloc.h.
             mallopt(parameter, 1 << 28)

@@ -1,8 +1,9 @@
-"""Optimisers: RMSprop, Adam and SGD, in one step over all networks of S runs in one flat tensor.
+"""Optimisers RMSprop, Adam and SGD for S runs, whose weights are stored in one flat tensor ``[S, P]``.
 
-Updates have torch's defaults, and give the same bits. Torch's own optimisers read a changing learning rate from a CPU,
-or compute in another way on a GPU; here, the numbers that change from step to step are a tensor, so a CUDA graph can
-replay the update. One flat tensor instead of thirty small ones saves the cost of many calls.
+The hyperparameters are PyTorch's defaults, and the results are bit-identical to PyTorch's. PyTorch's own optimisers
+read a changing learning rate from the CPU, or compute differently on a GPU. Here, all numbers that change between steps
+are in a tensor, so a CUDA graph can replay the update. Updating one flat tensor takes far fewer calls than updating
+some thirty parameter tensors one by one.
 """
 
 import math
@@ -17,35 +18,38 @@ from parley.core.errors import ParleyError
 from parley.game.settings import TrainingSettings
 
 EPSILON = 1e-8
-"""Added to denominators."""
+"""Constant ε added to denominators for numerical stability."""
 
 
 class UpdateRule(ABC):
-    """The update of weights ``[S, P]`` by their gradient."""
+    """Base class of the rules that update weights ``[S, P]`` from their gradient.
+
+    In the subclasses' formulas, θ is the weights, g the gradient, γ the learning rate, ε `EPSILON` and t the step.
+    """
 
     def __init__(self, weights: Tensor) -> None:
         self.state = self._initial_state(weights)
-        """The optimiser's state by torch's names: static tensors on the device of the weights, ``step`` on the CPU."""
+        """The optimiser's state, with PyTorch's names: ``step`` on the CPU; other tensors on the weights' device."""
 
     def _initial_state(self, weights: Tensor) -> dict[str, Tensor]:
         return {}
 
     def step_coefficients(self, rate: float) -> list[float]:
-        """Advance the step count, and return the coefficients of this step's update for a learning rate."""
+        """Increment the step count, and return the coefficients of this step's update at a learning rate `rate`."""
         if "step" in self.state:
             self.state["step"] += 1
         return [-rate]
 
     @abstractmethod
     def apply(self, weights: Tensor, grad: Tensor, coefficients: Tensor) -> None:
-        """Update weights ``[S, P]`` in place by their gradient ``[S, P]``.
+        """Update the weights ``[S, P]`` in place from their gradient ``[S, P]``.
 
-        `coefficients` are those of `step_coefficients`, in the dtype and on the device of the weights.
+        `coefficients` are the values returned by `step_coefficients`, in the dtype and on the device of the weights.
         """
 
 
 class SGD(UpdateRule):
-    """θ − γg."""
+    """Plain stochastic gradient descent: θ ← θ − γg."""
 
     def apply(self, weights: Tensor, grad: Tensor, coefficients: Tensor) -> None:
         """Update the weights."""
@@ -53,7 +57,7 @@ class SGD(UpdateRule):
 
 
 class RMSprop(UpdateRule):
-    """θ − γg/(√v + ε), v the running mean of g² (Tieleman and Hinton 2012)."""
+    """RMSprop (Tieleman and Hinton 2012): θ ← θ − γg/(√v + ε), where v is the running mean of g²."""
 
     decay = 0.99
 
@@ -67,7 +71,10 @@ class RMSprop(UpdateRule):
 
 
 class Adam(UpdateRule):
-    """θ − γ·m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε), m and v running means of g and g² (Kingma and Ba 2015)."""
+    """Adam (Kingma and Ba 2015): θ ← θ − γ·m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε).
+
+    m and v are the running means of g and g², with the decay rates β₁ and β₂.
+    """
 
     betas = (0.9, 0.999)
 
@@ -76,7 +83,7 @@ class Adam(UpdateRule):
         return {"step": torch.zeros(()), **means}
 
     def step_coefficients(self, rate: float) -> list[float]:
-        """Advance the step count, and return −γ/(1 − β₁ᵗ) and √(1 − β₂ᵗ)."""
+        """Increment the step count, and return −γ/(1 − β₁ᵗ) and √(1 − β₂ᵗ)."""
         super().step_coefficients(rate)
         steps = self.state["step"].item()
         first, second = (1 - beta**steps for beta in self.betas)
@@ -91,27 +98,28 @@ class Adam(UpdateRule):
 
 
 UPDATE_RULES: dict[str, type[UpdateRule]] = {"RMSprop": RMSprop, "Adam": Adam, "SGD": SGD}
-"""Update rules by their names in `training.optimizer`."""
+"""Update rules by their names in the config key `training.optimizer`."""
 
 
 def make_update_rule(name: str, weights: Tensor) -> UpdateRule:
-    """Return the update rule of a name; raise `ParleyError` if there is none."""
+    """Create the update rule with the given name; raise `ParleyError` if there is no such rule."""
     if name not in UPDATE_RULES:
         raise ParleyError(f"training.optimizer: {name!r} is not one of {', '.join(UPDATE_RULES)}.")
     return UPDATE_RULES[name](weights)
 
 
 class Optimiser:
-    """An optimiser of several networks of the same S seeds.
+    """Optimiser of several networks, each with the weights of S seeds.
 
-    It makes the networks' parameters views of one tensor ``[S, P]``, whose address never changes.
+    The constructor replaces the networks' parameters by views of one flat tensor ``[S, P]``, whose address never
+    changes. P is the total number of parameters of one seed.
 
     Parameters
     ----------
     networks
-        Networks by name; a network may have no parameters.
+        Networks by name. Networks without parameters are allowed.
     training
-        Settings: optimiser, learning rate and its schedule, gradient clipping.
+        Settings of the optimiser, the learning rate and its schedule, and gradient clipping.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], training: TrainingSettings) -> None:
@@ -128,23 +136,23 @@ class Optimiser:
         self.schedule = _schedule(training)
 
     def step_coefficients(self, step: int) -> list[float]:
-        """Advance the step count, and return the numbers that `step` needs for a training step, counted from 1."""
+        """Increment the step count, and return the coefficients that `step` needs at a training step, from 1."""
         return self.rule.step_coefficients(self.training.learning_rate * self.schedule(step))
 
     def backward(self, loss: Tensor) -> Tensor:
-        """Differentiate a loss, summed over seeds and networks.
+        """Compute the gradient of a scalar loss, the sum of the losses of all seeds and networks.
 
         Returns
         -------
         Tensor
-            The gradient ``[S, P]``, clipped by norm for each seed of each network.
+            The gradient ``[S, P]``. The norm of each network's gradient is clipped separately for each seed.
         """
         grads = iter(torch.autograd.grad(loss, self.parameters, allow_unused=True))
         clipped = []
         with torch.no_grad():
             for own in self.networks:
                 found = [(next(grads), parameter) for parameter in own]
-                # A parameter that the loss does not depend on has no gradient; zero has the same effect.
+                # If the loss does not depend on a parameter, autograd returns None, which means a gradient of zero.
                 flat = [(torch.zeros_like(one) if grad is None else grad).flatten(1) for grad, one in found]
                 if flat:
                     clipped.append(self._clipped(torch.cat(flat, 1)))
@@ -156,32 +164,33 @@ class Optimiser:
         Parameters
         ----------
         gradient
-            ``[S, P]``, from `backward`.
+            Gradient ``[S, P]``, as returned by `backward`.
         coefficients
-            From `step_coefficients`, in the dtype and on the device of the weights.
+            Values returned by `step_coefficients`, in the dtype and on the device of the weights.
         """
         with torch.no_grad():
             self.rule.apply(self.flat, gradient, coefficients)
 
     def _clipped(self, grad: Tensor) -> Tensor:
+        """Scale the gradient of one network in place so that its norm is at most `gradient_clip` for each seed."""
         norm = torch.linalg.vector_norm(grad, dim=1, keepdim=True)
         return grad.mul_((self.training.gradient_clip / (norm + 1e-6)).clamp(max=1.0))
 
     def state_of(self, seed_index: int) -> dict[str, Tensor]:
-        """Return a copy of the state of one of the S seeds."""
+        """Return a copy of the optimiser's state for one seed, given the seed's index."""
         state = self.rule.state.items()
         mine = slice(seed_index, seed_index + 1)
         return {name: (value[mine] if value.dim() else value).clone() for name, value in state}
 
     def load(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Load the states of all S seeds, as returned by `state_of`, from any device."""
+        """Load the states of all S seeds, as returned by `state_of`. The tensors may be on any device."""
         for name, value in self.rule.state.items():
             saved = [state[name] for state in states]
             value.copy_(torch.cat(saved) if value.dim() else saved[0])
 
 
 def _schedule(training: TrainingSettings) -> Callable[[int], float]:
-    """Return a function from the step, counted from 1, to a factor of the learning rate."""
+    """Return a function that maps the step, from 1, to the factor by which the learning rate is multiplied."""
     schedules: dict[str, Callable[[int], float]] = {
         "constant": lambda step: 1.0,
         "cosine": lambda step: 0.5 * (1 + math.cos(math.pi * (step - 1) / training.steps)),

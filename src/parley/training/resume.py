@@ -1,8 +1,8 @@
 """Save runs in progress and resume them after an interruption.
 
-Each run has a folder `.unfinished` beside its outputs, which is not an output of a rule, because Snakemake deletes the
-outputs of a failed job. Finished runs move their files from there. Runs that share a process are saved together, in the
-first run's folder.
+While a run is in progress, its files are in a folder `.unfinished` beside its outputs. No rule has this folder as an
+output, because Snakemake deletes the outputs of a failed job. When the run is finished, the files are moved to the
+outputs. Runs that are trained in one process are saved together, in the first run's folder.
 """
 
 import contextlib
@@ -32,29 +32,29 @@ FOLDER = ".unfinished"
 
 
 class ResumeState(NamedTuple):
-    """The state of runs in progress; lists of S have one entry for each run."""
+    """The state of S runs in progress that are trained in one process."""
 
     checkpoints: list[Checkpoint]
-    """S checkpoints: networks, optimiser and step."""
+    """Checkpoint of each run at the same step, with the state of its optimiser."""
     log_lines: list[list[str]]
-    """S logs: their lines so far."""
+    """Lines of each run's log."""
     loss_window: list[Tensor]
-    """Metrics of each step since the last line of the log, ``[metrics, S]`` each."""
+    """Training metrics of each step since metrics were last logged, ``[metrics, S]`` each."""
     checkpoint_steps: list[list[int]]
-    """S lists of the steps whose checkpoints are kept to choose from."""
+    """For each run, the steps whose checkpoints are kept as candidates for checkpoint selection."""
     seconds: float
-    """Duration of the training so far."""
+    """Duration of the training so far, in seconds."""
 
 
 class ResumableRuns:
-    """The saved state of runs in progress.
+    """Save and load the state of runs in progress.
 
     Parameters
     ----------
     folders
-        The runs' folders.
+        Output folder of each run.
     identity
-        Digest of settings, inputs and code; a state saved under another one is discarded.
+        Digest of settings, inputs and code. A saved state with a different digest is discarded.
     """
 
     def __init__(self, folders: Sequence[str | Path], identity: str) -> None:
@@ -65,7 +65,7 @@ class ResumableRuns:
         """Paths of the logs while the runs are in progress."""
 
     def load(self) -> ResumeState | None:
-        """Return the saved state, or None if there is none that counts; then the runs start from empty folders."""
+        """Load the saved state. If there is none, or it is unusable, empty the folders of the runs and return None."""
         if not self._last.exists():
             self._start_afresh()
             return None
@@ -86,7 +86,7 @@ class ResumableRuns:
         return saved
 
     def _has_all(self, saved: ResumeState) -> bool:
-        # A kill during `finish` may leave a state whose checkpoints were moved away.
+        # If the process is killed in `finish`, the saved state remains, but its checkpoints may have been moved.
         if not all((folder / "checkpoints").is_dir() for folder in self._folders):
             return False
         return all(
@@ -96,7 +96,7 @@ class ResumableRuns:
         )
 
     def _remove_later(self, saved: ResumeState) -> None:
-        """Remove checkpoints that were written after the state was saved, or incompletely."""
+        """Remove checkpoints that were written after the state was saved, and incompletely written files."""
         for run, steps in enumerate(saved.checkpoint_steps):
             known = {self._checkpoint_path(run, step) for step in steps}
             for path in (self._folders[run] / "checkpoints").iterdir():
@@ -104,7 +104,7 @@ class ResumableRuns:
                     path.unlink()
 
     def save(self, saved: ResumeState) -> None:
-        """Save the state of the runs, replacing an earlier one."""
+        """Save the state of the runs. A previously saved state is replaced."""
         remove_leftovers(self._last)
         runs = [values_of(checkpoint) for checkpoint in saved.checkpoints]
         values = {
@@ -123,7 +123,10 @@ class ResumableRuns:
         save_checkpoint(self._checkpoint_path(run, checkpoint.step), checkpoint)
 
     def finish(self) -> None:
-        """Move `checkpoints/` and `metrics.jsonl` to the runs' folders; those of the first run last."""
+        """Move `checkpoints/` and `metrics.jsonl` to the output folder of each run.
+
+        The first run's files are moved last, because the saved state is in the first run's `.unfinished` folder.
+        """
         for run, folder, log in reversed(list(zip(self._runs, self._folders, self.logs, strict=True))):
             final = run / "checkpoints"
             shutil.rmtree(final, ignore_errors=True)
@@ -142,8 +145,8 @@ class ResumableRuns:
 
 @contextlib.contextmanager
 def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Catch SIGTERM within the block, and yield a function that returns whether it came."""
-    if threading.current_thread() is not threading.main_thread():  # Other threads cannot set signal handlers.
+    """Catch SIGTERM in the `with` block, and yield a function that returns whether SIGTERM was received."""
+    if threading.current_thread() is not threading.main_thread():  # Only the main thread can set signal handlers.
         yield lambda: False
         return
     came = threading.Event()

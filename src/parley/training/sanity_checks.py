@@ -1,4 +1,7 @@
-"""Checks of a training step, for changes to the game: slow, and off by default (`training.checks`)."""
+"""Check the invariants of the game at each training step.
+
+The checks are slow and meant for developers who change the game. They are enabled with `training.checks`.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,25 +16,25 @@ from parley.game.settings import GameSettings
 
 
 def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: Sequence[int], step: int) -> None:
-    """Check the dialogues and losses of a training step, and the weights after it.
+    """Check the dialogues and losses of a training step, and the weights after the step.
 
     Parameters
     ----------
     loss_step
-        Dialogues and losses.
+        Dialogues and losses of the step.
     agents
         The networks after the step.
     game
-        Settings.
+        Settings of the game.
     seeds
-        The agents' seeds, for the messages.
+        The agents' seeds, for error messages.
     step
-        Number of the step, from 1, for the messages.
+        Number of the step, from 1, for error messages.
 
     Raises
     ------
     ParleyError
-        With one finding for each violated invariant.
+        If an invariant is violated; lists every violated invariant and the seeds that violate it.
     """
     findings = []
     for what, holds in _invariants(loss_step, agents, game):
@@ -42,7 +45,7 @@ def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: S
 
 
 def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
-    """Yield the message of each invariant, and whether it holds ``[S]``."""
+    """Yield, for each invariant, the error message and whether the invariant is satisfied for each seed, ``[S]``."""
     losses, replay, packed = loss_step
     if make_channel(game).discrete:
         for agent, messages in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
@@ -67,7 +70,7 @@ def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iter
 
 
 def _is_bit(values: Tensor) -> Tensor:
-    # On a differentiable channel a bit is a sum and has rounding errors.
+    # On a differentiable channel, each bit is computed as a sum, so it has rounding errors.
     return (values - (values > 0.5).to(values.dtype)).abs() < 1e-5
 
 

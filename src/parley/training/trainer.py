@@ -1,4 +1,4 @@
-"""The trainer: the agents of S runs, their training step, and their evaluation on the dev split."""
+"""Trainer of S runs: take training steps, evaluate on the dev split, and save and load the runs' checkpoints."""
 
 import logging
 from collections.abc import Sequence
@@ -23,22 +23,22 @@ from parley.training.training_data import TrainImages, TrainingData, augmentatio
 logger = logging.getLogger(__name__)
 LOSSES = ("sender", "receiver", "sender_baseline", "receiver_baseline")
 METRICS = (*(f"loss_{name}" for name in LOSSES), "nll", "reward", "accuracy@1", "length")
-"""The metrics of a training step, by their names in the log."""
+"""Names of a training step's metrics, as written to the log."""
 
 
 class Trainer:
-    """The agents of S runs that differ only in their seed, and their optimiser.
+    """Trainer of S runs that differ only in their seed, with the runs' agents and optimiser.
 
     Parameters
     ----------
     data
-        From `build_training_data`.
+        Training data, as returned by `build_training_data`.
     game, training
-        Settings, the same for all runs.
+        Settings of the game and of the training, the same for all runs.
     seeds
-        One for each run: decides its initial weights and all its random numbers.
+        Seed of each run. It determines the run's initial weights and all its random numbers.
     precision
-        Floating-point type of weights and arithmetic.
+        Floating-point dtype of the weights and of all computations.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Trainer:
         step
             Number of the step, from 1.
         rows
-            ``[S, B]`` int64: each run's batch, as rows of the train split.
+            ``[S, B]`` int64: row indices, in the train split, of the images in each run's batch.
 
         Returns
         -------
         Tensor
-            ``[metrics, S]``: means over the batch, in the order of `METRICS`. It stays on the device, and computing it
-            does not synchronise with a GPU.
+            ``[metrics, S]``: means over the batch, in the order of `METRICS`. The tensor stays on the device, so that
+            the CPU need not wait for the GPU.
         """
         inputs = self.inputs(step, rows)
         if self.graphed_step is not None:
@@ -102,7 +102,7 @@ class Trainer:
         return metrics
 
     def _step(self, inputs: StepInputs, images: Images) -> tuple[LossStep, Tensor]:
-        """Take one training step: augmentation, rollout and losses, backward, optimiser step."""
+        """Take one training step: augment images, run dialogues, compute losses and gradients, update weights."""
         states = self._states(inputs)
         images = to_device(images, self.device, self.precision)
         for augmentation in self.augmentations:
@@ -119,18 +119,18 @@ class Trainer:
         return loss_step, step_metrics(loss_step, target_index)
 
     def inputs(self, step: int, rows: Tensor) -> StepInputs:
-        """Return all that changes from step to step, on the CPU, and advance the optimiser's step count.
+        """Return the inputs that differ between steps, as CPU tensors, and increment the optimiser's step count.
 
-        Call it once for each step, in order.
+        Because of the step count, call this method exactly once for each step, in order.
         """
         states = torch.stack([counter_states(self.seeds, purpose, step) for purpose in self.purposes])
         weights = [*entropy_weights_at(self.training, step), *self.optimiser.step_coefficients(step)]
         return StepInputs(rows, states, torch.tensor(weights, dtype=self.precision))
 
     def step_from_inputs(self, inputs: StepInputs) -> Tensor:
-        """Take the step of `train_step`, given inputs on the device that also stores the images.
+        """Take one training step and return its metrics, like `train_step`. Inputs and images are on the same device.
 
-        It reads nothing but `inputs` and tensors whose addresses never change, so a CUDA graph can record it.
+        The step reads only `inputs` and tensors whose addresses never change, so a CUDA graph can record it.
         """
         return self._step(inputs, self._take_images(inputs))[1]
 
@@ -141,12 +141,13 @@ class Trainer:
         return dict(zip(self.purposes, inputs.states, strict=True))
 
     def _random_draws(self, states: dict[str, Tensor], batch: int) -> RandomDraws:
-        exchanges, _, bits = flip_shape(self.game, batch)  # those of both messages; one more decides whether to go on
+        # `bits` counts the bits of both messages; one more number decides whether the dialogue continues.
+        exchanges, _, bits = flip_shape(self.game, batch)
         flips = uniforms_from(states["flips"], (exchanges, batch, bits)) if "flips" in states else None
         return RandomDraws(uniforms_from(states["bits"], (exchanges, batch, bits + 1)), flips)
 
     def _make_graphed_step(self) -> GraphedStep | None:
-        """Return a CUDA graph to record the step in, or None where it cannot be recorded; the log says why."""
+        """Return an empty `GraphedStep`, or None if CUDA graphs are disabled or cannot be used."""
         if self.device.type != "cuda" or not self.training.cuda_graphs:
             return None
         obstacles = {
@@ -159,7 +160,7 @@ class Trainer:
         return GraphedStep()
 
     def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
-        """Evaluate each run on the dev split; the results include the dialogues about the images `shown`, by row."""
+        """Evaluate each run on the dev split. The results include the dialogues about the rows `shown`."""
         setup = RolloutInputs(
             self.agents,
             self.data.dev_images,
@@ -171,7 +172,7 @@ class Trainer:
         return evaluate_batches(setup, k, shown)
 
     def checkpoint(self, run: int, step: int) -> Checkpoint:
-        """Return the checkpoint of one run, by its index among the seeds."""
+        """Return a checkpoint of one run, given the index of its seed in `seeds` and the current step."""
         data, seed = self.data, self.seeds[run]
         agents = agents_of_seed(self.agents, run, self._new_agents([seed]))
         optimiser = {name: value.cpu() for name, value in self.optimiser.state_of(run).items()}
@@ -180,7 +181,7 @@ class Trainer:
         )
 
     def load(self, checkpoints: Sequence[Checkpoint]) -> int:
-        """Load a checkpoint of each run, and return their step."""
+        """Load one checkpoint per run, in the order of `seeds`, and return the step of the checkpoints."""
         for run, checkpoint in enumerate(checkpoints):
             for network, saved in zip(self.agents, checkpoint.agents, strict=True):
                 copy_seed(saved, 0, network, run)
@@ -189,7 +190,7 @@ class Trainer:
 
 
 def device_of(training: TrainingSettings) -> torch.device:
-    """Return the device to train on; raise `ParleyError` if the settings ask for a GPU and torch finds none."""
+    """Return the device to train on; raise `ParleyError` if the settings require a GPU and PyTorch finds none."""
     available = torch.cuda.is_available()
     if training.device == "cuda" and not available:
         raise ParleyError("training.device is cuda, but torch finds no GPU here; set it to cpu or auto.")
@@ -198,9 +199,9 @@ def device_of(training: TrainingSettings) -> torch.device:
 
 @torch.no_grad()
 def step_metrics(loss_step: LossStep, target_index: Tensor) -> Tensor:
-    """Return the means over the batch ``[metrics, S]``, in the order of `METRICS`."""
+    """Return the metrics of a training step, averaged over the batch, ``[metrics, S]``, in the order of `METRICS`."""
     losses, scores = loss_step.losses, loss_step.replay.final_scores
-    # As in `ranks`, a target that ties with another candidate counts as wrong.
+    # As in `ranks`, a prediction is wrong if another candidate has the same score as the target.
     own = scores.gather(-1, target_index[..., None])
     accuracy = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
     length = dialogue_lengths(loss_step.packed).mean(-1)

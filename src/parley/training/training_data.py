@@ -1,4 +1,4 @@
-"""The data of a training run: standardised splits, batches of images (on the GPU if they fit) and augmentation."""
+"""Training data: standardised splits, batches of images, which are stored on the GPU if they fit, and augmentation."""
 
 import logging
 import math
@@ -29,24 +29,26 @@ from parley.training.checkpoint import Sizes
 
 logger = logging.getLogger(__name__)
 SHARE_OF_FREE = 1 / 3
-"""Largest share of a GPU's free memory that the images of the train split may take."""
+"""Maximum fraction of a GPU's free memory that the images of the train split may occupy."""
 
 
 class TrainingData(NamedTuple):
-    """The train split and the dev split, standardised, and the candidates."""
+    """The standardised train and dev splits, and the candidate classes, which are the classes of the train split."""
 
     train_images: ImageDataset
     train_target_index: Tensor
-    """``[N]`` int64: index of each image's class among the candidates."""
+    """``[N]`` int64: index of each train image's class among the candidates."""
     dev_images: ImageDataset
     dev_target_index: Tensor
+    """``[N]`` int64: index of each dev image's class among the candidates."""
     descriptions: Descriptions
-    """Descriptions of the candidates."""
+    """Descriptions of the candidates used in training, standardised."""
     dev_descriptions: Descriptions
-    """Descriptions used in evaluation; the same unless the config names others."""
+    """Descriptions used in evaluation; they equal `descriptions` unless the config specifies others."""
     candidate_ids: list[int]
+    """Label ids of the candidates, in the order of the scores."""
     labels: list[str]
-    """Names of the candidates."""
+    """Names of the candidates, in the same order."""
     standardizer: Standardizer
     sizes: Sizes
 
@@ -59,25 +61,25 @@ def build_training_data(
     k: int = 1,
     dev_candidates: Candidates | None = None,
 ) -> TrainingData:
-    """Fit the standardisation on the train split and apply it; the candidates are the classes of the train split.
+    """Fit the standardisation on the train split and apply it to both splits and to the descriptions.
 
     Parameters
     ----------
     train, dev
-        The splits.
+        The train and dev splits.
     candidates
-        Every described class.
+        All described classes. The candidates are the classes among them that have train images.
     game
-        Settings.
+        Settings of the game.
     k
-        The K of accuracy@K; at most the number of classes.
+        The K of accuracy@K; at most the number of candidates.
     dev_candidates
-        The same classes with the descriptions used in evaluation, if these differ.
+        All described classes with the descriptions used in evaluation; None if they equal `candidates`.
 
     Raises
     ------
     ParleyError
-        If the splits and the descriptions do not match.
+        If the splits and the descriptions do not match, the train split is empty, or `k` is too large.
     """
     if not len(train.targets):
         raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
@@ -109,29 +111,33 @@ def build_training_data(
 
 
 class Augmentation(ABC):
-    """A random change of the features ``[S, B, C]`` of a training batch, or ``[S, B, L, C]`` of L cells.
+    """Base class of random changes to the features of a training batch, ``[S, B, C]``, or ``[S, B, L, C]`` for L cells.
 
-    All cells of an image change by the same numbers. Evaluation uses no augmentation.
+    All cells of an image are changed with the same random numbers. Evaluation uses no augmentation.
     """
 
     purpose: str
-    """Purpose of its random numbers; together with the seed and the step, it determines them."""
+    """Purpose passed to `rng.counter_states`. Purpose, seed and step determine the random numbers."""
 
     @abstractmethod
     def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Return the changed features.
+        """Return augmented features.
 
         Parameters
         ----------
         features
             Features of a batch.
         states
-            ``[S]`` int64: state of each seed's random numbers, from `rng.counter_states`, on the features' device.
+            ``[S]`` int64: state of each seed's random number generator, as returned by `rng.counter_states`, on the
+            device of the features.
         """
 
 
 class Noise(Augmentation):
-    """Add N(0, sd²) to each feature; features are standardised, so sd is relative to their spread."""
+    """Add Gaussian noise N(0, sd²) to each feature.
+
+    If the features are standardised, `sd` is in units of their standard deviation.
+    """
 
     purpose = "feature noise"
 
@@ -139,15 +145,18 @@ class Noise(Augmentation):
         self.sd = sd
 
     def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Add the noise."""
+        """Add noise to the features."""
         uniform = _uniforms_like(features, states, 2)
-        # Box and Muller (1958). The logarithm needs a positive number, which 1 - u is.
+        # The method of Box and Muller (1958). The logarithm requires a positive number: 1 - u is, since u is below 1.
         normal = (-2 * (1 - uniform[..., 0]).log()).sqrt() * (2 * math.pi * uniform[..., 1]).cos()
         return features + self.sd * _same_for_cells(normal, features)
 
 
 class Dropout(Augmentation):
-    """Set features to 0 with a probability, and scale the others up to the same mean (Srivastava et al. 2014)."""
+    """Set each feature to 0 with a given probability, and scale up the others so that the expected value is unchanged.
+
+    The method is dropout (Srivastava et al. 2014), applied to the input.
+    """
 
     purpose = "feature dropout"
 
@@ -155,14 +164,14 @@ class Dropout(Augmentation):
         self.probability = probability
 
     def apply(self, features: Tensor, states: Tensor) -> Tensor:
-        """Drop features."""
+        """Set features to 0 at random, and scale up the others."""
         uniform = _uniforms_like(features, states, 1)[..., 0]
         factor = (uniform >= self.probability).to(features.dtype) / (1 - self.probability)
         return features * _same_for_cells(factor, features)
 
 
 def _uniforms_like(features: Tensor, states: Tensor, numbers: int) -> Tensor:
-    """Return uniform random numbers ``[S, B, C, numbers]``."""
+    """Return uniform random numbers ``[S, B, C, numbers]`` for features ``[S, B, C]`` or ``[S, B, L, C]``."""
     return uniforms_from(states, (features.shape[1], features.shape[-1], numbers)).to(features.dtype)
 
 
@@ -171,23 +180,24 @@ def _same_for_cells(values: Tensor, features: Tensor) -> Tensor:
 
 
 def augmentations(training: TrainingSettings) -> list[Augmentation]:
-    """Return the augmentations that the settings turn on, in the order in which they apply."""
+    """Return the augmentations that the settings enable, in the order in which they are applied."""
     noise = [Noise(training.feature_noise)] if training.feature_noise else []
     dropout = [Dropout(training.feature_dropout)] if training.feature_dropout else []
     return [*noise, *dropout]
 
 
 class Blending:
-    """Blend each image with a random one of its class: λ · image + (1 − λ) · other, with λ uniform in [0, 1).
+    """Choose images of the same class and weights to blend images as in mixup (Zhang et al. 2018).
 
-    It is mixup (Zhang et al. 2018) within a class, so the target stays the same.
+    The blended image is λ · image + (1 − λ) · partner, with λ uniform in [0, 1). The target does not change, because
+    image and partner belong to the same class.
 
     Parameters
     ----------
     target_index
         ``[N]``: the class of each image of the train split.
     device
-        Device of the rows that `partners` gets.
+        Device of the rows that are passed to `partners`.
     """
 
     purpose = "blend"
@@ -198,9 +208,9 @@ class Blending:
         self.target_index, self.order, self.counts, self.starts = (table.to(device) for table in tables)
 
     def partners(self, rows: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a row of the same class for each of the rows ``[S, B]``, and λ ``[S, B]``.
+        """Return, for the image in each row ``[S, B]``, the row of a random image of its class, and λ ``[S, B]``.
 
-        The states ``[S]`` of the random numbers come from `rng.counter_states`.
+        `states` are the states ``[S]`` of the seeds' random number generators, as returned by `rng.counter_states`.
         """
         uniform = uniforms_from(states, (rows.shape[1], 2))
         classes = self.target_index[rows]
@@ -209,16 +219,16 @@ class Blending:
 
 
 class TrainImages:
-    """Batches of the train split's images, blended if wanted, from the GPU's memory if all images fit there.
+    """Batches of images of the train split. All images are moved to the GPU if they fit into its memory.
 
     Parameters
     ----------
     images
         All images of the train split.
     target_index
-        ``[N]``: the class of each.
+        ``[N]``: the class of each image.
     blend
-        Whether to blend each image with another of its class.
+        Whether to blend each image with a random image of its class.
     device
         The device to train on.
     """
@@ -226,14 +236,14 @@ class TrainImages:
     def __init__(self, images: ImageDataset, target_index: Tensor, blend: bool, device: torch.device) -> None:
         moved = _on_device(images, device)
         self.on_device = moved is not None
-        """Whether the images are on the device. The rows to take must be where the images are."""
+        """Whether the images are on the training device. The rows passed to `take` must be on the images' device."""
         self.images: ImageDataset = images if moved is None else moved
         self.blending = Blending(target_index, device if self.on_device else "cpu") if blend else None
 
     def take(self, rows: Tensor, states: Mapping[str, Tensor]) -> Images:
-        """Return the images of the given rows ``[S, B]``, float32.
+        """Return the images of the given rows ``[S, B]`` as float32.
 
-        `states` has the state ``[S]`` of the random numbers of each purpose.
+        `states` maps each purpose to the states ``[S]`` of the seeds' random number generators.
         """
         images = self.images.take(rows)
         if self.blending is None:
@@ -251,7 +261,7 @@ def _blend(images: Tensor, others: Tensor, shares: Tensor) -> Tensor:
 
 
 def _on_device(images: ImageDataset, device: torch.device) -> ImageDataset | None:
-    """Return images on a device in their stored dtype, or None if they are not in memory or do not fit."""
+    """Copy images to a device in their stored dtype. Return None if they are on disk or too large for the device."""
     if device.type == "cpu":
         return images
     tensors = _tensors(images)
@@ -273,7 +283,7 @@ def _on_device(images: ImageDataset, device: torch.device) -> ImageDataset | Non
 
 
 def _tensors(images: ImageDataset) -> list[Tensor] | None:
-    """Return the tensors of images in memory, in the order of their fields, or None if they are on disk."""
+    """Return the tensors of images in memory, in the order of their fields. Return None if the images are on disk."""
     if isinstance(images, Maps) and isinstance(images.rows, InMemory):
         return [images.rows.values, *(field for field in images[1:] if field is not None)]
     return [field for field in images if field is not None] if isinstance(images, Images) else None
