@@ -9,7 +9,7 @@ class ParleyError(Exception):
     Parameters
     ----------
     findings
-        Sentences. Each names the file, the key or the class, and what to do.
+        One sentence for each problem, which names the file, key or class, and says what to do.
     """
 
     def __init__(self, findings: str | Iterable[str]) -> None:
@@ -18,7 +18,7 @@ class ParleyError(Exception):
 
 
 class Findings:
-    """Collects every problem with an input, so that all are reported at once."""
+    """Collection of the problems with an input, so that all of them are reported at once."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []

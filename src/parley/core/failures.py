@@ -1,8 +1,8 @@
 """Runs that failed in training: later stages skip them and the report counts them.
 
-Whether a run diverges depends on its settings and seed alone, so training it again would fail again. A failed run is
-therefore a result, not an error, and must not stop the analysis of the other runs. Each file that a later stage would
-write for it is replaced by a marker: a small JSON file with the reason.
+Whether a run diverges depends only on its settings and seed, so training it again would fail again. A failed run is
+therefore a result, not an error, and must not stop the analysis of the other runs. In place of each file of a failed
+run, later stages write a marker: a small JSON file with the reason for the failure.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from parley.core.files import read_json, write_json
 logger = logging.getLogger(__name__)
 KEY = "failed"
 _BEGINNING = b'{\n  "failed": '
-"""No other file of a run begins with these bytes."""
+"""First bytes of a marker. No other file of a run begins with them."""
 
 
 class FailedRunError(ParleyError):
@@ -25,7 +25,7 @@ class FailedRunError(ParleyError):
     Parameters
     ----------
     why
-        The reason, as a sentence.
+        Reason for the failure, as a sentence.
     """
 
     def __init__(self, why: str) -> None:
@@ -34,12 +34,12 @@ class FailedRunError(ParleyError):
 
 
 def write_marker(path: str | Path, why: str) -> None:
-    """Write the marker of a failed run under the name of the file that it replaces."""
+    """Write the marker of a failed run to the path of the file that it replaces."""
     write_json(path, {KEY: why})
 
 
 def failure_in(path: str | Path) -> str | None:
-    """Return why a run failed if the file is a marker; None if it is an ordinary file or missing."""
+    """Return the reason for a run's failure if the file is a marker; None if it is any other file or missing."""
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as stream:
@@ -49,7 +49,7 @@ def failure_in(path: str | Path) -> str | None:
 
 
 def raise_if_failed(path: str | Path) -> None:
-    """Raise `FailedRunError` if a file is a marker."""
+    """Raise `FailedRunError` if the file is a marker."""
     if (why := failure_in(path)) is not None:
         raise FailedRunError(why)
 

@@ -35,13 +35,13 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         If the folder is not writable or the disk is full.
     """
     final = Path(path)
-    # Not tempfile: its files are readable by their owner alone, and results are shared.
+    # `tempfile` is not used: only the owner could read the file, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         aside.replace(final)
-    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError if the disk is full when a file is closed.
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError if the disk is full when it closes a file.
         if (reason := _reason_not_to_write(error, aside)) is None:
             raise
         raise ParleyError(
@@ -54,11 +54,10 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
 
 def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:
-    """Return why the disk or folder cannot be written to; None if the error has another cause."""
+    """Return the reason why the disk or folder cannot be written to; None if the error has another cause."""
     for number in _NO_ROOM:
-        if getattr(error, "errno", None) == number or os.strerror(number) in str(
-            error
-        ):  # HDF5 has it in the text alone.
+        # HDF5 states the reason only in the text of its errors.
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
             return os.strerror(number)
     if isinstance(error, RuntimeError):
         return None
@@ -67,19 +66,19 @@ def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | No
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove temporary files that killed processes left when writing `path`; no other process may be writing it."""
+    """Remove temporary files left by processes killed while writing `path`. No other process may be writing it."""
     final = Path(path)
     for aside in final.parent.glob(f".{glob.escape(final.name)}.*.part"):
         aside.unlink(missing_ok=True)
 
 
 def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
-    """Remove temporary files that killed processes left in some folders; no process may be writing there.
+    """Remove temporary files left in some folders by killed processes. No process may be writing there.
 
     Parameters
     ----------
     folders
-        Folders of final files; their subfolders are not searched.
+        Folders to search; their subfolders are not searched.
 
     Returns
     -------
@@ -144,7 +143,7 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequenc
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows by column as CSV with a header line, atomically; None is an empty cell, a bool `yes` or `no`."""
+    """Write rows as CSV with a header line, atomically. None becomes an empty cell, and a bool `yes` or `no`."""
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
@@ -158,7 +157,7 @@ def _cell(value: Any) -> str:
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    """Read a CSV written by `write_csv`; cells are strings."""
+    """Read a CSV written by `write_csv`; all values are strings."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
@@ -174,7 +173,7 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
     path
         The table.
     required
-        Required columns; others are kept.
+        Required columns; other columns are read, too.
 
     Raises
     ------
@@ -208,18 +207,18 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
 
 
 def record_of(path: str | Path) -> Path:
-    """Return the hidden file, in the same folder, that stores the date and SHA-256 of a file."""
+    """Return the path of the JSON file, in a hidden folder beside a file, that stores its date and SHA-256."""
     path = Path(path)
     return path.parent / ".made" / f"{path.name}.json"
 
 
 def keep_date(path: str | Path) -> bool:
-    """Restore a file's recorded date if its bytes are unchanged; otherwise record its date and SHA-256.
+    """Restore a file's recorded modification date if its content is unchanged; otherwise record date and SHA-256.
 
     Returns
     -------
     bool
-        False if a file of this name was recorded with other bytes.
+        False if the content differs from the recorded content; True if it is the same, or nothing was recorded.
     """
     record = record_of(path)
     sha256 = sha256_of(path)
@@ -237,31 +236,31 @@ def is_web_url(address: str) -> bool:
 
 
 def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
-    """Return files as they are given, and of a shard its files with a suffix, sorted."""
+    """Return the given paths, replacing each folder (a shard) by its files with a suffix, sorted."""
     found: list[str] = []
     for path in map(Path, paths):
-        # Not glob, to which a bracket in a name means something.
+        # `glob` is not used: it would interpret brackets in the folder's name.
         inside = sorted(one for one in path.iterdir() if one.suffix == suffix) if path.is_dir() else [path]
         found += [str(one) for one in inside if not one.name.startswith(".")]
     return found
 
 
 def by_class(paths: Iterable[str | Path], suffix: str) -> dict[str, str]:
-    """Return the files of `files_in` by the classes that they are named after."""
+    """Return the files of `files_in` in a dictionary, by class. A file is named after its class."""
     return {Path(path).stem: path for path in files_in(paths, suffix)}
 
 
 def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str) -> list[str]:
-    """Return the path that is to be written for each class's source.
+    """Return the path of the output file for each class's input file.
 
     Parameters
     ----------
     sources
-        A file a class.
+        Input files, one for each class.
     outputs
-        A path a class, in the same order; or the one folder that holds them all, a shard, which is made.
+        Output files, one for each class in the same order; or one folder for all of them, a shard, which is created.
     suffix
-        Of what is written.
+        Suffix of the output files.
     """
     if outputs[0].endswith(suffix):
         return list(outputs)
@@ -271,14 +270,14 @@ def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the wanted columns of a TSV with a header line, row by row, in the order asked for.
+    """Yield the rows of a TSV with a header line, with some of its columns in the given order.
 
     Parameters
     ----------
     path
-        The table, UTF-8; blank lines are skipped.
+        The table, in UTF-8; blank lines are skipped.
     columns
-        Columns to yield; others are left out.
+        Columns to yield.
 
     Raises
     ------
@@ -289,7 +288,7 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
         header = _cells(stream.readline().removeprefix(codecs.BOM_UTF8))
         _require_columns(path, header, columns)
         indices = [header.index(column) for column in columns]
-        # Millions of rows are read: itemgetter takes half the time of a comprehension.
+        # For tables with millions of rows: itemgetter takes half the time of a comprehension.
         pick = itemgetter(*indices) if len(indices) > 1 else lambda cells: tuple(cells[index] for index in indices)
         # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
         for number, line in enumerate(stream, start=2):
@@ -312,7 +311,7 @@ def header_of(path: str | Path) -> list[str]:
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield `(class, rows)` of a table whose rows are grouped by class, with one row at a time in memory.
+    """Yield the name and the rows of each class of a table that is grouped by class, one row in memory at a time.
 
     Rows that are not consumed are skipped when the next class is requested.
 
@@ -321,9 +320,9 @@ def stream_classes(
     path
         A TSV with the column `class`.
     columns
-        The columns of each row, after the class.
+        Columns that follow the class in each yielded row.
     wanted
-        Names of the classes to yield; None for all.
+        Names of the classes to yield; None for all classes.
     """
     seen: set[str] = set()
     for name, rows in itertools.groupby(stream_table(path, ["class", *columns]), key=itemgetter(0)):
@@ -349,7 +348,7 @@ def _require_columns(path: str | Path, header: Sequence[str], required: Sequence
 
 @contextlib.contextmanager
 def _readable(path: str | Path) -> Iterator[None]:
-    """Turn the errors of a missing file and of bytes that are not UTF-8 into `ParleyError`."""
+    """Convert the errors for a missing file and for text that is not UTF-8 to `ParleyError`."""
     try:
         yield
     except FileNotFoundError as error:

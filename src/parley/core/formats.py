@@ -4,24 +4,24 @@ import math
 import unicodedata
 
 NOTHING = "–"
-"""The text of a cell without a value."""
+"""Text shown in place of a missing value."""
 
 
 def fraction(value: float | None) -> str:
     """Format a fraction, such as an accuracy, with three decimals, or two significant digits if it is below 0.00095.
 
-    Chance among 17,000 classes is 0.000057, and an accuracy of ten times that 0.00057.
+    With 17,000 classes, chance is 0.000059. With three decimals, ten times chance would be written as 0.001.
     """
     if value is None:
         return NOTHING
     size = abs(value)
-    # Below 1e-5, the value is 0 up to rounding: chance is larger for every class set.
+    # A value below 1e-5 is a rounding error of 0: even chance is larger for every class set.
     decimals = 1 - math.floor(math.log10(size)) if 1e-5 <= size < 0.00095 else 3
     return f"{value:.{decimals}f}"
 
 
 def measure(value: float | None, unit: str) -> str:
-    """Format a metric with three decimals, or by `fraction` if its unit is a fraction."""
+    """Format a metric with three decimals, or with `fraction` if its unit is a fraction."""
     if value is None or unit == "fraction":
         return fraction(value)
     return f"{value:.3f}"
@@ -72,14 +72,14 @@ def counted(number: int, noun: str) -> str:
 
 
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
-    """Format an interval in brackets, by `fraction` if `decimals` is None; an empty string if a bound is None."""
+    """Format an interval in brackets, with `fraction` if `decimals` is None; return "" if a bound is None."""
     if low is None or high is None:
         return ""
     return f"[{fraction(low)}, {fraction(high)}]" if decimals is None else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def isolated(name: str) -> str:
-    """Return a name whose right-to-left text does not reorder the sentence around it.
+    """Isolate a name so that right-to-left text in it does not reorder the sentence around it.
 
     Names with right-to-left characters are wrapped in Unicode isolates; other names are returned unchanged.
     """

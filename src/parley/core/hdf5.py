@@ -1,4 +1,4 @@
-"""Open untrusted HDF5 files: refuse links into other files and datasets larger than their stored data."""
+"""Open untrusted HDF5 files. Links to other files, and datasets that claim more bytes than they store, are refused."""
 
 import mmap
 import re
@@ -12,9 +12,9 @@ import h5py
 from parley.core.errors import ParleyError
 
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
-"""Exceptions that h5py raises on any access to a damaged file."""
+"""Exceptions that h5py may raise when a damaged file is accessed."""
 _MOST_PACKED = 1100
-"""Upper bound on the compression ratio; that of gzip is at most 1,032."""
+"""Upper bound on the compression ratio. The ratio of gzip is at most 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
 """Datasets up to this size are not checked."""
 _HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
@@ -25,14 +25,14 @@ _HEAP_ITEM = struct.Struct("<HHIQ")
 
 @contextmanager
 def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
-    """Open a file for reading; turn HDF5 errors on opening it or inside the block into `ParleyError`.
+    """Open a file for reading; convert HDF5 errors on opening it or inside the block to `ParleyError`.
 
     Parameters
     ----------
     path
         The file.
     what
-        What the file should be, for messages, such as "file of features".
+        Kind of the file for error messages, such as "file of features".
 
     Raises
     ------
@@ -51,12 +51,12 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
 
 
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
-    """Raise `ParleyError` if an item lies in another file or a dataset claims more bytes than are stored.
+    """Raise `ParleyError` if an item is stored in another file, or a dataset claims more bytes than are stored.
 
     Virtual datasets, which refer to rows of other HDF5 files, are allowed: `features.gather: reference` writes them.
     """
     for name in file:
-        # Checked before the link is followed, because the file that it names may be a device.
+        # Checked before the link is followed, because its target may be a device file.
         if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
             raise ParleyError(f"{path}: {name} lies in another file (an external link); copy it into this one.")
         item = file.get(name)
@@ -87,8 +87,8 @@ def _first_line(error: Exception) -> str:
 def _check_heaps(path: str | Path) -> None:
     """Raise `ValueError` if a global heap has free space of size 0: HDF5 2.0 and earlier loop forever on it.
 
-    HDF5 advances by the size of the free space, and so not at all. The layout is from the HDF5 File Format
-    Specification, version 3.0, III.E.
+    HDF5 advances by the size of the free space, so it never reaches the end of such a heap. The layout of a heap is
+    defined in the HDF5 File Format Specification, version 3.0, III.E.
     """
     with Path(path).open("rb") as stream:
         if not stream.seek(0, 2):
@@ -100,7 +100,7 @@ def _check_heaps(path: str | Path) -> None:
 
 
 def _is_endless(content: mmap.mmap, offset: int, end: int) -> bool:
-    """Return whether a global heap with its first object at byte `offset` has free space of size 0."""
+    """Return whether a global heap has free space of size 0, given the bytes of its first object and its end."""
     while offset + _HEAP_ITEM.size <= min(end, len(content)):
         number, _, _, length = _HEAP_ITEM.unpack_from(content, offset)
         if number == 0:

@@ -30,16 +30,16 @@ def escaped(text: str) -> str:
 def table(
     caption: str, label: str, header: Sequence[str], blocks: Sequence[tuple[str, Sequence[Sequence[str]]]]
 ) -> str:
-    """Return a `table` environment with booktabs rules; all text is escaped here.
+    """Return a `table` environment with booktabs rules. All text except the label is escaped.
 
     Parameters
     ----------
     caption, label
-        Caption and label of the table; the label is not escaped.
+        Caption and label of the table.
     header
         Column names.
     blocks
-        Title and rows of each block; a rule separates blocks.
+        Title and rows of each block. A horizontal rule separates the blocks.
     """
     lines = [
         r"% Needs \usepackage{booktabs}.",

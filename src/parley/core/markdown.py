@@ -8,9 +8,9 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
-# As entities: a backslash here could become part of a link or end a cell.
+# Written as entities: with a backslash, they could become part of a link or end a table cell.
 _ENTITIES = {"&": "&amp;", "|": "&#124;"}
-# Some renderers turn these into links even if they are escaped by backslashes.
+# Some renderers turn these into links even if they are escaped with backslashes.
 _BARE_LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"(www)\.", re.IGNORECASE), r"\1&#46;"))
 _IN_ANGLES = re.compile(r"[^\s<>\\|`\"]+")
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,7 +33,7 @@ def escaped(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[str]:
-    """Return the lines of a table; integers get a thousands separator, other cells must be Markdown already."""
+    """Return the lines of a table. Integers get a thousands separator; other cells must already be Markdown."""
     lines = [_row(header), "|" + "---|" * len(header)]
     return lines + [_row([f"{cell:,}" if isinstance(cell, int) else cell for cell in row]) for row in rows]
 

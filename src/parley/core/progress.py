@@ -1,7 +1,7 @@
-"""Progress display: a bar if the process has the terminal to itself, otherwise a log line every few seconds.
+"""Progress display: a bar if no other process uses the terminal, otherwise a log line every few seconds.
 
-The jobs of a workflow share a terminal with each other and with Snakemake. Two bars would overwrite each other, and
-the output of other processes would land in a bar. Whole lines do not mix.
+The jobs of a workflow share a terminal with each other and with Snakemake. Their progress bars would overwrite each
+other and mix with other output; whole lines do not mix.
 """
 
 import logging
@@ -16,27 +16,27 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
-"""Minimum interval. For long work, the interval is a twentieth of the elapsed time, up to the maximum below."""
+"""Minimum interval between log lines. It grows to a twentieth of the elapsed time, up to the maximum below."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 Item = TypeVar("Item")
 _terminal_is_shared = False
 
 
 def share_terminal() -> None:
-    """Report progress in lines from now on, even on a terminal, because other processes write to it too."""
+    """Report progress in log lines from now on, even on a terminal, because other processes write to it, too."""
     global _terminal_is_shared
     _terminal_is_shared = True
 
 
 class Progress:
-    """Counts finished items and shows the progress.
+    """Counter of finished items that displays the progress.
 
     Parameters
     ----------
     what
-        A short label of the work.
+        Short label of the work.
     total
-        Number of items, or None if unknown.
+        Number of items; None if unknown.
     unit
         Name of one item, in the singular.
     brief
@@ -50,7 +50,7 @@ class Progress:
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
-        # miniters=1: otherwise, after fast steps, tqdm would skip as many slow ones.
+        # Without miniters=1, tqdm adapts to fast steps and then shows too few updates when steps become slow.
         self._bar = tqdm(
             total=total,
             desc=what,
@@ -62,13 +62,13 @@ class Progress:
         )
 
     def resume_from(self, done: int) -> None:
-        """Start from items that an earlier process finished; they do not count towards the rate."""
+        """Set the number of items finished by an earlier process, which do not count towards the rate."""
         self.done = self._told = self._earlier = done
         self._bar.initial = self._bar.n = self._bar.last_print_n = done
         self._bar.refresh()
 
     def advance(self, pieces: int = 1, note: str = "") -> None:
-        """Count finished items; `note` is shown after the count until another note replaces it."""
+        """Add `pieces` finished items. `note` is shown after the count until another note replaces it."""
         self.done += pieces
         self._note = note or self._note
         self._bar.set_postfix_str(self._note, refresh=False)
@@ -110,7 +110,7 @@ def _has_room_for_bar() -> bool:
     """Return whether standard error is a terminal of known size; without a size, tqdm draws no bar."""
     try:
         return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
-    except (OSError, ValueError):  # Standard error is not a system file.
+    except (OSError, ValueError):  # Standard error has no file descriptor or is closed.
         return False
 
 

@@ -10,16 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH_OF_FILES = 100
-"""Line width if the output is not a terminal."""
+"""Line width if the output is not a terminal and `COLUMNS` is not set."""
 
 
 class _Narrowed:
-    """A stream that replaces characters missing from its encoding, so that writing never fails.
+    """Wrapper of a text stream that replaces characters that the stream cannot encode, so that writing never fails.
 
     Parameters
     ----------
     stream
-        The stream.
+        The wrapped stream.
     """
 
     SIGNS = str.maketrans({"–": "-", "→": "->", "…": "...", "·": "-", "\u00a0": " "})
@@ -44,9 +44,9 @@ def console(stream: TextIO | None = None, *, colour: bool = True) -> Console:
     Parameters
     ----------
     stream
-        Where to write; standard output by default.
+        Output stream; standard output by default.
     colour
-        Whether colour is allowed on a terminal.
+        Whether to use colours on a terminal.
     """
     stream = stream or sys.stdout
     if not _takes_unicode(stream.encoding):
@@ -65,7 +65,7 @@ def _takes_unicode(encoding: str | None) -> bool:
 
 
 def plain_table(on: Console, title: Text | None = None, *, header: bool = True) -> Table:
-    """Return an empty table with a rule under its header only; narrow terminals get no padding."""
+    """Return an empty table with a rule only under its header, and without padding if the console is narrow."""
     return Table(
         box=SIMPLE_HEAD if _takes_unicode(on.encoding) else ASCII2,
         title=title,
@@ -79,6 +79,6 @@ def plain_table(on: Console, title: Text | None = None, *, header: bool = True) 
 
 
 def literal(text: str, style: str = "") -> Text:
-    """Return text to be shown literally, with control characters escaped."""
+    """Return text that is printed literally, with control characters escaped."""
     shown = "".join(mark if mark.isprintable() or mark == "\n" else ascii(mark)[1:-1] for mark in text)
     return Text(shown, style=style)

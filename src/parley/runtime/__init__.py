@@ -1,1 +1,1 @@
-"""What serves Snakemake: code digests, the run lock, logs of failed jobs."""
+"""Support code for the Snakemake workflow: code digests, the run lock, and logs of failed jobs."""

@@ -1,7 +1,7 @@
-"""Digests of the code of each stage, so that an edit reruns the stage and a comment does not.
+"""Digests of each stage's code, so that a change of the code reruns the stage, and a change of a comment does not.
 
-Snakemake tracks a script but not the modules that it imports. A stage's digest covers its script and,
-transitively, the modules of this package that they import, and goes into the rule's params.
+Snakemake tracks a script but not the modules that it imports. A stage's digest covers its script and all modules of
+this package that the script imports, directly or indirectly. The digest is one of the rule's params.
 """
 
 import ast
@@ -18,30 +18,30 @@ from parley.core.files import read_json, write_json
 PACKAGE = "parley"
 ROOT = Path(__file__).parents[1]
 SOURCES = ".snakemake/parley/sources.json"
-"""The cache of parsed files, relative to the folder in which Snakemake runs."""
+"""File that caches parsed source files, relative to the folder in which Snakemake runs."""
 BOOK = ".snakemake/parley/code.json"
-"""For each stage digest, the digests of its modules, relative to the folder in which Snakemake runs."""
+"""File that stores the digests of the modules behind each stage digest, relative to the same folder."""
 MOST_DIGESTS = 600
 """Maximum number of stage digests in `BOOK`; the least recently used are dropped first."""
 
 
 class Source(NamedTuple):
-    """The parts of a source file that affect digests."""
+    """Properties of a source file that affect digests."""
 
     imports: list[str]
-    """Every module that its imports may refer to, of this package or not."""
+    """Names that its import statements use and that may be modules, of this package or another."""
     meaning: str
     """Digest of the syntax tree without docstrings, comments and layout."""
 
 
 class Sources:
-    """Source files, each parsed once and then cached by its bytes.
+    """Parsed source files. Each file is parsed once and then cached under a hash of its content.
 
     Parameters
     ----------
     memory
-        A file that caches parsed sources between processes; None for none. Parsing the package takes most of
-        a second, in every call of Snakemake.
+        File that stores the cache between processes; None for no file. Without the file, every call of Snakemake
+        parses the whole package, which takes most of a second.
     """
 
     def __init__(self, memory: str | Path | None = None) -> None:
@@ -55,7 +55,7 @@ class Sources:
     def read(self, path: Path) -> Source:
         """Return the parsed source of a file."""
         content = path.read_bytes()
-        # Versions of Python differ in their syntax trees.
+        # Syntax trees differ between versions of Python.
         key = hashlib.sha256(platform.python_version().encode() + content).hexdigest()
         if key not in self._known:
             self._known[key] = _parsed(content, path)
@@ -63,13 +63,13 @@ class Sources:
         return self._known[key]
 
     def save(self) -> None:
-        """Write the cache file with the sources read by this process alone, if that changes it."""
+        """Write the sources read by this process to the cache file, if they differ from its entries."""
         if self._memory is not None and set(self._used) != self._saved:
             write_json(self._memory, self._used)
 
 
 def stage_digest(script: str | Path, sources: Sources) -> str:
-    """Return a digest of a script and of every module of this package that it uses.
+    """Return a digest of a script and of every module of this package that it imports, directly or indirectly.
 
     Comments, docstrings and layout do not affect it.
     """
@@ -84,16 +84,16 @@ def stage_parts(script: str | Path, sources: Sources) -> dict[str, str]:
 
 
 def save_parts(path: str | Path, stages: Mapping[str, Mapping[str, str]]) -> None:
-    """Add the parts of stage digests to the file `BOOK`, which lets `parley status` name the modules that changed.
+    """Add the digests of stages' modules to a file, so that `parley status` can name the modules that changed.
 
-    Snakemake itself stores only the stage digest, among the params of each job.
+    Snakemake itself stores only the stage digest, as one of the params of each job.
 
     Parameters
     ----------
     path
-        The file.
+        The file, `BOOK`.
     stages
-        For each stage digest, the result of `stage_parts`.
+        Result of `stage_parts` for each stage digest.
     """
     known = read_parts(path)
     kept = {digest: parts for digest, parts in known.items() if digest not in stages}
@@ -119,7 +119,7 @@ def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list
 
 
 def package_digest(module: str, sources: Sources | None = None) -> str:
-    """Return a digest of a module and of every module of this package that it imports."""
+    """Return a digest of a module and of every module of this package that it imports, directly or indirectly."""
     sources = sources or Sources()
     found: set[str] = set()
     _collect(module, found, sources)
@@ -143,14 +143,14 @@ def _collect(module: str, found: set[str], sources: Sources) -> None:
 
 
 def _of_package(names: list[str]) -> Iterator[str]:
-    """Yield the modules of this package among names, and the parent packages of each."""
+    """Yield those modules in `names` that belong to this package, and their parent packages."""
     for name in names:
         yield from _modules_in(name, ROOT)
 
 
 @cache
 def _modules_in(name: str, _root: Path) -> list[str]:
-    """Return a module of this package and its parent packages; names that are not modules are dropped."""
+    """Return the modules of this package among a dotted name and its parents; names of attributes are dropped."""
     steps = name.split(".")
     if steps[0] != PACKAGE:
         return []
@@ -184,7 +184,7 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
 
 
 def _module_meaning(module: str, sources: Sources) -> str:
-    """Return a module's name and meaning; a package's templates are part of it."""
+    """Return a module's name, the digest of its syntax tree and, for a package, the text of its templates."""
     path = _file_of(module)
     templates = sorted(path.parent.glob("templates/*")) if path.name == "__init__.py" else []
     texts = [template.read_text(encoding="utf-8") for template in templates if template.is_file()]

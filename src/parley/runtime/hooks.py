@@ -1,7 +1,7 @@
-"""Hooks of the workflow: the one module that uses internals of Snakemake and of its plugins.
+"""Snakemake hooks: the only module that uses internals of Snakemake and its plugins.
 
-The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. No script of a stage
-imports this module.
+The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
+do not import this module.
 """
 
 import atexit
@@ -22,11 +22,11 @@ from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.run_lock import acquire
 
 TESTED_SNAKEMAKE = "9.27."
-"""Versions that begin so are tested and patched: they examine all waiting jobs again a second after each selection."""
+"""Prefix of the tested versions, which are patched: they examine all waiting jobs again a second after a selection."""
 TESTED_S3_PLUGIN = "0.3.6"
-"""The tested and patched version: it remembers a missing folder as missing for good."""
+"""Tested version, which is patched: it caches that a folder is missing, even after the folder is created."""
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
-"""The log format of workflow/scripts/stage.py."""
+"""Pattern of a log line written by workflow/scripts/stage.py."""
 MOST_LISTED = 10
 """Maximum number of failed jobs listed individually."""
 
@@ -34,11 +34,11 @@ Workflow = Any  # Snakemake's class; some of the attributes used here are not do
 
 
 def name_groups(workflow: Workflow) -> None:
-    """Let `--until`, `--omit-from`, `--forcerun` and targets name the rules of all groups by their common name.
+    """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
 
-    There is a rule for each group of classes or seeds, such as `extract_features_0000`, because the files of a group
-    follow no pattern; here `extract_features` stands for all of them. Snakemake sets its options after it has read the
-    Snakefile and reads them in `_prepare_dag`.
+    Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
+    not follow a pattern. The name `extract_features` selects all of these rules. The names are replaced in
+    `_prepare_dag`, which reads the options, because Snakemake sets them only after it has read the Snakefile.
     """
     if not version("snakemake").startswith(TESTED_SNAKEMAKE):
         return
@@ -54,7 +54,7 @@ def name_groups(workflow: Workflow) -> None:
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
-    """Replace each name that no rule has by the rules of its groups, if there are any."""
+    """Replace each name that is not a rule, but the common name of groups, by the rules of these groups."""
     expanded = []
     for name in given:
         group = [] if name in rules else [rule for rule in rules if re.fullmatch(rf"{re.escape(name)}_\d+", rule)]
@@ -69,21 +69,21 @@ def start(
     sources: Sources,
     caches: Iterable[Path],
 ) -> None:
-    """Check inputs, lock the outputs and tidy up, before the first job starts.
+    """Check the inputs, lock the outputs and remove temporary files, before the first job starts.
 
     Parameters
     ----------
     workflow
-        Snakemake's.
+        The Snakemake workflow object.
     check
-        Given the names of the rules about to run and, as `own_environments`, whether jobs run in environments of
-        their own, returns a sentence for each input that cannot be had.
+        Function that takes the names of the rules about to run, and the keyword argument `own_environments` (whether
+        jobs run in separate environments). It returns one error message for each unavailable input.
     stages
-        The digest of each script's code.
+        Digest of the code of each script.
     sources
-        What the digests were computed from.
+        Source files from which the digests were computed.
     caches
-        Folders in which killed jobs may have left temporary files, besides those of the outputs.
+        Folders, other than those of the outputs, in which killed jobs may have left temporary files.
 
     Raises
     ------
@@ -103,16 +103,17 @@ def start(
 
 
 def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[Any], None]) -> None:
-    """Print the summary of results at the end of a run that succeeded.
+    """Print the summary of results at the end of a successful run.
 
     Parameters
     ----------
     workflow
-        Snakemake's.
+        The Snakemake workflow object.
     needed
-        Files that must be among those asked for: else what is on disk may be of another config.
+        Files that the summary reads. Nothing is printed unless all of them are outputs of this run's jobs, because
+        files on disk may belong to another config.
     print_summary
-        Prints it on a console.
+        Function that prints the summary on a console.
     """
     made = {path for job in workflow.dag.jobs for path in job.output}
     if made.issuperset(needed):
@@ -136,7 +137,7 @@ def failure_lines(jobs: Sequence[tuple[str, str]]) -> list[str]:
     Parameters
     ----------
     jobs
-        The name of each job (rule and wildcards) and the path of its log, empty if it has none.
+        Name of each failed job (its rule and wildcards), and path of its log, which is empty if there is no log.
     """
     if not jobs:
         return []
@@ -153,12 +154,12 @@ def failure_lines(jobs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def fail(workflow: Workflow) -> None:
-    """Print which jobs failed, why, and where their logs are."""
+    """Print the failed jobs with their last errors and the paths of their logs."""
 
     def print_failures(on: Any) -> None:
         from parley.core.terminal import literal
 
-        # The scheduler counts a group of jobs as one.
+        # The scheduler lists a group of jobs as a single entry.
         groups = [failed if failed.is_group() else [failed] for failed in workflow.scheduler.failed]
         failed_jobs = [
             (" ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), ""))
@@ -172,9 +173,9 @@ def fail(workflow: Workflow) -> None:
 
 
 def shares_disk(workflow: Workflow) -> bool:
-    """Return whether outputs lie on a shared disk and not in an object store, which cannot store records of jobs.
+    """Return whether outputs are on a shared disk, not in an object store, which cannot store the records of jobs.
 
-    The tested version of Snakemake's S3 plugin is patched.
+    If outputs are in S3, the function also patches Snakemake's S3 plugin, provided that it has the tested version.
     """
     provider = workflow.storage_settings.default_storage_provider
     if provider == "s3" and version("snakemake-storage-plugin-s3") == TESTED_S3_PLUGIN:
@@ -183,7 +184,7 @@ def shares_disk(workflow: Workflow) -> bool:
 
 
 def _untested_versions(workflow: Workflow) -> Iterator[str]:
-    """Yield a sentence for each version that is not the tested one: which was tested, and what is not patched."""
+    """Yield a warning for each package whose version is not the tested one, with the patch that is not applied."""
     found = version("snakemake")
     if not found.startswith(TESTED_SNAKEMAKE):
         yield (
@@ -202,7 +203,7 @@ def _untested_versions(workflow: Workflow) -> Iterator[str]:
 
 
 def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> None:
-    """Lock the files of the jobs against other runs until this process ends; remove what killed ones left."""
+    """Lock the jobs' files against other runs until this process ends; remove temporary files of killed processes."""
     read = {str(path) for job in workflow.dag.jobs for path in job.input}
     written = {str(path) for job in jobs for path in job.output}
     try:
@@ -215,7 +216,7 @@ def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> No
 
 
 def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
-    """Save what the digests of code are made of, so that `parley status` can name what changed."""
+    """Save the digests of each stage's modules, so that `parley status` can name the modules that changed."""
     try:
         save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in stages.items()})
     except OSError as error:
@@ -223,20 +224,19 @@ def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
 
 
 def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
-    """Have Snakemake select jobs to start when one finishes, and not every second besides.
+    """Make Snakemake select the next jobs only when a job finishes, instead of every second, too.
 
-    To limit the jobs started in a second, version 9.27 examines all waiting jobs again a second after each selection,
-    and each job that finishes starts one more such round. With 300 waiting jobs this takes half a core
-    (benchmarks/waiting_jobs.py).
+    To limit the number of jobs started per second, version 9.27 examines all waiting jobs again one second after each
+    selection, and each finished job starts another series of such selections. With 300 waiting jobs, this uses half of
+    a CPU core (benchmarks/waiting_jobs.py).
     """
     workflow.scheduler.job_rate_limiter = None
 
 
 def _forget_missing_folders() -> None:
-    """Have the S3 plugin ask again whether a folder exists.
+    """Make the S3 plugin check again whether a folder exists if the folder was missing before.
 
-    Version 0.3.6 remembers one that was missing as missing. A folder that the second try of a job makes would end the
-    whole run.
+    Version 0.3.6 caches that a folder is missing. The whole run would stop when a retried job creates the folder.
     """
     from snakemake_storage_plugin_s3 import StorageObject
 
@@ -251,13 +251,13 @@ def _forget_missing_folders() -> None:
 
 
 def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
-    """Print something on the terminal after the last job; an error in it does not change how the run ended."""
+    """Call `show` with the terminal's console after the last job. An error in it does not make the run fail."""
     if Quietness.ALL in workflow.output_settings.quiet:
         return
     try:
-        # Imported here, where an error in it cannot fail the run.
+        # Imported here, so that an error in the import cannot make the run fail.
         from parley.core.terminal import console
 
         show(console(sys.stderr, colour=not workflow.output_settings.nocolor))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run has ended as it has
+    except Exception as error:  # noqa: BLE001 - no error may change the outcome of the run
         sys.stderr.write(f"The results cannot be shown here: {type(error).__name__}: {error}\n")

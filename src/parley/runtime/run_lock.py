@@ -20,12 +20,12 @@ from typing import Any, NamedTuple
 from parley.core.errors import ParleyError
 
 FOLDER = Path(".snakemake/parley/running")
-"""Folder of the records, relative to the working folder."""
+"""Folder that contains the records, relative to the working folder."""
 _UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
 
 
 class Record(NamedTuple):
-    """What a process recorded about itself, and whether it is alive."""
+    """Record of a process: its file, its content, and whether the process is alive."""
 
     path: Path
     values: dict[str, Any]
@@ -53,14 +53,14 @@ class LockHandle:
 
 
 def register_job(what: str, outputs: Iterable[str], folder: str | Path = FOLDER) -> LockHandle:
-    """Lock the outputs of a job of the workflow, without checking for conflicts.
+    """Lock the outputs of a job of the workflow. Conflicts with other processes are not checked.
 
     Parameters
     ----------
     what
-        Description of the process, for messages.
+        Description of the process, for error messages.
     outputs
-        Files that it may write.
+        Files that the process may write.
     folder
         Folder of the records.
     """
@@ -71,26 +71,28 @@ def register_job(what: str, outputs: Iterable[str], folder: str | Path = FOLDER)
 def acquire(
     what: str, inputs: Iterable[str], outputs: Iterable[str], folder: str | Path = FOLDER
 ) -> tuple[LockHandle, bool]:
-    """Lock files of this process, unless a live process writes files that it reads or writes, or reads those it writes.
+    """Lock the inputs and outputs of this process, unless they conflict with those of a live process.
+
+    Two processes conflict if one of them writes a file that the other reads or writes.
 
     Parameters
     ----------
     what, outputs, folder
         As in `register_job`.
     inputs
-        Files that it reads.
+        Files that the process reads.
 
     Returns
     -------
     LockHandle
-        To be closed at the end.
+        The lock, which the caller closes at the end.
     bool
-        Whether no other process has a record here, for any files.
+        True if no other process has a record in the folder, for any files.
 
     Raises
     ------
     ParleyError
-        If another process conflicts; the message names it.
+        If another process conflicts; the message names that process.
     """
     reads, writes = set(inputs), set(outputs)
     with _exclusive(Path(folder)) as records:
@@ -106,7 +108,7 @@ def acquire(
 
 
 def active_records(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
-    """Return the records of live processes that write some of these files; write and remove nothing.
+    """Return the records of processes that may be alive and write any of these files. No record is changed.
 
     Parameters
     ----------
@@ -139,14 +141,14 @@ def _exclusive(folder: Path) -> Iterator[Path]:
     """Yield the folder of the records, with exclusive access to it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".order").open("a") as stream:
-        with suppress(OSError):  # A file system without locks: `_is_alive` then checks the process id.
+        with suppress(OSError):  # The file system may not support locks; `_is_alive` then checks the process id.
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield folder
 
 
 def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> LockHandle:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
-    # Not inherited by child processes: they have their own records.
+    # Child processes do not inherit the lock: they have their own records.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -171,7 +173,7 @@ def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], 
 
 
 def _live_records(folder: Path) -> Iterator[Record]:
-    """Yield the records of processes that are or may be alive; remove those of dead ones."""
+    """Yield the records of processes that are or may be alive; remove the records of dead processes."""
     for record in _all_records(folder):
         if record.alive or not _is_dead(record):
             yield record
@@ -181,13 +183,13 @@ def _live_records(folder: Path) -> Iterator[Record]:
 
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), path.open("rb") as stream:  # The process may just have ended.
+        with suppress(FileNotFoundError), path.open("rb") as stream:  # The process may just have removed it.
             values = {**_UNKNOWN, **_parse(stream.read())}
             yield Record(path, values, _is_alive(stream.fileno(), values))
 
 
 def _is_alive(descriptor: int, values: dict[str, Any]) -> bool:
-    """Return whether a record is locked or, on a file system without locks, whether its process runs."""
+    """Return whether a record is locked or, on a file system without locks, whether its process is running."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -217,11 +219,11 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _is_dead(record: Record) -> bool:
-    """Return whether an unlocked record belongs to a dead process; for another machine's, that is uncertain.
+    """Return whether an unlocked record belongs to a dead process; False if the process may run on another machine.
 
-    A network file system may keep locks local to each machine. Containers on one machine share a kernel (boot id), even
-    if their host names differ. A job on another machine belongs to a cluster, and Snakemake itself knows whether it
-    still runs. Many clusters kill their jobs, and users should not have to clean up after each.
+    A network file system may keep locks local to each machine. Containers on one machine share a kernel, and thus the
+    boot id, even if their host names differ. Jobs always count as dead: a job on another machine belongs to a cluster,
+    where Snakemake itself tracks it. Clusters often kill jobs, and users should not have to remove their records.
     """
     if record.values["role"] == "job":
         return True
@@ -230,7 +232,7 @@ def _is_dead(record: Record) -> bool:
 
 
 def _boot_id() -> str:
-    """Return the id of this boot of the kernel; empty if the system has none."""
+    """Return the kernel's id of the current boot; an empty string if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
