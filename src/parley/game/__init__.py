@@ -1,6 +1,6 @@
 """The game: Sender, Receiver, rollout of their dialogues, and losses.
 
-Works on plain tensors, without the workflow::
+This package works on plain tensors and does not need the workflow::
 
     from parley.game import Descriptions, GameSettings, Images, Receiver, Sender, exchange
 
@@ -14,7 +14,7 @@ Works on plain tensors, without the workflow::
 import importlib
 from typing import Any
 
-# Imported on first use, so that checking settings does not import torch.
+# Each name is imported on first use, so that code that only checks settings does not import torch.
 _HOME = {
     "Agents": "agents",
     "Descriptions": "types",
@@ -32,7 +32,7 @@ __all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use."""
+    """Import a public name when it is first accessed."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,4 +1,7 @@
-"""The Receiver: scores the candidates' descriptions, sends messages to the Sender and decides when to stop."""
+"""The Receiver, the agent that scores the candidates' descriptions, sends messages and decides when to stop.
+
+A turn is one exchange of one dialogue; N is the number of turns of all dialogues in a batch.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,34 +16,37 @@ from parley.game.turns import PackedIndex, pick
 from parley.game.types import Descriptions
 
 PAIRS_BLOCK = 1 << 19
-"""Elements in memory at once on a CPU: 2 MiB in float32, about the size of a core's cache."""
+"""Number of hidden activations in memory at once on a CPU: 2 MiB in float32, about the size of a core's cache."""
 PAIRS_BLOCK_ON_GPU = 1 << 27
-"""The same on a GPU, where larger blocks are faster."""
+"""Number of hidden activations in memory at once on a GPU, where larger blocks are faster."""
 
 
 def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return w·relu(state + description) + b for every pair.
+    """Return w·relu(state + description) + b for every pair of a state and a description.
 
     Parameters
     ----------
     states
-        ``[S, M, H]``: the states' half of the pre-activation.
+        ``[S, M, H]``: contribution of each state to the pre-activation of the hidden layer.
     descriptions
-        ``[S, D, H]``: the descriptions' half.
+        ``[S, D, H]``: contribution of each description to it.
     weight, bias
-        ``[S, 1, H]`` and ``[S, 1]``.
+        Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
 
     Returns
     -------
     Tensor
-        ``[S, M, D]``.
+        Scores ``[S, M, D]``.
     """
     scores: Tensor = _Pairs.apply(states, descriptions, weight, bias)
     return scores
 
 
 class _Pairs(torch.autograd.Function):
-    """Computes the pairs in blocks of descriptions, in the forward pass and again in the backward pass."""
+    """Autograd function of `pair_scores`.
+
+    The hidden layer is computed in blocks of descriptions, and again in the backward pass, to save memory.
+    """
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -76,33 +82,34 @@ def _description_blocks(states: Tensor, descriptions: Tensor) -> Iterator[slice]
 
 
 class EncodedCandidates(NamedTuple):
-    """The part of the candidates' encoding that does not depend on the dialogue, computed once."""
+    """Encoding of the candidates that does not depend on the dialogue, computed once per rollout."""
 
     descriptions: Descriptions
     projected: Tensor
-    """``[S, D, hidden]``, with description attention ``[S, D·W, hidden]``: their half of the score's first layer."""
+    """``[S, D, hidden]``, or ``[S, D·W, hidden]`` with description attention: contribution of each description, or of
+    each word, to the first layer of the scores."""
     keys: Tensor | None = None
-    """``[S, 1, D·W, attention_hidden]``: projected words; only with description attention."""
+    """``[S, 1, D·W, attention_hidden]``: projected words; None without description attention."""
 
 
 class AttendedCandidates(NamedTuple):
-    """Attention to the descriptions' words in M states; all None without description attention."""
+    """Attention to the words of the descriptions in M states; both fields are None without description attention."""
 
     weights: Tensor | None = None
     """``[S, M, D, W]``: attention weight of each word in its description."""
     cache: AttentionCache | None = None
-    """Intermediate values of the attention, for learning."""
+    """Intermediate values of the attention in a rollout, for learning."""
 
 
 class Receiver(nn.Module):
-    """The agent that knows the candidates; S of them side by side, one per seed.
+    """The agent that reads the candidates' descriptions. One module contains S Receivers, one per seed.
 
     Parameters
     ----------
     word_size
         Width E of a word vector.
     settings
-        The game.
+        Settings of the game.
     seeds
         Seeds of the initial weights, one per Receiver.
     """
@@ -126,7 +133,7 @@ class Receiver(nn.Module):
         initialise(self, seeds, "receiver")
 
     def encode(self, descriptions: Descriptions) -> EncodedCandidates:
-        """Project the descriptions, or their words, once per dialogue."""
+        """Project the descriptions or, with description attention, their words. This is called once per rollout."""
         seeds = self.stop.weight.shape[0]
         weight = self.score_first.weight[..., self.hidden_size :]
         if self.attention is None:
@@ -135,11 +142,11 @@ class Receiver(nn.Module):
         return EncodedCandidates(descriptions, linear(words, weight), self.attention.item(words)[:, None])
 
     def go_on_logits(self, state: Tensor) -> Tensor:
-        """Return logits ``[S, M]`` of going on, from states ``[S, M, H]``."""
+        """Return the logits ``[S, M]`` of continuing the dialogue, given states ``[S, M, H]``."""
         return self.stop(state)[..., 0]  # type: ignore[no-any-return]
 
     def attend(self, candidates: EncodedCandidates, state: Tensor) -> AttendedCandidates:
-        """Attend to the words of the descriptions in states ``[S, M, H]``."""
+        """Return the attention to the words of the descriptions, given states ``[S, M, H]``."""
         if self.attention is None or candidates.keys is None:
             return AttendedCandidates()
         cache = self.attention.compute_energies(candidates.keys, self.attention.queries[0](state))
@@ -148,7 +155,7 @@ class Receiver(nn.Module):
     def replay_with_grad(
         self, candidates: EncodedCandidates, states: Tensor, attended: list[AttendedCandidates], packed: PackedIndex
     ) -> AttendedCandidates:
-        """Return the attention of all turns, in states ``[S, N, H]``, with gradient."""
+        """Return the attention in all turns, given their states ``[S, N, H]``, with gradient."""
         if self.attention is None or candidates.keys is None:
             return AttendedCandidates()
         caches = [one.cache for one in attended if one.cache is not None]
@@ -161,10 +168,10 @@ class Receiver(nn.Module):
         return attend(energies.unflatten(-1, words.shape[:2]), candidates.descriptions.is_word)
 
     def score(self, candidates: EncodedCandidates, attended: AttendedCandidates, state: Tensor) -> Tensor:
-        """Return raw scores ``[S, M, D]`` of the descriptions in states ``[S, M, H]``.
+        """Return the descriptions' scores before the softmax, ``[S, M, D]``, given states ``[S, M, H]``.
 
-        The first layer is applied to states and descriptions separately, and the results are added. This equals
-        applying it to ``[h; d_k]``, without D copies of the state.
+        The first layer is applied to states and descriptions separately, and the results are added. This is equivalent
+        to applying the layer to each concatenation ``[h; d_k]`` but needs no D copies of the state.
         """
         from_state = linear(state, self.score_first.weight[..., : self.hidden_size], self.score_first.bias)
         weight, bias = self.score_last.weight, self.score_last.bias
@@ -178,20 +185,20 @@ class Receiver(nn.Module):
     def expected_description(
         self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor
     ) -> Tensor:
-        """Return the mean description ``[S, M, E]`` under `probs`, ``[S, M, D]``, which get no gradient."""
+        """Return the mean description ``[S, M, E]``, weighted by `probs` ``[S, M, D]``, which are detached."""
         if attended.weights is None:
             return probs.detach() @ candidates.descriptions.vectors
         word_weights = probs.detach()[..., None] * attended.weights
         return word_weights.flatten(-2) @ _words(candidates.descriptions).flatten(0, 1)
 
     def message_logits(self, expected_description: Tensor, state: Tensor) -> Tensor:
-        """Return logits ``[S, M, d]`` of the message, from the expected description ``[S, M, E]`` and the state."""
+        """Return logits ``[S, M, d]`` of the message, given expected descriptions ``[S, M, E]`` and states."""
         hidden = torch.tanh(self.ask_state(state) + self.ask_reading(expected_description))
         return self.ask(hidden)  # type: ignore[no-any-return]
 
 
 def of_turns(attended: AttendedCandidates, positions: Tensor) -> AttendedCandidates:
-    """Return the attention of the turns at the given positions ``[S, K]``."""
+    """Return the attention in the turns at the given positions ``[S, K]``, without the cache."""
     return AttendedCandidates(None if attended.weights is None else pick(attended.weights, positions))
 
 

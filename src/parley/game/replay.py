@@ -1,4 +1,7 @@
-"""Replay of a rollout with gradient, all turns at once."""
+"""Computation of the gradient of a rollout that was made without gradient, for all its turns at once.
+
+A turn is one exchange of one dialogue; N is the number of turns of all dialogues in a batch.
+"""
 
 from typing import NamedTuple
 
@@ -12,28 +15,28 @@ from parley.game.turns import PackedIndex, pick
 
 
 class Replay(NamedTuple):
-    """The values of a rollout that the losses need; logits and scores carry gradient."""
+    """The values of a rollout from which the losses are computed; only logits and scores have gradient."""
 
     sender_logits: Tensor
-    """``[S, N, d]``."""
+    """``[S, N, d]``: logits of the Sender's messages."""
     receiver_logits: Tensor
-    """``[S, N − B, d]``: of the messages that the Sender received, in the order of `PackedIndex.previous`."""
+    """``[S, N − B, d]``: logits of the messages that the Sender received, in the order of `PackedIndex.previous`."""
     go_on_logits: Tensor
-    """``[S, N]``."""
+    """``[S, N]``: logits of continuing the dialogue."""
     final_scores: Tensor
-    """``[S, B, D]``: scores in the exchange in which each dialogue stopped."""
+    """``[S, B, D]``: scores at the last exchange of each dialogue."""
     views: Tensor
-    """``[S, N, hidden]``, or ``[S, B, hidden]`` where the view is the same in every exchange, without gradient."""
+    """``[S, N, hidden]``, or ``[S, B, hidden]`` if the same in every exchange: the Sender's image representations."""
     states: Tensor
-    """``[S, N, H]``: the Receiver's state after each turn, without gradient."""
+    """``[S, N, H]``: the Receiver's state after the update in each turn."""
     states_before: Tensor
-    """``[S, N, H]``: the Receiver's state before each turn."""
+    """``[S, N, H]``: the Receiver's state before the update in each turn."""
     sender_messages: Tensor
-    """``[S, N, d]``, without gradient."""
+    """``[S, N, d]``: the Sender's messages as received."""
     receiver_messages: Tensor
-    """``[S, N, d]``, without gradient."""
+    """``[S, N, d]``: the Receiver's messages as received."""
     go_on: Tensor
-    """``[S, N]``: decisions, 1 to go on."""
+    """``[S, N]``: decisions, 1 to continue and 0 to stop."""
 
 
 def replay_with_grad(
@@ -44,14 +47,14 @@ def replay_with_grad(
     steps: list[Step],
     packed: PackedIndex,
 ) -> Replay:
-    """Replay a rollout that was made without gradient.
+    """Compute the values of a rollout again with gradient, for all turns at once.
 
     Parameters
     ----------
     sender, receiver, encoded, candidates
-        As in the rollout; they get gradient.
+        The arguments of the rollout. Gradient flows to these four.
     steps, packed
-        The exchanges, from `rollout_steps`, and the positions of their turns.
+        The exchanges, from `rollout_steps`, and the index of their turns.
     """
     sender_messages = torch.cat([step.sender_message.value for step in steps], 1)
     receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)
@@ -82,7 +85,7 @@ def replay_with_grad(
 
 
 def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
-    """Collect the same values from a rollout that was made with gradient."""
+    """Return the values of `Replay` from a rollout that was made with gradient."""
     receiver_logits = torch.cat([step.receiver_logits for step in steps], 1)
     scores = torch.cat([step.scores for step in steps], 1)
     views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)

@@ -1,8 +1,8 @@
 """Rollout of a batch of dialogues, exchange by exchange.
 
-No gradient crosses a sampled message, so a message is a constant for learning. Dialogues are therefore rolled out
-without gradient, and the values of each exchange are kept, so that `replay` can process all of them at once with
-gradient. On a differentiable channel the same loop runs with gradient.
+Gradient does not flow through sampled messages, so learning treats messages as constants. Dialogues are therefore
+rolled out without gradient, and the values of each exchange are stored, so that `replay` can process all exchanges at
+once with gradient. On a differentiable channel, the rollout itself is computed with gradient.
 """
 
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 
 class Step(NamedTuple):
-    """One exchange of the M dialogues that are still in the batch; messages are as they were received."""
+    """Values of one exchange of the M dialogues that are still in the batch. Messages include perturbations."""
 
     rows: Tensor
     """``[S, M]`` int64: each dialogue's row in the full batch."""
     previous: Tensor
-    """``[S, M]`` int64: each dialogue's index in the previous exchange."""
+    """``[S, M]`` int64: each dialogue's index among the M dialogues of the previous exchange."""
     active: Tensor
-    """``[S, M]``: 1 where the dialogue is still active when the exchange begins."""
+    """``[S, M]``: 1 if the dialogue is still active when the exchange begins, else 0."""
     view: View
     sender_logits: Tensor
     sender_message: Message
     gru: GRUStep
-    """The update of the Receiver's state by the message it received."""
+    """Update of the Receiver's state by the received message."""
     attended: AttendedCandidates
     scores: Tensor
-    """``[S, M, D]``."""
+    """``[S, M, D]``: scores of the candidates before the softmax."""
     expected_description: Tensor
     """``[S, M, E]``: the mean description under the softmax of the scores."""
     receiver_logits: Tensor
@@ -51,7 +51,7 @@ class Step(NamedTuple):
     go_on_logits: Tensor
     go_on_probs: Tensor
     go_on: Tensor
-    """``[S, M]``: the decision, 1 to go on."""
+    """``[S, M]``: decisions, 1 to continue and 0 to stop."""
 
 
 def rollout(
@@ -63,27 +63,27 @@ def rollout(
     sampled: bool = True,
     extra_perturbations: ExtraPerturbations | None = None,
 ) -> Dialogue:
-    """Roll out the dialogues of a batch of images, all T exchanges, without gradient.
+    """Roll out all T exchanges of the dialogues about a batch of images, without gradient.
 
     Parameters
     ----------
     sender, receiver
-        The agents, of S seeds.
+        The agents of S seeds.
     images
-        Input of the Sender: B images per seed, or the same B for all.
+        Input of the Sender: B images per seed, or B images shared by all seeds.
     descriptions
-        Input of the Receiver: D candidates.
+        Input of the Receiver: descriptions of D candidates.
     draws
-        Random numbers: a bit is 1 where its number is below its probability. None: bits are rounded.
+        Random numbers for sampling bits. If None, the probabilities are rounded.
     sampled
-        Whether the perturbations configured for training apply (only if there are draws), or those for evaluation.
+        If true and `draws` is given, apply the perturbations configured for training; otherwise, those for evaluation.
     extra_perturbations
-        Further perturbations of the messages.
+        Perturbations of the messages in addition to the configured ones.
 
     Returns
     -------
     Dialogue
-        Of S seeds: ``[S, T, B, ...]``.
+        Dialogues of S seeds; fields are ``[S, T, B, ...]``.
     """
     with torch.no_grad():
         encoded, candidates = encode(sender, receiver, images, descriptions)
@@ -98,7 +98,7 @@ def rollout(
 
 
 exchange = rollout
-"""Public name of `rollout` in `parley.game`."""
+"""Name under which `parley.game` exports `rollout`."""
 
 
 def _dialogue_fields(step: Step) -> tuple[Tensor, ...]:
@@ -109,7 +109,7 @@ def _dialogue_fields(step: Step) -> tuple[Tensor, ...]:
 def encode(
     sender: Sender, receiver: Receiver, images: Images, descriptions: Descriptions
 ) -> tuple[EncodedImages, EncodedCandidates]:
-    """Encode images and descriptions, as far as the encodings do not depend on the dialogue."""
+    """Return the encodings of images and descriptions that do not depend on the messages."""
     seeds, dimensions = sender.hear.weight.shape[0], 4 if sender.settings.visual_attention else 3
     return sender.eye.encode(images.of_seeds(seeds, dimensions)), receiver.encode(descriptions)
 
@@ -124,22 +124,23 @@ def rollout_steps(
     compact_finished: bool = False,
     extra_perturbations: ExtraPerturbations | None = None,
 ) -> Iterator[Step]:
-    """Yield the exchanges of a batch of dialogues.
+    """Yield the exchanges of a batch of dialogues in order.
 
     Parameters
     ----------
     sender, receiver
         The agents.
     encoded, candidates
-        From `encode`.
+        Results of `encode`.
     draws
-        Random numbers; without them bits are rounded.
+        Random numbers for sampling bits. If None, the probabilities are rounded.
     training
-        Whether the perturbations configured for training apply, or those for evaluation.
+        If true, apply the perturbations configured for training; otherwise, those for evaluation.
     compact_finished
         If true, drop finished dialogues from the batch and stop when none is left.
     extra_perturbations
-        Further perturbations of the messages. They cover the whole batch, so `compact_finished` must be false.
+        Perturbations of the messages in addition to the configured ones. They apply to the whole batch, so
+        `compact_finished` must be false.
     """
     if compact_finished and extra_perturbations is not None:
         raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
@@ -175,11 +176,11 @@ class RolloutState:
         self.gru_state = features.new_zeros(seeds, batch, receiver.hidden_size)
         self.active = self.go_on_product = features.new_ones(seeds, batch)
         self.received: Tensor | None = None
-        """The Receiver's last message, None before the first exchange."""
+        """The Receiver's last messages, ``[S, M, d]``; None before the first exchange."""
         self.extra_perturbations: ExtraPerturbations | None = None
 
     def step(self, t: int) -> Step:
-        """Make exchange t, counted from 0."""
+        """Run exchange t, counted from 0, and return its values."""
         sender, receiver = self.sender, self.receiver
         noise, flip_noise = self._noise(t)
         to_receiver, to_sender = self._perturbations(t)
@@ -218,7 +219,7 @@ class RolloutState:
         return [*self.to_receiver, *extra_to_receiver], [*self.to_sender, *extra_to_sender]
 
     def _noise(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:
-        """Return exchange t's random numbers, for decisions and for flips, of the dialogues in the batch."""
+        """Return the random numbers of exchange t for decisions, and those for flips, for the M dialogues."""
         bits = self.settings.message_bits
         noise: list[Tensor | None] = [None, None, None]
         flip_noise: list[Tensor | None] = [None, None]
@@ -232,7 +233,7 @@ class RolloutState:
         return pick(values, self.rows) if self.compacted else values
 
     def _decide(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the decisions to go on and their probabilities, ``[S, M]`` each."""
+        """Return the decisions, 1 to continue, and the probabilities of continuing, ``[S, M]`` each."""
         stop_bit = self.stop_channel.send(logits, None if noise is None else noise[..., 0])
         if noise is not None:
             return stop_bit.value.detach(), stop_bit.probs
@@ -241,7 +242,7 @@ class RolloutState:
         return self.go_on_product.round().detach(), stop_bit.probs
 
     def compact(self) -> bool:
-        """Drop finished dialogues from the batch if that pays off; return whether none is left."""
+        """Drop finished dialogues from the batch, subject to `active_indices`; return whether none is left."""
         indices = active_indices(self.active)
         if indices is None:
             return False
@@ -264,7 +265,7 @@ def pack_steps(steps: list[Step]) -> PackedIndex:
     seeds, batch = steps[0].rows.shape
     pieces = [step.previous + start for step, start in zip(steps[1:], starts, strict=False)]
     previous = torch.cat(pieces, 1) if pieces else rows[:, :0]
-    # Of a dialogue's active turns, the last has the highest position.
+    # The last active turn of a dialogue is the one with the highest position.
     positions = torch.arange(rows.shape[1], device=rows.device).expand_as(rows)
     last = torch.zeros(seeds, batch, dtype=torch.int64, device=rows.device)
     last.scatter_reduce_(1, rows, positions * mask.long(), "amax")

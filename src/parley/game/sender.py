@@ -1,4 +1,7 @@
-"""The Sender: encodes one image and replies to the Receiver's last message. It has no memory between exchanges."""
+"""The Sender, the agent that sees the image and replies to the Receiver's last message.
+
+The Sender has no state between exchanges. A turn is one exchange of one dialogue.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,58 +17,58 @@ from parley.game.types import Images
 
 
 class EncodedImages(NamedTuple):
-    """The part of an image's encoding that does not depend on the dialogue, computed once."""
+    """Encoding of the images that does not depend on the messages, computed once per rollout."""
 
     features: Tensor
-    """``[S, B, hidden]`` the projected image, or ``[S, B, L, C]`` its cells."""
+    """``[S, B, hidden]``: projected images; with visual attention, the cells of the feature maps, ``[S, B, L, C]``."""
     keys: Tensor | None = None
-    """``[S, B, L, attention_hidden]``: projected cells with the context added; only with visual attention."""
+    """``[S, B, L, attention_hidden]``: sum of projected cells and projected context; None without visual attention."""
 
     def of_rows(self, rows: Tensor) -> "EncodedImages":
-        """Return the encodings of the given rows ``[S, M]``."""
+        """Return the encodings of the images in the given rows ``[S, M]``."""
         return EncodedImages(pick(self.features, rows), None if self.keys is None else pick(self.keys, rows))
 
 
 class View(NamedTuple):
-    """The Sender's view of its images in one exchange."""
+    """The Sender's image representations (views) in one exchange."""
 
     vector: Tensor
-    """``[S, M, hidden]``."""
+    """``[S, M, hidden]``: one representation per dialogue."""
     weights: Tensor | None = None
-    """``[S, M, L]``: attention weight of each cell; only with visual attention."""
+    """``[S, M, L]``: attention weight of each cell; None without visual attention."""
     cache: AttentionCache | None = None
-    """Intermediate values of the attention, for learning."""
+    """Intermediate values of the attention, for learning; None if attention was not computed."""
 
 
 class PooledEncoder(nn.Module):
     """Image encoder for one feature vector per image: h_x = W_x·x + b."""
 
     is_static = True
-    """Whether the view is the same in every exchange."""
+    """Whether the image representation is the same in every exchange."""
 
     def __init__(self, seeds: int, feature_size: int, hidden_size: int) -> None:
         super().__init__()
         self.project = Linear(seeds, feature_size, hidden_size)
 
     def encode(self, images: Images) -> EncodedImages:
-        """Project the images ``[S, B, C]``, once per dialogue."""
+        """Project the image features ``[S, B, C]``. This is called once per rollout."""
         return EncodedImages(self.project(images.features))
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
-        """Return the view, which does not depend on the received message."""
+        """Return the image representation, which does not depend on the received message."""
         return View(encoded.features)
 
     def replay_with_grad(
         self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
     ) -> Tensor:
-        """Return the views ``[S, N, hidden]`` of all turns, with gradient."""
+        """Return the image representations of all turns, ``[S, N, hidden]``, with gradient."""
         return packed.repeat_per_turn(encoded.features)
 
 
 class AttentionEncoder(nn.Module):
     """Image encoder that attends to the cells of a feature map, given the received message and a context vector.
 
-    In the first exchange there is no message yet, and every cell has the same weight.
+    In the first exchange, where no message has been received, all cells have the same weight.
     """
 
     is_static = False
@@ -79,14 +82,17 @@ class AttentionEncoder(nn.Module):
         self.attention = AdditiveAttention(seeds, feature_size, sizes, settings.sender_attention_hidden)
 
     def encode(self, images: Images) -> EncodedImages:
-        """Project the cells ``[S, B, L, C]`` and the context, once per dialogue."""
+        """Project the cells ``[S, B, L, C]`` and the context vector. This is called once per rollout."""
         if images.context is None:
             raise ValueError("visual attention needs Images.context: the logits used as context vector")
         keys = self.attention.item(images.features) + self.attention.queries[1](images.context)[:, :, None]
         return EncodedImages(images.features, keys)
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
-        """Return the view given the received messages ``[S, M, d]``, or None in the first exchange."""
+        """Return the image representations, given the received messages ``[S, M, d]``.
+
+        `received` is None in the first exchange.
+        """
         if received is None or encoded.keys is None:
             weights = encoded.features.new_full(encoded.features.shape[:3], 1.0 / encoded.features.shape[2])
             return View(self.project(encoded.features.mean(2)), weights)
@@ -97,53 +103,53 @@ class AttentionEncoder(nn.Module):
     def replay_with_grad(
         self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
     ) -> Tensor:
-        """Return the views ``[S, N, hidden]`` of all turns, with gradient."""
+        """Return the image representations of all turns, ``[S, N, hidden]``, with gradient."""
         attended = encoded.features.mean(2)
         caches = [view.cache for view in views if view.cache is not None]
         if caches and encoded.keys is not None:
             query = self.attention.queries[0](received)
             weights = attend(self.attention.replay_with_grad(encoded.keys, query, caches, packed))
-            # One product per image for all exchanges: its cells are read once instead of once per exchange.
+            # One matrix product per image covers all exchanges, so that its cells are read only once.
             later = packed.by_turn(packed.by_dialogue(weights) @ encoded.features)
             attended = torch.cat([attended, later], 1)
         return self.project(attended)  # type: ignore[no-any-return]
 
 
 def _weighted_sum(weights: Tensor, cells: Tensor) -> Tensor:
-    """Return the weighted sum of cells, ``[S, M, C]`` from ``[S, M, L]`` and ``[S, M, L, C]``."""
+    """Return the weighted sum ``[S, M, C]`` of cells ``[S, M, L, C]`` with weights ``[S, M, L]``."""
     return torch.matmul(weights[..., None, :], cells)[..., 0, :]
 
 
 def mix_sum(view: Tensor, message: Tensor) -> Tensor:
-    """Combine by addition, the default of the 2017 code."""
+    """Combine image and message by addition, the default of the original implementation (Evtimova et al., 2018)."""
     return view + message
 
 
 def mix_prod(view: Tensor, message: Tensor) -> Tensor:
-    """Combine by elementwise product."""
+    """Combine image and message by their elementwise product."""
     return view * message
 
 
 def mix_mou(view: Tensor, message: Tensor) -> Tensor:
-    """Concatenate both, their difference and their product, as the paper describes."""
+    """Combine image and message by concatenating both, their difference and their product, as in the article."""
     return torch.cat([view, message, view - message, view * message], -1)
 
 
 MIXES = {"sum": (mix_sum, 1), "prod": (mix_prod, 1), "mou": (mix_mou, 4)}
-"""Each way to combine view and message, with the width of its output in units of the hidden width."""
+"""For each value of `mix`: the function, and the width of its output in multiples of the hidden width."""
 
 
 class Sender(nn.Module):
-    """The agent that sees the image; S of them side by side, one per seed.
+    """The agent that sees the image. One module contains S Senders, one per seed.
 
     Parameters
     ----------
     feature_size
-        Channels C of the image's features.
+        Number C of channels of the image features.
     settings
-        The game.
+        Settings of the game.
     context_size
-        Width of the context vector; used with visual attention only.
+        Width of the context vector; ignored without visual attention.
     seeds
         Seeds of the initial weights, one per Sender.
     """
@@ -163,17 +169,18 @@ class Sender(nn.Module):
         self.mix, widths = MIXES[settings.mix]
         self.speak = Linear(count, widths * hidden, bits)
         self.opening_code = nn.Parameter(torch.empty(count, bits))
-        # With ignore_code, `mou` replaces the Receiver's message by a second learned vector; `sum` and `prod` drop it.
+        # With ignore_code, `mou` replaces the Receiver's message by a second learned vector; `sum` and `prod` omit the
+        # message.
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
 
     def first_logits(self, view: Tensor) -> Tensor:
-        """Return logits ``[S, B, d]`` of the first message, which has σ(opening_code) as the received message."""
+        """Return logits ``[S, B, d]`` of the first message, with σ(opening_code) in place of a received message."""
         return self._logits(view, self.hear(self.opening_code.sigmoid()[:, None]))
 
     def reply_logits(self, view: Tensor, received: Tensor) -> Tensor:
-        """Return logits ``[S, M, d]`` of the replies to messages ``[S, M, d]``, from views ``[S, M, hidden]``."""
+        """Return logits ``[S, M, d]`` of the replies, given image representations ``[S, M, hidden]`` and messages."""
         message = received if self.deaf_code is None else self.deaf_code.sigmoid()[:, None]
         return self._logits(view, self.hear(message))
 

@@ -1,4 +1,4 @@
-"""Settings of the game and of training, as plain values that can be checked without importing torch."""
+"""Settings of the game and of training, as dataclasses that can be checked without importing torch."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,78 +12,89 @@ PRESETS: dict[str, dict[str, bool]] = {
     "FixedAttention": {"adaptive": False, "visual_attention": True},
     "AdaptiveAttention": {"adaptive": True, "visual_attention": True},
 }
-"""The four games of the paper: fixed or adaptive length, with or without visual attention."""
+"""The four games of Evtimova et al. (2018): fixed or adaptive length, with or without visual attention."""
 
 
 @dataclass(frozen=True, slots=True)
 class GameSettings:
-    """Settings of the game and its agents; the defaults are those of the 2017 code, except for standardised input.
+    """Settings of the game and its agents.
+
+    The defaults are those of the original implementation (Evtimova et al., 2018), except for
+    `standardize` and `accuracy_count`. Below, "paper" means the article, where the two differ.
 
     Attributes
     ----------
     preset
-        One of `PRESETS`. *Adaptive*: the Receiver decides when to stop. *Attention*: the Sender
+        One of `PRESETS`. In an Adaptive game the Receiver decides when to stop. With Attention, the Sender
         attends to the cells of the image's feature map, with the logits as context vector.
     message_bits
-        Bits per message (d), the same in both directions.
+        Number of bits per message (d), the same in both directions.
     max_exchanges
-        Maximum number of exchanges (T); a Fixed game uses all of them.
+        Maximum number of exchanges (T). In a Fixed game, all of them are made.
     sender_hidden, receiver_hidden, baseline_hidden
-        Widths of the hidden layers.
+        Widths of the hidden layers of the Sender, the Receiver and the baselines. The Receiver's state has the same
+        width as its hidden layer.
     sender_attention_hidden, receiver_attention_hidden
-        Hidden widths of the two additive attentions.
+        Widths of the hidden layers of the Sender's and the Receiver's attention.
     mix
-        How the Sender combines image and message: ``sum`` (the code), ``prod``, or ``mou`` (the paper).
+        How the Sender combines image and message: ``sum`` (original implementation), ``prod`` (elementwise
+        product) or ``mou`` (paper: both, their difference and their product).
     description_attention
         Whether the Receiver attends to the words of each description.
     reward
-        ``original``: log p(target) in nats, as in the code; ``paper``: 1 if right, else 0.
+        ``original``: log p(target) in nats, as in the original implementation; ``paper``: 1 if the prediction is
+        correct, else 0.
     receiver_baseline
-        Whether the Receiver's baseline sees its state after (``original``) or before (``paper``)
-        the update by the message.
+        Which state of the Receiver is the input of its baseline: the state after (``original``) or before
+        (``paper``) the update by the Sender's message.
     stop_rule
-        In evaluation, stop when the running ``product`` of the go-on probabilities rounds to 0, or when the
-        probability of the current ``step`` does.
+        When a dialogue stops in evaluation. ``product``: when the product of the probabilities of continuing at all
+        exchanges so far rounds to 0; ``step``: when the probability at the current exchange rounds to 0.
     first_message
-        The value that the Sender's baseline gets as received message in the first exchange.
+        Value of each element of the received message in the input of the Sender's baseline at the first exchange,
+        where no message has been received.
     standardize
         ``train``: features are standardised by the mean and standard deviation of the train split;
-        ``none``: raw features, as in the code.
+        ``none``: raw features, as in the original implementation.
     standardize_descriptions
         ``candidates``: each dimension of the word vectors is standardised to mean 0 and standard deviation 1 over
-        the descriptions used in training; ``none``: raw word vectors, as in the code.
+        the descriptions used in training; ``none``: raw word vectors, as in the original implementation.
     image_layer
-        Input of the Sender: a role (``pooled``, ``logits``, ``map``) or the name of a dataset in the feature files;
-        ``auto`` is the map with visual attention, else the pooled vector.
+        Features that are the Sender's input: a role (``pooled``, ``logits``, ``map``) or the name of a dataset in the
+        feature files. ``auto`` selects ``map`` with visual attention and ``pooled`` without.
     channel
-        ``bernoulli``: bits trained by REINFORCE; ``straight_through`` and ``gumbel``: bits with gradient;
-        ``continuous``: real numbers with gradient; ``continuous_original``: real numbers without.
+        ``bernoulli``: bits trained by REINFORCE; ``straight_through`` and ``gumbel``: bits through which gradient
+        flows back to the sending agent; ``continuous``: real numbers, also with gradient; ``continuous_original``:
+        real numbers without gradient, as in the original implementation.
     temperature
         Temperature of the ``gumbel`` channel.
     ignore_receiver, ignore_sender
-        Whether the Receiver's, or the Sender's, messages are replaced by zeros.
+        Whether the messages of the Receiver, or of the Sender, are replaced by zeros.
     ignore_code
-        Whether the Sender ignores the messages it receives.
+        Whether the Sender ignores the Receiver's messages, except in its attention.
     flip_sender, flip_receiver
-        Probability that each bit is flipped, in training.
+        Probability that a bit of the Sender's, or the Receiver's, message is flipped in training.
     flip_in_evaluation
-        Whether bits are also flipped in evaluation.
+        Whether bits are also flipped in evaluation, with the same probabilities.
     corrupt_bits
-        Bits of the Sender's messages that are flipped in evaluation, such as ``0:3,5``; empty for none.
+        Bits of the Sender's messages that are flipped in evaluation, such as ``0:3,5`` for 0, 1, 2 and 5; empty: none.
     shuffle
-        Whose messages are swapped with those of other images in evaluation: ``none``, ``sender``, ``receiver`` or
-        ``both``.
+        Agents whose messages are replaced, in evaluation, by messages from the dialogue about another image:
+        ``none``, ``sender``, ``receiver`` or ``both``.
     baseline
-        Baseline subtracted from the reward: ``learned`` (the code), ``running_mean``, ``leave_one_out`` or ``none``.
+        Baseline subtracted from the reward: ``learned`` (original implementation), ``running_mean``,
+        ``leave_one_out`` or ``none``.
     exchange_cost
-        Amount subtracted from the reward per exchange, in the reward's unit.
+        Amount subtracted from the reward for each exchange, in the unit of the reward.
     label_smoothing
-        Fraction of the Receiver's target spread evenly over all candidates; it does not affect the reward.
+        Fraction of the Receiver's target distribution that is spread evenly over all candidates. The reward does not
+        depend on it.
     accuracy_count
-        ``corrected``: hits divided by images; ``original``: divided as if the short last batch were full.
+        ``corrected``: number of hits divided by the number of images; ``original``: divided by the number of images
+        as if the last batch were full.
     permute_labels
-        A control: 0 for none; n > 0 for the nth random permutation of the labels over the images of each split,
-        before training and evaluation.
+        Control experiment: before training and evaluation, permute the labels of each split among its images, with
+        this number as the seed of the permutation; 0 for no permutation.
     """
 
     preset: str = "Adaptive"
@@ -131,12 +142,12 @@ class GameSettings:
 
     @property
     def attends(self) -> bool:
-        """Whether any agent has attention: the Sender to cells, or the Receiver to words."""
+        """Whether an agent uses attention: the Sender to cells, or the Receiver to words."""
         return self.visual_attention or self.description_attention
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
-        """Construct settings from a mapping; an unknown key or preset raises `ParleyError` with its name."""
+        """Construct settings from a mapping. Unknown keys, an unknown preset or contradictions raise `ParleyError`."""
         settings = cls(**_known(cls, values, "game"))
         if settings.preset not in PRESETS:
             raise ParleyError(f"game.preset: {settings.preset!r} is not one of {', '.join(PRESETS)}.")
@@ -166,55 +177,57 @@ class GameSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Settings of training; the defaults are those of the 2017 code.
+    """Settings of training; the defaults are those of the original implementation (Evtimova et al., 2018).
 
     Attributes
     ----------
     steps
-        Number of training batches.
+        Number of training steps; each step uses one batch.
     batch_size, dev_batch_size
-        Images per batch; training drops the short last batch of an epoch.
+        Number of images per batch in training, and in evaluation. In training, the short last batch of an epoch is
+        dropped.
     optimizer
-        ``RMSprop``, ``Adam`` or ``SGD``, one for each of the four networks.
+        Name of the optimiser: ``RMSprop``, ``Adam`` or ``SGD``. Each of the four networks has its own instance.
     learning_rate
         Learning rate of all four optimisers.
     learning_rate_schedule
-        ``constant``, or ``cosine``: half a cosine, down to 0 at the last step.
+        ``constant``, or ``cosine``: half a cosine period, decreasing to 0 at the last step.
     feature_noise, feature_dropout
-        In training, the standard deviation of noise added to the image's features, and the probability that a
-        feature is set to 0.
+        Standard deviation of the normal noise added to the image features, and probability that a feature is set to
+        0; both in training only.
     blend
-        Whether in training each image is blended with another image of its class.
+        Whether, in training, each image's features are mixed with those of a random image of its class, with a random
+        weight.
     gradient_clip
         Maximum norm of each network's gradient.
     sender_entropy, receiver_entropy, stop_entropy
         Weights (lambda) of the entropy bonus on messages and stop bits.
     dev_every
-        Steps between two evaluations on the dev split; each writes a checkpoint.
+        Interval between two evaluations on the dev split, in units of `dev_unit`. Each evaluation writes a checkpoint.
     first_checkpoint
-        No checkpoint is written before this step.
+        First step at which a checkpoint may be written.
     dev_unit
-        Whether `dev_every` counts ``steps`` or ``epochs``.
+        Unit of `dev_every`: ``steps`` or ``epochs``.
     patience
-        Number of evaluations without a better dev accuracy@k after which a run stops; 0 for never.
+        Number of evaluations without a better dev accuracy@k after which a run stops; 0 to never stop early.
     frozen
-        Agents that are not trained: ``sender``, ``receiver``.
+        Agents that keep their initial weights: ``sender``, ``receiver``.
     entropy_schedule
-        ``constant``, or ``linear``: from the full weights to a fraction of them.
+        Schedule of the entropy bonus: ``constant``, or ``linear`` from the full weights to a fraction of them.
     entropy_final, entropy_steps
-        The final fraction, and the number of steps until it is reached; 0 for all steps of the run.
+        Final fraction of the linear schedule, and the number of steps until it is reached; 0 for all steps of the run.
     device
-        ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
+        ``cpu``, ``cuda``, or ``auto``, which uses a GPU if there is one.
     deterministic
         Whether torch must use deterministic algorithms.
     cuda_graphs
-        Whether steps on a GPU are recorded and replayed as a CUDA graph. Does not affect results.
+        Whether steps on a GPU are captured as a CUDA graph and replayed. Results are the same.
     tensorboard
-        Whether to write TensorBoard events.
+        Whether to write TensorBoard event files.
     samples
         Number of sample dialogues written to the log at each dev evaluation.
     checks
-        Whether to check the invariants of the game at each step; slow, for developers.
+        Whether to check the invariants of the game at each step, for debugging; slow.
     """
 
     steps: int = 10_000
@@ -247,7 +260,7 @@ class TrainingSettings:
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Self:
-        """Construct settings from a mapping; an unknown key raises `ParleyError` with its name."""
+        """Construct settings from a mapping. An unknown key raises a `ParleyError` that names it."""
         known = _known(cls, values, "training")
         return cls(**{**known, "frozen": tuple(known.get("frozen", ()))})
 
@@ -262,7 +275,7 @@ def result_affecting(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def performance_only(config: Mapping[str, Any], run_name: str) -> dict[str, Any]:
-    """Return the training settings of one run that do not affect results, from the config of the experiment."""
+    """Return the settings in `PERFORMANCE_ONLY` that the experiment's config sets for a run."""
     own = [run["training"] for run in config["runs"] if run["name"] == run_name]
     training = {**config["training"], **own[0]}
     return {name: training[name] for name in PERFORMANCE_ONLY if name in training}
@@ -277,5 +290,5 @@ def _known(cls: Any, values: dict[str, Any], section: str) -> dict[str, Any]:
 
 
 def as_mapping(settings: GameSettings | TrainingSettings) -> dict[str, Any]:
-    """Return settings as a plain mapping, as stored in `config.json` and in checkpoints."""
+    """Return settings as a dictionary of JSON types, the form stored in `config.json` and in checkpoints."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(settings).items()}

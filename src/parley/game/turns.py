@@ -1,9 +1,8 @@
 """Index of the turns of a batch of dialogues, packed so that finished dialogues take no space.
 
-A turn is one exchange of one dialogue. The turns of all exchanges lie behind each other along one dimension of
-length N, exchange by exchange, so that everything that does not depend on the previous turn is computed for all
-turns at once. With S seeds, some seeds may have fewer unfinished dialogues than others; their rows are padded with
-turns whose mask is 0.
+A turn is one exchange of one dialogue. The turns are concatenated along one dimension of length N, exchange by
+exchange, so that any computation that does not depend on the previous turn is done for all turns at once. In an
+exchange, some of the S seeds may have fewer unfinished dialogues than others; turns whose mask is 0 pad their rows.
 """
 
 from typing import NamedTuple
@@ -18,25 +17,25 @@ class PackedIndex(NamedTuple):
     sizes: list[int]
     """Number of turns of each exchange; they sum to N."""
     rows: Tensor
-    """``[S, N]`` int64: the turn's dialogue, as its row in the batch."""
+    """``[S, N]`` int64: row of each turn's dialogue in the batch."""
     previous: Tensor
-    """``[S, N − B]`` int64: for every turn after the first exchange, the position of its dialogue's previous turn."""
+    """``[S, N − B]`` int64: position of the same dialogue's previous turn, for turns after the first exchange."""
     mask: Tensor
-    """``[S, N]``: 1 where the dialogue was still active."""
+    """``[S, N]``: 1 if the dialogue is still active in the turn, else 0."""
     last: Tensor
-    """``[S, B]`` int64: the position of each dialogue's last turn."""
+    """``[S, B]`` int64: position of each dialogue's last active turn."""
     full: bool
-    """Whether every exchange has all B dialogues, in their order."""
+    """Whether every exchange contains all B dialogues, in the order of the batch."""
 
     @property
     def batch(self) -> int:
-        """Number of dialogues (B)."""
+        """Number of dialogues in the batch (B)."""
         return self.sizes[0]
 
     def one_hot_exchanges(self, mask: Tensor) -> Tensor:
-        """Return ``[N, T]``, 1 where a turn belongs to an exchange: multiplying by it sums over each exchange.
+        """Return the one-hot exchange of each turn, ``[N, T]``, in the dtype and on the device of `mask`.
 
-        Device and dtype are those of `mask`.
+        Multiplying values of the turns by this matrix sums the values of each exchange.
         """
         if self.full:
             numbers = torch.arange(self.rows.shape[1], device=mask.device) // self.batch
@@ -47,7 +46,7 @@ class PackedIndex(NamedTuple):
     def by_dialogue(self, values: Tensor) -> Tensor:
         """Arrange values of the turns after the first exchange, ``[S, N − B, K]``, as ``[S, B, T − 1, K]``.
 
-        Missing turns are zeros. If every exchange is full, nothing is copied from the CPU.
+        Missing turns are filled with zeros. If `full`, nothing is copied from the CPU to the device.
         """
         seeds, _, width = values.shape
         if self.full:
@@ -58,23 +57,23 @@ class PackedIndex(NamedTuple):
         return grid.scatter(1, cells, values).view(seeds, self.batch, len(self.sizes) - 1, width)
 
     def by_turn(self, values: Tensor) -> Tensor:
-        """Undo `by_dialogue`: ``[S, N − B, K]`` from ``[S, B, T − 1, K]``."""
+        """Invert `by_dialogue`: return values ``[S, N − B, K]`` given ``[S, B, T − 1, K]``."""
         return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._grid_cells())
 
     def _grid_cells(self) -> Tensor:
-        """Return the cell ``[S, N − B]`` of each later turn in a grid of dialogues and exchanges."""
+        """Return the flat index ``[S, N − B]`` of each turn after the first exchange in a grid ``[B, T − 1]``."""
         later = self.sizes[1:]
         exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
 
     def repeat_per_turn(self, values: Tensor) -> Tensor:
-        """Repeat each dialogue's values ``[S, B, ...]`` for all of its turns, ``[S, N, ...]``."""
+        """Repeat the values of each dialogue, ``[S, B, ...]``, for all of its turns: ``[S, N, ...]``."""
         if self.full:
             return values.repeat(1, len(self.sizes), *[1] * (values.dim() - 2))
         return pick(values, self.rows)
 
     def add_per_dialogue(self, values: Tensor, of_dialogues: Tensor) -> Tensor:
-        """Add each dialogue's values ``[S, B, ...]`` to those of its turns, ``[S, N, ...]``."""
+        """Return `values` of turns ``[S, N, ...]`` plus the values of their dialogues ``[S, B, ...]``."""
         if not self.full:
             return values + pick(of_dialogues, self.rows)
         by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
@@ -82,7 +81,7 @@ class PackedIndex(NamedTuple):
 
 
 def pick(values: Tensor, rows: Tensor) -> Tensor:
-    """Return ``values[s, rows[s]]``: ``[S, M, ...]`` from values ``[S, B, ...]`` and rows ``[S, M]``."""
+    """Select the rows ``[S, M]`` of values ``[S, B, ...]``: return ``values[s, rows[s]]`` for each seed s."""
     seeds, length = values.shape[:2]
     if seeds == 1:
         return values[0].index_select(0, rows[0])[None]
@@ -92,13 +91,13 @@ def pick(values: Tensor, rows: Tensor) -> Tensor:
 
 
 def active_indices(active: Tensor) -> Tensor | None:
-    """Return the indices ``[S, M]`` of the dialogues to continue, given which are active ``[S, B]``.
+    """Return the indices ``[S, M]`` of the dialogues to keep in the batch, given the active dialogues ``[S, B]``.
 
-    Returns None to continue with all of them: removing dialogues copies the rest, which pays off only if at least a
-    quarter is removed.
+    Return None to keep all dialogues. Removing some of them requires copying the others, which pays off only if at
+    least a quarter is removed.
     """
     most = int(active.sum(1).max())
     if most > 0.75 * active.shape[1]:
         return None
-    # Active ones first, then back into their original order.
+    # The first sort moves active dialogues to the front; the second restores their order.
     return active.sort(dim=1, descending=True, stable=True).indices[:, :most].sort(1).values

@@ -1,8 +1,8 @@
 """Inputs and outputs of the agents, as named tuples of tensors.
 
-Letters in shapes: S seeds, B batch, T exchanges, M dialogues in the batch of one exchange, N turns (a turn is one
-exchange of one dialogue), D descriptions, W words of the longest description, E width of a word vector, d bits of a
-message, C channels, L cells of a feature map, H width of the Receiver's state.
+Letters in shapes: S seeds, B images (one dialogue each) in a batch, T exchanges, M dialogues processed in an exchange,
+N turns (a turn is one exchange of one dialogue), D descriptions, W words of the longest description, E width of a word
+vector, d bits of a message, C channels, L cells of a feature map, H width of the Receiver's state.
 """
 
 from typing import NamedTuple
@@ -15,16 +15,16 @@ class Images(NamedTuple):
     """A batch of image features, the Sender's input."""
 
     features: Tensor
-    """``[S, B, C]``, or ``[S, B, L, C]`` with visual attention; without S, all seeds get the same images."""
+    """``[S, B, C]``, or ``[S, B, L, C]`` with visual attention. Without S, all seeds use the same images."""
     context: Tensor | None = None
-    """``[S, B, 1000]``: logits used as context vector; only with visual attention."""
+    """``[S, B, 1000]``: logits used as the context vector of visual attention; None without it."""
 
     def take(self, rows: Tensor) -> "Images":
-        """Return the images of the given rows; for images without S."""
+        """Return the images of the given rows. The fields must not have the dimension S."""
         return Images(self.features[rows], None if self.context is None else self.context[rows])
 
     def of_seeds(self, seeds: int, dimensions: int) -> "Images":
-        """Return the images with a first dimension S, added unless features have `dimensions` dimensions."""
+        """Return the images with a first dimension S, which is added unless features have `dimensions` dimensions."""
         if self.features.dim() == dimensions:
             return self
         context = None if self.context is None else self.context.expand(seeds, *self.context.shape)
@@ -32,14 +32,14 @@ class Images(NamedTuple):
 
 
 class Descriptions(NamedTuple):
-    """The candidates' descriptions, one per class, the Receiver's input."""
+    """Descriptions of the candidate classes, one per class: the Receiver's input."""
 
     vectors: Tensor
     """``[D, E]``: the mean of each description's word vectors."""
     words: Tensor | None = None
-    """``[D, W, E]``: the word vectors themselves; only with description attention."""
+    """``[D, W, E]``: each description's word vectors, padded with zeros; None without description attention."""
     is_word: Tensor | None = None
-    """``[D, W]`` bool: False for padding."""
+    """``[D, W]`` bool: False for padding; None without description attention."""
 
     def take(self, candidates: Tensor) -> "Descriptions":
         """Return the descriptions of the given candidates."""
@@ -47,12 +47,16 @@ class Descriptions(NamedTuple):
 
 
 class RandomDraws(NamedTuple):
-    """Uniform random numbers of a batch: a bit is 1, or flipped, where its number is below its probability."""
+    """Uniform random numbers for a batch.
+
+    A bit is sampled as 1, or flipped, if its random number is below the probability of that event.
+    """
 
     decisions: Tensor | None
-    """``[S, T, B, 2d + 1]``: for the Sender's bits, the Receiver's bits, then the stop bit; None to round."""
+    """``[S, T, B, 2d + 1]``: for the Sender's bits, the Receiver's bits and the stop bit, in this order. If None,
+    probabilities are rounded."""
     flips: Tensor | None = None
-    """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; only if bits are flipped."""
+    """``[S, T, B, 2d]``: for flipping the Sender's bits, then the Receiver's; None if no bits are flipped."""
 
 
 Draws = RandomDraws
@@ -62,25 +66,26 @@ Draws = RandomDraws
 class Dialogue(NamedTuple):
     """Messages, decisions and scores of all T exchanges, without gradient.
 
-    With S seeds each field has a first dimension S. `of` returns one seed's dialogues, with the shapes below.
+    With S seeds, each field has an additional first dimension S. `of` returns one seed's dialogues, with the shapes
+    below.
     """
 
     sender_bits: Tensor
-    """``[T, B, d]`` as received: 0 and 1, or real numbers on a continuous channel."""
+    """``[T, B, d]``: the Sender's messages as received, bits 0 and 1 or, on a continuous channel, real numbers."""
     receiver_bits: Tensor
-    """``[T, B, d]``, likewise."""
+    """``[T, B, d]``: the Receiver's messages as received by the Sender."""
     go_on: Tensor
-    """``[T, B]``: the decision after exchange t, 1 to go on."""
+    """``[T, B]``: the Receiver's decision after exchange t, 1 to continue and 0 to stop."""
     active: Tensor
     """``[T, B]``: 1 if the dialogue is still active when exchange t begins."""
     sender_probs: Tensor
-    """``[T, B, d]``: probability that each Sender bit is 1; on a continuous channel the message itself."""
+    """``[T, B, d]``: probability that each bit of the Sender is 1; on a continuous channel, the message it sent."""
     receiver_probs: Tensor
-    """``[T, B, d]``: likewise for the Receiver."""
+    """``[T, B, d]``: the same for the Receiver."""
     go_on_probs: Tensor
-    """``[T, B]``: probability of going on after exchange t."""
+    """``[T, B]``: probability of continuing after exchange t."""
     scores: Tensor
-    """``[T, B, D]``: raw scores of the candidates after exchange t."""
+    """``[T, B, D]``: the Receiver's scores of the candidates in exchange t, before the softmax."""
 
     def of(self, seed: int) -> "Dialogue":
         """Return the dialogues of one of the S seeds, by its index."""
@@ -88,44 +93,44 @@ class Dialogue(NamedTuple):
 
     @property
     def all_finite(self) -> bool:
-        """Whether all values are finite."""
+        """Whether all values of all fields are finite."""
         return all(bool(field.isfinite().all()) for field in self)
 
     @property
     def last(self) -> Tensor:
-        """``[B]`` int64: the exchange in which each dialogue stopped, from 0."""
+        """Return the index of each dialogue's last exchange, counted from 0, ``[B]`` int64."""
         return self.active.sum(-2).long() - 1
 
     @property
     def final_scores(self) -> Tensor:
-        """``[B, D]``: the scores of the exchange in which each dialogue stopped."""
+        """Return the scores at the last exchange of each dialogue, ``[B, D]``."""
         index = self.last[..., None, :, None].expand(*self.scores.shape[:-3], 1, -1, self.scores.shape[-1])
         return self.scores.gather(-3, index).squeeze(-3)
 
     @property
     def summary(self) -> "DialogueSummary":
-        """One seed's dialogues without the scores of earlier exchanges."""
+        """Return the dialogues of one seed without the scores before the last exchange."""
         finite = self.all_finite
-        # If a stop bit is not finite, the last exchange is unknown.
+        # If values are not finite, stop bits may not be either, and the last exchange is unknown.
         scores = self.final_scores if finite else self.scores[-1]
         finite_rows = torch.full(scores.shape[:1], finite, device=scores.device)
         return DialogueSummary(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, finite_rows)
 
 
 class DialogueSummary(NamedTuple):
-    """One seed's dialogues with the final scores only, which take 1/T of the memory of all scores."""
+    """Dialogues of one seed, with only the scores at the last exchange: 1/T of the memory of all scores."""
 
     sender_bits: Tensor
     receiver_bits: Tensor
     go_on: Tensor
     active: Tensor
-    """This and the fields above: as in `Dialogue`."""
+    """``[T, B]``. This field and those above are the same as in `Dialogue`."""
     final_scores: Tensor
-    """``[B, D]``: scores of the exchange in which each dialogue stopped; if a value is not finite, of exchange T."""
+    """``[B, D]``: scores at the last exchange of each dialogue; at exchange T if any value is not finite."""
     finite: Tensor
-    """``[B]`` bool: whether all values of the image's batch are finite, the dropped scores included."""
+    """``[B]`` bool: whether all values of the image's batch are finite, including the scores that were dropped."""
 
     @property
     def all_finite(self) -> bool:
-        """Whether all values are finite."""
+        """Whether all values of all batches are finite."""
         return bool(self.finite.all())
