@@ -1,4 +1,4 @@
-"""Content cache of HTTP answers by URL, shared by all experiments, so that nothing is downloaded twice.
+"""Cache of HTTP answers by URL, shared by all experiments so that no URL is downloaded twice.
 
 Each URL has one file, named by its key: a line of JSON with the outcome, then the body as received. Both are in
 one file so that a single rename publishes them: a killed process leaves no partial file under a final name, and
@@ -29,19 +29,19 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "seconds": (int, float),
     "max_bytes": (int,),
 }
-"""Types in the JSON header, checked when it is read: the checksum covers only the body."""
+"""Types of the values in the JSON header. They are checked because the checksum covers only the body."""
 
 
 class Cache:
-    """Answers by key in one folder; safe to share between threads and processes.
+    """Stores answers by image key in a folder; safe to share between threads and processes.
 
     Parameters
     ----------
     folder
-        Created on the first write.
+        Folder of the cache, created on the first write.
     options
-        Settings of this run. `max_bytes`, `obey_robots_tag` and `allow_private_hosts` decide how an answer is
-        interpreted that a run with other settings stored.
+        Settings of this run. `max_bytes`, `obey_robots_tag` and `allow_private_hosts` determine whether an answer
+        stored under other settings can be used.
     """
 
     def __init__(self, folder: str | Path, options: FetchOptions) -> None:
@@ -54,7 +54,7 @@ class Cache:
         return os.path.exists(self.path_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
-        """Return the stored answer, or None if there is no valid one.
+        """Return the stored answer; None if it is missing, damaged or not valid under the current settings.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Cache:
                 opted_out=head.get("opted_out", False),
                 from_private=head.get("from_private", False),
             )
-        except (ValueError, KeyError, TypeError):  # Another format, or truncated by a power failure.
+        except (ValueError, KeyError, TypeError):  # Another format, or a file truncated by a power failure.
             whole = False
         if not whole:
             logger.warning("%s is damaged or of another format; its URL is requested again.", self.path_of(key))
@@ -103,7 +103,7 @@ class Cache:
         Raises
         ------
         ParleyError
-            If it cannot be written, for example because the disk is full. Stored answers stay.
+            If the answer cannot be written, for example because the disk is full. Earlier answers are kept.
         """
         body = answer.body or b""
         head = {
@@ -127,7 +127,7 @@ class Cache:
             ) from error
 
     def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:
-        """Reinterpret an answer stored under other settings; None if it must be requested again."""
+        """Adapt an answer stored under the limit `max_bytes` to the settings; None if it must be requested again."""
         options = self._options
         if answer.from_private and not options.allow_private_hosts:
             return None
@@ -155,7 +155,7 @@ class Cache:
 
     def path_of(self, key: str) -> str:
         """Return the path of a key's cache file."""
-        # A string: creating a Path costs more than the system call it is used for.
+        # The path is a string because creating a Path takes longer than the system call that uses it.
         return f"{self.folder}/{key[:2]}/{key}"
 
     def _write(self, key: str, content: bytes) -> None:
@@ -163,12 +163,12 @@ class Cache:
         folder = path[: -len(key) - 1]
         if folder not in self._prepared:
             self._prepare(folder)
-        # In the same folder: the kernel serialises renames between folders, so threads would wait for each other.
+        # The temporary file is in the same folder: the kernel serialises renames between folders, which delays threads.
         aside = f"{folder}/.{key}.{secrets.token_hex(6)}.part"
         try:
             with open(aside, "xb", buffering=0) as stream:  # noqa: PTH123
                 left = memoryview(content)
-                while left:  # On a nearly full disk, a write may be short before the next one fails.
+                while left:  # On a nearly full disk, a write may be incomplete before the next one fails.
                     left = left[stream.write(left) :]
             os.rename(aside, path)  # noqa: PTH104
         except BaseException:
@@ -182,7 +182,7 @@ class Cache:
         with os.scandir(folder) as entries:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
-                    # Younger files may belong to a running process.
+                    # More recent files may belong to a running process.
                     if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:
                         os.unlink(entry.path)  # noqa: PTH108
         self._prepared.add(folder)

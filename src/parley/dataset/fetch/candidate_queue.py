@@ -1,27 +1,28 @@
-"""The candidate queues of a class: which candidates are requested, and which images count.
+"""Candidate queues of a class: determine which candidates are requested and which images count.
 
-Of the images that a split's URLs return, those *count* towards its target for which, within the class,
+An image that a URL of a split returned *counts* towards the split's target if, within its class,
 
 (a) at most `placeholder_repeats` URLs returned the same bytes, and
 (b) no image with the same bytes has a lower key.
 
-A *prefix vector* gives, for each split, how many candidates have been taken from the start of its queue. A split is
-*satisfied* if it has reached its target or has no candidates left. The scheduler stops at the least prefix vector
-that satisfies every split. This vector is a pure function of the plan and of what the URLs return, whatever the order
-of the answers:
+A *prefix vector* contains, for each split, the number of candidates taken from the start of its queue. A split is
+*satisfied* if it has reached its target or has no candidates left. The scheduler stops at the smallest prefix vector
+that satisfies every split. This vector depends only on the plan and on what the URLs return, not on the order of the
+answers. Proof:
 
-1.  One more image *seen* in the class never raises the number that counts in any other split, and raises it in its own
-    split by at most one. It may take over the bytes from a higher key of another split, or make the bytes too
-    frequent; it never makes another image count. (If it takes over from a higher key of its own split, the number
-    stays the same.)
-2.  A split takes a candidate only while its images that count plus its requests in flight are fewer than its target.
-    By 1, an answer never raises that sum. So when a split takes a candidate, fewer images than its target count, and
-    this would still be so if every request in flight had been answered.
-3.  Let N be any prefix vector that satisfies every split, and suppose that all prefixes so far lie within N. By 1, a
-    split that has reached its prefix in N has at least as many images that count as it has at N, where more of the
-    other splits is seen. So it is satisfied, and by 2 it takes no more. Hence no split goes beyond N.
-4.  When all answers are in and no split wants more, every split is satisfied and the prefixes lie within every such N.
-    So they are the least one.
+1.  When one more URL of the class returns an image, the number of counting images never increases in another split,
+    and increases by at most one in the URL's own split. The new image may count instead of an image with the same
+    bytes and a higher key, in the same or another split, or it may make the bytes too frequent. It never makes
+    another image count.
+2.  A split takes a candidate only while its number of counting images plus its number of requests in flight is less
+    than its target. By 1, an answer never increases this sum. So when a split takes a candidate, it has fewer counting
+    images than its target, and would still have fewer if all requests in flight had been answered.
+3.  Let N be any prefix vector that satisfies every split, and suppose that no prefix has exceeded N so far. Consider a
+    split whose prefix has reached N. By 1, it has at least as many counting images now as at N, because at N the other
+    splits have received at least as many answers. So the split is satisfied, and by 2 it takes no further candidate.
+    Hence no prefix ever exceeds N.
+4.  When all answers have arrived and no split wants more candidates, every split is satisfied and no prefix exceeds
+    any such N. So the prefixes form the smallest of these vectors.
 """
 
 import logging
@@ -36,15 +37,15 @@ _MAX_WARNINGS = 10
 
 
 class RepeatedBytes(NamedTuple):
-    """Bytes treated as a placeholder, the number of URLs that returned them, and the URL with the lowest key."""
+    """An image treated as a placeholder: its hash, the number of URLs that returned it, and one of these URLs."""
 
     sha256: str
     urls: int
-    example: str
+    example: str  # the URL with the lowest key
 
 
 def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> None:
-    """Log a warning for each of the ten most frequent placeholders; `where` starts the sentence."""
+    """Log a warning for each of the ten most frequent placeholders; `where` begins each message."""
     for one in repeated[:_MAX_WARNINGS]:
         logger.warning(
             "%s: the same bytes (SHA-256 %s) came under %d URLs, such as %s; "
@@ -57,21 +58,21 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
 
 @dataclass
 class QueueProgress:
-    """How many candidates of one queue were taken, and how many of their images count."""
+    """Progress in one candidate queue: the number of candidates taken, and of images that count."""
 
     candidates: int  # length of the queue
     target: int  # images to fetch: the split's count plus the margin
-    taken: int = 0  # candidates taken, whether answered or not
-    in_flight: int = 0  # candidates taken and not answered yet
+    taken: int = 0  # candidates taken, with or without an answer
+    in_flight: int = 0  # candidates taken that have no answer yet
     ok: int = 0  # images that count towards the target
 
     @property
     def wants_more(self) -> bool:
-        """Whether another candidate should be taken now."""
+        """True if another candidate should be taken now."""
         return self.ok + self.in_flight < self.target and self.taken < self.candidates
 
     def take(self) -> int:
-        """Take the next candidate; return its rank."""
+        """Take the next candidate and return its rank, counted from 0."""
         self.taken += 1
         self.in_flight += 1
         return self.taken - 1
@@ -79,7 +80,7 @@ class QueueProgress:
 
 @dataclass
 class _SameBytes:
-    """The images of a class that have the same bytes: how many, and which of them counts."""
+    """Images of a class with the same bytes: their number, and the key and split of the image that counts."""
 
     number: int
     lowest_key: str
@@ -89,7 +90,7 @@ class _SameBytes:
 class DuplicateTracker:
     """Decides which images of a class count, both while fetching and when the splits are finalised.
 
-    Bytes that more than `placeholder_repeats` URLs return are a placeholder.
+    Images returned by more than `placeholder_repeats` URLs are treated as placeholders: none of them counts.
     """
 
     def __init__(self, placeholder_repeats: int) -> None:
@@ -97,7 +98,7 @@ class DuplicateTracker:
         self._by_sha256: dict[str, _SameBytes] = {}
 
     def record(self, progress: QueueProgress, key: str, sha256: str) -> None:
-        """Record the answer of a candidate in flight; `sha256` is empty if no image came."""
+        """Record the answer of a candidate in flight; `sha256` is empty if the candidate gave no usable image."""
         progress.in_flight -= 1
         if not sha256:
             return
@@ -122,20 +123,20 @@ class DuplicateTracker:
 def first_mismatch(
     splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], placeholder_repeats: int
 ) -> int | None:
-    """Replay a class's recorded answers; return the first split with more or fewer answers than `scheduled` requests.
+    """Replay a class's recorded answers; find the first split with more or fewer answers than `scheduled` requests.
 
     Parameters
     ----------
     splits
-        Progress of each split, with nothing taken yet.
+        Progress of each split, before any candidate is taken.
     answers
-        The answers of each split by rank: key, and SHA-256 (empty if no image came).
+        For each split, its answers in order of rank: image key, and SHA-256 (empty if there is no usable image).
     placeholder_repeats
-        See `DuplicateTracker`.
+        Largest number of URLs that may return the same image (see `DuplicateTracker`).
 
     Returns
     -------
-    Index of the split, or None if all match.
+    Index of the split, or None if every split matches.
     """
     duplicates = DuplicateTracker(placeholder_repeats)
     while (index := next((index for index, split in enumerate(splits) if split.wants_more), None)) is not None:
@@ -154,16 +155,16 @@ class SplitFetch(QueueProgress):
         super().__init__(len(queue), target)
         self.part, self.queue, self.count = part, queue, count
         self.results: list[FetchResult | None] = []
-        """Results of the candidates requested so far, by rank; None while in flight."""
+        """Result of each candidate requested so far, by rank; None while the request is in flight."""
 
     def take(self) -> int:
-        """Take the next candidate; return its rank."""
+        """Take the next candidate and return its rank, counted from 0."""
         self.results.append(None)
         return super().take()
 
 
 class ClassFetch:
-    """Fetching one class: its splits in the plan's order, and which of their images count."""
+    """State of fetching one class: its splits in the plan's order, and the images that count."""
 
     def __init__(self, name: str, parts: Sequence[SplitFetch], placeholder_repeats: int) -> None:
         self.name, self.parts = name, parts
@@ -171,23 +172,23 @@ class ClassFetch:
 
     @property
     def is_done(self) -> bool:
-        """Whether every split has its images or no candidates left."""
+        """True if no request is in flight and every split has reached its target or has no candidates left."""
         return not any(part.wants_more or part.in_flight for part in self.parts)
 
     def record(self, part: SplitFetch, rank: int, result: FetchResult) -> None:
-        """Record the result of a candidate that a split took."""
+        """Record the result of a candidate that a split has taken."""
         part.results[rank] = result
         self._duplicates.record(part, result.key, result.sha256 if result.is_ok else "")
 
     def results(self) -> list[FetchResult]:
-        """Return the result of each candidate tried, by split and rank; repeated bytes become placeholders."""
+        """Return the results of all candidates tried, by split and rank. Placeholders are marked as rejected."""
         return [
             result.rejected(ErrorClass.PLACEHOLDER) if self._is_placeholder(result) else result
             for result in self._results()
         ]
 
     def placeholders(self) -> list[RepeatedBytes]:
-        """Return the bytes treated as placeholders, the most frequent first."""
+        """Return the images treated as placeholders, the most frequent first."""
         found: dict[str, list[FetchResult]] = {}
         for result in self._results():
             if self._is_placeholder(result):

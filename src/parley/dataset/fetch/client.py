@@ -1,7 +1,7 @@
 """HTTP client that fetches many URLs at once, follows redirects, retries transient errors and classifies failures.
 
-libcurl drives all requests in the caller's thread. On the machine described in docs/performance.md, a 42 kB image
-takes a tenth of the CPU time of a Python client with a thread pool.
+libcurl runs all requests in the caller's thread. On the machine described in docs/performance.md, fetching a 42 kB
+image takes a tenth of the CPU time that a Python client with a thread pool needs.
 """
 
 import random
@@ -31,18 +31,18 @@ _INVALID_IN_URL = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
 
 @dataclass(slots=True)
 class _Request:
-    """A URL that has been submitted and has no answer yet."""
+    """A submitted URL that has no answer yet."""
 
     url: str
     token: Hashable
-    target: str  # next address to request: the URL, or the target of a redirect
-    left_s: float  # time left for this attempt
+    target: str  # URL to request next: the submitted URL, or the target of a redirect
+    left_s: float  # seconds left for this attempt
     known_unreachable: bool
     attempt: int = 1
     redirects: int = 0
-    began: float = 0.0  # start of the first attempt
-    first_target: str = ""  # the URL in ASCII, as sent
-    from_private: bool = False  # any response so far came from a private address
+    began: float = 0.0  # start time of the first attempt
+    first_target: str = ""  # the submitted URL, percent-encoded to ASCII
+    from_private: bool = False  # True if any response so far came from a private address
 
 
 class Client:
@@ -59,17 +59,17 @@ class Client:
         self._answers: list[tuple[Hashable, Answer]] = []
         self._stalled_checked_at = 0.0
         self._outage = OutageWatch()
-        # Hosts whose Retry-After exceeds `longest_wait_s`: until when they are closed, and the error they returned.
+        # For each host whose Retry-After exceeds `longest_wait_s`: when it may be contacted again, and its last error.
         self._closed: dict[str, tuple[float, ErrorClass | None]] = {}
         self.in_flight = 0
-        """URLs submitted and not answered yet."""
+        """Number of submitted URLs that have no answer yet."""
         self.max_active = options.threads
         """Maximum number of concurrent requests."""
 
     def submit(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
         """Submit a URL. A later `poll` returns its answer together with the token.
 
-        `known_unreachable` says that an earlier run could not reach its host.
+        Set `known_unreachable` if an earlier run could not reach the URL's host.
         """
         self.in_flight += 1
         request = _Request(url, token, url, self.options.deadline_s, known_unreachable, began=time.monotonic())
@@ -82,12 +82,12 @@ class Client:
         Parameters
         ----------
         patience_s
-            Longest wait in seconds if no answer is ready; None waits for up to 0.25 s.
+            Longest wait in seconds if no answer is ready. None means 0.25 s.
 
         Raises
         ------
         ParleyError
-            When host after host cannot be reached.
+            If too many URLs in a row cannot be reached (see `OutageWatch`).
         """
         self._advance()
         patience_s = _DEFAULT_PATIENCE_S if patience_s is None else patience_s
@@ -105,7 +105,7 @@ class Client:
         self._multi.close()
 
     def _enqueue(self, request: _Request, first: bool = False) -> None:
-        """Queue a request for its host, or answer it at once if the URL has no usable host."""
+        """Queue a request for its host. If the URL has no valid host, answer it at once with an error."""
         try:
             request.target = _percent_encoded(request.target)
             host = host_of(request.target)
@@ -143,7 +143,7 @@ class Client:
         self._multi.add_handle(transfer.curl)
 
     def _answer_if_closed(self, host: str, request: _Request) -> bool:
-        """Return True if the host is still closed; the request is then answered without being sent."""
+        """If the host is still closed, answer the request with the host's last error and return True."""
         until, error = self._closed[host]
         if time.monotonic() >= until:
             del self._closed[host]
@@ -163,10 +163,10 @@ class Client:
                 self._end(curl, None)
 
     def _end(self, curl: pycurl.Curl, code: int | None) -> None:
-        """Follow a redirect, retry, or deliver the answer; `code` is that of `Transfer.response`."""
+        """End a transfer: follow its redirect, retry the request or answer it. `Transfer.response` explains `code`."""
         transfer, request, host = self._active.pop(curl)
         response = transfer.response(code)
-        self._multi.remove_handle(curl)  # This closes the connection if the response is incomplete.
+        self._multi.remove_handle(curl)  # If the response is incomplete, this closes the connection.
         now = time.monotonic()
         request.left_s -= now - transfer.started
         request.from_private |= response.from_private
@@ -182,7 +182,7 @@ class Client:
             self._retry(request, response, now)
         else:
             self._answer(request, response)
-        # Last, so that a redirected request keeps its turn before the host's next one.
+        # The slot is released last, so that a redirect within the host is followed before its next request is sent.
         self._queues.release(host)
 
     def _redirect(self, request: _Request, response: Response) -> None:
@@ -198,7 +198,7 @@ class Client:
             self._enqueue(request, first=True)
 
     def _retry(self, request: _Request, response: Response, now: float) -> None:
-        # Jitter keeps requests that failed together from being retried together; no result depends on it.
+        # Jitter keeps requests that failed together from being retried together. No result depends on the jitter.
         jitter = random.uniform(0.5, 1.5)  # noqa: S311  # nosec B311
         wait_s = max(response.wait_s, self.options.backoff_s * 2.0 ** (request.attempt - 1) * jitter)
         if wait_s > self.options.longest_wait_s:
@@ -226,7 +226,7 @@ class Client:
             self._outage.note(request.url, response.error, request.known_unreachable)
 
     def _wait(self, patience_s: float) -> None:
-        """Wait for bytes, a libcurl timeout or a retry that is due, whichever is first."""
+        """Wait until data arrives, a libcurl timeout expires or a retry is due, whichever comes first."""
         due = self._queues.next_time()
         if due is not None:
             patience_s = min(patience_s, max(due - time.monotonic(), 0.0))
@@ -237,7 +237,7 @@ class Client:
                 patience_s = min(patience_s, wanted_ms / 1000)
             if self._multi.select(patience_s) != -1:
                 return
-            patience_s = min(patience_s, 0.005)  # No socket to watch yet, for example during a DNS lookup.
+            patience_s = min(patience_s, 0.005)  # libcurl has no socket to watch yet, as during a DNS lookup.
         time.sleep(patience_s)
 
 
@@ -247,7 +247,7 @@ def _percent_encoded(url: str) -> str:
     Raises
     ------
     ValueError
-        If it cannot be parsed.
+        If the URL cannot be parsed.
     """
     if not _INVALID_IN_URL.search(url):
         return url
@@ -258,7 +258,7 @@ def _percent_encoded(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host that per-host limits apply to, with the port unless it is 80 or 443.
+    """Return the host of a URL, as used for per-host limits: with the port unless it is 80 or 443.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Hosts: a queue of requests per host, and detection that no host can be reached."""
+"""Queues of requests, one per host, and detection of network outages."""
 
 import heapq
 import itertools
@@ -13,12 +13,15 @@ from parley.dataset.fetch.outcomes import UNREACHABLE, ErrorClass
 Item = TypeVar("Item")
 UNREACHABLE_IN_A_ROW = 200
 _NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
-# A dead host may have hundreds of consecutive URLs and says little about the network.
+# Largest fraction of the limit that one host contributes. A host that no longer exists may have hundreds of
+# consecutive URLs, which say little about the network.
 _SHARE_OF_ONE_HOST = 0.1
 
 
 @dataclass
 class _Host(Generic[Item]):
+    """State of one host: the waiting items, the number of items in use, and the end of its pause."""
+
     waiting: deque[Item] = field(default_factory=deque)
     active: int = 0
     paused_until: float = 0.0
@@ -26,22 +29,23 @@ class _Host(Generic[Item]):
 
 
 class HostQueues(Generic[Item]):
-    """One queue of items per host, served round-robin.
+    """Queues of items, one per host. Items are taken from the hosts in turn.
 
-    At most `per_host` items of one host are taken and not yet released. The caller passes all times, in seconds of
-    one monotonic clock.
+    At most `per_host` items of a host can be in use, that is, taken and not released. The caller passes all times, in
+    seconds of one monotonic clock.
     """
 
     def __init__(self, per_host: int) -> None:
         self._per_host = per_host
         self._hosts: dict[str, _Host[Item]] = {}
-        # Each host at most once: it had a waiting item, a free slot and no pause when it was listed.
+        # Hosts with a waiting item and fewer than `per_host` items in use, each at most once.
         self._ready: deque[str] = deque()
+        # Heap of (time, tie-breaker, host, item): delayed items, and ends of pauses, where the item is None.
         self._later: list[tuple[float, int, str, Item | None]] = []
         self._order = itertools.count()
 
     def add(self, host: str, item: Item, first: bool = False) -> None:
-        """Append an item to its host's queue; with `first`, put it at the head."""
+        """Append an item to its host's queue, or insert it at the head if `first` is True."""
         entry = self._hosts.setdefault(host, _Host())
         if first:
             entry.waiting.appendleft(item)
@@ -50,24 +54,24 @@ class HostQueues(Generic[Item]):
         self._list(host, entry)
 
     def add_later(self, host: str, item: Item, when: float) -> None:
-        """Put an item at the head of its host's queue at a later time."""
+        """Insert an item at the head of its host's queue at the time `when`."""
         heapq.heappush(self._later, (when, next(self._order), host, item))
 
     def pause(self, host: str, until: float) -> None:
-        """Hold back a host's items until a time."""
+        """Take no items of a host before the time `until`."""
         entry = self._hosts.setdefault(host, _Host())
         if until > entry.paused_until:
             entry.paused_until = until
             heapq.heappush(self._later, (until, next(self._order), host, None))
 
     def take(self, now: float) -> tuple[str, Item] | None:
-        """Take the next item that may run now, with its host; None if there is none."""
+        """Take an item that may be used now and return it with its host; return None if there is none."""
         self._wake(now)
         while self._ready:
             host = self._ready.popleft()
             entry = self._hosts[host]
             entry.is_listed = False
-            if entry.paused_until > now:  # The end of the pause lists it again.
+            if entry.paused_until > now:  # The host is listed again when the pause ends.
                 continue
             item = entry.waiting.popleft()
             entry.active += 1
@@ -76,14 +80,14 @@ class HostQueues(Generic[Item]):
         return None
 
     def release(self, host: str) -> None:
-        """Free the slot of an item that was taken."""
+        """Release an item of a host, so that another one can be taken."""
         entry = self._hosts[host]
         entry.active -= 1
         self._list(host, entry)
         self._forget(host, entry)
 
     def next_time(self) -> float | None:
-        """Return the time of the next delayed item or end of a pause; None if there is none."""
+        """Return the time when the next delayed item is due or the next pause ends; None if there is neither."""
         return self._later[0][0] if self._later else None
 
     def _list(self, host: str, entry: _Host[Item]) -> None:
@@ -109,10 +113,10 @@ class HostQueues(Generic[Item]):
 
 
 class OutageWatch:
-    """Counts consecutive URLs that could not be reached; `most` of them stop the fetch.
+    """Counts consecutive URLs that could not be reached, and raises an error after `most` of them.
 
-    URLs that an earlier run could not reach do not count, because a rerun requests little else. Once any URL has
-    been reached, one host contributes at most a tenth of the limit.
+    URLs that an earlier run could not reach are not counted, because a rerun requests little else. Once any URL has
+    been reached, each host contributes at most a tenth of the limit.
     """
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:
@@ -123,7 +127,7 @@ class OutageWatch:
         self._reached_any = False
 
     def note(self, url: str, error: ErrorClass | None, known: bool = False) -> None:
-        """Record the outcome of a URL; `known` says that an earlier run could not reach it either.
+        """Record the outcome of a URL; set `known` if an earlier run could not reach it either.
 
         Raises
         ------

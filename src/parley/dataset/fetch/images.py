@@ -1,4 +1,4 @@
-"""Fetch candidates concurrently from local files, the cache or the web, and validate each one."""
+"""Fetch candidates concurrently from local files, the cache or the web, and validate their images."""
 
 import os
 import stat
@@ -18,16 +18,16 @@ from parley.dataset.fetch.validate import fetch_result
 
 _TAR_MARK = ".tar!"
 Candidate = tuple[str, str]
-"""Key and URL."""
+"""Image key, and URL or local path."""
 _POLL_S = 0.01
-# Decoding releases the GIL, but more threads than this do not run faster.
+# Decoding releases the GIL, but using more threads than this gives no further speed-up.
 _MAX_VALIDATORS = 8
 
 
 class LocalFiles:
-    """Reads the local entries of a source; safe to share between threads.
+    """Reads the images that an image source lists by local path; safe to share between threads.
 
-    Every entry must lie in `root` after links are resolved. Files larger than `max_bytes` are rejected.
+    After links are resolved, every path must lie in `root`. Images larger than `max_bytes` are rejected.
     """
 
     def __init__(self, root: str | Path, max_bytes: int) -> None:
@@ -37,12 +37,12 @@ class LocalFiles:
         self._lock = threading.Lock()
 
     def get(self, entry: str) -> Answer:
-        """Read an entry: a path relative to the root, or `<tar>!<member>`."""
+        """Read an image, given as a path relative to the root or as `<tar>!<member>`."""
         try:
             return self._read(entry)
         except (FileNotFoundError, NotADirectoryError):
             return Answer(entry, error=ErrorClass.MISSING)
-        # ValueError: a NUL in the path. RuntimeError: a cycle of symbolic links.
+        # A NUL in the path raises ValueError; a cycle of symbolic links raises RuntimeError.
         except (OSError, tarfile.TarError, ValueError, RuntimeError):
             return Answer(entry, error=ErrorClass.UNREADABLE)
 
@@ -67,7 +67,7 @@ class LocalFiles:
             return Answer(entry, body=os.pread(stream.fileno(), size, offset))
 
     def _index_of(self, tar: Path) -> dict[str, tuple[int, int]]:
-        """Return offset and size in bytes of each regular member of a tar; each tar is scanned once."""
+        """Return the offset and size in bytes of each regular file in a tar, by name. Each tar is scanned only once."""
         with self._lock:
             if tar not in self._indices:
                 with tarfile.open(tar, "r:") as archive:
@@ -78,9 +78,9 @@ class LocalFiles:
 
 
 class Images:
-    """Fetches candidates and validates the bytes.
+    """Fetches candidates and validates their images.
 
-    The caller's thread drives all requests (`parley.dataset.fetch.client`); a few worker threads read and write the
+    The caller's thread runs all requests (`parley.dataset.fetch.client`); a few worker threads read and write the
     cache and validate images. A request occupies its slot until its answer is in the cache, so a killed process
     loses at most `FetchOptions.threads` answers.
     """
@@ -116,7 +116,7 @@ class Images:
             If the cache cannot be written, or too many hosts in a row cannot be reached.
         """
         while True:
-            # A slot is free again only when its answer has been stored.
+            # The slot of a request becomes free only after its answer has been stored.
             self._client.max_active = max(self._options.threads - self._validating, 0)
             patience_s = 0.0 if self._validating or self._ready else None
             for request, answer in self._client.poll(patience_s):
@@ -127,7 +127,7 @@ class Images:
                 return ready
 
     def body(self, image: FetchResult) -> bytes | None:
-        """Return the bytes of a validated image; None if they are gone."""
+        """Return the bytes of a validated image; None if they can no longer be found."""
         if is_web_url(image.url):
             return self._cache.body(image.key)
         return self._read(image.url).body
@@ -147,10 +147,11 @@ class Images:
         future.add_done_callback(lambda done: self._validated.put((token, candidate, done)))
 
     def _validate(self, candidate: Candidate, answer: Answer | None) -> FetchResult | bool:
-        """Validate a candidate. If it must be requested, return whether an earlier run could not reach its host."""
+        """Validate a candidate. If it must be requested, return True if an earlier run could not reach its host."""
         key, url = candidate
         if answer is not None:
-            if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:  # That follows from our settings.
+            # A private address is rejected because of this run's settings, so the cache must not store it.
+            if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:
                 self._cache.store(key, answer)
         elif not is_web_url(url):
             answer = self._read(url)
@@ -161,7 +162,7 @@ class Images:
         return fetch_result(answer, key, self._options)
 
     def _collect(self) -> None:
-        """Collect validated candidates; wait briefly if nothing else is ready."""
+        """Collect results, and request the URLs that the cache lacks; wait briefly if no result is ready."""
         wait = self._validating > 0 and not self._ready
         while self._validating:
             try:

@@ -1,4 +1,4 @@
-"""The settings of the fetch stage, and the list of images that must never be used."""
+"""Settings of the fetch stage, and the exclude list: images that must never be used."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from parley.dataset.listing import image_key, is_key
 
 VERIFY = ("decode", "header")
 REFUSABLE = ("animated", "cmyk", "sixteen_bit", "transparent", "rotated")
-"""Kinds of valid but unusual image; the config decides whether each is refused."""
+"""Kinds of valid but unusual images that the setting `fetch.refuse` can list."""
 EFFORT_ONLY = frozenset(
     {
         "threads",
@@ -27,42 +27,42 @@ EFFORT_ONLY = frozenset(
         "retry_failed",
     }
 )
-"""Options that affect how an image is requested, but not whether it is accepted. All others are part of the name of the
-set of images."""
+"""Options that affect how an image is requested, but not whether it is accepted. All other options are part of the name
+of the image set."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchOptions:
-    """Number of images, requests, timeouts, and which images are accepted."""
+    """Settings for the number of images, requests, timeouts, and the acceptance of images."""
 
-    margin: float = 0.1  # images to fetch beyond a split's count, as a fraction of it; they make up for duplicates
+    margin: float = 0.1  # additional images to fetch, as a fraction of a split's count; they replace duplicates
     threads: int = 32  # maximum number of concurrent requests
     per_host: int = 8  # maximum number of concurrent requests to one host
-    attempts: int = 3  # maximum number of requests for one URL whose failures are in `outcomes.RETRIED`
+    attempts: int = 3  # maximum number of attempts per URL; only the errors in `outcomes.RETRIED` are retried
     connect_timeout_s: float = 10.0  # longest wait for a connection
     read_timeout_s: float = 20.0  # longest time without a byte from the server
     deadline_s: float = 60.0
-    """Longest total time of one request: redirects, headers and body. (DNS lookups are done by the operating system
-    and cannot be interrupted.)"""
+    """Longest total time of one attempt, including redirects, headers and body. (DNS lookups are done by the operating
+    system and cannot be interrupted.)"""
     backoff_s: float = 1.0
-    """Wait before the second attempt; doubled for each further one, times a random 0.5 to 1.5."""
+    """Wait before the second attempt. It doubles with each attempt, and is multiplied by a random 0.5 to 1.5."""
     longest_wait_s: float = 60.0
-    """If a server asks for a longer wait (Retry-After), its URLs are left for a later run."""
-    max_redirects: int = 5  # maximum number of redirects per request
+    """If a host requests a longer wait (Retry-After), its remaining URLs are left for a later run."""
+    max_redirects: int = 5  # maximum number of redirects per attempt
     max_bytes: int = 20_000_000  # larger bodies are rejected
     contact: str = ""
-    """Contact address in the User-Agent header, so that a server's owner can reach the operator."""
+    """Contact address, sent in the User-Agent header so that the owner of a server can reach the user."""
     retry_failed: bool = True
-    """If True, request URLs again that failed transiently in an earlier run; if False, keep the stored failure."""
-    verify: str = "decode"  # `decode` decodes every image; `header` reads only its header
-    min_side: int = 32  # refuse images whose shorter side has fewer pixels
-    max_pixels: int = 50_000_000  # refuse images with more pixels, before they are decoded
-    refuse: tuple[str, ...] = ("animated",)  # kinds of image to refuse, out of `REFUSABLE`
+    """If True, URLs with a transient error in an earlier run are requested again; if False, the error is kept."""
+    verify: str = "decode"  # `decode` decodes all pixels of an image; `header` reads only its header
+    min_side: int = 32  # smallest shorter side of an image, in pixels
+    max_pixels: int = 50_000_000  # largest number of pixels of an image, checked before decoding
+    refuse: tuple[str, ...] = ("animated",)  # kinds of images to refuse, from `REFUSABLE`
     placeholder_sha256: tuple[str, ...] = ()
-    """SHA-256 digests of further placeholder images for removed photos; Flickr's is recognised by its shape."""
+    """SHA-256 digests of placeholders for removed photos. Flickr's placeholder is recognised without one."""
     placeholder_repeats: int = 5
-    """Bytes that more URLs of a class than this return are treated as a placeholder."""
+    """If more than this number of URLs of a class return the same image, it is treated as a placeholder."""
     allow_private_hosts: bool = False
     """Allow requests to loopback, private, link-local and other addresses that are not public."""
     obey_robots_tag: bool = True  # reject images whose response has `noai` or `noimageai` in X-Robots-Tag
@@ -70,7 +70,7 @@ class FetchOptions:
     """Image keys and SHA-256 digests that must not be used, as returned by `read_exclusions`."""
 
     def check(self) -> None:
-        """Raise `ParleyError` with a sentence per invalid value."""
+        """Raise a `ParleyError` that lists all invalid values."""
         findings = Findings()
         for field in fields(self):
             value: Any = getattr(self, field.name)
@@ -102,8 +102,8 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     ----------
     path
         UTF-8 text with one entry per line: a URL or local path as listed by a source, an image key, or the
-        SHA-256 of the bytes. Blank lines are ignored, and so is everything after a `#` at the start of a line or
-        after white space. None is an empty list.
+        SHA-256 of the bytes. A `#` at the start of a line or after white space begins a comment. None means an
+        empty list.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     Raises
     ------
     ParleyError
-        If the file cannot be read or has invalid lines; all of them are reported together.
+        If the file cannot be read or has invalid lines. The error lists all of them.
     """
     if path is None:
         return frozenset()

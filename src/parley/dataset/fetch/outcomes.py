@@ -1,4 +1,4 @@
-"""Outcomes of a URL: error classes, the HTTP answer, the decision about its bytes, and the manifest row."""
+"""Outcome of fetching a URL: error class, HTTP answer, decision about the image, and manifest row."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,7 +20,7 @@ MANIFEST_COLUMNS = (
 
 
 class ErrorClass(StrEnum):
-    """Why a URL gave no usable image. These are the values of the manifest's column `error_class`."""
+    """Reasons why a URL gave no usable image; the values of the manifest's column `error_class`."""
 
     # Permanent: never requested again, not even by a later run.
     NOT_FOUND = "not_found"  # HTTP 404
@@ -31,13 +31,13 @@ class ErrorClass(StrEnum):
     BAD_REDIRECT = "bad_redirect"  # a redirect to something that is not http or https
     BAD_URL = "bad_url"  # no host, or not parsable
     TOO_LARGE = "too_large"  # more bytes than the limit; requested again under a higher limit
-    OPTED_OUT = "opted_out"  # X-Robots-Tag says noai or noimageai
+    OPTED_OUT = "opted_out"  # the X-Robots-Tag header contains noai or noimageai
 
-    # Not requested because of our own rules; decided again in each run.
+    # Rejected because of the settings, not requested; decided again in each run.
     EXCLUDED = "excluded"  # on the exclude list, by URL, key or bytes
     PRIVATE_ADDRESS = "private_address"  # the host, or the target of a redirect, has an address that is not public
 
-    # Transient: requested again by a later run, and those in RETRIED also within this run.
+    # Transient: the URL is requested again by a later run, and after an error in RETRIED also within the same run.
     RATE_LIMITED = "rate_limited"  # HTTP 429
     SERVER_ERROR = "server_error"  # HTTP 5xx
     CONNECT_TIMEOUT = "connect_timeout"
@@ -45,10 +45,10 @@ class ErrorClass(StrEnum):
     DEADLINE = "deadline"  # the whole request took too long, although bytes kept arriving
     RESET = "reset"  # the connection was closed or lost before the response
     INCOMPLETE = "incomplete"  # fewer bytes than announced
-    REFUSED = "refused"  # no connection: refused, or no route
+    REFUSED = "refused"  # connection refused, or no route to the host
     DNS = "dns"  # the host's name does not resolve
-    TLS = "tls"  # certificate or handshake
-    PROTOCOL = "protocol"  # an answer that is not HTTP
+    TLS = "tls"  # invalid certificate, or failed handshake
+    PROTOCOL = "protocol"  # the response is not valid HTTP
 
     # Local entries: read again in each run.
     MISSING = "missing"  # no such file, or no such member of the tar
@@ -57,10 +57,10 @@ class ErrorClass(StrEnum):
 
     # The bytes are not a usable image: validated again in each run.
     EMPTY = "empty"  # no bytes
-    HTML = "html"  # a page, or other markup
-    PLACEHOLDER = "placeholder"  # what a photo service returns for a removed photo
+    HTML = "html"  # an HTML page, or other markup
+    PLACEHOLDER = "placeholder"  # an image that a photo service returns instead of a removed photo
     TRUNCATED = "truncated"  # an incomplete image
-    UNDECODABLE = "undecodable"  # unknown format, or corrupt
+    UNDECODABLE = "undecodable"  # unknown format, or corrupt image
     TOO_SMALL = "too_small"  # a side shorter than the minimum
     BOMB = "bomb"  # more pixels than the limit
     # Valid, but of a kind that `FetchOptions.refuse` may name.
@@ -68,11 +68,11 @@ class ErrorClass(StrEnum):
     CMYK = "cmyk"  # ink colours instead of red, green and blue
     SIXTEEN_BIT = "sixteen_bit"  # more than eight bits per channel
     TRANSPARENT = "transparent"  # an alpha channel, or a palette with transparency
-    ROTATED = "rotated"  # EXIF asks for a rotation or a mirroring
+    ROTATED = "rotated"  # the EXIF orientation requires a rotation or mirroring
 
-    # Found by the rule that finalises the splits, which sees all classes together.
+    # Found when the splits are finalised, because images of all classes are compared.
     DUPLICATE = "duplicate"  # another image has the same bytes
-    NEAR_COPY = "near_copy"  # an image of another split looks the same
+    NEAR_COPY = "near_copy"  # an image of another split is almost identical
 
 
 RETRIED = frozenset(
@@ -96,22 +96,22 @@ TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorC
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a URL or local path returned, before its bytes are validated."""
+    """Response of a URL or content of a local path, before the bytes are validated."""
 
     url: str  # the URL or local path, as listed
     body: bytes | None = None  # None if the request failed
-    error: ErrorClass | None = None  # why there is no body
-    http_status: int | None = None  # the last status; None without a response, and for local entries
-    attempts: int = 1  # requests made, without redirects; 0 if none was sent because the host asked for a long pause
+    error: ErrorClass | None = None  # reason for the missing body; None if there is a body
+    http_status: int | None = None  # status of the last response; None for local paths or without a response
+    attempts: int = 1  # requests sent, not counting redirects; 0 if the host had asked for a long pause before
     seconds: float = 0.0  # from the start of the first request to the end of the last, including waits
-    opted_out: bool = False  # X-Robots-Tag forbids using the image
-    from_private: bool = False  # the response, or a redirect to it, came from an address that is not public
+    opted_out: bool = False  # True if X-Robots-Tag forbids using the image
+    from_private: bool = False  # True if the response, or a redirect to it, came from a private address
 
 
 class Decision(NamedTuple):
-    """Whether bytes are a usable image, and its format and size."""
+    """Decision whether bytes are a usable image, with the image's format and size."""
 
-    error: ErrorClass | None  # why the bytes are not usable; None for a usable image
+    error: ErrorClass | None  # reason why the bytes are not usable; None for a usable image
     suffix: str = ""  # file suffix of the decoded format, without a dot; empty if unknown
     width: int | None = None  # in pixels, as stored (before any EXIF rotation); None if unknown
     height: int | None = None
@@ -119,7 +119,7 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """Result of one URL: its row in the manifest, and the file suffix for the tar."""
+    """Result of one URL: the values of its manifest row, and the file suffix for the tar."""
 
     url: str
     key: str
@@ -132,20 +132,20 @@ class FetchResult:
 
     @property
     def error(self) -> ErrorClass | None:
-        """Why the URL gave no usable image; None if it gave one."""
+        """Reason why the URL gave no usable image; None if it gave one."""
         return self.decision.error
 
     @property
     def is_ok(self) -> bool:
-        """Whether the URL gave a usable image."""
+        """True if the URL gave a usable image."""
         return self.error is None
 
     def rejected(self, error: ErrorClass) -> "FetchResult":
-        """Return the result with an error that was found later."""
+        """Return a copy of the result with an error that was found after validation."""
         return replace(self, decision=self.decision._replace(error=error))
 
     def manifest_row(self) -> tuple[object, ...]:
-        """Return the cells of the manifest, in the order of `MANIFEST_COLUMNS`."""
+        """Return the cells of the manifest row, in the order of `MANIFEST_COLUMNS`."""
         return (
             self.url,
             self.key,

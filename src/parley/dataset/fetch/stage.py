@@ -1,4 +1,4 @@
-"""The fetch stage: read the plan of a group of classes, write a tar and a manifest per class."""
+"""The fetch stage: fetch the images of a group of classes, and write a tar and a manifest for each class."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ from parley.dataset.split_plan import Counts, candidate_queues, fetch_target
 
 logger = logging.getLogger(__name__)
 OK = "ok"
-_WINDOW = 16  # candidates in flight per concurrent request
+_WINDOW = 16  # maximum number of candidates in flight, per concurrent request
 
 
 def fetch_classes(
@@ -33,33 +33,32 @@ def fetch_classes(
     root: str | Path | None = None,
     options: FetchOptions | None = None,
 ) -> Counter[str]:
-    """Write `<class>.tar` and `<class>.tsv` of each class of a group.
+    """Fetch the images of a group of classes, and write `<class>.tar` and `<class>.tsv` for each class.
 
-    Each split's candidate queue is processed until it has given `fetch_target(count, options.margin)` images or is
-    empty. A split that falls short is not an error here: `parley.dataset.dedup.finalise` sees all classes and reports
-    it.
+    Candidates of a split are requested until `fetch_target(count, options.margin)` images count or no candidate is
+    left. A split with too few images is not an error in this stage; `parley.dataset.dedup.finalise` reports it.
 
     Parameters
     ----------
     plan
-        The table of `parley.dataset.split_plan`; rows of other classes are ignored.
+        Table written by `parley.dataset.split_plan`; rows of other classes are ignored.
     classes
         The classes of the group.
     counts
-        Images per split, by domain.
+        Number of images needed per split, by domain.
     out_folder
-        Where to write.
+        Folder for the tars and manifests.
     cache_folder
-        The content cache, shared between experiments and jobs.
+        Folder of the image cache, shared between experiments and jobs.
     root
-        Folder that contains all local entries.
+        Folder that must contain all images listed by local path; if None, local paths are rejected.
     options
-        The stage's settings; the defaults where None.
+        Settings of the stage; None means the defaults.
 
     Returns
     -------
     Counter
-        Number of URLs tried, by `OK` or `ErrorClass`.
+        Number of URLs tried, by outcome: `OK` or an `ErrorClass`.
     """
     options = options or FetchOptions()
     options.check()
@@ -99,24 +98,24 @@ def fetch_classes(
 def scheduled(
     classes: Iterator[ClassFetch], images: Images, window: int, on_result: Callable[[FetchResult], None]
 ) -> Iterator[ClassFetch]:
-    """Request the candidates of classes, and yield each class when it is done.
+    """Request the candidates of all classes, and yield each class when it is done.
 
-    A split's next candidate is requested only while its accepted images and its requests in flight are together fewer
-    than its target. So the URLs tried are exactly the shortest prefixes of the candidate queues that contain the
-    images needed, independent of the order of the answers and of interruptions
-    (`parley.dataset.fetch.candidate_queue` defines which images count, and proves this).
+    A split's next candidate is requested only while its number of counting images plus its number of requests in
+    flight is less than its target. So the URLs tried are exactly the shortest prefixes of the candidate queues that
+    contain the images needed, whatever the order of the answers and the interruptions.
+    `parley.dataset.fetch.candidate_queue` defines which images count, and proves this.
 
     Parameters
     ----------
     classes
-        The candidate queues; each class is taken only when needed, so few are in memory at once.
+        Classes with their candidate queues. The next class is taken only when needed, so few are in memory at once.
     images
-        Fetches candidates.
+        Object that fetches the candidates.
     window
-        Maximum number of candidates in flight. Larger than the number of concurrent requests, so that candidates of
-        busy hosts do not block those of idle hosts.
+        Maximum number of candidates in flight. It should exceed the number of concurrent requests, so that candidates
+        of busy hosts do not block candidates of idle hosts.
     on_result
-        Called with the result of each URL.
+        Function that is called with the result of each URL.
     """
     opened: list[ClassFetch] = []
     tasks: dict[Hashable, tuple[ClassFetch, SplitFetch, int]] = {}
@@ -140,7 +139,7 @@ def scheduled(
 
 
 def _next_split(opened: list[ClassFetch], classes: Iterator[ClassFetch]) -> tuple[ClassFetch, SplitFetch] | None:
-    """Return a split that wants a candidate, of the class opened first; open further classes if necessary."""
+    """Return the first split that needs a candidate, with its class; open further classes if necessary."""
     for one in opened:
         for part in one.parts:
             if part.wants_more:
@@ -156,25 +155,25 @@ def _next_split(opened: list[ClassFetch], classes: Iterator[ClassFetch]) -> tupl
 def _class_fetches(
     plan: str | Path, classes: Sequence[ImageClass], counts: Counts, options: FetchOptions
 ) -> Iterator[ClassFetch]:
-    """Yield the candidate queues of each class."""
+    """Yield each class with the candidate queues of its splits."""
     domains = {image_class.name: image_class.domain for image_class in classes}
     planned = candidate_queues(plan, domains)
     missing = sorted(domains.keys() - planned.keys())
     for name in list(planned):
-        # Removed from `planned`, so that a queue's memory is freed when its class is done.
+        # Queues are removed from `planned`, so that their memory is freed when the class is done.
         queues, needed = planned.pop(name), counts[domains[name]]
         parts = [
             SplitFetch(part, queue, needed[part], fetch_target(needed[part], options.margin))
             for part, queue in queues.items()
         ]
         yield ClassFetch(name, parts, options.placeholder_repeats)
-    # Classes without candidates have no rows; `parley.dataset.dedup.finalise` reports or drops them.
+    # The plan has no rows for classes without candidates; `parley.dataset.dedup.finalise` reports or drops them.
     for name in missing:
         yield ClassFetch(name, [], options.placeholder_repeats)
 
 
 def _warn_of_shortage(done: ClassFetch) -> None:
-    """Log shortages now; `parley.dataset.dedup.finalise` reports those of all classes later."""
+    """Log a warning for each split with too few images; `parley.dataset.dedup.finalise` reports all of them later."""
     for part in done.parts:
         if part.ok < part.count:
             logger.warning(
@@ -200,7 +199,7 @@ def _pack_class(
 
 
 def _write_tar(path: Path, images: Sequence[FetchResult], body_of: Callable[[FetchResult], bytes | None]) -> None:
-    """Write the members directly; `TarFile.addfile` would copy each header and body once more."""
+    """Write a tar of images. `TarFile.addfile` is not used because it would copy each header and body once more."""
     with path.open("wb", buffering=1 << 20) as stream:
         for image in images:
             body = body_of(image)
@@ -209,7 +208,7 @@ def _write_tar(path: Path, images: Sequence[FetchResult], body_of: Callable[[Fet
                     f"The bytes of {image.url} changed or vanished while they were being packed; "
                     "do not modify the source or the cache while images are fetched, and run again."
                 )
-            # Times and owners are zero, so that equal images give equal tars.
+            # Modification times and owners are zero, so that the same images give the same tar.
             header = tarfile.TarInfo(f"{image.key}.{image.decision.suffix}")
             header.size = len(body)
             stream.write(header.tobuf(tarfile.USTAR_FORMAT))

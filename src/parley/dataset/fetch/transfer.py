@@ -1,4 +1,4 @@
-"""One HTTP GET on a reusable libcurl handle: which addresses it may contact, and what its response means."""
+"""Run one HTTP GET on a reusable libcurl handle: check the addresses it contacts, and classify the response."""
 
 import email.utils
 import functools
@@ -21,11 +21,11 @@ from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 
 logger = logging.getLogger(__name__)
-# IPv6 networks whose last 32 bits are an IPv4 address: a gateway translates it (RFC 6052), or it is another
-# spelling of that address (RFC 4291, 2.5.5.1).
+# IPv6 networks whose addresses end with an IPv4 address (32 bits): gateways translate it (RFC 6052), or the IPv6
+# address is another notation for it (RFC 4291, 2.5.5.1).
 _EMBEDS_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-# Not public, although `ipaddress` says so: local translation gateways (RFC 8215), site-local addresses
-# (RFC 3879), and the address at which Azure serves credentials to its machines.
+# Addresses that are not public, although `ipaddress` classifies them as global: local translation gateways
+# (RFC 8215), site-local addresses (RFC 3879), and the address from which Azure machines obtain credentials.
 _NOT_PUBLIC = (
     ipaddress.IPv6Network("64:ff9b:1::/48"),
     ipaddress.IPv6Network("fec0::/10"),
@@ -47,7 +47,7 @@ _STATUS_ERRORS = {
 _IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
 _OPT_OUTS = frozenset({"noai", "noimageai"})
 _OUR_ROBOT_NAMES = frozenset({"parley", "*"})
-# Directives that take a value after a colon; otherwise a colon follows the name of a robot.
+# Directives with a value after a colon. Any other name before a colon is the name of a robot.
 _WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 _ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
 _BUFFER_BYTES = 1 << 18
@@ -92,16 +92,16 @@ def is_public(address: str) -> bool:
 
 
 def names_private_host(url: str) -> bool:
-    """Return True if a URL's host is an address that is not public; no name is resolved.
+    """Return True if a URL's host is `localhost` or an address that is not public. Host names are not resolved.
 
-    All spellings that programs accept are recognised: `127.1`, `2130706433` and `0x7f.0.0.1` are 127.0.0.1.
+    All notations that `inet_aton` accepts are recognised: `127.1`, `2130706433` and `0x7f.0.0.1` mean 127.0.0.1.
     """
     host = unquote(urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         return not is_public(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
-    except (ValueError, OSError):  # A host name: only the resolver knows its address.
+    except (ValueError, OSError):  # The host is a name, and its address is unknown before it is resolved.
         return False
 
 
@@ -119,7 +119,7 @@ def status_error(status: int) -> ErrorClass | None:
 
 
 def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
-    """Return a response's headers from its lines: lower-case names, and the values in order."""
+    """Parse the header lines of a response; return the values of each header, in order, by lower-case name."""
     headers: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.decode("latin-1").partition(":")
@@ -129,7 +129,7 @@ def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
 
 
 def retry_after_s(headers: Mapping[str, list[str]]) -> float:
-    """Return the wait in seconds that `Retry-After` asks for: a number of seconds, or a date; 0 without one."""
+    """Return the wait in seconds that the `Retry-After` header requests, as a number or a date; 0 if it is missing."""
     value = headers.get("retry-after", [""])[-1]
     if value.isascii() and value.isdigit():
         return float(value)
@@ -137,16 +137,16 @@ def retry_after_s(headers: Mapping[str, list[str]]) -> float:
         date = email.utils.parsedate_to_datetime(value)
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         return max((date - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, OverflowError):  # No value, or an invalid date.
+    except (ValueError, OverflowError):  # The header is missing or invalid.
         return 0.0
 
 
 def opts_out(headers: Mapping[str, list[str]]) -> bool:
     """Return True if `X-Robots-Tag` forbids using the image to train models.
 
-    A value is a comma-separated list of directives. A robot's name before a directive limits it and the following
-    ones to that robot, as in ``otherbot: noai, noindex``. Some directives have values that may themselves contain
-    a colon or a comma.
+    A value is a comma-separated list of directives. A robot's name before a directive restricts that directive and
+    the following ones to the robot, as in ``otherbot: noai, noindex``. Some directives have values that may
+    themselves contain a colon or a comma.
     """
     for value in headers.get("x-robots-tag", ()):
         is_meant = True
@@ -160,7 +160,7 @@ def opts_out(headers: Mapping[str, list[str]]) -> bool:
 
 
 def redirect_target(headers: Mapping[str, list[str]], url: str) -> str:
-    """Return the absolute address in `Location`; empty if there is none.
+    """Return the redirect target in the `Location` header as an absolute URL; empty if the header is missing.
 
     Bytes that are not allowed in a URL are percent-encoded.
     """
@@ -169,24 +169,24 @@ def redirect_target(headers: Mapping[str, list[str]], url: str) -> str:
         return ""
     try:
         return urljoin(url, quote(location.encode("latin-1"), safe=_IN_A_URL))
-    except ValueError:  # Brackets without an IPv6 address.
+    except ValueError:  # The location has brackets that do not contain an IPv6 address.
         return location
 
 
 class Response(NamedTuple):
-    """Outcome of one GET."""
+    """Outcome of one GET request."""
 
     body: bytes | None
     error: ErrorClass | None
     status: int | None
     wait_s: float = 0.0  # from Retry-After
-    redirect: str = ""  # absolute address of a redirect; empty if it is none
+    redirect: str = ""  # absolute URL of the redirect target; empty if the response is no redirect
     opted_out: bool = False
     from_private: bool = False
 
 
 class Transfer:
-    """Runs one GET at a time on one libcurl handle."""
+    """Runs GET requests, one at a time, on one libcurl handle."""
 
     def __init__(self, options: FetchOptions) -> None:
         self._options = options
@@ -199,13 +199,13 @@ class Transfer:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def begin(self, url: str, left_s: float, proxy: str) -> None:
-        """Prepare a GET of a URL in ASCII within `left_s` seconds; the caller adds `curl` to its multi handle."""
+        """Prepare a GET of an ASCII URL that may take `left_s` seconds; the caller adds `curl` to its multi handle."""
         self._pieces: list[bytes] = []
         self._lines: list[bytes] = []
         self._size_bytes = 0
         self._is_wanted = False
         self._is_private = False
-        # A proxy is configured on this machine and may have a private address.
+        # The user chose the proxy, so a private address is allowed.
         self._through_proxy = bool(proxy)
         self._url = url
         self.started = self._touched = time.monotonic()
@@ -215,21 +215,21 @@ class Transfer:
         self.curl.setopt(pycurl.TIMEOUT_MS, max(int(1000 * left_s), 1))
 
     def is_stalled(self, now: float) -> bool:
-        """Return True if the connected server has sent nothing for longer than `read_timeout_s`."""
+        """Return True if the server is connected but has sent nothing for longer than `read_timeout_s`."""
         if now - self._touched <= self._options.read_timeout_s:
             return False
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME)
         return bool(connected) and now - max(self._touched, self.started + connected) > self._options.read_timeout_s
 
     def response(self, code: int | None) -> Response:
-        """Return the outcome of a GET.
+        """Return the outcome of the GET request.
 
         An error status takes precedence over a failure while reading the body.
 
         Parameters
         ----------
         code
-            libcurl's result: 0 for success; None if the GET was aborted because it stalled.
+            libcurl's result code: 0 for success; None if the request was aborted because it stalled.
         """
         status = self.curl.getinfo(pycurl.RESPONSE_CODE) or None
         headers = parse_headers(self._lines)
@@ -265,7 +265,7 @@ class Transfer:
 
     def _header(self, line: bytes) -> None:
         self._touched = time.monotonic()
-        if line.startswith(b"HTTP/"):  # An interim (1xx) response precedes the final one.
+        if line.startswith(b"HTTP/"):  # A response begins; an interim one (1xx) may precede the final one.
             self._lines.clear()
             self._is_wanted = line.split(None, 2)[1:2] == [b"200"]
         self._lines.append(line)
@@ -280,7 +280,7 @@ class Transfer:
         return None
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Open a socket to a resolved address, or refuse if it is private: libcurl connects to exactly this one."""
+        """Create a socket for a resolved address unless it is private; libcurl connects to exactly this address."""
         family, kind, protocol, where = address
         host = where[0] if isinstance(where, tuple) else ""
         if not self._through_proxy and not is_public(host if isinstance(host, str) else host.decode()):
@@ -290,7 +290,7 @@ class Transfer:
 
 
 def _settings(options: FetchOptions) -> dict[int, Any]:
-    """Return the libcurl options that are the same for every URL."""
+    """Return the values of the libcurl options that are the same for every URL."""
     web_only = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
     return {
         pycurl.NOSIGNAL: 1,
@@ -300,7 +300,7 @@ def _settings(options: FetchOptions) -> dict[int, Any]:
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.USERAGENT: user_agent(options.contact),
-        # Images are already compressed; another layer would hide their true size.
+        # Images are already compressed. An additional compression would hide their size from the limit.
         pycurl.HTTPHEADER: ["Accept-Encoding: identity"],
         pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
         pycurl.BUFFERSIZE: _BUFFER_BYTES,

@@ -1,4 +1,4 @@
-"""Decide whether bytes are a usable image, from the bytes alone and not from HTTP status or file name."""
+"""Decide whether bytes are a usable image. Only the bytes matter, not the HTTP status or the file name."""
 
 import contextlib
 import hashlib
@@ -14,38 +14,38 @@ from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchRes
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
-# Smaller files cost at most a fraction of a second and a few megabytes.
+# Opening a smaller file takes at most a fraction of a second and a few megabytes.
 _HARMLESS_BYTES = 256 << 10
 # Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
 _EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
-# For each strip or tile of a TIFF, Pillow allocates about 260 bytes when it opens the file.
+# When Pillow opens a TIFF, it allocates about 260 bytes per strip (tag 273) or tile (tag 324).
 _PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
 _BIG = 43
-# For a removed photo, Flickr returns status 200 and always the same placeholder image of this size. Photos are
-# JPEG, the placeholder is PNG or GIF.
+# For a removed photo, Flickr returns status 200 and a placeholder image, always the same PNG or GIF of this size.
+# Its photos are JPEG.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_BYTES = 512
 _EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-# `to_rgb` changes little or nothing in these modes, so decoding is a sufficient test.
+# In these modes, `to_rgb` changes little or nothing, so decoding without conversion is a sufficient test.
 _PLAIN_MODES = ("RGB", "L")
 
 
 class WeightedSemaphore:
-    """A total that threads take amounts from, first come, first served.
+    """A semaphore from which threads acquire amounts, in the order of their requests.
 
-    A request larger than the total waits until nothing is taken, then runs alone.
+    A request for more than `size` waits until all other amounts are released, then runs alone.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._turn = threading.Lock()  # Held while waiting, so that small requests cannot starve a large one.
+        self._turn = threading.Lock()  # Held by a waiting thread, so that small requests cannot starve a large one.
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def taken(self, amount: int) -> Iterator[None]:
-        """Wait for the amount, and hold it during the block."""
+        """Wait until the amount is available, acquire it, and release it at the end of the block."""
         with self._turn, self._changed:
             self._changed.wait_for(lambda: not self._used or self._used + amount <= self._size)
             self._used += amount
@@ -69,7 +69,7 @@ def is_decoder_bomb(body: bytes) -> bool:
 
 
 def _tags(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (tag, number of values) for each entry of a TIFF's first directory; stop where the bytes end."""
+    """Yield (tag, number of values) for each entry of a TIFF's first directory; stop if the file ends early."""
     order = "<" if body.startswith(b"II") else ">"
     is_big = _BIG in body[2:4]
     head, number, entry = (
@@ -91,16 +91,16 @@ _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
 
 
 def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
-    """Decide whether bytes are a usable image, and return its format and size.
+    """Return the decision whether bytes are a usable image, with the image's format and size.
 
     Parameters
     ----------
     body
         The bytes as received.
     sha256
-        Their SHA-256, in hexadecimal.
+        SHA-256 of `body`, in hexadecimal.
     options
-        `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
+        Settings: `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
     """
     if not body:
         return Decision(ErrorClass.EMPTY)
@@ -109,7 +109,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     if sha256 in options.placeholder_sha256:
         return Decision(ErrorClass.PLACEHOLDER)
     if body[:_MARKUP_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
-        return Decision(ErrorClass.HTML)  # No image format starts with this.
+        return Decision(ErrorClass.HTML)  # No accepted image format starts with `<`.
     if is_decoder_bomb(body):
         return Decision(ErrorClass.UNDECODABLE)
     try:
@@ -118,8 +118,8 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
         return Decision(ErrorClass.BOMB)
     except MemoryError:
         raise
-    # Decoders raise arbitrary exceptions on malformed bytes. None of them may abort the stage; all mean that
-    # the image cannot be decoded, and the manifest records it.
+    # Decoders raise arbitrary exceptions on malformed bytes. Such an exception must not abort the stage: it is
+    # recorded in the manifest as an image that cannot be decoded.
     except Exception as failure:  # noqa: BLE001
         if not isinstance(failure, _EXPECTED_ERRORS):
             logger.warning("A decoder raised an unexpected exception on the bytes with SHA-256 %s: %r", sha256, failure)
@@ -127,7 +127,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
 
 
 def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult:
-    """Validate an answer's body, if any, and return the URL's result."""
+    """Validate the body of an answer, if it has one, and return the result for the URL."""
     sha256, decision = "", Decision(answer.error)
     if answer.body is not None:
         sha256 = hashlib.sha256(answer.body).hexdigest()
@@ -166,7 +166,7 @@ def _validate_image(body: bytes, options: FetchOptions) -> Decision:
 
 
 def _decode(image: Image.Image) -> None:
-    """Decode all of an image; also convert unusual modes to RGB, since feature extraction will."""
+    """Decode all pixels of an image. Also convert unusual modes to RGB, because feature extraction will do so."""
     if image.mode in _PLAIN_MODES and "transparency" not in image.info:
         image.load()
     else:
@@ -174,5 +174,5 @@ def _decode(image: Image.Image) -> None:
 
 
 def _ends_early(failure: Exception) -> bool:
-    """Return True if a decoder ran out of bytes; Pillow has no dedicated exception for this."""
+    """Return True if an exception means that the image is truncated; Pillow has no exception type for this."""
     return isinstance(failure, EOFError) or "truncated" in str(failure).lower()
