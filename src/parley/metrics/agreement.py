@@ -1,8 +1,8 @@
-"""Agreement of two seeds of a run: same answers, same correctness, correlated lengths and message distances.
+"""Agreement between seeds of a run: equal answers, equal correctness, and correlated lengths and message distances.
 
-The null is the agreement of seeds whose images are permuted independently. Each permutation reorders the images of
-every seed but the first. The mean of a metric over pairs of seeds is then that of unrelated seeds with the same
-frequencies of answers, lengths and messages.
+The null distribution is the agreement after the images of every seed except the first have been permuted. It shows the
+mean over pairs of seeds that would be expected if the seeds were unrelated but had the same frequencies of answers,
+lengths and messages.
 
 Shapes: N images, d bits per message, n seeds, P permutations.
 """
@@ -22,97 +22,97 @@ Floats = NDArray[np.float64]
 
 
 def same_fraction(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Return the fraction of images that get the same answer [N]."""
+    """Return the fraction of images with the same answer in both arrays, [N] each."""
     return float((first == second).mean())
 
 
 def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the agreement beyond chance: 1 = always the same answer, 0 = as often as independent answers.
+    """Return Cohen's kappa, the agreement beyond chance: 1 if all answers agree, 0 if they agree as often as by chance.
 
     Cohen (1960, "A coefficient of agreement for nominal scales"): (p - e) / (1 - e), where p is the fraction of images
-    with the same answer, and e its expectation if the two answered independently with their own answer frequencies.
+    with the same answer, and e the expected fraction for independent answers with the same frequencies.
 
     Parameters
     ----------
     first, second
-        One answer per image [N].
+        Answers of the two seeds, one per image [N].
 
     Returns
     -------
     float or None
-        At most 1. None if both give the same single answer to every image, because they agree by chance.
+        At most 1. None if both seeds give the same single answer to every image: e is then 1 and kappa undefined.
     """
     by_chance = same_by_chance(first, second)
     return None if by_chance is None else float(kappa_of(same_fraction(first, second), by_chance))
 
 
 def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the expected fraction of equal answers if both answer independently with these frequencies [N each].
+    """Return the expected fraction of equal answers if two seeds [N each] answered independently.
 
-    None if both give the same single answer to every image.
+    Each seed keeps its frequencies of answers. None if both seeds give the same single answer to every image.
     """
     answers = np.unique(np.concatenate([first, second]))
-    if len(answers) == 1:  # The product of the shares may differ from 1 by rounding.
+    if len(answers) == 1:  # The product below would be 1, or differ from it by a rounding error.
         return None
     shares = [(each[:, None] == answers).mean(0) for each in (first, second)]
     return float(shares[0] @ shares[1])
 
 
 def kappa_of(same: float | Floats, by_chance: float) -> float | Floats:
-    """Return Cohen's kappa from the fraction of equal answers and its expectation by chance."""
+    """Return Cohen's kappa, given the fraction of equal answers and the fraction expected by chance."""
     return (same - by_chance) / (1 - by_chance)
 
 
 def pearson(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return Pearson's correlation of one number per image [N]; None if one of the two does not vary."""
+    """Return the Pearson correlation of two arrays with one value per image, [N]; None if either is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
 
 
 def message_geometry(messages: NDArray[Any]) -> Floats | None:
-    """Return normalised ranks of all pairwise message distances; two geometries correlate by a dot product.
+    """Return the ranks of all pairwise message distances, normalised so that a dot product is a rank correlation.
 
     Representational similarity (Kriegeskorte, Mur and Bandettini, 2008, "Representational similarity analysis -
-    connecting the branches of systems neuroscience"): seeds give bits different meanings, so their messages cannot be
-    compared directly, but their distances can. The distances are Hamming's.
+    connecting the branches of systems neuroscience"): each seed gives bits different meanings, so the messages of two
+    seeds cannot be compared directly, but the distances between messages can. They are Hamming distances.
 
     Parameters
     ----------
     messages
-        One per image, of the same images in the same order for both seeds [N, d].
+        One message per image [N, d]. All seeds need the same images in the same order.
 
     Returns
     -------
     NDArray or None
-        Centred and of length 1 [N (N - 1) / 2]; None if all distances are equal.
+        Ranks, centred and with unit norm [N (N - 1) / 2]; None if all distances are equal.
     """
     return centred_ranks(message_distances(messages))
 
 
 def geometry_correlation(first: Floats | None, second: Floats | None) -> float | None:
-    """Return Spearman's correlation of two geometries; None if one of them does not vary."""
+    """Return Spearman's correlation of two results of `message_geometry`; None if either is None."""
     return None if first is None or second is None else float(np.clip(first @ second, -1, 1))
 
 
 def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> tuple[float, float] | None:
-    """Return the 95 % interval of a mean over all pairs of seeds, by leaving out one seed at a time.
+    """Return the 95 % jackknife interval of a mean over all pairs of seeds, which leaves out one seed at a time.
 
-    Pairs that share a seed are not independent, seeds are. Tukey (1958, "Bias and confidence in not-quite large
-    samples"): the pseudo-value of a seed is n times the mean minus n - 1 times the mean without it, and the
-    pseudo-values are treated as a sample, with Student's t of n - 1 degrees of freedom.
+    Pairs that share a seed are not independent, but seeds are. Tukey (1958, "Bias and confidence in not-quite large
+    samples"): the pseudo-value of a seed is n times the mean minus n - 1 times the mean without this seed. The
+    pseudo-values are treated as a sample, with Student's t distribution of n - 1 degrees of freedom.
 
     Parameters
     ----------
     values
-        One value per pair of seeds, by their indices from 0.
+        One value per pair of seeds. A key contains the indices of both seeds, from 0, in ascending order.
     seeds
         Number of seeds n.
 
     Returns
     -------
     tuple[float, float] or None
-        Lower and upper end. None with fewer than three seeds, or if a pair is missing.
+        Lower and upper end of the interval. None with fewer than three seeds, or if the value of a pair is missing.
     """
     if seeds < 3 or values.keys() != set(combinations(range(seeds), 2)):
         return None
@@ -123,29 +123,29 @@ def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> t
 
 
 Orders = Sequence[NDArray[np.int64]]
-"""One permutation of the images ``[N]`` per seed."""
+"""One permutation of the image indices ``[N]`` per seed."""
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw P orders of the images for each seed; the first seed keeps its own, because only relative order matters."""
+    """Draw P permutations of the images for each seed; the first seed is unchanged: only the relative order matters."""
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 
 
 def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) -> tuple[Floats, Floats | None]:
-    """Return the mean over pairs of the fraction of equal answers and of Cohen's kappa, under each permutation.
+    """Return the fraction of equal answers and Cohen's kappa, averaged over pairs of seeds, under each permutation.
 
     Parameters
     ----------
     answers
-        One answer per image, for each seed [N].
+        Answers of each seed, one per image [N].
     orders
-        From `draw_orders`.
+        Permutations from `draw_orders`.
 
     Returns
     -------
     tuple of arrays
-        ``[P]`` each; kappa over the pairs that have one, None if no pair has.
+        Mean fraction and mean kappa, ``[P]`` each. Pairs whose kappa is undefined are ignored; None if all are.
     """
     pairs = list(combinations(range(len(answers)), 2))
     chance = [same_by_chance(answers[one], answers[other]) for one, other in pairs]
@@ -155,36 +155,36 @@ def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) ->
         return [float((moved[one] == moved[other]).mean()) for one, other in pairs]
 
     same = np.array([fractions(order) for order in orders])
-    # Permutations keep the frequency of each answer, and so the agreement by chance.
+    # Permutations do not change the frequencies of the answers, and therefore not the agreement expected by chance.
     kappas = [kappa_of(same[:, pair], by_chance) for pair, by_chance in enumerate(chance) if by_chance is not None]
     return np.asarray(same.mean(1)), np.asarray(sum(kappas) / len(kappas)) if kappas else None
 
 
 def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) -> Floats | None:
-    """Return the mean over pairs of Pearson's correlation, under each permutation [P].
+    """Return Pearson's correlation, averaged over pairs of seeds, under each permutation [P].
 
     Parameters
     ----------
     numbers
-        One per image, for each seed [N]; a seed whose numbers do not vary is left out.
+        Numbers of each seed, one per image [N]. Seeds whose numbers are all equal are ignored.
     orders
-        From `draw_orders`.
+        Permutations from `draw_orders`.
     """
     units = [None if np.ptp(own) == 0 else _unit(own) for own in numbers]
     return _mean_products(units, orders, lambda unit, order: unit[order])
 
 
 def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders]) -> Floats | None:
-    """Return the mean over pairs of the correlation of geometries, under each permutation [P].
+    """Return the correlation of message geometries, averaged over pairs of seeds, under each permutation [P].
 
     Parameters
     ----------
     geometries
-        From `message_geometry`, of each seed; a seed without one is left out.
+        Result of `message_geometry` for each seed. Seeds for which it is None are ignored.
     orders
-        From `draw_orders`, for the images of the geometries.
+        Permutations of the same images, from `draw_orders`.
     """
-    # A square holds each pair of images twice; dividing by sqrt(2) makes its length 1 again.
+    # The square matrix contains each pair of images twice; dividing by sqrt(2) restores unit norm.
     squares = [
         None if own is None else squareform(own.astype(np.float32)) / np.float32(np.sqrt(2)) for own in geometries
     ]
@@ -192,7 +192,7 @@ def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders])
 
 
 def _moved_square(square: NDArray[np.float32], order: NDArray[np.int64]) -> NDArray[np.float32]:
-    # Indices are within bounds; "wrap" skips the check.
+    # All indices are valid, so mode "wrap" can skip NumPy's bounds check.
     return square.take(order, 0, mode="wrap").take(order, 1, mode="wrap")
 
 
@@ -206,7 +206,10 @@ def _mean_products(
     orders: Sequence[Orders],
     moved: Callable[[NDArray[Any], NDArray[np.int64]], NDArray[Any]],
 ) -> Floats | None:
-    """Return the mean dot product over pairs of k unit vectors: the square of the sum is k plus twice all products."""
+    """Return the mean dot product over pairs of k unit vectors, under each permutation; None if k < 2.
+
+    It follows from the squared norm of the sum of the vectors, which is k plus twice the sum of all dot products.
+    """
     known = [(seed, vector) for seed, vector in enumerate(vectors) if vector is not None]
     count = len(known)
     if count < 2:

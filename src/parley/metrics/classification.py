@@ -10,14 +10,14 @@ from parley.metrics.exchanges import Floats, Ints, first_places
 
 
 def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:
-    """Average a value over the dialogues of each class [K]; NaN for a class without a dialogue.
+    """Return the mean of a value over the dialogues of each class [K]; NaN for a class without dialogues.
 
     Parameters
     ----------
     values
         One value per dialogue [N].
     targets
-        Column of the true class [N].
+        Index of each dialogue's true class among the candidates [N].
     candidates
         Number of candidate classes K.
     """
@@ -28,14 +28,15 @@ def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> F
 def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
     """Count dialogues by true class (row) and predicted class (column) [K, K].
 
-    Candidates with equal highest scores share the dialogue, so that the trace over the sum is accuracy@1.
+    If several candidates have the highest score, each is counted as an equal fraction of a dialogue. The trace divided
+    by the sum of the matrix is therefore accuracy@1.
 
     Parameters
     ----------
     scores
-        Scores of the candidates at the stopping exchange [N, K].
+        Scores of the candidates at the last exchange of each dialogue [N, K].
     targets
-        Column of the true class [N].
+        Index of each dialogue's true class among the candidates [N].
     """
     matrix = np.zeros((scores.shape[-1], scores.shape[-1]))
     np.add.at(matrix, targets, first_places(scores))
@@ -48,12 +49,12 @@ def confusion_counts(true: Ints, predicted: Ints) -> Ints:
     Parameters
     ----------
     true, predicted
-        Label ids [N].
+        True and predicted label id of each image [N].
 
     Returns
     -------
     Ints
-        [C, C]: the C labels that occur as a true or a predicted one, in ascending order.
+        Counts [C, C]. Rows and columns are the C labels that occur in either argument, in ascending order.
     """
     labels, indices = np.unique(np.concatenate([true, predicted]), return_inverse=True)
     counts = np.zeros((len(labels), len(labels)), np.int64)
@@ -62,21 +63,21 @@ def confusion_counts(true: Ints, predicted: Ints) -> Ints:
 
 
 def class_scores(confusion: NDArray[np.number]) -> dict[str, Floats]:
-    """Score each class (van Rijsbergen, 1979, "Information retrieval").
+    """Return precision, recall and F1 of each class (van Rijsbergen, 1979, "Information retrieval").
 
     Parameters
     ----------
     confusion
-        Dialogues by true class (row) and predicted class (column) [K, K], as from `confusion_matrix`.
+        Number of dialogues by true class (row) and predicted class (column) [K, K], from `confusion_matrix`.
 
     Returns
     -------
     dict[str, Floats]
-        Three scores of each class [K], between 0 and 1; NaN if the denominator is 0:
+        Three arrays with one score per class [K], between 0 and 1, or NaN if the denominator is 0:
 
         - ``precision``: fraction of the predictions of the class that are correct
-        - ``recall``: fraction of the dialogues about the class that are predicted as it
-        - ``f1``: harmonic mean of the two, 2 right / (predicted + actual)
+        - ``recall``: fraction of the dialogues about the class whose prediction is correct
+        - ``f1``: harmonic mean of precision and recall, 2 right / (predicted + actual)
     """
     counts = confusion.astype(np.float64)
     right, actual, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
@@ -88,16 +89,16 @@ def class_scores(confusion: NDArray[np.number]) -> dict[str, Floats]:
 
 
 def macro_f1(confusion: NDArray[np.number]) -> float:
-    """Average F1 over the classes that have dialogues.
+    """Return the mean F1 over the classes that have dialogues.
 
     Sokolova and Lapalme (2009, "A systematic analysis of performance measures for classification tasks") average over
-    all classes. A class without dialogues could only get 0 or NaN, and would lower the mean of a sample that happens
-    to lack it. Predicting such a class still lowers the recall of the true one.
+    all classes. The F1 of a class without dialogues could only be 0 or NaN, so the mean would be lower for samples that
+    contain no dialogue of some class. Predicting such a class still lowers the recall of the true class.
 
     Parameters
     ----------
     confusion
-        As in `class_scores` [K, K].
+        Confusion matrix [K, K], as in `class_scores`.
 
     Raises
     ------

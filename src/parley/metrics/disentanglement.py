@@ -1,17 +1,18 @@
-"""Disentanglement and context independence: whether symbols encode single attributes, and concepts have their own.
+"""Disentanglement and context independence: whether a symbol encodes one attribute, and a concept has its own symbol.
 
-The two measures of disentanglement are those of Chaabouni et al. (2020, "Compositionality and generalization in
-emergent languages"): the gap between the two largest mutual informations of a symbol with an attribute, divided by the
-symbol's entropy, averaged over the symbols that vary. 1 = each symbol encodes one attribute and nothing else; 0 = no
-symbol has more information about one attribute than about another. Information is the plug-in estimate, which is too
-large for few dialogues; its gap is above 0 even for random messages, so compare it with permuted attributes.
+Both disentanglement metrics are those of Chaabouni et al. (2020, "Compositionality and generalization in emergent
+languages"). For each symbol, compute its mutual information with each attribute, subtract the second largest value from
+the largest, and divide by the symbol's entropy. The metric is the mean over all symbols that vary. It is 1 if each
+symbol encodes one attribute and nothing else, and 0 if the two largest values of each symbol are equal. The plug-in
+estimate of the information is too large for few dialogues. The metric is therefore above 0 even for random messages;
+compare it with the value for permuted attributes.
 
 Context independence is that of Bogin, Geva and Berant (2018, "Emergence of communication in an interactive world with
-consistent speakers"). For a concept c, take its clearest symbol v, the one with the highest P(c | v); the concept's
-score is P(v | c) P(c | v), and the language's the mean over concepts. Here a symbol is a value at a position of the
-message (bit 3 = 1), and probabilities are frequencies: P(v | c) is the fraction of messages about c that contain v,
-P(c | v) the fraction of messages with v that are about c. The paper estimates them by a statistical alignment of words
-and concepts, because its words have no fixed positions.
+consistent speakers"). The clearest symbol v of a concept c is the symbol with the highest P(c | v). The score of the
+concept is P(v | c) P(c | v), and the metric is the mean over concepts. Here, a symbol is a value at a position of the
+message (bit 3 = 1), and probabilities are relative frequencies: P(v | c) is the fraction of messages about c that
+contain v, and P(c | v) is the fraction of messages containing v that are about c. The paper instead estimates these
+probabilities by a statistical alignment of words and concepts, because its words have no fixed positions.
 
 Shapes: N dialogues, d symbols per message, V distinct symbols over all positions, K classes, A attributes, C concepts,
 P permutations.
@@ -27,9 +28,9 @@ from parley.metrics.information import as_bits, codes
 from parley.metrics.permutation import Tested, against_null
 
 ROUNDING = 1e-12
-"""Probabilities that differ less are equal."""
+"""Probabilities that differ by less than this are treated as equal."""
 OneHot = tuple[NDArray[np.float32], Ints]
-"""One-hot table of several integer columns [N, V], and the index of each column's first value."""
+"""One-hot encodings of several integer columns, side by side [N, V], and the index at which each encoding begins."""
 
 
 def positional_test(
@@ -39,34 +40,34 @@ def positional_test(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Test positional disentanglement ("posdis") against permuted classes: whether each position encodes one attribute.
+    """Test positional disentanglement ("posdis"): whether each position of the messages encodes one attribute.
 
-    Whole rows of attributes are permuted over the classes: messages about one class stay together, and attributes stay
-    correlated as they are. If single dialogues were permuted, any language that merely names classes would be beyond
-    its null.
+    The null permutes whole rows of attributes over the classes. Messages about one class therefore stay together, and
+    correlations between attributes are preserved. If single dialogues were permuted, any language that merely names
+    classes would exceed its null.
 
     Parameters
     ----------
     symbols
-        Symbol at each position, from any alphabet [N, d].
+        Symbol at each position of each message, from any alphabet [N, d].
     classes
-        What each message is about, as a row of `attributes` [N].
+        Class of each message, as the index of a row of `attributes` [N].
     attributes
-        Of the classes [K, A]; classes that no message is about do not count.
+        Attributes of the classes [K, A]; classes without messages are ignored.
     permutations
         Number of permutations P.
     generator
-        Random generator; the same seed gives the same null.
+        Random number generator for the permutations; the same seed gives the same null.
 
     Returns
     -------
     Tested or None
-        A value between 0 and 1. None if no position varies, as in a language of one message.
+        Value between 0 and 1, with its null. None if no position varies, for example if all messages are equal.
 
     Raises
     ------
     ValueError
-        With fewer than two attributes, because the gap needs two.
+        If there are fewer than two attributes.
     """
     if attributes.ndim != 2 or attributes.shape[1] < 2:
         raise ValueError("Disentanglement compares the information about at least two attributes.")
@@ -78,7 +79,7 @@ def positional_test(
     values = _one_hot(_numbered_columns(attributes[ids]))
     about = np.eye(len(ids), dtype=np.float32)[own]
     table, starts = _one_hot(varying)
-    used: OneHot = about.T @ table, starts  # how often each symbol is used for each class
+    used: OneHot = about.T @ table, starts  # count of each symbol for each class
     sizes = about.sum(axis=0)
     orders = (generator.permutation(len(ids)) for _ in range(permutations))
     null = np.fromiter((_mean_gap(used, sizes, values, order) for order in orders), np.float64, permutations)
@@ -94,9 +95,9 @@ def bag_of_symbols_test(
 ) -> Tested | None:
     """Test bag-of-symbols disentanglement ("bosdis"): whether the count of each symbol encodes one attribute.
 
-    Bits have two symbols, and the number of zeros is d minus that of ones: both counts carry the same information, and
-    the mean over the two equals either. Takes, returns and raises the same as `positional_test`, but the messages must
-    be of bits; None if all have the same number of ones.
+    Bits have two symbols, 0 and 1. The number of zeros is d minus the number of ones, so both counts carry the same
+    information and only the ones are counted. Parameters, result and errors are those of `positional_test`, except that
+    messages must consist of bits, and that the result is None if all messages have the same number of ones.
     """
     return positional_test(as_bits(messages).sum(axis=1, keepdims=True), classes, attributes, permutations, generator)
 
@@ -106,22 +107,22 @@ def independence_test(
 ) -> Tested:
     """Test context independence against concepts permuted over the dialogues.
 
-    The value lies between 0 and 1. 1 = each concept has a bit value that all its messages contain and no others. A
-    language of one message gets the mean share of a concept among the dialogues, 1 / C for classes of equal size, and
-    this is the value to compare with. For many classes it is always low: a bit value of half of the messages predicts
-    a class with probability 2 / C at most. Of several equally clear symbols, the concept's most frequent one counts,
-    so the order of the bits does not matter.
+    The value is between 0 and 1. It is 1 if each concept has a bit value that occurs in all messages about the concept
+    and in no others. If all messages are equal, the value is the mean fraction of dialogues about a concept, 1 / C for
+    classes of equal size; compare with this baseline. For many classes the value is always low: a bit value that occurs
+    in half of the messages predicts a class with a probability of at most 2 / C. If several symbols of a concept are
+    equally clear, the one with the highest P(v | c) is used, so the order of the bits does not matter.
 
     Parameters
     ----------
     messages
-        Bits [N, d].
+        Messages as bits [N, d].
     concepts
-        Class of each dialogue [N], or value of each attribute [N, A]; a concept is a value of an attribute.
+        Class of each dialogue [N], or its attributes [N, A]. Each class or attribute value is a concept.
     permutations
         Number of permutations P.
     generator
-        Random generator; the same seed gives the same null.
+        Random number generator for the permutations; the same seed gives the same null.
     """
     bits = as_bits(messages)
     contains = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
@@ -134,7 +135,7 @@ def independence_test(
 
 
 def _independence(contains: Floats, about: Floats) -> float:
-    """Return the mean score over concepts, from the symbols [N, V] and the concepts [N, C] of each dialogue."""
+    """Return the mean score over concepts, given the symbols [N, V] and concepts [N, C] that occur in each dialogue."""
     together = about.T @ contains
     concept_given_symbol = together / contains.sum(axis=0)
     symbol_given_concept = together / about.sum(axis=0)[:, None]
@@ -152,13 +153,13 @@ def _one_hot(rows: Ints) -> OneHot:
 
 
 def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, order: Ints) -> float:
-    """Return the mean gap over the positions, all of which vary, with attributes in the given order of the K classes.
+    """Return the mean gap over positions, all of which must vary, after permuting the attributes of the K classes.
 
-    All mutual informations come from one table of counts, each symbol of each position by each value
-    of each attribute: the product of two matrices, exact in single precision up to 2^24 dialogues.
+    All mutual informations are computed from one table, which counts how often each symbol of each position occurs with
+    each value of each attribute. This product of two matrices is exact in single precision up to 2^24 dialogues.
 
-    `symbols` counts each symbol of each position for each class [K, V], `sizes` the dialogues about each class [K], and
-    `attributes` holds the values of each class [K, V'].
+    `symbols` contains the count of each symbol at each position for each class [K, V], `sizes` the number of dialogues
+    about each class [K], and `attributes` the one-hot attribute values of each class [K, V'].
     """
     (used, starts), (values, value_starts) = symbols, attributes
     n, alone, moved = float(sizes.sum()), np.zeros(1, np.int64), values[order]
@@ -170,7 +171,10 @@ def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, o
 
 
 def _entropies(counts: Floats, rows: Ints, columns: Ints, n: float) -> Floats:
-    """Return the plug-in entropy in bits of each block of a table of counts; blocks begin at `rows` and `columns`."""
+    """Return the plug-in entropy, in bits, of each block of a table of `n` counted cases.
+
+    `rows` and `columns` contain the indices at which the blocks begin.
+    """
     terms = counts * np.log2(np.maximum(counts, 1))
     sums = np.add.reduceat(np.add.reduceat(terms, rows, axis=0), columns, axis=1)
     return np.asarray(np.log2(n) - sums / n)

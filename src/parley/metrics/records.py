@@ -1,7 +1,6 @@
 """Read the files that training and evaluation write for one run and seed.
 
-The folder of a file gives its run and seed: `…/runs/<run>/<seed>/<file>`. Files that name their run are checked against
-it.
+The path of a file determines its run and seed: `…/runs/<run>/<seed>/<file>`.
 """
 
 import json
@@ -16,27 +15,27 @@ from parley.core.failures import failure_in, raise_if_failed
 from parley.core.files import read_json, read_lines
 
 CURVES = ("accuracy@1", "accuracy@k", "nll", "length")
-"""Metrics of a learning curve."""
+"""Names of the metrics of a learning curve."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The dev evaluations of one seed during training, by step."""
+    """Evaluations of one run and seed on the dev split during training."""
 
     run: str
     seed: int
     steps: list[int] = field(default_factory=list)
     """Steps of the evaluations, ascending."""
     values: dict[str, list[float | None]] = field(default_factory=dict)
-    """Metric → one value per step; None where it was not a finite number."""
+    """Metric → one value per step; None where the recorded value is not a finite number."""
     chance: dict[str, float] = field(default_factory=dict)
-    """Metric → value of a random guess, for the metrics for which it was recorded."""
+    """Metric → expected value for random guesses, if it was recorded."""
     k: int | None = None
-    """The k of accuracy@k."""
+    """Value of k in accuracy@k; None if it was not recorded."""
 
 
 def owner_of(path: str | Path) -> tuple[str, int]:
-    """Return the run and seed of a file, from the two folders that contain it."""
+    """Return the run and seed of a file, from its path ``runs/<run>/<seed>/<file>``."""
     folder = Path(path).absolute().parent
     if not folder.name.lstrip("-").isdecimal():
         raise ParleyError(f"{path} is not in a folder runs/<run>/<seed>; move it there or check the path.")
@@ -44,14 +43,14 @@ def owner_of(path: str | Path) -> tuple[str, int]:
 
 
 def finite(value: Any) -> float | None:
-    """Return a number as a float; None for anything else, NaN and infinity."""
+    """Return a finite number as a float; None for NaN, infinity, booleans and values that are not numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def read_curve(path: str | Path) -> Curve:
-    """Read the dev lines of a metrics.jsonl; if a resumed run wrote a step twice, the later line counts.
+    """Read the dev evaluations from a metrics.jsonl. If a resumed run recorded a step twice, the later line is used.
 
     Raises
     ------
@@ -94,18 +93,18 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
 
 
 def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
-    """Return the reason of failure of each run and seed that has a failure marker among these files."""
+    """Return the reason for failure by run and seed, for those of the given files that are failure markers."""
     found = {owner_of(path): failure_in(path) for path in paths}
     return {owner: why for owner, why in found.items() if why is not None}
 
 
 def failed_owners(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Return ``run``, ``seed`` and ``why`` of each run and seed that has a failure marker among these files."""
+    """Return `reasons_of_failure` as a list of dictionaries with the keys ``run``, ``seed`` and ``why``."""
     return [{"run": run, "seed": seed, "why": why} for (run, seed), why in reasons_of_failure(paths).items()]
 
 
 def read_chosen_step(path: str | Path) -> int:
-    """Read the training step of the checkpoint that a selection.json chose."""
+    """Read the training step of the selected checkpoint from a selection.json."""
     selection = _with_keys(path, ("chosen",))
     if not isinstance(selection["chosen"], dict) or not isinstance(selection["chosen"].get("step"), int):
         raise ParleyError(f"{path}: the chosen checkpoint has no step; select it again.")
@@ -113,7 +112,7 @@ def read_chosen_step(path: str | Path) -> int:
 
 
 def read_analysis(path: str | Path) -> dict[str, Any]:
-    """Read an analysis.json."""
+    """Read an analysis.json and check that it contains all sections."""
     return _with_keys(path, ("run", "seed", "parts", "warnings"))
 
 
