@@ -1,8 +1,8 @@
-"""The four networks of a run, or of S runs side by side, one per seed: Sender, Receiver and their baselines.
+"""The four networks of each run, batched over S seeds: Sender, Receiver and one baseline for each of them.
 
 A baseline predicts the reward, and its prediction is subtracted from the reward to reduce the variance of REINFORCE.
-Each implements `predict`, the reward of each turn, and `update`, from the rewards of a batch. All state is a parameter
-or a buffer, so that checkpoints contain it.
+`Baseline.predict` predicts the reward in each turn (one exchange of one dialogue), and `Baseline.update` updates the
+baseline from the rewards of a batch. All state is a parameter or a buffer, so that checkpoints contain it.
 """
 
 from abc import ABC, abstractmethod
@@ -21,16 +21,16 @@ from parley.game.turns import PackedIndex
 
 
 class BaselineInput(NamedTuple):
-    """What an agent knows in each turn before it sends its message; gets no gradient."""
+    """Input of a learned baseline: what the agent knows in each turn. No gradient flows to it."""
 
     per_turn: Tensor
-    """``[S, N, width]``: values that differ from turn to turn."""
+    """``[S, N, width]``: one vector per turn."""
     per_dialogue: Tensor | None = None
-    """``[S, B, width]``: values that are the same in all turns of a dialogue."""
+    """``[S, B, width]``: one vector per dialogue, which is the same in all its turns; None if there is none."""
 
 
 class Baseline(nn.Module, ABC):
-    """A prediction of the reward."""
+    """Base class of baselines, which predict the reward."""
 
     @abstractmethod
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
@@ -39,31 +39,31 @@ class Baseline(nn.Module, ABC):
         Parameters
         ----------
         inputs
-            What the agent knows.
+            Input of a learned baseline.
         reward
             ``[S, N]``: the reward of each turn's dialogue.
         packed
-            Positions of the turns.
+            Index of the turns.
         """
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
-        """Update the state from the rewards of a batch; for baselines not trained by gradient."""
+        """Update the state from the rewards of a batch; does nothing in baselines that are stateless or learned."""
 
     learned = False
-    """Whether the squared error of the prediction is minimised by gradient."""
+    """Whether the baseline is trained by gradient descent on the squared error of its prediction."""
 
 
 class Learned(Baseline):
-    """A network of one hidden layer, as in the 2017 code.
+    """Network with one hidden layer, as in the original implementation (Evtimova et al., 2018).
 
     Parameters
     ----------
     dialogue_size, turn_size
-        Widths of `BaselineInput.per_dialogue` and `BaselineInput.per_turn`; the first layer takes them in this order.
+        Widths of `BaselineInput.per_dialogue` and `BaselineInput.per_turn`, in the order of the first layer's inputs.
     hidden_size
         Width of the hidden layer.
     seeds, purpose
-        Determine the initial weights.
+        Seeds and purpose of the random numbers for the initial weights.
     """
 
     learned = True
@@ -78,17 +78,17 @@ class Learned(Baseline):
         initialise(self, seeds, purpose)
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the network's output."""
+        """Return the network's output for each turn."""
         hidden = linear(inputs.per_turn.detach(), self.first.weight[..., self.dialogue_size :], self.first.bias)
         if inputs.per_dialogue is not None:
-            # Computed once per dialogue and added to its turns; equals the layer applied to both concatenated.
+            # This is equivalent to applying the layer to concatenated inputs, but computes this half once per dialogue.
             from_dialogue = linear(inputs.per_dialogue.detach(), self.first.weight[..., : self.dialogue_size])
             hidden = packed.add_per_dialogue(hidden, from_dialogue)
         return self.last(hidden.relu())[..., 0]  # type: ignore[no-any-return]
 
 
 class RunningMean(Baseline):
-    """The mean reward over all turns of all earlier batches."""
+    """Baseline that predicts the mean reward over all turns of all earlier batches."""
 
     def __init__(self, seeds: int) -> None:
         super().__init__()
@@ -98,24 +98,24 @@ class RunningMean(Baseline):
         self.count: Tensor
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the mean before this batch."""
+        """Return the mean reward of all batches before this one."""
         return self.mean.clone()[:, None].expand_as(reward)
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
-        """Add the batch's turns to the mean."""
+        """Include the rewards of this batch's turns in the mean."""
         total, turns = (reward * packed.mask).sum(1), packed.mask.sum(1)
         self.count += turns
         self.mean += (total - turns * self.mean) / self.count
 
 
 class LeaveOneOut(Baseline):
-    """The mean reward of the batch's other dialogues active in the same exchange: unbiased, without state.
+    """Baseline that predicts the mean reward of the batch's other dialogues that are active in the same exchange.
 
-    It is 0 for the only active dialogue.
+    It has no state and does not bias the gradient. If no other dialogue is active, the prediction is 0.
     """
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the mean of the other dialogues."""
+        """Return the mean reward of the other active dialogues."""
         exchanges = packed.one_hot_exchanges(reward)
         total, turns = (reward * packed.mask) @ exchanges, packed.mask @ exchanges
         others = (turns @ exchanges.mT - packed.mask).clamp(min=1)
@@ -123,7 +123,7 @@ class LeaveOneOut(Baseline):
 
 
 class ZeroBaseline(Baseline):
-    """Predicts 0: plain REINFORCE."""
+    """Baseline that predicts 0, which leaves plain REINFORCE."""
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return zeros."""
@@ -131,7 +131,7 @@ class ZeroBaseline(Baseline):
 
 
 class Agents(NamedTuple):
-    """The Sender, the Receiver and their baselines."""
+    """The four networks of S runs: the Sender, the Receiver and their baselines."""
 
     sender: Sender
     receiver: Receiver
@@ -139,7 +139,7 @@ class Agents(NamedTuple):
     receiver_baseline: Baseline
 
     def to(self, target: torch.device | torch.dtype | str) -> "Agents":
-        """Move all four to a device or a dtype."""
+        """Move the four networks to a device, or convert them to a dtype."""
         for network in self:
             network.to(target)
         return self
@@ -148,23 +148,23 @@ class Agents(NamedTuple):
 def make_agents(
     settings: GameSettings, feature_size: int, word_size: int, seeds: Sequence[int], context_size: int = 1000
 ) -> Agents:
-    """Construct the four networks; each seed's initial weights depend on that seed alone.
+    """Construct the four networks. The initial weights of a seed do not depend on the other seeds.
 
     Parameters
     ----------
     settings
-        The game.
+        Settings of the game.
     feature_size
-        Channels C of the image's features.
+        Number C of channels of the image features.
     word_size
         Width E of a word vector.
     seeds
         Seeds of the S runs.
     context_size
-        Width of the context vector; used with visual attention only.
+        Width of the context vector; ignored without visual attention.
     """
     sender = Sender(feature_size, settings, context_size, seeds)
-    # A static view is stored once per dialogue, a view from attention once per turn.
+    # An image representation is stored once per dialogue if static, and once per turn if computed by attention.
     widths = (settings.sender_hidden, settings.message_bits)
     sizes = widths if sender.eye.is_static else (0, sum(widths))
     return Agents(
@@ -176,7 +176,7 @@ def make_agents(
 
 
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
-    """Return the settings' baseline, for inputs of the given widths (per dialogue, per turn)."""
+    """Return the baseline named in the settings, for inputs of the given widths (per dialogue, per turn)."""
     if settings.baseline == "learned":
         return Learned(*sizes, settings.baseline_hidden, seeds, purpose)
     others: dict[str, Baseline] = {
@@ -190,7 +190,7 @@ def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequenc
 
 
 def agents_of_seed(agents: Agents, seed_index: int, fresh: Agents) -> Agents:
-    """Copy the weights of one of S seeds into agents with a single seed, and return those.
+    """Copy the weights of one of S seeds into agents with a single seed, and return the latter.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def agents_of_seed(agents: Agents, seed_index: int, fresh: Agents) -> Agents:
 
 @torch.no_grad()
 def copy_seed(source: nn.Module, source_index: int, target: nn.Module, target_index: int) -> None:
-    """Copy one seed's parameters and buffers from one network to another, by the seed's index in each."""
+    """Copy one seed's parameters and buffers to another network; the indices are those of the seed in each network."""
     into = target.state_dict()
     for name, values in source.state_dict().items():
         into[name][target_index] = values[source_index]

@@ -1,4 +1,8 @@
-"""Additive attention, used by the Sender over image cells and by the Receiver over words."""
+"""Additive attention, used by the Sender over the cells of a feature map and by the Receiver over words.
+
+In shapes, M is the number of dialogues processed in an exchange, and N the number of turns of all dialogues; a turn is
+one exchange of one dialogue.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,23 +14,23 @@ from parley.game.layers import Linear, linear
 from parley.game.turns import PackedIndex
 
 BLOCK = 1 << 17
-"""Elements processed at once on a CPU: 512 KiB in float32, which fits in one core's cache."""
+"""Number of elements processed at once on a CPU: 512 KiB in float32, which fits in one core's cache."""
 
 
 class AttentionCache(NamedTuple):
-    """Intermediate values of the attention in one exchange, kept so that learning does not recompute them."""
+    """Intermediate values of the attention in one exchange, stored so that learning need not recompute them."""
 
     hidden: Tensor
     """``[S, M, items, hidden]``: σ(2x), where x is the input of the tanh; tanh x = 2σ(2x) − 1."""
     energies: Tensor
-    """``[S, M, items]``: attention scores before the softmax."""
+    """``[S, M, items]``: attention energies, the input of the softmax."""
 
 
 class AdditiveAttention(nn.Module):
-    """Weights over items given a query: softmax of v·tanh(W_item·item + Σ W_query·query) + b.
+    """Attention weights of items given queries: the softmax of v·tanh(W_item·item + Σ W_query·query) + b.
 
     tanh x is computed as 2σ(2x) − 1, so that the energy is 2v·σ(2x) + b − Σv. On a CPU a sigmoid takes a third of
-    the time of a tanh, and the tanh took a fifth of a training step.
+    the time of a tanh, and the tanh took a fifth of the time of a training step.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ class AdditiveAttention(nn.Module):
     item_size
         Width of an item.
     query_sizes
-        Widths of the queries, whose projections are added.
+        Widths of the queries; the projected queries are added.
     hidden_size
         Width of the tanh layer.
     """
@@ -47,12 +51,13 @@ class AdditiveAttention(nn.Module):
         self.energy = Linear(seeds, hidden_size, 1)
 
     def compute_energies(self, keys: Tensor, query: Tensor) -> AttentionCache:
-        """Return the energies of items, with the hidden layer that they come from.
+        """Return the attention energies of the items and the hidden activations from which they are computed.
 
         Parameters
         ----------
         keys
-            ``self.item(items)``, ``[S, M, items, hidden]``, or with M = 1 where the items are shared.
+            Projected items, ``self.item(items)``: ``[S, M, items, hidden]``, or ``[S, 1, items, hidden]`` if all
+            dialogues share them.
         query
             Sum of the projected queries, ``[S, M, hidden]``.
         """
@@ -72,27 +77,27 @@ class AdditiveAttention(nn.Module):
     def replay_with_grad(
         self, keys: Tensor, query: Tensor, caches: list[AttentionCache], packed: PackedIndex
     ) -> Tensor:
-        """Return the energies ``[S, N, items]`` of earlier `compute_energies` calls, now with gradient.
+        """Return the energies ``[S, N, items]`` computed by earlier calls of `compute_energies`, with gradient.
 
         Parameters
         ----------
         keys
-            As for `compute_energies`: ``[S, B, items, hidden]`` or ``[S, 1, items, hidden]``.
+            Projected items: ``[S, B, items, hidden]``, or ``[S, 1, items, hidden]`` if all dialogues share them.
         query
-            ``[S, N, hidden]``, for the turns of the caches.
+            Sum of the projected queries in the turns of the caches, ``[S, N, hidden]``.
         caches
-            One per exchange; the first exchanges of the packed index may have none.
+            Results of `compute_energies`, one per exchange; the first exchange may have none.
         packed
-            Positions of the turns.
+            Index of the turns.
         """
         energies: Tensor = _ReplayEnergies.apply(keys, query, self.energy.weight, self.energy.bias, caches, packed)
         return energies
 
 
 class _ReplayEnergies(torch.autograd.Function):
-    """Energies v·tanh(key + query) + b: forward returns the cached values, backward computes their gradient.
+    """Energies v·tanh(key + query) + b: forward returns the cached values, backward computes the gradient.
 
-    With h = σ(2(key + query)), tanh is 2h − 1 and its derivative 4h(1 − h).
+    With h = σ(2(key + query)), the tanh is 2h − 1 and its derivative is 4h(1 − h).
     """
 
     @staticmethod
@@ -123,7 +128,7 @@ class _ReplayEnergies(torch.autograd.Function):
                 block_hidden, block_grad = hidden[:, block], part[:, block, :, None]
                 scaled = block_hidden * block_grad
                 grad_weight += scaled.sum((1, 2))[:, None]
-                # h(1 − h) times the gradient. The factor 4v, the same for every item, is applied at the end.
+                # The slope is h(1 − h) times the gradient. Its factor 4v, equal for all items, is applied at the end.
                 slope = torch.addcmul(scaled, scaled, block_hidden, value=-1)
                 query_blocks.append(slope.sum(2))
                 _add_by_row(grad_keys, slope, rows[:, block], block if ctx.packed.full else None)
@@ -134,16 +139,16 @@ class _ReplayEnergies(torch.autograd.Function):
 
 
 def row_blocks(hidden: Tensor) -> Iterator[slice]:
-    """Yield slices of the rows of ``[S, M, items, hidden]``, on a CPU small enough for one core's cache."""
+    """Yield slices of the M rows of ``[S, M, items, hidden]``, on a CPU small enough for one core's cache."""
     size = max(BLOCK * hidden.shape[1] // hidden.numel(), 1) if hidden.device.type == "cpu" else hidden.shape[1]
     for start in range(0, hidden.shape[1], size):
         yield slice(start, start + size)
 
 
 def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None) -> None:
-    """Add values ``[S, M, ...]`` to the rows ``[S, M]`` of the total ``[S, B, ...]``, or of ``[S, 1, ...]`` to all.
+    """Add values ``[S, M, ...]`` to rows ``[S, M]`` of the total ``[S, B, ...]``, or to its only row if B = 1.
 
-    If the rows are contiguous, `block` is the equivalent slice, which is faster.
+    If the rows are contiguous, `block` is the equivalent slice, with which adding is faster.
     """
     if total.shape[1] == 1:
         total += values.sum(1, keepdim=True)
@@ -155,7 +160,7 @@ def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None
 
 
 def attend(energies: Tensor, allowed: Tensor | None = None) -> Tensor:
-    """Return the softmax over the last dimension, restricted to the allowed items."""
+    """Return the attention weights: the softmax over the last dimension, restricted to the allowed items."""
     if allowed is not None:
         energies = energies.masked_fill(~allowed, -torch.inf)
     return energies.softmax(-1)

@@ -1,7 +1,7 @@
-"""The channel: how an agent's logits become a message, whether gradient flows back, and what perturbs the message.
+"""Channels, which turn an agent's logits into a message, and perturbations of messages.
 
-Each kind of channel is a class. Stop bits use `Bernoulli`, whatever the messages use. A perturbation is a function, and
-perturbations are lists, applied in order.
+Each channel is a class. Stop bits always use `Bernoulli`. A perturbation is a function that changes a message; a list
+of perturbations is applied in order.
 """
 
 from abc import ABC, abstractmethod
@@ -22,31 +22,31 @@ class Message(NamedTuple):
     value: Tensor
     """The message."""
     probs: Tensor
-    """Probability that each bit is 1; on a continuous channel the message itself."""
+    """Probability that each bit is 1; on a continuous channel, the message itself."""
 
 
 class Channel(ABC):
-    """A mapping from logits to messages."""
+    """Base class of channels, which map logits to messages."""
 
     uses_reinforce = False
     """Whether messages are trained by REINFORCE."""
     differentiable = False
-    """Whether gradient flows from the message back to its logits."""
+    """Whether gradient flows from the message back to the logits."""
     discrete = True
-    """In evaluation: whether messages are bits, which can be stored as integers, flipped and counted."""
+    """Whether messages in evaluation are bits, which can be stored as integers, flipped and counted."""
     has_entropy = True
-    """In training: whether messages have a distribution, so that the entropy bonus and REINFORCE apply."""
+    """Whether messages in training have a probability distribution, which the entropy bonus and REINFORCE require."""
 
     def __init__(self, game: GameSettings) -> None:
         self.game = game
 
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
-        """Return the message for logits, given uniform noise of the same shape; without noise, bits are rounded."""
+        """Return the message for the logits, given uniform noise of their shape; if noise is None, bits are rounded."""
 
 
 def sample_bits(probs: Tensor, noise: Tensor | None) -> Tensor:
-    """Return 1 where the noise is below the probability or, without noise, where the probability rounds to 1."""
+    """Return bits that are 1 where the noise is below the probability; if noise is None, the rounded probabilities."""
     return probs.round() if noise is None else (noise < probs).to(probs.dtype)
 
 
@@ -62,7 +62,7 @@ class Bernoulli(Channel):
 
 
 class StraightThrough(Channel):
-    """The same bits, with the gradient of their probabilities (Bengio, Léonard and Courville 2013)."""
+    """Sampled bits with the gradient of their probabilities (Bengio, Léonard and Courville 2013)."""
 
     differentiable = True
 
@@ -73,9 +73,10 @@ class StraightThrough(Channel):
 
 
 class Gumbel(Channel):
-    """The same bits, with the gradient of the binary concrete variable (Maddison, Mnih and Teh 2017; Jang et al. 2017).
+    """Sampled bits with the gradient of binary concrete variables (Maddison, Mnih and Teh 2017; Jang et al. 2017).
 
-    `game.temperature` is that of the relaxed bit whose gradient is used. A lower one has less bias and more variance.
+    `game.temperature` is the temperature of the relaxed bits whose gradient is used. A lower temperature gives the
+    gradient less bias and more variance.
     """
 
     differentiable = True
@@ -90,7 +91,7 @@ class Gumbel(Channel):
 
 
 class Continuous(Channel):
-    """The logits themselves are the message, with gradient."""
+    """Real-valued messages: the logits themselves, with gradient."""
 
     differentiable = True
     discrete = False
@@ -102,7 +103,10 @@ class Continuous(Channel):
 
 
 class ContinuousOriginal(Continuous):
-    """The logits without gradient, as in the 2017 code: the Sender and the stop bit are never trained."""
+    """Real-valued messages without gradient, so that the Sender and the stop bit are never trained.
+
+    This is the behaviour of the original implementation (Evtimova et al., 2018).
+    """
 
     differentiable = False
 
@@ -117,29 +121,29 @@ CHANNELS: dict[str, type[Channel]] = {
 
 
 def make_channel(game: GameSettings) -> Channel:
-    """Return the channel of a game; an unknown name raises `ParleyError`."""
+    """Return the channel named in the settings; an unknown name raises `ParleyError`."""
     if game.channel not in CHANNELS:
         raise ParleyError(f"game.channel: {game.channel!r} is not one of {', '.join(CHANNELS)}.")
     return CHANNELS[game.channel](game)
 
 
 Perturbation = Callable[[Tensor, Tensor | None], Tensor]
-"""A change to a message ``[S, B, d]`` between the agent that sends it and the agent that receives it.
+"""A function that changes a message ``[S, B, d]`` on its way from the sending to the receiving agent.
 
-Called with the message and uniform noise of its shape, None where not needed. The message as it is received is the one
-that is recorded, scored and learned from. Those below that need more than the message are bound by `functools.partial`.
+Its arguments are the message and uniform noise of the same shape, or None if no noise is needed. Recording, metrics and
+learning use the changed message. Functions below with further arguments are bound to them by `functools.partial`.
 """
 
 
 def flip(probability: float, message: Tensor, noise: Tensor | None) -> Tensor:
-    """Flip each bit with a given probability: where the noise is below it."""
+    """Flip each bit with the given probability: a bit is flipped if its noise is below the probability."""
     if noise is None:
         raise ParleyError("Flipping bits at random needs random numbers: set Draws.flips.")
     return corrupt(noise < probability, message, noise)
 
 
 def corrupt(mask: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
-    """Flip the bits where the mask is 1; this also flips the sign of their gradient."""
+    """Flip the bits where the mask is 1. This also reverses the sign of the gradient of these bits."""
     mask = mask.to(message)
     return message + mask - 2 * mask * message
 
@@ -150,20 +154,20 @@ def mute(message: Tensor, noise: Tensor | None) -> Tensor:
 
 
 def shuffle(message: Tensor, noise: Tensor | None) -> Tensor:
-    """Give each dialogue the message of its neighbour in the batch.
+    """Replace each dialogue's message by the message of the neighbouring dialogue in the batch.
 
-    Batches should not be ordered by class, or many dialogues get a message about their own class.
+    The batch should not be ordered by class, because neighbours would then often have the same class.
     """
     return message.roll(1, -2)
 
 
 def replace(replacement: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
-    """Replace the message by a given one, ``[B, d]`` for all seeds or ``[S, B, d]``."""
+    """Replace the message by `replacement`, ``[B, d]`` for all seeds or ``[S, B, d]``."""
     return replacement.to(message).expand_as(message)
 
 
 class ExtraPerturbations(NamedTuple):
-    """Perturbations on top of those in the settings: one list per exchange, T lists each."""
+    """Perturbations applied after those of the settings; each field has T lists, one per exchange."""
 
     to_receiver: Sequence[Sequence[Perturbation]]
     """Perturbations of the Sender's messages."""
@@ -172,12 +176,12 @@ class ExtraPerturbations(NamedTuple):
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
-    """Return the mask ``[bits]`` of a region such as ``0:3,5``: bits 0, 1, 2 and 5.
+    """Return the mask ``[bits]`` for a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
 
     Raises
     ------
     ParleyError
-        If the region cannot be parsed, or names a bit outside the message.
+        If the region cannot be parsed, or contains a bit outside the message.
     """
     mask = torch.zeros(bits)
     for piece in region.split(","):
@@ -193,7 +197,7 @@ def chosen_bits(region: str, bits: int) -> Tensor:
 
 
 def configured_perturbations(settings: GameSettings, training: bool) -> tuple[list[Perturbation], list[Perturbation]]:
-    """Return the settings' perturbations of the Sender's messages and of the Receiver's."""
+    """Return the configured perturbations: those of the Sender's messages and those of the Receiver's messages."""
     to_receiver: list[Perturbation] = []
     to_sender: list[Perturbation] = []
     if training or settings.flip_in_evaluation:
@@ -210,12 +214,12 @@ def configured_perturbations(settings: GameSettings, training: bool) -> tuple[li
 
 
 def perturb(message: Tensor, perturbations: Sequence[Perturbation], noise: Tensor | None) -> Tensor:
-    """Apply perturbations in order."""
+    """Apply the perturbations to the message in order."""
     for perturbation in perturbations:
         message = perturbation(message, noise)
     return message
 
 
 def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
-    """Return whether random numbers are needed for flips."""
+    """Return whether the settings flip bits at random, which needs random numbers."""
     return (training or settings.flip_in_evaluation) and bool(settings.flip_sender or settings.flip_receiver)

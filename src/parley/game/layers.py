@@ -1,6 +1,6 @@
 """Layers batched over S seeds, so that one process trains several runs at once.
 
-The first dimension of every parameter is the seed. A single run has S = 1.
+The first dimension of every parameter is the seed. For a single run, S = 1. A turn is one exchange of one dialogue.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ class Linear(nn.Module):
     seeds
         Number of seeds (S).
     inputs, outputs
-        Widths.
+        Widths of the input and of the output.
     bias
-        Whether to add a bias.
+        Whether the layers have a bias.
     """
 
     def __init__(self, seeds: int, inputs: int, outputs: int, bias: bool = True) -> None:
@@ -32,7 +32,7 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.empty(seeds, outputs)) if bias else None
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return ``[S, ..., outputs]`` from ``[S, ..., inputs]``."""
+        """Apply each seed's layer to its inputs ``[S, ..., inputs]``; return ``[S, ..., outputs]``."""
         return linear(inputs, self.weight, self.bias)
 
 
@@ -47,9 +47,9 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
-    """Initialise matrices by Xavier's normal rule, vectors with zeros and learned codes from N(0, 1).
+    """Initialise matrices by Xavier's normal rule, biases with zeros, and parameters named ``*code`` from N(0, 1).
 
-    Each seed gets the weights that it would get alone.
+    The weights of a seed do not depend on the other seeds.
     """
     with torch.no_grad():
         for index, seed in enumerate(seeds):
@@ -66,12 +66,13 @@ def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
 
 
 class GRUStep(NamedTuple):
-    """One update of the states ``[S, M, H]``."""
+    """One GRU update of M states per seed."""
 
     before: Tensor
     after: Tensor
+    """``[S, M, H]``. This field and `before`: states after and before the update."""
     gates: Tensor
-    """``[S, M, 2H]``: reset and update gate."""
+    """``[S, M, 2H]``: reset gate and update gate."""
     new: Tensor
     """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recurrent)."""
     recurrent: Tensor
@@ -79,7 +80,7 @@ class GRUStep(NamedTuple):
 
 
 class GRUCell(nn.Module):
-    """S GRU cells, with torch's order of gates (reset, update, new) and two biases.
+    """S GRU cells, with torch's order of gates (reset, update, new) and its two bias vectors.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class GRUCell(nn.Module):
         self.bias_hh = nn.Parameter(torch.empty(seeds, 3 * hidden))
 
     def forward(self, message: Tensor, state: Tensor) -> GRUStep:
-        """Update states ``[S, M, H]`` by messages ``[S, M, d]``."""
+        """Update the states ``[S, M, H]`` by the messages ``[S, M, d]``."""
         from_message = linear(message, self.weight_ih, self.bias_ih)
         from_state = linear(state, self.weight_hh, self.bias_hh)
         width = 2 * self.hidden
@@ -111,16 +112,16 @@ class GRUCell(nn.Module):
         return GRUStep(state, new + update * (state - new), gates, new, recurrent)
 
     def replay_with_grad(self, messages: Tensor, steps: list[GRUStep], packed: PackedIndex) -> Tensor:
-        """Return the states ``[S, N, H]`` after every turn of earlier updates, now with gradient.
+        """Return the states after every turn ``[S, N, H]``, computed by earlier calls of `forward`, with gradient.
 
         Parameters
         ----------
         messages
-            The messages received, ``[S, N, d]``; they get no gradient.
+            Messages received in the turns, ``[S, N, d]``; no gradient is computed for them.
         steps
-            The updates, one per exchange.
+            Results of `forward`, one per exchange.
         packed
-            Positions of the turns.
+            Index of the N turns.
         """
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         states: Tensor = _ReplayStates.apply(messages, *weights, steps, packed)
@@ -128,7 +129,7 @@ class GRUCell(nn.Module):
 
 
 class _ReplayStates(torch.autograd.Function):
-    """States of updates already made: forward returns them, backward computes the weights' gradient."""
+    """Autograd function of `replay_with_grad`: forward returns known states, backward the gradient of the weights."""
 
     @staticmethod
     def forward(
@@ -150,7 +151,7 @@ class _ReplayStates(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         messages, weight_hh, before, gates, new, recurrent = ctx.saved_tensors
         reset, update = gates.chunk(2, -1)
-        # Derivatives of each turn's state by the pre-activations of its gates.
+        # Derivatives of each turn's state with respect to the pre-activations of the gates.
         to_new = (1 - update) * (1 - new * new)
         to_update = (before - new) * update * (1 - update)
         to_reset = to_new * recurrent * reset * (1 - reset)
@@ -171,7 +172,7 @@ class _ReplayStates(torch.autograd.Function):
 
 
 def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, packed: PackedIndex) -> Tensor:
-    """Return the full gradient of each turn's state, ``[S, N, H]``: its own plus that from later turns."""
+    """Return the total gradient of each turn's state, ``[S, N, H]``: `grad` plus the gradient through later turns."""
     total = grad.clone()
     ends = torch.tensor(packed.sizes).cumsum(0).tolist()
     for exchange in range(len(ends) - 1, 0, -1):

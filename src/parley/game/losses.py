@@ -1,8 +1,8 @@
 """Losses of the four networks: negative log-likelihood, REINFORCE with a baseline, and an entropy bonus.
 
-The Receiver learns to name the class by its negative log-likelihood. Both agents learn their messages, and the
-Receiver when to stop, by REINFORCE (Williams 1992) with a baseline and an entropy bonus, as in Evtimova et al. (2018)
-and its 2017 code.
+The Receiver learns to predict the class by minimising the negative log-likelihood of the correct class. Both agents
+learn their messages, and the Receiver also its stop bit, by REINFORCE (Williams 1992) with a baseline and an entropy
+bonus, as in the original implementation (Evtimova et al., 2018). A turn is one exchange of one dialogue.
 """
 
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
 
 TINY = 1e-8
-"""Added inside logarithms, as in the 2017 code, so that a bit of probability 0 or 1 has a finite logarithm."""
+"""Constant added to probabilities before taking logarithms, as in the original implementation, to keep them finite."""
 
 
 class EntropyWeights(NamedTuple):
-    """Weights (lambda) of the entropy bonus at a training step: numbers, or scalar tensors on the agents' device."""
+    """Weights of the entropy bonus at one training step: numbers, or scalar tensors on the agents' device."""
 
     sender: float | Tensor
     receiver: float | Tensor
@@ -32,9 +32,9 @@ class EntropyWeights(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """The loss of each network, ``[S]``, and values for the log.
+    """Losses of the four networks, ``[S]`` each, and the values that are logged.
 
-    The agents' losses are in nats, the baselines' are squared errors of the reward.
+    The loss of a baseline is the mean squared error of the predicted reward.
     """
 
     sender: Tensor
@@ -42,16 +42,17 @@ class Losses(NamedTuple):
     sender_baseline: Tensor
     receiver_baseline: Tensor
     nll: Tensor
-    """``[S, B]``: −log p(target) at the stop, without gradient."""
+    """``[S, B]``: −log p(target) at the last exchange of each dialogue in nats, without gradient."""
     reward: Tensor
-    """``[S, B]``."""
+    """``[S, B]``: reward of each dialogue, minus the cost of its exchanges."""
 
     @property
     def total(self) -> Tensor:
-        """The sum to differentiate.
+        """Return the sum of the losses of all networks and seeds, which is differentiated.
 
-        Unless the channel is differentiable, no loss has a gradient for another network's weights, so the sum trains
-        each network on its own loss. On a differentiable channel the Receiver's loss also trains the Sender.
+        Unless the channel is differentiable, the gradient of each loss with respect to other networks' weights is zero,
+        so each network is trained on its own loss. On a differentiable channel the Receiver's loss also trains the
+        Sender.
         """
         return (self.sender + self.receiver + self.sender_baseline + self.receiver_baseline).sum()
 
@@ -69,13 +70,13 @@ def losses(
     Parameters
     ----------
     agents
-        The four networks. Baselines are evaluated, and those without gradient updated, here.
+        The four networks. Baselines that are not trained by gradient are updated by this function.
     replay, packed
-        The rollout with gradient, and the positions of its turns.
+        The rollout with gradient, and the index of its turns.
     targets
-        ``[S, B]`` int64: the index of the right candidate.
+        ``[S, B]`` int64: index of each target among the candidates.
     game
-        Settings.
+        Settings of the game.
     entropy_weights
         Weights of the entropy bonus.
     """
@@ -118,12 +119,12 @@ def losses(
 
 
 def learns_to_stop(game: GameSettings) -> bool:
-    """Return whether stop bits and baselines are trained: the 2017 code does not with continuous messages."""
+    """Return whether stop bits and baselines are trained, as they are except on the ``continuous_original`` channel."""
     return game.channel != "continuous_original"
 
 
 def dialogue_lengths(packed: PackedIndex) -> Tensor:
-    """Return the number of exchanges ``[S, B]`` of each dialogue."""
+    """Return the number of exchanges of each dialogue, ``[S, B]``."""
     if packed.full:
         by_exchange: Tensor = packed.mask.unflatten(1, (len(packed.sizes), packed.batch))
         return by_exchange.sum(1)
@@ -131,7 +132,7 @@ def dialogue_lengths(packed: PackedIndex) -> Tensor:
 
 
 def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: GameSettings) -> Tensor:
-    """Return the reward ``[S, B]`` of each dialogue, without gradient and before the cost of its exchanges."""
+    """Return the reward of each dialogue, ``[S, B]``, without gradient and without the cost of its exchanges."""
     if game.reward == "original":
         return log_likelihood.detach()
     return (scores.argmax(-1) == targets).to(scores.dtype)
@@ -140,7 +141,7 @@ def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: Gam
 def _baseline_inputs(
     agents: Agents, replay: Replay, packed: PackedIndex, game: GameSettings
 ) -> tuple[BaselineInput, BaselineInput]:
-    """Return the input of the Sender's baseline (view, received message) and of the Receiver's (message, state)."""
+    """Return the inputs of the Sender's baseline (image, received message) and of the Receiver's (message, state)."""
     messages = replay.receiver_messages
     first = torch.full_like(messages[:, : packed.batch], game.first_message)
     received = torch.cat([first, _at(messages, packed.previous)], 1)
@@ -154,7 +155,7 @@ def _baseline_inputs(
 
 
 def _at(values: Tensor, positions: Tensor) -> Tensor:
-    """Return values ``[S, K, ...]`` at the given positions ``[S, K]`` of ``[S, N, ...]``."""
+    """Select the positions ``[S, K]`` of values ``[S, N]`` or ``[S, N, width]``."""
     index = positions if values.dim() == 2 else positions[..., None].expand(-1, -1, values.shape[-1])
     return values.gather(1, index)
 
@@ -183,23 +184,23 @@ def policy_loss(
 ) -> Tensor:
     """Return the REINFORCE loss with an entropy bonus, ``[S]``.
 
-    The loss of an exchange is its mean over active dialogues. Exchanges are weighted by their number of active
-    dialogues, which makes the loss the mean over all turns; in a Fixed game that is the plain mean over exchanges.
+    The loss is the mean over all active turns. Equivalently, the mean over the active dialogues of each exchange is
+    weighted by their number; in a Fixed game all exchanges have equal weight.
 
     Parameters
     ----------
     logits, bits
-        ``[S, N, d]``: logits of the decisions, and the decisions.
+        ``[S, N, d]``: logits of the sampled bits, and the sampled bits.
     advantage
         ``[S, N]``: reward minus baseline.
     mask
-        ``[S, N]``: 1 for turns that count.
+        ``[S, N]``: 1 for turns that are included in the loss, else 0.
     exchanges
-        ``[N, T]``: from `PackedIndex.one_hot_exchanges`.
+        ``[N, T]``: one-hot exchange of each turn, from `PackedIndex.one_hot_exchanges`.
     entropy_weight
-        Lambda.
+        Weight of the entropy bonus.
     uses_reinforce
-        If false, only the entropy bonus counts.
+        If false, the loss is the entropy bonus alone.
     """
     turn_weight = mask / mask.sum(1, keepdim=True).clamp(min=1)
     weight = -scaled(advantage, mask, exchanges) * turn_weight if uses_reinforce else torch.zeros_like(turn_weight)
@@ -208,9 +209,9 @@ def policy_loss(
 
 
 def scaled(advantage: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
-    """Divide each exchange's advantages ``[S, N]`` by their standard deviation where that exceeds 1.
+    """Divide the advantages ``[S, N]`` of each exchange by their standard deviation if it exceeds 1.
 
-    The deviation is the unbiased one over active dialogues. With one active dialogue nothing is divided.
+    It is the standard deviation over active dialogues, with Bessel's correction; 0 if only one dialogue is active.
     """
     count = mask @ exchanges
     mean = (advantage * mask) @ exchanges / count.clamp(min=1)
@@ -220,10 +221,10 @@ def scaled(advantage: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
 
 
 class _AtTargets(torch.autograd.Function):
-    """Values ``[S, B]`` of ``[S, B, D]`` at the targets ``[S, B]``.
+    """Autograd function that selects the values ``[S, B]`` at the targets ``[S, B]`` from ``[S, B, D]``.
 
-    With deterministic algorithms, the backward pass of torch's own `gather` copies from the CPU, which makes a GPU
-    synchronise.
+    It replaces torch's own `gather`, whose backward pass copies data from the CPU if deterministic algorithms are
+    required, so that a GPU has to synchronise.
     """
 
     @staticmethod
@@ -240,9 +241,10 @@ class _AtTargets(torch.autograd.Function):
 
 
 class _Policy(torch.autograd.Function):
-    """Σ over turns of weight · log p(bits) + entropy_weight · Σ over bits of p log p + (1−p) log(1−p).
+    """Autograd function of the policy loss.
 
-    The gradient by the logits has a closed form and is computed in the forward pass.
+    The loss is the sum, over turns, of weight · log p(bits) + entropy_weight · Σ [p log p + (1−p) log(1−p)], where Σ is
+    over bits. Its gradient with respect to the logits has a closed form and is computed in the forward pass.
     """
 
     @staticmethod
@@ -250,9 +252,8 @@ class _Policy(torch.autograd.Function):
         one = logits.sigmoid()
         zero = 1 - one
         log_one, log_zero = (one + TINY).log(), (zero + TINY).log()
-        # Each turn's own weight multiplies each of its own bits: shapes [S, N, 1] and [S, N, d]. If the bits were
-        # summed first and the sum kept its last dimension, the product would broadcast to all pairs of turns
-        # without an error.
+        # The weight of a turn, [S, N, 1], multiplies each bit of that turn, [S, N, d]. If the bits were summed first, a
+        # weight [S, N] times a sum [S, N, 1] would silently broadcast to all pairs of turns.
         by_one = weight[..., None] * bits + entropy_weight[..., None] * one
         by_zero = weight[..., None] * (1 - bits) + entropy_weight[..., None] * zero
         slope = by_one / (one + TINY) - by_zero / (zero + TINY) + entropy_weight[..., None] * (log_one - log_zero)
@@ -266,11 +267,11 @@ class _Policy(torch.autograd.Function):
 
 
 def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
-    """Return the weights of the entropy bonus at a step, counted from 1; an unknown schedule raises `ParleyError`."""
+    """Return the weights of the entropy bonus at a step, counted from 1. An unknown schedule raises `ParleyError`."""
     if training.entropy_schedule == "constant":
         factor = 1.0
     elif training.entropy_schedule == "linear":
-        # From the full weights to the final fraction, then constant.
+        # The factor decreases from 1 to the final fraction and is constant afterwards.
         done = min(step / (training.entropy_steps or training.steps), 1.0)
         factor = 1.0 + (training.entropy_final - 1.0) * done
     else:
@@ -281,7 +282,7 @@ def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
 
 
 class LossStep(NamedTuple):
-    """The losses of a batch, with the rollout that they come from."""
+    """Losses of a batch, and the rollout from which they are computed."""
 
     losses: Losses
     replay: Replay
@@ -303,22 +304,22 @@ def compute_losses(
     Parameters
     ----------
     agents
-        Of S seeds.
+        Agents of S seeds.
     images
         B images per seed.
     descriptions
-        D candidates.
+        Descriptions of D candidates.
     targets
-        ``[S, B]`` int64: the index of the right candidate.
+        ``[S, B]`` int64: index of each target among the candidates.
     draws
-        Random numbers.
+        Random numbers for sampling bits.
     game
-        Settings.
+        Settings of the game.
     entropy_weights
         Weights of the entropy bonus.
     compact_finished
-        Whether finished dialogues are dropped from the batch. None: on a CPU only, where it saves work; on a GPU it
-        would need a synchronisation.
+        Whether to drop finished dialogues from the batch. If None, they are dropped on a CPU, unless the channel is
+        differentiable. On a GPU, dropping them would require a synchronisation.
     """
     sender, receiver = agents.sender, agents.receiver
     encoded, candidates = encode(sender, receiver, images, descriptions)

@@ -1,7 +1,7 @@
-"""Counter-based random numbers that depend only on the seed, the purpose and the step.
+"""Counter-based random numbers, which depend only on the seed, the purpose and the step.
 
-There is no generator state that could be lost or shared, so a run that is resumed, or that shares its process with
-other runs, gets the same numbers as alone. The numbers are the same on every device.
+No generator state is kept between steps. A run that is resumed, or that shares its process with other runs, therefore
+gets the same numbers as an uninterrupted run in its own process. The numbers are the same on every device.
 """
 
 import hashlib
@@ -15,42 +15,42 @@ from torch import Tensor
 GOLDEN = 0x9E3779B97F4A7C15
 """Increment of the counter of SplitMix64 (Steele, Lea and Flood 2014): 2^64 over the golden ratio."""
 FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-"""Multipliers of its finalizer (Stafford's variant 13)."""
+"""Multipliers of SplitMix64's finalizer (Stafford's variant 13)."""
 
 
 def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
-    """Return a CPU generator whose state is a pure function of its three arguments."""
+    """Return a CPU generator whose initial state is determined by the three arguments."""
     return torch.Generator().manual_seed(_key(seed, purpose, step) >> 1)
 
 
 def permutation(seed: int, purpose: str, step: int, length: int) -> Tensor:
-    """Return a random order of ``range(length)``, int64 ``[length]``."""
+    """Return a random permutation of ``range(length)``, int64 ``[length]``."""
     return torch.randperm(length, generator=generator(seed, purpose, step))
 
 
 def uniforms(
     seeds: Sequence[int], purpose: str, step: int, shape: tuple[int, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Return numbers uniform in [0, 1), float32, ``[S, *shape]``, independent for each seed."""
+    """Return random numbers uniform in [0, 1), float32 ``[S, *shape]``; those of different seeds are independent."""
     return uniforms_from(counter_states(seeds, purpose, step).to(device, non_blocking=True), shape)
 
 
 def counter_states(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
-    """Return the initial state of each seed's numbers for a purpose and step, int64 ``[S]``."""
+    """Return the initial SplitMix64 state of each seed for a purpose and a step, int64 ``[S]``."""
     return torch.tensor([_signed(_key(seed, purpose, step)) for seed in seeds])
 
 
 def uniforms_from(states: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return the numbers of `uniforms` from states ``[S]``, on their device."""
+    """Return the numbers of `uniforms`, computed from the states ``[S]`` of `counter_states`, on the states' device."""
     words = splitmix64(states, math.prod(shape))
-    # The top 24 bits: a float32 can represent that many evenly spaced numbers in [0, 1).
+    # Only the top 24 bits are used, because float32 can represent 2^24 evenly spaced numbers in [0, 1).
     return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(states), *shape)
 
 
 def splitmix64(states: Tensor, count: int) -> Tensor:
-    """Return the first `count` words of SplitMix64 from each of the states, int64 ``[S]`` and ``[S, count]``.
+    """Return the first `count` words of SplitMix64 for each of the states ``[S]``, int64 ``[S, count]``.
 
-    The words are unsigned: int64 stores their bits, and its products wrap around as SplitMix64 needs.
+    The int64 values store the bits of unsigned words. Products of int64 wrap around, as SplitMix64 requires.
     """
     words = states[:, None] + _counters(count, states.device)
     for shift, factor in ((30, FIRST), (27, SECOND)):
@@ -59,8 +59,8 @@ def splitmix64(states: Tensor, count: int) -> Tensor:
 
 
 def _counters(count: int, device: torch.device) -> Tensor:
-    # Not cached on a GPU: memory allocated by a CUDA graph belongs to it, and a graph must not use memory that the
-    # cache may free.
+    # Counters on a GPU are not cached: memory allocated while a CUDA graph is captured belongs to that graph, and a
+    # graph must not use memory that the cache may free.
     return _cached_counters(count) if device.type == "cpu" else _new_counters(count, device)
 
 
@@ -74,7 +74,7 @@ def _new_counters(count: int, device: torch.device) -> Tensor:
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:
-    """Shift right as unsigned; torch's shift copies the sign."""
+    """Shift words right as unsigned integers; torch's own right shift copies the sign bit."""
     return (words >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 

@@ -19,8 +19,8 @@ PRESETS: dict[str, dict[str, bool]] = {
 class GameSettings:
     """Settings of the game and its agents.
 
-    The defaults are those of the original implementation (Evtimova et al., 2018), except for
-    `standardize` and `accuracy_count`. Below, "paper" means the article, where the two differ.
+    The defaults are those of the original implementation (Evtimova et al., 2018), except for `standardize` and
+    `accuracy_count`. Where the implementation differs from the article, "paper" below means the article.
 
     Attributes
     ----------
@@ -215,7 +215,7 @@ class TrainingSettings:
     entropy_schedule
         Schedule of the entropy bonus: ``constant``, or ``linear`` from the full weights to a fraction of them.
     entropy_final, entropy_steps
-        Final fraction of the linear schedule, and the number of steps until it is reached; 0 for all steps of the run.
+        Final fraction of the linear schedule, and the step at which it is reached; step 0 means the run's last step.
     device
         ``cpu``, ``cuda``, or ``auto``, which uses a GPU if there is one.
     deterministic
