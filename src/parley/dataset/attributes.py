@@ -1,4 +1,4 @@
-"""Class attributes: the table against which measures of compositionality compare messages."""
+"""Class attributes: a table of properties of the classes, which metrics of compositionality relate to messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
 
 class Attributes(NamedTuple):
-    """The A attributes of each class, encoded as integers."""
+    """Values of A attributes for each class, encoded as integers."""
 
     names: list[str]
-    """Names of the attributes [A]."""
+    """Names of the attributes, [A]."""
     values: list[list[str]]
-    """For each attribute, its values in alphabetical order; a code is an index into them."""
+    """Values of each attribute in alphabetical order; the code of a value is its index in this order."""
     codes: dict[str, list[int]]
-    """The codes of each class [A]."""
+    """Codes of the attribute values, [A], by class name."""
     path: str
-    """The file, for error messages."""
+    """Path or name of the table, for error messages."""
 
     def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Return the attributes of N classes [N, A]; a class without any raises `ParleyError`."""
+        """Return the codes of N classes, [N, A]. A class that is not in the table raises `ParleyError`."""
         if missing := sorted(set(classes).difference(self.codes)):
             raise ParleyError(f"{self.path} has no attributes of {', '.join(missing[:10])}; add a line for each class.")
         return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
@@ -56,7 +56,7 @@ def read_attributes(path: str | Path) -> Attributes:
 
 
 def world_attributes() -> Attributes:
-    """Return the attributes of the bundled world's creatures."""
+    """Return the attributes of the creatures in the bundled synthetic world."""
     return _coded(list(ATTRIBUTES), {one.name: list(one.combination) for one in CREATURES}, "The bundled world")
 
 
@@ -69,16 +69,16 @@ def _coded(names: list[str], table: dict[str, list[str]], path: str) -> Attribut
 
 
 def write_attributes(given: str | Path | None, classes: Sequence[str], out: str | Path) -> None:
-    """Write the attributes of an experiment's classes, in their order; a class without any raises `ParleyError`.
+    """Write the attributes of an experiment's classes as a TSV. A class without attributes raises `ParleyError`.
 
     Parameters
     ----------
     given
-        A table as `read_attributes` takes; None for the bundled world's.
+        Path of a table that `read_attributes` can read; None for the attributes of the bundled synthetic world.
     classes
-        Names of all classes.
+        Names of the classes, in the order of the rows to write.
     out
-        The TSV.
+        Path of the TSV to write.
     """
     known = world_attributes() if given is None else read_attributes(given)
     rows = [

@@ -1,4 +1,4 @@
-"""Candidates: the image URLs that a source lists for each class, and a check that there are enough."""
+"""Candidates: the image addresses that a source lists for each class, and a check that there are enough."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,31 +23,32 @@ def select(
     url_list: str | Path | None = None,
     on_shortage: str = "fail",
 ) -> Listing:
-    """Write the candidates of each class as a TSV: class, key, url.
+    """List the candidates of each class, and write them as a TSV with the columns class, key and url.
 
     Parameters
     ----------
     options
-        The source of the images.
+        Settings of the image source.
     classes
-        The class set; the table keeps its order and, within a class, the source's order.
+        The class set. The table keeps its order and, within a class, the source's order.
     counts
-        Images per split, by domain.
+        Number of images per split, by domain.
     destination
-        Where to write.
+        Path of the TSV to write.
     url_list
-        The list, for a source that has one.
+        Path of the URL list; None if the source has none.
     on_shortage
-        `fail`; `accept`: only a class without any candidate is an error; `drop_class`: no shortage is an error.
+        `fail`: raise an error if any class has too few candidates; `accept`: raise an error only if a class has no
+        candidate; `drop_class`: raise no error.
 
     Returns
     -------
-    The listing, with the parse issues by kind.
+    The source's listing, which includes the number of parse issues by kind.
 
     Raises
     ------
     ParleyError
-        If classes have too few candidates; lists all of them.
+        If classes have too few candidates; lists all these classes.
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
@@ -67,21 +68,21 @@ def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str
 def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
-    """Return a sentence for each class with too few candidates, and advice.
+    """Return a sentence for each class with too few candidates, followed by advice; empty if there is no such class.
 
     Parameters
     ----------
     listing
-        The listing of the source.
+        The source's listing.
     options
-        The source.
+        Settings of the image source.
     classes
         The class set.
     counts
-        Images per split, by domain.
+        Number of images per split, by domain.
     on_shortage
-        `fail`; `accept`: return only classes without any candidate and log the others; `drop_class`: log all,
-        as `finalise_splits` drops those that stay short.
+        `fail`: return all these classes; `accept`: return only classes without any candidate, and log a warning for
+        the others; `drop_class`: only log warnings, because `finalise_splits` drops classes that remain short.
     """
     found = []
     for image_class in classes:
@@ -104,7 +105,7 @@ def shortages(
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
-    """Return how many candidates a class has, and whether the source lists it at all."""
+    """Return the start of a sentence: how many entries of a class can be used, or that the source has none."""
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:

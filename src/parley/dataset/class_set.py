@@ -12,16 +12,16 @@ from parley.core.files import read_table, write_table
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
 LONGEST_NAME_BYTES = 100
-# Windows device names, with any suffix.
+# Names that Windows reserves for devices, with or without a suffix.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-# Letters of other scripts and the Latin letters they resemble. No two letters of one script map to the same letter,
-# so that two different words of one script stay different.
+# Maps letters of other scripts to the Latin letters that they resemble. No two letters of one script map to the same
+# letter, so two different words in one script remain different.
 _LOOK_ALIKES = str.maketrans(
     "авекмнорстухіјѕԁԛԝյοαεικνρτυχωβη",
     "abekmhopctyxijsdqwjoaeikvptuxwbn",
 )
 _WNID = re.compile(r"n\d{8}", re.ASCII)
-# A name becomes a file name, a Snakemake pattern and a field of descriptions.csv.
+# Characters not allowed in a class name, which is used in file names, Snakemake patterns and descriptions.csv.
 _FORBIDDEN = {
     "/": "a path separator",
     "\\": "a path separator",
@@ -34,21 +34,22 @@ _FORBIDDEN = {
 
 @dataclass(frozen=True, slots=True)
 class ImageClass:
-    """One class of a class set.
+    """A class of images.
 
     Attributes
     ----------
     name
-        Its name in files and reports.
+        Name of the class in files and reports.
     wnid
-        Its WordNet 3.0 synset, `n` and eight digits; empty for a class outside WordNet, which
-        then has its own description.
+        ID of the class's WordNet 3.0 synset: `n` and eight digits. Empty for a class outside WordNet, which then
+        has a `description`.
     domain
-        `in` (trained on), `out` (unseen, of the same kind) or `transfer` (unseen, of another kind).
+        `in`: used in training; `out`: not used in training, of the same kind; `transfer`: not used in training, of
+        another kind.
     group
-        A label for reports, or empty.
+        Label under which reports group classes; may be empty.
     description
-        Its own text, or empty for WordNet's gloss.
+        Description of the class; empty to use the gloss of its WordNet synset.
     """
 
     name: str
@@ -59,12 +60,12 @@ class ImageClass:
 
 
 def read_class_set(path: str | Path) -> list[ImageClass]:
-    """Read a class set: a TSV with the columns class, wnid, domain and, if wanted, group, description.
+    """Read a class set: a TSV with the columns class, wnid and domain, and optionally group and description.
 
     Raises
     ------
     ParleyError
-        Lists every finding with its file, line and class.
+        If the class set is invalid; lists every problem with its file, line and class.
     """
     rows = read_table(path, ["class", "wnid", "domain"])
     classes = [_class_of(row) for row in rows]
@@ -80,18 +81,18 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
 
 
 def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
-    """Write a class set in the form that `read_class_set` reads."""
+    """Write a class set as a TSV that `read_class_set` can read."""
     rows = ((one.name, one.wnid, one.domain, one.group, one.description) for one in classes)
     write_table(path, ("class", "wnid", "domain", "group", "description"), rows)
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set after dropping classes: that of the file, if one is given, else `classes`."""
+    """Return the class set that the file `path` contains after classes were dropped; without a file, `classes`."""
     return read_class_set(path) if path else classes
 
 
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
-    """Return the classes by label id: in-domain, then out, then transfer; within a domain in the set's order."""
+    """Return the classes in order of label id: domain `in`, `out`, `transfer`; within a domain, in the given order."""
     return sorted(classes, key=lambda image_class: DOMAINS.index(image_class.domain))
 
 
@@ -117,7 +118,7 @@ def _problems(image_class: ImageClass) -> list[str]:
 
 
 def _name_problems(name: str) -> list[str]:
-    """Return why a name cannot be a file name on every system or a field of a table."""
+    """Return the reasons why a name cannot be used as a file name on every system or as a field of a table."""
     if not name.strip():
         return ["the name is empty; every class needs one."]
     found = [f"the name holds {why} ({mark}); take it out." for mark, why in _FORBIDDEN.items() if mark in name]
@@ -139,7 +140,7 @@ def _name_problems(name: str) -> list[str]:
 
 
 def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
-    """Return the classes whose name or wnid is on an earlier line; names that differ only in case are equal."""
+    """Return a sentence for each class whose wnid or name (compared in `_confusable_form`) is on an earlier line."""
     names: dict[str, int] = {}
     wnids: dict[str, int] = {}
     found = []
@@ -161,12 +162,12 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
 
 
 def _confusable_form(name: str) -> str:
-    """Return the same text for names that are the same file on some systems, or look the same."""
+    """Return a normalised name, equal for names that are the same file on some systems or that look the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)
 
 
 def read_groups(path: str | Path | None) -> dict[str, str]:
-    """Return the group of each class that has one; empty without a class set."""
+    """Return the group of each class that has one, by class name; empty if there is no class set."""
     if not path:
         return {}
     return {row["class"]: row["group"] for row in read_table(path, ["class"]) if row.get("group")}

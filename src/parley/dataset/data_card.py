@@ -1,4 +1,4 @@
-"""The data card: what a person needs to know to deposit, publish or reproduce a set of images."""
+"""Data cards: Markdown pages with the information needed to publish, deposit or reproduce a set of images."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,16 +37,16 @@ _NOT_FREE = "This does not mean that the images are free to use: see *Rights*."
 
 @dataclass(frozen=True, slots=True)
 class CardContext:
-    """What a card says about the experiment.
+    """Facts about the experiment that the data card states.
 
     Attributes
     ----------
     source
-        The source of the images.
+        Settings of the image source.
     experiment, seed, pool
-        The name and seed of the experiment, and the name of its image set.
+        Name and seed of the experiment, and name of its image set.
     obeys_robots_tag
-        Whether images whose server asks for it were skipped.
+        Whether images were skipped if their server sent the tag `noai` or `noimageai`.
     class_set
         Path of the class set.
     """
@@ -61,22 +61,22 @@ class CardContext:
 
 @dataclass(slots=True)
 class Contents:
-    """What the image set contains.
+    """Contents of the image set.
 
     Attributes
     ----------
     classes
-        Its classes.
+        Classes of the image set.
     stated
-        For each carried column, the number of images per value; empty for images without a value.
+        For each column copied from the source's table, the number of images by value; an empty value is none stated.
     conflicting
-        Number of images for which the source states two different things.
+        Number of images that have several rows with different values in the source's table.
     parts
-        Number of images by class and part.
+        Number of images by class name and split.
     hosts
         Number of images by host.
     size_bytes
-        Size of all images together.
+        Total size of the images in bytes.
     """
 
     classes: Sequence[ImageClass]
@@ -87,7 +87,7 @@ class Contents:
     size_bytes: int = 0
 
     def counting(self, rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-        """Yield rows of `IMAGE_COLUMNS` and the carried columns, counting each."""
+        """Yield the rows (`IMAGE_COLUMNS`, then the columns of `stated`) unchanged, and add each to the counts."""
         for row in rows:
             name, _, part, _, url, _, _, size_bytes, *stated = row
             self.parts[name, part] += 1
@@ -120,25 +120,25 @@ def write_data_card(
     Parameters
     ----------
     context
-        The experiment and the source of its images.
+        Facts about the experiment and its image source.
     card
-        Where to write the card, in Markdown.
+        Path of the Markdown file to write.
     images
-        Where to write the table: a TSV with a row per image, in the order of the splits, with `IMAGE_COLUMNS` and the
-        columns carried from a `manifest` source's table.
+        Path of the TSV to write. It has a row per image, in the order of the splits, with `IMAGE_COLUMNS` and the
+        columns copied from a `manifest` source's table.
     splits, funnel, classes
-        The final splits, their counts and their class set, as `parley.dataset.dedup.finalise` wrote them.
+        Paths of the final splits, their counts and their class set, as written by `parley.dataset.dedup.finalise`.
     manifests
-        The manifest of each class, by class name.
+        Path of each class's manifest, the table of its fetched URLs, by class name.
     url_list
-        The downloaded URL list, if the source has one.
+        Path of the downloaded URL list; None if the source has none.
     exclude
-        The exclude list, if there is one.
+        Path of the exclude list; None if there is none.
 
     Raises
     ------
     ParleyError
-        If the files do not belong together, or the source's table lacks a column or an image.
+        If the files contradict each other, or the source's table lacks a column or an image.
     """
     contents = Contents(read_class_set(classes))
     cells: Mapping[tuple[str, str], tuple[str, ...]] = {}
@@ -162,7 +162,7 @@ def write_data_card(
 
 
 def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iterator[tuple[str, ...]]:
-    """Yield the `IMAGE_COLUMNS` of each image, from the splits and the manifests; keeps one class in memory."""
+    """Yield the `IMAGE_COLUMNS` of each image, read from splits and manifests with one class in memory at a time."""
     for name, stretch in groupby(stream_table(splits, ("class", "key", "part", "sha256")), key=lambda row: row[0]):
         images = list(stretch)
         keys = {key for _, key, _, _ in images}
@@ -178,7 +178,7 @@ def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iter
 
 
 def _read_funnel(path: str | Path) -> dict[str, Any]:
-    """Return the counts of funnel.json that the card shows; of the near duplicates, the number removed."""
+    """Return the entries of funnel.json that the card shows, with `near_copies` as the number of removed images."""
     counts = read_json(path)
     try:
         return {
@@ -194,22 +194,22 @@ def _read_funnel(path: str | Path) -> dict[str, Any]:
 def card_text(
     context: CardContext, contents: Contents, funnel: Mapping[str, Any], class_set_sha256: str, listing_sha256: str
 ) -> str:
-    """Return the card, in Markdown.
+    """Return the text of the data card, in Markdown.
 
     Parameters
     ----------
     context
-        The experiment.
+        Facts about the experiment.
     contents
-        The image set.
+        Contents of the image set.
     funnel
-        What was left out: the counts `candidates`, `tried`, `spare`, `duplicates`, `near_copies` (removed) and
-        `rejected` of funnel.json, its `placeholders` as pairs of a SHA-256 and a number of URLs, the names of its
-        `dropped_classes`, and `exclude_entries`, the length of the exclude list (None without one).
+        Entries of funnel.json: the counts `candidates`, `tried`, `spare`, `duplicates` and `near_copies` (removed);
+        `rejected`, a count per reason; `placeholders` as pairs of a SHA-256 and a number of URLs; and the names of
+        the `dropped_classes`. In addition, `exclude_entries`: the length of the exclude list, or None without a list.
     class_set_sha256
-        Checksum of the class set.
+        SHA-256 of the class set.
     listing_sha256
-        Checksum of the source's URL list or table; empty without one.
+        SHA-256 of the source's URL list or table; empty if the source has neither.
     """
     sections = [
         [f"# Data card: {escaped(context.experiment)}"],
@@ -269,7 +269,7 @@ def _by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _shares(what: str, counts: Counter[str]) -> list[str]:
-    """Return a table of values and the number of images with each, the most frequent first."""
+    """Return a Markdown table with the number of images for each value, most frequent value first."""
     ordered = _by_frequency(counts)
     rows: list[tuple[str, int]] = [(escaped(value) or _NOT_STATED, number) for value, number in ordered[:_MOST_SHOWN]]
     if rest := ordered[_MOST_SHOWN:]:
@@ -331,7 +331,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         distinct = len(values.keys() - {""})
         lines += ["", f"### {escaped(column)}", ""]
         lines += [f"Stated for {stated:,} of {values.total():,} images; distinct values: {distinct:,}."]
-        # A table of values that differ for nearly every image, such as titles, would say nothing.
+        # Values that differ for nearly every image, such as titles, are not listed: the table would be uninformative.
         if distinct <= max(stated / 2, _ALWAYS_SHOWN):
             lines += ["", *_shares(escaped(column), values)]
     return lines

@@ -1,4 +1,4 @@
-"""Download one large file from the first location that has it: mirrors on the web, or local paths."""
+"""Download a large file from the first of several locations, web mirrors or local paths, that provides it."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url, written_aside
 from parley.core.progress import Progress
 
-# Imported where they are used, so that parsing the Snakefile does not load HTTP libraries.
+# HTTP libraries are imported in the functions that use them, so that parsing the Snakefile does not load them.
 if TYPE_CHECKING:
     import urllib3
 
@@ -26,19 +26,19 @@ CHECKSUMS = {"sha1": 40, "sha256": 64}
 
 
 def user_agent(contact: str = "") -> str:
-    """Return the User-Agent: the program, its version and, if given, a contact."""
+    """Return the User-Agent header: program name, version and, if given, a contact address."""
     return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
 
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
-    """Return the proxy for requests to a URL; empty for none.
+    """Return the address of the proxy for requests to a URL; empty if no proxy is to be used.
 
     Parameters
     ----------
     url
         An http or https URL.
     proxies
-        Proxies by scheme, as `urllib.request.getproxies` gives them; `no_proxy` is respected.
+        Proxy addresses by URL scheme, as `urllib.request.getproxies` returns them; `no_proxy` is respected.
     """
     if not proxies:
         return ""
@@ -49,33 +49,34 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
 
 
 class _UnavailableError(Exception):
-    """One location did not give the file; the message says why."""
+    """Raised if a location does not provide the file; the message states the reason."""
 
 
 def download(
     locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
 ) -> str:
-    """Write a file from the first location that has it; the final name appears only when the file is complete.
+    """Download a file from the first location that provides it. It gets its final name only when it is complete.
 
     Parameters
     ----------
     locations
-        http or https URLs and local paths, in the order to try them.
+        http or https URLs and local paths, in the order in which to try them.
     destination
-        Where to write.
+        Path of the file to write.
     checksum
-        `sha1:` or `sha256:` and hexadecimal digits; a location with other bytes counts as unavailable.
+        Expected checksum: `sha1:` or `sha256:`, then hexadecimal digits. A location whose file has another checksum
+        counts as unavailable. None accepts any file.
     timeout_s
-        Timeout, in seconds, for a connection and between two chunks of the body.
+        Timeout, in seconds, for connecting to a server and between two chunks of the body.
 
     Returns
     -------
-    The location that gave the file.
+    The location that the file was read from.
 
     Raises
     ------
     ParleyError
-        If no location gave the file; states the reason of each.
+        If no location provides the file; states the reason for each location.
     """
     expected = _parsed_checksum(checksum)
     reasons = []
@@ -103,7 +104,7 @@ def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
 
 
 def check_checksum(path: str | Path, checksum: str | None) -> None:
-    """Raise `ParleyError` if a file does not have the checksum."""
+    """Raise `ParleyError` if a file does not have the given checksum; None accepts any file."""
     expected = _parsed_checksum(checksum)
     if expected is None:
         return
@@ -117,7 +118,7 @@ def check_checksum(path: str | Path, checksum: str | None) -> None:
 
 
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
-    """Copy one location's bytes; raise `_UnavailableError` if they are unavailable or have another checksum."""
+    """Copy the file at a location; raise `_UnavailableError` if it is unavailable or has another checksum."""
     digest = hashlib.new(expected[0]) if expected else None
     opened = _opened_url(location, timeout_s) if is_web_url(location) else _opened_path(Path(location).expanduser())
     with opened as (chunks, total_bytes):
@@ -134,7 +135,7 @@ def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout
 
 @contextmanager
 def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Yield the chunks of a file, and its size in bytes."""
+    """Open a local file, and yield an iterator over its chunks and its size in bytes."""
     try:
         with path.open("rb") as source:
             yield iter(partial(source.read, CHUNK_BYTES), b""), path.stat().st_size
@@ -144,7 +145,7 @@ def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
 
 @contextmanager
 def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Yield the chunks of a URL's bytes, and their total number if known."""
+    """Open a URL, and yield an iterator over the chunks of the body and its size in bytes (None if unknown)."""
     import urllib3
 
     try:
@@ -168,17 +169,16 @@ def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], i
 
 
 def _request(url: str, timeout_s: float) -> "urllib3.BaseHTTPResponse":
-    """Request a URL, without retries and redirects; the body is not read yet.
+    """Send a GET request without retries or redirects, and leave the body unread.
 
-    Uses the environment's proxies (`http_proxy`, `https_proxy`, `no_proxy`) and its `SSL_CERT_FILE`, as other programs
-    do.
+    Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy` and `SSL_CERT_FILE`.
     """
     from urllib.request import getproxies
 
     import certifi
     import urllib3
 
-    # Archives are compressed already; a content encoding would hide their true size.
+    # Archives are already compressed, and a content encoding would hide their true size.
     headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
     certificates = os.environ.get("SSL_CERT_FILE") or certifi.where()
     if proxy := proxy_for(url, {scheme: one for scheme, one in getproxies().items() if scheme in ("http", "https")}):

@@ -1,4 +1,4 @@
-"""Image formats: which are read, what is unusual about an image, and how each image becomes RGB."""
+"""Image formats: supported formats, detection of unusual kinds of image, and conversion to RGB."""
 
 import io
 import logging
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 logger = logging.getLogger(__name__)
-# Only these decoders ever see bytes from outside.
+# Only the decoders of these formats are used on downloaded bytes.
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 SUFFIXES = {
     "JPEG": "jpg",
-    "MPO": "jpg",  # Pillow's name for a JPEG that contains further views
+    "MPO": "jpg",  # Pillow's name for a JPEG that contains several images
     "PNG": "png",
     "GIF": "gif",
     "WEBP": "webp",
@@ -35,60 +35,60 @@ _UPRIGHT = {
 _QUARTER_TURNS = (5, 6, 7, 8)
 # Keys of `Image.info` under which Pillow stores the orientation.
 _ORIENTATION_KEYS = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-# For gray PNGs with 2 or 4 bits, Pillow scales the pixel values but not the transparent value.
+# For grayscale PNGs with 2 or 4 bits, Pillow scales the pixel values to 8 bits, but not the transparent value.
 _FEW_BITS_SCALES = {"L;2": 85, "L;4": 17}
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _ROWS_AT_ONCE = 256
-# Pillow loads its decoders at first use, which many threads would do at once.
+# Load the decoders now. Otherwise Pillow loads them at first use, when many threads would do it at the same time.
 Image.init()
 
 
 def open_image(content: bytes) -> Image.Image:
-    """Open an image of one of `FORMATS` from its bytes. Reads its header and decodes no pixels.
+    """Open an encoded image in one of `FORMATS`. Only the header is read; no pixels are decoded.
 
-    On damaged bytes, Pillow raises exceptions of many types.
+    For damaged bytes, Pillow raises exceptions of many types.
     """
     return Image.open(io.BytesIO(content), formats=FORMATS)
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height of an opened image as stored: Pillow swaps them for a TIFF that is to be rotated."""
+    """Return the stored width and height of an opened image in pixels, undoing Pillow's swap for rotated TIFFs."""
     width, height = image.size
     is_swapped = image.format == "TIFF" and _orientation(image) in _QUARTER_TURNS
     return (height, width) if is_swapped else (width, height)
 
 
 def kinds_of(image: Image.Image, among: Collection[str] | None = None) -> tuple[str, ...]:
-    """Name what is unusual about an image, from its header.
+    """Return the unusual kinds of image (see `KINDS`) to which an image belongs, judging by its header.
 
     Parameters
     ----------
     image
         An image from `open_image`, not yet decoded.
     among
-        The kinds to look for, of `KINDS`; None for all.
+        The kinds to check; None for all of `KINDS`.
 
     Returns
     -------
-    Kinds, in the order of `KINDS`:
+    The kinds that apply, in the order of `KINDS`:
 
-    - `animated`: a second frame or page. The further views of a JPEG (MPO) do not count: viewers show the first.
-    - `cmyk`: inks instead of red, green and blue.
+    - `animated`: more than one frame or page. Further images in a JPEG (MPO) do not count: viewers show the first.
+    - `cmyk`: ink colours (CMYK) instead of red, green and blue.
     - `sixteen_bit`: more than eight bits per channel.
-    - `transparent`: an alpha channel or a transparent colour; the pixels may all be opaque.
-    - `rotated`: EXIF or XMP asks for a rotation or a mirroring.
+    - `transparent`: an alpha channel or a transparent colour, even if all pixels are opaque.
+    - `rotated`: the EXIF or XMP orientation requires rotating or mirroring the image.
     """
     return tuple(kind for kind, is_so in KINDS.items() if (among is None or kind in among) and is_so(image))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return an image as a viewer shows it, in 8-bit RGB.
+    """Convert an image to 8-bit RGB, as an image viewer would display it.
 
-    Uses the first of several frames, rotates by the EXIF orientation, composites transparency on white, converts CMYK
-    by the embedded colour profile if it is usable, and scales more than 8 bits to 8.
+    Uses the first of several frames, applies the EXIF orientation, composites transparency on white, converts CMYK
+    with the embedded colour profile if it is usable, and scales values of more than 8 bits to 8 bits.
     """
     rawmode = _rawmode(image)
-    image.load()  # Pillow rotates a TIFF when it loads it, and only then removes its orientation.
+    image.load()  # When Pillow loads a TIFF, it rotates the pixels and removes the orientation.
     profile, negative = image.info.get("icc_profile"), _is_negative(image)
     image = _upright(image)
     transparent = _transparent_value(image, rawmode)
@@ -103,12 +103,12 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _is_animated(image: Image.Image) -> bool:
-    # `n_frames` would read all frames of a GIF and all pages of a TIFF; this stops at the second.
+    # `n_frames` would read all frames of a GIF and all pages of a TIFF; `is_animated` stops at the second.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
 def _is_sixteen_bit(image: Image.Image) -> bool:
-    # Pillow returns 16-bit colours as 8-bit; only its raw mode shows the difference.
+    # Pillow decodes 16-bit colours to 8 bits; only the raw mode states the stored depth.
     return _is_deep(image) or ";16" in _rawmode(image)
 
 
@@ -124,11 +124,11 @@ KINDS: dict[str, Callable[[Image.Image], bool]] = {
     "transparent": lambda image: image.has_transparency_data,
     "rotated": _is_rotated,
 }
-"""Every kind of image that is unusual but not broken, with its test."""
+"""Kinds of image that are unusual but valid, each with the function that detects it."""
 
 
 def _rawmode(image: Image.Image) -> str:
-    """Return how the pixels are stored, in Pillow's terms; empty after decoding, or if unknown."""
+    """Return Pillow's name for the layout of the stored pixels; empty after decoding, or if it is unknown."""
     tiles = getattr(image, "tile", None)
     args: Any = tiles[0][3] if tiles else None
     rawmode = args[0] if isinstance(args, tuple) and args else args
@@ -140,14 +140,14 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    """Say whether zero is white; for 8-bit images, Pillow inverts the values itself."""
+    """Return whether the value 0 means white. False for 8-bit images, whose values Pillow inverts itself."""
     tags = getattr(image, "tag_v2", {})
     return _is_deep(image) and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _orientation(image: Image.Image) -> int | None:
     try:
-        # Not a PNG's own `getexif`, which would decode the image to find EXIF that follows it.
+        # The base class's method is used because that of a PNG decodes the pixels to find EXIF data after them.
         orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION)
     except Exception:  # noqa: BLE001 - an image with a damaged EXIF block is not rotated
         return None
@@ -160,10 +160,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool) -> Image.Image:
-    """Scale values by 255/white; scale floats and wider integers, which have no fixed white, by their own range."""
+    """Convert to 8 bits: scale values by 255/white, or floats and wider integers by their own range."""
     values = np.asarray(image)
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 65535:
-        # A table of 65,536 values needs a fraction of the memory of one float per pixel.
+        # A lookup table of 65,536 values needs much less memory than one float per pixel.
         table = np.clip(np.arange(65536) * (255 / white), 0, 255).round().astype(np.uint8)
         scaled = table[values]
     else:
@@ -176,7 +176,7 @@ def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool)
 
 
 def _by_own_range(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale values so that the lowest becomes 0 and the highest 255; NaN becomes 0."""
+    """Scale values linearly so that the lowest finite value becomes 0 and the highest 255; NaN becomes 0."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     scaled = np.empty(values.shape, np.uint8)
@@ -187,7 +187,7 @@ def _by_own_range(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _from_cmyk(image: Image.Image, profile: Any) -> Image.Image:
-    """Convert CMYK by its colour profile or, without a usable one, by Pillow's simple formula."""
+    """Convert a CMYK image to RGB with its colour profile or, if that is unusable, with Pillow's simple formula."""
     if isinstance(profile, bytes):
         try:
             inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -204,9 +204,9 @@ def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> I
 
 
 def _transparent_value(image: Image.Image, rawmode: str) -> Any:
-    """Return the pixel value that means transparent, or None.
+    """Return the pixel value that means transparent (for a palette, possibly the alpha of each entry), or None.
 
-    Pillow stores a PNG's text named `transparency` under the same key as the transparent colour; it is ignored.
+    Pillow stores a PNG text chunk named `transparency` under the same key; such a text chunk is ignored.
     """
     value = image.info.get("transparency")
     if image.mode == "P" and isinstance(value, bytes | int):

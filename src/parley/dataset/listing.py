@@ -1,4 +1,4 @@
-"""What a source lists: image addresses by class with their keys, and counts of the parse issues found."""
+"""Listings of image sources: the image addresses of each class, their keys, and counts of parse issues."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from enum import StrEnum
 KEY_DIGITS = 32
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
 LONGEST_BYTES = 1 << 16
-"""Longer lines are no addresses, and are not kept in memory."""
+"""Maximum length of an address. Longer lines cannot be addresses, and are not kept in memory."""
 
 
 def image_key(url: str) -> str:
@@ -20,26 +20,26 @@ def image_key(url: str) -> str:
     Parameters
     ----------
     url
-        The URL, or the path relative to the source's root, exactly as it was listed. It is not
-        normalised: two spellings of one address are two keys, and `parley.dataset.dedup` finds their equal bytes.
+        The URL, or the path relative to the source's root, exactly as it was listed. It is not normalised: two
+        spellings of one address have two keys. `parley.dataset.dedup` then removes one of the equal images.
     """
     return hashlib.sha256(url.encode("utf-8")).hexdigest()[:KEY_DIGITS]
 
 
 def is_key(text: str) -> bool:
-    """Say whether a text has the form of a key, and so is safe as a file name."""
+    """Return whether a text has the form of an image key, and is therefore safe as a file name."""
     return _KEY.fullmatch(text) is not None
 
 
 def draw(seed: int, purpose: str, key: str) -> int:
-    """Return a number in [0, 2**64), uniform over keys, that depends only on the arguments.
+    """Return a pseudorandom integer that depends only on the arguments, uniform in [0, 2**64) over keys.
 
     Parameters
     ----------
     seed
         The experiment's seed.
     purpose
-        What the number is for; draws for two purposes are independent.
+        Text that names the use of the number; draws for different purposes are independent.
     key
         An image key.
     """
@@ -48,33 +48,33 @@ def draw(seed: int, purpose: str, key: str) -> int:
 
 
 class ParseIssue(StrEnum):
-    """What can be wrong with a line of a list, or with an entry of a folder or tar; none is fatal."""
+    """Problem with a line of a list or table, or with an entry of a folder or tar. None of them is fatal."""
 
-    NO_TAB = "no_tab"  # not an id, a tab and an address; dropped
-    BAD_UTF8 = "bad_utf8"  # not UTF-8; dropped
-    EMPTY_URL = "empty_url"  # no address behind the tab; dropped
-    STRAY_QUOTES = "stray_quotes"  # kept, without the quotes around the address
-    DUPLICATE_URL = "duplicate_url"  # the class has this address already; dropped
-    TWO_CLASSES = "two_classes"  # an earlier line gives it to another class; dropped, an image has one label
-    DUPLICATE_ID = "duplicate_id"  # under an id that another address was kept under; kept, as ids are not used
-    NOT_HTTP = "not_http"  # another scheme, or a path where no local root is configured; dropped
-    BAD_ADDRESS = "bad_address"  # holds a tab, a line break or NUL, a name not in UTF-8, or 64 KiB; dropped
+    NO_TAB = "no_tab"  # the line has no tab after an id; dropped
+    BAD_UTF8 = "bad_utf8"  # the address is not UTF-8; dropped
+    EMPTY_URL = "empty_url"  # the address is empty; dropped
+    STRAY_QUOTES = "stray_quotes"  # the line contains quotes; kept, without those around the address
+    DUPLICATE_URL = "duplicate_url"  # the class already has this address; dropped
+    TWO_CLASSES = "two_classes"  # another class already has this address; dropped, as an image has one label
+    DUPLICATE_ID = "duplicate_id"  # another address was kept under the same id; kept, as ids are not used
+    NOT_HTTP = "not_http"  # the scheme is not http or https, or it is a path and no root is configured; dropped
+    BAD_ADDRESS = "bad_address"  # it contains a tab, line break, NUL or invalid UTF-8, or exceeds 64 KiB; dropped
 
 
 @dataclass
 class Listing:
-    """Addresses by class, in the order listed.
+    """Image addresses that a source lists for each class.
 
     Attributes
     ----------
     urls
-        Addresses by class, with an empty list for a class that has none.
+        Addresses by class name, in the order listed; an empty list for a class without addresses.
     lines
-        Number of lines or entries read, of any class.
+        Number of lines or entries read, including those of other classes.
     entries
-        Number of entries by class, before any filter, including those with issues.
+        Number of lines or entries by class name, before any filter, including those with issues.
     issues
-        Number of lines or entries by kind of issue; each counts once, under the first kind that fits.
+        Number of lines or entries by issue. Each is counted once, under the first issue found.
     """
 
     urls: dict[str, list[str]]
@@ -84,14 +84,14 @@ class Listing:
 
 
 class ListingBuilder:
-    """Collects addresses and keeps each once, in the class that lists it first.
+    """Builds a `Listing` that contains each address once, in the class that lists it first.
 
     Parameters
     ----------
     names
-        The classes.
+        Names of the classes.
     most
-        Maximal number of addresses per class; None for no limit. A full class ignores further addresses.
+        Maximum number of addresses per class; further addresses are ignored. None for no limit.
     """
 
     def __init__(self, names: Collection[str], most: int | None = None) -> None:
@@ -101,23 +101,23 @@ class ListingBuilder:
         self._ids: set[bytes] = set()
 
     def add(self, name: str, url: str, image_id: bytes = b"") -> ParseIssue | None:
-        """Keep an address, or return what is wrong with it; the caller counts the issue.
+        """Add an address unless an issue forbids it. Return the issue, if any; the caller counts it.
 
         Parameters
         ----------
         name
-            Its class.
+            Name of the class that lists the address.
         url
             The address.
         image_id
-            The source's own id of the image, if it has one.
+            ID of the image in the source; empty if the source has no ids.
         """
         urls = self.listing.urls[name]
         if len(urls) >= self._most:
             return None
         try:
             size_bytes = len(url) if url.isascii() else len(url.encode("utf-8"))
-        except UnicodeEncodeError:  # Bytes of a file name that are not UTF-8 arrive as lone surrogates.
+        except UnicodeEncodeError:  # Python decodes bytes of a file name that are not UTF-8 as lone surrogates.
             return ParseIssue.BAD_ADDRESS
         if size_bytes > LONGEST_BYTES or any(mark in url for mark in "\t\r\n\0"):
             return ParseIssue.BAD_ADDRESS

@@ -1,19 +1,19 @@
-"""The split plan: which split (`part`) each candidate of a class belongs to, and its rank there.
+"""Split plan: the split (`part`) of each candidate image, and the candidate's rank in this split.
 
-The plan is made before anything is fetched, so that a dead link moves no other image: the next candidate of the same
-split replaces it. For the candidates of one class:
+The plan is made before anything is fetched. A dead link is replaced by the next candidate of the same split, so it
+does not affect the split of any other image. The candidates of a class are assigned as follows:
 
-1.  The key and the seed alone decide each candidate's *home*, a split drawn in proportion to the counts, and its
-    *position*, a random number that orders the candidates of a split.
-2.  Each split begins with its home candidates, up to its count. So its first images do not depend on the number of
-    further candidates, on other classes, or on what can be fetched.
-3.  Random homes are uneven: a small class could be short in one split while another has candidates to spare. So a
-    split with more candidates than its share gives its last ones to the splits with fewer, which rank them after their
-    home candidates; no more candidates than necessary leave home. With at least as many candidates as the counts add
-    up to, each split has its count, and further candidates are shared in proportion to the counts, so that dead links
-    do not exhaust one split long before another.
-4.  So with that many candidates, one candidate more or less in the list moves at most two others per split except
-    one. They come from the ends of the queues, and none is a home candidate within its split's count.
+1.  Each candidate has a *home*, a split drawn at random with probability proportional to the split's count, and a
+    *position*, a random number that orders the candidates of a split. Both depend only on the key and the seed.
+2.  The first candidates of each split are its home candidates, up to its count. Therefore they do not depend on the
+    number of further candidates, on other classes, or on which images can be fetched.
+3.  By chance, one split of a small class can be short of home candidates while another has more than it needs.
+    Therefore each split has a *share* of the candidates. A split with more home candidates than its share gives the
+    last ones to splits with fewer, which rank them after their home candidates. If there are at least as many
+    candidates as images are needed, each share is at least the split's count. Further candidates are shared in
+    proportion to the counts, so that dead links do not exhaust one split long before another.
+4.  If there are that many candidates and S splits, adding or removing one candidate moves at most 2 (S - 1) others.
+    They come from the ends of the queues; no home candidate within its split's count is moved.
 """
 
 import heapq
@@ -31,7 +31,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import draw, is_key
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Images per split, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
+"""Number of images per split, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
 
 PARTS = ("train", "dev", "test", "ood", "transfer")
 PUBLISHED_COLUMNS = ("class", "key", "part", "rank")
@@ -40,30 +40,30 @@ _DRAWS = 1 << 64
 
 
 def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dict[str, list[str]]:
-    """Give every candidate of a class its split and its rank there.
+    """Assign each candidate of a class to a split, and rank the candidates of each split.
 
     Parameters
     ----------
     keys
-        The keys of the class's candidates, each once; their order does not matter.
+        Keys of the class's candidates, without repetition; their order does not matter.
     counts
-        Images needed per split; a split with 0 gets none.
+        Number of images needed per split; a split with the count 0 gets no candidates.
     seed
         The experiment's seed.
 
     Returns
     -------
-    The keys of each split by rank, in the order of `counts`.
+    The keys of each split in order of rank. The splits are in the order of `counts`.
     """
     keys = list(keys)
     if wrong := [key for key in keys if not is_key(key)]:
         raise ParleyError(f"{wrong[0]!r} is no key of an image; run `snakemake --forcerun select_classes`.")
-    # The key itself decides between equal draws.
+    # Candidates with equal draws are ordered by key.
     ordered = [key for _, key in sorted((draw(seed, "place", key), key) for key in keys)]
     total = sum(counts.values())
     if not total and ordered:
         raise ParleyError("Every part has the count 0; give at least one part of each domain images.")
-    # draw / 2**64 < upper / total, in integers.
+    # A home is the first split with draw / 2**64 < upper / total, where upper is the cumulative count; in integers.
     bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
     homes: list[list[int]] = [[] for _ in counts]
     for index, key in enumerate(ordered):
@@ -79,11 +79,11 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
 
 
 def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
-    """Return how many of a class's candidates each split gets, in proportion to the counts.
+    """Return the number of a class's candidates that each split gets, in proportion to the counts.
 
-    Deals the candidates in rounds. In a round each split has as many turns as its count, spread evenly over the
-    round. So with one candidate more, one split gets one more and no other gets fewer; and after one whole round every
-    split has its count.
+    Candidates are dealt in rounds. In each round, a split receives as many candidates as its count, spread evenly over
+    the round. Therefore one more candidate adds one to the share of one split and changes no other. After one complete
+    round, every split has its count.
     """
     total = sum(counts.values())
     rounds, rest = divmod(candidates, total) if total else (0, 0)
@@ -96,18 +96,18 @@ def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def needed_images(counts: Counts, domain: str) -> int:
-    """Return how many images a class of a domain needs over all its splits."""
+    """Return the number of images that a class of a domain needs, summed over its splits."""
     return sum(counts.get(domain, {}).values())
 
 
 def fetch_target(count: int, margin: float) -> int:
-    """Return how many images of a split to fetch: its count, and a margin for duplicates."""
-    # Rounded first: 0.07 * 100 is 7.000000000000001 in binary, and its ceiling would be 8.
+    """Return the number of images to fetch for a split: its count plus a margin for duplicates."""
+    # The product is rounded first: in floating point, 0.07 * 100 is 7.000000000000001, whose ceiling is 8.
     return count + math.ceil(round(margin * count, 9))
 
 
 def check_topk(evaluation: Mapping[str, Any], classes: Mapping[str, int]) -> list[str]:
-    """Return the problems with the `k` of accuracy@k: values for which it would always be 1.
+    """Return a sentence for each `k` of accuracy@k that is larger than the number of classes to choose from.
 
     Parameters
     ----------
@@ -135,20 +135,20 @@ def check_topk(evaluation: Mapping[str, Any], classes: Mapping[str, int]) -> lis
 def write_plan(
     candidates: str | Path, classes: Sequence[ImageClass], counts: Counts, seed: int, destination: str | Path
 ) -> None:
-    """Write the plan of all classes as a TSV: class, key, part, rank, url.
+    """Write the split plan of all classes as a TSV with the columns class, key, part, rank and url.
 
     Parameters
     ----------
     candidates
-        The table that `parley.dataset.candidates.select` wrote.
+        Path of the table written by `parley.dataset.candidates.select`.
     classes
         The class set.
     counts
-        Images per split, by domain.
+        Number of images per split, by domain.
     seed
         The experiment's seed.
     destination
-        Where to write.
+        Path of the TSV to write.
     """
     domains = {image_class.name: image_class.domain for image_class in classes}
 
@@ -163,40 +163,40 @@ def write_plan(
 
 
 def publish_plan(plan: str | Path, destination: str | Path) -> None:
-    """Write a plan without its URLs, for publication."""
+    """Write a copy of a split plan without its URLs, for publication."""
     write_table(destination, PUBLISHED_COLUMNS, stream_table(plan, PUBLISHED_COLUMNS))
 
 
 def stream_plan(
     path: str | Path, wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, Iterator[str]]]]]:
-    """Yield `(class, parts)`, where `parts` yields `(part, keys)`, the keys by rank; keeps one row in memory.
+    """Yield `(class, parts)` for each class of a plan. `parts` yields `(part, keys)`, with the keys in order of rank.
 
-    Rows that are not consumed are skipped when the next class or part is requested.
+    Keeps one row in memory. Rows that are not consumed are skipped when the next class or part is requested.
 
     Raises
     ------
     ParleyError
-        If the rows are not grouped by class and part, or ranks have a gap.
+        If the rows are not grouped by class and part, or the ranks have a gap.
     """
     for name, rows in stream_classes(path, ("part", "rank", "key"), wanted):
         yield name, ((part, (key for *_, key in of_part)) for part, of_part in _parts(path, rows))
 
 
 def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return key and URL of the candidates of some classes, by class, part and rank, in the plan's order.
+    """Return the candidates of some classes by class and part: lists of (key, URL) in order of rank.
 
     Raises
     ------
     ParleyError
-        If the rows are not grouped by class and part, ranks have a gap, or a key is not valid.
+        If the rows are not grouped by class and part, the ranks have a gap, or a key is invalid.
     """
     queues: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for name, rows in stream_classes(path, ("part", "rank", "key", "url"), wanted):
         queues[name] = {}
         for part, of_part in _parts(path, rows):
             queues[name][part] = [(key, url) for *_, key, url in of_part]
-            # Keys become names of files in the cache and in a tar.
+            # Keys are used as file names in the cache and in tars.
             if wrong := [key for key, _ in queues[name][part] if not is_key(key)]:
                 raise ParleyError(
                     f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is no key of an image; "
@@ -206,7 +206,7 @@ def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dic
 
 
 def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield the parts of a class, each with its rows, which start with class, part and rank."""
+    """Yield each part of a class with its rows. Each row starts with class, part and rank."""
     seen: set[str] = set()
     for (name, part), of_part in itertools.groupby(rows, key=lambda row: row[:2]):
         whose = f"{path}, class {name!r}, part {part}"

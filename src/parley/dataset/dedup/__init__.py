@@ -1,1 +1,1 @@
-"""Finalise the splits: read the fetch results, remove duplicates, handle shortages, write splits and counts."""
+"""Finalise the splits: read the fetch results, remove duplicates, handle shortages, and write splits and counts."""

@@ -22,9 +22,10 @@ _ADVICE = (
 
 
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
-    """Reject images whose bytes too many different URLs return; return these bytes, most frequent first.
+    """Reject images whose content was returned by more than `placeholder_repeats` different URLs.
 
-    Responses that the fetch already rejected as placeholders count too: one class may have them only once.
+    Returns the rejected contents, most frequent first. Responses that the fetch stage already rejected as placeholders
+    are counted too, because another class may have received the same content too rarely to detect it.
     """
     responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
     rows = Counter(image.sha256 for image in responses)
@@ -32,7 +33,7 @@ def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Re
     for image in responses:
         if image.sha256 in urls:
             urls[image.sha256][image.key] = image.url
-    # A URL listed for two classes counts once.
+    # A URL that is listed for two classes is counted once.
     repeated = {sha: of_key for sha, of_key in urls.items() if len(of_key) > placeholder_repeats}
     for one in outcomes.classes:
         for part in one.parts.values():
@@ -42,12 +43,13 @@ def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[Re
 
 
 def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Decide over these classes together which images each split keeps, discarding earlier decisions.
+    """Decide which images each split of these classes keeps, discarding earlier decisions.
 
-    Among images with equal bytes the lowest key stays and, if the keys are equal (one URL in two classes), the one
-    with the lower label. With a `finder`, the remaining images are then visited by key, and near duplicates of an
-    image in another split are removed. Each split is filled from its remaining images, by rank. A split that is still
-    short then reclaims images that were removed in favour of an image that no split keeps.
+    Among images with equal bytes, the image with the lowest key is retained. If the keys are also equal (one URL in
+    two classes), the class with the lower label id retains the image. With a `finder`, the retained images are then
+    visited in order of key, and near duplicates of an earlier one in another split are removed. Each split keeps its
+    first remaining images, up to its count. Splits that are still short then reclaim images that were removed as
+    duplicates of an image that no split keeps.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
@@ -69,7 +71,7 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
 
 
 def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Let short splits keep images that were removed in favour of spare images, which no split keeps."""
+    """Let short splits keep images that were removed as duplicates of images that no split keeps."""
     short = [part for part in parts if part.is_short and part.removals]
     if not short:
         return
@@ -100,11 +102,11 @@ def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> N
 
 
 def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
-    """Decide which images each split keeps, dropping classes until every remaining class has its counts.
+    """Decide which images each split keeps, dropping classes until no remaining class is short of images.
 
-    First, drop every class that has too few images even on its own, without duplicates in other classes. Then, while
-    some class is short because other classes keep its duplicates, drop the last such class by label. Each time, decide
-    anew for the remaining classes, which may now keep the images of the dropped one.
+    First, drop every class that has too few images even if duplicates in other classes are disregarded. Then, while
+    any class is short because other classes keep its duplicates, drop the short class with the highest label id, and
+    reassign the images of the remaining classes. These may then keep images that the dropped class also had.
     """
     for one in outcomes.classes:
         assign([one], finder)
@@ -116,12 +118,12 @@ def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | No
 
 
 def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -> None:
-    """Log every shortage that the rule accepts and raise the others.
+    """Log a warning for each shortage that `options.on_shortage` accepts, and raise an error for the others.
 
     Raises
     ------
     ParleyError
-        If a split is short and the rule is `fail`, if a split is empty, or if too few classes remain.
+        If a split is short and `on_shortage` is `fail`, if a split is empty, or if too few classes remain.
     """
     findings = Findings()
     if options.on_shortage == "drop_class":
@@ -141,7 +143,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 
 
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
-    """Return a sentence on how many images a split lacks, and why."""
+    """Return a sentence that states how many of the needed images a split has, and why others are missing."""
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_by_frequency(reasons))
     sentence = (
@@ -154,7 +156,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
 
 
 def _by_frequency(reasons: Counter[str]) -> list[str]:
-    """Return the count of each of the most frequent reasons, and of all others together."""
+    """Return a phrase with the count of each of the most frequent reasons, and one for all other reasons."""
     commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)
     return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)
@@ -170,7 +172,7 @@ def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOu
 
 
 def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
-    """Return the problems with the remaining classes: too few for a game or for accuracy@k, or a split left empty."""
+    """Return a sentence for each problem: too few classes remain for a game or for accuracy@k, or a split is empty."""
     before = Counter(one.domain for one in outcomes.classes)
     left = Counter(one.domain for one in outcomes.remaining)
     if before == left:

@@ -1,4 +1,4 @@
-"""Finalise the splits over all classes: write the splits, their classes and the counts of `funnel.json`."""
+"""Finalise the splits of all classes: write the splits, the remaining classes, and the counts in `funnel.json`."""
 
 import logging
 from collections import Counter
@@ -39,44 +39,45 @@ def finalise_splits(
     final_classes: str | Path,
     near_copies: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Write the final splits, their classes, and the outcome of every URL tried.
+    """Write the final splits, their classes, and counts of the outcomes of all URLs tried.
 
-    Bytes that more than `placeholder_repeats` URLs return, in any classes, are a placeholder and no image. If several
-    URLs return the same bytes, the image with the lowest key is kept. A split replaces what it loses with the images
-    fetched beyond its count, in the order of their ranks.
+    Bytes returned by more than `placeholder_repeats` URLs, over all classes, are rejected as a placeholder. If several
+    URLs return the same bytes, the image with the lowest key is kept. A split replaces removed images with images that
+    were fetched beyond its count, in order of rank.
 
     Parameters
     ----------
     plan
-        The table of `parley.dataset.split_plan`.
+        Path of the split plan, as written by `parley.dataset.split_plan`.
     manifests
-        The manifest of each class, by class name.
+        Path of each class's manifest, the table of its fetched URLs, by class name.
     hashes
-        The tables of `parley.dataset.dedup.perceptual_hash`, one per class; empty if near duplicates are ignored.
+        Paths of the tables of perceptual hashes, one per class; empty if near duplicates are ignored.
     classes
         The class set.
     counts
-        Images per split, by domain.
+        Number of images per split, by domain.
     options
-        The rules for duplicates and shortages.
+        Rules for duplicates and shortages.
     splits
-        Where to write the splits, a TSV: class, key, part (the split), sha256; sorted by label id, then split, then
-        rank.
+        Path of the TSV to write, with the columns class, key, part (the split) and sha256. It is sorted by label id,
+        then split, then rank.
     funnel
-        Where to write how many images reached each stage, by class, split and host, and what was removed, as JSON.
+        Path of the JSON file to write. It states how many images reached each stage, by class, split and host, and
+        which images and classes were removed.
     final_classes
-        Where to write the class set without the classes that were dropped.
+        Path of the class set to write, without dropped classes.
     near_copies
-        Where to write the pairs of near duplicates, a TSV; None if they are ignored.
+        Path of the TSV to write, with the pairs of near duplicates; None if they are ignored.
 
     Returns
     -------
-    The content of `funnel`.
+    The contents of `funnel`.
 
     Raises
     ------
     ParleyError
-        If the manifests do not belong to the plan, or splits are short of images; lists all findings.
+        If the manifests do not match the plan, or splits are short of images; lists all findings.
     """
     options.check()
     outcomes = read_outcomes(plan, manifests, classes, counts, options)
@@ -113,10 +114,10 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of funnel.json; every URL tried is in exactly one of its counts.
+    """Return the contents of funnel.json.
 
-    For each class and split, and in total: `tried` = `ok` + rejected, and `ok` = `kept` + `spare` + `duplicates` +
-    `near_copies` (near duplicates). For each host: `tried` = `ok` + rejected.
+    Every URL tried is either rejected, under one reason, or counted in exactly one of `kept`, `spare`, `duplicates`
+    and `near_copies` (near duplicates removed). Their sum is `ok`, the number of URLs that gave an image.
     """
     classes: dict[str, dict[str, Any]] = {}
     parts: list[dict[str, Any]] = []
@@ -169,7 +170,7 @@ def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
 
 
 def _by_frequency(urls: Counter[str]) -> dict[str, int]:
-    """Return the number of URLs by error, the most frequent first."""
+    """Return the number of URLs by error, most frequent first, without the URLs that gave an image."""
     return dict(
         sorted(((error, number) for error, number in urls.items() if error), key=lambda item: (-item[1], item[0]))
     )

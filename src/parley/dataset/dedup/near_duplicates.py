@@ -1,7 +1,7 @@
-"""Near duplicates: images of different splits that look the same (`near_copies` in config and files).
+"""Near duplicates: images in different splits with similar perceptual hashes (`near_copies` in config and files).
 
-Compares every pair of perceptual hashes, in blocks that fit in the processor's cache. That is exact, and its time and
-memory do not depend on the images: a thousand blank images with equal hashes cost no more than any others.
+All pairs of hashes are compared, in blocks that fit in the processor's cache. The result is exact, and time and memory
+do not depend on the values: a thousand blank images with equal hashes cost no more than any others.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Hashes = NDArray[np.uint64]
 COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
 MOST_LISTED = 100_000
-"""Pairs listed in the table; all are counted."""
+"""Maximum number of pairs listed in the table; all pairs are counted."""
 _SHOWN = 20
 _ROWS_AT_ONCE = 64
 
@@ -28,23 +28,23 @@ _ROWS_AT_ONCE = 64
 def find_pairs(
     hashes: Hashes, parts: Sequence[str], bits: int, most_listed: int
 ) -> tuple[int, list[tuple[int, int, int]]]:
-    """Find the pairs of images of different splits whose hashes differ in at most `bits` bits.
+    """Find the pairs of images in different splits whose hashes differ in at most `bits` bits.
 
     Parameters
     ----------
     hashes
-        ``[N]``, one 64-bit hash per image.
+        64-bit hash of each image, ``[N]``.
     parts
-        The split of each image.
+        Split of each image, ``[N]``.
     bits
-        The maximal Hamming distance of near duplicates, in bits.
+        Maximum Hamming distance between the hashes of near duplicates, in bits.
     most_listed
-        The number of pairs to list; all are counted.
+        Maximum number of pairs to list; all pairs are counted.
 
     Returns
     -------
-    The number of pairs and the first of them: the indices of the two images and their distance in bits, sorted by
-    first image's split, second image's split, first image, second image.
+    The number of pairs, and a list of the first pairs: the indices of the two images and the distance in bits. It is
+    sorted by first image's split, second image's split, first image, second image.
     """
     number = 0
     listed: list[tuple[int, int, int]] = []
@@ -60,30 +60,30 @@ def find_pairs(
 
 
 def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
-    """Choose which images to remove, so that no near duplicates in different splits remain.
+    """Select images to remove, so that no near duplicates in different splits remain.
 
-    Visits the images in order, and removes each one that is a near duplicate of an earlier image of another split
+    The images are visited in order. An image is removed if it is a near duplicate of an earlier image in another split
     that was kept.
 
     Parameters
     ----------
     hashes
-        ``[N]``, one 64-bit hash per image.
+        64-bit hash of each image, ``[N]``.
     parts
-        The split of each image.
+        Split of each image, ``[N]``.
     bits
-        The maximal Hamming distance of near duplicates, in bits.
+        Maximum Hamming distance between the hashes of near duplicates, in bits.
 
     Returns
     -------
-    The index of each removed image, mapped to that of the first kept image that it duplicates.
+    A mapping from the index of each removed image to the index of the first kept image that it duplicates.
     """
     has_duplicate = np.zeros(len(hashes), bool)
     for firsts, seconds, distances in _blocks(hashes, parts):
         near = distances <= bits
         has_duplicate[firsts] |= near.any(axis=1)
         has_duplicate[seconds] |= near.any(axis=0)
-    # Only images with a near duplicate can be removed, or be the reason for a removal.
+    # Only images that have a near duplicate can be removed, or cause another image to be removed.
     indices = np.flatnonzero(has_duplicate)
     codes = np.unique(np.asarray(parts), return_inverse=True)[1] if len(indices) else np.zeros(0, np.int64)
     kept = np.zeros(len(indices), np.int64)
@@ -103,7 +103,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield indices ``[a]`` of images of one split, ``[b]`` of another, and their distances ``[a, b]``."""
+    """Yield image indices in one split, ``[a]``, and another, ``[b]``, and the distances in bits, ``[a, b]``."""
     names = np.asarray(parts)
     indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
     for number, firsts in enumerate(indices):
@@ -115,14 +115,14 @@ def _blocks(
 
 
 class NearDuplicateFinder:
-    """Finds near duplicates: images of different splits whose perceptual hashes differ in few bits.
+    """Finds near duplicates: images in different splits whose perceptual hashes differ in few bits.
 
     Parameters
     ----------
     hashes
-        Perceptual hash by image key; an image without a hash is no near duplicate of any other.
+        Perceptual hashes by image key. An image without a hash is never a near duplicate.
     bits
-        The maximal Hamming distance of near duplicates, in bits.
+        Maximum Hamming distance between the hashes of near duplicates, in bits.
     """
 
     def __init__(self, hashes: dict[str, int], bits: int) -> None:
@@ -130,11 +130,11 @@ class NearDuplicateFinder:
 
     @classmethod
     def read(cls, paths: Iterable[str | Path], bits: int) -> "NearDuplicateFinder":
-        """Read the perceptual hashes of all classes."""
+        """Create a finder from the tables of perceptual hashes, one per class."""
         return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Map the SHA-256 of each image to remove to the image that it duplicates; the lowest keys stay."""
+        """Map the SHA-256 of each image to remove to the image that it duplicates, visiting images in order of key."""
         known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}
@@ -146,14 +146,14 @@ class NearDuplicateFinder:
         return number, [(known[first], known[second], distance) for first, second, distance in listed]
 
     def is_near_duplicate(self, image: Image, others: Iterable[Image]) -> bool:
-        """Say whether an image is a near duplicate of any of `others` in another split."""
+        """Return whether an image is a near duplicate of any image in `others` that is in another split."""
         if image.key not in self.hashes:
             return False
         _, near = self._hashed(one for one in others if one.part != image.part)
         return bool((np.bitwise_count(near ^ np.uint64(self.hashes[image.key])) <= self.bits).any())
 
     def _hashed(self, images: Iterable[Image]) -> tuple[list[Image], Hashes]:
-        """Return the images that have a hash, and their hashes."""
+        """Return the images that have a hash, and an array of the hashes."""
         known = [image for image in images if image.key in self.hashes]
         return known, np.array([self.hashes[image.key] for image in known], np.uint64)
 
@@ -161,13 +161,13 @@ class NearDuplicateFinder:
 def report_near_duplicates(
     outcomes: Outcomes, finder: NearDuplicateFinder | None, options: DedupOptions
 ) -> tuple[dict[str, Any], list[tuple[str | int, ...]]]:
-    """Report the near duplicates, as the rule in `options` requires, and log warnings.
+    """Report the near duplicates according to `options.near_copies`, and log warnings.
 
     Returns
     -------
-    The entry of `funnel.json`, and the rows of the table with the columns `COLUMNS`: pairs of near duplicates among
-    the kept images or, if near duplicates are removed, each removed image and the one kept instead. Images that could
-    not be decoded have no hash and are not compared.
+    The entry `near_copies` of `funnel.json`, and the rows of a table with `COLUMNS`. Each row is a pair of near
+    duplicates among the kept images or, if near duplicates are removed, a removed image and the image that it
+    duplicates. Images that cannot be decoded have no hash and are not compared.
     """
     removes = options.near_copies == "remove"
     number, not_hashed = 0, 0

@@ -1,4 +1,4 @@
-"""Outcomes of fetching, read from the plan and the manifests: per image, split, class and host."""
+"""Outcomes of fetching per image, split, class and host, read from the split plan and the manifests."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,23 +20,24 @@ NEAR_COPIES = ("ignore", "report", "remove")
 
 @dataclass(frozen=True, slots=True)
 class DedupOptions:
-    """Which images a split may keep, and what to do if there are too few.
+    """Rules for removing duplicates, and for splits with too few images.
 
     Attributes
     ----------
     margin
-        The fraction of images fetched beyond each count.
+        Number of images fetched beyond a split's count, as a fraction of the count.
     on_shortage
-        What to do with a split that has fewer images than its count: `fail`; `accept`, log a warning and keep the
-        split unless it is empty; `drop_class`, leave its class out.
+        What to do with a split that has fewer images than its count. `fail`: raise an error; `accept`: log a warning
+        and keep the split, unless it is empty; `drop_class`: drop its class.
     placeholder_repeats
-        Bytes that more URLs than this return, over all classes, are a placeholder.
+        Maximum number of URLs, over all classes, that may return the same bytes. Bytes returned by more URLs are
+        rejected as a placeholder.
     near_copies
         What to do with near duplicates in different splits: `ignore`, `report` or `remove`.
     near_copy_bits
-        The maximal Hamming distance of the perceptual hashes of near duplicates, in bits.
+        Maximum Hamming distance between the perceptual hashes of near duplicates, in bits.
     evaluation
-        The `k` and `k_unseen` of accuracy@k, checked against the remaining classes; empty skips the check.
+        `k` and `k_unseen` of accuracy@k, to check against the number of remaining classes; empty skips the check.
     """
 
     margin: float
@@ -47,7 +48,7 @@ class DedupOptions:
     evaluation: Mapping[str, int | None] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise `ParleyError` if a value is not one of the allowed ones."""
+        """Raise `ParleyError` if `on_shortage` or `near_copies` is not one of the allowed values."""
         for name, value, known in (
             ("on_shortage", self.on_shortage, ON_SHORTAGE),
             ("near_copies", self.near_copies, NEAR_COPIES),
@@ -57,11 +58,11 @@ class DedupOptions:
 
 
 LOCAL = "local"
-"""The host recorded for a local path."""
+"""Host that is recorded for local paths."""
 
 
 class Image(NamedTuple):
-    """An image that was fetched."""
+    """A fetched image."""
 
     image_class: str
     part: str
@@ -71,7 +72,7 @@ class Image(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """An image that is removed from its split, the reason, and the image kept instead."""
+    """An image removed from its split, the reason for the removal, and the image that it duplicates."""
 
     image: Image
     reason: ErrorClass
@@ -80,24 +81,24 @@ class Removal(NamedTuple):
 
 @dataclass
 class PartOutcome:
-    """The outcome of one split of one class.
+    """Outcome of fetching and deduplication for one split of one class.
 
     Attributes
     ----------
     candidates
-        Number of candidates in the plan.
+        Number of candidates in the split plan.
     count
-        Images the split needs.
+        Number of images that the split needs.
     tried
         Number of URLs tried.
     images
-        Images fetched, by rank.
+        Fetched images, in order of rank.
     rejected
-        Number of URLs that gave no image, by reason.
+        Number of URLs that gave no usable image, by reason.
     removals
-        Images removed in favour of others.
+        Images removed as duplicates or near duplicates.
     kept
-        Images of the final split, by rank.
+        Images of the final split, in order of rank.
     """
 
     candidates: int
@@ -114,24 +115,24 @@ class PartOutcome:
         return len(self.kept) < self.count
 
     def count_removed(self, reason: ErrorClass) -> int:
-        """Return how many images were removed for a reason."""
+        """Return the number of images removed for a reason."""
         return sum(1 for removal in self.removals if removal.reason == reason)
 
 
 @dataclass
 class ClassOutcome:
-    """The outcome of one class.
+    """Outcome of fetching and deduplication for one class.
 
     Attributes
     ----------
     name, domain
         Name and domain of the class.
     parts
-        Its splits, in the plan's order.
+        Outcome of each split, by name, in the order of the plan.
     placeholders
-        Responses rejected as placeholders whose SHA-256 is known.
+        Responses that the fetch stage rejected as placeholders and whose SHA-256 is known.
     dropped
-        Why the class is dropped, one sentence per split; empty if it is kept.
+        Reasons why the class is dropped, one sentence per short split; empty if the class is kept.
     """
 
     name: str
@@ -146,12 +147,12 @@ class ClassOutcome:
         return any(part.is_short for part in self.parts.values())
 
     def images(self) -> Iterator[Image]:
-        """Yield its images by split and rank."""
+        """Yield the fetched images, by split and rank."""
         for part in self.parts.values():
             yield from part.images
 
     def drop(self, why: Sequence[str]) -> None:
-        """Drop the class: it keeps no image; its other counts stay."""
+        """Drop the class for the given reasons: none of its images is kept, but its other counts do not change."""
         self.dropped = list(why)
         for part in self.parts.values():
             part.kept = []
@@ -159,14 +160,14 @@ class ClassOutcome:
 
 @dataclass
 class Outcomes:
-    """All outcomes.
+    """Outcomes of all classes and hosts.
 
     Attributes
     ----------
     classes
-        The classes in label order.
+        Outcome of each class, in order of label id.
     hosts
-        For each host, the number of its URLs by error; under an empty string, those that gave an image.
+        For each host, the number of its URLs by error; the empty error counts URLs that gave an image.
     """
 
     classes: list[ClassOutcome]
@@ -195,14 +196,14 @@ def read_outcomes(
     counts: Counts,
     options: DedupOptions,
 ) -> Outcomes:
-    """Assign the manifests' rows to the splits that the plan gives them.
+    """Read the manifests, and assign each row to the split that the plan gives its URL.
 
-    Keeps one row of the plan in memory at a time, and those rows of the manifests that have a SHA-256.
+    Keeps only one row of the plan in memory, and the manifest rows of images and placeholders.
 
     Raises
     ------
     ParleyError
-        If the manifests are not what the plan gives with these settings; lists all findings.
+        If the manifests do not match the plan with these settings; lists all findings.
     """
     by_name = {image_class.name: image_class for image_class in classes}
     outcomes = Outcomes([])
@@ -221,7 +222,7 @@ def read_outcomes(
     for name, parts in stream_plan(plan, by_name):
         read(name, parts)
     for name in sorted(by_name.keys() - found.keys()):
-        # Only this rule allows a class without any candidate.
+        # Only `drop_class` allows a class without candidates.
         if options.on_shortage != "drop_class":
             findings.add(f"{plan} lacks the class {name!r}; run `snakemake --forcerun split`.")
         read(name, iter(()))
@@ -238,7 +239,7 @@ def _read_class(
     options: DedupOptions,
     hosts: dict[str, Counter[str]],
 ) -> str:
-    """Add a class's manifest to its splits and hosts; return how it differs from the plan, or an empty string."""
+    """Add a class's manifest to its splits and hosts; return a mismatch with the plan, or an empty string."""
     tried: list[list[tuple[str, str]]] = []
     rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
     row = next(rows, None)
@@ -246,7 +247,7 @@ def _read_class(
         of_part = outcome.parts[part] = PartOutcome(0, wanted.get(part, 0))
         tried.append([])
         for key in keys:
-            # The URLs tried for a split are the first of its candidates, without a gap.
+            # The URLs tried for a split are those of its first candidates, without a gap.
             if row is not None and row[0] == key and of_part.tried == of_part.candidates:
                 tried[-1].append(_add(outcome, part, row, hosts))
                 row = next(rows, None)
@@ -272,7 +273,7 @@ def _read_class(
 
 
 def _add(outcome: ClassOutcome, part: str, row: tuple[str, ...], hosts: dict[str, Counter[str]]) -> tuple[str, str]:
-    """Add a row of the manifest to its split and its host; return its key, and the SHA-256 if it gave an image."""
+    """Add a manifest row to its split and host; return its key, and the image's SHA-256 (empty without an image)."""
     key, url, status, error, sha256 = row
     error = "" if status == "ok" else error
     image, of_part = Image(outcome.name, part, key, url, sha256), outcome.parts[part]

@@ -1,7 +1,7 @@
-"""Perceptual hashes of a class's images: similar for images that look alike, regardless of size and quality.
+"""Perceptual hashes of images. Images that look alike have similar hashes, even if size or quality differ.
 
-The hash is the 64-bit `phash` of the package imagehash: each bit says whether one of the lowest frequencies of the
-image's cosine transform is above their median. Other tools that use imagehash compute the same values.
+The hash is the 64-bit `phash` of the package imagehash: each bit states whether one of the low-frequency coefficients
+of the image's cosine transform is above their median. Other tools that use imagehash compute the same values.
 """
 
 import logging
@@ -18,27 +18,27 @@ from parley.dataset.image_formats import open_image, to_rgb
 
 logger = logging.getLogger(__name__)
 HASH_COLUMNS = ("key", "phash")
-# The hash uses 32 x 32 pixels. A JPEG decodes at an eighth to a half of its size in a fraction of the time;
-# with at least twice as many pixels per side, at most 2 bits of the hash differ.
+# The hash uses 32 x 32 pixels. Decoding a JPEG at 1/8 to 1/2 of its size takes a fraction of the time; if each side
+# still has at least 64 pixels, at most 2 bits of the hash differ.
 _DECODED_PX = 64
 _AHEAD = 16
 
 
 def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path], threads: int = 1) -> int:
-    """Write the perceptual hash of each image, one TSV per class: key, phash (16 hexadecimal digits).
+    """Write the perceptual hashes of each class's images as a TSV: key, phash (16 hexadecimal digits).
 
     Parameters
     ----------
     tars
-        One tar per class, with members named ``<key>.<extension>``.
+        Path of each class's tar of images, with members named ``<key>.<extension>``.
     destinations
-        One table per class.
+        Path of the TSV to write for each class.
     threads
         Number of images decoded concurrently.
 
     Returns
     -------
-    The number of images that could not be decoded; they have no row.
+    The number of images that could not be decoded. These images have no row.
 
     Raises
     ------
@@ -61,14 +61,14 @@ def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path],
 
 
 def read_hashes(path: str | Path) -> Iterator[tuple[str, int]]:
-    """Yield the key and hash of each image of a class, as `hash_classes` wrote them."""
+    """Yield the key and hash of each image in a table written by `hash_classes`."""
     for key, phash in stream_table(path, HASH_COLUMNS):
         yield key, int(phash, 16)
 
 
 def phash_of(content: bytes) -> str | None:
-    """Return the hash of an image as a viewer shows it, or None if the bytes cannot be decoded."""
-    import imagehash  # It imports SciPy; reading hashes does not need it.
+    """Return the hash of an encoded image in hexadecimal, or None if the bytes cannot be decoded."""
+    import imagehash  # Imported here because it loads SciPy, which reading hashes does not need.
 
     try:
         with open_image(content) as image:
@@ -81,7 +81,7 @@ def phash_of(content: bytes) -> str | None:
 
 
 def _hashed(tar: str | Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, str | None]]:
-    """Yield the key and hash of each image in the tar's order, decoding a few images ahead."""
+    """Yield the key and hash of each image in the order of the tar, decoding a few images ahead."""
     pending: deque[tuple[str, Future[str | None]]] = deque()
     for key, content in _images(tar):
         pending.append((key, pool.submit(phash_of, content)))

@@ -15,16 +15,16 @@ KINDS: dict[str, type[Source]] = {
     "manifest": ManifestTable,
     "world": World,
 }
-"""The values of `source.kind` in a config that list images; a new source is added here."""
+"""The class of each value of `source.kind` that stands for images. Register new sources here."""
 
 
 def open_source(options: SourceOptions) -> Source:
-    """Return the source that the options describe.
+    """Create the image source that the options describe.
 
     Raises
     ------
     ParleyError
-        If no kind of source has this name.
+        If `options.kind` is not a key of `KINDS`.
     """
     kind = KINDS.get(options.kind)
     if kind is None:

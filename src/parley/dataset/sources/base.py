@@ -1,4 +1,4 @@
-"""The interface of an image source, and its options."""
+"""Base class of image sources, and their settings."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -17,26 +17,26 @@ _END_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """The settings of an image source.
+    """Settings of an image source.
 
     Attributes
     ----------
     kind
-        `url_list`, `folder`, `tars`, `manifest` or `world`.
+        Kind of source: `url_list`, `folder`, `tars`, `manifest` or `world`.
     root
-        The folder that local paths are relative to; None if the source has no local paths.
+        Folder that local paths are relative to; None if the source has no local paths.
     locations
-        URLs and local paths of the URL list, in the order to try them.
+        URLs and local paths of the URL list, in the order in which to try them.
     checksum
-        `sha1:…` or `sha256:…` of the URL list, or None.
+        Expected checksum of the URL list, `sha1:…` or `sha256:…`; None skips the check.
     manifest
-        The table of a source that reads one, from `source.<kind>.path`.
+        Path of the table, for sources that read one (`source.<kind>.path` in the config).
     filter_url
-        Keep only addresses that contain this text; empty keeps all.
+        Text that an address must contain to be kept; empty keeps all addresses.
     class_size
-        Keep at most this many addresses per class, the first ones; None keeps all.
+        Maximum number of addresses per class; further addresses are ignored. None for no limit.
     carry
-        Columns of a `manifest` source's table to copy into `images.tsv`; None for those about rights
+        Columns of a `manifest` source's table to copy into `images.tsv`; None copies the columns about rights
         (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
     """
 
@@ -51,16 +51,16 @@ class SourceOptions:
 
 
 class Source(ABC):
-    """An image source; one subclass per kind, listed in `parley.dataset.sources.KINDS`."""
+    """Base class of image sources. Each kind is a subclass, registered in `parley.dataset.sources.KINDS`."""
 
     label: ClassVar[str]
-    """What the source is, for the data card."""
+    """Description of the kind of source, for the data card."""
     over_network: ClassVar[bool] = False
     """Whether images may be fetched over the network."""
     drawn: ClassVar[bool] = False
-    """Whether Parley draws the images itself, so that nobody else has rights to them."""
+    """Whether Parley generates the images itself, so that nobody else has rights to them."""
     listed_at_once: ClassVar[bool] = True
-    """Whether `listing` works before any job has run, so that too few candidates are found up front."""
+    """Whether `listing` works before any job has run, so that a shortage of candidates is reported up front."""
     needs_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of the config section `source.<kind>` that must not be empty."""
 
@@ -69,32 +69,32 @@ class Source(ABC):
 
     @abstractmethod
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings, one sentence each. Looks at names only; reads no image."""
+        """Return the problems with the settings, one sentence each. Checks only names and reads no image."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of everything that determines the addresses of these classes; reads no image.
+        """Return a digest of everything that determines the addresses of these classes, without reading images.
 
-        This one is of the table `options.manifest` and the root; sources without a table override it.
+        The default is a digest of the table `options.manifest` and the root; sources without a table override it.
         """
         table = self.options.manifest
         content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
-        # The same paths below another root are other images.
+        # The root is included because the same paths below another root are other images.
         named = [(image_class.name, image_class.wnid) for image_class in classes]
         return self._digest_of(content, named, str(self.options.root))
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield a class's name or wnid and an address for each image, in order; other classes are ignored."""
+        """Yield the class (name or wnid) and address of each image, in order. Callers ignore unknown classes."""
         raise NotImplementedError(f"{type(self).__name__} overrides neither `entries` nor `listing`.")
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name: those of `entries`, without duplicates and filtered.
+        """Return the addresses of each class: those of `entries` that pass the filter, without duplicates.
 
         Parameters
         ----------
         classes
             The classes to list.
         url_list
-            The list as `parley.dataset.downloads` wrote it; None for sources without a list.
+            Path of the URL list written by `parley.dataset.downloads`; None for sources without a list.
         """
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
@@ -120,25 +120,25 @@ class Source(ABC):
         return None
 
     def _root_problems(self) -> list[str]:
-        """Return the problem with the folder that local paths are relative to, if one is configured."""
+        """Return a sentence if a root is configured for local paths but is not a folder."""
         if self.options.root is None or self.options.root.is_dir():
             return []
         return [f"The source's root {self.options.root} is not a folder; check the path."]
 
     def _digest_of(self, *facts: object) -> str:
-        """Hash the facts that determine the content, together with the options that filter it."""
+        """Hash the facts that determine the addresses, together with the options that filter them."""
         text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return the class name for each label that a source may use: a class's name or its wnid."""
+    """Return a mapping to class names from the labels that a source may use: class names and wnids."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {image_class.name: image_class.name for image_class in classes}
 
 
 def file_fingerprint(path: Path) -> str:
-    """Return a digest of a file: of all its bytes or, if it is large, of its size, time and both ends."""
+    """Return a digest of a file's bytes; if it is large, of its size, modification time, and first and last MiB."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         if size <= HASHED_WHOLE_BYTES:

@@ -1,4 +1,4 @@
-"""Sources on disk: a folder of images, or a tar of images, per class."""
+"""Local image sources: one folder of images per class, or one tar of images per class."""
 
 import os
 import tarfile
@@ -15,14 +15,14 @@ _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", "
 
 
 class _OnePerClass(Source):
-    """A folder or tar per class below the root, named after the class or after its wnid."""
+    """Base class of sources with one folder or tar per class in the root, named after the class or its wnid."""
 
     needs_keys = ("root",)
     what: ClassVar[str]
     suffix: ClassVar[str] = ""
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the root, or the classes that have no folder or tar in it, or two of them."""
+        """Return a problem with the root, or a sentence for each class that has no folder or tar in it, or two."""
         root = self.options.root
         if root is None:
             return [f"A source of kind {self.options.kind!r} needs a root: the folder that contains its images."]
@@ -42,17 +42,17 @@ class _OnePerClass(Source):
         return found
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield each class's name with the address of each of its images."""
+        """Yield the class name and address of each image."""
         for name, path in self._paths(classes):
             for image in self._images(path):
                 yield name, image
 
     @abstractmethod
     def _images(self, path: Path) -> Iterator[str]:
-        """Yield the addresses of the images in the folder or tar of a class, sorted."""
+        """Yield the addresses of the images in a class's folder or tar, sorted."""
 
     def _paths(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, Path]]:
-        """Yield the name and the folder or tar of each class that has one."""
+        """Yield the class name and path of each folder or tar that exists."""
         for image_class in classes:
             paths = ((self.options.root or Path()) / name for name in self._names(image_class))
             if (path := next((path for path in paths if path.exists()), None)) is not None:
@@ -63,13 +63,13 @@ class _OnePerClass(Source):
 
 
 class Folder(_OnePerClass):
-    """Every file at any depth below a class's folder that has an image suffix, in the order of the paths."""
+    """Source of all files with an image suffix below each class's folder, at any depth, sorted by path."""
 
     label = "a folder of images"
     what = "folder"
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the names, sizes and modification times of the files in the class folders."""
+        """Return a digest of the names, sizes and modification times of the images in the class folders."""
         facts = []
         for _, folder in self._paths(classes):
             for name in self._images(folder):
@@ -82,14 +82,14 @@ class Folder(_OnePerClass):
 
 
 class Tars(_OnePerClass):
-    """The image members of each class's tar, as ILSVRC ships its images; an address is `<tar>!<member>`."""
+    """Source of the images in each class's tar, as distributed by ILSVRC; an address is `<tar>!<member>`."""
 
     label = "tars of images"
     what = "tar"
     suffix = ".tar"
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the names, sizes and modification times of the tars."""
+        """Return a digest of the names, sizes and modification times of the tars."""
         tars = [(name, tar.name, tar.stat()) for name, tar in self._paths(classes)]
         return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
 
@@ -98,7 +98,7 @@ class Tars(_OnePerClass):
         try:
             with tarfile.open(path, "r:") as archive:
                 while (member := archive.next()) is not None:
-                    archive.members.clear()  # type: ignore[attr-defined]  # It keeps every member it has read, about 1 kB each.
+                    archive.members.clear()  # type: ignore[attr-defined]  # TarFile stores every member read, about 1 kB each.
                     if member.isreg() and _is_image(member.name):
                         names.append(member.name)
         except (tarfile.TarError, EOFError) as error:
@@ -115,8 +115,8 @@ def _is_image(name: str) -> bool:
 def _files_below(folder: Path, above: str = "") -> Iterator[str]:
     """Yield the relative paths of the files below a folder, sorted component by component.
 
-    Keeps the names of one folder per level in memory. Skips hidden files, such as macOS's `._` companions, and
-    symbolic links to folders.
+    Keeps the names of one folder per level in memory. Skips names that start with a dot, such as macOS's `._` files,
+    and symbolic links to folders.
     """
     try:
         with os.scandir(folder / above) as entries:

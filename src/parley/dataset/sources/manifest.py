@@ -1,4 +1,4 @@
-"""A table of images: a TSV with the column `class` and one or both of `url` and `path`."""
+"""Image source `manifest`: a table (TSV) with the column `class` and one or both of the columns `url` and `path`."""
 
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
@@ -17,20 +17,20 @@ RIGHTS_COLUMNS = frozenset({
     "photographer", "source", "source_url", "provider", "title",
 })
 # fmt: on
-"""Lower-case names of the columns to copy into `images.tsv` if the config names none."""
+"""Lower-case names of columns about rights, which are copied into `images.tsv` if the config names no columns."""
 IMAGE_COLUMNS = ("class", "key", "part", "sha256", "url", "width", "height", "bytes")
-"""The columns that `images.tsv` always has; no carried column may have one of these names."""
+"""Columns that `images.tsv` always has. Columns copied from the source's table must have other names."""
 
 
 class ManifestTable(Source):
-    """The rows of a table; a row's path takes precedence over its URL. Other columns do not affect the images."""
+    """Source of the addresses in a table. If a row has both a path and a URL, the path is used."""
 
     label = "a table of URLs and paths"
     over_network = True
     needs_keys = ("path",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings."""
+        """Return the problems with the settings and the table's columns, one sentence each."""
         table = self.options.manifest
         if table is None:
             return ["A source of kind 'manifest' needs the path of its table."]
@@ -47,7 +47,7 @@ class ManifestTable(Source):
         return found + self._root_problems()
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield the class and address of each row."""
+        """Yield the class (name or wnid) and address of each row."""
         return ((label, address) for label, address, _ in _rows(self.options))
 
 
@@ -59,16 +59,16 @@ def read_carried_columns(
     Parameters
     ----------
     options
-        A source of kind `manifest`; its `carry` names the columns.
+        Settings of a source of kind `manifest`; `carry` names the columns.
     classes
-        The classes of the images; the table labels its rows with their names or wnids.
+        The classes of the images. The table identifies a class by its name or wnid.
     images
-        The class and key of each image.
+        Class name and key of each image.
 
     Returns
     -------
-    The names of the columns; by class and image key, one cell per column, empty without a value; and the number of
-    images with a second row that has other values (the first row is used).
+    The names of the columns; a mapping from class name and image key to the image's cells, one per column; and the
+    number of images with several rows whose cells differ (the first row is used).
 
     Raises
     ------
@@ -102,7 +102,7 @@ def _carried_names(header: Sequence[str], carry: Sequence[str] | None) -> list[s
 
 
 def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
-    """Return which columns cannot be copied into `images.tsv`, and why."""
+    """Return a sentence for each column that cannot be copied into `images.tsv`."""
     found = []
     for name in dict.fromkeys(_carried_names(header, carry)):
         if name not in header:
@@ -115,7 +115,7 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
 
 
 def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield the class (or wnid), address and further cells of each row."""
+    """Yield the class (name or wnid) and address of each row, and its cells in the `further` columns."""
     if options.manifest is None:
         raise ParleyError("A source of kind 'manifest' needs the path of its table.")
     columns = [column for column in _ADDRESS_COLUMNS if column in header_of(options.manifest)]

@@ -1,4 +1,4 @@
-"""A list of URLs by WordNet synset, such as ImageNet's, downloaded or local; also the pictures that Parley draws."""
+"""Image sources `url_list`, a list of URLs by WordNet synset such as ImageNet's, and `world`, synthetic images."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 class UrlList(Source):
-    """The addresses of a URL list; if a root is configured, addresses without a scheme are paths below it."""
+    """Source of the addresses in a URL list. If a root is configured, addresses without a scheme are paths in it."""
 
     label = "a list of URLs"
     over_network = True
@@ -24,7 +24,7 @@ class UrlList(Source):
     needs_keys: ClassVar[tuple[str, ...]] = ("locations",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings."""
+        """Return the problems with the settings, one sentence each."""
         found = _missing_wnids(classes)
         if not self.options.locations:
             return [
@@ -37,10 +37,10 @@ class UrlList(Source):
         return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Digest the list: its configured checksum or, without one, the bytes of local lists and the URLs of others."""
+        """Return a digest of the list's checksum or, if none is configured, of local lists' bytes and others' URLs."""
         wnids = sorted(image_class.wnid for image_class in classes)
         root = str(self.options.root)
-        if self.options.checksum:  # Identifies the list, wherever it comes from.
+        if self.options.checksum:  # It identifies the list, whichever location provides it.
             return self._digest_of(self.options.checksum.lower(), wnids, root)
         facts = [
             file_fingerprint(_file(location)) if _file(location).is_file() else location
@@ -49,7 +49,7 @@ class UrlList(Source):
         return self._digest_of(facts, wnids, root)
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class by its name."""
+        """Return the addresses of each class, read from the URL list."""
         if url_list is None:
             raise ParleyError(f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake urls`.")
         by_wnid = filter_list(
@@ -70,7 +70,7 @@ class UrlList(Source):
 
 
 class World(UrlList):
-    """Pictures drawn by Parley; the job that draws them writes a URL list, which is read like any other."""
+    """Source of the synthetic images. The job that draws them also writes a URL list, which is read like any other."""
 
     label = "images of creatures, drawn by Parley"
     over_network = False
@@ -78,7 +78,7 @@ class World(UrlList):
     needs_keys = ()
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings."""
+        """Return a sentence for each class without a wnid."""
         return _missing_wnids(classes)
 
 

@@ -1,4 +1,4 @@
-"""Read ImageNet's URL list: `nXXXXXXXX_N<TAB>URL` a line, 14 million of them, filtered in one pass."""
+"""Read and filter ImageNet's URL list, 14 million lines of the form `nXXXXXXXX_N<TAB>URL`, in one pass."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z
 
 
 def text_chunks(path: str | Path) -> Iterator[bytes]:
-    """Yield the bytes of the text in a file, in chunks of about a MiB.
+    """Yield the bytes of a text file, decompressed, in chunks of about 1 MiB.
 
-    For a tar, gzipped or not, yield its regular files one after another. Skip files whose name begins with a dot,
-    such as macOS's `._` companions.
+    For a tar, gzipped or not, yield the bytes of its regular files one after another. Skip files whose name begins
+    with a dot, such as macOS's `._` files.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _tar_chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 _NEWLINE, _TAB, _QUOTE, _UNDERSCORE, _LETTER = 10, 9, 34, 95, 110
-_FIRST_PLAIN = 35  # below are white space, control characters, `!` and `"`
+_FIRST_PLAIN = 35  # smaller codes are white space, control characters, `!` and `"`
 _WNID_LENGTH = 9
 _UNWANTED, _IRREGULAR = -1, -2
 
@@ -87,22 +87,23 @@ def filter_list(
     most: int | None = None,
     is_readable: Callable[[str], bool] = bool,
 ) -> Listing:
-    """Return the addresses of some synsets in a list. Streams the list.
+    """Read the addresses of some synsets from a URL list. Memory is bounded by the addresses kept, not by the list.
 
-    Issues that make a line unreadable are counted over the whole list, all others among the lines of these synsets.
+    Issues of a line's format (tab, encoding, quotes, empty address) are counted in the whole list; other issues only
+    in lines of these synsets.
 
     Parameters
     ----------
     path
-        The list: plain text, gzip, tar or gzipped tar.
+        Path of the list: plain text, gzip, tar or gzipped tar.
     wnids
-        The synsets wanted. Memory is bounded by the addresses kept, not by the list.
+        WordNet IDs of the synsets to read.
     filter_url
-        Keep only addresses that contain this text, such as `static.flickr`; empty keeps all.
+        Text that an address must contain to be kept, such as `static.flickr`; empty keeps all addresses.
     most
-        Keep at most this many addresses per synset, the first ones; None keeps all.
+        Maximum number of addresses per synset; further addresses are ignored. None for no limit.
     is_readable
-        Says whether an address is of a kind that can be read; by default, all are.
+        Function that returns whether an address is of a kind that can be read; by default, all are.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def filter_list(
 
 
 class _LineReader:
-    """Adds lines to a listing one at a time; `_notable_lines` selects them."""
+    """Adds the lines that `_notable_lines` selects to a listing, one at a time."""
 
     def __init__(
         self, wnids: Sequence[str], filter_url: str, most: int | None, is_readable: Callable[[str], bool]
@@ -162,7 +163,7 @@ class _LineReader:
             self.add(name, image_id, url, is_counted=is_quoted)
 
     def add(self, name: str, image_id: bytes, url: str, is_counted: bool = False) -> None:
-        """Keep an address of a wanted synset; with `is_counted`, its line already counts as another issue."""
+        """Add an address of a wanted synset. If `is_counted`, an issue of its line was counted, and no other is."""
         self.listing.entries[name] += 1
         if self._filter not in url:
             return
@@ -172,7 +173,7 @@ class _LineReader:
 
 
 def _ahead(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress the next chunk in a thread while the current one is parsed."""
+    """Yield the chunks, decompressing the next chunk in a thread while the current one is parsed."""
     with ThreadPoolExecutor(1, thread_name_prefix="unpack") as thread:
         coming = thread.submit(next, chunks, b"")
         while chunk := coming.result():
@@ -190,7 +191,7 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         cut = chunk.rfind(b"\n") + 1
         if cut:
             block = rest + chunk[:cut]
-            # Lines with a carriage return are irregular, and reading those takes several times as long.
+            # A line with a carriage return would be irregular, and irregular lines take several times as long to read.
             yield block.replace(b"\r\n", b"\n") if b"\r" in block else block
             rest = chunk[cut:]
         elif len(rest) <= LONGEST_BYTES:
@@ -200,39 +201,39 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _digits(wnid: str) -> int:
-    """Return a wnid's eight digits as the number that their ASCII bytes make."""
+    """Return the integer whose little-endian bytes are the ASCII codes of a wnid's eight digits."""
     return int.from_bytes(wnid[1:_WNID_LENGTH].encode(), "little")
 
 
 def _notable_lines(block: bytes, wanted: NDArray[np.uint64]) -> tuple[int, Iterator[tuple[int, int, int, int]]]:
     """Count a block's lines, and find those to read: the lines of wanted synsets, and all irregular lines.
 
-    Works on all lines of a block at once: a Python loop over 14 million lines takes several times as long as
-    decompressing them.
+    Processes all lines of a block at once with NumPy, because a Python loop over 14 million lines takes several times
+    as long as decompressing them.
 
     Parameters
     ----------
     block
-        Whole lines.
+        Whole lines, each ending with a newline.
     wanted
-        The digits of the synsets wanted, ascending.
+        Digits of the wanted synsets as integers (see `_digits`), in ascending order.
 
     Returns
     -------
     The number of lines and, for each line to read, in order: the index of its synset in `wanted`, or `_IRREGULAR`;
-    its start; its tab; and its end. A regular line consists of an id, a tab, and an address in ASCII without `!`
-    or `"`.
+    and the positions of its start, tab and end in the block. A regular line consists of an id, a tab, and an address
+    in ASCII without `!` or `"`.
     """
     import numpy as np
 
     symbols = np.frombuffer(block, dtype=np.uint8)
-    # As signed numbers, bytes beyond ASCII are negative.
+    # As signed integers, bytes outside ASCII are negative, so they are found too.
     odd = np.flatnonzero(symbols.view(np.int8) < _FIRST_PLAIN)
     kinds = symbols[odd]
     newlines = np.flatnonzero(kinds == _NEWLINE)
     ends = odd[newlines]
     starts = np.concatenate(([0], ends[:-1] + 1))
-    # In a regular line the tab before the newline is the only odd symbol.
+    # The only odd symbols of a regular line are one tab and the newline.
     tabs = odd[newlines - 1]
     is_regular = (
         (np.diff(newlines, prepend=-1) == 2)
@@ -249,13 +250,13 @@ def _notable_lines(block: bytes, wanted: NDArray[np.uint64]) -> tuple[int, Itera
 
 
 def _synset_indices(wanted: NDArray[np.uint64], block: bytes, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each line the index in `wanted` of the eight bytes after its first, or `_UNWANTED`."""
+    """Return the index of each line's synset in `wanted`, or `_UNWANTED`. The digits are the line's bytes 1 to 8."""
     import numpy as np
 
     if not len(wanted):
         return np.full(len(starts), _UNWANTED)
     padded = np.frombuffer(block + bytes(_WNID_LENGTH), dtype=np.uint8)
-    # Eight bytes at every position read as one number: a view, not a copy.
+    # A view, not a copy: entry i is the integer that the eight bytes from position i + 1 form.
     eights = np.ndarray(shape=len(block), dtype="<u8", buffer=padded.data, offset=1, strides=(1,))
     digits = eights[starts]
     indices = np.minimum(np.searchsorted(wanted, digits), len(wanted) - 1)
