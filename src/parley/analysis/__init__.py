@@ -1,1 +1,1 @@
-"""From the files of all runs to tables: summaries, comparisons, language metrics, claims."""
+"""Analyse the results of all runs and write tables: summaries, comparisons, language metrics and claims."""

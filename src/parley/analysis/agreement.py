@@ -1,4 +1,4 @@
-"""Agreement of the seeds of a run: all pairs of seeds compared on every split, as a tidy table."""
+"""Measure the agreement between the seeds of a run: a tidy table with the means over all pairs of seeds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -29,9 +29,9 @@ from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of
 
 MOST_IMAGES = 500
-"""Message similarity is computed on a subsample of at most this number, because pairs grow quadratically."""
+"""Maximum number of images for message similarity, which compares all pairs of images. More are subsampled."""
 PERMUTATIONS = 200
-"""Permutations of each null: a p-value is at least 1 / 201."""
+"""Number of permutations of each null distribution. The smallest possible p-value is 1 / 201."""
 UNITS = {
     "same_answer": "fraction",
     "answer_kappa": "Cohen's kappa",
@@ -39,25 +39,25 @@ UNITS = {
     "length_correlation": "Pearson's r",
     "message_similarity": "Spearman's rho",
 }
-"""Every metric of two seeds with its unit."""
+"""Unit of each metric that compares two seeds."""
 COLUMNS = (
     "run", "part", "metric", "unit", "mean", "sd", "lowest", "highest", "low", "high", "n_seeds", "n_pairs",
     "null_mean", "null_high", "p",
 )  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
+"""Columns of `agreement.csv`. Cells of unknown values are empty."""
 
 
 class Seed(NamedTuple):
-    """What is compared of one seed's dialogues about the N images of a split."""
+    """Results of one seed on the N images of a split, to be compared with those of other seeds."""
 
     answers: NDArray[np.int64]
-    """``[N]``: column of the predicted class; of equal scores the first."""
+    """Column of the predicted class ``[N]``. If scores are tied, it is the first of the tied columns."""
     right: NDArray[np.bool_]
-    """``[N]``: whether it is the true class."""
+    """Whether the predicted class is the true class ``[N]``."""
     lengths: NDArray[np.int64]
-    """``[N]``, in exchanges."""
+    """Number of exchanges of each dialogue ``[N]``."""
     geometry: Floats | None
-    """Ranks of the distances of the last messages of the sampled images."""
+    """Normalised ranks of the distances between the last messages of the sampled images; None if all are equal."""
 
 
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
@@ -66,13 +66,13 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
     Parameters
     ----------
     paths
-        Files of messages, in the folders of their run and seed.
+        Message files of all runs and seeds. The run and the seed are read from the names of the folders.
     runs
-        Names of the runs, in the order of the table.
+        Names of the runs, in the order in which the table lists them.
     out
-        The table.
+        Path of `agreement.csv`.
     seed
-        Of the sample and the permutations.
+        Seed of the random sample of images and of the permutations.
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -92,17 +92,17 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
     Parameters
     ----------
     run
-        Its name.
+        Name of the run.
     conversations
-        One per seed, about the same images; only one at a time is in memory. Seeds with non-finite numbers diverged
-        and are left out.
+        Dialogues of each seed, about the same images. Only the dialogues of one seed are in memory at a time. Seeds
+        with non-finite numbers have diverged and are skipped.
     seed
-        Of the sample and the permutations.
+        Seed of the random sample of images and of the permutations.
 
     Returns
     -------
     list[dict[str, Any]]
-        One row of `COLUMNS` per metric.
+        One row per metric, with the columns `COLUMNS`.
     """
     about: dict[int, tuple[Any, ...]] = {}
     seeds: list[Seed] = []
@@ -118,14 +118,14 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
             )
         if dialogues.finite:
             seeds.append(_seed(dialogues, _sample(images, seed)))
-        del dialogues  # before the next is read
+        del dialogues  # Free the memory before the next file is read.
     pairs = {(one, other): _compared(seeds[one], seeds[other]) for one, other in combinations(range(len(seeds)), 2)}
     nulls = _nulls(seeds, images, np.random.default_rng(seed)) if pairs else {}
     return list(_rows(run, part, pairs, len(seeds), nulls))
 
 
 def _sample(count: int, seed: int) -> NDArray[np.int64]:
-    """Return the images whose messages are compared, the same for all seeds."""
+    """Return the indices of the images whose messages are compared. They are the same for all seeds."""
     if count <= MOST_IMAGES:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, MOST_IMAGES, replace=False))
@@ -148,7 +148,7 @@ def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
 
 
 def _nulls(seeds: Sequence[Seed], images: int, generator: np.random.Generator) -> dict[str, Floats | None]:
-    """Return the mean of each metric over pairs, under permutations of the images."""
+    """Return, for each metric, its mean over pairs of seeds under each permutation of the images, ``[P]``."""
     orders = draw_orders(len(seeds), images, PERMUTATIONS, generator)
     sampled = draw_orders(len(seeds), min(images, MOST_IMAGES), PERMUTATIONS, generator)
     same, answer_kappa = sameness_nulls([one.answers for one in seeds], orders)

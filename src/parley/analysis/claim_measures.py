@@ -1,4 +1,4 @@
-"""The evidence for each claim: one value per seed, or two quantities to correlate."""
+"""Compute the evidence for each claim from result files: one value per seed, or two quantities to correlate."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ BySeed = dict[int, Any]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Files of one experiment, read on demand.
+    """Results of one experiment. Message files are read on demand.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Evidence:
     evaluations, interventions
         Contents of `evaluation.json` and `interventions.json`, by run and seed.
     messages
-        Files of messages, by run, split and seed.
+        Paths of the message files, by run and split, and then by seed.
     difficulty
-        F1 of a linear classifier on the frozen features, by split and class.
+        F1 of each class in a linear classification of the frozen features, by split and class.
     """
 
     games: Mapping[str, Mapping[str, Any]]
@@ -43,9 +43,9 @@ class Evidence:
     _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
 
     def conversations(self, run: str, part: str) -> dict[int, Conversations]:
-        """Return the dialogues of each successful seed with finite numbers; none for a failed run."""
+        """Return the dialogues by seed, without seeds that failed or have non-finite values."""
         if (run, part) not in self._held:
-            # Keep one run only, because all would not fit in memory. Claims about one run are consecutive.
+            # Cache only the latest run and split, because the dialogues of all runs would not fit in memory.
             self._held.clear()
             paths = self.messages.get((run, part), {})
             read = {seed: read_conversations(path) for seed, path in sorted(paths.items())}
@@ -53,19 +53,22 @@ class Evidence:
         return self._held[run, part]
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
-        """Return a metric of `evaluation.json` for each seed that has a finite value."""
+        """Return a metric of `evaluation.json` by seed, without seeds that have no finite value."""
         found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
         return {seed: value for seed, value in found.items() if value is not None}
 
     def images(self, run: str, part: str) -> int:
-        """Return the number of images of a split on which a run was evaluated; 0 without a successful seed."""
+        """Return the number of images of a split on which a run was evaluated; 0 if no seed was evaluated on it."""
         return max((int(one["parts"].get(part, {}).get("n", 0)) for _, one in self._of(run)), default=0)
 
     def _of(self, run: str) -> Iterable[tuple[int, Any]]:
         return sorted(self.evaluations.get(run, {}).items())
 
     def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
-        """Return a metric of an intervention for each seed that has it."""
+        """Return a metric under an intervention by seed, without seeds that lack the metric.
+
+        `value` is the parameter of the intervention, such as the number of flipped bits; None if it has no parameter.
+        """
         found = {}
         for seed, one in self.interventions.get(run, {}).items():
             for row in one["parts"].get(part, {}).get("rows", []):
@@ -81,18 +84,18 @@ def read_evidence(
     messages: Sequence[str | Path],
     difficulty: str | Path | None,
 ) -> Evidence:
-    """Collect the evidence from the files of successful runs, in any order.
+    """Read the evidence from the files of successful runs. The files can be in any order.
 
     Parameters
     ----------
     games
-        Settings of the game, by run.
+        Game settings, by run.
     evaluations, interventions
-        `evaluation.json` and `interventions.json` files.
+        Paths of `evaluation.json` and `interventions.json` files.
     messages
-        Files of messages, `messages.hdf5` and `messages.<part>.hdf5`.
+        Paths of message files, `messages.hdf5` and `messages.<part>.hdf5`.
     difficulty
-        `difficulty.csv`; None if no claim needs it.
+        Path of `difficulty.csv`; None if no claim needs it.
     """
     conversations: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, messages):
@@ -115,11 +118,11 @@ def _by_run(paths: Sequence[str | Path]) -> dict[str, BySeed]:
 
 
 FEWEST_CASES = 10
-"""Minimum number of dialogues for a mean."""
+"""Minimum number of dialogues for a mean change. With fewer dialogues, a seed has no value."""
 
 
 class Value(NamedTuple):
-    """The value of a seed, and its number of cases."""
+    """The value of one seed, and the number of cases (dialogues, images or classes) from which it is computed."""
 
     value: float
     cases: int
@@ -129,23 +132,24 @@ PerSeed = dict[int, Value]
 
 
 class Scope(NamedTuple):
-    """The split and runs of a claim in the config."""
+    """The split and the runs on which a claim of the config is tested."""
 
     part: str
     run: str = ""
     against: str = ""
-    """The run that `run` is compared with."""
+    """The run that `run` is compared with; empty if the claim is not about two runs."""
     runs: tuple[str, ...] = ()
-    """Runs that differ in the width of their messages."""
+    """Runs that differ in the number of bits per message; empty for other claims."""
 
 
 Measure = Callable[[Evidence, Scope], PerSeed]
 
 
 def receiver_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return the entropy of the Receiver's last message that was answered minus that of its first, in bits.
+    """Return the mean change in entropy, in bits, from the Receiver's first message to its last answered message.
 
-    Only dialogues of at least three exchanges have two such messages; the message of the last exchange is not answered.
+    The message of the last exchange is not answered, so dialogues with fewer than three exchanges are ignored. Seeds
+    with continuous messages have no value.
     """
 
     def of(dialogues: Conversations) -> Value | None:
@@ -159,7 +163,10 @@ def receiver_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
 
 
 def sender_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return the entropy of the Sender's last message minus that of its first, in bits; at least two exchanges."""
+    """Return the mean change in entropy, in bits, from the Sender's first message to its last message.
+
+    Dialogues of one exchange are ignored. Seeds with continuous messages have no value.
+    """
 
     def of(dialogues: Conversations) -> Value | None:
         return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
@@ -168,7 +175,10 @@ def sender_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
 
 
 def prediction_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return the entropy of the last prediction minus that of the first, in bits; at least two exchanges."""
+    """Return the mean change in the entropy of the predictions, in bits, from the first to the last exchange.
+
+    Dialogues of one exchange are ignored.
+    """
 
     def of(dialogues: Conversations) -> Value | None:
         return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
@@ -184,9 +194,10 @@ def one_exchange(evidence: Evidence, scope: Scope) -> PerSeed:
 
 
 def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return the gain in accuracy@k from the fewest to the most message bits, by a linear fit over log2 of the bits.
+    """Return the gain in accuracy@k from the smallest to the largest number of message bits.
 
-    Only seeds that all runs have count.
+    The gain is computed from a linear fit of accuracy@k to log2 of the number of bits. Only seeds that all runs have
+    are included.
     """
     by_run = [evidence.metric(run, scope.part, "accuracy@k") for run in scope.runs]
     doublings = np.log2([float(evidence.games[run]["message_bits"]) for run in scope.runs])
@@ -198,15 +209,15 @@ def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
 
 
 def accuracy_difference(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return the accuracy@k of one run minus that of another with the same seed."""
+    """Return the accuracy@k of `scope.run` minus the accuracy@k of `scope.against`, for each seed that both have."""
     one, other = (evidence.metric(run, scope.part, "accuracy@k") for run in (scope.run, scope.against))
     return _less(one, other, evidence.images(scope.run, scope.part))
 
 
 def cost_of_flips(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return accuracy@1 with a quarter of the bits of the Sender's messages flipped, minus the undisturbed one.
+    """Return accuracy@1 with flipped bits in the Sender's messages, minus accuracy@1 without intervention.
 
-    The number of flipped bits is the largest power of two up to a quarter of the width, at least one.
+    The number of flipped bits is the largest power of two that does not exceed a quarter of the message bits, or one.
     """
     bits = int(evidence.games[scope.run]["message_bits"])
     count = 2 ** max(0, (bits // 4).bit_length() - 1)
@@ -215,7 +226,7 @@ def cost_of_flips(evidence: Evidence, scope: Scope) -> PerSeed:
 
 
 def worth_of_questions(evidence: Evidence, scope: Scope) -> PerSeed:
-    """Return accuracy@1 if the Receiver's messages are swapped between images, minus the undisturbed one."""
+    """Return accuracy@1 with the Receiver's messages swapped between images, minus accuracy@1 without intervention."""
     others = evidence.intervention(scope.run, scope.part, "all_questions", None, "accuracy@1")
     return _less(others, _undisturbed(evidence, scope), evidence.images(scope.run, scope.part))
 
@@ -234,16 +245,17 @@ def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerS
 
 
 def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
-    """Average, over dialogues with at least two exchanges that count, the value at the last minus that at the first.
+    """Return the mean change from the first to the last valid exchange of a dialogue.
 
-    The difference is within dialogues: means over active dialogues also change because easy dialogues end early.
+    Dialogues with fewer than two valid exchanges are ignored. The change is computed within each dialogue, because
+    means over active dialogues also change when easy dialogues end early.
 
     Parameters
     ----------
     values
-        Values at each exchange [N, T].
+        Value of each dialogue at each exchange [N, T].
     last
-        The last exchange that counts, from 1 [N].
+        Number of the last valid exchange of each dialogue, counted from 1 [N].
     """
     rows = np.flatnonzero(last >= 2)
     if len(rows) < FEWEST_CASES:
@@ -252,23 +264,23 @@ def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
 
 
 ROUNDING = 1e-9
-"""Correlations that differ less are equal: the same terms were added in another order."""
+"""Correlations that differ by less than this are treated as equal, because the order of summation changes rounding."""
 
 
 class Pairs(NamedTuple):
-    """Two quantities of the same cases, for one seed; cases in which one is unknown are NaN in both."""
+    """Two quantities of the same n cases, for one seed. If either is unknown for a case, both are NaN."""
 
     one: Floats
-    """[n]."""
+    """Value of the first quantity for each case [n]."""
     other: Floats
-    """[n]."""
+    """Value of the second quantity for each case [n]."""
 
 
 PairsBySeed = Callable[[Evidence, Scope], dict[int, Pairs]]
 
 
 def length_and_difficulty(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
-    """Return the mean length of the dialogues of each class, and the F1 of a linear classifier on the class."""
+    """Return, for each class, the mean length of its dialogues and the F1 of a linear classifier."""
     f1 = evidence.difficulty.get(scope.part, {})
 
     def of(dialogues: Conversations) -> Pairs:
@@ -280,7 +292,7 @@ def length_and_difficulty(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
 
 
 def length_and_accuracy(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
-    """Return the length of each dialogue and whether the answer is correct, sorted by image key."""
+    """Return the length and the accuracy@1 of each dialogue, sorted by image key."""
 
     def of(dialogues: Conversations) -> Pairs:
         order = np.argsort(dialogues.keys)
@@ -291,7 +303,7 @@ def length_and_accuracy(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
 
 
 def correlations(pairs: dict[int, Pairs]) -> PerSeed:
-    """Return Pearson's r of each seed; none for seeds with fewer than four cases, or if one quantity does not vary."""
+    """Return Pearson's r of each seed. Seeds with fewer than four cases or a constant quantity are skipped."""
     found = {seed: correlation(*both) for seed, both in pairs.items()}
     return {seed: Value(one.r, one.n) for seed, one in found.items() if one is not None}
 
@@ -299,21 +311,22 @@ def correlations(pairs: dict[int, Pairs]) -> PerSeed:
 def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.random.Generator) -> float | None:
     """Return the two-sided permutation p-value of the mean correlation over seeds.
 
-    One quantity is permuted over the cases; the observed value counts as one permutation (Phipson and Smyth, 2010).
+    The second quantity is permuted over the cases, in the same way for all seeds. The observed value is included as
+    one permutation (Phipson and Smyth, 2010).
 
     Parameters
     ----------
     pairs
-        For each seed, cases in the same order.
+        The two quantities of each seed, with the cases in the same order.
     permutations
         Number of permutations P.
     generator
-        Draws them; the same seed gives the same p.
+        Random number generator for the permutations. The same state gives the same p-value.
 
     Returns
     -------
     float | None
-        None if no seed has a correlation, or seeds have different cases.
+        The p-value. None if no seed has a correlation, or if the seeds do not have values for the same cases.
     """
     kept = [pairs[seed] for seed in correlations(pairs)]
     known = [np.isfinite(both.one) for both in kept]

@@ -1,4 +1,4 @@
-"""Claims about the game: statements, the expected outcome of each, and the table of verdicts."""
+"""Test claims about the game: a statement and an expected outcome for each claim, and a table of verdicts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from parley.core.formats import counted
 from parley.metrics.statistics import Interval, sign_flip_p, t_interval
 
 LEVEL = 0.05
-"""A p-value below this decides."""
+"""Significance level of p-values."""
 Verdict = Literal["agrees", "disagrees", "undecided"]
 
 
 class Expectation(NamedTuple):
-    """The expected range of a value: above a bound, below it, or within the bound on either side of 0."""
+    """The expected range of a value: above `bound`, below `bound`, or between ``-bound`` and `bound`."""
 
     side: Literal["above", "below", "within"]
     bound: float = 0.0
@@ -29,13 +29,14 @@ class Expectation(NamedTuple):
 
 
 def judge(values: Sequence[float], expected: Expectation, p: float | None = None) -> tuple[Interval, Verdict]:
-    """Return the 95 % t interval of the mean over seeds, and the verdict.
+    """Return the mean over seeds with its 95 % t interval, and the verdict.
 
-    "agrees" if the whole interval is in the expected range, "disagrees" if none of it is, and "undecided" if it is
-    partly in it, or if fewer than two seeds have a value and there is no interval. Equivalence to 0 is thus shown, not
-    concluded from a missing difference (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). If a
-    p-value of a null over cases is given, it must be below 0.05 as well, because an interval over seeds does not cover
-    the variation of the cases that the seeds share.
+    The verdict is "agrees" if the whole interval is in the expected range, "disagrees" if no part of it is, and
+    "undecided" if only a part of it is. Without an interval, because fewer than two seeds have a value, the verdict is
+    "undecided". Equivalence to 0 thus requires an interval close to 0; a difference that is not significant does not
+    suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). If `p` is given, the p-value of a
+    permutation test over cases, the verdict is "undecided" unless `p` is below 0.05, because an interval over seeds
+    does not include the variation of the cases that the seeds share.
     """
     over = t_interval(values)
     if over.low is None or over.high is None or (p is not None and p >= LEVEL):
@@ -51,7 +52,7 @@ def judge(values: Sequence[float], expected: Expectation, p: float | None = None
 
 
 class Claim(NamedTuple):
-    """A testable statement about the game."""
+    """A statement about the game, the value that tests it, and the range in which this value is expected."""
 
     statement: str
     measured: str
@@ -59,9 +60,9 @@ class Claim(NamedTuple):
     expected: Expectation
     source: str
     measure: Measure | None = None
-    """Function that returns a value for each seed; None if there are `pairs`."""
+    """Function that returns one value per seed; None for a claim about a correlation."""
     pairs: PairsBySeed | None = None
-    """Function that returns the two quantities to correlate, for a claim about a correlation."""
+    """Function that returns the two quantities to correlate; None for a claim that has a `measure`."""
 
 
 CLAIMS: dict[str, Claim] = {
@@ -186,17 +187,17 @@ CLAIMS: dict[str, Claim] = {
         claim_measures.one_exchange,
     ),
 }
-"""Every claim by its name in the config; `parley.config.claim_entries.NEEDED` says which runs each has to name."""
+"""Every claim, by its name in the config. `parley.config.claim_entries.NEEDED` lists the runs that each requires."""
 
 
 COLUMNS = (
     "claim", "statement", "source", "part", "runs", "measured", "unit", "expected", "mean", "sd", "low", "high",
     "n_seeds", "seeds_left_out", "cases", "null", "p", "verdict",
 )  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
+"""Columns of `claims.csv`. Cells of unknown values are empty."""
 HEADER = ("Claim", "Measured by", "On", "Expected", "Outcome", "Verdict")
 PERMUTATIONS = 10_000
-"""Permutations of cases, for claims about a correlation."""
+"""Number of permutations of the cases, for claims about a correlation."""
 
 
 def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds: int) -> list[dict[str, Any]]:
@@ -205,17 +206,18 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Parameters
     ----------
     entries
-        The config's claims: ``claim``, ``part``, and its runs.
+        Entries of the config: each has a ``claim``, a ``part``, and the runs ``run``, ``against`` and ``runs``.
     evidence
         The results of the experiment.
     seeds
-        Number of seeds of each run; those without a value count as left out.
+        Number of seeds of each run. Seeds without a value are counted in ``seeds_left_out``.
 
     Returns
     -------
     list[dict[str, Any]]
-        Rows of `COLUMNS`. ``cases`` is the minimum number, over seeds, of classes or images behind a value;
-        ``p`` is two-sided, for the ``null`` in the same row. There is no correction for multiple claims.
+        One row per entry, with the columns `COLUMNS`. ``cases`` is the number of classes or images from which a value
+        is computed, the minimum over seeds. ``p`` is the two-sided p-value under the null hypothesis in the column
+        ``null``, not corrected for multiple claims.
     """
     return [_row(entry, evidence, seeds) for entry in entries]
 
@@ -249,12 +251,12 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
 
 
 def _weighed(claim: Claim, scope: Scope, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
-    """Return the value of each seed, the name of its null if there is one, and the two-sided p-value."""
-    generator = np.random.default_rng(0)  # The same permutations each time.
+    """Return the value of each seed, and the null hypothesis with its two-sided p-value; both None without a test."""
+    generator = np.random.default_rng(0)  # A fixed seed makes the p-values reproducible.
     if claim.pairs is not None:
         pairs = claim.pairs(evidence, scope)
         return correlations(pairs), "cases permuted, alike in all seeds", permutation_p(pairs, PERMUTATIONS, generator)
-    assert claim.measure is not None  # a claim has either `measure` or `pairs`
+    assert claim.measure is not None  # A claim has either `measure` or `pairs`.
     found = claim.measure(evidence, scope)
     if claim.expected.side == "within" or len(found) < 2:
         return found, None, None
@@ -269,7 +271,7 @@ def _runs(scope: Scope) -> str:
 
 
 def write_claims(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> None:
-    """Write `claims.csv`, `claims.json` and `claims.md` into a folder."""
+    """Write `claims.csv`, `claims.json` and `claims.md` to a folder."""
     folder = Path(folder)
     write_csv(folder / "claims.csv", COLUMNS, rows)
     write_json(folder / "claims.json", {"rows": list(rows)})
@@ -277,7 +279,7 @@ def write_claims(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> None:
 
 
 def as_markdown(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the lines of a Markdown table."""
+    """Return the rows of `judge_claims` as the lines of a Markdown table."""
     return markdown.table(HEADER, [_cells(row) for row in rows])
 
 
@@ -288,7 +290,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    """Return a mean with its interval and number of seeds as text."""
+    """Return the mean of a row, its interval, its number of seeds and its p-value as text."""
     left = f", {row['seeds_left_out']} left out" if row["seeds_left_out"] else ""
     each = f", {row['cases']} cases each" if row["cases"] else ""
     seeds = f"{counted(row['n_seeds'], 'seed')}{left}{each}"

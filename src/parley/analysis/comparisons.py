@@ -1,4 +1,4 @@
-"""All pairs of runs of an experiment compared over shared seeds: a tidy table with Holm's correction."""
+"""Compare the runs of an experiment over their shared seeds, with Holm's correction for multiple comparisons."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -21,7 +21,7 @@ COLUMNS = (
     "part", "metric", "unit", "first", "second", "mean_first", "mean_second", "n_seeds", "seeds_left_out",
     "difference", "low", "high", "d_z", "t_p", "t_p_holm", "sign_flip_p",
 )  # fmt: skip
-"""Of the table; an unknown value is an empty cell."""
+"""Columns of `comparisons.csv`. Cells of unknown values are empty."""
 
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Metrics that `parley compare` shows by default."""
@@ -33,9 +33,9 @@ NOTE = (
 """Note below the table of `parley compare`."""
 
 Evaluations = Mapping[int, Mapping[str, Any]]
-"""The splits of one run's evaluations, by seed."""
+"""Evaluations of one run, by seed: the metrics of each split."""
 Runs = dict[str, dict[int, Mapping[str, Any]]]
-"""The evaluations of all runs, by run."""
+"""Evaluations of several runs, by run and then by seed."""
 
 
 def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], seeds: int) -> list[dict[str, Any]]:
@@ -46,15 +46,16 @@ def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], 
     evaluations
         Contents of evaluation.json files.
     runs
-        Names of the runs, in the order of the config, which is the order within a pair.
+        Names of the runs in the order of the config. The earlier run is the first of a pair.
     seeds
         Number of seeds of each run.
 
     Returns
     -------
     list[dict[str, Any]]
-        Rows of `COLUMNS`. Only seeds for which both runs have a finite number are compared; ``seeds_left_out`` counts
-        the others. ``t_p_holm`` is corrected over the comparisons of one split and metric.
+        One row per split, metric and pair of runs, with the columns `COLUMNS`. Only seeds for which both runs have a
+        finite value are compared; ``seeds_left_out`` is the number of other seeds. ``t_p_holm`` is ``t_p`` corrected
+        over all pairs of runs on the same split and metric.
     """
     by_run: dict[str, dict[int, Mapping[str, Any]]] = {run: {} for run in runs}
     for one in evaluations:
@@ -91,53 +92,54 @@ def _rows(by_run: Mapping[str, Evaluations], part: str, metric: str, seeds: int)
 def _compared(
     one: Evaluations, other: Evaluations, part: str, metric: str
 ) -> tuple[Comparison, list[float], list[float]]:
-    """Compare two runs over the seeds for which both have a finite number, and return those numbers too."""
+    """Compare two runs over the seeds for which both have a finite value. Return the comparison and these values."""
     first, second = _values(one, part, metric), _values(other, part, metric)
     shared = sorted(first.keys() & second.keys())
     pairs = [first[seed] for seed in shared], [second[seed] for seed in shared]
-    # With more than 16 seeds the flips are drawn at random; the fixed seed draws the same ones each time.
+    # With more than 16 seeds, sign flips are drawn at random; the fixed seed makes the p-value reproducible.
     return paired_comparison(*pairs, generator=np.random.default_rng(0)), *pairs
 
 
 def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float]:
-    """Return a run's value for each seed that has a finite one."""
+    """Return a metric of a run by seed, without seeds that have no finite value."""
     found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in evaluations.items()}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _holm_where_known(ps: Sequence[float | None]) -> list[float | None]:
-    """Apply Holm's correction over the p-values that are defined."""
+    """Apply Holm's correction to the p-values that are not None."""
     corrected = iter(holm([p for p in ps if p is not None]))
     return [None if p is None else float(next(corrected)) for p in ps]
 
 
 def write_comparisons(rows: Sequence[Mapping[str, Any]], out: str | Path) -> None:
-    """Write the table; an experiment of one run has no rows."""
+    """Write the rows of `compare_runs` to `comparisons.csv`. The table of an experiment with one run has no rows."""
     write_csv(out, COLUMNS, rows)
 
 
 class Change(NamedTuple):
-    """A run compared with the base."""
+    """The differences between a run and the base run."""
 
     run: str
     by_metric: dict[str, Comparison]
-    """Run minus base."""
+    """Comparison of each metric: the run minus the base run."""
     corrected: dict[str, float | None]
-    """Holm-corrected p-value of the paired t-test, over the runs of the table; None if undefined."""
+    """Paired t-test p-value of each metric, Holm-corrected over the runs of the table; None if undefined."""
 
 
 def read_runs(folders: Sequence[str | Path]) -> Runs:
-    """Read the evaluations of experiments; with several, runs are named ``<experiment>/<run>``.
+    """Read the evaluations of experiments. With several experiments, runs are named ``<experiment>/<run>``.
 
     Parameters
     ----------
     folders
-        One ``results/<experiment>`` each. Failed seeds, and runs that its config.yaml does not name, are left out.
+        Results folders, ``results/<experiment>``. Failed seeds are skipped, as are runs that the config.yaml in the
+        folder does not list.
 
     Raises
     ------
     ParleyError
-        If a folder has no config.yaml, or no evaluation of a run that it names.
+        If a folder has no config.yaml, or no evaluation of any run that the config.yaml lists.
     """
     found: Runs = {}
     for folder in map(Path, folders):
@@ -158,30 +160,30 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
 
 
 def only(runs: Runs, names: Sequence[str]) -> Runs:
-    """Return the runs of the given names; an unknown name raises `ParleyError`."""
+    """Return the runs with the given names. Raise `ParleyError` if a name is unknown."""
     if strays := [name for name in names if name not in runs]:
         raise ParleyError(f"There is no run {', '.join(strays)}; there are {', '.join(runs)}.")
     return {name: runs[name] for name in names}
 
 
 def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) -> list[Change]:
-    """Compare every run with the base.
+    """Compare every run with the base run on one split.
 
     Parameters
     ----------
     runs
-        From `read_runs`.
+        Evaluations of the runs, from `read_runs`.
     base
-        Name of the run that the others are compared with.
+        Name of the base run.
     part
         Name of the split.
     metrics
-        Of `evaluation.json`.
+        Names of metrics in `evaluation.json`.
 
     Raises
     ------
     ParleyError
-        If there is no such run, no run was evaluated on the split, or no evaluation has a metric.
+        If the base run does not exist, no run was evaluated on the split, or a metric is in none of the evaluations.
     """
     if base not in runs:
         raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
@@ -211,7 +213,7 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
-    """Return the lines of a Markdown table, the base's means and each run's differences, and of its note."""
+    """Return lines of Markdown: a table with the base run's means and the other runs' differences, and a note."""
     metrics = list(found[0].by_metric) if found else list(METRICS)
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [

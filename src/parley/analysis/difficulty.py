@@ -1,7 +1,7 @@
-"""Difficulty of the classes: a linear classifier on the image features, as an upper reference for the agents.
+"""Measure the difficulty of classes with a linear classifier on image features, an upper reference for the agents.
 
-It sees what the Sender sees and needs no message, so its errors are not due to the language. It predicts only classes
-that it was trained on.
+The classifier uses the image features directly, without messages, so its errors are not caused by the language. It
+predicts only classes of the train split.
 """
 
 import logging
@@ -31,64 +31,64 @@ from parley.text.descriptions import read_descriptions
 logger = logging.getLogger(__name__)
 PARTS = ("train", "dev", "test")
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
-"""Penalties to choose from on the dev split, strongest first: each fit starts where the last one ended."""
+"""Penalties to select from on the dev split, strongest first. Each fit starts from the result of the previous fit."""
 GRADIENT = 1e-6
-"""The fit has converged once no entry of the gradient is larger, in nats."""
+"""Convergence threshold in nats: a fit has converged if no entry of the gradient is larger in absolute value."""
 ITERATIONS = 100
 """Maximum number of Newton steps of a fit."""
 RISES = 2
-"""After this number of consecutive rises of the dev NLL, no weaker penalty is tried."""
+"""Number of consecutive increases of the dev NLL after which no weaker penalty is tried."""
 COLUMNS = ("class", "label_id", "part", "n", "precision", "recall", "f1")
-"""Of the table; an unknown value is an empty cell."""
+"""Columns of `difficulty.csv`. Cells of unknown values are empty."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 class Split(NamedTuple):
-    """Features and classes of one split."""
+    """Features and classes of the N images of one split."""
 
     features: Floats
-    """``[N, C]``, on the scale of the train split."""
+    """Features ``[N, C]``, standardised with the mean and standard deviation of the train split."""
     targets: Ints
-    """``[N]``: index of each image's class."""
+    """Index of each image's class ``[N]``."""
 
 
 class Classifier(NamedTuple):
-    """Weights ``[K, C]`` and biases ``[K]`` of multinomial logistic regression."""
+    """Weights ``[K, C]`` and biases ``[K]`` of a multinomial logistic regression."""
 
     weight: Floats
     bias: Floats
 
     def scores(self, features: Floats) -> Floats:
-        """Return the scores ``[N, K]`` of images ``[N, C]``; their softmax is the prediction."""
+        """Return the class scores ``[N, K]`` of features ``[N, C]``. Their softmax gives the class probabilities."""
         return features @ self.weight.T + self.bias
 
 
 class Choice(NamedTuple):
-    """The classifier with the best dev result, and what it was chosen from."""
+    """The classifier with the lowest dev NLL, its penalty, and the results of all penalties that were tried."""
 
     classifier: Classifier
     penalty: float
     candidates: list[dict[str, float]]
-    """For each penalty that was tried: the dev NLL in nats, and the largest entry of the gradient."""
+    """For each penalty that was tried: the penalty, the dev NLL and the largest entry of the gradient, in nats."""
 
 
 def write_difficulty(
     parts: Mapping[str, str], descriptions: str | Path, layer: str, table: str | Path, out: str | Path
 ) -> None:
-    """Train the classifier on the train split, choose its penalty on the dev split, and evaluate it on all three.
+    """Train the classifier on the train split, select its penalty on the dev split, and evaluate it on all splits.
 
     Parameters
     ----------
     parts
-        Paths of the splits ``train``, ``dev`` and ``test``.
+        Paths of the feature files of the splits ``train``, ``dev`` and ``test``.
     descriptions
-        ``descriptions.csv``: the names of the classes.
+        Path of ``descriptions.csv``, which contains the names of the classes.
     layer
-        The features: a layer's role or a dataset's name, which must be a vector.
+        Role of a layer, or name of a dataset in the feature files. It must contain one feature vector per image.
     table, out
-        ``difficulty.csv`` and ``difficulty.json``.
+        Paths of ``difficulty.csv`` and ``difficulty.json``, which are written.
     """
     ids, seen = _seen(parts, layer)
     names = [row.label for row in read_descriptions(descriptions)]
@@ -110,7 +110,7 @@ def write_difficulty(
 
 
 def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Split]]:
-    """Return the label ids of the classes, and the splits."""
+    """Return the label ids of the classes in the train split, and the features and classes of each split."""
     read = {part: read_features(path, layer) for part, path in parts.items()}
     features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
     for part, path in parts.items():
@@ -126,16 +126,16 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
 
 
 def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
-    """Fit the classifier with each penalty, and choose the one of the lowest dev NLL; of equals, the stronger.
+    """Fit the classifier with each penalty, and select the lowest dev NLL. Of equal ones, select the strongest penalty.
 
     Parameters
     ----------
     train, dev
-        The splits.
+        Features and classes of the train split and the dev split.
     classes
         Number of classes K.
     penalties
-        From the strongest to the weakest.
+        Penalties, from the strongest to the weakest.
     """
     model = LogisticRegression(solver="newton-cg", tol=GRADIENT, max_iter=ITERATIONS, warm_start=True)
     tried: list[Classifier] = []
@@ -163,26 +163,26 @@ def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = 
 def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -> Classifier:
     """Minimise the mean NLL in nats plus ``penalty`` / 2 times the sum of squared weights; biases are not penalised.
 
-    The objective is that of le Cessie and van Houwelingen (1992), "Ridge estimators in logistic regression"; it has one
-    minimum. Newton's method comes closer to it than L-BFGS in a third of the time, because channels are correlated.
+    This objective of le Cessie and van Houwelingen (1992), "Ridge estimators in logistic regression", has one minimum.
+    Newton's method gets closer to the minimum than L-BFGS, in a third of the time, because channels are correlated.
 
     Parameters
     ----------
     train
-        Images of K classes, at least one of each.
+        Features and classes of the train split, with at least one image of each class.
     classes
-        K.
+        Number of classes K.
     penalty
-        Above 0.
+        Weight of the penalty, above 0.
     model
-        A scikit-learn model, whose last fit is the start of this one if it has ``warm_start``.
+        Scikit-learn model to fit. If it has ``warm_start``, the fit starts from the previous result.
     """
     if classes == 1:
         return Classifier(np.zeros((1, train.features.shape[1])), np.zeros(1))
-    # Of two classes scikit-learn fits only the difference of the weights; its square is twice the sum of their squares.
+    # For two classes, scikit-learn fits only the difference d = w1 - w0. With w1 = -w0, ||d||² = 2 (||w0||² + ||w1||²).
     model.set_params(C=(2 if classes == 2 else 1) / (len(train.targets) * penalty))
     with warnings.catch_warnings():
-        # `choose` checks the gradient instead.
+        # The warning is not needed, because `choose` checks the gradient.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train.features, train.targets)
     if classes == 2:
@@ -191,7 +191,7 @@ def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -
 
 
 def largest_gradient(classifier: Classifier, train: Split, penalty: float) -> float:
-    """Return the largest entry of the gradient of what `fit` minimises, in nats: 0 at the minimum."""
+    """Return the largest absolute entry of the gradient of the objective of `fit`, in nats. It is 0 at the minimum."""
     residuals = softmax(classifier.scores(train.features), axis=1)
     residuals[np.arange(len(residuals)), train.targets] -= 1
     by_weight = residuals.T @ train.features / len(residuals) + penalty * classifier.weight

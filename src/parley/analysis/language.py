@@ -1,4 +1,4 @@
-"""Measure the messages of one run and seed as a language: language.json."""
+"""Compute language metrics for the messages of one run and seed, and write them to `language.json`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,35 +20,35 @@ from parley.text.word_vectors import description_matrix, read_words
 
 
 class LanguageInputs(NamedTuple):
-    """Files with what messages are about."""
+    """Paths of the files that describe the classes and images of the dialogues."""
 
     descriptions: str | Path
-    """``descriptions.csv``."""
+    """Path of ``descriptions.csv``, the descriptions of the classes."""
     words: str | Path
-    """``words.hdf5``."""
+    """Path of ``words.hdf5``, the word vectors."""
     parts: Mapping[str, str | Path] | None = None
-    """Features by split, if similarity of images is to be measured."""
+    """Paths of the feature files by split; None if no metric uses the similarity of images."""
     attributes: str | Path | None = None
-    """``attributes.tsv``, if there is one."""
+    """Path of ``attributes.tsv``; None if the classes have no attributes."""
 
 
 def write_language(
     messages: Sequence[str | Path], inputs: LanguageInputs, ks: tuple[int, int], out: str | Path, seed: int = 0
 ) -> None:
-    """Measure the messages of one run and seed on every split, and write `language.json`.
+    """Compute the language metrics of one run and seed on every split, and write `language.json`.
 
     Parameters
     ----------
     messages
-        Files of messages, one per split.
+        Paths of the message files, one per split.
     inputs
-        What the messages are about.
+        Files that describe the classes and images.
     ks
-        The k of accuracy@k with seen candidates, and with unseen candidates.
+        The k of accuracy@k for splits of seen classes, and for splits of unseen classes.
     out
-        The file.
+        Path of `language.json`.
     seed
-        Of permutations and samples.
+        Seed of the permutations and the random samples.
     """
     vectors = description_matrix(read_descriptions(inputs.descriptions), read_words(inputs.words))
     owner: dict[str, Any] = {}
@@ -58,14 +58,14 @@ def write_language(
         k = ks[dialogues.part.removesuffix(ALONE) in UNSEEN_PARTS]
         parts[dialogues.part] = measure_language(dialogues, _semantics(dialogues, path, vectors, inputs), k, seed)
         owner = {"run": dialogues.run, "seed": dialogues.seed}
-        del dialogues  # before the next is read
+        del dialogues  # Free the memory before the next file is read.
     write_json(out, {**owner, "units": UNITS, "exchange_units": EXCHANGE_UNITS, "parts": parts})
 
 
 def _semantics(
     dialogues: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
 ) -> Semantics:
-    """Return what the dialogues of a file are about."""
+    """Return the descriptions, image features and attributes with which the messages of a file are compared."""
     if strays := [label for label in dialogues.candidate_ids if not 0 <= label < len(vectors)]:
         raise ParleyError(
             f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "
@@ -82,21 +82,21 @@ def _semantics(
 
 
 def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return image features for measuring similarity [N, F].
+    """Return the image features from which the similarity of images is computed, [N, F].
 
     Parameters
     ----------
     path
-        Features of a split.
+        Path of the feature file of a split.
     keys
         Keys of the N images.
 
     Returns
     -------
     NDArray[np.float64] | None
-        The pooled vector, or else the mean over the cells of the feature map, or else the logits; each feature
-        standardised to mean 0 and standard deviation 1 over the split. None if the split has none of them, or its
-        images do not differ.
+        The pooled vectors if the file has them; otherwise the mean of the feature map over its cells; otherwise the
+        logits. Features are standardised to mean 0 and standard deviation 1 over the split, and constant features are
+        removed. None if the file has none of these layers, or if all features are constant.
     """
     roles = layer_shapes(path)
     role = next((role for role in ("pooled", "map", "logits") if role in roles), None)

@@ -1,4 +1,4 @@
-"""The results of an experiment as pandas tables."""
+"""Load the results of an experiment as pandas tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high")
 
 Parts = Mapping[str, Mapping[str, Any]]
-"""The content of a file of one run and seed, by split."""
+"""Metrics of one run and seed by split, from `evaluation.json` or `language.json`."""
 
 
 def metric_rows(
@@ -36,11 +36,11 @@ def metric_rows(
     Parameters
     ----------
     folder
-        The experiment's folder.
+        Results folder of the experiment.
     evaluations
-        Contents of `evaluation.json` of the seeds that have one.
+        Contents of the `evaluation.json` files of all seeds that have one.
     expected
-        Every run and seed. A failed one has a row for each split and metric that others have.
+        All pairs of run and seed. A failed seed has a row for each split and metric that any other seed has.
     """
     evaluated = {(one["run"], one["seed"]): one["parts"] for one in evaluations}
     measured = {owner: _language(folder / "runs" / owner[0] / str(owner[1]) / "language.json") for owner in expected}
@@ -62,7 +62,7 @@ def _language(path: Path) -> Parts:
 
 
 def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
-    """Return the metrics of each split that any seed has, with their units."""
+    """Return the unit of each metric, by split, for all splits on which any seed has metrics."""
     of_evaluations, of_languages = ({part for parts in of for part in parts} for of in (evaluated, measured))
     own_of_language = {name: unit for name, unit in LANGUAGE_UNITS.items() if name not in EVALUATION_UNITS}
     return {
@@ -75,7 +75,7 @@ def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, d
 
 
 def _numbers(metric: str, counted: Mapping[str, Any], of_language: Mapping[str, Any]) -> dict[str, float]:
-    """Return the values of a row; if both files have a metric, the value is the evaluation's, over all images."""
+    """Return the numbers of a row. If both files have a metric, the value is the evaluation's, over all images."""
     null = of_language.get("null", {}).get(metric) or {}
     numbers = {
         "value": counted.get(metric) if metric in EVALUATION_UNITS else of_language.get("measures", {}).get(metric),
@@ -83,29 +83,29 @@ def _numbers(metric: str, counted: Mapping[str, Any], of_language: Mapping[str, 
         "null_mean": null.get("mean"),
         "null_high": null.get("high"),
     }
-    # Not None: of a metric that no seed has, the column would not be of numbers.
+    # With NaN instead of None, the column is numeric even if no seed has the metric.
     return {name: float("nan") if (known := finite(value)) is None else known for name, value in numbers.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The results of an experiment. Tables are tidy; a failed seed has its rows, without values.
+    """The results of an experiment as tidy tables. Failed seeds have rows with missing values.
 
     Attributes
     ----------
     folder
-        The experiment's folder.
+        Results folder of the experiment.
     runs
-        One row per run and seed: ``run, seed, evaluated, failed, why, step`` (of the chosen checkpoint), and then all
-        settings of its config.json, as ``game.message_bits``.
+        One row per run and seed: ``run, seed, evaluated, failed, why, step`` (step of the selected checkpoint), and
+        all settings in the run's config.json, in columns such as ``game.message_bits``.
     metrics
-        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the values of evaluation.json and, if
-        it exists, of language.json; the last three are only for permutation-tested metrics. If both files have a
-        metric, the value is that of evaluation.json.
+        ``run, seed, part, metric, value, unit, p, null_mean, null_high``: the metrics of evaluation.json and, if it
+        exists, of language.json. The last three columns have values only for metrics with a permutation test. If both
+        files have a metric, ``value`` is taken from evaluation.json.
     curves
-        ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the dev results in training.
+        ``run, seed, step, accuracy@1, accuracy@k, nll, length``: the metrics on the dev split during training.
     summary
-        The rows of summary.csv, computed from the evaluations that exist.
+        The rows of summary.csv, computed from the existing evaluations.
     """
 
     folder: Path
@@ -115,17 +115,17 @@ class Found:
     summary: pd.DataFrame
 
     def messages(self, run: str | None = None, seed: int | None = None, part: str | None = "test") -> pd.DataFrame:
-        """Read dialogues: one row per dialogue, exchange and agent, as in `messages.parquet`.
+        """Read dialogues as a table with one row per dialogue, exchange and agent, like `messages.parquet`.
 
         Parameters
         ----------
         run, seed, part
-            The run, seed and split; None for all. A split of all runs takes some kB per dialogue.
+            The run, the seed and the split to read; None reads all. Each dialogue takes some kB of memory.
 
         Raises
         ------
         ParleyError
-            If there are no such dialogues.
+            If there are no dialogues of this run, seed and split.
         """
         import pandas as pd
 
@@ -150,17 +150,17 @@ class Found:
 
 
 def load(folder: str | Path) -> Found:
-    """Read the results of an experiment.
+    """Load the results of an experiment.
 
     Parameters
     ----------
     folder
-        ``results/<experiment>``.
+        Results folder of the experiment, ``results/<experiment>``.
 
     Raises
     ------
     ParleyError
-        If the folder is not an experiment's, or a file in it is damaged.
+        If the folder does not contain the results of an experiment, or if a file in it is damaged.
     """
     import pandas as pd
 
@@ -198,7 +198,7 @@ def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Name settings by their path, such as game.message_bits."""
+    """Flatten nested settings into a dictionary with dotted keys, such as ``game.message_bits``; drop run and seed."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
@@ -212,13 +212,13 @@ def _curve_rows(folder: Path, expected: Iterable[tuple[str, int]]) -> list[list[
         if not log.is_file():
             continue
         curve = read_curve(log)
-        values = [curve.values.get(name, []) for name in CURVES]  # noqa: PD011 - no frame
+        values = [curve.values.get(name, []) for name in CURVES]  # noqa: PD011 - not a DataFrame
         rows += [[run, seed, *line] for line in zip(curve.steps, *values, strict=True)]
     return rows
 
 
 def _message_files(folder: Path, part: str | None) -> list[Path]:
-    """Return a seed's files of messages, without those of a failed run."""
+    """Return the paths of the message files of a seed, without the placeholder files of a failed run."""
     pattern = "messages.hdf5" if part == "test" else f"messages.{part}.hdf5" if part else "messages*.hdf5"
     return [path for path in sorted(folder.glob(pattern)) if failure_in(path) is None]
 

@@ -1,7 +1,7 @@
-"""Tables over seeds: exchanges.csv, interventions.csv and language.csv.
+"""Write tables of means over seeds: exchanges.csv, interventions.csv and language.csv.
 
-Each has the runs in the order of the config, and the splits in the order in which they are reported. An unknown value
-is an empty cell.
+In each table, runs are in the order of the config and splits in the order of `parley.analysis.summary.in_order`. Cells
+of unknown values are empty.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,26 +31,26 @@ BY_EXCHANGE_UNITS = {
     "sender_entropy_bits": "bits",
     "receiver_entropy_bits": "bits",
 }
-"""Metrics that analysis.json has by exchange, over all images and over active dialogues."""
+"""Units of the metrics that analysis.json contains for each exchange, over all images and over active dialogues."""
 
 Parts = Sequence[Mapping[str, Any]]
-"""The entries of one split in the files of the seeds of a run."""
+"""Results of a run on one split: one mapping per seed."""
 
 
 def tabulate_exchanges(
     analyses: Sequence[str | Path], languages: Sequence[str | Path], runs: Sequence[str], out: str | Path
 ) -> None:
-    """Write exchanges.csv.
+    """Write exchanges.csv: one row per run, split, metric, set of dialogues and exchange.
 
     Parameters
     ----------
     analyses, languages
-        `analysis.json` and `language.json` of all successful runs and seeds.
+        Paths of the `analysis.json` and `language.json` files of all successful runs and seeds.
     runs
-        Names of the runs.
+        Names of the runs, in the order of the table.
     out
-        The table. ``over`` says whether a mean is over ``all`` images, as if no dialogue stopped, or over those
-        still ``talking``; a row for which no seed has a number is left out.
+        Path of the table. The column ``over`` is ``all`` if a mean is over all images, as if no dialogue stopped, and
+        ``talking`` if it is over active dialogues. Rows for which no seed has a value are omitted.
     """
     write_csv(out, EXCHANGE_COLUMNS, _rows([*analyses, *languages], runs, lambda _, parts: _exchange_rows(parts)))
 
@@ -61,11 +61,11 @@ def summarise_interventions(paths: Sequence[str | Path], expected: Mapping[str, 
     Parameters
     ----------
     paths
-        `interventions.json` files.
+        Paths of the `interventions.json` files of all successful runs and seeds.
     expected
-        Number of seeds of each run; those without a file or a value count as failed.
+        Number of seeds of each run. Seeds without a file or a value are counted as failed.
     out
-        The table.
+        Path of the table.
     """
     rows = _rows(paths, expected, lambda run, parts: _intervention_rows(parts, expected[run]))
     write_csv(out, INTERVENTION_COLUMNS, rows)
@@ -77,7 +77,7 @@ def summarise_languages(paths: Sequence[str | Path], expected: Mapping[str, int]
     Parameters
     ----------
     paths
-        `language.json` files.
+        Paths of the `language.json` files of all successful runs and seeds.
     expected, out
         As for `summarise_interventions`.
     """
@@ -87,7 +87,7 @@ def summarise_languages(paths: Sequence[str | Path], expected: Mapping[str, int]
 def _rows(
     paths: Sequence[str | Path], runs: Iterable[str], rows_of: Callable[[str, Parts], Iterator[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    """Return the rows of each run and split, in order, from files of runs and seeds."""
+    """Read the files of all runs and seeds, and return the table rows of each run and split, in order."""
     found = [read_json(path) for path in paths]
     rows = []
     for run in runs:
@@ -111,7 +111,7 @@ def _exchange_rows(of_seeds: Parts) -> Iterator[dict[str, Any]]:
 
 
 def _exchange_columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Sequence[float | None]]]:
-    """Yield each metric of a split that has values by exchange."""
+    """Yield the name, unit and set of dialogues of each metric that has one value per exchange, and its values."""
     table: Mapping[str, Any] = part.get("by_exchange") or {}
     if "talking" in table:
         yield ("talking", "fraction", "all"), table["talking"]
@@ -147,6 +147,6 @@ def _language_rows(of_seeds: Parts, seeds: int) -> Iterator[dict[str, Any]]:
             **over_seeds([one["measures"][metric] for one in of_seeds], seeds),
             "null_mean": float(np.mean([null["mean"] for null in nulls])) if nulls else None,
             "null_high": float(np.mean([null["high"] for null in nulls])) if nulls else None,
-            # The p-values of all seeds are at most this.
+            # The largest p-value is reported, because it is an upper bound for all seeds.
             "largest_p": max((one["p"][metric] for one in of_seeds if one["p"].get(metric) is not None), default=None),
         }

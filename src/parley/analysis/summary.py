@@ -1,6 +1,6 @@
 """Summarise evaluations over seeds: one row per run, split and metric.
 
-Every mean has its number of seeds, and failed seeds are counted and shown.
+Each row contains the number of seeds of the mean and the number of failed seeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from parley.metrics.records import finite
 from parley.metrics.statistics import CONFIDENCE, t_interval
 
 PARTS = ("test", "ood_alone", "ood", "transfer_alone", "transfer", "dev", "train")
-"""Order in which splits are reported: held-out ones first. Others follow alphabetically."""
+"""Order in which splits are reported, held-out splits first. Splits that are not listed follow alphabetically."""
 UNITS = {
     "accuracy@1": "fraction",
     "accuracy@k": "fraction",
@@ -23,33 +23,32 @@ UNITS = {
     "length": "exchanges",
     "length_original": "go-on bits",
 }
-"""The metrics that are summarised, and the unit of each."""
+"""Unit of each metric that is summarised."""
 EVALUATION_UNITS = {**UNITS, "hamming_sender": "bits", "hamming_receiver": "bits"}
-"""All metrics of an evaluation.json, and the unit of each."""
+"""Unit of each metric in an evaluation.json."""
 RAISED = {"accuracy@1": True, "accuracy@k": True, "nll": False}
-"""Metrics that have a chance value, and whether more is better."""
+"""Whether higher values are better, for each metric that has a chance level."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRow:
-    """One metric of one run on one split, over seeds.
+    """One metric of one run on one split, summarised over seeds.
 
     Attributes
     ----------
     run, part, metric, unit
-        What the row is about: run, split, metric and unit.
+        Names of the run, the split and the metric, and the metric's unit.
     k, candidates, images
-        The k of accuracy@k (at most the candidates); number of candidate classes and of images.
+        The k of accuracy@k (None for other metrics), the number of candidate classes, and the number of images.
     mean, sd, low, high
-        Over the seeds that gave a finite number: mean, sample standard deviation, 95 % t interval. None
-        if there are too few seeds (one seed has no sd).
+        Mean, sample standard deviation and ends of the 95 % t interval, over the seeds with a finite value. The mean
+        is None without such seeds; the others are None with fewer than two.
     n_seeds, seeds_failed
-        Seeds that gave a finite number, and seeds that were expected and did not.
+        Number of seeds with a finite value, and number of expected seeds without a finite value.
     chance
-        Value of a random guess: k / candidates; for the NLL, ln(candidates).
+        Chance level: k / candidates for accuracy@k, ln(candidates) for the NLL; None for metrics without one.
     beats_chance
-        Whether the whole interval lies on the better side of chance; None if there is no interval or
-        no chance.
+        Whether the whole interval is better than chance; None if there is no interval or no chance level.
     """
 
     run: str
@@ -80,20 +79,19 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
     evaluations
         Contents of evaluation.json files.
     expected
-        All (run, seed) pairs of the config, in its order. A pair without an evaluation counts as failed
-        on every split; one whose evaluation lacks a split or metric, or has no finite number there,
-        counts as failed in that row.
+        All (run, seed) pairs of the config, in its order. A pair without an evaluation is counted as failed on every
+        split. A pair without a finite value of a metric on a split is counted as failed in that row.
 
     Returns
     -------
     list[SummaryRow]
-        Runs in the order of `expected`, splits in the order of `PARTS`, metrics in the order of `UNITS`.
+        Rows ordered by run as in `expected`, then by split as in `PARTS`, then by metric as in `UNITS`.
 
     Raises
     ------
     ParleyError
-        If an evaluation is not expected or given twice, or seeds of a run were evaluated on different
-        images or candidates, so that their numbers cannot be averaged.
+        If an evaluation is not expected or is given twice, or if the seeds of a run were evaluated with different
+        numbers of images or candidates, or a different k, so that their values cannot be averaged.
     """
     by_owner = _by_owner(evaluations, expected)
     runs = list(dict.fromkeys(run for run, _ in expected))
@@ -102,7 +100,7 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
     for run in runs:
         seeds = [seed for owner, seed in expected if owner == run]
         own = [by_owner[run, seed]["parts"] for seed in seeds if (run, seed) in by_owner]
-        # A run without successful seeds is shown for all splits that other runs have.
+        # A run without successful seeds has rows for all splits of the other runs.
         for part in [part for part in parts if not own or any(part in entry for entry in own)]:
             entries = [entry[part] for entry in own if part in entry]
             rows += _rows(run, part, entries, len(seeds), findings)
@@ -111,7 +109,7 @@ def summarise(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[st
 
 
 def failed_seeds(evaluations: Sequence[dict[str, Any]], expected: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return the (run, seed) pairs that have no evaluation, or one with a missing or non-finite number."""
+    """Return the (run, seed) pairs without an evaluation, or whose evaluation has a missing or non-finite value."""
     by_owner = _by_owner(evaluations, expected)
     whole = {owner for owner, evaluation in by_owner.items() if _is_whole(evaluation)}
     return [owner for owner in expected if owner not in whole]
@@ -124,16 +122,16 @@ def write_summary(
     json_path: str | Path,
     reasons: Mapping[tuple[str, int], str] | None = None,
 ) -> None:
-    """Write summary.csv and summary.json; an unknown value is an empty cell in one and null in the other.
+    """Write summary.csv and summary.json. Unknown values are empty cells in the former and null in the latter.
 
     Parameters
     ----------
     rows, failed
-        From `summarise` and `failed_seeds`.
+        Results of `summarise` and `failed_seeds`.
     csv_path, json_path
-        The files.
+        Paths of summary.csv and summary.json.
     reasons
-        Reasons of failure, for seeds for which they are known.
+        Reason for each known failure, by run and seed.
     """
     known = reasons or {}
     kept = [asdict(row) for row in rows]
@@ -153,9 +151,9 @@ class Summary(NamedTuple):
 
     rows: list[SummaryRow]
     failed: list[tuple[str, int]]
-    """Run and seed."""
+    """Run and seed of each failure."""
     reasons: dict[tuple[str, int], str]
-    """Reasons of failure, for seeds for which they are known."""
+    """Reason for each known failure, by run and seed."""
 
 
 def read_summary(json_path: str | Path) -> Summary:
@@ -186,7 +184,7 @@ def _by_owner(
 
 
 def in_order(parts: Iterable[str]) -> list[str]:
-    """Return the distinct names of splits, in the order in which they are reported."""
+    """Return the distinct names of splits in the order in which they are reported: `PARTS`, then alphabetically."""
     found = set(parts)
     return [part for part in PARTS if part in found] + sorted(found.difference(PARTS))
 

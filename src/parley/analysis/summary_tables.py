@@ -1,6 +1,6 @@
-"""Tables of a summary: for a paper, as Markdown and LaTeX, and for the terminal.
+"""Format a summary as tables: Markdown and LaTeX for a paper, and text for the terminal.
 
-Every mean has its interval, its number of seeds and the value of chance.
+All tables show the 95 % intervals of the means, the numbers of seeds and the chance levels.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,11 +31,11 @@ _NOTE = "Mean over seeds and, in brackets, its 95 % t interval."
 
 
 Block = tuple[str, list[list[str]]]
-"""The title of one split, and its rows."""
+"""The rows of a table for one split: the title of the split, and the cells of each row."""
 
 
 class PaperTable(NamedTuple):
-    """A table, as plain text."""
+    """A table for a paper. All text is unescaped."""
 
     name: str
     caption: str
@@ -44,14 +44,14 @@ class PaperTable(NamedTuple):
 
 
 def write_paper_tables(summary: str | Path, wanted: Sequence[Mapping[str, Any]], folder: str | Path) -> None:
-    """Write `<name>.md` and `<name>.tex` for each table.
+    """Write `<name>.md` and `<name>.tex` for each table of the config.
 
     Parameters
     ----------
     summary
-        ``summary.json``.
+        Path of ``summary.json``.
     wanted
-        The config's section `tables`.
+        Section `tables` of the config.
     folder
         Output folder.
     """
@@ -66,20 +66,21 @@ def write_paper_tables(summary: str | Path, wanted: Sequence[Mapping[str, Any]],
 
 
 def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperTable:
-    """Gather one table.
+    """Build one table from the rows of a summary.
 
     Parameters
     ----------
     rows
         The rows of a summary.
     wanted
-        ``name, runs, parts, metrics, caption``. Empty runs mean all; empty parts mean the test split and those of
-        unseen classes.
+        Entry of the config with ``name, runs, parts, metrics, caption``. If ``runs`` is empty, all runs are included;
+        if ``parts`` is empty, the test split and the splits of unseen classes.
 
     Raises
     ------
     ParleyError
-        If the summary lacks a requested run or split, or none of the runs has the split.
+        If the summary does not contain a requested run or split, or if none of the table's runs was evaluated on a
+        requested split.
     """
     parts = in_order(row.part for row in rows)
     runs = list(dict.fromkeys(row.run for row in rows))
@@ -110,7 +111,7 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
 
 
 def as_markdown(table: PaperTable) -> str:
-    """Return a table as Markdown: each block's title is a row of its own."""
+    """Return a table as Markdown. The title of each block is a separate row."""
     rows = []
     for title, lines in table.blocks:
         rows.append([f"*{markdown.escaped(title)}*", *[""] * (len(table.header) - 1)])
@@ -120,7 +121,7 @@ def as_markdown(table: PaperTable) -> str:
 
 
 def _block(part: str, lines: Sequence[Sequence[SummaryRow]]) -> Block:
-    # The candidates of a failed run are unknown.
+    # The number of candidates is unknown for a failed run, so take it from the first run for which it is known.
     known = next((line for line in lines if line[0].candidates is not None), lines[0])
     return _title(known, part), [*map(_run_row, lines), _chance_row(known)]
 
@@ -147,7 +148,7 @@ def _cell(row: SummaryRow) -> str:
 
 
 def _seeds(line: Sequence[SummaryRow]) -> str:
-    """Return the number of seeds of the means; if it differs between metrics, one number per metric."""
+    """Return the number of seeds of a row as text. If metrics differ in it, the text has one number per metric."""
     counts = list(dict.fromkeys(row.n_seeds for row in line))
     if len(counts) > 1:
         counts = [row.n_seeds for row in line]
@@ -162,7 +163,7 @@ def _chance_row(line: Sequence[SummaryRow]) -> list[str]:
 
 
 PAGES = {"report": "report.html", "browser": "browser.html"}
-"""Pages, and their files in the experiment's folder."""
+"""Files of the HTML pages in the results folder of an experiment, by name of the page."""
 MOST_FAILURES = 5
 """Maximum number of failed seeds listed individually."""
 
@@ -178,14 +179,14 @@ def show_summary(folder: str | Path, on: Console) -> None:
     Parameters
     ----------
     folder
-        The experiment's folder, with summary.json.
+        Results folder of the experiment, which contains summary.json.
     on
-        From `parley.core.terminal.console`.
+        Console that is printed to, from `parley.core.terminal.console`.
 
     Raises
     ------
     ParleyError
-        If summary.json is of another version.
+        If summary.json was written by an incompatible version of Parley.
     """
     folder = Path(folder)
     summary = read_summary(folder / "summary.json")
@@ -203,7 +204,7 @@ def show_summary(folder: str | Path, on: Console) -> None:
 
 
 def _tables(rows: Sequence[SummaryRow], on: Console) -> Iterator[Table]:
-    """Yield one table per run, with aligned columns. The run's name is a heading, as a column would be too wide."""
+    """Yield one table per run, with aligned columns. The run's name is the title, as a column would be too wide."""
     ks = {row.k for row in rows if row.metric == "accuracy@k" and row.k is not None}
     numbers = ["images", "classes", "acc@1", "95 %", "chance", f"acc@{ks.pop()}" if len(ks) == 1 else "acc@k"]
     for index, run in enumerate(dict.fromkeys(row.run for row in rows)):
