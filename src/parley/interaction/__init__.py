@@ -1,1 +1,1 @@
-"""Run agents over a split: data, rollout, per-example metrics, transcripts."""
+"""Run agents on all images of a split: data loading, rollouts, per-image metrics and transcripts."""

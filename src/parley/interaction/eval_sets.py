@@ -1,20 +1,20 @@
-"""Evaluation sets: which split to evaluate on, and which classes are the candidates."""
+"""Evaluation sets: combinations of a split to evaluate on and the classes that are the candidates."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CANDIDATES = ("seen", "all", "seen+own", "own")
-"""Choices of candidates: the training classes; all described classes; the training classes and the file's own; the
-file's own."""
+"""Choices of candidates: the training classes; all described classes; the training classes and the classes of the
+evaluated feature file; only the classes of that file."""
 
 UNSEEN_PARTS = ("ood", "transfer")
-"""Splits of classes that were not trained on."""
+"""Splits whose classes are not used in training."""
 ALONE = "_alone"
-"""Suffix of the evaluation set in which the classes of such a split are the only candidates."""
+"""Suffix of evaluation sets in which the classes of an unseen split are the only candidates."""
 
 
 class EvalSet(NamedTuple):
-    """A split and its candidates."""
+    """A split (`part`) and the label ids of the candidates."""
 
     name: str
     """Name of the split, with the suffix ``_alone`` if unseen classes are the only candidates."""
@@ -23,14 +23,15 @@ class EvalSet(NamedTuple):
 
 
 def eval_sets(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[EvalSet]:
-    """Return the evaluation sets of a run, split by split.
+    """Return the evaluation sets of a run, ordered by split.
 
     Parameters
     ----------
     seen
-        Label ids of the training classes; they are candidates on every split, as in the paper.
+        Label ids of the training classes, which are candidates on every split, as in Evtimova et al. (2018).
     unseen
-        Label ids of the classes of ``ood`` and ``transfer``. A split that has some is also evaluated with these alone.
+        Label ids of the classes of ``ood`` and ``transfer``, by split. A split with such classes is evaluated twice:
+        with both kinds of candidates, and with the unseen classes alone. A split without them is skipped.
     """
     found = [EvalSet(part, part, list(seen)) for part in ("train", "dev", "test")]
     for part, labels in unseen.items():
@@ -48,11 +49,11 @@ def candidate_ids(among: str, seen: Sequence[int], own: Sequence[int], described
     among
         One of `CANDIDATES`.
     seen
-        Label ids of the training classes; they come first, in their order.
+        Label ids of the training classes; unless `among` is ``own``, they come first, in this order.
     own
-        Label ids of the file's images.
+        Label ids of the classes of the evaluated feature file.
     described
-        Number of described classes.
+        Number of described classes; their label ids start at 0.
     """
     if among == "own":
         return sorted(own)

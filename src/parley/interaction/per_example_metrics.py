@@ -16,25 +16,25 @@ from parley.metrics.exchanges import chance, distances, hits, nll_nats
 class BatchBuffer:
     """Tensors of N images, allocated once and filled batch by batch.
 
-    Concatenating a list of batches at the end would need twice the memory and fragment the allocator: for 17,000
-    images and as many candidates, the small per-image metrics kept 6 GB of larger tensors from being freed.
+    Concatenating a list of batches at the end would need twice the memory and fragment it: for 17,000 images and as
+    many candidates, the small tensors of per-image metrics prevented the release of 6 GB of larger tensors.
 
     Parameters
     ----------
     images
-        N.
+        Number of images (N).
     axes
-        The image axis of each tensor.
+        For each tensor, the index of its image axis.
     """
 
     def __init__(self, images: int, axes: Sequence[int]) -> None:
         self.images = images
         self.axes = axes
         self.tensors: list[Tensor] | None = None
-        """One tensor for each of `axes`; None before the first batch."""
+        """One tensor for each element of `axes`; None before the first batch."""
 
     def put(self, rows: Tensor, piece: Iterable[Tensor]) -> None:
-        """Write a batch of B images at the positions `rows` ``[B]`` int64."""
+        """Write the tensors of a batch of B images to the rows ``[B]`` int64 of the image axes."""
         pairs = list(zip(self.axes, piece, strict=True))
         if self.tensors is None:
             shapes = [(*each.shape[:axis], self.images, *each.shape[axis + 1 :]) for axis, each in pairs]
@@ -44,26 +44,29 @@ class BatchBuffer:
 
 
 class PerExample(NamedTuple):
-    """Metrics of N dialogues, one row an image."""
+    """Metrics of N dialogues, with one row per image."""
 
     right: Tensor
-    """``[N]``: 1 if the target has the highest score, a fraction if it ties with others."""
+    """``[N]``: probability that the target has the highest score if ties are broken at random; 0 or 1 without ties."""
     among: Tensor
-    """``[N]``: the same for the k highest scores."""
+    """``[N]``: probability that the target is among the k highest scores, with the same treatment of ties."""
     nll: Tensor
-    """``[N]`` nats."""
+    """``[N]``: negative log-likelihood of the target, in nats."""
     active: Tensor
-    """``[N, T]``: 1 if the dialogue is still active when exchange t begins."""
+    """``[N, T]``: 1 if the dialogue is still active when exchange t begins, else 0."""
     go_on: Tensor
-    """``[N, T]``: the decision after exchange t, 1 to go on."""
+    """``[N, T]``: decision after exchange t, 1 to continue and 0 to stop."""
     sender_changes: Tensor
-    """``[N, T]``: Hamming distance of the Sender's message to its previous one."""
+    """``[N, T]``: Hamming distance between the Sender's message and its previous message."""
     receiver_changes: Tensor
-    """``[N, T]``: the same for the Receiver."""
+    """``[N, T]``: Hamming distance between the Receiver's message and its previous message."""
 
 
 def per_example(dialogue: Dialogue | DialogueSummary, target_index: Tensor, k: int) -> PerExample:
-    """Compute the metrics of one seed's dialogues, which must be finite; `target_index` is ``[N]`` int64."""
+    """Return the per-image metrics of one seed's dialogues, which must be finite.
+
+    `target_index` ``[N]`` int64 is the index of each target among the candidates, and `k` the K of accuracy@K.
+    """
     final, targets = dialogue.final_scores.numpy(), target_index.numpy()
     changes = (distances(bits.numpy()) for bits in (dialogue.sender_bits, dialogue.receiver_bits))
     return PerExample(
@@ -84,14 +87,14 @@ class MetricAccumulator:
         self.finite = True
 
     def add(self, dialogue: Dialogue, rows: Tensor, target_index: Tensor, k: int) -> None:
-        """Add a batch.
+        """Add the metrics of a batch of B dialogues.
 
         Parameters
         ----------
         dialogue
-            The dialogues.
+            Dialogues of one seed.
         rows, target_index
-            ``[B]`` int64: the images' rows in the split and their targets' indices among the candidates.
+            ``[B]`` int64: row of each image in the split, and index of its target among the candidates.
         k
             The K of accuracy@K.
         """
@@ -100,14 +103,14 @@ class MetricAccumulator:
             self.buffer.put(rows, per_example(dialogue, target_index, k))
 
     def result(self, k: int, candidates: int, nominal_batch: int | None) -> dict[str, Any] | None:
-        """Return the metrics of `aggregate`, or None if any value of the dialogues is not finite."""
+        """Return the result of `aggregate`, or None if any value of the dialogues is not finite."""
         if not self.finite or self.buffer.tensors is None:
             return None
         return aggregate(PerExample(*self.buffer.tensors), k, candidates, nominal_batch)
 
 
 def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:
-    """Average per-image metrics into the entries that `parley.interaction.run.score` documents."""
+    """Return the means of per-image metrics, as a dictionary that is documented at `parley.interaction.run.score`."""
     images, share = len(metrics.right), 1.0
     if nominal_batch is not None:
         share = images / (-(-images // nominal_batch) * nominal_batch)
@@ -129,6 +132,6 @@ def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int |
 
 
 def _mean_change(changes: Tensor, active: Tensor) -> float | None:
-    """Return the mean over active exchanges except the first, whose message has no previous one."""
+    """Return the mean of `changes` over active exchanges after the first; None if there are no such exchanges."""
     made = active.T[1:].bool()
     return float(changes.T[1:][made].numpy().mean()) if made.any() else None

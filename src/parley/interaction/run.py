@@ -17,33 +17,33 @@ from parley.interaction.per_example_metrics import BatchBuffer, MetricAccumulato
 from parley.interaction.split_data import Maps, Part
 
 IMAGE_AXIS = 2
-"""The axis of images in the fields of dialogues of S seeds."""
+"""Index of the image axis in the fields of a `Dialogue` of S seeds."""
 
 
 class DevResult(NamedTuple):
-    """One seed's results on the dev split."""
+    """Results of one seed on the dev split."""
 
     shown: Dialogue
-    """The dialogues that were asked for."""
+    """Dialogues about the images in the argument `shown` of `evaluate_batches`."""
     result: dict[str, Any] | None
-    """The metrics of `score`; None if any output is not finite."""
+    """The metrics documented at `score`; None if any value of the dialogues is not finite."""
 
 
 class Batch(NamedTuple):
-    """B images, on the agents' device."""
+    """A batch of B images on the agents' device."""
 
     rows: Tensor
-    """``[B]`` int64: rows of the split, on the CPU."""
+    """``[B]`` int64: row of each image in the split, on the CPU."""
     images: Images
     draws: RandomDraws | None
-    """Random numbers, if bits are flipped."""
+    """Random numbers for flipping bits; None if no bits are flipped."""
 
 
 class ImageDataset(Protocol):
-    """N images, in memory or on disk."""
+    """The N images of a split, in memory or on disk."""
 
     def take(self, rows: Tensor) -> Images:
-        """Return the images of the given rows, float32."""
+        """Return the images of the given rows as float32."""
 
 
 class InterventionFn(Protocol):
@@ -54,22 +54,22 @@ class InterventionFn(Protocol):
 
 
 class RolloutInputs(NamedTuple):
-    """The agents of S seeds, and the split to run them on."""
+    """The agents of S seeds, and the split on which they are run."""
 
     agents: Agents
     images: ImageDataset
-    """N images, standardised."""
+    """The N images of the split, standardised."""
     target_index: Tensor
-    """``[N]`` int64: index of the target among the candidates."""
+    """``[N]`` int64: index of each target among the candidates."""
     descriptions: Descriptions
     """Descriptions of the candidates."""
     game: GameSettings
     batch_size: int
-    """Images per batch; results depend on it only if messages are shuffled or bits flipped."""
+    """Number of images per batch. Results depend on it only if messages are shuffled or bits are flipped."""
 
 
 def rollout_split(setup: RolloutInputs, intervention: InterventionFn | None = None) -> Dialogue:
-    """Return the dialogues of S seeds about every image, with rounded bits and all T exchanges."""
+    """Return the dialogues of S seeds about all images of a split: all T exchanges, with rounded bits."""
     buffer = BatchBuffer(len(setup.target_index), [IMAGE_AXIS] * len(Dialogue._fields))
     for batch, dialogue in _rollout_batches(setup, intervention):
         buffer.put(batch.rows, dialogue)
@@ -77,7 +77,7 @@ def rollout_split(setup: RolloutInputs, intervention: InterventionFn | None = No
 
 
 def summarize_split(setup: RolloutInputs, intervention: InterventionFn | None = None) -> DialogueSummary:
-    """Return the same dialogues of a single seed, with the final scores only."""
+    """Return the dialogues of the first seed about all images of a split, with only the final scores."""
     axes = [0 if name in ("final_scores", "finite") else 1 for name in DialogueSummary._fields]
     buffer = BatchBuffer(len(setup.target_index), axes)
     for batch, dialogue in _rollout_batches(setup, intervention):
@@ -86,7 +86,7 @@ def summarize_split(setup: RolloutInputs, intervention: InterventionFn | None = 
 
 
 def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
-    """Evaluate the agents of S seeds on every image, with the scores of one batch in memory at a time.
+    """Evaluate the agents of S seeds on all images, with the scores of only one batch in memory at a time.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) ->
     k
         The K of accuracy@K.
     shown
-        Rows of the images whose dialogues to return, in this order.
+        Rows of the images whose dialogues are returned, in this order.
 
     Returns
     -------
     list of DevResult
-        One for each seed.
+        One result per seed.
     """
     images, rows = len(setup.target_index), torch.tensor(shown, dtype=torch.int64)
     accumulators = [MetricAccumulator(images) for _ in range(_seeds(setup.agents))]
@@ -123,7 +123,7 @@ def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) ->
 def _rollout_batches(
     setup: RolloutInputs, intervention: InterventionFn | None = None
 ) -> Iterator[tuple[Batch, Dialogue]]:
-    """Yield the dialogues of each batch, on the CPU."""
+    """Yield each batch with its dialogues, which are moved to the CPU."""
     sender, receiver = setup.agents.sender, setup.agents.receiver
     for batch in batches(setup):
         extra = None if intervention is None else intervention.of_rows(batch.rows)
@@ -136,9 +136,10 @@ def _seeds(agents: Agents) -> int:
 
 
 def batches(setup: RolloutInputs) -> Iterator[Batch]:
-    """Yield the images of a split batch by batch, on the agents' device."""
+    """Yield the images of a split in batches on the agents' device."""
     count, weight = len(setup.target_index), setup.agents.sender.hear.weight
-    # Shuffled messages come from the next image of the batch, and the images of a class are neighbours in a split.
+    # Images of a class are neighbours in a split. They are put in random order if messages are shuffled, because each
+    # message is then replaced by that of the neighbouring image.
     order = torch.arange(count) if setup.game.shuffle == "none" else permutation(0, "shuffle", 0, count)
     for number, rows in enumerate(order.split(setup.batch_size)):
         images = to_device(setup.images.take(rows), weight.device, weight.dtype)
@@ -146,18 +147,21 @@ def batches(setup: RolloutInputs) -> Iterator[Batch]:
 
 
 def to_device(images: Images, device: torch.device, dtype: torch.dtype) -> Images:
-    """Return images on a device in a dtype."""
+    """Move images to a device and convert them to a dtype."""
     context = None if images.context is None else images.context.to(device, dtype, non_blocking=True)
     return Images(images.features.to(device, dtype, non_blocking=True), context)
 
 
 def flip_shape(game: GameSettings, batch: int) -> tuple[int, int, int]:
-    """Return ``(T, B, 2d)``, the shape of one random number for each bit of both agents' messages."""
+    """Return ``(T, B, 2d)``, the shape of random numbers for flipping the bits of both agents' messages."""
     return game.max_exchanges, batch, 2 * game.message_bits
 
 
 def _flips(setup: RolloutInputs, number: int, size: int, device: torch.device) -> RandomDraws | None:
-    """Return the random numbers that flip bits in a batch, by its number; the same for every seed and run."""
+    """Return the random numbers for flipping bits in the batch with this number, or None if no bits are flipped.
+
+    They are the same for every seed and run.
+    """
     if not needs_flip_noise(setup.game, training=False):
         return None
     flips = uniforms([0], "flips in evaluation", number, flip_shape(setup.game, size), device)
@@ -165,9 +169,9 @@ def _flips(setup: RolloutInputs, number: int, size: int, device: torch.device) -
 
 
 def ranks(scores: Tensor, target_index: Tensor) -> Tensor:
-    """Return each target's rank ``[N]``, 1 = best, from scores ``[N, K]``.
+    """Return the rank of each target ``[N]`` among the scores ``[N, K]``; rank 1 is the highest score.
 
-    A target that ties with others ranks behind them, so that constant scores are not right.
+    A target ranks last among equal scores, so that constant scores do not give it rank 1.
     """
     own = scores.gather(1, target_index[:, None])
     return (scores >= own).sum(1)
@@ -181,33 +185,34 @@ def score(
     Parameters
     ----------
     dialogue
-        The dialogues.
+        Dialogues of one seed about N images.
     target_index
         ``[N]`` int64: index of each target among the candidates.
     k
-        The K of accuracy@K; the number of candidates if there are fewer.
+        The K of accuracy@K. If there are fewer candidates, their number is used.
     nominal_batch
-        Batch size, to compute accuracies as the 2017 code did: a short last batch is divided by the size of a full
-        one. None divides by the number of images.
+        Batch size, to compute accuracies as in the original implementation (Evtimova et al., 2018): hits in the short
+        last batch are divided by the size of a full batch. If None, hits are divided by the number of images.
 
     Returns
     -------
     dict
-        ``n``; ``candidates``; ``k``; accuracies and their chance levels; ``nll`` in nats; ``length`` in exchanges;
-        ``length_original``, the number of go-on bits, as in the 2017 code; ``hamming_sender`` and
-        ``hamming_receiver``, the number of bits in which an agent's message differs from its previous one.
+        Numbers of images ``n`` and of ``candidates``; ``k``; accuracies and their chance levels; and means: ``nll`` in
+        nats; ``length`` in exchanges; ``length_original``, the number of decisions to continue, as in the original
+        implementation; ``hamming_sender`` and ``hamming_receiver``, the number of bits in which an agent's message
+        differs from its previous message.
     """
     candidates = dialogue.final_scores.shape[-1]
     return aggregate(per_example(dialogue, target_index, k), k, candidates, nominal_batch)
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
-    """Return the `nominal_batch` of `score` that the settings ask for."""
+    """Return the argument `nominal_batch` of `score` for the game's `accuracy_count`."""
     return batch_size if game.accuracy_count == "original" else None
 
 
 def input_widths(part: Part) -> tuple[int, int]:
-    """Return the widths of a split's features and context; 1000, as of ImageNet's logits, without a context."""
+    """Return the widths of a split's features and of its context vectors, which is 1000 if it has none."""
     images = part.images
     width = images.rows.shape[1] if isinstance(images, Maps) else images.features.shape[-1]
     return width, 1000 if images.context is None else images.context.shape[-1]

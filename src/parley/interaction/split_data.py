@@ -1,4 +1,4 @@
-"""Load a split's images and targets and the candidates' descriptions, and standardise them."""
+"""Load the images and targets of a split and the descriptions of the candidates, and standardise them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +20,18 @@ from parley.text.word_vectors import description_matrix, description_tensor, rea
 
 
 class Maps(NamedTuple):
-    """The feature maps of N images in their stored dtype, in memory or on disk; `take` converts them to cells."""
+    """The feature maps of N images in their stored dtype, in memory or on disk. `take` converts them to cells."""
 
     rows: Rows
     """``[N, C, h, w]``."""
     context: Tensor
-    """``[N, Z]``: the logits."""
+    """``[N, Z]``: logits, used as context vectors."""
     mean: Tensor | None = None
     sd: Tensor | None = None
-    """``[C]`` each: the scale that `take` applies; None for none."""
+    """``[C]`` each: mean and standard deviation with which `take` standardises; both None to not standardise."""
 
     def take(self, rows: Tensor) -> Images:
-        """Return the images of the given rows: cells ``[..., L, C]`` with L = h · w, and context."""
+        """Return the images of the given rows: cells ``[..., L, C]``, with L = h · w, and context vectors."""
         cells = self.rows.take(rows).flatten(-2).mT
         if self.mean is not None and self.sd is not None:
             cells = (cells - self.mean).div_(self.sd)
@@ -43,12 +43,12 @@ class Part(NamedTuple):
 
     images: Images | Maps
     targets: Tensor
-    """``[N]`` int64 label ids."""
+    """``[N]`` int64: label id of each image."""
     keys: list[str]
 
 
 def random_subset(part: Part, most: int | None) -> Part:
-    """Return at most `most` images of a split, chosen at random and in their order; the same for every run and seed."""
+    """Return a random subset of at most `most` images, in their order. It is the same for every run and seed."""
     if most is None or len(part.keys) <= most:
         return part
     rows = permutation(0, "recorded images", 0, len(part.keys))[:most].sort().values
@@ -56,22 +56,22 @@ def random_subset(part: Part, most: int | None) -> Part:
 
 
 class Candidates(NamedTuple):
-    """All described classes, in the order of their label ids."""
+    """Labels and descriptions of all described classes, in the order of their label ids."""
 
     labels: list[str]
     descriptions: Descriptions
 
 
 def load_part(path: str | Path, game: GameSettings) -> Part:
-    """Load the layer of a split's features that the Sender gets.
+    """Load the features of a split that are the Sender's input, and the targets.
 
     Parameters
     ----------
     path
-        The split's HDF5 file.
+        Path of the split's HDF5 file.
     game
-        Settings. With visual attention the layer is a feature map, with the logits as context; otherwise it is a
-        vector ``[N, C]``. Labels are permuted if `permute_labels` is set.
+        Settings of the game. With visual attention the features are maps, with the logits as context vectors; otherwise
+        they are vectors ``[N, C]``. Targets are permuted if `permute_labels` is set.
     """
     layer = layer_of(game)
     if game.visual_attention:
@@ -90,10 +90,10 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
 
 
 def _targets(labels: np.ndarray, keys: Sequence[str], game: GameSettings) -> Tensor:
-    """Return the label ids, permuted if the settings ask for it; the permutation is the same for every run and seed.
+    """Return the label ids, permuted if `permute_labels` is set. The permutation is the same for every run and seed.
 
-    Each split has its own permutation. With a shared one, splits of the same size and class order would be permuted
-    alike, and what is learned on one would carry over to the other.
+    Each split has its own permutation. With a shared permutation, splits of the same size and class order would be
+    permuted identically, and what is learned on one split would transfer to the other.
     """
     targets = torch.from_numpy(labels)
     if not game.permute_labels:
@@ -102,7 +102,7 @@ def _targets(labels: np.ndarray, keys: Sequence[str], game: GameSettings) -> Ten
 
 
 def layer_of(game: GameSettings) -> str:
-    """Return the layer of features that the Sender gets: a role such as ``pooled``, or a dataset's name."""
+    """Return the role (such as ``pooled``) or the dataset name of the features that are the Sender's input."""
     if game.image_layer != "auto":
         return game.image_layer
     return "map" if game.visual_attention else "pooled"
@@ -120,7 +120,7 @@ def load_candidates(descriptions: str | Path, words: str | Path, game: GameSetti
     descriptions, words
         Paths of ``descriptions.csv`` and ``words.hdf5``.
     game
-        Settings. With description attention, the vectors of the single words are loaded too.
+        Settings of the game. With description attention, the vectors of single words are also loaded.
     """
     described, vectors_of_words = read_descriptions(descriptions), read_words(words)
     labels = [row.label for row in described]
@@ -140,7 +140,8 @@ def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -
         If a target is not a candidate; `where` names the split in the message.
     """
     ids = torch.tensor(list(candidate_ids), dtype=torch.int64)
-    # A binary search: comparing all targets with all candidates would take gigabytes for a large class set.
+    # A binary search is used, because comparing all targets with all candidates would take gigabytes of memory for a
+    # large class set.
     order = ids.argsort(stable=True)
     ascending = ids[order]
     found = torch.searchsorted(ascending, targets).clamp(max=len(ids) - 1)
@@ -164,27 +165,27 @@ def require_descriptions(labels: Sequence[int], candidates: Candidates, where: s
 
 
 class Scale(NamedTuple):
-    """Mean and standard deviation of each channel, ``[C]``."""
+    """Mean and standard deviation of each channel, ``[C]`` each."""
 
     mean: Tensor
     sd: Tensor
 
     def apply(self, features: Tensor) -> Tensor:
-        """Return ``(features − mean) / sd``, channels last."""
+        """Return ``(features − mean) / sd`` for features whose last dimension is C."""
         return (features - self.mean) / self.sd
 
 
 class Standardizer(NamedTuple):
-    """The scales fitted on the train split."""
+    """Scales fitted on the train split, to standardise every split."""
 
     features: Scale
     context: Scale | None = None
-    """Scale of the logits; only with visual attention."""
+    """Scale of the logits; None without visual attention."""
     words: Scale | None = None
-    """Scale of word vectors; None to leave them unchanged."""
+    """Scale of the word vectors; None to leave them unchanged."""
 
     def read(self, descriptions: Descriptions) -> Descriptions:
-        """Return the descriptions, standardised; padding stays zero."""
+        """Return the descriptions, standardised except for padding, which stays zero."""
         if self.words is None:
             return descriptions
         words = descriptions.words
@@ -193,32 +194,32 @@ class Standardizer(NamedTuple):
         return Descriptions(self.words.apply(descriptions.vectors), words, descriptions.is_word)
 
     def apply(self, images: Images | Maps) -> Images | Maps:
-        """Return the images, standardised; feature maps are standardised batch by batch, when they are taken."""
+        """Return the images, standardised. For feature maps, `Maps.take` standardises the maps of each batch."""
         context = images.context
         if context is not None and self.context is not None:
             context = self.context.apply(context)
         if isinstance(images, Maps):
-            assert context is not None  # maps have one
+            assert context is not None  # Maps always have a context.
             return images._replace(context=context, mean=self.features.mean, sd=self.features.sd)
         return Images(self.features.apply(images.features), context)
 
 
 def fit(images: Images | Maps, mode: str) -> Standardizer:
-    """Fit the scales of images on the train split.
+    """Return a standardizer with the scales of the train split's images.
 
     Parameters
     ----------
     images
         All images of the train split.
     mode
-        ``train`` to standardise by mean and standard deviation; ``none`` to leave features unchanged.
+        ``train`` to standardise features by their mean and standard deviation; ``none`` to leave them unchanged.
     """
     features = images.rows if isinstance(images, Maps) else images.features
     return Standardizer(_fit(features, mode), None if images.context is None else _fit(images.context, mode))
 
 
 def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
-    """Fit the scale of word vectors on the training classes' descriptions in the mode ``candidates``, else None."""
+    """Return the scale of the training classes' descriptions if `mode` is ``candidates``, else None."""
     return scale_of(descriptions.vectors) if mode == "candidates" else None
 
 
@@ -236,7 +237,7 @@ def scale_of(values: Tensor) -> Scale:
 
 
 def _scale_of_maps(rows: Rows) -> Scale:
-    """Return the scale of maps ``[N, C, h, w]``, which may not fit into memory, in two passes."""
+    """Return the scale of feature maps ``[N, C, h, w]``, which may not fit into memory, in two passes over the maps."""
     count = rows.shape[0] * rows.shape[2] * rows.shape[3]
     total, squares = torch.zeros(2, rows.shape[1], dtype=torch.float64)
     for piece in rows.pieces():
@@ -248,5 +249,5 @@ def _scale_of_maps(rows: Rows) -> Scale:
 
 
 def _scale(mean: Tensor, sd: Tensor) -> Scale:
-    # A constant channel becomes 0; divided by its standard deviation it would not be finite.
+    # Constant channels are divided by 1, because dividing by their standard deviation of 0 would not be finite.
     return Scale(mean, torch.where(sd > 0, sd, torch.ones_like(sd)))

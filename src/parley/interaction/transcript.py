@@ -1,4 +1,4 @@
-"""Dialogues as text, exchange by exchange, to read on a terminal.
+"""Transcripts of dialogues, exchange by exchange, for display in a terminal.
 
 Shapes: T exchanges, B images, d bits of a message, K candidates.
 """
@@ -15,7 +15,7 @@ from parley.metrics.exchanges import distances, log_probabilities
 
 BARS = "▁▂▃▄▅▆▇█"
 LETTER_BITS = 5
-"""Bits of one letter."""
+"""Number of bits represented by one letter."""
 LEADERS = 3
 """Number of best candidates shown at each exchange."""
 
@@ -23,7 +23,7 @@ Numbers = NDArray[np.floating[Any]]
 
 
 def dialogue_of(dialogues: Dialogue, row: int) -> Dialogue:
-    """Return the dialogue about one image of a batch: fields ``[T, ...]``, without the axis of images."""
+    """Return the dialogue about one image of a batch. Its fields, ``[T, ...]``, have no image axis."""
     return Dialogue(*(field[:, row].detach().cpu() for field in dialogues))
 
 
@@ -46,9 +46,9 @@ def sample_dialogues(
     labels
         Names of the K candidates.
     rows
-        Images to show; rows beyond the batch are skipped.
+        Rows of the images to show; rows outside the batch are skipped.
     keys
-        The images' keys; None for their row numbers.
+        Keys of the images. If None, row numbers are shown instead.
     as_letters
         Whether to write five bits as a letter.
     """
@@ -66,20 +66,21 @@ def sample_dialogues(
 
 
 def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str, as_letters: bool = False) -> str:
-    """Return one dialogue as text, up to the exchange in which it stopped.
+    """Return one dialogue as text, up to its last exchange.
 
-    The first line has the image's key, its class and the answer. For each exchange follow the Sender's message, the
-    Receiver's message and the best candidates. A message is shown as one bar for each bit's probability, the bits, and
-    the number of bits that differ from the agent's previous message (for the first message: that are 1).
+    The first line shows the image's key, its class and the Receiver's answer. The following lines show, for each
+    exchange, the Sender's message, the Receiver's message and the best candidates. A message is shown as one bar per
+    bit for its probability, the bits, and the number of bits that differ from the agent's previous message. The first
+    message is compared with zeros.
 
     Parameters
     ----------
     dialogue
-        From `dialogue_of`.
+        Result of `dialogue_of`.
     labels
         Names of the K candidates.
     target
-        Index of the true class among them, which is marked with `*`.
+        Index of the true class among the candidates. This class is marked with `*`.
     key
         The image's key.
     as_letters
@@ -100,7 +101,7 @@ def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str,
 
 
 def _messages(probs: Tensor, bits: Tensor, as_letters: bool) -> Iterator[str]:
-    """Yield an agent's messages as text, exchange by exchange."""
+    """Yield the text of an agent's message for each exchange."""
     changes = distances(bits[:, None].numpy())[:, 0]
     for prob, message, change in zip(probs.numpy(), bits.numpy(), changes, strict=True):
         if not _binary(message):
@@ -117,7 +118,7 @@ def _leaders(scores: Numbers, labels: Sequence[str], target: int) -> str:
 
 
 def sparkline(probs: Sequence[float] | Numbers) -> str:
-    """Return one bar for each probability, in eight heights from 0 to 1; `?` for a value that is not finite."""
+    """Return one bar per probability, with eight heights between 0 and 1, or `?` for a value that is not finite."""
     top = len(BARS) - 1
     return "".join(
         BARS[min(max(int(prob * len(BARS)), 0), top)] if np.isfinite(prob) else "?" for prob in map(float, probs)
@@ -125,9 +126,9 @@ def sparkline(probs: Sequence[float] | Numbers) -> str:
 
 
 def letters(bits: Sequence[float] | Numbers) -> str:
-    """Return a message as letters of five bits, most significant bit first: 00000 is A, 11001 is Z.
+    """Return a message as letters of five bits each, most significant bit first: 00000 is A, 11001 is Z.
 
-    The six values above 25 are the characters after Z in ASCII; the last letter may stand for fewer bits.
+    Values from 26 to 31 are written as the characters after Z in ASCII. The last letter may represent fewer bits.
 
     Examples
     --------
@@ -142,14 +143,14 @@ def letters(bits: Sequence[float] | Numbers) -> str:
 
 
 def bits_of(text: str, count: int) -> list[int]:
-    """Return the bits of a message that `letters` wrote.
+    """Return the bits of a message given as letters; the inverse of `letters`.
 
     Parameters
     ----------
     text
-        The letters; spaces between them are ignored.
+        Letters; spaces are ignored.
     count
-        Number of bits of the message, which determines how many the last letter stands for.
+        Number of bits of the message, which determines the number of bits that the last letter represents.
     """
     sizes = [min(LETTER_BITS, count - start) for start in range(0, count, LETTER_BITS)]
     values = [ord(letter) - ord("A") for letter in text.replace(" ", "")]
