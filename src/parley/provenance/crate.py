@@ -1,8 +1,9 @@
-"""`parley crate`: pack an experiment as an RO-Crate, a zip to deposit with its history.
+"""Pack an experiment and its provenance as an RO-Crate, a zip file for deposit in a repository (`parley crate`).
 
-RO-Crate 1.1 with the profile Workflow Run Crate 0.5: the workflow, the run as one `CreateAction`, its inputs and its
-results. Files that may not be redistributed are listed by their hash. `provenance.json` describes each job. The records
-are included, so that `parley explain` works in the unpacked crate.
+The crate follows RO-Crate 1.1 and its profile Workflow Run Crate 0.5. It describes the workflow, the run as one
+`CreateAction`, the inputs and the results; the file `provenance.json` describes each job. Files that may not be
+redistributed are not included, but listed with their hashes. Job records are included, so that `parley explain` works
+in the unpacked crate.
 """
 
 import hashlib
@@ -22,9 +23,9 @@ CODE = (
     *("Snakefile", "workflow", "src", "envs", "profiles", "config"),
     *("pyproject.toml", "LICENSE", "CITATION.cff", "README.md"),
 )
-"""Files and folders of the project that are packed below `code/`."""
+"""Files and folders of the project that are packed in the crate's folder `code/`."""
 PAGES = ("report.html", "browser.html")
-"""Pages that show images."""
+"""HTML pages that show images."""
 _BLOCK = 1 << 20
 
 
@@ -36,30 +37,31 @@ def write_crate(
     licence: str | None,
     pictures: bool = False,
 ) -> tuple[list[str], list[str]]:
-    """Pack an experiment.
+    """Pack an experiment as an RO-Crate.
 
     Parameters
     ----------
     folder
-        ``results/<e>``, relative to the working folder.
+        Results folder, ``results/<e>``, relative to the working folder.
     out
-        The zip to write.
+        Path of the zip file to write.
     project
-        The folder of Parley's own code.
+        Folder of Parley's own code.
     authors, licence
-        Of the experiment; by default those of Parley. The licence is an SPDX identifier or a URL.
+        Names of the experiment's authors and the experiment's licence (an SPDX identifier or a URL). An empty list and
+        None stand for the authors and the licence of Parley.
     pictures
-        Include images, features and pages that show images.
+        Whether to include images, features and pages that show images.
 
     Returns
     -------
     included, omitted
-        Files of `provenance.json` that the crate contains, and those that it only lists by hash.
+        Files of `provenance.json` that the crate contains, and files that it only lists with their hashes.
 
     Raises
     ------
     ParleyError
-        If `provenance.json` is missing or older than the files, or a file differs from it.
+        If `provenance.json` is missing or does not list all files, or if a file is missing or differs from it.
     """
     software = cited(project / "CITATION.cff")
     people = [{"@type": "Person", "name": name} for name in authors]
@@ -77,7 +79,7 @@ def write_crate(
     for path in known:
         (included if pictures or _is_free(Path(path), Path(folder), drawn) else omitted).append(path)
     records = {str(record_path(job)) for job in upstream_jobs(known, Records()).values()}
-    # By name in the crate: paths on disk.
+    # Map each name in the crate to a path on disk.
     sources = {path: path for path in [*included, f"{folder}/{DOCUMENT}", *sorted(records)]}
     sources |= {name: str(path) for name, path in _code_files(project)}
     with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as crate:
@@ -104,9 +106,12 @@ def write_crate(
 
 
 def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
-    """Return whether a file contains no images or features that others may own; `drawn` if Parley drew the images."""
+    """Return whether a file can be redistributed, because it contains no images or features that others may own.
+
+    `drawn` states whether Parley generated the images of the experiment.
+    """
     if not path.is_relative_to(folder):
-        # Of the files that experiments share, the tables of URLs and hashes.
+        # Of the files shared between experiments, only the tables of URLs and hashes can be redistributed.
         return path.suffix == ".tsv" and path.parts[0] == "resources"
     if path.name in PAGES:
         return drawn
@@ -151,12 +156,12 @@ def _code_files(project: Path) -> Iterator[tuple[str, Path]]:
 
 
 def project_folder(folders: Sequence[Path]) -> Path:
-    """Return the first of some folders that contains Parley's own code.
+    """Return the first of the given folders that contains Parley's own code.
 
     Raises
     ------
     ParleyError
-        If none does.
+        If none of the folders contains it.
     """
     for folder in folders:
         if (folder / "CITATION.cff").is_file() and (folder / "Snakefile").is_file():

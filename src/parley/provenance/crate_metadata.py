@@ -1,4 +1,4 @@
-"""`ro-crate-metadata.json`: the description of a crate and its files in JSON-LD, with the terms of schema.org."""
+"""Build `ro-crate-metadata.json`: a description of a crate and its files in JSON-LD, in terms of schema.org."""
 
 import base64
 import mimetypes
@@ -14,7 +14,7 @@ from parley import __version__
 
 Entity = dict[str, Any]
 Files = Mapping[str, tuple[int, str]]
-"""Size in bytes and SHA-256 of files, by path."""
+"""Size in bytes and SHA-256 of each file, by path."""
 # The context of RO-Crate 1.1 does not define schema.org's `sha256`.
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]
 PROFILES = {
@@ -61,14 +61,14 @@ _PURPOSES = {
 
 
 class Rights(NamedTuple):
-    """The authors of something, as entities without an id, and its licence: an SPDX identifier or a URL."""
+    """The authors of a work, as JSON-LD entities without an ``@id``, and its licence, an SPDX identifier or a URL."""
 
     authors: Sequence[Entity]
     license: str
 
 
 def cited(path: str | Path) -> Rights:
-    """Return the authors and the licence in a CITATION.cff."""
+    """Return the authors and the licence named in a CITATION.cff file."""
     citation = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     authors = []
     for one in citation["authors"]:
@@ -91,18 +91,18 @@ def metadata(
     Parameters
     ----------
     folder
-        ``results/<e>``.
+        Results folder, ``results/<e>``.
     document
-        Its `provenance.json`.
+        Content of the experiment's `provenance.json`.
     included
-        Files in the crate.
+        Files that the crate contains.
     omitted
-        Files that the crate lists by their hash and does not contain.
+        Files that the crate does not contain, but lists with their hashes.
     experiment, software
         Authors and licences of the experiment and of Parley.
     """
     files = {**included, **omitted}
-    # A file in the crate is identified by its path, any other by its hash (RFC 6920).
+    # A file in the crate is identified by its path, an omitted file by a URI of its hash (RFC 6920).
     ids = {path: quote(path) if path in included else _hash_id(sha256) for path, (_, sha256) in files.items()}
     jobs = list(document["activity"].values())
     commits = sorted({one["parley:commit"] for one in document["agent"].values() if "parley:commit" in one})
@@ -217,6 +217,6 @@ def _ref(identifier: str) -> Entity:
 
 
 def _refs(identifiers: Iterable[str]) -> list[Entity] | Entity:
-    """Return references; the specification requires a single one to be outside a list."""
+    """Return references to entities. The specification requires that a single reference is not in a list."""
     found = [_ref(one) for one in dict.fromkeys(identifiers)]
     return found[0] if len(found) == 1 else found

@@ -1,4 +1,4 @@
-"""`parley explain`: where a file comes from and what was made from it."""
+"""Describe the origin of a file and the files that were made from it (`parley explain`)."""
 
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,9 +16,9 @@ from parley.provenance.records import FOLDER, FileRecord, Record, Records
 from parley.provenance.tree import Group, base_of, draw, grouped, inputs_of, uses_in
 
 SHORT = 10
-"""Number of digits of a hash that are shown."""
+"""Number of digits shown of a hash."""
 SOME = 3
-"""Number of images and names listed without `full`."""
+"""Maximum number of images and names that are listed unless `full` is set."""
 
 _DETAILS: dict[str, Callable[[Record], Any]] = {
     "select_checkpoint": lambda job: f"by {job.params['rule']}",
@@ -28,23 +28,24 @@ _DETAILS: dict[str, Callable[[Record], Any]] = {
     "draw_world": lambda job: f"{len(job.params['creatures'])} creatures, {job.params['images_per_class']} times each",
     "fetch_images": lambda job: " ".join(_image_origin(job)).strip(),
 }
-"""Returns details of a job, by rule."""
+"""For some rules, a function that returns details of a job as text."""
 
 
 def explain(path: str, full: bool = False) -> str:
-    """Return where a file comes from, back to inputs without a record, and what was made from it.
+    """Return a text on the origin of a file, back to inputs without a record, and on the files made from it.
 
     Parameters
     ----------
     path
-        A file below ``results/`` or ``resources/``, relative to the working folder; or a folder that one job made.
+        Path of a file below ``results/`` or ``resources/``, or of a folder that one job made, relative to the working
+        folder.
     full
-        List every image and every name.
+        Whether to list every image and every name.
 
     Raises
     ------
     ParleyError
-        If no job is recorded that made it.
+        If no record says which job made the file, or if several jobs made the folder.
     """
     records = Records()
     group = _group_of(path, records)
@@ -99,7 +100,7 @@ def _changed(file: FileRecord, job: Record) -> str:
 
 
 def _line(group: Group, hashes: Hashes, full: bool, short: bool = False) -> str:
-    """Return the line of a group of files in a tree."""
+    """Return the text of one line of a tree, which describes a group of files."""
     paths, job = group.paths, group.makers[0] if group.makers else None
     name = f"{len(paths)} × {group.pattern}" if len(paths) > 1 else paths[0]
     if job is None:
@@ -117,12 +118,12 @@ def _detail(job: Record) -> str:
     describe = _DETAILS.get(base_of(job.rule))
     try:
         return str(describe(job)) if describe else ""
-    except (KeyError, IndexError, TypeError):  # Other versions of Parley recorded other params.
+    except (KeyError, IndexError, TypeError):  # Another version of Parley recorded other params.
         return ""
 
 
 def _images(group: Group, records: Records, full: bool) -> Iterator[str]:
-    """Yield where the images of a file came from; if it lists no images, those of the splits that it was made from."""
+    """Yield lines on the origin of the images in a file or, if it contains none, in the splits it was made from."""
     jobs = upstream_jobs(group.paths, records).values()
     fetches = [job for job in jobs if base_of(job.rule) == "fetch_images"]
     manifests = [one.path for job in fetches for one in job.outputs if one.role == "manifests"]
@@ -147,7 +148,7 @@ def _images(group: Group, records: Records, full: bool) -> Iterator[str]:
 
 
 def _image_keys(path: str) -> list[str]:
-    """Return the keys of the images in a file; none if it has no keys or is damaged."""
+    """Return the keys of the images in a file; an empty list if the file has no keys or is damaged."""
     try:
         if path.endswith(".hdf5"):
             with h5py.File(path) as file:
@@ -164,11 +165,11 @@ def _image_keys(path: str) -> list[str]:
 
 
 def _image_origin(fetch: Record) -> tuple[str, str]:
-    """Return a phrase for the source of a fetch, and the folder that its addresses are relative to; empty for URLs."""
+    """Return a phrase that names the source of fetched images, and the base folder of their paths; empty for URLs."""
     source: Mapping[str, Any] = fetch.config.get("source", {})
     kind = source.get("kind", "")
     if kind == "world":
-        # The address of an image is its class's folder and its name.
+        # The manifest contains the path of a generated image: the folder of its class and the file name.
         drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
         return "drawn by draw_world", drawn
     section = source.get(kind, {})

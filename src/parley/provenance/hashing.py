@@ -1,4 +1,4 @@
-"""SHA-256 of files: cached while they are unchanged, and compared with the records to detect damaged inputs."""
+"""Compute the SHA-256 of files, with a cache for unchanged files, and detect damaged inputs of jobs."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -10,31 +10,31 @@ from parley.core.files import read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Records, record_path, workflow_path
 
 LATER_TOUCH_S = 60
-"""Snakemake updates the date of outputs after their job, within this time."""
+"""Maximum time in seconds after the end of a job until Snakemake updates the modification times of its outputs."""
 
 
 class Hashes:
-    """SHA-256 by path, computed only if neither a record nor the cache has the unchanged file.
+    """SHA-256 of files. It is computed only if the file has changed, or is in neither the job records nor the cache.
 
     Parameters
     ----------
     records
-        Records of jobs; None to ignore records.
+        Records of jobs, which contain the hashes of outputs; None to ignore them.
     memory
-        A file that caches hashes between calls; None for none.
+        Path of a cache file that stores hashes between processes; None for no cache file.
     """
 
     def __init__(self, records: Records | None, memory: str | Path | None = None) -> None:
         self._records = records
         self._memory = Path(memory) if memory is not None else None
-        # Size, date and SHA-256 by path.
+        # Size in bytes, modification time in ns and SHA-256, by path.
         self._known: dict[str, tuple[int, int, str]] = {}
         if self._memory is not None and self._memory.exists():
             self._known = {path: tuple(one) for path, one in read_json(self._memory).items()}
         self._used: dict[str, tuple[int, int, str]] = {}
 
     def of(self, path: str, role: str = "") -> FileRecord:
-        """Return a file with its hash, size and date; raise `FileNotFoundError` if it does not exist."""
+        """Return the hash, size and modification time of a file. Raise `FileNotFoundError` if it does not exist."""
         stat = Path(path).expanduser().stat()
         known = self._known.get(path)
         if known is None or tuple(known[:2]) != (stat.st_size, stat.st_mtime_ns):
@@ -49,7 +49,7 @@ class Hashes:
             write_json(self._memory, self._used)
 
     def _on_record(self, path: str, stat: os.stat_result) -> str | None:
-        """Return the recorded hash of a file that was not written since its job; writing changes the inode or date."""
+        """Return the recorded hash of a file; None without a record, or if inode, size or time show a later change."""
         record = self._records.maker_of(path) if self._records else None
         made = record.output(path) if record else None
         if record is None or made is None or (made.inode, made.bytes) != (stat.st_ino, stat.st_size):
@@ -59,7 +59,7 @@ class Hashes:
 
 
 def files_of(path: str | Path) -> Iterator[str]:
-    """Yield a file, or every file below a folder except hidden ones, sorted."""
+    """Yield the path of a file, or the paths of all files below a folder in sorted order, except hidden files."""
     path = Path(path)
     if not path.is_dir():
         yield str(path)
@@ -70,16 +70,16 @@ def files_of(path: str | Path) -> Iterator[str]:
 
 
 def check_undamaged(paths: Iterable[str | Path]) -> None:
-    """Raise `ParleyError` if a file or folder differs from its record; files without a record, such as a user's, pass.
+    """Raise `ParleyError` if a file or folder differs from its record. Files without a record are not checked.
 
     Every stage checks its inputs. A flipped bit, a truncated copy or a replaced file would otherwise affect the results
-    unnoticed: JSON, TSV and HDF5 readers do not detect a changed number. All bytes are hashed, even if dates are
-    unchanged.
+    unnoticed, because JSON, TSV and HDF5 readers do not detect a changed number. All bytes are hashed, even if the
+    modification times are unchanged.
 
     Raises
     ------
     ParleyError
-        Names all damaged files, including damaged records.
+        If a file or a record is damaged. The error lists all damaged files and records.
     """
     findings = Findings()
     by_root: dict[Path, Records] = {}

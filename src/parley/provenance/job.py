@@ -1,4 +1,4 @@
-"""Record what a job did: its files, params and code, and the machine, packages and commit that it ran with."""
+"""Write the record of a job: its files, params and code, and the machine, packages and commit that it used."""
 
 import os
 import platform
@@ -19,21 +19,21 @@ from parley.provenance.records import COMMIT, FileRecord, Record, Records, write
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-"""Distributions whose module has another name."""
+"""Names of distributions that differ from the name of their module, by module."""
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "pyarrow"),
     *("pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision", "tqdm"),
     "urllib3",
 )
-"""Modules of Parley's dependencies."""
+"""Names of the modules of Parley's dependencies."""
 Roles = Mapping[str, Sequence[str]]
-"""Paths by their name among a rule's inputs or outputs."""
+"""Paths of a rule's inputs or outputs, by the name of the input or output in the rule."""
 _CODE = ("Snakefile", "src", "workflow", "envs")
 _STARTED = time.monotonic()
 
 
 class TrackedConfig(dict[str, Any]):
-    """A config that remembers which of its sections were read."""
+    """A config that records which of its sections are read."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
@@ -44,7 +44,7 @@ class TrackedConfig(dict[str, Any]):
         return super().__getitem__(key)
 
     def read_sections(self) -> dict[str, Any]:
-        """Return the sections that were read."""
+        """Return the sections of the config that were read."""
         return {key: self[key] for key in sorted(self.read)}
 
 
@@ -63,9 +63,9 @@ def record_job(
     Parameters
     ----------
     rule, wildcards, inputs, outputs, threads
-        From Snakemake.
+        Values that Snakemake passes to the job's script.
     params
-        All params. `code` is the digest of the job's code; without it, the digest is computed from the script.
+        All params of the job. ``code`` is the digest of the job's code; if it is missing, the digest is computed.
     config
         Sections of the config that the script read in addition to its params.
     script
@@ -81,9 +81,9 @@ def record_job(
             started=(ended - timedelta(seconds=used["wall_s"])).isoformat(timespec="milliseconds"),
             ended=ended.isoformat(timespec="milliseconds"),
             inputs=tuple(_files(inputs, Hashes(Records()))),
-            # An earlier record of the same path must not be trusted: hash the outputs as they are now.
+            # Earlier records of these paths are ignored, because the job has just written new outputs.
             outputs=tuple(_files(outputs, Hashes(None))),
-            # Only `fetch_images` has no `code`.
+            # The params of `fetch_images`, unlike those of other rules, do not include `code`.
             code=values.pop("code", None) or stage_digest(script, Sources(SOURCES)),
             params=values,
             config=config,
@@ -105,7 +105,7 @@ def _files(roles: Roles, hashes: Hashes) -> Iterator[FileRecord]:
 
 
 def commit_of(folder: str | Path) -> str:
-    """Return the git commit of a folder's code, with `+dirty` if it has uncommitted edits; empty outside git."""
+    """Return the git commit of a folder, with `+dirty` if the code has uncommitted edits; empty outside git."""
     git = shutil.which("git")
     if git is None:
         return ""
@@ -126,13 +126,13 @@ def packages() -> dict[str, str]:
     for name in (DISTRIBUTIONS.get(module, module) for module in MODULES if module in sys.modules):
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # A script's environment may import Snakemake without its metadata.
+        except metadata.PackageNotFoundError:  # A job's environment may provide Snakemake without its metadata.
             continue
     return found
 
 
 def machine() -> dict[str, Any]:
-    """Return the kind of machine, without its name: `cpu`, `cores`, `memory_gib`, `system`."""
+    """Return a description of the machine, without its host name: `cpu`, `cores`, `memory_gib`, `system`."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "cpu": _found_in("/proc/cpuinfo", r"^model name\s*:\s*(.+)$") or platform.processor() or platform.machine(),
@@ -143,7 +143,7 @@ def machine() -> dict[str, Any]:
 
 
 def device() -> str:
-    """Return the device that this process computed on: a GPU's name, or `cpu`."""
+    """Return the device on which this process computed: the name of the GPU, or `cpu`."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return str(torch.cuda.get_device_name())
@@ -151,9 +151,9 @@ def device() -> str:
 
 
 def usage() -> dict[str, float]:
-    """Return this process's `wall_s` since its start, `cpu_s` including its children, and peak `memory_mib`."""
+    """Return the time `wall_s` since this process started, its `cpu_s` with children, and its peak `memory_mib`."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    # On Linux, ru_maxrss includes the parent's memory at the fork.
+    # On Linux, ru_maxrss includes the memory of the parent process at the time of the fork, but VmHWM does not.
     peak_kib = float(
         _found_in("/proc/self/status", r"^VmHWM:\s*(\d+) kB")
         or own.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
@@ -166,13 +166,13 @@ def usage() -> dict[str, float]:
 
 
 def _found_in(path: str, pattern: str) -> str:
-    """Return the first match in a file of /proc; empty if there is none or the system has no such file."""
+    """Return the pattern's group 1 at its first match in a file of /proc; empty without a match or such a file."""
     found = re.search(pattern, Path(path).read_text(), re.MULTILINE) if Path(path).exists() else None
     return found[1].strip() if found else ""
 
 
 def _age_s() -> float:
-    """Return the time since this process started, or since this module was imported on systems without /proc."""
+    """Return the seconds since this process started or, on systems without /proc, since this module was imported."""
     try:
         ticks = float(Path("/proc/self/stat").read_text().rsplit(") ", 1)[1].split()[19])
         return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

@@ -1,8 +1,8 @@
-"""Records of jobs: the outputs, inputs, code and values of each job, stored next to its outputs.
+"""Write and read records of jobs: the outputs, inputs, code and params of each job, stored next to its outputs.
 
-A record is a JSON file in the hidden folder `.records` of the folder that contains the job's outputs. It is therefore
-copied with them, and experiments that share images share the images' records. It is written when the job succeeds.
-A job that fails or is killed leaves its earlier record, whose outputs no longer exist.
+A record is a JSON file in the hidden folder `.records` of the folder that contains the job's outputs. Copies of the
+folder therefore include the record, and experiments that share images share the records of these images. A record is
+written when its job succeeds. If the job is repeated and fails, the earlier record remains without its outputs.
 """
 
 import json
@@ -19,16 +19,16 @@ from parley.core.errors import ParleyError
 from parley.core.files import digest_of, read_json, write_text
 
 COMMIT = "PARLEY_COMMIT"
-"""Environment variable in which the Snakefile passes the commit to its jobs, so that only one process calls git."""
+"""Environment variable in which the Snakefile passes the git commit to its jobs, so that no job calls git."""
 FOLDER = ".records"
 FORMAT = 1
 
 
 class FileRecord(NamedTuple):
-    """An input or output of a job.
+    """A file that is an input or output of a job.
 
-    `role` is its name among the rule's inputs or outputs. `mtime_ns` and `inode` show whether the file was written
-    again; records store them for outputs only.
+    `role` is the name of the input or output in the rule. `mtime_ns`, the modification time, and `inode` show whether
+    the file was rewritten later; records contain them for outputs only.
     """
 
     path: str
@@ -46,11 +46,11 @@ class Record:
     Attributes
     ----------
     rule, wildcards
-        The job.
+        Name of the job's rule, and values of the rule's wildcards.
     started, ended
-        Times in UTC, ISO 8601.
+        Times at which the job started and ended, in UTC and ISO 8601 format.
     inputs, outputs
-        Files; a folder is listed as its files.
+        Input and output files of the job. A folder is recorded as the files that it contains.
     params
         The rule's params by name, without the digest of the code.
     config
@@ -58,13 +58,13 @@ class Record:
     code
         Digest of the script and of the modules that it uses.
     commit
-        With `+dirty` if the code had uncommitted edits; empty if unknown.
+        Git commit of the code, with `+dirty` if the code had uncommitted edits; empty if unknown.
     packages, machine, device, usage
-        From the functions of these names in `parley.provenance.job`.
+        Results of the functions of these names in `parley.provenance.job`.
     threads
-        Number of threads that Snakemake gave it.
+        Number of threads that Snakemake assigned to the job.
     parley
-        Version of this package.
+        Version of Parley.
     """
 
     rule: str
@@ -86,11 +86,11 @@ class Record:
 
     @cached_property
     def name(self) -> str:
-        """The rule and a digest of the output paths: the same whenever the job runs."""
+        """Name of the record: the rule and a digest of the output paths. It is the same each time the job runs."""
         return f"{self.rule}-{digest_of(sorted(one.path for one in self.outputs), 8)}"
 
     def output(self, path: str) -> FileRecord | None:
-        """Return one of its outputs; None if it has no output of this path."""
+        """Return the job's output with the given path; None if the job has no such output."""
         return self._by_path.get(path)
 
     @cached_property
@@ -99,7 +99,7 @@ class Record:
 
 
 def write_record(record: Record) -> Path:
-    """Write a record to where `Records` finds it, and return its path."""
+    """Write a record to its `record_path`, and return this path."""
     path = record_path(record)
     values = {"format": FORMAT, **_shareable(asdict(record))}
     values["outputs"] = [dict(_shareable(one._asdict())) for one in record.outputs]
@@ -109,7 +109,7 @@ def write_record(record: Record) -> Path:
 
 
 def record_path(record: Record) -> Path:
-    """Return the path of a record, in the folder that contains all outputs."""
+    """Return the path of a record: a file in `.records`, in the deepest folder that contains all outputs of the job."""
     return Path(os.path.commonpath([Path(one.path).parent for one in record.outputs]), FOLDER, f"{record.name}.json")
 
 
@@ -132,7 +132,7 @@ def _json(value: Any) -> str:
 
 
 def read_record(path: str | Path) -> Record:
-    """Read a record.
+    """Read a record from a file.
 
     Raises
     ------
@@ -153,12 +153,12 @@ def read_record(path: str | Path) -> Record:
 
 
 class Records:
-    """The records of the jobs that made files. Each folder of records is read once.
+    """Find the records of the jobs that made files. Each folder of records is read only once.
 
     Parameters
     ----------
     root
-        The working folder of the jobs; the paths in records are relative to it.
+        Working folder of the jobs. The paths in records are relative to it.
     """
 
     def __init__(self, root: str | Path = "") -> None:
@@ -167,28 +167,28 @@ class Records:
         self._makers: dict[str, Record | None] = {}
 
     def maker_of(self, path: str) -> Record | None:
-        """Return the record of the job that last made a file of this name; None if none is recorded."""
-        # Large class sets have 100,000 files, each looked up for every job that read it.
+        """Return the record of the latest job that made the file with this path; None if no such job is recorded."""
+        # Results are cached: large class sets have 100,000 files, each looked up for every job that read it.
         if path not in self._makers:
             found = (self._in(folder).get(path) for folder in _above(path))
             self._makers[path] = max((one for one in found if one), key=attrgetter("ended"), default=None)
         return self._makers[path]
 
     def maker_of_folder(self, path: str) -> Record | None:
-        """Return the record of the job that last made a folder of this name; None if none is recorded."""
+        """Return the record of the latest job that made files in this folder; None if no such job is recorded."""
         of_folder = (self._in(folder).items() for folder in (path, *_above(path)))
         found = (record for files in of_folder for one, record in files if one.startswith(f"{path}/"))
         return max(found, key=attrgetter("ended"), default=None)
 
     def under(self, folder: str | Path) -> Iterator[Record]:
-        """Yield the records below a folder, except those whose outputs were all made again by other jobs."""
+        """Yield the records below a folder, except records whose outputs were all made again by later jobs."""
         for hidden in sorted((self._root / folder).rglob(FOLDER)):
             beside = str(hidden.parent.relative_to(self._root))
             seen = {record.name: record for record in self._in(beside).values()}
             yield from seen.values()
 
     def _in(self, folder: str) -> dict[str, Record]:
-        """Return the latest record of each file whose record is in a folder."""
+        """Return the latest record for each output file, by path, from the records stored in a folder."""
         if folder not in self._folders:
             found = sorted((self._root / folder / FOLDER).glob("[!.]*-*.json"))
             records = sorted(map(read_record, found), key=attrgetter("ended"))
@@ -197,7 +197,7 @@ class Records:
 
 
 def _above(path: str) -> Iterator[str]:
-    """Yield the folders that contain a file, the nearest first, except the working folder."""
+    """Yield the folders that contain a file, starting with the deepest folder, without the working folder."""
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path or "/"
@@ -206,7 +206,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _shareable(value: Any) -> Any:
-    """Return a value with `~` for the home folder and without the passwords of URLs."""
+    """Return a value with the home folder replaced by `~`, and with credentials removed from URLs."""
     if isinstance(value, Mapping):
         return {str(key): _shareable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -220,7 +220,7 @@ def _shareable(value: Any) -> Any:
 
 
 def existing_workflow_path(path: str | Path) -> tuple[Path, str]:
-    """Return the same as `workflow_path`, for a file that must exist.
+    """Return the result of `workflow_path` for a file that must exist.
 
     Raises
     ------
@@ -238,10 +238,10 @@ def existing_workflow_path(path: str | Path) -> tuple[Path, str]:
 def workflow_path(path: str | Path) -> tuple[Path, str]:
     """Split a path into the working folder of the workflow and the path that the workflow and its records use.
 
-    The second begins with ``results/`` or ``resources/``; it is empty if the file is below neither. The file need
-    not exist.
+    The second path begins with ``results/`` or ``resources/``; it is empty if the file is not below either folder. The
+    file need not exist.
     """
-    # Not resolved: a results folder may be a link to a bigger disk.
+    # Symbolic links are not resolved, because a results folder may be a link to another disk.
     whole = Path(os.path.normpath(Path(path).expanduser().absolute()))
     for above in whole.parents:
         if above.name in ("results", "resources"):

@@ -1,4 +1,4 @@
-"""Draw trees of files and the jobs between them as indented text, with similar files on one line."""
+"""Draw trees of files, connected by the jobs that made them, as indented text with similar files on one line."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,20 +8,20 @@ from typing import NamedTuple
 from parley.provenance.records import Record, Records
 
 FEW = 3
-"""Maximum number of names written out in a pattern."""
+"""Maximum number of different names that a pattern lists. More names are replaced by `*`."""
 NAMED = 2
-"""Maximum number of files of a group that are listed instead of their pattern."""
+"""Maximum number of files in a group that are listed by path. A larger group is shown as a pattern."""
 
 
 class Group(NamedTuple):
-    """Files made by jobs of one rule, or without a record.
+    """Files made by jobs of the same rule, or a single file without a record.
 
     Attributes
     ----------
     paths
-        The files, sorted.
+        Paths of the files, sorted.
     makers
-        The jobs that made them; empty if none is recorded.
+        Records of the jobs that made the files; empty if no job is recorded.
     """
 
     paths: tuple[str, ...]
@@ -29,22 +29,22 @@ class Group(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """The rule; empty if none is recorded."""
+        """Name of the rule that made the files; empty if no job is recorded."""
         return base_of(self.makers[0].rule) if self.makers else ""
 
     @property
     def pattern(self) -> str:
-        """One pattern for all paths."""
+        """Pattern that matches all paths of the group."""
         return pattern_of(self.paths)
 
 
 def base_of(rule: str) -> str:
-    """Return a rule's name without the number of its group of classes or seeds."""
+    """Return the name of a rule without the numeric suffix of its group of classes or seeds."""
     return re.sub(r"_\d+$", "", rule)
 
 
 def grouped(paths: Iterable[str], records: Records) -> list[Group]:
-    """Group files by the rule that made them and their role, in order of first appearance."""
+    """Group files by the rule that made them and by their role among its outputs, in order of first appearance."""
     kinds: dict[tuple[str, str, str], dict[str, Record | None]] = {}
     for path in paths:
         maker = records.maker_of(path)
@@ -58,7 +58,7 @@ def grouped(paths: Iterable[str], records: Records) -> list[Group]:
 
 
 def pattern_of(paths: Sequence[str]) -> str:
-    """Return one pattern for several paths: `{a,b}` for few differing names, `*` for many.
+    """Return one pattern for several paths, with `{a,b}` for up to `FEW` different names, and `*` for more.
 
     Examples
     --------
@@ -90,20 +90,20 @@ def draw(
     records: Records,
     most_repeated: int | None,
 ) -> Iterator[str]:
-    """Yield the lines of a tree. Each file is listed once, at its first branch.
+    """Yield the lines of a tree. Each file has one branch, at its first appearance.
 
     Parameters
     ----------
     root
-        The group whose neighbours are the first branches; it has no line itself.
+        Group at the root of the tree. The first branches are its neighbours; the root itself is not drawn.
     neighbours
-        Returns the files next to a group: its inputs, or the files made from it.
+        Function that returns the files next to a group: its inputs, or the files made from it.
     line
-        Returns the text of a group.
+        Function that returns the text of the line for a group.
     records
-        Records of the working folder.
+        Records of the jobs in the working folder.
     most_repeated
-        Maximum number of names in the line of files that are listed elsewhere; None for all.
+        Maximum number of names in a line of files that are listed elsewhere in the tree; None for no limit.
     """
     listed = set(root.paths)
 
@@ -111,7 +111,7 @@ def draw(
         groups = grouped(neighbours(group), records)
         again = [one for one in groups if listed.issuperset(one.paths)]
         fresh = [one for one in groups if one not in again]
-        # Marked before the branches are drawn, so that a file on this level is not listed below its neighbour.
+        # All files on this level are marked before any branch is drawn, so that none is listed on a deeper level.
         listed.update(path for one in fresh for path in one.paths)
         for number, one in enumerate(fresh, 1):
             last = number == len(fresh) and not again
@@ -131,12 +131,12 @@ def draw(
 
 
 def inputs_of(group: Group) -> Iterable[str]:
-    """Return the files from which a group was made."""
+    """Return the paths of the files from which a group was made."""
     return dict.fromkeys(one.path for job in group.makers for one in job.inputs)
 
 
 def uses_in(jobs: Iterable[Record]) -> Callable[[Group], Iterable[str]]:
-    """Return a function that returns the files which the given jobs made from a group."""
+    """Return a function that takes a group and returns the files that the given jobs made from it."""
     outputs: dict[str, dict[str, None]] = {}
     for job in jobs:
         for one in job.inputs:

@@ -1,4 +1,4 @@
-"""`parley verify`: check whether files are still as `provenance.json` describes them."""
+"""Check whether files still match their description in `provenance.json` (`parley verify`)."""
 
 import logging
 from pathlib import Path
@@ -17,12 +17,16 @@ class Verification(NamedTuple):
 
     Attributes
     ----------
-    same, changed, missing
-        Files of `provenance.json` with the same bytes, with other bytes, or not found.
+    same
+        Files whose content matches `provenance.json`.
+    changed
+        Files whose content matches neither `provenance.json` nor the record of the job that made the file.
+    missing
+        Files that `provenance.json` lists but that do not exist.
     new
-        Made by the workflow since `provenance.json` was written, and unchanged since their jobs.
+        Files that the workflow made after `provenance.json` was written, and that match the record of their job.
     unknown
-        In the results folder, and without a record.
+        Files in the results folder that are not listed in `provenance.json` and have no record.
     """
 
     same: list[str]
@@ -38,12 +42,12 @@ class Verification(NamedTuple):
 
 
 def verify(folder: str | Path) -> Verification:
-    """Hash every file that an experiment's `provenance.json` lists, and look for others.
+    """Compare every file in an experiment's `provenance.json` with its recorded hash, and find files not listed there.
 
     Parameters
     ----------
     folder
-        ``results/<e>``, relative to the working folder, as are the paths in the file.
+        Results folder, ``results/<e>``. This path and those in `provenance.json` are relative to the working folder.
 
     Raises
     ------
@@ -54,7 +58,7 @@ def verify(folder: str | Path) -> Verification:
     records = Records()
     paths = [*known, *(path for path in own_files(folder) if path not in known)]
     result = Verification([], [], [], [], [])
-    # Counted in files and not bytes: large class sets have tens of thousands of small files.
+    # Progress is shown in files, not bytes, because large class sets have tens of thousands of small files.
     with Progress("Hashing", len(paths), "file") as progress:
         for path in paths:
             getattr(result, _state_of(path, known.get(path), records)).append(path)
@@ -63,7 +67,7 @@ def verify(folder: str | Path) -> Verification:
 
 
 def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str:
-    """Return the field of `Verification` for a file; `known` is its size and SHA-256 in `provenance.json`, if any."""
+    """Return the state of a file. `known` is its size and SHA-256 in `provenance.json`; None if it is not listed."""
     file = Path(path).expanduser()
     if known and not file.is_file():
         return "missing"
@@ -78,7 +82,7 @@ def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str
 
 
 def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> str:
-    """Return a result in sentences and lists; of each kind the first `most` paths, or all."""
+    """Return a result as text with at most `most` paths of each state; if `most` is None, with all paths."""
     lines = []
     for paths, kind in (
         (result.changed, "changed: not the bytes that their jobs wrote"),
