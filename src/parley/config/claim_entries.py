@@ -1,4 +1,4 @@
-"""The claims that a config asks to test: checks before anything runs, and the files that the tests need.
+"""The config's list of claims to test: check its entries, and find the runs whose results the tests need.
 
 The tests themselves are in `parley.analysis.claims`, which takes a second to import.
 """
@@ -26,9 +26,9 @@ NEEDED = {
     "questions_matter": _ONE,
     "stops_at_once": _ONE,
 }
-"""The keys with runs that each claim must have."""
+"""Keys that name runs and that an entry with the claim must have."""
 OF_CLASSES = ("length_with_difficulty",)
-"""Claims that use the linear classifier, which covers the seen classes only."""
+"""Claims that need the linear classifier, which is trained and evaluated on the seen classes only."""
 OF_INTERVENTIONS = ("flips_cost", "questions_matter")
 OF_CONVERSATIONS = tuple(name for name, needed in NEEDED.items() if needed == _ONE and name not in OF_INTERVENTIONS)
 PARTS = {
@@ -36,13 +36,13 @@ PARTS = {
     **dict.fromkeys(OF_INTERVENTIONS, ("test", "ood")),
     "words_help_transfer": ("transfer", "transfer_alone"),
 }
-"""Splits that a claim can be tested on, if not all of them."""
+"""Splits on which a claim can be tested, for each claim that cannot be tested on every split."""
 
 Entry = Mapping[str, Any]
 
 
 def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
-    """Return every claim about a single run, for each run, on the test split.
+    """Return entries that test every claim about a single run, for each run, on the test split.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
 
 
 def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterator[str]:
-    """Yield a sentence for each claim that names unknown runs, or the wrong number of runs.
+    """Yield an error message for each entry whose runs or split do not suit its claim, or whose runs are unknown.
 
     Parameters
     ----------
     entries
-        The config's claims, with defaults.
+        Entries of the config's list of claims, with defaults.
     bits
-        Message bits of each run, with grids expanded.
+        Number of message bits of each run, with grids expanded.
     """
     for number, entry in enumerate(entries):
         where, needed = f"Config: claims[{number}], {entry['claim']},", NEEDED[entry["claim"]]
@@ -86,7 +86,7 @@ def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterato
 
 
 def lacking_parts(entries: Sequence[Entry], parts: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each claim about a split that the experiment does not have."""
+    """Yield an error message for each claim about a split that the experiment does not have."""
     for number, entry in enumerate(entries):
         if entry["part"].removesuffix(ALONE) not in parts:
             yield (
@@ -96,21 +96,21 @@ def lacking_parts(entries: Sequence[Entry], parts: Collection[str]) -> Iterator[
 
 
 def conversations_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Return each run and split whose dialogues are needed, once."""
+    """Return the pairs of run and split whose recorded dialogues are needed, without duplicates."""
     return list(dict.fromkeys((one["run"], one["part"]) for one in entries if one["claim"] in OF_CONVERSATIONS))
 
 
 def intervened_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs whose interventions are needed, each once."""
+    """Return the runs whose results under interventions are needed, without duplicates."""
     return list(dict.fromkeys(one["run"] for one in entries if one["claim"] in OF_INTERVENTIONS))
 
 
 def evaluated_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs whose evaluations are needed, each once."""
+    """Return the runs whose evaluations are needed, without duplicates."""
     named = (name for one in entries for name in (*one["runs"], one["run"], one["against"]) if name)
     return list(dict.fromkeys(named))
 
 
 def takes_classifier(entries: Iterable[Entry]) -> bool:
-    """Return whether the linear classifier is needed."""
+    """Return whether any claim needs the linear classifier."""
     return any(one["claim"] in OF_CLASSES for one in entries)

@@ -1,4 +1,4 @@
-"""An experiment: read and check its config and class set, and check its inputs before a run."""
+"""Read and check an experiment's config and class set, and check its inputs before a run."""
 
 import importlib.util
 from collections import Counter
@@ -27,7 +27,7 @@ class Experiment(NamedTuple):
 
     config: Config
     classes: list[ImageClass]
-    """The class set; empty if the features are given."""
+    """The class set; empty if the config imports features (`source.kind: features`)."""
     paths: Paths
 
 
@@ -44,7 +44,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     Raises
     ------
     ParleyError
-        With a sentence for each problem.
+        If there are problems, with one finding for each.
     """
     config = resolve(raw, read_schema(schema))
     findings = Findings()
@@ -74,7 +74,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
 
 
 def _missing_features(given: Mapping[str, str | None]) -> list[str]:
-    # Checked here because Snakemake reports "Nothing to be done" if an input is missing but earlier outputs exist.
+    # Checked here because Snakemake reports "Nothing to be done" if an input is missing but its outputs exist.
     return [
         f"Config: source.features.{name} is {path}, which is not a file; check the path."
         for name, path in given.items()
@@ -89,13 +89,13 @@ def attending_runs(config: Config) -> list[str]:
 
 
 def needed_layers(config: Config) -> dict[str, Sequence[str]]:
-    """Return the layers that each run needs, by the run's name."""
+    """Return a mapping from each run's name to the network layers whose features the run needs."""
     needed: dict[str, Sequence[str]] = {}
     for run in config["runs"]:
         game = {**config["game"], **run["game"]}
         attends = game["preset"].endswith("Attention")
         seen = game["image_layer"] if game["image_layer"] != "auto" else ("map" if attends else "pooled")
-        # Other names are those of datasets in the feature files.
+        # Any other name is the name of a dataset in imported feature files.
         needed[run["name"]] = [layer for layer in (seen, "logits" if attends else seen) if layer in ROLES]
     return needed
 
@@ -103,7 +103,7 @@ def needed_layers(config: Config) -> dict[str, Sequence[str]]:
 def check_inputs(
     config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False
 ) -> list[str]:
-    """Return a sentence for each input that the rules about to run need and that is missing or invalid.
+    """Return an error message for each missing or invalid input of the rules about to run.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def check_inputs(
     stages
         Names of the rules about to run.
     own_environments
-        Whether jobs run in their own software environments.
+        Whether jobs run in separate software environments, which Snakemake creates.
     """
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
@@ -146,7 +146,7 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
 
 
 def _check_network(options: FeatureOptions) -> list[str]:
-    """Check the network and download torchvision's weights now, so that no job fails without them."""
+    """Check the network and download torchvision's weights now, so that no job fails for lack of them."""
     if findings := check_weights(options):
         return findings
     # Imported here because it loads torch, which other checks and dry runs do not need.

@@ -1,6 +1,6 @@
 """Grids of runs: an entry of `runs` that defines one run for each combination of values.
 
-A run is named after its entry and its own values alone, so adding a value adds runs and does not rename others.
+A run's name consists of its entry's name and its own values, so adding a value to a grid does not rename other runs.
 """
 
 import copy
@@ -15,20 +15,20 @@ SECTIONS = ("game", "training")
 """Sections whose keys a grid can vary."""
 NAMEABLE = re.compile(r"[A-Za-z0-9._-]+")
 LONGEST_NAME = 120
-"""Maximum length of the names of a grid's runs: file names contain them, and file systems allow 255 bytes."""
+"""Maximum length of the name of a grid's run. File names contain it, and file systems allow 255 bytes per name."""
 
 Run = dict[str, Any]
 Choice = tuple[str, Any]
-"""The part of the run's name for a value, and the value."""
+"""A value of a key, after the text that represents the value in the run's name."""
 
 
 def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the config's schema that describes the keys of a grid: each takes a list or mapping of values.
+    """Return a copy of the config's schema that describes a grid's keys, each with a list or a mapping of values.
 
     Parameters
     ----------
     schema
-        The config's schema, in which a grid is any mapping.
+        The config's schema, which allows any mapping as a grid.
     """
     completed = copy.deepcopy(dict(schema))
     keys = {
@@ -48,17 +48,17 @@ def _several(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expand(runs: Sequence[Run]) -> list[Run]:
-    """Return the runs with each grid replaced by its combinations, the last key's values varying fastest.
+    """Replace each entry with a grid by one run for each combination of values; the last key varies fastest.
 
     Parameters
     ----------
     runs
-        Valid entries with defaults. A grid's values override the entry's own.
+        Valid entries with defaults. A grid's values override those of its entry.
 
     Raises
     ------
     ParleyError
-        With a sentence for each value that is repeated or cannot be part of a name.
+        If a value is repeated or cannot be part of a name, or a name is too long, with one finding for each.
     """
     findings = Findings()
     expanded = [run for entry in runs for run in _runs_of(entry, findings)]
@@ -67,7 +67,7 @@ def expand(runs: Sequence[Run]) -> list[Run]:
 
 
 def _runs_of(entry: Run, findings: Findings) -> list[Run]:
-    """Return the runs of one entry: the entry itself if it has no grid."""
+    """Return the runs of one entry. An entry without a grid is one run."""
     rest = {key: value for key, value in entry.items() if key != "grid"}
     grid: dict[str, Any] = entry.get("grid", {})
     axes = [_choices(f"Config, run {entry['name']}: grid.{key}", key, grid[key], findings) for key in grid]
@@ -82,7 +82,7 @@ def _runs_of(entry: Run, findings: Findings) -> list[Run]:
 
 
 def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
-    """Return the run of one combination: the entry without its grid, with the combination's values."""
+    """Return the run of one combination: a copy of the entry without its grid, with the values of the combination."""
     run = copy.deepcopy(rest)
     run["name"] = "-".join([rest["name"], *(words for words, _ in choices.values())])
     for key, (_, value) in choices.items():
@@ -92,7 +92,7 @@ def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
 
 
 def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
-    """Return a key's values with their parts of the name: the label, or else the key and the value."""
+    """Return a key's values, each after its text in the run's name: its label or, without a label, key and value."""
     if isinstance(values, dict):
         choices = [(_text(label), value) for label, value in values.items()]
     else:
@@ -110,7 +110,7 @@ def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choi
 
 
 def _text(value: Any) -> str:
-    """Return a value as YAML; 1.0 becomes 1, so that both spellings name the same run."""
+    """Return a value as YAML. 1.0 becomes 1, so that both spellings result in the same run name."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -119,5 +119,5 @@ def _text(value: Any) -> str:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    # In Python, True is 1.
+    # In Python, True == 1, but here they are different values.
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

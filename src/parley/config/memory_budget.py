@@ -1,4 +1,4 @@
-"""Memory and disk that recorded dialogues need, compared with what is free before anything is computed.
+"""Estimates of the memory and disk space that recorded dialogues need, compared with the free space in advance.
 
 A dialogue has a score for each candidate class at each exchange. With more classes there are more images and more
 candidates, so the size of all dialogues about a split grows with the square of the number of classes.
@@ -14,15 +14,15 @@ from parley.core.errors import ParleyError
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 
 _CGROUPS_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-"""Files with a group's limit and use, and the line of memory.stat with the bytes that the system can reclaim."""
+"""Files with a control group's limit and usage, and the line of memory.stat with the reclaimable bytes (version 1)."""
 _CGROUPS_2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def free_memory(root: str | Path = "/") -> int | None:
-    """Return the bytes of memory still available to this process, or None if unknown.
+    """Return the memory still available to this process, in bytes; None if unknown.
 
-    A job of a cluster or in a container is killed if its control group exceeds the group's limit, even if the machine
-    has free memory (Linux, cgroups(7), versions 1 and 2).
+    A job on a cluster or in a container is killed if its control group exceeds the group's memory limit, even if the
+    machine has free memory (Linux, cgroups(7), versions 1 and 2).
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
             folders, files = ["sys/fs/cgroup", "sys/fs/cgroup/unified"], _CGROUPS_2
         else:
             continue
-        # In a container the path may be one of the host and not exist; the container's own group is then the root.
+        # In a container, the path may be the host's and not exist here; the container's group is then the root folder.
         own = Path(path.lstrip("/"))
         yield from ((root / folder / one, files) for folder in folders for one in (own, *own.parents))
 
 
 def _headroom(folder: Path, files: tuple[str, str, str]) -> int | None:
-    """Return the bytes that a group may still use; None if it has no limit."""
+    """Return the bytes of memory that a control group may still use; None if it has no limit."""
     limit_file, used_file, reclaimable = files
     limit, used = _number(folder / limit_file), _number(folder / used_file)
     if limit is None or used is None:
@@ -78,19 +78,19 @@ def _numbers(path: Path) -> Mapping[str, int]:
 def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):  # Other systems have no such files.
+    except (OSError, ValueError):  # Only Linux has these files.
         return []
 
 
 SCORE_BYTES = 4
 COPIES = 3
-"""Copies of the scores in memory while dialogues are written: computed, converted, and in the written table."""
+"""Number of copies of the scores in memory while dialogues are written: computed, converted, and in the table."""
 FINAL_COPIES = 4
-"""Copies of the final scores during interventions: without, with the present and the last one, and one in reserve."""
+"""Number of copies of the final scores in memory: without and with intervention, of the last one, and a reserve."""
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
-    """Return the bytes of the scores of dialogues."""
+    """Return the size of the scores of dialogues, in bytes."""
     return SCORE_BYTES * images * exchanges * candidates
 
 
@@ -128,16 +128,16 @@ def require_memory_for_classifier(images: int, classes: int) -> None:
 
 
 def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path) -> list[str]:
-    """Return a sentence if the files of dialogues of an experiment would not fit on the disk.
+    """Return a list with an error message if an experiment's recorded dialogues would not fit on the disk; else [].
 
     Parameters
     ----------
     config
         The complete config.
     classes
-        The class set; empty if features are given, because the number of images is then unknown.
+        The class set; empty if features are imported. Nothing is then checked, as the number of images is unknown.
     folder
-        The results folder; it need not exist yet.
+        The results folder, which may not exist yet.
     """
     needed = each = images = 0
     for run in config["runs"]:
@@ -158,7 +158,7 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
 
 
 def dialogues_mb(config: Config, classes: Sequence[ImageClass]) -> int:
-    """Return the memory, in MB, for the scores of the largest file of dialogues; 0 if it is below 100.
+    """Return the memory for the scores of the largest file of dialogues, in MB, rounded down to hundreds.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def dialogues_mb(config: Config, classes: Sequence[ImageClass]) -> int:
 
 
 def final_scores_mb(config: Config, classes: Sequence[ImageClass]) -> int:
-    """Return the memory, in MB, for final scores with and without interventions, as `dialogues_mb` does."""
+    """Return the memory for final scores with and without interventions, in MB, rounded down to hundreds."""
     return _largest_mb(config, classes, FINAL_COPIES)
 
 
@@ -180,21 +180,21 @@ def _largest_mb(config: Config, classes: Sequence[ImageClass], exchanges: int) -
 
 
 def _recorded_files(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:
-    """Return the number of images and candidates of each file of dialogues of one run and seed."""
+    """Return the numbers of images and of candidates in each file of dialogues of one run and seed."""
     counts, most = Counter(one.domain for one in classes), config["evaluation"]["recorded_images"]
     seen, files = counts[IN_DOMAIN], []
     for domain in (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER):
         for per_class in config["split"][domain].values():
             images = counts[domain] * per_class
             recorded = images if most is None else min(images, most)
-            # Unseen classes are evaluated among all candidates, and among themselves.
+            # Unseen classes are evaluated with seen and unseen candidates, and with unseen candidates alone.
             among = [seen] if domain == IN_DOMAIN else [seen + counts[domain], counts[domain]]
             files += [(recorded, candidates) for candidates in among]
     return files
 
 
 def _advised(most: float) -> int:
-    """Return a number of images to advise if at most `most` fit: half of them, with two significant digits."""
+    """Return the number of images to recommend if at most `most` fit: half of it, cut to two significant digits."""
     half = max(1, int(most / 2))
     return int(str(half)[:2].ljust(len(str(half)), "0"))
 

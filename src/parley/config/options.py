@@ -13,7 +13,7 @@ Section = Mapping[str, Any]
 
 
 def source_options(source: Section, world: str | None = None) -> SourceOptions:
-    """Return the options of the section `source`; `world` is the folder of the drawn world, if any."""
+    """Convert the section `source`; `world` is the folder of the generated synthetic images, if `kind` is `world`."""
     kind = source["kind"]
     section = source.get(kind, {})
     root = world if kind == "world" else section.get("root") or section.get("local_root")
@@ -31,7 +31,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
 
 
 def network_options(features: Section) -> FeatureOptions:
-    """Return the options of the network and its preprocessing from the section `features`."""
+    """Convert the section `features` to the options of the network and its preprocessing."""
     preprocessing = features["preprocessing"]
     if preprocessing == "custom":
         preprocessing = {key: value for key, value in features["custom"].items() if value is not None}
@@ -47,7 +47,7 @@ def network_options(features: Section) -> FeatureOptions:
 
 
 def fetch_options(fetch: Section) -> FetchOptions:
-    """Return the options of requests and of the validation of images from the section `fetch`."""
+    """Convert the section `fetch` to the options for requests and for the validation of images."""
     known = {field.name for field in fields(FetchOptions)}
     values: dict[str, Any] = {key: value for key, value in fetch.items() if key in known}
     values |= {key: tuple(fetch[key]) for key in ("refuse", "placeholder_sha256")}

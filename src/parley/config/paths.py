@@ -1,4 +1,4 @@
-"""Paths of an experiment's files, computed from its config and class set alone, and groups of classes and seeds."""
+"""Paths of an experiment's files, and the groups of classes and seeds of its jobs, from its config and class set."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,23 +21,23 @@ DOMAIN_OF_PART = {
     "transfer": TRANSFER,
 }
 FEWEST_CLASSES_PER_JOB = 15
-"""Minimum, so that a job takes much longer than its start (docs/scale.md)."""
+"""Default minimum number of classes per job, so that a job takes much longer than its startup (docs/scale.md)."""
 MOST_JOBS_OF_A_STAGE = 20
 """Maximum number of jobs of a stage that works on groups of classes, unless the config sets `classes_per_job`."""
 WEIGHTS_FOLDER = "resources/weights"
-"""Folder of torchvision's weights, shared by experiments."""
+"""Folder of torchvision's weights, shared by all experiments."""
 WORDS_FOLDER = "resources/words"
 """Folder of downloaded word vectors."""
 CACHE_FOLDER = "resources/cache"
-"""Folder of fetched bytes, which are not outputs of a rule: a rerun never downloads them again."""
+"""Cache of fetched files. They are not outputs of a rule, so a rerun never downloads them again."""
 MOST_BY_FILE = 1000
-"""Maximum size of a class set with one file per class; larger ones have a folder per shard.
+"""Maximum number of classes for which there is one file per class. Larger class sets have one folder per shard.
 
 For each path, Snakemake searches all rules and compiles a pattern, and it compares the outputs of a job one by one.
-With one file per class, planning for 21,841 classes took minutes.
+With one file per class, planning the jobs for 21,841 classes took minutes.
 """
 SHARDS = 100
-"""Approximate number of shards."""
+"""Maximum number of shards of a class set."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,19 @@ class Paths:
     Attributes
     ----------
     experiment
-        Its name; files of this experiment alone are in ``results/<experiment>``.
+        Name of the experiment; files not shared with other experiments are in ``results/<experiment>``.
     pool
-        Name of its set of images in ``resources/images``, with a hash of everything that affects them.
+        Name of the set of images in ``resources/images``, with a hash of everything that affects the images.
     features
-        Name of its network and preprocessing in ``resources/features``.
+        Name of the network and its preprocessing in ``resources/features``.
     world
-        Folder of the drawn world; empty for other sources.
+        Folder of the generated synthetic images; empty for other image sources.
     url_list
         Path of the URL list; empty if the source has none.
     parts
-        Its splits, in order.
+        Names of the experiment's splits, in order.
     shard_of
-        The shard of each class; empty unless the class set is large.
+        Shard of each class; empty if the class set has at most `MOST_BY_FILE` classes.
     """
 
     experiment: str
@@ -71,22 +71,22 @@ class Paths:
     shard_of: Mapping[str, str] = field(default_factory=dict)
 
     def result(self, name: str) -> str:
-        """Return the path of a file of this experiment alone."""
+        """Return the path of a file in the experiment's results folder."""
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that determines the images; their folder may have a class of that name."""
+        """Return the path of a table that determines the images. Their own folder may have a class of that name."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
-        """Return the paths of some classes: a file each, or of a large class set the folders of their shards.
+        """Return the paths of the files of some classes or, for a large class set, of the folders of their shards.
 
         Parameters
         ----------
         suffix
-            ``tar``, ``tsv`` (the manifest), ``hash`` or ``hdf5``.
+            Kind of file: ``tar`` (images), ``tsv`` (manifest), ``hash`` (perceptual hashes) or ``hdf5`` (features).
         names
-            The classes.
+            Names of the classes.
         """
         folder, ending = self._kept_as(suffix)
         if not self.shard_of:
@@ -94,12 +94,12 @@ class Paths:
         return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
 
     def class_outputs(self, suffix: str, names: Iterable[str], directory: Callable[[list[str]], Any]) -> Any:
-        """Return the outputs of a job for a group of classes: a file each, or of a large class set the shard's folder.
+        """Return the outputs of a job for some classes: their files or, for a large class set, the shard's folder.
 
         Parameters
         ----------
         suffix, names
-            As in `class_files`. Of a large class set there is nothing for ``tsv``: tars and manifests share a folder.
+            As in `class_files`. For a large class set, ``tsv`` adds no output: tars and manifests share a folder.
         directory
             Snakemake's function that marks outputs as folders.
         """
@@ -108,22 +108,22 @@ class Paths:
         return [] if suffix == "tsv" else directory(self.class_files(suffix, names))
 
     def split_files(self, parts: Iterable[str] | None = None) -> list[str]:
-        """Return the paths of the feature files of some splits, or of all."""
+        """Return the paths of the feature files of some splits; of all splits if `parts` is None."""
         return [self.result(f"{part}.hdf5") for part in (self.parts if parts is None else parts)]
 
     @property
     def seen_parts(self) -> list[str]:
-        """The splits of the classes that are trained on."""
+        """Names of the splits of the seen classes, which include the training images."""
         return [part for part in self.parts if part in ("train", "dev", "test")]
 
     @property
     def held_out_parts(self) -> list[str]:
-        """The splits that are not trained on."""
+        """Names of all splits except train."""
         return [part for part in self.parts if part != "train"]
 
     @property
     def intervened_parts(self) -> list[str]:
-        """The splits on which interventions are evaluated: test images of seen and of unseen classes."""
+        """Names of the splits on which interventions are evaluated: test images of seen and of unseen classes."""
         return [part for part in self.parts if part in ("test", "ood")]
 
     def _kept_as(self, suffix: str) -> tuple[str, str]:
@@ -148,11 +148,11 @@ def paths_of(
     config
         The complete config.
     classes
-        The class set; empty if features are given.
+        The class set; empty if features are imported.
     class_set_name
-        Stem of its file, used in the name of the set of images.
+        Name of the class set's file without extension, used in the name of the set of images.
     source, network
-        Options of the images' source and of the network.
+        Options of the image source and of the network.
     """
     kind = config["source"]["kind"]
     if kind == "features":
@@ -174,7 +174,7 @@ def paths_of(
 
 
 def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str, ...]:
-    """Return the splits that have classes and a count above zero."""
+    """Return the splits for which there are classes and a number of images per class above zero."""
     domains = {image_class.domain for image_class in classes}
     return tuple(
         part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
@@ -209,8 +209,8 @@ def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content:
 def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str]]:
     """Return the names of the classes of each job: groups of at most `per_job`, or the shards of a large class set.
 
-    If `per_job` is None, it is 15, or a twentieth of the class set if that is more: the start of a job takes seconds,
-    and Snakemake examines the inputs of all waiting jobs whenever one finishes.
+    If `per_job` is None, it is 15 or a twentieth of the class set, whichever is larger. Smaller groups would be slow:
+    each job takes seconds to start, and Snakemake examines the inputs of all waiting jobs whenever a job finishes.
     """
     names = [image_class.name for image_class in classes]
     if shards := shards_of(names):
@@ -220,9 +220,9 @@ def grouped(classes: Sequence[ImageClass], per_job: int | None) -> list[list[str
 
 
 def shards_of(names: Sequence[str]) -> dict[str, list[str]]:
-    """Return the classes of each shard by its name; empty for at most `MOST_BY_FILE` classes.
+    """Return a mapping from each shard's name to its classes; empty for at most `MOST_BY_FILE` classes.
 
-    Shards depend on the class set alone, so no setting moves a file.
+    The shards depend only on the class set, so no setting moves a file to another folder.
     """
     if len(names) <= MOST_BY_FILE:
         return {}
@@ -236,12 +236,12 @@ SEED_WILDCARD = ["{seed}"]
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Paths below ``results/<experiment>/runs/<run>/<seed>/``.
+    """Paths of files in the folders ``results/<experiment>/runs/<run>/<seed>/``.
 
     Attributes
     ----------
     paths, runs, seeds
-        Of the experiment.
+        The experiment's paths, the names of its runs, and its seeds.
     """
 
     paths: Paths
@@ -249,31 +249,31 @@ class RunPaths:
     seeds: Sequence[int]
 
     def file(self, name: str) -> str:
-        """Return the path of a file of one run and seed, which are wildcards."""
+        """Return the path of a file of one run and seed, with the wildcards ``{run}`` and ``{seed}``."""
         return self.paths.result(f"runs/{{run}}/{{seed}}/{name}")
 
     def of_seeds(self, name: str, seeds: Iterable[int | str]) -> list[str]:
-        """Return the paths of a file for each of some seeds; the run is a wildcard."""
+        """Return the paths of a file for each of some seeds, with the wildcard ``{run}``."""
         return [self.paths.result(f"runs/{{run}}/{seed}/{name}") for seed in seeds]
 
     def of_runs(self, name: str, runs: Iterable[str] | None = None) -> list[str]:
-        """Return the paths of a file for every seed of some runs, or of all."""
+        """Return the paths of a file for every seed of some runs; of all runs if `runs` is None."""
         return self._expanded([self.file(name)], self.runs if runs is None else runs)
 
     def messages(self) -> list[str]:
-        """Return the paths of one run's dialogues, one for each evaluation set; run and seed are wildcards."""
+        """Return the paths of a run's recorded dialogues for each evaluation set, with the wildcards of `file`."""
         return self._by_eval_set("messages")
 
     def held_out_messages(self) -> list[str]:
-        """Return `messages` without the train split."""
+        """Return the paths that `messages` returns, except that of the train split."""
         return [path for path in self.messages() if not path.endswith(".train.hdf5")]
 
     def attention(self) -> list[str]:
-        """Return the paths of one run's attention weights, as `messages` does."""
+        """Return the paths of a run's attention weights for each evaluation set, with the wildcards of `file`."""
         return self._by_eval_set("attention")
 
     def all_messages(self) -> list[str]:
-        """Return the paths of the dialogues of every run and seed."""
+        """Return the paths of the recorded dialogues of every run and seed."""
         return self._expanded(self.messages(), self.runs)
 
     def all_attention(self, runs: Iterable[str]) -> list[str]:
@@ -281,7 +281,7 @@ class RunPaths:
         return self._expanded(self.attention(), runs)
 
     def messages_about(self, runs_and_sets: Iterable[tuple[str, str]]) -> list[str]:
-        """Return the paths of the dialogues of some runs about one evaluation set each, for every seed."""
+        """Return the paths of recorded dialogues for pairs of a run and an evaluation set, for every seed."""
         return [
             self.paths.result(f"runs/{run}/{seed}/messages{_suffix(name)}.hdf5")
             for run, name in runs_and_sets
@@ -289,7 +289,7 @@ class RunPaths:
         ]
 
     def eval_set_names(self) -> list[str]:
-        """Return the names of the evaluation sets: every split, and splits of unseen classes also among themselves."""
+        """Return the names of the evaluation sets: each split, and each split of unseen classes also with `ALONE`."""
         unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
@@ -306,14 +306,15 @@ class RunPaths:
 
 
 def _suffix(eval_set: str) -> str:
-    """Return the end of a file name for an evaluation set; it is empty for the test split."""
+    """Return the suffix that an evaluation set adds to a file name; empty for the test split."""
     return "" if eval_set == "test" else f".{eval_set}"
 
 
 def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:
-    """Return the seeds of each training rule by the end of the rule's name.
+    """Return a mapping from the suffix of each training rule's name to the seeds that the rule trains.
 
-    A rule that trains one seed per job has the seed as a wildcard and an empty end; a group is named after its first.
+    If each job trains one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise there is
+    a rule for each group of seeds, whose suffix is the group's first seed.
     """
     if min(per_job, len(seeds)) == 1:
         return {"": SEED_WILDCARD}

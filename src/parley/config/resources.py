@@ -1,4 +1,4 @@
-"""Memory, disk and GPUs that the rules request, from the config and the class set.
+"""Memory, disk and GPUs that the rules request, computed from the config and the class set.
 
 Methods whose names end in ``_of_run`` or ``_of_inputs`` return a function that Snakemake calls with the wildcards, or
 the wildcards and inputs, of a job.
@@ -13,38 +13,38 @@ from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
 
 MAP_BYTES = 512 * 8 * 8 * 4
-"""The largest map of the supported networks, 512 channels of 8 x 8 cells in float32."""
+"""Size of the largest feature map of the supported networks, 512 channels of 8 x 8 cells in float32, per image."""
 MOST_MAP_MB = 3300
-"""Larger maps are read from disk batch by batch."""
+"""Maximum memory for the feature maps of a split; if they are larger, they are read from disk batch by batch."""
 FETCHED_IMAGE_MB = 0.22
-"""Twice the mean size of ImageNet's images."""
+"""Size of a fetched image, estimated as twice the mean size of ImageNet's images."""
 CHECKPOINT_MB = 6
-"""2.9 MB for the bundled world; the paper's agents have messages of twice the length and more words."""
+"""Size of a checkpoint: 2.9 MB in the bundled experiment, and more for the paper's longer messages and more words."""
 
 
 class RuleResources:
-    """Resources of the rules of one experiment.
+    """Resources that the rules of one experiment request.
 
     Parameters
     ----------
     config
         The complete config.
     classes
-        The class set; empty if features are given.
+        The class set; empty if features are imported.
     """
 
     def __init__(self, config: Config, classes: Sequence[ImageClass]) -> None:
         self._config, self._classes = config, classes
         self._domain_of = {one.name: one.domain for one in classes}
         self.dialogues_mb = dialogues_mb(config, classes)
-        """Memory for the largest file of dialogues."""
+        """Memory for the scores of the largest file of dialogues."""
         self.final_scores_mb = final_scores_mb(config, classes)
-        """Memory for the last scores of dialogues, with and without interventions."""
+        """Memory for the final scores of dialogues, with and without interventions."""
 
     def memory_mb_of_run(self, extra_mb: int = 0) -> Callable[[Any], int]:
-        """Return a function of the wildcards: memory of a job that loads a run's agents, plus `extra_mb`.
+        """Return a function that takes the wildcards and returns the memory of a job that loads a run's agents.
 
-        It covers torch and, with visual attention, the feature maps of the largest split that are held in memory.
+        The memory includes PyTorch, `extra_mb` and, with visual attention, the feature maps of the largest split.
         """
 
         def memory(wildcards: Any) -> int:
@@ -56,11 +56,11 @@ class RuleResources:
         return memory
 
     def gpus_of_run(self, wildcards: Any) -> int | None:
-        """Return the GPUs that a training job requests."""
+        """Return the number of GPUs that a training job requests; None for no request."""
         return gpus(run_settings(self._config, wildcards.run)["training"]["device"])
 
     def world_disk_mb(self) -> int:
-        """Return the disk for the uncompressed images of the drawn world."""
+        """Return the disk space for the generated synthetic images, estimated as uncompressed."""
         world = self._config["source"]["world"]
         pixels = len(self._classes) * world["images_per_class"] * world["size_px"] ** 2
         size_mb: float = pixels * 3 / 1e6
@@ -69,26 +69,28 @@ class RuleResources:
     def fetch_connections(self) -> int:
         """Return the units of the resource `net` for a job that fetches images.
 
-        profiles/default has one unit, so that one job fetches at a time and `fetch.per_host` limits the machine.
+        profiles/default provides one unit, so that only one such job runs at a time, and `fetch.per_host` is the limit
+        for the whole machine.
         """
         return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
-        """Return the disk for the images of some classes: each once in the cache and once in a tar."""
+        """Return the disk space for the images of some classes, which are stored in the cache and in tars."""
         return round(1000 + self._wanted_images(names) * 2 * FETCHED_IMAGE_MB)
 
     def features_disk_mb_of_inputs(self, names: Sequence[str]) -> Callable[[Any, Any], int]:
-        """Return a function of wildcards and inputs: disk of some classes' features, plus that of the inputs."""
+        """Return a function that returns the disk space for some classes' features and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
-            # A map of 512 x 8 x 8, the pooled vector and 1,000 logits in float32: all that the 2017 code reads.
+            # All layers that the original implementation (Evtimova et al., 2018) reads, for each image in float32: a
+            # feature map of 512 x 8 x 8, a pooled vector of 512 and 1,000 logits.
             read_mb: float = input.size_mb
             return round(1000 + read_mb + self._wanted_images(names) * 4 * (512 * 65 + 1000) / 1e6)
 
         return disk
 
     def training_disk_mb_of_inputs(self, seeds: int) -> Callable[[Any, Any], int]:
-        """Return a function of wildcards and inputs: disk of the checkpoints of some seeds, plus that of the inputs."""
+        """Return a function that returns the disk space for some seeds' checkpoints and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
             training = run_settings(self._config, wildcards.run)["training"]
@@ -98,13 +100,13 @@ class RuleResources:
         return disk
 
     def _wanted_images(self, names: Sequence[str]) -> float:
-        """Return the maximum number of images of some classes, including the margin."""
+        """Return the maximum number of images to fetch for some classes, including the margin."""
         split, margin = self._config["split"], self._config["fetch"]["margin"]
         planned: int = sum(sum(split[self._domain_of[name]].values()) for name in names)
         return float(planned * (1 + margin))
 
     def _most_checkpoints(self, training: Config) -> int:
-        """Return the maximum number of checkpoints of a run, if features are made from images."""
+        """Return the maximum number of checkpoints of a run, if all planned images exist."""
         seen = sum(one.domain == IN_DOMAIN for one in self._classes)
         images = seen * self._config["split"][IN_DOMAIN]["train"]
         epoch = max(1, images // training["batch_size"])
@@ -113,6 +115,6 @@ class RuleResources:
 
 
 def gpus(device: str) -> int | None:
-    """Return the GPUs that a job on a device requests; None is no request, because Kubernetes would read 0 as one."""
-    # auto requests none: a cluster without GPUs would reject the job or never start it.
+    """Return the number of GPUs that a job requests; None for no request, because Kubernetes reads 0 as a request."""
+    # The device auto requests no GPU: a cluster without GPUs would reject the job or never start it.
     return 1 if device == "cuda" else None

@@ -1,4 +1,4 @@
-"""Inputs and params of rules that depend on the config."""
+"""The inputs and params of rules that the config determines."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,63 +14,65 @@ from parley.text.glosses import needs_wordnet
 
 
 class RuleInputs:
-    """Inputs of rules: paths that only some experiments have; for others an empty list, which means no input.
+    """Inputs that rules have only in some experiments; in others, a method returns an empty list, which is no input.
+
+    Snakemake calls methods with an argument `wildcards` for each job.
 
     Parameters
     ----------
     experiment
-        Its config, classes and paths.
+        Config, classes and paths of the experiment.
     """
 
     def __init__(self, experiment: Experiment) -> None:
         self._config, self._classes, self._paths = experiment
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
-        """Whether features are extracted from images here."""
+        """Whether features are extracted from images, not imported."""
         fetch, evaluation = self._config["fetch"], self._config["evaluation"]
         self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
         self.compares_images = self.from_images and fetch["near_copies"] != "ignore"
-        """Whether near duplicates are searched for."""
+        """Whether images are compared to find near copies."""
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
-        """Runs whose attention is stored."""
+        """Names of the runs whose attention weights are stored."""
 
     def class_files(self, suffix: str) -> list[str]:
-        """Return the paths of every class's tar, tsv (manifest), hash or hdf5 (features), or of the shards."""
+        """Return the paths that `Paths.class_files` returns for all classes."""
         return self._paths.class_files(suffix, [one.name for one in self._classes])
 
     def images(self) -> list[str]:
-        """Return the paths of every class's tar and manifest; a shard holds both."""
+        """Return the paths of every class's tar and manifest, or of the shards, which contain both."""
         paths = self.class_files("tar") + self.class_files("tsv") if self.from_images else []
         return list(dict.fromkeys(paths))
 
     def world_folders(self) -> list[str]:
-        """Return the paths of the folders of drawn pictures, one a class."""
+        """Return the paths of the folders of generated synthetic images, one for each class."""
         names = [one.name for one in self._classes] if self.source_kind == "world" else []
         return [f"{self._paths.world}/{name}" for name in names]
 
     def of_images(self, name: str) -> str | list[str]:
-        """Return the path of a result that experiments with images have."""
+        """Return the path of a result that exists only in experiments that use images."""
         return self._paths.result(name) if self.from_images else []
 
     def classes_if_dropped(self) -> str | list[str]:
         """Return the path of the final class set if classes may be dropped.
 
-        Otherwise there is no such input, so that descriptions do not wait for images.
+        Otherwise return no input, so that the descriptions of classes do not wait for images.
         """
         return self._paths.result("classes.tsv") if self.drops_classes else []
 
     def attributes(self) -> str | list[str]:
-        """Return the path of the classes' attributes."""
+        """Return the path of the table of the classes' attributes, if there is one."""
         return self._paths.result("attributes.tsv") if self.has_attributes else []
 
     def evaluation_descriptions(self) -> str | list[str]:
-        """Return the path of the descriptions for evaluation, if they differ from those for training."""
+        """Return the path of the descriptions for evaluation, if they differ from the descriptions for training."""
         path: str | list[str] = self._config["descriptions"]["evaluation"] or []
         return path
 
     def given_features(self, wildcards: Any) -> str:
-        """Return the path of a split's given features; a function of the wildcards."""
+        """Return the path of the feature file that the config gives for a split."""
         path: str = self._config["source"]["features"][wildcards.part]
         return path
 
@@ -85,18 +87,20 @@ class RuleInputs:
         return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
     def source_stages(self) -> list[str]:
-        """Return the rules whose outputs are shared by experiments, so that another one may have made them."""
+        """Return the rules whose outputs experiments share, so that the rules may have run for another experiment."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
         return ["fetch_images", "extract_features", *drawn] if self.from_images else []
 
 
 class RuleParams:
-    """Params of rules: a change of one reruns the rule.
+    """Params of rules. If a param changes, Snakemake reruns the rule.
+
+    Snakemake calls methods with an argument `wildcards` for each job.
 
     Parameters
     ----------
     experiment
-        Its config, classes and paths.
+        Config, classes and paths of the experiment.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -104,37 +108,37 @@ class RuleParams:
         self._domain_of = {one.name: one.domain for one in self._classes}
 
     def class_table(self, *columns: str) -> list[dict[str, Any]]:
-        """Return the class set as plain values, with some of its columns."""
+        """Return the class set as a list of dictionaries, with some of its columns."""
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
 
     def domains(self, group: Sequence[str]) -> dict[str, str]:
-        """Return the domain of each class of a group; without shards, of all classes, because groups may change."""
+        """Return the domain of each class of a shard; without shards, of all classes, because groups may change."""
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:
-        """Return the settings that decide which images are kept."""
+        """Return the settings of the section `fetch` that affect which images are kept."""
         return content_settings(self._config["fetch"])
 
     def world_folder(self, wildcards: Any) -> str:
-        """Return the folder of the drawn world, empty for other sources; a function of the wildcards."""
+        """Return the folder of the generated synthetic images; an empty string for other sources."""
         return self._paths.world
 
     def checked_ks(self) -> Config:
-        """Return the K of accuracy@K to check again with the final class set, if classes may be dropped."""
+        """Return the K values of accuracy@K to check again with the final class set; empty if no class can be dropped."""
         drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
         return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
 
     def topk_values(self) -> list[int]:
-        """Return the K of accuracy@K among seen classes, and among seen and unseen ones."""
+        """Return the K of accuracy@K with seen classes as candidates, and the K with seen and unseen classes."""
         evaluation = self._config["evaluation"]
         return [evaluation["k"], evaluation["k_unseen"] or evaluation["k"]]
 
     def run_name(self, wildcards: Any) -> dict[str, Any]:
-        """Return experiment, run and seed of a job; a function of the wildcards."""
+        """Return the experiment, run and seed of a job."""
         return {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(wildcards.seed)}
 
     def run_configs(self, seeds: Sequence[str]) -> Callable[[Any], list[Config]]:
-        """Return a function of the wildcards: the content of config.json for each of some seeds."""
+        """Return a function that takes the wildcards and returns the content of config.json for each of some seeds."""
 
         def configs(wildcards: Any) -> list[Config]:
             numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
@@ -154,16 +158,16 @@ class RuleParams:
         return {run["name"]: run_settings(self._config, run["name"])["game"] for run in self._config["runs"]}
 
     def wordnet_digest(self) -> str:
-        """Return the digest of WordNet's nouns if glosses are read from a folder, else an empty string."""
+        """Return the digest of WordNet's file of nouns; an empty string if it is not needed or not a local file."""
         nouns = Path(self._config["descriptions"]["wordnet"]) / "data.noun"
         return file_fingerprint(nouns) if needs_wordnet(self._classes) and nouns.is_file() else ""
 
     def word_vectors_digest(self) -> str:
-        """Return the digest of a local file of word vectors; an empty string for a URL, which names its content."""
+        """Return the digest of a local file of word vectors; an empty string for a URL or random vectors."""
         path = Path(self._config["words"]["source"])
         return file_fingerprint(path) if path.is_file() else ""
 
 
 def group_label(group: Sequence[str]) -> str:
-    """Return the label of a group of classes in messages of jobs."""
+    """Return the label of a group of classes for the messages of its job."""
     return group[0] if len(group) == 1 else f"{len(group)} classes, {group[0]} to {group[-1]}"

@@ -1,4 +1,4 @@
-"""Configs in results: the runs of an experiment's config.yaml, and a run's config.json with values overridden."""
+"""Read configs in results folders: the runs in config.yaml, and a run's config.json with some values overridden."""
 
 import contextlib
 import copy
@@ -15,19 +15,19 @@ from parley.core.errors import Findings, ParleyError
 
 
 def named_runs(folder: Path) -> list[tuple[str, int]]:
-    """Return every run and seed in the config.yaml of an experiment, run by run.
+    """Return every pair of run and seed in an experiment's config.yaml, run by run.
 
-    Folders of other runs were left by an earlier config.
+    Any other runs in the results folder are left over from an earlier config.
 
     Parameters
     ----------
     folder
-        ``results/<experiment>``.
+        The results folder, ``results/<experiment>``.
 
     Raises
     ------
     ParleyError
-        If there is no config.yaml, or it has no runs and seeds.
+        If there is no config.yaml, or if it does not contain runs and seeds.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -59,7 +59,7 @@ def read_run(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ParleyError
-        If it is missing or not a run's config.
+        If the file is missing or is not a run's config.
     """
     try:
         run = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -88,23 +88,23 @@ def schema_of_run(schema: Part) -> dict[str, Any]:
 
 
 def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) -> dict[str, Any]:
-    """Return a copy of a run's config with some values changed, and check all of it.
+    """Return a copy of a run's config with some values changed, after checking every value.
 
-    The 2017 code's `log_load` did the same.
+    The flag `log_load` of the original implementation (Evtimova et al., 2018) has the same purpose.
 
     Parameters
     ----------
     run
-        From `read_run`; missing keys get their defaults.
+        Result of `read_run`; missing keys get their defaults.
     settings
-        ``section.key=value`` with a YAML value. If a key is set twice, the later value counts.
+        Changes, written as ``section.key=value`` with a YAML value. If a key is set twice, the last value is used.
     schema
         The schema of an experiment's config.
 
     Raises
     ------
     ParleyError
-        With a sentence for each unknown key, invalid value and malformed setting.
+        If a key is unknown, or a value or a setting is invalid, with one finding for each.
     """
     allowed = schema_of_run(schema)
     changed = copy.deepcopy(dict(run))
@@ -136,7 +136,7 @@ def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
 
 
 def _value(setting: str, text: str, part: Part) -> Any:
-    """Parse a value as YAML, but keep text where the schema wants a string, and read 1e-3 as a number."""
+    """Parse a value as YAML, but keep it as text if the schema expects a string, and parse 1e-3 as a number."""
     kinds = part.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     try:

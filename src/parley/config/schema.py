@@ -18,7 +18,7 @@ from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
 MOST_LISTED = 40
-"""Maximum number of known keys that an error lists; a grid has those of two sections."""
+"""Maximum number of known keys to list in an error. A grid has more: all keys of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -35,17 +35,17 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     raw
         The config as the user wrote it.
     schema
-        From `read_schema`.
+        Result of `read_schema`.
 
     Returns
     -------
     dict
-        A new, complete config, whose runs have no grid.
+        A new, complete config, without grids.
 
     Raises
     ------
     ParleyError
-        With a sentence for each unknown key, invalid value and contradiction.
+        If a key is unknown, a value is invalid, or values contradict each other, with one finding for each.
     """
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
@@ -61,15 +61,15 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
 
 
 def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each unknown key, missing key and invalid value."""
+    """Return an error message for each unknown key, missing key and invalid value."""
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     return [sentence for error in errors for sentence in _sentences(error)]
 
 
 def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    """Set missing keys to their defaults, in place, and bring all keys into the schema's order.
+    """Set missing keys to their defaults and sort the keys into the schema's order, in place.
 
-    The order matters because images are assigned to splits in the order of the splits' keys.
+    The order matters because images are assigned to splits in the order of the splits in the config.
     """
     known = schema.get("properties", {})
     given = dict(config)
@@ -125,7 +125,7 @@ def _where(path: Any) -> str:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Yield problems that the schema cannot express: keys that need each other, and repeated names."""
+    """Yield error messages that the schema cannot express: keys that require each other, and repeated names."""
     source = config["source"]
     kind = source["kind"]
     for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
@@ -153,7 +153,7 @@ def _contradictions(config: Config) -> Iterator[str]:
 
 
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
-    """Yield problems of tables: repeated names and unknown runs."""
+    """Yield error messages for tables with repeated names or unknown runs."""
     names = [table["name"] for table in tables]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two tables are called {name!r}; give each its own name."
@@ -164,14 +164,14 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
 
 
 def classifier_layer(config: Config) -> str | None:
-    """Return the layer for a linear classifier: pooled, else logits; None if neither is stored."""
+    """Return the layer for the linear classifier: pooled, otherwise logits; None if neither is stored."""
     if config["source"]["kind"] == "features":
-        return "pooled"  # The layers of given files are unknown here.
+        return "pooled"  # The layers in imported feature files are unknown here.
     return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
 
 
 def run_settings(config: Config, run_name: str) -> Config:
-    """Return the game and training settings of one run: the config's, overridden by the run's own."""
+    """Return the game and training settings of one run: the config's settings, overridden by the run's own."""
     for run in config["runs"]:
         if run["name"] == run_name:
             return {
@@ -183,6 +183,6 @@ def run_settings(config: Config, run_name: str) -> Config:
 
 
 def as_yaml(config: Config) -> str:
-    """Return the config as YAML text, keys in the order of the schema."""
+    """Return the config as YAML text, without sorting its keys."""
     text: str = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100)
     return text

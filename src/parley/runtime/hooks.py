@@ -110,7 +110,7 @@ def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[
     workflow
         The Snakemake workflow object.
     needed
-        Files that the summary reads. Nothing is printed unless all of them are outputs of this run's jobs, because
+        Files that the summary uses. Nothing is printed unless all of them are outputs of this run's jobs, because
         files on disk may belong to another config.
     print_summary
         Function that prints the summary on a console.
