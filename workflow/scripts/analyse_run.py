@@ -1,4 +1,4 @@
-"""Analyse all that a run said."""
+"""Compute the metrics of a run's recorded dialogues."""
 
 from pathlib import Path
 

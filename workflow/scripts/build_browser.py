@@ -1,4 +1,4 @@
-"""Write the browser of all conversations of an experiment."""
+"""Build the page for browsing an experiment's dialogues."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Describe every class by its own text or by its gloss."""
+"""Write a description of each class: the text in the class set or, without one, the WordNet gloss."""
 
 from stage import stage
 

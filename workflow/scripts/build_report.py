@@ -1,4 +1,4 @@
-"""Write the report of an experiment."""
+"""Build the report of an experiment."""
 
 from pathlib import Path
 
@@ -28,6 +28,6 @@ with stage(snakemake):
         image_tars=files_in(snakemake.input.tars, ".tar"),
         benchmarks=snakemake.params.benchmarks,
         stages=snakemake.params.stages,
-        # The repository that the library lies in, where it is used from one.
+        # The repository that contains the library, if it is used from a repository.
         origin=find_origin(Path(parley.__file__).parents[2]),
     )

@@ -1,4 +1,4 @@
-"""Compare every two runs over the seeds they share."""
+"""Compare each pair of runs over the seeds that both have."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Get the URL list from the first place that has it."""
+"""Download the URL list from the first location that provides it."""
 
 from stage import stage
 

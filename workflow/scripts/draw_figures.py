@@ -1,4 +1,4 @@
-"""Draw the figure that is about all runs."""
+"""Draw the overview figure of all runs."""
 
 from pathlib import Path
 

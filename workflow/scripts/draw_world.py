@@ -1,4 +1,4 @@
-"""Draw the bundled world's creatures and list them as a URL list does."""
+"""Generate the images of the synthetic world and their URL list."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Look up a vector for every word of the descriptions."""
+"""Look up or generate a vector for each word of the descriptions."""
 
 from stage import stage
 
@@ -6,7 +6,7 @@ from parley.text.descriptions import read_descriptions
 from parley.text.embed_words import VectorOptions, embed_words
 
 with stage(snakemake):
-    # Words of descriptions that are read in evaluation alone need their vectors too.
+    # Words that occur only in the descriptions for evaluation need vectors, too.
     files = [snakemake.input.descriptions, *([snakemake.input.evaluation] if snakemake.input.evaluation else [])]
     embed_words(
         [description for path in files for description in read_descriptions(path)],

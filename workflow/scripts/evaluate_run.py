@@ -1,4 +1,4 @@
-"""Evaluate a run's selected checkpoint on every split, and on the test split with flipped bits too."""
+"""Evaluate a run's selected checkpoint on every split, and on the test split also with flipped message bits."""
 
 import torch
 from stage import stage
@@ -13,6 +13,6 @@ with stage(snakemake), propagate_failure(snakemake.output):
     texts, ks = (snakemake.input.descriptions, snakemake.input.words), tuple(snakemake.params.ks)
     inputs = EvalInputs(snakemake.input.best, parts, *texts, snakemake.params.about)
     evaluate(inputs, ks, snakemake.output.evaluation)
-    # It costs little here, where torch is loaded already; another rule runs every intervention on every split.
+    # Flips take little time here, where torch is already loaded. Another rule evaluates all interventions.
     test = inputs._replace(parts={"test": parts["test"]}, most=snakemake.params.most)
     intervene(test, ks, snakemake.output.flips, FLIPS)

@@ -1,4 +1,4 @@
-"""Write the messages of all runs, and what they are about, as arrays."""
+"""Export the Sender's last messages of all runs, with the attributes of the classes, as arrays for emlangkit."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Write the conversations of all runs as corpora."""
+"""Export the dialogues of all runs as corpora for the Emergent Language Corpus Collection (ELCC)."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Write the conversations of all runs as one Parquet file."""
+"""Export the dialogues of all runs to one Parquet file."""
 
 from stage import stage
 

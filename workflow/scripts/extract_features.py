@@ -1,4 +1,4 @@
-"""Put the images of a group of classes through the network."""
+"""Extract features of the images of a group of classes with the network."""
 
 from pathlib import Path
 

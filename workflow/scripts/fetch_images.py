@@ -1,4 +1,4 @@
-"""Fetch the images of a group of classes, each into a tar with a manifest."""
+"""Fetch the images of a group of classes, and write a tar and a manifest for each class."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from parley.dataset.fetch.stage import fetch_classes
 
 with stage(snakemake) as logger:
     drawn = [str(Path(folder).parent) for folder in snakemake.input.pictures[:1]]
-    # A job is told of its tars, or of the folder for those of all its classes.
+    # The outputs are the classes' tars or, for a large class set, the shard: one folder with the tars of all classes.
     shard = Path(snakemake.output.tars[0]) if not snakemake.output.manifests else None
     names = list(snakemake.params.domains) if shard else [Path(tar).stem for tar in snakemake.output.tars]
     fetch_classes(
@@ -21,10 +21,10 @@ with stage(snakemake) as logger:
         shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
         source_options(snakemake.config["source"], *drawn).root,
-        # Only what decides content is a param: a change of timeouts or threads reruns nothing.
+        # Only settings that affect the content are params, so a change of timeouts or threads causes no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )
-    # A shard is a folder, whose date is Snakemake's affair.
+    # A shard is a folder; Snakemake manages its modification time.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
             logger.warning("%s has other bytes than before; what was made of it is made again by the next call.", path)

@@ -1,4 +1,4 @@
-"""Gather the features of one part's images from the files of their classes."""
+"""Gather the features of a split's images from the feature files of their classes."""
 
 from stage import stage
 

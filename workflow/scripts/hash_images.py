@@ -1,4 +1,4 @@
-"""Hash what the images of a group of classes look like."""
+"""Compute perceptual hashes of the images of a group of classes."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Take in a ready-made descriptions.csv."""
+"""Import an existing descriptions.csv: check it and copy it to the experiment."""
 
 from stage import stage
 

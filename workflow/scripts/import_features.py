@@ -1,4 +1,4 @@
-"""Take in a part's ready-made features."""
+"""Import an existing feature file of a split: check it and copy it to the experiment."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Evaluate the selected checkpoints of a run's seeds under each intervention."""
+"""Evaluate the selected checkpoint of each of a run's seeds under every intervention."""
 
 import torch
 from stage import stage

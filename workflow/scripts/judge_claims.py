@@ -1,4 +1,4 @@
-"""Put the config's claims to the test."""
+"""Test the config's claims."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Compare every two seeds of each run: whether they answer alike, and whether they speak alike."""
+"""Measure how well the predictions and the messages of each pair of seeds of a run agree."""
 
 from stage import stage
 

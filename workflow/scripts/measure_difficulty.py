@@ -1,4 +1,4 @@
-"""Train a linear classifier in the agents' place and tell which classes are hard."""
+"""Measure the difficulty of each class with a linear classifier on the image features."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Measure a run's messages as a language."""
+"""Compute the language metrics of a run's messages."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Publish the plan of a set of images, without its URLs, in the experiment."""
+"""Copy the plan of the set of images, without URLs, to the experiment."""
 
 from stage import stage
 

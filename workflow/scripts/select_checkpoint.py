@@ -1,4 +1,4 @@
-"""Choose a run's checkpoint by its dev results."""
+"""Select a run's checkpoint by its results on the dev split."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Select each class's candidates from the source."""
+"""Select the candidate images of each class from the source."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Settle, over all classes together, which images each part has."""
+"""Assign the final images of all classes to splits, without duplicates."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Plan which candidate goes into which part."""
+"""Assign each candidate image to a split and write the plan for fetching."""
 
 from stage import stage
 

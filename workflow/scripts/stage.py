@@ -1,4 +1,4 @@
-"""What every script of a rule shares: src/ on the path, a log, a record, and errors told in sentences."""
+"""Code shared by all rule scripts: the import path, logging, the record of the job, and error messages."""
 
 import contextlib
 import logging
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Environments that --sdm conda makes do not have Parley installed; its sources lie beside the workflow.
+# Parley is not installed in the environments created by --sdm conda; its sources are beside the workflow.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.core.errors import ParleyError
@@ -19,12 +19,11 @@ from parley.runtime.run_lock import register_job
 
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
-    """Run a script's body with messages going to the terminal and to the rule's log.
+    """Run a script's body and write log messages to the terminal and to the rule's log.
 
-    A body that ends well leaves a record of what was made of what (`parley.provenance`).
-    Inputs that a disk or a copy damaged since another stage made them are refused.
-    A `ParleyError` ends the job with its sentences and no traceback. Anything else is a defect:
-    its traceback goes to the log, and a sentence says where that is.
+    If the body succeeds, the job's inputs, outputs and params are recorded (`parley.provenance`). The job fails if an
+    input has changed since another stage wrote it. A `ParleyError` ends the job with its findings as error messages,
+    without a traceback. Any other exception is a defect: its traceback is written to the log, and a message says so.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +31,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     to_terminal = logging.StreamHandler()
     to_terminal.setFormatter(logging.Formatter(f"{snakemake.rule}: %(message)s"))
-    # force: Snakemake's preamble has set up its own root handler by importing itself.
+    # force=True, because the preamble that Snakemake adds to scripts has already added a handler to the root logger.
     logging.basicConfig(level=logging.WARNING, handlers=[to_file, to_terminal], force=True)
     logging.captureWarnings(True)
     logger = logging.getLogger("parley")
@@ -76,16 +75,16 @@ def _named(values: Any) -> dict[str, Any]:
 
 
 def _files(values: Any) -> dict[str, list[str]]:
-    """Return a job's files by name; one alone is a list of one."""
+    """Return a job's files by name, each as a list, even if it is a single file."""
     return {name: [one] if isinstance(one, str) else list(one) for name, one in values.items()}
 
 
 def _tell_once_of_tidying(logger: logging.Logger) -> None:
-    """Have what goes wrong as objects are let go told in a line, not in a traceback each.
+    """Log each error raised while objects are destroyed once, as one line instead of a traceback.
 
-    It follows from what ends the job anyway: on a full disk HDF5 fails once more for every object that it still
-    holds. What is compiled hands such errors first to the hook of uncaught ones, of which a script under `stage` has
-    no others.
+    Such errors follow from the error that ends the job: on a full disk, HDF5 fails again for every object that is still
+    open. Compiled code passes them first to `sys.excepthook`. `stage` catches all other exceptions, so the hook gets
+    only these.
     """
     told: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""Summarise all runs over their seeds."""
+"""Summarise the evaluations of all runs over their seeds."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Bring the interventions of all runs together over their seeds."""
+"""Summarise the results under interventions of all runs over their seeds."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Bring the measures of all runs' messages together over their seeds."""
+"""Summarise the language metrics of all runs over their seeds."""
 
 from stage import stage
 

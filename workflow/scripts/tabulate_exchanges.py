@@ -1,4 +1,4 @@
-"""Bring together what all runs' conversations are like, exchange by exchange."""
+"""Tabulate the metrics of all runs' dialogues and messages by exchange."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Train one run with one seed, or with several side by side."""
+"""Train one run with one seed, or with several seeds at once."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Write what an experiment's classes are made of."""
+"""Write the attributes of an experiment's classes."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Write down the merged config of the experiment."""
+"""Write the complete config of the experiment."""
 
 from stage import stage
 

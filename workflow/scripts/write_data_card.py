@@ -1,4 +1,4 @@
-"""Write the data card of an experiment, and the table of its images."""
+"""Write the data card and the table of images of an experiment."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Write down where every file of the experiment comes from."""
+"""Write the provenance of every file of the experiment."""
 
 from pathlib import Path
 

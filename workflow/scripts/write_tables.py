@@ -1,4 +1,4 @@
-"""Write tables for a paper."""
+"""Write the config's tables for a paper."""
 
 from pathlib import Path
 

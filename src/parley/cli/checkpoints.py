@@ -1,4 +1,4 @@
-"""Commands that train or run one checkpoint: `parley train`, `evaluate`, `messages` and `talk`."""
+"""Commands that train a run or use one checkpoint: `parley train`, `evaluate`, `messages` and `talk`."""
 
 import argparse
 import contextlib
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_train(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley train`."""
     parser = commands.add_parser(
         "train",
         help="train a run from an existing config.json, with some values changed",
@@ -55,7 +55,7 @@ def add_train(commands: Subparsers) -> None:
 
 
 def run_train(chosen: argparse.Namespace) -> None:
-    """Train the run and select its checkpoint."""
+    """Train a run from an existing config.json and select its checkpoint."""
     require_files([chosen.config, chosen.train, chosen.dev, chosen.descriptions, chosen.words])
     require_files([chosen.dev_descriptions] if chosen.dev_descriptions else [])
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]
@@ -77,7 +77,7 @@ def run_train(chosen: argparse.Namespace) -> None:
 
 
 def add_evaluate(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley evaluate`."""
     parser = commands.add_parser(
         "evaluate",
         help="evaluate a checkpoint on files of features",
@@ -103,7 +103,7 @@ def add_evaluate(commands: Subparsers) -> None:
 
 
 def run_evaluate(chosen: argparse.Namespace) -> None:
-    """Evaluate the checkpoint."""
+    """Evaluate a checkpoint on files of features and write the results."""
     require_files([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
     import torch
 
@@ -124,11 +124,11 @@ def run_evaluate(chosen: argparse.Namespace) -> None:
 
 
 SHOWN_IN_LETTERS = 3
-"""Number of dialogues shown when `--letters` is given without `--show`."""
+"""Number of dialogues to print if `--letters` is given without `--show`."""
 
 
 def add_messages(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley messages`."""
     parser = commands.add_parser(
         "messages",
         help="write a checkpoint's messages about a file of features",
@@ -154,7 +154,7 @@ def add_messages(commands: Subparsers) -> None:
 
 
 def run_messages(chosen: argparse.Namespace) -> None:
-    """Write the messages and show some of the dialogues."""
+    """Write a checkpoint's messages to a file and print some of the dialogues."""
     require_files([chosen.checkpoint, chosen.features, chosen.descriptions, chosen.words])
     import torch
 
@@ -184,13 +184,13 @@ def run_messages(chosen: argparse.Namespace) -> None:
 
 
 def spread(wanted: int, count: int) -> list[int]:
-    """Return `wanted` row numbers below `count`, evenly spaced from 0; all rows if there are fewer."""
+    """Return `wanted` row numbers below `count`, evenly spaced from 0; all row numbers if there are fewer."""
     wanted = min(wanted, count)
     return [number * count // wanted for number in range(wanted)]
 
 
 def add_talk(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley talk`."""
     parser = commands.add_parser(
         "talk",
         help="run a dialogue about an image and print it",
@@ -219,7 +219,7 @@ def add_talk(commands: Subparsers) -> None:
 
 
 def run_talk(chosen: argparse.Namespace) -> None:
-    """Run the dialogue and print it."""
+    """Run a dialogue about an image and print it."""
     require_files([chosen.image])
     image, (root, results) = chosen.image.absolute(), existing_workflow_path(chosen.results or only_results())
     import torch
@@ -237,7 +237,7 @@ def run_talk(chosen: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Log errors only: progress on a single image is noise."""
+    """Log only errors of the named loggers in the block, because progress on a single image is not of interest."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -250,12 +250,12 @@ def _quiet(*names: str) -> Iterator[None]:
 
 
 def only_results() -> Path:
-    """Return the only results folder of the working folder.
+    """Return the results folder of the only experiment in the working folder.
 
     Raises
     ------
     ParleyError
-        If there is none, or more than one.
+        If there is no experiment, or more than one.
     """
     found = sorted(path.parent for path in Path("results").glob("*/config.yaml"))
     if len(found) == 1:

@@ -37,7 +37,7 @@ optionally, `group` and `description`.
 
 
 def render(schema: Mapping[str, Any]) -> str:
-    """Return config/README.md for a schema: a table a section, a row a key."""
+    """Return the text of config/README.md, with a table for each section of the schema and a row for each key."""
     lines = [HEAD]
     for title, section in _sections("", schema):
         lines += ["", f"## {title or 'Top level'}", "", *_intro(title, section)]
@@ -84,12 +84,12 @@ def _escaped(text: str) -> str:
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley config-docs`."""
     parser = commands.add_parser("config-docs", help="write config/README.md from the config's schema")
     parser.add_argument("--out", type=Path, default=Path("config/README.md"))
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Write the file."""
+    """Write config/README.md."""
     write_text(chosen.out, render(read_schema(find_schema())))

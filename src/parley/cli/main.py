@@ -1,4 +1,4 @@
-"""The `parley` command line: everything that is not a stage of the workflow."""
+"""The `parley` command line: commands that are not stages of the workflow."""
 
 import argparse
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def add_explain(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley explain`."""
     parser = commands.add_parser(
         "explain",
         help="show where a file comes from, back to the URLs of its images, and which files depend on it",
@@ -26,7 +26,7 @@ def add_explain(commands: Subparsers) -> None:
 
 
 def run_explain(chosen: argparse.Namespace) -> None:
-    """Print the file's history."""
+    """Print the origin of a file and the files that depend on it."""
     from parley.provenance.explanation import explain
     from parley.provenance.records import existing_workflow_path
 
@@ -36,11 +36,11 @@ def run_explain(chosen: argparse.Namespace) -> None:
 
 
 DIFFERS, CANNOT_TELL = 1, 2
-"""Exit statuses for a mismatch and for a check that cannot run; 0 if every file matches."""
+"""Exit statuses of `parley verify` if a file does not match, and if the check cannot run; 0 if every file matches."""
 
 
 def add_verify(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley verify`."""
     parser = commands.add_parser(
         "verify",
         help="hash an experiment's files and list those that do not match its provenance.json",
@@ -55,7 +55,7 @@ def add_verify(commands: Subparsers) -> None:
 
 
 def run_verify(chosen: argparse.Namespace) -> int:
-    """Check the files."""
+    """Check an experiment's files against the hashes in its `provenance.json`."""
     from parley.provenance.records import existing_workflow_path
     from parley.provenance.verification import as_text, verify
 
@@ -71,7 +71,7 @@ def run_verify(chosen: argparse.Namespace) -> int:
 
 
 def add_crate(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley crate`."""
     parser = commands.add_parser(
         "crate",
         help="pack an experiment with its provenance as an RO-Crate, ready to deposit",
@@ -96,7 +96,7 @@ def add_crate(commands: Subparsers) -> None:
 
 
 def run_crate(chosen: argparse.Namespace) -> None:
-    """Write the crate."""
+    """Write an experiment and its provenance to an RO-Crate."""
     from parley.provenance.crate import project_folder, write_crate
     from parley.provenance.records import existing_workflow_path
 

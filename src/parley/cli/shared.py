@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and how errors become messages and exit statuses."""
+"""Arguments that several commands share, and the conversion of errors to messages and exit statuses."""
 
 import argparse
 import io
@@ -32,7 +32,7 @@ def positive(text: str) -> int:
     return number
 
 
-positive.__name__ = "number above 0"  # argparse prints it: "invalid number above 0 value".
+positive.__name__ = "number above 0"  # argparse prints this name: "invalid number above 0 value".
 
 
 def add_text(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise `ParleyError` with one finding for each file that is missing, or changed since a stage wrote it."""
+    """Raise `ParleyError` with a finding for each file that is missing or has changed since a stage wrote it."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
@@ -69,7 +69,7 @@ def require_files(paths: Sequence[Path]) -> None:
 
 
 def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
-    """Insert a table between its markers in a Markdown page."""
+    """Replace the lines between a table's markers in a Markdown page by the table."""
     require_files([page])
     try:
         write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
@@ -78,7 +78,7 @@ def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
 
 
 def find_schema() -> Path:
-    """Return the path of the config's schema, in the clone of this module or in the working folder."""
+    """Return the path of the config's schema, in this module's repository or in the working folder."""
     for folder in (Path(__file__).resolve().parents[3], Path()):
         if (folder / SCHEMA).is_file():
             return folder / SCHEMA
@@ -86,7 +86,7 @@ def find_schema() -> Path:
 
 
 def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
-    """Run a command and return its exit status; errors are printed without a traceback.
+    """Run a command and return its exit status. Errors are printed without a traceback.
 
     The status is the command's return value, or 0 if it is None. After an error it is `chosen.status_of_error`, or 1 if
     that is not set.

@@ -11,7 +11,7 @@ EXIT = "Exit status: 0 if the default target is up to date, 1 if something is st
 
 
 def add(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley status`."""
     parser = commands.add_parser(
         "status",
         help="show which stages of an experiment are done, stale or missing, and why",
@@ -39,7 +39,7 @@ def add(commands: Subparsers) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print the state and return the exit status."""
+    """Print the state of the stages and return the exit status."""
     _require_clone()
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
@@ -57,7 +57,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _require_clone() -> None:
-    """Raise `ParleyError` if the working folder is not a clone, or not the clone of the imported library."""
+    """Raise `ParleyError` if the working folder is not a clone of Parley, or not the one that contains this module."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
         raise ParleyError(f"{Path().resolve()} has no Parley workflow; run this in the project's folder.")
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()

@@ -9,7 +9,7 @@ from parley.cli.shared import Subparsers, insert_table, require_files
 
 
 def add_compare(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley compare`."""
     parser = commands.add_parser(
         "compare",
         help="compare runs with a base run, within one experiment or across several",
@@ -40,7 +40,7 @@ def add_compare(commands: Subparsers) -> None:
 
 
 def run_compare(chosen: argparse.Namespace) -> None:
-    """Print the table, or insert it into the page."""
+    """Compare runs; print the table or insert it into a Markdown page."""
     runs = read_runs(chosen.folders)
     if chosen.runs:
         runs = only(runs, [chosen.base, *chosen.runs])
@@ -53,7 +53,7 @@ def run_compare(chosen: argparse.Namespace) -> None:
 
 
 def add_insert(commands: Subparsers) -> None:
-    """Add the command's parser."""
+    """Add the argument parser of `parley insert`."""
     parser = commands.add_parser("insert", help="insert a table that the workflow wrote into a Markdown page")
     parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
     parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
@@ -62,6 +62,6 @@ def add_insert(commands: Subparsers) -> None:
 
 
 def run_insert(chosen: argparse.Namespace) -> None:
-    """Replace the table in the page."""
+    """Insert a table from a file into a Markdown page."""
     require_files([chosen.table])
     insert_table(chosen.into, chosen.name, chosen.table.read_text(encoding="utf-8").splitlines())

@@ -124,7 +124,7 @@ class RuleParams:
         return self._paths.world
 
     def checked_ks(self) -> Config:
-        """Return the K values of accuracy@K to check again with the final class set; empty if no class can be dropped."""
+        """Return the K of accuracy@K to check again with the final class set; empty if no class can be dropped."""
         drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
         return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
 
