@@ -1,10 +1,10 @@
 """Rank and likelihood of the true class, and how much messages change between exchanges.
 
-Training imports this module, so an edit of it retrains every run; metrics that only later stages use are elsewhere.
+Training imports this module, so a change to its code causes every run to be trained again. Metrics that only later
+stages use are therefore in other modules.
 
-Ties are broken at random, and the expectation over the tie-breaking is returned. An agent that gives every candidate
-the same score therefore gets exactly chance; with `argmax` or a rank by "strictly higher" its result would depend on
-the order of the candidates.
+Tied scores are ranked at random, and functions return the expectation over these random choices. The accuracy of an
+agent that gives every candidate the same score is therefore exactly that of a random guess.
 
 Shapes: `...` any leading dimensions (dialogues, exchanges), N dialogues, T exchanges, K candidates, d bits per message.
 """
@@ -21,30 +21,30 @@ Values = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_NUMBERS = 4_000_000
-"""Numbers per block: 32 MB in double precision, and several such intermediates."""
+"""Maximum number of array elements per block. Each of several intermediate arrays takes 32 MB in double precision."""
 
 
 def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array) -> tuple[Array, ...]:
-    """Apply a function that treats each case independently, one block of cases at a time.
+    """Apply a function to one block of cases at a time, to limit the use of memory.
 
     Parameters
     ----------
     work
-        Takes scores [n, K] and the other arrays [n], and returns arrays [n].
+        Function that takes scores [n, K] and the other arrays [n] and returns arrays [n], each case independently.
     scores
-        [..., K].
+        Scores of the candidates in each case [..., K].
     others
-        Other arrays, one value per case: [...], or broadcastable to it.
+        Other arrays with one value per case, broadcastable to [...].
 
     Returns
     -------
     tuple of arrays
-        The results of `work`, [...] each.
+        The results of `work` for all cases, [...] each.
 
     Raises
     ------
     ValueError
-        If another array does not broadcast to [...].
+        If one of `others` is not broadcastable to [...].
     """
     leading = scores.shape[:-1]
     cases = [scores.reshape(-1, scores.shape[-1]), *(np.broadcast_to(each, leading).reshape(-1) for each in others)]
@@ -53,48 +53,51 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array)
 
 
 def row_blocks(shape: Sequence[int]) -> Iterator[slice]:
-    """Yield slices of the first axis of an array [N, ...], at least one, each of at most `MOST_NUMBERS` numbers."""
+    """Yield slices that divide an array of this shape along its first axis into blocks of `MOST_NUMBERS` elements.
+
+    A block may be smaller, and has at least one row. There is at least one block.
+    """
     rows = max(1, MOST_NUMBERS // max(1, prod(shape[1:])))
     for start in range(0, max(1, shape[0]), rows):
         yield slice(start, min(start + rows, shape[0]))
 
 
 def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Rank the true class, 1 = best; candidates with equal scores share the mean of their ranks.
+    """Return the rank of the true class, 1 = best. Candidates with equal scores all get the mean of their ranks.
 
     Parameters
     ----------
     scores
         Scores of the candidates [..., K]; higher is better.
     targets
-        Column of the true class [...].
+        Index of the true class among the candidates [...].
 
     Returns
     -------
     Floats
-        Ranks between 1 and K [...], half numbers where an even number of candidates tie.
+        Ranks between 1 and K [...]. They are half-integers where an even number of candidates tie.
 
     Raises
     ------
     ValueError
-        If a score is not a finite number: no candidate compares as higher than NaN, so it would rank first.
+        If a score is not finite. NaN would rank first, because no candidate compares as higher.
     """
     higher, tied = _higher_and_tied(scores, targets)
     return higher + 1 + tied / 2
 
 
 def hits(scores: NDArray[np.floating], targets: Ints, k: int) -> Floats:
-    """Return whether the true class is among the k best candidates [...]; a fraction if there are ties.
+    """Return 1 where the true class is among the k best candidates and 0 elsewhere [...], or a fraction for ties.
 
-    With h candidates scoring higher than the true class and m others tied with it, its rank is uniform on
-    h + 1 … h + m + 1. Raises `ValueError` as `target_ranks` does.
+    If h candidates score higher than the true class and m others tie with it, its rank is uniformly distributed on
+    h + 1, …, h + m + 1. Raises `ValueError` if a score is not finite.
     """
     higher, tied = _higher_and_tied(scores, targets)
     return np.clip((k - higher) / (tied + 1), 0.0, 1.0)
 
 
 def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
-    """Return the fraction of cases with the true class among the k best candidates, over all leading dimensions."""
+    """Return accuracy@k: the fraction of all cases in which the true class is among the k best candidates."""
     return float(hits(scores, targets, k).mean())
 
 
@@ -104,14 +107,14 @@ def chance(k: int, candidates: int) -> float:
 
 
 def first_places(scores: NDArray[np.floating]) -> Floats:
-    """Return each candidate's share of the first rank [..., K]: 1 for the best, equal shares if several tie."""
+    """Return each candidate's share of the first rank [..., K]: 1 for the best candidate, equal shares for ties."""
     _check_finite(scores)
     best = scores == scores.max(axis=-1, keepdims=True)
     return np.asarray(best / best.sum(axis=-1, keepdims=True))
 
 
 def log_probabilities(scores: NDArray[np.floating]) -> Floats:
-    """Take the log of the softmax of the scores, in nats [..., K], in double precision and without overflow."""
+    """Return the logarithm of the softmax of the scores, in nats [..., K], in double precision without overflow."""
     _check_finite(scores)
     shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
@@ -120,7 +123,7 @@ def log_probabilities(scores: NDArray[np.floating]) -> Floats:
 def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
     """Return the negative log-likelihood of the true class under the softmax of the scores, in nats [...].
 
-    Equal scores give ln K, the value to compare with.
+    If all scores are equal, the result is ln K, which is the baseline.
     """
 
     def nll(some: NDArray[np.floating], own: Ints) -> tuple[Floats]:
@@ -145,9 +148,9 @@ def _check_finite(scores: NDArray[np.floating]) -> None:
 
 
 def distances(messages: Values) -> NDArray[np.float64]:
-    """Return the Hamming distance of each message from the agent's previous one, of the first from zeros, ``[T, N]``.
+    """Return the Hamming distance between each message and the agent's previous message, ``[T, N]``.
 
-    Of continuous messages it is the sum of absolute differences.
+    The first message is compared with zeros. For continuous messages, the L1 distance is used.
 
     Parameters
     ----------
@@ -159,19 +162,20 @@ def distances(messages: Values) -> NDArray[np.float64]:
 
 
 def mean_change_original(messages: Values, active: Values, batch_size: int) -> float:
-    """Return what the 2017 code reports as `hamming_sen_mean` or `hamming_rec_mean`, in bits.
+    """Return the mean change of messages, in bits, as the original implementation (Evtimova et al., 2018) computes it.
 
-    The first message counts with its distance from zeros. In each batch, every image counts at every exchange until
-    the last dialogue has stopped. All batches have the same weight, also a shorter last one.
+    It reports `hamming_sen_mean` and `hamming_rec_mean`: the mean Hamming distance between successive messages, where
+    the first message is compared with zeros. In each batch, all images are included at every exchange until the last
+    dialogue of the batch has stopped. All batches have equal weight, even if the last one is smaller.
 
     Parameters
     ----------
     messages
         Messages of one agent, ``[T, N, d]``.
     active
-        1 if the dialogue is still active when exchange t begins, ``[T, N]``.
+        1 if the dialogue is still active when exchange t begins, else 0, ``[T, N]``.
     batch_size
-        Images per batch.
+        Number of images per batch.
     """
     apart = distances(messages)
     means = []

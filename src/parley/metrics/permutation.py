@@ -1,9 +1,10 @@
-"""Permutation tests: p-values against a null, and tests of the answers and of the decision to stop.
+"""Permutation tests: p-values, and tests of the Receiver's answers and of its decision to stop.
 
-In the tests of the answers, labels are permuted over the dialogues and the answers stay. The null keeps the frequency
-of each class as a label and as an answer, so a run that prefers frequent classes is not better than chance.
+The tests of the answers permute the labels over the dialogues and keep the answers. The null preserves how often each
+class is a label and an answer, so a run that merely prefers frequent classes is not better than chance.
 
-A calibrated Receiver stops with probability p if its answer is correct with probability p.
+The tests of the decision to stop measure calibration. A Receiver is calibrated if a fraction p of its answers is
+correct among all exchanges at which its probability to stop is p.
 
 Shapes: N dialogues, T exchanges, K candidates, P permutations.
 """
@@ -16,34 +17,35 @@ from numpy.typing import NDArray
 from parley.metrics.exchanges import Floats, Ints, first_places
 
 ROUNDING = 1e-9
-"""Values that differ less are equal: the same terms were added in another order."""
+"""Values that differ by less than this are treated as equal, because the order of summation causes rounding errors."""
 BLOCK = 2**21
-"""Number of labels permuted at once, to limit memory."""
+"""Number of labels that are permuted at once, which limits the use of memory."""
 BINS = 10
-"""Number of bins of the calibration error, of equal width from 0 to 1; each includes its lower end, the last also 1."""
+"""Number of bins of equal width for the calibration error. A bin includes its lower end; the last also includes 1."""
 
 
 class Tested(NamedTuple):
-    """The value of a metric with its permutation test."""
+    """Value of a metric, and the result of its permutation test."""
 
     value: float
     p: float
-    """One-sided: the fraction of permutations with a value at least as good."""
+    """One-sided p-value: the fraction of permutations with a value at least as good, as defined in `p_at_least`."""
     null: NDArray[np.floating]
-    """Values under permutations [P]."""
+    """Values of the metric under the permutations [P]."""
 
 
 def against_null(value: float, null: Floats, less_is_better: bool = False) -> Tested:
-    """Return the value with its null and p-value."""
+    """Return a value with its null [P] and p-value; if `less_is_better`, low values are better than chance."""
     sign = -1.0 if less_is_better else 1.0
     return Tested(value, p_at_least(sign * value, sign * null, ROUNDING), null)
 
 
 def p_at_least(value: float, null: Floats, tolerance: float) -> float:
-    """Return the one-sided p-value of a value that is better if higher, between 1 / (P + 1) and 1.
+    """Return the one-sided p-value of a metric of which high values are good, between 1 / (P + 1) and 1.
 
-    The observed value counts as one of the permutations, (1 + count) / (1 + P), so that the test keeps its level
-    whatever P is and p is never zero (Phipson and Smyth, 2010, "Permutation p-values should never be zero").
+    It is (1 + count) / (1 + P), where count is the number of permutations with a value at least as high. Adding 1 for
+    the observed order makes the test valid for any P, and p is never zero (Phipson and Smyth, 2010, "Permutation
+    p-values should never be zero").
 
     Parameters
     ----------
@@ -52,8 +54,7 @@ def p_at_least(value: float, null: Floats, tolerance: float) -> float:
     null
         Values under random permutations [P].
     tolerance
-        Null values that are lower by less than this count as equal: sums of the same numbers in another order
-        differ by rounding.
+        Null values that are lower than the observed value by less than this are treated as equal to it.
     """
     return float((1 + (null >= value - tolerance).sum()) / (1 + len(null)))
 
@@ -66,20 +67,20 @@ def answer_tests(
     Parameters
     ----------
     scores
-        Scores of the candidates at the stopping exchange [N, K].
+        Scores of the candidates at the last exchange of each dialogue [N, K].
     targets
-        Column of the true class [N].
+        Index of the true class among the candidates [N].
     k
-        The k of accuracy@k.
+        Value of k in accuracy@k.
     permutations
         Number of permutations P.
     generator
-        Random generator; the same seed gives the same null.
+        Random number generator for the permutations; the same seed gives the same null.
 
     Returns
     -------
     dict[str, Tested]
-        By metric: ``accuracy@1``, ``accuracy@k``, ``macro_f1``.
+        Tests by name of the metric: ``accuracy@1``, ``accuracy@k``, ``macro_f1``.
     """
     chosen, among = first_places(scores), _share_within(scores, k)
     rows, step = np.arange(len(targets)), max(1, BLOCK // len(targets))
@@ -101,7 +102,7 @@ def answer_tests(
 
 
 def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
-    """Return for each candidate whether it is among the k best [N, K]; a fraction if it is tied for the last rank."""
+    """Return 1 for the k best candidates and 0 for others [N, K]; candidates tied for the last rank get a fraction."""
     best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
     last = best[:, -1:]
     higher, tied = (scores > last).sum(axis=1, keepdims=True), (scores == last).sum(axis=1, keepdims=True)
@@ -111,8 +112,8 @@ def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
 def _macro_f1(hits: Floats, labels: Ints, predicted: Floats) -> Floats:
     """Return `classification.macro_f1` for each row of labels [P], without building confusion matrices.
 
-    `hits` is the share of the first rank that the label of each dialogue has [P, N], `labels` holds permutations of the
-    same labels [P, N], and `predicted` counts how often each candidate has the first rank [K].
+    `labels` contains permutations of the labels [P, N], `hits` the share that each label has of the first rank in its
+    dialogue [P, N], and `predicted` the number of dialogues in which each candidate has the first rank [K].
     """
     actual = np.bincount(labels[0], minlength=len(predicted))
     cells = labels + len(predicted) * np.arange(len(labels))[:, None]
@@ -137,25 +138,25 @@ def calibration_tests(
     probabilities
         Probability to stop at each exchange [N, T].
     right
-        Whether the answer at that exchange is correct: 0 or 1, or a fraction if there are ties, as from
+        Whether the answer at each exchange is correct: 0 or 1, or a fraction if scores are tied, as returned by
         `exchanges.hits` [N, T].
     made
-        Whether the exchange took place; only those count [N, T].
+        Whether each exchange took place [N, T]; all other exchanges are ignored.
     permutations, generator
-        Of the null.
+        Number of permutations, and the random number generator that draws them.
 
     Returns
     -------
     dict[str, Tested]
-        Two metrics by name, both between 0 and 1, of which less is better:
+        Two metrics by name, both between 0 and 1; lower is better:
 
-        - ``stop_calibration_error``: the expected calibration error, the mean of abs(accuracy - confidence) over
-          `BINS` bins, weighted by their cases (Naeini, Cooper and Hauskrecht, 2015, "Obtaining well calibrated
-          probabilities using Bayesian binning"). It is biased upwards for few cases, because accuracy varies by chance
-          within a bin.
+        - ``stop_calibration_error``: the expected calibration error, which is the mean of abs(accuracy - confidence)
+          over `BINS` bins, weighted by the number of exchanges in each bin (Naeini, Cooper and Hauskrecht, 2015,
+          "Obtaining well calibrated probabilities using Bayesian binning"). It is too high for few exchanges, because
+          the accuracy within a bin varies by chance.
         - ``stop_brier``: the mean squared error of the probability (Brier, 1950, "Verification of forecasts expressed
-          in terms of probability", for one event: half of the sum over both outcomes). A probability of 1/2 for
-          everything gets 1/4. Where correctness is a fraction, it is the expectation over it.
+          in terms of probability"; for one event, half of the sum over both outcomes). A constant probability of 1/2
+          gives 1/4. If correctness is a fraction, the expected squared error is used.
 
     Raises
     ------

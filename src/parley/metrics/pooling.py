@@ -1,4 +1,4 @@
-"""Results of the seeds of one run on one split, joined for the figures.
+"""Combine the results of all seeds of a run on one split, for the figures.
 
 Shapes: S seeds, N images, T exchanges, K candidate classes, C numbers of flipped bits.
 """
@@ -20,70 +20,70 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """The Sender's messages of one seed on their first two principal components."""
+    """The Sender's messages of one seed, projected on their first two principal components."""
 
     seed: int
     coordinates: Floats
-    """One point per image [N, 2]."""
+    """Projected message for each image [N, 2]."""
     targets: NDArray[np.int64]
-    """Column of each image's true class [N]."""
+    """Index of each image's true class among the candidates [N]."""
     explained: Floats
     """Fraction of the variance along each component [2]."""
     distinct: int
-    """Number of different messages."""
+    """Number of distinct messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class PooledPart:
-    """The results of all seeds of one run on one split; NaN for what was not measured."""
+    """Results of all seeds of one run on one split. Values that were not measured are NaN."""
 
     run: str
     part: str
-    """The split."""
+    """Name of the split."""
     seeds: list[int]
     failed: list[int]
-    """Seeds whose numbers are not finite; they are not among `seeds`."""
+    """Seeds whose results are not finite numbers. They are not included in `seeds`."""
     labels: list[str]
-    """Names of the candidates [K]."""
+    """Names of the candidate classes [K]."""
     k: int
     max_exchanges: int
     message_bits: int
     counts: NDArray[np.int64]
-    """Images of each class, for one seed [K]."""
+    """Number of images of each class, for one seed [K]."""
     confusion: Floats | None
-    """Dialogues by true (row) and predicted class (column), summed over seeds [K, K]; None if there are too many
-    classes for a matrix."""
+    """Number of dialogues by true class (row) and predicted class (column), summed over seeds [K, K]; None if there are
+    too many classes for a matrix."""
     class_accuracy: Floats
     """Accuracy@1 by seed and class [S, K]."""
     class_length: Floats
-    """Mean length in exchanges by seed and class [S, K]."""
+    """Mean length of dialogues, in exchanges, by seed and class [S, K]."""
     talking: Floats
-    """Fraction of the dialogues that are active when an exchange begins, by seed [S, T]."""
+    """Fraction of the dialogues that are active when an exchange begins, by seed and exchange [S, T]."""
     by_exchange: dict[str, Floats]
     """Metric → means by seed and exchange [S, T]."""
     projection: Projection
-    """Messages of the seed with the median accuracy@1 (the lower one of two)."""
+    """Messages of the seed with the median accuracy@1; for an even number of seeds, the lower of the middle two."""
 
 
 def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> PooledPart | None:
-    """Join the analyses of the seeds of a run on one split.
+    """Combine the analyses of all seeds of a run on one split.
 
     Parameters
     ----------
     analyses
-        Contents of analysis.json files; those of other runs are ignored.
+        Contents of analysis.json files; analyses of other runs are ignored.
     run, part
-        The run and split.
+        Name of the run, and name of the split.
 
     Returns
     -------
     PooledPart | None
-        None if no seed of the run has finite numbers on that split.
+        None if no seed of the run has finite results on this split.
 
     Raises
     ------
     ParleyError
-        If the seeds differ in candidates, k or exchanges.
+        If the seeds differ in their candidates, in k or in the maximum number of exchanges.
     """
     own = sorted(
         ((a["seed"], a["parts"][part]) for a in analyses if a["run"] == run and part in a["parts"]),
@@ -150,35 +150,35 @@ def mean_over_seeds(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Accuracy of one run under flipped bits."""
+    """Accuracy of one run when bits of the Sender's messages are flipped."""
 
     run: str
     seeds: list[int]
     counts: list[int]
-    """Number of flipped bits in each of the Sender's messages [C], ascending from 0."""
+    """Numbers of bits that are flipped in each of the Sender's messages [C], ascending from 0."""
     accuracy: NDArray[np.float64]
     """Accuracy@1 by seed and number of flipped bits [S, C]."""
 
 
 def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Flips | None:
-    """Read the accuracy under flipped bits of the seeds of a run that have finite numbers.
+    """Read the accuracy with flipped bits for all seeds of a run whose accuracies are finite numbers.
 
     Parameters
     ----------
     paths
-        flips.json or interventions.json of any runs; the folder of a file gives its run and seed.
+        Files flips.json or interventions.json of any runs. The path of a file determines its run and seed.
     run, part
-        The run and split.
+        Name of the run, and name of the split.
 
     Returns
     -------
     Flips | None
-        None if no seed has a number: messages are continuous, or all seeds diverged.
+        None if no seed has an accuracy, because messages are continuous or all seeds diverged.
 
     Raises
     ------
     ParleyError
-        If a file has another form, or seeds differ in the numbers of flipped bits.
+        If a file has an unexpected structure, or the seeds differ in the numbers of flipped bits.
     """
     found: dict[int, dict[int, float]] = {}
     for owner, path in sorted((owner_of(path), path) for path in paths):

@@ -14,13 +14,13 @@ from parley.metrics.exchanges import Floats
 
 CONFIDENCE = 0.95
 EXACT_PAIRS = 16
-"""Up to this number of pairs, all 2^n flips are enumerated; beyond it, 2^16 flips are drawn at random."""
+"""Up to this number of pairs, all 2^n sign flips are enumerated; with more pairs, 2^16 sign flips are drawn."""
 ROUNDING = 1e-12
-"""Relative to the largest value: differences that differ less are equal up to rounding."""
+"""Relative tolerance of comparisons, to allow for rounding errors."""
 
 
 class Interval(NamedTuple):
-    """Mean over n seeds with its t interval; None for what the number of seeds does not determine."""
+    """Mean, standard deviation and t interval of n values; None if there are too few values."""
 
     mean: float | None
     sd: float | None
@@ -30,14 +30,14 @@ class Interval(NamedTuple):
 
 
 def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | int | None]:
-    """Return the columns of a tidy table that describe a mean: ``mean, sd, low, high, n_seeds, seeds_failed``.
+    """Return a mean over seeds as columns of a tidy table: ``mean, sd, low, high, n_seeds, seeds_failed``.
 
     Parameters
     ----------
     values
-        One per seed; None for a seed that has none.
+        One value per seed; None for a seed without a value.
     seeds
-        Expected number of seeds; those without a value count as failed.
+        Expected number of seeds. All seeds without a value count as failed.
     """
     over = t_interval([value for value in values if value is not None])
     columns: dict[str, float | int | None] = {"mean": over.mean, "sd": over.sd, "low": over.low, "high": over.high}
@@ -45,10 +45,10 @@ def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | 
 
 
 def t_interval(values: Sequence[float]) -> Interval:
-    """Return mean, sample standard deviation (n - 1) and two-sided 95 % Student t interval of the mean.
+    """Return the mean, the sample standard deviation (n - 1) and the 95 % Student t interval of the mean.
 
-    The interval is symmetric and not clipped to the range of the metric: that of an accuracy may exceed 1. Without
-    values, all are None; with one value, sd and interval are None. Values must be finite.
+    The interval is symmetric and not clipped to the range of the metric: for an accuracy, its upper end may exceed 1.
+    Without values, all results are None; with one value, only the mean is known. Values must be finite.
     """
     n = len(values)
     if n == 0:
@@ -62,12 +62,12 @@ def t_interval(values: Sequence[float]) -> Interval:
 
 
 def t_half_width(sd: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Return half the width of the 95 % t interval of a mean of n ≥ 2 values with standard deviation `sd` [...]."""
+    """Return half the width of the 95 % t interval of a mean, given the standard deviation [...] of n ≥ 2 values."""
     return np.asarray(sd * stdtrit(n - 1, (1 + CONFIDENCE) / 2) / np.sqrt(n))
 
 
 class Correlation(NamedTuple):
-    """Pearson's r of n cases with its 95 % interval."""
+    """Pearson correlation r of two metrics over n cases, with its 95 % interval."""
 
     r: float
     low: float
@@ -76,20 +76,20 @@ class Correlation(NamedTuple):
 
 
 def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation | None:
-    """Correlate two metrics of the same cases.
+    """Return the Pearson correlation of two metrics over the same cases.
 
-    The interval is Fisher's: z = atanh r is nearly normal with standard deviation 1 / sqrt(n - 3) (Fisher, 1921, "On
-    the probable error of a coefficient of correlation").
+    The interval uses Fisher's transformation: z = atanh r is approximately normal with standard deviation
+    1 / sqrt(n - 3) (Fisher, 1921, "On the probable error of a coefficient of correlation").
 
     Parameters
     ----------
     x, y
-        One value per case [n]; cases where either is NaN are left out.
+        One value per case [n]. Cases in which either value is not finite are ignored.
 
     Returns
     -------
     Correlation | None
-        None with fewer than four cases, or if one metric does not vary.
+        None with fewer than four cases, or if one metric is constant.
     """
     known = np.isfinite(x) & np.isfinite(y)
     x, y, n = x[known], y[known], int(known.sum())
@@ -103,20 +103,20 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
 
 
 class Comparison(NamedTuple):
-    """First run minus second, in the unit of the values; None for what the number of pairs does not determine."""
+    """Comparison of two runs over n paired seeds. Differences are first run minus second, in the unit of the values."""
 
     n: int
     difference: float | None
-    """Mean difference; None without a pair."""
+    """Mean difference; None without pairs."""
     low: float | None
     high: float | None
-    """95 % t interval of the mean difference; None with one pair."""
+    """Upper end of the 95 % t interval of the mean difference; None with fewer than two pairs."""
     t_p: float | None
-    """Two-sided p of the paired t-test (Student, 1908); None where the differences do not vary."""
+    """Two-sided p-value of the paired t-test (Student, 1908); None with fewer than two pairs or equal differences."""
     sign_flip_p: float | None
-    """Two-sided p of the sign-flip test: at least 2 / 2^n, so five seeds never get below 0.06."""
+    """Two-sided p-value of the sign-flip test. It is at least 2 / 2^n, so with five seeds it is never below 0.06."""
     d_z: float | None
-    """Mean difference over the standard deviation of the differences (Cohen, 1988); None where they do not vary."""
+    """Mean difference divided by the standard deviation of the differences (Cohen, 1988); None if `t_p` is None."""
 
 
 def paired_comparison(
@@ -127,14 +127,14 @@ def paired_comparison(
     Parameters
     ----------
     first, second
-        One value per seed of each run, in the same order of seeds [n].
+        Values of each run, one per seed, with the seeds in the same order [n].
     generator
-        Draws the flips if there are more than 16 pairs; not needed otherwise.
+        Random number generator for the sign flips; needed only with more than 16 pairs.
 
     Raises
     ------
     ValueError
-        If the runs have different numbers of values, one is not finite, or a generator is needed and missing.
+        If the runs have different numbers of values, a value is not finite, or a required generator is missing.
     """
     pairs = np.array([first, second], dtype=np.float64) if len(first) == len(second) else np.full((2, 1), np.nan)
     if not np.isfinite(pairs).all():
@@ -154,15 +154,15 @@ def paired_comparison(
 def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator | None = None) -> float:
     """Return the two-sided p-value of the mean difference under random sign flips of the differences.
 
-    Fisher (1935, "The design of experiments", section 21). Up to 16 differences, all 2^n flips are enumerated,
-    the observed signs included, and the p-value is exact; beyond that, 2^16 flips are drawn.
+    Fisher (1935, "The design of experiments", section 21). With up to 16 differences, all 2^n flips are enumerated,
+    including the observed signs, and the p-value is exact. With more differences, 2^16 flips are drawn.
 
     Parameters
     ----------
     differences
-        First minus second of each pair [n].
+        First value minus second value of each pair [n].
     generator
-        Draws the flips if there are more than 16 pairs.
+        Random number generator for the sign flips; needed only with more than 16 pairs.
     """
     n = len(differences)
     enough = np.abs(differences.sum()) - ROUNDING * np.abs(differences).sum()
@@ -177,21 +177,21 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
 
 
 def holm(p_values: Sequence[float]) -> Floats:
-    """Return p-values corrected for multiple comparisons, in the order given [m].
+    """Return p-values corrected for multiple comparisons, in the given order [m].
 
-    Holm (1979, "A simple sequentially rejective multiple test procedure"): the smallest times m, the next times
-    m - 1, and so on, none below the one before it and none above 1. Rejecting at 0.05 keeps the probability of
-    any false rejection at 5 % at most.
+    Holm (1979, "A simple sequentially rejective multiple test procedure"): the smallest p-value is multiplied by m, the
+    next by m - 1, and so on. No result may be below the previous one or above 1. If corrected p-values below 0.05 are
+    rejected, the probability of any false rejection is at most 5 %.
 
     Parameters
     ----------
     p_values
-        One per comparison [m].
+        One p-value per comparison [m].
 
     Raises
     ------
     ValueError
-        If a value does not lie between 0 and 1.
+        If a p-value is not between 0 and 1.
     """
     p = np.array(p_values, dtype=np.float64)
     if not ((p >= 0) & (p <= 1)).all():
