@@ -1,1 +1,1 @@
-"""Evaluate trained agents: metrics on every split, messages, attention, interventions, single images."""
+"""Evaluate trained agents: metrics on every split, messages, attention weights, interventions, single images."""

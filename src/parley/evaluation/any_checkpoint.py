@@ -1,4 +1,4 @@
-"""Run any checkpoint, with game settings changed if wanted, on any file of features from Parley or the 2017 code."""
+"""Run any checkpoint on any feature file of Parley or of the original implementation (Evtimova et al., 2018)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,16 +18,16 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class LoadedCheckpoint(NamedTuple):
-    """A checkpoint and every class that can be a candidate."""
+    """A checkpoint and all described classes, which can be candidates."""
 
     checkpoint: Checkpoint
     candidates: Candidates
     about: dict[str, Any]
-    """``experiment, run, seed``; the first two are empty when there is no matching config.json."""
+    """The checkpoint's ``experiment``, ``run`` and ``seed``, as returned by `about`."""
 
 
 def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words: str | Path) -> LoadedCheckpoint:
-    """Load a checkpoint and the candidates' descriptions.
+    """Load a checkpoint, and the descriptions of all classes from ``descriptions.csv`` and ``words.hdf5``.
 
     Raises
     ------
@@ -51,37 +51,37 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
 
 
 def run_folder(checkpoint_path: str | Path) -> Path:
-    """Return the folder of a checkpoint's run: its parent, or the parent of `checkpoints/`."""
+    """Return the run folder of a checkpoint: the folder that contains the checkpoint or its folder `checkpoints/`."""
     folder = Path(checkpoint_path).absolute().parent
     return folder.parent if folder.name == "checkpoints" else folder
 
 
 def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return a checkpoint's experiment, run and seed, read from `config.json` in its run folder."""
+    """Return a checkpoint's experiment, run and seed; experiment and run are empty if the run has no `config.json`."""
     path = run_folder(checkpoint_path) / "config.json"
     config = read_json(path) if path.is_file() else {}
     if not isinstance(config, dict) or config.get("seed") != checkpoint.seed:
-        config = {}  # No config.json, or one of another run.
+        config = {}  # There is no config.json, or the file belongs to another run.
     names = {name: str(config.get(name, "")) for name in ("experiment", "run")}
     return {**names, "seed": checkpoint.seed}
 
 
 def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> tuple[EvalBatchSpec, Dialogue]:
-    """Run a checkpoint on every image of a file; return the images and candidates, and the dialogues.
+    """Run a dialogue about every image of a feature file; return the images with the candidates, and the dialogues.
 
     Parameters
     ----------
     loaded
-        From `open_checkpoint`.
+        The checkpoint, as returned by `open_checkpoint`.
     features
-        The HDF5 file.
+        Path of the HDF5 file with the images' features.
     among
-        One of `parley.interaction.eval_sets.CANDIDATES`.
+        Which classes are candidates, one of `parley.interaction.eval_sets.CANDIDATES`.
 
     Raises
     ------
     ParleyError
-        If the file does not match the checkpoint or the descriptions; lists every mismatch.
+        If the file does not match the checkpoint or the descriptions, or a score is not finite.
     """
     checkpoint, candidates = loaded.checkpoint, loaded.candidates
     part = load_part(features, checkpoint.game)
@@ -104,6 +104,7 @@ def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> t
 
 
 def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> None:
+    """Raise `ParleyError` if a file has no images, or its features have other widths than the checkpoint's inputs."""
     if not len(part.targets):
         raise ParleyError(f"{features} holds no image; name another file.")
     findings = Findings()
@@ -137,25 +138,25 @@ CONTROLS = (
     "stop_rule",
     "accuracy_count",
 )
-"""Game settings that can change for a trained run, because no parameter's shape or meaning depends on them."""
+"""Game settings that can be changed after training, because no weight's shape or meaning depends on them."""
 
 
 def under_control(checkpoint: Checkpoint, settings: Sequence[str], schema: Mapping[str, Any]) -> Checkpoint:
-    """Return a checkpoint with some game settings changed; its weights stay the same.
+    """Return a copy of a checkpoint with the same weights and some game settings changed.
 
     Parameters
     ----------
     checkpoint
-        The checkpoint.
+        The checkpoint to change.
     settings
-        ``key=value`` pairs of the config section `game`, such as ``shuffle=sender``.
+        The changed settings, as ``key=value`` pairs of the config section `game`, such as ``shuffle=sender``.
     schema
-        Schema of an experiment's config, to validate the settings.
+        JSON schema of an experiment's config, used to validate the settings.
 
     Raises
     ------
     ParleyError
-        With one finding for each setting that is unknown, invalid or not a control.
+        If a setting is invalid or not one of `CONTROLS`; lists every such setting.
     """
     if strays := [setting for setting in settings if setting.partition("=")[0].strip() not in CONTROLS]:
         raise ParleyError(

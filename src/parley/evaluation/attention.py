@@ -1,6 +1,6 @@
-"""Record attention weights: over image cells and over the words of each description, at every exchange.
+"""Record attention weights at every exchange: the Sender's over image cells, the Receiver's over description words.
 
-Shapes: N images, T exchanges, L cells, D candidates, W words of the longest description.
+Shapes: N images, B images of a batch, T exchanges, L cells, D candidates, W words in the longest description.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,14 +26,9 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
 def extract_attention(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
-    """Write the attention weights of a run's selected checkpoint, one file for each evaluation set.
+    """Write the attention weights of a run's selected checkpoint to one file for each evaluation set.
 
-    Parameters
-    ----------
-    inputs
-        Checkpoint and splits.
-    outputs
-        Output path of each evaluation set.
+    `outputs` maps the names of the evaluation sets to paths.
 
     Raises
     ------
@@ -59,20 +54,20 @@ def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> No
 def write_attention(
     path: str | Path, checkpoint: Checkpoint, spec: EvalBatchSpec, descriptions: str | Path, about: Mapping[str, Any]
 ) -> None:
-    """Play a checkpoint on a split and write its agents' attention weights, batch by batch.
+    """Run a checkpoint's dialogues about the images of a split and write the agents' attention weights.
 
     Parameters
     ----------
     path
         Path of the HDF5 file to write.
     checkpoint
-        The checkpoint; at least one agent has attention.
+        The checkpoint. At least one of its agents has attention.
     spec
-        The split and the candidates.
+        The images and the candidates.
     descriptions
-        Path of the ``descriptions.csv`` that the candidates come from.
+        Path of the ``descriptions.csv`` that contains the candidates' descriptions.
     about
-        Further attributes to write to the file: run, seed, part, step.
+        Further attributes to write to the file: experiment, run, seed, part, step.
     """
     keys = as_bytes(spec.part.keys)
     with written_aside(path) as aside, h5py.File(aside, "w", track_order=True) as file:
@@ -82,7 +77,7 @@ def write_attention(
             rows, order = batch.rows.sort()
             cells, words = _weights(checkpoint, spec.descriptions, batch)
             _write(file, "Sender", len(keys), rows, _stacked(cells, order), np.float32)
-            # The largest array of the file; half precision keeps three digits.
+            # This is the largest array in the file, so it is stored in half precision: three significant digits.
             _write(file, "Receiver", len(keys), rows, _stacked(words, order), np.float16)
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
@@ -95,23 +90,26 @@ def write_attention(
 def _weights(
     checkpoint: Checkpoint, descriptions: Descriptions, batch: Batch
 ) -> tuple[Sequence[Tensor | None], Sequence[Tensor | None]]:
-    """Return the weights over cells ``[1, B, L]`` and over words ``[1, B, D, W]`` of each of the T exchanges."""
+    """Return the attention weights at each exchange: over cells ``[1, B, L]`` and over words ``[1, B, D, W]``.
+
+    The weights of an agent without attention are None.
+    """
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     encoded, candidates = encode(sender, receiver, batch.images, descriptions)
     steps = rollout_steps(sender, receiver, encoded, candidates, batch.draws, training=False)
-    # Each step holds many other tensors; zip over a generator so that they are freed step by step.
+    # Each step contains many other tensors. Consuming a generator frees them step by step.
     cells, words = zip(*((step.view.weights, step.attended.weights) for step in steps), strict=True)
     return cells, words
 
 
 def _stacked(weights: Sequence[Tensor | None], order: Tensor) -> Tensor | None:
-    """Stack the weights of T exchanges, ``[1, B, ...]`` each, to ``[B, T, ...]``, images in the given order."""
+    """Stack the weights of T exchanges, ``[1, B, ...]`` each, to ``[B, T, ...]``, and reorder the images by `order`."""
     there = [each[0].cpu() for each in weights if each is not None]
     return torch.stack(there, 1)[order] if there else None
 
 
 def _write(file: h5py.File, name: str, count: int, rows: Tensor, weights: Tensor | None, kind: type) -> None:
-    """Write the weights of some images, one chunk per image; the first call creates the dataset."""
+    """Write weights to the given rows of a dataset, one chunk per image; in the first call, create the dataset."""
     if weights is None:
         return
     if name not in file:
@@ -121,7 +119,7 @@ def _write(file: h5py.File, name: str, count: int, rows: Tensor, weights: Tensor
 
 
 def word_table(descriptions: str | Path, candidate_ids: Sequence[int], width: int) -> np.ndarray:
-    """Return each candidate's words ``[D, W]`` in the order of the weights, padded with empty strings."""
+    """Return the words of each candidate's description, padded with empty strings, ``[D, W]``; W is `width`."""
     texts = {entry.label_id: entry.text for entry in read_descriptions(descriptions)}
     table = np.full((len(candidate_ids), width), "", dtype=h5py.string_dtype("utf-8"))
     for row, label in enumerate(candidate_ids):

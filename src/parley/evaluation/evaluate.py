@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint on every split."""
+"""Evaluate a run's selected checkpoint on every evaluation set: a split with the classes that are candidates."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class EvalInputs(NamedTuple):
-    """A run's selected checkpoint, and the files to evaluate it on."""
+    """Paths of a run's selected checkpoint and of the files to evaluate it on."""
 
     checkpoint_path: str | Path
     """Path of ``best.pt``."""
     parts: Mapping[str, str]
-    """Path of each split's HDF5 file."""
+    """Path of the HDF5 feature file of each split."""
     descriptions: str
     """Path of ``descriptions.csv``."""
     words: str
@@ -43,15 +43,15 @@ class EvalInputs(NamedTuple):
     about: Mapping[str, Any]
     """Experiment, run and seed, to write to the outputs."""
     most: int | None = None
-    """Largest number of images of a split to use, chosen at random; None for all."""
+    """Maximum number of images per split. Larger splits are sampled at random. None to use all images."""
 
 
 class EvalBatchSpec(NamedTuple):
-    """The N images of a split and the K candidate classes to choose among."""
+    """The N images of a split and the K candidate classes that the Receiver chooses from."""
 
     part: Part
     target_index: Tensor
-    """``[N]`` int64: index of the target among the candidates."""
+    """``[N]`` int64: index of each image's class among the candidates."""
     candidate_ids: list[int]
     labels: list[str]
     """Names of the candidates, in the order of the scores."""
@@ -65,9 +65,9 @@ def evaluate(inputs: EvalInputs, ks: tuple[int, int], out: str | Path) -> None:
     Parameters
     ----------
     inputs
-        Checkpoint and splits.
+        Paths of the checkpoint and of the files to evaluate it on.
     ks
-        K of accuracy@K: with seen candidates only, and with unseen candidates too.
+        K of accuracy@K for splits of training classes, and K for splits of unseen classes.
     out
         Path of the file to write.
     """
@@ -98,15 +98,15 @@ def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
 
 
 def iter_rollouts(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec, Dialogue]]:
-    """Yield the dialogues of each evaluation set, with one split in memory at a time.
+    """Yield the dialogues of each evaluation set. Only one split is in memory at a time.
 
     Raises
     ------
     FailedRunError
-        If an output is not finite: the run diverged or its numbers overflow on this split.
+        If an output of the agents is not finite: the run diverged, or values overflow on this split.
     """
     for eval_set, spec in iter_eval_sets(checkpoint, inputs):
-        # The dialogues are not bound to a local, so they can be freed before the next split is loaded.
+        # The dialogues are not assigned to a variable, so that they can be freed before the next split is loaded.
         yield eval_set, spec, _finite_dialogues(checkpoint, eval_set, spec)
 
 
@@ -119,7 +119,7 @@ def _finite_dialogues(checkpoint: Checkpoint, eval_set: EvalSet, spec: EvalBatch
 
 
 def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
-    """Yield each evaluation set with its images and candidates, one split in memory at a time."""
+    """Yield each evaluation set with its images and candidates. Only one split is in memory at a time."""
     game, seen, parts = checkpoint.game, checkpoint.candidate_ids, inputs.parts
     candidates = load_candidates(inputs.descriptions, inputs.words, game)
     unseen = {
@@ -139,6 +139,7 @@ def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
+    """Return the label ids of a split of unseen classes; raise `ParleyError` if any is a training class."""
     labels: list[int] = part.targets.unique().tolist()
     require_descriptions(labels, candidates, f"The {name} part")
     if both := sorted(set(labels) & set(seen)):
@@ -152,7 +153,7 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
 def make_batch_spec(
     checkpoint: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str
 ) -> EvalBatchSpec:
-    """Return a split with the candidates of the given label ids; `where` names the split in errors."""
+    """Combine a split with the candidates of the given label ids. `where` names the split in error messages."""
     return EvalBatchSpec(
         part,
         target_index_of(part.targets, ids, where),
@@ -163,12 +164,12 @@ def make_batch_spec(
 
 
 def play(checkpoint: Checkpoint, spec: EvalBatchSpec) -> Dialogue:
-    """Return the dialogues of a checkpoint's agents about every image of an evaluation set."""
+    """Run a dialogue of a checkpoint's agents about every image of an evaluation set, and return the dialogues."""
     return rollout_split(rollout_inputs(checkpoint, spec)).of(0)
 
 
 def rollout_inputs(checkpoint: Checkpoint, spec: EvalBatchSpec) -> RolloutInputs:
-    """Return a checkpoint's agents with the images, standardised, and candidates of an evaluation set."""
+    """Return the inputs to run dialogues: a checkpoint's agents, and the standardised images and candidates."""
     return RolloutInputs(
         checkpoint.agents,
         checkpoint.standardizer.apply(spec.part.images),

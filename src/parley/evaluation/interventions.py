@@ -1,7 +1,7 @@
-"""Interventions on the messages of a trained run: flip bits, or replace messages by those of another image.
+"""Interventions on the messages of a trained run: flip bits, or replace messages by messages about another image.
 
 Random choices are the same for every seed, and for every run with the same number of bits and exchanges.
-Shapes: T exchanges, N images, d bits of a message.
+Shapes: T exchanges, N images, d bits per message.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,23 +29,23 @@ Speaker = Literal["sender", "receiver"]
 
 
 class MessageEdit(NamedTuple):
-    """A change to the messages of one agent, image by image."""
+    """A change to the messages that one agent sends, specified for each exchange and image."""
 
     speaker: Speaker
     exchanges: Sequence[int]
-    """Exchanges at which messages change, from 0."""
+    """Exchanges at which messages are changed, from 0."""
     effect: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-    """`corrupt` or `replace`, whose first argument is `values`."""
+    """The function `corrupt` or `replace`. Its first argument is taken from `values`."""
     values: Tensor
-    """``[T, N, d]``: a mask of the bits to flip, or the messages to put in."""
+    """``[T, N, d]``: for `corrupt`, a mask of the bits to flip; for `replace`, the new messages."""
 
     @property
     def is_noop(self) -> bool:
-        """Whether every message stays the same, because no bit is flipped."""
+        """Whether no message is changed, because the mask selects no bit."""
         return self.effect is corrupt and not self.values.any()
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
-        """Return the perturbations for the images of the given rows."""
+        """Return the perturbations of the dialogues about the images in the given rows."""
         steps = range(len(self.values))
         changed: list[list[Perturbation]]
         changed = [[partial(self.effect, self.values[t, rows])] if t in self.exchanges else [] for t in steps]
@@ -55,26 +55,27 @@ class MessageEdit(NamedTuple):
 
 
 class Intervention(NamedTuple):
-    """A condition under which a run is evaluated."""
+    """An intervention under which a run is evaluated, or the baseline without an intervention."""
 
     name: str
     value: int | None
-    """Number of bits, index of the bit (from 0) or of the exchange (from 1); None if there is no such choice."""
+    """Number of flipped bits, index of a bit (from 0) or index of an exchange (from 1); None if none applies."""
     edit: MessageEdit | None
-    """None for the baseline without a change."""
+    """The change to the messages; None for the baseline."""
 
 
 def iter_interventions(
     game: GameSettings, dialogues: Dialogue | DialogueSummary, targets: Tensor
 ) -> Iterator[Intervention]:
-    """Yield every intervention that a game allows.
+    """Yield every intervention that is possible with the given game settings, starting with the baseline.
 
     Parameters
     ----------
     game
-        The game. Only a discrete channel has bits to flip; with one exchange no Receiver message is answered.
+        Settings of the game. Bits are flipped only on a discrete channel. The Receiver's messages are changed only if
+        there is more than one exchange, because the Sender never reads the last one.
     dialogues
-        The dialogues without an intervention, which supply the messages of other images.
+        The dialogues without an intervention. Their messages are used as replacements.
     targets
         ``[N]``: the class of each image.
     """
@@ -86,7 +87,7 @@ def iter_interventions(
 
 
 def _flips(shape: torch.Size) -> Iterator[Intervention]:
-    """Yield the flips of bits in messages of a shape ``[T, N, d]``."""
+    """Yield the interventions that flip bits of messages with the shape ``[T, N, d]``."""
     steps, images, bits = shape
     everywhere, answered = range(steps), range(steps - 1)
     sender, receiver = _bit_ranking("Sender", shape), _bit_ranking("Receiver", shape)
@@ -102,20 +103,20 @@ def _flips(shape: torch.Size) -> Iterator[Intervention]:
 
 
 def bit_counts(bits: int) -> list[int]:
-    """Return the numbers of bits to flip: 0, the powers of two below d, and d."""
+    """Return the numbers of bits to flip in a message of d bits: 0, the powers of two below d, and d."""
     return [0, *(2**power for power in range(bits.bit_length()) if 2**power < bits), bits]
 
 
 def _bit_ranking(whose: str, shape: torch.Size) -> Tensor:
-    """Return a random ranking of the bits ``[T, N, d]`` per image and exchange; ranks below n are n random bits."""
+    """Return random ranks ``[T, N, d]`` of the bits of each message. The bits with ranks below n are n random bits."""
     drawn = uniforms([0], f"flipped bits of the {whose}", 0, tuple(shape))[0]
     return drawn.argsort(dim=-1, stable=True).argsort(-1)
 
 
 def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iterator[Intervention]:
-    """Yield the replacements of messages by those of the other images ``[N]``."""
+    """Yield the interventions that replace the messages about each image by those about the image in row `others`."""
     questions, messages = dialogues.receiver_bits[:, others], dialogues.sender_bits[:, others]
-    # The Receiver's last message is never read.
+    # The Receiver's message in the last exchange is never replaced, because the Sender does not read it.
     everywhere, answered = range(len(messages)), range(len(messages) - 1)
     for t in answered:
         yield Intervention("other_question", t + 1, MessageEdit("receiver", [t], replace, questions))
@@ -127,15 +128,15 @@ def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iter
 
 
 def other_images(targets: Tensor) -> Tensor:
-    """Return a random other image ``[N]`` for each: of another class, or of the same if there is only one class.
+    """Return the row of a random other image for each image, ``[N]``; of another class if there are several classes.
 
     Parameters
     ----------
     targets
-        ``[N]`` class of each image; N is at least 2.
+        ``[N]``: the class of each image; N is at least 2.
     """
     drawn = uniforms([0], "another image", 0, (len(targets),))[0].double()
-    # An image is never drawn from its own group: its class, or only itself if there is a single class.
+    # The other image is drawn from outside the image's group: its class, or only itself if there is a single class.
     groups = targets if len(targets.unique()) > 1 else torch.arange(len(targets))
     order = groups.argsort(stable=True)
     _, group, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
@@ -146,26 +147,26 @@ def other_images(targets: Tensor) -> Tensor:
 
 
 BATCH = 256
-"""Images per batch, independent of the run's own batch size, because a run is played dozens of times."""
+"""Images per batch. A large batch saves time, because every image is evaluated under dozens of interventions."""
 MOST_SCORES = 20_000_000
-"""Largest number of scores in a batch (80 MB); with very many candidates a batch has fewer images."""
+"""Maximum number of scores in a batch (80 MB). With very many candidates, a batch has fewer than `BATCH` images."""
 FLIPS = ("none", "flipped_bits")
-"""Interventions that run with every evaluation."""
+"""Names of the interventions that are part of every evaluation."""
 
 
 def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Collection[str] | None = None) -> None:
-    """Evaluate a run's selected checkpoint on every split under every intervention and write `interventions.json`.
+    """Evaluate a run's selected checkpoint on every split under the interventions, and write `interventions.json`.
 
     Parameters
     ----------
     inputs
-        Checkpoint and splits. On splits of unseen classes, seen classes are candidates too.
+        Paths of the checkpoint and the splits. On splits of unseen classes, training classes are candidates too.
     ks
-        K of accuracy@K: with seen candidates only, and with unseen candidates too.
+        K of accuracy@K for splits of training classes, and K for splits of unseen classes.
     out
         Path of the file to write.
     only
-        Names of the interventions to run; None for all.
+        Names of the interventions to run; None to run all.
     """
     checkpoint, about = load_checkpoint(inputs.checkpoint_path), inputs.about
     found = {}
@@ -182,7 +183,7 @@ def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Co
 def intervened(
     checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "disturb"
 ) -> list[dict[str, Any]]:
-    """Return each intervention's name, value and measures, named as in `UNITS`.
+    """Evaluate a checkpoint under every intervention. Return the interventions' names, values and measures (`UNITS`).
 
     Parameters
     ----------
@@ -193,14 +194,14 @@ def intervened(
     k
         The K of accuracy@K.
     only
-        Names of the interventions to run; None for all.
+        Names of the interventions to run; None to run all.
     what
-        Name shown in the progress log.
+        Name of the work, shown in the progress log.
     """
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
-        # Results depend on the batch size only here; use the evaluation's, to get the same results.
+        # Only in this case do results depend on the batch size. With the batch size of `evaluate`, they are the same.
         size = checkpoint.training.dev_batch_size
     setup = rollout_inputs(checkpoint, spec)._replace(batch_size=size)
     before = summarize_split(setup, None)
@@ -223,7 +224,7 @@ def _measures(
     edit: MessageEdit | None,
     k: int,
 ) -> dict[str, float | None]:
-    """Return the measures of an intervention from the dialogues without and with it; undefined measures are None."""
+    """Compute an intervention's measures from the dialogues without and with it; undefined measures are None."""
     of_questions = edit is not None and edit.speaker == "receiver"
     names = [name for name in UNITS if edit is not None or name in ("accuracy@1", "accuracy@k", "length")]
     if not of_questions or not make_channel(checkpoint.game).discrete:

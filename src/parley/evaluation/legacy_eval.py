@@ -1,6 +1,7 @@
-"""Evaluate a checkpoint on files of features, as `eval_only` of the 2017 code did.
+"""Evaluate a checkpoint on feature files, like the flag `eval_only` of the original implementation.
 
-Writes evaluation.json, eval.csv, and a confusion matrix for each file.
+Writes evaluation.json, eval.csv, and a confusion matrix per file. The original implementation is the code of Evtimova
+et al. (2018).
 """
 
 import csv
@@ -31,24 +32,24 @@ logger = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
-    """One checkpoint on one file. Fields have the names and the order of the 2017 code's columns."""
+    """A row of eval.csv: the results of a checkpoint on a feature file, in the original implementation's columns."""
 
     checkpoint: str
     eval_file: str
     topk: int
     step: int
     best_dev_acc: float | None
-    """Best dev accuracy@k of the run up to this step; None if there is no log."""
+    """Best dev accuracy@K of the run up to this step; None if there is no readable log."""
     eval_acc: float
-    """accuracy@k."""
+    """Accuracy@K on the feature file."""
     convlen_mean: float
-    """Mean number of go-on bits in a dialogue."""
+    """Mean number of decisions to go on per dialogue."""
     convlen_std: float
-    """Standard deviation of the number of go-on bits, divided by N, not N - 1."""
+    """Population standard deviation (divided by N) of the number of decisions to go on per dialogue."""
 
 
 def sheet(rows: Iterable[Row]) -> str:
-    """Return the CSV text with its header; paths with a comma are quoted, unknown values are empty."""
+    """Format rows as CSV text with a header. Paths that contain a comma are quoted; None becomes an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)
@@ -57,18 +58,10 @@ def sheet(rows: Iterable[Row]) -> str:
 
 
 def best_dev_accuracy(folder: str | Path, step: int, training: TrainingSettings) -> float | None:
-    """Return the best dev accuracy@k of a run up to a step, from `metrics.jsonl` or else `selection.json`.
+    """Return the best dev accuracy@k of a run up to a step, or None if the run folder has no readable results.
 
-    As in the 2017 code, only steps with a saved checkpoint count.
-
-    Parameters
-    ----------
-    folder
-        The run's folder.
-    step
-        The checkpoint's step.
-    training
-        Training settings of the run.
+    The value is read from `metrics.jsonl`, or from `selection.json` if there is no log. As in the original
+    implementation, only steps with a saved checkpoint are considered.
     """
     first = min(training.first_checkpoint, training.steps)
     log, selection = Path(folder, "metrics.jsonl"), Path(folder, "selection.json")
@@ -94,24 +87,24 @@ def evaluate_files(
     controls: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
 ) -> None:
-    """Evaluate a checkpoint on files of features and write the results.
+    """Evaluate a checkpoint on feature files and write the results to a folder.
 
     Parameters
     ----------
     checkpoint_path
         Path of any checkpoint.
     features
-        Paths of the HDF5 files.
+        Paths of the HDF5 feature files.
     descriptions, words
-        ``descriptions.csv`` and ``words.hdf5``.
+        Paths of ``descriptions.csv`` and ``words.hdf5``.
     among
         Which classes are candidates, one of `parley.interaction.eval_sets.CANDIDATES`.
     k
-        K of accuracy@K; at most the number of candidates.
+        The K of accuracy@K. If there are fewer candidates, their number is used instead.
     folder
-        Output folder. Existing files of the same names are replaced.
+        Output folder. Existing files with the same names are replaced.
     controls, schema
-        Game settings to change, ``key=value``, and the config's schema to validate them.
+        Game settings to change, as ``key=value`` pairs, and the config's JSON schema, used to validate the settings.
     """
     folder = Path(folder)
     if (folder / "best.pt").exists():
@@ -128,7 +121,7 @@ def evaluate_files(
     rows, confusion = [], {}
     for name, path in names.items():
         spec, dialogues = run_on_file(loaded, path, among)
-        # As the 2017 code counts: decisions to go on while the dialogue is active.
+        # The original implementation defines length as the number of decisions to go on while a dialogue is active.
         lengths = ((dialogues.go_on > 0) & (dialogues.active > 0)).numpy().sum(0)
         results[name] = result = {**_metrics(checkpoint, spec, dialogues, k), "file": str(path)}
         rows.append(
@@ -156,7 +149,7 @@ def evaluate_files(
 
 
 def _metrics(checkpoint: Checkpoint, spec: EvalBatchSpec, dialogues: Dialogue, k: int) -> dict[str, Any]:
-    """Return the metrics of a file, with the mean changes between messages as the 2017 code computes them."""
+    """Compute the metrics of a file, and the mean changes between messages as in the original implementation."""
     size, active = checkpoint.training.dev_batch_size, dialogues.active.numpy()
     bits = {"sender": dialogues.sender_bits.numpy(), "receiver": dialogues.receiver_bits.numpy()}
     return {
@@ -166,7 +159,7 @@ def _metrics(checkpoint: Checkpoint, spec: EvalBatchSpec, dialogues: Dialogue, k
 
 
 def sentence(result: Mapping[str, Any]) -> str:
-    """Return the main metrics of a file as a phrase."""
+    """Format the main metrics of a file as one line of text."""
     return (
         f"{result['n']} images among {result['candidates']} classes, "
         f"accuracy@1 {fraction(result['accuracy@1'])} (chance {fraction(result['chance@1'])}), "
@@ -176,14 +169,14 @@ def sentence(result: Mapping[str, Any]) -> str:
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:
-    """Name each file by its stem; equal stems are preceded by as many parent folders as make them unique.
+    """Name each file by its stem. If stems are equal, prepend as many parent folders as make the names unique.
 
     Raises
     ------
     ParleyError
-        If two files get the same name, as when a file is given twice.
+        If two files still have the same name, for example because a file is listed twice.
     """
-    # Without the root, which would put a slash into the name.
+    # The root is dropped, because it would add a slash to the name.
     tails = [Path(os.path.abspath(path)).with_suffix("").parts[1:] for path in features]  # noqa: PTH100
     lengths = [1] * len(tails)
     for _ in range(max(map(len, tails))):

@@ -1,4 +1,7 @@
-"""Write the messages of a trained run as the two compound tables of the 2017 code."""
+"""Write the messages of a trained run in the format of the original implementation (Evtimova et al., 2018).
+
+The HDF5 file has two datasets with compound types: `Communication` for messages, `Predictions` for scores and stops.
+"""
 
 import json
 from collections.abc import Mapping
@@ -19,43 +22,39 @@ from parley.interaction.run import ranks
 from parley.training.checkpoint import load_checkpoint
 
 KEY_BYTES = 50
-"""Width of ExampleId, as in the 2017 code."""
+"""Width of the column `ExampleId` in bytes, as in the original implementation."""
 
 
 def extract_messages(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
-    """Write all messages and predictions of a run's selected checkpoint, one file for each evaluation set.
+    """Write all messages and predictions of a run's selected checkpoint to one file for each evaluation set.
 
-    Parameters
-    ----------
-    inputs
-        Checkpoint and splits.
-    outputs
-        Output path of each evaluation set.
+    `outputs` maps the names of the evaluation sets to paths.
     """
     checkpoint = load_checkpoint(inputs.checkpoint_path)
     for eval_set, spec, dialogues in iter_rollouts(checkpoint, inputs):
         about = {**inputs.about, "part": eval_set.name, "step": checkpoint.step}
         write_messages(outputs[eval_set.name], dialogues, spec, about, checkpoint.game.channel)
-        del dialogues  # free them before the next split is played
+        del dialogues  # Free their memory before the dialogues about the next split are run.
 
 
 def write_messages(
     path: str | Path, dialogues: Dialogue, spec: EvalBatchSpec, about: Mapping[str, Any], channel: str
 ) -> None:
-    """Write the dialogues about a split's N images.
+    """Write the dialogues about the N images of a split.
 
     Parameters
     ----------
     path
         Path of the HDF5 file to write.
     dialogues
-        The dialogues, all T exchanges of each.
+        The dialogues, with all T exchanges.
     spec
-        The images, whose keys are written as ExampleId, and the K candidates; Target is one of their label ids.
+        The images and the K candidates. The images' keys are written to the column ExampleId, the label ids of their
+        classes to the column Target.
     about
-        Further attributes to write to the file: run, seed, part, step.
+        Further attributes to write to the file: experiment, run, seed, part, step.
     channel
-        The run's channel. If it is not discrete, BinaryVec holds the real-valued messages as float32.
+        Name of the run's channel. If it is not discrete, BinaryVec contains the real-valued messages as float32.
     """
     exchanges, _, bits = dialogues.sender_bits.shape
     columns = _columns(dialogues, spec)
@@ -69,21 +68,21 @@ def write_messages(
 def write_attributes(
     file: h5py.File, spec: EvalBatchSpec, about: Mapping[str, Any], sizes: Mapping[str, int] | None = None
 ) -> None:
-    """Write the candidates, the sizes of the file's arrays, Parley's version and what the file is about."""
+    """Write a file's attributes: candidates, the array sizes `sizes`, Parley's version and the attributes `about`."""
     candidates = {"labels": json.dumps(spec.labels, ensure_ascii=False), "candidate_ids": spec.candidate_ids}
     for name, value in {**candidates, **(sizes or {}), "parley": __version__, **about}.items():
         file.attrs[name] = value
 
 
 def as_bytes(keys: list[str]) -> np.ndarray:
-    """Return image keys as bytes ``[N]``; a key longer than `KEY_BYTES` raises `ParleyError`."""
+    """Convert image keys to an array of bytes ``[N]``. A key longer than `KEY_BYTES` raises `ParleyError`."""
     if too_long := [key for key in keys if len(key.encode()) > KEY_BYTES]:
         raise ParleyError(f"The image key {too_long[0]!r} is longer than {KEY_BYTES} bytes; shorten the keys.")
     return np.asarray([key.encode() for key in keys], dtype=f"S{KEY_BYTES}")
 
 
 def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
-    """Return the columns of both tables, ``[N, T]`` each."""
+    """Return the columns that both tables contain, ``[N, T]`` each."""
     exchanges, count = dialogues.active.shape
     targets = np.asarray(spec.candidate_ids, dtype=np.int32)[spec.target_index.numpy()]
     by_exchange = [ranks(scores, spec.target_index) for scores in dialogues.scores]
@@ -96,7 +95,7 @@ def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
 
 
 def _communication(dialogues: Dialogue, columns: dict[str, np.ndarray], discrete: bool) -> np.ndarray:
-    """Return the table of messages: a row of the Sender and a row of the Receiver for each exchange."""
+    """Return the table of messages. Each exchange has a row with the Sender's message, then one with the Receiver's."""
     exchanges, count, bits = dialogues.sender_bits.shape
     kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if discrete else "<f4", (bits,))]
     table = np.zeros((count, exchanges, 2), dtype=kind)
@@ -110,7 +109,7 @@ def _communication(dialogues: Dialogue, columns: dict[str, np.ndarray], discrete
 
 
 def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the table of predictions: a row for each Receiver message, in the same order."""
+    """Return the table of predictions. It has one row per exchange, in the order of the Receiver's messages."""
     exchanges, count, candidates = dialogues.scores.shape
     kind = [*_row_start(), ("Predictions", "<f4", (candidates,))]
     kind += [("StopProb", "<f4"), ("StopVec", "i1"), ("StopMask", "i1")]
@@ -124,11 +123,13 @@ def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndar
 
 
 def _row_start() -> list[Any]:
+    """Return the name and type of the columns with which the rows of both tables start."""
     names = [("ExampleId", f"S{KEY_BYTES}"), ("AgentId", "S1")]
     return [*names, ("Index", "<i4"), ("Target", "<i4"), ("Rank", "<i4")]
 
 
 def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, offset: int) -> None:
+    """Fill the columns of `_row_start`. The Index of a message is twice its exchange, plus `offset`: 0 or 1."""
     for name in ("ExampleId", "Target", "Rank"):
         rows[name] = columns[name]
     rows["AgentId"] = agent

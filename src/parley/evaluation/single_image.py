@@ -1,7 +1,7 @@
 """Run a dialogue of a trained run about a single image file.
 
-The image takes the same path as the experiment's own images: the same functions for decoding, preprocessing,
-feature extraction and standardisation.
+The image is decoded, preprocessed and standardised, and its features are extracted, by the same functions as for the
+experiment's own images.
 """
 
 import hashlib
@@ -39,14 +39,14 @@ from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
 LEADERS = 5
-"""Number of best candidates shown at each exchange."""
+"""Number of candidates with the highest scores that are shown for each exchange."""
 
 
 class Session(NamedTuple):
-    """A trained run of an experiment, loaded to run dialogues."""
+    """A trained run of an experiment, loaded to run dialogues about single images."""
 
     folder: Path
-    """``results/<e>``."""
+    """Results folder of the experiment, ``results/<experiment>``."""
     config: dict[str, Any]
     run: str
     seed: int
@@ -59,17 +59,17 @@ class Session(NamedTuple):
 
 
 class ImageDialogue(NamedTuple):
-    """A dialogue about an image."""
+    """A dialogue about a single image."""
 
     image: Path
     sha256: str
     session: Session
     known: dict[str, str] | None
-    """The image's row of splits.tsv if the experiment has a file with the same bytes, else None."""
+    """Row of `splits.tsv` with the hash of the image file; None if the experiment does not contain the file."""
     labels: list[str]
     """Names of the K candidates, in the order of the scores."""
     dialogue: Dialogue
-    """From `dialogue_of`."""
+    """The dialogue, with fields ``[T, ...]``, as returned by `dialogue_of`."""
 
 
 def best_checkpoint_path(folder: Path, run: str, seed: int) -> Path:
@@ -83,16 +83,16 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
     Parameters
     ----------
     folder
-        ``results/<e>``. Paths in its config are relative to the working folder.
+        Results folder of the experiment. Paths in its config are relative to the current working directory.
     run
-        The run's name.
+        Name of the run.
     seed
-        One of its seeds; None for the first trained seed.
+        Seed of the run; None to use the first seed that is trained.
 
     Raises
     ------
     ParleyError
-        If the run or seed does not exist, is not trained or failed, or the experiment imports its features.
+        If the run or seed does not exist, is not trained, or failed, or if the experiment imports its features.
     """
     folder = Path(folder)
     seed = _seed_of(folder, run, seed)
@@ -109,6 +109,7 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
 
 
 def _seed_of(folder: Path, run: str, seed: int | None) -> int:
+    """Return the given seed, or the first trained one if it is None; raise `ParleyError` if there is no such seed."""
     known = named_runs(folder)
     seeds = [each for name, each in known if name == run]
     if not seeds:
@@ -123,23 +124,23 @@ def _seed_of(folder: Path, run: str, seed: int | None) -> int:
 
 
 def run_dialogue(image: str | Path, session: Session, among: str = "seen", threads: int = 1) -> ImageDialogue:
-    """Run a dialogue about an image.
+    """Run a dialogue about a single image.
 
     Parameters
     ----------
     image
         Path of the image file.
     session
-        From `open_session`.
+        The trained run, as returned by `open_session`.
     among
-        Candidates: ``seen`` for the training classes, ``all`` for every described class.
+        Which classes are candidates: ``seen`` for the training classes, ``all`` for all described classes.
     threads
-        Number of CPU threads of the feature network.
+        Number of CPU threads used by the feature network.
 
     Raises
     ------
     ParleyError
-        If the file is not an image, or the experiment's features come from a network other than its config names.
+        If the file is not an image, or the experiment's features were computed by a network other than the config's.
     """
     image = Path(image)
     try:
@@ -150,7 +151,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
     sha256 = hashlib.sha256(content).hexdigest()
     part = _part_of(content, image, session, threads)
     ids = checkpoint.candidate_ids if among == "seen" else list(range(len(candidates.labels)))
-    # The class is unknown and the agents do not see the target, so any candidate serves as one.
+    # The image's class is unknown. The agents do not see the target, so the first candidate is used as a placeholder.
     part = part._replace(targets=torch.tensor(ids[:1]))
     spec = make_batch_spec(checkpoint, part, candidates, ids, str(image))
     dialogue = dialogue_of(play(checkpoint, spec), 0)
@@ -158,7 +159,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
 
 
 def _part_of(content: bytes, image: Path, session: Session, threads: int) -> Part:
-    """Return the image as a split of one image, built like the experiment's splits."""
+    """Return a split that contains only this image, built like the experiment's splits."""
     options = network_options(session.config["features"])
     _check_readable(content, image, options)
     key = hashlib.sha256(content).hexdigest()
@@ -178,6 +179,7 @@ def _part_of(content: bytes, image: Path, session: Session, threads: int) -> Par
 
 
 def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> None:
+    """Raise `ParleyError` if the content of a file cannot be decoded as an image."""
     try:
         pixels_of(content, options.transform or torchvision_transform(options))
     except UnreadableImageError as error:
@@ -187,7 +189,7 @@ def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> Non
 
 
 def _check_same_network(part: Path, folder: Path) -> None:
-    """Raise `ParleyError` if the experiment's features come from a network other than its config names."""
+    """Raise `ParleyError` if the experiment's features were computed by another network than the image's features."""
     theirs_at = folder / "train.hdf5"
     if not theirs_at.is_file():
         return
@@ -201,13 +203,14 @@ def _check_same_network(part: Path, folder: Path) -> None:
 
 
 def _known(folder: Path, sha256: str) -> dict[str, str] | None:
+    """Return the row of `splits.tsv` with the given hash, or None if there is no such row."""
     path = folder / "splits.tsv"
     rows = read_table(path, ["class", "key", "part", "sha256"]) if path.is_file() else []
     return next((row for row in rows if row["sha256"] == sha256), None)
 
 
 def as_values(result: ImageDialogue) -> dict[str, Any]:
-    """Return a dialogue as JSON-serialisable values, with its exchanges up to the stop."""
+    """Convert a dialogue to JSON-serialisable values. Exchanges after the dialogue has stopped are omitted."""
     dialogue, session = result.dialogue, result.session
     length = int(dialogue.active.sum())
     exchanges = [_exchange(result, t, goes_on=t + 1 < length) for t in range(length)]
@@ -251,9 +254,9 @@ def _message(values: Tensor, probabilities: Tensor) -> dict[str, Any]:
 
 
 def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEADERS) -> str:
-    """Return a dialogue as text: the image, each exchange, and the answer.
+    """Format a dialogue as text: the image, each exchange, and the answer.
 
-    A message is shown as a bar for each bit's probability, followed by the bits.
+    A message is shown as one bar for each bit's probability to be 1, followed by the bits, or by letters of five bits.
     """
     values, known = as_values(result), result.known
     lines = [
@@ -276,6 +279,7 @@ def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEAD
 
 
 def _verdict(answer: str, result: ImageDialogue) -> str:
+    """Return a phrase stating whether the answer is right; an empty string if the image's class is unknown."""
     if result.known is None:
         return ""
     target = result.known["class"]
@@ -285,6 +289,7 @@ def _verdict(answer: str, result: ImageDialogue) -> str:
 
 
 def _lines(number: int, exchange: dict[str, Any], as_letters: bool, leaders: int) -> Iterator[str]:
+    """Yield the four lines of text that describe an exchange, given its number from 1."""
     yield f"{number:>3}  Sender    {_shown(exchange['sender'], as_letters)}"
     yield f"     Receiver  {_shown(exchange['receiver'], as_letters)}"
     best = "  ".join(f"{one['class']} {one['probability']:.2f}" for one in exchange["ranking"][:leaders])

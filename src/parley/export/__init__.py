@@ -1,1 +1,1 @@
-"""Conversations in the formats of other people's tools."""
+"""Export dialogues to the formats of other tools."""

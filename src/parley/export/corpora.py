@@ -1,11 +1,12 @@
-"""Dialogues in the formats of other tools: corpora for the ELCC, and arrays for emlangkit.
+"""Export dialogues to the formats of other tools: corpora for the ELCC, and arrays for emlangkit.
 
-ELCC is the Emergent Language Corpus Collection (Boldt and Mortensen, 2024). It has a folder ``systems/<system>`` with
-``metadata.yml`` and the same as ``system.json``, and in it a folder ``data/<variant>`` for each corpus:
-``corpus.jsonl`` has one line per episode with all its utterances in one array of integers,
-``corpus.structured.jsonl`` has one array per utterance, and ``metadata.json`` describes the corpus. Here an experiment
-is a system, and a run, seed and split is a variant. ``meanings.jsonl`` is not part of the ELCC: it says what each
-episode is about.
+ELCC is the Emergent Language Corpus Collection (Boldt and Mortensen, 2024). It contains a folder ``systems/<system>``
+for each system, with the system's metadata in ``metadata.yml`` and ``system.json``, and a folder ``data/<variant>`` for
+each corpus of the system. In ``corpus.jsonl``, each line is an array of integers with all utterances of an episode; in
+``corpus.structured.jsonl``, each line has one array per utterance; ``metadata.json`` describes the corpus.
+
+Parley exports an experiment as a system, each combination of run, seed and split as a variant, and each dialogue as an
+episode. ``meanings.jsonl`` is not part of the ELCC format. It contains the class and the prediction of each episode.
 """
 
 import json
@@ -45,9 +46,9 @@ SYSTEM = {
     "more_than_2_agents": False,
     "symmetric_agents": False,
 }
-"""Properties of the game in the collection's terms."""
+"""Properties of the game, as defined by the ELCC."""
 Utterances = list[list[int]]
-"""The messages of one episode: the Sender's, the Receiver's, and so on in turn."""
+"""The messages of one episode, alternating between Sender and Receiver; each message is a list of bits."""
 
 
 def write_corpora(
@@ -58,23 +59,23 @@ def write_corpora(
     failed: Sequence[Mapping[str, Any]],
     folder: str | Path,
 ) -> None:
-    """Write `systems/<experiment>` with a corpus for each message file.
+    """Write the folder `systems/<experiment>` with a corpus for each message file.
 
     Parameters
     ----------
     messages
-        Message files. Those of a continuous channel have no corpus, since their messages are not integers; they are
-        listed in the system's metadata.
+        Paths of the message files. A file of a continuous channel is skipped, because its messages are not integers,
+        and is listed in the system's metadata.
     descriptions
-        Class → description.
+        Mapping from the name of each class to its description.
     experiment
         Name of the experiment.
     drawn
         Whether the images are synthetic rather than photographs.
     failed
-        ``run``, ``seed`` and ``why`` of each failed seed, which has no corpus.
+        ``run``, ``seed`` and ``why`` of each failed seed, for the system's metadata. Failed seeds have no corpus.
     folder
-        Output folder, in which `systems` is created.
+        Output folder, in which the folder `systems` is created.
     """
     system = Path(folder) / "systems" / experiment
     variants: dict[str, Any] = {}
@@ -88,7 +89,7 @@ def write_corpora(
             continue
         _write_variant(system / "data" / name, dialogues, descriptions)
         variants[name] = _settings(dialogues)
-        del dialogues  # before the next is read
+        del dialogues  # Free their memory before the next file is read.
     about = {
         "origin": {"name": experiment, **ORIGIN},
         "system": {**SYSTEM, "data_source": "synthetic" if drawn else "natural", "variants": variants},
@@ -99,9 +100,10 @@ def write_corpora(
 
 
 def utterances_of(dialogues: Conversations) -> Iterator[Utterances]:
-    """Yield the messages of each dialogue as bits, the Sender's and the Receiver's in turn.
+    """Yield the messages of each dialogue as bits, alternating between Sender and Receiver.
 
-    Messages after the stop and the Receiver's last message, which no Sender receives, are left out.
+    Messages after the dialogue has stopped are omitted. The Receiver's last message is also omitted, because the Sender
+    never reads it.
     """
     for sender, receiver, length in zip(
         dialogues.sender_messages, dialogues.receiver_messages, dialogues.lengths.tolist(), strict=True
@@ -118,8 +120,8 @@ def _write_variant(folder: Path, dialogues: Conversations, descriptions: Mapping
 
 
 def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
-    """Return the counts of a corpus for its metadata."""
-    # Bytes take a tenth of the memory of tuples of integers.
+    """Count the lines, utterances and tokens of a corpus, for its metadata."""
+    # As keys of the counters, bytes objects take a tenth of the memory of tuples of integers.
     lines: Counter[bytes] = Counter()
     utterances: Counter[bytes] = Counter()
     for episode in episodes:
@@ -140,6 +142,7 @@ def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
 
 
 def _settings(dialogues: Conversations) -> dict[str, Any]:
+    """Return the metadata of a corpus that do not depend on its messages."""
     return {
         "run": dialogues.run,
         "seed": dialogues.seed,
@@ -151,7 +154,7 @@ def _settings(dialogues: Conversations) -> dict[str, Any]:
 
 
 def _meanings(dialogues: Conversations, descriptions: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the class, prediction and messages of each dialogue."""
+    """Yield the class, prediction and messages of each dialogue, as a line of `meanings.jsonl`."""
     if missing := sorted(set(dialogues.labels).difference(descriptions)):
         raise ParleyError(
             f"descriptions.csv has no description of {', '.join(missing[:5])}, on which run {dialogues.run}, seed "
@@ -181,14 +184,14 @@ def _write_lines(path: Path, values: Iterable[Any]) -> None:
 
 
 def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path | None, folder: str | Path) -> None:
-    """Write `<run>-<seed>-<part>.npz` for each message file.
+    """Write a file `<run>-<seed>-<part>.npz` with arrays for emlangkit for each message file.
 
     Parameters
     ----------
     messages
-        Message files.
+        Paths of the message files.
     attributes
-        TSV of the classes' attributes, if there is one.
+        Path of the TSV file with the classes' attributes; None if there is no such file.
     folder
         Output folder.
     """
@@ -197,28 +200,29 @@ def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path |
     for path in messages:
         dialogues = read_conversations(path)
         out = Path(folder) / f"{dialogues.run}-{dialogues.seed}-{dialogues.part}.npz"
-        # Written to a stream, since numpy adds a suffix to paths.
+        # NumPy would add a suffix to a path, so the arrays are written to an open file.
         with written_aside(out) as aside, aside.open("wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays_of(dialogues, known))
-        del dialogues  # before the next is read
+        del dialogues  # Free their memory before the next file is read.
 
 
 def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
-    """Return the arrays of one file.
+    """Return the arrays to write for the N dialogues of one message file.
 
     Parameters
     ----------
     dialogues
-        The dialogues.
+        The dialogues of the file.
     attributes
-        Attributes of the classes, if there are any.
+        Attributes of the classes; None if they are unknown.
 
     Returns
     -------
     dict
-        ``messages`` [N, d]: the Sender's last message of each dialogue; ``observations`` [N, A]: attributes as
-        integers, or the label id [N, 1] if there are none; ``names`` [A] of their columns; ``values_<name>``: the texts
-        that the integers of a column mean; ``keys``, ``classes`` and ``label_ids`` [N].
+        ``messages`` [N, d]: the Sender's last message in each dialogue; ``observations`` [N, A]: A attributes of the
+        image's class as integers, or its label id [N, 1] if the attributes are unknown; ``names`` [A]: names of the
+        columns of ``observations``; ``values_<name>``: the texts that the integers in a column stand for; ``keys``,
+        ``classes`` and ``label_ids`` [N] of the images.
     """
     classes = [dialogues.labels[column] for column in dialogues.targets.tolist()]
     ids = np.array(dialogues.candidate_ids, dtype=np.int64)[dialogues.targets]

@@ -1,4 +1,4 @@
-"""All dialogues of an experiment in one Parquet file, for pandas, polars, R and other tools."""
+"""Export all dialogues of an experiment to one Parquet file, for pandas, polars, R and other tools."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from parley.export.tidy import COLUMNS, Column, tidy_columns
 from parley.metrics.conversations import read_conversations
 
 ROWS = 2**17
-"""Maximum rows of a row group, which is the unit that readers load."""
+"""Maximum number of rows in a row group, the unit in which readers load the file."""
 _TYPES = {
     "text": pa.string(),
     "whole": pa.int64(),
@@ -32,20 +32,20 @@ def write_parquet(
     failed: Sequence[Mapping[str, Any]],
     out: str | Path,
 ) -> None:
-    """Write the dialogues of many files, with one file in memory at a time.
+    """Write the dialogues of all message files to one Parquet file. Only one message file is in memory at a time.
 
     Parameters
     ----------
     messages
-        Message files, in the order of the rows.
+        Paths of the message files, in the order of the rows.
     groups
-        Class → group, for the classes that have one.
+        Mapping from class names to groups; classes without a group are not in the mapping.
     experiment
         Name of the experiment, for the file's metadata.
     failed
         ``run``, ``seed`` and ``why`` of each failed seed, for the file's metadata.
     out
-        The Parquet file.
+        Path of the Parquet file to write.
     """
     about = {"experiment": experiment, "parley": __version__, "failed": json.dumps(list(failed), ensure_ascii=False)}
     schema = pa.schema([pa.field(name, _TYPES[kind]) for name, kind in COLUMNS.items()], metadata=about)
@@ -57,6 +57,7 @@ def write_parquet(
 
 
 def _array(column: Column, kind: pa.DataType) -> pa.Array:
+    """Convert a column to an Arrow array of the given type. Rows without a value are null."""
     if not pa.types.is_list(kind):
         return pa.array(column.cells, type=kind, mask=~column.has_value)
     rows, width = column.cells.shape

@@ -1,7 +1,7 @@
-"""Recorded dialogues as a tidy table with one row per dialogue, exchange and agent.
+"""Convert recorded dialogues to a tidy table with one row per dialogue, exchange and agent.
 
-Letters of shapes: N dialogues, T exchanges, d bits a message, R = 2NT rows. Rows are ordered by dialogue, then by
-exchange, with the Sender before the Receiver.
+Shapes: N dialogues, T exchanges, d bits per message, R = 2NT rows. Rows are ordered by dialogue, then by exchange, with
+the Sender before the Receiver.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ COLUMNS = {
     "rank": "number",
     "target_probability": "number",
 }
-"""Type of each column; `numbers` is a list of numbers per row. docs/outputs.md describes the columns."""
+"""Type of each column. In a column of type `numbers`, each row has a list. docs/outputs.md describes the columns."""
 
 
 class Column(NamedTuple):
-    """A column of R rows."""
+    """A column of the table, with R rows."""
 
     cells: NDArray[Any]
-    """Values [R], or lists of values [R, d]."""
+    """Values [R], or lists of d values [R, d]. In rows without a value, the content is arbitrary."""
     has_value: NDArray[np.bool_]
-    """Whether a row has a value [R]."""
+    """Whether each row has a value [R]."""
 
 
 def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
-    """Return the columns of one message file, in the order of `COLUMNS`.
+    """Return the table's columns for one message file, in the order of `COLUMNS`.
 
     Parameters
     ----------
     dialogues
         The dialogues of the file.
     groups
-        Class → group, for the classes that have one.
+        Mapping from class names to groups; classes without a group are not in the mapping.
     """
     count, steps = dialogues.talking.shape
     names = np.array(dialogues.labels)[dialogues.targets]
@@ -87,13 +87,13 @@ def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[st
 
 
 def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
-    """Return messages of bits [..., d] as strings such as 0110 [...]."""
+    """Convert messages of d bits [..., d] to an array of strings such as 0110 [...]."""
     digits = np.ascontiguousarray(bits.astype(np.uint8) + ord("0"))
     return np.asarray(digits.view(f"S{bits.shape[-1]}")[..., 0].astype(np.str_))
 
 
 def _message_columns(dialogues: Conversations) -> dict[str, Column]:
-    """Return the messages: bits and their probabilities, or the numbers of a continuous channel."""
+    """Return the columns with the messages: bits and their probabilities, or the numbers of a continuous channel."""
     values = _interleave(dialogues.sender_values, dialogues.receiver_values)
     rows = len(values)
     if dialogues.binary:
@@ -111,12 +111,12 @@ def _message_columns(dialogues: Conversations) -> dict[str, Column]:
 
 
 def _interleave(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
-    """Bring the agents' messages [N, T, d] into row order [R, d]."""
+    """Interleave the Sender's and the Receiver's messages, [N, T, d] each, in the order of the table's rows [R, d]."""
     return np.stack([sender, receiver], axis=2).reshape(-1, sender.shape[-1])
 
 
 def _answer_columns(dialogues: Conversations) -> dict[str, Column]:
-    """Return the Receiver's decisions and predictions after each exchange; the Sender's rows have no value."""
+    """Return the columns with the Receiver's decisions and predictions. The Sender's rows have no value."""
     arrays = by_case(_predictions, dialogues.scores, dialogues.targets[:, None])
     finite, best, best_probability, rank, target_probability = arrays
     everywhere = np.ones_like(finite)
@@ -131,13 +131,13 @@ def _answer_columns(dialogues: Conversations) -> dict[str, Column]:
 
 
 def _predictions(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
-    """Return predictions from scores [n, K] and targets [n].
+    """Compute predictions from scores [n, K] and targets [n].
 
-    These are, each [n]: whether the scores are finite, the best class and its probability, and rank and probability of
-    the target.
+    Returns five arrays [n]: whether all scores are finite, the class with the highest score, its probability, the rank
+    of the target, and the probability of the target.
     """
     finite = np.asarray(np.isfinite(scores).all(axis=-1))
-    # The scores of a diverged run cannot be ranked; its rows have no value.
+    # Scores that are not finite cannot be ranked. They are replaced by zeros, and the caller discards the results.
     scores = np.where(finite[..., None], scores, np.float32(0))
     best = scores.argmax(axis=-1)
     probabilities = np.exp(log_probabilities(scores))
@@ -149,7 +149,7 @@ def _predictions(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> tup
 
 
 def _receiver_rows(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
-    """Return a column with values [N, T] in the Receiver's rows."""
+    """Return a column with the values [N, T] in the Receiver's rows, where `known` is true."""
     return Column(np.repeat(values.reshape(-1), 2), np.stack([np.zeros_like(known), known], axis=-1).reshape(-1))
 
 
@@ -165,7 +165,7 @@ _TYPES = {"text": "string", "truth": "boolean", "number": "float64"}
 
 
 def frame_of(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Return the columns as a frame. Missing values are NaN for numbers, NA for text and booleans, None for lists."""
+    """Convert columns to a data frame. Missing values are NaN for numbers, NA for text and booleans, None for lists."""
     import pandas as pd
 
     return pd.DataFrame({name: _series(column, COLUMNS[name]) for name, column in columns.items()})

@@ -17,21 +17,16 @@ from parley.game.settings import GameSettings, TrainingSettings, as_mapping, res
 from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
-"""Version of the checkpoint format. Files of another version are rejected."""
 _ANY_WIDTH = 4096
-"""Widths up to this limit are accepted even if no stored tensor has that size: the context width, for example, is not
-the size of any tensor in networks without attention."""
+"""Widths up to this limit need no stored tensor of that size: networks without attention do not use the context."""
 
 
 class Sizes(NamedTuple):
-    """Input widths of the networks, which are determined by the data, not by the settings."""
+    """Input widths of the networks, determined by the data: image features, word vectors, and logits as context."""
 
     feature: int
-    """Channels of an image's features, or of each cell of a feature map."""
     word: int
-    """Dimension of the word vectors."""
     context: int
-    """Number of logits of an image; they are the Sender's context if it has visual attention."""
 
 
 class Checkpoint(NamedTuple):
@@ -46,7 +41,6 @@ class Checkpoint(NamedTuple):
     """Label ids of the training classes, in the order of the Receiver's scores."""
     seed: int
     step: int
-    """Number of training steps taken so far."""
     optimiser: dict[str, Any]
     """State of the optimiser, as returned by `Optimiser.state_of`."""
 
@@ -58,8 +52,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
 def save_values(path: str | Path, values: dict[str, Any]) -> None:
     """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
-    # Given a path, torch.save stores the file's name in the file and does not report a full disk as an OSError.
-    content = io.BytesIO()
+    content = io.BytesIO()  # Given a path, torch.save stores its name and does not report a full disk as an OSError.
     torch.save(_interned(values), content)
     with written_aside(path) as aside:
         aside.write_bytes(content.getbuffer())
@@ -144,14 +137,7 @@ def _reason(error: Exception) -> str:
 
 
 def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoint:
-    """Build a checkpoint from the values read from a file.
-
-    Parameters
-    ----------
-    values
-        The values, as returned by `values_of` or `read_values`.
-    path
-        Path of the file, for error messages.
+    """Build a checkpoint from the values read from a file. The path is used in error messages.
 
     Raises
     ------
@@ -182,10 +168,7 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
 
 
 def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Raise `ValueError` if a width in the settings exceeds `_ANY_WIDTH` and every dimension of the stored tensors.
-
-    The check runs before memory is allocated for networks of these widths.
-    """
+    """Raise `ValueError` if networks would be wider than all stored tensors, before memory is allocated for them."""
     stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))

@@ -82,10 +82,7 @@ class Log:
             self._dev_results.append(row["accuracy@k"])
 
     def should_stop_early(self, patience: int) -> bool:
-        """Return whether none of the last `patience` dev evaluations improved the best accuracy@k.
-
-        If `patience` is 0, return False.
-        """
+        """Return whether none of the last `patience` evaluations improved the best dev accuracy@k; False if it is 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
 

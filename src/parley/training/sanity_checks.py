@@ -1,7 +1,4 @@
-"""Check the invariants of the game at each training step.
-
-The checks are slow and meant for developers who change the game. They are enabled with `training.checks`.
-"""
+"""Check the invariants of the game at each training step, for developers; slow, and enabled by `training.checks`."""
 
 from collections.abc import Iterator, Sequence
 

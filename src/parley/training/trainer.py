@@ -1,4 +1,4 @@
-"""Trainer of S runs: take training steps, evaluate on the dev split, and save and load the runs' checkpoints."""
+"""Trainer of S runs: take training steps, evaluate on the dev split, and create and load checkpoints."""
 
 import logging
 from collections.abc import Sequence
@@ -160,7 +160,7 @@ class Trainer:
         return GraphedStep()
 
     def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
-        """Evaluate each run on the dev split. The results include the dialogues about the rows `shown`."""
+        """Evaluate each run on the dev split. The results include the dialogues about the images in rows `shown`."""
         setup = RolloutInputs(
             self.agents,
             self.data.dev_images,

@@ -40,15 +40,13 @@ class TrainingData(NamedTuple):
     """``[N]`` int64: index of each train image's class among the candidates."""
     dev_images: ImageDataset
     dev_target_index: Tensor
-    """``[N]`` int64: index of each dev image's class among the candidates."""
     descriptions: Descriptions
     """Descriptions of the candidates used in training, standardised."""
     dev_descriptions: Descriptions
     """Descriptions used in evaluation; they equal `descriptions` unless the config specifies others."""
     candidate_ids: list[int]
-    """Label ids of the candidates, in the order of the scores."""
     labels: list[str]
-    """Names of the candidates, in the same order."""
+    """Names of the candidates."""
     standardizer: Standardizer
     sizes: Sizes
 
@@ -128,16 +126,12 @@ class Augmentation(ABC):
         features
             Features of a batch.
         states
-            ``[S]`` int64: state of each seed's random number generator, as returned by `rng.counter_states`, on the
-            device of the features.
+            ``[S]`` int64: states of the random number generators, from `rng.counter_states`, on the features' device.
         """
 
 
 class Noise(Augmentation):
-    """Add Gaussian noise N(0, sd²) to each feature.
-
-    If the features are standardised, `sd` is in units of their standard deviation.
-    """
+    """Add Gaussian noise N(0, sd²) to each feature. Features are standardised, so `sd` is relative to their spread."""
 
     purpose = "feature noise"
 
@@ -153,10 +147,7 @@ class Noise(Augmentation):
 
 
 class Dropout(Augmentation):
-    """Set each feature to 0 with a given probability, and scale up the others so that the expected value is unchanged.
-
-    The method is dropout (Srivastava et al. 2014), applied to the input.
-    """
+    """Set features to 0 with a given probability, and scale up the others to keep the mean (Srivastava et al. 2014)."""
 
     purpose = "feature dropout"
 
