@@ -1,1 +1,1 @@
-"""What a person looks at: figures, the report page and the dialogue browser."""
+"""Human-readable results of an experiment: figures, the report page and the dialogue browser."""

@@ -1,1 +1,1 @@
-"""`parley status`: which stages of an experiment are done, stale or missing, and why."""
+"""The command `parley status`, which reports the stages of an experiment that are done, stale or missing, and why."""

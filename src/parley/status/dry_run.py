@@ -1,8 +1,8 @@
-"""A dry run of Snakemake within this process: Snakemake's plan of jobs, with its reasons.
+"""Dry run of Snakemake in the current process, which returns the planned jobs and the reasons to run them.
 
-Snakemake's public output (`--summary`, `--list-changes`) lists affected files, but not which value changed or which
-job depends on which. This module builds the plan as `snakemake -n` does, from the same command line and profile, and
-reads it. It is the only module that uses Snakemake's internals.
+Snakemake's public output (`--summary`, `--list-changes`) lists affected files, but neither the changed values nor the
+dependencies of jobs. This module therefore builds the plan as `snakemake -n` does, from the same command line and
+profile. It is the only module of `parley.status` that uses Snakemake's internals.
 """
 
 import contextlib
@@ -36,32 +36,32 @@ from parley.status.reasons import CODE, changed_params
 
 
 class DryRun:
-    """The workflow of the working folder with a config.
+    """Dry run of the workflow in the working folder, with the given config files.
 
     Parameters
     ----------
     configfiles
-        As after `--configfile`; empty for the Snakefile's default.
+        Config files, as given after `--configfile`; empty for the Snakefile's default.
 
     Raises
     ------
     ParleyError
-        With Snakemake's message, if the config is wrong or an input is missing.
+        If the config is wrong or an input is missing; the message is Snakemake's.
     """
 
     def __init__(self, configfiles: Sequence[str | Path]) -> None:
         chosen = ["--configfile", *map(str, configfiles)] if configfiles else []
-        with contextlib.redirect_stderr(io.StringIO()):  # It prints the profile that it reads.
+        with contextlib.redirect_stderr(io.StringIO()):  # Snakemake prints the name of the profile.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
         self._sources = Sources(SOURCES)
-        # Digests of the modules of a stage, by script.
+        # Script of a stage → digests of the stage's modules.
         self._parts: dict[str, dict[str, str]] = {}
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
         """Return the merged config, the plan of the default target, and the plan of all targets."""
         args = self._args
         try:
-            # Its log is discarded; problems are raised as errors.
+            # Snakemake's log is discarded, because problems are raised as exceptions.
             with (
                 contextlib.redirect_stderr(io.StringIO()),
                 SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL}, nocolor=True)) as api,
@@ -86,9 +86,10 @@ class DryRun:
             raise ParleyError(line for line in lines if line.strip()) from error
 
     def _both(self, workflow: Any) -> tuple[Plan, Plan]:
-        """Return the plans of the default target and of all targets, building as few plans as possible.
+        """Return the plan of the default target and the plan of all targets, building as few plans as possible.
 
-        The other targets add jobs to the default target only if outputs of its jobs are gone.
+        The plan of all targets contains the default plan. Other targets make jobs of the default target run only if
+        outputs of these jobs are missing; only in this case, the default plan is built separately.
         """
         asked = [rule.name for rule in workflow.rules if _is_target(rule)]
         whole = self._plan(workflow, asked)
@@ -99,7 +100,7 @@ class DryRun:
         default = self._plan(workflow, [workflow.default_target])
         if needed == {job.outputs for job in default.jobs.values() if job.needed}:
             return default, whole
-        # Only targets of earlier stages would restore a missing file: plan the targets on request without them.
+        # Targets of earlier stages would restore files that the default target does not need, so they are not planned.
         others = [name for name in asked if -1 in default.targets.get(name, {-1})]
         return default, self._plan(workflow, [workflow.default_target, *others])
 
@@ -125,7 +126,7 @@ class DryRun:
                 depends_on=frozenset(numbers[other] for other in before),
                 follows=frozenset(numbers[other] for other in before if other in needed and job in needed),
             )
-        # -1 marks a job that is not in the plan, so that the target is not either.
+        # A target with the number -1 has an input that no planned job writes, so the target is not planned.
         targets = {
             rule.name: frozenset(maker.get(str(path), -1) for path in rule.expand_input({})[0])
             for rule in workflow.rules
@@ -135,14 +136,14 @@ class DryRun:
         return Plan(jobs, targets, frozenset(closure(jobs, default)), _running_processes(workflow, maker))
 
     def _job(self, workflow: Any, job: Any, number: int, needed: bool, book: Mapping[str, dict[str, str]]) -> Job:
-        """Return a job of Snakemake as a `Job` without its dependencies."""
+        """Convert a job of Snakemake into a `Job`, without its dependencies."""
         outputs = tuple(map(str, job.output))
         times = {path: _time_of(path) for path in outputs}
         gone = tuple(path for path, time in times.items() if time is None)
         persistence = workflow.persistence
         records = [record for record in map(persistence.metadata, job.output) if record is not None]
         log = next(iter(map(str, job.log)), "")
-        # Started, and neither finished nor failed.
+        # The job was started, and neither finished nor failed.
         interrupted = needed and persistence._filter_incomplete_keys(map(persistence._get_key, job.output))
         return Job(
             number,
@@ -181,12 +182,12 @@ class DryRun:
 
 
 def _is_target(rule: Any) -> bool:
-    """Return whether a rule has inputs but writes nothing itself."""
+    """Return whether a rule is a target: it has inputs, but runs nothing and has no outputs."""
     return bool(rule.norun and rule.input and not rule.output)
 
 
 def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
-    """Return a sentence that names the running processes; empty if there are none."""
+    """Return a sentence about running processes or a lock of Snakemake; an empty string if there are none."""
     others = active_records(outputs)
     if others:
         return f"A run is in progress: {', '.join(map(str, others))}."
@@ -199,7 +200,7 @@ def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
 
 
 def _time_of(path: str) -> float | None:
-    """Return a file's modification time; None if it does not exist (a running job may remove it meanwhile)."""
+    """Return a file's modification time; None if the file is missing, for example because a running job removed it."""
     try:
         return Path(path).stat().st_mtime
     except OSError:
@@ -207,7 +208,7 @@ def _time_of(path: str) -> float | None:
 
 
 def _failed_runs(outputs: Iterable[str]) -> dict[str, str]:
-    """Return why runs failed in training, by run folder, from the last line of each log."""
+    """Return the reasons of failed trainings by run folder, from the last line of each metrics.jsonl."""
     found = {}
     for path in map(Path, outputs):
         if path.name == "metrics.jsonl" and path.is_file():

@@ -1,4 +1,4 @@
-"""The jobs of an experiment as plain values, independent of Snakemake."""
+"""Jobs and plans of an experiment as plain data, independent of Snakemake."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ class Change:
     Attributes
     ----------
     name
-        The config key if it has one, such as ``training.steps``.
+        Config key of the value, such as ``training.steps``, or a description if it has none.
     old, new
-        The values; `ABSENT` if there is none or it was not recorded.
+        The value at the last run and the current value; `ABSENT` if it does not exist or was not recorded.
     """
 
     name: str
@@ -24,44 +24,44 @@ class Change:
 
 @dataclass(frozen=True)
 class Job:
-    """A job, as seen by a dry run of Snakemake.
+    """A job in a plan of Snakemake.
 
     Attributes
     ----------
     number
-        Index of the job.
+        Number of the job in the plan.
     rule
-        Name of its rule.
+        Name of the job's rule.
     outputs, gone
-        All its outputs, and those that do not exist.
+        Paths of all outputs of the job, and of the outputs that do not exist.
     needed
-        Whether Snakemake would run it.
+        Whether Snakemake would run the job.
     depends_on, follows
-        Numbers of the jobs whose outputs it reads, and of those among them that cause it to rerun.
+        Numbers of the jobs whose outputs this job reads; and of the jobs among them whose rerun makes this job run.
     made
-        Modification time of its newest output, in seconds since 1970; None if it has none.
+        Modification time of the newest output, in seconds since 1970; None if no output exists.
     recorded
-        Whether Snakemake recorded an earlier run of it.
+        Whether Snakemake has a record of an earlier run of the job.
     interrupted
-        Whether it was started and neither finished nor failed; also true while it runs.
+        Whether the job was started and neither finished nor failed; also true while it runs.
     newer
-        Inputs newer than its outputs.
+        Inputs that are newer than the outputs.
     inputs_added, inputs_gone
-        Inputs added or removed since its last run.
+        Inputs that were added or removed since the last run.
     changes
-        Changed values.
+        Values of params that changed since the last run.
     has_code
-        Whether a change of its code causes it to rerun.
+        Whether a change of the job's code makes the job run again.
     code
-        Changed modules of its code; empty if they are unknown, None if the code is unchanged.
+        Modules of the job's code that changed; empty if they are unknown, None if the code is unchanged.
     environment
-        Whether its software environment changed.
+        Whether the software environment changed since the last run.
     error
-        The error message of its last run, if it failed.
+        Error message of the last run; None if it did not fail.
     log
-        Path of its log.
+        Path of the job's log; empty if it has no log.
     failed_runs
-        Runs that failed in training, by run folder, and why: a result, not an error.
+        Run folder → reason why training failed. Such a failure is a result of the job, not an error.
     """
 
     number: int
@@ -88,18 +88,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The result of a dry run.
+    """The jobs and targets that a dry run finds.
 
     Attributes
     ----------
     jobs
         The jobs of the experiment by number.
     targets
-        Numbers of the jobs that write the inputs of each target, in the order of the Snakefile.
+        Target → numbers of the jobs that write its inputs, in the order of the Snakefile; -1 for a job not in the plan.
     default
-        Numbers of the jobs that belong to the default target.
+        Numbers of all jobs on which the default target depends, directly or indirectly.
     locked
-        A sentence that names the running processes; empty if there are none.
+        A sentence about running processes or a lock of Snakemake; empty if there are none.
     """
 
     jobs: Mapping[int, Job]
@@ -109,7 +109,7 @@ class Plan:
 
 
 def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:
-    """Return the numbers of jobs and of all their direct and indirect dependencies."""
+    """Return the given numbers of jobs, and the numbers of all their direct and indirect dependencies."""
     found: set[int] = set()
     queue = list(numbers)
     while queue:
@@ -121,4 +121,4 @@ def closure(jobs: Mapping[int, Job], numbers: Iterable[int]) -> set[int]:
 
 
 ABSENT: Any = object()
-"""Stands for a missing value."""
+"""Placeholder for a value that does not exist or was not recorded."""

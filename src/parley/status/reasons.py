@@ -1,6 +1,6 @@
-"""Why jobs would run: find the params that changed since a job's last run, and describe all reasons in sentences.
+"""Reasons why jobs would run: find the params that changed since a job's last run, and describe all reasons in words.
 
-Snakemake records the values of params as text, without their names.
+Snakemake records the values of params as text without names, so old values are matched with new ones by similarity.
 """
 
 import ast
@@ -12,7 +12,7 @@ from typing import Any
 from parley.status.jobs import ABSENT, Change, Job
 
 CODE = "code"
-"""The param that contains the digest of a stage's code."""
+"""Name of the param that contains the digest of a stage's code."""
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 WORDS = {
     "claims": "claims",
@@ -46,25 +46,25 @@ WORDS = {
     "wordnet": "descriptions.wordnet",
     "words": "words",
 }
-"""Config names of the params of rules; params not listed keep their own names."""
+"""Config key, or description, of each param of a rule; params that are not listed keep their names."""
 
 
 def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
-    """Compare the params of a job's last run with the present ones.
+    """Compare the params of a job's last run with its current params.
 
     Parameters
     ----------
     recorded
-        Snakemake's record: the `repr` of each value, in alphabetical order.
+        Params recorded by Snakemake: the `repr` of each value, in alphabetical order.
     present
-        The present values by name.
+        Current params, by name.
 
     Returns
     -------
     list of Change
-        The changed values, except the code's digest.
+        The changed values, without the digest of the code.
     str or None
-        The recorded digest of the code; empty if unknown, None if it is unchanged.
+        The recorded digest of the code; empty if none was recorded, None if the digest is unchanged.
     """
     written = {name: repr(value) for name, value in present.items()}
     only_old = Counter(recorded)
@@ -105,7 +105,7 @@ def _take_code(old: list[Any], new: dict[str, Any]) -> str | None:
 
 
 def _take_alike(old: list[Any], value: Any) -> Any:
-    """Remove and return the old value most similar to a value; `ABSENT` if none has its type."""
+    """Remove the value most similar to `value` from `old` and return it; return `ABSENT` if none is similar."""
     best = max(old, key=lambda other: _likeness(other, value), default=ABSENT)
     if best is ABSENT or _likeness(best, value) <= 0:
         return ABSENT
@@ -130,7 +130,7 @@ def _likeness(one: Any, other: Any) -> float:
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
-    """Yield the differences, at the deepest level possible."""
+    """Yield the differences between two values, each for the innermost value that changed."""
     if repr(old) == repr(new):
         return
     named_old, named_new = _by_name(old), _by_name(new)
@@ -147,7 +147,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
 
 
 def _by_name(value: Any) -> dict[Any, Any] | None:
-    """Return a dict, or a list of dicts with names, as a dict; None for other values."""
+    """Return a dict itself, or a list of dicts that all have a name as a dict by name; None for other values."""
     if isinstance(value, list) and _all_dicts(value) and all("name" in one for one in value):
         return {one["name"]: one for one in value}
     return value if isinstance(value, dict) else None
@@ -158,10 +158,10 @@ def _all_dicts(several: Sequence[Any]) -> bool:
 
 
 def config_name(path: Sequence[str]) -> str:
-    """Return the config name of a param, or of a value inside one."""
+    """Return the config key of a param, or of a value inside a param; `path` begins with the param's name."""
     first, *inside = path
     if first in ("runs", "about") and inside:
-        # All settings that affect a run; its keys are config keys, except for the K of its log.
+        # These params contain settings of a run under their config keys, except `k`, the k of accuracy@k.
         return "evaluation.k" if inside == ["k"] else ".".join(inside)
     if first == "games" and inside:
         return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"
@@ -176,22 +176,22 @@ MOST_REASONS = 4
 MOST_NAMED = 3
 """Maximum number of files, modules or items named in a reason."""
 LONGEST_VALUE = 40
-"""Maximum number of characters of a value; longer ones are cut."""
+"""Maximum number of characters of a value; longer values are shortened."""
 
 
 def reasons_of(needed: Sequence[Job], jobs: int, follows: Sequence[str], locked: str) -> tuple[str, ...]:
-    """Return why jobs of a stage would run.
+    """Return the reasons why jobs of a stage would run, in words.
 
     Parameters
     ----------
     needed
         The jobs that would run.
     jobs
-        Number of jobs of the stage.
+        Number of all jobs of the stage.
     follows
-        Other stages that cause some of them to run.
+        Other stages whose rerun makes some of these jobs run.
     locked
-        Not empty if a run is in progress, so that unfinished jobs are running.
+        `Plan.locked`. If it is not empty, unfinished jobs are reported as running instead of interrupted.
     """
     counts = Counter(reason for job in needed for reason in dict.fromkeys(_own_reasons(job, locked)))
     lines = [reason if count == jobs else f"{count} of {jobs}: {reason}" for reason, count in counts.items()]
@@ -225,7 +225,7 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
 
 
 def describe(change: Change) -> str:
-    """Return a change in words: ``training.steps 3000 → 4000``."""
+    """Return a change in words, such as ``training.steps 3000 → 4000``."""
     if change.old is ABSENT:
         return f"{change.name} is now {_shown(change.new)}"
     if change.new is ABSENT:

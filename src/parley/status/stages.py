@@ -18,34 +18,35 @@ from parley.status.reasons import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
 APART = {"write_config": "config"}
-"""Rules that several targets require, shown as a stage of their own; jobs of no target are shown as `REST`."""
+"""Rules that several targets need, each with the name of the separate stage under which it is shown."""
 REST = "the rest"
+"""Name of the stage of all jobs that belong to no target."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage.
+    """State of one stage.
 
     Attributes
     ----------
     name
-        The `snakemake` target that makes it.
+        Name of the `snakemake` target that makes the stage.
     on_request
-        Whether it is not part of the default target.
+        Whether the default target does not need the stage.
     state
-        `done`, `stale` (existing outputs would be made again), `missing` or `running`.
+        `done`, `stale` (existing outputs would be replaced), `missing` or `running`.
     jobs, made
-        Number of its jobs, and of those that are up to date.
+        Number of all jobs of the stage, and number of jobs that are up to date.
     to_run
-        Number of jobs that Snakemake would run, by rule.
+        Rule → number of its jobs that Snakemake would run.
     last_made
-        Modification time of its newest output, in seconds since 1970.
+        Modification time of the newest output, in seconds since 1970; None if no output exists.
     reasons
-        Why it is not done, in sentences.
+        Reasons why the stage is not done, in words.
     notes
-        Facts that cause no rerun: runs that failed in training, missing files that are not needed.
+        Facts that cause no rerun: runs that failed in training, and missing files that no job needs.
     follows
-        Stages that cause it to rerun.
+        Names of other stages whose rerun makes jobs of this stage run.
     """
 
     name: str
@@ -61,21 +62,21 @@ class Stage:
 
 
 def stages_of(default: Plan, whole: Plan) -> list[Stage]:
-    """Group jobs into stages.
+    """Group the jobs of an experiment into stages.
 
-    A job belongs to the earliest stage that needs it: the target with the fewest jobs.
+    A job belongs to the earliest stage that needs it, which is the target with the fewest jobs.
 
     Parameters
     ----------
     default
-        The plan of the default target, which decides which of its jobs are up to date.
+        The plan of the default target. It determines whether its jobs are up to date.
     whole
         The plan of all targets.
 
     Returns
     -------
     list of Stage
-        In the order of the Snakefile, those on request last.
+        The stages in the order of the Snakefile; stages on request come last.
     """
     as_default = {job.outputs: job for job in default.jobs.values()}
     jobs = {number: as_default.get(job.outputs, job) for number, job in whole.jobs.items()}
@@ -100,13 +101,13 @@ def stages_of(default: Plan, whole: Plan) -> list[Stage]:
 
 
 def all_code_changed(plan: Plan) -> bool:
-    """Return whether the code of every job that has run changed since then, as it does after an update of Parley."""
+    """Return whether the code of every finished job has changed since it ran, as happens after an update of Parley."""
     jobs = [job for job in plan.jobs.values() if job.has_code and job.recorded and not job.gone and not job.newer]
     return len(jobs) > 1 and all(job.code is not None for job in jobs)
 
 
 def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
-    """Return the stage of each job."""
+    """Return the name of the stage of each job."""
     owner = {number: APART[job.rule] for number, job in whole.jobs.items() if job.rule in APART}
     in_default = in_default - owner.keys()
     needs = {name: closure(whole.jobs, asked) for name, asked in whole.targets.items() if -1 not in asked}
@@ -115,7 +116,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     for name in with_default:
         for number in needs[name] & in_default:
             owner.setdefault(number, name)
-    # A stage of the default target has no second row: its jobs on request go to another stage.
+    # A stage of the default target is not listed again on request, so its other jobs belong to another stage.
     for name in targets:
         if name not in owner.values() or name not in with_default:
             for number in needs[name] - in_default - owner.keys():
@@ -167,18 +168,18 @@ SPANS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def is_up_to_date(stages: Sequence[Stage]) -> bool:
-    """Return whether the default target has nothing to do."""
+    """Return whether all stages of the default target are done."""
     return all(stage.state == DONE for stage in stages if not stage.on_request)
 
 
 def command(configfiles: Sequence[str | Path], target: str = "") -> str:
-    """Return the command that makes a target; the default target if none is named."""
+    """Return the command that makes `target`, or the default target if `target` is empty."""
     parts = ["uv", "run", "snakemake", "--cores", "all", *([target] if target else [])]
     return shlex.join([*parts, *(["--configfile", *map(str, configfiles)] if configfiles else [])])
 
 
 def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:
-    """Return the content of `show` as JSON."""
+    """Return the information that `show` prints as JSON."""
     entries = [asdict(stage) for stage in stages]
     for entry in entries:
         if entry["last_made"] is not None:
@@ -206,13 +207,13 @@ def show(
     Parameters
     ----------
     experiment
-        Its name.
+        Name of the experiment.
     configfiles
-        As given; none for the default.
+        Config files given by the user; empty for the default.
     stages, locked, updated
-        From `stages_of`, `Plan.locked` and `all_code_changed`.
+        Results of `stages_of`, `Plan.locked` and `all_code_changed`.
     on
-        From `parley.core.terminal.console`.
+        Console to print on, from `parley.core.terminal.console`.
     """
     on.print(literal(f"results/{experiment}", "bold"))
     _print_table([stage for stage in stages if not stage.on_request], on)

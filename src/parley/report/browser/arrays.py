@@ -1,7 +1,7 @@
-"""Dialogues, bit statistics and attention weights as compact arrays for the browser page.
+"""Encode dialogues, statistics of bits and attention weights as compact arrays for the browser page.
 
-Probabilities take one or two bytes, bits are packed eight to a byte, and all arrays of a file are deflated together.
-Letters of shapes: N dialogues, T exchanges, d bits a message, K candidates, D candidates shown, L cells, W words.
+Probabilities take one or two bytes, bits are packed eight to a byte, and all arrays of a file are compressed together.
+Shapes: N dialogues, T exchanges, d bits per message, K candidates, D stored candidates, L grid cells, W words.
 """
 
 import base64
@@ -21,25 +21,25 @@ from parley.metrics.exchanges import log_probabilities, row_blocks
 from parley.metrics.information import bit_information, entropy_bits
 
 FINE, COARSE = 65535, 255
-"""Quantisation steps from 0 to 1: of class and decision probabilities, and of bit probabilities."""
+"""Quantisation steps from 0 to 1: `FINE` for probabilities of classes and decisions, `COARSE` for those of bits."""
 NUMBER_STEPS = 32767
 """Quantisation steps from 0 to the largest absolute value of continuous messages."""
 LEADERS = 5
-"""Number of best candidates stored for each exchange, in addition to the true one."""
+"""Maximum number of best candidates stored for each exchange; the true class is stored separately."""
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.floating[Any]]
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[list[Any]], str]:
-    """Concatenate and compress arrays, widest types first so that each starts aligned.
+    """Concatenate and compress arrays, sorted by the width of their types so that each array starts aligned.
 
     Returns
     -------
     list
         For each array: name, type (`u1`, `u2`, `u4`, `i2` or `f4`), shape, and offset in bytes.
     str
-        Base64 of the deflated little-endian bytes.
+        The little-endian bytes of all arrays, compressed with zlib and encoded in base64.
     """
     layout: list[list[Any]] = []
     parts: list[bytes] = []
@@ -53,27 +53,27 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[list[Any]], str]:
 
 
 def fine(probabilities: Floats) -> NDArray[np.uint16]:
-    """Round probabilities to 1/65535; the error is at most 0.000008."""
+    """Return probabilities as integer multiples of 1/65535; the error is at most 0.000008."""
     return np.rint(np.clip(probabilities, 0, 1) * FINE).astype(np.uint16)
 
 
 def coarse(probabilities: Floats) -> NDArray[np.uint8]:
-    """Round probabilities to 1/255; the error is at most 0.002."""
+    """Return probabilities as integer multiples of 1/255; the error is at most 0.002."""
     return np.rint(np.clip(probabilities, 0, 1) * COARSE).astype(np.uint8)
 
 
 def packed_bits(messages: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pack bits [..., d] eight to a byte, the first bit highest [..., ceil(d / 8)]."""
+    """Pack bits [..., d] into bytes [..., ceil(d / 8)]; the first bit becomes the most significant."""
     return np.packbits(messages.astype(np.uint8), axis=-1)
 
 
 def stepped(values: Floats, largest: float) -> NDArray[np.int16]:
-    """Round numbers of absolute values up to `largest` > 0 to steps of largest / 32767."""
+    """Return numbers with absolute values up to `largest` > 0 as integer multiples of `largest` / 32767."""
     return np.asarray(np.rint(values / largest * NUMBER_STEPS), dtype=np.int16)
 
 
 def dialogue_bytes(exchanges: int, bits: int, candidates: int, continuous: bool, cells: int, words: int) -> int:
-    """Return the bytes of one dialogue, including its attention over the given numbers of cells and words."""
+    """Return the size of one dialogue in bytes, including attention weights of the given numbers of cells and words."""
     leaders = min(LEADERS, candidates)
     message = 2 * bits if continuous else bits + (bits + 7) // 8
     each = 4 * leaders + 2 + 2 + 2 + 1 + 2 * message
@@ -84,26 +84,27 @@ def dialogue_bytes(exchanges: int, bits: int, candidates: int, continuous: bool,
 def dialogue_arrays(
     dialogues: Conversations, rows: NDArray[np.int64], images: Mapping[str, int]
 ) -> tuple[Arrays, float]:
-    """Return some dialogues as arrays.
+    """Return the chosen dialogues of a file as arrays.
 
     Parameters
     ----------
     dialogues
         The dialogues of a file; all values must be finite.
     rows
-        Rows to return [N].
+        Rows of the chosen dialogues [N].
     images
-        Number of each image on the page, by its key.
+        Number of each image on the page, by image key.
 
     Returns
     -------
     dict
-        `image` [N], `target` [N] (column of the true class), `length` [N] in exchanges, `top` [N, T, D] (columns of
-        the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T], `rank` [N, T] (of the
-        true class, behind candidates with the same score), `go_on_probability` and `goes_on` [N, T]; and for each agent
-        `<agent>_bits` and `<agent>_probabilities`, or `<agent>_numbers` if messages are continuous.
+        `image` [N] (its number), `target` [N] (column of the true class), `length` [N] in exchanges, `top` [N, T, D]
+        (columns of the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T], `rank`
+        [N, T] (rank of the true class, counted behind candidates with the same score), `go_on_probability` and
+        `goes_on` [N, T]; for each agent, `<agent>_bits` and `<agent>_probabilities`, or, if messages are continuous,
+        `<agent>_numbers`.
     float
-        The size of a step of `<agent>_numbers`; 0 for bits.
+        Quantisation step of `<agent>_numbers`; 0 if messages are bits.
     """
     arrays: Arrays = {
         "image": np.array([images[dialogues.keys[row]] for row in rows.tolist()], dtype=np.uint32),
@@ -125,7 +126,7 @@ def dialogue_arrays(
 
 
 def _rankings(dialogues: Conversations, rows: NDArray[np.int64]) -> Arrays:
-    """Return the arrays about candidates, computed in blocks of rows to save memory."""
+    """Return the arrays about candidates, computed in blocks of rows to limit memory."""
     shape = (len(rows), *dialogues.scores.shape[1:])
     blocks = [_ranking(dialogues.scores[rows[some]], dialogues.targets[rows[some]]) for some in row_blocks(shape)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -135,7 +136,7 @@ def _ranking(scores: Floats, targets: NDArray[np.int64]) -> Arrays:
     probabilities = np.exp(log_probabilities(scores))
     target = targets[:, None, None]
     columns = np.broadcast_to(np.arange(scores.shape[-1]), scores.shape)
-    # Among ties the true class comes last, as in its rank.
+    # Among candidates with equal scores, the true class comes last, in agreement with its rank.
     top = np.lexsort((columns, columns == target, -scores), axis=-1)[..., :LEADERS]
     return {
         "top": top.astype(np.uint16),
@@ -146,19 +147,19 @@ def _ranking(scores: Floats, targets: NDArray[np.int64]) -> Arrays:
 
 
 def bit_bytes(bits: int, candidates: int, continuous: bool) -> int:
-    """Return the size of `bit_arrays` in bytes."""
+    """Return the size, in bytes, of the arrays that `bit_arrays` returns."""
     return 4 * candidates + (0 if continuous else 4 * candidates * bits + 4 * bits)
 
 
 def bit_arrays(dialogues: Conversations) -> tuple[Arrays, float]:
-    """Return statistics of each bit of the Sender's last message, over all dialogues of a file.
+    """Return statistics of the bits of the Sender's last message, over all dialogues of a file.
 
     Returns
     -------
     dict
-        `class_count` [K]: number of dialogues about each class. If messages are bits, `class_ones` [K, d]: how many of
-        them have the bit at 1 when they stop; `information` [d]: mutual information with the class in bits, with the
-        Miller-Madow correction.
+        `class_count` [K]: number of dialogues about each class. If messages are bits, also `class_ones` [K, d]: number
+        of these dialogues in which the bit is 1; and `information` [d]: mutual information of the bit and the class, in
+        bits, with the Miller-Madow correction.
     float
         Entropy of the classes in bits.
     """
@@ -176,26 +177,28 @@ def bit_arrays(dialogues: Conversations) -> tuple[Arrays, float]:
 def attention_arrays(
     path: Path, keys: Sequence[str], columns: NDArray[np.int64]
 ) -> tuple[Arrays, list[int], list[list[str]]]:
-    """Return the attention weights of some dialogues as arrays.
+    """Return the attention weights of the given dialogues as arrays.
 
     Parameters
     ----------
     path
-        ``attention.hdf5``.
+        Path of ``attention.hdf5``.
     keys
         Image keys of the dialogues [N].
     columns
-        The true and the predicted class of each dialogue [N, 2]; words of other descriptions are left out.
+        Columns of the true and the predicted class of each dialogue [N, 2]; attention to the descriptions of other
+        classes is omitted.
 
     Returns
     -------
     dict
-        `cells` [N, T, L] and `words` [N, T, 2, W]: weights of the Sender and the Receiver relative to the largest of
-        their exchange (and description), in 255 steps; `cells_largest` [N, T] and `words_largest` [N, T, 2].
+        `cells` [N, T, L] and `words` [N, T, 2, W]: weights of the Sender and the Receiver, divided by the largest
+        weight of the same exchange (and description), in steps of 1/255. `cells_largest` [N, T] and `words_largest`
+        [N, T, 2]: these largest weights.
     list of int
         Height and width of the grid of cells; empty if unknown.
     list of list of str
-        The words of each candidate's description, in the order of their weights.
+        The words of each candidate's description, in the same order as the weights.
     """
     arrays: Arrays = {}
     try:
@@ -203,7 +206,7 @@ def attention_arrays(
             row_of = {key.decode("utf-8", "replace"): row for row, key in enumerate(file["Key"][:])}
             if missing := [key for key in keys if key not in row_of]:
                 raise ParleyError(f"{path} lacks the image {missing[0]!r}; make it again with the messages stage.")
-            # One dialogue at a time, since weights over all words of all descriptions may not fit in memory.
+            # Read one dialogue at a time, because the weights of all words of all descriptions may not fit in memory.
             rows = [row_of[key] for key in keys]
             grid: list[int] = []
             if "Sender" in file:
@@ -221,14 +224,14 @@ def attention_arrays(
 
 
 def _relative(weights: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Return weights [N, ...] relative to the largest along the last axis, and these; `shape` is used if N is 0."""
+    """Return weights divided by the largest along the last axis, and the largest; `shape` is used without weights."""
     values = np.stack(weights).astype(np.float64) if weights else np.zeros((0, *shape))
     largest = values.max(axis=-1)
     return coarse(values / np.maximum(largest, 1e-12)[..., None]), fine(largest)
 
 
 def seen_fraction(part: str | Path | None) -> float:
-    """Return the fraction of an image's shorter side that the network saw, from the HDF5 file; 1 if unknown."""
+    """Return the fraction of an image's shorter side that the network saw, from a feature file; 1 if unknown."""
     if part is None:
         return 1.0
     with h5py.File(part, "r") as file:

@@ -22,7 +22,7 @@ from parley.text.descriptions import read_descriptions
 SIDE_PX = 96
 """Longest side of an image on the page, in pixels."""
 PICTURE_MAX_BYTES = 2900
-"""Maximum size of a JPEG: with its key, an image then takes less than `survey.PICTURE_BYTES` in base64."""
+"""Maximum size of a JPEG, so that its base64 and its key together take less than `survey.PICTURE_BYTES`."""
 SCRIPTS = (
     *("dom", "data", "dialogues", "state", "filters", "nearest", "pictures", "cards", "list"),
     *("message", "ranking", "attention", "dialogue", "bits", "keys", "main"),
@@ -42,27 +42,28 @@ def build_browser(
     features: str | Path | None = None,
     max_mb: float = 25,
 ) -> None:
-    """Write the browser: one self-contained page.
+    """Write the browser page as one self-contained HTML file.
 
     Parameters
     ----------
     experiment
-        Name of the experiment, the title of the page.
+        Name of the experiment, shown in the title of the page.
     messages
-        ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds; markers of failed ones too.
+        Paths of ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds. The file of a failed seed
+        contains only the reason of the failure.
     out
-        The page.
+        Path of the page to write.
     attention
-        ``attention.hdf5`` and ``attention.<part>.hdf5``, where they exist.
+        Paths of the existing files ``attention.hdf5`` and ``attention.<part>.hdf5``.
     descriptions
-        ``descriptions.csv``.
+        Path of ``descriptions.csv``.
     image_tars
         Class tars with the images.
     features
-        Feature file of a split, which says how much of an image the network saw.
+        Feature file of any split, which stores how much of an image the network saw.
     max_mb
-        Size limit of the page in millions of bytes. If not all images fit, only the first ones of each class and split
-        by key are shown, the same ones for every run and seed.
+        Size limit of the page in megabytes. If not all images fit, the page shows only the first images of each class
+        and split, in order of their keys. The selection is the same for every run and seed.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def build_browser(
     }
     wanted = {key for own in keys.values() for key in own}
     jpegs = read_thumbnails(image_tars, wanted, SIDE_PX, PICTURE_MAX_BYTES) if image_tars else {}
-    # One picture a line, in the order of the keys; an empty line if there is none.
+    # Each line is the picture of one key, in the order of the keys; it is empty if the picture is missing.
     pictures = {
         part: "\n".join(base64.b64encode(jpegs.get(key, b"")).decode() for key in own) for part, own in keys.items()
     }
@@ -111,7 +112,7 @@ def _images_per_class(sources: Sequence[Source], images: Mapping[str, Mapping[st
 
 
 def _in_order(sources: Sequence[Source]) -> list[Source]:
-    """Sort files by run, seed and split, held-out splits first; keep the order of runs."""
+    """Sort message files by run (in the given order), seed and split (in the order of `TITLES`)."""
     runs = list(dict.fromkeys(source.run for source in sources))
     parts = list(TITLES)
     return sorted(sources, key=lambda one: (runs.index(one.run), one.seed, parts.index(one.part)))
@@ -123,20 +124,21 @@ def packed_set(source: Source, images: Mapping[str, int], shared: dict[str, int]
     Parameters
     ----------
     source
-        The message file.
+        The message file, as described by `survey`.
     images
-        Number of each image that is shown, by its key; dialogues about other images are left out.
+        Number of each image on the page, by image key; dialogues about other images are omitted.
     shared
-        Candidates and words that files have in common: the number of each by its JSON; new ones are added.
+        JSON of candidates and words → their number, so that files with equal ones share them; new ones are added.
 
     Returns
     -------
     dict
-        Entry of the page's index: `run`, `seed`, `part`, `failed` (why there are no dialogues, or None), `total`,
-        `shown`, `bits`, `exchanges`, `candidates` (number), `entropy` of the classes in bits, `step` of continuous
-        messages (0 for bits), `grid` and `words` (number) of attention, and the `layout` of the arrays.
+        Entry of the page's index: `run`, `seed`, `part` and `failed` (why there are no dialogues, or None). If there
+        are dialogues, also their number in the file (`total`) and on the page (`shown`), `bits` per message, maximum
+        `exchanges`, `candidates` (number in `shared`), `entropy` of the classes in bits, `step` of continuous messages
+        (0 for bits), `grid` and `words` (number in `shared`) of the attention, and `layout` of the arrays.
     str
-        The packed arrays; empty if there are none.
+        The packed arrays; empty if there are no dialogues.
     """
     entry: dict[str, Any] = {"run": source.run, "seed": source.seed, "part": source.part, "failed": source.failed}
     if source.failed is not None:
@@ -196,6 +198,6 @@ def _rendered(experiment: str, index: Mapping[str, Any], blocks: Sequence[str], 
 
 
 def in_script(value: Any) -> Markup:
-    """Return a value as JSON that is safe inside HTML: no `<`, no `&`, ASCII only."""
+    """Return a value as JSON that is safe inside an HTML script: ASCII without `<`, `>` and `&`."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped  # nosec B704

@@ -1,4 +1,4 @@
-"""The message files of an experiment, and the images that fit on the page."""
+"""List the message files of an experiment, and choose the images that fit on the page."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -16,33 +16,33 @@ from parley.report.browser.arrays import bit_bytes, dialogue_bytes
 
 BYTES_PER_MB = 1_000_000
 IN_BASE64 = 4 / 3
-"""Base64 characters per byte."""
+"""Number of base64 characters per byte."""
 PICTURE_BYTES = 4000
-"""Bytes reserved for an image and its key, in base64."""
+"""Bytes reserved for an image in base64 and its key."""
 PAGE_BYTES = 300_000
-"""Bytes reserved for the page itself."""
+"""Bytes reserved for the page without images and dialogues."""
 FILE_BYTES = 1500
-"""Bytes reserved for a message file's entry in the index."""
+"""Bytes reserved for the entry of a message file in the page's index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A message file: one run, seed and split.
+    """A message file, which contains the dialogues of one run, seed and split.
 
     Attributes
     ----------
     path
-        The file.
+        Path of the file.
     run, seed, part
-        Run, seed and split, from the file's folders and name.
+        Run, seed and split, from the names of the file and its folders.
     failed
-        Why there are no messages; None if there are some.
+        Reason why there are no messages; None if there are messages.
     attention
-        The attention file, if there is one.
+        Path of the attention file; None if it does not exist.
     bytes_each
-        Bytes per dialogue on the page, before compression.
+        Size of one dialogue in the page's arrays, in bytes before compression.
     other_bytes
-        Bytes of everything else in the file's arrays.
+        Size of the other arrays of this file, in bytes before compression.
     """
 
     path: Path
@@ -56,28 +56,29 @@ class Source:
 
     @property
     def images(self) -> str:
-        """The split that the images belong to: `ood` for `ood_alone`, which has fewer candidates only."""
+        """The split that contains the images: `ood` for `ood_alone`, which differs only in having fewer candidates."""
         return self.part.removesuffix("_alone")
 
 
 def survey(
     messages: Sequence[str | Path], attention: Sequence[str | Path]
 ) -> tuple[list[Source], dict[str, dict[str, int]]]:
-    """Read the metadata of all message files, without the dialogues.
+    """Read the metadata and image keys of all message files, but not the dialogues.
 
     Parameters
     ----------
     messages
-        ``messages.hdf5`` and ``messages.<part>.hdf5`` in folders ``runs/<run>/<seed>``; markers of failed runs too.
+        Paths of ``messages.hdf5`` and ``messages.<part>.hdf5`` in folders ``runs/<run>/<seed>``. The file of a failed
+        seed contains only the reason of the failure.
     attention
-        ``attention.hdf5`` and ``attention.<part>.hdf5`` in the same folders, where they exist.
+        Paths of the existing files ``attention.hdf5`` and ``attention.<part>.hdf5`` in the same folders.
 
     Returns
     -------
     list of Source
-        One for each message file.
+        One entry for each message file.
     dict
-        For each split, the key and label id of its images.
+        For each split, a mapping from image key to label id.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def part_of(path: Path) -> str:
 
 
 def _sizes(path: Path, attention: Path | None) -> tuple[int, int]:
-    """Return the bytes per dialogue of a file, and the bytes of everything else."""
+    """Return the `bytes_each` and `other_bytes` of a `Source`."""
     with _opened(path) as file:
         try:
             exchanges, bits = int(file.attrs["max_exchanges"]), int(file.attrs["message_bits"])
@@ -140,19 +141,19 @@ def images_per_class(
     max_mb: float,
     other_bytes: float = 0,
 ) -> int | None:
-    """Return how many images of each class and split fit: at least 1; None if all fit.
+    """Return the number of images of each class and split that fit on the page, at least 1; None if all fit.
 
     Parameters
     ----------
     images
-        For each split, the key and class of each image.
+        For each split, a mapping from image key to class.
     bytes_each
-        For each split, the bytes of all dialogues about one image, before base64.
+        For each split, the size of all dialogues about one image, in bytes before base64.
     max_mb
-        Size limit of the page. Compression is not counted, so the page stays below the limit unless one image of each
-        class is already too much.
+        Size limit of the page in megabytes. Compression is ignored, so that the page stays below the limit, unless
+        even one image of each class exceeds it.
     other_bytes
-        Bytes that do not depend on the number of images.
+        Size of the data that do not depend on the number of images, in bytes after base64.
     """
     room = max_mb * BYTES_PER_MB - PAGE_BYTES - other_bytes
     each = {part: PICTURE_BYTES + IN_BASE64 * bytes_each.get(part, 0) for part in images}
@@ -168,7 +169,7 @@ def images_per_class(
 
 
 def sampled(images: Mapping[str, int], most: int | None) -> list[str]:
-    """Return the sorted keys of the images to show: the first `most` of each class, or all if that is None."""
+    """Return the sorted keys of the images to show: the first `most` of each class, or all if `most` is None."""
     if most is None:
         return sorted(images)
     by_class: dict[int, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Figures about single classes: length and accuracy, the confusion matrix, and the projection of messages."""
+"""Figures by class: dialogue length and accuracy, the confusion matrix, and a projection of the messages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,12 +36,14 @@ Floats = NDArray[np.float64]
 
 @styled
 def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], max_exchanges: int) -> Figure:
-    """Draw mean dialogue length and accuracy@1 of each class, longest first; for many classes, both ends of the order.
+    """Draw mean dialogue length and accuracy@1 of each class, longest dialogues first.
+
+    With more than `MOST_CLASSES` classes, only the classes with the longest and the shortest dialogues are drawn.
 
     Parameters
     ----------
     lengths, accuracies
-        Mean length in exchanges and accuracy@1 by seed and class [S, K]; NaN for a class without an image.
+        Mean length in exchanges and accuracy@1 by seed and class [S, K]; NaN for a class without images.
     labels
         Names of the classes [K].
     max_exchanges
@@ -70,7 +72,7 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
 
 
 def _dots(axes: Axes, values: Floats, colour: str) -> None:
-    """Draw one row per class: seeds as small points, their mean as a large one on its 95 % interval."""
+    """Draw a row for each class: small points for seeds, a large point for their mean, a line for its 95 % interval."""
     over = [t_interval([float(value) for value in column if np.isfinite(value)]) for column in values.T]
     spans = [(row, one.low, one.high) for row, one in enumerate(over) if one.low is not None]
     if spans:
@@ -83,17 +85,18 @@ def _dots(axes: Axes, values: Floats, colour: str) -> None:
 
 
 def row_shares(confusion: Floats) -> Floats:
-    """Return the confusion matrix as fractions of each true class's dialogues [K, K]; an empty row stays zero."""
+    """Return the confusion matrix [K, K] with each row divided by its sum; a row of zeros stays zero."""
     totals = confusion.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0))
 
 
 def likeness_order(confusion: Floats) -> list[int]:
-    """Order the classes [K] so that those confused with each other are adjacent.
+    """Return an order of the classes [K] in which classes that are confused with each other are adjacent.
 
-    The similarity of two classes is the mean of the fractions in which each is taken for the other. The order is that
-    of the leaves of average-linkage clustering, arranged so that neighbours are as similar as possible (Bar-Joseph,
-    Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for hierarchical clustering").
+    The similarity of classes a and b is the mean of the fraction of a's dialogues answered with b and the fraction of
+    b's dialogues answered with a. The classes are ordered as the leaves of average-linkage clustering, arranged so that
+    neighbours are as similar as possible (Bar-Joseph, Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for
+    hierarchical clustering").
     """
     count = len(confusion)
     if count < 3:
@@ -112,7 +115,7 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
     Parameters
     ----------
     confusion
-        Dialogues by true (row) and predicted class (column) [K, K].
+        Number of dialogues by true class (row) and predicted class (column) [K, K].
     labels
         Names of the classes [K].
     """
@@ -138,7 +141,7 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
 
 
 def _cells(axes: Axes, cells: list[tuple[int, int, float]]) -> None:
-    """Fill cells (column, row, fraction); the fraction is the opacity, readable in light and dark mode."""
+    """Draw cells (column, row, fraction) with the fraction as opacity, which is readable in light and dark mode."""
     boxes = [Rectangle((column - 0.5, row - 0.5), 1, 1) for column, row, _ in cells]
     colours = [(BLUE, 0.06 + 0.94 * share) for _, _, share in cells]
     axes.add_collection(PatchCollection(boxes, facecolors=colours, edgecolors="none"))
@@ -157,27 +160,27 @@ def _colour_scale(axes: Axes) -> None:
 
 
 MARK_PT = 7.0
-"""Side of a class's marker in points."""
+"""Side of the marker of a class, in points."""
 DIRECTIONS = np.array([(0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1), (1, 0), (-1, 0)])
-"""Directions of a label from its marker, preferred first."""
+"""Directions from a marker in which its label may be placed, in order of preference."""
 GAPS_PT = np.array([0, 4, 9, 15, 22, 30, 40, 52, 66, 82, 100])
-"""Distances of a label from its marker, in points."""
+"""Distances from a marker at which its label may be placed, in points."""
 
 
 @styled
 def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Floats, labels: Sequence[str]) -> Figure:
-    """Draw one point per message, larger where several coincide, and a framed and named marker at each class's mean.
+    """Draw a point for each message, larger where several coincide, and a framed marker at the mean of each class.
 
-    With more than `MOST_NAMED` classes, no names are drawn.
+    The markers have the names of the classes, unless there are more than `MOST_NAMED` classes.
 
     Parameters
     ----------
     coordinates
-        Messages on the first two components [N, 2].
+        Coordinates of the messages on the first two principal components [N, 2].
     targets
         Column of each message's true class [N].
     explained
-        Fraction of the variance along each component [2].
+        Fraction of the variance explained by each component [2].
     labels
         Names of the classes [K].
     """
@@ -209,13 +212,13 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     axes.grid(False)
     if len(present) > MOST_NAMED:
         return figure
-    figure.draw_without_rendering()  # fixes the layout and so the positions of the class means
+    figure.draw_without_rendering()  # computes the layout, on which label positions depend
     _label(axes, np.array(centres), [shown(labels[column]) for column in present], 7.0 if wide else 8.0)
     return figure
 
 
 def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> None:
-    """Write each name near its class mean without overlaps, joined to it by a line."""
+    """Write the name of each class near the marker of its mean, without overlaps, and join them by a line."""
     points_a_pixel = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     marks = axes.transData.transform(centres) * points_a_pixel
     boxes = np.array([(0.62 * size_pt * len(name) + 3, 1.25 * size_pt) for name in names])
@@ -236,7 +239,8 @@ def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> Non
 def place_labels(marks: Floats, boxes: Floats, frame: Floats) -> Floats:
     """Place each label near its marker so that it covers no marker and no earlier label.
 
-    Positions are tried from the marker outwards, above it first. If all are taken, the one that covers least is used.
+    Positions are tried from the marker outwards, above it first. If none is free, the one that covers the smallest area
+    is used.
 
     Parameters
     ----------
@@ -245,7 +249,7 @@ def place_labels(marks: Floats, boxes: Floats, frame: Floats) -> Floats:
     boxes
         Widths and heights of the labels in points [N, 2].
     frame
-        Lower left and upper right corner of the area for labels [2, 2].
+        Lower left and upper right corner of the area for labels, in points [2, 2].
 
     Returns
     -------

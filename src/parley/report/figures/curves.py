@@ -1,4 +1,4 @@
-"""Figures with curves over seeds: dev accuracy by step, results by exchange and by flipped bits."""
+"""Figures of curves: dev accuracy by training step, results by exchange, and accuracy by number of flipped bits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,13 +30,13 @@ Floats = NDArray[np.float64]
 
 
 FEWEST_RUNNING = 0.02
-"""Smallest fraction of dialogues still running for which their mean is drawn."""
+"""Minimum fraction of dialogues still running; means over fewer dialogues are not drawn."""
 
 
 def at_common_steps(curves: Sequence[Curve], metric: str) -> tuple[list[int], Floats]:
-    """Return the steps at which every seed has a finite value, and the values there [S, steps].
+    """Return the steps at which every seed has a finite value, and the values at these steps [S, steps].
 
-    Other steps are left out: a mean over the seeds that got that far would jump where one of them ends.
+    Other steps are omitted, because a mean over the remaining seeds would jump where the curve of a seed ends.
     """
     tables = [
         {step: value for step, value in zip(curve.steps, curve.values[metric], strict=True) if value is not None}
@@ -50,7 +50,7 @@ def at_common_steps(curves: Sequence[Curve], metric: str) -> tuple[list[int], Fl
 def _plot_mean(
     axes: Axes, x: ArrayLike, values: Floats, colour: str, style: str = "-", size: float | None = None
 ) -> Floats:
-    """Plot the mean over seeds of values [S, X] with its 95 % t interval as a band, and return the mean."""
+    """Plot the mean of values [S, X] over seeds, with its 95 % t interval as a band, and return the mean [X]."""
     mean = mean_over_seeds(values)
     if len(values) > 1:
         half = t_half_width(values.std(axis=0, ddof=1), len(values))
@@ -61,14 +61,14 @@ def _plot_mean(
 
 @styled
 def learning_curves(curves: Sequence[Curve], chosen: Mapping[int, int]) -> Figure:
-    """Draw dev accuracy@1 and @k of one run: seeds thin, their mean thick, its 95 % interval as a band.
+    """Draw dev accuracy@1 and @k of one run: seeds as thin lines, their mean as a thick line with its 95 % interval.
 
     Parameters
     ----------
     curves
         Curves of one run, one for each seed.
     chosen
-        Seed → step of the checkpoint that was selected; marked by a ring.
+        Seed → step of the selected checkpoint, which is marked by a ring.
     """
     figure = new_figure(NARROW_IN, 4.6)
     k = next((curve.k for curve in curves if curve.k is not None), None)
@@ -84,7 +84,7 @@ def learning_curves(curves: Sequence[Curve], chosen: Mapping[int, int]) -> Figur
 def _panel(axes: Axes, curves: Sequence[Curve], metric: str, chosen: Mapping[int, int]) -> None:
     for curve in curves:
         values = [np.nan if value is None else value for value in curve.values[metric]]
-        # A seed with one evaluation is a point: a line would be invisible.
+        # A seed with one evaluation is drawn as a point, because a line would be invisible.
         mark = "." if len(curve.steps) == 1 else None
         axes.plot(curve.steps, values, color=BLUE, alpha=0.45, linewidth=0.8, marker=mark)
         step = chosen.get(curve.seed)
@@ -106,9 +106,9 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
     talking
         Fraction of the dialogues still running when an exchange begins, by seed [S, T].
     quantities
-        By seed and exchange [S, T], NaN where not measured: `accuracy@1`, `prediction_entropy_bits`,
-        `sender_entropy_bits`, `receiver_entropy_bits`, each with `_all` (every image, ignoring
-        stops; solid) and `_talking` (dialogues still running, at least `FEWEST_RUNNING`; dotted).
+        Metric → values by seed and exchange [S, T], NaN if not measured. The metrics are `accuracy@1`,
+        `prediction_entropy_bits`, `sender_entropy_bits` and `receiver_entropy_bits`, each with the suffix `_all` (all
+        images, ignoring stops; solid line) and `_talking` (dialogues still running; dotted line).
     candidates
         Number of candidate classes.
     """
@@ -149,12 +149,12 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
 
 @styled
 def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
-    """Draw accuracy@1 against the number of flipped bits: seeds thin, their mean thick, its 95 % interval as a band.
+    """Draw accuracy@1 by number of flipped bits: seeds as thin lines, their mean as a thick line with its interval.
 
     Parameters
     ----------
     flips
-        Accuracies of one run.
+        Accuracy of one run under flipped bits.
     candidates
         Number of candidate classes.
     """
@@ -163,7 +163,7 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
     for accuracy in flips.accuracy:
         axes.plot(flips.counts, accuracy, color=BLUE, alpha=0.45, linewidth=0.8)
     _plot_mean(axes, flips.counts, flips.accuracy, BLUE, "o-", 3.5)
-    # With many bits the tick labels of small counts would overlap.
+    # With many bits, the tick labels of small counts would overlap, so these are omitted.
     bits = flips.counts[-1]
     axes.set_xticks([count for count in flips.counts if count in (0, bits) or 16 * count > bits])
     axes.set_xlabel(f"Flipped bits of each Sender message, of {bits}")

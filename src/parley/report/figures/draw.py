@@ -1,4 +1,4 @@
-"""Draw the figures of one run over its seeds, as SVG and PDF files."""
+"""Draw the figures of one run, with the results of all its seeds, as SVG and PDF files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -29,7 +29,7 @@ def draw_run(
     run
         Name of the run.
     analyses, metrics_logs, selections, flips
-        Paths of analysis.json, metrics.jsonl, selection.json and flips.json of its seeds, in any order. Files of
+        Paths of analysis.json, metrics.jsonl, selection.json and flips.json of the run's seeds, in any order. Files of
         other runs are ignored.
     folder
         Output folder.
@@ -37,7 +37,7 @@ def draw_run(
     Returns
     -------
     list[Path]
-        The files, two for each name of `run_figure_names`. A figure without data has a sentence that says so.
+        Paths of the files, two for each name in `run_figure_names`. A figure without data shows a sentence instead.
     """
     results = read_results(run, analyses, metrics_logs, selections, flips)
     files = []
@@ -59,7 +59,7 @@ def _flips(results: RunResults) -> Figure:
 
 
 def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Figure]:
-    """Decorate a function of the test split so that it takes a run's results, and draws a sentence if there is none."""
+    """Decorate a function of the test split so that it takes a run's results; without a test split, draw a sentence."""
 
     @wraps(draw)
     def of_results(results: RunResults) -> Figure:
@@ -101,4 +101,4 @@ DRAW: Mapping[str, Callable[[RunResults], Figure]] = {
     "confusion": _confusion,
     "messages-pca": _messages,
 }
-"""The function that draws each figure of the registry."""
+"""Functions that draw the figures of a run, by the figure's name."""

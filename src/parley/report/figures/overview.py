@@ -1,4 +1,4 @@
-"""The figure that compares all runs: accuracy on each split, next to chance."""
+"""Figure that compares the accuracy of all runs with chance, on each split."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,15 +25,15 @@ from parley.report.figures.style import (
 )
 
 LONGEST_RUN = 34
-"""Maximum characters of a run's name."""
+"""Maximum number of characters of a run's name; longer names are shortened."""
 
 
 @styled
 def accuracy_by_part(rows: Sequence[SummaryRow]) -> Figure:
-    """Draw mean accuracy of each split and run, with its 95 % interval over seeds and chance.
+    """Draw the mean accuracy of each run on each split, its 95 % interval over seeds, and chance.
 
-    One run gets accuracy@1 and @k with a row for each split; several runs get accuracy@1 with a row for each run and a
-    column for each split. `rows` are those of the summary; other metrics are ignored.
+    For one run, accuracy@1 and accuracy@k are drawn, with a row for each split. For several runs, accuracy@1 is drawn,
+    with a row for each run and a column for each split. `rows` are rows of the summary; other metrics are ignored.
     """
     known = [row for row in rows if row.metric in ("accuracy@1", "accuracy@k")]
     runs = list(dict.fromkeys(row.run for row in known))
@@ -48,7 +48,7 @@ def _one_run(rows: Sequence[SummaryRow]) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric in zip(panels, ("accuracy@1", "accuracy@k"), strict=True):
         _panel(axes, {row.part: row for row in rows if row.metric == metric}, parts, 5.5)
-        # Splits with fewer candidates have a smaller k.
+        # The k of splits with few candidates may be smaller.
         ks = {row.k for row in rows if row.metric == metric and row.k is not None}
         axes.set_title(f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize())
         fraction_axis(axes, "Fraction of images", horizontal=True)
@@ -71,7 +71,7 @@ def _many_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
 
 
 def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float) -> None:
-    """Draw chance, mean and interval on one line for each name in `lines` that has a row."""
+    """Draw chance, interval and mean in one line of the panel for each name in `lines` that has a row."""
     axes.tick_params(axis="y", length=0)
     for y, name in enumerate(lines):
         if (row := rows.get(name)) is None:
@@ -89,7 +89,7 @@ def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], siz
 
 
 def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
-    """Draw a legend of the marks in use."""
+    """Draw a legend of the marks that occur in the figure."""
     handles = []
     if any(row.low is not None for row in rows):
         handles.append(Line2D([], [], color=BLUE, marker="o", linewidth=2, label="mean, 95 % interval over seeds"))
@@ -104,6 +104,6 @@ def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
 
 
 def draw_overview(summary_json: str | Path, folder: str | Path) -> list[Path]:
-    """Draw the accuracies in `summary_json` into a folder and return the two files, SVG and PDF."""
+    """Draw the accuracies in `summary_json` into a folder, and return the paths of the SVG and the PDF file."""
     figure = accuracy_by_part(read_summary(summary_json).rows)
     return save_figure(figure, folder, OVERVIEW.name, title="accuracy by part")

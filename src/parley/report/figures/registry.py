@@ -1,17 +1,17 @@
-"""The registry of figures: name, heading and key of each, and the names of splits, as plain data.
+"""Registry of figures, with the name, heading and key of each figure, and the displayed names of the splits.
 
-The workflow uses it to name files, the report to lay out its page. The function that draws a figure is in `draw`, the
-report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
-`workflow/report/<name>.rst`. A test says what a new row still lacks. Matplotlib is not imported here.
+The workflow uses it to name files, and the report to lay out its page. The function that draws a figure is in `draw`,
+the report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
+`workflow/report/<name>.rst`. A test lists what is missing for a new figure. This module does not import matplotlib.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 MOST_CLASSES = 80
-"""Maximum rows of a figure with one row per class."""
+"""Maximum number of rows in a figure with one row per class."""
 MOST_NAMED = 100
-"""Maximum classes named in the figure of messages; more names would overlap."""
+"""Maximum number of classes named in the figure of messages; more names would overlap."""
 
 
 TITLES = {
@@ -23,14 +23,14 @@ TITLES = {
     "dev": "Dev",
     "train": "Train",
 }
-"""Names of the splits; *joint*: seen and unseen classes are candidates, *alone*: only the unseen ones."""
+"""Displayed names of the splits. *Joint*: seen and unseen classes are candidates; *alone*: only the unseen ones."""
 
 
 class FigureInfo(NamedTuple):
-    """One row of the registry."""
+    """Entry of the registry for one figure."""
 
     name: str
-    """Name of its files: `<name>.svg`, or `<name>-<run>.svg` for a figure of one run."""
+    """Name of the figure's files: `<name>.svg`, or `<name>-<run>.svg` for a figure of one run."""
     heading: str
     """Heading in the report."""
     key: str
@@ -40,7 +40,7 @@ class FigureInfo(NamedTuple):
 OVERVIEW = FigureInfo(
     "accuracy-by-part", "Accuracy by split", "Dot: mean over seeds. Bar: 95 % interval. Tick: chance."
 )
-"""Drawn once, over all runs."""
+"""The figure that compares all runs; it is drawn once."""
 RUN_FIGURES = (
     FigureInfo(
         "learning-curves",
@@ -76,7 +76,7 @@ RUN_FIGURES = (
         f"there are more than {MOST_NAMED} classes.",
     ),
 )
-"""Drawn for each run, in the order of the report."""
+"""The figures that are drawn for each run, in the order of the report."""
 
 
 def run_figure_names(run: str) -> list[str]:

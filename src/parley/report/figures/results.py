@@ -1,4 +1,4 @@
-"""The results of one run over its seeds, from which its figures and the report's sentences are made."""
+"""Read the results of one run over all its seeds, for its figures and for the report's sentences."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ class RunResults(NamedTuple):
     flips: Flips | None
     """Accuracy with flipped bits; None for continuous messages, or if every seed diverged."""
     test: PooledPart | None
-    """Metrics of the test split pooled over seeds; None if no seed has any."""
+    """Metrics of the test split, pooled over seeds; None if no seed has finite test results."""
     warnings: Sequence[str] = ()
-    """Warnings of the analyses, for the report."""
+    """Warnings found by the analyses, shown in the report."""
 
 
 def read_results(

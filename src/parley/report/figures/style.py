@@ -1,8 +1,8 @@
-"""The style of figures, and how they are saved.
+"""The style of figures, and functions that create and save figures in this style.
 
-Colours have a few named roles. A page that shows a figure inline can give each role another value, so that
-one drawing serves light and dark mode. The series are the colour-blind safe colours of Okabe and Ito (2008), "Color
-Universal Design"; yellow is left out because it is too pale on white.
+Each colour has a named role. A page that shows a figure inline can assign another colour to each role, so that the same
+figure works in light and dark mode. The colours of series are the colour-blind safe ones of Okabe and Ito (2008),
+"Color Universal Design", without yellow, which is too pale on white.
 """
 
 import warnings
@@ -33,12 +33,12 @@ ROLES = {
     "sky": SKY,
     "orange": ORANGE,
 }
-"""Colour of each role; no other colour is used."""
+"""Colour of each role; figures use no other colours."""
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 
 NARROW_IN, WIDE_IN = 5.0, 7.6
-"""Figure widths in inches: half a page and a full page."""
+"""Widths of figures in inches: half a page and a full page."""
 LONGEST_LABEL = 22
 
 STYLE: dict[Any, Any] = {
@@ -72,12 +72,12 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 4.5,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
-    # Class names are plain text, never math.
+    # A dollar sign in a class name must not start mathematical notation.
     "text.parse_math": False,
-    # Text stays text: it can be searched, read aloud, and shown in scripts that the bundled font lacks.
+    # Text is stored as text, not as outlines: it can be searched, read aloud, and shown in scripts that the font lacks.
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
-    # Ids depend on this and the content only, so the same data gives the same bytes.
+    # A fixed salt makes ids depend only on the content, so that the same data give the same bytes.
     "svg.hashsalt": "parley",
 }
 
@@ -87,7 +87,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def _style() -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # Scripts that the bundled font lacks: the SVG shows them in the reader's fonts, the PDF as boxes.
+        # If the font lacks a script, an SVG is shown in the reader's fonts, and a PDF has boxes.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -95,7 +95,7 @@ def _style() -> Iterator[None]:
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Decorate a function to draw in this style, independent of the user's matplotlib settings."""
+    """Decorate a function so that it draws in this style, independent of the user's matplotlib settings."""
 
     @wraps(draw)
     def in_style(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -111,13 +111,13 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def shown(name: str, longest: int = LONGEST_LABEL) -> str:
-    """Return a name for a figure: control characters replaced, shortened if long."""
+    """Return a name as shown in a figure: control characters are replaced, and a long name is shortened."""
     printable = "".join(mark if mark.isprintable() else "�" for mark in name)
     return printable if len(printable) <= longest else printable[: longest - 1] + "…"
 
 
 def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
-    """Set an axis to the range 0 to 1."""
+    """Set the range of an axis to 0 to 1, plus a margin, and label the axis."""
     if horizontal:
         axes.set_xlim(-0.02, 1.04)
         axes.set_xlabel(label)
@@ -127,7 +127,7 @@ def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
 
 
 def null_line(axes: Axes, value: float, name: str) -> None:
-    """Draw the value of a random guess as a labelled line across the panel."""
+    """Draw a labelled horizontal line across the panel at the value of a random guess."""
     axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     axes.annotate(
         name,
@@ -144,7 +144,7 @@ def null_line(axes: Axes, value: float, name: str) -> None:
 
 @styled
 def empty_figure(sentence: str) -> Figure:
-    """Return a figure with a sentence in place of data."""
+    """Return a figure that shows a sentence instead of data."""
     figure = new_figure(NARROW_IN, 1.2)
     figure.text(0.5, 0.5, sentence, ha="center", va="center", color=MUTED, wrap=True)
     return figure
@@ -162,12 +162,12 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
     name
         File name without its ending.
     title
-        Title stored in both files, read by screen readers in the SVG.
+        Title stored in both files; screen readers read the title of the SVG.
 
     Returns
     -------
     list[Path]
-        The two files.
+        Paths of the two files.
     """
     if not name or name in (".", "..") or "/" in name or "\\" in name:
         raise ParleyError(f"A figure cannot be called {name!r}; name its run without a path separator.")
@@ -178,7 +178,7 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
         path = Path(folder) / f"{name}.{ending}"
         with written_aside(path) as aside, _style():
             figure.savefig(aside, format=ending, metadata=metadata)
-        # Reuse the layout: computing it again for the next file would take half the time.
+        # Keep the layout for the second file: computing it again would take half of the saving time.
         figure.set_layout_engine("none")
         paths.append(path)
     return paths

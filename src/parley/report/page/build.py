@@ -30,7 +30,7 @@ from parley.report.page.sections import (
 )
 
 PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplotlib", "snakemake")
-"""Packages whose versions the page lists, if installed."""
+"""Packages whose versions the page lists."""
 
 
 def build_report(
@@ -54,39 +54,39 @@ def build_report(
     stages: Collection[str] = (),
     origin: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the report: one self-contained page.
+    """Write the report page as one self-contained HTML file.
 
     Parameters
     ----------
     summary_json
-        The summary; its runs are reported in its order.
+        Path of the summary file; the page lists the runs in the same order.
     analyses, metrics_logs, evaluations, selections, flips
-        analysis.json, metrics.jsonl, evaluation.json, selection.json and flips.json of all successful runs and seeds,
-        in any order; their folders give run and seed.
+        Paths of analysis.json, metrics.jsonl, evaluation.json, selection.json and flips.json of all successful runs and
+        seeds, in any order; the two folders that contain a file give its run and seed.
     messages
-        messages.hdf5 of the test split of the same runs and seeds.
+        Paths of messages.hdf5 (the test split) of the same runs and seeds.
     funnel
-        Counts of images (`parley.report.page.funnel`); None if the source has none.
+        Path of funnel.json; None if the image source has no such file.
     words_missing
-        TSV of words without a vector: `word`, `classes`, `vector` (what they got); None if unknown.
+        TSV of words without a vector: `word`, `classes`, `vector` (the replacement: zero or random); None if unknown.
     figures_folder
-        Folder with the files of `parley.report.figures.draw`.
+        Folder with the files written by `parley.report.figures`.
     config
         The merged config.
     out
-        The page.
+        Path of the page to write.
     image_tars
-        Class tars with the images of the classes and of the example dialogues.
+        Class tars that contain the images of the example dialogues and of the classes.
     language
-        language.csv, if it was made.
+        Path of language.csv; None if the file was not made.
     versions
-        Package → version; by default those of the running environment.
+        Package → version; None for the versions in the running environment.
     benchmarks
-        Folder of the benchmark files; None if there is none.
+        Folder of the benchmark files; None to omit times and memory.
     stages
-        Rules that the experiment's files come from, including those that ran for another experiment.
+        Rules on which the experiment's files depend and which may have run for another experiment.
     origin
-        Code and machine that make the page (`parley.report.page.origin`); None leaves them out.
+        Code and machine that make the page (`parley.report.page.origin.find_origin`); None to omit them.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def _seeds(inputs: Inputs) -> str:
-    """List the seeds of the runs, and the seed of the data if the config has it."""
+    """Return a text that lists the seeds of the runs, and the seed of the data if the config has one."""
     of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
     text = f"{', '.join(map(str, of_runs))} of each run"
     return f"{text}; {inputs.config['seed']} of the data" if "seed" in inputs.config else text
@@ -173,7 +173,7 @@ def _environment() -> Environment:
 
 
 def _plain(value: Any) -> Any:
-    """Copy a config into plain dicts and lists."""
+    """Return a copy of a config in which all mappings and sequences are plain dicts and lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,4 +1,4 @@
-"""Example dialogues and example images of each class, chosen by fixed rules."""
+"""Choose the example dialogues of a run and the example image of each class, by fixed rules."""
 
 from typing import Any
 
@@ -8,20 +8,21 @@ from parley.metrics.conversations import Conversations
 from parley.metrics.exchanges import hits, log_probabilities
 
 LEADERS = 3
-"""Number of candidates shown at each exchange."""
+"""Number of best candidates shown at each exchange."""
 
 
 def choose_examples(dialogues: Conversations) -> list[dict[str, Any]]:
-    """Choose up to four dialogues: quickest correct, correct after a change, longest, most confident mistake.
+    """Choose up to four dialogues: quickest correct, corrected after the first guess, longest, most confident mistake.
 
-    The rule is the same for every run, so that no flattering examples are picked; ties go to the first image.
+    The rules are the same for every run, so that nobody can pick flattering examples; ties go to the first image.
 
     Returns
     -------
     list of dict
-        `why` it is shown, `key` of the image, `true_class`, `predicted_class`, `right`, and `exchanges` up to the stop:
-        `number`, `sender` and `receiver` message as bits, `leaders` (the best candidates: `label`, `probability`,
-        `is_true`) and `go_on_probability`.
+        For each dialogue: `why` it is shown, `key` of its image, `true_class`, `predicted_class`, `right` (whether they
+        are equal), and `exchanges` up to the stop. An exchange has its `number`, the `sender` and `receiver` messages
+        as bits, the `leaders` (best candidates, each with `label`, `probability`, `is_true`) and `go_on_probability`.
+        The list is empty if messages are continuous or numbers are not finite.
     """
     if not dialogues.finite or not dialogues.binary:
         return []
@@ -73,7 +74,7 @@ def _example(dialogues: Conversations, row: int, why: str) -> dict[str, Any]:
 
 
 def first_of_each_class(dialogues: Conversations) -> dict[str, str]:
-    """Return the key of each class's first image in a file of dialogues."""
+    """Return a mapping from each class in the dialogues to the key of its first image."""
     found: dict[str, str] = {}
     for key, target in zip(dialogues.keys, dialogues.targets.tolist(), strict=True):
         found.setdefault(dialogues.labels[target], key)

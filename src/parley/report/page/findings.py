@@ -1,4 +1,4 @@
-"""What each figure of a run shows, computed from the numbers: a heading and a sentence or two below it."""
+"""Texts of a run's figures, computed from its results: a heading, and a finding of one or two sentences."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -16,7 +16,10 @@ Words = tuple[str, str]
 
 
 def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Words]:
-    """Decorate a function of the test split so that it takes a run's results, and says so if there is no such split."""
+    """Decorate a function of the test split so that it takes all results of a run.
+
+    Without a test split, the decorated function returns a text that states this.
+    """
 
     @wraps(words)
     def of_results(results: RunResults) -> Words:
@@ -28,7 +31,7 @@ def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Wor
 
 
 def of_curves(results: RunResults) -> Words:
-    """Say whether training was long enough, by which checkpoints were selected, and how dev accuracy changed."""
+    """State for how many seeds the last checkpoint was selected, and how dev accuracy changed during training."""
     last = {curve.seed: curve.steps[-1] for curve in results.curves}
     at_end = sum(results.chosen.get(seed) == step for seed, step in last.items())
     seeds = counted(len(last), "seed")
@@ -58,7 +61,7 @@ def of_curves(results: RunResults) -> Words:
 
 @_of_test
 def of_exchanges(part: PooledPart) -> Words:
-    """Say how accuracy (seed by seed) and entropies change from the first to the last exchange."""
+    """State the change of accuracy, computed within each seed, and of entropies from the first to the last exchange."""
     entropy = mean_over_seeds(part.by_exchange["prediction_entropy_bits_all"])
     if part.max_exchanges == 1:
         classes = counted(len(part.labels), "class")
@@ -92,7 +95,7 @@ def of_exchanges(part: PooledPart) -> Words:
 
 
 def of_flips(results: RunResults) -> Words:
-    """Say with how many flipped bits accuracy is still above chance, and what it is with each number of them."""
+    """State how many flipped bits reduce accuracy to chance, and the accuracy for each number of flipped bits."""
     if results.test is None:
         return "No bits to flip", "No seed of this run has messages whose bits could be flipped."
     if (flips := results.flips) is None:
@@ -120,7 +123,7 @@ def of_flips(results: RunResults) -> Words:
 
 @_of_test
 def of_lengths(part: PooledPart) -> Words:
-    """Say whether classes with longer dialogues are named correctly more often."""
+    """State the classes with the longest and shortest dialogues, and whether length correlates with accuracy."""
     lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
     known = lengths[np.isfinite(lengths)]
     if known.min() == known.max():
@@ -147,7 +150,7 @@ def of_lengths(part: PooledPart) -> Words:
 
 @_of_test
 def of_confusion(part: PooledPart) -> Words:
-    """Give the fraction of correct answers and the two most frequent mistakes."""
+    """State the fraction of correct answers and the two most frequent mistakes."""
     if (matrix := part.confusion) is None:
         return "Too many classes for a matrix", (
             f"{len(part.labels):,} classes are too many for a matrix; "
@@ -170,7 +173,7 @@ def of_confusion(part: PooledPart) -> Words:
 
 @_of_test
 def of_projection(part: PooledPart) -> Words:
-    """Say how many different messages there are."""
+    """State the number of different messages, and the variance explained by the two components."""
     points = part.projection
     images = counted(len(points.targets), "image")
     if points.distinct == 1:
@@ -197,4 +200,4 @@ WORDS: Mapping[str, Callable[[RunResults], Words]] = {
     "confusion": of_confusion,
     "messages-pca": of_projection,
 }
-"""What the report says about each figure of a run."""
+"""Functions that return the heading and finding of each figure of a run, by the figure's name."""

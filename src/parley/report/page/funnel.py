@@ -1,4 +1,4 @@
-"""Counts of images after each step, from candidates to used ones."""
+"""Read and check funnel.json: counts of images after each step, from candidate images to used images."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from parley.core.files import read_json
 from parley.core.formats import counted
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
-"""Counts of a class, in the order of the steps.
+"""Names of the counts of a class in a split, in the order of the steps.
 
 `tried` = `ok` + rejected, `ok` = `duplicates` + `near_copies` + `spare` + `kept`.
 """
@@ -21,18 +21,19 @@ HOSTS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Counts of images.
+    """Counts of images, and sentences about them.
 
     Attributes
     ----------
     classes
-        Class → counts of `COUNTS` over its splits, and `rejected`: reason → count, the most frequent first.
+        Class → the counts named in `COUNTS`, summed over splits, and `rejected`: reason → count, largest first.
     total
-        The same over all classes.
+        The same counts, summed over all classes.
     hosts
-        Host → `tried`, `ok` and `rejected` for the hosts with the most requests; the others are summed at the end.
+        Host → `tried`, `ok` and `rejected`, for the `HOSTS_SHOWN` hosts with the most images tried. The last entry is
+        the sum of all other hosts.
     dropped
-        Class → why it was left out.
+        Class → reasons why the class was left out.
     notices
         Sentences about placeholders and near-duplicates.
     shortages
@@ -51,7 +52,7 @@ class Funnel:
 
 
 def read_funnel(path: str | Path) -> Funnel:
-    """Read funnel.json: under `classes`, class → split → counts, with `dropped: true` for a class that was left out.
+    """Read funnel.json. Its `classes` map class and split to counts; a class left out also has `dropped: true`.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
 
 
 def _splits(entry: Any) -> Any:
-    """Return the splits of a class's entry, without `dropped`."""
+    """Return the counts of a class by split, without the entry `dropped`."""
     return {part: counts for part, counts in entry.items() if part != "dropped"} if isinstance(entry, dict) else entry
 
 
@@ -172,7 +173,7 @@ def _inconsistencies(where: str, entry: dict[str, Any]) -> list[str]:
 
 
 def _inconsistencies_of_hosts(hosts: dict[str, dict[str, Any]], total: dict[str, Any]) -> list[str]:
-    """Compare the hosts' counts with those of the classes."""
+    """Return a sentence for each count whose sum over hosts differs from its sum over classes."""
     over_all = _sum(list(hosts.values()), HOST_COUNTS)
     return [
         f"All hosts: {over_all[name]} {name}, but {total[name]} over all classes."

@@ -1,4 +1,4 @@
-"""The summary in words: how a run's accuracy compares with chance on each split, and which seeds failed."""
+"""Sentences about the main results: accuracy compared with chance on each split, and the seeds that failed."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ SPLITS = {
 }
 """Held-out splits in the order of the headline, each with its description."""
 COLLAPSED = 1.05
-"""Mean length below which dialogues are reported as collapsed to one exchange."""
+"""Mean length, in exchanges, below which dialogues are reported as stopping after the first exchange."""
 FAILED = "every seed failed"
 
 
@@ -28,9 +28,9 @@ def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> l
     run
         Name of the run.
     rows
-        Rows of the summary; those of other runs are ignored.
+        Rows of the summary; rows of other runs are ignored.
     test
-        The run's results on the test split pooled over seeds; None if there are none.
+        The run's results on the test split, pooled over seeds; None if there are no results.
     """
     own = {(row.part, row.metric): row for row in rows if row.run == run}
     sentences = [
@@ -64,7 +64,7 @@ def _length(mean: float, longest: int) -> str:
 
 
 def against_chance(row: SummaryRow) -> str:
-    """Say whether a row's 95 % interval is above chance, below it, or includes it."""
+    """State whether a row's 95 % interval lies above chance, lies below chance, or includes chance."""
     if row.beats_chance is None:
         return "one seed, so no interval"
     if row.beats_chance:
@@ -74,7 +74,7 @@ def against_chance(row: SummaryRow) -> str:
 
 
 def failures(failed: Sequence[int]) -> str | None:
-    """Say which seeds of a run failed; None if none did."""
+    """Return a sentence on the seeds of a run that failed; None if no seed failed."""
     if not failed:
         return None
     numbers = listed([str(seed) for seed in failed])
@@ -84,7 +84,7 @@ def failures(failed: Sequence[int]) -> str | None:
 
 
 def tiles(rows: Sequence[SummaryRow], run: str) -> list[tuple[str, SummaryRow, str]]:
-    """Return a run's accuracy@1 on each held-out split: the split's description, the row, and how it compares."""
+    """Return for each held-out split its description, a run's row of accuracy@1, and a comparison with chance."""
     own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
     return [
         (about[0].upper() + about[1:], own[part], _verdict(own[part])) for part, about in SPLITS.items() if part in own
@@ -104,7 +104,7 @@ def _verdict(row: SummaryRow) -> str:
 
 
 def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
-    """Return heading and sentences for the figure of accuracy by split: where accuracy@1 is above chance."""
+    """Return a heading and text for the figure of accuracy by split, on the runs or splits that are above chance."""
     own = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
     if not own:
         return "Every seed failed", "Every seed of every run failed."
@@ -129,7 +129,7 @@ def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
 
 
 def by_split(rows: Sequence[SummaryRow]) -> list[str]:
-    """Say for each split how many runs are above chance, and which run is best."""
+    """Return a sentence for each split, with the number of runs above chance and the best run."""
     rows = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
     sentences = []
     for part in dict.fromkeys(row.part for row in rows):

@@ -1,10 +1,10 @@
-"""Figures and images as parts of an HTML page."""
+"""Embed figures and images in an HTML page."""
 
 import base64
 import io
 import re
 import tarfile
-import xml.etree.ElementTree as ET  # For a file that the stage before wrote.  # nosec B405
+import xml.etree.ElementTree as ET  # Parses only files written by an earlier stage.  # nosec B405
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -18,41 +18,41 @@ from parley.report.figures.style import ROLES, WIDE_IN
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
 DRAWN = {"svg", "g", "defs", "path", "use", "text", "tspan", "clipPath", "rect", "circle", "line"}
-"""Elements that a figure may contain."""
+"""SVG elements that a figure may contain."""
 DROPPED = {"metadata", "title", "style"}
-"""Elements that are removed; the page has its own title and style sheet."""
+"""SVG elements that are removed; the page adds a title of its own and has its own style sheet."""
 PLAIN_STYLE = re.compile(r"[\w\s:;#.,%()'\"+-]*")
-"""Allowed content of a style attribute, so that it is safe in a style sheet."""
+"""Pattern of the style attributes that are allowed, because they are safe in a style sheet."""
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
 
 class Styles:
-    """The style sheet that a page's figures share, with each style once, and an id prefix for each figure."""
+    """Style sheet shared by the figures of a page, without duplicate styles, and an id prefix for each figure."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._figures = 0
 
     def prefix(self) -> str:
-        """Return the id prefix of the next figure; it is short because it occurs thousands of times."""
+        """Return a new id prefix, for the next figure. It is short because it occurs thousands of times."""
         self._figures += 1
         return f"d{self._figures}"
 
     def name(self, style: str) -> str:
-        """Return the class that replaces a style attribute."""
+        """Return the CSS class that replaces a style attribute; equal styles share a class."""
         return self._names.setdefault(style, f"f{len(self._names)}")
 
     def rules(self) -> Markup:
-        """Return the style sheet of the classes named so far."""
+        """Return the style sheet with all classes that `name` has returned."""
         return Markup("\n".join(f".{name}{{{style}}}" for style, name in self._names.items()))  # noqa: S704 -- checked where it was read  # nosec B704
 
 
 def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tuple[Markup, bool]:
-    """Read a figure's SVG for a page.
+    """Read a figure's SVG file and convert it into inline SVG for a page.
 
-    Its ids get a prefix, so that figures on a page do not mix. Its colours become the page's variables of the same
-    role, so that it follows light and dark mode. To save space, styles move into the page's sheet and numbers are
-    rounded to a hundredth of a point.
+    The figure's ids get a prefix, so that they are unique on the page. Its colours are replaced by CSS variables of the
+    page, so that the figure follows light and dark mode. To save space, style attributes move into the page's style
+    sheet, and numbers are rounded to a hundredth of a point.
 
     Parameters
     ----------
@@ -61,20 +61,20 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tu
     title, text
         Name and description of the figure for screen readers.
     styles
-        Style sheet of the page; the figure's styles are added.
+        Style sheet of the page, to which the figure's styles are added.
 
     Returns
     -------
     tuple of Markup and bool
-        The SVG, and whether it takes the whole width of the page.
+        The SVG, and whether the figure needs the full width of the page.
 
     Raises
     ------
     ParleyError
-        If the file is missing, is not SVG, or contains something that no figure needs, such as a script or a link.
+        If the file is missing, is not SVG, or has content that no figure needs, such as a script or an external link.
     """
     try:
-        root = ET.parse(path).getroot()  # noqa: S314 -- written by the stage before, and checked below  # nosec B314
+        root = ET.parse(path).getroot()  # noqa: S314 -- written by an earlier stage, and checked below  # nosec B314
     except (OSError, ET.ParseError) as error:
         raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
     prefix = styles.prefix()
@@ -84,7 +84,7 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tu
             if child.tag.removeprefix(SVG) in DROPPED:
                 parent.remove(child)
     _rewrite(root, prefix, styles, path)
-    # Replace groups without attributes by their content, innermost first.
+    # Replace groups without attributes by their children, innermost groups first, and remove empty definitions.
     for parent in reversed(list(root.iter())):
         for child in list(parent):
             if child.tag in ("g", "defs") and not child.attrib and (child.tag == "g" or not len(child)):
@@ -102,7 +102,7 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tu
 
 
 def _rewrite(root: ET.Element, prefix: str, styles: Styles, path: str | Path) -> None:
-    """Check every element and attribute of a drawing, and rewrite it for the page."""
+    """Check all elements and attributes of an SVG, and convert them to the form that the page needs."""
     values = [value for element in root.iter() for value in element.attrib.values()]
     references = [match for value in values for match in re.findall(r"^#(.+)$|url\(#([^)]*)\)", value)]
     referenced = {name for match in references for name in match if name}
@@ -125,7 +125,7 @@ def _rewrite(root: ET.Element, prefix: str, styles: Styles, path: str | Path) ->
 
 
 def _set(element: ET.Element, name: str, value: str, prefix: str, styles: Styles, path: str | Path) -> None:
-    """Set an attribute of a drawing's element to its value on the page."""
+    """Set an attribute of an SVG element, converted to the form that the page needs."""
     if name.lower().startswith("on") or (name == "href" and not value.startswith("#")):
         raise ParleyError(f"{path} contains {name}={value!r}, which no figure needs; draw the figures again.")
     if name == "transform" and value.startswith("rotate(-0 "):
@@ -152,7 +152,7 @@ def picture_uri(jpeg: bytes) -> str:
 
 SIDE_PX = 160
 CLASS_SIDE_PX = 80
-"""Side of the square image of a class."""
+"""Side of the square example image of a class, in pixels."""
 QUALITY = 80
 LOWERED_BY = 10
 
@@ -160,7 +160,7 @@ LOWERED_BY = 10
 def read_thumbnails(
     tars: Sequence[str | Path], keys: Collection[str], side_px: int = SIDE_PX, max_bytes: int | None = None
 ) -> dict[str, bytes]:
-    """Read images from tars by key, and make them small.
+    """Read the images with the given keys from tars, and return them as small JPEGs.
 
     Parameters
     ----------
@@ -169,14 +169,15 @@ def read_thumbnails(
     keys
         Keys of the images.
     side_px
-        Longest side of the thumbnails.
+        Longest side of the thumbnails, in pixels.
     max_bytes
-        Maximum size of a JPEG: its quality is lowered, to 10 at least, until it fits. None for no limit.
+        Maximum size of a JPEG, in bytes; None for no limit. The JPEG quality is lowered, to no less than 10, until the
+        JPEG is small enough.
 
     Returns
     -------
     dict[str, bytes]
-        Key → JPEG; keys that are in no tar are left out.
+        Key → JPEG; keys of images that are in no tar are omitted.
 
     Raises
     ------
@@ -205,7 +206,7 @@ def _small(content: bytes, where: str, side_px: int) -> Image.Image:
             small = to_rgb(image)
     except MemoryError:
         raise
-    except Exception as error:  # damaged files make Pillow raise nearly anything
+    except Exception as error:  # Pillow raises exceptions of many types for damaged files
         raise ParleyError(f"{where} cannot be shown ({error}); fetch its class again.") from error
     small.thumbnail((side_px, side_px))
     return small
@@ -221,7 +222,7 @@ def _as_jpeg(image: Image.Image, max_bytes: int | None) -> bytes:
 
 
 def class_picture(jpeg: bytes) -> bytes:
-    """Return a JPEG cut to a square from its middle and scaled to `CLASS_SIDE_PX`."""
+    """Crop a JPEG to the square at its centre, scale it to `CLASS_SIDE_PX`, and return it as a JPEG."""
     with Image.open(io.BytesIO(jpeg)) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2

@@ -1,4 +1,4 @@
-"""How the results and the page were made: time and memory of each stage, code, machine, and the other files."""
+"""How results were made: the time and memory of each stage, the code and the machine, and the experiment's files."""
 
 import datetime
 import os
@@ -18,30 +18,31 @@ ORDER = (
     "build_descriptions", "embed_words", "train_run", "evaluate_run", "extract_messages", "extract_attention",
     "analyse_run", "measure_language", "draw_figures", "draw_run_figures",
 )  # fmt: skip
-"""Stages in the order of the data flow; other stages follow in alphabetical order."""
+"""Rules in the order of the data flow; the page lists other rules after these, in alphabetical order."""
 PAGE = "build_report"
 SHARED = ("draw_world", "fetch_images", "hash_images", "extract_features")
-"""Stages whose files are shared by experiments; they do not run if the files exist."""
+"""Rules whose output files are shared by experiments; they do not run if the files exist."""
 
 
 def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, Any]:
-    """Read the benchmark files of an experiment.
+    """Return the time and memory of each rule of an experiment, from its benchmark files.
 
     Parameters
     ----------
     folder
-        `benchmarks/` with `<rule>.tsv`, or `<rule>/<job>.tsv`. The modification time of a file is the end of its job.
+        The folder `benchmarks/`, with files `<rule>.tsv` or `<rule>/<job>.tsv`. The modification time of a file is
+        taken as the end of its job.
     needed
-        Rules that the experiment depends on; those of `SHARED` that did not run are listed.
+        Rules on which the experiment depends; those in `SHARED` that did not run are returned as `reused`.
 
     Returns
     -------
     dict
-        `stages`: for each rule that ran, its name as words (`stage`), number of `jobs`, their total `seconds`, the
-        longest (`longest_s`), their largest resident memory (`memory_mb`; None if every job was too short to be
-        sampled) and the end of the `last` one (UTC). `seconds`: sum over all jobs. `wall_s`: time during which at least
-        one job ran. `reused`: rules that did not run because their files existed. `unreadable`: files that are not
-        benchmarks.
+        `stages`: for each rule that ran, its name with spaces (`stage`), number of `jobs`, total time in `seconds`,
+        time of the longest job (`longest_s`), largest resident memory of a job (`memory_mb`; None if every job was too
+        short to be sampled) and end of the `last` job (UTC). `seconds`: total time of all jobs. `wall_s`: time in
+        seconds during which at least one job ran. `reused`: shared rules that did not run because their output files
+        existed. `unreadable`: files that are not valid benchmark files.
     """
     jobs: dict[str, list[tuple[float, float | None, float]]] = {}
     unreadable = []
@@ -52,10 +53,10 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, An
             rows = read_table(path, ["s", "max_rss"])
             own = [(float(row["s"]), _number(row["max_rss"]), ended) for row in rows]
         except (ParleyError, OSError, ValueError):
-            # A file that another job is writing at this time is skipped.
+            # Another job may be writing the file at this time.
             unreadable.append(name.as_posix())
             continue
-        # This job's own benchmark is of the previous report.
+        # A benchmark of the report itself is from an earlier version of the page.
         if own and (rule := name.parts[0].removesuffix(".tsv")) != PAGE:
             jobs.setdefault(rule, []).extend(own)
     names = [name for name in ORDER if name in jobs] + sorted(jobs.keys() - set(ORDER))
@@ -70,7 +71,7 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, An
 
 
 def _number(text: str) -> float | None:
-    # Snakemake writes a dash for a job that ends before it is sampled.
+    # Snakemake writes a dash if a job ends before its memory is sampled.
     try:
         return float(text)
     except ValueError:
@@ -78,7 +79,7 @@ def _number(text: str) -> float | None:
 
 
 def _stage(rule: str, jobs: Sequence[tuple[float, float | None, float]]) -> dict[str, Any]:
-    """Sum up the seconds, memory and end of a rule's jobs."""
+    """Return the entry of a rule in the `stages` of `read_costs`."""
     last = datetime.datetime.fromtimestamp(max(ended for _, _, ended in jobs), datetime.UTC)
     return {
         "stage": rule.replace("_", " "),
@@ -91,7 +92,7 @@ def _stage(rule: str, jobs: Sequence[tuple[float, float | None, float]]) -> dict
 
 
 def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
-    """Return the total length of the union of time spans."""
+    """Return the length of the union of time spans, each given as (start, end)."""
     total, until = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, until))
@@ -100,12 +101,12 @@ def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
 
 
 CODE = ("Snakefile", "config", "config.yaml", "envs", "profiles", "pyproject.toml", "src", "workflow")
-"""Files and folders that affect results; changes elsewhere are not listed."""
+"""Files and folders of the repository that affect results; changes to other files are not listed."""
 TIMEOUT_S = 10
 
 
 def find_origin(repository: str | Path) -> dict[str, Any]:
-    """Describe the code and the machine that make a page.
+    """Describe the code and the machine with which a page is made.
 
     Parameters
     ----------
@@ -115,8 +116,9 @@ def find_origin(repository: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        `made`: date and time, UTC. `commit`: the commit that is checked out; None if the code is not in a repository of
-        its own. `changed`: files of `CODE` that differ from it. `host`: properties of the machine by name.
+        `made`: current date and time, in UTC. `commit`: hash of the checked-out commit; None if the folder is not the
+        root of a git repository. `changed`: files in `CODE` that differ from the commit. `host`: properties of the
+        machine, by name.
     """
     commit = _commit(Path(repository))
     return {
@@ -129,7 +131,7 @@ def find_origin(repository: str | Path) -> dict[str, Any]:
 
 def _commit(folder: Path) -> str | None:
     top = _output(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
-    # An installed copy may be inside the repository of another project.
+    # An installed copy of Parley may lie inside the git repository of another project.
     if top is None or Path(top.strip()).resolve() != folder.resolve():
         return None
     commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"])
@@ -140,12 +142,12 @@ def _changed(folder: Path) -> list[str]:
     there = [name for name in CODE if (folder / name).exists()]
     quiet = ["-c", "core.quotePath=false", "status", "--porcelain", "-z", "--"]
     status = _output(["git", "-C", str(folder), *quiet, *there]) or ""
-    # The old name of a renamed file has no status letters and no space before it.
+    # With -z, the old name of a renamed file is a separate entry, without status letters and a space.
     return [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
 
 
 def _output(command: list[str]) -> str | None:
-    """Return the output of a program; None if it is missing, fails, or takes too long."""
+    """Run a command and return its standard output; None if the program is missing, fails or exceeds `TIMEOUT_S`."""
     program = shutil.which(command[0])
     if program is None:
         return None
@@ -218,11 +220,11 @@ FILES = (
     ("logs", "the log of each stage", ""),
     ("benchmarks", "time and memory of each job", ""),
 )
-"""Name and description of the experiment's files; with a target, if it is made on request."""
+"""Name and description of the experiment's files; for a file made on request, also the target that makes it."""
 
 
 def files_beside(folder: str | Path) -> list[dict[str, Any]]:
-    """List the experiment's other files: existing ones have a `link`, the others a `target` that makes them."""
+    """Return the entries of `FILES` that exist in the folder (with a `link`) or can be made on request (`target`)."""
     found = []
     for name, what, target in FILES:
         path = Path(folder) / name

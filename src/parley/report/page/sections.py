@@ -1,4 +1,4 @@
-"""Content of the report page for the experiment and for each run, as plain data for the templates."""
+"""Gather the content of the report page, for the experiment and for each run, as plain data for the templates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,36 +22,36 @@ from parley.report.page.findings import WORDS
 from parley.report.page.inline import Styles, inline_figure
 
 Owner = tuple[str, int]
-"""A run and a seed."""
+"""Name of a run, and a seed."""
 Paths = Sequence[str | Path]
 CONTINUOUS = (
     "This run's messages are numbers, not bits, so no dialogues are shown here; they are in messages.hdf5 in the "
     "folder of each seed."
 )
 MANY = 3
-"""With more runs than this, the top of the page summarises them together and each section is folded."""
+"""With more than this number of runs, the page begins with a summary of all runs, and each section is folded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The results that the page is made from.
+    """The results from which the page is made.
 
     Attributes
     ----------
     rows, failed
-        Rows of the summary, and the runs and seeds that failed.
+        Rows of the summary; and the run and seed of each failed training.
     results
-        Paths of analysis.json, metrics.jsonl, selection.json and flips.json files, one list each.
+        Paths of the analysis.json, metrics.jsonl, selection.json and flips.json files, one sequence for each name.
     evaluations, messages
-        Content of evaluation.json, and the file of test messages, by run and seed.
+        Content of evaluation.json, and path of the file of test messages, by run and seed.
     figures
-        Folder of the drawn figures.
+        Folder that contains the files of the figures.
     config
         The merged config.
     language
-        Rows of language.csv; empty if it was not made.
+        Rows of language.csv; empty if the file was not made.
     styles
-        Styles shared by the page's figures.
+        Style sheet shared by the page's figures.
     """
 
     rows: list[SummaryRow]
@@ -66,12 +66,12 @@ class Inputs:
 
     @property
     def runs(self) -> list[str]:
-        """All runs in the summary's order; runs without a successful seed come last."""
+        """Names of all runs in the order of the summary; runs without a successful seed come last."""
         return list(dict.fromkeys([row.run for row in self.rows] + [run for run, _ in self.failed]))
 
 
 def lead(inputs: Inputs) -> str:
-    """Return one sentence on what was run."""
+    """Return a sentence with the numbers of runs, seeds, test images and classes."""
     seeds = set(inputs.evaluations) | set(inputs.failed)
     test = next((row for row in inputs.rows if row.part == "test" and row.images is not None), None)
     text = f"{counted(len(inputs.runs), 'run')}, {counted(len(seeds), 'seed')} in all"
@@ -81,7 +81,7 @@ def lead(inputs: Inputs) -> str:
 
 
 def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
-    """Group the summary's rows by run and split, then by metric."""
+    """Return the lines of the results table: one for each run and split, with the rows of the summary by metric."""
     lines: dict[tuple[str, str], dict[str, SummaryRow]] = {}
     for row in rows:
         lines.setdefault((row.run, row.part), {})[row.metric] = row
@@ -89,29 +89,29 @@ def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
 
 
 def one_k(rows: Sequence[SummaryRow]) -> int | None:
-    """Return the k of accuracy@k if all rows share it; None if some split has too few classes."""
+    """Return the k of accuracy@k; None if k differs between rows, because splits with few classes use a smaller k."""
     ks = {row.k for row in rows if row.metric == "accuracy@k"}
     return ks.pop() if len(ks) == 1 else None
 
 
 def overview(inputs: Inputs) -> dict[str, Any]:
-    """Return the figure that compares all runs."""
+    """Return the content that belongs to the figure that compares all runs."""
     heading, finding = headline.overview(inputs.rows)
     if len(inputs.runs) > MANY:
-        # The top of the page has the numbers.
+        # The top of the page already states the numbers.
         finding = "Each row is a run, each column a split."
     return _figure(inputs, OVERVIEW, OVERVIEW.name, heading, finding)
 
 
 def examples_of_classes(inputs: Inputs) -> dict[str, str]:
-    """Return the key of an image of each test class."""
+    """Return a mapping from each class of the test split to the key of one of its images."""
     for path in inputs.messages.values():
         return first_of_each_class(read_conversations(path))
     return {}
 
 
 def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[str, Any]:
-    """Gather everything the page shows about one run; `examples` is the key of an image by class."""
+    """Return the content of the page about one run; `examples` maps each class to the key of its example image."""
     results = read_results(run, *inputs.results)
     test = results.test
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
@@ -126,7 +126,7 @@ def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[s
             _figure(inputs, figure, f"{figure.name}-{run}", *WORDS[figure.name](results)) for figure in RUN_FIGURES
         ],
         "examples": [] if recorded is None else choose_examples(recorded),
-        # Why no example dialogue is shown.
+        # The reason why no example dialogue is shown.
         "unshown": CONTINUOUS if recorded is not None and not recorded.binary else "",
         "example_seed": None if test is None else test.projection.seed,
         "language": language,
@@ -139,7 +139,7 @@ def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[s
 
 
 def _settings(config: Mapping[str, Any], run: str) -> str:
-    """Summarise a run's game: preset, bits per message, maximum exchanges."""
+    """Describe a run's game: preset, bits per message and maximum number of exchanges."""
     own: Mapping[str, Any] = next((entry for entry in config.get("runs", []) if entry.get("name") == run), {})
     game = {**config.get("game", {}), **own.get("game", {})}
     phrases = [str(game["preset"])] if "preset" in game else []
@@ -151,7 +151,7 @@ def _settings(config: Mapping[str, Any], run: str) -> str:
 
 
 def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding: str) -> dict[str, Any]:
-    """Put a figure's drawing, words and files together; `file` is the name of its files without ending."""
+    """Return the SVG, texts and file links of a figure; `file` is the name of its files without extension."""
     svg, wide = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{heading}. {finding}", inputs.styles)
     return {
         "name": file,
@@ -166,7 +166,7 @@ def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding
 
 
 def _exchange_lines(part: PooledPart) -> list[dict[str, float]]:
-    """Return means over seeds by exchange: `talking` of dialogues still running, the others of all images."""
+    """Return means over seeds by exchange: the fraction of active dialogues (`talking`), and metrics of all images."""
     columns = {
         "talking": part.talking,
         "accuracy": part.by_exchange["accuracy@1_all"],
@@ -179,7 +179,7 @@ def _exchange_lines(part: PooledPart) -> list[dict[str, float]]:
 
 
 def _class_lines(part: PooledPart, examples: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return length and accuracy of each class that has images, longest dialogues first, as in their figure."""
+    """Return mean length and accuracy of each class that has images, longest dialogues first, as in the figure."""
     lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
     order = [c for c in np.argsort(-lengths, kind="stable").tolist() if np.isfinite(lengths[c])]
     return [
@@ -194,7 +194,7 @@ def _class_lines(part: PooledPart, examples: Mapping[str, str]) -> list[dict[str
 
 
 def _seed_lines(inputs: Inputs, run: str, results: RunResults) -> list[dict[str, Any]]:
-    """Return each seed's checkpoint and test metrics; None where a seed failed."""
+    """Return the selected step and the test metrics of each seed of a run; they are None if the seed failed."""
     lines = []
     for seed in sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run}):
         entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
@@ -204,7 +204,7 @@ def _seed_lines(inputs: Inputs, run: str, results: RunResults) -> list[dict[str,
 
 
 def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str, Any]]:
-    """Return a run's rows of language.csv on the test split, with numbers parsed; empty cells become None."""
+    """Return a run's test rows of language.csv that have a mean. Numbers are parsed; empty cells become None."""
     own = {row["metric"]: row for row in rows if row["run"] == run and row["part"] == "test" and row["mean"]}
     numbers = ("mean", "low", "high", "null_mean", "null_high", "largest_p")
     return [
@@ -221,11 +221,11 @@ def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str
 
 
 def of_language(lines: Sequence[Mapping[str, Any]]) -> str:
-    """Say which metrics exceed what permutations give, at 5 % in every seed that has the metric."""
+    """State which metrics exceed their permutation null, with p < 0.05 in every seed that has the metric."""
     tested = [line for line in lines if line["largest_p"] is not None]
     if not tested:
         return "No metric with a null was measured."
-    # A metric may be missing for some seeds, such as those whose messages are all the same.
+    # A metric may be missing for some seeds, for example for a seed whose messages are all identical.
     groups: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for line in sorted(tested, key=lambda line: line["seeds_failed"]):
         groups.setdefault((line["n_seeds"], line["seeds_failed"]), []).append(line)
@@ -233,7 +233,7 @@ def of_language(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _of_group(lines: Sequence[Mapping[str, Any]], measured: int, missing: int) -> str:
-    """Describe the metrics that were measured for the same number of seeds."""
+    """Return a sentence about metrics that have a value for `measured` seeds and none for `missing` seeds."""
     seeds = "in every seed"
     if missing:
         which = "the one seed" if measured == 1 else f"each of the {measured} seeds"
