@@ -1,4 +1,4 @@
-"""A torchvision network that computes the pooled, map and logits features of images."""
+"""Compute the pooled, map and logits features of images with a torchvision network."""
 
 import json
 import logging
@@ -30,24 +30,25 @@ COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
-"""Maps ``[N, 3, h, w]``, channels-last, to the value of each requested node."""
+"""Function that maps images, ``[N, 3, h, w]`` in channels-last format, to the output of each requested node."""
 _SMALLEST_BATCH, _LARGEST_BATCH = 32, 2048
-_MIN_SPEEDUP = 1.05  # A smaller speed-up is not worth twice the memory.
+_MIN_SPEEDUP = 1.05  # A smaller speed-up does not justify twice the memory.
 DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH_SIZE = 32
 
 
 def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
-    """Prepare a network in evaluation mode for one of the engines, channels-last.
+    """Prepare a network in evaluation mode and channels-last format for one of the engines.
 
     ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
-    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` is eager on a GPU; on a CPU it is
-    compiled if there are enough images, else fused.
+    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` selects
+    ``eager`` on a GPU; on a CPU, it selects ``compiled`` if there are a compiler and at least `COMPILED_FROM` images,
+    otherwise ``fused``.
 
     Raises
     ------
     ParleyError
-        If the engine is unknown, or compiled without a compiler.
+        If the engine is unknown, or if it is ``compiled`` and there is no compiler.
     """
     if engine not in ENGINES:
         raise ParleyError(f"features.engine is {engine!r}; it must be one of {', '.join(ENGINES)}.")
@@ -74,22 +75,23 @@ def _has_compiler() -> bool:
 
 
 def _fused(network: GraphModule) -> Any:
-    """Fold batch norms into the preceding convolutions; other networks are returned unchanged."""
-    # Torchvision's extractor also has a training graph, and a copy loses track of which graph is active.
+    """Fold each batch norm into the preceding convolution; other modules are unchanged."""
+    # Torchvision's extractor also contains a training graph, and a copy does not record which graph is active.
     plain = GraphModule(network, network.graph).eval()
     return fuse(plain).eval().to(memory_format=torch.channels_last)
 
 
 def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
-    """Double the batch size while throughput increases, memory suffices and there are that many images.
+    """Return the best batch size: double it while throughput increases and memory suffices.
 
-    `run_blank` processes the given number of blank images and waits for the results.
+    The search ends when one batch can contain all `images`. `run_blank` processes a given number of blank images and
+    waits for the results.
     """
     best, best_rate = _SMALLEST_BATCH, 0.0
     size = _SMALLEST_BATCH
     while size <= _LARGEST_BATCH and size < 2 * max(images, _SMALLEST_BATCH):
         try:
-            run_blank(size)  # Warm-up: selects kernels and allocates memory.
+            run_blank(size)  # Warm-up run, which selects kernels and allocates memory.
             started = time.perf_counter()
             run_blank(size)
         except torch.OutOfMemoryError:
@@ -104,16 +106,16 @@ def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
 
 
 class Backbone:
-    """A network in evaluation mode, and the layers to store.
+    """A network in evaluation mode, with the layers whose features are stored.
 
     Attributes
     ----------
     transform
-        How an image is converted to the network's input.
+        Conversion of an image to the network's input.
     layers
-        The layer of each role in the options.
+        Layer for each role in the options.
     attributes
-        Provenance attributes of a feature file.
+        Provenance attributes to store in a feature file.
     """
 
     def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
@@ -134,7 +136,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size for a number of images; None chooses the size."""
+        """Set the engine (see `ready_network`) and the batch size, which is chosen for `images` images if None."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size
@@ -144,7 +146,7 @@ class Backbone:
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> dict[Role, Tensor]:
-        """Return each role's features of N images.
+        """Return the features of N images for each role.
 
         The batch is padded with blank images to `batch_size`, so that an image's features do not depend on N and a
         compiled network is compiled only once.
@@ -152,12 +154,12 @@ class Backbone:
         Parameters
         ----------
         pixels
-            uint8 ``[N, 3, crop_px, crop_px]``, fastest if channels-last; N at most `batch_size`.
+            Images, uint8 ``[N, 3, crop_px, crop_px]``, fastest in channels-last format; N is at most `batch_size`.
 
         Returns
         -------
         dict
-            float32 on the CPU: pooled and logits ``[N, C]``, map ``[N, C, h, w]``.
+            float32 tensors on the CPU: ``[N, C]`` for pooled and logits, ``[N, C, h, w]`` for map.
         """
         blank = self.batch_size - len(pixels)
         filled = torch.cat([pixels, pixels.new_zeros(blank, *pixels.shape[1:])]) if blank else pixels
@@ -172,7 +174,7 @@ class Backbone:
     def _compute(self, pixels: Tensor) -> dict[str, Tensor]:
         """Standardise pixels on the network's device, and run the network."""
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
-        # By default cuDNN multiplies in TF32 (10-bit mantissa), which differs too much from the CPU.
+        # By default, cuDNN multiplies in TF32 (10-bit mantissa), whose results differ too much from the CPU's.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with exact, torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
             return self._run(values.div_(255).sub_(self._mean).div_(self._sd))
@@ -192,11 +194,11 @@ def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: s
     Parameters
     ----------
     options
-        Network, weights, preprocessing, layers.
+        Network, weights, preprocessing and layers.
     weights_folder
-        Folder of torchvision's weights.
+        Folder of the weights that torchvision publishes.
     device
-        ``cpu``, ``cuda``, or ``auto``: a GPU if there is one.
+        ``cpu``, ``cuda``, or ``auto``, which selects a GPU if there is one.
 
     Raises
     ------
@@ -221,10 +223,10 @@ def _device(name: str) -> torch.device:
 
 
 def _pool_corner(network: nn.Module, cells: int) -> None:
-    """Make a ResNet average only the top-left cells of its map, as torchvision did in 2017 at 227 px."""
+    """Make a ResNet average only the top-left `cells` × `cells` of its map, as torchvision did in 2017 at 227 px."""
     if not isinstance(network, ResNet):
         raise ParleyError("features.preprocessing: pooled_cells is for ResNets, whose pooling is a mean over cells.")
-    # The stride exceeds any map, so there is one window, at the top left.
+    # The stride exceeds the size of any map, so the only window is at the top left.
     network.avgpool = nn.AvgPool2d(cells, stride=1 << 16)
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files with the features of one class: written by extraction, read by gathering, and reused for equal images."""
+"""HDF5 files with the features of one class: written by extraction, read by gathering, reused for identical images."""
 
 import contextlib
 import logging
@@ -16,25 +16,25 @@ from parley.core.files import remove_leftovers, written_aside
 from parley.core.hdf5 import DAMAGE, check_untrusted
 
 logger = logging.getLogger(__name__)
-# A chunk holds whole rows of about this total size; one chunk per short row would cost too much HDF5 overhead.
+# Total size of the whole rows in a chunk. With one chunk per short row, HDF5's overhead would be too large.
 _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
 VERSIONS = ("torch", "torchvision", "parley")
-"""Attributes with the versions of the packages that computed a file's rows."""
-# Features of files that differ in one of these attributes must not be mixed.
+"""Attributes that record the versions of the packages that computed a file's rows."""
+# Features must not be mixed if their files differ in one of these attributes.
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
 class Column(NamedTuple):
-    """A dataset of features: row shape and type on disk."""
+    """Row shape and stored type of a dataset of features."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
 
 
 class RowIdentity(NamedTuple):
-    """The image of a row: its key, its file name in the tar, and the SHA-256 of its bytes."""
+    """Identity of a row's image: its key, its file name in the tar, and the SHA-256 of its bytes."""
 
     key: str
     member: str
@@ -47,18 +47,18 @@ class ClassFileWriter:
     def __init__(self, file: h5py.File, columns: Mapping[str, Column]) -> None:
         self.rows = 0
         self.unreadable: dict[str, str] = {}
-        """Images without a row: reason by key."""
+        """Reason for each image without a row, by image key."""
         self._file, self._columns = file, columns
         for name, dtype in (("Key", "S32"), ("Sha256", "S64"), ("Member", "S64")):
             file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(1024,))
         for name, column in columns.items():
-            # The axis of length 1 is part of the original's format.
+            # The axis of length 1 is part of the format of the original implementation (Evtimova et al., 2018).
             shape = (1, *column.shape)
             chunk_rows = max(1, _CHUNK_BYTES // (np.dtype(column.dtype).itemsize * int(np.prod(shape))))
             file.create_dataset(name, (0, *shape), column.dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape))
 
     def append(self, rows: Sequence[RowIdentity], values: Mapping[str, NDArray[np.float32]]) -> None:
-        """Append rows: their identities, and by dataset their features ``[len(rows), *shape]``."""
+        """Append rows, given their identities and their features ``[len(rows), *shape]`` by dataset name."""
         start, self.rows = self.rows, self.rows + len(rows)
         texts = {"Key": "key", "Sha256": "sha256", "Member": "member"}
         for name, field in texts.items():
@@ -74,7 +74,7 @@ class ClassFileWriter:
             self._add(name, start, stored[:, None])
 
     def finish(self) -> None:
-        """Write the list of images without a row."""
+        """Write the list of images without a row, with the reasons."""
         group = self._file.create_group(UNREADABLE)
         group["Key"] = np.array([key.encode() for key in self.unreadable], "S32")
         reasons = [reason.encode("ascii", "replace")[:_REASON_BYTES] for reason in self.unreadable.values()]
@@ -91,7 +91,7 @@ class ClassFileWriter:
 def writing_class_file(
     path: str | Path, columns: Mapping[str, Column], attributes: Mapping[str, str]
 ) -> Iterator[ClassFileWriter]:
-    """Open a new class file. It is renamed to `path` if the block succeeds."""
+    """Create a class file under a temporary name, and rename it to `path` if the block succeeds."""
     remove_leftovers(path)
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         file.attrs.update(attributes)
@@ -110,11 +110,11 @@ class ClassFile:
     sha256s, members
         For each row, the SHA-256 of the image's bytes and its file name in the tar.
     unreadable
-        Images without a row: reason by key.
+        Reason for each image without a row, by image key.
     attributes
         Provenance attributes.
     columns
-        The datasets of features.
+        Row shape and type of each dataset of features, by name.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -134,7 +134,7 @@ class ClassFile:
             raise ValueError("its datasets differ in length or a key is repeated")
 
     def values(self, name: str, rows: Sequence[int]) -> NDArray[np.generic]:
-        """Return ``[len(rows), 1, *shape]`` of a dataset, in the order of `rows`."""
+        """Return the given rows of a dataset, ``[len(rows), 1, *shape]``, in the order of `rows`."""
         order = np.argsort(rows, kind="stable")
         sorted_rows = np.asarray(rows)[order]
         # HDF5 reads consecutive rows fast and scattered rows slowly.
@@ -149,7 +149,7 @@ class ClassFile:
 
 @contextmanager
 def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
-    """Open a class file.
+    """Open a class file for reading.
 
     Raises
     ------
@@ -180,16 +180,16 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 
 
 class KnownRows:
-    """Rows of other class files of the same network, by SHA-256 of the image.
+    """Rows of existing class files of the same network, found by the SHA-256 of their image.
 
     Parameters
     ----------
     paths
-        Class files to search. Files that are gone or damaged are skipped; their rows are computed again.
+        Class files to search. Missing and damaged files are skipped.
     wanted
-        SHA-256 digests to look for; they bound the memory.
+        SHA-256 digests of the images to look for. Memory use is proportional to their number.
     attributes
-        Provenance attributes that the files must have.
+        Provenance attributes of the network. Files that differ in one of `SAME_EVERYWHERE` are skipped.
     """
 
     def __init__(self, paths: Iterable[Path], wanted: Collection[str], attributes: Mapping[str, str]) -> None:
@@ -205,19 +205,19 @@ class KnownRows:
         return len(self._refs)
 
     def find(self, sha256: str) -> tuple[int, int] | None:
-        """Return the file's index and the row of the image with this SHA-256; None if there is none."""
+        """Return the file index and row index of the image with this SHA-256; None if no file contains it."""
         return self._refs.get(sha256)
 
     def values(self, layer: str, refs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
-        """Return ``[len(refs), *shape]`` of a layer."""
+        """Return the rows of a layer that results of `find` refer to, ``[len(refs), *shape]``."""
         return np.stack([self._files[file].values(layer, [row])[0, 0] for file, row in refs])
 
     def versions(self, name: str) -> set[str]:
-        """Return the versions of a package that wrote the files."""
+        """Return the versions of a package with which the files' rows were computed."""
         return {version for file in self._files for version in file.attributes.get(name, "unknown").split(", ")}
 
     def _add(self, path: Path, wanted: Collection[str], attributes: Mapping[str, str]) -> None:
-        """Add the wanted rows of a file, and keep the file open if there are any."""
+        """Register the wanted rows of a file, and keep the file open if it has any."""
         with contextlib.ExitStack() as opened:
             try:
                 file = opened.enter_context(reading_class_file(path))
@@ -242,11 +242,11 @@ class KnownRows:
 
 
 def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> Iterator[Path]:
-    """Yield the class files of a network that belong to other image sets than the files about to be written.
+    """Yield the class files in a network's folder that belong to other image sets than the files in `out_paths`.
 
-    The same image set is skipped: it could only contribute images shared by two classes, and each job of a large set
-    would read the files of all others. In the network's folder, class files are ``<image set>/<class>.hdf5``, and
-    those of a large class set ``<image set>/shard-<n>/<class>.hdf5``.
+    The image set of `out_paths` is skipped: its files could only contribute images that two classes share, and each
+    job of a large set would read the files of all other jobs. Paths in the folder are ``<image set>/<class>.hdf5``, or
+    ``<image set>/shard-<n>/<class>.hdf5`` for a large class set.
     """
     network = Path(network).resolve()
     written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}

@@ -1,4 +1,4 @@
-"""Extract the features of a group of classes: reads tars of images, writes an HDF5 file per class."""
+"""Extract the features of a group of classes: read a tar of images and write an HDF5 file for each class."""
 
 import hashlib
 import logging
@@ -25,7 +25,7 @@ from parley.features.options import FeatureOptions
 from parley.features.preprocessing import Decoded, count_images, decoded_ahead, packed_images
 
 logger = logging.getLogger(__name__)
-# Number of batches decoded in advance.
+# Number of batches for which images are decoded in advance.
 _BATCHES_AHEAD = 2
 
 
@@ -41,34 +41,34 @@ def extract_classes(
     engine: str = "auto",
     known_in: str | Path | None = None,
 ) -> None:
-    """Extract the features of all images of some classes; torch and the weights are loaded once.
+    """Extract the features of all images of a group of classes. The network is loaded only once.
 
-    Threads decode images ahead of the network, and batches span classes. Batch size, threads, engine and grouping
-    affect the results only by float32 rounding.
+    Threads decode images ahead of the network, and a batch may contain images of several classes. Batch size, threads,
+    engine and grouping of classes affect the results only by float32 rounding.
 
     Parameters
     ----------
     tar_paths
         One tar per class, with members named ``<key>.<extension>``.
     out_paths
-        The HDF5 file to write for each: `Key`, `Sha256`, `Member` and the layers, one row per image in the order of
-        the tar. An image that cannot be read has no row; the group `unreadable` lists it with the reason. All files
-        are renamed to their final names together at the end.
+        HDF5 file to write for each tar, with the datasets `Key`, `Sha256`, `Member` and one per layer. Rows are in the
+        order of the tar. An image that cannot be read has no row; the group `unreadable` lists it with the reason.
+        All files get their final names together at the end.
     options
-        Network, weights, preprocessing, layers.
+        Network, weights, preprocessing and layers.
     weights_folder
-        Folder of torchvision's weights.
+        Folder of the weights that torchvision publishes.
     device
         ``cpu``, ``cuda`` or ``auto``.
     threads
         Number of decoding threads and of torch threads.
     batch_size
-        Images per batch; None chooses it.
+        Number of images per batch; if None, it is chosen automatically.
     engine
         See `parley.features.backbone.ready_network`.
     known_in
-        Folder with class files of this network for other image sets. Rows found there for the same bytes are copied
-        and not computed again. None disables this.
+        Folder with class files of this network for other image sets. Features of images with the same bytes are
+        copied from there instead of being computed again. None disables this.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _known_rows(
     backbone: Backbone,
     known_in: str | Path | None,
 ) -> KnownRows:
-    """Look up rows in other class files. The images are hashed only if there are any."""
+    """Find features of these images in other class files. The images are hashed only if such files exist."""
     others = list(other_class_files(known_in, out_paths)) if known_in is not None else []
     contents = (content for path in tar_paths for _, content in packed_images(path)) if others else ()
     known = KnownRows(others, {hashlib.sha256(content).hexdigest() for content in contents}, backbone.attributes)
@@ -125,7 +125,7 @@ def _write_all(
     writers: Sequence[ClassFileWriter],
     progress: Progress,
 ) -> None:
-    """Write every image's row, batch by batch."""
+    """Compute and write the rows of all images, batch by batch."""
     for batch in _batches(images, backbone.batch_size):
         for image in batch:
             if image.reason:
@@ -138,7 +138,7 @@ def _write_all(
 
 
 def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
-    """Yield batches with `batch_size` images to compute, or with 8 × `batch_size` images in total."""
+    """Yield batches, which end after `batch_size` images to compute or 8 × `batch_size` images in total."""
     batch: list[Decoded] = []
     for_the_network = 0
     for image in images:
@@ -152,11 +152,11 @@ def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decode
 
 
 def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> dict[str, NDArray[np.generic]]:
-    """Return the features of images by dataset, ``[N, *shape]``: computed, or copied where they are known."""
+    """Return the features of N images by dataset name, ``[N, *shape]``. Known features are copied, not computed."""
     pixels = [image.pixels for image in images if image.pixels is not None]
     refs = [image.known for image in images if image.known is not None]
     is_known = np.array([image.known is not None for image in images])
-    # [N, size, size, 3] → [N, 3, size, size], which is channels-last
+    # [N, size, size, 3] → [N, 3, size, size], in channels-last memory format
     computed = backbone.features(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)) if pixels else {}
     values: dict[str, NDArray[np.generic]] = {}
     for role, layer in backbone.layers.items():

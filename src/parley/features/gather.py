@@ -1,4 +1,4 @@
-"""Gather the features of one split of an experiment from its class files."""
+"""Gather the features of one split of an experiment from the class files."""
 
 import json
 import os
@@ -28,34 +28,34 @@ def gather_part(
 ) -> int:
     """Write the HDF5 file of a split: the features of its images in the order of splits.tsv.
 
-    Rows and features are joined by key and checked by SHA-256, never by position.
+    Each row's features are found by image key, never by position, and checked by SHA-256.
 
     Parameters
     ----------
     rows
-        The split's rows of splits.tsv (`class`, `key`, `sha256`), in order.
+        The split's rows of splits.tsv (`class`, `key`, `sha256`), in the order of that file.
     class_files
-        Class file by class name.
+        Path of each class's feature file, by class name.
     classes
-        The class set; it defines the label ids.
+        All classes of the class set, which determine the label ids.
     out_path
-        The file to write: `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256` bytes [N],
-        and each layer [N, 1, ...]. Its attributes name the dataset of each role, record the provenance, and list
-        the classes by label id.
+        File to write, with the datasets `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256`
+        bytes [N], and one per layer [N, 1, ...]. Its attributes name the dataset of each role, record the provenance,
+        and list the classes by label id.
     by_reference
         If True, refer to the rows of the class files (HDF5 virtual datasets with paths relative to `out_path`)
-        instead of copying them. Rows whose file is gone read as NaN.
+        instead of copying them. If a class file is deleted later, HDF5 returns NaN for its rows.
 
     Returns
     -------
     int
-        N.
+        Number of images, N.
 
     Raises
     ------
     ParleyError
-        Lists all problems: classes without a file, files of different networks, images without features or with
-        other bytes.
+        If classes have no file, files are of different networks, or images have no features or other bytes than
+        splits.tsv states. The error lists all problems of the same kind.
     """
     if not rows:
         raise ParleyError(f"There are no images for {out_path}: splits.tsv has no row of this split.")
@@ -81,7 +81,7 @@ def _join(
 ) -> tuple[list[str], Mapping[str, Column], dict[str, str]]:
     """Return each row's file name in the tar, the datasets of features, and the provenance attributes.
 
-    All mismatches are reported together. Each class file is opened once, since they may exceed the limit on open files.
+    Mismatches are reported together. Class files are opened one at a time because of the limit on open files.
     """
     mixed, unjoined = Findings(), Findings()
     first: ClassFile | None = None
@@ -112,7 +112,7 @@ def _write_identities(out: h5py.File, rows: SplitRows, members: Sequence[str], l
 
 
 def _class_runs(rows: SplitRows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
-    """Yield each run of rows of one class: its first index, its rows in the class file, and the file."""
+    """Yield each run of rows of one class: its first index in `rows`, its row indices in the class file, the file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
         with reading_class_file(class_files[name]) as file:
@@ -166,7 +166,7 @@ def _check_classes(names: Sequence[str], class_files: ClassFiles, label_ids: Map
 
 
 def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
-    """Yield the differences between the networks of two class files."""
+    """Yield an error message for each difference between the networks of two class files."""
     for name in SAME_EVERYWHERE:
         ours, theirs = (file.attributes.get(name, "absent") for file in (first, other))
         if ours != theirs:
@@ -179,7 +179,7 @@ def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
 
 
 def _missing(name: str, wanted: SplitRows, file: ClassFile) -> Iterator[str]:
-    """Yield which images of a class have no features, or features of other bytes."""
+    """Yield an error message if images of a class have no features, and one if they have features of other bytes."""
     absent = [row["key"] for row in wanted if row["key"] not in file.row_of]
     changed = [
         row["key"]

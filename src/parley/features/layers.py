@@ -1,4 +1,4 @@
-"""Find the feature map, the pooled vector and the logits in a network's graph."""
+"""Find the layers that return the feature map, the pooled vector and the logits in a network's graph."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -15,17 +15,18 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """The layer that has a role in a network."""
+    """Layer of a network that has one of the roles ``pooled``, ``map`` and ``logits``."""
 
-    node: str  # the graph node that returns it, or that it is computed from
+    node: str  # graph node whose output is the layer, or from whose output the layer is computed
     name: str
-    """Name of its dataset. For the map and logits, the outermost module that ends with the node; for the pooled
-    vector, the name of its node or map, and its width."""
-    shape: Shape  # for one image: [C], or [C, h, w] for the map
-    form: Literal["as is", "mean", "grid"] = "as is"  # mean over the map's cells; grid of tokens without the first
+    """Name of the layer's dataset. For the map and logits, it is the outermost module whose last node is `node`. For
+    the pooled vector, it is the name of its node or of the map, followed by the vector's length."""
+    shape: Shape  # shape for one image: [C], or [C, h, w] for the map
+    form: Literal["as is", "mean", "grid"] = "as is"
+    """Conversion of the node's output: none, the mean over the map's cells, or the patch tokens as a grid."""
 
     def of(self, value: Tensor) -> Tensor:
-        """Turn the node's values of N images into ``[N, *shape]``."""
+        """Convert the node's output for N images to ``[N, *shape]``."""
         if self.form == "mean":
             return value.mean((2, 3))
         if self.form == "grid":  # [N, 1 + L, C] → [N, C, L] → [N, C, h, w]
@@ -36,17 +37,17 @@ class Layer(NamedTuple):
 def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """Find the layers by running the network's graph on one blank image.
 
-    Map: the last feature map with more than one cell, before the classifier; of a ResNet the last
-    block's sum, before its ReLU; of a vision transformer the normalised tokens of the patches.
-    Pooled: the first later vector whose length equals the map's number of channels; if there is none, as in
-    SqueezeNet and VGG, the mean over the map's cells. Logits: the network's output.
+    The map is the last feature map before the classifier with more than one cell. For a ResNet, it is the sum at the
+    end of the last block, before the ReLU; for a vision transformer, it is the normalised tokens of the patches. The
+    pooled vector is the first vector after the map whose length equals the map's number of channels; if there is none,
+    as in SqueezeNet and VGG, it is the mean over the map's cells. The logits are the network's output.
 
     Parameters
     ----------
     network
         A classification network of torchvision, in evaluation mode.
     size_px
-        Side of its input.
+        Height and width of the input image, in pixels.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """
     shapes = _node_shapes(network, size_px)
     names = list(shapes)
-    # The classifier is the module with the last parameters; it contains no feature map.
+    # The classifier is the module with the last parameters. The map is not searched for inside it.
     head = list(network.named_parameters())[-1][0].split(".")[0]
     last = max(index for index, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
     feature_map = Layer(names[last], _outermost(names, last), shapes[names[last]][1:])
@@ -71,7 +72,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
 
 
 def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
-    """Return the shape of each node whose value is a tensor, for one image, in graph order."""
+    """Return the output shape for one image of each node that returns a tensor, in graph order."""
     in_training, in_evaluation = get_graph_node_names(network, suppress_diff_warning=True)
     everything = create_feature_extractor(
         network,
@@ -108,7 +109,7 @@ def _has_cells(shape: Shape) -> bool:
 
 
 def _outermost(names: list[str], index: int) -> str:
-    """Return the outermost module that ends with a node: `features` for its last node, `features.12.cat`."""
+    """Return the outermost module whose last node is this one, such as `features` for `features.12.cat`."""
     steps = names[index].split(".")
     prefixes = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
     ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[index + 1 :]))

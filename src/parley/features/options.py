@@ -1,4 +1,4 @@
-"""Settings that decide the content of a feature file, and their identifier. Does not import torch."""
+"""Settings that determine the content of a feature file, and their identifier. Does not import torch."""
 
 import os
 import re
@@ -19,24 +19,24 @@ RANDOM = "random"
 CORRECTED, ORIGINAL, CUSTOM = "corrected", "original", "custom"
 _TORCHVISION_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _BACKBONE_NAME = re.compile(r"[a-z][a-z0-9_]*")
-# The networks whose last layers are torchvision's ResNet class.
+# Names of the networks that torchvision builds with its ResNet class.
 _RESNET = re.compile(r"(wide_)?resne(x)?t\d.*")
-# Increased when the code changes the content of feature files, so that old files are not reused.
+# Must be increased if a code change alters the content of feature files, so that old files are not reused.
 CONTENT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """How an image is converted to the network's input.
+    """Conversion of an image to the network's input.
 
     The shorter side is resized to `resize_px` (``bilinear`` or ``bicubic``, antialiased), the central square of
-    `crop_px` is cropped, values are scaled to 0..1, and each channel (R, G, B) is standardised: `(x − mean) / sd`.
+    `crop_px` is cropped, values are scaled to [0, 1], and each channel (R, G, B) is standardised: `(x − mean) / sd`.
 
     Attributes
     ----------
     pooled_cells
-        The pooled vector of a ResNet is the mean over the top-left `pooled_cells` × `pooled_cells`
-        cells of its last map; None for all cells.
+        If set, the pooled vector of a ResNet is the mean over only the top-left `pooled_cells` × `pooled_cells` cells
+        of its last map. None means all cells.
     """
 
     resize_px: int
@@ -53,21 +53,21 @@ class FeatureOptions:
 
     backbone: str = "resnet34"  # name of a torchvision classification network
     weights: str = "IMAGENET1K_V1"
-    """One of torchvision's names, a path to a state dict (``.pth``, ``.safetensors``), or ``random``."""
+    """Name of published torchvision weights, path of a state dict (``.pth``, ``.safetensors``), or ``random``."""
     seed: int = 0  # seed of random weights
     rule: str = CORRECTED
     """Preprocessing: ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``."""
     transform: Transform | None = None  # None if `rule` is ``corrected``
     layers: tuple[Role, ...] = ROLES
     map_dtype: str = "float32"
-    """How the map is stored. float16 halves the file and keeps 11 bits: relative error up to 2⁻¹¹."""
+    """Type of the stored map. float16 halves the file size; its relative rounding error is up to 2⁻¹¹."""
     autocast: str = "none"
-    """Type of autocast; ``none`` computes in float32 throughout. The results differ from those of float32 and are
-    stored separately."""
+    """Data type for `torch.autocast`; ``none`` computes everything in float32. Features computed with another type
+    differ, and are stored separately."""
 
     @property
     def weights_kind(self) -> Literal["random", "torchvision", "file"]:
-        """Where the weights come from."""
+        """Origin of the weights: a random seed, torchvision, or a file."""
         if self.weights == RANDOM:
             return "random"
         return "torchvision" if _TORCHVISION_NAME.fullmatch(self.weights) else "file"
@@ -82,20 +82,20 @@ def feature_options(
     map_dtype: str = "float32",
     autocast: str = "none",
 ) -> FeatureOptions:
-    """Return the options for config values.
+    """Check the values of the config section `features`, and return them as options.
 
     Parameters
     ----------
     preprocessing
-        ``corrected``; ``original``, as in the 2017 code: 227 px, mean and sd 0.5, and for a ResNet the mean over
-        the top-left 7 × 7 of the 8 × 8 cells; or a mapping with `size` (px), `mean` and `sd` (three numbers each,
-        for values in 0..1), and optionally `resize` (px, default `size`), `interpolation` (``bilinear`` or
-        ``bicubic``) and `pooled_cells`.
+        ``corrected``; ``original``, as in the original implementation (Evtimova et al., 2018): 227 px, mean and sd
+        0.5, and for a ResNet the mean over the top-left 7 × 7 of the 8 × 8 cells; or a mapping with `size` (px),
+        `mean` and `sd` (three numbers each, for values in [0, 1]), and optionally `resize` (px, default `size`),
+        `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells`.
 
     Raises
     ------
     ParleyError
-        Lists all invalid values.
+        If any value is invalid. The error lists all of them.
     """
     findings = Findings()
     if not _BACKBONE_NAME.fullmatch(backbone):
@@ -174,9 +174,9 @@ def _is_triple(value: object) -> bool:
 
 
 def features_id(options: FeatureOptions) -> str:
-    """Return ``<backbone>-<8 hex digits>``, a digest of weights, preprocessing and layers.
+    """Return the identifier of the options: ``<backbone>-<8 hex digits>``, with the digits of a digest.
 
-    A weights file is identified by its bytes, not its path; each process reads it once.
+    A weights file is identified by its bytes, not by its path; a process reads it only once.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def features_id(options: FeatureOptions) -> str:
 
 
 def check_weights(options: FeatureOptions) -> list[str]:
-    """Return why a weights file cannot be loaded, as far as can be checked fast and without torch.
+    """Return an error message in a list if the weights are a file that does not exist, otherwise an empty list.
 
     Torchvision's weights are not checked here: `parley.features.weights.fetch_weights` downloads them.
     """
@@ -208,14 +208,14 @@ def check_weights(options: FeatureOptions) -> list[str]:
 
 
 def weights_folders(folder: str | Path) -> list[Path]:
-    """Return the folders searched for torchvision's weights: inside `folder`, then torch's own cache."""
+    """Return the folders to search for torchvision's weights: one inside `folder`, then torch's own cache."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     torch_home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
     return [Path(folder) / "checkpoints", torch_home.expanduser() / "hub" / "checkpoints"]
 
 
 def weights_file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a weights file; recomputed only if its modification time or size changes."""
+    """Return the SHA-256 of a weights file. It is recomputed only if the modification time or size changes."""
     status = Path(path).stat()
     return _sha256_at(str(path), status.st_mtime_ns, status.st_size)
 

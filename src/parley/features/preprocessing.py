@@ -1,4 +1,4 @@
-"""Read the images of tars and convert them to pixels, in threads ahead of the network. Does not import torch."""
+"""Read images from tars and convert them to pixel arrays, in threads ahead of the network. Does not import torch."""
 
 import hashlib
 import re
@@ -27,14 +27,14 @@ _MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
 class UnreadableImageError(Exception):
-    """Bytes are not a readable image; the message starts with the type of the original error."""
+    """Raised if bytes are not a readable image. The message starts with the type of the original exception."""
 
 
 def pixels_of(content: bytes, transform: Transform) -> Pixels:
-    """Decode an image and return its central square ``[crop_px, crop_px, 3]``.
+    """Decode and resize an image, and return its central square ``[crop_px, crop_px, 3]``.
 
-    Equal, pixel by pixel, to torchvision's `Resize` and `CenterCrop` of the RGB image; Pillow's filters
-    are antialiased when they shrink.
+    The result equals that of torchvision's `Resize` and `CenterCrop` for the RGB image, pixel by pixel. Pillow's
+    filters are antialiased when they shrink an image.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def pixels_of(content: bytes, transform: Transform) -> Pixels:
             return np.array(square, dtype=np.uint8)
     except MemoryError:
         raise
-    except Exception as error:  # Pillow raises arbitrary exceptions on damaged files
+    except Exception as error:  # Pillow raises arbitrary exceptions for damaged files
         raise UnreadableImageError(f"{type(error).__name__}: {error}") from error
 
 
@@ -75,7 +75,7 @@ def _centre(image: Image.Image, size_px: int) -> Image.Image:
 
 
 def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the file name, ``<key>.<extension>``, and the bytes of each image of a tar, one by one.
+    """Yield the file name, ``<key>.<extension>``, and the bytes of each image in a tar, one by one.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
 
 
 def count_images(path: str | Path) -> int:
-    """Count the images of a tar from its headers.
+    """Count the images in a tar by its headers, without reading the images.
 
     Raises
     ------
@@ -130,19 +130,19 @@ def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
 
 
 class Decoded(NamedTuple):
-    """A decoded image of a tar (by index); or where its row is in `KnownRows`; or the reason why it is unreadable."""
+    """Result of decoding one image: its pixels, a reference to its known features, or the reason for an error."""
 
-    tar: int
+    tar: int  # index of the image's tar
     identity: RowIdentity
     pixels: Pixels | None = None
-    known: tuple[int, int] | None = None
-    reason: str = ""
+    known: tuple[int, int] | None = None  # result of `KnownRows.find`; the image was not decoded
+    reason: str = ""  # reason why the image could not be read; empty if it could
 
 
 def decoded_ahead(
     tar_paths: Sequence[str | Path], known: KnownRows, transform: Transform, threads: int, ahead: int
 ) -> Iterator[Decoded]:
-    """Yield the images of the tars in order, decoded by threads `ahead` images in advance.
+    """Yield the images of the tars in order, decoded by threads up to `ahead` images in advance.
 
     Images whose rows are known are not decoded.
     """

@@ -1,7 +1,7 @@
-"""Read rows of a layer in batches, from memory if the layer fits and else from the file.
+"""Read rows of a layer in batches, from memory if the layer fits, otherwise from the file.
 
-The 8 x 8 x 512 maps of 33,000 images take 2.2 GB in half precision. They stay in their stored type, and only a batch
-is converted to float32.
+Rows are kept in their stored type, and only the rows of a batch are converted to float32: in half precision, the
+8 x 8 x 512 maps of 33,000 images already take 2.2 GB.
 """
 
 from abc import ABC, abstractmethod
@@ -18,29 +18,29 @@ from parley.core.errors import ParleyError
 IN_MEMORY_BYTES = 3 << 30
 """Largest layer that is read into memory: 3 GiB, so that a run stays below 8 GB."""
 READ_AT_ONCE_BYTES = 64 << 20
-"""Size of the blocks in which a whole layer is processed."""
+"""Size of the blocks in which all rows of a layer are read, as float32."""
 
 
 class Rows(ABC):
-    """N rows of a layer.
+    """Rows of a layer: the features of N images.
 
     Attributes
     ----------
     shape
-        ``(N, ...)``.
+        Shape of the layer, ``(N, *row)``.
     """
 
     shape: tuple[int, ...]
 
     @abstractmethod
     def take(self, rows: Tensor) -> Tensor:
-        """Return the given rows, of any shape ``[...]``, as float32 ``[..., *row]``."""
+        """Return the rows with the given indices, a tensor of any shape ``[...]``, as float32 ``[..., *row]``."""
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def pieces(self) -> Iterator[Tensor]:
-        """Yield all rows in order, in blocks."""
+        """Yield all rows in order, in blocks of about `READ_AT_ONCE_BYTES`."""
         row_bytes = 4 * int(np.prod(self.shape[1:]))
         for rows in torch.arange(len(self)).split(max(READ_AT_ONCE_BYTES // row_bytes, 1)):
             yield self.take(rows)
@@ -53,7 +53,7 @@ class InMemory(Rows):
         self.values, self.shape = values, tuple(values.shape)
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the given rows."""
+        """Return the rows with the given indices."""
         found: Tensor = self.values[rows]
         return found.float()
 
@@ -68,7 +68,7 @@ class OnDisk(Rows):
         self.row_bytes = int(np.prod(row_shape)) * self.dtype.itemsize
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the given rows."""
+        """Return the rows with the given indices."""
         found = np.empty((rows.numel(), *self.shape[1:]), np.float32)
         for index, row in enumerate(rows.flatten().tolist()):
             start = self.offsets[row]
@@ -85,7 +85,7 @@ class Read(Rows):
         self.shape = (len(self.dataset), *row_shape)
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the given rows."""
+        """Return the rows with the given indices."""
         wanted, back = np.unique(rows.flatten().numpy(), return_inverse=True)
         found = np.asarray(self.dataset[wanted], np.float32).reshape(-1, *self.shape[1:])
         return torch.from_numpy(found[back]).view(*rows.shape, *self.shape[1:])
@@ -97,16 +97,16 @@ def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...
     Parameters
     ----------
     path
-        The file.
+        Path of the HDF5 file.
     dataset
-        The layer's dataset.
+        Dataset of the layer.
     row_shape
-        Shape of one row, without axes of length 1.
+        Shape of one row, without a leading axis of length 1.
 
     Raises
     ------
     ParleyError
-        If it contains infinite values or NaN.
+        If the layer contains infinite values or NaN.
     """
     rows: Rows
     if dataset.size * dataset.dtype.itemsize <= IN_MEMORY_BYTES:

@@ -1,4 +1,4 @@
-"""Read the HDF5 feature file of a split, written by Parley or by the original 2017 code."""
+"""Read the feature file of a split, written by Parley or by the original implementation (Evtimova et al., 2018)."""
 
 import json
 import os
@@ -16,18 +16,18 @@ from parley.dataset.listing import image_key
 if TYPE_CHECKING:
     from parley.features.rows import Rows
 
-# Dataset of each role in files without attributes: the original's names.
+# Default dataset name for each role, for files without attributes: the names in the original implementation.
 ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
 
 
 class FeatureRows(NamedTuple):
-    """The N images of a split."""
+    """Features, labels and identities of the N images of a split."""
 
     features: NDArray[np.float32]  # [N, C] for vectors, [N, C, h, w] for maps
     targets: NDArray[np.int64]  # [N], label ids
-    keys: list[str]  # image keys; in a file without keys, the hash of each location
-    locations: list[str]  # path of each image
-    labels: list[str]  # the classes by label id; empty if the file does not list them
+    keys: list[str]  # image keys; if the file has no keys, they are computed from the locations
+    locations: list[str]  # paths of the images, as recorded in the file
+    labels: list[str]  # class names by label id; empty if the file does not list them
 
 
 def read_features(path: str | Path, layer: str) -> FeatureRows:
@@ -38,12 +38,12 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
     path
         The split's HDF5 file.
     layer
-        A role (``pooled``, ``map``, ``logits``) or the name of a dataset.
+        Role of the layer (``pooled``, ``map``, ``logits``) or name of its dataset.
 
     Raises
     ------
     ParleyError
-        If the file is missing, truncated or of another kind, lacks the layer, or has values that are not finite.
+        If the file is missing, truncated, not a feature file, lacks the layer, or has values that are not finite.
     """
     with opened(path, "HDF5 file of features") as file:
         dataset, row_shape = _checked(file, path, layer)
@@ -57,9 +57,9 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
 
 
 def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:
-    """Open one layer of a split for reading in batches; return it with targets and keys.
+    """Open one layer of a split for reading in batches; return it with the label ids and image keys.
 
-    Parameters and errors are those of `read_features`.
+    The parameters and errors are the same as for `read_features`.
     """
     from parley.features.rows import open_rows
 
@@ -70,7 +70,7 @@ def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int6
 
 
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
-    """Return a layer and the shape of its rows."""
+    """Check a layer; return its dataset and the shape of one row."""
     dataset = _dataset_of(file, path, layer)
     _check_sources_exist(dataset, Path(path))
     return dataset, _row_shape(dataset, path)
@@ -79,7 +79,7 @@ def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Datase
 def _about_rows(
     file: h5py.File, path: str | Path, dataset: h5py.Dataset
 ) -> tuple[NDArray[np.int64], list[str], list[str], list[str]]:
-    """Return the targets, keys and locations of a layer's rows, and the classes by label id."""
+    """Return the label id, key and location of each row of a layer, and the class names by label id."""
     targets = np.asarray(file["Target"][:], np.int64)
     locations = _texts(file["Location"])
     keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
@@ -91,7 +91,7 @@ def _about_rows(
 
 
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, for each role in the file. Fast."""
+    """Return the shape of an image's features for each role, ``[C]`` or ``[C, h, w]``, without reading features."""
     shapes = {}
     with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
@@ -117,7 +117,7 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
 
 
 def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
-    """Raise if rows refer to missing files: HDF5 itself would return NaN."""
+    """Raise an error if rows refer to missing files, for which HDF5 would return NaN."""
     if dataset.is_virtual:
         sources = {path.parent / source.file_name for source in dataset.virtual_sources()}
         lost = sorted(str(source) for source in sources if not source.is_file())
@@ -129,7 +129,7 @@ def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
 
 
 def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
-    """Return the shape of a row: `[C]` or `[C, h, w]`, without the original's axis of length 1."""
+    """Return the shape of a row: `[C]` or `[C, h, w]`, without the original implementation's axis of length 1."""
     shape = tuple(dataset.shape[1:])
     if len(shape) in (2, 4) and shape[0] == 1:
         shape = shape[1:]

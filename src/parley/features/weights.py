@@ -19,7 +19,7 @@ from parley.core.errors import ParleyError
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
-# These two warn unless initialisation is requested explicitly.
+# Torchvision warns about these two networks unless initialisation is requested explicitly.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
 
 
@@ -29,14 +29,14 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     Parameters
     ----------
     options
-        Network and weights.
+        Name of the network and its weights.
     folder
-        Folder whose subfolder ``checkpoints`` contains torchvision's weights; missing ones are downloaded to it.
+        Folder whose subfolder ``checkpoints`` contains torchvision's weights. Missing weights are downloaded to it.
 
     Raises
     ------
     ParleyError
-        If the network is unknown, or its weights are unavailable or do not fit.
+        If the network is unknown, or its weights are unavailable or do not fit the network.
     """
     _check_backbone(options.backbone)
     if options.weights_kind == "random":
@@ -46,7 +46,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     else:
         network = _random_network(options.backbone, 0)
         _load_file(network, options)
-    # An in-place ReLU would overwrite values that are extracted before it.
+    # An in-place ReLU would overwrite values that are extracted before the ReLU.
     for module in network.modules():
         if hasattr(module, "inplace"):
             setattr(module, "inplace", False)  # noqa: B010 - nn.Module types every attribute as a tensor or module
@@ -54,12 +54,12 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
 
 
 def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
-    """Return the weights file, downloading torchvision's if it is missing; None for random weights.
+    """Return the path of the weights file; None for random weights. A missing file of torchvision is downloaded.
 
     Raises
     ------
     ParleyError
-        If the file is missing and cannot be downloaded, or is not the one torchvision published.
+        If the file is missing and cannot be downloaded, or is not the file that torchvision published.
     """
     _check_backbone(options.backbone)
     if options.weights_kind == "random":
@@ -77,7 +77,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return torchvision's transform for the weights; for other weights, that of its first weights."""
+    """Return torchvision's transform for its weights; for other weights, the transform of the network's first ones."""
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
@@ -139,7 +139,7 @@ def _published_network(options: FeatureOptions, folder: str | Path) -> nn.Module
 
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
-    """Let torchvision's loader (which also renames old keys) find its file, without running code from it."""
+    """Make torchvision's loader (which also renames old keys) read files in a folder without running code in them."""
     usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     torch.hub.set_dir(str(hub))
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
@@ -156,7 +156,7 @@ def _torchvision_reads_from(hub: Path) -> Iterator[None]:
 def _downloaded(url: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # torch writes a temporary file and renames it only if its hash matches the one in its name.
+        # torch writes a temporary file, and renames it only if its hash matches the hash in the file name.
         torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
     except (URLError, OSError, RuntimeError) as error:
         raise ParleyError(
@@ -167,7 +167,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _as_published(path: Path) -> Path:
-    """Check a file against the hash in its name; torch does this only while downloading."""
+    """Check a file against the hash in its name, and return its path. torch checks it only when downloading."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(_hash_in(path)):
@@ -194,12 +194,12 @@ def _load_file(network: nn.Module, options: FeatureOptions) -> None:
 
 
 def _plain_tensors(path: Path) -> Any:
-    """Load a file of tensors without running any code from it."""
+    """Load a file of tensors without running any code in it."""
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path, device="cpu")
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types on damaged files; all mean the same here
+    except Exception as error:  # torch raises many types of exceptions for damaged files
         reason = str(error).strip().split("\n")[0]
         raise ParleyError(
             f"features.weights: {path} cannot be loaded as plain tensors ({reason}); "
@@ -208,7 +208,7 @@ def _plain_tensors(path: Path) -> Any:
 
 
 def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
-    """Describe how a loaded object differs from the network's state dict, with the first few names."""
+    """Describe how a loaded object differs from the network's state dict; empty if it fits."""
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         return "it is not a state dict of names and tensors; save only the network's state_dict()."
     # Files from before 2018 lack these counters, which evaluation does not use.

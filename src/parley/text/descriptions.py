@@ -1,4 +1,7 @@
-"""Read and write descriptions.csv, the description of each class, in the original's format."""
+"""Read and write descriptions.csv, which contains a description of each class.
+
+The format is that of the original implementation (Evtimova et al., 2018).
+"""
 
 import csv
 from collections import Counter
@@ -11,7 +14,7 @@ from parley.core.files import written_aside
 
 
 class Description(NamedTuple):
-    """A class with the description that the Receiver reads."""
+    """A class and its description, which the Receiver reads."""
 
     label_id: int
     label: str
@@ -30,13 +33,13 @@ def read_descriptions(path: str | Path) -> list[Description]:
     Returns
     -------
     list of Description
-        By label id, 0 to D − 1.
+        Descriptions of the D classes, sorted by label id, 0 to D − 1.
 
     Raises
     ------
     ParleyError
-        Lists all problems: lines without three fields; missing, repeated or invalid ids or labels; empty
-        descriptions.
+        If the file cannot be read, or has lines without three fields, missing, repeated or invalid ids or labels, or
+        empty descriptions. The error lists all problems of the same kind.
     """
     findings = Findings()
     rows = []

@@ -1,4 +1,4 @@
-"""Vectors for the words of the descriptions: pretrained, or random from a seed."""
+"""Compute vectors for the words of the descriptions: pretrained vectors, or random ones from a seed."""
 
 import hashlib
 import logging
@@ -22,20 +22,21 @@ UNKNOWN_RULES = ("zero", "random")
 
 @dataclass(frozen=True, slots=True)
 class VectorOptions:
-    """Where word vectors come from.
+    """Source of the word vectors.
 
     Attributes
     ----------
     source
-        A file (plain, ``.gz`` or ``.zip``), an http or https URL of one, or ``random``.
+        Path of a file (plain, ``.gz`` or ``.zip``), http or https URL of a file, or ``random``.
     member
-        Which file of a zip that holds several.
+        Name of the file to read in a zip file that contains several.
     checksum
-        Expected hash of a downloaded file: ``sha1:`` or ``sha256:`` and digits; not checked if empty.
+        Expected hash of a downloaded file: ``sha1:`` or ``sha256:`` and the digits. If empty, it is not checked.
     unknown
-        Vector of a word without one: ``zero`` (excluded from means) or ``random``.
+        Vector of a word that the source lacks: ``zero`` (the word is excluded from means) or ``random``.
     seed, sd, dimension
-        For random vectors: each number is drawn from N(0, sd²). Files have their own dimension.
+        Seed, standard deviation and length of random vectors, whose values are drawn from N(0, sd²). The dimension is
+        ignored for files.
     """
 
     source: str = RANDOM
@@ -54,25 +55,25 @@ def embed_words(
     missing_path: str | Path,
     cache: str | Path,
 ) -> Words:
-    """Look up or draw a vector for every word of the descriptions, and write them.
+    """Look up or draw a vector for every word of the descriptions, and write the vectors to a file.
 
     Parameters
     ----------
     descriptions
         Descriptions of all classes.
     options
-        Where vectors come from.
+        Source of the vectors.
     words_path
-        The HDF5 to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V].
+        HDF5 file to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V].
     missing_path
-        Table to write of words missing from the source: `word`, `classes`, `vector` (zero or random).
+        Table to write, with a row per word that the source lacks: `word`, `classes`, `vector` (zero or random).
     cache
         Folder for downloaded files.
 
     Raises
     ------
     ParleyError
-        If the source cannot be read. Lists all classes whose description has no word with a vector.
+        If the source cannot be read, or no word of a description has a vector. The error lists all these classes.
     """
     if options.unknown not in UNKNOWN_RULES:
         raise ParleyError(f"unknown is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
@@ -108,11 +109,11 @@ def embed_words(
 def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np.float32]:
     """Draw a vector ``[dimension]`` from N(0, sd²) that depends only on the seed and the word.
 
-    SHAKE-256 bits are converted to normal numbers by the Box-Muller transform (1958), so that the vectors do not
-    depend on a library's random generator.
+    SHAKE-256 bits are converted to normally distributed numbers by the Box-Muller transform (1958), so that the vectors
+    do not depend on a library's random number generator.
     """
     bits = hashlib.shake_256(f"{seed}/{word}".encode()).digest(16 * dimension)
-    # 53 bits make a double in (0, 1]; zero is excluded because of the logarithm.
+    # 53 random bits give a double in (0, 1]. Zero is excluded because its logarithm is infinite.
     uniform = ((np.frombuffer(bits, "<u8") >> np.uint64(11)) + 1.0) * 2.0**-53
     radius, angle = np.sqrt(-2 * np.log(uniform[:dimension])), 2 * np.pi * uniform[dimension:]
     drawn: NDArray[np.float32] = (sd * radius * np.cos(angle)).astype(np.float32)
@@ -125,7 +126,7 @@ def _known_vectors(
     if options.source == RANDOM:
         seed, sd, dimension = options.seed, options.sd, options.dimension
         drawn = {word: random_vector(word, dimension, seed, sd) for word in vocabulary}
-        # There is no source file to hash: hash the settings.
+        # There is no source file, so the settings are hashed instead.
         return drawn, dimension, digest_of([seed, sd, dimension], 64)
     path = Path(options.source)
     if is_web_url(options.source):

@@ -1,4 +1,7 @@
-"""Describe every class by its own text or by its gloss in WordNet 3.0, read from WordNet's files without a library."""
+"""Describe each class by its text in the class set or by its WordNet gloss, read without a library.
+
+WordNet must be version 3.0, because a wnid contains a byte offset in the files of that version.
+"""
 
 import logging
 import os
@@ -19,9 +22,9 @@ logger = logging.getLogger(__name__)
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
 NLTK = "nltk"
 DATA, INDEX = "data.noun", "index.noun"
-ANIMAL_FILE = "05"
+ANIMAL_FILE = "05"  # lexicographer file noun.animal
 _VERSION = b"WordNet 3.0 Copyright"
-# The licence, with the version, precedes the first synset.
+# Size of the licence text, which states the version and precedes the first synset.
 _HEADER_BYTES = 1740
 # Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
@@ -38,11 +41,11 @@ class WordNet:
     Attributes
     ----------
     source
-        Path they were read from, for messages.
+        Path from which the nouns were read, used in error messages.
     data
-        The bytes of ``data.noun``; a synset's number is its byte offset here.
+        Content of ``data.noun``; a synset is identified by its byte offset in this file.
     index
-        The bytes of ``index.noun``.
+        Content of ``index.noun``.
     """
 
     source: str
@@ -50,7 +53,7 @@ class WordNet:
     index: bytes
 
     def gloss(self, wnid: str) -> str:
-        """Return the definition of a wnid: ``n`` and the eight digits of a synset's byte offset in ``data.noun``.
+        """Return the definition of a wnid: ``n`` and the synset's byte offset in ``data.noun``, in eight digits.
 
         Raises
         ------
@@ -66,20 +69,20 @@ class WordNet:
         return found[1]
 
     def animal_gloss(self, name: str) -> str:
-        """Return the definition of the first sense of a name that is an animal.
+        """Return the definition of a name's first sense that is an animal.
 
-        The original describes its classes this way; the sense may not be that of the class (a peacock becomes a
-        butterfly).
+        The original implementation (Evtimova et al., 2018) describes its classes in this way. The sense may not be the
+        class: the description of the class peacock is that of a butterfly.
 
         Parameters
         ----------
         name
-            The class's name, case-insensitive; spaces and underscores are equivalent.
+            Name of the class, case-insensitive; spaces and underscores are equivalent.
         """
         lemma = re.escape(name.lower().replace(" ", "_").encode())
         line = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
-        # lemma, pos, number of senses, pointers, ..., offsets: only the offsets have eight digits. The most frequent
-        # sense is first.
+        # The line lists the lemma, part of speech, counts, pointer symbols and synset offsets. Only the offsets have
+        # eight digits. They are sorted by frequency of the sense, the most frequent first.
         for offset in re.findall(r"\b\d{8}\b", line[1].decode("ascii")) if line else []:
             found = self._synset_at(offset)
             if found is not None and found[0] == ANIMAL_FILE:
@@ -92,7 +95,7 @@ class WordNet:
     def _synset_at(self, offset: str) -> tuple[str, str] | None:
         """Return the lexicographer file and the definition, without quoted examples, of the synset at a byte offset.
 
-        None if no synset with that number starts there.
+        Return None if no synset starts at this offset.
         """
         if not re.fullmatch(r"\d{8}", offset, re.ASCII):
             return None
@@ -110,12 +113,12 @@ def open_wordnet(source: str | Path) -> WordNet:
     ----------
     source
         A directory with ``data.noun`` and ``index.noun`` (Debian's is `DEBIAN_DIRECTORY`), or
-        ``nltk``: the corpus ``wordnet`` in one of NLTK's usual folders, unpacked or as its zip.
+        ``nltk`` for the corpus ``wordnet`` in one of NLTK's usual folders, unpacked or as a zip file.
 
     Raises
     ------
     ParleyError
-        If the files are missing or of another version.
+        If the files are missing or of another WordNet version.
     """
     path = _corpus_path(source)
     if findings := _problems(path):
@@ -124,7 +127,7 @@ def open_wordnet(source: str | Path) -> WordNet:
 
 
 def check_wordnet(source: str | Path) -> list[str]:
-    """Return why a source is not WordNet 3.0; empty if it is. Fast."""
+    """Return error messages if a source is not WordNet 3.0, without reading whole files."""
     try:
         return _problems(_corpus_path(source))
     except ParleyError as error:
@@ -132,7 +135,7 @@ def check_wordnet(source: str | Path) -> list[str]:
 
 
 def _corpus_path(source: str | Path) -> Path:
-    """Return the path of the corpus; for `nltk`, the first that exists of the paths where NLTK looks."""
+    """Return the path of the corpus; for `nltk`, the first existing path among those that NLTK searches."""
     if str(source) != NLTK:
         return Path(source)
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
@@ -161,7 +164,7 @@ def _problems(path: Path) -> list[str]:
 
 
 def _read(path: Path, name: str, size: int = -1) -> bytes:
-    """Read a file of the corpus, which is a directory or NLTK's zip of one; `size` -1 is all of it."""
+    """Read `size` bytes of a file in the corpus, a directory or NLTK's zip file; -1 reads the whole file."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(f"wordnet/{name}") as stream:
             return stream.read(size)
@@ -170,36 +173,36 @@ def _read(path: Path, name: str, size: int = -1) -> bytes:
 
 
 GLOSS_RULES = ("corrected", "original")
-# The original splits lines at commas, and csv treats a leading quote as the start of a quoted field.
+# The original implementation splits lines at commas, and the csv module treats a leading quote as a field's start.
 _TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
 
 
 def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
-    """Return True if a class has no text of its own, so that WordNet is needed."""
+    """Return True if any class has no description in the class set, so that WordNet is needed."""
     return any(not image_class.description for image_class in classes)
 
 
 def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
-    """Describe every class by its own text if it has one, else by its gloss.
+    """Describe each class by its text in the class set, or by its WordNet gloss if there is none.
 
     Parameters
     ----------
     classes
         The class set, in any order.
     wordnet
-        Where WordNet 3.0 is (see `parley.text.glosses.open_wordnet`); opened only if a class needs it.
+        Location of WordNet 3.0 (see `open_wordnet`), which is read only if a class needs it.
     gloss
-        ``corrected``: gloss of the class's wnid; ``original``: gloss of the first animal sense of its name.
+        ``corrected`` for the gloss of the class's wnid; ``original`` for that of its name's first animal sense.
 
     Returns
     -------
     list of Description
-        In label order, with commas, double quotes and line breaks replaced by single spaces.
+        Descriptions in label order, with commas, double quotes and line breaks replaced by spaces.
 
     Raises
     ------
     ParleyError
-        Lists all classes without a description; or WordNet is missing.
+        If WordNet is needed and missing, or classes have no description. The error lists all of them.
     """
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"gloss is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
@@ -228,7 +231,7 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
 
 
 def in_one_field(text: str) -> str:
-    """Replace each run of commas, double quotes, line breaks and spaces by one space."""
+    """Replace each run of commas, double quotes, line breaks and spaces with one space."""
     return " ".join(text.translate(_TO_SPACES).split())
 
 

@@ -1,4 +1,4 @@
-"""Read pretrained word vectors in GloVe's text format: one word and its numbers per line."""
+"""Read pretrained word vectors in GloVe's text format: each line contains a word and its numbers."""
 
 import gzip
 import hashlib
@@ -26,7 +26,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 
 class PretrainedVectors(NamedTuple):
-    """The vectors found, with E numbers each, and statistics of the file."""
+    """Vectors of the requested words, each with `dimension` numbers, and line counts of the file."""
 
     vectors: dict[str, list[float]]
     dimension: int
@@ -35,22 +35,22 @@ class PretrainedVectors(NamedTuple):
 
 
 def read_pretrained(path: str | Path, words: Collection[str], member: str = "") -> PretrainedVectors:
-    """Read the vectors of the given words; other lines are skipped.
+    """Read the vectors of the given words, and skip all other lines.
 
     Parameters
     ----------
     path
-        Plain text, ``.gz``, or a ``.zip`` of text files.
+        File of vectors: plain text, ``.gz``, or ``.zip`` with text files.
     words
-        The vocabulary.
+        Words to look for.
     member
-        Which file of a zip that holds several.
+        Name of the file to read in a zip file that contains several.
 
     Returns
     -------
     PretrainedVectors
-        The first vector of a repeated word. A line is malformed if its number of values differs from most lines, its
-        word is not UTF-8, or a value of a given word is not a number.
+        Vectors of the words found; for a repeated word, its first vector. A line is malformed if its number of values
+        differs from most lines, its word is not UTF-8, or a value of a given word is not a finite number.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
             found = _scan(stream, frozenset(words))
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
-    # From zip files: NotImplementedError for an unknown compression, RuntimeError if a password is needed.
+    # zipfile raises RuntimeError if a password is needed, and its subclass NotImplementedError for other compressions.
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
     if not found.dimension:
@@ -75,23 +75,23 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
 
 
 def check_vectors(source: str) -> list[str]:
-    """Return why a source of vectors cannot be read; empty for `random` and URLs. Fast."""
+    """Return an error message in a list if the source is a file that does not exist, otherwise an empty list."""
     if source == "random" or is_web_url(source) or Path(source).is_file():
         return []
     return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
 
 
 def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
-    """Return a local copy of a URL, downloaded once into a folder.
+    """Return the path of a local copy of a URL, which is downloaded only once.
 
     Parameters
     ----------
     url
         An http or https address.
     folder
-        Folder of copies, shared between experiments.
+        Folder of the downloaded files, shared between experiments.
     checksum
-        As in `parley.dataset.downloads.download`.
+        Expected hash of the file, as in `parley.dataset.downloads.download`.
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
@@ -104,7 +104,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
 
 @contextmanager
 def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open the text in a plain, gzip or zip file; the first bytes decide the type, not the name."""
+    """Open the text in a plain, gzip or zip file. The type is determined by the first bytes, not by the name."""
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
@@ -151,7 +151,7 @@ def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield lines; raise if one is too long, since a file without line breaks would be read into memory whole."""
+    """Yield lines; raise an error for an overlong line, because a file without line breaks may not fit in memory."""
     while line := stream.readline(_LONGEST_LINE_BYTES + 1):
         if len(line) > _LONGEST_LINE_BYTES:
             raise ValueError(f"a line is longer than {_LONGEST_LINE_BYTES} bytes")

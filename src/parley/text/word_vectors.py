@@ -1,4 +1,4 @@
-"""Split descriptions into words, read and write words.hdf5, and represent a description by its words' vectors."""
+"""Split descriptions into words, read and write words.hdf5, and represent a description by the vectors of its words."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from parley.text.descriptions import Description
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s$")
 
-# English function words by kind. They name nothing visible.
+# English function words, grouped by kind. They do not describe anything visible.
 _FUNCTION_WORDS = """
 a an the this that these those each every either neither both all any some no such same other another own
 
@@ -45,8 +45,9 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 def description_words(text: str) -> list[str]:
     """Return the content words of a description.
 
-    Lower case, without punctuation and `STOP_WORDS`, each word once, in order of first occurrence. Hyphenated words
-    are kept whole; a possessive ``'s`` is removed. (The original used a set, whose order changes between processes.)
+    Each word is returned once, in lower case, in order of first occurrence. Punctuation and `STOP_WORDS` are removed,
+    as is a possessive ``'s``; hyphenated words are kept whole. (The original implementation (Evtimova et al., 2018)
+    used a set, whose order changes between processes.)
 
     Examples
     --------
@@ -58,14 +59,14 @@ def description_words(text: str) -> list[str]:
 
 
 class Words(NamedTuple):
-    """A vocabulary of V words.
+    """A vocabulary of V words, with their vectors of length E.
 
     Attributes
     ----------
     words
-        In first-occurrence order over the descriptions.
+        The words, in order of first occurrence in the descriptions.
     vectors
-        ``[V, E]`` float32; zeros for a word without a vector.
+        ``[V, E]`` float32; a row of zeros for a word without a vector.
     found
         ``[V]`` bool: True if the word has a vector, pretrained or random.
     """
@@ -102,7 +103,7 @@ def read_words(path: str | Path) -> Words:
 
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
-    """Return each description as the mean ``[D, E]`` of its word vectors; words without a vector are ignored."""
+    """Return the mean word vector of each description, ``[D, E]``. Words without a vector are ignored."""
     rows = []
     for description, indices in zip(descriptions, _word_indices(descriptions, words), strict=True):
         found = [i for i in indices if words.found[i]]
@@ -115,15 +116,15 @@ def description_matrix(descriptions: Sequence[Description], words: Words) -> NDA
 def description_tensor(
     descriptions: Sequence[Description], words: Words
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return each description as the set of its words.
+    """Return the word vectors of each description, padded to the same number of words.
 
     Returns
     -------
     vectors
         ``[D, W, E]``, where W is the number of words of the longest description. A word without a vector is kept as
-        zeros and receives attention.
+        zeros, and is not masked in the attention.
     is_word
-        ``[D, W]`` bool: False for padding.
+        ``[D, W]`` bool: True for words, False for padding.
     """
     indices = _word_indices(descriptions, words)
     longest = max(map(len, indices))
