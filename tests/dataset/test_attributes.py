@@ -53,7 +53,7 @@ def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, sentence):
 def test_classes_without_attributes_are_reported(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("class\ta\tb\ncat\t1\t2\n")
-    with pytest.raises(ParleyError, match=r"a\.tsv has no attributes of dog; add a line for each class"):
+    with pytest.raises(ParleyError, match=r"a\.tsv has no attributes for dog; add a line per class"):
         write_attributes(path, ["cat", "dog"], tmp_path / "out.tsv")
-    with pytest.raises(ParleyError, match="The bundled world has no attributes of cat"):
+    with pytest.raises(ParleyError, match="The bundled world has no attributes for cat"):
         write_attributes(None, ["cat"], tmp_path / "out.tsv")

@@ -34,7 +34,7 @@ def test_everything_wrong_with_a_class_set_is_told_together(project):
         project, "ant\tn1\tin\t\t\nant\tn00000002\tin\t\t\na/b\tn00000003\tup\t\t\n..\tn00000004\tin\t\t\n"
     )
     out = refused(project, classes=classes)
-    for words in ("'n1' is not 'n' and eight digits", "already on line 2", "path separator", "'up' is none of", "'..'"):
+    for words in ("'n1' is not 'n' and eight digits", "already on line 2", "path separator", "'up' is not one", "'..'"):
         assert words in out
     assert "Finished jobid" not in out
 

@@ -123,7 +123,7 @@ def test_the_last_message_is_exported(tmp_path):
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("class\tcolour\tshape\ndog\tred\tlong\n", "has no attributes of cat"),
+        ("class\tcolour\tshape\ndog\tred\tlong\n", "has no attributes for cat"),
         ("class\ncat\n", "has 0 columns besides class"),
     ],
 )

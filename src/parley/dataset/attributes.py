@@ -27,7 +27,7 @@ class Attributes(NamedTuple):
     def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the codes of N classes, [N, A]. A class that is not in the table raises `ParleyError`."""
         if missing := sorted(set(classes).difference(self.codes)):
-            raise ParleyError(f"{self.path} has no attributes of {', '.join(missing[:10])}; add a line for each class.")
+            raise ParleyError(f"{self.path} has no attributes for {', '.join(missing[:10])}; add a line per class.")
         return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
 
 

@@ -28,7 +28,7 @@ _FORBIDDEN = {
     ",": "a comma",
     "{": "a brace",
     "}": "a brace",
-    **dict.fromkeys(':*?"<>|', "a mark that some systems have no file names with"),
+    **dict.fromkeys(':*?"<>|', "a character that some systems do not allow in file names"),
 }
 
 
@@ -113,7 +113,7 @@ def _problems(image_class: ImageClass) -> list[str]:
     if image_class.wnid and not _WNID.fullmatch(image_class.wnid):
         problems.append(f"the wnid {image_class.wnid!r} is not 'n' and eight digits, as in n02129165.")
     if image_class.domain not in DOMAINS:
-        problems.append(f"the domain {image_class.domain!r} is none of {', '.join(DOMAINS)}.")
+        problems.append(f"the domain {image_class.domain!r} is not one of {', '.join(DOMAINS)}.")
     return problems
 
 
@@ -121,19 +121,19 @@ def _name_problems(name: str) -> list[str]:
     """Return the reasons why a name cannot be used as a file name on every system or as a field of a table."""
     if not name.strip():
         return ["the name is empty; every class needs one."]
-    found = [f"the name holds {why} ({mark}); take it out." for mark, why in _FORBIDDEN.items() if mark in name]
+    found = [f"the name contains {why} ({mark}); remove it." for mark, why in _FORBIDDEN.items() if mark in name]
     if ".." in name:
-        found.append("the name holds '..'; take it out.")
+        found.append("the name contains '..'; remove it.")
     if name.startswith("."):
-        found.append("the name begins with a dot, which hides files; take it off.")
+        found.append("the name begins with a dot, which hides files; remove it.")
     if name.endswith("."):
-        found.append("the name ends with a dot, which some systems drop; take it off.")
+        found.append("the name ends with a dot, which some systems remove; change the name.")
     if _RESERVED.fullmatch(name):
         found.append("the name is reserved for a device on Windows; choose another.")
     if name != name.strip():
-        found.append("the name begins or ends with a space; take it off.")
+        found.append("the name begins or ends with a space; remove it.")
     if not name.isprintable():
-        found.append("the name holds a control character or one that cannot be shown; take it out.")
+        found.append("the name contains a control character or another unprintable one; remove it.")
     if len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME_BYTES:
         found.append(f"the name is longer than {LONGEST_NAME_BYTES} bytes; shorten it.")
     return found

@@ -57,7 +57,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     """
     keys = list(keys)
     if wrong := [key for key in keys if not is_key(key)]:
-        raise ParleyError(f"{wrong[0]!r} is no key of an image; run `snakemake --forcerun select_classes`.")
+        raise ParleyError(f"{wrong[0]!r} is not a valid image key; run `snakemake --forcerun select_classes`.")
     # Candidates with equal draws are ordered by key.
     ordered = [key for _, key in sorted((draw(seed, "place", key), key) for key in keys)]
     total = sum(counts.values())
@@ -199,7 +199,7 @@ def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dic
             # Keys are used as file names in the cache and in tars.
             if wrong := [key for key, _ in queues[name][part] if not is_key(key)]:
                 raise ParleyError(
-                    f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is no key of an image; "
+                    f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is not a valid image key; "
                     "remove the file and run again."
                 )
     return queues

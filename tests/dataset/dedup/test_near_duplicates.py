@@ -25,7 +25,7 @@ def test_near_duplicates_are_reported_or_removed(tmp_path, caplog):
     assert {pair["key"], pair["other_key"]} == {train[0], dev[0]}
     assert {pair["part"], pair["other_part"]} == {"train", "dev"}
     assert (pair["distance"], report["near_copies"]["number"], report["near_copies"]["removed"]) == (2, 1, 0)
-    assert "that look the same (at most 2 of 64 bits apart): 1" in caplog.text
+    assert "Pairs of near duplicates in different parts (at most 2 of 64 bits apart): 1" in caplog.text
     report = fetched.finalise(near_copies="remove", near_copy_bits=2)
     low, high = sorted([train[0], dev[0]])
     kept = {row["key"] for row in fetched.splits()}

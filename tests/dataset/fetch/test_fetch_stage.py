@@ -288,7 +288,7 @@ def test_an_invalid_key_is_never_used_as_a_file_name(web, tmp_path, key):
     header, first, *rest = (job.folder / "plan.tsv").read_text().splitlines(keepends=True)
     own = first.split("\t")[1]
     (job.folder / "plan.tsv").write_text("".join([header, first.replace(own, key), *rest]))
-    with pytest.raises(ParleyError, match="which is no key of an image"):
+    with pytest.raises(ParleyError, match="which is not a valid image key"):
         job.fetch()
     assert [path for path in tmp_path.rglob("*") if "outside" in path.name] == []
     assert not (job.folder / "images/lion.tar").exists()

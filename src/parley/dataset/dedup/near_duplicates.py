@@ -207,18 +207,18 @@ def _removed(outcomes: Outcomes, hashes: dict[str, int]) -> Iterator[tuple[Image
 
 def _warn(number: int, listed: int, not_hashed: int, options: DedupOptions) -> None:
     if not_hashed:
-        logger.warning("Images that cannot be decoded, and so were not compared with others: %d", not_hashed)
+        logger.warning("Images that cannot be decoded and were not compared with others: %d", not_hashed)
     if not number:
         return
     if options.near_copies == "remove":
         logger.warning(
-            "Images removed as near duplicates of an image of another part (at most %d of 64 bits apart): %d",
+            "Images removed as near duplicates of an image in another part (at most %d of 64 bits apart): %d",
             *(options.near_copy_bits, number),
         )
     else:
         logger.warning(
-            "Pairs of images of different parts that look the same (at most %d of 64 bits apart): %d; "
-            "near_copies: remove would remove one of each pair",
+            "Pairs of near duplicates in different parts (at most %d of 64 bits apart): %d; "
+            "set `near_copies: remove` to remove one image of each pair",
             *(options.near_copy_bits, number),
         )
     if number > listed:

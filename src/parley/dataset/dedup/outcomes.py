@@ -215,8 +215,8 @@ def read_outcomes(
         found[name] = ClassOutcome(name, by_name[name].domain, {})
         if mismatch := _read_class(found[name], parts, manifests[name], wanted, options, outcomes.hosts):
             findings.add(
-                f"Class {name!r}: {mismatch}; plan and manifest are of different runs; "
-                "remove the manifest and run again (no byte is fetched twice)."
+                f"Class {name!r}: {mismatch}; the plan and the manifest come from different runs; "
+                "remove the manifest and run again (stored images are not fetched again)."
             )
 
     for name, parts in stream_plan(plan, by_name):
@@ -257,7 +257,7 @@ def _read_class(
             outcome.parts[part] = PartOutcome(0, wanted[part])
             tried.append([])
     if row is not None:
-        return f"{manifest} has the key {row[0]} where the plan has none or another"
+        return f"{manifest} has the key {row[0]}, which is not the next one in the plan"
     targets = [fetch_target(of_part.count, options.margin) for of_part in outcome.parts.values()]
     progress = [
         QueueProgress(of_part.candidates, target)
@@ -267,8 +267,8 @@ def _read_class(
     if mismatch is None:
         return ""
     return (
-        f"the manifest has {len(tried[mismatch])} URLs of part {list(outcome.parts)[mismatch]} tried, "
-        f"which are not those that it takes to fetch {targets[mismatch]} images"
+        f"the manifest has {len(tried[mismatch])} URLs tried for part {list(outcome.parts)[mismatch]}, "
+        f"but fetching {targets[mismatch]} images takes a different number"
     )
 
 

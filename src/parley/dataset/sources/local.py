@@ -103,7 +103,7 @@ class Tars(_OnePerClass):
                         names.append(member.name)
         except (tarfile.TarError, EOFError) as error:
             raise ParleyError(
-                f"{path} is not a whole, uncompressed tar ({error}); unpack it or copy it again."
+                f"{path} is not a complete, uncompressed tar ({error}); unpack it or copy it again."
             ) from error
         yield from (f"{path.name}!{name}" for name in sorted(names))
 

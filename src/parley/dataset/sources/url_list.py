@@ -33,7 +33,7 @@ class UrlList(Source):
             ]
         local = [location for location in self.options.locations if not is_web_url(location)]
         if len(local) == len(self.options.locations) and not any(_file(path).is_file() for path in local):
-            found.append(f"The URL list is at none of its locations: {', '.join(local)}; check the paths.")
+            found.append(f"The URL list is not at any of its locations: {', '.join(local)}; check the paths.")
         return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
