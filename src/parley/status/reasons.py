@@ -161,7 +161,7 @@ def config_name(path: Sequence[str]) -> str:
     """Return the config key of a param, or of a value inside a param; `path` begins with the param's name."""
     first, *inside = path
     if first in ("runs", "about") and inside:
-        # These params contain settings of a run under their config keys, except `k`, the k of accuracy@k.
+        # These params contain settings of a run by their config keys, except `k`, which is `evaluation.k`.
         return "evaluation.k" if inside == ["k"] else ".".join(inside)
     if first == "games" and inside:
         return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"

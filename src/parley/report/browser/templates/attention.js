@@ -1,11 +1,11 @@
-// Attention at an exchange: over the cells of the picture, and over the words of descriptions.
+// Show the attention at an exchange: over the cells of the image, and over the words of descriptions.
 
 function attention(dialogues, row, t) {
   const parts = [cellMap(dialogues, row, t), ...wordLines(dialogues, row, t)].filter(Boolean);
   return parts.length ? make("div", { class: "attention" }, parts) : null;
 }
 
-// Weights of one exchange. They are stored relative to the largest, which is stored separately.
+// Return the weights of one exchange. They are stored relative to the largest weight, which is stored separately.
 function weights(values, largest, index, size, count) {
   return Array.from({ length: count }, (_, i) => (values[index * size + i] / COARSE) * (largest[index] / FINE));
 }
@@ -28,7 +28,8 @@ function cellMap(dialogues, row, t) {
     make("figcaption", {}, `Sender attention: largest weight ${threeDecimals(largest)}`));
 }
 
-// The network saw a square in the middle of the picture, whose side is a fraction of the shorter side.
+// Fit the cells to the centred square of the image that the network saw. INDEX.seen is the side of this square as a
+// fraction of the image's shorter side.
 function fitCells(image, grid) {
   const { naturalWidth: width, naturalHeight: height } = image;
   const side = INDEX.seen * Math.min(width, height);

@@ -1,4 +1,4 @@
-// The bits of the Sender's last message: a table of all, and a view of each.
+// Views of the bits of the Sender's last message: a table of all bits, and a view for each bit.
 
 const PER_SIDE = 24;
 
@@ -6,7 +6,7 @@ function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 
-// The number of dialogues in which a bit is 1, in total and by class.
+// Return the number of dialogues in which a bit is 1, in total and by class.
 function bitUse(dialogues, bit) {
   const ones = dialogues.labels.map((_, column) => dialogues.arrays.class_ones[column * dialogues.bits + bit]);
   return { ones, total: sum(ones) };
@@ -65,7 +65,7 @@ function classTable(dialogues, ones, total) {
       make("td", {}, total ? threeDecimals(line.ones / total) : "–"), make("td", {}, threeDecimals(line.count / dialogues.total)))))));
 }
 
-// Interleaves the classes, so that the first rows are not all of the first class.
+// Interleave the dialogues by class, so that the first ones are not all about the same class.
 function interleavedByClass(dialogues, rows) {
   const seen = new Map();
   const round = new Map(rows.map((row) => {

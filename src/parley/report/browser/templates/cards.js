@@ -1,4 +1,4 @@
-// A dialogue as a card: picture, true class, answer, length and confidence.
+// Return the card of a dialogue, with its image, true class, answer, length and confidence.
 
 function card(dialogues, row, state, note) {
   const answer = dialogues.answer(row);

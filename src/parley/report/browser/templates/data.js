@@ -1,4 +1,4 @@
-// The data of the page: the index, and a block of arrays for each run, seed and split, which is unpacked on demand.
+// Data of the page: an index, and for each run, seed and split a set of arrays, which is unpacked when first needed.
 
 const INDEX = JSON.parse(byId("index").textContent);
 const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i2: Int16Array, f4: Float32Array };
@@ -18,7 +18,7 @@ async function inflated(bytes) {
   return new Response(stream).arrayBuffer();
 }
 
-// The number of the set of a run, seed and split in the index; -1 if there is none.
+// Return the number of the set of a run, seed and split in the index; -1 if there is no such set.
 function setNumber(run, seed, part) {
   return INDEX.sets.findIndex((set) => set.run === run && String(set.seed) === String(seed) && set.part === part);
 }
@@ -39,7 +39,7 @@ async function loadSet(number) {
   return new Dialogues(entry, arrays);
 }
 
-// The split that the images of a split belong to.
+// Return the split from which the images come: `ood` for `ood_alone`.
 function imageGroup(part) {
   return part.replace(/_alone$/, "");
 }

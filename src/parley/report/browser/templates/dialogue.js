@@ -1,4 +1,4 @@
-// One dialogue, exchange by exchange, optionally next to another about the same image.
+// View of one dialogue, exchange by exchange, optionally next to another dialogue about the same image.
 
 async function dialogueView(dialogues, state, rows) {
   const row = dialogues.rowOf(state.key);
@@ -39,7 +39,7 @@ function dialogueHeader(dialogues, row, state, rows, position) {
         make("a", { href: addressOf({ ...state, view: "list", key: "", beside: "" }) }, "All"), step(-1, "← Previous"), step(1, "Next →"))));
 }
 
-// The set that `beside` in the address refers to: run, seed and split, separated by slashes.
+// Return the run, seed and split of the set that `beside` in the address names; they are separated by slashes.
 function comparedSet(state) {
   const [run, seed, part] = state.beside.split("/");
   return { run, seed, part: part ?? state.part };
@@ -89,7 +89,7 @@ function exchange(dialogues, row, t, state) {
   const last = t === length - 1;
   const over = t >= length;
   const heading = make("h4", {}, `Exchange ${t + 1}`, over && make("small", {}, " after the stop"));
-  // The Receiver's message at the stop is never sent.
+  // The Receiver does not send its message at the exchange after which the dialogue stops.
   const asks = !last || state.after;
   return make("li", { class: over ? "exchange over" : last ? "exchange last" : "exchange", "data-exchange": t + 1 },
     heading,
@@ -109,7 +109,7 @@ function goingOn(dialogues, row, t, last, over) {
     : going ? "would go on, but this is the last exchange" : "stops here";
   return make("p", { class: last ? "going stop" : "going" }, make("span", {}, decision), " ",
     make("span", { class: "note" }, "probability of going on "), make("span", { class: "go-on-probability" }, threeDecimals(dialogues.goOnProbability(row, t))),
-    // By default, the product over all exchanges so far decides in evaluation.
+    // By default, evaluation decides by the product of the probabilities at all exchanges so far.
     t > 0 && make("span", { class: "note" }, ", product so far ", make("span", { class: "go-on-product" }, threeDecimals(dialogues.goOnProduct(row, t)))));
 }
 

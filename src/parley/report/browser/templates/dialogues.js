@@ -1,4 +1,4 @@
-// The dialogues of one run, seed and split. A row is a dialogue; t is an exchange, counted from 0.
+// Dialogues of one run, seed and split. `row` is the index of a dialogue, and `t` an exchange, counted from 0.
 
 class Dialogues {
   constructor(entry, arrays) {
@@ -24,7 +24,7 @@ class Dialogues {
   goOnProduct(row, t) { return Array.from({ length: t + 1 }, (_, i) => this.goOnProbability(row, i)).reduce((a, b) => a * b); }
   goesOn(row, t) { return this.arrays.goes_on[row * this.exchanges + t] === 1; }
 
-  // The best candidates after an exchange, best first: column and probability.
+  // Return the best candidates after an exchange, best first, each with its column and probability.
   top(row, t) {
     const start = (row * this.exchanges + t) * this.leaders;
     return Array.from({ length: this.leaders }, (_, i) => ({
@@ -42,7 +42,7 @@ class Dialogues {
     return (byte >> (7 - (bit & 7))) & 1;
   }
 
-  // The message of an agent: value and probability of 1 for each bit, or the numbers that were sent.
+  // Return the message of an agent: for each bit, its value and the probability of 1; if continuous, each number.
   message(agent, row, t) {
     const start = (row * this.exchanges + t) * this.bits;
     return Array.from({ length: this.bits }, (_, bit) => this.binary

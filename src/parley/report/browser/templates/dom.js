@@ -1,4 +1,4 @@
-// Creating elements. Text from the data is only ever inserted as text; nothing here parses markup.
+// Functions that create elements. Text from the data is always inserted as text and never parsed as HTML.
 
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);
@@ -12,12 +12,12 @@ function make(tag, attributes, ...children) {
   return node;
 }
 
-// A name whose right-to-left text does not reorder the text around it.
+// Return an element with a name, in which right-to-left text does not reorder the text around it.
 function isolated(text) {
   return make("bdi", {}, text);
 }
 
-// Text for screen readers that is not visible.
+// Return an element with text that is read by screen readers but not visible.
 function screenReaderOnly(text) {
   return make("span", { class: "visually-hidden" }, text);
 }

@@ -1,4 +1,4 @@
-// The filters and the order of the list.
+// Filters and order of the list of dialogues.
 
 const FILTERS = ["search", "class", "answer", "shortest", "longest", "from", "to", "order"];
 
@@ -40,7 +40,7 @@ function options(select, pairs, chosen) {
   select.value = chosen;
 }
 
-// Set the fields of the page to the values in the address.
+// Set the fields of the form to the values in the address.
 function fillFilters(dialogues, state) {
   const about = new Set(dialogues.arrays.target);
   const classes = dialogues.labels.map((label, column) => [dialogues.ids[column], label, column]).filter(([, , column]) => about.has(column));

@@ -1,4 +1,4 @@
-// Keyboard: arrows between dialogues, / to search, Escape back to the list.
+// Keyboard control: arrow keys move between dialogues, / moves to the search field, and Escape returns to the list.
 
 function typing(target) {
   return target instanceof Element && target.closest("input, select, textarea") !== null;

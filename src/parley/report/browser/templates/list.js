@@ -1,4 +1,4 @@
-// The list of dialogues that match the filters, one page at a time.
+// View of the dialogues that match the filters, one page of the list at a time.
 
 const PER_PAGE = 60;
 

@@ -28,7 +28,7 @@ async function render() {
   }
 }
 
-// Why there is nothing to show for a run, seed and split.
+// Return a view that states why there are no dialogues of a run, seed and split.
 function emptyView(number, state) {
   byId("count").textContent = "";
   const heading = make("h2", { tabindex: -1 }, "No dialogues");
@@ -45,7 +45,7 @@ function titleOf(dialogues, state, view) {
   return `${view === "bits" ? "Bits" : "Dialogues"} of ${set}`;
 }
 
-// Move focus and scroll position: to the heading of a new view, or back to the card of the dialogue that was open.
+// Move the focus and the scroll position to the heading of a new view, or back to the card of the last open dialogue.
 function moveFocus(state, view) {
   const left = lastState;
   lastState = { ...state, view };
@@ -74,7 +74,8 @@ function fillSelection(state) {
   }
 }
 
-// Another split has other images and classes; another run or seed has the same.
+// Change the run, seed or split. Another split has other classes and images, so that the class, the page number and an
+// open dialogue are reset. Another run or seed has the same ones.
 function onSelection(event) {
   const change = { [event.target.name]: event.target.value };
   const state = { ...readState(), ...change };

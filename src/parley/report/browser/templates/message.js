@@ -1,4 +1,4 @@
-// A message: one square per bit, filled for 1 and empty for 0, shaded by the probability of 1; or shaded numbers.
+// Show a message: one square per bit, filled for 1 and empty for 0, shaded by the probability of 1; or shaded numbers.
 
 const GROUP = 8;
 

@@ -1,4 +1,4 @@
-// Nearest neighbours of the Sender's last message, in the same run, seed and split.
+// Find the dialogues with the most similar last messages of the Sender, in the same run, seed and split.
 
 const NEAREST = 8;
 
@@ -10,7 +10,7 @@ function popcount(byte) {
 
 const ONES = Uint8Array.from({ length: 256 }, (_, byte) => popcount(byte));
 
-// Number of different bits; for continuous messages, the sum of absolute differences.
+// Return the number of bits that differ between two messages; if continuous, the sum of absolute differences.
 function distance(dialogues, row, other) {
   const wide = dialogues.binary ? Math.ceil(dialogues.bits / 8) : dialogues.bits;
   const values = dialogues.arrays[dialogues.binary ? "sender_bits" : "sender_numbers"];

@@ -1,4 +1,4 @@
-// Pictures, read from the page split by split when the first one of a split is shown.
+// Images. Those of a split are read from the page when the first of them is shown.
 
 const pictureLines = new Map();
 
@@ -8,7 +8,7 @@ function pictureOf(image, part) {
   return pictureLines.get(name)[image - INDEX.groups[name].start] ?? "";
 }
 
-// An image, or a plain field with the first letter of the class if there is no picture.
+// Return an image, or a field with the first letter of the class if the page does not contain the image.
 function picture(dialogues, row, alt) {
   const base64 = pictureOf(dialogues.arrays.image[row], dialogues.part);
   if (base64) return make("img", { src: `data:image/jpeg;base64,${base64}`, alt, decoding: "async" });

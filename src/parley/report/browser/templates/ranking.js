@@ -1,4 +1,4 @@
-// The Receiver's ranking of the classes after an exchange: the best few, and the true class.
+// Show the Receiver's ranking of the classes after an exchange: the best candidates, and the true class.
 
 function ranking(dialogues, row, t) {
   const target = dialogues.target(row);
@@ -19,7 +19,7 @@ function rankingLine(dialogues, line, isTrue) {
     make("td", { class: "value" }, make("span", { class: "bar", "aria-hidden": "true" }, make("i", { style: { width: `${100 * line.probability}%` } })), threeDecimals(line.probability)));
 }
 
-// The rank of the true class after each exchange.
+// Return the rank of the true class after each exchange, as text.
 function rankPath(dialogues, row, exchanges) {
   return Array.from({ length: exchanges }, (_, t) => dialogues.rank(row, t)).join(" → ");
 }

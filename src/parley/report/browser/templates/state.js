@@ -1,4 +1,4 @@
-// The state of the page. All of it is in the address, so that links, bookmarks and the back button work for every view.
+// State of the page. It is stored in the address, so that links, bookmarks and the back button work for every view.
 
 const DEFAULTS = {
   view: "list", run: "", seed: "", part: "", class: "", answer: "", shortest: "", longest: "", from: "", to: "",
@@ -30,7 +30,7 @@ function navigate(changes) {
   location.hash = addressOf({ ...readState(), ...changes });
 }
 
-// Change the address without a history entry, for changes with every key press.
+// Change the address without adding a history entry, because the state may change with every key press.
 function navigateWithoutHistory(changes) {
   history.replaceState(null, "", addressOf({ ...readState(), ...changes }));
   render();
