@@ -87,7 +87,7 @@ def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsy
     assert "it has no config.yaml. Name results/<experiment>; `snakemake " in capsys.readouterr().err
     name_runs(tmp_path / "nothing", "base")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
-    assert "holds no evaluation of a run that its config.yaml names" in capsys.readouterr().err
+    assert "contains no evaluation of any run in its config.yaml" in capsys.readouterr().err
     assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy"]) == 1
     assert "No evaluation has the metric accuracy; there are accuracy@1." in capsys.readouterr().err
 

@@ -63,7 +63,7 @@ def test_one_row_per_run_and_split_with_interval_chance_and_seeds(folder):
 def test_failed_seeds_are_listed_with_their_reason_and_markup_is_text(folder):
     text = shown(folder)
     assert "Run lost, seed 1 failed: The loss of seed 1 is no longer finite at step [red]3[/]." in text
-    assert "it lacks a number that the others have" in text
+    assert "a metric is missing or is not finite" in text
 
 
 def test_only_pages_that_exist_are_named(folder):

@@ -117,7 +117,7 @@ def test_images_features_and_pages_with_images_are_listed_but_not_included(packe
     readme = zipfile.ZipFile(path).read("README.md").decode()
     assert readme.count("\n- `") == 4
     assert "- `resources/images/p/ant.tar`\n" in readme
-    assert "4 files are named by their hash" in entities(path)["./"]["description"]
+    assert "4 files are not included and are listed only by their hash" in entities(path)["./"]["description"]
 
 
 def test_pictures_includes_everything(packed):

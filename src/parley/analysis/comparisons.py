@@ -147,8 +147,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
         paths = [path for path in paths if path.is_file()]
         if not paths:
             raise ParleyError(
-                f"{folder} holds no evaluation of a run that its config.yaml names; make them by "
-                "`snakemake --cores 1 evaluate`."
+                f"{folder} contains no evaluation of any run in its config.yaml; run `snakemake --cores 1 evaluate`."
             )
         for path in paths:
             if failure_in(path) is not None:
@@ -188,7 +187,7 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
     if base not in runs:
         raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
     if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
-        raise ParleyError(f"No run was evaluated on the part {part}; name another.")
+        raise ParleyError(f"No run was evaluated on the part {part}; choose another part.")
     _require_metrics(metrics, runs)
     others = [run for run in runs if run != base]
     compared = {metric: [_compared(runs[run], runs[base], part, metric)[0] for run in others] for metric in metrics}

@@ -115,7 +115,10 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
     features = {part: torch.from_numpy(rows.features).double() for part, rows in read.items()}
     for part, path in parts.items():
         if features[part].dim() != 2:
-            raise ParleyError(f"{path}: {layer} is a feature map, and the classifier looks at vectors; name a vector.")
+            raise ParleyError(
+                f"{path}: {layer} is a feature map, but the classifier requires feature vectors; choose a layer that "
+                "outputs a vector."
+            )
         if not len(features[part]):
             raise ParleyError(f"{path} holds no image; check the counts of `split` in the config.")
     targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}

@@ -237,7 +237,7 @@ def _cells(metrics: Mapping[str, SummaryRow]) -> list[str]:
 
 def _failures(summary: Summary) -> list[str]:
     lines = [
-        f"Run {run}, seed {seed} failed: {summary.reasons.get((run, seed), 'it lacks a number that the others have.')}"
+        f"Run {run}, seed {seed} failed: {summary.reasons.get((run, seed), 'a metric is missing or is not finite.')}"
         for run, seed in summary.failed[:MOST_FAILURES]
     ]
     if (more := len(summary.failed) - MOST_FAILURES) > 0:

@@ -107,8 +107,8 @@ def metadata(
     jobs = list(document["activity"].values())
     commits = sorted({one["parley:commit"] for one in document["agent"].values() if "parley:commit" in one})
     note = (
-        f" {len(omitted)} files are named by their hash and not included: images, their features and pages that show "
-        "them."
+        f" {len(omitted)} files are not included and are listed only by their hash: images, their features and pages "
+        "that show them."
         if omitted
         else ""
     )
