@@ -21,7 +21,7 @@ from parley.game.turns import PackedIndex
 
 
 class BaselineInput(NamedTuple):
-    """Input of a learned baseline: what the agent knows in each turn. No gradient flows to it."""
+    """Input of a learned baseline: the agent's observations in each turn. It is detached from the gradient."""
 
     per_turn: Tensor
     """``[S, N, width]``: one vector per turn."""
@@ -47,7 +47,7 @@ class Baseline(nn.Module, ABC):
         """
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
-        """Update the state from the rewards of a batch; does nothing in baselines that are stateless or learned."""
+        """Update the state from the rewards of a batch. Stateless and learned baselines do nothing here."""
 
     learned = False
     """Whether the baseline is trained by gradient descent on the squared error of its prediction."""

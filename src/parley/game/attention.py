@@ -1,7 +1,6 @@
 """Additive attention, used by the Sender over the cells of a feature map and by the Receiver over words.
 
-In shapes, M is the number of dialogues processed in an exchange, and N the number of turns of all dialogues; a turn is
-one exchange of one dialogue.
+Shapes: M dialogues in one exchange, N turns in all exchanges. A turn is one exchange of one dialogue.
 """
 
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ class AdditiveAttention(nn.Module):
         query
             Sum of the projected queries, ``[S, M, hidden]``.
         """
-        assert self.energy.bias is not None  # constructed with a bias
+        assert self.energy.bias is not None  # The layer has a bias.
         weight, bias = 2 * self.energy.weight, self.energy.bias - self.energy.weight.sum(2)
         if torch.is_grad_enabled():
             hidden = (2 * (keys + query[:, :, None])).sigmoid()

@@ -103,10 +103,7 @@ class Continuous(Channel):
 
 
 class ContinuousOriginal(Continuous):
-    """Real-valued messages without gradient, so that the Sender and the stop bit are never trained.
-
-    This is the behaviour of the original implementation (Evtimova et al., 2018).
-    """
+    """Real-valued messages without gradient, as in the original implementation: Sender and stop bits never learn."""
 
     differentiable = False
 
@@ -131,7 +128,7 @@ Perturbation = Callable[[Tensor, Tensor | None], Tensor]
 """A function that changes a message ``[S, B, d]`` on its way from the sending to the receiving agent.
 
 Its arguments are the message and uniform noise of the same shape, or None if no noise is needed. Recording, metrics and
-learning use the changed message. Functions below with further arguments are bound to them by `functools.partial`.
+learning use the changed message. `functools.partial` sets the further arguments of some of the functions below.
 """
 
 

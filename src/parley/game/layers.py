@@ -66,11 +66,10 @@ def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
 
 
 class GRUStep(NamedTuple):
-    """One GRU update of M states per seed."""
+    """One GRU update: the states `before` and `after` it, ``[S, M, H]``, and intermediate values."""
 
     before: Tensor
     after: Tensor
-    """``[S, M, H]``. This field and `before`: states after and before the update."""
     gates: Tensor
     """``[S, M, 2H]``: reset gate and update gate."""
     new: Tensor

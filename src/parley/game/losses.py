@@ -44,7 +44,7 @@ class Losses(NamedTuple):
     nll: Tensor
     """``[S, B]``: −log p(target) at the last exchange of each dialogue in nats, without gradient."""
     reward: Tensor
-    """``[S, B]``: reward of each dialogue, minus the cost of its exchanges."""
+    """``[S, B]``: reward of each dialogue, after subtracting the cost of its exchanges."""
 
     @property
     def total(self) -> Tensor:

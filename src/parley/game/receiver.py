@@ -29,7 +29,7 @@ def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tens
     states
         ``[S, M, H]``: contribution of each state to the pre-activation of the hidden layer.
     descriptions
-        ``[S, D, H]``: contribution of each description to it.
+        ``[S, D, H]``: contribution of each description to the pre-activation.
     weight, bias
         Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
 
@@ -43,10 +43,7 @@ def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tens
 
 
 class _Pairs(torch.autograd.Function):
-    """Autograd function of `pair_scores`.
-
-    The hidden layer is computed in blocks of descriptions, and again in the backward pass, to save memory.
-    """
+    """Autograd function of `pair_scores`; it computes the hidden layer blockwise, again in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -175,7 +172,7 @@ class Receiver(nn.Module):
         """
         from_state = linear(state, self.score_first.weight[..., : self.hidden_size], self.score_first.bias)
         weight, bias = self.score_last.weight, self.score_last.bias
-        assert bias is not None  # constructed with a bias
+        assert bias is not None  # The layer has a bias.
         if attended.weights is None:
             return pair_scores(from_state, candidates.projected, weight, bias)
         words = candidates.projected.unflatten(1, attended.weights.shape[-2:])

@@ -251,7 +251,7 @@ class RolloutState:
         self.compacted, self.previous = True, indices
         self.rows, self.active = pick(self.rows, indices), pick(self.active, indices)
         self.gru_state, self.go_on_product = pick(self.gru_state, indices), pick(self.go_on_product, indices)
-        assert self.received is not None  # called after an exchange
+        assert self.received is not None  # compact() is called after an exchange.
         self.received, self.encoded = pick(self.received, indices), self.encoded.of_rows(indices)
         return False
 

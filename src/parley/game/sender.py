@@ -89,10 +89,7 @@ class AttentionEncoder(nn.Module):
         return EncodedImages(images.features, keys)
 
     def view(self, encoded: EncodedImages, received: Tensor | None) -> View:
-        """Return the image representations, given the received messages ``[S, M, d]``.
-
-        `received` is None in the first exchange.
-        """
+        """Return the image representations; `received` is the messages ``[S, M, d]``, or None in the first exchange."""
         if received is None or encoded.keys is None:
             weights = encoded.features.new_full(encoded.features.shape[:3], 1.0 / encoded.features.shape[2])
             return View(self.project(encoded.features.mean(2)), weights)
@@ -169,8 +166,7 @@ class Sender(nn.Module):
         self.mix, widths = MIXES[settings.mix]
         self.speak = Linear(count, widths * hidden, bits)
         self.opening_code = nn.Parameter(torch.empty(count, bits))
-        # With ignore_code, `mou` replaces the Receiver's message by a second learned vector; `sum` and `prod` omit the
-        # message.
+        # With ignore_code, `mou` replaces the message by a second learned vector; `sum` and `prod` omit the message.
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")

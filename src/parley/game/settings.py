@@ -25,15 +25,14 @@ class GameSettings:
     Attributes
     ----------
     preset
-        One of `PRESETS`. In an Adaptive game the Receiver decides when to stop. With Attention, the Sender
+        One of `PRESETS`. In an Adaptive game, the Receiver decides when to stop. In a game with Attention, the Sender
         attends to the cells of the image's feature map, with the logits as context vector.
     message_bits
         Number of bits per message (d), the same in both directions.
     max_exchanges
         Maximum number of exchanges (T). In a Fixed game, all of them are made.
     sender_hidden, receiver_hidden, baseline_hidden
-        Widths of the hidden layers of the Sender, the Receiver and the baselines. The Receiver's state has the same
-        width as its hidden layer.
+        Widths of the hidden layers of the Sender, of the Receiver (also the width of its state) and of the baselines.
     sender_attention_hidden, receiver_attention_hidden
         Widths of the hidden layers of the Sender's and the Receiver's attention.
     mix
@@ -42,8 +41,7 @@ class GameSettings:
     description_attention
         Whether the Receiver attends to the words of each description.
     reward
-        ``original``: log p(target) in nats, as in the original implementation; ``paper``: 1 if the prediction is
-        correct, else 0.
+        ``original``: log p(target) in nats (original implementation); ``paper``: 1 if the answer is correct, else 0.
     receiver_baseline
         Which state of the Receiver is the input of its baseline: the state after (``original``) or before
         (``paper``) the update by the Sender's message.
@@ -51,8 +49,8 @@ class GameSettings:
         When a dialogue stops in evaluation. ``product``: when the product of the probabilities of continuing at all
         exchanges so far rounds to 0; ``step``: when the probability at the current exchange rounds to 0.
     first_message
-        Value of each element of the received message in the input of the Sender's baseline at the first exchange,
-        where no message has been received.
+        Value that fills the message in the input of the Sender's baseline at the first exchange, where the Sender has
+        not received a message.
     standardize
         ``train``: features are standardised by the mean and standard deviation of the train split;
         ``none``: raw features, as in the original implementation.
@@ -87,11 +85,9 @@ class GameSettings:
     exchange_cost
         Amount subtracted from the reward for each exchange, in the unit of the reward.
     label_smoothing
-        Fraction of the Receiver's target distribution that is spread evenly over all candidates. The reward does not
-        depend on it.
+        Fraction of the Receiver's target distribution spread evenly over all candidates; does not affect the reward.
     accuracy_count
-        ``corrected``: number of hits divided by the number of images; ``original``: divided by the number of images
-        as if the last batch were full.
+        ``corrected``: hits divided by images; ``original``: hits divided by images as if the last batch were full.
     permute_labels
         Control experiment: before training and evaluation, permute the labels of each split among its images, with
         this number as the seed of the permutation; 0 for no permutation.
@@ -184,8 +180,7 @@ class TrainingSettings:
     steps
         Number of training steps; each step uses one batch.
     batch_size, dev_batch_size
-        Number of images per batch in training, and in evaluation. In training, the short last batch of an epoch is
-        dropped.
+        Number of images per batch in training and in evaluation. Training drops the short last batch of an epoch.
     optimizer
         Name of the optimiser: ``RMSprop``, ``Adam`` or ``SGD``. Each of the four networks has its own instance.
     learning_rate
@@ -193,11 +188,9 @@ class TrainingSettings:
     learning_rate_schedule
         ``constant``, or ``cosine``: half a cosine period, decreasing to 0 at the last step.
     feature_noise, feature_dropout
-        Standard deviation of the normal noise added to the image features, and probability that a feature is set to
-        0; both in training only.
+        In training: standard deviation of the noise added to image features, and probability of setting one to 0.
     blend
-        Whether, in training, each image's features are mixed with those of a random image of its class, with a random
-        weight.
+        Whether to mix the features of each training image with those of a random image of its class.
     gradient_clip
         Maximum norm of each network's gradient.
     sender_entropy, receiver_entropy, stop_entropy

@@ -47,10 +47,7 @@ class Descriptions(NamedTuple):
 
 
 class RandomDraws(NamedTuple):
-    """Uniform random numbers for a batch.
-
-    A bit is sampled as 1, or flipped, if its random number is below the probability of that event.
-    """
+    """Uniform random numbers of a batch: a bit is sampled as 1, or flipped, if its number is below the probability."""
 
     decisions: Tensor | None
     """``[S, T, B, 2d + 1]``: for the Sender's bits, the Receiver's bits and the stop bit, in this order. If None,
@@ -60,7 +57,7 @@ class RandomDraws(NamedTuple):
 
 
 Draws = RandomDraws
-"""Public name of `RandomDraws`."""
+"""Name under which `parley.game` exports `RandomDraws`."""
 
 
 class Dialogue(NamedTuple):

@@ -31,7 +31,7 @@ def eval_sets(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
         Label ids of the training classes, which are candidates on every split, as in Evtimova et al. (2018).
     unseen
         Label ids of the classes of ``ood`` and ``transfer``, by split. A split with such classes is evaluated twice:
-        with both kinds of candidates, and with the unseen classes alone. A split without them is skipped.
+        with training and unseen classes as candidates, and with unseen classes only; otherwise, it is skipped.
     """
     found = [EvalSet(part, part, list(seen)) for part in ("train", "dev", "test")]
     for part, labels in unseen.items():

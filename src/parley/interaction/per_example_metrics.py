@@ -16,8 +16,8 @@ from parley.metrics.exchanges import chance, distances, hits, nll_nats
 class BatchBuffer:
     """Tensors of N images, allocated once and filled batch by batch.
 
-    Concatenating a list of batches at the end would need twice the memory and fragment it: for 17,000 images and as
-    many candidates, the small tensors of per-image metrics prevented the release of 6 GB of larger tensors.
+    Concatenating a list of batches at the end would need twice the memory and cause fragmentation: for 17,000 images
+    and as many candidates, small tensors of per-image metrics prevented the release of 6 GB of larger tensors.
 
     Parameters
     ----------

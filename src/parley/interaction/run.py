@@ -138,8 +138,7 @@ def _seeds(agents: Agents) -> int:
 def batches(setup: RolloutInputs) -> Iterator[Batch]:
     """Yield the images of a split in batches on the agents' device."""
     count, weight = len(setup.target_index), setup.agents.sender.hear.weight
-    # Images of a class are neighbours in a split. They are put in random order if messages are shuffled, because each
-    # message is then replaced by that of the neighbouring image.
+    # Shuffling replaces each message by that of the next image, which in file order often has the same class.
     order = torch.arange(count) if setup.game.shuffle == "none" else permutation(0, "shuffle", 0, count)
     for number, rows in enumerate(order.split(setup.batch_size)):
         images = to_device(setup.images.take(rows), weight.device, weight.dtype)
@@ -158,10 +157,7 @@ def flip_shape(game: GameSettings, batch: int) -> tuple[int, int, int]:
 
 
 def _flips(setup: RolloutInputs, number: int, size: int, device: torch.device) -> RandomDraws | None:
-    """Return the random numbers for flipping bits in the batch with this number, or None if no bits are flipped.
-
-    They are the same for every seed and run.
-    """
+    """Return the random numbers for flipping bits in a batch, the same for every seed and run; None without flips."""
     if not needs_flip_noise(setup.game, training=False):
         return None
     flips = uniforms([0], "flips in evaluation", number, flip_shape(setup.game, size), device)

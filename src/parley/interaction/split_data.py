@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 def random_subset(part: Part, most: int | None) -> Part:
-    """Return a random subset of at most `most` images, in their order. It is the same for every run and seed."""
+    """Return a random subset of at most `most` images in their original order, the same for every run and seed."""
     if most is None or len(part.keys) <= most:
         return part
     rows = permutation(0, "recorded images", 0, len(part.keys))[:most].sort().values
@@ -140,8 +140,7 @@ def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -
         If a target is not a candidate; `where` names the split in the message.
     """
     ids = torch.tensor(list(candidate_ids), dtype=torch.int64)
-    # A binary search is used, because comparing all targets with all candidates would take gigabytes of memory for a
-    # large class set.
+    # A binary search avoids comparing all targets with all candidates, which takes gigabytes for large class sets.
     order = ids.argsort(stable=True)
     ascending = ids[order]
     found = torch.searchsorted(ascending, targets).clamp(max=len(ids) - 1)
@@ -219,7 +218,7 @@ def fit(images: Images | Maps, mode: str) -> Standardizer:
 
 
 def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
-    """Return the scale of the training classes' descriptions if `mode` is ``candidates``, else None."""
+    """Return the scale of the descriptions used in training if `mode` is ``candidates``, else None."""
     return scale_of(descriptions.vectors) if mode == "candidates" else None
 
 
