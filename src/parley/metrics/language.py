@@ -1,8 +1,10 @@
-"""Compute the metrics of a run's messages as a language: the content of its language.json.
+"""Compute metrics of a run's messages as a language, which are the contents of its language.json.
 
-The message of a dialogue is the Sender's last one, to which the Receiver gave its answer. The metrics are listed in
-`parley.metrics.registry`. Shapes: N dialogues, T exchanges, d bits per message, K candidates, E width of a description
-vector, F image features, A attributes.
+Unless stated otherwise, the message of a dialogue is the Sender's last message, which the Receiver reads before it
+answers. The metrics are listed in `parley.metrics.registry`.
+
+Shapes: N dialogues, T exchanges, d bits per message, K candidates, E elements of a description vector, F image
+features, A attributes.
 """
 
 from typing import Any, NamedTuple
@@ -29,55 +31,55 @@ from parley.metrics.registry import LESS_IS_BETTER, PERMUTATION_TESTED, UNITS
 from parley.metrics.topographic import mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
-"""Number of permutations of each null: of labels or image features over dialogues, or of descriptions over classes."""
+"""Number of permutations for each null; see each test for what it permutes."""
 MOST_DIALOGUES = 2000
 """Larger splits are subsampled to this number of dialogues, because the number of pairs grows quadratically."""
 NULL_QUANTILE = 0.95
-"""Quantile of each null that is reported beside its mean. A metric above it has a one-sided p-value below 0.05. For
-metrics of which less is better, it is the 0.05 quantile, and better is below."""
+"""Quantile of each null that is reported in addition to its mean. A metric above it has a one-sided p-value below 0.05.
+For metrics of which low values are better, the 0.05 quantile is reported instead."""
 
 
 class Semantics(NamedTuple):
-    """What the messages are compared with: descriptions, image features, class attributes."""
+    """Meanings with which messages are compared: descriptions, image features and attributes of the classes."""
 
     descriptions: NDArray[np.floating]
     """Description vector of each candidate [K, E]."""
     features: NDArray[np.floating] | None = None
-    """Image features of each dialogue [N, F]."""
+    """Image features of each dialogue [N, F]; None to skip metrics that need them."""
     attributes: NDArray[np.int64] | None = None
-    """Integer-coded attributes of each candidate [K, A]."""
+    """Integer-coded attributes of each candidate [K, A]; None to skip metrics that need them."""
 
 
 def measure_language(conversations: Conversations, semantics: Semantics, k: int, seed: int = 0) -> dict[str, Any]:
-    """Compute the metrics of one split.
+    """Compute the language metrics of one split.
 
     Parameters
     ----------
     conversations
-        The recorded dialogues.
+        Recorded dialogues of the split.
     semantics
-        What their messages are compared with.
+        Meanings with which the messages are compared.
     k
-        The k of accuracy@k. If it exceeds the number of candidates, accuracy@k is 1.
+        Value of k in accuracy@k. If it exceeds the number of candidates, accuracy@k is 1.
     seed
-        Seed of the permutations, and of the subsample if there are more than `MOST_DIALOGUES` dialogues.
+        Random seed for the permutations, and for the subsample if there are more than `MOST_DIALOGUES` dialogues.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able:
+        Results that can be written as JSON:
 
-        - ``n``, ``n_sampled``: number of dialogues, and of those that are measured
-        - ``permutations``: number of permutations of each null
+        - ``n``, ``n_sampled``: number of dialogues, and number of dialogues in the subsample
+        - ``permutations``: number of permutations for each null
         - ``measures``: value by metric, for all names in `UNITS`
-        - ``p``, ``null``: p-value and null by metric, for `PERMUTATION_TESTED`; a null is its ``mean`` and ``high``,
-          its `NULL_QUANTILE`
-        - ``bits``: one list each, over bits: the frequency of 1 (``use``), the ``entropy``, and the mutual
+        - ``p``, ``null``: p-value and null by metric, for all names in `PERMUTATION_TESTED`; a null is described by its
+          ``mean`` and by its `NULL_QUANTILE`, ``high``
+        - ``bits``: three lists with one value per bit: the frequency of 1 (``use``), the ``entropy``, and the mutual
           ``information`` with the class (Miller–Madow)
-        - ``exchanges``: one list per metric, over exchanges
+        - ``exchanges``: one list per metric, with one value per exchange
 
-        What cannot be measured is None: bit metrics of continuous messages; similarity if the messages or what they
-        are compared with do not vary; everything if scores or messages are not finite.
+        Values that cannot be computed are None: metrics of bits if messages are continuous; topographic similarity if
+        messages or meanings do not vary; all values if scores or messages are not finite.
     """
     generator = np.random.default_rng(seed)
     sampled = _sample(len(conversations.keys), generator)
@@ -104,14 +106,14 @@ def measure_language(conversations: Conversations, semantics: Semantics, k: int,
 
 
 def _sample(count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return the row indices that are measured, ascending."""
+    """Return the indices of at most `MOST_DIALOGUES` of the dialogues, drawn at random, in ascending order."""
     if count <= MOST_DIALOGUES:
         return np.arange(count)
     return np.sort(generator.choice(count, MOST_DIALOGUES, replace=False))
 
 
 def _record_test(found: dict[str, Any], metric: str, test: Tested | None) -> None:
-    """Store a permutation-tested metric with its p-value and null; None = it cannot be measured."""
+    """Store the value, p-value and null of a metric in `found`; do nothing if the test is None."""
     if test is None:
         return
     found["measures"][metric] = float(test.value)
@@ -123,16 +125,16 @@ def _record_test(found: dict[str, Any], metric: str, test: Tested | None) -> Non
 def _measure_answers(
     found: dict[str, Any], conversations: Conversations, k: int, generator: np.random.Generator
 ) -> None:
-    """Measure the accuracy of the answers, and the calibration of the decision to stop."""
+    """Compute the accuracy of the answers and the calibration of the decision to stop."""
     scores, targets = conversations.final_scores, conversations.targets
     for metric, test in answer_tests(scores, targets, k, PERMUTATIONS, generator).items():
         _record_test(found, metric, test)
     talking = conversations.talking
     found["measures"]["information_gained"] = float(information_gained(scores[:, None], targets).mean())
     if talking.all():
-        return  # No dialogue stopped early: the length is fixed, or there is nothing to compare.
+        return  # No dialogue stopped early, so the calibration of stopping is not defined.
     right = hits(conversations.scores, np.broadcast_to(targets[:, None], talking.shape), 1)
-    # The stop probability is read as the probability of a correct answer, over the exchanges that took place.
+    # The probability to stop is interpreted as the Receiver's confidence that its answer is correct.
     confidence = 1 - conversations.go_on_probabilities.astype(np.float64)
     for metric, test in calibration_tests(confidence, right, talking, PERMUTATIONS, generator).items():
         _record_test(found, metric, test)
@@ -145,7 +147,7 @@ def _measure_similarity(
     sampled: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
-    """Measure topographic similarity, to descriptions and to image features."""
+    """Compute topographic similarity, with respect to descriptions and to image features."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     tests = {
         "topographic_similarity": mantel_of_classes(messages, targets, semantics.descriptions, PERMUTATIONS, generator)
@@ -161,7 +163,7 @@ def _measure_similarity(
 def _measure_bits(
     found: dict[str, Any], conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> None:
-    """Measure the information of binary messages about the class, of whole messages and of each bit."""
+    """Compute information metrics of binary messages, for whole messages and for each bit."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     information = information_test(messages, targets, PERMUTATIONS, generator)
     _record_test(found, "information", information)
@@ -188,7 +190,7 @@ def _measure_attributes(
     sampled: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
-    """Measure whether each symbol encodes a single attribute of the class."""
+    """Compute disentanglement: whether each symbol encodes a single attribute of the class."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     for metric, disentanglement in (
         ("positional_disentanglement", positional_test),
@@ -201,7 +203,7 @@ def _measure_attributes(
 def _by_exchange(
     conversations: Conversations, sampled: NDArray[np.int64], generator: np.random.Generator
 ) -> dict[str, list[float | None] | None]:
-    """Measure each exchange over the dialogues that are active then; None if there are none."""
+    """Compute metrics of each exchange over the dialogues active at this exchange; None if no dialogue is active."""
     talking = conversations.talking
     gained = information_gained(conversations.scores, conversations.targets)
     result: dict[str, list[float | None] | None] = {
@@ -209,7 +211,7 @@ def _by_exchange(
         "information_corrected": None,
     }
     for agent, messages in (("sender", conversations.sender_messages), ("receiver", conversations.receiver_messages)):
-        # The first message has no previous one to compare with.
+        # The first message has no previous message to compare with.
         changes = distances(messages.swapaxes(0, 1).astype(np.float64)).T
         result[f"hamming_{agent}"] = [None, *conversations.mean_while_active(changes)[1:]]
     if conversations.binary:
@@ -217,7 +219,7 @@ def _by_exchange(
             conversations.sender_messages[sampled],
             conversations.targets[sampled],
             talking[sampled],
-            PERMUTATIONS // 5,  # enough for the mean; no quantile is reported
+            PERMUTATIONS // 5,  # The mean needs fewer permutations than a quantile does.
             generator,
         )
         result["information_corrected"] = [

@@ -1,8 +1,8 @@
-"""The metrics of language.csv: one row of data each. The functions that compute them are in their own modules.
+"""List of the metrics of language.csv. The functions that compute the metrics are in other modules.
 
-To add a metric, write its function, add a row here, and call the function in `parley.metrics.language`. The order of
-the rows is the order of language.json and language.csv. This module imports nothing from Parley, so an edit of a
-metric's function reruns only the stages that use the function.
+To add a metric, write its function, add an entry to `LANGUAGE_METRICS`, and call the function in
+`parley.metrics.language`. language.json and language.csv list the metrics in the same order. This module imports
+nothing from Parley, so a change to a metric's function reruns only the stages that use the function.
 """
 
 from typing import NamedTuple
@@ -12,18 +12,18 @@ class Metric(NamedTuple):
     """A metric of language.csv."""
 
     name: str
-    """In language.json and language.csv."""
+    """Name of the metric in language.json and language.csv."""
     unit: str
     label: str
-    """Its name in the report."""
+    """Name of the metric in the report."""
     doc: str
-    """What it measures, in one line."""
+    """Definition of the metric in one line."""
     permutation_tested: bool = False
-    """Whether it has a permutation null, and so a p-value."""
+    """Whether the metric has a null distribution from permutations, and therefore a p-value."""
     less_is_better: bool = False
-    """Which end of the null counts as better than chance."""
+    """Whether low values (and not high values) are better than chance."""
     report_row: int | None = None
-    """Its position in the report's table; None if only language.csv has it."""
+    """Position of the metric in the report's table; None if the metric is only in language.csv."""
 
 
 LANGUAGE_METRICS = (
@@ -148,18 +148,18 @@ LANGUAGE_METRICS = (
 )
 
 UNITS = {metric.name: metric.unit for metric in LANGUAGE_METRICS}
-"""The unit of each metric, in the order of language.csv."""
+"""Unit of each metric, in the order of language.csv."""
 PERMUTATION_TESTED = tuple(metric.name for metric in LANGUAGE_METRICS if metric.permutation_tested)
 LESS_IS_BETTER = frozenset(metric.name for metric in LANGUAGE_METRICS if metric.less_is_better)
 REPORT_LABELS = {
     metric.name: metric.label
     for _, metric in sorted((metric.report_row, metric) for metric in LANGUAGE_METRICS if metric.report_row is not None)
 }
-"""The report's metrics and their labels, in the order of its table."""
+"""Label of each metric in the report's table, in the order of the table."""
 EXCHANGE_UNITS = {
     "information_gained": "bits",
     "information_corrected": "bits",
     "hamming_sender": "bits",
     "hamming_receiver": "bits",
 }
-"""The unit of each metric that is measured exchange by exchange."""
+"""Unit of each metric that is computed separately for each exchange."""

@@ -1,15 +1,15 @@
-"""Topographic similarity: whether similar things get similar messages.
+"""Topographic similarity: whether messages with similar meanings are similar.
 
-Brighton and Kirby (2006, "Understanding linguistic evolution by visualizing the emergence of topographic
-mappings"); on learned agents, Lazaridou et al. (2018, "Emergence of linguistic communication from referential
-games with symbolic and pixel input"). It is Spearman's correlation, over all pairs of dialogues, of the
-distance between their messages and the distance between their meanings.
+Topographic similarity (Brighton and Kirby, 2006, "Understanding linguistic evolution by visualizing the emergence of
+topographic mappings"; for learned agents, Lazaridou et al., 2018, "Emergence of linguistic communication from
+referential games with symbolic and pixel input") is Spearman's correlation, over all pairs of dialogues, between the
+distance of the two messages and the distance of their meanings.
 
-Pairs that share a dialogue are not independent, so the p-value is Mantel's (1967, "The detection of disease
-clustering and a generalized regression approach"): meanings are permuted over the messages.
+Pairs that share a dialogue are not independent. The p-value is therefore that of Mantel's test (1967, "The detection of
+disease clustering and a generalized regression approach"), which permutes the meanings over the messages.
 
-Shapes: N dialogues, d bits per message, F features of a meaning, P permutations. All of it takes
-about 80 bytes for each of the N (N - 1) / 2 pairs; measure a sample of a few thousand dialogues.
+Shapes: N dialogues, d bits per message, F features of a meaning, P permutations. The computation needs about 80 bytes
+for each of the N (N - 1) / 2 pairs, so use a sample of at most a few thousand dialogues.
 """
 
 from typing import Any
@@ -22,17 +22,17 @@ from parley.metrics.exchanges import Floats
 from parley.metrics.permutation import Tested, p_at_least
 
 ROWS = 64
-"""Rows of the rank matrix permuted at once, few enough to stay in the cache."""
+"""Number of rows of the rank matrix that are permuted at once, chosen to fit into the CPU's cache."""
 DECIMALS = 12
-"""Distances that are equal to this many decimals are ties, because equal meanings differ by rounding."""
+"""Distances are rounded to this many decimals, so that rounding errors do not make equal distances different."""
 TOLERANCE = 1e-6
-"""Correlations that differ less are equal: they are sums in single precision."""
+"""Correlations that differ by less than this are treated as equal, because they are summed in single precision."""
 
 
 def message_distances(messages: NDArray[Any]) -> Floats:
     """Return the Hamming distance of each pair of messages [N, d], in bits, in the order of `pdist` [N (N - 1) / 2].
 
-    Of continuous messages it is the sum of absolute differences, as in `exchanges.distances`.
+    For continuous messages, the L1 distance is used, as in `exchanges.distances`.
     """
     return np.asarray(pdist(messages, "cityblock"))
 
@@ -40,18 +40,18 @@ def message_distances(messages: NDArray[Any]) -> Floats:
 def meaning_distances(meanings: NDArray[Any]) -> Floats:
     """Return the cosine distance of each pair of meanings, 1 - cosine, in the order of `pdist` [N (N - 1) / 2].
 
-    It is one matrix product, which is many times faster than `pdist` for meanings with many features. Its rounding
-    noise is removed: distances are rounded to 12 decimals.
+    The distances are computed by one matrix product, which is many times faster than `pdist` for meanings with many
+    features. They are rounded to 12 decimals to remove rounding errors.
 
     Parameters
     ----------
     meanings
-        Features of what each message is about [N, F].
+        Features of the meaning of each message [N, F].
 
     Raises
     ------
     ValueError
-        If a feature is not finite, or a meaning is all zeros and so has no direction.
+        If a feature is not finite, or if a meaning is all zeros, for which no cosine is defined.
     """
     rows = meanings.astype(np.float64)
     if not np.isfinite(rows).all():
@@ -71,26 +71,26 @@ def mantel(
     Parameters
     ----------
     messages
-        Bits or numbers [N, d].
+        Messages, as bits or continuous numbers [N, d].
     meanings
-        Features of what each is about [N, F].
+        Features of the meaning of each message [N, F].
     permutations
         Number of permutations P.
     generator
-        Random generator; the same seed gives the same null.
+        Random number generator for the permutations; the same seed gives the same null.
 
     Returns
     -------
     Tested or None
-        A value between -1 and 1. None if all pairs of messages, or of meanings, are equally far apart, as in a language
-        of one message.
+        Value between -1 and 1, with its null. None if all pairs of messages, or all pairs of meanings, have the same
+        distance, for example if all messages are equal.
     """
     message_ranks = centred_ranks(message_distances(messages))
     meaning_ranks = centred_ranks(meaning_distances(meanings))
     if message_ranks is None or meaning_ranks is None:
         return None
     rho = float(np.clip(message_ranks @ meaning_ranks, -1, 1))
-    # Each pair counts once: the other triangle is zero.
+    # The lower triangle is set to zero, so that each pair is counted once.
     first = np.triu(squareform(message_ranks.astype(np.float32)))
     second = squareform(meaning_ranks.astype(np.float32))
     orders = (generator.permutation(len(messages)) for _ in range(permutations))
@@ -105,20 +105,21 @@ def mantel_of_classes(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Test topographic similarity where meanings belong to classes and each class has many messages.
+    """Test topographic similarity if all messages about a class have the same meaning.
 
-    The value is that of `mantel`. The null permutes meanings over classes: messages about one class stay together. If
-    single dialogues were permuted, any language that merely names classes would be beyond its null, because messages
-    and meanings of one class are similar. The test asks whether classes of similar meaning have similar messages.
+    The value is the same as that of `mantel`. The null permutes meanings over classes, so messages about one class stay
+    together. If single dialogues were permuted, any language that merely names classes would exceed its null, because
+    messages about one class are similar and have the same meaning. This test instead asks whether classes with similar
+    meanings have similar messages.
 
     Parameters
     ----------
     messages
-        Bits or numbers [N, d].
+        Messages, as bits or continuous numbers [N, d].
     classes
-        What each is about, as a row of `meanings` [N].
+        Class of each message, as the index of a row of `meanings` [N].
     meanings
-        Features of the classes [K, F]; classes that no message is about do not count.
+        Features of the classes [K, F]; classes without messages are ignored.
     permutations, generator
         As in `mantel`.
     """
@@ -127,7 +128,7 @@ def mantel_of_classes(
     if ranks is None:
         return None
     about = np.eye(len(ids))[own]
-    # Over pairs of classes, each pair of dialogues twice.
+    # Sums and counts for each pair of classes. They include each pair of dialogues twice.
     rank_sums = about.T @ squareform(ranks) @ about
     pairs = np.outer(about.sum(axis=0), about.sum(axis=0)) - np.diag(about.sum(axis=0))
     levels = np.unique(squareform(meaning_distances(meanings[ids])), return_inverse=True)[1]
@@ -137,28 +138,32 @@ def mantel_of_classes(
         return None
     orders = (generator.permutation(len(ids)) for _ in range(permutations))
     found = (_class_correlation(rank_sums, pairs, levels[np.ix_(order, order)]) for order in orders)
-    # If classes differ in size, a permutation may make all distances equal, which leaves no correlation.
+    # If classes differ in size, all distances can be equal after a permutation; the correlation is then set to 0.
     null = np.array([0.0 if value is None else value for value in found], np.float32)
     return Tested(rho, p_at_least(rho, null.astype(np.float64), TOLERANCE), null)
 
 
 def _class_correlation(rank_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
-    """Correlate ranks of messages with ranks of meanings, from sums over pairs of classes, all [K, K].
+    """Return the rank correlation of message and meaning distances; None if all meaning distances are equal.
 
-    `rank_sums` sums the centred ranks of message distances over the pairs of dialogues of two classes, `pairs` counts
-    them, and `levels` numbers the distance in meaning among all distinct distances.
+    The arguments contain one value per pair of classes, [K, K]. `rank_sums` is the sum of the centred ranks of message
+    distances over the pairs of dialogues about the two classes, `pairs` the number of these pairs of dialogues, and
+    `levels` the index of the distance between the two meanings among the sorted distinct distances.
     """
     counts = np.bincount(levels.ravel(), weights=pairs.ravel())
     ranks = np.cumsum(counts) - counts / 2
     centred = ranks - (ranks @ counts) / counts.sum()
-    length = np.sqrt(counts @ centred**2 * 2)  # Each pair is counted twice on both sides.
+    length = np.sqrt(counts @ centred**2 * 2)  # The factor 2 allows for pairs that are counted twice in `rank_sums`.
     if length <= 0:
         return None
     return float(np.clip((rank_sums * centred[levels]).sum() / length, -1, 1))
 
 
 def centred_ranks(distances: Floats) -> Floats | None:
-    """Rank distances; centred and of length 1, so that a correlation is a product. None where they do not vary."""
+    """Return the ranks of distances, centred and scaled to unit norm; None if all distances are equal.
+
+    The dot product of two results is their rank correlation.
+    """
     if distances.size == 0 or np.ptp(distances) == 0:
         return None
     centred = mean_ranks(distances) - (distances.size + 1) / 2
@@ -166,9 +171,9 @@ def centred_ranks(distances: Floats) -> Floats | None:
 
 
 def mean_ranks(values: NDArray[np.floating]) -> Floats:
-    """Rank values [n], 1 = smallest; equal ones share the mean of their ranks.
+    """Return the ranks of values [n], 1 = smallest. Equal values all get the mean of their ranks.
 
-    As `scipy.stats.rankdata` does, which takes a third of a second to import in each of many short jobs.
+    The result is that of `scipy.stats.rankdata`, whose import would take a third of a second in every short job.
     """
     _, indices, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[indices])
@@ -177,10 +182,10 @@ def mean_ranks(values: NDArray[np.floating]) -> Floats:
 def _permuted_product(
     first: NDArray[np.float32], second: NDArray[np.float32], order: NDArray[np.integer[Any]]
 ) -> float:
-    """Sum first[i, j] second[order[i], order[j]], where `first` is zero below its diagonal.
+    """Return the sum of first[i, j] * second[order[i], order[j]], where `first` is zero below its diagonal.
 
-    Permuting both ranks alike changes neither their means nor their variances, so this is all that a permutation
-    has to compute. Indices are known to be within bounds, and "wrap" skips the check.
+    A permutation of the dialogues changes neither the mean nor the variance of the ranks, so only this sum must be
+    computed for each permutation. All indices are valid, so mode "wrap" can skip NumPy's bounds check.
     """
     total = 0.0
     for start in range(0, len(order), ROWS):
