@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)
     (tmp_path / "config.yaml").write_text("runs: 3\n")
-    with pytest.raises(ParleyError, match="names no runs and seeds"):
+    with pytest.raises(ParleyError, match="does not list runs and seeds"):
         parley.load(tmp_path)
 
 

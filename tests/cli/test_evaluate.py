@@ -237,7 +237,7 @@ def test_a_checkpoint_that_lacks_something_is_told(trained, tmp_path, refused):
 def test_features_that_are_no_hdf5_are_told(trained, tmp_path, refused):
     (tmp_path / "text.hdf5").write_text("no HDF5")
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "text.hdf5"))
-    assert "text.hdf5 is no whole HDF5 file" in told
+    assert "text.hdf5 is not a valid HDF5 file" in told
 
 
 def test_the_folder_of_a_run_is_not_written_into(trained, refused):

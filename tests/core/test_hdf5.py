@@ -48,7 +48,7 @@ def test_nothing_is_read_from_another_file(part, secret, reach):
     with h5py.File(part, "r+") as file:
         reach(file, secret)
     for read in (read_features, open_features):
-        with pytest.raises(ParleyError, match="avgpool_512 lies in another file"):
+        with pytest.raises(ParleyError, match="avgpool_512 is in another file"):
             read(part, "pooled")
 
 
@@ -123,4 +123,4 @@ def test_a_heap_in_which_hdf5_would_turn_for_ever_is_refused(tmp_path):
     room = item + 16 + -(-int.from_bytes(content[item + 8 : item + 16], "little") // 8) * 8
     assert content[room : room + 2] == b"\0\0"
     content[room + 8 : room + 16] = bytes(8)
-    assert f"is no whole file of words (the global heap at byte {heap} has free space of size 0)" in told()
+    assert f"is not a valid file of words (the global heap at byte {heap} has free space of size 0)" in told()

@@ -88,8 +88,8 @@ def with_nan(path):
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (cut, "no whole HDF5 file"),
-        (lambda path: path.write_text("hello"), "no whole HDF5 file"),
+        (cut, "not a valid HDF5 file"),
+        (lambda path: path.write_text("hello"), "not a valid HDF5 file"),
         (lambda path: path.unlink(), "does not exist"),
         (change("Target", None), "has no Target.*needs its label id in Target"),
         (change("Location", None), "has no Location.*a name of its image in Location"),

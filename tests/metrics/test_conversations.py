@@ -154,7 +154,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(ParleyError, match="does not exist"):
         read_conversations(tmp_path / "absent.hdf5")
     (tmp_path / "text.hdf5").write_text("hello")
-    with pytest.raises(ParleyError, match="is no whole file of messages"):
+    with pytest.raises(ParleyError, match="is not a valid file of messages"):
         read_conversations(tmp_path / "text.hdf5")
 
 

@@ -58,7 +58,7 @@ def test_a_killed_process_does_not_conflict_and_its_record_is_removed(tmp_path):
 
 def test_a_job_that_outlives_its_killed_parent_conflicts(tmp_path):
     lock = register_job("train_run", ["out.txt"], tmp_path)
-    with pytest.raises(ParleyError, match=r"\(train_run\), at work since .* let it finish, or end it, and run again"):
+    with pytest.raises(ParleyError, match=r"\(train_run\), running since .* let it finish, or end it, and run again"):
         acquire("me", [], ["out.txt"], tmp_path)
     lock.close()
     assert acquire("me", [], ["out.txt"], tmp_path)[1]

@@ -27,4 +27,4 @@ with stage(snakemake) as logger:
     # A shard is a folder; Snakemake manages its modification time.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
-            logger.warning("%s has other bytes than before; what was made of it is made again by the next call.", path)
+            logger.warning("%s differs from its earlier version; run again to update the files made from it.", path)

@@ -92,7 +92,7 @@ def _tell_once_of_tidying(logger: logging.Logger) -> None:
         line = str(error).partition(": time")[0].partition("\n")[0]
         if line not in told:
             told.add(line)
-            logger.warning("While tidying up: %s", line)
+            logger.warning("While releasing resources: %s", line)
 
     sys.unraisablehook = lambda trouble: tell(trouble.exc_value)
     sys.excepthook = lambda kind, error, trace: tell(error)

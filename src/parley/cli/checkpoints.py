@@ -61,7 +61,7 @@ def run_train(chosen: argparse.Namespace) -> None:
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]
     settings = overridden(read_run(chosen.config), [*chosen.set, *seed], read_schema(find_schema()))
     if (chosen.out / "config.json").exists() and not chosen.overwrite:
-        raise ParleyError(f"{chosen.out} holds a finished run; name another folder, or add --overwrite to replace it.")
+        raise ParleyError(f"{chosen.out} has a finished run; name another folder, or add --overwrite to replace it.")
     import torch
 
     from parley.runtime.code_digest import package_digest
@@ -132,7 +132,7 @@ def add_messages(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "messages",
         help="write a checkpoint's messages about a file of features",
-        description="Play a checkpoint on a file of features, Parley's or the 2017 code's, and write all messages "
+        description="Run a checkpoint on a file of features, Parley's or the 2017 code's, and write all messages "
         "and predictions as the 2017 code's two tables.",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")

@@ -109,7 +109,7 @@ def run_crate(chosen: argparse.Namespace) -> None:
     logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)
     if omitted:
         logger.info(
-            "Left out, listed by hash: %d images, feature files and pages with images; add --pictures to include them "
-            "if you may redistribute them.",
+            "%d files (images, feature files and pages that contain images) are not included; only their hashes are "
+            "listed. Add --pictures to include them, if you have the right to redistribute them.",
             len(omitted),
         )

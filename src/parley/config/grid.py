@@ -103,7 +103,7 @@ def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choi
     for words, value in choices:
         if not NAMEABLE.fullmatch(words):
             findings.add(
-                f"{where} has the value {_text(value)}, which is no valid folder name ({words}); write a mapping of "
+                f"{where} has the value {_text(value)}, which is not a valid folder name ({words}); write a mapping of "
                 "labels of letters, digits, '.', '_' and '-' to values, such as {first: ..., second: ...}."
             )
     return choices

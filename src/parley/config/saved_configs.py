@@ -40,8 +40,8 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
         return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
     except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParleyError(
-            f"{path} names no runs and seeds; remove it and run `snakemake {_target(folder)}`, with the experiment's "
-            "config."
+            f"{path} does not list runs and seeds; remove it and run `snakemake {_target(folder)}`, with the "
+            "experiment's config."
         ) from error
 
 

@@ -114,7 +114,7 @@ def _unknown_keys(error: ValidationError) -> Iterator[str]:
     for key in sorted(set(error.instance) - set(known), key=str):
         place = _where([*error.absolute_path, key])
         near = difflib.get_close_matches(str(key), known, n=1)
-        listed = f"known here are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
+        listed = f"the known keys are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
         hint = f"did you mean {near[0]}?" if near else listed
         yield f"Config: the key {place} is unknown; {hint}"
 

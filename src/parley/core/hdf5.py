@@ -47,7 +47,7 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except DAMAGE as error:
-        raise ParleyError(f"{path} is no whole {what} ({_first_line(error)}); remove it and run again.") from error
+        raise ParleyError(f"{path} is not a valid {what} ({_first_line(error)}); remove it and run again.") from error
 
 
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
@@ -58,17 +58,17 @@ def check_untrusted(file: h5py.File, path: str | Path) -> None:
     for name in file:
         # Checked before the link is followed, because its target may be a device file.
         if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
-            raise ParleyError(f"{path}: {name} lies in another file (an external link); copy it into this one.")
+            raise ParleyError(f"{path}: {name} is in another file (an external link); copy it into this one.")
         item = file.get(name)
         if item is not None and item.file.filename != file.filename:
-            raise ParleyError(f"{path}: {name} lies in another file ({item.file.filename}); copy it into this one.")
+            raise ParleyError(f"{path}: {name} is in another file ({item.file.filename}); copy it into this one.")
         if isinstance(item, h5py.Dataset):
             _check_dataset(item, path)
 
 
 def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     if dataset.external:
-        raise ParleyError(f"{path}: {dataset.name[1:]} lies in another file (external storage); copy it into this one.")
+        raise ParleyError(f"{path}: {dataset.name[1:]} is in another file (external storage); copy it into this one.")
     claimed = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
     if dataset.is_virtual or claimed <= _NEVER_PACKED_BYTES:
         return

@@ -188,17 +188,17 @@ def _untested_versions(workflow: Workflow) -> Iterator[str]:
     found = version("snakemake")
     if not found.startswith(TESTED_SNAKEMAKE):
         yield (
-            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*: hundreds of waiting "
-            "jobs may take half a core, and `--until` and `--forcerun` need the full name of a group's rule, such as "
-            "extract_features_0000. Results are the same."
+            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
+            "waiting jobs, Snakemake may use half of a CPU core. `--until` and `--forcerun` need the full name of a "
+            "group's rule, such as extract_features_0000. Results are the same."
         )
     if workflow.storage_settings.default_storage_provider != "s3":
         return
     found = version("snakemake-storage-plugin-s3")
     if found != TESTED_S3_PLUGIN:
         yield (
-            f"snakemake-storage-plugin-s3 {found} is not patched, because Parley is tested with {TESTED_S3_PLUGIN}: a "
-            "retried job that makes a missing folder may end the run. Start it again if so."
+            f"snakemake-storage-plugin-s3 {found} is not patched, because Parley is tested with {TESTED_S3_PLUGIN}. "
+            "The run may stop when a retried job creates a missing folder. If this happens, start the run again."
         )
 
 

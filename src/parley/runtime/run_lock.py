@@ -33,7 +33,7 @@ class Record(NamedTuple):
 
     def __str__(self) -> str:
         values = self.values
-        return f"process {values['pid']} on {values['host']} ({values['what']}), at work since {values['since']}"
+        return f"process {values['pid']} on {values['host']} ({values['what']}), running since {values['since']}"
 
 
 class LockHandle:
@@ -168,7 +168,7 @@ def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], 
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         lock.close()
-        raise ParleyError(f"{path} cannot be written ({error.strerror}); make room and run again.") from error
+        raise ParleyError(f"{path} cannot be written ({error.strerror}); free disk space and run again.") from error
     return lock
 
 

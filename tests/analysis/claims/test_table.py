@@ -83,7 +83,7 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
     lines = "\n".join(as_markdown(rows))
     assert page.read_text() == f"Before\n<!-- table here -->\n{lines}\n<!-- end -->\nAfter\n"
     assert main(["insert", str(tmp_path / "claims.md"), "--into", str(page), "--name", "there"]) == 1
-    assert "page.md: There is no one place for the table there" in capsys.readouterr().err
+    assert "page.md: The page has no unique place for the table there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
