@@ -170,7 +170,7 @@ def test_a_changed_module_is_named(project, tiny):
     path.write_text(before + "\nADDED = 1\n")
     try:
         status = Status(project, tiny)
-        assert status.reasons("train") == "the code of parley.game.channel"
+        assert status.reasons("train") == "code changed: parley.game.channel"
         assert status.state("features") == "done"
         path.write_text(before + "\n# a remark\n")
         assert Status(project, tiny).not_done() == set()

@@ -68,15 +68,15 @@ def test_a_job_that_no_target_needs_is_still_shown():
     ("known", "state", "reasons"),
     [
         ({"changes": (Change("training.steps", 3000, 4000),)}, "stale", ["1 of 2: training.steps 3000 → 4000"]),
-        ({"code": ("parley.game.channel",)}, "stale", ["1 of 2: the code of parley.game.channel"]),
-        ({"code": ()}, "stale", ["1 of 2: its code; the changed modules were not recorded"]),
+        ({"code": ("parley.game.channel",)}, "stale", ["1 of 2: code changed: parley.game.channel"]),
+        ({"code": ()}, "stale", ["1 of 2: code changed; the modules were not recorded"]),
         ({"newer": ("a", "b", "c", "d")}, "stale", ["1 of 2: newer than its outputs: a, b, c and 1 more"]),
         (
             {"inputs_added": ("x",), "inputs_gone": ("y",)},
             "stale",
             ["1 of 2: new inputs: x", "1 of 2: removed inputs: y"],
         ),
-        ({"environment": True}, "stale", ["1 of 2: its software environment"]),
+        ({"environment": True}, "stale", ["1 of 2: software environment changed"]),
         ({"interrupted": True}, "stale", ["1 of 2: was interrupted"]),
         ({"gone": ("out/1",), "made": None}, "missing", ["1 of 2: not made yet"]),
         ({"gone": ("out/1",), "recorded": True}, "missing", ["1 of 2: gone: out/1"]),
@@ -95,7 +95,7 @@ def test_reasons_in_words(known, state, reasons):
 
 def test_a_reason_shared_by_all_jobs_is_given_once():
     both = [replace(job(number, 0), needed=True, code=("parley.training.loop",)) for number in (1, 2)]
-    assert stage("train", *both).reasons == ("the code of parley.training.loop",)
+    assert stage("train", *both).reasons == ("code changed: parley.training.loop",)
 
 
 def test_started_jobs_are_running_during_a_run():

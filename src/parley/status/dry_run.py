@@ -193,8 +193,8 @@ def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
         return f"A run is in progress: {', '.join(map(str, others))}."
     if workflow.persistence.locked:
         return (
-            "Snakemake has locked the files: a run is in progress. If none is, a run was killed: add --unlock to the "
-            "command once."
+            "Snakemake has locked the files: a run is in progress. If no run is in progress, an earlier run was "
+            "killed: add --unlock to the command once."
         )
     return ""
 

@@ -213,7 +213,7 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
         yield f"gone: {_listed(job.gone)}" if job.recorded else "not made yet"
     yield from map(describe, job.changes)
     if job.code is not None:
-        yield f"the code of {_listed(job.code)}" if job.code else "its code; the changed modules were not recorded"
+        yield f"code changed: {_listed(job.code)}" if job.code else "code changed; the modules were not recorded"
     if job.newer and not job.gone:
         yield f"newer than its outputs: {_listed(job.newer)}"
     if job.inputs_added:
@@ -221,7 +221,7 @@ def _own_reasons(job: Job, locked: str) -> Iterator[str]:
     if job.inputs_gone:
         yield f"removed inputs: {_listed(job.inputs_gone)}"
     if job.environment:
-        yield "its software environment"
+        yield "software environment changed"
 
 
 def describe(change: Change) -> str:

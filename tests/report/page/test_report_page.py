@@ -248,7 +248,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
 def test_a_file_that_is_no_funnel_is_refused(tmp_path, content):
     path = tmp_path / "funnel.json"
     path.write_text(content)
-    with pytest.raises(ParleyError, match="must give, under classes"):
+    with pytest.raises(ParleyError, match="must contain, under classes"):
         read_funnel(path)
 
 
@@ -306,7 +306,7 @@ def test_removed_copies_and_several_placeholders_are_counted(tmp_path):
     placeholder, copies = funnel.notices
     assert placeholder.startswith("1,200 URLs returned the same bytes (SHA-256 bbbbbbbbbbbb…)")
     assert "The same applies to 1 other placeholder under 9 URLs." in placeholder
-    assert copies.startswith("3 near-duplicates of images of another split")
+    assert copies.startswith("Left out: 3 near-duplicates of images in another split")
 
 
 def test_examples_are_chosen_by_rule(tmp_path):

@@ -70,7 +70,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     classes = {name: _splits(entry) for name, entry in listed.items()} if isinstance(listed, dict) else {}
     if not isinstance(listed, dict) or not all(_is_class(splits) for splits in classes.values()):
         raise ParleyError(
-            f"{path} must give, under classes, for each class and part {', '.join(COUNTS)} and rejected "
+            f"{path} must contain, under classes, for each class and part the counts {', '.join(COUNTS)} and rejected "
             "(reason to count); settle the splits again."
         )
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
@@ -147,12 +147,12 @@ def _on_near_duplicates(found: dict[str, Any]) -> list[str]:
     number, within = found.get("number", 0), f"perceptual hashes at most {found.get('bits')} of 64 bits apart"
     if number and found["rule"] == "remove":
         images = counted(number, "near-duplicate")
-        sentences.append(f"{images} of images of another split ({within}) left out.")
+        sentences.append(f"Left out: {images} of images in another split ({within}).")
     elif number:
         pairs = counted(number, "pair")
         sentences.append(f"{pairs} of near-duplicates in different splits ({within}); near_copies.tsv lists them.")
     if missed := found.get("not_hashed", 0):
-        sentences.append(f"{counted(missed, 'image')} could not be decoded, so not compared with the others.")
+        sentences.append(f"{counted(missed, 'image')} could not be decoded or compared with the others.")
     return sentences
 
 
