@@ -222,7 +222,7 @@ class KnownRows:
             try:
                 file = opened.enter_context(reading_class_file(path))
             except ParleyError as error:
-                logger.info("No rows are taken from %s", error)
+                logger.info("A class file is skipped: %s", error)
                 return
             if any(file.attributes.get(name) != attributes.get(name) for name in SAME_EVERYWHERE):
                 return

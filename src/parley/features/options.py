@@ -147,14 +147,14 @@ def _custom_transform(values: Mapping[str, Any], backbone: str) -> Transform:
     size, resize, cells = values["size"], values.get("resize"), values.get("pooled_cells")
     resize = size if resize is None else resize
     if not (_is_count(size) and _is_count(resize) and resize >= size):
-        findings.add(f"{where}: size {size!r} and resize {resize!r} must be pixels, resize not below size.")
+        findings.add(f"{where}: size {size!r} and resize {resize!r} must be pixels, with resize at least size.")
     if not (_is_triple(values["mean"]) and _is_triple(values["sd"]) and all(sd > 0 for sd in values["sd"])):
         findings.add(f"{where}: mean and sd must be three numbers each (R, G, B), sd above zero.")
     interpolation = values.get("interpolation", "bilinear")
     if interpolation not in ("bilinear", "bicubic"):
         findings.add(f"{where}: interpolation must be bilinear or bicubic.")
     if cells is not None and not (_is_count(cells) and _RESNET.fullmatch(backbone)):
-        findings.add(f"{where}: pooled_cells must be a count of cells, and is for ResNets only.")
+        findings.add(f"{where}: pooled_cells must be a positive integer, and is for ResNets only.")
     findings.raise_if_any()
     mean, sd = (tuple(map(float, values[key])) for key in ("mean", "sd"))
     return Transform(resize, size, mean, sd, interpolation, cells)
@@ -202,8 +202,8 @@ def check_weights(options: FeatureOptions) -> list[str]:
     if options.weights_kind != "file" or Path(options.weights).is_file():
         return []
     return [
-        f"features.weights: there is no file {options.weights}; put the weights there, name another path, one of "
-        "torchvision's names (IMAGENET1K_V1), or random."
+        f"features.weights: there is no file {options.weights}; put the weights there, or set it to another path, "
+        "one of torchvision's names (IMAGENET1K_V1), or random."
     ]
 
 

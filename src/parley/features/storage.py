@@ -109,7 +109,7 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
     name = _name_of(file, layer)
     missing = [wanted for wanted in ("Target", "Location", name) if not isinstance(file.get(wanted), h5py.Dataset)]
     if missing:
-        advice = "Make it with this layer (features.layers), or name a file in the original's format."
+        advice = "Make it with this layer (features.layers), or use a file in the original implementation's format."
         if name not in missing:
             advice = "Each row needs its label id in Target and a name of its image in Location."
         raise ParleyError(f"{path} has no {', '.join(missing)}; it has {', '.join(file) or 'nothing'}. {advice}")
@@ -124,7 +124,7 @@ def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
         if lost:
             raise ParleyError(
                 f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
-                "run `snakemake --cores 1 features`, and set features.gather to copy if they cannot stay."
+                "run `snakemake --cores 1 features`, and set features.gather to copy if these files cannot be kept."
             )
 
 

@@ -29,8 +29,8 @@ _HEADER_BYTES = 1740
 # Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
 _HOW_TO_GET_IT = (
-    "install Debian's package wordnet-base and name /usr/share/wordnet, "
-    "or download NLTK's corpus 'wordnet' and name 'nltk'"
+    "install Debian's package wordnet-base and set descriptions.wordnet to /usr/share/wordnet, "
+    "or download NLTK's corpus 'wordnet' and set it to nltk"
 )
 
 
@@ -64,7 +64,7 @@ class WordNet:
         if wnid[:1] != "n" or found is None:
             raise ParleyError(
                 f"The wnid {wnid} is not a noun of WordNet 3.0 ({self.source}); "
-                "offsets of other versions differ, so look the class up in 3.0 or give it a description of its own."
+                "offsets of other versions differ, so look the class up in 3.0 or describe it in the class set."
             )
         return found[1]
 
@@ -89,7 +89,7 @@ class WordNet:
                 return found[1]
         raise ParleyError(
             f"No sense of {name!r} in WordNet 3.0 ({self.source}) is an animal; "
-            "take gloss: corrected, which looks the wnid up, or give the class a description of its own."
+            "use gloss: corrected, which looks up the wnid, or describe the class in the class set."
         )
 
     def _synset_at(self, offset: str) -> tuple[str, str] | None:
@@ -148,7 +148,7 @@ def _corpus_path(source: str | Path) -> Path:
                 return folder / "corpora" / name
     raise ParleyError(
         "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
-        "set NLTK_DATA to the folder that holds corpora/wordnet, or name a directory with WordNet 3.0's data.noun."
+        "set NLTK_DATA to the folder that contains corpora/wordnet, or descriptions.wordnet to a folder of WordNet 3.0."
     )
 
 
@@ -237,7 +237,7 @@ def in_one_field(text: str) -> str:
 
 def _gloss_of(image_class: ImageClass, wordnet: WordNet | None, rule: str) -> str:
     if wordnet is None:
-        raise ParleyError("it has no text of its own and WordNet was not opened.")
+        raise ParleyError("it has no description, and WordNet was not opened.")
     if rule == "original":
         return wordnet.animal_gloss(image_class.name)
     return wordnet.gloss(image_class.wnid)

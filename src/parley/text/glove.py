@@ -122,7 +122,7 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
     names = [name for name in archive.namelist() if not name.endswith("/")]
     wanted = [name for name in names if name == member] if member else names
     if len(wanted) != 1:
-        raise ParleyError(f"{path} contains the files {', '.join(names)}; set `member` to the one to read.")
+        raise ParleyError(f"{path} contains the files {', '.join(names)}; set `member` to the file to read.")
     return wanted[0]
 
 

@@ -322,7 +322,7 @@ def test_bytes_of_too_many_urls_are_a_placeholder_in_manifest_and_tar(web, tmp_p
     assert len(good) == 18  # Every split is still full.
     assert [name.partition(".")[0] for name in job.members()] == [row["key"] for row in good]
     assert (tally.tried, tally.ok, dict(tally.errors)) == (len(rows), 18, {"placeholder": len(placeholders)})
-    assert f"SHA-256 {black}) came under {len(placeholders)} URLs" in caplog.text
+    assert f"SHA-256 {black}) were returned by {len(placeholders)} URLs" in caplog.text
 
 
 def test_all_invalid_options_are_reported_before_any_request(web, tmp_path):

@@ -123,7 +123,7 @@ class Cache:
         except OSError as error:
             raise ParleyError(
                 f"The image cache {self.folder} cannot be written to ({error.strerror}). Make room or "
-                "fix its permissions, then run again: what has been fetched is kept and not requested again."
+                "fix its permissions, then run again: fetched images are kept and not requested again."
             ) from error
 
     def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:

@@ -48,12 +48,12 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
     """Log a warning for each of the ten most frequent placeholders; `where` begins each message."""
     for one in repeated[:_MAX_WARNINGS]:
         logger.warning(
-            "%s: the same bytes (SHA-256 %s) came under %d URLs, such as %s; "
-            "they are treated as a placeholder and left out.",
+            "%s: the same bytes (SHA-256 %s) were returned by %d URLs, such as %s; "
+            "they are treated as a placeholder and rejected.",
             *(where, one.sha256, one.urls, one.example),
         )
     if len(repeated) > _MAX_WARNINGS:
-        logger.warning("%s: %d more such placeholders are left out.", where, len(repeated) - _MAX_WARNINGS)
+        logger.warning("%s: %d more placeholders are rejected.", where, len(repeated) - _MAX_WARNINGS)
 
 
 @dataclass

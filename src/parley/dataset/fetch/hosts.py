@@ -150,6 +150,6 @@ class OutageWatch:
         if self._in_a_row >= self._most:
             raise ParleyError(
                 f"{self._in_a_row} URLs in a row could not be reached ({error}; the last is {url}). Check the "
-                "network and run again: what has been fetched is kept. If all these hosts are gone for good, also run "
-                "again: URLs that were unreachable in an earlier run are not counted."
+                "network and run again: fetched images are kept. If these hosts no longer exist, run again: URLs that "
+                "were unreachable in an earlier run do not count towards this limit."
             )
