@@ -105,7 +105,7 @@ def shortages(
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
-    """Return the start of a sentence: how many entries of a class can be used, or that the source has none."""
+    """Return the start of a sentence that states how many entries of a class can be used, or that it has none."""
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:

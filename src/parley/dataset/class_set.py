@@ -44,8 +44,8 @@ class ImageClass:
         ID of the class's WordNet 3.0 synset: `n` and eight digits. Empty for a class outside WordNet, which then
         has a `description`.
     domain
-        `in`: used in training; `out`: not used in training, of the same kind; `transfer`: not used in training, of
-        another kind.
+        `in`: used in training; `out`: unseen in training, of the same kind as the `in` classes; `transfer`: unseen
+        in training, of another kind.
     group
         Label under which reports group classes; may be empty.
     description
@@ -87,12 +87,12 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set that the file `path` contains after classes were dropped; without a file, `classes`."""
+    """Return the class set from which short classes were dropped (the file `path`), or `classes` without a file."""
     return read_class_set(path) if path else classes
 
 
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
-    """Return the classes in order of label id: domain `in`, `out`, `transfer`; within a domain, in the given order."""
+    """Return the classes in order of label id: by domain (`in`, `out`, `transfer`), then in the given order."""
     return sorted(classes, key=lambda image_class: DOMAINS.index(image_class.domain))
 
 

@@ -68,7 +68,7 @@ class Contents:
     classes
         Classes of the image set.
     stated
-        For each column copied from the source's table, the number of images by value; an empty value is none stated.
+        For each column copied from the source's table, the number of images by value (empty if none is stated).
     conflicting
         Number of images that have several rows with different values in the source's table.
     parts

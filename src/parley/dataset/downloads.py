@@ -1,4 +1,4 @@
-"""Download a large file from the first of several locations, web mirrors or local paths, that provides it."""
+"""Download a large file from the first available location, a web mirror or a local path."""
 
 import hashlib
 import logging
@@ -55,7 +55,7 @@ class _UnavailableError(Exception):
 def download(
     locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
 ) -> str:
-    """Download a file from the first location that provides it. It gets its final name only when it is complete.
+    """Download a file from the first location that provides it. An incomplete file never has the final name.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool) -> Image.Image:
-    """Convert to 8 bits: scale values by 255/white, or floats and wider integers by their own range."""
+    """Convert pixels to 8 bits: scale integers up to 65535 by 255/white, and other values by their own range."""
     values = np.asarray(image)
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 65535:
         # A lookup table of 65,536 values needs much less memory than one float per pixel.

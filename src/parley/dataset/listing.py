@@ -11,7 +11,7 @@ from enum import StrEnum
 KEY_DIGITS = 32
 _KEY = re.compile(rf"[0-9a-f]{{{KEY_DIGITS}}}", re.ASCII)
 LONGEST_BYTES = 1 << 16
-"""Maximum length of an address. Longer lines cannot be addresses, and are not kept in memory."""
+"""Maximum length of an address in bytes. Longer lines cannot be addresses, and are not kept in memory."""
 
 
 def image_key(url: str) -> str:
@@ -32,7 +32,7 @@ def is_key(text: str) -> bool:
 
 
 def draw(seed: int, purpose: str, key: str) -> int:
-    """Return a pseudorandom integer that depends only on the arguments, uniform in [0, 2**64) over keys.
+    """Return a pseudorandom integer in [0, 2**64), uniform over keys, that depends only on the arguments.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def draw(seed: int, purpose: str, key: str) -> int:
 
 
 class ParseIssue(StrEnum):
-    """Problem with a line of a list or table, or with an entry of a folder or tar. None of them is fatal."""
+    """Issue with a line of a list or table, or with an entry of a folder or tar. No issue is fatal."""
 
     NO_TAB = "no_tab"  # the line has no tab after an id; dropped
     BAD_UTF8 = "bad_utf8"  # the address is not UTF-8; dropped
@@ -57,8 +57,8 @@ class ParseIssue(StrEnum):
     DUPLICATE_URL = "duplicate_url"  # the class already has this address; dropped
     TWO_CLASSES = "two_classes"  # another class already has this address; dropped, as an image has one label
     DUPLICATE_ID = "duplicate_id"  # another address was kept under the same id; kept, as ids are not used
-    NOT_HTTP = "not_http"  # the scheme is not http or https, or it is a path and no root is configured; dropped
-    BAD_ADDRESS = "bad_address"  # it contains a tab, line break, NUL or invalid UTF-8, or exceeds 64 KiB; dropped
+    NOT_HTTP = "not_http"  # neither http, nor https, nor a path below a configured root; dropped
+    BAD_ADDRESS = "bad_address"  # contains a tab, line break, NUL or invalid UTF-8, or is longer than 64 KiB; dropped
 
 
 @dataclass

@@ -8,11 +8,11 @@ does not affect the split of any other image. The candidates of a class are assi
 2.  The first candidates of each split are its home candidates, up to its count. Therefore they do not depend on the
     number of further candidates, on other classes, or on which images can be fetched.
 3.  By chance, one split of a small class can be short of home candidates while another has more than it needs.
-    Therefore each split has a *share* of the candidates. A split with more home candidates than its share gives the
+    Therefore each split has a *share* (see `shares_of`). A split with more home candidates than its share gives the
     last ones to splits with fewer, which rank them after their home candidates. If there are at least as many
     candidates as images are needed, each share is at least the split's count. Further candidates are shared in
     proportion to the counts, so that dead links do not exhaust one split long before another.
-4.  If there are that many candidates and S splits, adding or removing one candidate moves at most 2 (S - 1) others.
+4.  With that many candidates and S splits, adding or removing one candidate moves at most 2 (S - 1) others.
     They come from the ends of the queues; no home candidate within its split's count is moved.
 """
 
@@ -63,7 +63,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     total = sum(counts.values())
     if not total and ordered:
         raise ParleyError("Every part has the count 0; give at least one part of each domain images.")
-    # A home is the first split with draw / 2**64 < upper / total, where upper is the cumulative count; in integers.
+    # A candidate's home is the first split whose bound, 2**64 * cumulative count / total, is above the draw.
     bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
     homes: list[list[int]] = [[] for _ in counts]
     for index, key in enumerate(ordered):
@@ -112,7 +112,7 @@ def check_topk(evaluation: Mapping[str, Any], classes: Mapping[str, int]) -> lis
     Parameters
     ----------
     evaluation
-        The config section `evaluation`.
+        The config section `evaluation`, which contains `k` and `k_unseen`.
     classes
         Number of classes by domain.
     """

@@ -156,7 +156,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
 
 
 def _by_frequency(reasons: Counter[str]) -> list[str]:
-    """Return a phrase with the count of each of the most frequent reasons, and one for all other reasons."""
+    """Return phrases such as "3 not_found" for the most frequent reasons, and one phrase for all other reasons."""
     commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)
     return [f"{number} {reason}" for reason, number in commonest] + [f"{others} for other reasons"] * (others > 0)

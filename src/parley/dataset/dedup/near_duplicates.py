@@ -1,7 +1,7 @@
 """Near duplicates: images in different splits with similar perceptual hashes (`near_copies` in config and files).
 
-All pairs of hashes are compared, in blocks that fit in the processor's cache. The result is exact, and time and memory
-do not depend on the values: a thousand blank images with equal hashes cost no more than any others.
+All pairs of hashes are compared, in blocks that fit in the processor's cache. The comparison is exact, and its time and
+memory do not depend on the hashes: a thousand blank images with equal hashes cost no more than any others.
 """
 
 import logging
@@ -103,7 +103,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield image indices in one split, ``[a]``, and another, ``[b]``, and the distances in bits, ``[a, b]``."""
+    """Yield indices of images in one split, ``[a]``, and in another, ``[b]``, with their distances, ``[a, b]``."""
     names = np.asarray(parts)
     indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
     for number, firsts in enumerate(indices):
@@ -134,7 +134,7 @@ class NearDuplicateFinder:
         return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Map the SHA-256 of each image to remove to the image that it duplicates, visiting images in order of key."""
+        """Map the SHA-256 of each image to remove to the image that it duplicates; images with lower keys are kept."""
         known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}

@@ -239,7 +239,7 @@ def _read_class(
     options: DedupOptions,
     hosts: dict[str, Counter[str]],
 ) -> str:
-    """Add a class's manifest to its splits and hosts; return a mismatch with the plan, or an empty string."""
+    """Add a class's manifest to its splits and hosts. Return a description of any mismatch with the plan, or ""."""
     tried: list[list[tuple[str, str]]] = []
     rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
     row = next(rows, None)

@@ -15,7 +15,7 @@ KINDS: dict[str, type[Source]] = {
     "manifest": ManifestTable,
     "world": World,
 }
-"""The class of each value of `source.kind` that stands for images. Register new sources here."""
+"""Subclass of `Source` for each value of `source.kind` except `features`. Register new sources here."""
 
 
 def open_source(options: SourceOptions) -> Source:

@@ -69,7 +69,7 @@ class Source(ABC):
 
     @abstractmethod
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return the problems with the settings, one sentence each. Checks only names and reads no image."""
+        """Return the problems with the settings, one sentence each. May check file names, but reads no image."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of everything that determines the addresses of these classes, without reading images.

@@ -22,7 +22,7 @@ class _OnePerClass(Source):
     suffix: ClassVar[str] = ""
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return a problem with the root, or a sentence for each class that has no folder or tar in it, or two."""
+        """Return a sentence for each problem: an invalid root, or a class with no folder or tar in it, or with two."""
         root = self.options.root
         if root is None:
             return [f"A source of kind {self.options.kind!r} needs a root: the folder that contains its images."]

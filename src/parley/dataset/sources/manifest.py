@@ -54,7 +54,7 @@ class ManifestTable(Source):
 def read_carried_columns(
     options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]
 ) -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[str, ...]], int]:
-    """Read the columns of the source's table that are copied into `images.tsv`. Streams the table.
+    """Read, row by row, the columns of the source's table that are copied into `images.tsv`.
 
     Parameters
     ----------

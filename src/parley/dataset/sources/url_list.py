@@ -37,10 +37,10 @@ class UrlList(Source):
         return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the list's checksum or, if none is configured, of local lists' bytes and others' URLs."""
+        """Return a digest of the checksum or, without one, of the bytes of local lists and the URLs of other lists."""
         wnids = sorted(image_class.wnid for image_class in classes)
         root = str(self.options.root)
-        if self.options.checksum:  # It identifies the list, whichever location provides it.
+        if self.options.checksum:  # The checksum identifies the list at any location.
             return self._digest_of(self.options.checksum.lower(), wnids, root)
         facts = [
             file_fingerprint(_file(location)) if _file(location).is_file() else location
