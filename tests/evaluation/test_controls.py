@@ -73,5 +73,5 @@ def test_other_settings_are_an_error(trained, setting, told):
 
 
 def test_bits_beyond_the_message_are_an_error(trained):
-    with pytest.raises(ParleyError, match="names no bits of a message of 6"):
+    with pytest.raises(ParleyError, match="is not valid for messages of 6 bits"):
         accuracy(under_control(trained, ["corrupt_bits=4:9"], SCHEMA))

@@ -33,7 +33,7 @@ def test_regions_name_bits(region, bits):
     "region", ["8", "0:9", "3:3", "4:2", "", "1,", "-1", "a", "1:b", ":3", "2:", "1;2", "1.5", "0:2:4"]
 )
 def test_an_invalid_region_is_an_error(region):
-    with pytest.raises(ParleyError, match=r"game\.corrupt_bits: .* names no bits of a message of 8; write"):
+    with pytest.raises(ParleyError, match=r"game\.corrupt_bits: .* is not valid for messages of 8 bits; write"):
         chosen_bits(region, 8)
 
 

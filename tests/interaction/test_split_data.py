@@ -56,7 +56,7 @@ def test_with_attention_images_are_cells_with_logits_as_context(part):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"image_layer": "map"}, "is a feature map, which only a Sender with visual attention can look at"),
+        ({"image_layer": "map"}, "is a feature map, which requires a Sender with visual attention"),
         ({"image_layer": "pooled", "preset": "FixedAttention"}, "has no cells to attend to"),
     ],
 )

@@ -186,7 +186,7 @@ def chosen_bits(region: str, bits: int) -> Tensor:
         numbers = [first, end] if colon else [first, str(int(first) + 1) if first.isdecimal() else ""]
         if not all(number.isdecimal() for number in numbers) or not int(numbers[0]) < int(numbers[1]) <= bits:
             raise ParleyError(
-                f"game.corrupt_bits: {piece.strip()!r} in {region!r} names no bits of a message of {bits}; write "
+                f"game.corrupt_bits: {piece.strip()!r} in {region!r} is not valid for messages of {bits} bits; write "
                 "comma-separated numbers from 0 and ranges such as 0:3, which means 0, 1 and 2."
             )
         mask[int(numbers[0]) : int(numbers[1])] = 1

@@ -83,7 +83,7 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
     vectors = read_features(path, layer)
     if vectors.features.ndim != 2:
         raise ParleyError(
-            f"{path}: {layer} is a feature map, which only a Sender with visual attention can look at; "
+            f"{path}: {layer} is a feature map, which requires a Sender with visual attention; "
             "set game.image_layer to a vector such as pooled or logits, or game.preset to one with Attention."
         )
     return Part(Images(_tensor(vectors.features)), _targets(vectors.targets, vectors.keys, game), vectors.keys)
@@ -148,7 +148,7 @@ def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -
     if strays:
         raise ParleyError(
             f"{where} holds images of label {', '.join(map(str, strays))}, which no candidate has; "
-            "make it again together with the train part, or leave these classes out."
+            "create it again together with the train split, or leave these classes out."
         )
     return order[found]
 

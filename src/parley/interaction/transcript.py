@@ -155,7 +155,7 @@ def bits_of(text: str, count: int) -> list[int]:
     sizes = [min(LETTER_BITS, count - start) for start in range(0, count, LETTER_BITS)]
     values = [ord(letter) - ord("A") for letter in text.replace(" ", "")]
     if len(values) != len(sizes) or any(not 0 <= value < 2**size for value, size in zip(values, sizes, strict=False)):
-        raise ValueError(f"{text!r} is no message of {count} bits.")
+        raise ValueError(f"{text!r} is not a message of {count} bits.")
     return [int(bit) for value, size in zip(values, sizes, strict=True) for bit in f"{value:0{size}b}"]
 
 
