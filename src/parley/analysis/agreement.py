@@ -51,7 +51,7 @@ class Seed(NamedTuple):
     """Results of one seed on the N images of a split, to be compared with those of other seeds."""
 
     answers: NDArray[np.int64]
-    """Column of the predicted class ``[N]``. If scores are tied, it is the first of the tied columns."""
+    """Index of the predicted class among the candidates ``[N]``; if scores are tied, the lowest index."""
     right: NDArray[np.bool_]
     """Whether the predicted class is the true class ``[N]``."""
     lengths: NDArray[np.int64]
@@ -66,7 +66,7 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
     Parameters
     ----------
     paths
-        Message files of all runs and seeds. The run and the seed are read from the names of the folders.
+        Paths of the message files of all runs and seeds. The names of their folders are the run and the seed.
     runs
         Names of the runs, in the order in which the table lists them.
     out

@@ -32,7 +32,7 @@ class Evidence:
     messages
         Paths of the message files, by run and split, and then by seed.
     difficulty
-        F1 of each class in a linear classification of the frozen features, by split and class.
+        F1 of each class, by split and class, from a linear classifier on the frozen features.
     """
 
     games: Mapping[str, Mapping[str, Any]]
@@ -43,7 +43,7 @@ class Evidence:
     _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
 
     def conversations(self, run: str, part: str) -> dict[int, Conversations]:
-        """Return the dialogues by seed, without seeds that failed or have non-finite values."""
+        """Return the dialogues of each seed. Seeds that failed or have non-finite values are skipped."""
         if (run, part) not in self._held:
             # Cache only the latest run and split, because the dialogues of all runs would not fit in memory.
             self._held.clear()
@@ -53,7 +53,7 @@ class Evidence:
         return self._held[run, part]
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
-        """Return a metric of `evaluation.json` by seed, without seeds that have no finite value."""
+        """Return a metric of `evaluation.json` for each seed. Seeds without a finite value are skipped."""
         found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
         return {seed: value for seed, value in found.items() if value is not None}
 
@@ -65,7 +65,7 @@ class Evidence:
         return sorted(self.evaluations.get(run, {}).items())
 
     def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
-        """Return a metric under an intervention by seed, without seeds that lack the metric.
+        """Return a metric under an intervention for each seed. Seeds without a value are skipped.
 
         `value` is the parameter of the intervention, such as the number of flipped bits; None if it has no parameter.
         """
@@ -122,7 +122,7 @@ FEWEST_CASES = 10
 
 
 class Value(NamedTuple):
-    """The value of one seed, and the number of cases (dialogues, images or classes) from which it is computed."""
+    """The value of one seed, and the number of cases (images or classes) from which it is computed."""
 
     value: float
     cases: int
@@ -217,7 +217,7 @@ def accuracy_difference(evidence: Evidence, scope: Scope) -> PerSeed:
 def cost_of_flips(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return accuracy@1 with flipped bits in the Sender's messages, minus accuracy@1 without intervention.
 
-    The number of flipped bits is the largest power of two that does not exceed a quarter of the message bits, or one.
+    The number of flipped bits is the largest power of two up to a quarter of the bits per message, and at least one.
     """
     bits = int(evidence.games[scope.run]["message_bits"])
     count = 2 ** max(0, (bits // 4).bit_length() - 1)
@@ -245,17 +245,17 @@ def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerS
 
 
 def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
-    """Return the mean change from the first to the last valid exchange of a dialogue.
+    """Return the mean change of a value within a dialogue, from the first exchange to the exchange `last`.
 
-    Dialogues with fewer than two valid exchanges are ignored. The change is computed within each dialogue, because
-    means over active dialogues also change when easy dialogues end early.
+    Dialogues whose `last` is 1 or 0 are ignored. The result is None if fewer than `FEWEST_CASES` dialogues remain. The
+    change is computed within dialogues, because means over active dialogues also change when easy dialogues end early.
 
     Parameters
     ----------
     values
         Value of each dialogue at each exchange [N, T].
     last
-        Number of the last valid exchange of each dialogue, counted from 1 [N].
+        Number of the last exchange to consider in each dialogue, counted from 1 [N].
     """
     rows = np.flatnonzero(last >= 2)
     if len(rows) < FEWEST_CASES:

@@ -1,4 +1,4 @@
-"""Test claims about the game: a statement and an expected outcome for each claim, and a table of verdicts."""
+"""Define claims about the game, test them on the results of an experiment, and write a table of verdicts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from parley.core.formats import counted
 from parley.metrics.statistics import Interval, sign_flip_p, t_interval
 
 LEVEL = 0.05
-"""Significance level of p-values."""
+"""Significance level: p-values below it are significant."""
 Verdict = Literal["agrees", "disagrees", "undecided"]
 
 
@@ -33,10 +33,10 @@ def judge(values: Sequence[float], expected: Expectation, p: float | None = None
 
     The verdict is "agrees" if the whole interval is in the expected range, "disagrees" if no part of it is, and
     "undecided" if only a part of it is. Without an interval, because fewer than two seeds have a value, the verdict is
-    "undecided". Equivalence to 0 thus requires an interval close to 0; a difference that is not significant does not
-    suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). If `p` is given, the p-value of a
-    permutation test over cases, the verdict is "undecided" unless `p` is below 0.05, because an interval over seeds
-    does not include the variation of the cases that the seeds share.
+    "undecided". Equivalence to 0 thus requires an interval within the bounds; the absence of a significant difference
+    does not suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). `p` is the p-value of a
+    permutation test over cases. If it is given and not below 0.05, the verdict is "undecided", because an interval
+    over seeds does not include the variation of the cases that the seeds share.
     """
     over = t_interval(values)
     if over.low is None or over.high is None or (p is not None and p >= LEVEL):
@@ -215,7 +215,7 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Returns
     -------
     list[dict[str, Any]]
-        One row per entry, with the columns `COLUMNS`. ``cases`` is the number of classes or images from which a value
+        One row per entry, with the columns `COLUMNS`. ``cases`` is the number of images or classes from which a value
         is computed, the minimum over seeds. ``p`` is the two-sided p-value under the null hypothesis in the column
         ``null``, not corrected for multiple claims.
     """

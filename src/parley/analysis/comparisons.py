@@ -30,7 +30,7 @@ NOTE = (
     "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
     "the runs of this table, metric by metric."
 )
-"""Note below the table of `parley compare`."""
+"""Note that `parley compare` prints below its table."""
 
 Evaluations = Mapping[int, Mapping[str, Any]]
 """Evaluations of one run, by seed: the metrics of each split."""
@@ -101,7 +101,7 @@ def _compared(
 
 
 def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float]:
-    """Return a metric of a run by seed, without seeds that have no finite value."""
+    """Return a metric of a run for each seed. Seeds without a finite value are skipped."""
     found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in evaluations.items()}
     return {seed: value for seed, value in found.items() if value is not None}
 
@@ -133,8 +133,8 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
     Parameters
     ----------
     folders
-        Results folders, ``results/<experiment>``. Failed seeds are skipped, as are runs that the config.yaml in the
-        folder does not list.
+        Results folders, ``results/<experiment>``. Failed seeds are skipped. Runs that the folder's config.yaml does
+        not list are skipped too.
 
     Raises
     ------

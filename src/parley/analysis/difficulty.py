@@ -86,7 +86,7 @@ def write_difficulty(
     descriptions
         Path of ``descriptions.csv``, which contains the names of the classes.
     layer
-        Role of a layer, or name of a dataset in the feature files. It must contain one feature vector per image.
+        Role of the layer, or name of the dataset, to read from the feature files. It must have one vector per image.
     table, out
         Paths of ``difficulty.csv`` and ``difficulty.json``, which are written.
     """
@@ -129,7 +129,7 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
 
 
 def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = PENALTIES) -> Choice:
-    """Fit the classifier with each penalty, and select the lowest dev NLL. Of equal ones, select the strongest penalty.
+    """Fit the classifier with each penalty, and select the fit with the lowest dev NLL; if tied, the strongest penalty.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -
     # For two classes, scikit-learn fits only the difference d = w1 - w0. With w1 = -w0, ||d||² = 2 (||w0||² + ||w1||²).
     model.set_params(C=(2 if classes == 2 else 1) / (len(train.targets) * penalty))
     with warnings.catch_warnings():
-        # The warning is not needed, because `choose` checks the gradient.
+        # The warning is suppressed, because `choose` checks for convergence itself.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train.features, train.targets)
     if classes == 2:

@@ -20,7 +20,7 @@ from parley.text.word_vectors import description_matrix, read_words
 
 
 class LanguageInputs(NamedTuple):
-    """Paths of the files that describe the classes and images of the dialogues."""
+    """Paths of the files with the properties of classes and images to which messages are compared."""
 
     descriptions: str | Path
     """Path of ``descriptions.csv``, the descriptions of the classes."""
@@ -42,7 +42,7 @@ def write_language(
     messages
         Paths of the message files, one per split.
     inputs
-        Files that describe the classes and images.
+        Paths of the files with the properties of classes and images.
     ks
         The k of accuracy@k for splits of seen classes, and for splits of unseen classes.
     out

@@ -1,6 +1,6 @@
 """Summarise evaluations over seeds: one row per run, split and metric.
 
-Each row contains the number of seeds of the mean and the number of failed seeds.
+Each row contains a mean over seeds, the number of seeds in this mean, and the number of failed seeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ class SummaryRow:
     n_seeds, seeds_failed
         Number of seeds with a finite value, and number of expected seeds without a finite value.
     chance
-        Chance level: k / candidates for accuracy@k, ln(candidates) for the NLL; None for metrics without one.
+        Chance level: k / candidates for accuracy@k (k = 1 for accuracy@1), ln(candidates) for the NLL, otherwise None.
     beats_chance
         Whether the whole interval is better than chance; None if there is no interval or no chance level.
     """

@@ -35,7 +35,7 @@ Block = tuple[str, list[list[str]]]
 
 
 class PaperTable(NamedTuple):
-    """A table for a paper. All text is unescaped."""
+    """A table for a paper, as text that is not yet escaped for Markdown or LaTeX."""
 
     name: str
     caption: str
@@ -148,7 +148,7 @@ def _cell(row: SummaryRow) -> str:
 
 
 def _seeds(line: Sequence[SummaryRow]) -> str:
-    """Return the number of seeds of a row as text. If metrics differ in it, the text has one number per metric."""
+    """Return the number of seeds of a row as text; if the number differs between metrics, one number per metric."""
     counts = list(dict.fromkeys(row.n_seeds for row in line))
     if len(counts) > 1:
         counts = [row.n_seeds for row in line]
@@ -181,7 +181,7 @@ def show_summary(folder: str | Path, on: Console) -> None:
     folder
         Results folder of the experiment, which contains summary.json.
     on
-        Console that is printed to, from `parley.core.terminal.console`.
+        Console to print to, from `parley.core.terminal.console`.
 
     Raises
     ------

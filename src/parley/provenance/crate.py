@@ -2,8 +2,8 @@
 
 The crate follows RO-Crate 1.1 and its profile Workflow Run Crate 0.5. It describes the workflow, the run as one
 `CreateAction`, the inputs and the results; the file `provenance.json` describes each job. Files that may not be
-redistributed are not included, but listed with their hashes. Job records are included, so that `parley explain` works
-in the unpacked crate.
+redistributed are only listed with their hashes. Job records are included, so that `parley explain` works in the
+unpacked crate.
 """
 
 import hashlib
@@ -48,8 +48,8 @@ def write_crate(
     project
         Folder of Parley's own code.
     authors, licence
-        Names of the experiment's authors and the experiment's licence (an SPDX identifier or a URL). An empty list and
-        None stand for the authors and the licence of Parley.
+        Names of the experiment's authors, and the experiment's licence as an SPDX identifier or a URL. If the authors
+        are empty or the licence is None, those of Parley are used.
     pictures
         Whether to include images, features and pages that show images.
 
@@ -108,7 +108,7 @@ def write_crate(
 def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
     """Return whether a file can be redistributed, because it contains no images or features that others may own.
 
-    `drawn` states whether Parley generated the images of the experiment.
+    `drawn` is true if Parley generated the images of the experiment.
     """
     if not path.is_relative_to(folder):
         # Of the files shared between experiments, only the tables of URLs and hashes can be redistributed.

@@ -1,4 +1,4 @@
-"""Build `ro-crate-metadata.json`: a description of a crate and its files in JSON-LD, in terms of schema.org."""
+"""Build `ro-crate-metadata.json`: a description of a crate and its files in JSON-LD with schema.org vocabulary."""
 
 import base64
 import mimetypes

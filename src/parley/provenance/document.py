@@ -16,7 +16,7 @@ from parley.provenance.records import FOLDER, FileRecord, Record, Records, json_
 
 DOCUMENT = "provenance.json"
 NO_ARTEFACTS = ("logs", "benchmarks")
-"""Subfolders of a results folder that contain information about jobs. No job reads these folders."""
+"""Subfolders of a results folder with the logs and benchmarks of jobs. No job reads these folders."""
 PREFIXES = {
     "prov": "http://www.w3.org/ns/prov#",
     "parley": "urn:parley:",

@@ -16,7 +16,7 @@ from parley.provenance.records import FOLDER, FileRecord, Record, Records
 from parley.provenance.tree import Group, base_of, draw, grouped, inputs_of, uses_in
 
 SHORT = 10
-"""Number of digits shown of a hash."""
+"""Number of characters of a hash that are shown."""
 SOME = 3
 """Maximum number of images and names that are listed unless `full` is set."""
 
@@ -28,11 +28,11 @@ _DETAILS: dict[str, Callable[[Record], Any]] = {
     "draw_world": lambda job: f"{len(job.params['creatures'])} creatures, {job.params['images_per_class']} times each",
     "fetch_images": lambda job: " ".join(_image_origin(job)).strip(),
 }
-"""For some rules, a function that returns details of a job as text."""
+"""Functions that return details of a job as text, by rule. Other rules have no details."""
 
 
 def explain(path: str, full: bool = False) -> str:
-    """Return a text on the origin of a file, back to inputs without a record, and on the files made from it.
+    """Describe the origin of a file, back to inputs without a record, and the files that were made from it.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _image_keys(path: str) -> list[str]:
 
 
 def _image_origin(fetch: Record) -> tuple[str, str]:
-    """Return a phrase that names the source of fetched images, and the base folder of their paths; empty for URLs."""
+    """Return a phrase for the source of fetched images, and the base folder of their paths (empty for URLs)."""
     source: Mapping[str, Any] = fetch.config.get("source", {})
     kind = source.get("kind", "")
     if kind == "world":

@@ -151,7 +151,7 @@ def device() -> str:
 
 
 def usage() -> dict[str, float]:
-    """Return the time `wall_s` since this process started, its `cpu_s` with children, and its peak `memory_mib`."""
+    """Return `wall_s` since this process started, `cpu_s` including child processes, and peak `memory_mib`."""
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     # On Linux, ru_maxrss includes the memory of the parent process at the time of the fork, but VmHWM does not.
     peak_kib = float(
@@ -166,7 +166,7 @@ def usage() -> dict[str, float]:
 
 
 def _found_in(path: str, pattern: str) -> str:
-    """Return the pattern's group 1 at its first match in a file of /proc; empty without a match or such a file."""
+    """Return group 1 of the first match of a pattern in a file of /proc; empty without a match or without the file."""
     found = re.search(pattern, Path(path).read_text(), re.MULTILINE) if Path(path).exists() else None
     return found[1].strip() if found else ""
 

@@ -2,7 +2,7 @@
 
 A record is a JSON file in the hidden folder `.records` of the folder that contains the job's outputs. Copies of the
 folder therefore include the record, and experiments that share images share the records of these images. A record is
-written when its job succeeds. If the job is repeated and fails, the earlier record remains without its outputs.
+written when its job succeeds. If the job runs again and fails, the earlier record remains, but its outputs are gone.
 """
 
 import json
@@ -114,7 +114,7 @@ def record_path(record: Record) -> Path:
 
 
 def json_by_line(values: Mapping[str, Any], long: Container[str]) -> str:
-    """Return values as JSON with one line per key, and one line per entry of the `long` lists and mappings."""
+    """Return values as JSON with one line per key. Lists and mappings of the keys `long` have one line per entry."""
     lines = []
     for key, value in values.items():
         if key not in long:
@@ -153,7 +153,7 @@ def read_record(path: str | Path) -> Record:
 
 
 class Records:
-    """Find the records of the jobs that made files. Each folder of records is read only once.
+    """Job records, found by the files that the jobs made. Each folder of records is read only once.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str
 
 
 def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> str:
-    """Return a result as text with at most `most` paths of each state; if `most` is None, with all paths."""
+    """Return a result as text, with at most `most` paths of each state, or all paths if `most` is None."""
     lines = []
     for paths, kind in (
         (result.changed, "changed: not the bytes that their jobs wrote"),
