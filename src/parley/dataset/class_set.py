@@ -149,8 +149,8 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
         if first != line and image_class.name.strip():
             found.append(
                 f"{path}, line {line}: the class {image_class.name!r} is already on line {first} "
-                "(names that differ in case only are one file on some systems, and names that only look alike "
-                "are one to people); rename or remove one."
+                "(names that differ only in case are the same file on some systems, and names that look alike "
+                "are mistaken for each other); rename or remove one."
             )
         first = wnids.setdefault(image_class.wnid, line)
         if first != line and image_class.wnid:

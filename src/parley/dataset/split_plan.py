@@ -62,7 +62,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     ordered = [key for _, key in sorted((draw(seed, "place", key), key) for key in keys)]
     total = sum(counts.values())
     if not total and ordered:
-        raise ParleyError("Every part has the count 0; give at least one part of each domain images.")
+        raise ParleyError("Every part has the count 0; give at least one part of each domain a count above 0.")
     # A candidate's home is the first split whose bound, 2**64 * cumulative count / total, is above the draw.
     bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
     homes: list[list[int]] = [[] for _ in counts]

@@ -64,7 +64,7 @@ def test_classes_without_candidates_are_dropped(tmp_path):
 
 def test_one_remaining_class_is_an_error(tmp_path):
     fetched = Fetched(tmp_path, candidates={"lion": 30, "fox": 3, "hen": 30})
-    with pytest.raises(ParleyError, match=r"Of 2 in-domain classes one remains \(fox dropped\)"):
+    with pytest.raises(ParleyError, match=r"Only one of 2 in-domain classes remains \(fox dropped\)"):
         fetched.finalise(on_shortage="drop_class")
 
 

@@ -189,8 +189,8 @@ def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str
     ]
     if before[IN_DOMAIN] > left[IN_DOMAIN] == 1:
         found.append(
-            f"Of {before[IN_DOMAIN]} in-domain classes one remains ({names[IN_DOMAIN]} dropped); "
-            "a game needs two to choose between."
+            f"Only one of {before[IN_DOMAIN]} in-domain classes remains ({names[IN_DOMAIN]} dropped); "
+            "a game needs at least two."
         )
     if not found and evaluation:
         found += [f"After dropping classes: {sentence}" for sentence in check_topk(evaluation, left)]
