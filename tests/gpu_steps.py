@@ -11,7 +11,7 @@ SCHEDULES = {
     "entropy_final": 0.2,
     "feature_dropout": 0.1,
 }
-NO_GRAPH = "No CUDA graph"
+NO_GRAPH = "CUDA graphs are not used"
 """Start of the log line that says why steps do not use a CUDA graph."""
 
 

@@ -201,7 +201,7 @@ def test_a_class_that_is_no_candidate_is_told_with_the_way_out(trained, tmp_path
 def test_a_file_without_an_image_is_told(trained, tmp_path, refused):
     write_part(tmp_path / "none.hdf5", np.ones((0, 16)), [])
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "none.hdf5"))
-    assert "holds no image" in told
+    assert "contains no images" in told
 
 
 def test_words_of_another_width_are_told(trained, tmp_path, refused):

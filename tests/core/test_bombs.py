@@ -81,7 +81,7 @@ def test_a_checkpoint_whose_networks_are_wider_than_what_is_stored(tmp_path):
     values = read_values(tmp_path / "whole.pt")
     for change in ({"sizes": [1 << 34, 5, 0]}, {"game": {**values["game"], "sender_hidden": 1 << 34}}):
         save_values(tmp_path / "bomb.pt", {**values, **change})
-        assert "but no tensor in it is as wide" in told_of("checkpoint", tmp_path / "bomb.pt", tmp_path)
+        assert "but no stored tensor is that wide" in told_of("checkpoint", tmp_path / "bomb.pt", tmp_path)
 
 
 @pytest.mark.parametrize("target", ["urls", "source-tar"])

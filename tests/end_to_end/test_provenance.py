@@ -211,7 +211,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
     assert main(["talk", str(picture), *run]) == 0
     assert [logging.getLogger(name).level for name in ("parley.features", "parley.core.progress")] == levels
     out = capsys.readouterr().out
-    assert "none of the experiment's pictures" in out
+    assert "not one of the experiment's images" in out
     assert re.search(r"^answer: \w+ \(0\.\d\d\), among 4 classes$", out, re.MULTILINE)
     (tmp_path / "text.png").write_text("no picture")
     (tmp_path / "cut.jpg").write_bytes(picture.read_bytes()[:500])

@@ -167,7 +167,7 @@ def test_only_existing_attention_is_written(tmp_path, options, datasets):
 
 def test_a_run_without_attention_is_an_error(tmp_path):
     recorded = Recorded(tmp_path)
-    with pytest.raises(ParleyError, match="attends to nothing"):
+    with pytest.raises(ParleyError, match="has no attention"):
         extract_attention(recorded.inputs, {"test": tmp_path / "attention.hdf5"})
     assert not (tmp_path / "attention.hdf5").exists()
 
@@ -194,5 +194,5 @@ def test_the_command_fails_before_it_writes_anything(tmp_path, capsys):
     recorded = Recorded(tmp_path)
     assert command(recorded, "--attention", tmp_path / "a.hdf5") == 1
     (error,) = capsys.readouterr().err.strip().splitlines()
-    assert "attends to nothing" in error
+    assert "has no attention" in error
     assert not (tmp_path / "m.hdf5").exists()

@@ -43,7 +43,7 @@ def test_it_is_empty_if_the_log_is_missing_or_damaged(tmp_path, caplog):
     assert best_dev_accuracy(tmp_path, 400, TRAINING) is None
     (tmp_path / "metrics.jsonl").write_text('{"kind": ')
     assert best_dev_accuracy(tmp_path, 400, TRAINING) is None
-    assert "stays empty" in caplog.text
+    assert "is left empty" in caplog.text
 
 
 def test_a_path_with_a_comma_stays_one_field():

@@ -62,7 +62,7 @@ def test_a_value_that_is_no_bit_is_reported(step, name, sentence):
 def test_scores_losses_and_weights_that_are_not_finite_are_reported(step):
     loss_step, game, agents = step
     assert (
-        "scores at the stop are not finite (seed 6)"
+        "scores at the last exchange of a dialogue are not finite (seed 6)"
         in findings_of(broken(loss_step, 3, torch.inf, final_scores=0), game, agents)[0]
     )
     loss = loss_step.losses.sender_baseline.detach().clone()
@@ -90,6 +90,6 @@ def test_an_impossible_length_is_reported(step):
     mask[0, loss_step.packed.last[0, 0]] = 0
     mask[0][loss_step.packed.rows[0] == 0] = 0
     empty = loss_step._replace(packed=loss_step.packed._replace(mask=mask))
-    assert "a dialogue has no exchange or more than 4 (seed 5)" in findings_of(empty, game, agents)[0]
+    assert "a dialogue has fewer than 1 or more than 4 exchanges (seed 5)" in findings_of(empty, game, agents)[0]
     fixed = replace(game, preset="Fixed")
     assert any("a dialogue ended before 4 exchanges" in finding for finding in findings_of(loss_step, fixed, agents))

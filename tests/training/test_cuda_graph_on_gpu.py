@@ -142,5 +142,6 @@ def test_with_checks_no_graph_is_recorded_which_is_logged(caplog):
     trainer.train_step(1, batch(1))
     assert trainer.graphed_step is None
     assert [text for text in caplog.messages if text.startswith(NO_GRAPH)] == [
-        "No CUDA graph: training steps take several times as long, because training.checks looks at each step's values."
+        "CUDA graphs are not used because training.checks reads the values of each step. "
+        "Training steps will take several times as long."
     ]

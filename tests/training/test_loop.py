@@ -206,7 +206,7 @@ def test_code_in_a_checkpoint_is_not_run_and_the_error_does_not_advise_it(tmp_pa
     torch.save({"format": 2, "agents": os.getcwd}, tmp_path / "a.pt")
     with pytest.raises(ParleyError) as told:
         load_checkpoint(tmp_path / "a.pt")
-    assert "or holds more than tensors and plain values, which is never run" in str(told.value)
+    assert "or contains code or objects, which Parley never loads" in str(told.value)
     assert "weights_only" not in str(told.value)
 
 

@@ -40,12 +40,12 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
     if found != wanted:
         raise ParleyError(
             f"{words} has vectors of {found} numbers, but {checkpoint_path} was trained with {wanted}; "
-            "name the words.hdf5 that it was trained with."
+            "use the words.hdf5 that it was trained with."
         )
     if strays := [label for label in checkpoint.candidate_ids if label >= len(candidates.labels)]:
         raise ParleyError(
             f"{checkpoint_path} was trained on label {_listed(strays)}, but {descriptions} describes the labels 0 to "
-            f"{len(candidates.labels) - 1}; name the descriptions.csv that it was trained with, or a longer one."
+            f"{len(candidates.labels) - 1}; use the descriptions.csv that it was trained with, or a longer one."
         )
     return LoadedCheckpoint(checkpoint, candidates, about(checkpoint_path, checkpoint))
 
@@ -106,18 +106,18 @@ def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> t
 def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> None:
     """Raise `ParleyError` if a file has no images, or its features have other widths than the checkpoint's inputs."""
     if not len(part.targets):
-        raise ParleyError(f"{features} holds no image; name another file.")
+        raise ParleyError(f"{features} contains no images; choose another file.")
     findings = Findings()
     (width, context), wanted = input_widths(part), checkpoint.sizes
     if width != wanted.feature:
         findings.add(
             f"{features} has features of {width} numbers, but the checkpoint was trained on {wanted.feature}; "
-            "name a file made with the same network."
+            "choose a file made with the same network."
         )
     if part.images.context is not None and context != wanted.context:
         findings.add(
             f"{features} has logits of {context} classes, but the checkpoint was trained with {wanted.context}; "
-            "name a file made with the same network."
+            "choose a file made with the same network."
         )
     findings.raise_if_any()
 

@@ -46,8 +46,8 @@ def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> No
     """Raise `ParleyError` if neither agent of a checkpoint has attention."""
     if not checkpoint.game.attends:
         raise ParleyError(
-            f"{checkpoint_path} attends to nothing: its game.preset is {checkpoint.game.preset} and "
-            "game.description_attention is false; drop the attention output, or name a run with attention."
+            f"{checkpoint_path} has no attention: its game.preset is {checkpoint.game.preset} and "
+            "game.description_attention is false; omit the attention output, or choose a run with attention."
         )
 
 

@@ -145,7 +145,7 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
     if both := sorted(set(labels) & set(seen)):
         raise ParleyError(
             f"The {name} part holds images of label {', '.join(map(str, both))}, which the run was trained on; "
-            "a part of unseen classes can have none of the train part's."
+            "this part must contain only classes that are not in the train part."
         )
     return labels
 

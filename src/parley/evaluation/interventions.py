@@ -174,14 +174,14 @@ def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Co
         name, images = eval_set.name, len(spec.target_index)
         if name == eval_set.part:
             require_memory_for_interventions(images, len(spec.labels), name)
-            what = f"disturb {about['run']}/{about['seed']}, {name}"
+            what = f"intervene in {about['run']}/{about['seed']}, {name}"
             rows = intervened(checkpoint, spec, ks[name in UNSEEN_PARTS], only, what)
             found[name] = {"n": images, "rows": rows}
     write_json(out, {**about, "step": checkpoint.step, "units": UNITS, "parts": found})
 
 
 def intervened(
-    checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "disturb"
+    checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "intervene"
 ) -> list[dict[str, Any]]:
     """Evaluate a checkpoint under every intervention. Return the interventions' names, values and measures (`UNITS`).
 

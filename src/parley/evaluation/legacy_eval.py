@@ -72,7 +72,7 @@ def best_dev_accuracy(folder: str | Path, step: int, training: TrainingSettings)
             rows = read_json(selection)["candidates"] if selection.is_file() else []
         return max((float(row["accuracy@k"]) for row in rows if first <= row["step"] <= step), default=None)
     except (ParleyError, OSError, ValueError, TypeError, KeyError) as error:
-        logger.warning("best_dev_acc stays empty in eval.csv: %s", error)
+        logger.warning("The column best_dev_acc of eval.csv is left empty: %s", error)
         return None
 
 
@@ -109,7 +109,7 @@ def evaluate_files(
     folder = Path(folder)
     if (folder / "best.pt").exists():
         raise ParleyError(
-            f"{folder} is the folder of a run, which has its own evaluation.json; name another with --out."
+            f"{folder} is the folder of a run, which has its own evaluation.json; choose another folder with --out."
         )
     names = part_names(features)
     loaded = open_checkpoint(checkpoint_path, descriptions, words)

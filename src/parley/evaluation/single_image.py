@@ -185,7 +185,7 @@ def _check_readable(content: bytes, image: Path, options: FeatureOptions) -> Non
     except UnreadableImageError as error:
         known = ", ".join(FORMATS)
         reason = str(error) if "cannot identify" not in str(error) else f"its format is none of {known}"
-        raise ParleyError(f"{image} cannot be read as an image ({reason}); name another file.") from error
+        raise ParleyError(f"{image} cannot be read as an image ({reason}); choose another file.") from error
 
 
 def _check_same_network(part: Path, folder: Path) -> None:
@@ -261,14 +261,14 @@ def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEAD
     values, known = as_values(result), result.known
     lines = [
         f"{result.image}: {values['experiment']}, run {values['run']}, seed {values['seed']}, step {values['step']}",
-        "none of the experiment's pictures"
+        "not one of the experiment's images"
         if known is None
-        else f"the picture {known['key']} of the {known['part']} part, class {known['class']}",
+        else f"image {known['key']} of the experiment's {known['part']} split, class {known['class']}",
         "",
     ]
     for number, exchange in enumerate(values["exchanges"], 1):
         lines += _lines(number, exchange, as_letters, leaders)
-    end = "stopped" if values["length"] < values["most"] or not result.dialogue.go_on[-1] else "broken off"
+    end = "stopped" if values["length"] < values["most"] or not result.dialogue.go_on[-1] else "cut off"
     lines += [
         "",
         f"{end} after {values['length']} of at most {values['most']} exchanges",
@@ -284,7 +284,7 @@ def _verdict(answer: str, result: ImageDialogue) -> str:
         return ""
     target = result.known["class"]
     if target not in result.labels:
-        return f"; its class, {target}, is none of them (--candidates all)"
+        return f"; its class, {target}, is not a candidate (add --candidates all)"
     return "; right" if answer == target else f"; wrong: it is {target}"
 
 

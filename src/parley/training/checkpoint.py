@@ -122,15 +122,15 @@ def _check_archive(path: str | Path) -> None:
     """Raise `ValueError` if the archive is damaged or compressed. `torch.load` does not verify its checksums."""
     with zipfile.ZipFile(path) as archive:
         if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
-            raise ValueError(f"{packed[0]} in it is compressed, which torch never does")
+            raise ValueError(f"its entry {packed[0]} is compressed, which torch never does")
         if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"{damaged} in it does not match its checksum")
+            raise ValueError(f"its entry {damaged} does not match the checksum")
 
 
 def _reason(error: Exception) -> str:
     """Return a one-line explanation of why a checkpoint could not be read."""
     if isinstance(error, pickle.UnpicklingError):  # torch's message suggests loading the file without protection.
-        return "it is not a file of torch, or holds more than tensors and plain values, which is never run"
+        return "it was not written by torch.save, or contains code or objects, which Parley never loads"
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]}"
     return f"{type(error).__name__}: {(str(error) or 'empty').splitlines()[0].split('. ')[0]}"
@@ -173,4 +173,4 @@ def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Te
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))
         if is_width and isinstance(width, int) and width > max([_ANY_WIDTH, *stored]):
-            raise ValueError(f"{name} is {width}, but no tensor in it is as wide")
+            raise ValueError(f"{name} is {width}, but no stored tensor is that wide")

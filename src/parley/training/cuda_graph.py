@@ -101,6 +101,6 @@ class GraphedStep:
             torch.cuda.set_stream(current)
             self._failed_graph, self._result = graph, None
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            logger.warning("No CUDA graph could be recorded; training steps take several times as long: %s", reason)
+            logger.warning("CUDA graphs are not used, so training steps take several times as long: %s", reason)
             return
         self.graph = graph

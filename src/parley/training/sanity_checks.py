@@ -48,12 +48,12 @@ def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iter
         for agent, messages in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
             yield f"messages of the {agent} have values other than 0 and 1", _all(_is_bit(messages))
     yield "decisions to go on have values other than 0 and 1", _all(_is_bit(replay.go_on))
-    yield "scores at the stop are not finite", _all(replay.final_scores.isfinite())
+    yield "scores at the last exchange of a dialogue are not finite", _all(replay.final_scores.isfinite())
     for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
         yield f"the loss of the network {name} is not finite", getattr(losses, name).isfinite()
     length = dialogue_lengths(packed)
     yield (
-        f"a dialogue has no exchange or more than {game.max_exchanges}",
+        f"a dialogue has fewer than 1 or more than {game.max_exchanges} exchanges",
         _all((length >= 1) & (length <= game.max_exchanges)),
     )
     if game.adaptive:

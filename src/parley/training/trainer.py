@@ -151,11 +151,14 @@ class Trainer:
         if self.device.type != "cuda" or not self.training.cuda_graphs:
             return None
         obstacles = {
-            "training.checks looks at each step's values": self.training.checks,
+            "training.checks reads the values of each step": self.training.checks,
             "the images are not on the GPU": not self.images.on_device,
         }
         if reasons := [reason for reason, applies in obstacles.items() if applies]:
-            logger.info("No CUDA graph: training steps take several times as long, because %s.", " and ".join(reasons))
+            logger.info(
+                "CUDA graphs are not used because %s. Training steps will take several times as long.",
+                " and ".join(reasons),
+            )
             return None
         return GraphedStep()
 

@@ -80,7 +80,7 @@ def build_training_data(
         If the splits and the descriptions do not match, the train split is empty, or `k` is too large.
     """
     if not len(train.targets):
-        raise ParleyError("The train part holds no image; check the counts of `split` in the config.")
+        raise ParleyError("The train part contains no images; check the counts of `split` in the config.")
     ids = train.targets.unique().tolist()
     require_descriptions(ids, candidates, "The train part")
     if k > len(ids):
