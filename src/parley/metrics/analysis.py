@@ -1,4 +1,4 @@
-"""Analyse the recorded dialogues of one run and seed: the content of its analysis.json."""
+"""Analyse the recorded dialogues of one run and seed. The results are the contents of its analysis.json."""
 
 import logging
 from collections.abc import Sequence
@@ -17,26 +17,26 @@ from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
 MOST_IN_MATRIX = 1000
-"""No confusion matrix is kept for more candidates: with 21,841 it has 477 million cells, nearly all zero."""
+"""Maximum number of candidates with a confusion matrix. With 21,841, it has 477 million cells, nearly all zero."""
 TOLERANCE = 0.005
-"""A warning is given if an accuracy differs from evaluation.json's by more than this."""
+"""A warning is given if an accuracy differs from its value in evaluation.json by more than this."""
 
 
 def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None) -> dict[str, Any]:
-    """Analyse every recorded split of a run's folder.
+    """Analyse all recorded splits of one run and seed.
 
     Parameters
     ----------
     folder
-        Folder of one run and seed, with evaluation.json, messages.hdf5 (test) and messages.<part>.hdf5.
+        Folder of the run and seed, with evaluation.json, messages.hdf5 (test split) and messages.<part>.hdf5.
     messages
-        Files of messages; by default all in the folder.
+        Files of recorded dialogues; all in the folder by default.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able: `run`, `seed`, `parts` (split → result of `analyse_part`) and `warnings`, a sentence per
-        inconsistency.
+        Results that can be written as JSON: `run`, `seed`, `parts` (split → result of `analyse_part`) and `warnings`
+        (one sentence per inconsistency).
     """
     folder = Path(folder)
     evaluation = read_evaluation(folder / "evaluation.json")
@@ -50,7 +50,7 @@ def analyse_run(folder: str | Path, messages: Sequence[str | Path] | None = None
         part = analyse_part(conversations, int(evaluated.get("k", evaluation["k"])))
         parts[conversations.part] = part
         warnings += _disagreements(conversations.part, part, evaluated, path)
-        del conversations  # before the next are read
+        del conversations  # free the memory before the next file is read
     for sentence in warnings:
         logger.warning(sentence)
     return {"run": evaluation["run"], "seed": evaluation["seed"], "parts": parts, "warnings": warnings}
@@ -62,15 +62,15 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
     Parameters
     ----------
     conversations
-        The recorded dialogues.
+        Recorded dialogues of the split.
     k
-        The k of accuracy@k, at most the number of candidates.
+        Value of k in accuracy@k. It is reduced to the number of candidates if it is larger.
 
     Returns
     -------
     dict[str, Any]
-        JSON-able. `failed` is None, or a sentence if numbers are not finite; then only the head is
-        returned. `confusion` is None if there are more than `MOST_IN_MATRIX` candidates.
+        Results that can be written as JSON. If scores or messages are not finite, `failed` is the reason and there are
+        no metrics; otherwise it is None. `confusion` is None if there are more than `MOST_IN_MATRIX` candidates.
     """
     labels = conversations.labels
     head: dict[str, Any] = {
@@ -93,7 +93,8 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
         "nll_nats": float(nll_nats(scores, targets).mean()),
         "mean_rank": float(target_ranks(scores, targets).mean()),
         "length": float(conversations.lengths.mean()),
-        # The 2017 code counts decisions to go on: one less than the exchanges, or all of them if the last is to go on.
+        # The original implementation (Evtimova et al., 2018) counts decisions to continue. They are one fewer than the
+        # exchanges, or as many if the last decision is also to continue.
         "length_original": float((conversations.go_on & conversations.talking).sum(axis=-1).mean()),
         "classes": _by_class(conversations, k),
         "confusion": confusion_matrix(scores, targets).tolist() if len(labels) <= MOST_IN_MATRIX else None,
@@ -104,7 +105,7 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
 
 
 def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
-    """Return one entry per candidate class; the values of a class without an image are None."""
+    """Return the means of each candidate class; the means of a class without images are None."""
     scores, targets, candidates = conversations.final_scores, conversations.targets, len(conversations.labels)
     columns = {
         "accuracy@1": class_means(hits(scores, targets, 1), targets, candidates),
@@ -120,7 +121,7 @@ def _by_class(conversations: Conversations, k: int) -> list[dict[str, Any]]:
 
 
 def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
-    """Count the dialogues of each length from 1 to T exchanges, with their accuracy."""
+    """Return the number of dialogues and their accuracy for each length from 1 to T exchanges."""
     right = hits(conversations.final_scores, conversations.targets, 1)
     steps = conversations.talking.shape[-1]
     counts = np.bincount(conversations.lengths - 1, minlength=steps)
@@ -132,7 +133,7 @@ def _by_length(conversations: Conversations) -> list[dict[str, Any]]:
 
 
 def _by_exchange(conversations: Conversations) -> dict[str, list[float | None] | None]:
-    """Average at each exchange over all images, as if no dialogue stopped (`all`), and over active ones (`talking`)."""
+    """Return means at each exchange, over all dialogues as if none stopped (`all`) and over active ones (`talking`)."""
     talking = conversations.talking
     targets = np.broadcast_to(conversations.targets[:, None], talking.shape)
     table: dict[str, NDArray[np.float64] | None] = {
@@ -153,7 +154,7 @@ def _by_exchange(conversations: Conversations) -> dict[str, list[float | None] |
 
 
 def _messages(conversations: Conversations) -> dict[str, Any]:
-    """Describe the Sender's last messages: how many differ, and their first two principal components."""
+    """Return the number of distinct last messages of the Sender, and their first two principal components."""
     messages = conversations.final_messages
     coordinates, explained = principal_components(messages)
     return {
@@ -168,8 +169,8 @@ def _messages(conversations: Conversations) -> dict[str, Any]:
 def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
     """Project rows on their first principal components, by singular value decomposition of the centred rows.
 
-    The sign of a component is free; here its largest loading is positive, so that the same rows give the same
-    picture on any machine. Where there are fewer dimensions than `count`, the rest is zero.
+    The sign of a component is arbitrary. Here, the loading with the largest absolute value is made positive, so that
+    the same rows give the same figure on any machine. If there are fewer than `count` components, the rest is zero.
 
     Parameters
     ----------
@@ -181,9 +182,9 @@ def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floa
     Returns
     -------
     coordinates : Floats
-        Coordinates of the rows, centred [N, C].
+        Coordinates of the centred rows [N, C].
     explained : Floats
-        Fraction of the total variance along each component [C]; zeros where the rows do not differ.
+        Fraction of the total variance along each component [C]; zeros if all rows are equal.
     """
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     left, singular, right = np.linalg.svd(centred, full_matrices=False)
@@ -193,7 +194,7 @@ def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floa
     coordinates[:, :kept] = (left * singular * signs)[:, :kept]
     explained = np.zeros(count)
     total = float((singular**2).sum())
-    # If all rows are equal, the mean leaves rounding noise, which is no variance.
+    # If all rows are equal, subtracting their mean leaves rounding errors, which must not be taken for variance.
     if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
         explained[:kept] = (singular**2 / total)[:kept]
     else:
@@ -211,11 +212,11 @@ def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path:
 
 
 def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], path: Path) -> list[str]:
-    """Return a sentence per contradiction between the recorded dialogues and the evaluation."""
+    """Return one sentence per contradiction between the recorded dialogues and the evaluation."""
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
     if part["n"] < evaluated.get("n", 0):
-        # A random subset differs by chance. The sentence is the same for every run and seed.
+        # The accuracy on a random subset differs by chance. This sentence is the same for every run and seed.
         return [
             f"Figures and metrics of dialogues on the split {name} use {part['n']:,} of its {evaluated['n']:,} images "
             "(evaluation.recorded_images)."

@@ -29,7 +29,8 @@ FIELDS = {
         "StopMask",
     ),
 }
-"""Columns that are read. `Rank` is not: the 2017 code stores something else there, and scores give the rank."""
+"""Columns that are read from each table. `Rank` is not read, because the original implementation (Evtimova et al.,
+2018) stores another quantity there; the rank is computed from the scores."""
 ATTRIBUTES = ("run", "seed", "part", "labels", "candidate_ids", "message_bits", "max_exchanges")
 
 Floats32 = NDArray[np.float32]
@@ -42,21 +43,21 @@ class Conversations:
     Attributes
     ----------
     run, seed, part
-        The run, seed and split.
+        Name of the run, the seed, and name of the split.
     keys
         Key of each dialogue's image [N].
     labels, candidate_ids
-        Name and label id of each candidate [K].
+        Name and label id of each candidate class [K].
     targets
-        Column of the true class among the candidates [N].
+        Index of the true class among the candidates [N].
     sender_messages, receiver_messages
-        Bits, 0 or 1, as integers; or real numbers if messages are continuous [N, T, d].
+        Messages [N, T, d]: integers 0 and 1, or real numbers if messages are continuous.
     sender_values, receiver_values
-        Probabilities that the bits are 1; or the same real numbers [N, T, d].
+        Probability that each bit is 1; for continuous messages, the message itself [N, T, d].
     scores
-        Raw scores of the candidates [N, T, K]; higher is better.
+        Scores of the candidates before the softmax [N, T, K]; higher is better.
     go_on_probabilities, go_on
-        The Receiver's probability to go on, and its decision [N, T].
+        The Receiver's probability of continuing the dialogue, and its decision (true = continue) [N, T].
     talking
         Whether the dialogue is active when exchange t begins [N, T]. Exchanges after the stop are recorded too, as if
         the dialogue had not stopped.
@@ -85,32 +86,32 @@ class Conversations:
 
     @property
     def finite(self) -> bool:
-        """Whether all scores and values are finite numbers; otherwise the run has diverged."""
+        """Whether all scores, messages and probabilities are finite numbers. If not, the run has diverged."""
         recorded = (self.scores, self.sender_values, self.receiver_values, self.go_on_probabilities)
         return all(np.isfinite(values).all() for values in recorded)
 
     @property
     def binary(self) -> bool:
-        """Whether messages are bits with probabilities (and not continuous numbers)."""
+        """Whether messages consist of bits (and not of continuous numbers)."""
         return self.sender_messages.dtype.kind == "i"
 
     def at_stop(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Select the values of an array [N, T, ...] at the last exchange of each dialogue [N, ...]."""
+        """Select the values at the last exchange of each dialogue: [N, T, ...] → [N, ...]."""
         return values[np.arange(len(self.keys)), self.lengths - 1]
 
     @property
     def final_scores(self) -> Floats32:
-        """Scores of the last exchange, which decide the answer [N, K]."""
+        """Return the scores at the last exchange, [N, K]. They determine the answer."""
         return self.at_stop(self.scores)
 
     def mean_while_active(self, values: NDArray[np.floating]) -> list[float | None]:
-        """Average values [N, T] at each exchange over the dialogues that are active then; None if there are none."""
+        """Return the mean of values [N, T] over the dialogues active at each exchange; None if none is active."""
         counts, sums = self.talking.sum(axis=0), (values * self.talking).sum(axis=0)
         return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]
 
     @property
     def final_messages(self) -> NDArray[np.float64]:
-        """The Sender's message of the last exchange, bits or continuous numbers [N, d]."""
+        """Return the Sender's messages at the last exchange, as bits or continuous numbers [N, d]."""
         return self.at_stop(self.sender_messages).astype(np.float64)
 
 
@@ -122,9 +123,9 @@ def read_conversations(path: str | Path) -> Conversations:
     Raises
     ------
     ParleyError
-        If the file cannot be read, lacks a table, column or attribute, or is inconsistent: exchanges missing or
-        repeated, a target that is no candidate, a dialogue that continues after it stopped. `FailedRunError` if it is
-        the marker of a failed run.
+        If the file cannot be read, lacks a table, column or attribute, or is inconsistent: an exchange is missing or
+        repeated, a target is not a candidate, or a dialogue continues after it stopped. `FailedRunError` if the file
+        is the marker of a failed run.
     """
     raise_if_failed(path)
     sent, predicted, attributes = _read_tables(Path(path))
@@ -132,7 +133,7 @@ def read_conversations(path: str | Path) -> Conversations:
     labels, ids = _candidates(attributes, findings)
     seed, bits, steps = (_integer(attributes, name, findings) for name in ("seed", "message_bits", "max_exchanges"))
     _raise(findings, path)
-    if not 1 <= steps <= max(1, len(predicted)):  # A wrong count could allocate more memory than the file needs.
+    if not 1 <= steps <= max(1, len(predicted)):  # A wrong number could cause a far too large allocation of memory.
         findings.add(f"the attribute max_exchanges is {steps}, but Predictions has {len(predicted)} rows")
         _raise(findings, path)
     _check_widths(sent, predicted, len(labels), bits, findings)
@@ -168,7 +169,7 @@ def read_conversations(path: str | Path) -> Conversations:
 
 
 def _read_tables(path: Path) -> tuple[NDArray[Any], NDArray[Any], dict[str, Any]]:
-    """Return the tables Communication and Predictions and the attributes, and check that they have all fields."""
+    """Return the tables Communication and Predictions and the attributes, after checking that none is incomplete."""
     findings = Findings()
     with opened(path, "file of messages") as file:
         for name in ATTRIBUTES:
@@ -184,7 +185,7 @@ def _read_tables(path: Path) -> tuple[NDArray[Any], NDArray[Any], dict[str, Any]
 
 
 def _raise(findings: Findings, path: str | Path) -> None:
-    """Raise one error with a sentence per finding, each with the file and the remedy."""
+    """If there are findings, raise one error with a sentence for each, including the file and the remedy."""
     if findings.sentences:
         raise ParleyError(
             f"{path} is not a complete file of messages: {sentence}; make it again with the messages stage."
@@ -233,7 +234,7 @@ def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
-    """Bring the rows of a table into the shape [N, turns], dialogues in the order of their first row."""
+    """Arrange the rows of a table by dialogue and turn [N, turns], with dialogues in the order of their first row."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)
@@ -246,7 +247,7 @@ def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, f
     if not (table["AgentId"][rows] == np.array(agents)).all():
         findings.add(f"in {name}, AgentId does not match Index (even: S, odd: R)")
     rows = rows[np.argsort(first)]
-    # Files written by Parley are in this order; a copy would need as much memory as all scores.
+    # The rows of files written by Parley are already in this order, and copying them would double the memory needed.
     in_order = np.array_equal(rows.ravel(), np.arange(len(table)))
     return table.reshape(rows.shape) if in_order else np.asarray(table[rows])
 
@@ -283,5 +284,5 @@ def _are_bits(values: NDArray[Any]) -> bool:
 
 
 def _are_the_values(messages: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Return whether messages are continuous: BinaryVec equals BinaryProb. A diverged run sends NaN."""
+    """Return whether messages are continuous: BinaryVec equals BinaryProb. NaN, from a diverged run, equals NaN."""
     return messages.dtype.kind == "f" and np.array_equal(messages, values, equal_nan=True)

@@ -1,8 +1,8 @@
-"""Metrics of interventions on messages: dialogues with an intervention compared with the same dialogues without it.
+"""Metrics that compare dialogues with an intervention on messages to the same dialogues without the intervention.
 
-An intervention shows what messages cause, a correlation only what they are associated with: Lowe et al. (2019, "On the
-pitfalls of measuring emergent communication"); Jaques et al. (2019, "Social influence as intrinsic motivation for
-multi-agent deep reinforcement learning").
+An intervention shows the effects that messages cause, whereas a correlation only shows associations: Lowe et al. (2019,
+"On the pitfalls of measuring emergent communication"); Jaques et al. (2019, "Social influence as intrinsic motivation
+for multi-agent deep reinforcement learning").
 
 Shapes: T exchanges, N images, K candidates, d bits per message.
 """
@@ -23,30 +23,30 @@ UNITS = {
     "prediction_shift": "nats",
     "bits_changed": "bits",
 }
-"""The unit of each metric of an intervention."""
+"""Unit of each metric of an intervention."""
 
 
 def answers_changed(before: NDArray[np.floating], after: NDArray[np.floating]) -> float:
-    """Return the fraction of images whose predicted class changes; the first of equal scores is the prediction.
+    """Return the fraction of images whose predicted class changes. If scores tie, the first candidate is predicted.
 
     Parameters
     ----------
     before, after
-        Scores at the stop, without and with the intervention [N, K].
+        Scores at the last exchange, without and with the intervention [N, K].
     """
     return float((before.argmax(-1) != after.argmax(-1)).mean())
 
 
 def prediction_shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> float:
-    """Return how far the final prediction moves, in nats: the Kullback–Leibler divergence, averaged over images.
+    """Return the mean Kullback–Leibler divergence between final predictions with and without intervention, in nats.
 
-    It is the sum over candidates of q log(q / p), where p is the softmax of the scores without the intervention and q
-    that with it (Kullback and Leibler, 1951, "On information and sufficiency"). Parameters as in `answers_changed`.
+    It is the sum over candidates of q log(q / p), where p and q are the softmax of the scores without and with the
+    intervention (Kullback and Leibler, 1951, "On information and sufficiency"). Parameters as in `answers_changed`.
     """
     shifts = np.empty(len(before))
     for rows in row_blocks(before.shape):
         p, q = log_probabilities(before[rows]), log_probabilities(after[rows])
-        # The divergence of equal predictions may be just below 0, by rounding.
+        # Rounding errors can make the divergence of equal predictions slightly negative.
         shifts[rows] = np.maximum((np.exp(q) * (q - p)).sum(-1), 0)
     return float(shifts.mean())
 
@@ -54,21 +54,22 @@ def prediction_shift(before: NDArray[np.floating], after: NDArray[np.floating]) 
 def bits_changed(
     before: NDArray[Any], after: NDArray[Any], active: NDArray[Any], exchanges: Sequence[int]
 ) -> float | None:
-    """Return the mean number of bits that an intervention changes in the messages of some exchanges.
+    """Return the mean number of bits per message that an intervention changes, over the given exchanges.
 
     Parameters
     ----------
     before, after
         Messages of one agent, without and with the intervention [T, N, d].
     active
-        1 if the dialogue without it is active when exchange t begins [T, N]; only these messages count.
+        1 if the dialogue without the intervention is active when exchange t begins, else 0 [T, N]. Messages of inactive
+        dialogues are ignored.
     exchanges
         Indices of the exchanges, from 0.
 
     Returns
     -------
     float or None
-        None if no dialogue reaches these exchanges.
+        None if no dialogue is active at these exchanges.
     """
     rows = list(exchanges)
     made = active[rows].astype(bool)

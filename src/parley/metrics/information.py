@@ -1,12 +1,12 @@
-"""Entropy, and mutual information of messages and classes, in bits: of whole messages and of each bit.
+"""Entropy of messages, and mutual information of messages and classes, in bits; for whole messages and for each bit.
 
-Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows measured at once, P permutations.
+Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows processed together, P permutations.
 
-The plug-in estimate uses frequencies as probabilities. For few dialogues it underestimates entropy and overestimates
-information: messages of 32 random bits are all distinct, each seems to identify its class, and the plug-in estimate is
-the whole entropy of the classes (log2 N where each dialogue has a class of its own). Miller and Madow's
-correction works if most distinct values occur several times, and fails for such messages. Subtracting the mean over
-shuffled labels works for them too and gives 0.
+The plug-in estimate uses relative frequencies as probabilities. For few dialogues it underestimates entropy and
+overestimates information. For example, messages of 32 random bits are almost all distinct, so each seems to identify
+its class, and the plug-in estimate of the information is the entropy of the classes (log2 N if each dialogue has its
+own class). The Miller–Madow correction works if most distinct values occur several times, but not for these random
+messages. Subtracting the mean over shuffled labels also works for random messages, and gives 0 on average.
 """
 
 from typing import Any
@@ -19,9 +19,9 @@ from parley.metrics.exchanges import Floats, Ints, by_case, log_probabilities, n
 from parley.metrics.permutation import Tested, p_at_least
 
 BLOCK = 2**21
-"""Number of symbols permuted at once, to limit memory."""
+"""Number of symbols that are permuted at once, which limits the use of memory."""
 ROUNDING = 1e-9
-"""In bits: values that differ less are equal, because terms are added in another order."""
+"""Tolerance in bits. Values that differ by less are treated as equal, because summation causes rounding errors."""
 
 
 def codes(values: NDArray[Any]) -> Ints:
@@ -30,12 +30,12 @@ def codes(values: NDArray[Any]) -> Ints:
     Parameters
     ----------
     values
-        Symbols [N], or messages whose rows are the values [N, d].
+        Symbols [N], or messages of which each row is one value [N, d].
 
     Raises
     ------
     ValueError
-        If there is no case.
+        If `values` is empty.
     """
     if len(values) == 0:
         raise ValueError("Without a dialogue there is nothing to measure.")
@@ -43,10 +43,10 @@ def codes(values: NDArray[Any]) -> Ints:
 
 
 def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
-    """Return the plug-in entropy of each row in bits [B], exactly 0 for a constant, and its distinct symbols [B].
+    """Return the plug-in entropy of each row, in bits [B], and the number of distinct symbols of each row [B].
 
-    Shannon (1948, "A mathematical theory of communication"). With c cases of a symbol, the entropy is
-    log2 N - sum of c log2 c / N.
+    Shannon (1948, "A mathematical theory of communication"). If each symbol occurs c times among N cases, the entropy
+    is log2 N - (sum of c log2 c) / N. It is exactly 0 for a constant row.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
 
 
 def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
-    """Measure the mutual information of each row with the labels.
+    """Return two estimates of the mutual information of each row with the labels.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
     Returns
     -------
     plug_in : Floats
-        H(row) + H(label) - H(row, label) in bits [B], 0 at least and at most the smaller of the two entropies.
+        H(row) + H(label) - H(row, label) in bits [B], between 0 and the smaller of the two entropies.
     miller_madow : Floats
-        The same with (m - 1) / 2N nats added to an entropy of m distinct symbols (Miller, 1955, "Note on the bias of
-        information estimates"); it can therefore be a little below 0 or above the entropies.
+        The same with (m - 1) / 2N nats added to each entropy, where m is its number of distinct symbols (Miller, 1955,
+        "Note on the bias of information estimates"). It can therefore be slightly below 0 or above the entropies.
     """
     own, own_distinct = row_entropies(rows)
     label, label_distinct = row_entropies(labels[None])
@@ -91,7 +91,7 @@ def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
 
 
 def entropy_bits(values: NDArray[Any]) -> float:
-    """Return the plug-in entropy of symbols [N] or of messages [N, d], in bits: 0 = all the same, log2 N at most."""
+    """Return the plug-in entropy of symbols [N] or messages [N, d], in bits: 0 if all are equal, at most log2 N."""
     return float(row_entropies(codes(values)[None])[0][0])
 
 
@@ -105,7 +105,7 @@ def information_test(
 ) -> Tested:
     """Test the plug-in mutual information, in bits, against permuted labels.
 
-    The value minus the mean of the null is the corrected information; it is near 0 if messages carry none.
+    The value minus the mean of the null is the corrected information. It is near 0 if messages carry no information.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def information_test(
     permutations
         Number of permutations P.
     generator
-        Random generator; the same seed gives the same null.
+        Random number generator for the permutations; the same seed gives the same null.
     """
     symbols, classes = codes(values), codes(labels)
     null = np.empty(permutations)
@@ -130,12 +130,12 @@ def information_test(
 
 
 def as_bits(messages: NDArray[Any]) -> Ints:
-    """Return messages as integers [N, d].
+    """Convert messages of zeros and ones to integers [N, d].
 
     Raises
     ------
     ValueError
-        If there is no message, or a value is neither 0 nor 1, as with continuous messages.
+        If there are no messages, or if a value is neither 0 nor 1 because messages are continuous.
     """
     if messages.ndim != 2 or len(messages) == 0:
         raise ValueError("Messages must be the rows of a table with at least one row.")
@@ -150,28 +150,28 @@ def bit_use(messages: NDArray[Any]) -> Floats:
 
 
 def bit_entropies(messages: NDArray[Any]) -> Floats:
-    """Return the entropy of each bit over the messages [N, d], in bits [d]: 0 = never changes, 1 = half are 1.
+    """Return the plug-in entropy of each bit over the messages [N, d], in bits [d]: 0 = constant, 1 = half are 1.
 
-    Plug-in estimate; see `information`. It measures how much a bit differs between images;
-    `message_entropy_bits` measures how uncertain the agent is about one image.
+    It measures how much a bit varies between images. In contrast, `message_entropy_bits` measures how uncertain an
+    agent is about its message for one image.
     """
     return row_entropies(as_bits(messages).T)[0]
 
 
 def dead_bits(messages: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return for each bit whether it is the same in all messages [N, d] [d]."""
+    """Return whether each bit [d] is the same in all messages [N, d]."""
     return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
 
 
 def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
     """Return the mutual information of each bit with the class, in bits [d] (Miller–Madow).
 
-    Exactly 0 for a dead bit; slightly below 0 for an independent bit (see `row_information`).
+    It is exactly 0 for a constant bit, and can be slightly below 0 for an independent bit (see `row_information`).
 
     Parameters
     ----------
     messages
-        Bits [N, d].
+        Messages as bits [N, d].
     labels
         Class of each dialogue [N].
     """
@@ -179,15 +179,15 @@ def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
 
 
 def distinct_fraction(messages: NDArray[Any]) -> float:
-    """Return the number of distinct messages over the number of messages [N, d]: 1 / N = always the same, 1 = never."""
+    """Return the number of distinct messages divided by the number of messages [N, d]: 1 if all messages differ."""
     return float((codes(messages).max() + 1) / len(messages))
 
 
 def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
-    """Return the entropy of an agent's message given all it has seen, in bits [...]: the sum over its independent bits.
+    """Return the entropy of an agent's message given the agent's inputs, in bits [...].
 
-    This is the agent's uncertainty about one message (0 = every bit is certain, d = every bit is a fair coin), not
-    how much messages differ between images.
+    It is the sum over the bits, which are sampled independently. It measures the agent's uncertainty about one message
+    (0 = every bit is certain, d = every bit has probability 1/2), not how much messages vary between images.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
     Raises
     ------
     ValueError
-        If a value is not a probability, as with continuous messages.
+        If a value is not a probability because messages are continuous.
     """
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no such entropy.")
@@ -222,19 +222,19 @@ def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
 
 
 def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Return the bits of information about the class that the Receiver gains at each exchange [N, T].
+    """Return the information about the class that the Receiver gains at each exchange, in bits [N, T].
 
-    The gain is log2 p(true class) after the exchange minus log2 p before it; before the first exchange all K candidates
-    are equally likely. Over a dialogue it sums to log2 K minus the final surprisal. It needs no entropy estimate, so
-    few dialogues do not bias it. It is negative if the Receiver becomes more certain of a wrong class. Exchanges after
-    the stop have a gain as well.
+    The gain is log2 p(true class) after the exchange minus log2 p(true class) before it. Before the first exchange, all
+    K candidates are equally likely. The gains of a dialogue sum to log2 K plus the final log2 p(true class). The gain
+    is not biased if there are few dialogues, because no entropy is estimated. It is negative if the Receiver becomes
+    less certain of the true class. Exchanges after the stop also have a gain.
 
     Parameters
     ----------
     scores
         Scores of the candidates after each exchange [N, T, K].
     targets
-        Column of the true class [N].
+        Index of the true class among the candidates [N].
     """
     known = -nll_nats(scores, targets[:, None]) / np.log(2)
     before = np.full((len(targets), 1), -np.log2(scores.shape[2]))
@@ -248,23 +248,23 @@ def message_information(
     permutations: int,
     generator: np.random.Generator,
 ) -> list[Tested | None]:
-    """Test the mutual information of the Sender's message at each exchange with the class.
+    """Test the mutual information of the Sender's message and the class, separately for each exchange.
 
     Parameters
     ----------
     messages
-        Bits [N, T, d].
+        Messages as bits [N, T, d].
     targets
-        Column of the true class [N].
+        Index of the true class among the candidates [N].
     talking
-        Whether the dialogue is active when exchange t begins [N, T]; only those messages count.
+        Whether the dialogue is active when exchange t begins [N, T]; other messages are ignored.
     permutations, generator
         As in `information_test`.
 
     Returns
     -------
     list[Tested | None]
-        One entry per exchange; None if no dialogue is active.
+        One test per exchange; None if no dialogue is active at the exchange.
     """
     return [
         information_test(messages[on, t], targets[on], permutations, generator) if on.any() else None
