@@ -41,9 +41,8 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     """Prepare a network in evaluation mode and channels-last format for one of the engines.
 
     ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
-    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` selects
-    ``eager`` on a GPU; on a CPU, it selects ``compiled`` if there are a compiler and at least `COMPILED_FROM` images,
-    otherwise ``fused``.
+    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` selects ``eager`` on a GPU; on a
+    CPU, it selects ``compiled`` if there are a compiler and at least `COMPILED_FROM` images, otherwise ``fused``.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def _fused(network: GraphModule) -> Any:
 
 
 def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
-    """Return the best batch size: double it while throughput increases and memory suffices.
+    """Return the batch size found by doubling it while throughput increases and memory suffices.
 
     The search ends when one batch can contain all `images`. `run_blank` processes a given number of blank images and
     waits for the results.
@@ -136,7 +135,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size, which is chosen for `images` images if None."""
+        """Set the engine (see `ready_network`) and the batch size. None selects a size for `images` images."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

@@ -38,9 +38,9 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """Find the layers by running the network's graph on one blank image.
 
     The map is the last feature map before the classifier with more than one cell. For a ResNet, it is the sum at the
-    end of the last block, before the ReLU; for a vision transformer, it is the normalised tokens of the patches. The
-    pooled vector is the first vector after the map whose length equals the map's number of channels; if there is none,
-    as in SqueezeNet and VGG, it is the mean over the map's cells. The logits are the network's output.
+    end of the last block, before the ReLU; for a vision transformer, it is the patch tokens after the last layer
+    norm. The pooled vector is the first vector after the map whose length equals the map's number of channels; if there
+    is none, as in SqueezeNet and VGG, it is the mean over the map's cells. The logits are the network's output.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
 
 
 def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
-    """Return the output shape for one image of each node that returns a tensor, in graph order."""
+    """Return the output shape of each node that returns a tensor, for a batch of one image, in graph order."""
     in_training, in_evaluation = get_graph_node_names(network, suppress_diff_warning=True)
     everything = create_feature_extractor(
         network,

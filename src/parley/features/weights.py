@@ -54,7 +54,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
 
 
 def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
-    """Return the path of the weights file; None for random weights. A missing file of torchvision is downloaded.
+    """Return the path of the weights file; None for random weights. Missing torchvision weights are downloaded.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return torchvision's transform for its weights; for other weights, the transform of the network's first ones."""
+    """Return the transform of torchvision's weights; for others, that of the network's first published weights."""
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)

@@ -1,6 +1,6 @@
-"""Describe each class by its text in the class set or by its WordNet gloss, read without a library.
+"""Describe each class by its text in the class set, or else by its gloss (definition) in WordNet 3.0.
 
-WordNet must be version 3.0, because a wnid contains a byte offset in the files of that version.
+WordNet's files are read directly, without a library. A wnid contains a byte offset in the files of version 3.0.
 """
 
 import logging
@@ -53,7 +53,7 @@ class WordNet:
     index: bytes
 
     def gloss(self, wnid: str) -> str:
-        """Return the definition of a wnid: ``n`` and the synset's byte offset in ``data.noun``, in eight digits.
+        """Return the definition for a wnid, which is ``n`` and a synset's eight-digit byte offset in ``data.noun``.
 
         Raises
         ------
@@ -71,8 +71,8 @@ class WordNet:
     def animal_gloss(self, name: str) -> str:
         """Return the definition of a name's first sense that is an animal.
 
-        The original implementation (Evtimova et al., 2018) describes its classes in this way. The sense may not be the
-        class: the description of the class peacock is that of a butterfly.
+        The original implementation (Evtimova et al., 2018) describes its classes in this way. This sense may be
+        another animal than the class: the class peacock is described as a butterfly.
 
         Parameters
         ----------
@@ -183,7 +183,7 @@ def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
 
 
 def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
-    """Describe each class by its text in the class set, or by its WordNet gloss if there is none.
+    """Describe each class by its text in the class set, or by its gloss in WordNet if there is none.
 
     Parameters
     ----------

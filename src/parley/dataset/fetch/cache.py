@@ -87,7 +87,7 @@ class Cache:
         return self._under_these_settings(answer, head["max_bytes"])
 
     def body(self, key: str) -> bytes | None:
-        """Return the body of a stored answer without verifying it; None if the file is gone.
+        """Return the body of a stored answer without verifying it; None if the file no longer exists.
 
         Raises
         ------

@@ -37,7 +37,7 @@ class _Request:
     token: Hashable
     target: str  # URL to request next: the submitted URL, or the target of a redirect
     left_s: float  # seconds left for this attempt
-    known_unreachable: bool
+    known_unreachable: bool  # True if an earlier run could not reach the URL's host
     attempt: int = 1
     redirects: int = 0
     began: float = 0.0  # start time of the first attempt
@@ -143,7 +143,7 @@ class Client:
         self._multi.add_handle(transfer.curl)
 
     def _answer_if_closed(self, host: str, request: _Request) -> bool:
-        """If the host is still closed, answer the request with the host's last error and return True."""
+        """If the host must not be contacted yet, answer the request with the host's last error and return True."""
         until, error = self._closed[host]
         if time.monotonic() >= until:
             del self._closed[host]

@@ -46,11 +46,11 @@ class FetchOptions:
     """Longest total time of one attempt, including redirects, headers and body. (DNS lookups are done by the operating
     system and cannot be interrupted.)"""
     backoff_s: float = 1.0
-    """Wait before the second attempt. It doubles with each attempt, and is multiplied by a random 0.5 to 1.5."""
+    """Wait before the second attempt. Doubled for each further attempt, and multiplied by a random 0.5 to 1.5."""
     longest_wait_s: float = 60.0
     """If a host requests a longer wait (Retry-After), its remaining URLs are left for a later run."""
     max_redirects: int = 5  # maximum number of redirects per attempt
-    max_bytes: int = 20_000_000  # larger bodies are rejected
+    max_bytes: int = 20_000_000  # maximum size of an image file; larger ones are rejected
     contact: str = ""
     """Contact address, sent in the User-Agent header so that the owner of a server can reach the user."""
     retry_failed: bool = True

@@ -28,7 +28,7 @@ class ErrorClass(StrEnum):
     FORBIDDEN = "forbidden"  # HTTP 401, 402, 403, 451
     HTTP_ERROR = "http_error"  # any other unsuccessful status
     REDIRECT_LOOP = "redirect_loop"  # more redirects than the limit
-    BAD_REDIRECT = "bad_redirect"  # a redirect to something that is not http or https
+    BAD_REDIRECT = "bad_redirect"  # redirect to an address that is not http or https
     BAD_URL = "bad_url"  # no host, or not parsable
     TOO_LARGE = "too_large"  # more bytes than the limit; requested again under a higher limit
     OPTED_OUT = "opted_out"  # the X-Robots-Tag header contains noai or noimageai
@@ -50,12 +50,12 @@ class ErrorClass(StrEnum):
     TLS = "tls"  # invalid certificate, or failed handshake
     PROTOCOL = "protocol"  # the response is not valid HTTP
 
-    # Local entries: read again in each run.
+    # Errors of local paths, which are read again in each run.
     MISSING = "missing"  # no such file, or no such member of the tar
-    OUTSIDE_ROOT = "outside_root"  # outside the source's root, through `..` or a link
-    UNREADABLE = "unreadable"  # exists but cannot be read
+    OUTSIDE_ROOT = "outside_root"  # the path leads outside the source's root folder, through `..` or a link
+    UNREADABLE = "unreadable"  # the file exists but cannot be read
 
-    # The bytes are not a usable image: validated again in each run.
+    # The bytes are not a usable image. They are validated again in each run.
     EMPTY = "empty"  # no bytes
     HTML = "html"  # an HTML page, or other markup
     PLACEHOLDER = "placeholder"  # an image that a photo service returns instead of a removed photo
@@ -85,7 +85,7 @@ RETRIED = frozenset(
         ErrorClass.INCOMPLETE,
     }
 )
-"""Errors retried within a run because they may pass in seconds."""
+"""Errors retried within a run, because their cause may disappear within seconds."""
 
 UNREACHABLE = frozenset({ErrorClass.DNS, ErrorClass.CONNECT_TIMEOUT, ErrorClass.REFUSED})
 """Errors that mean that a URL's host cannot be reached."""

@@ -35,7 +35,7 @@ def fetch_classes(
 ) -> Counter[str]:
     """Fetch the images of a group of classes, and write `<class>.tar` and `<class>.tsv` for each class.
 
-    Candidates of a split are requested until `fetch_target(count, options.margin)` images count or no candidate is
+    Candidates of a split are requested until it has `fetch_target(count, options.margin)` images or no candidates
     left. A split with too few images is not an error in this stage; `parley.dataset.dedup.finalise` reports it.
 
     Parameters
@@ -102,7 +102,7 @@ def scheduled(
 
     A split's next candidate is requested only while its number of counting images plus its number of requests in
     flight is less than its target. So the URLs tried are exactly the shortest prefixes of the candidate queues that
-    contain the images needed, whatever the order of the answers and the interruptions.
+    contain the images needed. They do not depend on the order of the answers or on interruptions.
     `parley.dataset.fetch.candidate_queue` defines which images count, and proves this.
 
     Parameters
