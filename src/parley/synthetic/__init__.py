@@ -1,1 +1,1 @@
-"""The bundled world: synthetic images of drawn creatures, to run the workflow without a network or a data set."""
+"""Generated images of invented creatures, with which the workflow runs without a network or a data set."""

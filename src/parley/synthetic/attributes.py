@@ -1,18 +1,18 @@
-"""The 30 creatures of the bundled world, each a combination of six attributes.
+"""The 30 creatures of the generated images, each a combination of six attributes.
 
-There are 6 x 3^5 = 1,458 combinations. Twenty-four are used in training (domain `in`), six only afterwards (domain
-`out`). The table below was found by an annealed swap search for these properties, never for the score of a model; the
-tests check them:
+There are 6 x 3^5 = 1,458 combinations. Twenty-four of them are used in training (domain `in`), and six others only in
+evaluation (domain `out`). The combinations were selected by simulated annealing for the following properties, and not
+for the score of any model. Tests check these properties.
 
 - Balance: among the seen creatures, each colour occurs 4 times and each value of the other attributes 8 times; among
-  the unseen, once and twice. No value predicts whether a creature is seen, and guessing by frequency gains nothing.
-- Near-orthogonality: each pair of values of two attributes occurs in 2 or 3 seen creatures, a pair with a colour in 1
-  or 2. Attributes can therefore be distinguished, and every value and every pair of values of an unseen creature occurs
-  in training: only the whole combination is new.
-- Distance: two creatures differ in at least three of the six attributes. The unseen share at most three values with any
-  seen creature, and exactly one with each other. Among the six alone the colour therefore identifies the creature;
-  among all thirty it leaves five, and the composition decides.
-- Colour, pattern and size together, which are the most visible, differ between any two creatures.
+  the unseen creatures, once and twice. No value predicts whether a creature is seen, and no value is most frequent.
+- Near-orthogonality: each pair of values of two attributes occurs in 2 or 3 seen creatures, or in 1 or 2 if one
+  attribute is the colour. Models can therefore learn to distinguish the attributes. Every value and every pair of
+  values of an unseen creature occurs in training; only the whole combination is new.
+- Distance: two creatures differ in at least three of the six attributes. An unseen creature shares at most three values
+  with any seen creature, and exactly one value with any other unseen creature. Among the six unseen creatures, colour
+  alone identifies a creature; among all thirty, five have the same colour, so other attributes are needed.
+- No two creatures have the same combination of colour, pattern and size, which are the most visible attributes.
 """
 
 from dataclasses import dataclass
@@ -26,24 +26,24 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": ("tiny", "medium", "huge"),
 }
 
-# Higher than every WordNet offset, so these ids cannot be confused with real ones.
+# This base is higher than every WordNet offset, so these ids cannot be confused with WordNet's own ids.
 _WNID_BASE = 99_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Creature:
-    """One class of the bundled world.
+    """One class of the generated images.
 
     Parameters
     ----------
     name
-        The class's name, invented so that it does not describe the creature.
+        Name of the class, invented so that it does not describe the creature.
     wnid
-        A synthetic id in WordNet's form.
+        Synthetic id in the form of a WordNet id.
     domain
-        `in` for a creature seen in training, `out` for an unseen combination.
+        `in` for a creature seen in training, `out` for an unseen combination of attributes.
     colour, pattern, legs, horns, tail, size
-        One value of each of `ATTRIBUTES`.
+        Value of each attribute, one of those in `ATTRIBUTES`.
     """
 
     name: str
@@ -58,15 +58,15 @@ class Creature:
 
     @property
     def combination(self) -> tuple[str, ...]:
-        """The values of the attributes, in the order of `ATTRIBUTES`."""
+        """Values of the attributes, in the order of `ATTRIBUTES`."""
         return self.colour, self.pattern, self.legs, self.horns, self.tail, self.size
 
     @property
     def description(self) -> str:
-        """The creature in plain English.
+        """Description of the creature in plain English.
 
-        Each value is one word, and only "creature" and "tail" occur in all descriptions: a description becomes the
-        mean of its words' vectors, where constant words are noise.
+        Each attribute value is one word. Descriptions are encoded as the mean of their word vectors, where words that
+        occur in all descriptions are noise; apart from function words, these are only "creature" and "tail".
         """
         return (
             f"a {self.size} {self.colour} {self.pattern} creature "
@@ -74,7 +74,7 @@ class Creature:
         )
 
 
-# name, then colour, pattern, legs, horns, tail, size
+# Columns: name, colour, pattern, legs, horns, tail, size.
 _SEEN = (
     ("ambolo", "red", "plain", "paws", "antlers", "fanned", "tiny"),
     ("bimbry", "red", "striped", "stilts", "antennae", "forked", "tiny"),
@@ -122,8 +122,8 @@ CREATURES = _numbered("in", _SEEN, 1) + _numbered("out", _UNSEEN, 1 + len(_SEEN)
 
 
 DRAWING = "3d2959f2080a64e6"
-"""Version of the drawings, part of the name of the folder of the images.
+"""Version of the drawings, which is part of the name of the image folder.
 
-Change it whenever any image changes, so that no experiment reads old images under the same name;
-`tests/synthetic/test_drawing.py` fails when a pixel changes.
+Change it whenever the pixels of any image change, so that no experiment reads outdated images from an existing folder.
+`tests/synthetic/test_drawing.py` fails if a pixel changes.
 """

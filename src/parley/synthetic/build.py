@@ -1,4 +1,4 @@
-"""Write the bundled world to disk: images, a URL list in ImageNet's format, and the class set."""
+"""Write the synthetic data set to disk: generated images, a URL list in ImageNet's format, and the class set."""
 
 import io
 import logging
@@ -20,34 +20,34 @@ CLASS_SET_COLUMNS = ("class", "wnid", "domain", "group", "description")
 def draw_world(
     folder: str | Path, images_per_class: int, size_px: int, seed: int, classes: Sequence[str] | None = None
 ) -> Path:
-    """Draw the world's images and list them in the format of ImageNet's fall-2011 URL list.
+    """Generate the synthetic images and list them in the format of ImageNet's fall-2011 URL list.
 
-    Images are `<folder>/<class>/<nnnn>.png`. Each line of the list has the id `<wnid>_<n>`, a tab and the path relative
-    to `folder`. The list is removed first and written last, so that all listed images exist. Images of an earlier,
-    larger set are neither removed nor listed.
+    Images are written to `<folder>/<class>/<nnnn>.png`. Each line of the list has the id `<wnid>_<n>`, a tab and the
+    path of the image relative to `folder`. An existing list is removed first and the new list is written last, so all
+    listed images exist. Images of an earlier, larger set are neither removed nor listed.
 
     Parameters
     ----------
     folder
-        Where to draw; created if missing.
+        Output folder; created if missing.
     images_per_class
         Number of images of each creature, at least 1.
     size_px
         Side of an image, at least 16.
     seed
-        Seed of everything that varies between images.
+        Random seed for everything that varies between images.
     classes
-        Names of the creatures to draw, in the list's order; all thirty by default.
+        Names of the creatures to draw, in the order of the list; all thirty by default.
 
     Returns
     -------
     pathlib.Path
-        The list, `<folder>/urls.txt`.
+        Path of the list, `<folder>/urls.txt`.
 
     Raises
     ------
     ParleyError
-        Lists all invalid arguments, before anything is drawn.
+        If any argument is invalid. The error lists all invalid arguments, and nothing is drawn.
     """
     creatures = _chosen(classes, images_per_class, size_px)
     root = Path(folder)
@@ -69,14 +69,14 @@ def draw_world(
 
 
 def png_bytes(creature: Creature, index: int, seed: int, size_px: int) -> bytes:
-    """Return an image as PNG bytes; deterministic for the same arguments and version of Pillow."""
+    """Generate an image as PNG bytes. The result depends only on the arguments and the version of Pillow."""
     stream = io.BytesIO()
     draw(creature, index, seed, size_px).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()
 
 
 def write_class_set(path: str | Path) -> None:
-    """Write the world's class set as a TSV; a creature's group is its colour."""
+    """Write the class set of all creatures as a TSV file. The group of a creature is its colour."""
     rows = [(one.name, one.wnid, one.domain, one.colour, one.description) for one in CREATURES]
     write_table(path, CLASS_SET_COLUMNS, rows)
 

@@ -11,14 +11,14 @@ from parley.synthetic.parts import HORNS, LEG_DEPTHS, LEGS, TAILS, draw_body, dr
 from parley.synthetic.pencil import Colour, Pencil, Placement, Point
 from parley.synthetic.pose import Pose, hls, palette_of, pose_of
 
-# Hues in turns: day, day, evening, dusk, sea mist, violet.
+# Hues of the sky as fractions of a full turn of the colour wheel: day, day, evening, dusk, sea mist, violet.
 _SKIES = (0.55, 0.57, 0.08, 0.92, 0.45, 0.70)
 
 
 def draw_scene(side_px: int, draws: random.Random) -> Image.Image:
-    """Return an empty landscape of `side_px` by `side_px` pixels, mode RGB.
+    """Draw a landscape without a creature, of `side_px` by `side_px` pixels and mode RGB.
 
-    Skies and hills are pale, so that saturated colours belong to the creature.
+    Skies and hills are pale, so that only creatures have saturated colours.
     """
     vary = draws.uniform
     hue = draws.choice(_SKIES) + vary(-0.04, 0.04)
@@ -43,7 +43,7 @@ def _sky(side_px: int, hue: float, draws: random.Random) -> Image.Image:
     low = hls(hue + vary(-0.1, 0.1), light, vary(0.2, 0.4))
     downwards = Image.linear_gradient("L").crop((0, 0, 1, 256))
     column = Image.composite(Image.new("RGB", (1, 256), low), Image.new("RGB", (1, 256), high), downwards)
-    # One column, then copies of it: much faster than a gradient over the whole image.
+    # Repeating one column is much faster than computing a gradient over the whole image.
     column = column.resize((1, side_px), Image.Resampling.BILINEAR)
     return column.resize((side_px, side_px), Image.Resampling.NEAREST)
 
@@ -64,7 +64,7 @@ def _cloud(draw: ImageDraw.ImageDraw, side_px: int, colour: Colour, draws: rando
 
 
 def _hill(draw: ImageDraw.ImageDraw, side_px: int, level: float, colour: Colour, draws: random.Random) -> None:
-    """Fill everything below a ridge, the sum of two waves about `level` (0 is the top, 1 the foot)."""
+    """Fill the area below a ridge, which is the sum of two waves around `level` (0 = top of the image, 1 = bottom)."""
     vary = draws.uniform
     waves = [(vary(0.01, 0.045), vary(0.6, 2.2), vary(0.0, math.tau)) for _ in range(2)]
     ridge: list[Point] = []
@@ -86,32 +86,32 @@ def _tuft(draw: ImageDraw.ImageDraw, side_px: int, foot: Point, colour: Colour, 
 SMALLEST_PX = 16
 _SUPERSAMPLING = 3
 _GRAIN = 0.04
-# Maximum distance of a creature from the middle, as a fraction of the side. Features of a random convolutional
-# network depend on the position: with twice this, the top-1 accuracy of a linear probe falls from 0.88 to 0.77.
+# Maximum distance of a creature from the middle, as a fraction of the image's side. The features of a random
+# convolutional network depend on position: with twice this distance, a linear probe's accuracy falls from 0.88 to 0.77.
 _ROAM_ACROSS, _ROAM_UP = 0.11, 0.06
 
 
 def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image:
     """Draw an image of a creature.
 
-    Depends only on the arguments. Scene, pose, colours, position and grain have random streams of their own, so that a
-    change to the drawing of scenes does not move creatures.
+    The image depends only on the arguments. Scene, pose, colours, position and grain have separate random streams, so
+    that a change to the drawing of scenes does not change the creatures.
 
     Parameters
     ----------
     creature
-        What to draw.
+        Creature to draw.
     index
         Number of the image, from 0.
     seed
-        Another seed gives other images of the same creatures.
+        Random seed. Another seed gives other images of the same creatures.
     size_px
-        Side of the square image, at least 16. Only the grain depends on it.
+        Side of the square image in pixels, at least 16. Of the random properties, only the grain depends on it.
 
     Returns
     -------
     PIL.Image.Image
-        Mode RGB, `size_px` by `size_px`.
+        Image of `size_px` by `size_px` pixels, mode RGB.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
         raise ParleyError(f"Creatures cannot be drawn at {size_px} pixels; ask for {SMALLEST_PX} or more.")
 
     def stream(purpose: str) -> random.Random:
-        # A string seeds Python's generator by its SHA-512, which is the same on every machine.
+        # Python seeds the generator with the SHA-512 of the string, which is the same on every machine.
         return random.Random(f"{seed}/{creature.name}/{index}/{purpose}")  # noqa: S311  # nosec B311
 
     side = size_px * _SUPERSAMPLING
@@ -135,9 +135,9 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
 
 
 def _place(pose: Pose, side: int, draws: random.Random) -> Placement:
-    """Place a creature near the middle; big ones vary less in position, so that the tail stays inside."""
+    """Return a random placement near the middle. The position of large creatures varies less, so the tail fits."""
     across = min(_ROAM_ACROSS, max(0.5 - 2.05 * pose.reach, 0.05))
-    # The tail reaches further back than the head does forward.
+    # The creature is shifted forward, because the tail extends further back than the head extends forward.
     x = 0.5 + draws.uniform(-across, across) + 0.25 * pose.facing * pose.reach
     y = 0.56 + draws.uniform(-_ROAM_UP, _ROAM_UP)
     return Placement(x * side, y * side, pose.reach * side, pose.tilt, pose.facing)
@@ -169,6 +169,6 @@ def _draw_creature(
 
 
 def _grained(picture: Image.Image, draws: random.Random) -> Image.Image:
-    """Add grey noise to an image, as of a camera in dim light."""
+    """Add grey noise to an image, similar to that of a camera in dim light."""
     grain = Image.frombytes("L", picture.size, draws.randbytes(picture.width * picture.height))
     return Image.blend(picture, grain.convert("RGB"), _GRAIN)

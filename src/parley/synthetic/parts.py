@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 from parley.synthetic.pencil import Pencil, Placement, Point, bend, ellipse, ribbon
 from parley.synthetic.pose import Palette, Part, Pose
 
-# Half the height of a body whose half length is one.
+# Half the height of a body whose half-length is 1.
 BODY_HEIGHT = 0.74
 _WHITE, _PUPIL = (250, 250, 246), (22, 20, 28)
 Pattern = Callable[[Pencil, Pose], None]
@@ -21,7 +21,7 @@ def _outlines(pose: Pose) -> tuple[list[Point], list[Point]]:
 
 
 def draw_body(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw body and head as one shape, plain."""
+    """Draw body and head as one shape, without a pattern."""
     body, head = _outlines(pose)
     pencil.ink(body)
     pencil.ink(head)
@@ -30,7 +30,7 @@ def draw_body(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def draw_pattern(picture: Image.Image, placement: Placement, pattern: str, pose: Pose, palette: Palette) -> None:
-    """Draw a pattern over body and head, and nowhere else."""
+    """Draw a pattern on the body and head, clipped to their outlines."""
     if pattern not in PATTERNS:
         return
     skin, marks = Image.new("L", picture.size), Image.new("L", picture.size)
@@ -58,7 +58,7 @@ def _spotted(pencil: Pencil, pose: Pose) -> None:
             pencil.disc((x, (row + pose.mark_shift * 0.7) * 0.42), radius, 255)
 
 
-# `plain` has no marks.
+# The pattern `plain` has no entry, because nothing is drawn for it.
 PATTERNS: dict[str, Pattern] = {"striped": _striped, "spotted": _spotted}
 
 
@@ -92,7 +92,7 @@ def _crown(pose: Pose) -> Point:
 
 
 def _antlers(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw two beams that bend outwards, each with three points."""
+    """Draw two antlers that bend outwards, each with three side branches."""
     x, y = _crown(pose)
     size = pose.horn_size
     branches: list[list[Point]] = []
@@ -104,7 +104,7 @@ def _antlers(pencil: Pencil, pose: Pose, palette: Palette) -> None:
             root = beam[place]
             branches.append([root, (root[0] - 0.12 * side * size, root[1] + length * size)])
     bands = [ribbon(branch, 0.24, 0.15) for branch in branches]
-    # All outlines first, so that none crosses the junction of two branches.
+    # All outlines are drawn first, so that no outline crosses the junction of two branches.
     for band in bands:
         pencil.ink(band)
     for band in bands:
@@ -122,7 +122,7 @@ def _antennae(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def _spikes(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw four spikes on the back and two on the head; body and head cover their feet."""
+    """Draw four spikes on the back and two on the head. Body and head, drawn later, cover the feet of the spikes."""
     for degrees in (165, 144, 123, 102):
         angle = math.radians(degrees)
         foot = (pose.stretch * 0.9 * math.cos(angle), BODY_HEIGHT * 0.9 * math.sin(angle))
@@ -161,12 +161,12 @@ def _paws(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
 
 
 def _hips(pose: Pose, near: bool, near_x: Point, far_x: Point) -> Iterable[tuple[float, float]]:
-    """Return x and swing of the two legs on the near or the far side."""
+    """Return the x coordinate of the hip and the swing, for both legs on the near or the far side of the body."""
     return zip(near_x if near else far_x, pose.swing[2:4] if near else pose.swing[:2], strict=True)
 
 
 def _tentacles(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
-    """Draw six tentacles that spread to the sides and curl up at their ends, all behind the body."""
+    """Draw six tentacles that spread to the sides and curl up at their ends. All of them are behind the body."""
     for number, swing in enumerate(() if near else pose.swing):
         out = (number - 2.5) / 2.5
         outward = 1 if out > 0 else -1
@@ -181,7 +181,7 @@ def _tentacles(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None
 
 LEGS = {"stilts": _stilts, "paws": _paws, "tentacles": _tentacles}
 LEG_DEPTHS = {"stilts": 1.8, "paws": 1.05, "tentacles": 1.15}
-"""How far legs reach below the body's middle, in the creature's units."""
+"""Distance from the middle of the body to the lower end of the legs, in the creature's units."""
 _ROOT = (-0.8, 0.1)
 
 
@@ -190,7 +190,7 @@ def _from_root(length: float, angle: float) -> Point:
 
 
 def _bushy(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw a brush that curls up over the back, with a pale tip."""
+    """Draw a bushy tail that curls up over the back and has a pale tip."""
     size = pose.tail_size
     puffs = []
     for step, radius in enumerate((0.22, 0.34, 0.42, 0.46, 0.42, 0.3)):
@@ -217,7 +217,7 @@ def _forked(pencil: Pencil, pose: Pose, palette: Palette) -> None:
 
 
 def _fanned(pencil: Pencil, pose: Pose, palette: Palette) -> None:
-    """Draw six feathers, each with an eye, the middle ones in front."""
+    """Draw a fan of six feathers, each with a coloured spot. The middle feathers are in front."""
     size = pose.tail_size
     for feather in (0, 5, 1, 4, 2, 3):
         angle = math.radians(140 + 27 * (feather - 2.5)) + pose.tail_lift * 0.6

@@ -1,7 +1,7 @@
 """Draw outlined shapes, transformed by scale, tilt, mirroring and shift.
 
-Creatures are described in their own units (the body is about two wide, x forward, y up);
-a `Placement` says where that lands on the picture.
+The shapes of a creature are given in its own units: the body is about two units wide, x points forward and y up.
+A `Placement` converts these units to pixels of the image.
 """
 
 import math
@@ -16,9 +16,9 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Position of a creature: `scale` pixels a unit, turned by `tilt` radians, origin at (`x`, `y`) pixels.
+    """Position of a creature in the image: its origin (`x`, `y`) in pixels, `scale` in pixels per unit, and rotation.
 
-    `facing` is 1 for a creature that looks right and -1 for its mirror image.
+    `tilt` is the rotation in radians. `facing` is 1 for a creature that faces right and -1 for its mirror image.
     """
 
     x: float
@@ -28,13 +28,13 @@ class Placement:
     facing: int = 1
 
     def pixels(self, points: Sequence[Point]) -> list[Point]:
-        """Return the points in pixels; the picture's y points down, the creature's up."""
+        """Convert points from the creature's units, where y points up, to pixels, where y points down."""
         cosine, sine = math.cos(self.tilt) * self.scale, math.sin(self.tilt) * self.scale
         return [(self.x + self.facing * (cosine * x - sine * y), self.y - (sine * x + cosine * y)) for x, y in points]
 
 
 def ellipse(centre: Point, across: float, up: float, turn: float = 0.0, corners: int = 36) -> list[Point]:
-    """Return the outline of an ellipse with half-axes `across` and `up`, turned by `turn` radians."""
+    """Return the outline of an ellipse with semi-axes `across` and `up`, rotated by `turn` radians."""
     cosine, sine = math.cos(turn), math.sin(turn)
     outline = []
     for corner in range(corners):
@@ -45,7 +45,7 @@ def ellipse(centre: Point, across: float, up: float, turn: float = 0.0, corners:
 
 
 def bend(start: Point, middle: Point, end: Point, steps: int = 10) -> list[Point]:
-    """Return points on the quadratic Bezier curve from `start` to `end`, drawn towards `middle`."""
+    """Return points on the quadratic Bézier curve from `start` to `end` with the control point `middle`."""
     curve = []
     for step in range(steps + 1):
         t = step / steps
@@ -55,7 +55,7 @@ def bend(start: Point, middle: Point, end: Point, steps: int = 10) -> list[Point
 
 
 def ribbon(line: Sequence[Point], from_width: float, to_width: float) -> list[Point]:
-    """Return the outline of a band along `line` whose width goes from `from_width` to `to_width`."""
+    """Return the outline of a band along `line` whose width changes linearly from `from_width` to `to_width`."""
     left, right = [], []
     last = len(line) - 1
     for index, (x, y) in enumerate(line):
@@ -70,14 +70,14 @@ def ribbon(line: Sequence[Point], from_width: float, to_width: float) -> list[Po
 
 
 class Pencil:
-    """Draws shapes given in a creature's units on a picture.
+    """Draws shapes, given in a creature's units, on an image.
 
     Parameters
     ----------
     picture
-        Where to draw: mode RGB, or L for a mask.
+        Image to draw on, of mode RGB, or L for a mask.
     placement
-        From the creature's units to pixels.
+        Conversion from the creature's units to pixels.
     ink
         Colour of outlines.
     line_px
@@ -97,18 +97,18 @@ class Pencil:
         self._draw.polygon(self._placement.pixels(outline), fill=colour)
 
     def ink(self, outline: Sequence[Point]) -> None:
-        """Draw a shape's outline, half of it inside; fill the shape afterwards to keep the outer half."""
+        """Draw a shape's outline at twice its width. Fill the shape afterwards to cover the inner half."""
         corners = self._placement.pixels(outline)
         width = max(1, round(2 * self._line_px))
         self._draw.line([*corners, *corners[:2]], fill=self._ink, width=width, joint="curve")
 
     def shape(self, outline: Sequence[Point], colour: Colour) -> None:
-        """Fill a shape inside an inked outline."""
+        """Draw a filled shape with an outline."""
         self.ink(outline)
         self.fill(outline, colour)
 
     def disc(self, middle: Point, radius: float, colour: Colour | int, inked: bool = False) -> None:
-        """Fill a circle, `inked` inside an outline."""
+        """Draw a filled circle, with an outline if `inked` is true."""
         [(x, y)] = self._placement.pixels([middle])
         reach = radius * self._placement.scale
         if inked:

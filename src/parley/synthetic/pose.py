@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from parley.synthetic.attributes import Creature
 from parley.synthetic.pencil import Colour, Pencil, Point
 
-# Hue in turns, lightness and saturation from 0 to 1.
+# Hue as a fraction of a full turn of the colour wheel; lightness and saturation from 0 to 1.
 _BODY = {
     "red": (0.99, 0.47, 0.78),
     "yellow": (0.14, 0.56, 0.92),
@@ -21,11 +21,11 @@ _BODY = {
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The colours a creature is drawn with.
+    """Colours with which a creature is drawn.
 
-    `body`, the darker `shade` of parts behind it, the `pale` of tips and paws, and the `ink` of outlines depend on the
-    creature's colour; `mark` is the pattern's. `bone`, `horn`, `glow` and `accent` of spikes, antlers, antennae and
-    fanned tails do not.
+    Variants of the creature's own colour are `body`, `shade` (for parts behind the body), `pale` (for tips and paws)
+    and `ink` (for outlines). `mark` is the colour of the pattern. `bone` (for spikes), `horn` (for antlers), `glow`
+    (for antennae) and `accent` (for fanned tails) do not depend on the creature's colour.
     """
 
     body: Colour
@@ -40,14 +40,14 @@ class Palette:
 
 
 def hls(hue: float, lightness: float, saturation: float) -> Colour:
-    """Return a colour as 8-bit RGB; hue in turns (any real), the others cut to 0..1."""
+    """Return a colour as 8-bit RGB. The hue is any number of full turns; the other components are clipped to [0, 1]."""
     parts = colorsys.hls_to_rgb(hue % 1.0, min(max(lightness, 0.0), 1.0), min(max(saturation, 0.0), 1.0))
     red, green, blue = (round(part * 255) for part in parts)
     return red, green, blue
 
 
 def palette_of(creature: Creature, draws: random.Random) -> Palette:
-    """Draw the colours of one picture: hue within 8 degrees of the class's, lightness within 0.05."""
+    """Draw random colours for one image: a hue within 8 degrees and a lightness within 0.05 of the class's values."""
     vary = draws.uniform
     hue, lightness, saturation = _BODY[creature.colour]
     hue += vary(-0.022, 0.022)
@@ -69,36 +69,36 @@ def palette_of(creature: Creature, draws: random.Random) -> Palette:
     )
 
 
-# Half a body's length as a part of the picture's side.
+# Half of the body's length as a fraction of the image's side.
 _REACH = {"tiny": 0.115, "medium": 0.152, "huge": 0.198}
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """What varies between two images of one creature, other than colours and position.
+    """Posture and proportions of a creature in one image.
 
-    Lengths are in the creature's units (half a body's length is about one), angles in radians.
+    Lengths are in the creature's units (half of the body's length is about one unit), angles in radians.
 
     Parameters
     ----------
     reach
-        Pixels a unit, as a part of the picture's side.
+        Length of one unit as a fraction of the image's side.
     tilt, facing
-        Turn of the whole creature; 1 if it looks right, -1 if left.
+        Rotation of the whole creature; 1 if the creature faces right, -1 if it faces left.
     stretch
-        Half the body's length; the body's height is inversely proportional.
+        Half of the body's length. The body's height is inversely proportional to it.
     head, head_size
-        Middle of the head and half its width.
+        Middle of the head, and half of its width.
     swing
-        Six numbers that move the legs, each within 0.22.
+        Horizontal displacements of the legs, six numbers in [-0.22, 0.22].
     leg_length, horn_size, tail_size, mark_size
-        Factors about 1.
+        Scale factors close to 1.
     horn_lean, tail_lift
-        Forward lean of the horns, turn of the tail.
+        Forward lean of the horns, and rotation of the tail.
     mark_shift
-        Where on the body the pattern starts, as a part of its period.
+        Offset of the pattern on the body, as a fraction of the pattern's period.
     gaze
-        Where the eyes look, each part within -1..1.
+        Direction in which the eyes look, each component in [-1, 1].
     blink
         Whether the eyes are shut.
     """
@@ -122,7 +122,7 @@ class Pose:
 
 
 def pose_of(creature: Creature, draws: random.Random) -> Pose:
-    """Draw the posture of one picture. Scale varies by 8 % in either direction, so that the sizes do not overlap."""
+    """Draw a random pose for one image. The scale varies by up to 8 %, so that tiny, medium and huge do not overlap."""
     vary = draws.uniform
     return Pose(
         reach=_REACH[creature.size] * vary(0.92, 1.08),
@@ -144,5 +144,5 @@ def pose_of(creature: Creature, draws: random.Random) -> Pose:
     )
 
 
-# Draws one part of a creature: a tail, horns, some legs.
+# Function that draws one part of a creature, such as a tail or horns.
 Part = Callable[[Pencil, Pose, Palette], None]
