@@ -135,6 +135,7 @@ def _write_layers(out: h5py.File, rows: SplitRows, class_files: ClassFiles, colu
 def _link_layers(
     out: h5py.File, rows: SplitRows, class_files: ClassFiles, columns: Mapping[str, Column], folder: Path
 ) -> None:
+    """Write each layer as a virtual dataset that refers to the rows of the class files."""
     layouts = {name: h5py.VirtualLayout((len(rows), 1, *one.shape), one.dtype) for name, one in columns.items()}
     for start, source_rows, file in _class_runs(rows, class_files):
         path = os.path.relpath(file.path.resolve(), folder.resolve())

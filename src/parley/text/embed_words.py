@@ -123,6 +123,7 @@ def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np
 def _known_vectors(
     vocabulary: Sequence[str], options: VectorOptions, cache: str | Path
 ) -> tuple[dict[str, NDArray[np.float32]], int, str]:
+    """Return the vectors of the words that the source contains, their dimension, and the SHA-256 of the source."""
     if options.source == RANDOM:
         seed, sd, dimension = options.seed, options.sd, options.dimension
         drawn = {word: random_vector(word, dimension, seed, sd) for word in vocabulary}

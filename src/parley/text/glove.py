@@ -127,6 +127,7 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
 
 
 def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
+    """Read all lines. The dimension is the most common number of values in the first 100 lines."""
     every = _lines(stream)
     first = list(islice(every, _LINES_TO_FIND_WIDTH))
     widths = Counter(len(line.split()) - 1 for line in first)

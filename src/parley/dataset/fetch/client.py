@@ -115,6 +115,7 @@ class Client:
             self._queues.add(host, request, first)
 
     def _advance(self) -> None:
+        """Start queued requests, let libcurl transfer data, and end the transfers that are finished or stalled."""
         now = time.monotonic()
         while len(self._active) < self.max_active and (taken := self._queues.take(now)) is not None:
             self._start(*taken)
