@@ -88,8 +88,8 @@ class DryRun:
     def _both(self, workflow: Any) -> tuple[Plan, Plan]:
         """Return the plan of the default target and the plan of all targets, building as few plans as possible.
 
-        The plan of all targets contains the default plan. Other targets make jobs of the default target run only if
-        outputs of these jobs are missing; only in this case, the default plan is built separately.
+        In the plan of all targets, more jobs of the default target may run than in its own plan, but only if outputs of
+        these jobs are missing. Only then is the plan of the default target built separately.
         """
         asked = [rule.name for rule in workflow.rules if _is_target(rule)]
         whole = self._plan(workflow, asked)
@@ -208,7 +208,7 @@ def _time_of(path: str) -> float | None:
 
 
 def _failed_runs(outputs: Iterable[str]) -> dict[str, str]:
-    """Return the reasons of failed trainings by run folder, from the last line of each metrics.jsonl."""
+    """Return the reason why training failed, by run folder, from the last line of each metrics.jsonl."""
     found = {}
     for path in map(Path, outputs):
         if path.name == "metrics.jsonl" and path.is_file():

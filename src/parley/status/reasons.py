@@ -147,7 +147,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
 
 
 def _by_name(value: Any) -> dict[Any, Any] | None:
-    """Return a dict itself, or a list of dicts that all have a name as a dict by name; None for other values."""
+    """Return a dict unchanged, and a list of dicts with names as a dict by name; return None for other values."""
     if isinstance(value, list) and _all_dicts(value) and all("name" in one for one in value):
         return {one["name"]: one for one in value}
     return value if isinstance(value, dict) else None

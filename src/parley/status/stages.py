@@ -18,7 +18,7 @@ from parley.status.reasons import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
 APART = {"write_config": "config"}
-"""Rules that several targets need, each with the name of the separate stage under which it is shown."""
+"""Rules that several targets need → name of the separate stage under which the jobs of the rule are shown."""
 REST = "the rest"
 """Name of the stage of all jobs that belong to no target."""
 
@@ -32,7 +32,7 @@ class Stage:
     name
         Name of the `snakemake` target that makes the stage.
     on_request
-        Whether the default target does not need the stage.
+        Whether the stage is made only on request, not by the default target.
     state
         `done`, `stale` (existing outputs would be replaced), `missing` or `running`.
     jobs, made
@@ -116,7 +116,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     for name in with_default:
         for number in needs[name] & in_default:
             owner.setdefault(number, name)
-    # A stage of the default target is not listed again on request, so its other jobs belong to another stage.
+    # A stage of the default target is not listed again under "On request"; its other jobs belong to another stage.
     for name in targets:
         if name not in owner.values() or name not in with_default:
             for number in needs[name] - in_default - owner.keys():
@@ -211,7 +211,7 @@ def show(
     configfiles
         Config files given by the user; empty for the default.
     stages, locked, updated
-        Results of `stages_of`, `Plan.locked` and `all_code_changed`.
+        Values of `stages_of`, `Plan.locked` and `all_code_changed`.
     on
         Console to print on, from `parley.core.terminal.console`.
     """

@@ -32,7 +32,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> tuple[list[list[Any]], str]:
-    """Concatenate and compress arrays, sorted by the width of their types so that each array starts aligned.
+    """Concatenate and compress arrays, widest types first so that each array starts at an aligned offset.
 
     Returns
     -------
@@ -98,9 +98,9 @@ def dialogue_arrays(
     Returns
     -------
     dict
-        `image` [N] (its number), `target` [N] (column of the true class), `length` [N] in exchanges, `top` [N, T, D]
-        (columns of the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T], `rank`
-        [N, T] (rank of the true class, counted behind candidates with the same score), `go_on_probability` and
+        `image` [N] (number of the image), `target` [N] (column of the true class), `length` [N] in exchanges, `top`
+        [N, T, D] (columns of the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T],
+        `rank` [N, T] (rank of the true class, counted behind candidates with the same score), `go_on_probability` and
         `goes_on` [N, T]; for each agent, `<agent>_bits` and `<agent>_probabilities`, or, if messages are continuous,
         `<agent>_numbers`.
     float
@@ -224,7 +224,7 @@ def attention_arrays(
 
 
 def _relative(weights: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Return weights divided by the largest along the last axis, and the largest; `shape` is used without weights."""
+    """Divide weights by the largest along the last axis and return both; `shape` is used if there are no weights."""
     values = np.stack(weights).astype(np.float64) if weights else np.zeros((0, *shape))
     largest = values.max(axis=-1)
     return coarse(values / np.maximum(largest, 1e-12)[..., None]), fine(largest)

@@ -50,7 +50,7 @@ def build_browser(
         Name of the experiment, shown in the title of the page.
     messages
         Paths of ``messages.hdf5`` and ``messages.<part>.hdf5`` of all runs and seeds. The file of a failed seed
-        contains only the reason of the failure.
+        contains only the reason for the failure.
     out
         Path of the page to write.
     attention
@@ -128,7 +128,7 @@ def packed_set(source: Source, images: Mapping[str, int], shared: dict[str, int]
     images
         Number of each image on the page, by image key; dialogues about other images are omitted.
     shared
-        JSON of candidates and words → their number, so that files with equal ones share them; new ones are added.
+        Candidates and words that the page stores once for all files: JSON → number. New entries are added.
 
     Returns
     -------

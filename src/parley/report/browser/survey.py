@@ -42,7 +42,7 @@ class Source:
     bytes_each
         Size of one dialogue in the page's arrays, in bytes before compression.
     other_bytes
-        Size of the other arrays of this file, in bytes before compression.
+        Size of the file's other arrays (statistics of bits), in bytes before compression.
     """
 
     path: Path
@@ -69,7 +69,7 @@ def survey(
     ----------
     messages
         Paths of ``messages.hdf5`` and ``messages.<part>.hdf5`` in folders ``runs/<run>/<seed>``. The file of a failed
-        seed contains only the reason of the failure.
+        seed contains only the reason for the failure.
     attention
         Paths of the existing files ``attention.hdf5`` and ``attention.<part>.hdf5`` in the same folders.
 

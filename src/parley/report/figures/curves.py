@@ -149,7 +149,7 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
 
 @styled
 def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
-    """Draw accuracy@1 by number of flipped bits: seeds as thin lines, their mean as a thick line with its interval.
+    """Draw accuracy@1 by flipped bits: seeds as thin lines, their mean as a thick line with its 95 % interval.
 
     Parameters
     ----------

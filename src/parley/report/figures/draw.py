@@ -59,7 +59,10 @@ def _flips(results: RunResults) -> Figure:
 
 
 def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Figure]:
-    """Decorate a function of the test split so that it takes a run's results; without a test split, draw a sentence."""
+    """Decorate a function of the test split so that it takes all results of a run.
+
+    Without a test split, the figure shows a sentence.
+    """
 
     @wraps(draw)
     def of_results(results: RunResults) -> Figure:

@@ -1,7 +1,7 @@
 """Registry of figures, with the name, heading and key of each figure, and the displayed names of the splits.
 
-The workflow uses it to name files, and the report to lay out its page. The function that draws a figure is in `draw`,
-the report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
+The workflow names files by the registry, and the report lays out its page by it. The function that draws a figure is in
+`draw`, the report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
 `workflow/report/<name>.rst`. A test lists what is missing for a new figure. This module does not import matplotlib.
 """
 
@@ -23,7 +23,7 @@ TITLES = {
     "dev": "Dev",
     "train": "Train",
 }
-"""Displayed names of the splits. *Joint*: seen and unseen classes are candidates; *alone*: only the unseen ones."""
+"""Displayed names of the splits. *Joint*: seen and unseen classes are candidates; *alone*: only unseen classes."""
 
 
 class FigureInfo(NamedTuple):

@@ -74,7 +74,7 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     # A dollar sign in a class name must not start mathematical notation.
     "text.parse_math": False,
-    # Text is stored as text, not as outlines: it can be searched, read aloud, and shown in scripts that the font lacks.
+    # Text is stored as text, not as outlines, so that it can be searched, read aloud, and shown in the reader's fonts.
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
     # A fixed salt makes ids depend only on the content, so that the same data give the same bytes.
@@ -87,7 +87,7 @@ Arguments = ParamSpec("Arguments")
 @contextmanager
 def _style() -> Iterator[None]:
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # If the font lacks a script, an SVG is shown in the reader's fonts, and a PDF has boxes.
+        # For characters that the bundled font lacks, an SVG uses the reader's fonts, and a PDF shows boxes.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -156,7 +156,7 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
     Parameters
     ----------
     figure
-        The figure.
+        Figure to write.
     folder
         Output folder, created if needed.
     name

@@ -59,10 +59,10 @@ def build_report(
     Parameters
     ----------
     summary_json
-        Path of the summary file; the page lists the runs in the same order.
+        Path of the summary; the page lists the runs in the order of this file.
     analyses, metrics_logs, evaluations, selections, flips
         Paths of analysis.json, metrics.jsonl, evaluation.json, selection.json and flips.json of all successful runs and
-        seeds, in any order; the two folders that contain a file give its run and seed.
+        seeds, in any order, each in a folder ``<run>/<seed>``.
     messages
         Paths of messages.hdf5 (the test split) of the same runs and seeds.
     funnel
@@ -84,9 +84,9 @@ def build_report(
     benchmarks
         Folder of the benchmark files; None to omit times and memory.
     stages
-        Rules on which the experiment's files depend and which may have run for another experiment.
+        Rules of this experiment whose outputs are shared, so that they may have run for another experiment.
     origin
-        Code and machine that make the page (`parley.report.page.origin.find_origin`); None to omit them.
+        Code and machine that make the page, from `parley.report.page.origin.find_origin`; None to omit them.
 
     Raises
     ------

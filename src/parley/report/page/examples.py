@@ -19,9 +19,9 @@ def choose_examples(dialogues: Conversations) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        For each dialogue: `why` it is shown, `key` of its image, `true_class`, `predicted_class`, `right` (whether they
-        are equal), and `exchanges` up to the stop. An exchange has its `number`, the `sender` and `receiver` messages
-        as bits, the `leaders` (best candidates, each with `label`, `probability`, `is_true`) and `go_on_probability`.
+        For each dialogue: `why` it is shown, `key` of its image, `true_class`, `predicted_class`, whether the
+        prediction is `right`, and `exchanges` up to the stop. An exchange has its `number`, the `sender` and `receiver`
+        messages as bits, the `leaders` (best candidates: `label`, `probability`, `is_true`) and `go_on_probability`.
         The list is empty if messages are continuous or numbers are not finite.
     """
     if not dialogues.finite or not dialogues.binary:

@@ -18,7 +18,7 @@ Words = tuple[str, str]
 def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Words]:
     """Decorate a function of the test split so that it takes all results of a run.
 
-    Without a test split, the decorated function returns a text that states this.
+    Without a test split, the heading and finding state that there are no test dialogues.
     """
 
     @wraps(words)
@@ -61,7 +61,7 @@ def of_curves(results: RunResults) -> Words:
 
 @_of_test
 def of_exchanges(part: PooledPart) -> Words:
-    """State the change of accuracy, computed within each seed, and of entropies from the first to the last exchange."""
+    """State how accuracy (compared within each seed) and entropies change from the first to the last exchange."""
     entropy = mean_over_seeds(part.by_exchange["prediction_entropy_bits_all"])
     if part.max_exchanges == 1:
         classes = counted(len(part.labels), "class")

@@ -52,7 +52,7 @@ class Funnel:
 
 
 def read_funnel(path: str | Path) -> Funnel:
-    """Read funnel.json. Its `classes` map class and split to counts; a class left out also has `dropped: true`.
+    """Read funnel.json. Its entry `classes` maps class → split → counts, with `dropped: true` for a class left out.
 
     Raises
     ------

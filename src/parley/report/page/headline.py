@@ -84,7 +84,7 @@ def failures(failed: Sequence[int]) -> str | None:
 
 
 def tiles(rows: Sequence[SummaryRow], run: str) -> list[tuple[str, SummaryRow, str]]:
-    """Return for each held-out split its description, a run's row of accuracy@1, and a comparison with chance."""
+    """Return a tuple per held-out split: its description, a run's row of accuracy@1, and a comparison with chance."""
     own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
     return [
         (about[0].upper() + about[1:], own[part], _verdict(own[part])) for part, about in SPLITS.items() if part in own
@@ -104,7 +104,7 @@ def _verdict(row: SummaryRow) -> str:
 
 
 def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
-    """Return a heading and text for the figure of accuracy by split, on the runs or splits that are above chance."""
+    """Return the heading and finding of the figure of accuracy by split, with the number of runs above chance."""
     own = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
     if not own:
         return "Every seed failed", "Every seed of every run failed."

@@ -224,7 +224,7 @@ FILES = (
 
 
 def files_beside(folder: str | Path) -> list[dict[str, Any]]:
-    """Return the entries of `FILES` that exist in the folder (with a `link`) or can be made on request (`target`)."""
+    """Return the entries of `FILES` that exist in a folder (with a `link`) or are made on request (with a `target`)."""
     found = []
     for name, what, target in FILES:
         path = Path(folder) / name

@@ -95,7 +95,7 @@ def one_k(rows: Sequence[SummaryRow]) -> int | None:
 
 
 def overview(inputs: Inputs) -> dict[str, Any]:
-    """Return the content that belongs to the figure that compares all runs."""
+    """Return the figure that compares all runs, with its heading and finding."""
     heading, finding = headline.overview(inputs.rows)
     if len(inputs.runs) > MANY:
         # The top of the page already states the numbers.
@@ -179,7 +179,7 @@ def _exchange_lines(part: PooledPart) -> list[dict[str, float]]:
 
 
 def _class_lines(part: PooledPart, examples: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return mean length and accuracy of each class that has images, longest dialogues first, as in the figure."""
+    """Return mean length and accuracy of each class that has images, longest dialogues first."""
     lengths, accuracies = mean_over_seeds(part.class_length), mean_over_seeds(part.class_accuracy)
     order = [c for c in np.argsort(-lengths, kind="stable").tolist() if np.isfinite(lengths[c])]
     return [
