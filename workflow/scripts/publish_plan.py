@@ -1,4 +1,4 @@
-"""Copy the plan of the set of images, without URLs, to the experiment."""
+"""Copy the plan that assigns images to splits, without URLs, to the experiment."""
 
 from stage import stage
 

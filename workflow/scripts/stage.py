@@ -23,7 +23,7 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
 
     If the body succeeds, the job's inputs, outputs and params are recorded (`parley.provenance`). The job fails if an
     input has changed since another stage wrote it. A `ParleyError` ends the job with its findings as error messages,
-    without a traceback. Any other exception is a defect: its traceback is written to the log, and a message says so.
+    without a traceback. Any other exception is a defect: its traceback goes to the log, and a message names the log.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,12 +75,12 @@ def _named(values: Any) -> dict[str, Any]:
 
 
 def _files(values: Any) -> dict[str, list[str]]:
-    """Return a job's files by name, each as a list, even if it is a single file."""
+    """Return a job's files as lists, by name. A single file becomes a list of one."""
     return {name: [one] if isinstance(one, str) else list(one) for name, one in values.items()}
 
 
 def _tell_once_of_tidying(logger: logging.Logger) -> None:
-    """Log each error raised while objects are destroyed once, as one line instead of a traceback.
+    """Log errors raised during the destruction of objects as single lines, without tracebacks or repetition.
 
     Such errors follow from the error that ends the job: on a full disk, HDF5 fails again for every object that is still
     open. Compiled code passes them first to `sys.excepthook`. `stage` catches all other exceptions, so the hook gets

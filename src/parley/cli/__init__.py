@@ -1,4 +1,4 @@
-"""The `parley` commands, one module per topic: `add` adds a command's argument parser, `run` runs the command.
+"""The `parley` commands, one module per topic: `add*` functions add argument parsers, `run*` functions run commands.
 
-The modules import torch and other slow libraries inside `run`, so that `--help` and argument errors appear at once.
+Slow libraries such as torch are imported inside `run*` functions, so that `--help` and argument errors appear at once.
 """

@@ -1,4 +1,4 @@
-"""The config's list of claims to test: check its entries, and find the runs whose results the tests need.
+"""The section `claims` of a config: checks of its entries, and the runs whose results the tests need.
 
 The tests themselves are in `parley.analysis.claims`, which takes a second to import.
 """
@@ -26,7 +26,7 @@ NEEDED = {
     "questions_matter": _ONE,
     "stops_at_once": _ONE,
 }
-"""Keys that name runs and that an entry with the claim must have."""
+"""For each claim, the keys of its entry that must name runs."""
 OF_CLASSES = ("length_with_difficulty",)
 """Claims that need the linear classifier, which is trained and evaluated on the seen classes only."""
 OF_INTERVENTIONS = ("flips_cost", "questions_matter")
@@ -36,7 +36,7 @@ PARTS = {
     **dict.fromkeys(OF_INTERVENTIONS, ("test", "ood")),
     "words_help_transfer": ("transfer", "transfer_alone"),
 }
-"""Splits on which a claim can be tested, for each claim that cannot be tested on every split."""
+"""For each claim that cannot be tested on every split, the splits on which it can be tested."""
 
 Entry = Mapping[str, Any]
 
@@ -58,12 +58,12 @@ def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
 
 
 def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterator[str]:
-    """Yield an error message for each entry whose runs or split do not suit its claim, or whose runs are unknown.
+    """Yield an error message for each entry with unknown runs, or with runs or a split that its claim cannot use.
 
     Parameters
     ----------
     entries
-        Entries of the config's list of claims, with defaults.
+        Entries of the section `claims`, with defaults.
     bits
         Number of message bits of each run, with grids expanded.
     """

@@ -44,7 +44,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     Raises
     ------
     ParleyError
-        If there are problems, with one finding for each.
+        If the config or class set is invalid. The error has one finding for each problem.
     """
     config = resolve(raw, read_schema(schema))
     findings = Findings()

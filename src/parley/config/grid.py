@@ -19,11 +19,13 @@ LONGEST_NAME = 120
 
 Run = dict[str, Any]
 Choice = tuple[str, Any]
-"""A value of a key, after the text that represents the value in the run's name."""
+"""Text that represents a value in the run's name, and the value."""
 
 
 def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the config's schema that describes a grid's keys, each with a list or a mapping of values.
+    """Return a copy of the config's schema that also defines the keys of a grid.
+
+    The value of each key is a list of settings, or a mapping from labels to settings.
 
     Parameters
     ----------
@@ -58,7 +60,7 @@ def expand(runs: Sequence[Run]) -> list[Run]:
     Raises
     ------
     ParleyError
-        If a value is repeated or cannot be part of a name, or a name is too long, with one finding for each.
+        If a value is repeated or cannot be part of a name, or a name is too long. The error has one finding for each.
     """
     findings = Findings()
     expanded = [run for entry in runs for run in _runs_of(entry, findings)]
@@ -92,7 +94,7 @@ def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
 
 
 def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
-    """Return a key's values, each after its text in the run's name: its label or, without a label, key and value."""
+    """Return a key's values with their texts in run names: the label or, without a label, the key and the value."""
     if isinstance(values, dict):
         choices = [(_text(label), value) for label, value in values.items()]
     else:

@@ -1,4 +1,4 @@
-"""Estimates of the memory and disk space that recorded dialogues need, compared with the free space in advance.
+"""Estimate the memory and disk space that recorded dialogues need, and compare it with the free space in advance.
 
 A dialogue has a score for each candidate class at each exchange. With more classes there are more images and more
 candidates, so the size of all dialogues about a split grows with the square of the number of classes.
@@ -40,7 +40,7 @@ def _machine_free(root: Path) -> int | None:
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
-    """Yield the folders of the control groups that limit this process's memory: its own and its ancestors."""
+    """Yield the folders of the control groups that limit this process's memory: its own group and its ancestors."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -86,7 +86,7 @@ SCORE_BYTES = 4
 COPIES = 3
 """Number of copies of the scores in memory while dialogues are written: computed, converted, and in the table."""
 FINAL_COPIES = 4
-"""Number of copies of the final scores in memory: without and with intervention, of the last one, and a reserve."""
+"""Number of copies of the final scores in memory: no intervention, the current one, the previous one, a reserve."""
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
@@ -135,7 +135,7 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
     config
         The complete config.
     classes
-        The class set; empty if features are imported. Nothing is then checked, as the number of images is unknown.
+        The class set; empty if features are imported. The number of images is then unknown, and nothing is checked.
     folder
         The results folder, which may not exist yet.
     """

@@ -1,4 +1,7 @@
-"""Paths of an experiment's files, and the groups of classes and seeds of its jobs, from its config and class set."""
+"""Paths of an experiment's files, and the groups of classes and seeds that its jobs process.
+
+Both depend only on the config and the class set.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +78,7 @@ class Paths:
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that determines the images. Their own folder may have a class of that name."""
+        """Return the path of a table that determines the images. Their own folder has files named after classes."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
@@ -99,7 +102,7 @@ class Paths:
         Parameters
         ----------
         suffix, names
-            As in `class_files`. For a large class set, ``tsv`` adds no output: tars and manifests share a folder.
+            As in `class_files`. For a large class set, ``tsv`` has no output: tars and manifests share a folder.
         directory
             Snakemake's function that marks outputs as folders.
         """
@@ -113,7 +116,7 @@ class Paths:
 
     @property
     def seen_parts(self) -> list[str]:
-        """Names of the splits of the seen classes, which include the training images."""
+        """Names of the splits of the seen classes: train, dev and test."""
         return [part for part in self.parts if part in ("train", "dev", "test")]
 
     @property
@@ -174,7 +177,7 @@ def paths_of(
 
 
 def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str, ...]:
-    """Return the splits for which there are classes and a number of images per class above zero."""
+    """Return the splits that have classes, and more than zero images per class."""
     domains = {image_class.domain for image_class in classes}
     return tuple(
         part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
@@ -289,7 +292,7 @@ class RunPaths:
         ]
 
     def eval_set_names(self) -> list[str]:
-        """Return the names of the evaluation sets: each split, and each split of unseen classes also with `ALONE`."""
+        """Return the names of the evaluation sets: the splits and, with the suffix `ALONE`, those of unseen classes."""
         unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
@@ -313,8 +316,8 @@ def _suffix(eval_set: str) -> str:
 def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:
     """Return a mapping from the suffix of each training rule's name to the seeds that the rule trains.
 
-    If each job trains one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise there is
-    a rule for each group of seeds, whose suffix is the group's first seed.
+    If each job trains one seed, there is one rule, with an empty suffix, and the seed is a wildcard. Otherwise each
+    group of seeds has its own rule, with a suffix such as ``_3`` for the group's first seed.
     """
     if min(per_job, len(seeds)) == 1:
         return {"": SEED_WILDCARD}

@@ -13,13 +13,13 @@ from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
 
 MAP_BYTES = 512 * 8 * 8 * 4
-"""Size of the largest feature map of the supported networks, 512 channels of 8 x 8 cells in float32, per image."""
+"""Size of an image's feature map in the largest supported network: 512 channels of 8 x 8 cells in float32."""
 MOST_MAP_MB = 3300
 """Maximum memory for the feature maps of a split; if they are larger, they are read from disk batch by batch."""
 FETCHED_IMAGE_MB = 0.22
 """Size of a fetched image, estimated as twice the mean size of ImageNet's images."""
 CHECKPOINT_MB = 6
-"""Size of a checkpoint: 2.9 MB in the bundled experiment, and more for the paper's longer messages and more words."""
+"""Estimated size of a checkpoint. It is 2.9 MB in the bundled experiment, but messages and vocabulary may be larger."""
 
 
 class RuleResources:
@@ -60,14 +60,14 @@ class RuleResources:
         return gpus(run_settings(self._config, wildcards.run)["training"]["device"])
 
     def world_disk_mb(self) -> int:
-        """Return the disk space for the generated synthetic images, estimated as uncompressed."""
+        """Return the disk space for the generated synthetic images, at their uncompressed size."""
         world = self._config["source"]["world"]
         pixels = len(self._classes) * world["images_per_class"] * world["size_px"] ** 2
         size_mb: float = pixels * 3 / 1e6
         return round(1000 + size_mb)
 
     def fetch_connections(self) -> int:
-        """Return the units of the resource `net` for a job that fetches images.
+        """Return the number of units of the resource `net` for a job that fetches images.
 
         profiles/default provides one unit, so that only one such job runs at a time, and `fetch.per_host` is the limit
         for the whole machine.

@@ -14,7 +14,7 @@ from parley.text.glosses import needs_wordnet
 
 
 class RuleInputs:
-    """Inputs that rules have only in some experiments; in others, a method returns an empty list, which is no input.
+    """Inputs that rules have only in some experiments. In others, the methods return an empty list: no input.
 
     Snakemake calls methods with an argument `wildcards` for each job.
 
@@ -87,7 +87,7 @@ class RuleInputs:
         return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
     def source_stages(self) -> list[str]:
-        """Return the rules whose outputs experiments share, so that the rules may have run for another experiment."""
+        """Return the rules whose outputs experiments share, and which may thus have run for another experiment."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
         return ["fetch_images", "extract_features", *drawn] if self.from_images else []
 
@@ -124,7 +124,7 @@ class RuleParams:
         return self._paths.world
 
     def checked_ks(self) -> Config:
-        """Return the K of accuracy@K to check again with the final class set; empty if no class can be dropped."""
+        """Return `k` and `k_unseen`, to be checked again with the final classes; empty if no class can be dropped."""
         drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
         return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
 

@@ -17,7 +17,7 @@ from parley.core.errors import Findings, ParleyError
 def named_runs(folder: Path) -> list[tuple[str, int]]:
     """Return every pair of run and seed in an experiment's config.yaml, run by run.
 
-    Any other runs in the results folder are left over from an earlier config.
+    Folders of other runs are left over from an earlier config, and are ignored.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def schema_of_run(schema: Part) -> dict[str, Any]:
 
 
 def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) -> dict[str, Any]:
-    """Return a copy of a run's config with some values changed, after checking every value.
+    """Return a copy of a run's config with some values changed. All values are validated.
 
     The flag `log_load` of the original implementation (Evtimova et al., 2018) has the same purpose.
 
@@ -104,7 +104,7 @@ def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) ->
     Raises
     ------
     ParleyError
-        If a key is unknown, or a value or a setting is invalid, with one finding for each.
+        If a key is unknown, or a value or a setting is invalid. The error has one finding for each.
     """
     allowed = schema_of_run(schema)
     changed = copy.deepcopy(dict(run))

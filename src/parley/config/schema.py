@@ -45,7 +45,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Raises
     ------
     ParleyError
-        If a key is unknown, a value is invalid, or values contradict each other, with one finding for each.
+        If a key is unknown, a value is invalid, or values contradict each other. The error has one finding for each.
     """
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
@@ -125,7 +125,7 @@ def _where(path: Any) -> str:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    """Yield error messages that the schema cannot express: keys that require each other, and repeated names."""
+    """Yield an error message for each problem that the schema cannot express, such as repeated names."""
     source = config["source"]
     kind = source["kind"]
     for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:

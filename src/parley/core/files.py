@@ -143,7 +143,7 @@ def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequenc
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as CSV with a header line, atomically. None becomes an empty cell, and a bool `yes` or `no`."""
+    """Write rows as CSV with a header line, atomically. None becomes an empty cell, True `yes`, and False `no`."""
     with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
@@ -207,13 +207,13 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
 
 
 def record_of(path: str | Path) -> Path:
-    """Return the path of the JSON file, in a hidden folder beside a file, that stores its date and SHA-256."""
+    """Return the path of the hidden JSON file that stores a file's modification date and SHA-256."""
     path = Path(path)
     return path.parent / ".made" / f"{path.name}.json"
 
 
 def keep_date(path: str | Path) -> bool:
-    """Restore a file's recorded modification date if its content is unchanged; otherwise record date and SHA-256.
+    """Restore a file's recorded modification date if its content is unchanged; otherwise update the record.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def is_web_url(address: str) -> bool:
 
 
 def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
-    """Return the given paths, replacing each folder (a shard) by its files with a suffix, sorted."""
+    """Return the given files. A folder, which is a shard, is replaced by its visible files with a suffix, sorted."""
     found: list[str] = []
     for path in map(Path, paths):
         # `glob` is not used: it would interpret brackets in the folder's name.
@@ -270,7 +270,7 @@ def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of a TSV with a header line, with some of its columns in the given order.
+    """Yield some columns of each row of a TSV with a header line, in the given order.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ def header_of(path: str | Path) -> list[str]:
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield the name and the rows of each class of a table that is grouped by class, one row in memory at a time.
+    """Yield each class's name and rows from a table grouped by class, with only one row in memory.
 
     Rows that are not consumed are skipped when the next class is requested.
 

@@ -15,7 +15,7 @@ def fraction(value: float | None) -> str:
     if value is None:
         return NOTHING
     size = abs(value)
-    # A value below 1e-5 is a rounding error of 0: even chance is larger for every class set.
+    # Values below 1e-5 differ from 0 only by rounding errors: chance is larger for every class set.
     decimals = 1 - math.floor(math.log10(size)) if 1e-5 <= size < 0.00095 else 3
     return f"{value:.{decimals}f}"
 

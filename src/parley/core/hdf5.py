@@ -100,7 +100,7 @@ def _check_heaps(path: str | Path) -> None:
 
 
 def _is_endless(content: mmap.mmap, offset: int, end: int) -> bool:
-    """Return whether a global heap has free space of size 0, given the bytes of its first object and its end."""
+    """Return whether a global heap has free space of size 0, given the byte offsets of its first object and its end."""
     while offset + _HEAP_ITEM.size <= min(end, len(content)):
         number, _, _, length = _HEAP_ITEM.unpack_from(content, offset)
         if number == 0:

@@ -8,7 +8,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
-# Written as entities: with a backslash, they could become part of a link or end a table cell.
+# Written as entities, because a backslash here could become part of a link or end a table cell.
 _ENTITIES = {"&": "&amp;", "|": "&#124;"}
 # Some renderers turn these into links even if they are escaped with backslashes.
 _BARE_LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"(www)\.", re.IGNORECASE), r"\1&#46;"))

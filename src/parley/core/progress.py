@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
-"""Minimum interval between log lines. It grows to a twentieth of the elapsed time, up to the maximum below."""
+"""Minimum interval between log lines. It grows to 1/20 of the elapsed time, up to `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 Item = TypeVar("Item")
 _terminal_is_shared = False

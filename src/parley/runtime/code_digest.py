@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = ".snakemake/parley/sources.json"
 """File that caches parsed source files, relative to the folder in which Snakemake runs."""
 BOOK = ".snakemake/parley/code.json"
-"""File that stores the digests of the modules behind each stage digest, relative to the same folder."""
+"""File that stores the module digests behind each stage digest, relative to the folder in which Snakemake runs."""
 MOST_DIGESTS = 600
 """Maximum number of stage digests in `BOOK`; the least recently used are dropped first."""
 
@@ -29,7 +29,7 @@ class Source(NamedTuple):
     """Properties of a source file that affect digests."""
 
     imports: list[str]
-    """Names that its import statements use and that may be modules, of this package or another."""
+    """Names in import statements that may refer to modules, of this package or another."""
     meaning: str
     """Digest of the syntax tree without docstrings, comments and layout."""
 
@@ -112,7 +112,7 @@ def read_parts(path: str | Path) -> dict[str, dict[str, str]]:
 
 
 def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list[str]:
-    """Return the names of parts that were changed, added or removed; an empty list if `old` is None."""
+    """Return the modules and scripts that were changed, added or removed; an empty list if `old` is None."""
     if old is None:
         return []
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -54,7 +54,7 @@ def name_groups(workflow: Workflow) -> None:
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
-    """Replace each name that is not a rule, but the common name of groups, by the rules of these groups."""
+    """Replace each common name of groups by the rules of these groups; keep any other name."""
     expanded = []
     for name in given:
         group = [] if name in rules else [rule for rule in rules if re.fullmatch(rf"{re.escape(name)}_\d+", rule)]
@@ -184,7 +184,7 @@ def shares_disk(workflow: Workflow) -> bool:
 
 
 def _untested_versions(workflow: Workflow) -> Iterator[str]:
-    """Yield a warning for each package whose version is not the tested one, with the patch that is not applied."""
+    """Yield a warning for each package whose version is not the tested one, and which is therefore not patched."""
     found = version("snakemake")
     if not found.startswith(TESTED_SNAKEMAKE):
         yield (
@@ -224,7 +224,7 @@ def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
 
 
 def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
-    """Make Snakemake select the next jobs only when a job finishes, instead of every second, too.
+    """Make Snakemake select the next jobs when a job finishes, and no longer once a second.
 
     To limit the number of jobs started per second, version 9.27 examines all waiting jobs again one second after each
     selection, and each finished job starts another series of such selections. With 300 waiting jobs, this uses half of
@@ -236,7 +236,8 @@ def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
 def _forget_missing_folders() -> None:
     """Make the S3 plugin check again whether a folder exists if the folder was missing before.
 
-    Version 0.3.6 caches that a folder is missing. The whole run would stop when a retried job creates the folder.
+    Version 0.3.6 caches that a folder is missing. Without the patch, the whole run may stop when a retried job
+    creates the folder.
     """
     from snakemake_storage_plugin_s3 import StorageObject
 
