@@ -57,7 +57,7 @@ def run_folder(checkpoint_path: str | Path) -> Path:
 
 
 def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return a checkpoint's experiment, run and seed; experiment and run are empty if the run has no `config.json`."""
+    """Return a checkpoint's experiment, run and seed. Without a `config.json` of the run, the first two are empty."""
     path = run_folder(checkpoint_path) / "config.json"
     config = read_json(path) if path.is_file() else {}
     if not isinstance(config, dict) or config.get("seed") != checkpoint.seed:

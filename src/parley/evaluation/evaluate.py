@@ -1,4 +1,4 @@
-"""Evaluate a run's selected checkpoint on every evaluation set: a split with the classes that are candidates."""
+"""Evaluate a run's selected checkpoint on every evaluation set. Each set is a split with its candidate classes."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

@@ -114,7 +114,7 @@ def _bit_ranking(whose: str, shape: torch.Size) -> Tensor:
 
 
 def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iterator[Intervention]:
-    """Yield the interventions that replace the messages about each image by those about the image in row `others`."""
+    """Yield the interventions that replace messages by those about another image, whose row is in `others` ``[N]``."""
     questions, messages = dialogues.receiver_bits[:, others], dialogues.sender_bits[:, others]
     # The Receiver's message in the last exchange is never replaced, because the Sender does not read it.
     everywhere, answered = range(len(messages)), range(len(messages) - 1)
@@ -201,7 +201,7 @@ def intervened(
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
-        # Only in this case do results depend on the batch size. With the batch size of `evaluate`, they are the same.
+        # In this case, results depend on the batch size; the batch size of `evaluate` gives the same results.
         size = checkpoint.training.dev_batch_size
     setup = rollout_inputs(checkpoint, spec)._replace(batch_size=size)
     before = summarize_split(setup, None)

@@ -129,7 +129,7 @@ def _row_start() -> list[Any]:
 
 
 def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, offset: int) -> None:
-    """Fill the columns of `_row_start`. The Index of a message is twice its exchange, plus `offset`: 0 or 1."""
+    """Fill the columns of `_row_start`. Index is 2 · exchange + `offset`: 0 for the Sender, 1 for the Receiver."""
     for name in ("ExampleId", "Target", "Rank"):
         rows[name] = columns[name]
     rows["AgentId"] = agent

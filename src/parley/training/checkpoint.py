@@ -18,7 +18,7 @@ from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
 _ANY_WIDTH = 4096
-"""Widths up to this limit need no stored tensor of that size: networks without attention do not use the context."""
+"""Widths up to this value are not checked, because a width that no network uses is not the size of any tensor."""
 
 
 class Sizes(NamedTuple):
@@ -119,7 +119,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
 
 
 def _check_archive(path: str | Path) -> None:
-    """Raise `ValueError` if the archive is damaged or compressed. `torch.load` does not verify its checksums."""
+    """Raise `ValueError` if a checkpoint's ZIP archive is damaged or compressed. `torch.load` checks no checksums."""
     with zipfile.ZipFile(path) as archive:
         if packed := [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]:
             raise ValueError(f"its entry {packed[0]} is compressed, which torch never does")
@@ -168,7 +168,7 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
 
 
 def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Raise `ValueError` if networks would be wider than all stored tensors, before memory is allocated for them."""
+    """Raise `ValueError` before memory is allocated if a width exceeds `_ANY_WIDTH` and all sizes of stored tensors."""
     stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))

@@ -64,7 +64,7 @@ class Log:
         step
             The training step.
         values
-            Metrics, or the reason of the failure.
+            Metrics, or the reason for the failure.
         """
         row = {"kind": kind, "step": step, "seconds": round(time.monotonic() - self._started, 3), **values}
         self._keep(json.dumps(row, allow_nan=False), row)
@@ -82,7 +82,7 @@ class Log:
             self._dev_results.append(row["accuracy@k"])
 
     def should_stop_early(self, patience: int) -> bool:
-        """Return whether none of the last `patience` evaluations improved the best dev accuracy@k; False if it is 0."""
+        """Return whether dev accuracy@k has not improved in the last `patience` evaluations; False if patience is 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
 

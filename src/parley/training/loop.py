@@ -48,7 +48,7 @@ def train_from_files(
     Parameters
     ----------
     runs
-        The keys ``experiment``, ``run``, ``seed``, ``k``, ``game`` and ``training`` of each run.
+        Configuration of each run, with the keys ``experiment``, ``run``, ``seed``, ``k``, ``game`` and ``training``.
     parts
         Paths of the HDF5 files of the splits ``train`` and ``dev``.
     descriptions, words

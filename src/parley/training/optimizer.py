@@ -1,9 +1,9 @@
 """Optimisers RMSprop, Adam and SGD for S runs, whose weights are stored in one flat tensor ``[S, P]``.
 
-The hyperparameters are PyTorch's defaults, and the results are bit-identical to PyTorch's. PyTorch's own optimisers
-read a changing learning rate from the CPU, or compute differently on a GPU. Here, all numbers that change between steps
-are in a tensor, so a CUDA graph can replay the update. Updating one flat tensor takes far fewer calls than updating
-some thirty parameter tensors one by one.
+All hyperparameters except the learning rate are PyTorch's defaults, and the results are bit-identical to PyTorch's.
+PyTorch's own optimisers read a changing learning rate from the CPU, or compute differently on a GPU. Here, all numbers
+that change between steps are in a tensor, so a CUDA graph can replay the update. Updating one flat tensor takes far
+fewer calls than updating some thirty parameter tensors one by one.
 """
 
 import math
@@ -24,7 +24,8 @@ EPSILON = 1e-8
 class UpdateRule(ABC):
     """Base class of the rules that update weights ``[S, P]`` from their gradient.
 
-    In the subclasses' formulas, θ is the weights, g the gradient, γ the learning rate, ε `EPSILON` and t the step.
+    The subclasses' formulas use θ for the weights, g for the gradient, γ for the learning rate, ε for `EPSILON` and t
+    for the step.
     """
 
     def __init__(self, weights: Tensor) -> None:

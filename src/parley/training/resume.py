@@ -1,8 +1,8 @@
 """Save runs in progress and resume them after an interruption.
 
-While a run is in progress, its files are in a folder `.unfinished` beside its outputs. No rule has this folder as an
-output, because Snakemake deletes the outputs of a failed job. When the run is finished, the files are moved to the
-outputs. Runs that are trained in one process are saved together, in the first run's folder.
+While a run is in progress, its files are in the subfolder `.unfinished` of its output folder. No rule declares this
+subfolder as an output, because Snakemake deletes the outputs of a failed job. When the run is finished, the files are
+moved to the output folder. Runs that are trained in one process are saved together, in the first run's subfolder.
 """
 
 import contextlib

@@ -128,7 +128,7 @@ class Trainer:
         return StepInputs(rows, states, torch.tensor(weights, dtype=self.precision))
 
     def step_from_inputs(self, inputs: StepInputs) -> Tensor:
-        """Take one training step and return its metrics, like `train_step`. Inputs and images are on the same device.
+        """Take one training step and return its metrics, like `train_step`. Inputs must be on the images' device.
 
         The step reads only `inputs` and tensors whose addresses never change, so a CUDA graph can record it.
         """

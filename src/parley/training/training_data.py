@@ -66,7 +66,7 @@ def build_training_data(
     train, dev
         The train and dev splits.
     candidates
-        All described classes. The candidates are the classes among them that have train images.
+        All described classes. Those that have train images become the candidates.
     game
         Settings of the game.
     k
@@ -131,7 +131,7 @@ class Augmentation(ABC):
 
 
 class Noise(Augmentation):
-    """Add Gaussian noise N(0, sd²) to each feature. Features are standardised, so `sd` is relative to their spread."""
+    """Add Gaussian noise N(0, sd²) to each feature. If features are standardised, `sd` is in standard deviations."""
 
     purpose = "feature noise"
 
@@ -199,7 +199,7 @@ class Blending:
         self.target_index, self.order, self.counts, self.starts = (table.to(device) for table in tables)
 
     def partners(self, rows: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Return, for the image in each row ``[S, B]``, the row of a random image of its class, and λ ``[S, B]``.
+        """Return the row of a random image of the same class for each of the rows ``[S, B]``, and λ ``[S, B]``.
 
         `states` are the states ``[S]`` of the seeds' random number generators, as returned by `rng.counter_states`.
         """
