@@ -59,7 +59,7 @@ def test_continuous_messages_must_equal_their_values(tmp_path):
     talk = Talk("k", 0, [[1, 0]], 1, sender=[[-2.5, 3.0]])
     path = write_messages(tmp_path / "messages.hdf5", [talk], ["a", "b"], bits=2, continuous=True)
     change(path, "Communication", "BinaryProb", 0, [0.5, 0.5])
-    with pytest.raises(ParleyError, match="differ from those of BinaryProb"):
+    with pytest.raises(ParleyError, match="equal to the corresponding value of BinaryProb"):
         read_conversations(path)
 
 
@@ -84,7 +84,7 @@ def change(path, table, column, row, value):
         ("Predictions", "StopMask", 0, 0, "not 1 at the first exchange"),
         ("Predictions", "StopMask", 2, 5, "StopMask has values other than 0 and 1"),
         ("Predictions", "StopVec", 0, 3, "StopVec has values other than 0 and 1"),
-        ("Communication", "BinaryVec", 0, 2, "BinaryVec has values other than 0 and 1"),
+        ("Communication", "BinaryVec", 0, 2, "each value of BinaryVec must be 0, 1 or equal"),
         ("Communication", "Index", 1, 0, "lacks an exchange or has one twice"),
         ("Communication", "AgentId", 0, b"R", "AgentId does not match Index"),
         ("Communication", "Target", 0, 11, "more than one Target"),
@@ -132,9 +132,9 @@ def test_everything_missing_is_reported_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("attribute", "value", "sentence"),
     [
-        ("labels", "[", "not JSON"),
+        ("labels", "[", "not valid JSON"),
         ("labels", '{"a": 1}', "not a list of class names"),
-        ("labels", '["a"]', "does not hold 1 different label ids"),
+        ("labels", '["a"]', "does not contain 1 different label ids"),
         ("candidate_ids", [1, 1, 2], "3 different label ids"),
         ("max_exchanges", 10**12, "but Predictions has"),
         ("max_exchanges", 3, "rows for 2 images"),

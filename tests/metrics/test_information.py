@@ -34,7 +34,7 @@ def corrected(test):
 def test_equal_rows_get_the_same_code():
     assert codes(np.array([[0, 1], [1, 0], [0, 1], [0, 0]])).tolist() == [1, 2, 1, 0]
     assert codes(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
-    with pytest.raises(ValueError, match="nothing to measure"):
+    with pytest.raises(ValueError, match="at least one dialogue"):
         codes(np.zeros((0, 3)))
 
 

@@ -63,16 +63,16 @@ def test_all_invalid_arguments_are_reported_before_drawing(tmp_path: Path) -> No
         draw_world(tmp_path / "world", 0, 8, 0, classes=["dragon", "cozzle", "cozzle"])
     wrong = caught.value.findings
     assert [sentence.split(";")[0] for sentence in wrong] == [
-        "The world was asked for 0 pictures a class",
+        "The number of images per class is 0",
         "Creatures cannot be drawn at 8 pixels",
-        "The world has no creature called dragon",
-        "The world was asked for the creature cozzle more than once",
+        "There is no creature called dragon",
+        "The creature cozzle is listed more than once",
     ]
     assert not (tmp_path / "world").exists()
 
 
 def test_an_empty_list_of_classes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParleyError, match="asked for no class"):
+    with pytest.raises(ParleyError, match="list of classes is empty"):
         draw_world(tmp_path, 1, 16, 0, classes=[])
 
 

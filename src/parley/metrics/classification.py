@@ -107,7 +107,7 @@ def macro_f1(confusion: NDArray[np.number]) -> float:
     """
     present = confusion.sum(axis=1) > 0
     if not present.any():
-        raise ValueError("Without a dialogue there is no F1.")
+        raise ValueError("F1 requires at least one dialogue.")
     return float(class_scores(confusion)["f1"][present].mean())
 
 

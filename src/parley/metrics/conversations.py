@@ -212,13 +212,13 @@ def _candidates(attributes: dict[str, Any], findings: Findings) -> tuple[tuple[s
         ids = attributes["candidate_ids"]
         ids = json.loads(ids) if isinstance(ids, (str, bytes)) else np.asarray(ids).tolist()
     except json.JSONDecodeError as error:
-        findings.add(f"the attribute labels or candidate_ids is not JSON ({error})")
+        findings.add(f"the attribute `labels` or `candidate_ids` is not valid JSON ({error})")
         return (), ()
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels) or not labels:
         findings.add("the attribute labels is not a list of class names")
         return (), ()
     if not isinstance(ids, list) or len(ids) != len(labels) or len(set(ids)) != len(ids):
-        findings.add(f"the attribute candidate_ids does not hold {len(labels)} different label ids, one per label")
+        findings.add(f"the attribute candidate_ids does not contain {len(labels)} different label ids, one per label")
         return tuple(labels), ()
     return tuple(labels), tuple(int(number) for number in ids)
 
@@ -268,7 +268,7 @@ def _targets(
 def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
     messages = turns["BinaryVec"]
     if not _are_bits(messages) and not _are_the_values(messages, turns["BinaryProb"]):
-        findings.add("BinaryVec has values other than 0 and 1 that differ from those of BinaryProb")
+        findings.add("each value of BinaryVec must be 0, 1 or equal to the corresponding value of BinaryProb")
     for name in ("StopVec", "StopMask"):
         if not _are_bits(answers[name]):
             findings.add(f"{name} has values other than 0 and 1")

@@ -38,7 +38,7 @@ def codes(values: NDArray[Any]) -> Ints:
         If `values` is empty.
     """
     if len(values) == 0:
-        raise ValueError("Without a dialogue there is nothing to measure.")
+        raise ValueError("There must be at least one dialogue.")
     return np.asarray(np.unique(values, axis=0, return_inverse=True)[1], dtype=np.int64).reshape(-1)
 
 

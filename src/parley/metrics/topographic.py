@@ -58,7 +58,7 @@ def meaning_distances(meanings: NDArray[Any]) -> Floats:
         raise ValueError("Features of meanings must be finite numbers.")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
-        raise ValueError("A meaning that is all zeros has no direction, and so no cosine distance.")
+        raise ValueError("The cosine distance of a meaning that is all zeros is undefined.")
     rows = rows / lengths
     return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
 

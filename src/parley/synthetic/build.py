@@ -84,17 +84,17 @@ def write_class_set(path: str | Path) -> None:
 def _chosen(classes: Sequence[str] | None, images_per_class: int, size_px: int) -> list[Creature]:
     findings = Findings()
     if images_per_class < 1:
-        findings.add(f"The world was asked for {images_per_class} pictures a class; ask for 1 or more.")
+        findings.add(f"The number of images per class is {images_per_class}; it must be at least 1.")
     if size_px < SMALLEST_PX:
         findings.add(f"Creatures cannot be drawn at {size_px} pixels; ask for {SMALLEST_PX} or more.")
     by_name = {creature.name: creature for creature in CREATURES}
     names = list(by_name) if classes is None else list(classes)
     if not names:
-        findings.add("The world was asked for no class; name one of its creatures or leave `classes` out.")
+        findings.add("The list of classes is empty; add at least one creature or leave out `classes`.")
     for name in names:
         if name not in by_name:
-            findings.add(f"The world has no creature called {name}; it has {', '.join(by_name)}.")
+            findings.add(f"There is no creature called {name}; choose from {', '.join(by_name)}.")
         elif names.count(name) > 1:
-            findings.add(f"The world was asked for the creature {name} more than once; name it once.")
+            findings.add(f"The creature {name} is listed more than once; list it only once.")
     findings.raise_if_any()
     return [by_name[name] for name in names]
