@@ -166,7 +166,7 @@ def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) 
     Parameters
     ----------
     numbers
-        Numbers of each seed, one per image [N]. Seeds whose numbers are all equal are ignored.
+        Numbers of each seed, one per image [N]. Seeds with constant numbers are ignored; None if fewer than two remain.
     orders
         Permutations from `draw_orders`.
     """
@@ -180,7 +180,7 @@ def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders])
     Parameters
     ----------
     geometries
-        Result of `message_geometry` for each seed. Seeds for which it is None are ignored.
+        Result of `message_geometry` for each seed. Seeds with None are ignored; None if fewer than two remain.
     orders
         Permutations of the same images, from `draw_orders`.
     """

@@ -92,8 +92,8 @@ def macro_f1(confusion: NDArray[np.number]) -> float:
     """Return the mean F1 over the classes that have dialogues.
 
     Sokolova and Lapalme (2009, "A systematic analysis of performance measures for classification tasks") average over
-    all classes. The F1 of a class without dialogues could only be 0 or NaN, so the mean would be lower for samples that
-    contain no dialogue of some class. Predicting such a class still lowers the recall of the true class.
+    all classes. Here, classes without dialogues are excluded: their F1 could only be 0 or NaN, and the mean would be
+    lower for samples that lack a class. Predicting such a class still lowers the recall of the true class.
 
     Parameters
     ----------

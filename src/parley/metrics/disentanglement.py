@@ -1,11 +1,11 @@
 """Disentanglement and context independence: whether a symbol encodes one attribute, and a concept has its own symbol.
 
 Both disentanglement metrics are those of Chaabouni et al. (2020, "Compositionality and generalization in emergent
-languages"). For each symbol, compute its mutual information with each attribute, subtract the second largest value from
-the largest, and divide by the symbol's entropy. The metric is the mean over all symbols that vary. It is 1 if each
-symbol encodes one attribute and nothing else, and 0 if the two largest values of each symbol are equal. The plug-in
-estimate of the information is too large for few dialogues. The metric is therefore above 0 even for random messages;
-compare it with the value for permuted attributes.
+languages"). For each symbol, compute its mutual information with each attribute, and divide the gap between the two
+largest values by the symbol's entropy. The metric is the mean over all symbols that vary. It is 1 if each symbol
+encodes one attribute and nothing else, and 0 if the two largest values of each symbol are equal. The plug-in estimate
+of the information is too large for few dialogues. The metric is therefore above 0 even for random messages; compare it
+with the value for permuted attributes.
 
 Context independence is that of Bogin, Geva and Berant (2018, "Emergence of communication in an interactive world with
 consistent speakers"). The clearest symbol v of a concept c is the symbol with the highest P(c | v). The score of the
@@ -153,7 +153,7 @@ def _one_hot(rows: Ints) -> OneHot:
 
 
 def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, order: Ints) -> float:
-    """Return the mean gap over positions, all of which must vary, after permuting the attributes of the K classes.
+    """Return the mean normalised gap over positions, all of which must vary, after permuting the K classes' attributes.
 
     All mutual informations are computed from one table, which counts how often each symbol of each position occurs with
     each value of each attribute. This product of two matrices is exact in single precision up to 2^24 dialogues.

@@ -30,7 +30,7 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array)
     Parameters
     ----------
     work
-        Function that takes scores [n, K] and the other arrays [n] and returns arrays [n], each case independently.
+        Function that computes arrays [n] from scores [n, K] and the other arrays [n], independently for each case.
     scores
         Scores of the candidates in each case [..., K].
     others
@@ -53,9 +53,9 @@ def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array)
 
 
 def row_blocks(shape: Sequence[int]) -> Iterator[slice]:
-    """Yield slices that divide an array of this shape along its first axis into blocks of `MOST_NUMBERS` elements.
+    """Yield slices that divide the first axis of an array into blocks of at most `MOST_NUMBERS` elements.
 
-    A block may be smaller, and has at least one row. There is at least one block.
+    A block has at least one row, even if a row is larger. There is at least one block, even if the array is empty.
     """
     rows = max(1, MOST_NUMBERS // max(1, prod(shape[1:])))
     for start in range(0, max(1, shape[0]), rows):
@@ -164,9 +164,10 @@ def distances(messages: Values) -> NDArray[np.float64]:
 def mean_change_original(messages: Values, active: Values, batch_size: int) -> float:
     """Return the mean change of messages, in bits, as the original implementation (Evtimova et al., 2018) computes it.
 
-    It reports `hamming_sen_mean` and `hamming_rec_mean`: the mean Hamming distance between successive messages, where
-    the first message is compared with zeros. In each batch, all images are included at every exchange until the last
-    dialogue of the batch has stopped. All batches have equal weight, even if the last one is smaller.
+    The original implementation reports it as `hamming_sen_mean` and `hamming_rec_mean`. It is the mean Hamming distance
+    between successive messages, where the first message is compared with zeros. In each batch, all images are included
+    at every exchange until the last dialogue of the batch has stopped. All batches have equal weight, even if the last
+    one is smaller.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows proce
 
 The plug-in estimate uses relative frequencies as probabilities. For few dialogues it underestimates entropy and
 overestimates information. For example, messages of 32 random bits are almost all distinct, so each seems to identify
-its class, and the plug-in estimate of the information is the entropy of the classes (log2 N if each dialogue has its
-own class). The Miller–Madow correction works if most distinct values occur several times, but not for these random
+its class, and the plug-in estimate of the information is nearly the entropy of the classes (log2 N if each dialogue has
+its own class). The Miller–Madow correction works if most distinct values occur several times, but not for these random
 messages. Subtracting the mean over shuffled labels also works for random messages, and gives 0 on average.
 """
 
@@ -135,7 +135,7 @@ def as_bits(messages: NDArray[Any]) -> Ints:
     Raises
     ------
     ValueError
-        If there are no messages, or if a value is neither 0 nor 1 because messages are continuous.
+        If there are no messages, or if a value is neither 0 nor 1, as with continuous messages.
     """
     if messages.ndim != 2 or len(messages) == 0:
         raise ValueError("Messages must be the rows of a table with at least one row.")
@@ -145,12 +145,12 @@ def as_bits(messages: NDArray[Any]) -> Ints:
 
 
 def bit_use(messages: NDArray[Any]) -> Floats:
-    """Return the fraction of messages [N, d] in which each bit is 1 [d]."""
+    """Return, for each bit, the fraction of messages [N, d] in which the bit is 1 [d]."""
     return np.asarray(as_bits(messages).mean(axis=0))
 
 
 def bit_entropies(messages: NDArray[Any]) -> Floats:
-    """Return the plug-in entropy of each bit over the messages [N, d], in bits [d]: 0 = constant, 1 = half are 1.
+    """Return the plug-in entropy of each bit of messages [N, d], in bits [d]: 0 if constant, 1 if half are 1.
 
     It measures how much a bit varies between images. In contrast, `message_entropy_bits` measures how uncertain an
     agent is about its message for one image.
@@ -159,7 +159,7 @@ def bit_entropies(messages: NDArray[Any]) -> Floats:
 
 
 def dead_bits(messages: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return whether each bit [d] is the same in all messages [N, d]."""
+    """Return, for each bit, whether it is the same in all messages [N, d], as an array [d]."""
     return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
 
 
@@ -197,7 +197,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
     Raises
     ------
     ValueError
-        If a value is not a probability because messages are continuous.
+        If a value is not between 0 and 1, as with continuous messages.
     """
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no such entropy.")

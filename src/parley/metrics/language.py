@@ -1,4 +1,4 @@
-"""Compute metrics of a run's messages as a language, which are the contents of its language.json.
+"""Compute the metrics of language.json, which describe the messages of a run as a language.
 
 Unless stated otherwise, the message of a dialogue is the Sender's last message, which the Receiver reads before it
 answers. The metrics are listed in `parley.metrics.registry`.
@@ -33,7 +33,7 @@ from parley.metrics.topographic import mantel, mantel_of_classes
 PERMUTATIONS = 1000
 """Number of permutations for each null; see each test for what it permutes."""
 MOST_DIALOGUES = 2000
-"""Larger splits are subsampled to this number of dialogues, because the number of pairs grows quadratically."""
+"""Larger splits are subsampled to this number of dialogues, because the number of pairs of dialogues is quadratic."""
 NULL_QUANTILE = 0.95
 """Quantile of each null that is reported in addition to its mean. A metric above it has a one-sided p-value below 0.05.
 For metrics of which low values are better, the 0.05 quantile is reported instead."""
@@ -72,8 +72,8 @@ def measure_language(conversations: Conversations, semantics: Semantics, k: int,
         - ``n``, ``n_sampled``: number of dialogues, and number of dialogues in the subsample
         - ``permutations``: number of permutations for each null
         - ``measures``: value by metric, for all names in `UNITS`
-        - ``p``, ``null``: p-value and null by metric, for all names in `PERMUTATION_TESTED`; a null is described by its
-          ``mean`` and by its `NULL_QUANTILE`, ``high``
+        - ``p``, ``null``: p-value and null by metric, for all names in `PERMUTATION_TESTED`; a null is summarised by
+          its ``mean`` and by ``high``, its `NULL_QUANTILE`
         - ``bits``: three lists with one value per bit: the frequency of 1 (``use``), the ``entropy``, and the mutual
           ``information`` with the class (Miller–Madow)
         - ``exchanges``: one list per metric, with one value per exchange

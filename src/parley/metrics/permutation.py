@@ -112,7 +112,7 @@ def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
 def _macro_f1(hits: Floats, labels: Ints, predicted: Floats) -> Floats:
     """Return `classification.macro_f1` for each row of labels [P], without building confusion matrices.
 
-    `labels` contains permutations of the labels [P, N], `hits` the share that each label has of the first rank in its
+    `labels` contains one permutation of the labels per row [P, N], `hits` each label's share of the first rank in its
     dialogue [P, N], and `predicted` the number of dialogues in which each candidate has the first rank [K].
     """
     actual = np.bincount(labels[0], minlength=len(predicted))

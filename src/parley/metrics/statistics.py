@@ -20,7 +20,7 @@ ROUNDING = 1e-12
 
 
 class Interval(NamedTuple):
-    """Mean, standard deviation and t interval of n values; None if there are too few values."""
+    """Mean, standard deviation and t interval of n values. A statistic is None if n is too small for it."""
 
     mean: float | None
     sd: float | None

@@ -1,1 +1,1 @@
-"""Generated images of invented creatures, with which the workflow runs without a network or a data set."""
+"""Generated images of invented creatures, to run the workflow without a network or an external data set."""

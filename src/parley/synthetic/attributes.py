@@ -4,8 +4,8 @@ There are 6 x 3^5 = 1,458 combinations. Twenty-four of them are used in training
 evaluation (domain `out`). The combinations were selected by simulated annealing for the following properties, and not
 for the score of any model. Tests check these properties.
 
-- Balance: among the seen creatures, each colour occurs 4 times and each value of the other attributes 8 times; among
-  the unseen creatures, once and twice. No value predicts whether a creature is seen, and no value is most frequent.
+- Balance: each colour occurs in four seen creatures and one unseen creature, each value of the other attributes in
+  eight seen and two unseen creatures. No value predicts whether a creature is seen, and no value is more frequent.
 - Near-orthogonality: each pair of values of two attributes occurs in 2 or 3 seen creatures, or in 1 or 2 if one
   attribute is the colour. Models can therefore learn to distinguish the attributes. Every value and every pair of
   values of an unseen creature occurs in training; only the whole combination is new.

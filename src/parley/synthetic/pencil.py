@@ -93,11 +93,11 @@ class Pencil:
         self._line_px = line_px
 
     def fill(self, outline: Sequence[Point], colour: Colour | int) -> None:
-        """Fill a shape without an outline."""
+        """Fill a shape without drawing an outline."""
         self._draw.polygon(self._placement.pixels(outline), fill=colour)
 
     def ink(self, outline: Sequence[Point]) -> None:
-        """Draw a shape's outline at twice its width. Fill the shape afterwards to cover the inner half."""
+        """Draw the outline of a shape with twice the line width. Fill the shape afterwards to cover the inner half."""
         corners = self._placement.pixels(outline)
         width = max(1, round(2 * self._line_px))
         self._draw.line([*corners, *corners[:2]], fill=self._ink, width=width, joint="curve")

@@ -122,7 +122,7 @@ class Pose:
 
 
 def pose_of(creature: Creature, draws: random.Random) -> Pose:
-    """Draw a random pose for one image. The scale varies by up to 8 %, so that tiny, medium and huge do not overlap."""
+    """Draw a random pose for one image. The scale varies by up to 8 %, so that the three sizes do not overlap."""
     vary = draws.uniform
     return Pose(
         reach=_REACH[creature.size] * vary(0.92, 1.08),
