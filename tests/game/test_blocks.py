@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from parley.game import attention, receiver
 from parley.game.attention import AdditiveAttention, attend, row_blocks
-from parley.game.receiver import pair_scores
+from parley.game.receiver import PairScores
 from parley.game.turns import PackedIndex, pick
 
 
@@ -28,7 +28,7 @@ def test_pair_scores_equal_the_dense_formula(seeds, states, descriptions, width,
     inputs += [numbers(3, seeds, 1, width), numbers(4, seeds, 1)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(receiver, "PAIRS_BLOCK", block)
-        found = pair_scores(*inputs)
+        found = PairScores.apply(*inputs)
         own = gradients(found, inputs)
     state, description, weight, bias = inputs
     pairs = (state[:, :, None] + description[:, None]).relu()

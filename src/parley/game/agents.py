@@ -189,23 +189,6 @@ def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequenc
     return others[settings.baseline]
 
 
-def agents_of_seed(agents: Agents, seed_index: int, fresh: Agents) -> Agents:
-    """Copy the weights of one of S seeds into agents with a single seed, and return the latter.
-
-    Parameters
-    ----------
-    agents
-        Agents of S seeds.
-    seed_index
-        Index of the seed to copy.
-    fresh
-        Agents of one seed with the same settings; their weights are overwritten.
-    """
-    for many, one in zip(agents, fresh, strict=True):
-        copy_seed(many, seed_index, one, 0)
-    return fresh
-
-
 @torch.no_grad()
 def copy_seed(source: nn.Module, source_index: int, target: nn.Module, target_index: int) -> None:
     """Copy one seed's parameters and buffers to another network; the indices are those of the seed in each network."""

@@ -4,7 +4,7 @@ The first dimension of every parameter is the seed. For a single run, S = 1. A t
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,26 +43,22 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return found if inputs.dim() == 3 else found.view(*inputs.shape[:-1], weight.shape[1])
 
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
-def initialise(network: Network, seeds: Sequence[int], purpose: str) -> Network:
+@torch.no_grad()
+def initialise(network: nn.Module, seeds: Sequence[int], purpose: str) -> None:
     """Initialise matrices by Xavier's normal rule, biases with zeros, and parameters named ``*code`` from N(0, 1).
 
     The weights of a seed do not depend on the other seeds.
     """
-    with torch.no_grad():
-        for index, seed in enumerate(seeds):
-            source = generator(seed, f"init {purpose}")
-            for name, stacked in network.named_parameters():
-                parameter = stacked[index]
-                if name.endswith("code"):
-                    nn.init.normal_(parameter, generator=source)
-                elif parameter.dim() > 1:
-                    nn.init.xavier_normal_(parameter, generator=source)
-                else:
-                    nn.init.zeros_(parameter)
-    return network
+    for index, seed in enumerate(seeds):
+        source = generator(seed, f"init {purpose}")
+        for name, stacked in network.named_parameters():
+            parameter = stacked[index]
+            if name.endswith("code"):
+                nn.init.normal_(parameter, generator=source)
+            elif parameter.dim() > 1:
+                nn.init.xavier_normal_(parameter, generator=source)
+            else:
+                nn.init.zeros_(parameter)
 
 
 class GRUStep(NamedTuple):

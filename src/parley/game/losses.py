@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.agents import Agents, Baseline, BaselineInput
+from parley.game.agents import Agents, BaselineInput
 from parley.game.channel import make_channel
 from parley.game.replay import Replay, replay_with_grad, stack_steps
 from parley.game.rollout import encode, pack_steps, rollout_steps
@@ -86,10 +86,11 @@ def losses(
     reward = reward - game.exchange_cost * dialogue_lengths(packed)
     returns = packed.repeat_per_turn(reward)
     baseline_inputs = _baseline_inputs(agents, replay, packed, game)
-    baseline_values = [
-        _baseline_value(baseline, inputs, returns, packed)
-        for baseline, inputs in zip(agents[2:], baseline_inputs, strict=True)
-    ]
+    baseline_values = []
+    for baseline, inputs in zip(agents[2:], baseline_inputs, strict=True):
+        baseline_values.append(baseline.predict(inputs, returns, packed))
+        with torch.no_grad():
+            baseline.update(returns, packed)
     sender_advantage, receiver_advantage = (returns - value.detach() for value in baseline_values)
     channel, exchanges = make_channel(game), packed.one_hot_exchanges(returns)
     sender = receiver = torch.zeros_like(log_likelihood[:, 0])
@@ -158,13 +159,6 @@ def _at(values: Tensor, positions: Tensor) -> Tensor:
     """Select the positions ``[S, K]`` of values ``[S, N]`` or ``[S, N, width]``."""
     index = positions if values.dim() == 2 else positions[..., None].expand(-1, -1, values.shape[-1])
     return values.gather(1, index)
-
-
-def _baseline_value(baseline: Baseline, inputs: BaselineInput, returns: Tensor, packed: PackedIndex) -> Tensor:
-    value = baseline.predict(inputs, returns, packed)
-    with torch.no_grad():
-        baseline.update(returns, packed)
-    return value
 
 
 def _squared_error(value: Tensor, returns: Tensor, packed: PackedIndex, learns: bool) -> Tensor:

@@ -21,32 +21,23 @@ PAIRS_BLOCK_ON_GPU = 1 << 27
 """Number of hidden activations in memory at once on a GPU, where larger blocks are faster."""
 
 
-def pair_scores(states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return w·relu(state + description) + b for every pair of a state and a description.
+class PairScores(torch.autograd.Function):
+    """Scores w·relu(state + description) + b of every pair of a state and a description.
 
-    Parameters
-    ----------
-    states
-        ``[S, M, H]``: contribution of each state to the pre-activation of the hidden layer.
-    descriptions
-        ``[S, D, H]``: contribution of each description to the pre-activation.
-    weight, bias
-        Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
-
-    Returns
-    -------
-    Tensor
-        Scores ``[S, M, D]``.
+    The hidden layer is computed blockwise, again in the backward pass.
     """
-    scores: Tensor = _Pairs.apply(states, descriptions, weight, bias)
-    return scores
-
-
-class _Pairs(torch.autograd.Function):
-    """Autograd function of `pair_scores`; it computes the hidden layer blockwise, again in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, descriptions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the scores ``[S, M, D]``.
+
+        Parameters
+        ----------
+        states, descriptions
+            ``[S, M, H]`` and ``[S, D, H]``: contributions of each to the pre-activation of the hidden layer.
+        weight, bias
+            Parameters of the output layer, ``[S, 1, H]`` and ``[S, 1]``.
+        """
         ctx.save_for_backward(states, descriptions, weight)
         blocks = _description_blocks(states, descriptions)
         scores = [linear(_hidden(states, descriptions[:, block]), weight, bias)[..., 0] for block in blocks]
@@ -54,6 +45,7 @@ class _Pairs(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        """Return the gradient with respect to each argument of `forward`."""
         states, descriptions, weight = ctx.saved_tensors
         (grad,) = grads
         grad_states, grad_weight, grad_descriptions = torch.zeros_like(states), torch.zeros_like(weight), []
@@ -174,7 +166,7 @@ class Receiver(nn.Module):
         weight, bias = self.score_last.weight, self.score_last.bias
         assert bias is not None  # The layer has a bias.
         if attended.weights is None:
-            return pair_scores(from_state, candidates.projected, weight, bias)
+            return PairScores.apply(from_state, candidates.projected, weight, bias)  # type: ignore[no-any-return]
         words = candidates.projected.unflatten(1, attended.weights.shape[-2:])
         from_words = torch.einsum("smdw,sdwh->smdh", attended.weights, words)
         return linear(torch.relu(from_state[:, :, None] + from_words), weight, bias)[..., 0]

@@ -52,25 +52,20 @@ def splitmix64(states: Tensor, count: int) -> Tensor:
 
     The int64 values store the bits of unsigned words. Products of int64 wrap around, as SplitMix64 requires.
     """
-    words = states[:, None] + _counters(count, states.device)
+    # Counters on a GPU are not cached: memory allocated while a CUDA graph is captured belongs to that graph, and a
+    # graph must not use memory that the cache may free.
+    counters = _cached_counters if states.device.type == "cpu" else _counters
+    words = states[:, None] + counters(count, states.device)
     for shift, factor in ((30, FIRST), (27, SECOND)):
         words.bitwise_xor_(_shifted(words, shift)).mul_(_signed(factor))
     return words.bitwise_xor_(_shifted(words, 31))
 
 
 def _counters(count: int, device: torch.device) -> Tensor:
-    # Counters on a GPU are not cached: memory allocated while a CUDA graph is captured belongs to that graph, and a
-    # graph must not use memory that the cache may free.
-    return _cached_counters(count) if device.type == "cpu" else _new_counters(count, device)
-
-
-@lru_cache(maxsize=8)
-def _cached_counters(count: int) -> Tensor:
-    return _new_counters(count, torch.device("cpu"))
-
-
-def _new_counters(count: int, device: torch.device) -> Tensor:
     return torch.arange(1, count + 1, device=device) * _signed(GOLDEN)
+
+
+_cached_counters = lru_cache(maxsize=8)(_counters)
 
 
 def _shifted(words: Tensor, bits: int) -> Tensor:

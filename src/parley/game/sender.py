@@ -3,7 +3,8 @@
 The Sender has no state between exchanges. A turn is one exchange of one dialogue.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -95,7 +96,8 @@ class AttentionEncoder(nn.Module):
             return View(self.project(encoded.features.mean(2)), weights)
         cache = self.attention.compute_energies(encoded.keys, self.attention.queries[0](received))
         weights = attend(cache.energies)
-        return View(self.project(_weighted_sum(weights, encoded.features)), weights, cache)
+        attended = torch.matmul(weights[..., None, :], encoded.features)[..., 0, :]
+        return View(self.project(attended), weights, cache)
 
     def replay_with_grad(
         self, encoded: EncodedImages, received: Tensor, views: list[View], packed: PackedIndex
@@ -112,27 +114,16 @@ class AttentionEncoder(nn.Module):
         return self.project(attended)  # type: ignore[no-any-return]
 
 
-def _weighted_sum(weights: Tensor, cells: Tensor) -> Tensor:
-    """Return the weighted sum ``[S, M, C]`` of cells ``[S, M, L, C]`` with weights ``[S, M, L]``."""
-    return torch.matmul(weights[..., None, :], cells)[..., 0, :]
-
-
-def mix_sum(view: Tensor, message: Tensor) -> Tensor:
-    """Combine image and message by addition, the default of the original implementation (Evtimova et al., 2018)."""
-    return view + message
-
-
-def mix_prod(view: Tensor, message: Tensor) -> Tensor:
-    """Combine image and message by their elementwise product."""
-    return view * message
-
-
 def mix_mou(view: Tensor, message: Tensor) -> Tensor:
     """Combine image and message by concatenating both, their difference and their product, as in the article."""
     return torch.cat([view, message, view - message, view * message], -1)
 
 
-MIXES = {"sum": (mix_sum, 1), "prod": (mix_prod, 1), "mou": (mix_mou, 4)}
+MIXES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
+    "sum": (operator.add, 1),
+    "prod": (operator.mul, 1),
+    "mou": (mix_mou, 4),
+}
 """For each value of `mix`: the function, and the width of its output in multiples of the hidden width."""
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from parley.core.errors import ParleyError
-from parley.game.agents import Agents, agents_of_seed, copy_seed, make_agents
+from parley.game.agents import Agents, copy_seed, make_agents
 from parley.game.channel import needs_flip_noise
 from parley.game.losses import EntropyWeights, LossStep, compute_losses, dialogue_lengths, entropy_weights_at
 from parley.game.rng import counter_states, uniforms_from
@@ -177,7 +177,9 @@ class Trainer:
     def checkpoint(self, run: int, step: int) -> Checkpoint:
         """Return a checkpoint of one run, given the index of its seed in `seeds` and the current step."""
         data, seed = self.data, self.seeds[run]
-        agents = agents_of_seed(self.agents, run, self._new_agents([seed]))
+        agents = self._new_agents([seed])
+        for network, saved in zip(self.agents, agents, strict=True):
+            copy_seed(network, run, saved, 0)
         optimiser = {name: value.cpu() for name, value in self.optimiser.state_of(run).items()}
         return Checkpoint(
             agents, data.standardizer, self.game, self.training, data.sizes, data.candidate_ids, seed, step, optimiser
