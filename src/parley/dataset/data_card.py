@@ -124,8 +124,8 @@ def write_data_card(
     card
         Path of the Markdown file to write.
     images
-        Path of the TSV to write. It has a row per image, in the order of the splits, with `IMAGE_COLUMNS` and the
-        columns copied from a `manifest` source's table.
+        Path of the TSV to write. It has a row per image, in the order of the splits. Its columns are `IMAGE_COLUMNS`
+        and, if ``source.kind`` is ``manifest``, the columns copied from that source's table.
     splits, funnel, classes
         Paths of the final splits, their counts and their class set, as written by `parley.dataset.dedup.finalise`.
     manifests

@@ -121,7 +121,7 @@ def evaluate_files(
     rows, confusion = [], {}
     for name, path in names.items():
         spec, dialogues = run_on_file(loaded, path, among)
-        # The original implementation defines length as the number of decisions to go on while a dialogue is active.
+        # The original implementation defines a dialogue's length as its number of decisions to go on.
         lengths = ((dialogues.go_on > 0) & (dialogues.active > 0)).numpy().sum(0)
         results[name] = result = {**_metrics(checkpoint, spec, dialogues, k), "file": str(path)}
         rows.append(

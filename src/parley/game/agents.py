@@ -115,7 +115,7 @@ class LeaveOneOut(Baseline):
     """
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the mean reward of the other active dialogues."""
+        """Return, for each dialogue, the mean reward of the other dialogues that are active in the same exchange."""
         exchanges = packed.one_hot_exchanges(reward)
         total, turns = (reward * packed.mask) @ exchanges, packed.mask @ exchanges
         others = (turns @ exchanges.mT - packed.mask).clamp(min=1)

@@ -107,7 +107,7 @@ class GRUCell(nn.Module):
         return GRUStep(state, new + update * (state - new), gates, new, recurrent)
 
     def replay_with_grad(self, messages: Tensor, steps: list[GRUStep], packed: PackedIndex) -> Tensor:
-        """Return the states after every turn ``[S, N, H]``, computed by earlier calls of `forward`, with gradient.
+        """Return, with gradient, the states after every turn ``[S, N, H]``, which `forward` computed without gradient.
 
         Parameters
         ----------

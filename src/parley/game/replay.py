@@ -85,7 +85,7 @@ def replay_with_grad(
 
 
 def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
-    """Return the values of `Replay` from a rollout that was made with gradient."""
+    """Stack the steps of a rollout that was run with gradient, and return them as a `Replay`."""
     receiver_logits = torch.cat([step.receiver_logits for step in steps], 1)
     scores = torch.cat([step.scores for step in steps], 1)
     views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)

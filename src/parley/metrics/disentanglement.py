@@ -153,10 +153,11 @@ def _one_hot(rows: Ints) -> OneHot:
 
 
 def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, order: Ints) -> float:
-    """Return the mean normalised gap over positions, all of which must vary, after permuting the K classes' attributes.
+    """Permute the attributes among the K classes, and return the normalised gap averaged over positions.
 
-    All mutual informations are computed from one table, which counts how often each symbol of each position occurs with
-    each value of each attribute. This product of two matrices is exact in single precision up to 2^24 dialogues.
+    No position may be constant. All mutual informations are computed from one table, which counts how often each symbol
+    of each position occurs with each value of each attribute. The table is a product of two matrices, whose counts are
+    exact in single precision up to 2^24 dialogues.
 
     `symbols` contains the count of each symbol at each position for each class [K, V], `sizes` the number of dialogues
     about each class [K], and `attributes` the one-hot attribute values of each class [K, V'].

@@ -105,7 +105,7 @@ def mantel_of_classes(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Test topographic similarity if all messages about a class have the same meaning.
+    """Test topographic similarity for meanings that belong to classes, so all messages about a class have the same one.
 
     The value is the same as that of `mantel`. The null permutes meanings over classes, so messages about one class stay
     together. If single dialogues were permuted, any language that merely names classes would exceed its null, because

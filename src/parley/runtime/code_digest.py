@@ -91,7 +91,7 @@ def save_parts(path: str | Path, stages: Mapping[str, Mapping[str, str]]) -> Non
     Parameters
     ----------
     path
-        The file, `BOOK`.
+        Path of the JSON file, normally `BOOK`.
     stages
         Result of `stage_parts` for each stage digest.
     """

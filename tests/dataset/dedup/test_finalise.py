@@ -213,7 +213,7 @@ def test_a_manifest_of_another_run_is_reported(tmp_path, spoil):
 def test_a_manifest_for_another_margin_is_reported(tmp_path):
     fetched = Fetched(tmp_path)
     with pytest.raises(
-        ParleyError, match="9 URLs tried for part train, but fetching 7 images takes a different number"
+        ParleyError, match="9 URLs tried for part train, which is not the number that had to be tried to fetch 7 images"
     ):
         fetched.finalise(margin=0.1)
 

@@ -294,5 +294,5 @@ def test_accuracy_by_flips_shows_each_seed_their_mean_and_chance():
     assert mean.get_ydata() == pytest.approx(flips.accuracy.mean(axis=0))
     assert set(chance.get_ydata()) == {0.25}
     assert axes.get_xticks().tolist() == [0, 4, 8, 16, 32]
-    assert axes.get_xlabel() == "Flipped bits of each Sender message, of 32"
+    assert axes.get_xlabel() == "Number of flipped bits per Sender message, of 32"
     assert len(accuracy_by_flips(Flips("a", [0], [0, 1], np.array([[0.6, 0.1]])), 4).axes[0].collections) == 0

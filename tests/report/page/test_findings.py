@@ -89,7 +89,10 @@ def test_learning_says_when_longer_training_may_help():
 
 def test_exchanges_give_the_first_and_the_last_value():
     _, finding = findings.of_exchanges(results())
-    assert finding.startswith("Accuracy@1 would be 0.200 after the first exchange and 0.400 after exchange 3;")
+    assert finding.startswith(
+        "If all dialogues stopped after the first exchange, accuracy@1 would be 0.200; if they all stopped after "
+        "exchange 3, it would be 0.400."
+    )
     assert "the Sender's from 1.0 to 2.0 bits and the Receiver's from 3.0 to 1.0 bits" in finding
     assert findings.of_exchanges(results(max_exchanges=1)) == (
         "One exchange: the Receiver asks nothing",
@@ -137,8 +140,8 @@ def test_flips_say_when_accuracy_falls_to_chance(found, heading):
 
 def test_flips_are_reported_count_by_count():
     assert findings.of_flips(results(flips=flips([0.6, 0.4, 0.2], [0.5, 0.4, 0.1])))[1] == (
-        "Accuracy@1 is 0.550 with no bit flipped, and 0.400 with 1 and 0.150 with 4 of 4 bits of each Sender message "
-        "flipped (chance 0.250)."
+        "Accuracy@1 is 0.550 with no bit flipped, and 0.400 with 1 and 0.150 with 4 flipped, of the 4 bits of each "
+        "Sender message (chance 0.250)."
     )
     assert findings.of_flips(results())[1] == "This run's messages are continuous, or all its seeds failed."
 

@@ -23,7 +23,7 @@ def test_metrics_of_every_seed_are_reported_for_every_seed():
         "1 of the 2 metrics that have a null are beyond what permutations give, in every seed (p < 0.05). "
         "The others: Macro F1."
     )
-    assert words(row("dead_bits", "")) == "No metric with a null was measured."
+    assert words(row("dead_bits", "")) == "No metric that is compared with a null distribution was measured."
 
 
 def test_metrics_that_some_seeds_lack_are_reported_separately():

@@ -305,7 +305,7 @@ def test_removed_copies_and_several_placeholders_are_counted(tmp_path):
     )
     placeholder, copies = funnel.notices
     assert placeholder.startswith("1,200 URLs returned the same bytes (SHA-256 bbbbbbbbbbbb…)")
-    assert "The same applies to 1 other placeholder under 9 URLs." in placeholder
+    assert "Other placeholders: 1, returned by 9 URLs." in placeholder
     assert copies.startswith("Left out: 3 near-duplicates of images in another split")
 
 

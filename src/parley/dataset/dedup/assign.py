@@ -24,8 +24,9 @@ _ADVICE = (
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
     """Reject images whose content was returned by more than `placeholder_repeats` different URLs.
 
-    Returns the rejected contents, most frequent first. Responses that the fetch stage already rejected as placeholders
-    are counted too, because another class may have received the same content too rarely to detect it.
+    Returns the rejected contents, most frequent first. The fetch stage looks for placeholders in
+    each class separately, and misses one that a class received only a few times; so the responses that it rejected in
+    any class are counted too.
     """
     responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
     rows = Counter(image.sha256 for image in responses)

@@ -268,7 +268,7 @@ def _read_class(
         return ""
     return (
         f"the manifest has {len(tried[mismatch])} URLs tried for part {list(outcome.parts)[mismatch]}, "
-        f"but fetching {targets[mismatch]} images takes a different number"
+        f"which is not the number that had to be tried to fetch {targets[mismatch]} images"
     )
 
 

@@ -50,7 +50,7 @@ class ErrorClass(StrEnum):
     TLS = "tls"  # invalid certificate, or failed handshake
     PROTOCOL = "protocol"  # the response is not valid HTTP
 
-    # Errors of local paths, which are read again in each run.
+    # Errors in reading local files. They are not stored, because local files are read again in each run.
     MISSING = "missing"  # no such file, or no such member of the tar
     OUTSIDE_ROOT = "outside_root"  # the path leads outside the source's root folder, through `..` or a link
     UNREADABLE = "unreadable"  # the file exists but cannot be read

@@ -166,7 +166,7 @@ def accuracy_by_flips(flips: Flips, candidates: int) -> Figure:
     # With many bits, the tick labels of small counts would overlap, so these are omitted.
     bits = flips.counts[-1]
     axes.set_xticks([count for count in flips.counts if count in (0, bits) or 16 * count > bits])
-    axes.set_xlabel(f"Flipped bits of each Sender message, of {bits}")
+    axes.set_xlabel(f"Number of flipped bits per Sender message, of {bits}")
     fraction_axis(axes, "Accuracy@1 (fraction of images)")
     null_line(axes, 1 / candidates, f"chance {fraction(1 / candidates)}")
     return figure

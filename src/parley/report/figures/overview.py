@@ -71,7 +71,7 @@ def _many_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
 
 
 def _panel(axes: Axes, rows: Mapping[str, SummaryRow], lines: Sequence[str], size_pt: float) -> None:
-    """Draw chance, interval and mean in one line of the panel for each name in `lines` that has a row."""
+    """For each name in `lines` that has results, draw chance level, interval and mean on a line of the panel."""
     axes.tick_params(axis="y", length=0)
     for y, name in enumerate(lines):
         if (row := rows.get(name)) is None:

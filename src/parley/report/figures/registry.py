@@ -72,8 +72,8 @@ RUN_FIGURES = (
     FigureInfo(
         "messages-pca",
         "The Sender's last messages",
-        "Each point is a message, larger if several images got it; framed markers are class means, without names if "
-        f"there are more than {MOST_NAMED} classes.",
+        "Each point is a message, larger if it was sent for several images; framed markers are class means, without "
+        f"names if there are more than {MOST_NAMED} classes.",
     ),
 )
 """The figures that are drawn for each run, in the order of the report."""

@@ -83,8 +83,9 @@ def of_exchanges(part: PooledPart) -> Words:
         heading = f"Further exchanges do not change accuracy significantly: {change(mean)} {span}"
     first, last = (fraction(float(value)) for value in mean_over_seeds(accuracies)[[0, -1]])
     finding = (
-        f"Accuracy@1 would be {first} after the first exchange and {last} after exchange {part.max_exchanges}; "
-        f"the entropy of the prediction goes from {entropy[0]:.2f} to {entropy[-1]:.2f} bits."
+        f"If all dialogues stopped after the first exchange, accuracy@1 would be {first}; if they all stopped after "
+        f"exchange {part.max_exchanges}, it would be {last}. "
+        f"The entropy of the prediction goes from {entropy[0]:.2f} to {entropy[-1]:.2f} bits."
     )
     changes = []
     for agent in ("Sender", "Receiver"):
@@ -116,7 +117,7 @@ def of_flips(results: RunResults) -> Words:
     none, *some = (fraction(float(value)) for value in flips.accuracy.mean(axis=0))
     steps = [f"{value} with {count}" for count, value in zip(flips.counts[1:], some, strict=True)]
     return heading, (
-        f"Accuracy@1 is {none} with no bit flipped, and {listed(steps)} of {bits} of each Sender message flipped "
+        f"Accuracy@1 is {none} with no bit flipped, and {listed(steps)} flipped, of the {bits} of each Sender message "
         f"(chance {fraction(chance)})."
     )
 

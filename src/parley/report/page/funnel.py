@@ -137,8 +137,7 @@ def _on_placeholders(found: Sequence[dict[str, Any]]) -> list[str]:
         "placeholder and left out."
     )
     if len(found) > 1:
-        others = counted(len(found) - 1, "other placeholder")
-        sentence += f" The same applies to {others} under {urls - first['urls']:,} URLs."
+        sentence += f" Other placeholders: {len(found) - 1:,}, returned by {urls - first['urls']:,} URLs."
     return [f"{sentence} funnel.json has an example URL of each."]
 
 

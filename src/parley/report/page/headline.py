@@ -10,9 +10,9 @@ from parley.report.figures.registry import TITLES
 SPLITS = {
     "test": "test images of the classes it was trained on",
     "ood_alone": "unseen classes, with only those as candidates",
-    "ood": "unseen classes, with the seen ones as candidates too",
-    "transfer_alone": "classes of another kind, with only those as candidates",
-    "transfer": "classes of another kind, with the seen ones as candidates too",
+    "ood": "unseen classes, with the seen classes as candidates too",
+    "transfer_alone": "unseen classes of another kind, with only those as candidates",
+    "transfer": "unseen classes of another kind, with the seen classes as candidates too",
 }
 """Held-out splits in the order of the headline, each with its description."""
 COLLAPSED = 1.05

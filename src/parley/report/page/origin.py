@@ -201,7 +201,7 @@ FILES = (
     ("summary.csv", "the results: one row per run, split and metric", ""),
     ("language.csv", "metrics of messages as a language, each with its null", ""),
     ("exchanges.csv", "metrics by exchange", "language"),
-    ("interventions.csv", "effects of flipped bits and exchanged messages", "interventions"),
+    ("interventions.csv", "effects of flipping bits and of swapping messages between dialogues", "interventions"),
     ("difficulty.csv", "accuracy of a linear classifier on the same features", "difficulty"),
     ("agreement.csv", "agreement between seeds in answers, lengths and messages", "agreement"),
     ("comparisons.csv", "every pair of runs compared seed by seed", "comparisons"),

@@ -224,7 +224,7 @@ def of_language(lines: Sequence[Mapping[str, Any]]) -> str:
     """State which metrics exceed their permutation null, with p < 0.05 in every seed that has the metric."""
     tested = [line for line in lines if line["largest_p"] is not None]
     if not tested:
-        return "No metric with a null was measured."
+        return "No metric that is compared with a null distribution was measured."
     # A metric may be missing for some seeds, for example for a seed whose messages are all identical.
     groups: dict[tuple[int, int], list[Mapping[str, Any]]] = {}
     for line in sorted(tested, key=lambda line: line["seeds_failed"]):
