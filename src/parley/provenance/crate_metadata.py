@@ -130,7 +130,7 @@ def metadata(
         **_file(WORKFLOW, *files[WORKFLOW], ids[WORKFLOW]),
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
         "name": "Parley",
-        "description": "The workflow when this crate was packed. A job's code digest identifies the version that it ran.",
+        "description": "The workflow when this crate was packed. A job's code digest identifies the version it ran.",
         "version": __version__,
         "programmingLanguage": _ref(LANGUAGE["@id"]),
         "author": _refs(_ids("developer", software)),
