@@ -47,7 +47,8 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except DAMAGE as error:
-        raise ParleyError(f"{path} is not a valid {what} ({_first_line(error)}); remove it and run again.") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ParleyError(f"{path} is not a valid {what} ({reason}); remove it and run again.") from error
 
 
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
@@ -78,10 +79,6 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
             f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; "
             "remove the file and make it again."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _check_heaps(path: str | Path) -> None:

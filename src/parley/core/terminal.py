@@ -14,13 +14,7 @@ WIDTH_OF_FILES = 100
 
 
 class _Narrowed:
-    """Wrapper of a text stream that replaces characters that the stream cannot encode, so that writing never fails.
-
-    Parameters
-    ----------
-    stream
-        The wrapped stream.
-    """
+    """Wrapper of a text stream that replaces characters that the stream cannot encode, so that writing never fails."""
 
     SIGNS = str.maketrans({"–": "-", "→": "->", "…": "...", "·": "-", "\u00a0": " "})
 

@@ -1,7 +1,7 @@
 """Candidates: the image addresses that a source lists for each class, and a check that there are enough."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from parley.core.errors import ParleyError
@@ -55,14 +55,9 @@ def select(
         logger.warning("%d of %d entries in the list have the issue %s", lines, listing.lines, kind)
     if findings := shortages(listing, options, classes, counts, on_shortage):
         raise ParleyError(findings)
-    write_table(destination, COLUMNS, _rows(listing, classes))
+    rows = ((one.name, image_key(url), url) for one in classes for url in listing.urls[one.name])
+    write_table(destination, COLUMNS, rows)
     return listing
-
-
-def _rows(listing: Listing, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str, str]]:
-    for image_class in classes:
-        for url in listing.urls[image_class.name]:
-            yield image_class.name, image_key(url), url
 
 
 def shortages(

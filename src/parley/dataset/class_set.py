@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from parley.core.errors import Findings
@@ -12,6 +12,7 @@ from parley.core.files import read_table, write_table
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)
 LONGEST_NAME_BYTES = 100
+_COLUMNS = ("class", "wnid", "domain", "group", "description")
 # Names that Windows reserves for devices, with or without a suffix.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 # Maps letters of other scripts to the Latin letters that they resemble. No two letters of one script map to the same
@@ -68,7 +69,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
         If the class set is invalid; lists every problem with its file, line and class.
     """
     rows = read_table(path, ["class", "wnid", "domain"])
-    classes = [_class_of(row) for row in rows]
+    classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]
     findings = Findings()
     for line, image_class in enumerate(classes, start=2):
         where = f"{path}, line {line}, class {image_class.name!r}"
@@ -82,8 +83,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
 
 def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
     """Write a class set as a TSV that `read_class_set` can read."""
-    rows = ((one.name, one.wnid, one.domain, one.group, one.description) for one in classes)
-    write_table(path, ("class", "wnid", "domain", "group", "description"), rows)
+    write_table(path, _COLUMNS, map(astuple, classes))
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
@@ -94,16 +94,6 @@ def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
     """Return the classes in order of label id: by domain (`in`, `out`, `transfer`), then in the given order."""
     return sorted(classes, key=lambda image_class: DOMAINS.index(image_class.domain))
-
-
-def _class_of(row: dict[str, str]) -> ImageClass:
-    return ImageClass(
-        name=row["class"],
-        wnid=row["wnid"].strip(),
-        domain=row["domain"].strip(),
-        group=row.get("group", "").strip(),
-        description=row.get("description", "").strip(),
-    )
 
 
 def _problems(image_class: ImageClass) -> list[str]:

@@ -90,7 +90,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     rawmode = _rawmode(image)
     image.load()  # When Pillow loads a TIFF, it rotates the pixels and removes the orientation.
     profile, negative = image.info.get("icc_profile"), _is_negative(image)
-    image = _upright(image)
+    if (turn := _UPRIGHT.get(_orientation(image) or 1)) is not None:
+        image = image.transpose(turn)
     transparent = _transparent_value(image, rawmode)
     if _is_deep(image):
         image = _eight_bit(image, 4095 if rawmode == "I;12" else 65535, transparent, negative)
@@ -102,25 +103,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return _on_white(image, transparent).convert("RGB")
 
 
-def _is_animated(image: Image.Image) -> bool:
-    # `n_frames` would read all frames of a GIF and all pages of a TIFF; `is_animated` stops at the second.
-    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
-
-
-def _is_sixteen_bit(image: Image.Image) -> bool:
-    # Pillow decodes 16-bit colours to 8 bits; only the raw mode states the stored depth.
-    return _is_deep(image) or ";16" in _rawmode(image)
-
-
 def _is_rotated(image: Image.Image) -> bool:
     has_orientation = image.format == "TIFF" or any(key in image.info for key in _ORIENTATION_KEYS)
     return has_orientation and _orientation(image) in _UPRIGHT
 
 
 KINDS: dict[str, Callable[[Image.Image], bool]] = {
-    "animated": _is_animated,
+    # `n_frames` would read all frames of a GIF and all pages of a TIFF; `is_animated` stops at the second.
+    "animated": lambda image: image.format != "MPO" and bool(getattr(image, "is_animated", False)),
     "cmyk": lambda image: image.mode == "CMYK",
-    "sixteen_bit": _is_sixteen_bit,
+    # Pillow decodes 16-bit colours to 8 bits; only the raw mode states the stored depth.
+    "sixteen_bit": lambda image: _is_deep(image) or ";16" in _rawmode(image),
     "transparent": lambda image: image.has_transparency_data,
     "rotated": _is_rotated,
 }
@@ -152,11 +145,6 @@ def _orientation(image: Image.Image) -> int | None:
     except Exception:  # noqa: BLE001 - an image with a damaged EXIF block is not rotated
         return None
     return orientation if isinstance(orientation, int) else None
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    turn = _UPRIGHT.get(_orientation(image) or 1)
-    return image if turn is None else image.transpose(turn)
 
 
 def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool) -> Image.Image:

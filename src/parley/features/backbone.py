@@ -52,7 +52,8 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     if engine not in ENGINES:
         raise ParleyError(f"features.engine is {engine!r}; it must be one of {', '.join(ENGINES)}.")
     if engine == "auto":
-        engine = _chosen(images, device)
+        compiles = images >= COMPILED_FROM and _has_compiler()
+        engine = "eager" if device.type != "cpu" else "compiled" if compiles else "fused"
         logger.info("Engine: %s", engine)
     if engine == "compiled" and device.type == "cpu" and not _has_compiler():
         raise ParleyError(
@@ -61,12 +62,6 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     network: Any = extractor.to(memory_format=torch.channels_last)
     run: Run = network if engine == "eager" else _fused(network)
     return torch.compile(run) if engine == "compiled" else run
-
-
-def _chosen(images: int, device: torch.device) -> str:
-    if device.type != "cpu":
-        return "eager"
-    return "compiled" if images >= COMPILED_FROM and _has_compiler() else "fused"
 
 
 def _has_compiler() -> bool:

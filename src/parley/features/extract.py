@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 from itertools import groupby
 from pathlib import Path
 
@@ -76,7 +76,9 @@ def extract_classes(
         If the network cannot be loaded, or a tar is missing, damaged or not written by Parley.
     """
     images = sum(count_images(path) for path in tar_paths)
-    with _torch_threads(threads), ExitStack() as stack:
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(threads)
         backbone = load_backbone(options, weights_folder, device)
         known = stack.enter_context(closing(_known_rows(tar_paths, out_paths, backbone, known_in)))
         backbone.prepare(engine, images - len(known), batch_size)
@@ -178,13 +180,3 @@ def _write_rows(
         writers[tar].append(
             [images[row].identity for row in rows], {name: value[part] for name, value in values.items()}
         )
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -111,9 +111,7 @@ def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...
     rows: Rows
     if dataset.size * dataset.dtype.itemsize <= IN_MEMORY_BYTES:
         kind = dataset.dtype if dataset.dtype.itemsize in (2, 4) else np.dtype(np.float32)
-        values = np.empty(dataset.shape, kind.newbyteorder("="))
-        if len(values):
-            dataset.read_direct(values)
+        values = dataset.astype(kind.newbyteorder("="))[:]
         rows = InMemory(torch.from_numpy(values).reshape(len(values), *row_shape))
     elif _can_be_mapped(dataset):
         rows = OnDisk(path, dataset, row_shape)

@@ -48,9 +48,7 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
     with opened(path, "HDF5 file of features") as file:
         dataset, row_shape = _checked(file, path, layer)
         targets, keys, locations, labels = _about_rows(file, path, dataset)
-        features = np.empty(dataset.shape, np.float32)
-        if len(features):
-            dataset.read_direct(features)
+        features: NDArray[np.float32] = dataset.astype(np.float32)[:]
     if not np.isfinite(features).all():
         raise ParleyError(f"{path}: {layer} contains infinite values or NaN; remove the file and run again.")
     return FeatureRows(features.reshape(len(features), *row_shape), targets, keys, locations, labels)

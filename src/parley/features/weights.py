@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights, list_models
 
 from parley.core.errors import ParleyError
+from parley.core.files import sha256_of
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
@@ -38,14 +39,18 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     ParleyError
         If the network is unknown, or its weights are unavailable or do not fit the network.
     """
-    _check_backbone(options.backbone)
-    if options.weights_kind == "random":
+    path = fetch_weights(options, folder)
+    if path is None:
         network = _random_network(options.backbone, options.seed)
     elif options.weights_kind == "torchvision":
-        network = _published_network(options, folder)
+        with _torchvision_reads_from(path.parent.parent):
+            network = get_model(options.backbone, weights=_published(options), progress=False)
     else:
         network = _random_network(options.backbone, 0)
-        _load_file(network, options)
+        loaded = _plain_tensors(path)
+        if complaint := _misfit(network.state_dict(), loaded):
+            raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
+        network.load_state_dict(loaded)
     # An in-place ReLU would overwrite values that are extracted before the ReLU.
     for module in network.modules():
         if hasattr(module, "inplace"):
@@ -129,14 +134,6 @@ def _published(options: FeatureOptions) -> WeightsEnum:
     return known[options.weights]
 
 
-def _published_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
-    path = fetch_weights(options, folder)
-    assert path is not None
-    with _torchvision_reads_from(path.parent.parent):
-        network: nn.Module = get_model(options.backbone, weights=_published(options), progress=False)
-    return network
-
-
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
     """Make torchvision's loader (which also renames old keys) read files in a folder without running code in them."""
@@ -168,8 +165,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 def _as_published(path: Path) -> Path:
     """Check a file against the hash in its name, and return its path. torch checks it only when downloading."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     if not digest.startswith(_hash_in(path)):
         raise ParleyError(
             f"features.weights: {path} is not the file that torchvision published (its SHA-256 begins "
@@ -180,17 +176,6 @@ def _as_published(path: Path) -> Path:
 
 def _hash_in(path: Path) -> str:
     return path.stem.rsplit("-", 1)[1]
-
-
-def _load_file(network: nn.Module, options: FeatureOptions) -> None:
-    findings = check_weights(options)
-    if findings:
-        raise ParleyError(findings)
-    loaded = _plain_tensors(Path(options.weights))
-    complaint = _misfit(network.state_dict(), loaded)
-    if complaint:
-        raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
-    network.load_state_dict(loaded)
 
 
 def _plain_tensors(path: Path) -> Any:

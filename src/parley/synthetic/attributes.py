@@ -111,16 +111,10 @@ _UNSEEN = (
 )
 
 
-def _numbered(domain: str, rows: tuple[tuple[str, ...], ...], first: int) -> tuple[Creature, ...]:
-    return tuple(
-        Creature(name, f"n{_WNID_BASE + number}", domain, *combination)
-        for number, (name, *combination) in enumerate(rows, first)
-    )
-
-
-CREATURES = _numbered("in", _SEEN, 1) + _numbered("out", _UNSEEN, 1 + len(_SEEN))
-
-
+CREATURES = tuple(
+    Creature(name, f"n{_WNID_BASE + number}", "in" if number <= len(_SEEN) else "out", *combination)
+    for number, (name, *combination) in enumerate(_SEEN + _UNSEEN, 1)
+)
 DRAWING = "3d2959f2080a64e6"
 """Version of the drawings, which is part of the name of the image folder.
 

@@ -211,7 +211,11 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     described = []
     for label_id, image_class in enumerate(in_label_order(classes)):
         try:
-            text = in_one_field(image_class.description or _gloss_of(image_class, glosses, gloss))
+            text = image_class.description
+            if not text and glosses is not None:
+                name, wnid = image_class.name, image_class.wnid
+                text = glosses.animal_gloss(name) if gloss == "original" else glosses.gloss(wnid)
+            text = in_one_field(text)
         except ParleyError as error:
             findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
             continue
@@ -233,11 +237,3 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
 def in_one_field(text: str) -> str:
     """Replace each run of commas, double quotes, line breaks and spaces with one space."""
     return " ".join(text.translate(_TO_SPACES).split())
-
-
-def _gloss_of(image_class: ImageClass, wordnet: WordNet | None, rule: str) -> str:
-    if wordnet is None:
-        raise ParleyError("it has no description, and WordNet was not opened.")
-    if rule == "original":
-        return wordnet.animal_gloss(image_class.name)
-    return wordnet.gloss(image_class.wnid)
