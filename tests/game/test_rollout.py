@@ -5,7 +5,7 @@ import torch
 
 from parley.game.channel import ExtraPerturbations
 from parley.game.replay import replay_with_grad
-from parley.game.rollout import encode, pack_steps, rollout, rollout_steps
+from parley.game.rollout import RolloutState, encode, pack_steps, rollout
 from parley.game.settings import PRESETS
 from parley.game.turns import pick
 from parley.game.types import RandomDraws
@@ -26,7 +26,8 @@ def test_replay_equals_the_rollout(small_game, options, compact_finished):
     sender, receiver = game.agents.sender, game.agents.receiver
     encoded, candidates = encode(sender, receiver, game.images, game.descriptions)
     with torch.no_grad():
-        steps = list(rollout_steps(sender, receiver, encoded, candidates, game.draws(), True, compact_finished))
+        state = RolloutState(sender, receiver, encoded, candidates, game.draws(), training=True)
+        steps = list(state.steps(compact_finished))
     packed = pack_steps(steps)
     again = replay_with_grad(sender, receiver, encoded, candidates, steps, packed)
     exchanges = packed.one_hot_exchanges(packed.mask).argmax(1)
@@ -134,5 +135,6 @@ def test_extra_perturbations_exclude_compaction(small_game):
     game = small_game()
     sender, receiver = game.agents.sender, game.agents.receiver
     encoded, candidates = encode(sender, receiver, game.images, game.descriptions)
+    state = RolloutState(sender, receiver, encoded, candidates, None, False, ExtraPerturbations([[]], [[]]))
     with pytest.raises(ValueError, match="compact_finished must be False"):
-        next(rollout_steps(sender, receiver, encoded, candidates, None, False, True, ExtraPerturbations([[]], [[]])))
+        next(state.steps(compact_finished=True))

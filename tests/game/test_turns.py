@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.game.rollout import encode, pack_steps, rollout_steps
+from parley.game.rollout import RolloutState, encode, pack_steps
 from parley.game.turns import active_indices, pick
 
 lengths = st.lists(st.integers(1, 5), min_size=1, max_size=7)
@@ -45,17 +45,8 @@ class Played:
         own = torch.rand(draws.decisions.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         draws = draws._replace(decisions=own)
         with torch.no_grad():
-            self.steps = list(
-                rollout_steps(
-                    game.agents.sender,
-                    game.agents.receiver,
-                    encoded,
-                    candidates,
-                    draws,
-                    training=True,
-                    compact_finished=True,
-                )
-            )
+            state = RolloutState(game.agents.sender, game.agents.receiver, encoded, candidates, draws, training=True)
+            self.steps = list(state.steps(compact_finished=True))
         self.packed = pack_steps(self.steps)
         self.seeds = len(seeds)
 

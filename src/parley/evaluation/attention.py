@@ -16,7 +16,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import written_aside
 from parley.evaluation.evaluate import EvalBatchSpec, EvalInputs, iter_eval_sets, rollout_inputs
 from parley.evaluation.messages import as_bytes, write_attributes
-from parley.game.rollout import encode, rollout_steps
+from parley.game.rollout import RolloutState, encode
 from parley.game.types import Descriptions
 from parley.interaction.run import Batch, batches
 from parley.interaction.split_data import Maps
@@ -76,9 +76,9 @@ def write_attention(
         for batch in batches(rollout_inputs(checkpoint, spec)):
             rows, order = batch.rows.sort()
             cells, words = _weights(checkpoint, spec.descriptions, batch)
-            _write(file, "Sender", len(keys), rows, _stacked(cells, order), np.float32)
+            _write(file, "Sender", rows, _stacked(cells, order), np.float32)
             # This is the largest array in the file, so it is stored in half precision: three significant digits.
-            _write(file, "Receiver", len(keys), rows, _stacked(words, order), np.float16)
+            _write(file, "Receiver", rows, _stacked(words, order), np.float16)
         if isinstance(spec.part.images, Maps):
             file["Sender"].attrs["height"], file["Sender"].attrs["width"] = spec.part.images.rows.shape[2:]
         if "Receiver" in file:
@@ -96,7 +96,7 @@ def _weights(
     """
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     encoded, candidates = encode(sender, receiver, batch.images, descriptions)
-    steps = rollout_steps(sender, receiver, encoded, candidates, batch.draws, training=False)
+    steps = RolloutState(sender, receiver, encoded, candidates, batch.draws, training=False).steps()
     # Each step contains many other tensors. Consuming a generator frees them step by step.
     cells, words = zip(*((step.view.weights, step.attended.weights) for step in steps), strict=True)
     return cells, words
@@ -108,13 +108,13 @@ def _stacked(weights: Sequence[Tensor | None], order: Tensor) -> Tensor | None:
     return torch.stack(there, 1)[order] if there else None
 
 
-def _write(file: h5py.File, name: str, count: int, rows: Tensor, weights: Tensor | None, kind: type) -> None:
+def _write(file: h5py.File, name: str, rows: Tensor, weights: Tensor | None, kind: type) -> None:
     """Write weights to the given rows of a dataset, one chunk per image; in the first call, create the dataset."""
     if weights is None:
         return
     if name not in file:
         shape = tuple(weights.shape[1:])
-        file.create_dataset(name, (count, *shape), kind, chunks=(1, *shape), compression="gzip")
+        file.create_dataset(name, (len(file["Key"]), *shape), kind, chunks=(1, *shape), compression="gzip")
     file[name][rows.numpy()] = weights.numpy().astype(kind)
 
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,15 +129,12 @@ def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple
         for part in UNSEEN_PARTS
         if part in parts
     }
-    loaded: tuple[str, Part] | None = None
-    for eval_set in eval_sets(seen, unseen):
-        name = eval_set.part
+    for name, same_split in groupby(eval_sets(seen, unseen), attrgetter("part")):
         if name not in parts:
             continue
-        if loaded is None or loaded[0] != name:
-            loaded = (name, load_part(parts[name], game))
-        part = random_subset(loaded[1], inputs.most)
-        yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} part")
+        part = random_subset(load_part(parts[name], game), inputs.most)
+        for eval_set in same_split:
+            yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} part")
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:

@@ -23,6 +23,14 @@ from parley.training.checkpoint import load_checkpoint
 
 KEY_BYTES = 50
 """Width of the column `ExampleId` in bytes, as in the original implementation."""
+ROW_START: list[Any] = [
+    ("ExampleId", f"S{KEY_BYTES}"),
+    ("AgentId", "S1"),
+    ("Index", "<i4"),
+    ("Target", "<i4"),
+    ("Rank", "<i4"),
+]
+"""Name and type of the columns with which the rows of both tables start."""
 
 
 def extract_messages(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
@@ -82,14 +90,12 @@ def as_bytes(keys: list[str]) -> np.ndarray:
 
 
 def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
-    """Return the columns that both tables contain, ``[N, T]`` each."""
-    exchanges, count = dialogues.active.shape
+    """Return the columns that both tables contain, ``[N, T]`` or broadcast to it."""
     targets = np.asarray(spec.candidate_ids, dtype=np.int32)[spec.target_index.numpy()]
     by_exchange = [ranks(scores, spec.target_index) for scores in dialogues.scores]
     return {
-        "ExampleId": np.repeat(as_bytes(spec.part.keys)[:, None], exchanges, 1),
-        "Target": np.repeat(targets[:, None], exchanges, 1),
-        "Exchange": np.repeat(np.arange(exchanges, dtype=np.int32)[None], count, 0),
+        "ExampleId": as_bytes(spec.part.keys)[:, None],
+        "Target": targets[:, None],
         "Rank": torch.stack(by_exchange, 1).numpy().astype(np.int32),
     }
 
@@ -97,7 +103,7 @@ def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
 def _communication(dialogues: Dialogue, columns: dict[str, np.ndarray], discrete: bool) -> np.ndarray:
     """Return the table of messages. Each exchange has a row with the Sender's message, then one with the Receiver's."""
     exchanges, count, bits = dialogues.sender_bits.shape
-    kind = [*_row_start(), ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if discrete else "<f4", (bits,))]
+    kind = [*ROW_START, ("BinaryProb", "<f4", (bits,)), ("BinaryVec", "i1" if discrete else "<f4", (bits,))]
     table = np.zeros((count, exchanges, 2), dtype=kind)
     messages = [(dialogues.sender_probs, dialogues.sender_bits), (dialogues.receiver_probs, dialogues.receiver_bits)]
     for agent, (probs, vec) in enumerate(messages):
@@ -111,7 +117,7 @@ def _communication(dialogues: Dialogue, columns: dict[str, np.ndarray], discrete
 def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndarray:
     """Return the table of predictions. It has one row per exchange, in the order of the Receiver's messages."""
     exchanges, count, candidates = dialogues.scores.shape
-    kind = [*_row_start(), ("Predictions", "<f4", (candidates,))]
+    kind = [*ROW_START, ("Predictions", "<f4", (candidates,))]
     kind += [("StopProb", "<f4"), ("StopVec", "i1"), ("StopMask", "i1")]
     table = np.zeros((count, exchanges), dtype=kind)
     _fill(table, columns, b"R", 1)
@@ -122,15 +128,9 @@ def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndar
     return table.reshape(-1)
 
 
-def _row_start() -> list[Any]:
-    """Return the name and type of the columns with which the rows of both tables start."""
-    names = [("ExampleId", f"S{KEY_BYTES}"), ("AgentId", "S1")]
-    return [*names, ("Index", "<i4"), ("Target", "<i4"), ("Rank", "<i4")]
-
-
 def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, offset: int) -> None:
-    """Fill the columns of `_row_start`. Index is 2 · exchange + `offset`: 0 for the Sender, 1 for the Receiver."""
-    for name in ("ExampleId", "Target", "Rank"):
-        rows[name] = columns[name]
+    """Fill the columns of `ROW_START`. Index is 2 · exchange + `offset`: 0 for the Sender, 1 for the Receiver."""
+    for name, column in columns.items():
+        rows[name] = column
     rows["AgentId"] = agent
-    rows["Index"] = 2 * columns["Exchange"] + offset
+    rows["Index"] = 2 * np.arange(rows.shape[1]) + offset

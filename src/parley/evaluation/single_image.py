@@ -52,11 +52,6 @@ class Session(NamedTuple):
     seed: int
     loaded: LoadedCheckpoint
 
-    @property
-    def checkpoint_path(self) -> Path:
-        """Path of the run's selected checkpoint."""
-        return best_checkpoint_path(self.folder, self.run, self.seed)
-
 
 class ImageDialogue(NamedTuple):
     """A dialogue about a single image."""
@@ -222,7 +217,7 @@ def as_values(result: ImageDialogue) -> dict[str, Any]:
         "experiment": session.config["experiment"],
         "run": session.run,
         "seed": session.seed,
-        "checkpoint": str(session.checkpoint_path),
+        "checkpoint": str(best_checkpoint_path(session.folder, session.run, session.seed)),
         "step": session.loaded.checkpoint.step,
         "candidates": result.labels,
         "exchanges": exchanges,

@@ -95,19 +95,12 @@ def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
 def _message_columns(dialogues: Conversations) -> dict[str, Column]:
     """Return the columns with the messages: bits and their probabilities, or the numbers of a continuous channel."""
     values = _interleave(dialogues.sender_values, dialogues.receiver_values)
-    rows = len(values)
-    if dialogues.binary:
-        bits = bit_strings(_interleave(dialogues.sender_messages, dialogues.receiver_messages))
-        return {
-            "message": _column(bits),
-            "probabilities": _column(values),
-            "numbers": _missing_column(values[:, :0], rows),
-        }
-    return {
-        "message": _missing_column(np.array([""]), rows),
-        "probabilities": _missing_column(values[:, :0], rows),
-        "numbers": _column(values),
-    }
+    empty = _missing_column(values[:, :0], len(values))
+    if not dialogues.binary:
+        message = _missing_column(np.array([""]), len(values))
+        return {"message": message, "probabilities": empty, "numbers": _column(values)}
+    bits = bit_strings(_interleave(dialogues.sender_messages, dialogues.receiver_messages))
+    return {"message": _column(bits), "probabilities": _column(values), "numbers": empty}
 
 
 def _interleave(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from parley.core.errors import ParleyError
 from parley.game.agents import Agents, BaselineInput
 from parley.game.channel import make_channel
 from parley.game.replay import Replay, replay_with_grad, stack_steps
-from parley.game.rollout import encode, pack_steps, rollout_steps
+from parley.game.rollout import RolloutState, encode, pack_steps
 from parley.game.settings import GameSettings, TrainingSettings
 from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
@@ -321,11 +321,8 @@ def compute_losses(
     if compact_finished is None:
         compact_finished = targets.device.type == "cpu" and not differentiable
     with torch.set_grad_enabled(differentiable):
-        steps = list(
-            rollout_steps(
-                sender, receiver, encoded, candidates, draws, training=True, compact_finished=compact_finished
-            )
-        )
+        rollout = RolloutState(sender, receiver, encoded, candidates, draws, training=True)
+        steps = list(rollout.steps(compact_finished))
     packed = pack_steps(steps)
     if differentiable:
         replay = stack_steps(sender, steps, packed)

@@ -54,7 +54,7 @@ def replay_with_grad(
     sender, receiver, encoded, candidates
         The arguments of the rollout. Gradient flows to these four.
     steps, packed
-        The exchanges, from `rollout_steps`, and the index of their turns.
+        The exchanges, from `RolloutState.steps`, and the index of their turns.
     """
     sender_messages = torch.cat([step.sender_message.value for step in steps], 1)
     receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)

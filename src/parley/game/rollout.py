@@ -88,11 +88,8 @@ def rollout(
     with torch.no_grad():
         encoded, candidates = encode(sender, receiver, images, descriptions)
         training = sampled and draws is not None
-        steps = list(
-            rollout_steps(
-                sender, receiver, encoded, candidates, draws, training, extra_perturbations=extra_perturbations
-            )
-        )
+        state = RolloutState(sender, receiver, encoded, candidates, draws, training, extra_perturbations)
+        steps = list(state.steps())
     columns = zip(*(_dialogue_fields(step) for step in steps), strict=True)
     return Dialogue(*(torch.stack(column, 1) for column in columns))
 
@@ -114,17 +111,8 @@ def encode(
     return sender.eye.encode(images.of_seeds(seeds, dimensions)), receiver.encode(descriptions)
 
 
-def rollout_steps(
-    sender: Sender,
-    receiver: Receiver,
-    encoded: EncodedImages,
-    candidates: EncodedCandidates,
-    draws: RandomDraws | None,
-    training: bool,
-    compact_finished: bool = False,
-    extra_perturbations: ExtraPerturbations | None = None,
-) -> Iterator[Step]:
-    """Yield the exchanges of a batch of dialogues in order.
+class RolloutState:
+    """The state of a batch of dialogues between exchanges.
 
     Parameters
     ----------
@@ -136,24 +124,9 @@ def rollout_steps(
         Random numbers for sampling bits. If None, the probabilities are rounded.
     training
         If true, apply the perturbations configured for training; otherwise, those for evaluation.
-    compact_finished
-        If true, drop finished dialogues from the batch and stop when none is left.
     extra_perturbations
-        Perturbations of the messages in addition to the configured ones. They apply to the whole batch, so
-        `compact_finished` must be false.
+        Perturbations of the messages in addition to the configured ones.
     """
-    if compact_finished and extra_perturbations is not None:
-        raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
-    state = RolloutState(sender, receiver, encoded, candidates, draws, training)
-    state.extra_perturbations = extra_perturbations
-    for t in range(sender.settings.max_exchanges):
-        yield state.step(t)
-        if sender.settings.adaptive and compact_finished and state.compact():
-            return
-
-
-class RolloutState:
-    """The state of a batch of dialogues between exchanges."""
 
     def __init__(
         self,
@@ -163,6 +136,7 @@ class RolloutState:
         candidates: EncodedCandidates,
         draws: RandomDraws | None,
         training: bool,
+        extra_perturbations: ExtraPerturbations | None = None,
     ) -> None:
         self.sender, self.receiver, self.draws = sender, receiver, draws
         self.encoded, self.candidates = encoded, candidates
@@ -177,7 +151,20 @@ class RolloutState:
         self.active = self.go_on_product = features.new_ones(seeds, batch)
         self.received: Tensor | None = None
         """The Receiver's last messages, ``[S, M, d]``; None before the first exchange."""
-        self.extra_perturbations: ExtraPerturbations | None = None
+        self.extra_perturbations = extra_perturbations
+
+    def steps(self, compact_finished: bool = False) -> Iterator[Step]:
+        """Run the exchanges in order, and yield the values of each.
+
+        If `compact_finished` is true, finished dialogues are dropped from the batch, and the rollout ends when none is
+        left. Extra perturbations apply to the whole batch, so they exclude this.
+        """
+        if compact_finished and self.extra_perturbations is not None:
+            raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
+        for t in range(self.settings.max_exchanges):
+            yield self.step(t)
+            if self.settings.adaptive and compact_finished and self.compact():
+                return
 
     def step(self, t: int) -> Step:
         """Run exchange t, counted from 0, and return its values."""
