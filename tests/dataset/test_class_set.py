@@ -141,7 +141,7 @@ def test_a_name_that_is_no_file_name_on_some_system_is_refused(tmp_path, name):
     ],
 )
 def test_names_that_are_the_same_file_on_some_system_or_look_alike_are_refused(tmp_path, one, other):
-    with pytest.raises(ParleyError, match=r"is already on line 2 \(names that differ in case only"):
+    with pytest.raises(ParleyError, match=r"is already on line 2 \(names that differ only in case"):
         read_class_set(written(tmp_path / "set.tsv", f"{one}\tn00000001\tin", f"{other}\tn00000002\tin"))
 
 

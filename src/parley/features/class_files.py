@@ -60,8 +60,7 @@ class ClassFileWriter:
     def append(self, rows: Sequence[RowIdentity], values: Mapping[str, NDArray[np.float32]]) -> None:
         """Append rows, given their identities and their features ``[len(rows), *shape]`` by dataset name."""
         start, self.rows = self.rows, self.rows + len(rows)
-        texts = {"Key": "key", "Sha256": "sha256", "Member": "member"}
-        for name, field in texts.items():
+        for name, field in (("Key", "key"), ("Sha256", "sha256"), ("Member", "member")):
             self._add(name, start, np.array([getattr(row, field).encode() for row in rows]))
         for name, column in self._columns.items():
             with np.errstate(over="ignore"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley.core.errors import Findings
-from parley.core.files import write_table, written_aside
+from parley.core.files import write_table, write_text, written_aside
 from parley.core.progress import Progress
 from parley.synthetic.attributes import CREATURES, Creature
 from parley.synthetic.drawing import SMALLEST_PX, draw
@@ -62,8 +62,7 @@ def draw_world(
                     aside.write_bytes(png_bytes(creature, index, seed, size_px))
                 lines.append(f"{creature.wnid}_{index}\t{name}\n")
                 progress.advance(note=creature.name)
-    with written_aside(url_list) as aside:
-        aside.write_text("".join(lines), encoding="utf-8", newline="\n")
+    write_text(url_list, "".join(lines))
     logger.info("Drew %d images of %d creatures, listed in %s", len(lines), len(creatures), url_list)
     return url_list
 

@@ -211,14 +211,13 @@ class Client:
 
     def _answer(self, request: _Request, response: Response) -> None:
         self.in_flight -= 1
-        seconds = time.monotonic() - request.began
         answer = Answer(
             url=request.url,
             body=response.body,
             error=response.error,
             http_status=response.status,
             attempts=request.attempt,
-            seconds=seconds,
+            seconds=time.monotonic() - request.began,
             opted_out=response.opted_out,
             from_private=request.from_private,
         )

@@ -123,7 +123,9 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     except Exception as failure:  # noqa: BLE001
         if not isinstance(failure, _EXPECTED_ERRORS):
             logger.warning("A decoder raised an unexpected exception on the bytes with SHA-256 %s: %r", sha256, failure)
-        return Decision(ErrorClass.TRUNCATED if _ends_early(failure) else ErrorClass.UNDECODABLE)
+        # Pillow has no exception type for truncated images.
+        is_truncated = isinstance(failure, EOFError) or "truncated" in str(failure).lower()
+        return Decision(ErrorClass.TRUNCATED if is_truncated else ErrorClass.UNDECODABLE)
 
 
 def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult:
@@ -171,8 +173,3 @@ def _decode(image: Image.Image) -> None:
         image.load()
     else:
         to_rgb(image)
-
-
-def _ends_early(failure: Exception) -> bool:
-    """Return True if an exception means that the image is truncated; Pillow has no exception type for this."""
-    return isinstance(failure, EOFError) or "truncated" in str(failure).lower()
