@@ -57,12 +57,12 @@ rule all:
         result("report.html"),
         result("browser.html"),
         result("config.yaml"),
-        INPUTS.of_images("plan.tsv"),
-        INPUTS.of_images("splits.tsv"),
-        INPUTS.of_images("data_card.md"),
-        INPUTS.images(),
+        VALUES.of_images("plan.tsv"),
+        VALUES.of_images("splits.tsv"),
+        VALUES.of_images("data_card.md"),
+        VALUES.images(),
         RUN_PATHS.all_messages(),
-        RUN_PATHS.all_attention(INPUTS.attending_runs),
+        RUN_PATHS.all_attention(VALUES.attending_runs),
         result("provenance.json") if SHARES_DISK else [],
     message:
         "Done: the report is {input[0]}, and all dialogues are in {input[1]}"
@@ -75,28 +75,28 @@ rule urls:
 
 rule classes:
     input:
-        PATHS.plan("candidates.tsv") if INPUTS.from_images else [],
+        PATHS.plan("candidates.tsv") if VALUES.from_images else [],
 
 
 rule plan:
     input:
-        INPUTS.of_images("plan.tsv"),
+        VALUES.of_images("plan.tsv"),
 
 
 rule images:
     input:
-        INPUTS.images(),
+        VALUES.images(),
 
 
 rule splits:
     input:
-        INPUTS.of_images("splits.tsv"),
-        INPUTS.images(),
+        VALUES.of_images("splits.tsv"),
+        VALUES.images(),
 
 
 rule data_card:
     input:
-        INPUTS.of_images("data_card.md"),
+        VALUES.of_images("data_card.md"),
 
 
 rule features:
@@ -133,7 +133,7 @@ rule evaluate:
 rule messages:
     input:
         RUN_PATHS.all_messages(),
-        RUN_PATHS.all_attention(INPUTS.attending_runs),
+        RUN_PATHS.all_attention(VALUES.attending_runs),
         result("config.yaml"),
 
 
@@ -198,7 +198,7 @@ rule export:
 
 rule tables:
     input:
-        INPUTS.tables(),
+        VALUES.tables(),
         result("config.yaml"),
 
 

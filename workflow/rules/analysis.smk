@@ -36,7 +36,7 @@ rule measure_language:
         descriptions=result("descriptions.csv"),
         words=result("words.hdf5"),
         parts=PATHS.split_files(PATHS.held_out_parts),
-        attributes=INPUTS.attributes(),
+        attributes=VALUES.attributes(),
     output:
         language=run_file("language.json"),
     log:
@@ -51,7 +51,7 @@ rule measure_language:
         runtime=60,
     params:
         parts=PATHS.held_out_parts,
-        ks=PARAMS.topk_values(),
+        ks=VALUES.topk_values(),
         seed=CONFIG["seed"],
         code=code("measure_language"),
     message:
@@ -266,7 +266,7 @@ rule judge_claims:
         runtime=60,
     params:
         claims=CONFIG["claims"],
-        games=PARAMS.games(),
+        games=VALUES.games(),
         seeds=SEEDS,
         code=code("judge_claims"),
     message:

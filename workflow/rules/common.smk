@@ -1,7 +1,7 @@
 # Shared by all rules: the checked config, and objects that return paths, params and resources.
 #
 # In:  the config of the command line.
-# Out: CONFIG, CLASSES, PATHS, RUN_PATHS, INPUTS, PARAMS, RESOURCES; no rules.
+# Out: CONFIG, CLASSES, PATHS, RUN_PATHS, VALUES, RESOURCES; no rules.
 
 import os
 import re
@@ -20,7 +20,7 @@ from parley.config.experiment import check_inputs, read_experiment
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
 from parley.config.paths import RunPaths, grouped, seed_groups
 from parley.config.resources import RuleResources, gpus
-from parley.config.rule_inputs import RuleInputs, RuleParams, group_label
+from parley.config.rule_inputs import RuleValues, group_label
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
 from parley.provenance.job import commit_of
@@ -42,7 +42,7 @@ config.update(CONFIG)
 SEEDS = CONFIG["seeds"]
 RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
-INPUTS, PARAMS = RuleInputs(EXPERIMENT), RuleParams(EXPERIMENT)
+VALUES = RuleValues(EXPERIMENT)
 RESOURCES = RuleResources(CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
 SHARES_DISK = hooks.shares_disk(workflow)

@@ -30,12 +30,12 @@ rule write_config:
         "../scripts/write_config.py"
 
 
-if INPUTS.source_kind == "world":
+if VALUES.source_kind == "world":
 
     rule draw_world:
         output:
             urls=PATHS.url_list,
-            pictures=directory(INPUTS.world_folders()),
+            pictures=directory(VALUES.world_folders()),
         log:
             f"{LOGS}/draw_world.log",
         benchmark:
@@ -59,7 +59,7 @@ if INPUTS.source_kind == "world":
             "../scripts/draw_world.py"
 
 
-if INPUTS.source_kind == "url_list":
+if VALUES.source_kind == "url_list":
 
     rule download_urls:
         output:
@@ -84,7 +84,7 @@ if INPUTS.source_kind == "url_list":
             "../scripts/download_urls.py"
 
 
-if INPUTS.from_images:
+if VALUES.from_images:
 
     rule select_classes:
         input:
@@ -103,8 +103,8 @@ if INPUTS.from_images:
             mem_mb=1000,
             runtime=60,
         params:
-            classes=PARAMS.class_table("name", "wnid", "domain"),
-            world=PARAMS.world_folder,
+            classes=VALUES.class_table("name", "wnid", "domain"),
+            world=VALUES.world_folder,
             counts=CONFIG["split"],
             code=code("select_classes"),
         message:
@@ -127,7 +127,7 @@ if INPUTS.from_images:
             mem_mb=1000,
             runtime=30,
         params:
-            classes=PARAMS.class_table("name", "wnid", "domain"),
+            classes=VALUES.class_table("name", "wnid", "domain"),
             counts=CONFIG["split"],
             seed=CONFIG["seed"],
             code=code("split"),
@@ -170,7 +170,7 @@ if INPUTS.from_images:
                 f"fetch_images_{number:04d}"
             input:
                 plan=ancient(PATHS.plan("plan.tsv")),
-                pictures=ancient(INPUTS.world_folders()),
+                pictures=ancient(VALUES.world_folders()),
             output:
                 tars=PATHS.class_outputs("tar", group, directory),
                 manifests=PATHS.class_outputs("tsv", group, directory),
@@ -187,16 +187,16 @@ if INPUTS.from_images:
                 disk_mb=RESOURCES.fetch_disk_mb(group),
                 net=RESOURCES.fetch_connections(),
             params:
-                domains=PARAMS.domains(group),
+                domains=VALUES.domains(group),
                 counts=CONFIG["split"],
-                fetch=PARAMS.fetch_settings(),
+                fetch=VALUES.fetch_settings(),
                 cache=CACHE_FOLDER,
             message:
                 f"Fetching the images of {group_label(group)}"
             script:
                 "../scripts/fetch_images.py"
 
-    if INPUTS.compares_images:
+    if VALUES.compares_images:
         # Not fetch.classes_per_job, so that a change of it does not hash the images again.
         for number, group in enumerate(grouped(CLASSES, None)):
 
@@ -227,13 +227,13 @@ if INPUTS.from_images:
     rule settle:
         input:
             plan=PATHS.plan("plan.tsv"),
-            manifests=INPUTS.class_files("tsv"),
-            hashes=INPUTS.class_files("hash") if INPUTS.compares_images else [],
+            manifests=VALUES.class_files("tsv"),
+            hashes=VALUES.class_files("hash") if VALUES.compares_images else [],
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
             classes=result("classes.tsv"),
-            near_copies=result("near_copies.tsv") if INPUTS.compares_images else [],
+            near_copies=result("near_copies.tsv") if VALUES.compares_images else [],
         log:
             f"{LOGS}/settle.log",
         localrule: True
@@ -244,14 +244,14 @@ if INPUTS.from_images:
             mem_mb=2000,
             runtime=60,
         params:
-            classes=PARAMS.class_table("name", "wnid", "domain", "group", "description"),
+            classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
             counts=CONFIG["split"],
             margin=CONFIG["fetch"]["margin"],
             on_shortage=CONFIG["fetch"]["on_shortage"],
             placeholder_repeats=CONFIG["fetch"]["placeholder_repeats"],
             near_copies=CONFIG["fetch"]["near_copies"],
             near_copy_bits=CONFIG["fetch"]["near_copy_bits"],
-            evaluation=PARAMS.checked_ks(),
+            evaluation=VALUES.checked_ks(),
             code=code("settle"),
         message:
             "Selecting the final images of each split"
@@ -263,8 +263,8 @@ if INPUTS.from_images:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
             classes=result("classes.tsv"),
-            manifests=INPUTS.class_files("tsv"),
-            urls=ancient(PATHS.url_list) if INPUTS.source_kind == "url_list" else [],
+            manifests=VALUES.class_files("tsv"),
+            urls=ancient(PATHS.url_list) if VALUES.source_kind == "url_list" else [],
         output:
             card=result("data_card.md"),
             images=result("images.tsv"),
@@ -279,7 +279,7 @@ if INPUTS.from_images:
             runtime=30,
         params:
             source=CONFIG["source"],
-            world=PARAMS.world_folder,
+            world=VALUES.world_folder,
             about={
                 "experiment": PATHS.experiment,
                 "seed": CONFIG["seed"],

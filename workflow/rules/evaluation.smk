@@ -9,7 +9,7 @@ rule evaluate_run:
     input:
         best=run_file("best.pt"),
         parts=PATHS.split_files(),
-        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
+        descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         evaluation=run_file("evaluation.json"),
@@ -26,8 +26,8 @@ rule evaluate_run:
         runtime=60,
     params:
         parts=list(PATHS.parts),
-        ks=PARAMS.topk_values(),
-        about=PARAMS.run_name,
+        ks=VALUES.topk_values(),
+        about=VALUES.run_name,
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("evaluate_run"),
     message:
@@ -40,7 +40,7 @@ rule extract_messages:
     input:
         best=run_file("best.pt"),
         parts=PATHS.split_files(),
-        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
+        descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         messages=RUN_PATHS.messages(),
@@ -57,7 +57,7 @@ rule extract_messages:
     params:
         parts=list(PATHS.parts),
         questions=RUN_PATHS.eval_set_names(),
-        about=PARAMS.run_name,
+        about=VALUES.run_name,
         most=CONFIG["evaluation"]["recorded_images"],
         code=code("extract_messages"),
     message:
@@ -66,13 +66,13 @@ rule extract_messages:
         "../scripts/extract_messages.py"
 
 
-if INPUTS.attending_runs:
+if VALUES.attending_runs:
 
     rule extract_attention:
         input:
             best=run_file("best.pt"),
             parts=PATHS.split_files(),
-            descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
+            descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
             words=result("words.hdf5"),
         output:
             attention=RUN_PATHS.attention(),
@@ -81,7 +81,7 @@ if INPUTS.attending_runs:
         benchmark:
             f"{BENCHMARKS}/extract_attention/{{run}}-{{seed}}.tsv"
         wildcard_constraints:
-            run="|".join(map(re.escape, INPUTS.attending_runs)),
+            run="|".join(map(re.escape, VALUES.attending_runs)),
         conda:
             "../../envs/torch.yaml"
         threads: 1
@@ -91,7 +91,7 @@ if INPUTS.attending_runs:
         params:
             parts=list(PATHS.parts),
             questions=RUN_PATHS.eval_set_names(),
-            about=PARAMS.run_name,
+            about=VALUES.run_name,
             most=CONFIG["evaluation"]["recorded_images"],
             code=code("extract_attention"),
         message:
@@ -105,7 +105,7 @@ rule intervene_run:
     input:
         best=RUN_PATHS.of_seeds("best.pt", SEEDS),
         parts=PATHS.split_files(PATHS.intervened_parts),
-        descriptions=INPUTS.evaluation_descriptions() or result("descriptions.csv"),
+        descriptions=VALUES.evaluation_descriptions() or result("descriptions.csv"),
         words=result("words.hdf5"),
     output:
         interventions=RUN_PATHS.of_seeds("interventions.json", SEEDS),
@@ -123,7 +123,7 @@ rule intervene_run:
         runtime=120,
     params:
         parts=PATHS.intervened_parts,
-        ks=PARAMS.topk_values(),
+        ks=VALUES.topk_values(),
         experiment=PATHS.experiment,
         seeds=SEEDS,
         most=CONFIG["evaluation"]["recorded_images"],

@@ -8,7 +8,7 @@
 rule export_parquet:
     input:
         messages=RUN_PATHS.all_messages(),
-        classes=INPUTS.of_images("classes.tsv"),
+        classes=VALUES.of_images("classes.tsv"),
     output:
         table=result("export/messages.parquet"),
     log:
@@ -48,7 +48,7 @@ rule export_corpora:
         runtime=60,
     params:
         experiment=PATHS.experiment,
-        drawn=INPUTS.source_kind == "world",
+        drawn=VALUES.source_kind == "world",
         code=code("export_corpora"),
     message:
         "Writing all dialogues as corpora"
@@ -59,7 +59,7 @@ rule export_corpora:
 rule export_arrays:
     input:
         messages=RUN_PATHS.all_messages(),
-        attributes=INPUTS.attributes(),
+        attributes=VALUES.attributes(),
     output:
         emlangkit=directory(result("export/emlangkit")),
     log:
@@ -86,7 +86,7 @@ if CONFIG["tables"]:
         input:
             summary=result("summary.json"),
         output:
-            tables=INPUTS.tables(),
+            tables=VALUES.tables(),
         log:
             f"{LOGS}/write_tables.log",
         localrule: True

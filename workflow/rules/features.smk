@@ -4,7 +4,7 @@
 # Out: resources/features/<network>/<pool>/<class>.hdf5, results/<e>/<part>.hdf5.
 
 
-if INPUTS.from_images:
+if VALUES.from_images:
 
     for number, group in enumerate(
         grouped(CLASSES, CONFIG["features"]["classes_per_job"])
@@ -40,8 +40,8 @@ if INPUTS.from_images:
     rule gather_features:
         input:
             splits=result("splits.tsv"),
-            realised=INPUTS.classes_if_dropped(),
-            features=INPUTS.class_files("hdf5"),
+            realised=VALUES.classes_if_dropped(),
+            features=VALUES.class_files("hdf5"),
         output:
             part=result("{part}.hdf5"),
         log:
@@ -55,7 +55,7 @@ if INPUTS.from_images:
             mem_mb=2000,
             runtime=60,
         params:
-            classes=PARAMS.class_table("name", "wnid", "domain"),
+            classes=VALUES.class_table("name", "wnid", "domain"),
             gather=CONFIG["features"]["gather"],
             code=code("gather_features"),
         message:
@@ -67,7 +67,7 @@ else:
 
     rule import_features:
         input:
-            part=INPUTS.given_features,
+            part=VALUES.given_features,
         output:
             part=result("{part}.hdf5"),
         log:

@@ -67,13 +67,13 @@ rule build_report:
         selections=run_files("selection.json"),
         messages=run_files("messages.hdf5"),
         flips=run_files("flips.json"),
-        funnel=INPUTS.of_images("funnel.json"),
-        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
+        funnel=VALUES.of_images("funnel.json"),
+        tars=VALUES.class_files("tar") if VALUES.from_images else [],
         missing=result("words_missing.tsv"),
         language=result("language.csv"),
         figures=[result(f"figures/{name}.svg") for name in figure_names(RUNS)],
         # Not read: the page links to those of these files that exist.
-        beside=INPUTS.linked_by_report(),
+        beside=VALUES.linked_by_report(),
     output:
         report=report(
             result("report.html"),
@@ -95,7 +95,7 @@ rule build_report:
     params:
         config=CONFIG,
         benchmarks=BENCHMARKS,
-        stages=INPUTS.source_stages(),
+        stages=VALUES.source_stages(),
         code=code("build_report"),
     message:
         "Writing the report"
@@ -106,11 +106,11 @@ rule build_report:
 rule build_browser:
     input:
         messages=RUN_PATHS.all_messages(),
-        attention=RUN_PATHS.all_attention(INPUTS.attending_runs),
+        attention=RUN_PATHS.all_attention(VALUES.attending_runs),
         descriptions=result("descriptions.csv"),
-        tars=INPUTS.class_files("tar") if INPUTS.from_images else [],
+        tars=VALUES.class_files("tar") if VALUES.from_images else [],
         # For the part of an image that the network saw, which is the same in all splits.
-        features=PATHS.split_files()[0] if INPUTS.attending_runs else [],
+        features=PATHS.split_files()[0] if VALUES.attending_runs else [],
     output:
         page=result("browser.html"),
     log:

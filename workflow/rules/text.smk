@@ -4,11 +4,11 @@
 # Out: results/<e>/: descriptions.csv, words.hdf5, words_missing.tsv, attributes.tsv.
 
 
-if INPUTS.from_images:
+if VALUES.from_images:
 
     rule build_descriptions:
         input:
-            realised=INPUTS.classes_if_dropped(),
+            realised=VALUES.classes_if_dropped(),
         output:
             descriptions=result("descriptions.csv"),
         log:
@@ -21,9 +21,9 @@ if INPUTS.from_images:
             mem_mb=500,
             runtime=10,
         params:
-            classes=PARAMS.class_table("name", "wnid", "domain", "group", "description"),
+            classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
             wordnet=CONFIG["descriptions"]["wordnet"],
-            content=PARAMS.wordnet_digest(),
+            content=VALUES.wordnet_digest(),
             gloss=CONFIG["descriptions"]["gloss"],
             code=code("build_descriptions"),
         message:
@@ -58,7 +58,7 @@ else:
 rule embed_words:
     input:
         descriptions=result("descriptions.csv"),
-        evaluation=INPUTS.evaluation_descriptions(),
+        evaluation=VALUES.evaluation_descriptions(),
     output:
         words=result("words.hdf5"),
         missing=result("words_missing.tsv"),
@@ -76,7 +76,7 @@ rule embed_words:
         net=1,
     params:
         words=CONFIG["words"],
-        content=PARAMS.word_vectors_digest(),
+        content=VALUES.word_vectors_digest(),
         folder=WORDS_FOLDER,
         code=code("embed_words"),
     message:
@@ -85,7 +85,7 @@ rule embed_words:
         "../scripts/embed_words.py"
 
 
-if INPUTS.has_attributes:
+if VALUES.has_attributes:
 
     rule write_attributes:
         input:

@@ -15,7 +15,7 @@ for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
             dev=result("dev.hdf5"),
             descriptions=result("descriptions.csv"),
             words=result("words.hdf5"),
-            evaluation=INPUTS.evaluation_descriptions(),
+            evaluation=VALUES.evaluation_descriptions(),
         output:
             config=RUN_PATHS.of_seeds("config.json", seeds),
             log=RUN_PATHS.of_seeds("metrics.jsonl", seeds),
@@ -34,7 +34,7 @@ for suffix, seeds in seed_groups(SEEDS, CONFIG["seeds_per_job"]).items():
             disk_mb=RESOURCES.training_disk_mb_of_inputs(len(seeds)),
             gpu=RESOURCES.gpus_of_run,
         params:
-            runs=PARAMS.run_configs(seeds),
+            runs=VALUES.run_configs(seeds),
             code=code("train_run"),
         message:
             f"Training run {{wildcards.run}} with seed {', '.join(seeds).replace('{seed}', '{wildcards.seed}')}"

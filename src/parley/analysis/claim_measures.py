@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.files import read_csv, read_json
+from parley.metrics.agreement import unit_vector
 from parley.metrics.classification import class_means
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.exchanges import Floats, hits
@@ -145,52 +147,51 @@ class Scope(NamedTuple):
 Measure = Callable[[Evidence, Scope], PerSeed]
 
 
-def receiver_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
+def _by_seed(of: Callable[[Conversations], Value | None]) -> Measure:
+    """Decorate a function of the dialogues of one seed, so that it measures every seed of a run on a split."""
+
+    @wraps(of)
+    def measure(evidence: Evidence, scope: Scope) -> PerSeed:
+        found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(scope.run, scope.part).items()}
+        return {seed: one for seed, one in found.items() if one is not None}
+
+    return measure
+
+
+@_by_seed
+def receiver_entropy_change(dialogues: Conversations) -> Value | None:
     """Return the mean change in entropy, in bits, from the Receiver's first message to its last answered message.
 
     The message of the last exchange is not answered, so dialogues with fewer than three exchanges are ignored. Seeds
     with continuous messages have no value.
     """
-
-    def of(dialogues: Conversations) -> Value | None:
-        return (
-            _change(message_entropy_bits(dialogues.receiver_values), dialogues.lengths - 1)
-            if dialogues.binary
-            else None
-        )
-
-    return _of_conversations(evidence, scope, of)
+    if not dialogues.binary:
+        return None
+    return _change(message_entropy_bits(dialogues.receiver_values), dialogues.lengths - 1)
 
 
-def sender_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
+@_by_seed
+def sender_entropy_change(dialogues: Conversations) -> Value | None:
     """Return the mean change in entropy, in bits, from the Sender's first message to its last message.
 
     Dialogues of one exchange are ignored. Seeds with continuous messages have no value.
     """
-
-    def of(dialogues: Conversations) -> Value | None:
-        return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
-
-    return _of_conversations(evidence, scope, of)
+    return _change(message_entropy_bits(dialogues.sender_values), dialogues.lengths) if dialogues.binary else None
 
 
-def prediction_entropy_change(evidence: Evidence, scope: Scope) -> PerSeed:
+@_by_seed
+def prediction_entropy_change(dialogues: Conversations) -> Value | None:
     """Return the mean change in the entropy of the predictions, in bits, from the first to the last exchange.
 
     Dialogues of one exchange are ignored.
     """
-
-    def of(dialogues: Conversations) -> Value | None:
-        return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
-
-    return _of_conversations(evidence, scope, of)
+    return _change(prediction_entropy_bits(dialogues.scores), dialogues.lengths)
 
 
-def one_exchange(evidence: Evidence, scope: Scope) -> PerSeed:
+@_by_seed
+def one_exchange(dialogues: Conversations) -> Value | None:
     """Return the fraction of dialogues that stop after one exchange."""
-    return _of_conversations(
-        evidence, scope, lambda dialogues: Value(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
-    )
+    return Value(float((dialogues.lengths == 1).mean()), len(dialogues.lengths))
 
 
 def bandwidth_gain(evidence: Evidence, scope: Scope) -> PerSeed:
@@ -221,23 +222,18 @@ def cost_of_flips(evidence: Evidence, scope: Scope) -> PerSeed:
     """
     bits = int(evidence.games[scope.run]["message_bits"])
     count = 2 ** max(0, (bits // 4).bit_length() - 1)
-    flipped = evidence.intervention(scope.run, scope.part, "flipped_bits", count, "accuracy@1")
-    return _less(flipped, _undisturbed(evidence, scope), evidence.images(scope.run, scope.part))
+    return _effect(evidence, scope, "flipped_bits", count)
 
 
 def worth_of_questions(evidence: Evidence, scope: Scope) -> PerSeed:
     """Return accuracy@1 with the Receiver's messages swapped between images, minus accuracy@1 without intervention."""
-    others = evidence.intervention(scope.run, scope.part, "all_questions", None, "accuracy@1")
-    return _less(others, _undisturbed(evidence, scope), evidence.images(scope.run, scope.part))
+    return _effect(evidence, scope, "all_questions", None)
 
 
-def _undisturbed(evidence: Evidence, scope: Scope) -> dict[int, float]:
-    return evidence.intervention(scope.run, scope.part, "none", None, "accuracy@1")
-
-
-def _of_conversations(evidence: Evidence, scope: Scope, of: Callable[[Conversations], Value | None]) -> PerSeed:
-    found = {seed: of(dialogues) for seed, dialogues in evidence.conversations(scope.run, scope.part).items()}
-    return {seed: one for seed, one in found.items() if one is not None}
+def _effect(evidence: Evidence, scope: Scope, name: str, value: int | None) -> PerSeed:
+    changed = evidence.intervention(scope.run, scope.part, name, value, "accuracy@1")
+    undisturbed = evidence.intervention(scope.run, scope.part, "none", None, "accuracy@1")
+    return _less(changed, undisturbed, evidence.images(scope.run, scope.part))
 
 
 def _less(first: dict[int, float], second: dict[int, float], cases: int) -> PerSeed:
@@ -332,14 +328,9 @@ def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.rand
     known = [np.isfinite(both.one) for both in kept]
     if not kept or any(not np.array_equal(one, known[0]) for one in known):
         return None
-    fixed = np.array([_unit(both.one[known[0]]) for both in kept])
-    moved = np.array([_unit(both.other[known[0]]) for both in kept])
+    fixed = np.array([unit_vector(both.one[known[0]]) for both in kept])
+    moved = np.array([unit_vector(both.other[known[0]]) for both in kept])
     value = float((fixed * moved).sum(axis=1).mean())
     orders = (generator.permutation(fixed.shape[1]) for _ in range(permutations))
     null = np.array([(fixed * moved[:, order]).sum(axis=1).mean() for order in orders])
     return float((1 + (np.abs(null) >= abs(value) - ROUNDING).sum()) / (1 + permutations))
-
-
-def _unit(values: NDArray[np.float64]) -> Floats:
-    centred = values - values.mean()
-    return np.asarray(centred / np.linalg.norm(centred))

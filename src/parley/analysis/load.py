@@ -129,7 +129,8 @@ class Found:
         """
         import pandas as pd
 
-        groups = read_groups(_if_there(self.folder / "classes.tsv"))
+        classes = self.folder / "classes.tsv"
+        groups = read_groups(classes if classes.is_file() else None)
         wanted = [
             path
             for owner in zip(self.runs["run"], self.runs["seed"], strict=True)
@@ -221,7 +222,3 @@ def _message_files(folder: Path, part: str | None) -> list[Path]:
     """Return the paths of the message files of a seed, without the placeholder files of a failed run."""
     pattern = "messages.hdf5" if part == "test" else f"messages.{part}.hdf5" if part else "messages*.hdf5"
     return [path for path in sorted(folder.glob(pattern)) if failure_in(path) is None]
-
-
-def _if_there(path: Path) -> Path | None:
-    return path if path.is_file() else None

@@ -40,14 +40,11 @@ def render(schema: Mapping[str, Any]) -> str:
     """Return the text of config/README.md, with a table for each section of the schema and a row for each key."""
     lines = [HEAD]
     for title, section in _sections("", schema):
-        lines += ["", f"## {title or 'Top level'}", "", *_intro(title, section)]
+        lines += ["", f"## {title or 'Top level'}", ""]
+        lines += [section["description"], ""] if title else []
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         lines += [_row(name, part) for name, part in section["properties"].items()]
     return "\n".join(lines) + "\n"
-
-
-def _intro(title: str, section: Mapping[str, Any]) -> list[str]:
-    return [section["description"], ""] if title else []
 
 
 def _sections(path: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -64,7 +61,8 @@ def _row(name: str, part: Mapping[str, Any]) -> str:
     default = "required" if "default" not in part else f"`{_inline(part['default'])}`"
     if "properties" in part or "$ref" in part:
         default = "see below"
-    return f"| `{name}` | {_type(part)} | {default} | {_escaped(part['description'])} |"
+    meaning = part["description"].replace("|", "\\|").replace("<", "&lt;")
+    return f"| `{name}` | {_type(part)} | {default} | {meaning} |"
 
 
 def _type(part: Mapping[str, Any]) -> str:
@@ -77,10 +75,6 @@ def _type(part: Mapping[str, Any]) -> str:
 def _inline(value: Any) -> str:
     text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
     return text.removesuffix("...\n").strip()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def add(commands: Subparsers) -> None:

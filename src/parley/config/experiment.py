@@ -50,17 +50,12 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     findings = Findings()
     classes: list[ImageClass] = []
     try:
-        if config["source"]["kind"] == "features":
-            findings.extend(_missing_features(config["source"]["features"]))
-        else:
+        if config["source"]["kind"] != "features":
             classes = read_class_set(config["classes"])
             findings.extend(check_topk(config["evaluation"], Counter(one.domain for one in classes)))
     except ParleyError as error:
         findings.extend(error.findings)
-    if (other := config["descriptions"]["evaluation"]) and not Path(other).is_file():
-        findings.add(f"Config: descriptions.evaluation is {other}, which is not a file; check the path.")
-    if (table := config["evaluation"]["attributes"]) and not Path(table).is_file():
-        findings.add(f"Config: evaluation.attributes is {table}, which is not a file; check the path.")
+    findings.extend(_missing_files(config))
     try:
         features = network_options(config["features"])
     except ParleyError as error:
@@ -73,11 +68,17 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
     return Experiment(config, classes, paths)
 
 
-def _missing_features(given: Mapping[str, str | None]) -> list[str]:
+def _missing_files(config: Config) -> list[str]:
     # Checked here because Snakemake reports "Nothing to be done" if an input is missing but its outputs exist.
+    source = config["source"]
+    imported = source["features"] if source["kind"] == "features" else {}
+    given = {f"source.features.{name}": path for name, path in imported.items()} | {
+        "descriptions.evaluation": config["descriptions"]["evaluation"],
+        "evaluation.attributes": config["evaluation"]["attributes"],
+    }
     return [
-        f"Config: source.features.{name} is {path}, which is not a file; check the path."
-        for name, path in given.items()
+        f"Config: {key} is {path}, which is not a file; check the path."
+        for key, path in given.items()
         if path and not Path(path).is_file()
     ]
 

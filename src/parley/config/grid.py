@@ -100,7 +100,8 @@ def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choi
     else:
         choices = [(f"{key.partition('.')[2]}_{_text(value)}", value) for value in values]
     for (_, one), (_, other) in combinations(choices, 2):
-        if _equal(one, other):
+        # In Python, True == 1, but here they are different values.
+        if one == other and isinstance(one, bool) == isinstance(other, bool):
             findings.add(f"{where} has the value {_text(one)} twice; remove one of them.")
     for words, value in choices:
         if not NAMEABLE.fullmatch(words):
@@ -118,8 +119,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value)) if abs(value) < 1e15 else str(value)
     return "null" if value is None else str(value)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    # In Python, True == 1, but here they are different values.
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

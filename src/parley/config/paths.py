@@ -159,7 +159,8 @@ def paths_of(
     """
     kind = config["source"]["kind"]
     if kind == "features":
-        return Paths(config["experiment"], "", "", "", "", _given_parts(config["source"]["features"]))
+        given = config["source"]["features"]
+        return Paths(config["experiment"], "", "", "", "", tuple(part for part in DOMAIN_OF_PART if given[part]))
     world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
     content = world if kind == "world" else open_source(source).digest(classes)
     url_list = ""
@@ -182,10 +183,6 @@ def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str
     return tuple(
         part for part, domain in DOMAIN_OF_PART.items() if domain in domains and config["split"][domain][part] > 0
     )
-
-
-def _given_parts(files: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(part for part in DOMAIN_OF_PART if files[part])
 
 
 def _world_digest(config: dict[str, Any], classes: Sequence[ImageClass]) -> str:
@@ -261,11 +258,12 @@ class RunPaths:
 
     def of_runs(self, name: str, runs: Iterable[str] | None = None) -> list[str]:
         """Return the paths of a file for every seed of some runs; of all runs if `runs` is None."""
-        return self._expanded([self.file(name)], self.runs if runs is None else runs)
+        named = self.runs if runs is None else runs
+        return [self.paths.result(f"runs/{run}/{seed}/{name}") for run in named for seed in self.seeds]
 
     def messages(self) -> list[str]:
         """Return the paths of a run's recorded dialogues for each evaluation set, with the wildcards of `file`."""
-        return self._by_eval_set("messages")
+        return [self.file(name) for name in self._names("messages")]
 
     def held_out_messages(self) -> list[str]:
         """Return the paths that `messages` returns, except that of the train split."""
@@ -273,44 +271,32 @@ class RunPaths:
 
     def attention(self) -> list[str]:
         """Return the paths of a run's attention weights for each evaluation set, with the wildcards of `file`."""
-        return self._by_eval_set("attention")
+        return [self.file(name) for name in self._names("attention")]
 
     def all_messages(self) -> list[str]:
         """Return the paths of the recorded dialogues of every run and seed."""
-        return self._expanded(self.messages(), self.runs)
+        return [path for name in self._names("messages") for path in self.of_runs(name)]
 
     def all_attention(self, runs: Iterable[str]) -> list[str]:
         """Return the paths of the attention weights of some runs, for every seed."""
-        return self._expanded(self.attention(), runs)
+        return [path for name in self._names("attention") for path in self.of_runs(name, runs)]
 
     def messages_about(self, runs_and_sets: Iterable[tuple[str, str]]) -> list[str]:
         """Return the paths of recorded dialogues for pairs of a run and an evaluation set, for every seed."""
-        return [
-            self.paths.result(f"runs/{run}/{seed}/messages{_suffix(name)}.hdf5")
-            for run, name in runs_and_sets
-            for seed in self.seeds
-        ]
+        return [path for run, name in runs_and_sets for path in self.of_runs(_file_of("messages", name), [run])]
 
     def eval_set_names(self) -> list[str]:
         """Return the names of the evaluation sets: the splits and, with the suffix `ALONE`, those of unseen classes."""
         unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
-    def _by_eval_set(self, kind: str) -> list[str]:
-        return [self.file(f"{kind}{_suffix(name)}.hdf5") for name in self.eval_set_names()]
-
-    def _expanded(self, patterns: Sequence[str], runs: Iterable[str]) -> list[str]:
-        return [
-            pattern.replace("{run}", run).replace("{seed}", str(seed))
-            for pattern in patterns
-            for run in runs
-            for seed in self.seeds
-        ]
+    def _names(self, kind: str) -> list[str]:
+        return [_file_of(kind, name) for name in self.eval_set_names()]
 
 
-def _suffix(eval_set: str) -> str:
-    """Return the suffix that an evaluation set adds to a file name; empty for the test split."""
-    return "" if eval_set == "test" else f".{eval_set}"
+def _file_of(kind: str, eval_set: str) -> str:
+    """Return the name of the file of a kind, such as `messages`, about an evaluation set."""
+    return f"{kind}.hdf5" if eval_set == "test" else f"{kind}.{eval_set}.hdf5"
 
 
 def seed_groups(seeds: Sequence[int], per_job: int) -> dict[str, list[str]]:

@@ -13,10 +13,10 @@ from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
 
 
-class RuleInputs:
-    """Inputs that rules have only in some experiments. In others, the methods return an empty list: no input.
+class RuleValues:
+    """Inputs and params of rules. An input that rules have only in some experiments is an empty list in others.
 
-    Snakemake calls methods with an argument `wildcards` for each job.
+    If a param changes, Snakemake reruns the rule. It calls methods with an argument `wildcards` for each job.
 
     Parameters
     ----------
@@ -26,6 +26,7 @@ class RuleInputs:
 
     def __init__(self, experiment: Experiment) -> None:
         self._config, self._classes, self._paths = experiment
+        self._domain_of = {one.name: one.domain for one in self._classes}
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
         """Whether features are extracted from images, not imported."""
@@ -91,22 +92,6 @@ class RuleInputs:
         drawn = ["draw_world"] if self.source_kind == "world" else []
         return ["fetch_images", "extract_features", *drawn] if self.from_images else []
 
-
-class RuleParams:
-    """Params of rules. If a param changes, Snakemake reruns the rule.
-
-    Snakemake calls methods with an argument `wildcards` for each job.
-
-    Parameters
-    ----------
-    experiment
-        Config, classes and paths of the experiment.
-    """
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._config, self._classes, self._paths = experiment
-        self._domain_of = {one.name: one.domain for one in self._classes}
-
     def class_table(self, *columns: str) -> list[dict[str, Any]]:
         """Return the class set as a list of dictionaries, with some of its columns."""
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
@@ -125,8 +110,8 @@ class RuleParams:
 
     def checked_ks(self) -> Config:
         """Return `k` and `k_unseen`, to be checked again with the final classes; empty if no class can be dropped."""
-        drops = self._config["source"]["kind"] != "features" and self._config["fetch"]["on_shortage"] == "drop_class"
-        return {name: self._config["evaluation"][name] for name in ("k", "k_unseen")} if drops else {}
+        evaluation = self._config["evaluation"]
+        return {name: evaluation[name] for name in ("k", "k_unseen")} if self.drops_classes else {}
 
     def topk_values(self) -> list[int]:
         """Return the K of accuracy@K with seen classes as candidates, and the K with seen and unseen classes."""

@@ -170,7 +170,7 @@ def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) 
     orders
         Permutations from `draw_orders`.
     """
-    units = [None if np.ptp(own) == 0 else _unit(own) for own in numbers]
+    units = [None if np.ptp(own) == 0 else unit_vector(own) for own in numbers]
     return _mean_products(units, orders, lambda unit, order: unit[order])
 
 
@@ -196,7 +196,8 @@ def _moved_square(square: NDArray[np.float32], order: NDArray[np.int64]) -> NDAr
     return square.take(order, 0, mode="wrap").take(order, 1, mode="wrap")
 
 
-def _unit(numbers: NDArray[Any]) -> Floats:
+def unit_vector(numbers: NDArray[Any]) -> Floats:
+    """Return numbers [n] centred and with unit norm, so that a dot product of two results is Pearson's r."""
     centred = numbers - numbers.mean()
     return np.asarray(centred / np.linalg.norm(centred))
 

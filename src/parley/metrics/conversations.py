@@ -267,7 +267,9 @@ def _targets(
 
 def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
     messages = turns["BinaryVec"]
-    if not _are_bits(messages) and not _are_the_values(messages, turns["BinaryProb"]):
+    # Continuous messages equal BinaryProb. NaN, from a diverged run, equals NaN.
+    continuous = messages.dtype.kind == "f" and np.array_equal(messages, turns["BinaryProb"], equal_nan=True)
+    if not continuous and not _are_bits(messages):
         findings.add("each value of BinaryVec must be 0, 1 or equal to the corresponding value of BinaryProb")
     for name in ("StopVec", "StopMask"):
         if not _are_bits(answers[name]):
@@ -281,8 +283,3 @@ def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings
 
 def _are_bits(values: NDArray[Any]) -> bool:
     return bool(np.isin(values, (0, 1)).all())
-
-
-def _are_the_values(messages: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Return whether messages are continuous: BinaryVec equals BinaryProb. NaN, from a diverged run, equals NaN."""
-    return messages.dtype.kind == "f" and np.array_equal(messages, values, equal_nan=True)

@@ -165,7 +165,11 @@ def _activity(job: Record) -> dict[str, Any]:
         "prov:startTime": job.started,
         "prov:endTime": job.ended,
         **({"parley:seeds": seeds} if seeds else {}),
-        **{f"parley:{key}": _literal(value) for key, value in values.items()},
+        # PROV-JSON allows no lists and mappings, so they are converted to JSON text.
+        **{
+            f"parley:{key}": value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
+            for key, value in values.items()
+        },
     }
 
 
@@ -176,11 +180,6 @@ def _seeds_of(job: Record) -> list[int]:
     from_runs = [run["seed"] for run in runs if isinstance(run, dict) and "seed" in run]
     given = job.params.get("seeds", [job.params["seed"]] if "seed" in job.params else [])
     return from_runs or list(given)
-
-
-def _literal(value: Any) -> Any:
-    """Return a value in a form that PROV-JSON allows: lists and mappings are converted to JSON text."""
-    return value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
 
 
 def _agents(job: Record) -> dict[str, Any]:

@@ -7,7 +7,7 @@ this package that the script imports, directly or indirectly. The digest is one 
 import ast
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -121,25 +121,23 @@ def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list
 def package_digest(module: str, sources: Sources | None = None) -> str:
     """Return a digest of a module and of every module of this package that it imports, directly or indirectly."""
     sources = sources or Sources()
-    found: set[str] = set()
-    _collect(module, found, sources)
-    return _digest([_module_meaning(name, sources) for name in sorted(found)])
+    return _digest([_module_meaning(name, sources) for name in _with_imports([module], sources)])
 
 
 def modules_of(script: str | Path, sources: Sources) -> list[str]:
     """Return the modules of this package that a script imports, directly or indirectly, sorted."""
+    return _with_imports(_of_package(sources.read(Path(script)).imports), sources)
+
+
+def _with_imports(modules: Iterable[str], sources: Sources) -> list[str]:
+    """Return modules of this package, and those that they import, directly or indirectly, sorted."""
     found: set[str] = set()
-    for module in _of_package(sources.read(Path(script)).imports):
-        _collect(module, found, sources)
+    waiting = list(modules)
+    while waiting:
+        if (module := waiting.pop()) not in found:
+            found.add(module)
+            waiting += _of_package(sources.read(_file_of(module)).imports)
     return sorted(found)
-
-
-def _collect(module: str, found: set[str], sources: Sources) -> None:
-    if module in found:
-        return
-    found.add(module)
-    for imported in _of_package(sources.read(_file_of(module)).imports):
-        _collect(imported, found, sources)
 
 
 def _of_package(names: list[str]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Draw the figures of one run, with the results of all its seeds, as SVG and PDF files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -64,23 +63,12 @@ def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Fig
     Without a test split, the figure shows a sentence.
     """
 
-    @wraps(draw)
     def of_results(results: RunResults) -> Figure:
         if results.test is None:
             return empty_figure("No seed of this run has test dialogues.")
         return draw(results.test)
 
     return of_results
-
-
-@_of_test
-def _exchanges(part: PooledPart) -> Figure:
-    return by_exchange(part.talking, part.by_exchange, len(part.labels))
-
-
-@_of_test
-def _lengths(part: PooledPart) -> Figure:
-    return length_by_class(part.class_length, part.class_accuracy, part.labels, part.max_exchanges)
 
 
 @_of_test
@@ -98,9 +86,11 @@ def _messages(part: PooledPart) -> Figure:
 
 DRAW: Mapping[str, Callable[[RunResults], Figure]] = {
     "learning-curves": _curves,
-    "by-exchange": _exchanges,
+    "by-exchange": _of_test(lambda part: by_exchange(part.talking, part.by_exchange, len(part.labels))),
     "flipped-bits": _flips,
-    "length-by-class": _lengths,
+    "length-by-class": _of_test(
+        lambda part: length_by_class(part.class_length, part.class_accuracy, part.labels, part.max_exchanges)
+    ),
     "confusion": _confusion,
     "messages-pca": _messages,
 }

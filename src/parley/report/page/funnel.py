@@ -67,12 +67,12 @@ def read_funnel(path: str | Path) -> Funnel:
 
 def _funnel(raw: Any, path: str | Path) -> Funnel:
     listed = raw.get("classes") if isinstance(raw, dict) else None
-    classes = {name: _splits(entry) for name, entry in listed.items()} if isinstance(listed, dict) else {}
-    if not isinstance(listed, dict) or not all(_is_class(splits) for splits in classes.values()):
+    if not isinstance(listed, dict) or not all(map(_is_class, listed.values())):
         raise ParleyError(
             f"{path} must contain, under classes, for each class and part the counts {', '.join(COUNTS)} and rejected "
             "(reason to count); settle the splits again."
         )
+    classes = {name: _splits(entry) for name, entry in listed.items()}
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
     sums = {name: _sum(list(splits.values()), COUNTS) for name, splits in classes.items()}
     total = _sum(list(sums.values()), COUNTS)
@@ -95,13 +95,13 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     )
 
 
-def _splits(entry: Any) -> Any:
+def _splits(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the counts of a class by split, without the entry `dropped`."""
-    return {part: counts for part, counts in entry.items() if part != "dropped"} if isinstance(entry, dict) else entry
+    return {part: counts for part, counts in entry.items() if part != "dropped"}
 
 
-def _is_class(splits: Any) -> bool:
-    return isinstance(splits, dict) and all(_is_entry(entry) for entry in splits.values())
+def _is_class(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(map(_is_entry, _splits(entry).values()))
 
 
 def _is_entry(entry: Any) -> bool:
