@@ -6,7 +6,7 @@ baseline from the rewards of a batch. All state is a parameter or a buffer, so t
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -177,16 +177,15 @@ def make_agents(
 
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
     """Return the baseline named in the settings, for inputs of the given widths (per dialogue, per turn)."""
-    if settings.baseline == "learned":
-        return Learned(*sizes, settings.baseline_hidden, seeds, purpose)
-    others: dict[str, Baseline] = {
-        "running_mean": RunningMean(len(seeds)),
-        "leave_one_out": LeaveOneOut(),
-        "none": ZeroBaseline(),
+    baselines: dict[str, Callable[[], Baseline]] = {
+        "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose),
+        "running_mean": lambda: RunningMean(len(seeds)),
+        "leave_one_out": LeaveOneOut,
+        "none": ZeroBaseline,
     }
-    if settings.baseline not in others:
-        raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of learned, {', '.join(others)}.")
-    return others[settings.baseline]
+    if settings.baseline not in baselines:
+        raise ParleyError(f"game.baseline: {settings.baseline!r} is not one of {', '.join(baselines)}.")
+    return baselines[settings.baseline]()
 
 
 @torch.no_grad()

@@ -146,11 +146,8 @@ def _baseline_inputs(
     messages = replay.receiver_messages
     first = torch.full_like(messages[:, : packed.batch], game.first_message)
     received = torch.cat([first, _at(messages, packed.previous)], 1)
-    views = replay.views
-    if agents.sender.eye.is_static:
-        sender = BaselineInput(received, views)
-    else:
-        sender = BaselineInput(torch.cat([views, received], -1))
+    static, views = agents.sender.eye.is_static, replay.views
+    sender = BaselineInput(received, views) if static else BaselineInput(torch.cat([views, received], -1))
     states = replay.states if game.receiver_baseline == "original" else replay.states_before
     return sender, BaselineInput(torch.cat([replay.sender_messages, states], -1))
 

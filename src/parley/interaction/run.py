@@ -103,7 +103,7 @@ def evaluate_batches(setup: RolloutInputs, k: int, shown: Sequence[int] = ()) ->
         One result per seed.
     """
     images, rows = len(setup.target_index), torch.tensor(shown, dtype=torch.int64)
-    accumulators = [MetricAccumulator(images) for _ in range(_seeds(setup.agents))]
+    accumulators = [MetricAccumulator(images) for _ in setup.agents.sender.hear.weight]  # one per seed
     buffer = BatchBuffer(len(rows), [IMAGE_AXIS] * len(Dialogue._fields))
     with Progress(f"count {images:,} dialogues", images, "image", brief=True) as progress:
         for batch, dialogue in _rollout_batches(setup):
@@ -131,10 +131,6 @@ def _rollout_batches(
         yield batch, Dialogue(*(field.cpu() for field in dialogue))
 
 
-def _seeds(agents: Agents) -> int:
-    return int(agents.sender.hear.weight.shape[0])
-
-
 def batches(setup: RolloutInputs) -> Iterator[Batch]:
     """Yield the images of a split in batches on the agents' device."""
     count, weight = len(setup.target_index), setup.agents.sender.hear.weight
@@ -142,7 +138,12 @@ def batches(setup: RolloutInputs) -> Iterator[Batch]:
     order = torch.arange(count) if setup.game.shuffle == "none" else permutation(0, "shuffle", 0, count)
     for number, rows in enumerate(order.split(setup.batch_size)):
         images = to_device(setup.images.take(rows), weight.device, weight.dtype)
-        yield Batch(rows, images, _flips(setup, number, len(rows), weight.device))
+        draws = None
+        if needs_flip_noise(setup.game, training=False):
+            # The random numbers are the same for every seed and run.
+            flips = uniforms([0], "flips in evaluation", number, flip_shape(setup.game, len(rows)), weight.device)
+            draws = RandomDraws(None, flips.expand(len(weight), -1, -1, -1))
+        yield Batch(rows, images, draws)
 
 
 def to_device(images: Images, device: torch.device, dtype: torch.dtype) -> Images:
@@ -154,14 +155,6 @@ def to_device(images: Images, device: torch.device, dtype: torch.dtype) -> Image
 def flip_shape(game: GameSettings, batch: int) -> tuple[int, int, int]:
     """Return ``(T, B, 2d)``, the shape of random numbers for flipping the bits of both agents' messages."""
     return game.max_exchanges, batch, 2 * game.message_bits
-
-
-def _flips(setup: RolloutInputs, number: int, size: int, device: torch.device) -> RandomDraws | None:
-    """Return the random numbers for flipping bits in a batch, the same for every seed and run; None without flips."""
-    if not needs_flip_noise(setup.game, training=False):
-        return None
-    flips = uniforms([0], "flips in evaluation", number, flip_shape(setup.game, size), device)
-    return RandomDraws(None, flips.expand(_seeds(setup.agents), -1, -1, -1))
 
 
 def ranks(scores: Tensor, target_index: Tensor) -> Tensor:

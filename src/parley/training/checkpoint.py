@@ -154,10 +154,8 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
         if features is None:
             raise ParleyError(f"{path} lacks the scale of its features; train the run again.")
         training = TrainingSettings.from_mapping(values["training"])
-        ids, seed, step, optimiser = (values[name] for name in ("candidate_ids", "seed", "step", "optimiser"))
-        return Checkpoint(
-            agents, Standardizer(features, context, words), game, training, sizes, ids, seed, step, optimiser
-        )
+        others = {name: values[name] for name in ("candidate_ids", "seed", "step", "optimiser")}
+        return Checkpoint(agents, Standardizer(features, context, words), game, training, sizes, **others)
     except ParleyError:
         raise
     except Exception as error:  # Malformed values can cause any type of error; all are reported alike.

@@ -108,7 +108,10 @@ class Trainer:
         for augmentation in self.augmentations:
             images = images._replace(features=augmentation.apply(images.features, states[augmentation.purpose]))
         target_index = self.target_index[inputs.rows]
-        draws = self._random_draws(states, inputs.rows.shape[1])
+        # `bits` counts the bits of both messages; one more number decides whether the dialogue continues.
+        exchanges, batch, bits = flip_shape(self.game, inputs.rows.shape[1])
+        flips = uniforms_from(states["flips"], (exchanges, batch, bits)) if "flips" in states else None
+        draws = RandomDraws(uniforms_from(states["bits"], (exchanges, batch, bits + 1)), flips)
         bonus, coefficients = inputs.weights.tensor_split([len(EntropyWeights._fields)])
         entropy_weights = EntropyWeights(*bonus.unbind())
         loss_step = compute_losses(
@@ -139,12 +142,6 @@ class Trainer:
 
     def _states(self, inputs: StepInputs) -> dict[str, Tensor]:
         return dict(zip(self.purposes, inputs.states, strict=True))
-
-    def _random_draws(self, states: dict[str, Tensor], batch: int) -> RandomDraws:
-        # `bits` counts the bits of both messages; one more number decides whether the dialogue continues.
-        exchanges, _, bits = flip_shape(self.game, batch)
-        flips = uniforms_from(states["flips"], (exchanges, batch, bits)) if "flips" in states else None
-        return RandomDraws(uniforms_from(states["bits"], (exchanges, batch, bits + 1)), flips)
 
     def _make_graphed_step(self) -> GraphedStep | None:
         """Return an empty `GraphedStep`, or None if CUDA graphs are disabled or cannot be used."""
