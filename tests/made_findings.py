@@ -20,15 +20,10 @@ def rows_of(values, part="test", run="adaptive", **metrics):
 
 def part_of(**changes):
     values = {
-        "run": "adaptive",
-        "part": "test",
         "seeds": [0, 1],
-        "failed": [],
         "labels": LABELS,
-        "k": 2,
         "max_exchanges": 3,
         "message_bits": 4,
-        "counts": np.full(4, 10),
         "confusion": np.diag([10.0] * 4),
         "class_accuracy": np.array([[0.1, 0.2, 0.3, 0.4]] * 2),
         "class_length": np.array([[3.0, 2.5, 2.0, 1.0]] * 2),

@@ -37,19 +37,12 @@ class Projection:
 class PooledPart:
     """Results of all seeds of one run on one split. Values that were not measured are NaN."""
 
-    run: str
-    part: str
-    """Name of the split."""
     seeds: list[int]
-    failed: list[int]
-    """Seeds whose results are not finite numbers. They are not included in `seeds`."""
+    """Seeds whose results are finite numbers."""
     labels: list[str]
     """Names of the candidate classes [K]."""
-    k: int
     max_exchanges: int
     message_bits: int
-    counts: NDArray[np.int64]
-    """Number of images of each class, for one seed [K]."""
     confusion: Floats | None
     """Number of dialogues by true class (row) and predicted class (column), summed over seeds [K, K]; None if there are
     too many classes for a matrix."""
@@ -85,11 +78,8 @@ def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> Po
     ParleyError
         If the seeds differ in their candidates, in k or in the maximum number of exchanges.
     """
-    own = sorted(
-        ((a["seed"], a["parts"][part]) for a in analyses if a["run"] == run and part in a["parts"]),
-        key=lambda pair: pair[0],
-    )
-    whole = [(seed, found) for seed, found in own if found["failed"] is None]
+    own = [(one["seed"], one["parts"][part]) for one in analyses if one["run"] == run and part in one["parts"]]
+    whole = sorted(((seed, found) for seed, found in own if found["failed"] is None), key=lambda pair: pair[0])
     if not whole:
         return None
     parts = [found for _, found in whole]
@@ -100,15 +90,10 @@ def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> Po
         )
     quantities = [name for name in first["by_exchange"] if name != "talking"]
     return PooledPart(
-        run=run,
-        part=part,
         seeds=[seed for seed, _ in whole],
-        failed=[seed for seed, found in own if found["failed"] is not None],
         labels=first["labels"],
-        k=first["k"],
         max_exchanges=first["max_exchanges"],
         message_bits=first["message_bits"],
-        counts=np.array([entry["n"] for entry in first["classes"]]),
         confusion=None if first["confusion"] is None else np.sum([found["confusion"] for found in parts], axis=0),
         class_accuracy=_by_class(parts, "accuracy@1"),
         class_length=_by_class(parts, "length"),

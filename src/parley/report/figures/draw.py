@@ -78,12 +78,6 @@ def _confusion(part: PooledPart) -> Figure:
     return confusion_figure(part.confusion, part.labels)
 
 
-@_of_test
-def _messages(part: PooledPart) -> Figure:
-    points = part.projection
-    return messages_pca(points.coordinates, points.targets, points.explained, part.labels)
-
-
 DRAW: Mapping[str, Callable[[RunResults], Figure]] = {
     "learning-curves": _curves,
     "by-exchange": _of_test(lambda part: by_exchange(part.talking, part.by_exchange, len(part.labels))),
@@ -92,6 +86,10 @@ DRAW: Mapping[str, Callable[[RunResults], Figure]] = {
         lambda part: length_by_class(part.class_length, part.class_accuracy, part.labels, part.max_exchanges)
     ),
     "confusion": _confusion,
-    "messages-pca": _messages,
+    "messages-pca": _of_test(
+        lambda part: messages_pca(
+            part.projection.coordinates, part.projection.targets, part.projection.explained, part.labels
+        )
+    ),
 }
 """Functions that draw the figures of a run, by the figure's name."""
