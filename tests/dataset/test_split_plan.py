@@ -123,7 +123,7 @@ def test_equal_draws_are_ordered_by_key(monkeypatch):
 
 
 def test_invalid_keys_are_refused():
-    with pytest.raises(ParleyError, match="'lion' is no key"):
+    with pytest.raises(ParleyError, match="'lion' is not a valid image key"):
         splits.plan_class(["lion"], PAPER, 1)
 
 
