@@ -38,7 +38,7 @@ def test_a_given_table_is_written_in_the_order_of_the_classes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("class\tlegs\ncat\tfour\n", "has 1 columns besides class; name at least two attributes"),
+        ("class\tlegs\ncat\tfour\n", "has 1 columns of attributes, besides `class`; it needs at least two"),
         ("class\ta\tb\ncat\t1\t2\ncat\t1\t3\n", "has the class cat twice"),
         ("class\ta\tb\ncat\t1\t\n", "class cat: b is empty"),
     ],

@@ -201,7 +201,7 @@ def test_of_two_rows_of_an_image_the_first_is_used_and_the_second_reported(tmp_p
     assert {row["License"] for row in images} <= set(LICENCES)
     twice = sum(row["url"].endswith("0.png") for row in images)
     assert twice
-    assert f"Images with several rows that differ (the first is used): {twice}." in page.text
+    assert f"Images with several, different rows in the table (the first row counts): {twice}." in page.text
 
 
 def test_the_address_is_the_url_if_there_is_no_path(tmp_path):

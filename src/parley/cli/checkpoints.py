@@ -131,7 +131,7 @@ def add_messages(commands: Subparsers) -> None:
     """Add the argument parser of `parley messages`."""
     parser = commands.add_parser(
         "messages",
-        help="write a checkpoint's messages about a file of features",
+        help="write the messages of a checkpoint's agents about the images of a feature file",
         description="Run a checkpoint on a file of features, Parley's or the 2017 code's, and write all messages "
         "and predictions as the 2017 code's two tables.",
     )

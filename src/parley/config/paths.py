@@ -262,7 +262,7 @@ class RunPaths:
         return [self.paths.result(f"runs/{run}/{seed}/{name}") for run in named for seed in self.seeds]
 
     def messages(self) -> list[str]:
-        """Return the paths of a run's recorded dialogues for each evaluation set, with the wildcards of `file`."""
+        """Return the paths of a run's recorded dialogues, one per evaluation set, with the wildcards of `file()`."""
         return [self.file(name) for name in self._names("messages")]
 
     def held_out_messages(self) -> list[str]:

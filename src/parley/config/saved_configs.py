@@ -68,7 +68,9 @@ def read_run(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ParleyError(f"{path} is not a run's config.json ({error}); name the one in a run's folder.") from error
     if not isinstance(run, dict) or not {"game", "training"} <= run.keys():
-        raise ParleyError(f"{path} has no sections game and training; name the config.json in a run's folder.")
+        raise ParleyError(
+            f"{path} lacks the sections game and training; give the path of the config.json in a run's folder."
+        )
     return run
 
 

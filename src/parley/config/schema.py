@@ -28,7 +28,7 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Validate a config, fill in the schema's defaults, and expand grids of runs and claims about each run.
+    """Validate a config, fill in the schema's defaults, replace each grid by its runs, and each claim by one per run.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _contradictions(config: Config) -> Iterator[str]:
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
         yield "Config: features.preprocessing is custom, so features.custom.size must be given."
     if source["kind"] != "features" and not config["classes"]:
-        yield "Config: classes must name the class set, a TSV; only source.kind features needs none."
+        yield "Config: classes must be the path of the class set, a TSV; omit it only if source.kind is features."
 
 
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:

@@ -258,7 +258,7 @@ def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str
     sources
         Input files, one for each class.
     outputs
-        Output files, one for each class in the same order; or one folder for all of them, a shard, which is created.
+        Output files, one for each class in the same order; or one folder (a shard) for all output files, created here.
     suffix
         Suffix of the output files.
     """

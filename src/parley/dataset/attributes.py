@@ -43,7 +43,7 @@ def read_attributes(path: str | Path) -> Attributes:
     names = [name for name in rows[0] if name != "class"] if rows else []
     findings = Findings()
     if len(names) < 2:
-        findings.add(f"{path} has {len(names)} columns besides class; name at least two attributes.")
+        findings.add(f"{path} has {len(names)} columns of attributes, besides `class`; it needs at least two.")
     seen: set[str] = set()
     for row in rows:
         if row["class"] in seen:

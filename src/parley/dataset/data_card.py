@@ -325,7 +325,10 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         return [f"The table has no column for them, or `source.manifest.carry` names none. {_NOT_FREE}"]
     lines = ["As stated in the source's table, unchecked. `images.tsv` has them per image."]
     if contents.conflicting:
-        lines += ["", f"Images with several rows that differ (the first is used): {contents.conflicting:,}."]
+        lines += [
+            "",
+            f"Images with several, different rows in the table (the first row counts): {contents.conflicting:,}.",
+        ]
     for column, values in contents.stated.items():
         stated = values.total() - values[""]
         distinct = len(values.keys() - {""})

@@ -201,7 +201,7 @@ def intervened(
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
-        # In this case, results depend on the batch size; the batch size of `evaluate` gives the same results.
+        # In this case results depend on the batch size, so the batch size of `evaluate` is used.
         size = checkpoint.training.dev_batch_size
     setup = rollout_inputs(checkpoint, spec)._replace(batch_size=size)
     before = summarize_split(setup, None)

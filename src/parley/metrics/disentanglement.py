@@ -110,8 +110,8 @@ def independence_test(
     The value is between 0 and 1. It is 1 if each concept has a bit value that occurs in all messages about the concept
     and in no others. If all messages are equal, the value is the mean fraction of dialogues about a concept, 1 / C for
     classes of equal size; compare with this baseline. For many classes the value is always low: a bit value that occurs
-    in half of the messages predicts a class with a probability of at most 2 / C. If several symbols of a concept are
-    equally clear, the one with the highest P(v | c) is used, so the order of the bits does not matter.
+    in half of the messages predicts a class with a probability of at most 2 / C. Of several symbols v with
+    the highest P(c | v), the one with the highest P(v | c) is used, so the order of the bits does not matter.
 
     Parameters
     ----------

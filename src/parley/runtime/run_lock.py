@@ -148,7 +148,7 @@ def _exclusive(folder: Path) -> Iterator[Path]:
 
 def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> LockHandle:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
-    # Child processes do not inherit the lock: they have their own records.
+    # Child processes do not inherit the lock: each takes a lock of its own.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -248,7 +248,7 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
 def test_a_file_that_is_no_funnel_is_refused(tmp_path, content):
     path = tmp_path / "funnel.json"
     path.write_text(content)
-    with pytest.raises(ParleyError, match="must contain, under classes"):
+    with pytest.raises(ParleyError, match="must contain, under `classes`"):
         read_funnel(path)
 
 

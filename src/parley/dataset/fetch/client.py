@@ -164,7 +164,7 @@ class Client:
                 self._end(curl, None)
 
     def _end(self, curl: pycurl.Curl, code: int | None) -> None:
-        """End a transfer: follow its redirect, retry the request or answer it. `Transfer.response` explains `code`."""
+        """Handle a finished transfer: follow its redirect, retry it, or store its answer. See `Transfer.response`."""
         transfer, request, host = self._active.pop(curl)
         response = transfer.response(code)
         self._multi.remove_handle(curl)  # If the response is incomplete, this closes the connection.

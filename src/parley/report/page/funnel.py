@@ -69,8 +69,8 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     listed = raw.get("classes") if isinstance(raw, dict) else None
     if not isinstance(listed, dict) or not all(map(_is_class, listed.values())):
         raise ParleyError(
-            f"{path} must contain, under classes, for each class and part the counts {', '.join(COUNTS)} and rejected "
-            "(reason to count); settle the splits again."
+            f"{path} must contain, under `classes`, the counts {', '.join(COUNTS)} and `rejected` of each class and "
+            "split; run `snakemake --forcerun settle`."
         )
     classes = {name: _splits(entry) for name, entry in listed.items()}
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
