@@ -20,11 +20,10 @@ NAMES = ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "
 TESTS_OF_WHAT_CHANGES = (
     "tests/test_layout.py",
     "tests/config/test_schema.py",
-    "tests/dataset/sources",
+    "tests/dataset/sources/test_sources.py",
     "tests/game/test_channel.py",
     "tests/metrics/test_registry.py",
     "tests/report/figures/test_registry.py",
-    "tests/report/figures/test_figures.py",
     "tests/training/test_optimizer.py",
 )
 
@@ -64,6 +63,8 @@ def extended(tmp_path_factory):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, folder / name)
+    if (ROOT / ".mypy_cache").is_dir():  # Then mypy checks only what changes.
+        shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
     extend(folder)
     return folder
 
