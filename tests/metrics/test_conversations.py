@@ -116,7 +116,7 @@ def test_a_target_that_is_no_candidate_is_refused(tmp_path):
 def test_tables_about_different_images_are_refused(tmp_path):
     path = write(tmp_path)
     change(path, "Predictions", "ExampleId", slice(0, 2), b"zz")
-    with pytest.raises(ParleyError, match="not about the same images"):
+    with pytest.raises(ParleyError, match="are about different images"):
         read_conversations(path)
 
 

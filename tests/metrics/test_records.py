@@ -68,7 +68,7 @@ def test_broken_lines_are_named(folder, line, sentence):
 def test_a_dev_line_without_a_step_is_refused(folder):
     path = folder / "metrics.jsonl"
     path.write_text(json.dumps({"kind": "dev"}))
-    with pytest.raises(ParleyError, match="the dev line has no step"):
+    with pytest.raises(ParleyError, match="the dev line has no `step`"):
         read_curve(path)
 
 
@@ -87,7 +87,7 @@ def test_files_that_lack_something_are_refused(folder):
     with pytest.raises(ParleyError, match="lacks seed, parts, warnings"):
         read_analysis(folder / "analysis.json")
     (folder / "selection.json").write_text('{"chosen": {}}')
-    with pytest.raises(ParleyError, match="has no step"):
+    with pytest.raises(ParleyError, match="has no `step`"):
         read_chosen_step(folder / "selection.json")
     assert read_chosen_step(write_selection(folder, 700)) == 700
 

@@ -48,7 +48,7 @@ def test_every_class_without_a_gloss_is_reported_at_once():
 
 
 def test_an_unknown_rule_and_an_empty_text_are_refused():
-    with pytest.raises(ParleyError, match="gloss is 'first'"):
+    with pytest.raises(ParleyError, match="`gloss` is 'first'"):
         describe([OWN], "", "first")
     with pytest.raises(ParleyError, match="'blob': its description is empty"):
         describe([ImageClass("blob", "", "in", description=' ,"')], "")

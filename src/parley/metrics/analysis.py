@@ -207,7 +207,7 @@ def _check_owner(conversations: Conversations, evaluation: dict[str, Any], path:
     if own != evaluated:
         raise ParleyError(
             f"{path} has messages of run {own[0]}, seed {own[1]}, but evaluation.json in the same folder is of "
-            f"run {evaluated[0]}, seed {evaluated[1]}; make both again with the evaluate and messages stages."
+            f"run {evaluated[0]}, seed {evaluated[1]}; remove both files and run again."
         )
 
 
@@ -227,6 +227,6 @@ def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], p
         if isinstance(value, (int, float)) and not abs(part[metric] - value) <= TOLERANCE:
             found.append(
                 f"{path}: {metric} of the messages is {part[metric]:.4f}, evaluation.json says {value:.4f}; "
-                "the two are of different checkpoints, data or code: make both again."
+                "the two files come from different checkpoints, data or code; remove both and run again."
             )
     return found

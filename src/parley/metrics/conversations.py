@@ -142,7 +142,7 @@ def read_conversations(path: str | Path) -> Conversations:
     answers = _grid(predicted, [b"R"] * steps, range(1, 2 * steps, 2), "Predictions", findings)
     _raise(findings, path)
     if not np.array_equal(turns["ExampleId"][:, 0], answers["ExampleId"][:, 0]):
-        findings.add("Communication and Predictions are not about the same images")
+        findings.add("the tables Communication and Predictions are about different images")
     _raise(findings, path)
     targets = _targets(turns["Target"], answers["Target"], ids, findings)
     _check_values(turns, answers, findings)
@@ -188,7 +188,7 @@ def _raise(findings: Findings, path: str | Path) -> None:
     """If there are findings, raise one error with a sentence for each, including the file and the remedy."""
     if findings.sentences:
         raise ParleyError(
-            f"{path} is not a complete file of messages: {sentence}; make it again with the messages stage."
+            f"{path} is not a complete file of messages: {sentence}; remove it and run `snakemake --cores 1 messages`."
             for sentence in findings.sentences
         )
 
@@ -230,7 +230,7 @@ def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, 
         (predicted, "Predictions", candidates, "labels"),
     ):
         if table.dtype[field].shape != (width,):
-            findings.add(f"{field} has the shape {table.dtype[field].shape}, but the attribute {of} gives {width}")
+            findings.add(f"{field} has the shape {table.dtype[field].shape}, but the attribute {of} requires {width}")
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
@@ -245,7 +245,7 @@ def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, f
     if not (table["ExampleId"][rows] == keys[:, None]).all() or not (table["Index"][rows] == indices).all():
         findings.add(f"in {name}, an image lacks an exchange or has one twice")
     if not (table["AgentId"][rows] == np.array(agents)).all():
-        findings.add(f"in {name}, AgentId does not match Index (even: S, odd: R)")
+        findings.add(f"in {name}, AgentId does not match Index (it must be S where Index is even, R where it is odd)")
     rows = rows[np.argsort(first)]
     # The rows of files written by Parley are already in this order, and copying them would double the memory needed.
     in_order = np.array_equal(rows.ravel(), np.arange(len(table)))
@@ -257,7 +257,7 @@ def _targets(
 ) -> NDArray[np.int64]:
     targets = sent[:, 0]
     if not ((sent == targets[:, None]).all() and (predicted == targets[:, None]).all()):
-        findings.add("an image has more than one Target")
+        findings.add("the rows of an image have more than one Target")
     unknown = sorted(set(targets.tolist()) - set(ids))
     if unknown:
         findings.add(f"Target {', '.join(map(str, unknown[:5]))} is not among candidate_ids")

@@ -200,7 +200,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
         If a value is not between 0 and 1, as with continuous messages.
     """
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
-        raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no such entropy.")
+        raise ValueError("Bit probabilities must lie between 0 and 1; continuous messages have no entropy of bits.")
     p = probabilities.astype(np.float64)
     return np.asarray(-(xlogy(p, p) + xlogy(1 - p, 1 - p)).sum(axis=-1) / np.log(2))
 

@@ -86,7 +86,8 @@ def pool(analyses: Sequence[dict[str, Any]], run: str, part: str = "test") -> Po
     first = parts[0]
     if any(found[name] != first[name] for found in parts for name in ("labels", "max_exchanges", "k")):
         raise ParleyError(
-            f"The seeds of run {run} differ in the candidates, k or exchanges of {part}; make their messages again."
+            f"The seeds of run {run} differ in the candidates, k or exchanges on the split {part}; remove "
+            "their messages.hdf5 and run again."
         )
     quantities = [name for name in first["by_exchange"] if name != "talking"]
     return PooledPart(
@@ -174,7 +175,10 @@ def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Fli
             found[owner[1]] = {count: float(value) for count, value in curve.items() if value is not None}
     counts = {tuple(sorted(curve)) for curve in found.values()}
     if len(counts) > 1:
-        raise ParleyError(f"The seeds of run {run} differ in the numbers of flipped bits; evaluate them again.")
+        raise ParleyError(
+            f"The seeds of run {run} differ in the numbers of flipped bits; remove their flips.json and "
+            "interventions.json, and run again."
+        )
     if not counts:
         return None
     order = list(counts.pop())

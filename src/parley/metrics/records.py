@@ -64,7 +64,7 @@ def read_curve(path: str | Path) -> Curve:
         if line.get("kind") != "dev":
             continue
         if not isinstance(line.get("step"), int):
-            raise ParleyError(f"{path}, line {number}: the dev line has no step; train this run again.")
+            raise ParleyError(f"{path}, line {number}: the dev line has no `step`; train this run again.")
         by_step[line["step"]] = line
     steps = sorted(by_step)
     lines = [by_step[step] for step in steps]
@@ -107,7 +107,7 @@ def read_chosen_step(path: str | Path) -> int:
     """Read the training step of the selected checkpoint from a selection.json."""
     selection = _with_keys(path, ("chosen",))
     if not isinstance(selection["chosen"], dict) or not isinstance(selection["chosen"].get("step"), int):
-        raise ParleyError(f"{path}: the chosen checkpoint has no step; select it again.")
+        raise ParleyError(f"{path}: the selected checkpoint has no `step`; remove this file and run again.")
     return int(selection["chosen"]["step"])
 
 
@@ -118,12 +118,12 @@ def read_analysis(path: str | Path) -> dict[str, Any]:
 
 def _with_keys(path: str | Path, keys: tuple[str, ...]) -> dict[str, Any]:
     if not Path(path).is_file():
-        raise ParleyError(f"{path} does not exist; run the stage that makes it.")
+        raise ParleyError(f"{path} does not exist; run the stage that writes it.")
     raise_if_failed(path)
     value = read_json(path)
     missing = [key for key in keys if not isinstance(value, dict) or key not in value]
     if missing:
-        raise ParleyError(f"{path} lacks {', '.join(missing)}; run the stage that makes it again.")
+        raise ParleyError(f"{path} lacks {', '.join(missing)}; remove the file and run again.")
     return dict(value)
 
 

@@ -46,7 +46,7 @@ LANGUAGE_METRICS = (
         "macro_f1",
         "fraction",
         "Macro F1",
-        "Mean F1 over the classes that occur.",
+        "Mean F1 over the classes that have dialogues.",
         permutation_tested=True,
         report_row=2,
     ),

@@ -170,7 +170,7 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
         flipped = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
         return float((np.abs((1 - 2 * flipped) @ differences) >= enough).mean())
     if generator is None:
-        raise ValueError(f"With more than {EXACT_PAIRS} pairs, flips are drawn at random; pass a generator.")
+        raise ValueError(f"With more than {EXACT_PAIRS} pairs, sign flips are drawn at random; pass a `generator`.")
     flipped = generator.integers(0, 2, (2**EXACT_PAIRS, n), dtype=np.int8)
     sums = np.abs((1 - 2 * flipped) @ differences)
     return float((1 + (sums >= enough).sum()) / (1 + len(sums)))

@@ -69,7 +69,7 @@ def write_crate(
     known = read_files(folder)
     if strays := [path for path in own_files(folder) if path not in known]:
         raise ParleyError(
-            f"{folder}/{DOCUMENT} does not list {len(strays)} files, the first is {strays[0]}; remove files that are "
+            f"{folder}/{DOCUMENT} does not list {len(strays)} files (the first is {strays[0]}); remove files that are "
             "not part of the experiment, and run `snakemake --cores all provenance`."
         )
     document = read_json(Path(folder, DOCUMENT))
@@ -89,8 +89,8 @@ def write_crate(
                 packed[name] = _pack(crate, name, Path(path).expanduser())
                 if packed[name] != known.get(name, packed[name]):
                     raise ParleyError(
-                        f"{path} differs from provenance.json; run `parley verify` to list all such files, and make "
-                        "them again."
+                        f"{path} differs from provenance.json; run `parley verify` to list all changed files, remove "
+                        "them, and run the workflow again."
                     )
                 progress.advance()
         text = _readme(folder, omitted)

@@ -67,12 +67,12 @@ def _group_of(path: str, records: Records) -> Group:
     if FOLDER in parts:
         raise ParleyError(f"{path} is itself the record of a job; name a file that the job made.")
     if parts[0] == "results" and len(parts) > 2 and parts[2] in NO_ARTEFACTS:
-        raise ParleyError(f"{path} is the log or benchmark of a job, which is not recorded; name a file that it made.")
+        raise ParleyError(f"{path} is the log or benchmark of a job, which has no record; name an output of the job.")
     groups = grouped(files_of(path), records)
     if any(not group.makers for group in groups) or not groups:
         raise ParleyError(
-            f"{path} has no record. Every stage writes a record next to its outputs, so no stage made this file, or a "
-            "version of Parley without records did."
+            f"{path} has no record. Every stage writes a record next to its outputs, so this file was made by no stage "
+            "or by a version of Parley that did not write records yet."
         )
     if len(groups) > 1:
         raise ParleyError(f"{path} is a folder with files of several jobs; name one file.")

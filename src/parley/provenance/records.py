@@ -142,13 +142,15 @@ def read_record(path: str | Path) -> Record:
     values = read_json(path)
     try:
         if values.pop("format") != FORMAT:
-            raise ParleyError(f"{path} is not a record of format {FORMAT}; remove it and the files that its job made.")
+            raise ParleyError(
+                f"{path} is not a record of format {FORMAT}; remove it and the files that its job made, and run again."
+            )
         for name in ("inputs", "outputs"):
             values[name] = tuple(FileRecord(**one) for one in values[name])
         return Record(**values)
     except (AttributeError, KeyError, TypeError) as error:
         raise ParleyError(
-            f"{path} is not the record of a job ({error}); remove it and the files that its job made."
+            f"{path} is not the record of a job ({error}); remove it and the files that its job made, and run again."
         ) from error
 
 

@@ -88,7 +88,7 @@ def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> 
         (result.changed, "changed: not the bytes that their jobs wrote"),
         (result.missing, "missing: existed when provenance.json was written"),
         (result.unknown, "unknown: in the results folder, without a record"),
-        (result.new, "new: made since provenance.json was written, and unchanged since"),
+        (result.new, "new: made by a job after provenance.json was written, and not changed since that job"),
     ):
         if paths:
             lines.append(f"{len(paths)} {kind}")

@@ -194,7 +194,7 @@ def _running_processes(workflow: Any, outputs: Iterable[str]) -> str:
     if workflow.persistence.locked:
         return (
             "Snakemake has locked the files: a run is in progress. If no run is in progress, an earlier run was "
-            "killed: add --unlock to the command once."
+            "killed: run the same `snakemake` command once with --unlock."
         )
     return ""
 

@@ -83,7 +83,7 @@ def _complaints_about_all(rows: Sequence[Description]) -> list[str]:
     ids = sorted(row.label_id for row in rows)
     found = []
     if ids != list(range(len(rows))):
-        found.append(f"its {len(rows)} label ids are not 0 to {len(rows) - 1}, each once.")
+        found.append(f"its {len(rows)} label ids are not 0 to {len(rows) - 1} without a gap or a repetition.")
     repeated = [label for label, times in Counter(row.label for row in rows).items() if times > 1]
     if repeated:
         found.append(f"the labels {', '.join(repeated)} are repeated.")

@@ -76,7 +76,7 @@ def embed_words(
         If the source cannot be read, or no word of a description has a vector. The error lists all these classes.
     """
     if options.unknown not in UNKNOWN_RULES:
-        raise ParleyError(f"unknown is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
+        raise ParleyError(f"`unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
     vocabulary = list(dict.fromkeys(word for row in descriptions for word in description_words(row.text)))
     known, dimension, source_sha256 = _known_vectors(vocabulary, options, cache)
     missing = [word for word in vocabulary if word not in known]

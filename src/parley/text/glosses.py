@@ -29,7 +29,7 @@ _HEADER_BYTES = 1740
 # Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
 _HOW_TO_GET_IT = (
-    "install Debian's package wordnet-base and set descriptions.wordnet to /usr/share/wordnet, "
+    "install Debian's package wordnet-base and set `descriptions.wordnet` to /usr/share/wordnet, "
     "or download NLTK's corpus 'wordnet' and set it to nltk"
 )
 
@@ -89,7 +89,7 @@ class WordNet:
                 return found[1]
         raise ParleyError(
             f"No sense of {name!r} in WordNet 3.0 ({self.source}) is an animal; "
-            "use gloss: corrected, which looks up the wnid, or describe the class in the class set."
+            "set `gloss: corrected`, which looks up the wnid, or describe the class in the class set."
         )
 
     def _synset_at(self, offset: str) -> tuple[str, str] | None:
@@ -148,7 +148,8 @@ def _corpus_path(source: str | Path) -> Path:
                 return folder / "corpora" / name
     raise ParleyError(
         "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
-        "set NLTK_DATA to the folder that contains corpora/wordnet, or descriptions.wordnet to a folder of WordNet 3.0."
+        "set NLTK_DATA to the folder that contains corpora/wordnet, or set `descriptions.wordnet` to a folder "
+        "of WordNet 3.0."
     )
 
 
@@ -205,7 +206,7 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
         If WordNet is needed and missing, or classes have no description. The error lists all of them.
     """
     if gloss not in GLOSS_RULES:
-        raise ParleyError(f"gloss is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
+        raise ParleyError(f"`gloss` is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
     glosses = open_wordnet(wordnet) if needs_wordnet(classes) else None
     findings = Findings()
     described = []

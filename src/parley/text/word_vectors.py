@@ -98,7 +98,7 @@ def read_words(path: str | Path) -> Words:
         words = [word.decode("utf-8") for word in file["word"][:]]
         vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
     if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
-        raise ParleyError(f"{path}: word, vector and found differ in length; remove it and run again.")
+        raise ParleyError(f"{path}: its datasets word, vector and found differ in length; remove it and run again.")
     return Words(words, vectors, found)
 
 
@@ -152,5 +152,5 @@ def wordless(description: Description) -> str:
     """Return the error message for a description without any word vector."""
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
-        "write another description into the class set, or set unknown: random."
+        "write another description into the class set, or set `unknown: random`."
     )

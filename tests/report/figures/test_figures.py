@@ -148,7 +148,7 @@ def test_names_are_text_whatever_they_hold(tmp_path):
 
 def test_a_figure_cannot_be_written_elsewhere(tmp_path):
     for name in ("../x", "a/b", "", ".."):
-        with pytest.raises(ParleyError, match="cannot be called"):
+        with pytest.raises(ParleyError, match="is not a valid figure name"):
             save_figure(empty_figure("nothing"), tmp_path, name)
 
 

@@ -177,7 +177,7 @@ def test_confusion_names_the_most_frequent_mistakes():
 def test_different_messages_are_counted():
     heading, finding = findings.of_projection(results())
     assert heading == "7 different messages for 40 images"
-    assert "40 images got 7 different messages of 4 bits; the two components explain 75.0 %" in finding
+    assert "40 images got 7 different messages of 4 bits; the two principal components explain 75.0 %" in finding
     points = Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.zeros(2), 1)
     heading, finding = findings.of_projection(results(projection=points))
     assert heading == "The same message for all images"

@@ -239,8 +239,8 @@ def test_the_funnel_is_summed_over_parts_and_says_what_does_not_add_up(tmp_path)
     }
     assert funnel.shortages == ["dog, test: 2 images of the 3 wanted."]
     assert funnel.complaints == [
-        "dog, test: 9 tried, but 5 good and 3 rejected make 8.",
-        "dog, test: 5 good, but duplicates, near-duplicates, spare and used images make 4.",
+        "dog, test: 9 tried, but 5 good and 3 rejected add up to 8.",
+        "dog, test: 5 good, but duplicates, near-duplicates, spare and used images add up to 4.",
     ]
 
 

@@ -117,7 +117,7 @@ def _sizes(path: Path, attention: Path | None) -> tuple[int, int]:
             continuous = file["Communication"].dtype["BinaryVec"].base.kind == "f"
         except (KeyError, ValueError, IndexError) as error:
             raise ParleyError(
-                f"{path} is not a complete message file ({error}); make it again with the messages stage."
+                f"{path} is not a complete message file ({error}); remove it and run `snakemake --cores 1 messages`."
             ) from error
     cells = words = 0
     if attention is not None:
@@ -132,7 +132,9 @@ def _opened(path: Path) -> Any:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise ParleyError(f"{path} cannot be read as HDF5 ({error}); make it again with the messages stage.") from error
+        raise ParleyError(
+            f"{path} cannot be read as HDF5 ({error}); remove it and run `snakemake --cores 1 messages`."
+        ) from error
 
 
 def images_per_class(

@@ -55,13 +55,15 @@ RUN_FIGURES = (
     FigureInfo(
         "flipped-bits",
         "Accuracy with flipped bits",
-        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same random bits for every seed.",
+        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same random bits are "
+        "flipped for every seed.",
     ),
     FigureInfo(
         "length-by-class",
         "Length and accuracy by class",
-        "Small points: seeds. Large: their mean, with its 95 % interval. Longest dialogues first; with more than "
-        f"{MOST_CLASSES} classes, the first and the last {MOST_CLASSES // 2}, above and below the dotted line.",
+        "Small points: seeds. Large: their mean, with its 95 % interval. Classes with the longest dialogues first. If "
+        f"there are more than {MOST_CLASSES} classes, only the first and the last {MOST_CLASSES // 2} are shown, above "
+        "and below the dotted line.",
     ),
     FigureInfo(
         "confusion",

@@ -170,7 +170,7 @@ def save_figure(figure: Figure, folder: str | Path, name: str, title: str = "") 
         Paths of the two files.
     """
     if not name or name in (".", "..") or "/" in name or "\\" in name:
-        raise ParleyError(f"A figure cannot be called {name!r}; name its run without a path separator.")
+        raise ParleyError(f"{name!r} is not a valid figure name, which is a plain file name; rename the run.")
     empty = {"svg": ("Date", "Creator", "Format", "Type"), "pdf": ("CreationDate", "ModDate", "Creator", "Producer")}
     paths = []
     for ending, fields in empty.items():

@@ -188,8 +188,8 @@ def of_projection(part: PooledPart) -> Words:
     median = ", the median in accuracy@1" if len(part.seeds) > 1 else ""
     return heading, (
         f"Seed {points.seed}{median}: {images} got {counted(points.distinct, 'different message')} of "
-        f"{counted(part.message_bits, 'bit')}; the two components explain {percent(float(points.explained.sum()))} of "
-        "their variance."
+        f"{counted(part.message_bits, 'bit')}; the two principal components explain "
+        f"{percent(float(points.explained.sum()))} of their variance."
     )
 
 

@@ -62,7 +62,7 @@ def read_funnel(path: str | Path) -> Funnel:
     try:
         return _funnel(read_json(path), path)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ParleyError(f"{path} is malformed ({error!r}); settle the splits again.") from error
+        raise ParleyError(f"{path} is malformed ({error!r}); run `snakemake --forcerun settle`.") from error
 
 
 def _funnel(raw: Any, path: str | Path) -> Funnel:
@@ -160,13 +160,13 @@ def _inconsistencies(where: str, entry: dict[str, Any]) -> list[str]:
     rejected = sum(entry["rejected"].values())
     if entry["tried"] != entry["ok"] + rejected:
         complaints.append(
-            f"{where}: {entry['tried']} tried, but {entry['ok']} good and {rejected} rejected make "
+            f"{where}: {entry['tried']} tried, but {entry['ok']} good and {rejected} rejected add up to "
             f"{entry['ok'] + rejected}."
         )
     used = entry["duplicates"] + entry["near_copies"] + entry["spare"] + entry["kept"]
     if entry["ok"] != used:
         complaints.append(
-            f"{where}: {entry['ok']} good, but duplicates, near-duplicates, spare and used images make {used}."
+            f"{where}: {entry['ok']} good, but duplicates, near-duplicates, spare and used images add up to {used}."
         )
     return complaints
 

@@ -76,7 +76,7 @@ def inline_figure(path: str | Path, title: str, text: str, styles: Styles) -> tu
     try:
         root = ET.parse(path).getroot()  # noqa: S314 -- written by an earlier stage, and checked below  # nosec B314
     except (OSError, ET.ParseError) as error:
-        raise ParleyError(f"{path} cannot be read as SVG ({error}); draw the figures again.") from error
+        raise ParleyError(f"{path} cannot be read as SVG ({error}); remove it and run again.") from error
     prefix = styles.prefix()
     width_in = float(root.get("width", "0").removesuffix("pt")) / 72
     for parent in list(root.iter()):
@@ -109,7 +109,7 @@ def _rewrite(root: ET.Element, prefix: str, styles: Styles, path: str | Path) ->
     for element in root.iter():
         element.tag = element.tag.removeprefix(SVG)
         if element.tag not in DRAWN:
-            raise ParleyError(f"{path} contains <{element.tag}>, which no figure needs; draw the figures again.")
+            raise ParleyError(f"{path} contains <{element.tag}>, which no figure needs; remove it and run again.")
         if element.tag not in ("text", "tspan"):
             element.text = None
         if element.tag != "text":
@@ -127,7 +127,7 @@ def _rewrite(root: ET.Element, prefix: str, styles: Styles, path: str | Path) ->
 def _set(element: ET.Element, name: str, value: str, prefix: str, styles: Styles, path: str | Path) -> None:
     """Set an attribute of an SVG element, converted to the form that the page needs."""
     if name.lower().startswith("on") or (name == "href" and not value.startswith("#")):
-        raise ParleyError(f"{path} contains {name}={value!r}, which no figure needs; draw the figures again.")
+        raise ParleyError(f"{path} contains {name}={value!r}, which no figure needs; remove it and run again.")
     if name == "transform" and value.startswith("rotate(-0 "):
         return
     if name == "href":
@@ -142,7 +142,7 @@ def _set(element: ET.Element, name: str, value: str, prefix: str, styles: Styles
     elif PLAIN_STYLE.fullmatch(value):
         element.set("class", styles.name(value.replace(": ", ":").replace("; ", ";")))
     else:
-        raise ParleyError(f"{path} contains the style {value!r}, which no figure needs; draw the figures again.")
+        raise ParleyError(f"{path} contains the style {value!r}, which no figure needs; remove it and run again.")
 
 
 def picture_uri(jpeg: bytes) -> str:
@@ -195,7 +195,7 @@ def read_thumbnails(
                         small = _small(stream.read(), f"{member.name} of {path}", side_px)
                         found[key] = _as_jpeg(small, max_bytes)
         except (OSError, tarfile.TarError) as error:
-            raise ParleyError(f"{path} cannot be read as a tar ({error}); make it again.") from error
+            raise ParleyError(f"{path} cannot be read as a tar ({error}); remove it and run again.") from error
     return found
 
 

@@ -199,7 +199,7 @@ def _system() -> str:
 FILES = (
     ("browser.html", "every dialogue, with filters and search", ""),
     ("summary.csv", "the results: one row per run, split and metric", ""),
-    ("language.csv", "metrics of messages as a language, each with its null", ""),
+    ("language.csv", "metrics of messages as a language, each with its null distribution", ""),
     ("exchanges.csv", "metrics by exchange", "language"),
     ("interventions.csv", "effects of flipping bits and of swapping messages between dialogues", "interventions"),
     ("difficulty.csv", "accuracy of a linear classifier on the same features", "difficulty"),

@@ -239,7 +239,7 @@ def _of_group(lines: Sequence[Mapping[str, Any]], measured: int, missing: int) -
         which = "the one seed" if measured == 1 else f"each of the {measured} seeds"
         seeds = f"in {which} of {measured + missing} that could be measured"
     inside = [line["name"] for line in lines if line["largest_p"] >= 0.05]
-    beyond, of = len(lines) - len(inside), f"{len(lines)} metrics that have a null"
+    beyond, of = len(lines) - len(inside), f"{len(lines)} metrics with a null distribution"
     chance = f"what permutations give, {seeds} (p < 0.05)"
     if len(lines) == 1:
         return f"{lines[0]['name']}: {'beyond' if beyond else 'not beyond'} {chance}."
