@@ -182,7 +182,7 @@ def call(trained, out, **changes):
 def test_features_of_another_width_are_told(trained, tmp_path, refused):
     write_part(tmp_path / "wide.hdf5", np.ones((3, 17)), [0, 1, 2])
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "wide.hdf5"))
-    assert "wide.hdf5 has features of 17 numbers, but the checkpoint was trained on 16" in told
+    assert "wide.hdf5 has features of 17 numbers, but the checkpoint was trained on features of 16" in told
     assert not (tmp_path / "out").exists()
 
 

@@ -62,7 +62,7 @@ def test_weights_and_the_original_checkpoint_are_unchanged(trained):
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("message_bits=3", "settings that can change for a trained run are shuffle"),
+        ("message_bits=3", "cannot change for a trained run; you can set shuffle"),
         ("shuffle=nobody", "game.shuffle is 'nobody'; it must be one of none"),
         ("corrupt_bits=x", "game.corrupt_bits"),
     ],

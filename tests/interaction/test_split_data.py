@@ -67,7 +67,7 @@ def test_a_layer_that_does_not_match_the_game_is_an_error(part, settings, senten
 
 def test_a_target_that_is_not_a_candidate_is_an_error():
     assert target_index_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
-    with pytest.raises(ParleyError, match="The dev part holds images of label 7, which no candidate has"):
+    with pytest.raises(ParleyError, match="The dev part contains images of label 7, which no candidate has"):
         target_index_of(torch.tensor([5, 7]), [2, 5], "The dev part")
 
 
@@ -102,7 +102,9 @@ def test_target_indices_follow_any_order_of_candidates():
     targets = torch.tensor([0, 11, 3, 3, 7])
     assert target_index_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
     for stray in (5, 12, -1):
-        with pytest.raises(ParleyError, match=f"The test part holds images of label {stray}, which no candidate has"):
+        with pytest.raises(
+            ParleyError, match=f"The test part contains images of label {stray}, which no candidate has"
+        ):
             target_index_of(torch.tensor([7, stray]), ids, "The test part")
 
 

@@ -63,7 +63,7 @@ def test_the_earliest_within_one_standard_error_of_the_best(hits, n, step, thres
 def test_a_log_without_the_number_of_dev_images_is_an_error():
     rows = [{name: value for name, value in row.items() if name != "n"} for row in ROWS]
     assert choose(rows, FILES, "accuracy@k")["threshold"] is None
-    with pytest.raises(ParleyError, match=r"step 10 in metrics.jsonl lacks n, the number of dev images"):
+    with pytest.raises(ParleyError, match=r"step 10 in metrics.jsonl lacks `n`, the number of dev images"):
         choose(rows, FILES, "earliest_within_1se")
 
 

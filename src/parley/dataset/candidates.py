@@ -86,15 +86,16 @@ def shortages(
             continue
         sentence = _shortage(image_class, listing, options.filter_url) + f" {needed} are needed"
         if on_shortage == "drop_class":
-            logger.warning("%s; the class will be dropped (on_shortage: drop_class).", sentence)
+            logger.warning("%s; the class will be dropped (fetch.on_shortage: drop_class).", sentence)
         elif on_shortage == "accept" and candidates:
-            logger.warning("%s; accepted (on_shortage: accept).", sentence)
+            logger.warning("%s; accepted (fetch.on_shortage: accept).", sentence)
         else:
             found.append(f"{sentence}.")
     if found:
         found.append(
-            f"{len(found)} of {len(classes)} classes have too few candidates: take them out of the "
-            "class set, lower the counts, raise class_size, loosen filter_url, or name a source that has more."
+            f"{len(found)} of {len(classes)} classes have too few candidates: remove them from the "
+            "class set, lower the counts of `split`, raise source.class_size, loosen source.url_list.filter_url, or "
+            "choose a source that has more."
         )
     return found
 

@@ -76,7 +76,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
         findings.extend(f"{where}: {problem}" for problem in _problems(image_class))
     findings.extend(_duplicates(path, classes))
     if not any(image_class.domain == IN_DOMAIN for image_class in classes):
-        findings.add(f"{path} has no class with domain 'in'; at least one class must be trained on.")
+        findings.add(f"{path} has no class to train on; give at least one class the domain 'in'.")
     findings.raise_if_any()
     return classes
 

@@ -153,7 +153,7 @@ def write_data_card(
     if number + left_out != counts["tried"]:
         raise ParleyError(
             f"{funnel} counts {counts['tried']} addresses tried, {left_out} of them left out, but {splits} has "
-            f"{number} images. Run `snakemake --forcerun settle`."
+            f"{number} images, so the two are of different runs. Run `snakemake --cores 1 --forcerun settle`."
         )
     counts["exclude_entries"] = len(read_exclusions(exclude)) if exclude else None
     listing = context.source.manifest or url_list
@@ -172,7 +172,7 @@ def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iter
             if known.get(key, ("",))[0] != sha256:
                 raise ParleyError(
                     f"Class {name!r}: {manifests[name]} has no image {key} with the SHA-256 {sha256} of "
-                    f"{splits}; run `snakemake --forcerun settle`."
+                    f"{splits}; run `snakemake --cores 1 --forcerun settle`."
                 )
             yield name, key, part, *known[key]
 
@@ -188,7 +188,7 @@ def _read_funnel(path: str | Path) -> dict[str, Any]:
             "dropped_classes": list(counts["dropped_classes"]),
         }
     except (KeyError, TypeError) as error:
-        raise ParleyError(f"{path} lacks {error}; run `snakemake --forcerun settle`.") from error
+        raise ParleyError(f"{path} lacks {error}; run `snakemake --cores 1 --forcerun settle`.") from error
 
 
 def card_text(

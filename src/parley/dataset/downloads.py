@@ -99,7 +99,9 @@ def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
         return None
     name, _, digits = checksum.strip().lower().partition(":")
     if len(digits) != CHECKSUMS.get(name) or not all(digit in "0123456789abcdef" for digit in digits):
-        raise ParleyError(f"The checksum {checksum!r} is neither 'sha1:' and 40 nor 'sha256:' and 64 hex digits.")
+        raise ParleyError(
+            f"The checksum {checksum!r} must be 'sha1:' and 40 hex digits, or 'sha256:' and 64 hex digits."
+        )
     return name, digits
 
 

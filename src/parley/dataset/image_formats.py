@@ -181,7 +181,9 @@ def _from_cmyk(image: Image.Image, profile: Any) -> Image.Image:
             inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if inks.profile.xcolor_space.strip() == "CMYK":
                 return _through_profile(image, inks)
-            logger.warning("Ignoring the colour profile of a CMYK image: it is for %r.", inks.profile.xcolor_space)
+            logger.warning(
+                "Ignoring the colour profile of a CMYK image: its colour space is %r.", inks.profile.xcolor_space
+            )
         except (OSError, ImageCms.PyCMSError) as error:
             logger.warning("Ignoring the colour profile of a CMYK image: it is unusable (%s).", error)
     return image.convert("RGB")

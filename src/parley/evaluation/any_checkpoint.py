@@ -39,8 +39,8 @@ def open_checkpoint(checkpoint_path: str | Path, descriptions: str | Path, words
     found, wanted = candidates.descriptions.vectors.shape[-1], checkpoint.sizes.word
     if found != wanted:
         raise ParleyError(
-            f"{words} has vectors of {found} numbers, but {checkpoint_path} was trained with {wanted}; "
-            "use the words.hdf5 that it was trained with."
+            f"{words} has vectors of {found} numbers, but {checkpoint_path} was trained with vectors of {wanted}; "
+            "use the words.hdf5 of its training."
         )
     if strays := [label for label in checkpoint.candidate_ids if label >= len(candidates.labels)]:
         raise ParleyError(
@@ -91,7 +91,7 @@ def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> t
     ids = candidate_ids(among, checkpoint.candidate_ids, own, len(candidates.labels))
     if strays := sorted(set(own) - set(ids)):
         raise ParleyError(
-            f"{features} holds images of label {_listed(strays)}, which the checkpoint was not trained on; "
+            f"{features} contains images of label {_listed(strays)}, which the checkpoint was not trained on; "
             "add `--candidates all`, or leave these images out."
         )
     spec = make_batch_spec(checkpoint, part, candidates, ids, str(features))
@@ -111,13 +111,13 @@ def _check_shapes(part: Part, features: str | Path, checkpoint: Checkpoint) -> N
     (width, context), wanted = input_widths(part), checkpoint.sizes
     if width != wanted.feature:
         findings.add(
-            f"{features} has features of {width} numbers, but the checkpoint was trained on {wanted.feature}; "
-            "choose a file made with the same network."
+            f"{features} has features of {width} numbers, but the checkpoint was trained on "
+            f"features of {wanted.feature}; choose a file made with the same network."
         )
     if part.images.context is not None and context != wanted.context:
         findings.add(
-            f"{features} has logits of {context} classes, but the checkpoint was trained with {wanted.context}; "
-            "choose a file made with the same network."
+            f"{features} has logits of {context} classes, but the checkpoint was trained on "
+            f"logits of {wanted.context}; choose a file made with the same network."
         )
     findings.raise_if_any()
 
@@ -160,7 +160,7 @@ def under_control(checkpoint: Checkpoint, settings: Sequence[str], schema: Mappi
     """
     if strays := [setting for setting in settings if setting.partition("=")[0].strip() not in CONTROLS]:
         raise ParleyError(
-            f"--set {', '.join(strays)}: settings that can change for a trained run are {', '.join(CONTROLS)}."
+            f"--set {', '.join(strays)}: this cannot change for a trained run; you can set {', '.join(CONTROLS)}."
         )
     run = {"experiment": "controls", "run": "controls", "seed": checkpoint.seed, "k": 1}
     run |= {"game": as_mapping(checkpoint.game), "training": as_mapping(checkpoint.training)}

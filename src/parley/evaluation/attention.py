@@ -47,7 +47,7 @@ def require_attention(checkpoint: Checkpoint, checkpoint_path: str | Path) -> No
     if not checkpoint.game.attends:
         raise ParleyError(
             f"{checkpoint_path} has no attention: its game.preset is {checkpoint.game.preset} and "
-            "game.description_attention is false; omit the attention output, or choose a run with attention."
+            "game.description_attention is false; omit `--attention`, or choose a run with attention."
         )
 
 

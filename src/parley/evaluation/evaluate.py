@@ -143,7 +143,7 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
     require_descriptions(labels, candidates, f"The {name} part")
     if both := sorted(set(labels) & set(seen)):
         raise ParleyError(
-            f"The {name} part holds images of label {', '.join(map(str, both))}, which the run was trained on; "
+            f"The {name} part contains images of label {', '.join(map(str, both))}, which the run was trained on; "
             "this part must contain only classes that are not in the train part."
         )
     return labels

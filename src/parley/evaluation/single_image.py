@@ -94,7 +94,7 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     if config["source"]["kind"] == "features":
         raise ParleyError(
-            f"{folder} imports its features, so the network that computes them from an image is unknown. "
+            f"The features of {folder} were imported, so the network that computes them from an image is unknown. "
             "Run `parley messages` on a file of features instead."
         )
     read = config["descriptions"]["evaluation"] or folder / "descriptions.csv"
@@ -141,7 +141,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
     try:
         content = image.read_bytes()
     except OSError as error:
-        raise ParleyError(f"{image} cannot be read ({error.strerror}); name an image file.") from error
+        raise ParleyError(f"{image} cannot be read ({error.strerror}); give the path of an image file.") from error
     checkpoint, candidates, _ = session.loaded
     sha256 = hashlib.sha256(content).hexdigest()
     part = _part_of(content, image, session, threads)

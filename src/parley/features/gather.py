@@ -160,7 +160,9 @@ def _check_classes(names: Sequence[str], class_files: ClassFiles, label_ids: Map
     findings = Findings()
     for name in names:
         if name not in label_ids:
-            findings.add(f"splits.tsv has images of {name!r}, which the class set lacks; make splits.tsv again.")
+            findings.add(
+                f"splits.tsv has images of {name!r}, which the class set lacks; remove splits.tsv and run again."
+            )
         elif name not in class_files:
             findings.add(f"There is no file of features for the class {name!r}; run `snakemake --cores 1 features`.")
     findings.raise_if_any()

@@ -102,7 +102,7 @@ def feature_options(
         findings.add(f"features.backbone is {backbone!r}; it must be a name as in torchvision.models, e.g. resnet34.")
     if weights == "DEFAULT":
         findings.add(
-            "features.weights is DEFAULT, which changes with torchvision; name the weights, e.g. IMAGENET1K_V1."
+            "features.weights is DEFAULT, which depends on the version of torchvision; set it to, e.g., IMAGENET1K_V1."
         )
     kept = tuple(role for role in ROLES if role in layers)
     if not kept or set(layers) - set(ROLES):
@@ -202,7 +202,7 @@ def check_weights(options: FeatureOptions) -> list[str]:
     if options.weights_kind != "file" or Path(options.weights).is_file():
         return []
     return [
-        f"features.weights: there is no file {options.weights}; put the weights there, or set it to another path, "
+        f"features.weights: there is no file {options.weights}; put the weights there, or set the key to another path, "
         "one of torchvision's names (IMAGENET1K_V1), or random."
     ]
 

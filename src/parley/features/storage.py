@@ -109,7 +109,7 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
     if missing:
         advice = "Make it with this layer (features.layers), or use a file in the original implementation's format."
         if name not in missing:
-            advice = "Each row needs its label id in Target and a name of its image in Location."
+            advice = "For each image, Target must contain its label id and Location its name."
         raise ParleyError(f"{path} has no {', '.join(missing)}; it has {', '.join(file) or 'nothing'}. {advice}")
     return file[name]
 

@@ -147,8 +147,8 @@ def target_index_of(targets: Tensor, candidate_ids: Sequence[int], where: str) -
     strays = targets[ascending[found] != targets].unique().tolist()
     if strays:
         raise ParleyError(
-            f"{where} holds images of label {', '.join(map(str, strays))}, which no candidate has; "
-            "create it again together with the train split, or leave these classes out."
+            f"{where} contains images of label {', '.join(map(str, strays))}, which no candidate has; "
+            "make this split and the train split again together, or leave these classes out."
         )
     return order[found]
 
@@ -158,8 +158,8 @@ def require_descriptions(labels: Sequence[int], candidates: Candidates, where: s
     strays = [label for label in labels if not 0 <= label < len(candidates.labels)]
     if strays:
         raise ParleyError(
-            f"{where} holds images of label {', '.join(map(str, strays))}, but descriptions.csv describes the labels "
-            f"0 to {len(candidates.labels) - 1}; describe these classes or leave their images out."
+            f"{where} contains images of label {', '.join(map(str, strays))}, but descriptions.csv describes the "
+            f"labels 0 to {len(candidates.labels) - 1}; describe these classes or leave their images out."
         )
 
 

@@ -38,7 +38,7 @@ def _earliest_within_1se(candidates: Sequence[Candidate]) -> tuple[Candidate, fl
     share, images = best["accuracy@k"], best["n"]
     if not images:
         raise ParleyError(
-            f"The dev line of step {best['step']} in metrics.jsonl lacks n, the number of dev images, which "
+            f"The dev line of step {best['step']} in metrics.jsonl lacks `n`, the number of dev images, which "
             "selection.rule earliest_within_1se needs; train the run again, or choose another rule."
         )
     threshold = share - sqrt(share * (1 - share) / images)
@@ -119,7 +119,7 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
         if row["kind"] == "dev" and row["step"] in files
     ]
     if not candidates:
-        raise ParleyError("No checkpoint has a dev result; lower training.first_checkpoint or train more steps.")
+        raise ParleyError("No checkpoint has a dev result; lower training.first_checkpoint or raise training.steps.")
     chosen, threshold = RULES[rule](candidates)
     return {"rule": rule, "threshold": threshold, "chosen": chosen, "candidates": candidates}
 

@@ -241,7 +241,7 @@ class TrainingLoop:
         seeds = ", ".join(map(str, self.trainer.seeds))
         return (
             f"Training of seed {seeds} was asked to stop (SIGTERM) and is saved at step {step} of "
-            f"{self.training.steps}; run it again to continue from there."
+            f"{self.training.steps}; run the same command again to continue from there."
         )
 
 

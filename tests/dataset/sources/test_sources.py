@@ -190,7 +190,7 @@ class TestManifest:
         assert len(open_source(SourceOptions("manifest", manifest=table)).check([LION])) == 2
         table = self.table(tmp_path, "class\tpath\n")
         (finding,) = open_source(SourceOptions("manifest", manifest=table)).check([LION])
-        assert "needs a root" in finding
+        assert "set source.manifest.local_root" in finding
         (finding,) = open_source(SourceOptions("manifest", manifest=tmp_path / "none.tsv")).check([LION])
         assert "does not exist" in finding
 
@@ -228,7 +228,7 @@ class TestUrlList:
         assert "'my cat' has no wnid" in finding
 
     def test_the_list_must_be_downloaded_first(self):
-        with pytest.raises(ParleyError, match="snakemake urls"):
+        with pytest.raises(ParleyError, match="snakemake --cores 1 urls"):
             open_source(SourceOptions("url_list")).listing([LION], None)
 
     def test_the_digest_depends_on_content_checksum_and_options(self, tmp_path):

@@ -15,8 +15,8 @@ from parley.dataset.split_plan import Counts, check_topk
 logger = logging.getLogger(__name__)
 _MOST_REASONS = 3
 _ADVICE = (
-    "Lower the counts, take these classes out of the class set, name a source with more candidates, or set "
-    "on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
+    "Lower the counts of `split`, remove these classes from the class set, choose a source with more candidates, "
+    "or set fetch.on_shortage to {others}. If failures may be temporary, remove the class's manifest and run again: "
     "only failed URLs are requested again."
 )
 
@@ -130,7 +130,9 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
     if options.on_shortage == "drop_class":
         for one in outcomes.classes:
             if one.dropped:
-                logger.warning("Class %r is dropped (on_shortage: drop_class). %s", one.name, " ".join(one.dropped))
+                logger.warning(
+                    "Class %r is dropped (fetch.on_shortage: drop_class). %s", one.name, " ".join(one.dropped)
+                )
         findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
     for name, part, outcome in _short_parts(outcomes.remaining):
         sentence = shortage(name, part, outcome, options.margin)
@@ -152,7 +154,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
     if outcome.tried < outcome.candidates:
-        sentence += f" Its margin of {margin:g} did not make up for the duplicates removed; raise it."
+        sentence += f" The margin of {margin:g} did not make up for the duplicates removed; raise fetch.margin."
     return sentence
 
 

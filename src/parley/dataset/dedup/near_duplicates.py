@@ -218,7 +218,7 @@ def _warn(number: int, listed: int, not_hashed: int, options: DedupOptions) -> N
     else:
         logger.warning(
             "Pairs of near duplicates in different parts (at most %d of 64 bits apart): %d; "
-            "set `near_copies: remove` to remove one image of each pair",
+            "set fetch.near_copies to `remove` to remove one image of each pair",
             *(options.near_copy_bits, number),
         )
     if number > listed:

@@ -99,6 +99,6 @@ def _images(path: str | Path) -> Iterator[tuple[str, bytes]]:
                 if (file := tar.extractfile(member)) is not None:
                     yield member.name.partition(".")[0], file.read()
     except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake images` first.") from error
+        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
     except tarfile.TarError as error:
         raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error

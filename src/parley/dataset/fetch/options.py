@@ -86,7 +86,7 @@ class FetchOptions:
             )
         for kind in self.refuse:
             if kind not in REFUSABLE:
-                findings.add(f"fetch.refuse names {kind!r}; it must be one of {', '.join(REFUSABLE)}.")
+                findings.add(f"fetch.refuse contains {kind!r}; each entry must be one of {', '.join(REFUSABLE)}.")
         findings.raise_if_any()
 
 

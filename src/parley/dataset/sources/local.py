@@ -25,7 +25,7 @@ class _OnePerClass(Source):
         """Return a sentence for each problem: an invalid root, or a class with no folder or tar in it, or with two."""
         root = self.options.root
         if root is None:
-            return [f"A source of kind {self.options.kind!r} needs a root: the folder that contains its images."]
+            return [f"A source of kind {self.options.kind!r} needs `root`, the folder that contains its images."]
         found = self._root_problems()
         for image_class in classes if not found else ():
             names = self._names(image_class)
@@ -123,7 +123,9 @@ def _files_below(folder: Path, above: str = "") -> Iterator[str]:
             found = sorted((one.name, one.is_dir(), one.is_symlink()) for one in entries if one.name[0] != ".")
     except OSError as error:
         path = folder / above
-        raise ParleyError(f"{path} cannot be read as a folder ({error.strerror}); check what it is.") from error
+        raise ParleyError(
+            f"{path} cannot be read as a folder ({error.strerror}); check that it is a folder you may read."
+        ) from error
     for name, is_folder, is_link in found:
         if not is_folder:
             yield above + name

@@ -33,7 +33,7 @@ class ManifestTable(Source):
         """Return the problems with the settings and the table's columns, one sentence each."""
         table = self.options.manifest
         if table is None:
-            return ["A source of kind 'manifest' needs the path of its table."]
+            return ["A source of kind 'manifest' needs source.manifest.path, the path of its table."]
         try:
             columns = header_of(table)
         except ParleyError as error:
@@ -43,7 +43,9 @@ class ManifestTable(Source):
             found.append(f"{table} has neither a column 'url' nor a column 'path' in its first line; add one.")
         found += _carry_problems(table, columns, self.options.carry)
         if "path" in columns and self.options.root is None:
-            found.append(f"{table} names local paths, so the source needs a root: the folder they are relative to.")
+            found.append(
+                f"{table} has local paths: set source.manifest.local_root to the folder that they are relative to."
+            )
         return found + self._root_problems()
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
@@ -76,7 +78,7 @@ def read_carried_columns(
         If the table lacks a column or an image.
     """
     if options.manifest is None:
-        raise ParleyError("A source of kind 'manifest' needs the path of its table.")
+        raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
     header = header_of(options.manifest)
     if problems := _carry_problems(options.manifest, header, options.carry):
         raise ParleyError(problems)
@@ -92,7 +94,7 @@ def read_carried_columns(
     if missing := len(images) - len(cells):
         raise ParleyError(
             f"{options.manifest} no longer lists {missing} of the {len(images)} images: it was changed after "
-            "they were selected. Run `snakemake --forcerun select_classes`."
+            "they were selected. Run `snakemake --cores 1 --forcerun select_classes`."
         )
     return tuple(columns), cells, len(conflicting)
 
@@ -108,7 +110,7 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
         if name not in header:
             found.append(f"source.manifest.carry names {name!r}, but {table} has no such column in its first line.")
         elif name in IMAGE_COLUMNS:
-            found.append(f"source.manifest.carry names {name!r}, which is a column of images.tsv itself; rename it.")
+            found.append(f"source.manifest.carry names {name!r}, which images.tsv already has; rename the column.")
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
     return found
@@ -117,7 +119,7 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
 def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield the class (name or wnid) and address of each row, and its cells in the `further` columns."""
     if options.manifest is None:
-        raise ParleyError("A source of kind 'manifest' needs the path of its table.")
+        raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
     columns = [column for column in _ADDRESS_COLUMNS if column in header_of(options.manifest)]
     for label, *cells in stream_table(options.manifest, ["class", *columns, *further]):
         addresses, stated = cells[: len(columns)], cells[len(columns) :]

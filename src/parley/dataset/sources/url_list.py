@@ -29,7 +29,7 @@ class UrlList(Source):
         if not self.options.locations:
             return [
                 *found,
-                "A source of kind 'url_list' needs at least one location of the list, a URL or a path.",
+                "A source of kind 'url_list' needs source.url_list.locations: the list's URLs or paths.",
             ]
         local = [location for location in self.options.locations if not is_web_url(location)]
         if len(local) == len(self.options.locations) and not any(_file(path).is_file() for path in local):
@@ -51,7 +51,9 @@ class UrlList(Source):
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class, read from the URL list."""
         if url_list is None:
-            raise ParleyError(f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake urls`.")
+            raise ParleyError(
+                f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake --cores 1 urls`."
+            )
         by_wnid = filter_list(
             url_list,
             [image_class.wnid for image_class in classes],
