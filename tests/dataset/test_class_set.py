@@ -67,7 +67,7 @@ def test_all_faults_are_reported_together(tmp_path):
     with pytest.raises(ParleyError) as error:
         read_class_set(path)
     assert len(error.value.findings) == 6
-    assert any("no class with domain 'in'" in finding for finding in error.value.findings)
+    assert any("no class to train on" in finding for finding in error.value.findings)
 
 
 def test_a_missing_column_or_file_is_reported(tmp_path):

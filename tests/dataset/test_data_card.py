@@ -228,7 +228,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
     ("header", "carry", "complaint"),
     [
         ("class\turl\tlicence", ("licence", "auhtor"), "names 'auhtor', but"),
-        ("class\turl\tbytes", ("bytes",), "'bytes', which is a column of images.tsv itself"),
+        ("class\turl\tbytes", ("bytes",), "'bytes', which images.tsv already has"),
         ("class\turl\tlicence\tlicence", None, "several columns 'licence'"),
     ],
 )

@@ -91,7 +91,7 @@ def with_nan(path):
         (cut, "not a valid HDF5 file"),
         (lambda path: path.write_text("hello"), "not a valid HDF5 file"),
         (lambda path: path.unlink(), "does not exist"),
-        (change("Target", None), "has no Target.*needs its label id in Target"),
+        (change("Target", None), "has no Target.*Target must contain its label id"),
         (change("Location", None), "has no Location.*and Location its name"),
         (change("avgpool_512", None), "has no avgpool_512.*Make it with this layer"),
         (change("Location", [b"one"]), "differ in their number of rows"),

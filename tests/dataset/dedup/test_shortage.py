@@ -59,7 +59,7 @@ def test_classes_without_candidates_are_dropped(tmp_path):
     with pytest.raises(ParleyError) as error:
         fetched.finalise(on_shortage="drop_class")
     assert error.value.findings[0] == ("Every class of the domain out is dropped (hen), and no class remains for ood.")
-    assert "set on_shortage to accept." in error.value.findings[-1]
+    assert "set fetch.on_shortage to accept." in error.value.findings[-1]
 
 
 def test_one_remaining_class_is_an_error(tmp_path):

@@ -154,7 +154,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
     if outcome.tried < outcome.candidates:
-        sentence += f" The margin of {margin:g} did not make up for the duplicates removed; raise fetch.margin."
+        sentence += f" Its margin of {margin:g} did not make up for the duplicates removed; raise it."
     return sentence
 
 
