@@ -70,7 +70,7 @@ def test_runs_of_several_experiments_have_distinct_names(experiment, tmp_path, c
     assert re.search(r"\(n = 4, d = \+\d+\.\d\) \\\* \|$", lines[3])
     assert lines[5].startswith("| pooling/base | +0.000 \\[-0.0")
     assert lines[5].endswith("(n = 3, d = +0.0) |")
-    assert lines[-1].endswith("Holm's correction over the runs of this table, metric by metric.")
+    assert lines[-1].endswith("Holm's correction over the runs of this table, separately for each metric.")
     page = tmp_path / "page.md"
     page.write_text("<!-- table changes -->\n<!-- end -->\n")
     assert main([*arguments, "--into", str(page)]) == 0
@@ -79,17 +79,20 @@ def test_runs_of_several_experiments_have_distinct_names(experiment, tmp_path, c
 
 def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsys):
     runs = read_runs([experiment])
-    with pytest.raises(ParleyError, match="There is no run lost to compare with; there are base, one, other"):
+    with pytest.raises(ParleyError, match="There is no run lost to compare with; the runs are base, one, other"):
         changes(runs, "lost", "test")
     with pytest.raises(ParleyError, match="No run was evaluated on the part ood"):
         changes(runs, "base", "ood")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
-    assert "it has no config.yaml. Name results/<experiment>; `snakemake " in capsys.readouterr().err
+    assert (
+        "it has no config.yaml. Give results/<experiment>; to write the file, run `snakemake "
+        in capsys.readouterr().err
+    )
     name_runs(tmp_path / "nothing", "base")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
     assert "contains no evaluation of any run in its config.yaml" in capsys.readouterr().err
     assert main(["compare", str(experiment), "--base", "base", "--metric", "accuracy"]) == 1
-    assert "No evaluation has the metric accuracy; there are accuracy@1." in capsys.readouterr().err
+    assert "No evaluation has the metric accuracy; the metrics are accuracy@1." in capsys.readouterr().err
 
 
 def test_a_missing_value_is_not_measured_and_not_zero(experiment, capsys):
@@ -112,4 +115,4 @@ def test_only_the_runs_that_are_named_are_compared_and_corrected_for(experiment,
     assert main([*arguments, "--run", "other"]) == 0
     assert [line.split(" ")[1] for line in capsys.readouterr().out.splitlines()[2:4]] == ["base", "other"]
     assert main([*arguments, "--run", "lost"]) == 1
-    assert "There is no run lost; there are base, one, other." in capsys.readouterr().err
+    assert "There is no run lost; the runs are base, one, other." in capsys.readouterr().err

@@ -79,7 +79,10 @@ def test_fits_that_do_not_converge_are_counted_in_a_warning(monkeypatch, caplog)
     assert not caplog.records
     monkeypatch.setattr(difficulty, "ITERATIONS", 1)
     choose(train, dev, CLASSES, [1.0, 0.1])
-    assert "2 of 2 fits did not converge to a gradient of 1e-06 nats: those with the penalty 1 (" in caplog.text
+    assert (
+        "2 of 2 fits of the linear classifier did not converge (largest gradient over 1e-06 nats). Their penalties: 1 ("
+        in caplog.text
+    )
 
 
 def test_penalties_are_tried_until_the_dev_result_has_become_worse_twice():

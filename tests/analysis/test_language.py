@@ -177,7 +177,7 @@ def test_similarity_to_features_differs_from_similarity_to_descriptions(meanings
     assert found["measures"]["topographic_similarity_features"] > 0.9
     assert found["p"]["topographic_similarity_features"] == pytest.approx(1 / 1001)
     assert found["p"]["topographic_similarity"] > 0.05
-    with pytest.raises(ParleyError, match="has no image gone, which messages are about"):
+    with pytest.raises(ParleyError, match="lacks image gone, which has messages"):
         looks(meanings / "test.hdf5", ["k1", "gone"])
 
 

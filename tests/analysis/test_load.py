@@ -126,12 +126,12 @@ def test_the_parquet_file_has_the_same_content(made, tmp_path):
 
 @pytest.mark.parametrize("asked", [{"run": "three"}, {"seed": 9}, {"part": "transfer"}, {"run": "two", "seed": 2}])
 def test_missing_dialogues_are_reported(made, asked):
-    with pytest.raises(ParleyError, match=r"has no dialogues of .*; its runs are one, two"):
+    with pytest.raises(ParleyError, match=r"has no dialogues of .*; its runs are one, two\. Run"):
         parley.load(made.folder).messages(**asked)
 
 
 def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
-    made_by = rf"`snakemake results/{tmp_path.name}/config\.yaml`"
+    made_by = rf"`snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)
     (tmp_path / "config.yaml").write_text("runs: 3\n")

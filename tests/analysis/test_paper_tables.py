@@ -74,14 +74,16 @@ def test_a_requested_split_without_results_is_refused():
         if (row.run, row.part) != ("one", "ood")
     ]
     wanted = {**ALL, "runs": ["one"], "metrics": METRICS}
-    with pytest.raises(ParleyError, match=r"main wants the part ood, on which none of its runs \(one\) was evaluated"):
+    with pytest.raises(ParleyError, match=r"main lists the part ood, on which none of its runs \(one\) was evaluated"):
         paper_table(rows, {**wanted, "parts": ["ood"]})
     assert [title.split(":")[0] for title, _ in paper_table(rows, wanted).blocks] == ["test"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("runs", "three"), ("parts", "transfer")])
 def test_requests_that_the_summary_lacks_are_refused(rows, kind, name):
-    with pytest.raises(ParleyError, match=f"wants the {kind} {name}, which the summary does not have; it has "):
+    with pytest.raises(
+        ParleyError, match=f"lists the {kind} {name}, which the summary does not have; the summary has "
+    ):
         paper_table(rows, {**ALL, "metrics": METRICS, kind: [name]})
 
 

@@ -88,7 +88,7 @@ def test_k_is_capped_at_the_candidates():
 def test_seeds_with_different_images_or_candidates_are_refused():
     with pytest.raises(ParleyError, match="different candidates"):
         summarise([evaluation(0, candidates=4), evaluation(1, candidates=5)], [("adaptive", 0), ("adaptive", 1)])
-    with pytest.raises(ParleyError, match="two evaluations"):
+    with pytest.raises(ParleyError, match="has two files"):
         summarise([evaluation(0), evaluation(0)], [("adaptive", 0)])
     with pytest.raises(ParleyError, match="seed 9 is not in the config"):
         summarise([evaluation(9)], [("adaptive", 0)])
@@ -121,7 +121,7 @@ def test_unknown_values_are_empty_cells_and_null(tmp_path):
 
 def test_a_file_that_is_no_summary_is_refused(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
-    with pytest.raises(ParleyError, match="not a summary"):
+    with pytest.raises(ParleyError, match="was not written by this version"):
         read_summary(tmp_path / "summary.json")
 
 

@@ -109,5 +109,5 @@ def test_control_characters_are_shown_as_text():
 
 def test_a_summary_of_another_version_is_refused(folder):
     (folder / "summary.json").write_text(json.dumps({"rows": [{"run": "x"}], "failed": []}))
-    with pytest.raises(Exception, match="not a summary of this version"):
+    with pytest.raises(Exception, match="was not written by this version"):
         shown(folder)

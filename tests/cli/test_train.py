@@ -76,7 +76,7 @@ def test_everything_that_is_wrong_is_told_at_once(trained, tmp_path, refused):
 
 def test_a_finished_run_is_not_replaced_unasked(trained, tmp_path, refused):
     (told,) = refused(*call(trained, trained.run))
-    assert "has a finished run" in told
+    assert "contains a finished run" in told
     out = tmp_path / "out"
     steps = ["--set", "training.steps=12"]
     assert main(call(trained, out, *steps)) == 0

@@ -117,9 +117,9 @@ def test_the_users_config_is_left_as_it_was():
         ({"game.mix": ["sum", "mou", "sum"]}, "run a: grid.game.mix has the value sum twice; remove one"),
         ({"training.learning_rate": [1, 1.0]}, "run a: grid.training.learning_rate has the value 1 twice"),
         ({"game.mix": {"one": "sum", "two": "sum"}}, "run a: grid.game.mix has the value sum twice; remove one"),
-        ({"game.corrupt_bits": ["0:3"]}, "has the value 0:3, which is not a valid folder name (corrupt_bits_0:3)"),
-        ({"game.mix": {"a/b": "sum"}}, "has the value sum, which is not a valid folder name (a/b); write a mapping"),
-        ({"game.mix": {"x" * 120: "sum"}}, "its grid makes names of more than 120 characters"),
+        ({"game.corrupt_bits": ["0:3"]}, "has the value 0:3, which makes no valid folder name (corrupt_bits_0:3)"),
+        ({"game.mix": {"a/b": "sum"}}, "has the value sum, which makes no valid folder name (a/b); write a mapping"),
+        ({"game.mix": {"x" * 120: "sum"}}, "its grid makes run names of more than 120 characters"),
         (
             {"game.preset": ["FixedAttention"], "game.image_layer": ["pooled"]},
             "run a-preset_FixedAttention-image_layer",

@@ -173,7 +173,7 @@ def test_tables_have_names_of_their_own_and_show_runs_that_there_are():
     tables = [{"name": "main", "runs": ["adaptive", "fixed"]}, {"name": "main"}]
     assert findings(tables=tables) == [
         "Config: two tables are called 'main'; give each its own name.",
-        "Config: the table main shows the runs fixed; the runs are adaptive.",
+        "Config: the table main lists unknown runs: fixed; the runs are adaptive.",
     ]
     (default,) = resolve(WORLD, SCHEMA)["tables"]
     assert default["metrics"] == ["accuracy@1", "accuracy@k", "nll", "length"]

@@ -61,7 +61,7 @@ def test_an_empty_text_is_empty():
 
 @pytest.mark.parametrize("page", ["", "<!-- table x -->\n", "<!-- table x -->\n<!-- end -->\n<!-- table x -->\n"])
 def test_a_page_without_one_place_for_a_table_is_refused(page):
-    with pytest.raises(ParleyError, match="no unique place for the table x"):
+    with pytest.raises(ParleyError, match="must have one place for the table x"):
         with_table(page, "x", ["row"])
 
 

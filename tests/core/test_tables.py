@@ -21,7 +21,7 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path
     [
         (b"a\tc\n1\t2\n", "no column b"),
         (b"", "no column a, b"),
-        (b"a\tb\n1\t2\n3\n", "line 3: 1 fields where the header has 2"),
+        (b"a\tb\n1\t2\n3\n", "line 3 has 1 fields, but the header has 2"),
         (b"a\tb\n1\t\xff\n", "not UTF-8"),
     ],
 )

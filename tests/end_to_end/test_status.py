@@ -243,7 +243,7 @@ def test_a_terminal_of_80_columns(project, tiny, changed_config):
 def test_a_folder_that_is_no_clone_and_a_wrong_config(project, tiny, tmp_path):
     done = call(project, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "has no Parley workflow" in done.stderr
+    assert "does not contain the Parley workflow" in done.stderr
     assert list(tmp_path.iterdir()) == []
     wrong = project.write_config("wrong", **{**TINY, "game": {"message_bit": 4}})
     done = call(project, "--configfile", wrong)

@@ -62,7 +62,9 @@ def test_a_missing_package_is_reported_before_the_first_job(without_tensorboard)
         "runs": [{"name": "quiet", "game": {}, "training": {}}, {"name": "shown", **wanted}],
     }
     (told,) = check_inputs(config, [], {"train_run"})
-    assert told.startswith("Run shown has training.tensorboard, but the package tensorboard is not installed; install")
+    assert told.startswith(
+        "Run shown has `training.tensorboard: true`, but the package tensorboard is not installed; install"
+    )
     assert check_inputs(config, [], {"train_run"}, own_environments=True) == []
     assert check_inputs(config, [], {"evaluate_run"}) == []
 

@@ -26,9 +26,9 @@ COLUMNS = (
 METRICS = ("accuracy@1", "accuracy@k", "nll", "length", "length_original")
 """Metrics that `parley compare` shows by default."""
 NOTE = (
-    "Differences from the first run over the n seeds that both have, with 95 % t intervals; d is the mean difference "
-    "over the standard deviation of the differences. \\* p < 0.05 by the paired t-test, after Holm's correction over "
-    "the runs of this table, metric by metric."
+    "Differences from the first run over the n seeds that both runs have, with 95 % t intervals; d is the mean "
+    "difference divided by the standard deviation of the differences. \\* p < 0.05 by the paired t-test, "
+    "after Holm's correction over the runs of this table, separately for each metric."
 )
 """Note that `parley compare` prints below its table."""
 
@@ -161,7 +161,7 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
 def only(runs: Runs, names: Sequence[str]) -> Runs:
     """Return the runs with the given names. Raise `ParleyError` if a name is unknown."""
     if strays := [name for name in names if name not in runs]:
-        raise ParleyError(f"There is no run {', '.join(strays)}; there are {', '.join(runs)}.")
+        raise ParleyError(f"There is no run {', '.join(strays)}; the runs are {', '.join(runs)}.")
     return {name: runs[name] for name in names}
 
 
@@ -185,7 +185,7 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
         If the base run does not exist, no run was evaluated on the split, or a metric is in none of the evaluations.
     """
     if base not in runs:
-        raise ParleyError(f"There is no run {base} to compare with; there are {', '.join(runs)}.")
+        raise ParleyError(f"There is no run {base} to compare with; the runs are {', '.join(runs)}.")
     if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
         raise ParleyError(f"No run was evaluated on the part {part}; choose another part.")
     _require_metrics(metrics, runs)
@@ -208,7 +208,7 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
     }
     known = [name for name in EVALUATION_UNITS if name in reported]
     if strays := [metric for metric in metrics if metric not in known]:
-        raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; there are {', '.join(known)}.")
+        raise ParleyError(f"No evaluation has the metric {', '.join(strays)}; the metrics are {', '.join(known)}.")
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:

@@ -94,8 +94,8 @@ def write_difficulty(
     names = [row.label for row in read_descriptions(descriptions)]
     if strays := [label for label in ids if not 0 <= label < len(names)]:
         raise ParleyError(
-            f"{parts['train']} holds images of label {', '.join(map(str, strays))}, which {descriptions} does not "
-            "describe; describe these classes or leave their images out."
+            f"{parts['train']} contains images of label {', '.join(map(str, strays))}, which {descriptions} does not "
+            "describe; add descriptions of these classes or remove their images."
         )
     require_memory_for_classifier(len(seen["train"].targets), len(ids))
     chosen = choose(seen["train"], seen["dev"], len(ids))
@@ -120,7 +120,7 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
                 "outputs a vector."
             )
         if not len(features[part]):
-            raise ParleyError(f"{path} holds no image; check the counts of `split` in the config.")
+            raise ParleyError(f"{path} contains no image; check the counts in the section `split` of the config.")
     targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
     ids: list[int] = targets["train"].unique().tolist()
     scale = scale_of(features["train"])
@@ -153,7 +153,8 @@ def choose(train: Split, dev: Split, classes: int, penalties: Sequence[float] = 
             break
     if early := [record for record in records if not record["largest_gradient"] <= GRADIENT]:
         logger.warning(
-            "%d of %d fits did not converge to a gradient of %g nats: those with the penalty %s.",
+            "%d of %d fits of the linear classifier did not converge (largest gradient over %g nats). Their "
+            "penalties: %s.",
             len(early),
             len(records),
             GRADIENT,

@@ -69,7 +69,7 @@ def _semantics(
     if strays := [label for label in dialogues.candidate_ids if not 0 <= label < len(vectors)]:
         raise ParleyError(
             f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "
-            "describe; make both again."
+            "describe; remove both files and run Snakemake again."
         )
     codes = None
     if inputs.attributes is not None:
@@ -108,5 +108,7 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
     scaled = (values - values.mean(axis=0))[:, sd > 0] / sd[sd > 0]
     row_of = {key: row for row, key in enumerate(found.keys)}
     if lost := [key for key in keys if key not in row_of]:
-        raise ParleyError(f"{path} has no image {lost[0]}, which messages are about; make the messages again.")
+        raise ParleyError(
+            f"{path} lacks image {lost[0]}, which has messages; run `snakemake --forcerun extract_messages`."
+        )
     return scaled[[row_of[key] for key in keys]] if scaled.shape[1] else None

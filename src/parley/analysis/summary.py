@@ -164,7 +164,9 @@ def read_summary(json_path: str | Path) -> Summary:
         known = {owner: why for owner, why in whys.items() if why}
         return Summary([SummaryRow(**row) for row in value["rows"]], list(whys), known)
     except (KeyError, TypeError) as error:
-        raise ParleyError(f"{json_path} is not a summary of this version; run the metrics stage again.") from error
+        raise ParleyError(
+            f"{json_path} was not written by this version of Parley; run `snakemake --forcerun summarise`."
+        ) from error
 
 
 def _by_owner(
@@ -175,9 +177,11 @@ def _by_owner(
     for evaluation in evaluations:
         owner = (evaluation["run"], evaluation["seed"])
         if owner in by_owner:
-            findings.add(f"Run {owner[0]}, seed {owner[1]} has two evaluations; give one.")
+            findings.add(f"Run {owner[0]}, seed {owner[1]} has two files evaluation.json; give only one of them.")
         if owner not in expected:
-            findings.add(f"Run {owner[0]}, seed {owner[1]} is not in the config; remove its folder or add it.")
+            findings.add(
+                f"Run {owner[0]}, seed {owner[1]} is not in the config; add it there or remove its folder of results."
+            )
         by_owner[owner] = evaluation
     findings.raise_if_any()
     return by_owner
@@ -228,7 +232,7 @@ def _agreed(run: str, part: str, entries: list[dict[str, Any]], name: str, findi
     if len(values) > 1:
         findings.add(
             f"The seeds of run {run} were evaluated on {part} with different {name} "
-            f"({', '.join(map(str, values))}); evaluate them again."
+            f"({', '.join(map(str, values))}); run `snakemake --forcerun evaluate_run`."
         )
     return values[0] if values else None
 

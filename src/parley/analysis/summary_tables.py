@@ -87,8 +87,8 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
     for kind, known in (("runs", runs), ("parts", parts)):
         if strays := [name for name in wanted[kind] if name not in known]:
             raise ParleyError(
-                f"Config: the table {wanted['name']} wants the {kind} {', '.join(strays)}, which the summary does "
-                f"not have; it has {', '.join(known)}."
+                f"Config: the table {wanted['name']} lists the {kind} {', '.join(strays)}, which the summary does "
+                f"not have; the summary has {', '.join(known)}."
             )
     shown = wanted["parts"] or [part for part in parts if part == "test" or part in _UNSEEN]
     found = {(row.run, row.part, row.metric): row for row in rows}
@@ -103,8 +103,8 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
             blocks.append(_block(part, lines))
         elif part in wanted["parts"]:
             raise ParleyError(
-                f"Config: the table {wanted['name']} wants the part {part}, on which none of its runs "
-                f"({', '.join(wanted['runs'] or runs)}) was evaluated; name other runs or leave the part out."
+                f"Config: the table {wanted['name']} lists the part {part}, on which none of its runs "
+                f"({', '.join(wanted['runs'] or runs)}) was evaluated; list other runs or remove the part."
             )
     header = ["Run", *(HEADS[metric] for metric in wanted["metrics"]), "Seeds"]
     return PaperTable(wanted["name"], f"{wanted['caption']} {_NOTE}".strip(), header, blocks)
@@ -170,7 +170,7 @@ MOST_FAILURES = 5
 WIDTHS = {"images": 6, "95 %": 11}
 """Minimum widths of columns whose numbers may be wider than their headers, so that the tables of all runs align."""
 
-LEGEND = "acc: accuracy over seeds, its 95 % interval, its chance; exch.: exchanges."
+LEGEND = "acc: mean accuracy over seeds, its 95 % interval, and the accuracy of random guesses; exch.: exchanges."
 
 
 def show_summary(folder: str | Path, on: Console) -> None:
@@ -241,5 +241,5 @@ def _failures(summary: Summary) -> list[str]:
         for run, seed in summary.failed[:MOST_FAILURES]
     ]
     if (more := len(summary.failed) - MOST_FAILURES) > 0:
-        lines.append(f"{formats.counted(more, 'seed')} more failed; summary.json says why.")
+        lines.append(f"{formats.counted(more, 'seed')} more failed; summary.json lists the reasons.")
     return lines

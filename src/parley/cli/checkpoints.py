@@ -22,9 +22,9 @@ def add_train(commands: Subparsers) -> None:
     """Add the argument parser of `parley train`."""
     parser = commands.add_parser(
         "train",
-        help="train a run from an existing config.json, with some values changed",
-        description="Train one run with one seed from the config.json of an earlier run, and select its checkpoint. "
-        "An interrupted run resumes.",
+        help="train a run with the settings of an existing config.json, some of them changed",
+        description="Train one run with one seed and the settings in the config.json of an earlier run, and select its "
+        "checkpoint. If a run was interrupted, the same command resumes it.",
     )
     parser.add_argument("--config", type=Path, required=True, metavar="JSON", help="config.json of a run")
     parser.add_argument(
@@ -37,17 +37,19 @@ def add_train(commands: Subparsers) -> None:
     )
     parser.add_argument("--seed", metavar="SEED", help="the same as --set seed=SEED")
     parser.add_argument("--train", type=Path, required=True, metavar="HDF5", help="features to train on")
-    parser.add_argument("--dev", type=Path, required=True, metavar="HDF5", help="features to select the checkpoint by")
+    parser.add_argument(
+        "--dev", type=Path, required=True, metavar="HDF5", help="features of the dev split, to select the checkpoint by"
+    )
     add_text(parser)
     parser.add_argument(
-        "--dev-descriptions", type=Path, metavar="CSV", help="other descriptions to use on the dev split"
+        "--dev-descriptions", type=Path, metavar="CSV", help="descriptions for the dev split, if they differ"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the run's folder")
     parser.add_argument(
         "--rule",
         choices=tuple(RULES),
         default="accuracy@k",
-        help="rule that selects the checkpoint from the dev results; best accuracy@k by default",
+        help="rule that selects the checkpoint from the results on the dev split; accuracy@k by default",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished run in the folder")
     add_threads(parser)
@@ -61,7 +63,9 @@ def run_train(chosen: argparse.Namespace) -> None:
     seed = [] if chosen.seed is None else [f"seed={chosen.seed}"]
     settings = overridden(read_run(chosen.config), [*chosen.set, *seed], read_schema(find_schema()))
     if (chosen.out / "config.json").exists() and not chosen.overwrite:
-        raise ParleyError(f"{chosen.out} has a finished run; name another folder, or add --overwrite to replace it.")
+        raise ParleyError(
+            f"{chosen.out} contains a finished run; give another folder, or add --overwrite to replace it."
+        )
     import torch
 
     from parley.runtime.code_digest import package_digest
@@ -81,8 +85,8 @@ def add_evaluate(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="evaluate a checkpoint on files of features",
-        description="Evaluate a checkpoint on files of features, Parley's or the 2017 code's, and write "
-        "evaluation.json, eval.csv and a confusion matrix for each file.",
+        description="Evaluate a checkpoint on files of features, written by Parley or by the 2017 code, and "
+        "write evaluation.json, eval.csv and a confusion matrix for each file.",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")
     parser.add_argument("--features", type=Path, required=True, nargs="+", metavar="HDF5", help="files of features")
@@ -132,8 +136,8 @@ def add_messages(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "messages",
         help="write the messages of a checkpoint's agents about the images of a feature file",
-        description="Run a checkpoint on a file of features, Parley's or the 2017 code's, and write all messages "
-        "and predictions as the 2017 code's two tables.",
+        description="Run a checkpoint on a file of features, written by Parley or by the 2017 code, and write all "
+        "messages and predictions to an HDF5 file in the format of the 2017 code (two tables).",
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint, such as best.pt")
     parser.add_argument("--features", type=Path, required=True, metavar="HDF5", help="a file of features")
@@ -143,11 +147,13 @@ def add_messages(commands: Subparsers) -> None:
     parser.add_argument(
         "--attention", type=Path, metavar="HDF5", help="also write the agents' attention weights to this file"
     )
-    parser.add_argument("--show", type=positive, metavar="N", help="show N dialogues, evenly spaced over the file")
+    parser.add_argument(
+        "--show", type=positive, metavar="N", help="also print N dialogues, evenly spaced over the file"
+    )
     parser.add_argument(
         "--letters",
         action="store_true",
-        help=f"show five bits as a letter; without --show, {SHOWN_IN_LETTERS} dialogues",
+        help=f"print every five bits as a letter; without --show, print {SHOWN_IN_LETTERS} dialogues",
     )
     add_threads(parser)
     parser.set_defaults(run=run_messages)
@@ -177,7 +183,7 @@ def run_messages(chosen: argparse.Namespace) -> None:
     logger.info("%s: %d dialogues of %s", chosen.out, count, chosen.features)
     if duplicates := count - len(set(keys)):
         logger.warning(
-            "%d images share their key with another image; ExampleId does not distinguish their dialogues.", duplicates
+            "%d images have the same key as another image; their dialogues have the same ExampleId.", duplicates
         )
     rows = spread(chosen.show or (SHOWN_IN_LETTERS if chosen.letters else 0), count)
     sys.stdout.write(sample_dialogues(dialogues, spec.target_index, spec.labels, rows, keys, chosen.letters))
@@ -194,25 +200,28 @@ def add_talk(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "talk",
         help="run a dialogue about an image and print it",
-        description="Extract an image's features with the experiment's own preprocessing and network, and run the "
-        "dialogue of a trained run about it.",
+        description="Extract an image's features with the preprocessing and the network of the experiment, and let "
+        "the agents of a trained run exchange messages about it.",
     )
     parser.add_argument("image", type=Path, help="an image file")
     parser.add_argument("--run", required=True, dest="run_name", metavar="RUN", help="a run of the experiment")
     parser.add_argument("--seed", type=int, help="a seed of the run; by default the first trained one")
     parser.add_argument(
-        "--results", type=Path, metavar="FOLDER", help="results/<e>; by default the only folder in results/"
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="the experiment's folder, results/<e>; by default the only one in results/",
     )
     parser.add_argument(
         "--candidates",
         choices=("seen", "all"),
         default="seen",
-        help="candidate classes: those trained on (seen, the default), or all described classes (all)",
+        help="candidate classes: seen (those in training, the default) or all (all described classes)",
     )
     parser.add_argument(
         "--top", type=positive, default=5, metavar="N", help="number of classes shown at each exchange; 5 by default"
     )
-    parser.add_argument("--letters", action="store_true", help="show five bits as a letter")
+    parser.add_argument("--letters", action="store_true", help="print every five bits as a letter")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     add_threads(parser)
     parser.set_defaults(run=run_talk)
@@ -261,4 +270,4 @@ def only_results() -> Path:
     if len(found) == 1:
         return found[0]
     names = f"found {', '.join(map(str, found))}" if found else "found none in results/"
-    raise ParleyError(f"Name an experiment with --results results/<e>; {names}.")
+    raise ParleyError(f"Give the experiment's folder with --results results/<e>; {names}.")

@@ -76,13 +76,15 @@ def add_crate(commands: Subparsers) -> None:
         "crate",
         help="pack an experiment with its provenance as an RO-Crate, ready to deposit",
         description="Pack an experiment, the workflow's code and the records of every job as an RO-Crate. Images, "
-        "their features and pages that show them are left out, because they are rarely free to redistribute: the crate "
-        "lists their SHA-256, and images.tsv has their URLs.",
+        "their features and pages that show them are left out, because few licences permit redistribution: the crate "
+        "lists their SHA-256, and images.tsv contains the URLs of the images.",
     )
     parser.add_argument("results", type=Path, help="a results folder, such as results/world")
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP", help="the zip to write")
     parser.add_argument(
-        "--pictures", action="store_true", help="include images and features; only if you may redistribute them"
+        "--pictures",
+        action="store_true",
+        help="also pack images, features and pages that show images; only if you may redistribute them",
     )
     parser.add_argument(
         "--author",
@@ -91,7 +93,9 @@ def add_crate(commands: Subparsers) -> None:
         metavar="NAME",
         help="an author of the experiment; may be repeated; by default the authors of Parley (CITATION.cff)",
     )
-    parser.add_argument("--license", metavar="SPDX", help="licence of the crate; by default Parley's")
+    parser.add_argument(
+        "--license", metavar="SPDX", help="SPDX identifier of the crate's licence; by default that of Parley"
+    )
     parser.set_defaults(run=run_crate)
 
 

@@ -47,15 +47,15 @@ def add_candidates(parser: argparse.ArgumentParser) -> None:
         "--candidates",
         choices=CANDIDATES,
         default="seen",
-        help="candidate classes: those trained on (seen, the default); all described classes (all); those trained on "
-        "and those of the file (seen+own); only those of the file (own)",
+        help="candidate classes: seen (those in training, the default), all (all described classes), seen+own (those "
+        "in training and those in the file of features) or own (only those in the file of features)",
     )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the argument for the number of torch threads."""
     parser.add_argument(
-        "--threads", type=positive, default=1, help="number of threads; 1 by default, as in the workflow"
+        "--threads", type=positive, default=1, help="number of CPU threads; 1 by default, as in the workflow"
     )
 
 
@@ -63,7 +63,7 @@ def require_files(paths: Sequence[Path]) -> None:
     """Raise `ParleyError` with a finding for each file that is missing or has changed since a stage wrote it."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
-    findings.extend(f"{path} is a folder; name a file." for path in paths if path.is_dir())
+    findings.extend(f"{path} is a folder; give the path of a file." for path in paths if path.is_dir())
     findings.raise_if_any()
     check_undamaged(paths)
 
@@ -82,7 +82,7 @@ def find_schema() -> Path:
     for folder in (Path(__file__).resolve().parents[3], Path()):
         if (folder / SCHEMA).is_file():
             return folder / SCHEMA
-    raise ParleyError(f"{SCHEMA} does not exist here; run this in the project's folder.")
+    raise ParleyError(f"{SCHEMA} does not exist here; run this command in the project's folder.")
 
 
 def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
@@ -120,7 +120,7 @@ def _status_of(run: Callable[[argparse.Namespace], int | None], chosen: argparse
             logger.exception("Unexpected")
         return _fail(
             f"{type(error).__name__}: {error}. This is a defect of Parley or of its environment; "
-            f"set {TRACEBACK}=1 to see the traceback.",
+            f"set the environment variable {TRACEBACK}=1 to see the traceback.",
             status=of_error,
         )
     return status or 0

@@ -16,7 +16,8 @@ def add(commands: Subparsers) -> None:
         "status",
         help="show which stages of an experiment are done, stale or missing, and why",
         description="Show which stages of an experiment are done, stale or missing, and why. It runs no jobs: stale "
-        "stages are those that `snakemake -n` would run. Run it in the project's folder, also during a run.",
+        "stages are those that `snakemake -n` would run again. Run this command in the project's folder; Snakemake may "
+        "be running there.",
         epilog=EXIT,
     )
     parser.add_argument(
@@ -32,7 +33,7 @@ def add(commands: Subparsers) -> None:
         type=Path,
         default=[],
         metavar="YAML",
-        help="the same as for snakemake; config.yaml by default",
+        help="config files, as for `snakemake --configfile`; config.yaml by default",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, status_of_error=2)
@@ -59,7 +60,9 @@ def run(chosen: argparse.Namespace) -> int:
 def _require_clone() -> None:
     """Raise `ParleyError` if the working folder is not a clone of Parley, or not the one that contains this module."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
-        raise ParleyError(f"{Path().resolve()} has no Parley workflow; run this in the project's folder.")
+        raise ParleyError(
+            f"{Path().resolve()} does not contain the Parley workflow; run this command in the project's folder."
+        )
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
     if here.is_dir() and ours != here:
         raise ParleyError(
@@ -77,7 +80,9 @@ def _configfiles(chosen: argparse.Namespace) -> list[Path]:
         raise ParleyError("Give either an experiment's folder or --configfile, not both.")
     config: Path = chosen.folder / "config.yaml"
     if not chosen.folder.is_dir():
-        raise ParleyError(f"{chosen.folder} is not a folder; name an experiment's folder, such as results/world.")
+        raise ParleyError(
+            f"{chosen.folder} is not a folder; give the path of an experiment's folder, such as results/world."
+        )
     if not config.is_file():
-        raise ParleyError(f"{chosen.folder} has no config.yaml yet; name the experiment's config with --configfile.")
+        raise ParleyError(f"{chosen.folder} has no config.yaml yet; give the experiment's config with --configfile.")
     return [config]

@@ -13,15 +13,21 @@ def add_compare(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "compare",
         help="compare runs with a base run, within one experiment or across several",
-        description="Compare runs with a base run over the seeds that both have. A star marks p < 0.05 in a paired "
-        "t-test, Holm-corrected over the runs of the table for each metric.",
+        description="Compare runs with a base run over the seeds that both runs have. A star marks p < 0.05 in a "
+        "paired t-test, Holm-corrected over the runs of the table for each metric.",
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT")
     parser.add_argument(
-        "--base", required=True, metavar="RUN", help="the base run; EXPERIMENT/RUN if there are several experiments"
+        "--base",
+        required=True,
+        metavar="RUN",
+        help="the base run; write EXPERIMENT/RUN if you give several experiments",
     )
     parser.add_argument(
-        "--run", action="append", dest="runs", help="a run to compare with it; may be repeated; all by default"
+        "--run",
+        action="append",
+        dest="runs",
+        help="a run to compare with the base run; may be repeated; all by default",
     )
     parser.add_argument("--part", default="test", help="the split to compare on; test by default")
     parser.add_argument(
@@ -33,9 +39,11 @@ def add_compare(commands: Subparsers) -> None:
         "--into",
         type=Path,
         metavar="PAGE",
-        help="a Markdown page with markers for the table; by default the table is printed",
+        help="a Markdown page with markers, between which the table is written; by default it is printed",
     )
-    parser.add_argument("--name", default="changes", help="name of the markers in the page; changes by default")
+    parser.add_argument(
+        "--name", default="changes", help="the name in the page's markers, <!-- table NAME -->; by default `changes`"
+    )
     parser.set_defaults(run=run_compare)
 
 
@@ -57,7 +65,7 @@ def add_insert(commands: Subparsers) -> None:
     parser = commands.add_parser("insert", help="insert a table that the workflow wrote into a Markdown page")
     parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
     parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
-    parser.add_argument("--name", required=True, help="name of the markers")
+    parser.add_argument("--name", required=True, help="the name in the page's markers, <!-- table NAME -->")
     parser.set_defaults(run=run_insert)
 
 

@@ -77,7 +77,7 @@ def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterato
         elif strays:
             yield f"{where} names the run {', '.join(strays)}, which does not exist; the runs are {', '.join(bits)}."
         elif needed == _TWO and entry["run"] == entry["against"]:
-            yield f"{where} compares the run {entry['run']} with itself; name another."
+            yield f"{where} compares the run {entry['run']} with itself; give another run in `against`."
         elif needed == _SEVERAL and len({bits[name] for name in entry["runs"]}) < 2:
             yield f"{where} must name at least two runs that differ in game.message_bits."
         allowed = PARTS.get(entry["claim"], (entry["part"],))

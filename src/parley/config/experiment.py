@@ -164,7 +164,7 @@ def _check_layers(config: Config) -> list[str]:
     stored = set(config["features"]["layers"])
     return [
         f"Run {run!r} needs the layers {', '.join(needed)}, but features.layers has {', '.join(sorted(stored))}; "
-        "add them."
+        "add the missing layers."
         for run, needed in needed_layers(config).items()
         if not set(needed) <= stored
     ]
@@ -175,6 +175,6 @@ def _check_tensorboard(config: Config) -> list[str]:
     if not wanted or importlib.util.find_spec("tensorboard") is not None:
         return []
     return [
-        f"Run {', '.join(wanted)} has training.tensorboard, but the package tensorboard is not installed; install it "
-        "(`uv sync --extra tensorboard`) or set it to false."
+        f"Run {', '.join(wanted)} has `training.tensorboard: true`, but the package tensorboard is not installed; "
+        "install it (`uv sync --extra tensorboard`) or set the key to false."
     ]

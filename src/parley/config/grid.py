@@ -77,8 +77,8 @@ def _runs_of(entry: Run, findings: Findings) -> list[Run]:
     longest = max((run["name"] for run in runs), key=len, default="")
     if grid and len(longest) > LONGEST_NAME:
         findings.add(
-            f"Config, run {entry['name']}: its grid makes names of more than {LONGEST_NAME} characters, such as "
-            f"{longest}; give the values short labels."
+            f"Config, run {entry['name']}: its grid makes run names of more than {LONGEST_NAME} characters, such "
+            f"as {longest}; give the values short labels."
         )
     return runs
 
@@ -106,8 +106,8 @@ def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choi
     for words, value in choices:
         if not NAMEABLE.fullmatch(words):
             findings.add(
-                f"{where} has the value {_text(value)}, which is not a valid folder name ({words}); write a mapping of "
-                "labels of letters, digits, '.', '_' and '-' to values, such as {first: ..., second: ...}."
+                f"{where} has the value {_text(value)}, which makes no valid folder name ({words}); write a mapping "
+                "from labels (of letters, digits, '.', '_' and '-') to values, such as {first: ..., second: ...}."
             )
     return choices
 

@@ -122,7 +122,7 @@ def require_memory_for_classifier(images: int, classes: int) -> None:
     if free is not None and needed > free:
         raise ParleyError(
             f"A linear classifier of {classes:,} classes on {images:,} images needs {_size(needed)} of memory, but "
-            f"{_size(free)} is free; run it on a larger machine, or make the other results of `metrics` by name: "
+            f"{_size(free)} is free; use a machine with more memory, or skip the classifier: run "
             "`snakemake --cores all summary language comparisons interventions agreement`."
         )
 
@@ -151,8 +151,8 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
     if needed <= free:
         return []
     return [
-        f"The dialogues of {len(config['runs'])} runs with {len(config['seeds'])} seeds, about up to {images:,} images "
-        f"per split, have a score for each candidate at each exchange and need up to {_size(needed)} in {folder}, but "
+        f"The dialogues of {len(config['runs'])} runs with {len(config['seeds'])} seeds (up to {images:,} images per "
+        f"split) have a score for each candidate at each exchange and need up to {_size(needed)} in {folder}, but "
         f"{_size(free)} is free; set evaluation.recorded_images to {_advised(free / each):,} or fewer."
     ]
 

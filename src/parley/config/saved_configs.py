@@ -32,16 +32,16 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
     path = folder / "config.yaml"
     if not path.is_file():
         raise ParleyError(
-            f"{folder} is not an experiment's folder: it has no config.yaml. Name results/<experiment>; "
-            f"`snakemake {_target(folder)}`, with the experiment's config, writes the file."
+            f"{folder} is not an experiment's folder: it has no config.yaml. Give results/<experiment>; to "
+            f"write the file, run `snakemake --cores 1 {_target(folder)}` with the experiment's config."
         )
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
     except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParleyError(
-            f"{path} does not list runs and seeds; remove it and run `snakemake {_target(folder)}`, with the "
-            "experiment's config."
+            f"{path} does not list runs and seeds; remove it and run `snakemake --cores 1 {_target(folder)}` "
+            "with the experiment's config."
         ) from error
 
 
@@ -66,10 +66,10 @@ def read_run(path: str | Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
     except (OSError, ValueError) as error:
-        raise ParleyError(f"{path} is not a run's config.json ({error}); name the one in a run's folder.") from error
+        raise ParleyError(f"{path} is not a run's config.json ({error}); give one in a run's folder.") from error
     if not isinstance(run, dict) or not {"game", "training"} <= run.keys():
         raise ParleyError(
-            f"{path} lacks the sections game and training; give the path of the config.json in a run's folder."
+            f"{path} lacks the section `game` or `training`; give the path of the config.json in a run's folder."
         )
     return run
 
@@ -132,7 +132,9 @@ def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
         part = part.get("properties", {}).get(step, {})
         below = section.setdefault(step, {})
         if not isinstance(below, dict):
-            raise ParleyError(f"--set {setting}: {step} is not a section but {below!r}; see config/README.md.")
+            raise ParleyError(
+                f"--set {setting}: {step} is not a section but has the value {below!r}; see config/README.md."
+            )
         section = below
     section[key] = _value(setting, text, part.get("properties", {}).get(key, {}))
 

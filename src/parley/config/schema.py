@@ -106,7 +106,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
     elif error.validator in ("anyOf", "oneOf"):
         yield f"Config: {where} is {error.instance!r}; {error.schema.get('description', 'no allowed form matches')}"
     else:
-        yield f"Config: {where}: {error.message}; see config/README.md for what it may be."
+        yield f"Config: {where}: {error.message}; config/README.md describes the allowed values."
 
 
 def _unknown_keys(error: ValidationError) -> Iterator[str]:
@@ -130,14 +130,14 @@ def _contradictions(config: Config) -> Iterator[str]:
     kind = source["kind"]
     for key in ("train", "dev", "test", "descriptions") if kind == "features" else KINDS[kind].needs_keys:
         if not source[kind][key]:
-            yield f"Config: source.kind is {kind}, so source.{kind}.{key} must be given."
+            yield f"Config: `source.kind` is {kind}, so `source.{kind}.{key}` must be given."
     games = [GameSettings(**{**config["game"], **run["game"]}) for run in config["runs"]]
     for run, game in zip(config["runs"], games, strict=True):
         yield from (f"Config, run {run['name']}: {sentence}" for sentence in game.contradictions())
     if config["evaluation"]["keep_attention"] and not any(game.attends for game in games):
         yield (
-            "Config: evaluation.keep_attention is true, but no run has attention; set it to false, or give a run "
-            "a game.preset with Attention or game.description_attention."
+            "Config: `evaluation.keep_attention` is true, but no run has attention; set it to false, or give a run "
+            "`game.description_attention` or a `game.preset` with Attention in its name."
         )
     names = [run["name"] for run in config["runs"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -147,9 +147,9 @@ def _contradictions(config: Config) -> Iterator[str]:
     yield from _table_complaints(config["tables"], names)
     features = config["features"]
     if features["preprocessing"] == "custom" and features["custom"]["size"] is None:
-        yield "Config: features.preprocessing is custom, so features.custom.size must be given."
+        yield "Config: `features.preprocessing` is custom, so `features.custom.size` must be given."
     if source["kind"] != "features" and not config["classes"]:
-        yield "Config: classes must be the path of the class set, a TSV; omit it only if source.kind is features."
+        yield "Config: `classes` must be the path of the class set, a TSV; omit it only if `source.kind` is features."
 
 
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
     for table in tables:
         if strays := [run for run in table["runs"] if run not in runs]:
             known = ", ".join(runs)
-            yield f"Config: the table {table['name']} shows the runs {', '.join(strays)}; the runs are {known}."
+            yield f"Config: the table {table['name']} lists unknown runs: {', '.join(strays)}; the runs are {known}."
 
 
 def classifier_layer(config: Config) -> str | None:

@@ -46,7 +46,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             raise
         raise ParleyError(
             f"{final} cannot be written ({reason}). Free disk space or fix the folder's permissions, "
-            "and run again: finished files are kept."
+            "and run the command again: finished files are kept."
         ) from error
     finally:
         with contextlib.suppress(NotADirectoryError):
@@ -162,7 +162,7 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
         with Path(path).open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
     except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); make it again.") from error
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); run the stage that writes it.") from error
 
 
 def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]]:
@@ -185,7 +185,7 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
         _require_columns(path, columns, required)
         return [dict(zip(columns, cells, strict=True)) for cells in stream_table(path, columns)]
     except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); name a file.") from error
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
 
 
 def sha256_of(path: str | Path) -> str:
@@ -297,7 +297,7 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
                 yield pick(cells)
             elif cells != [""]:
                 raise ParleyError(
-                    f"{path}, line {number}: {len(cells)} fields where the header has {len(header)}; "
+                    f"{path}, line {number} has {len(cells)} fields, but the header has {len(header)}; "
                     "separate fields by single tabs."
                 )
 

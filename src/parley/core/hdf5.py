@@ -77,7 +77,7 @@ def _check_dataset(dataset: h5py.Dataset, path: str | Path) -> None:
     if claimed > stored * (_MOST_PACKED if dataset.chunks else 1):
         raise ParleyError(
             f"{path}: {dataset.name[1:]} claims {claimed} bytes, but only {stored} are stored; "
-            "remove the file and make it again."
+            "remove the file and run the stage that writes it."
         )
 
 

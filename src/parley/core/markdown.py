@@ -51,7 +51,7 @@ def with_table(document: str, name: str, lines: Sequence[str]) -> str:
     _, closed, after = rest.partition(end)
     if not found or not closed or begin in after:
         raise ParleyError(
-            f"The page has no unique place for the table {name}; write one line {begin} and, below it, a line {end}."
+            f"The page must have one place for the table {name}: one line {begin} and, below it, a line {end}."
         )
     return f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}"
 

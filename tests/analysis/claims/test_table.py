@@ -83,7 +83,7 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
     lines = "\n".join(as_markdown(rows))
     assert page.read_text() == f"Before\n<!-- table here -->\n{lines}\n<!-- end -->\nAfter\n"
     assert main(["insert", str(tmp_path / "claims.md"), "--into", str(page), "--name", "there"]) == 1
-    assert "page.md: The page has no unique place for the table there" in capsys.readouterr().err
+    assert "page.md: The page must have one place for the table there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
         (entry("bandwidth_helps", runs=["a"]), "must name at least two runs that differ in game.message_bits"),
         (entry("bandwidth_helps", runs=["a", "c"]), "must name at least two runs that differ in game.message_bits"),
         (entry("stops_at_once", run="z"), "names the run z, which does not exist; the runs are a, b, c"),
-        (entry("words_help", run="a", against="a"), "compares the run a with itself; name another"),
+        (entry("words_help", run="a", against="a"), "compares the run a with itself; give another"),
         (entry("length_with_difficulty", run="a", part="ood"), "on the split train or dev or test, not on ood"),
         (entry("questions_matter", run="a", part="dev"), "on the split test or ood, not on dev"),
     ],
