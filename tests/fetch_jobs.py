@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from planned import reserves_in
 
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.options import FetchOptions

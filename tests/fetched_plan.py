@@ -5,7 +5,7 @@ from collections import Counter
 
 from planned import reserves_in
 
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.dedup.finalise import finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions

@@ -122,7 +122,7 @@ MANIFEST_COLUMNS = (
 
 
 def read_splits(path: Path) -> None:
-    from parley.core.files import read_table
+    from parley.core.tables import read_table
 
     read_table(path, ["class", "key", "part", "sha256"])
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.files import keep_date, remove_all_leftovers, write_json, write_table, write_text, written_aside
+from parley.core.files import keep_date, remove_all_leftovers, write_json, write_text, written_aside
+from parley.core.tables import write_table
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, small_disk):

@@ -1,7 +1,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.files import header_of, stream_classes, stream_table, write_table
+from parley.core.tables import header_of, stream_classes, stream_table, write_table
 
 
 def test_wanted_columns_come_in_the_order_asked_for(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table
+from parley.core.tables import read_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key

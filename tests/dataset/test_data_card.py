@@ -12,7 +12,8 @@ from PIL import Image
 from rendered import Page
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_json, read_table, sha256_of, write_json, write_table
+from parley.core.files import read_json, sha256_of, write_json
+from parley.core.tables import read_table, write_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.data_card import CardContext, Contents, card_text, write_data_card

@@ -2,7 +2,7 @@ import pytest
 from planned import reserves_in
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
 from parley.dataset.split_plan import COLUMNS, candidate_queues, plan_class, publish_plan, stream_plan, write_plan

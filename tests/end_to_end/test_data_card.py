@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from parley.core.files import read_table
+from parley.core.tables import read_table
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from web_servers import WebServer, image_server
 
-from parley.core.files import read_table
+from parley.core.tables import read_table
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,8 @@ from prov.model import ProvDocument
 from tiny_runs import TINY, write_classes
 
 from parley.cli.main import main
-from parley.core.files import read_table, sha256_of
+from parley.core.files import sha256_of
+from parley.core.tables import read_table
 from parley.provenance.document import AS_MADE
 from parley.provenance.explanation import explain
 

@@ -6,7 +6,8 @@ import pytest
 from made_history import record, write
 
 from parley.cli.main import main
-from parley.core.files import sha256_of, write_table
+from parley.core.files import sha256_of
+from parley.core.tables import write_table
 from parley.provenance.records import write_record
 from parley.provenance.tree import pattern_of
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table
+from parley.core.tables import read_table
 from parley.synthetic.attributes import CREATURES
 from parley.synthetic.build import CLASS_SET_COLUMNS, draw_world, png_bytes, write_class_set
 

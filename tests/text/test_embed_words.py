@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table, sha256_of
+from parley.core.files import sha256_of
+from parley.core.tables import read_table
 from parley.text.descriptions import Description
 from parley.text.embed_words import VectorOptions, embed_words, random_vector
 from parley.text.word_vectors import description_words, read_words

@@ -2,7 +2,8 @@
 
 from stage import stage
 
-from parley.core.files import by_class, stream_table
+from parley.core.files import by_class
+from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, realised_class_set
 from parley.features.gather import gather_part
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parley.analysis.summary import in_order
 from parley.core.errors import ParleyError
-from parley.core.files import write_csv
+from parley.core.tables import write_csv
 from parley.metrics.agreement import (
     Floats,
     cohen_kappa,

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.core.files import read_csv, read_json
+from parley.core.files import read_json
+from parley.core.tables import read_csv
 from parley.metrics.agreement import unit_vector
 from parley.metrics.classification import class_means
 from parley.metrics.conversations import Conversations, read_conversations

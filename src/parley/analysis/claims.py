@@ -9,8 +9,9 @@ import numpy as np
 from parley.analysis import claim_measures
 from parley.analysis.claim_measures import Evidence, Measure, PairsBySeed, PerSeed, Scope, correlations, permutation_p
 from parley.core import markdown
-from parley.core.files import write_csv, write_json, write_text
+from parley.core.files import write_json, write_text
 from parley.core.formats import counted
+from parley.core.tables import write_csv
 from parley.metrics.statistics import Interval, sign_flip_p, t_interval
 
 LEVEL = 0.05

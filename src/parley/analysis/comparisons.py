@@ -12,8 +12,9 @@ from parley.config.saved_configs import named_runs
 from parley.core import markdown
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
-from parley.core.files import read_json, write_csv
+from parley.core.files import read_json
 from parley.core.formats import change, fraction
+from parley.core.tables import write_csv
 from parley.metrics.records import finite
 from parley.metrics.statistics import Comparison, holm, paired_comparison
 

@@ -21,7 +21,8 @@ from sklearn.linear_model import LogisticRegression
 
 from parley.config.memory_budget import require_memory_for_classifier
 from parley.core.errors import ParleyError
-from parley.core.files import write_csv, write_json
+from parley.core.files import write_json
+from parley.core.tables import write_csv
 from parley.features.storage import read_features
 from parley.interaction.split_data import scale_of, target_index_of
 from parley.metrics.classification import class_scores, confusion_matrix, macro_f1

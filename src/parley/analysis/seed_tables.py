@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from parley.analysis.summary import in_order
-from parley.core.files import read_json, write_csv
+from parley.core.files import read_json
+from parley.core.tables import write_csv
 from parley.metrics.influence import UNITS as INFLUENCE_UNITS
 from parley.metrics.registry import UNITS as LANGUAGE_UNITS
 from parley.metrics.statistics import over_seeds

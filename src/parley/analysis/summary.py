@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import read_json, write_csv, write_json
+from parley.core.files import read_json, write_json
+from parley.core.tables import write_csv
 from parley.metrics.records import finite
 from parley.metrics.statistics import CONFIDENCE, t_interval
 

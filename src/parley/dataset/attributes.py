@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
 

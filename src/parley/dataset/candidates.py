@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import write_table
+from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, image_key
 from parley.dataset.sources import SourceOptions, open_source

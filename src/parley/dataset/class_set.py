@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from parley.core.errors import Findings
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
 DOMAINS = (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER)

@@ -9,8 +9,9 @@ from typing import Any
 
 from parley import __version__
 from parley.core.errors import ParleyError
-from parley.core.files import read_json, sha256_of, stream_table, write_table, write_text
+from parley.core.files import read_json, sha256_of, write_text
 from parley.core.markdown import escaped, table
+from parley.core.tables import stream_table, write_table
 from parley.dataset.class_set import ImageClass, in_label_order, read_class_set
 from parley.dataset.dedup.outcomes import LOCAL, host_of
 from parley.dataset.fetch.options import read_exclusions

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
-from parley.core.files import stream_classes, stream_table, write_table
+from parley.core.tables import stream_classes, stream_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import draw, is_key
 

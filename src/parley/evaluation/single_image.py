@@ -21,7 +21,7 @@ from parley.config.options import network_options
 from parley.config.paths import WEIGHTS_FOLDER
 from parley.config.saved_configs import named_runs
 from parley.core.errors import ParleyError
-from parley.core.files import read_table
+from parley.core.tables import read_table
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.image_formats import FORMATS
 from parley.evaluation.any_checkpoint import LoadedCheckpoint, open_checkpoint

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table
+from parley.core.tables import read_table
 from parley.provenance.document import DOCUMENT, NO_ARTEFACTS, upstream_jobs
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import FOLDER, FileRecord, Record, Records

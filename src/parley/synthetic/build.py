@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parley.core.errors import Findings
-from parley.core.files import write_table, write_text, written_aside
+from parley.core.files import write_text, written_aside
 from parley.core.progress import Progress
+from parley.core.tables import write_table
 from parley.synthetic.attributes import CREATURES, Creature
 from parley.synthetic.drawing import SMALLEST_PX, draw
 

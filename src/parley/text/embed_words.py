@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import digest_of, is_web_url, sha256_of, write_table
+from parley.core.files import digest_of, is_web_url, sha256_of
+from parley.core.tables import write_table
 from parley.text.descriptions import Description
 from parley.text.glove import fetched, read_pretrained
 from parley.text.word_vectors import Words, description_words, wordless, write_words

@@ -5,7 +5,7 @@ from fetched_plan import CLASSES, URLS, Fetched, assert_counts_add_up, keys_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.core.files import read_table
+from parley.core.tables import read_table
 from parley.dataset.dedup.assign import assign
 from parley.dataset.dedup.near_duplicates import NearDuplicateFinder
 from parley.dataset.dedup.outcomes import ClassOutcome, Image, PartOutcome, host_of

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table, write_table
+from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import read_class_set
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 

@@ -6,7 +6,7 @@ from fetched_plan import Fetched, assert_counts_add_up
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.core.files import write_table
+from parley.core.tables import write_table
 from parley.dataset.dedup.near_duplicates import find_near_duplicates, find_pairs
 from parley.dataset.dedup.perceptual_hash import HASH_COLUMNS, read_hashes
 

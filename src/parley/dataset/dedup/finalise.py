@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from parley.core.files import write_json, write_table
+from parley.core.files import write_json
+from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.dedup.assign import (
     assign,

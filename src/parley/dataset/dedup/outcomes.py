@@ -8,7 +8,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from parley.core.errors import Findings, ParleyError
-from parley.core.files import is_web_url, stream_table
+from parley.core.files import is_web_url
+from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.dataset.fetch.candidate_queue import QueueProgress, first_mismatch
 from parley.dataset.fetch.outcomes import ErrorClass

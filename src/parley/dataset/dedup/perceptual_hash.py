@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import stream_table, write_table
 from parley.core.progress import Progress
+from parley.core.tables import stream_table, write_table
 from parley.dataset.image_formats import open_image, to_rgb
 
 logger = logging.getLogger(__name__)

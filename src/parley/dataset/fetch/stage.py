@@ -10,8 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import remove_leftovers, write_table, written_aside
+from parley.core.files import remove_leftovers, written_aside
 from parley.core.progress import Progress
+from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch, warn_about_repeated_bytes
 from parley.dataset.fetch.images import Images

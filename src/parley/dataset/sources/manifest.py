@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from parley.core.errors import ParleyError
-from parley.core.files import header_of, stream_table
+from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
 from parley.dataset.sources.base import Source, SourceOptions, class_labels

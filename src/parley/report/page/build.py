@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parley.analysis.summary import read_summary
 from parley.core import formats
-from parley.core.files import read_csv, read_table, write_text
+from parley.core.files import write_text
+from parley.core.tables import read_csv, read_table
 from parley.metrics.records import owner_of, read_evaluation
 from parley.report.figures.registry import TITLES
 from parley.report.page import headline

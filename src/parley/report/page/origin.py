@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from parley.core.errors import ParleyError
-from parley.core.files import read_table
+from parley.core.tables import read_table
 
 ORDER = (
     "draw_world", "select_classes", "fetch_images", "hash_images", "settle", "extract_features", "gather_features",
