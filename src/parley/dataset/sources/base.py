@@ -71,23 +71,13 @@ class Source(ABC):
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return the problems with the settings, one sentence each. May check file names, but reads no image."""
 
+    @abstractmethod
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of everything that determines the addresses of these classes, without reading images.
+        """Return a digest of everything that determines the image addresses of these classes; reads no image."""
 
-        The default is a digest of the table `options.manifest` and the root; sources without a table override it.
-        """
-        table = self.options.manifest
-        content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
-        # The root is included because the same paths below another root are other images.
-        named = [(image_class.name, image_class.wnid) for image_class in classes]
-        return self._digest_of(content, named, str(self.options.root))
-
-    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield the class (name or wnid) and address of each image, in order. Callers ignore unknown classes."""
-        raise NotImplementedError(f"{type(self).__name__} overrides neither `entries` nor `listing`.")
-
+    @abstractmethod
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
-        """Return the addresses of each class: those of `entries` that pass the filter, without duplicates.
+        """Return the addresses of each class.
 
         Parameters
         ----------
@@ -96,6 +86,36 @@ class Source(ABC):
         url_list
             Path of the URL list written by `parley.dataset.downloads`; None for sources without a list.
         """
+
+    def _root_problems(self) -> list[str]:
+        """Return a sentence if a root is configured for local paths but is not a folder."""
+        if self.options.root is None or self.options.root.is_dir():
+            return []
+        return [f"The source's root {self.options.root} is not a folder; check the path."]
+
+    def _digest_of(self, *facts: object) -> str:
+        """Hash the facts that determine the addresses, together with the options that filter them."""
+        text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class EntrySource(Source):
+    """Base class of image sources that yield their images one by one."""
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Return a digest of the table `options.manifest` and the root; sources without a table override it."""
+        table = self.options.manifest
+        content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
+        # The root is included because the same paths below another root are other images.
+        named = [(image_class.name, image_class.wnid) for image_class in classes]
+        return self._digest_of(content, named, str(self.options.root))
+
+    @abstractmethod
+    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
+        """Yield the class (name or wnid) and address of each image, in order. Callers ignore unknown classes."""
+
+    def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
+        """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
         for label, address in self.entries(classes):
@@ -118,17 +138,6 @@ class Source(ABC):
         if not is_web_url(address) and (self.options.root is None or "://" in address):
             return ParseIssue.NOT_HTTP
         return None
-
-    def _root_problems(self) -> list[str]:
-        """Return a sentence if a root is configured for local paths but is not a folder."""
-        if self.options.root is None or self.options.root.is_dir():
-            return []
-        return [f"The source's root {self.options.root} is not a folder; check the path."]
-
-    def _digest_of(self, *facts: object) -> str:
-        """Hash the facts that determine the addresses, together with the options that filter them."""
-        text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:

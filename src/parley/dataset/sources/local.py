@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
-from parley.dataset.sources.base import Source
+from parley.dataset.sources.base import EntrySource
 
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
 
-class _OnePerClass(Source):
+class _OnePerClass(EntrySource):
     """Base class of sources with one folder or tar per class in the root, named after the class or its wnid."""
 
     needs_keys = ("root",)

@@ -7,7 +7,7 @@ from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.sources.base import Source, SourceOptions, class_labels
+from parley.dataset.sources.base import EntrySource, SourceOptions, class_labels
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
@@ -22,7 +22,7 @@ IMAGE_COLUMNS = ("class", "key", "part", "sha256", "url", "width", "height", "by
 """Columns that `images.tsv` always has. Columns copied from the source's table must have other names."""
 
 
-class ManifestTable(Source):
+class ManifestTable(EntrySource):
     """Source of the addresses in a table. If a row has both a path and a URL, the path is used."""
 
     label = "a table of URLs and paths"
