@@ -29,7 +29,7 @@ from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of
 
 MOST_IMAGES = 500
-"""Maximum number of images for message similarity, which compares all pairs of images. More are subsampled."""
+"""Maximum number of images for message similarity, which compares all pairs of images; larger splits are sampled."""
 PERMUTATIONS = 200
 """Number of permutations of each null distribution. The smallest possible p-value is 1 / 201."""
 UNITS = {
@@ -57,7 +57,7 @@ class Seed(NamedTuple):
     lengths: NDArray[np.int64]
     """Number of exchanges of each dialogue ``[N]``."""
     geometry: Floats | None
-    """Normalised ranks of the distances between the last messages of the sampled images; None if all are equal."""
+    """Normalised ranks of the distances between sampled images' last messages; None if all distances are equal."""
 
 
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:

@@ -149,7 +149,7 @@ Measure = Callable[[Evidence, Scope], PerSeed]
 
 
 def _by_seed(of: Callable[[Conversations], Value | None]) -> Measure:
-    """Decorate a function of the dialogues of one seed, so that it measures every seed of a run on a split."""
+    """Turn a function that measures one seed's dialogues into one that measures all seeds of a run on a split."""
 
     @wraps(of)
     def measure(evidence: Evidence, scope: Scope) -> PerSeed:

@@ -188,7 +188,7 @@ CLAIMS: dict[str, Claim] = {
         claim_measures.one_exchange,
     ),
 }
-"""Every claim, by its name in the config. `parley.config.claim_entries.NEEDED` lists the runs that each requires."""
+"""Every claim, by its name in the config. `parley.config.claim_entries.NEEDED` lists the runs that a claim requires."""
 
 
 COLUMNS = (
@@ -207,7 +207,7 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Parameters
     ----------
     entries
-        Entries of the config: each has a ``claim``, a ``part``, and the runs ``run``, ``against`` and ``runs``.
+        Entries of the config with the keys ``claim``, ``part``, ``run``, ``against`` and ``runs``, as in `Scope`.
     evidence
         The results of the experiment.
     seeds
@@ -216,9 +216,9 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Returns
     -------
     list[dict[str, Any]]
-        One row per entry, with the columns `COLUMNS`. ``cases`` is the number of images or classes from which a value
-        is computed, the minimum over seeds. ``p`` is the two-sided p-value under the null hypothesis in the column
-        ``null``, not corrected for multiple claims.
+        One row per entry, with the columns `COLUMNS`. ``cases`` is the number of images or classes from which a seed's
+        value is computed (the smallest, if seeds differ). ``p`` is the two-sided p-value under the null hypothesis in
+        the column ``null``, not corrected for multiple claims.
     """
     return [_row(entry, evidence, seeds) for entry in entries]
 
@@ -252,7 +252,7 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
 
 
 def _weighed(claim: Claim, scope: Scope, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
-    """Return the value of each seed, and the null hypothesis with its two-sided p-value; both None without a test."""
+    """Return each seed's value, the null hypothesis and its two-sided p-value; the last two are None without a test."""
     generator = np.random.default_rng(0)  # A fixed seed makes the p-values reproducible.
     if claim.pairs is not None:
         pairs = claim.pairs(evidence, scope)

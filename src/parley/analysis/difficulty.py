@@ -1,7 +1,7 @@
-"""Measure the difficulty of classes with a linear classifier on image features, an upper reference for the agents.
+"""Measure how difficult each class is for a linear classifier on the image features.
 
-The classifier uses the image features directly, without messages, so its errors are not caused by the language. It
-predicts only classes of the train split.
+The classifier is an upper reference for the agents: it uses the features directly, without messages, so its errors are
+not caused by the language. It predicts only classes of the train split.
 """
 
 import logging
@@ -169,7 +169,7 @@ def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -
     """Minimise the mean NLL in nats plus ``penalty`` / 2 times the sum of squared weights; biases are not penalised.
 
     This objective of le Cessie and van Houwelingen (1992), "Ridge estimators in logistic regression", has one minimum.
-    Newton's method gets closer to the minimum than L-BFGS, in a third of the time, because channels are correlated.
+    Features are correlated, so Newton's method gets closer to the minimum than L-BFGS, in a third of the time.
 
     Parameters
     ----------

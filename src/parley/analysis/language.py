@@ -44,7 +44,7 @@ def write_language(
     inputs
         Paths of the files with the properties of classes and images.
     ks
-        The k of accuracy@k for splits of seen classes, and for splits of unseen classes.
+        Two values of k in accuracy@k: for splits of seen classes, and for splits of unseen classes.
     out
         Path of `language.json`.
     seed

@@ -75,7 +75,7 @@ def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, d
 
 
 def _numbers(metric: str, counted: Mapping[str, Any], of_language: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a row. If both files have the metric, the value is from the evaluation of all images."""
+    """Return the numeric columns of a row. If both files have the metric, the value is that of evaluation.json."""
     null = of_language.get("null", {}).get(metric) or {}
     numbers = {
         "value": counted.get(metric) if metric in EVALUATION_UNITS else of_language.get("measures", {}).get(metric),

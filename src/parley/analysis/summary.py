@@ -43,7 +43,7 @@ class SummaryRow:
         The k of accuracy@k (None for other metrics), the number of candidate classes, and the number of images.
     mean, sd, low, high
         Mean, sample standard deviation and ends of the 95 % t interval, over the seeds with a finite value. The mean
-        is None without such seeds; the others are None with fewer than two.
+        is None if there is no such seed; the others are None with fewer than two such seeds.
     n_seeds, seeds_failed
         Number of seeds with a finite value, and number of expected seeds without a finite value.
     chance

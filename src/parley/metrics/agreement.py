@@ -1,8 +1,8 @@
 """Agreement between seeds of a run: equal answers, equal correctness, and correlated lengths and message distances.
 
-The null distribution is the agreement after the images of every seed except the first have been permuted. It shows the
-mean over pairs of seeds that would be expected if the seeds were unrelated but had the same frequencies of answers,
-lengths and messages.
+The null distribution is computed by permuting the images of every seed except the first. It shows how large the mean
+agreement over pairs of seeds would be if the seeds were unrelated but had the same frequencies of answers, lengths and
+messages.
 
 Shapes: N images, d bits per message, n seeds, P permutations.
 """
@@ -30,7 +30,7 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     """Return Cohen's kappa, the agreement beyond chance: 1 if all answers agree, 0 if they agree as often as by chance.
 
     Cohen (1960, "A coefficient of agreement for nominal scales"): (p - e) / (1 - e), where p is the fraction of images
-    with the same answer, and e the expected fraction for independent answers with the same frequencies.
+    with the same answer, and e the fraction expected if the two seeds answered independently with the same frequencies.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
 def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     """Return the expected fraction of equal answers if two seeds [N each] answered independently.
 
-    Each seed keeps its frequencies of answers. None if both seeds give the same single answer to every image.
+    The seeds keep their frequencies of answers. None if both seeds give the same single answer to every image.
     """
     answers = np.unique(np.concatenate([first, second]))
-    if len(answers) == 1:  # The product below would be 1, or differ from it by a rounding error.
+    if len(answers) == 1:  # The expected fraction is 1, so kappa would divide by zero.
         return None
     shares = [(each[:, None] == answers).mean(0) for each in (first, second)]
     return float(shares[0] @ shares[1])
@@ -96,7 +96,7 @@ def geometry_correlation(first: Floats | None, second: Floats | None) -> float |
 
 
 def jackknife_interval(values: Mapping[tuple[int, int], float], seeds: int) -> tuple[float, float] | None:
-    """Return the 95 % jackknife interval of a mean over all pairs of seeds, which leaves out one seed at a time.
+    """Return the 95 % jackknife interval of a mean over pairs of seeds, by leaving out one seed at a time.
 
     Pairs that share a seed are not independent, but seeds are. Tukey (1958, "Bias and confidence in not-quite large
     samples"): the pseudo-value of a seed is n times the mean minus n - 1 times the mean without this seed. The
@@ -127,7 +127,7 @@ Orders = Sequence[NDArray[np.int64]]
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw P permutations of the images for each seed; the first seed is unchanged: only the relative order matters."""
+    """Draw P permutations of the images per seed; only relative order matters, so the first seed's are the identity."""
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 
@@ -145,7 +145,7 @@ def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) ->
     Returns
     -------
     tuple of arrays
-        Mean fraction and mean kappa, ``[P]`` each. Pairs whose kappa is undefined are ignored; None if all are.
+        Mean fraction and mean kappa, ``[P]`` each. The mean kappa ignores undefined kappas; None if all are undefined.
     """
     pairs = list(combinations(range(len(answers)), 2))
     chance = [same_by_chance(answers[one], answers[other]) for one, other in pairs]
@@ -166,7 +166,7 @@ def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) 
     Parameters
     ----------
     numbers
-        Numbers of each seed, one per image [N]. Seeds with constant numbers are ignored; None if fewer than two remain.
+        Values of each seed, one per image [N]. Seeds with constant values are ignored; None if fewer than two remain.
     orders
         Permutations from `draw_orders`.
     """
@@ -209,7 +209,7 @@ def _mean_products(
 ) -> Floats | None:
     """Return the mean dot product over pairs of k unit vectors, under each permutation; None if k < 2.
 
-    It follows from the squared norm of the sum of the vectors, which is k plus twice the sum of all dot products.
+    It is computed from the squared norm of the sum of the vectors, which is k plus twice the sum of all dot products.
     """
     known = [(seed, vector) for seed, vector in enumerate(vectors) if vector is not None]
     count = len(known)

@@ -17,7 +17,7 @@ from parley.metrics.records import read_evaluation
 
 logger = logging.getLogger(__name__)
 MOST_IN_MATRIX = 1000
-"""Maximum number of candidates with a confusion matrix. With 21,841, it has 477 million cells, nearly all zero."""
+"""Maximum number of candidates for a confusion matrix; 21,841 would give 477 million cells, nearly all zero."""
 TOLERANCE = 0.005
 """A warning is given if an accuracy differs from its value in evaluation.json by more than this."""
 
@@ -93,8 +93,8 @@ def analyse_part(conversations: Conversations, k: int) -> dict[str, Any]:
         "nll_nats": float(nll_nats(scores, targets).mean()),
         "mean_rank": float(target_ranks(scores, targets).mean()),
         "length": float(conversations.lengths.mean()),
-        # The original implementation (Evtimova et al., 2018) counts decisions to continue. They are one fewer than the
-        # exchanges, or as many if the last decision is also to continue.
+        # The original implementation (Evtimova et al., 2018) counts decisions to continue: one fewer than there are
+        # exchanges, or as many as exchanges if the last decision is also to continue.
         "length_original": float((conversations.go_on & conversations.talking).sum(axis=-1).mean()),
         "classes": _by_class(conversations, k),
         "confusion": confusion_matrix(scores, targets).tolist() if len(labels) <= MOST_IN_MATRIX else None,
@@ -167,10 +167,10 @@ def _messages(conversations: Conversations) -> dict[str, Any]:
 
 
 def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
-    """Project rows on their first principal components, by singular value decomposition of the centred rows.
+    """Project items on their first principal components, by singular value decomposition of the centred rows.
 
     The sign of a component is arbitrary. Here, the loading with the largest absolute value is made positive, so that
-    the same rows give the same figure on any machine. If there are fewer than `count` components, the rest is zero.
+    the same rows give the same figure on any machine. If rows have fewer than `count` components, the rest are zero.
 
     Parameters
     ----------

@@ -75,9 +75,9 @@ def class_scores(confusion: NDArray[np.number]) -> dict[str, Floats]:
     dict[str, Floats]
         Three arrays with one score per class [K], between 0 and 1, or NaN if the denominator is 0:
 
-        - ``precision``: fraction of the predictions of the class that are correct
+        - ``precision``: fraction of the dialogues with this predicted class whose prediction is correct
         - ``recall``: fraction of the dialogues about the class whose prediction is correct
-        - ``f1``: harmonic mean of precision and recall, 2 right / (predicted + actual)
+        - ``f1``: harmonic mean of precision and recall; 0 if only one of them is NaN
     """
     counts = confusion.astype(np.float64)
     right, actual, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)

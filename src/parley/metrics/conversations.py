@@ -133,7 +133,7 @@ def read_conversations(path: str | Path) -> Conversations:
     labels, ids = _candidates(attributes, findings)
     seed, bits, steps = (_integer(attributes, name, findings) for name in ("seed", "message_bits", "max_exchanges"))
     _raise(findings, path)
-    if not 1 <= steps <= max(1, len(predicted)):  # A wrong number could cause a far too large allocation of memory.
+    if not 1 <= steps <= max(1, len(predicted)):  # With a wrong value, the lists below could exhaust memory.
         findings.add(f"the attribute max_exchanges is {steps}, but Predictions has {len(predicted)} rows")
         _raise(findings, path)
     _check_widths(sent, predicted, len(labels), bits, findings)
@@ -234,7 +234,7 @@ def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
-    """Arrange the rows of a table by dialogue and turn [N, turns], with dialogues in the order of their first row."""
+    """Arrange a table as [N, indices]: one row per dialogue, in order of first occurrence, one column per Index."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)
@@ -267,7 +267,7 @@ def _targets(
 
 def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings) -> None:
     messages = turns["BinaryVec"]
-    # Continuous messages equal BinaryProb. NaN, from a diverged run, equals NaN.
+    # Continuous messages are in both BinaryVec and BinaryProb. NaN, from a diverged run, counts as equal to NaN.
     continuous = messages.dtype.kind == "f" and np.array_equal(messages, turns["BinaryProb"], equal_nan=True)
     if not continuous and not _are_bits(messages):
         findings.add("each value of BinaryVec must be 0, 1 or equal to the corresponding value of BinaryProb")

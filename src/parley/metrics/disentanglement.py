@@ -126,7 +126,7 @@ def independence_test(
     """
     bits = as_bits(messages)
     contains = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
-    contains = np.asarray(contains[:, contains.any(axis=0)])  # symbols that occur [N, V]
+    contains = np.asarray(contains[:, contains.any(axis=0)])  # [N, V], without absent symbols
     columns = _numbered_columns(concepts.reshape(len(concepts), -1))
     about = np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in columns], axis=1)
     orders = (generator.permutation(len(about)) for _ in range(permutations))
@@ -155,12 +155,12 @@ def _one_hot(rows: Ints) -> OneHot:
 def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, order: Ints) -> float:
     """Permute the attributes among the K classes, and return the normalised gap averaged over positions.
 
-    No position may be constant. All mutual informations are computed from one table, which counts how often each symbol
-    of each position occurs with each value of each attribute. The table is a product of two matrices, whose counts are
-    exact in single precision up to 2^24 dialogues.
+    The normalised gap is defined in the module's docstring. No position may be constant. All mutual informations are
+    computed from one table, which counts how often each symbol at each position occurs with each value of each
+    attribute. It is a product of two matrices, and exact in single precision up to 2^24 dialogues.
 
     `symbols` contains the count of each symbol at each position for each class [K, V], `sizes` the number of dialogues
-    about each class [K], and `attributes` the one-hot attribute values of each class [K, V'].
+    about each class [K], and `attributes` the attributes of each class, one-hot encoded.
     """
     (used, starts), (values, value_starts) = symbols, attributes
     n, alone, moved = float(sizes.sum()), np.zeros(1, np.int64), values[order]
@@ -172,9 +172,9 @@ def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, o
 
 
 def _entropies(counts: Floats, rows: Ints, columns: Ints, n: float) -> Floats:
-    """Return the plug-in entropy, in bits, of each block of a table of `n` counted cases.
+    """Return the plug-in entropy, in bits, of each block of a table of counts; each block counts `n` cases.
 
-    `rows` and `columns` contain the indices at which the blocks begin.
+    `rows` and `columns` contain the indices of the rows and columns at which blocks begin.
     """
     terms = counts * np.log2(np.maximum(counts, 1))
     sums = np.add.reduceat(np.add.reduceat(terms, rows, axis=0), columns, axis=1)

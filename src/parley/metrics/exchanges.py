@@ -21,7 +21,7 @@ Values = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MOST_NUMBERS = 4_000_000
-"""Maximum number of array elements per block. Each of several intermediate arrays takes 32 MB in double precision."""
+"""Maximum number of array elements processed at once; an intermediate array in double precision takes 32 MB."""
 
 
 def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array) -> tuple[Array, ...]:

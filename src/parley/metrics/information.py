@@ -1,6 +1,6 @@
 """Entropy of messages, and mutual information of messages and classes, in bits; for whole messages and for each bit.
 
-Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows processed together, P permutations.
+Shapes: N dialogues, T exchanges, K candidates, d bits per message, B rows of symbols, P permutations.
 
 The plug-in estimate uses relative frequencies as probabilities. For few dialogues it underestimates entropy and
 overestimates information. For example, messages of 32 random bits are almost all distinct, so each seems to identify
@@ -45,8 +45,8 @@ def codes(values: NDArray[Any]) -> Ints:
 def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
     """Return the plug-in entropy of each row, in bits [B], and the number of distinct symbols of each row [B].
 
-    Shannon (1948, "A mathematical theory of communication"). If each symbol occurs c times among N cases, the entropy
-    is log2 N - (sum of c log2 c) / N. It is exactly 0 for a constant row.
+    Shannon (1948, "A mathematical theory of communication"): log2 N - (sum of c log2 c) / N, where the sum is over the
+    distinct symbols, and c is the number of times that a symbol occurs. It is exactly 0 for a constant row.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def _by_exchange(
             conversations.sender_messages[sampled],
             conversations.targets[sampled],
             talking[sampled],
-            PERMUTATIONS // 5,  # The mean needs fewer permutations than a quantile does.
+            PERMUTATIONS // 5,  # Only the null's mean is used, which needs fewer than a quantile.
             generator,
         )
         result["information_corrected"] = [

@@ -1,7 +1,7 @@
 """Permutation tests: p-values, and tests of the Receiver's answers and of its decision to stop.
 
-The tests of the answers permute the labels over the dialogues and keep the answers. The null preserves how often each
-class is a label and an answer, so a run that merely prefers frequent classes is not better than chance.
+The tests of the answers permute the labels over the dialogues and keep the answers. The null preserves the
+frequencies of labels and of answers, so a run that merely prefers frequent classes is not better than chance.
 
 The tests of the decision to stop measure calibration. A Receiver is calibrated if a fraction p of its answers is
 correct among all exchanges at which its probability to stop is p.
@@ -35,7 +35,7 @@ class Tested(NamedTuple):
 
 
 def against_null(value: float, null: Floats, less_is_better: bool = False) -> Tested:
-    """Return a value with its null [P] and p-value; if `less_is_better`, low values are better than chance."""
+    """Return a value with its null [P] and p-value; if `less_is_better`, p counts null values at least as low."""
     sign = -1.0 if less_is_better else 1.0
     return Tested(value, p_at_least(sign * value, sign * null, ROUNDING), null)
 
@@ -102,7 +102,7 @@ def answer_tests(
 
 
 def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
-    """Return 1 for the k best candidates and 0 for others [N, K]; candidates tied for the last rank get a fraction."""
+    """Return 1 for the k best candidates and 0 for others [N, K]; candidates tied for rank k get a fraction."""
     best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
     last = best[:, -1:]
     higher, tied = (scores > last).sum(axis=1, keepdims=True), (scores == last).sum(axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Combine the results of all seeds of a run on one split, for the figures.
 
-Shapes: S seeds, N images, T exchanges, K candidate classes, C numbers of flipped bits.
+Shapes: S seeds, N images, T exchanges, K candidate classes, C different numbers of flipped bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class Projection:
 
     seed: int
     coordinates: Floats
-    """Projected message for each image [N, 2]."""
+    """Coordinates of the message about each image [N, 2]."""
     targets: NDArray[np.int64]
     """Index of each image's true class among the candidates [N]."""
     explained: Floats
@@ -141,7 +141,7 @@ class Flips:
     run: str
     seeds: list[int]
     counts: list[int]
-    """Numbers of bits that are flipped in each of the Sender's messages [C], ascending from 0."""
+    """The tested numbers of flipped bits per message of the Sender [C], ascending from 0."""
     accuracy: NDArray[np.float64]
     """Accuracy@1 by seed and number of flipped bits [S, C]."""
 

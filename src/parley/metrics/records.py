@@ -93,7 +93,7 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
 
 
 def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
-    """Return the reason for failure by run and seed, for those of the given files that are failure markers."""
+    """Return a mapping (run, seed) → reason for failure, from those of the given files that are failure markers."""
     found = {owner_of(path): failure_in(path) for path in paths}
     return {owner: why for owner, why in found.items() if why is not None}
 

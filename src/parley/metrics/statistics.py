@@ -14,7 +14,7 @@ from parley.metrics.exchanges import Floats
 
 CONFIDENCE = 0.95
 EXACT_PAIRS = 16
-"""Up to this number of pairs, all 2^n sign flips are enumerated; with more pairs, 2^16 sign flips are drawn."""
+"""Maximum number of pairs for an exact test with all 2^n sign flips; with more pairs, 2^16 random flips are used."""
 ROUNDING = 1e-12
 """Relative tolerance of comparisons, to allow for rounding errors."""
 

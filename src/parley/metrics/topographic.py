@@ -22,7 +22,7 @@ from parley.metrics.exchanges import Floats
 from parley.metrics.permutation import Tested, p_at_least
 
 ROWS = 64
-"""Number of rows of the rank matrix that are permuted at once, chosen to fit into the CPU's cache."""
+"""Number of rows of the rank matrix that are permuted at once, so that they fit into the CPU's cache."""
 DECIMALS = 12
 """Distances are rounded to this many decimals, so that rounding errors do not make equal distances different."""
 TOLERANCE = 1e-6
@@ -105,7 +105,7 @@ def mantel_of_classes(
     permutations: int,
     generator: np.random.Generator,
 ) -> Tested | None:
-    """Test topographic similarity for meanings that belong to classes, so all messages about a class have the same one.
+    """Test topographic similarity for meanings of classes: all messages about a class have the same meaning.
 
     The value is the same as that of `mantel`. The null permutes meanings over classes, so messages about one class stay
     together. If single dialogues were permuted, any language that merely names classes would exceed its null, because
@@ -128,7 +128,7 @@ def mantel_of_classes(
     if ranks is None:
         return None
     about = np.eye(len(ids))[own]
-    # Sums and counts for each pair of classes. They include each pair of dialogues twice.
+    # For each pair of classes: sum of ranks, and number of pairs of dialogues. Each such pair is included twice.
     rank_sums = about.T @ squareform(ranks) @ about
     pairs = np.outer(about.sum(axis=0), about.sum(axis=0)) - np.diag(about.sum(axis=0))
     levels = np.unique(squareform(meaning_distances(meanings[ids])), return_inverse=True)[1]
@@ -182,10 +182,10 @@ def mean_ranks(values: NDArray[np.floating]) -> Floats:
 def _permuted_product(
     first: NDArray[np.float32], second: NDArray[np.float32], order: NDArray[np.integer[Any]]
 ) -> float:
-    """Return the sum of first[i, j] * second[order[i], order[j]], where `first` is zero below its diagonal.
+    """Return the dot product of two matrices, after permuting the rows and columns of the second by `order`.
 
-    A permutation of the dialogues changes neither the mean nor the variance of the ranks, so only this sum must be
-    computed for each permutation. All indices are valid, so mode "wrap" can skip NumPy's bounds check.
+    `first` must be zero below its diagonal. Permuting dialogues changes neither mean nor variance of the ranks, so only
+    this product depends on the permutation. All indices are valid, so mode "wrap" can skip NumPy's bounds check.
     """
     total = 0.0
     for start in range(0, len(order), ROWS):
