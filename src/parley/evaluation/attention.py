@@ -97,7 +97,7 @@ def _weights(
     sender, receiver = checkpoint.agents.sender, checkpoint.agents.receiver
     encoded, candidates = encode(sender, receiver, batch.images, descriptions)
     steps = RolloutState(sender, receiver, encoded, candidates, batch.draws, training=False).steps()
-    # Each step contains many other tensors. Consuming a generator frees them step by step.
+    # The state of an exchange has many other tensors. Looping over the generator frees those of the previous exchange.
     cells, words = zip(*((step.view.weights, step.attended.weights) for step in steps), strict=True)
     return cells, words
 

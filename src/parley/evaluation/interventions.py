@@ -35,7 +35,7 @@ class MessageEdit(NamedTuple):
     exchanges: Sequence[int]
     """Exchanges at which messages are changed, from 0."""
     effect: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-    """The function `corrupt` or `replace`. Its first argument is taken from `values`."""
+    """The function `corrupt` or `replace`. Its first argument is the part of `values` for an exchange and a batch."""
     values: Tensor
     """``[T, N, d]``: for `corrupt`, a mask of the bits to flip; for `replace`, the new messages."""
 
@@ -45,7 +45,7 @@ class MessageEdit(NamedTuple):
         return self.effect is corrupt and not self.values.any()
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
-        """Return the perturbations of the dialogues about the images in the given rows."""
+        """Return the change as perturbations of the dialogues about the images in the given rows."""
         steps = range(len(self.values))
         changed: list[list[Perturbation]]
         changed = [[partial(self.effect, self.values[t, rows])] if t in self.exchanges else [] for t in steps]
@@ -59,7 +59,7 @@ class Intervention(NamedTuple):
 
     name: str
     value: int | None
-    """Number of flipped bits, index of a bit (from 0) or index of an exchange (from 1); None if none applies."""
+    """Number of flipped bits, index of a bit (from 0) or of an exchange (from 1); None for other interventions."""
     edit: MessageEdit | None
     """The change to the messages; None for the baseline."""
 
@@ -73,7 +73,7 @@ def iter_interventions(
     ----------
     game
         Settings of the game. Bits are flipped only on a discrete channel. The Receiver's messages are changed only if
-        there is more than one exchange, because the Sender never reads the last one.
+        there is more than one exchange, because the Sender does not read the Receiver's last message.
     dialogues
         The dialogues without an intervention. Their messages are used as replacements.
     targets
@@ -128,7 +128,7 @@ def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iter
 
 
 def other_images(targets: Tensor) -> Tensor:
-    """Return the row of a random other image for each image, ``[N]``; of another class if there are several classes.
+    """Return, for each image, the row of a random other image ``[N]``; of another class if there are several.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def intervened(
     game = checkpoint.game
     size = min(BATCH, max(1, MOST_SCORES // (game.max_exchanges * len(spec.labels))))
     if game.shuffle != "none" or needs_flip_noise(game, training=False):
-        # In this case results depend on the batch size, so the batch size of `evaluate` is used.
+        # Shuffling and flip noise depend on the batch size, so the batch size of `evaluate` is used.
         size = checkpoint.training.dev_batch_size
     setup = rollout_inputs(checkpoint, spec)._replace(batch_size=size)
     before = summarize_split(setup, None)

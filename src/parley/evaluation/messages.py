@@ -42,7 +42,7 @@ def extract_messages(inputs: EvalInputs, outputs: Mapping[str, str]) -> None:
     for eval_set, spec, dialogues in iter_rollouts(checkpoint, inputs):
         about = {**inputs.about, "part": eval_set.name, "step": checkpoint.step}
         write_messages(outputs[eval_set.name], dialogues, spec, about, checkpoint.game.channel)
-        del dialogues  # Free their memory before the dialogues about the next split are run.
+        del dialogues  # Free the memory before the next split's dialogues are run.
 
 
 def write_messages(
@@ -129,7 +129,7 @@ def _predictions(dialogues: Dialogue, columns: dict[str, np.ndarray]) -> np.ndar
 
 
 def _fill(rows: np.ndarray, columns: dict[str, np.ndarray], agent: bytes, offset: int) -> None:
-    """Fill the columns of `ROW_START`. Index is 2 · exchange + `offset`: 0 for the Sender, 1 for the Receiver."""
+    """Fill the columns of `ROW_START`. Index is 2 · exchange + `offset`; the Sender's offset is 0, the Receiver's 1."""
     for name, column in columns.items():
         rows[name] = column
     rows["AgentId"] = agent

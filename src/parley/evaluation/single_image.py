@@ -251,7 +251,7 @@ def _message(values: Tensor, probabilities: Tensor) -> dict[str, Any]:
 def as_text(result: ImageDialogue, as_letters: bool = False, leaders: int = LEADERS) -> str:
     """Format a dialogue as text: the image, each exchange, and the answer.
 
-    A message is shown as bars, one for each bit's probability, followed by the bits, or by letters of five bits each.
+    A message is shown as bars, one for each bit's probability, then as bits, or as letters that encode five bits each.
     """
     values, known = as_values(result), result.known
     lines = [

@@ -63,7 +63,7 @@ class Sources:
         return self._known[key]
 
     def save(self) -> None:
-        """Write the sources read by this process to the cache file, if they differ from its entries."""
+        """Replace the cache file's content by the sources that this process has read, unless both are the same."""
         if self._memory is not None and set(self._used) != self._saved:
             write_json(self._memory, self._used)
 
@@ -130,7 +130,7 @@ def modules_of(script: str | Path, sources: Sources) -> list[str]:
 
 
 def _with_imports(modules: Iterable[str], sources: Sources) -> list[str]:
-    """Return modules of this package, and those that they import, directly or indirectly, sorted."""
+    """Return the given modules and the modules of this package that they import, directly or indirectly, sorted."""
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -148,7 +148,7 @@ def _of_package(names: list[str]) -> Iterator[str]:
 
 @cache
 def _modules_in(name: str, _root: Path) -> list[str]:
-    """Return the modules of this package among a dotted name and its parents; names of attributes are dropped."""
+    """Return those of a dotted name and its parents, such as ``parley.game``, that are modules of this package."""
     steps = name.split(".")
     if steps[0] != PACKAGE:
         return []
@@ -177,7 +177,7 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-            # The imported name may be a module itself.
+            # The name after `import` may be a module.
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 

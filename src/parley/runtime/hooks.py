@@ -22,9 +22,9 @@ from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.run_lock import acquire
 
 TESTED_SNAKEMAKE = "9.27."
-"""Prefix of the tested versions, which are patched: they examine all waiting jobs again a second after a selection."""
+"""Prefix of the tested Snakemake versions. `name_groups` and `_select_jobs_only_when_one_finishes` patch only these."""
 TESTED_S3_PLUGIN = "0.3.6"
-"""Tested version, which is patched: it caches that a folder is missing, even after the folder is created."""
+"""Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
 """Pattern of a log line written by workflow/scripts/stage.py."""
 MOST_LISTED = 10
@@ -37,8 +37,8 @@ def name_groups(workflow: Workflow) -> None:
     """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
 
     Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
-    not follow a pattern. The name `extract_features` selects all of these rules. The names are replaced in
-    `_prepare_dag`, which reads the options, because Snakemake sets them only after it has read the Snakefile.
+    not follow a pattern. The name `extract_features` selects all of these rules. Snakemake sets the options only after
+    it has read the Snakefile, so the names are replaced when `_prepare_dag` is called.
     """
     if not version("snakemake").startswith(TESTED_SNAKEMAKE):
         return
@@ -173,7 +173,7 @@ def fail(workflow: Workflow) -> None:
 
 
 def shares_disk(workflow: Workflow) -> bool:
-    """Return whether outputs are on a shared disk, not in an object store, which cannot store the records of jobs.
+    """Return whether outputs are on a shared disk, not in an object store, where job records cannot be stored.
 
     If outputs are in S3, the function also patches Snakemake's S3 plugin, provided that it has the tested version.
     """
@@ -252,7 +252,7 @@ def _forget_missing_folders() -> None:
 
 
 def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
-    """Call `show` with the terminal's console after the last job. An error in it does not make the run fail."""
+    """Call `show` with the terminal's console after the last job. An error in `show` does not make the run fail."""
     if Quietness.ALL in workflow.output_settings.quiet:
         return
     try:

@@ -87,7 +87,7 @@ def acquire(
     LockHandle
         The lock, which the caller closes at the end.
     bool
-        True if no other process has a record in the folder, for any files.
+        True if the folder has no record of another process, whatever files that process uses.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def acquire(
 
 
 def active_records(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
-    """Return the records of processes that may be alive and write any of these files. No record is changed.
+    """Return the records of processes that may be alive and that write any of `outputs`. No record is changed.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _exclusive(folder: Path) -> Iterator[Path]:
 
 def _write_record(folder: Path, what: str, role: str, outputs: Collection[str], inputs: Collection[str]) -> LockHandle:
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.json"
-    # Child processes do not inherit the lock: each takes a lock of its own.
+    # O_CLOEXEC: programs that this process starts do not inherit the lock, so it ends with this process.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -183,7 +183,7 @@ def _live_records(folder: Path) -> Iterator[Record]:
 
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), path.open("rb") as stream:  # The process may just have removed it.
+        with suppress(FileNotFoundError), path.open("rb") as stream:  # Its process may just have removed it.
             values = {**_UNKNOWN, **_parse(stream.read())}
             yield Record(path, values, _is_alive(stream.fileno(), values))
 
@@ -204,13 +204,13 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # It belongs to another user.
+    except PermissionError:  # The process exists, but belongs to another user.
         return True
     return True
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Parse a record; return {} if its process was killed or the disk was full before it was written."""
+    """Parse a record; return {} if it is incomplete, because its process was killed or the disk was full."""
     try:
         values = json.loads(content)
     except ValueError:
@@ -223,7 +223,7 @@ def _is_dead(record: Record) -> bool:
 
     A network file system may keep locks local to each machine. Containers on one machine share a kernel, and thus the
     boot id, even if their host names differ. Jobs always count as dead: a job on another machine belongs to a cluster,
-    where Snakemake itself tracks it. Clusters often kill jobs, and users should not have to remove their records.
+    where Snakemake itself tracks it. Clusters often kill jobs, and users should not have to remove the jobs' records.
     """
     if record.values["role"] == "job":
         return True

@@ -18,11 +18,11 @@ from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
 _ANY_WIDTH = 4096
-"""Widths up to this value are not checked, because a width that no network uses is not the size of any tensor."""
+"""Widths up to this value are accepted unchecked, because the width of an unused input is the size of no tensor."""
 
 
 class Sizes(NamedTuple):
-    """Input widths of the networks, determined by the data: image features, word vectors, and logits as context."""
+    """Input widths of the networks: image features, word vectors, and the logits that visual attention uses."""
 
     feature: int
     word: int
@@ -52,7 +52,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
 def save_values(path: str | Path, values: dict[str, Any]) -> None:
     """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
-    content = io.BytesIO()  # Given a path, torch.save stores its name and does not report a full disk as an OSError.
+    content = io.BytesIO()  # With a path, torch.save stores the name, and a full disk raises no OSError.
     torch.save(_interned(values), content)
     with written_aside(path) as aside:
         aside.write_bytes(content.getbuffer())
@@ -129,7 +129,7 @@ def _check_archive(path: str | Path) -> None:
 
 def _reason(error: Exception) -> str:
     """Return a one-line explanation of why a checkpoint could not be read."""
-    if isinstance(error, pickle.UnpicklingError):  # torch's message suggests loading the file without protection.
+    if isinstance(error, pickle.UnpicklingError):  # torch's own message suggests unsafe loading.
         return "it was not written by torch.save, or contains code or objects, which Parley never loads"
     if isinstance(error, KeyError):
         return f"it has no {error.args[0]}"

@@ -36,7 +36,7 @@ class Log:
         self.lines: list[str] = []
         self.failed = False
         self._started = started
-        # Early stopping needs these values at every step, so each line is parsed only once.
+        # Early stopping needs these values at every step; keeping them avoids parsing the lines again.
         self._dev_results: list[float] = []
         for line in lines:
             self._keep(line, json.loads(line))

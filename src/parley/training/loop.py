@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
 """Number of lines with training metrics in the log per dev evaluation."""
 SAVED_EVERY_S = 30.0
-"""Time between two saves, in seconds. A killed run loses at most the steps of this time and the step in progress."""
+"""Time between saves, in seconds, checked after each step. A killed run loses the steps since the last save."""
 
 
 def train_from_files(

@@ -137,7 +137,7 @@ class Optimiser:
         self.schedule = _schedule(training)
 
     def step_coefficients(self, step: int) -> list[float]:
-        """Increment the step count, and return the coefficients that `step` needs at a training step, from 1."""
+        """Increment the step count, and return the coefficients that `step` needs at the given step, counted from 1."""
         return self.rule.step_coefficients(self.training.learning_rate * self.schedule(step))
 
     def backward(self, loss: Tensor) -> Tensor:

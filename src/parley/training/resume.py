@@ -65,7 +65,7 @@ class ResumableRuns:
         """Paths of the logs while the runs are in progress."""
 
     def load(self) -> ResumeState | None:
-        """Load the saved state. If there is none, or it is unusable, empty the folders of the runs and return None."""
+        """Load the saved state. If it is missing or unusable, empty the `.unfinished` folders and return None."""
         if not self._last.exists():
             self._start_afresh()
             return None

@@ -108,7 +108,7 @@ class Trainer:
         for augmentation in self.augmentations:
             images = images._replace(features=augmentation.apply(images.features, states[augmentation.purpose]))
         target_index = self.target_index[inputs.rows]
-        # `bits` counts the bits of both messages; one more number decides whether the dialogue continues.
+        # `bits` is the total of both messages. One more random number decides whether the dialogue continues.
         exchanges, batch, bits = flip_shape(self.game, inputs.rows.shape[1])
         flips = uniforms_from(states["flips"], (exchanges, batch, bits)) if "flips" in states else None
         draws = RandomDraws(uniforms_from(states["bits"], (exchanges, batch, bits + 1)), flips)
@@ -192,7 +192,7 @@ class Trainer:
 
 
 def device_of(training: TrainingSettings) -> torch.device:
-    """Return the device to train on; raise `ParleyError` if the settings require a GPU and PyTorch finds none."""
+    """Return the device to train on (``auto``: a GPU if there is one); raise `ParleyError` if ``cuda`` lacks a GPU."""
     available = torch.cuda.is_available()
     if training.device == "cuda" and not available:
         raise ParleyError("training.device is cuda, but torch finds no GPU here; set it to cpu or auto.")

@@ -1,4 +1,4 @@
-"""Training data: standardised splits, batches of images, which are stored on the GPU if they fit, and augmentation."""
+"""Training data: standardised splits, augmentation, and batches of images that are stored on the GPU if they fit."""
 
 import logging
 import math
@@ -109,7 +109,7 @@ def build_training_data(
 
 
 class Augmentation(ABC):
-    """Base class of random changes to the features of a training batch, ``[S, B, C]``, or ``[S, B, L, C]`` for L cells.
+    """Base class of random changes to a batch's features, ``[S, B, C]``, or ``[S, B, L, C]`` for maps of L cells.
 
     All cells of an image are changed with the same random numbers. Evaluation uses no augmentation.
     """
@@ -141,7 +141,7 @@ class Noise(Augmentation):
     def apply(self, features: Tensor, states: Tensor) -> Tensor:
         """Add noise to the features."""
         uniform = _uniforms_like(features, states, 2)
-        # The method of Box and Muller (1958). The logarithm requires a positive number: 1 - u is, since u is below 1.
+        # The method of Box and Muller (1958). The logarithm requires a positive number; u can be 0, but 1 - u cannot.
         normal = (-2 * (1 - uniform[..., 0]).log()).sqrt() * (2 * math.pi * uniform[..., 1]).cos()
         return features + self.sd * _same_for_cells(normal, features)
 
@@ -178,7 +178,7 @@ def augmentations(training: TrainingSettings) -> list[Augmentation]:
 
 
 class Blending:
-    """Choose images of the same class and weights to blend images as in mixup (Zhang et al. 2018).
+    """For each image, choose a partner and a weight to blend the two as in mixup (Zhang et al. 2018).
 
     The blended image is λ · image + (1 − λ) · partner, with λ uniform in [0, 1). The target does not change, because
     image and partner belong to the same class.
