@@ -163,7 +163,7 @@ def _by_seed(of: Callable[[Conversations], Value | None]) -> Measure:
 def receiver_entropy_change(dialogues: Conversations) -> Value | None:
     """Return the mean change in entropy, in bits, from the Receiver's first message to its last answered message.
 
-    The message of the last exchange is not answered, so dialogues with fewer than three exchanges are ignored. Seeds
+    The Receiver's last message is not answered, so dialogues with fewer than three exchanges are ignored. Seeds
     with continuous messages have no value.
     """
     if not dialogues.binary:

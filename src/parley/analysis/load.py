@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METRIC_COLUMNS = ("run", "seed", "part", "metric", "value", "unit", "p", "null_mean", "null_high")
 
 Parts = Mapping[str, Mapping[str, Any]]
-"""Metrics of one run and seed by split, from `evaluation.json` or `language.json`."""
+"""Metrics of one run and seed, by split, from `evaluation.json` or `language.json`."""
 
 
 def metric_rows(

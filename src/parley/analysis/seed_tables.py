@@ -112,7 +112,7 @@ def _exchange_rows(of_seeds: Parts) -> Iterator[dict[str, Any]]:
 
 
 def _exchange_columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Sequence[float | None]]]:
-    """Yield (metric, unit, set of dialogues) and the values of each metric that has one value per exchange."""
+    """Yield, for each metric with one value per exchange, (metric, unit, set of dialogues) and the values."""
     table: Mapping[str, Any] = part.get("by_exchange") or {}
     if "talking" in table:
         yield ("talking", "fraction", "all"), table["talking"]

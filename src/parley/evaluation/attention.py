@@ -1,6 +1,6 @@
 """Record attention weights at every exchange: the Sender's over image cells, the Receiver's over description words.
 
-Shapes: N images, B images of a batch, T exchanges, L cells, D candidates, W words in the longest description.
+Shapes: N images, B images of a batch, T exchanges, L cells, D candidates, W words of the longest description.
 """
 
 from collections.abc import Mapping, Sequence

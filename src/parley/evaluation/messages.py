@@ -90,7 +90,7 @@ def as_bytes(keys: list[str]) -> np.ndarray:
 
 
 def _columns(dialogues: Dialogue, spec: EvalBatchSpec) -> dict[str, np.ndarray]:
-    """Return the columns that both tables contain, ``[N, T]`` or broadcast to it."""
+    """Return the columns that both tables contain, in shapes that can be broadcast to ``[N, T]``."""
     targets = np.asarray(spec.candidate_ids, dtype=np.int32)[spec.target_index.numpy()]
     by_exchange = [ranks(scores, spec.target_index) for scores in dialogues.scores]
     return {

@@ -21,7 +21,7 @@ class Metric(NamedTuple):
     permutation_tested: bool = False
     """Whether the metric has a null distribution from permutations, and therefore a p-value."""
     less_is_better: bool = False
-    """Whether low values of the metric are good (and not high values)."""
+    """Whether low values of the metric are better than high values."""
     report_row: int | None = None
     """Position of the metric in the report's table; None if the metric is only in language.csv."""
 

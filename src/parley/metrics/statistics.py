@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 
 
 def over_seeds(values: Sequence[float | None], seeds: int) -> dict[str, float | int | None]:
-    """Return a mean over seeds as columns of a tidy table: ``mean, sd, low, high, n_seeds, seeds_failed``.
+    """Return statistics over seeds as columns of a tidy table: ``mean, sd, low, high, n_seeds, seeds_failed``.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def t_interval(values: Sequence[float]) -> Interval:
     """Return the mean, the sample standard deviation (n - 1) and the 95 % Student t interval of the mean.
 
     The interval is symmetric and not clipped to the range of the metric: for an accuracy, its upper end may exceed 1.
-    Without values, all results are None; with one value, only the mean is known. Values must be finite.
+    Without values, all results are None; with one value, all except the mean are None. Values must be finite.
     """
     n = len(values)
     if n == 0:

@@ -189,7 +189,7 @@ def _all_records(folder: Path) -> Iterator[Record]:
 
 
 def _is_alive(descriptor: int, values: dict[str, Any]) -> bool:
-    """Return whether a record is locked or, on a file system without locks, whether its process is running."""
+    """Return whether a record is locked; on a file system without locks, whether its process runs on this machine."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -143,7 +143,7 @@ class TrainingLoop:
         self.done = trainer.load(saved.checkpoints) if saved.checkpoints else 0
         """Number of steps taken before this process started."""
         self.loss_window = [metrics.to(trainer.device) for metrics in saved.loss_window]
-        """Training metrics of each step since metrics were last logged, ``[metrics, S]`` each."""
+        """Training metrics ``[metrics, S]`` of each step that has been taken since metrics were last logged."""
         self.checkpoint_steps = [list(steps) for steps in saved.checkpoint_steps]
         self.saved_at = time.monotonic()
         self.started = self.saved_at - saved.seconds

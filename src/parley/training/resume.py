@@ -39,7 +39,7 @@ class ResumeState(NamedTuple):
     log_lines: list[list[str]]
     """Lines of each run's log."""
     loss_window: list[Tensor]
-    """Training metrics of each step since metrics were last logged, ``[metrics, S]`` each."""
+    """Training metrics ``[metrics, S]`` of each step that has been taken since metrics were last logged."""
     checkpoint_steps: list[list[int]]
     """For each run, the steps whose checkpoints are kept as candidates for checkpoint selection."""
     seconds: float

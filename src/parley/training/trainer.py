@@ -108,7 +108,7 @@ class Trainer:
         for augmentation in self.augmentations:
             images = images._replace(features=augmentation.apply(images.features, states[augmentation.purpose]))
         target_index = self.target_index[inputs.rows]
-        # `bits` is the total of both messages. One more random number decides whether the dialogue continues.
+        # `bits` is 2d, for both messages. One more random number decides whether the dialogue continues.
         exchanges, batch, bits = flip_shape(self.game, inputs.rows.shape[1])
         flips = uniforms_from(states["flips"], (exchanges, batch, bits)) if "flips" in states else None
         draws = RandomDraws(uniforms_from(states["bits"], (exchanges, batch, bits + 1)), flips)
@@ -160,7 +160,7 @@ class Trainer:
         return GraphedStep()
 
     def evaluate_dev(self, k: int, shown: Sequence[int] = ()) -> list[DevResult]:
-        """Evaluate each run on the dev split. The results include the dialogues about the images in rows `shown`."""
+        """Evaluate each run on the dev split. Results include the dialogues about the images in the rows `shown`."""
         setup = RolloutInputs(
             self.agents,
             self.data.dev_images,
