@@ -34,12 +34,12 @@ class FailedRunError(ParleyError):
 
 
 def write_marker(path: str | Path, why: str) -> None:
-    """Write the marker of a failed run to the path of the file that it replaces."""
+    """Write the marker of a failed run to `path`, in place of the file that a later stage would write."""
     write_json(path, {KEY: why})
 
 
 def failure_in(path: str | Path) -> str | None:
-    """Return the reason for a run's failure if the file is a marker; None if it is any other file or missing."""
+    """Return the reason for the run's failure if the file is a marker; None if it is another file or does not exist."""
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as stream:
@@ -61,7 +61,7 @@ def successful(paths: Iterable[str]) -> list[str]:
 
 @contextlib.contextmanager
 def propagate_failure(outputs: Iterable[str | Path]) -> Iterator[None]:
-    """Catch `FailedRunError` from the block and write a marker for each output, so that the job succeeds."""
+    """Catch `FailedRunError` in the `with` block; write a marker to each path in `outputs`, and let the job succeed."""
     try:
         yield
     except FailedRunError as failure:

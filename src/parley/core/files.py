@@ -21,7 +21,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @contextlib.contextmanager
 def written_aside(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
+    """Yield a temporary path in the folder of `path`; rename the file to `path` if the `with` block succeeds.
 
     The temporary file is removed if the block raises, so a failure leaves no partial or temporary file.
 
@@ -31,7 +31,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
         If the folder is not writable or the disk is full.
     """
     final = Path(path)
-    # `tempfile` is not used: only the owner could read the file, and results are shared.
+    # `tempfile` is not used, because only the owner can read its files, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
 
 
 def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:
-    """Return the reason why the disk or folder cannot be written to; None if the error has another cause."""
+    """Return why the disk or folder cannot be written to; None if the error has another cause."""
     for number in _NO_ROOM:
         # HDF5 states the reason only in the text of its errors.
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
@@ -62,14 +62,14 @@ def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | No
 
 
 def remove_leftovers(path: str | Path) -> None:
-    """Remove temporary files left by processes killed while writing `path`. No other process may be writing it."""
+    """Remove temporary files left by processes killed while writing `path`; no process may be writing `path` now."""
     final = Path(path)
     for aside in final.parent.glob(f".{glob.escape(final.name)}.*.part"):
         aside.unlink(missing_ok=True)
 
 
 def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
-    """Remove temporary files left in some folders by killed processes. No process may be writing there.
+    """Remove temporary files that killed processes left in folders; no process may be writing in the folders now.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def is_web_url(address: str) -> bool:
 
 
 def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
-    """Return the given files. A folder, which is a shard, is replaced by its visible files with a suffix, sorted."""
+    """Return the paths; a folder (a shard: several classes) is replaced by its visible files with `suffix`, sorted."""
     found: list[str] = []
     for path in map(Path, paths):
         # `glob` is not used: it would interpret brackets in the folder's name.
@@ -185,19 +185,19 @@ def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
 
 
 def by_class(paths: Iterable[str | Path], suffix: str) -> dict[str, str]:
-    """Return the files of `files_in` in a dictionary, by class. A file is named after its class."""
+    """Return the result of `files_in` as paths by class name, which is the file's name without its suffix."""
     return {Path(path).stem: path for path in files_in(paths, suffix)}
 
 
 def files_for(sources: Iterable[str | Path], outputs: Sequence[str], suffix: str) -> list[str]:
-    """Return the path of the output file for each class's input file.
+    """Return the paths of the output files, one for each input file.
 
     Parameters
     ----------
     sources
         Input files, one for each class.
     outputs
-        Output files, one for each class in the same order; or one folder (a shard) for all output files, created here.
+        Output files, one for each input file in the same order; or one folder (a shard) for all of them, created here.
     suffix
         Suffix of the output files.
     """

@@ -8,20 +8,20 @@ NOTHING = "–"
 
 
 def fraction(value: float | None) -> str:
-    """Format a fraction, such as an accuracy, with three decimals, or two significant digits if it is below 0.00095.
+    """Format a fraction with three decimals, or, if it is from 0.00001 to 0.00095, with two significant digits.
 
     With 17,000 classes, chance is 0.000059. With three decimals, ten times chance would be written as 0.001.
     """
     if value is None:
         return NOTHING
     size = abs(value)
-    # Values below 1e-5 differ from 0 only by rounding errors: chance is larger for every class set.
+    # Values below 1e-5 are zero with rounding errors: chance is larger than 1e-5 for every class set.
     decimals = 1 - math.floor(math.log10(size)) if 1e-5 <= size < 0.00095 else 3
     return f"{value:.{decimals}f}"
 
 
 def measure(value: float | None, unit: str) -> str:
-    """Format a metric with three decimals, or with `fraction` if its unit is a fraction."""
+    """Format a metric with `fraction` if `unit` is ``fraction``, otherwise with three decimals."""
     if value is None or unit == "fraction":
         return fraction(value)
     return f"{value:.3f}"
@@ -72,7 +72,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
-    """Format an interval in brackets, with `fraction` if `decimals` is None; return "" if a bound is None."""
+    """Format an interval in brackets, using `fraction` if `decimals` is None; return "" if a bound is None."""
     if low is None or high is None:
         return ""
     return f"[{fraction(low)}, {fraction(high)}]" if decimals is None else f"[{low:.{decimals}f}, {high:.{decimals}f}]"

@@ -14,9 +14,9 @@ from parley.core.errors import ParleyError
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 """Exceptions that h5py may raise when a damaged file is accessed."""
 _MOST_PACKED = 1100
-"""Upper bound on the compression ratio. The ratio of gzip is at most 1,032."""
+"""Largest accepted ratio of a dataset's claimed size to its stored size. With gzip, the ratio is at most 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
-"""Datasets up to this size are not checked."""
+"""Datasets that claim at most this size are accepted without comparing it with their stored size."""
 _HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
 """The header of a global heap, which stores variable-length strings: signature, version, three zeros, size in bytes."""
 _HEAP_ITEM = struct.Struct("<HHIQ")
@@ -25,7 +25,7 @@ _HEAP_ITEM = struct.Struct("<HHIQ")
 
 @contextmanager
 def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
-    """Open a file for reading; convert HDF5 errors on opening it or inside the block to `ParleyError`.
+    """Open an HDF5 file for reading; convert HDF5 errors, also those in the `with` block, to `ParleyError`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def check_untrusted(file: h5py.File, path: str | Path) -> None:
     Virtual datasets, which refer to rows of other HDF5 files, are allowed: `features.gather: reference` writes them.
     """
     for name in file:
-        # Checked before the link is followed, because its target may be a device file.
+        # The link is checked before it is followed, because its target may be a device file.
         if isinstance(file.get(name, getlink=True), h5py.ExternalLink):
             raise ParleyError(f"{path}: {name} is in another file (an external link); copy it into this one.")
         item = file.get(name)

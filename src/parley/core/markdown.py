@@ -8,9 +8,9 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
-# Written as entities, because a backslash here could become part of a link or end a table cell.
+# Written as entities, because a backslash before these characters could become part of a link or end a table cell.
 _ENTITIES = {"&": "&amp;", "|": "&#124;"}
-# Some renderers turn these into links even if they are escaped with backslashes.
+# Some renderers turn addresses that start like this into links, even if escaped with backslashes.
 _BARE_LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"(www)\.", re.IGNORECASE), r"\1&#46;"))
 _IN_ANGLES = re.compile(r"[^\s<>\\|`\"]+")
 _TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -20,7 +20,7 @@ _UNPRINTABLE = "\ufffd"
 def escaped(text: str) -> str:
     """Escape text so that Markdown shows it literally, in a line or a table cell.
 
-    A web address that stands alone becomes a link. White space of any kind becomes one space; control
+    A web address that stands alone becomes a link. Each run of white space becomes one space; control
     characters, and those that change the direction of surrounding text, become U+FFFD.
     """
     line = " ".join("".join(_UNPRINTABLE if _is_unprintable(mark) else mark for mark in text).split())

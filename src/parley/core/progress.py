@@ -16,14 +16,14 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
-"""Minimum interval between log lines. It grows to 1/20 of the elapsed time, up to `MOST_SECONDS_BETWEEN_LINES`."""
+"""Interval between log lines: at least this and 1/20 of the elapsed time, at most `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 Item = TypeVar("Item")
 _terminal_is_shared = False
 
 
 def share_terminal() -> None:
-    """Report progress in log lines from now on, even on a terminal, because other processes write to it, too."""
+    """Show progress as log lines from now on, even on a terminal, because other processes write to it as well."""
     global _terminal_is_shared
     _terminal_is_shared = True
 
@@ -50,7 +50,7 @@ class Progress:
         self._note = ""
         self._started = self._last_line = time.monotonic()
         self._lines = _terminal_is_shared or not _has_room_for_bar()
-        # Without miniters=1, tqdm adapts to fast steps and then shows too few updates when steps become slow.
+        # Without miniters=1, tqdm adapts to fast steps and redraws the bar too rarely if later steps are slow.
         self._bar = tqdm(
             total=total,
             desc=what,
@@ -62,7 +62,7 @@ class Progress:
         )
 
     def resume_from(self, done: int) -> None:
-        """Set the number of items finished by an earlier process, which do not count towards the rate."""
+        """Set the number of items that an earlier process finished. They are not included in the displayed rate."""
         self.done = self._told = self._earlier = done
         self._bar.initial = self._bar.n = self._bar.last_print_n = done
         self._bar.refresh()
@@ -107,7 +107,7 @@ def in_words(seconds: float) -> str:
 
 
 def _has_room_for_bar() -> bool:
-    """Return whether standard error is a terminal of known size; without a size, tqdm draws no bar."""
+    """Return whether standard error is a terminal of known size; tqdm draws no bar if the size is unknown."""
     try:
         return sys.stderr.isatty() and min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except (OSError, ValueError):  # Standard error has no file descriptor or is closed.

@@ -37,7 +37,7 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield some columns of each row of a TSV with a header line, in the given order.
+    """Yield the cells of the given columns, in their order, for each row of a TSV with a header line.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield each class's name and rows from a table grouped by class, with only one row in memory.
+    """Yield each class's name and its rows from a table grouped by class, with only one row in memory.
 
     Rows that are not consumed are skipped when the next class is requested.
 

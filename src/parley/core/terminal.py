@@ -55,7 +55,7 @@ def console(stream: TextIO | None = None, *, colour: bool = True) -> Console:
 
 
 def _takes_unicode(encoding: str | None) -> bool:
-    return (encoding or "utf-8").lower().startswith("utf")  # In-memory streams have no encoding and accept everything.
+    return (encoding or "utf-8").lower().startswith("utf")  # In-memory streams have no encoding and take any text.
 
 
 def plain_table(on: Console, title: Text | None = None, *, header: bool = True) -> Table:

@@ -1,4 +1,4 @@
-"""Compute the pooled, map and logits features of images with a torchvision network."""
+"""Compute features of images (pooled vector, feature map and logits) with a torchvision network."""
 
 import json
 import logging
@@ -25,14 +25,14 @@ from parley.features.weights import build_network, fetch_weights, parameters_sha
 
 logger = logging.getLogger(__name__)
 ENGINES = ("auto", "eager", "fused", "compiled")
-# Compilation takes about as long as processing this many images with the fused network (docs/performance.md).
+# Compiling takes about as long as the fused network takes for this number of images (docs/performance.md).
 COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
-"""Function that maps images, ``[N, 3, h, w]`` in channels-last format, to the output of each requested node."""
+"""Function from images, ``[N, 3, h, w]`` in channels-last format, to the layers' outputs, by name of the graph node."""
 _SMALLEST_BATCH, _LARGEST_BATCH = 32, 2048
-_MIN_SPEEDUP = 1.05  # A smaller speed-up does not justify twice the memory.
+_MIN_SPEEDUP = 1.05  # If doubling the batch size brings a smaller speed-up, it is not worth the memory.
 DEVICES = ("auto", "cpu", "cuda")
 CPU_BATCH_SIZE = 32
 
@@ -41,13 +41,13 @@ def ready_network(extractor: GraphModule, engine: str, images: int, device: torc
     """Prepare a network in evaluation mode and channels-last format for one of the engines.
 
     ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
-    ``compiled`` also applies `torch.compile`, which needs a C++ compiler. ``auto`` selects ``eager`` on a GPU; on a
-    CPU, it selects ``compiled`` if there are a compiler and at least `COMPILED_FROM` images, otherwise ``fused``.
+    ``compiled`` also applies `torch.compile`, which needs a C++ compiler on a CPU. ``auto`` selects ``eager`` on a GPU.
+    On a CPU, it selects ``compiled`` for at least `COMPILED_FROM` images if there is a compiler, otherwise ``fused``.
 
     Raises
     ------
     ParleyError
-        If the engine is unknown, or if it is ``compiled`` and there is no compiler.
+        If the engine is unknown, or if it is ``compiled`` on a CPU and there is no C++ compiler.
     """
     if engine not in ENGINES:
         raise ParleyError(f"features.engine is {engine!r}; it must be one of {', '.join(ENGINES)}.")
@@ -70,15 +70,15 @@ def _has_compiler() -> bool:
 
 def _fused(network: GraphModule) -> Any:
     """Fold each batch norm into the preceding convolution; other modules are unchanged."""
-    # Torchvision's extractor also contains a training graph, and a copy does not record which graph is active.
+    # `fuse` copies its input; a copy of torchvision's extractor may use its training graph, so a plain module is made.
     plain = GraphModule(network, network.graph).eval()
     return fuse(plain).eval().to(memory_format=torch.channels_last)
 
 
 def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
-    """Return the batch size found by doubling it while throughput increases and memory suffices.
+    """Double the batch size as long as this increases throughput and memory suffices; return the last useful size.
 
-    The search ends when one batch can contain all `images`. `run_blank` processes a given number of blank images and
+    Sizes that exceed one batch of all `images` are not tried. `run_blank` processes a given number of blank images and
     waits for the results.
     """
     best, best_rate = _SMALLEST_BATCH, 0.0
@@ -100,16 +100,16 @@ def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
 
 
 class Backbone:
-    """A network in evaluation mode, with the layers whose features are stored.
+    """A network in evaluation mode, with the layers whose outputs are stored as features.
 
     Attributes
     ----------
     transform
         Conversion of an image to the network's input.
     layers
-        Layer for each role in the options.
+        Layer by role (``pooled``, ``map`` or ``logits``), for the roles in the options.
     attributes
-        Provenance attributes to store in a feature file.
+        Attributes to store in a feature file, which describe the network, preprocessing and package versions.
     """
 
     def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
@@ -130,7 +130,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size. None selects a size for `images` images."""
+        """Set the engine (see `ready_network`) and the batch size. On a GPU, None selects the size by trial."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size
@@ -140,7 +140,7 @@ class Backbone:
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> dict[Role, Tensor]:
-        """Return the features of N images for each role.
+        """Return the features of N images by role (``pooled``, ``map`` or ``logits``).
 
         The batch is padded with blank images to `batch_size`, so that an image's features do not depend on N and a
         compiled network is compiled only once.
@@ -148,12 +148,12 @@ class Backbone:
         Parameters
         ----------
         pixels
-            Images, uint8 ``[N, 3, crop_px, crop_px]``, fastest in channels-last format; N is at most `batch_size`.
+            Images, uint8 ``[N, 3, crop_px, crop_px]``; N is at most `batch_size`. Channels-last format is fastest.
 
         Returns
         -------
         dict
-            float32 tensors on the CPU: ``[N, C]`` for pooled and logits, ``[N, C, h, w]`` for map.
+            float32 tensors on the CPU: ``[N, C]`` for ``pooled`` and ``logits``, ``[N, C, h, w]`` for ``map``.
         """
         blank = self.batch_size - len(pixels)
         filled = torch.cat([pixels, pixels.new_zeros(blank, *pixels.shape[1:])]) if blank else pixels
@@ -168,7 +168,7 @@ class Backbone:
     def _compute(self, pixels: Tensor) -> dict[str, Tensor]:
         """Standardise pixels on the network's device, and run the network."""
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
-        # By default, cuDNN multiplies in TF32 (10-bit mantissa), whose results differ too much from the CPU's.
+        # By default, cuDNN computes in TF32 (10-bit mantissa), and its results would differ too much from a CPU's.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         with exact, torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
             return self._run(values.div_(255).sub_(self._mean).div_(self._sd))
@@ -190,9 +190,9 @@ def load_backbone(options: FeatureOptions, weights_folder: str | Path, device: s
     options
         Network, weights, preprocessing and layers.
     weights_folder
-        Folder of the weights that torchvision publishes.
+        Folder for the weights that torchvision publishes (see `parley.features.weights.build_network`).
     device
-        ``cpu``, ``cuda``, or ``auto``, which selects a GPU if there is one.
+        ``cpu``, ``cuda``, or ``auto``: the GPU if there is one, otherwise the CPU.
 
     Raises
     ------
@@ -217,10 +217,10 @@ def _device(name: str) -> torch.device:
 
 
 def _pool_corner(network: nn.Module, cells: int) -> None:
-    """Make a ResNet average only the top-left `cells` × `cells` of its map, as torchvision did in 2017 at 227 px."""
+    """Make a ResNet pool only the top-left `cells` × `cells` of its map, as torchvision did in 2017 for 227 px."""
     if not isinstance(network, ResNet):
         raise ParleyError("features.preprocessing: pooled_cells is for ResNets, whose pooling is a mean over cells.")
-    # The stride exceeds the size of any map, so the only window is at the top left.
+    # The stride is larger than any map, so that pooling has only one window, at the top left.
     network.avgpool = nn.AvgPool2d(cells, stride=1 << 16)
 
 

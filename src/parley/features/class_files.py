@@ -1,4 +1,4 @@
-"""HDF5 files with the features of one class: written by extraction, read by gathering, reused for identical images."""
+"""HDF5 files with the features of one class, one row per image. Extraction writes them and can copy their rows."""
 
 import contextlib
 import logging
@@ -16,25 +16,25 @@ from parley.core.files import remove_leftovers, written_aside
 from parley.core.hdf5 import DAMAGE, check_untrusted
 
 logger = logging.getLogger(__name__)
-# Total size of the whole rows in a chunk. With one chunk per short row, HDF5's overhead would be too large.
+# Approximate size of a chunk, which contains whole rows. One short row per chunk would make HDF5's overhead too large.
 _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
 VERSIONS = ("torch", "torchvision", "parley")
-"""Attributes that record the versions of the packages that computed a file's rows."""
-# Features must not be mixed if their files differ in one of these attributes.
+"""Names of the attributes with the package versions that a file's features were computed with."""
+# Features of two files must not be mixed if the files differ in one of these attributes.
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
 class Column(NamedTuple):
-    """Row shape and stored type of a dataset of features."""
+    """Shape of a row, without the axis of length 1, and stored type of a dataset of features."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
 
 
 class RowIdentity(NamedTuple):
-    """Identity of a row's image: its key, its file name in the tar, and the SHA-256 of its bytes."""
+    """The image to which a row belongs: its key, its file name in the tar, and the SHA-256 of its bytes."""
 
     key: str
     member: str
@@ -47,18 +47,18 @@ class ClassFileWriter:
     def __init__(self, file: h5py.File, columns: Mapping[str, Column]) -> None:
         self.rows = 0
         self.unreadable: dict[str, str] = {}
-        """Reason for each image without a row, by image key."""
+        """Why an image could not be read, by image key. Such images have no row."""
         self._file, self._columns = file, columns
         for name, dtype in (("Key", "S32"), ("Sha256", "S64"), ("Member", "S64")):
             file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(1024,))
         for name, column in columns.items():
-            # The axis of length 1 is part of the format of the original implementation (Evtimova et al., 2018).
+            # The format of the original implementation (Evtimova et al., 2018) has this axis of length 1.
             shape = (1, *column.shape)
             chunk_rows = max(1, _CHUNK_BYTES // (np.dtype(column.dtype).itemsize * int(np.prod(shape))))
             file.create_dataset(name, (0, *shape), column.dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape))
 
     def append(self, rows: Sequence[RowIdentity], values: Mapping[str, NDArray[np.float32]]) -> None:
-        """Append rows, given their identities and their features ``[len(rows), *shape]`` by dataset name."""
+        """Append a row for each image in `rows`; `values` are the features ``[len(rows), *shape]`` by dataset name."""
         start, self.rows = self.rows, self.rows + len(rows)
         for name, field in (("Key", "key"), ("Sha256", "sha256"), ("Member", "member")):
             self._add(name, start, np.array([getattr(row, field).encode() for row in rows]))
@@ -73,7 +73,7 @@ class ClassFileWriter:
             self._add(name, start, stored[:, None])
 
     def finish(self) -> None:
-        """Write the list of images without a row, with the reasons."""
+        """Write the keys of the images that could not be read, with the reasons."""
         group = self._file.create_group(UNREADABLE)
         group["Key"] = np.array([key.encode() for key in self.unreadable], "S32")
         reasons = [reason.encode("ascii", "replace")[:_REASON_BYTES] for reason in self.unreadable.values()]
@@ -90,7 +90,7 @@ class ClassFileWriter:
 def writing_class_file(
     path: str | Path, columns: Mapping[str, Column], attributes: Mapping[str, str]
 ) -> Iterator[ClassFileWriter]:
-    """Create a class file under a temporary name, and rename it to `path` if the block succeeds."""
+    """Create a class file under a temporary name, and rename it to `path` if the `with` block succeeds."""
     remove_leftovers(path)
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         file.attrs.update(attributes)
@@ -105,15 +105,15 @@ class ClassFile:
     Attributes
     ----------
     row_of
-        Row index by image key.
+        Index of each image's row, by image key.
     sha256s, members
-        For each row, the SHA-256 of the image's bytes and its file name in the tar.
+        SHA-256 of each image's bytes, and each image's file name in the tar, in the order of the rows.
     unreadable
-        Reason for each image without a row, by image key.
+        Why an image could not be read, by image key. Such images have no row.
     attributes
-        Provenance attributes.
+        Attributes that describe the network, preprocessing and package versions.
     columns
-        Row shape and type of each dataset of features, by name.
+        Row shape and stored type of each dataset of features, by dataset name.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -133,10 +133,10 @@ class ClassFile:
             raise ValueError("its datasets differ in length or a key is repeated")
 
     def values(self, name: str, rows: Sequence[int]) -> NDArray[np.generic]:
-        """Return the given rows of a dataset, ``[len(rows), 1, *shape]``, in the order of `rows`."""
+        """Return rows of the dataset `name`, ``[len(rows), 1, *shape]``; `rows` are their indices, in any order."""
         order = np.argsort(rows, kind="stable")
         sorted_rows = np.asarray(rows)[order]
-        # HDF5 reads consecutive rows fast and scattered rows slowly.
+        # Consecutive rows are read together, because HDF5 reads single rows slowly.
         breaks = np.flatnonzero(np.diff(sorted_rows) != 1) + 1
         try:
             runs = [self._file[name][run[0] : run[-1] + 1] for run in np.split(sorted_rows, breaks)]
@@ -179,16 +179,16 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 
 
 class KnownRows:
-    """Rows of existing class files of the same network, found by the SHA-256 of their image.
+    """Features to copy from existing class files of the same network, found by the SHA-256 of an image's bytes.
 
     Parameters
     ----------
     paths
         Class files to search. Missing and damaged files are skipped.
     wanted
-        SHA-256 digests of the images to look for. Memory use is proportional to their number.
+        SHA-256 digests of the images to look for. Memory use is proportional to the number of digests.
     attributes
-        Provenance attributes of the network. Files that differ in one of `SAME_EVERYWHERE` are skipped.
+        `Backbone.attributes`. Files with another value of one of the attributes in `SAME_EVERYWHERE` are skipped.
     """
 
     def __init__(self, paths: Iterable[Path], wanted: Collection[str], attributes: Mapping[str, str]) -> None:
@@ -204,19 +204,19 @@ class KnownRows:
         return len(self._refs)
 
     def find(self, sha256: str) -> tuple[int, int] | None:
-        """Return the file index and row index of the image with this SHA-256; None if no file contains it."""
+        """Return the indices of the file and the row with this image's features; None if no file contains the image."""
         return self._refs.get(sha256)
 
     def values(self, layer: str, refs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
-        """Return the rows of a layer that results of `find` refer to, ``[len(refs), *shape]``."""
+        """Return a layer's features ``[len(refs), *shape]`` for several images; `refs` are the results of `find`."""
         return np.stack([self._files[file].values(layer, [row])[0, 0] for file, row in refs])
 
     def versions(self, name: str) -> set[str]:
-        """Return the versions of a package with which the files' rows were computed."""
+        """Return all versions of the package `name` with which the features in these files were computed."""
         return {version for file in self._files for version in file.attributes.get(name, "unknown").split(", ")}
 
     def _add(self, path: Path, wanted: Collection[str], attributes: Mapping[str, str]) -> None:
-        """Register the wanted rows of a file, and keep the file open if it has any."""
+        """Register the rows of wanted images in a file; keep the file open only if it has such rows."""
         with contextlib.ExitStack() as opened:
             try:
                 file = opened.enter_context(reading_class_file(path))
@@ -241,11 +241,11 @@ class KnownRows:
 
 
 def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> Iterator[Path]:
-    """Yield the class files in a network's folder that belong to other image sets than the files in `out_paths`.
+    """Yield the class files in a network's folder, except those of the image set to which `out_paths` belong.
 
-    The image set of `out_paths` is skipped: its files could only contribute images that two classes share, and each
-    job of a large set would read the files of all other jobs. Paths in the folder are ``<image set>/<class>.hdf5``, or
-    ``<image set>/shard-<n>/<class>.hdf5`` for a large class set.
+    Each subfolder is for one set of images, as in ``resources/images``. It contains ``<class>.hdf5`` for each class, in
+    folders ``shard-<n>`` if there are many classes. Files of the same image set have features to copy only if two
+    classes share images, and each job of a large image set would read the files of all other jobs.
     """
     network = Path(network).resolve()
     written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}

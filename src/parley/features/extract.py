@@ -1,4 +1,4 @@
-"""Extract the features of a group of classes: read a tar of images and write an HDF5 file for each class."""
+"""Extract the features of a group of classes: for each class, read a tar of images and write an HDF5 file."""
 
 import hashlib
 import logging
@@ -25,7 +25,7 @@ from parley.features.options import FeatureOptions
 from parley.features.preprocessing import Decoded, count_images, decoded_ahead, packed_images
 
 logger = logging.getLogger(__name__)
-# Number of batches for which images are decoded in advance.
+# Images are decoded at most this many batches before the network needs them.
 _BATCHES_AHEAD = 2
 
 
@@ -53,22 +53,22 @@ def extract_classes(
     out_paths
         HDF5 file to write for each tar, with the datasets `Key`, `Sha256`, `Member` and one per layer. Rows are in the
         order of the tar. An image that cannot be read has no row; the group `unreadable` lists it with the reason.
-        All files get their final names together at the end.
+        Until the end of the extraction, all files have temporary names.
     options
         Network, weights, preprocessing and layers.
     weights_folder
-        Folder of the weights that torchvision publishes.
+        Folder for the weights that torchvision publishes (see `parley.features.weights.build_network`).
     device
-        ``cpu``, ``cuda`` or ``auto``.
+        ``cpu``, ``cuda``, or ``auto``: the GPU if there is one, otherwise the CPU.
     threads
-        Number of decoding threads and of torch threads.
+        Number of threads that decode images, and number of threads that torch uses.
     batch_size
-        Number of images per batch; if None, it is chosen automatically.
+        Number of images per batch; None selects it automatically (see `parley.features.backbone.Backbone.prepare`).
     engine
-        See `parley.features.backbone.ready_network`.
+        ``eager``, ``fused``, ``compiled`` or ``auto`` (see `parley.features.backbone.ready_network`).
     known_in
-        Folder with class files of this network for other image sets. Features of images with the same bytes are
-        copied from there instead of being computed again. None disables this.
+        This network's folder, which may contain class files of other image sets. If such a file has the features of
+        an image with the same bytes, they are copied, not computed. If None, nothing is copied.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _known_rows(
     backbone: Backbone,
     known_in: str | Path | None,
 ) -> KnownRows:
-    """Find features of these images in other class files. The images are hashed only if such files exist."""
+    """Find features of the tars' images in other class files. The images are hashed only if there are such files."""
     others = list(other_class_files(known_in, out_paths)) if known_in is not None else []
     contents = (content for path in tar_paths for _, content in packed_images(path)) if others else ()
     known = KnownRows(others, {hashlib.sha256(content).hexdigest() for content in contents}, backbone.attributes)
@@ -127,7 +127,7 @@ def _write_all(
     writers: Sequence[ClassFileWriter],
     progress: Progress,
 ) -> None:
-    """Compute and write the rows of all images, batch by batch."""
+    """Compute or copy the features of all images, batch by batch, and write them to the class files."""
     for batch in _batches(images, backbone.batch_size):
         for image in batch:
             if image.reason:
@@ -140,7 +140,7 @@ def _write_all(
 
 
 def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
-    """Yield batches, which end after `batch_size` images to compute or 8 × `batch_size` images in total."""
+    """Yield batches of at most `batch_size` images for the network, and at most 8 × `batch_size` images in total."""
     batch: list[Decoded] = []
     for_the_network = 0
     for image in images:
@@ -154,7 +154,7 @@ def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decode
 
 
 def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> dict[str, NDArray[np.generic]]:
-    """Return the features of N images by dataset name, ``[N, *shape]``. Known features are copied, not computed."""
+    """Return the features of N images, ``[N, *shape]`` by dataset name: copied if `known` has them, else computed."""
     pixels = [image.pixels for image in images if image.pixels is not None]
     refs = [image.known for image in images if image.known is not None]
     is_known = np.array([image.known is not None for image in images])

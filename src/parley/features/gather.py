@@ -1,4 +1,4 @@
-"""Gather the features of one split of an experiment from the class files."""
+"""Collect the features of one split of an experiment, such as its test images, from the class files."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def gather_part(
 ) -> int:
     """Write the HDF5 file of a split: the features of its images in the order of splits.tsv.
 
-    Each row's features are found by image key, never by position, and checked by SHA-256.
+    Features are found by image key, never by position, and the image's SHA-256 must be that in splits.tsv.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def gather_part(
         All classes of the class set, which determine the label ids.
     out_path
         File to write, with the datasets `Target` int64 [N], `Location` (``<class>/<key>.<ext>``), `Key` and `Sha256`
-        bytes [N], and one per layer [N, 1, ...]. Its attributes name the dataset of each role, record the provenance,
-        and list the classes by label id.
+        bytes [N], and one per layer [N, 1, ...]. Its attributes contain the dataset name of each role, the class names
+        in the order of label ids, and a description of the network, preprocessing and package versions.
     by_reference
-        If True, refer to the rows of the class files (HDF5 virtual datasets with paths relative to `out_path`)
-        instead of copying them. If a class file is deleted later, HDF5 returns NaN for its rows.
+        If True, do not copy features, but write HDF5 virtual datasets that refer to the class files, with paths
+        relative to the folder of `out_path`. If a class file is deleted later, HDF5 returns NaN for its rows.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def gather_part(
     Raises
     ------
     ParleyError
-        If classes have no file, files are of different networks, or images have no features or other bytes than
-        splits.tsv states. The error lists all problems of the same kind.
+        If a class has no file, class files are of different networks, or an image has no features or another SHA-256
+        than in splits.tsv. The error lists all problems of the same kind.
     """
     if not rows:
         raise ParleyError(f"There are no images for {out_path}: splits.tsv has no row of this split.")
@@ -79,9 +79,9 @@ def gather_part(
 def _join(
     rows: SplitRows, by_class: Mapping[str, Sequence[int]], class_files: ClassFiles
 ) -> tuple[list[str], Mapping[str, Column], dict[str, str]]:
-    """Return each row's file name in the tar, the datasets of features, and the provenance attributes.
+    """Return each image's file name in the tar, the layers' datasets, and the attributes that the class files share.
 
-    Mismatches are reported together. Class files are opened one at a time because of the limit on open files.
+    One error reports all mismatches of a kind. Only one class file is open at a time, because open files are limited.
     """
     mixed, unjoined = Findings(), Findings()
     first: ClassFile | None = None
@@ -112,7 +112,7 @@ def _write_identities(out: h5py.File, rows: SplitRows, members: Sequence[str], l
 
 
 def _class_runs(rows: SplitRows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
-    """Yield each run of rows of one class: its first index in `rows`, its row indices in the class file, the file."""
+    """Yield each run of rows of one class: its start index in `rows`, its row indices in the class file, the file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
         with reading_class_file(class_files[name]) as file:
@@ -150,7 +150,7 @@ def _link_layers(
 
 
 def _consecutive_runs(source_rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first row and the length of each run of consecutive rows."""
+    """Divide row indices into runs of consecutive numbers; yield the first index and the length of each run."""
     for _, run in groupby(enumerate(source_rows), key=lambda pair: pair[1] - pair[0]):
         following = [row for _, row in run]
         yield following[0], len(following)
@@ -169,7 +169,7 @@ def _check_classes(names: Sequence[str], class_files: ClassFiles, label_ids: Map
 
 
 def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
-    """Yield an error message for each difference between the networks of two class files."""
+    """Yield an error message for each difference in the networks or layers of two class files."""
     for name in SAME_EVERYWHERE:
         ours, theirs = (file.attributes.get(name, "absent") for file in (first, other))
         if ours != theirs:
@@ -182,7 +182,7 @@ def _differences(first: ClassFile, other: ClassFile) -> Iterator[str]:
 
 
 def _missing(name: str, wanted: SplitRows, file: ClassFile) -> Iterator[str]:
-    """Yield an error message if images of a class have no features, and one if they have features of other bytes."""
+    """Yield an error message if images have no features, and one if images have another SHA-256 than in splits.tsv."""
     absent = [row["key"] for row in wanted if row["key"] not in file.row_of]
     changed = [
         row["key"]

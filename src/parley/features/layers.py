@@ -1,4 +1,4 @@
-"""Find the layers that return the feature map, the pooled vector and the logits in a network's graph."""
+"""Find the nodes of a network's graph that return the feature map, the pooled vector and the logits."""
 
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
@@ -15,21 +15,21 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """Layer of a network that has one of the roles ``pooled``, ``map`` and ``logits``."""
+    """A network's output in one of the roles ``pooled`` (pooled vector), ``map`` (feature map) and ``logits``."""
 
-    node: str  # graph node whose output is the layer, or from whose output the layer is computed
+    node: str  # graph node whose output is converted to the layer, see `form`
     name: str
-    """Name of the layer's dataset. For the map and logits, it is the outermost module whose last node is `node`. For
-    the pooled vector, it is the name of its node or of the map, followed by the vector's length."""
+    """Name of the layer's dataset, made from the name of a module or node, such as ``layer4_2`` for the map and ``fc``
+    for the logits of a ResNet. For the pooled vector, the length is appended, such as ``avgpool_512``."""
     shape: Shape  # shape for one image: [C], or [C, h, w] for the map
     form: Literal["as is", "mean", "grid"] = "as is"
-    """Conversion of the node's output: none, the mean over the map's cells, or the patch tokens as a grid."""
+    """Conversion of the node's output: none (``as is``), ``mean`` over the map's cells, patch tokens in a ``grid``."""
 
     def of(self, value: Tensor) -> Tensor:
         """Convert the node's output for N images to ``[N, *shape]``."""
         if self.form == "mean":
             return value.mean((2, 3))
-        if self.form == "grid":  # [N, 1 + L, C] → [N, C, L] → [N, C, h, w]
+        if self.form == "grid":  # [N, 1 + hw, C] with class token → [N, C, hw] → [N, C, h, w]
             return value[:, 1:].transpose(1, 2).reshape(len(value), *self.shape)
         return value.reshape(len(value), *self.shape)
 
@@ -37,8 +37,8 @@ class Layer(NamedTuple):
 def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """Find the layers by running the network's graph on one blank image.
 
-    The map is the last feature map before the classifier with more than one cell. For a ResNet, it is the sum at the
-    end of the last block, before the ReLU; for a vision transformer, it is the patch tokens after the last layer
+    The map is the last feature map of more than one cell (position) before the classifier. For a ResNet, it is the sum
+    at the end of the last block, before the ReLU; for a vision transformer, the patch tokens after the last layer
     norm. The pooled vector is the first vector after the map whose length equals the map's number of channels; if there
     is none, as in SqueezeNet and VGG, it is the mean over the map's cells. The logits are the network's output.
 
@@ -56,7 +56,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """
     shapes = _node_shapes(network, size_px)
     names = list(shapes)
-    # The classifier is the module with the last parameters. The map is not searched for inside it.
+    # The top-level module with the last parameters is the classifier. The map must not be inside it.
     head = list(network.named_parameters())[-1][0].split(".")[0]
     last = max(index for index, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
     feature_map = Layer(names[last], _outermost(names, last), shapes[names[last]][1:])
@@ -72,7 +72,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
 
 
 def _node_shapes(network: nn.Module, size_px: int) -> dict[str, Shape]:
-    """Return the output shape of each node that returns a tensor, for a batch of one image, in graph order."""
+    """Return the output shape for one image of each node that returns a tensor, in the order of the graph."""
     in_training, in_evaluation = get_graph_node_names(network, suppress_diff_warning=True)
     everything = create_feature_extractor(
         network,
@@ -109,7 +109,7 @@ def _has_cells(shape: Shape) -> bool:
 
 
 def _outermost(names: list[str], index: int) -> str:
-    """Return the outermost module whose last node is this one, such as `features` for `features.12.cat`."""
+    """Return the outermost module that ends with the node at `index`, such as `features` for `features.12.cat`."""
     steps = names[index].split(".")
     prefixes = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
     ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[index + 1 :]))

@@ -56,14 +56,14 @@ class FeatureOptions:
     """Name of published torchvision weights, path of a state dict (``.pth``, ``.safetensors``), or ``random``."""
     seed: int = 0  # seed of random weights
     rule: str = CORRECTED
-    """Preprocessing: ``corrected`` (torchvision's transform for the weights), ``original`` or ``custom``."""
+    """Preprocessing rule: ``corrected``, ``original`` or ``custom`` (a mapping); see `feature_options`."""
     transform: Transform | None = None  # None if `rule` is ``corrected``
     layers: tuple[Role, ...] = ROLES
     map_dtype: str = "float32"
-    """Type of the stored map. float16 halves the file size; its relative rounding error is up to 2⁻¹¹."""
+    """Data type of the stored map. ``float16`` halves the map's size; its relative rounding error is up to 2⁻¹¹."""
     autocast: str = "none"
-    """Data type for `torch.autocast`; ``none`` computes everything in float32. Features computed with another type
-    differ, and are stored separately."""
+    """Data type for `torch.autocast`; ``none`` computes everything in float32. Each data type has its own feature
+    files, because the features differ."""
 
     @property
     def weights_kind(self) -> Literal["random", "torchvision", "file"]:
@@ -87,15 +87,15 @@ def feature_options(
     Parameters
     ----------
     preprocessing
-        ``corrected``; ``original``, as in the original implementation (Evtimova et al., 2018): 227 px, mean and sd
-        0.5, and for a ResNet the mean over the top-left 7 × 7 of the 8 × 8 cells; or a mapping with `size` (px),
-        `mean` and `sd` (three numbers each, for values in [0, 1]), and optionally `resize` (px, default `size`),
-        `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells`.
+        ``corrected``: torchvision's transform for the weights. ``original``, as in Evtimova et al. (2018): 227 px, mean
+        and sd 0.5, and for a ResNet a pooled vector from the top-left 7 × 7 of the 8 × 8 cells. Or a mapping with
+        `size` (px), `mean` and `sd` (three numbers each, for values in [0, 1]), and optionally `resize` (px, default
+        `size`), `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells` (see `Transform`).
 
     Raises
     ------
     ParleyError
-        If any value is invalid. The error lists all of them.
+        If any value is invalid. The error lists all invalid values.
     """
     findings = Findings()
     if not _BACKBONE_NAME.fullmatch(backbone):
@@ -174,9 +174,9 @@ def _is_triple(value: object) -> bool:
 
 
 def features_id(options: FeatureOptions) -> str:
-    """Return the identifier of the options: ``<backbone>-<8 hex digits>``, with the digits of a digest.
+    """Return the identifier ``<backbone>-<8 hex digits>`` of the options; the digits are a digest of all options.
 
-    A weights file is identified by its bytes, not by its path; a process reads it only once.
+    In the digest, a weights file is represented by its bytes, not by its path; a process reads the file only once.
 
     Raises
     ------
@@ -208,14 +208,14 @@ def check_weights(options: FeatureOptions) -> list[str]:
 
 
 def weights_folders(folder: str | Path) -> list[Path]:
-    """Return the folders to search for torchvision's weights: one inside `folder`, then torch's own cache."""
+    """Return the folders to search for torchvision's weights: ``checkpoints`` in `folder`, then torch's own cache."""
     cache_home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     torch_home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
     return [Path(folder) / "checkpoints", torch_home.expanduser() / "hub" / "checkpoints"]
 
 
 def weights_file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a weights file. It is recomputed only if the modification time or size changes."""
+    """Return the SHA-256 of a weights file. The file is read again only if its modification time or size changes."""
     status = Path(path).stat()
     return _sha256_at(str(path), status.st_mtime_ns, status.st_size)
 

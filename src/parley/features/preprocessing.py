@@ -1,4 +1,4 @@
-"""Read images from tars and convert them to pixel arrays, in threads ahead of the network. Does not import torch."""
+"""Read images from tars and decode them to pixel arrays in threads, before they are needed. Does not import torch."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ from parley.features.options import Transform
 
 Pixels = NDArray[np.uint8]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-# Resizing the shorter side of a 1 x 50,000 px strip would take gigabytes, although only its centre is used.
+# More elongated images are cropped to this aspect ratio, because resizing 1 x 50,000 px would take gigabytes.
 _LONGEST_ASPECT = 20
 _MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
@@ -80,7 +80,7 @@ def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
     Raises
     ------
     ParleyError
-        If the tar is missing, damaged, or not written by the rule `images`.
+        If the tar is missing, damaged, or not written by the workflow's rule `images`.
     """
     with _opened(path) as tar:
         for member in _members(tar):
@@ -94,7 +94,7 @@ def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
 
 
 def count_images(path: str | Path) -> int:
-    """Count the images in a tar by its headers, without reading the images.
+    """Count the images in a tar. Only the tar's headers are read, not the images.
 
     Raises
     ------
@@ -130,21 +130,21 @@ def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
 
 
 class Decoded(NamedTuple):
-    """Result of decoding one image: its pixels, a reference to its known features, or the reason for an error."""
+    """Result for one image: its pixels, the location of its existing features, or the reason why it is unreadable."""
 
-    tar: int  # index of the image's tar
+    tar: int  # index of the image's tar in `tar_paths`
     identity: RowIdentity
     pixels: Pixels | None = None
-    known: tuple[int, int] | None = None  # result of `KnownRows.find`; the image was not decoded
+    known: tuple[int, int] | None = None  # location of existing features, from `KnownRows.find`
     reason: str = ""  # reason why the image could not be read; empty if it could
 
 
 def decoded_ahead(
     tar_paths: Sequence[str | Path], known: KnownRows, transform: Transform, threads: int, ahead: int
 ) -> Iterator[Decoded]:
-    """Yield the images of the tars in order, decoded by threads up to `ahead` images in advance.
+    """Yield the images of the tars in order. Threads decode up to `ahead` images in advance.
 
-    Images whose rows are known are not decoded.
+    An image is not decoded if its features are in `known` and can be copied.
     """
     waiting: deque[Future[Decoded]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:

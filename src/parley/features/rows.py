@@ -1,4 +1,4 @@
-"""Read rows of a layer in batches, from memory if the layer fits, otherwise from the file.
+"""Read the rows of a layer (one per image) in batches: from memory if the layer fits, otherwise from the file.
 
 Rows are kept in their stored type, and only the rows of a batch are converted to float32: in half precision, the
 8 x 8 x 512 maps of 33,000 images already take 2.2 GB.
@@ -16,9 +16,9 @@ from torch import Tensor
 from parley.core.errors import ParleyError
 
 IN_MEMORY_BYTES = 3 << 30
-"""Largest layer that is read into memory: 3 GiB, so that a run stays below 8 GB."""
+"""Size of the largest layer that is read into memory. With 3 GiB, a training run needs less than 8 GB."""
 READ_AT_ONCE_BYTES = 64 << 20
-"""Size of the blocks in which all rows of a layer are read, as float32."""
+"""Approximate size, as float32, of the blocks that `Rows.pieces` yields."""
 
 
 class Rows(ABC):
@@ -27,14 +27,14 @@ class Rows(ABC):
     Attributes
     ----------
     shape
-        Shape of the layer, ``(N, *row)``.
+        Shape of the layer, ``(N, *row)``, where ``row`` is the shape of one row.
     """
 
     shape: tuple[int, ...]
 
     @abstractmethod
     def take(self, rows: Tensor) -> Tensor:
-        """Return the rows with the given indices, a tensor of any shape ``[...]``, as float32 ``[..., *row]``."""
+        """Return the rows as float32 ``[..., *row]``, given their indices in a tensor ``[...]`` of any shape."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -77,7 +77,7 @@ class OnDisk(Rows):
 
 
 class Read(Rows):
-    """Rows read through HDF5 on demand, for datasets that cannot be memory-mapped, such as virtual ones."""
+    """Rows read with h5py on demand, for datasets that cannot be memory-mapped, such as virtual datasets."""
 
     def __init__(self, path: str | Path, name: str, row_shape: tuple[int, ...]) -> None:
         self.file = h5py.File(path, "r")
@@ -92,7 +92,7 @@ class Read(Rows):
 
 
 def open_rows(path: str | Path, dataset: h5py.Dataset, row_shape: tuple[int, ...]) -> Rows:
-    """Open the rows of a layer, in memory if they fit.
+    """Open the rows of a layer; read them into memory if they take at most `IN_MEMORY_BYTES`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def _can_be_mapped(dataset: h5py.Dataset) -> bool:
 
 
 def _offsets(dataset: h5py.Dataset) -> list[int]:
-    """Return the byte offset of each row in the file."""
+    """Return for each row the byte offset at which it starts in the file."""
     if dataset.chunks is None:
         row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:]))
         first = dataset.id.get_offset()

@@ -16,7 +16,7 @@ from parley.dataset.listing import image_key
 if TYPE_CHECKING:
     from parley.features.rows import Rows
 
-# Default dataset name for each role, for files without attributes: the names in the original implementation.
+# Dataset name of each role in files whose attributes do not state it, such as those of the original implementation.
 ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
 
 
@@ -55,7 +55,7 @@ def read_features(path: str | Path, layer: str) -> FeatureRows:
 
 
 def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int64], list[str]]:
-    """Open one layer of a split for reading in batches; return it with the label ids and image keys.
+    """Open one layer of a split for reading in batches; return its rows, and the label ids and keys of the images.
 
     The parameters and errors are the same as for `read_features`.
     """
@@ -68,7 +68,7 @@ def open_features(path: str | Path, layer: str) -> tuple["Rows", NDArray[np.int6
 
 
 def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Dataset, tuple[int, ...]]:
-    """Check a layer; return its dataset and the shape of one row."""
+    """Check that a layer exists and is readable; return its dataset and the shape of one row."""
     dataset = _dataset_of(file, path, layer)
     _check_sources_exist(dataset, Path(path))
     return dataset, _row_shape(dataset, path)
@@ -77,7 +77,7 @@ def _checked(file: h5py.File, path: str | Path, layer: str) -> tuple[h5py.Datase
 def _about_rows(
     file: h5py.File, path: str | Path, dataset: h5py.Dataset
 ) -> tuple[NDArray[np.int64], list[str], list[str], list[str]]:
-    """Return the label id, key and location of each row of a layer, and the class names by label id."""
+    """Return the label ids, keys and locations of the images, one for each row, and the class names by label id."""
     targets = np.asarray(file["Target"][:], np.int64)
     locations = _texts(file["Location"])
     keys = _texts(file["Key"]) if "Key" in file else [image_key(location) for location in locations]
@@ -89,7 +89,7 @@ def _about_rows(
 
 
 def layer_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of an image's features for each role, ``[C]`` or ``[C, h, w]``, without reading features."""
+    """Return the shape of one image's features, ``[C]`` or ``[C, h, w]``, by role, without reading the features."""
     shapes = {}
     with opened(path, "HDF5 file of features") as file:
         for role in ORIGINAL_NAMES:
@@ -115,7 +115,7 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
 
 
 def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
-    """Raise an error if rows refer to missing files, for which HDF5 would return NaN."""
+    """Raise an error if a virtual dataset refers to missing files, because HDF5 would return NaN for their rows."""
     if dataset.is_virtual:
         sources = {path.parent / source.file_name for source in dataset.virtual_sources()}
         lost = sorted(str(source) for source in sources if not source.is_file())

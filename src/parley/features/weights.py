@@ -20,7 +20,7 @@ from parley.core.files import sha256_of
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
-# Torchvision warns about these two networks unless initialisation is requested explicitly.
+# Torchvision warns if these two networks are built with random weights and without `init_weights`.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
 
 
@@ -32,7 +32,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     options
         Name of the network and its weights.
     folder
-        Folder whose subfolder ``checkpoints`` contains torchvision's weights. Missing weights are downloaded to it.
+        Folder with the subfolder ``checkpoints``, to which torchvision's weights are downloaded if missing.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
         if complaint := _misfit(network.state_dict(), loaded):
             raise ParleyError(f"features.weights: {options.weights} does not fit {options.backbone}: {complaint}")
         network.load_state_dict(loaded)
-    # An in-place ReLU would overwrite values that are extracted before the ReLU.
+    # An in-place ReLU would overwrite its input, which for a ResNet is the map that is to be extracted.
     for module in network.modules():
         if hasattr(module, "inplace"):
             setattr(module, "inplace", False)  # noqa: B010 - nn.Module types every attribute as a tensor or module
@@ -82,7 +82,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return the transform of torchvision's weights; for others, that of the network's first published weights."""
+    """Return the transform of torchvision's weights; for other weights, that of torchvision's first for the network."""
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
@@ -136,7 +136,7 @@ def _published(options: FeatureOptions) -> WeightsEnum:
 
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
-    """Make torchvision's loader (which also renames old keys) read files in a folder without running code in them."""
+    """Make torchvision load weights from a folder (and rename old keys in them), and refuse files that contain code."""
     usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     torch.hub.set_dir(str(hub))
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
@@ -153,7 +153,7 @@ def _torchvision_reads_from(hub: Path) -> Iterator[None]:
 def _downloaded(url: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # torch writes a temporary file, and renames it only if its hash matches the hash in the file name.
+        # torch downloads to a temporary file, and renames it only if its hash matches the hash in the final name.
         torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
     except (URLError, OSError, RuntimeError) as error:
         raise ParleyError(
@@ -164,7 +164,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _as_published(path: Path) -> Path:
-    """Check a file against the hash in its name, and return its path. torch checks it only when downloading."""
+    """Return the path of a file after comparing its hash with that in its name, which torch does only for downloads."""
     digest = sha256_of(path)
     if not digest.startswith(_hash_in(path)):
         raise ParleyError(
@@ -193,10 +193,10 @@ def _plain_tensors(path: Path) -> Any:
 
 
 def _misfit(wanted: Mapping[str, Tensor], loaded: Any) -> str:
-    """Describe how a loaded object differs from the network's state dict; empty if it fits."""
+    """Describe how a loaded object differs from the network's state dict; return an empty string if it fits."""
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         return "it is not a state dict of names and tensors; save only the network's state_dict()."
-    # Files from before 2018 lack these counters, which evaluation does not use.
+    # Files from before 2018 lack the counter `num_batches_tracked` of each batch norm, which evaluation does not use.
     missing = [name for name in wanted if name not in loaded and not name.endswith("num_batches_tracked")]
     surplus = [name for name in loaded if name not in wanted]
     other = [

@@ -1,17 +1,17 @@
 """The 30 creatures of the generated images, each a combination of six attributes.
 
-There are 6 x 3^5 = 1,458 combinations. Twenty-four of them are used in training (domain `in`), and six others only in
-evaluation (domain `out`). The combinations were selected by simulated annealing for the following properties, and not
-for the score of any model. Tests check these properties.
+There are 6 x 3^5 = 1,458 combinations. Twenty-four of them, the seen creatures (domain `in`), are used in training; six
+others, the unseen creatures (domain `out`), only in evaluation. They were selected by simulated annealing for the
+following properties, and not for the score of any model. Tests check these properties.
 
 - Balance: each colour occurs in four seen creatures and one unseen creature, each value of the other attributes in
-  eight seen and two unseen creatures. No value predicts whether a creature is seen, and no value is more frequent.
+  eight seen and two unseen creatures. No value predicts whether a creature is seen.
 - Near-orthogonality: each pair of values of two attributes occurs in 2 or 3 seen creatures, or in 1 or 2 if one
-  attribute is the colour. Models can therefore learn to distinguish the attributes. Every value and every pair of
-  values of an unseen creature occurs in training; only the whole combination is new.
+  attribute is the colour. Models can therefore learn to distinguish the attributes. Every single value and every pair
+  of values of an unseen creature occurs in training; only the whole combination is new.
 - Distance: two creatures differ in at least three of the six attributes. An unseen creature shares at most three values
-  with any seen creature, and exactly one value with any other unseen creature. Among the six unseen creatures, colour
-  alone identifies a creature; among all thirty, five have the same colour, so other attributes are needed.
+  with any seen creature, and exactly one value with any other unseen creature. The unseen creatures have six different
+  colours, which suffice to identify one of them; among all thirty creatures, five share each colour.
 - No two creatures have the same combination of colour, pattern and size, which are the most visible attributes.
 """
 
@@ -26,7 +26,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "size": ("tiny", "medium", "huge"),
 }
 
-# This base is higher than every WordNet offset, so these ids cannot be confused with WordNet's own ids.
+# This number is larger than every byte offset in WordNet, so the creatures' ids differ from those of WordNet.
 _WNID_BASE = 99_000_000
 
 
@@ -39,7 +39,7 @@ class Creature:
     name
         Name of the class, invented so that it does not describe the creature.
     wnid
-        Synthetic id in the form of a WordNet id.
+        Invented id in the form of a WordNet id (wnid).
     domain
         `in` for a creature seen in training, `out` for an unseen combination of attributes.
     colour, pattern, legs, horns, tail, size
@@ -65,8 +65,8 @@ class Creature:
     def description(self) -> str:
         """Description of the creature in plain English.
 
-        Each attribute value is one word. Descriptions are encoded as the mean of their word vectors, where words that
-        occur in all descriptions are noise; apart from function words, these are only "creature" and "tail".
+        Each attribute value is one word. If the Receiver reads the mean of a description's word vectors, it cannot use
+        words that all descriptions contain. These are only "creature" and "tail", because function words are removed.
         """
         return (
             f"a {self.size} {self.colour} {self.pattern} creature "
@@ -118,6 +118,6 @@ CREATURES = tuple(
 DRAWING = "3d2959f2080a64e6"
 """Version of the drawings, which is part of the name of the image folder.
 
-Change it whenever the pixels of any image change, so that no experiment reads outdated images from an existing folder.
+Change this version whenever the pixels of any image change, so that no experiment uses the outdated images.
 `tests/synthetic/test_drawing.py` fails if a pixel changes.
 """

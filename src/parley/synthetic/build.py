@@ -25,7 +25,7 @@ def draw_world(
 
     Images are written to `<folder>/<class>/<nnnn>.png`. Each line of the list has the id `<wnid>_<n>`, a tab and the
     path of the image relative to `folder`. An existing list is removed first and the new list is written last, so all
-    listed images exist. Images of an earlier, larger set are neither removed nor listed.
+    listed images exist. Other images in the folder, from an earlier call, are neither removed nor listed.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def draw_world(
     seed
         Random seed for everything that varies between images.
     classes
-        Names of the creatures to draw, in the order of the list; all thirty by default.
+        Names of the creatures to draw, in the order in which to list their images; all thirty by default.
 
     Returns
     -------

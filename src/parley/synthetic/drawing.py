@@ -86,8 +86,8 @@ def _tuft(draw: ImageDraw.ImageDraw, side_px: int, foot: Point, colour: Colour, 
 SMALLEST_PX = 16
 _SUPERSAMPLING = 3
 _GRAIN = 0.04
-# Maximum distance of a creature from the middle, as a fraction of the image's side. The features of a random
-# convolutional network depend on position: with twice this distance, a linear probe's accuracy falls from 0.88 to 0.77.
+# Maximum distances of a creature from the middle, as fractions of the image's side. A random convolutional network's
+# features depend on position: if the distances are doubled, a linear probe's accuracy falls from 0.88 to 0.77.
 _ROAM_ACROSS, _ROAM_UP = 0.11, 0.06
 
 
@@ -95,7 +95,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
     """Draw an image of a creature.
 
     The image depends only on the arguments. Scene, pose, colours, position and grain have separate random streams, so
-    that a change to the drawing of scenes does not change the creatures.
+    that a code change in the drawing of scenes does not change the creatures.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
     seed
         Random seed. Another seed gives other images of the same creatures.
     size_px
-        Side of the square image in pixels, at least 16. Of the random properties, only the grain depends on it.
+        Side of the square image in pixels, at least 16. It affects none of the random properties except the grain.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def draw(creature: Creature, index: int, seed: int, size_px: int) -> Image.Image
 
 
 def _place(pose: Pose, side: int, draws: random.Random) -> Placement:
-    """Return a random placement near the middle. The position of large creatures varies less, so the tail fits."""
+    """Return a random placement near the middle. Large creatures are placed closer to it, so that the tail fits in."""
     across = min(_ROAM_ACROSS, max(0.5 - 2.05 * pose.reach, 0.05))
     # The creature is shifted forward, because the tail extends further back than the head extends forward.
     x = 0.5 + draws.uniform(-across, across) + 0.25 * pose.facing * pose.reach

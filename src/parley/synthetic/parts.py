@@ -8,7 +8,7 @@ from PIL import Image, ImageChops
 from parley.synthetic.pencil import Pencil, Placement, Point, bend, ellipse, ribbon
 from parley.synthetic.pose import Palette, Part, Pose
 
-# Half the height of a body whose half-length is 1.
+# Half the height of a body that is 2 units long.
 BODY_HEIGHT = 0.74
 _WHITE, _PUPIL = (250, 250, 246), (22, 20, 28)
 Pattern = Callable[[Pencil, Pose], None]
@@ -161,7 +161,7 @@ def _paws(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
 
 
 def _hips(pose: Pose, near: bool, near_x: Point, far_x: Point) -> Iterable[tuple[float, float]]:
-    """Return the x coordinate of the hip and the swing, for both legs on the near or the far side of the body."""
+    """Return the hip's x coordinate and the swing (see `Pose`) of both legs on the near or the far side of the body."""
     return zip(near_x if near else far_x, pose.swing[2:4] if near else pose.swing[:2], strict=True)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from parley.synthetic.attributes import Creature
 from parley.synthetic.pencil import Colour, Pencil, Point
 
-# Hue as a fraction of a full turn of the colour wheel; lightness and saturation from 0 to 1.
+# Hue, as a fraction of a full turn of the colour wheel, lightness and saturation (from 0 to 1) of each colour.
 _BODY = {
     "red": (0.99, 0.47, 0.78),
     "yellow": (0.14, 0.56, 0.92),
@@ -47,7 +47,7 @@ def hls(hue: float, lightness: float, saturation: float) -> Colour:
 
 
 def palette_of(creature: Creature, draws: random.Random) -> Palette:
-    """Draw random colours for one image: a hue within 8 degrees and a lightness within 0.05 of the class's values."""
+    """Draw random colours for one image: hue within 8 degrees and lightness within 0.05 of the creature's colour."""
     vary = draws.uniform
     hue, lightness, saturation = _BODY[creature.colour]
     hue += vary(-0.022, 0.022)
@@ -69,7 +69,7 @@ def palette_of(creature: Creature, draws: random.Random) -> Palette:
     )
 
 
-# Half of the body's length as a fraction of the image's side.
+# Half of a body's length for each size, as a fraction of the image's side, before the random change of scale.
 _REACH = {"tiny": 0.115, "medium": 0.152, "huge": 0.198}
 
 
@@ -84,7 +84,7 @@ class Pose:
     reach
         Length of one unit as a fraction of the image's side.
     tilt, facing
-        Rotation of the whole creature; 1 if the creature faces right, -1 if it faces left.
+        Rotation of the whole creature, and its direction: 1 if it faces right, -1 if it faces left.
     stretch
         Half of the body's length. The body's height is inversely proportional to it.
     head, head_size
@@ -122,7 +122,7 @@ class Pose:
 
 
 def pose_of(creature: Creature, draws: random.Random) -> Pose:
-    """Draw a random pose for one image. The scale varies by up to 8 %, so that the three sizes do not overlap."""
+    """Draw a random pose for one image. The scale varies by at most 8 %, so that the three sizes do not overlap."""
     vary = draws.uniform
     return Pose(
         reach=_REACH[creature.size] * vary(0.92, 1.08),

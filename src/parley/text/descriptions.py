@@ -1,4 +1,4 @@
-"""Read and write descriptions.csv, which contains a description of each class.
+"""Read and write descriptions.csv, which contains one description for each class.
 
 The format is that of the original implementation (Evtimova et al., 2018).
 """
@@ -33,13 +33,13 @@ def read_descriptions(path: str | Path) -> list[Description]:
     Returns
     -------
     list of Description
-        Descriptions of the D classes, sorted by label id, 0 to D − 1.
+        One description for each class, in the order of label ids, which are 0 to D − 1 for D classes.
 
     Raises
     ------
     ParleyError
-        If the file cannot be read, or has lines without three fields, missing, repeated or invalid ids or labels, or
-        empty descriptions. The error lists all problems of the same kind.
+        If the file cannot be read, a line does not have three fields, an id or a label is missing, repeated or invalid,
+        or a description is empty. The error lists all problems of the same kind.
     """
     findings = Findings()
     rows = []

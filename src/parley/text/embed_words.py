@@ -28,16 +28,16 @@ class VectorOptions:
     Attributes
     ----------
     source
-        Path of a file (plain, ``.gz`` or ``.zip``), http or https URL of a file, or ``random``.
+        Path or URL (http or https) of a file, plain, ``.gz`` or ``.zip``; or ``random`` for random vectors.
     member
-        Name of the file to read in a zip file that contains several.
+        For a zip file that contains several files, the name of the file to read.
     checksum
-        Expected hash of a downloaded file: ``sha1:`` or ``sha256:`` and the digits. If empty, it is not checked.
+        Expected hash of a downloaded file: ``sha1:`` or ``sha256:`` and the digits. If empty, no hash is checked.
     unknown
-        Vector of a word that the source lacks: ``zero`` (the word is excluded from means) or ``random``.
+        Vector of a word that is not in the source: ``zero`` (the word is excluded from means) or ``random``.
     seed, sd, dimension
-        Seed, standard deviation and length of random vectors, whose values are drawn from N(0, sd²). The dimension is
-        ignored for files.
+        Seed, standard deviation and length of random vectors, whose values are drawn from N(0, sd²). If the source is
+        a file, random vectors have the length of its vectors instead.
     """
 
     source: str = RANDOM
@@ -65,16 +65,16 @@ def embed_words(
     options
         Source of the vectors.
     words_path
-        HDF5 file to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V].
+        HDF5 file to write: `word` (UTF-8 bytes) [V], `vector` float32 [V, E], `found` bool [V] (see `Words`).
     missing_path
-        Table to write, with a row per word that the source lacks: `word`, `classes`, `vector` (zero or random).
+        TSV to write, with `word`, `classes` and `vector` (``zero`` or ``random``) of each word that the source lacks.
     cache
         Folder for downloaded files.
 
     Raises
     ------
     ParleyError
-        If the source cannot be read, or no word of a description has a vector. The error lists all these classes.
+        If the source cannot be read, or no word of a description has a vector. The error lists all such descriptions.
     """
     if options.unknown not in UNKNOWN_RULES:
         raise ParleyError(f"`unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
@@ -108,7 +108,7 @@ def embed_words(
 
 
 def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np.float32]:
-    """Draw a vector ``[dimension]`` from N(0, sd²) that depends only on the seed and the word.
+    """Draw a vector ``[dimension]`` with values from N(0, sd²), which depend only on the seed and the word.
 
     SHAKE-256 bits are converted to normally distributed numbers by the Box-Muller transform (1958), so that the vectors
     do not depend on a library's random number generator.
@@ -124,7 +124,7 @@ def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np
 def _known_vectors(
     vocabulary: Sequence[str], options: VectorOptions, cache: str | Path
 ) -> tuple[dict[str, NDArray[np.float32]], int, str]:
-    """Return the vectors of the words that the source contains, their dimension, and the SHA-256 of the source."""
+    """Return the vectors of the words that are in the source, the vectors' length, and the SHA-256 of the source."""
     if options.source == RANDOM:
         seed, sd, dimension = options.seed, options.sd, options.dimension
         drawn = {word: random_vector(word, dimension, seed, sd) for word in vocabulary}

@@ -1,6 +1,6 @@
 """Describe each class by its text in the class set, or else by its gloss (definition) in WordNet 3.0.
 
-WordNet's files are read directly, without a library. A wnid contains a byte offset in the files of version 3.0.
+WordNet's files are read directly, without a library. A wnid (WordNet id) contains a byte offset in version 3.0.
 """
 
 import logging
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
 NLTK = "nltk"
 DATA, INDEX = "data.noun", "index.noun"
-ANIMAL_FILE = "05"  # lexicographer file noun.animal
+ANIMAL_FILE = "05"  # number of the lexicographer file noun.animal, to which all synsets of animals belong
 _VERSION = b"WordNet 3.0 Copyright"
 # Size of the licence text, which states the version and precedes the first synset.
 _HEADER_BYTES = 1740
@@ -43,7 +43,7 @@ class WordNet:
     source
         Path from which the nouns were read, used in error messages.
     data
-        Content of ``data.noun``; a synset is identified by its byte offset in this file.
+        Content of ``data.noun``; a synset (set of synonyms) is identified by its byte offset in this file.
     index
         Content of ``index.noun``.
     """
@@ -71,7 +71,7 @@ class WordNet:
     def animal_gloss(self, name: str) -> str:
         """Return the definition of a name's first sense that is an animal.
 
-        The original implementation (Evtimova et al., 2018) describes its classes in this way. This sense may be
+        The original implementation (Evtimova et al., 2018) describes its classes in this way. The sense found may be
         another animal than the class: the class peacock is described as a butterfly.
 
         Parameters
@@ -82,7 +82,7 @@ class WordNet:
         lemma = re.escape(name.lower().replace(" ", "_").encode())
         line = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
         # The line lists the lemma, part of speech, counts, pointer symbols and synset offsets. Only the offsets have
-        # eight digits. They are sorted by frequency of the sense, the most frequent first.
+        # eight digits. The synset of the most frequent sense is first.
         for offset in re.findall(r"\b\d{8}\b", line[1].decode("ascii")) if line else []:
             found = self._synset_at(offset)
             if found is not None and found[0] == ANIMAL_FILE:
@@ -93,7 +93,7 @@ class WordNet:
         )
 
     def _synset_at(self, offset: str) -> tuple[str, str] | None:
-        """Return the lexicographer file and the definition, without quoted examples, of the synset at a byte offset.
+        """Return a synset's lexicographer file number and definition without quoted examples, given its byte offset.
 
         Return None if no synset starts at this offset.
         """
@@ -135,7 +135,7 @@ def check_wordnet(source: str | Path) -> list[str]:
 
 
 def _corpus_path(source: str | Path) -> Path:
-    """Return the path of the corpus; for `nltk`, the first existing path among those that NLTK searches."""
+    """Return WordNet's path; for ``nltk``, the first existing path among those that NLTK searches."""
     if str(source) != NLTK:
         return Path(source)
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
@@ -165,7 +165,7 @@ def _problems(path: Path) -> list[str]:
 
 
 def _read(path: Path, name: str, size: int = -1) -> bytes:
-    """Read `size` bytes of a file in the corpus, a directory or NLTK's zip file; -1 reads the whole file."""
+    """Read the first `size` bytes (-1: all) of a file of WordNet, which is in a directory or in NLTK's zip file."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(f"wordnet/{name}") as stream:
             return stream.read(size)
@@ -174,7 +174,7 @@ def _read(path: Path, name: str, size: int = -1) -> bytes:
 
 
 GLOSS_RULES = ("corrected", "original")
-# The original implementation splits lines at commas, and the csv module treats a leading quote as a field's start.
+# For the original implementation, every comma starts a new field; for the csv module, a quote may start a quoted field.
 _TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
 
 
@@ -184,7 +184,7 @@ def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
 
 
 def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
-    """Describe each class by its text in the class set, or by its gloss in WordNet if there is none.
+    """Describe each class by its text in the class set; if it has none, by its gloss (definition) in WordNet.
 
     Parameters
     ----------
@@ -193,17 +193,17 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     wordnet
         Location of WordNet 3.0 (see `open_wordnet`), which is read only if a class needs it.
     gloss
-        ``corrected`` for the gloss of the class's wnid; ``original`` for that of its name's first animal sense.
+        ``corrected``: gloss of the class's wnid. ``original``: gloss of the class name's first sense that is an animal.
 
     Returns
     -------
     list of Description
-        Descriptions in label order, with commas, double quotes and line breaks replaced by spaces.
+        Descriptions in the order of label ids, with commas, double quotes and line breaks replaced by spaces.
 
     Raises
     ------
     ParleyError
-        If WordNet is needed and missing, or classes have no description. The error lists all of them.
+        If WordNet is needed and missing, or a class has no description. The error lists all such classes.
     """
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"`gloss` is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")

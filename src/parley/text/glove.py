@@ -26,7 +26,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 
 class PretrainedVectors(NamedTuple):
-    """Vectors of the requested words, each with `dimension` numbers, and line counts of the file."""
+    """Vectors of the requested words, each of `dimension` numbers, and the numbers of all and of malformed lines."""
 
     vectors: dict[str, list[float]]
     dimension: int
@@ -44,13 +44,13 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
     words
         Words to look for.
     member
-        Name of the file to read in a zip file that contains several.
+        For a zip file that contains several files, the name of the file to read.
 
     Returns
     -------
     PretrainedVectors
-        Vectors of the words found; for a repeated word, its first vector. A line is malformed if its number of values
-        differs from most lines, its word is not UTF-8, or a value of a given word is not a finite number.
+        Vectors of the words found; for a repeated word, its first vector. A line is malformed if it does not have
+        `dimension` values, its word is not UTF-8, or a value of one of the given words is not a finite number.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     folder
         Folder of the downloaded files, shared between experiments.
     checksum
-        Expected hash of the file, as in `parley.dataset.downloads.download`.
+        Expected hash of the file: ``sha1:`` or ``sha256:`` and the digits. None or an empty string: no check.
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
@@ -104,7 +104,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
 
 @contextmanager
 def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open the text in a plain, gzip or zip file. The type is determined by the first bytes, not by the name."""
+    """Open a text that is plain or in a gzip or zip file. The first bytes determine the type, not the name."""
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
@@ -127,7 +127,7 @@ def _member_of(archive: zipfile.ZipFile, path: Path, member: str) -> str:
 
 
 def _scan(stream: BinaryIO, words: frozenset[str]) -> PretrainedVectors:
-    """Read all lines. The dimension is the most common number of values in the first 100 lines."""
+    """Read the vectors of `words`. The dimension is the most common number of values in the first 100 lines."""
     every = _lines(stream)
     first = list(islice(every, _LINES_TO_FIND_WIDTH))
     widths = Counter(len(line.split()) - 1 for line in first)

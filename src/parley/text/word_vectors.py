@@ -103,7 +103,7 @@ def read_words(path: str | Path) -> Words:
 
 
 def description_matrix(descriptions: Sequence[Description], words: Words) -> NDArray[np.float32]:
-    """Return the mean word vector of each description, ``[D, E]``. Words without a vector are ignored."""
+    """Return the mean of the word vectors of each description, ``[D, E]``. Words without a vector are ignored."""
     rows = []
     for description, indices in zip(descriptions, _word_indices(descriptions, words), strict=True):
         found = [i for i in indices if words.found[i]]
@@ -122,7 +122,7 @@ def description_tensor(
     -------
     vectors
         ``[D, W, E]``, where W is the number of words of the longest description. A word without a vector is kept as
-        zeros, and is not masked in the attention.
+        zeros, and the Receiver's attention over words does not mask it.
     is_word
         ``[D, W]`` bool: True for words, False for padding.
     """
@@ -149,7 +149,7 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
 
 
 def wordless(description: Description) -> str:
-    """Return the error message for a description without any word vector."""
+    """Return the error message for a description none of whose words has a vector."""
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
         "write another description into the class set, or set `unknown: random`."
