@@ -89,7 +89,7 @@ def write_corpora(
             continue
         _write_variant(system / "data" / name, dialogues, descriptions)
         variants[name] = _settings(dialogues)
-        del dialogues  # Free their memory before the next file is read.
+        del dialogues  # Free the memory before the next file is read.
     about = {
         "origin": {"name": experiment, **ORIGIN},
         "system": {**SYSTEM, "data_source": "synthetic" if drawn else "natural", "variants": variants},
@@ -142,7 +142,7 @@ def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
 
 
 def _settings(dialogues: Conversations) -> dict[str, Any]:
-    """Return the metadata of a corpus that do not depend on its messages."""
+    """Return those metadata of a corpus that do not depend on its messages."""
     return {
         "run": dialogues.run,
         "seed": dialogues.seed,
@@ -184,7 +184,7 @@ def _write_lines(path: Path, values: Iterable[Any]) -> None:
 
 
 def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path | None, folder: str | Path) -> None:
-    """Write a file `<run>-<seed>-<part>.npz` with arrays for emlangkit for each message file.
+    """For each message file, write a file `<run>-<seed>-<part>.npz` with arrays for emlangkit.
 
     Parameters
     ----------
@@ -200,10 +200,10 @@ def write_toolkit_files(messages: Iterable[str | Path], attributes: str | Path |
     for path in messages:
         dialogues = read_conversations(path)
         out = Path(folder) / f"{dialogues.run}-{dialogues.seed}-{dialogues.part}.npz"
-        # NumPy would add a suffix to a path, so the arrays are written to an open file.
+        # NumPy would add .npz to the path of the temporary file, so it gets an open file instead.
         with written_aside(out) as aside, aside.open("wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays_of(dialogues, known))
-        del dialogues  # Free their memory before the next file is read.
+        del dialogues  # Free the memory before the next file is read.
 
 
 def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[str, NDArray[Any]]:
@@ -214,13 +214,13 @@ def arrays_of(dialogues: Conversations, attributes: Attributes | None) -> dict[s
     dialogues
         The dialogues of the file.
     attributes
-        Attributes of the classes; None if they are unknown.
+        Attributes of the classes; None if there is no attribute table.
 
     Returns
     -------
     dict
         ``messages`` [N, d]: the Sender's last message in each dialogue; ``observations`` [N, A]: A attributes of the
-        image's class as integers, or its label id [N, 1] if the attributes are unknown; ``names`` [A]: names of the
+        image's class as integers, or its label id [N, 1] if `attributes` is None; ``names`` [A]: names of the
         columns of ``observations``; ``values_<name>``: the texts that the integers in a column stand for; ``keys``,
         ``classes`` and ``label_ids`` [N] of the images.
     """

@@ -37,7 +37,7 @@ def write_parquet(
     Parameters
     ----------
     messages
-        Paths of the message files, in the order of the rows.
+        Paths of the message files, whose rows are written in this order.
     groups
         Mapping from class names to groups; classes without a group are not in the mapping.
     experiment

@@ -2,7 +2,7 @@
 
 A baseline predicts the reward, and its prediction is subtracted from the reward to reduce the variance of REINFORCE.
 `Baseline.predict` predicts the reward in each turn (one exchange of one dialogue), and `Baseline.update` updates the
-baseline from the rewards of a batch. All state is a parameter or a buffer, so that checkpoints contain it.
+baseline from the rewards of a batch. All that training changes is a parameter or a buffer, so checkpoints contain it.
 """
 
 from abc import ABC, abstractmethod
@@ -21,12 +21,12 @@ from parley.game.turns import PackedIndex
 
 
 class BaselineInput(NamedTuple):
-    """Input of a learned baseline: the agent's observations in each turn. It is detached from the gradient."""
+    """Input of a learned baseline: what the agent observes in each turn. No gradient flows back through it."""
 
     per_turn: Tensor
     """``[S, N, width]``: one vector per turn."""
     per_dialogue: Tensor | None = None
-    """``[S, B, width]``: one vector per dialogue, which is the same in all its turns; None if there is none."""
+    """``[S, B, width]``: one vector per dialogue, the same in all its turns; None if all input is in `per_turn`."""
 
 
 class Baseline(nn.Module, ABC):
@@ -47,19 +47,19 @@ class Baseline(nn.Module, ABC):
         """
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
-        """Update the state from the rewards of a batch. Stateless and learned baselines do nothing here."""
+        """Update the baseline from the rewards of a batch. Learned baselines and those without state do nothing."""
 
     learned = False
     """Whether the baseline is trained by gradient descent on the squared error of its prediction."""
 
 
 class Learned(Baseline):
-    """Network with one hidden layer, as in the original implementation (Evtimova et al., 2018).
+    """Baseline that is a network with one hidden layer, as in the original implementation (Evtimova et al., 2018).
 
     Parameters
     ----------
     dialogue_size, turn_size
-        Widths of `BaselineInput.per_dialogue` and `BaselineInput.per_turn`, in the order of the first layer's inputs.
+        Widths of `BaselineInput.per_dialogue` (0 if None) and `per_turn`, concatenated in this order.
     hidden_size
         Width of the hidden layer.
     seeds, purpose
@@ -78,10 +78,10 @@ class Learned(Baseline):
         initialise(self, seeds, purpose)
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the network's output for each turn."""
+        """Return the predicted reward of each turn, the output of the network."""
         hidden = linear(inputs.per_turn.detach(), self.first.weight[..., self.dialogue_size :], self.first.bias)
         if inputs.per_dialogue is not None:
-            # This is equivalent to applying the layer to concatenated inputs, but computes this half once per dialogue.
+            # Equivalent to applying the layer to both vectors concatenated, but per_dialogue is projected only once.
             from_dialogue = linear(inputs.per_dialogue.detach(), self.first.weight[..., : self.dialogue_size])
             hidden = packed.add_per_dialogue(hidden, from_dialogue)
         return self.last(hidden.relu())[..., 0]  # type: ignore[no-any-return]
@@ -98,7 +98,7 @@ class RunningMean(Baseline):
         self.count: Tensor
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return the mean reward of all batches before this one."""
+        """Return the mean reward over all turns of the batches before this one."""
         return self.mean.clone()[:, None].expand_as(reward)
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
@@ -115,7 +115,7 @@ class LeaveOneOut(Baseline):
     """
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
-        """Return, for each dialogue, the mean reward of the other dialogues that are active in the same exchange."""
+        """Return, for each turn, the mean reward of the other dialogues that are active in the same exchange."""
         exchanges = packed.one_hot_exchanges(reward)
         total, turns = (reward * packed.mask) @ exchanges, packed.mask @ exchanges
         others = (turns @ exchanges.mT - packed.mask).clamp(min=1)
@@ -123,7 +123,7 @@ class LeaveOneOut(Baseline):
 
 
 class ZeroBaseline(Baseline):
-    """Baseline that predicts 0, which leaves plain REINFORCE."""
+    """Baseline that always predicts 0, which amounts to REINFORCE without a baseline."""
 
     def predict(self, inputs: BaselineInput, reward: Tensor, packed: PackedIndex) -> Tensor:
         """Return zeros."""
@@ -148,23 +148,23 @@ class Agents(NamedTuple):
 def make_agents(
     settings: GameSettings, feature_size: int, word_size: int, seeds: Sequence[int], context_size: int = 1000
 ) -> Agents:
-    """Construct the four networks. The initial weights of a seed do not depend on the other seeds.
+    """Construct the four networks. The initial weights for a seed do not depend on which other seeds are given.
 
     Parameters
     ----------
     settings
         Settings of the game.
     feature_size
-        Number C of channels of the image features.
+        Number of channels (C) of the image features.
     word_size
-        Width E of a word vector.
+        Width of a word vector (E).
     seeds
         Seeds of the S runs.
     context_size
-        Width of the context vector; ignored without visual attention.
+        Width of the context vector (the image classifier's logits); ignored without visual attention.
     """
     sender = Sender(feature_size, settings, context_size, seeds)
-    # An image representation is stored once per dialogue if static, and once per turn if computed by attention.
+    # A static image representation is in the baseline's input once per dialogue; an attended one, once per turn.
     widths = (settings.sender_hidden, settings.message_bits)
     sizes = widths if sender.eye.is_static else (0, sum(widths))
     return Agents(
@@ -176,7 +176,7 @@ def make_agents(
 
 
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
-    """Return the baseline named in the settings, for inputs of the given widths (per dialogue, per turn)."""
+    """Return the baseline named in the settings; `sizes` are the widths of its inputs per dialogue and per turn."""
     baselines: dict[str, Callable[[], Baseline]] = {
         "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose),
         "running_mean": lambda: RunningMean(len(seeds)),
@@ -190,7 +190,7 @@ def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequenc
 
 @torch.no_grad()
 def copy_seed(source: nn.Module, source_index: int, target: nn.Module, target_index: int) -> None:
-    """Copy one seed's parameters and buffers to another network; the indices are those of the seed in each network."""
+    """Copy one seed's parameters and buffers: index `source_index` of `source` to index `target_index` of `target`."""
     into = target.state_dict()
     for name, values in source.state_dict().items():
         into[name][target_index] = values[source_index]

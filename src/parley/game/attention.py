@@ -1,6 +1,6 @@
 """Additive attention, used by the Sender over the cells of a feature map and by the Receiver over words.
 
-Shapes: M dialogues in one exchange, N turns in all exchanges. A turn is one exchange of one dialogue.
+Shapes: S seeds, B dialogues in a batch, M of them in one exchange, N turns (one exchange of one dialogue each).
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from parley.game.layers import Linear, linear
 from parley.game.turns import PackedIndex
 
 BLOCK = 1 << 17
-"""Number of elements processed at once on a CPU: 512 KiB in float32, which fits in one core's cache."""
+"""Number of hidden activations computed at once on a CPU: 512 KiB in float32, which fits in one core's cache."""
 
 
 class AttentionCache(NamedTuple):
@@ -26,10 +26,10 @@ class AttentionCache(NamedTuple):
 
 
 class AdditiveAttention(nn.Module):
-    """Attention weights of items given queries: the softmax of v·tanh(W_item·item + Σ W_query·query) + b.
+    """Layer that computes the attention energy of each item, v·tanh(W_item·item + Σ W_query·query) + b.
 
-    tanh x is computed as 2σ(2x) − 1, so that the energy is 2v·σ(2x) + b − Σv. On a CPU a sigmoid takes a third of
-    the time of a tanh, and the tanh took a fifth of the time of a training step.
+    `attend` converts energies to weights. tanh x is computed as 2σ(2x) − 1, so the energy is 2v·σ(2x) + b − Σv: on a
+    CPU, a sigmoid takes a third of the time of a tanh, which would take a fifth of a training step.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class AdditiveAttention(nn.Module):
     item_size
         Width of an item.
     query_sizes
-        Widths of the queries; the projected queries are added.
+        Width of each query. The projections of all queries are added.
     hidden_size
         Width of the tanh layer.
     """
@@ -76,16 +76,16 @@ class AdditiveAttention(nn.Module):
     def replay_with_grad(
         self, keys: Tensor, query: Tensor, caches: list[AttentionCache], packed: PackedIndex
     ) -> Tensor:
-        """Return the energies ``[S, N, items]`` computed by earlier calls of `compute_energies`, with gradient.
+        """Return the energies stored in the caches, ``[S, N, items]`` for their N turns, with gradient.
 
         Parameters
         ----------
         keys
             Projected items: ``[S, B, items, hidden]``, or ``[S, 1, items, hidden]`` if all dialogues share them.
         query
-            Sum of the projected queries in the turns of the caches, ``[S, N, hidden]``.
+            Sum of the projected queries in each of these turns, ``[S, N, hidden]``.
         caches
-            Results of `compute_energies`, one per exchange; the first exchange may have none.
+            Results of `compute_energies`, one per exchange, from the first or the second exchange on.
         packed
             Index of the turns.
         """
@@ -94,9 +94,9 @@ class AdditiveAttention(nn.Module):
 
 
 class _ReplayEnergies(torch.autograd.Function):
-    """Energies v·tanh(key + query) + b: forward returns the cached values, backward computes the gradient.
+    """Autograd function of `replay_with_grad`: forward returns the cached energies, backward computes their gradient.
 
-    With h = σ(2(key + query)), the tanh is 2h − 1 and its derivative is 4h(1 − h).
+    The energy is v·tanh(key + query) + b. With h = σ(2(key + query)), the tanh is 2h − 1, its derivative 4h(1 − h).
     """
 
     @staticmethod
@@ -127,7 +127,7 @@ class _ReplayEnergies(torch.autograd.Function):
                 block_hidden, block_grad = hidden[:, block], part[:, block, :, None]
                 scaled = block_hidden * block_grad
                 grad_weight += scaled.sum((1, 2))[:, None]
-                # The slope is h(1 − h) times the gradient. Its factor 4v, equal for all items, is applied at the end.
+                # h(1 − h) · grad. The other factor of the energy's derivative, 4v, multiplies the sums after the loop.
                 slope = torch.addcmul(scaled, scaled, block_hidden, value=-1)
                 query_blocks.append(slope.sum(2))
                 _add_by_row(grad_keys, slope, rows[:, block], block if ctx.packed.full else None)
@@ -138,16 +138,16 @@ class _ReplayEnergies(torch.autograd.Function):
 
 
 def row_blocks(hidden: Tensor) -> Iterator[slice]:
-    """Yield slices of the M rows of ``[S, M, items, hidden]``, on a CPU small enough for one core's cache."""
+    """Yield slices of M in ``[S, M, items, hidden]``: on a CPU, small enough for a core's cache; on a GPU, only one."""
     size = max(BLOCK * hidden.shape[1] // hidden.numel(), 1) if hidden.device.type == "cpu" else hidden.shape[1]
     for start in range(0, hidden.shape[1], size):
         yield slice(start, start + size)
 
 
 def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None) -> None:
-    """Add values ``[S, M, ...]`` to rows ``[S, M]`` of the total ``[S, B, ...]``, or to its only row if B = 1.
+    """Add values ``[S, M, ...]`` to the rows ``[S, M]`` of `total`, ``[S, B, ...]``; if B is 1, add all to its one row.
 
-    If the rows are contiguous, `block` is the equivalent slice, with which adding is faster.
+    If the rows are consecutive, `block` is the slice that selects them, with which adding is faster; otherwise None.
     """
     if total.shape[1] == 1:
         total += values.sum(1, keepdim=True)
@@ -159,7 +159,7 @@ def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None
 
 
 def attend(energies: Tensor, allowed: Tensor | None = None) -> Tensor:
-    """Return the attention weights: the softmax over the last dimension, restricted to the allowed items."""
+    """Return the attention weights: the softmax of the energies over the last dimension; 0 where `allowed` is false."""
     if allowed is not None:
         energies = energies.masked_fill(~allowed, -torch.inf)
     return energies.softmax(-1)

@@ -42,7 +42,7 @@ class Channel(ABC):
 
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
-        """Return the message for the logits, given uniform noise of their shape; if noise is None, bits are rounded."""
+        """Return the message. Bits are sampled with uniform noise of the logits' shape, or rounded if noise is None."""
 
 
 def sample_bits(probs: Tensor, noise: Tensor | None) -> Tensor:
@@ -75,7 +75,7 @@ class StraightThrough(Channel):
 class Gumbel(Channel):
     """Sampled bits with the gradient of binary concrete variables (Maddison, Mnih and Teh 2017; Jang et al. 2017).
 
-    `game.temperature` is the temperature of the relaxed bits whose gradient is used. A lower temperature gives the
+    The gradient is that of relaxed bits with the temperature `game.temperature`. A lower temperature gives the
     gradient less bias and more variance.
     """
 
@@ -84,7 +84,7 @@ class Gumbel(Channel):
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
         """Sample or round the bits, with the gradient of the relaxed bits."""
         probs = logits.sigmoid()
-        # A bit is 1 where u < p, equivalently logit(p) − logit(u) > 0, so the relaxed bit rounds to the sampled one.
+        # With noise u, a bit is 1 if u < p, that is, logit(p) − logit(u) > 0. The relaxed bit is then above 1/2.
         offset = 0.0 if noise is None else noise.to(logits.dtype).logit()
         relaxed = ((logits - offset) / self.game.temperature).sigmoid()
         return Message(sample_bits(probs, noise).detach() + (relaxed - relaxed.detach()), probs)
@@ -103,7 +103,7 @@ class Continuous(Channel):
 
 
 class ContinuousOriginal(Continuous):
-    """Real-valued messages without gradient, as in the original implementation: Sender and stop bits never learn."""
+    """Real-valued messages without gradient, as in the original implementation: the Sender is not trained."""
 
     differentiable = False
 
@@ -127,8 +127,8 @@ def make_channel(game: GameSettings) -> Channel:
 Perturbation = Callable[[Tensor, Tensor | None], Tensor]
 """A function that changes a message ``[S, B, d]`` on its way from the sending to the receiving agent.
 
-Its arguments are the message and uniform noise of the same shape, or None if no noise is needed. Recording, metrics and
-learning use the changed message. `functools.partial` sets the further arguments of some of the functions below.
+Its arguments are the message and uniform noise of the same shape, which is None if not needed. Recording, metrics and
+learning use the changed message. `functools.partial` sets any further arguments of such a function.
 """
 
 
@@ -140,7 +140,7 @@ def flip(probability: float, message: Tensor, noise: Tensor | None) -> Tensor:
 
 
 def corrupt(mask: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
-    """Flip the bits where the mask is 1. This also reverses the sign of the gradient of these bits."""
+    """Flip the bits where the mask is 1. For these bits, the sign of the gradient is reversed too."""
     mask = mask.to(message)
     return message + mask - 2 * mask * message
 
@@ -151,20 +151,20 @@ def mute(message: Tensor, noise: Tensor | None) -> Tensor:
 
 
 def shuffle(message: Tensor, noise: Tensor | None) -> Tensor:
-    """Replace each dialogue's message by the message of the neighbouring dialogue in the batch.
+    """Replace each dialogue's message by that of the preceding dialogue in the batch; the first gets that of the last.
 
-    The batch should not be ordered by class, because neighbours would then often have the same class.
+    The batch should not be ordered by class, because both dialogues would then often have the same class.
     """
     return message.roll(1, -2)
 
 
 def replace(replacement: Tensor, message: Tensor, noise: Tensor | None) -> Tensor:
-    """Replace the message by `replacement`, ``[B, d]`` for all seeds or ``[S, B, d]``."""
+    """Replace the message by `replacement`, ``[S, B, d]``, or ``[B, d]`` for all seeds."""
     return replacement.to(message).expand_as(message)
 
 
 class ExtraPerturbations(NamedTuple):
-    """Perturbations applied after those of the settings; each field has T lists, one per exchange."""
+    """Perturbations applied after the configured ones. Each field contains one list of perturbations per exchange."""
 
     to_receiver: Sequence[Sequence[Perturbation]]
     """Perturbations of the Sender's messages."""
@@ -173,7 +173,7 @@ class ExtraPerturbations(NamedTuple):
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
-    """Return the mask ``[bits]`` for a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
+    """Return a mask ``[bits]`` that is 1 for the bits in a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def chosen_bits(region: str, bits: int) -> Tensor:
 
 
 def configured_perturbations(settings: GameSettings, training: bool) -> tuple[list[Perturbation], list[Perturbation]]:
-    """Return the configured perturbations: those of the Sender's messages and those of the Receiver's messages."""
+    """Return the configured perturbations of the Sender's messages, and those of the Receiver's messages."""
     to_receiver: list[Perturbation] = []
     to_sender: list[Perturbation] = []
     if training or settings.flip_in_evaluation:
@@ -218,5 +218,5 @@ def perturb(message: Tensor, perturbations: Sequence[Perturbation], noise: Tenso
 
 
 def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
-    """Return whether the settings flip bits at random, which needs random numbers."""
+    """Return whether bits are flipped at random in training or, if `training` is false, in evaluation."""
     return (training or settings.flip_in_evaluation) and bool(settings.flip_sender or settings.flip_receiver)

@@ -1,6 +1,6 @@
 """Layers batched over S seeds, so that one process trains several runs at once.
 
-The first dimension of every parameter is the seed. For a single run, S = 1. A turn is one exchange of one dialogue.
+The first dimension of every parameter is S. Shapes: M dialogues in an exchange, N turns (one exchange of one dialogue).
 """
 
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 
 @torch.no_grad()
 def initialise(network: nn.Module, seeds: Sequence[int], purpose: str) -> None:
-    """Initialise matrices by Xavier's normal rule, biases with zeros, and parameters named ``*code`` from N(0, 1).
+    """Initialise matrices by Xavier's normal rule, biases with zeros, and vectors named ``*code`` from N(0, 1).
 
-    The weights of a seed do not depend on the other seeds.
+    The weights for a seed do not depend on which other seeds are given.
     """
     for index, seed in enumerate(seeds):
         source = generator(seed, f"init {purpose}")
@@ -71,11 +71,11 @@ class GRUStep(NamedTuple):
     new: Tensor
     """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recurrent)."""
     recurrent: Tensor
-    """``[S, M, H]``: W_hn·before + b_hn."""
+    """``[S, M, H]``: contribution of the state before to the candidate state, W_hn·before + b_hn."""
 
 
 class GRUCell(nn.Module):
-    """S GRU cells, with torch's order of gates (reset, update, new) and its two bias vectors.
+    """S GRU cells. As in torch's GRUCell, the gates are in the order reset, update, new, and there are two biases.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class GRUCell(nn.Module):
         return GRUStep(state, new + update * (state - new), gates, new, recurrent)
 
     def replay_with_grad(self, messages: Tensor, steps: list[GRUStep], packed: PackedIndex) -> Tensor:
-        """Return, with gradient, the states after every turn ``[S, N, H]``, which `forward` computed without gradient.
+        """Return the states after each turn, ``[S, N, H]``, as stored in `steps`, but with gradient to the weights.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class GRUCell(nn.Module):
 
 
 class _ReplayStates(torch.autograd.Function):
-    """Autograd function of `replay_with_grad`: forward returns known states, backward the gradient of the weights."""
+    """Autograd function of `replay_with_grad`: forward returns stored states, backward the gradient of the weights."""
 
     @staticmethod
     def forward(
@@ -146,7 +146,7 @@ class _ReplayStates(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         messages, weight_hh, before, gates, new, recurrent = ctx.saved_tensors
         reset, update = gates.chunk(2, -1)
-        # Derivatives of each turn's state with respect to the pre-activations of the gates.
+        # Derivatives of the state after each turn with respect to the inputs of the tanh and of the gates' sigmoids.
         to_new = (1 - update) * (1 - new * new)
         to_update = (before - new) * update * (1 - update)
         to_reset = to_new * recurrent * reset * (1 - reset)
@@ -167,7 +167,7 @@ class _ReplayStates(torch.autograd.Function):
 
 
 def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, packed: PackedIndex) -> Tensor:
-    """Return the total gradient of each turn's state, ``[S, N, H]``: `grad` plus the gradient through later turns."""
+    """Return `grad`, the gradient of each turn's state ``[S, N, H]``, plus that through the dialogue's later turns."""
     total = grad.clone()
     ends = torch.tensor(packed.sizes).cumsum(0).tolist()
     for exchange in range(len(ends) - 1, 0, -1):

@@ -20,7 +20,7 @@ from parley.game.turns import PackedIndex
 from parley.game.types import Descriptions, Images, RandomDraws
 
 TINY = 1e-8
-"""Constant added to probabilities before taking logarithms, as in the original implementation, to keep them finite."""
+"""Constant added to probabilities to keep their logarithms finite, as in the original implementation."""
 
 
 class EntropyWeights(NamedTuple):
@@ -42,13 +42,13 @@ class Losses(NamedTuple):
     sender_baseline: Tensor
     receiver_baseline: Tensor
     nll: Tensor
-    """``[S, B]``: −log p(target) at the last exchange of each dialogue in nats, without gradient."""
+    """``[S, B]``: negative log-likelihood of the target at each dialogue's last exchange, in nats, without gradient."""
     reward: Tensor
     """``[S, B]``: reward of each dialogue, after subtracting the cost of its exchanges."""
 
     @property
     def total(self) -> Tensor:
-        """Return the sum of the losses of all networks and seeds, which is differentiated.
+        """Return the sum of the losses of all networks and seeds, the value to differentiate.
 
         Unless the channel is differentiable, the gradient of each loss with respect to other networks' weights is zero,
         so each network is trained on its own loss. On a differentiable channel the Receiver's loss also trains the
@@ -120,7 +120,7 @@ def losses(
 
 
 def learns_to_stop(game: GameSettings) -> bool:
-    """Return whether stop bits and baselines are trained, as they are except on the ``continuous_original`` channel."""
+    """Return whether stop bits and baselines are trained: on all channels except ``continuous_original``."""
     return game.channel != "continuous_original"
 
 
@@ -133,7 +133,7 @@ def dialogue_lengths(packed: PackedIndex) -> Tensor:
 
 
 def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: GameSettings) -> Tensor:
-    """Return the reward of each dialogue, ``[S, B]``, without gradient and without the cost of its exchanges."""
+    """Return the reward of each dialogue, ``[S, B]``, without gradient, before the cost of exchanges is subtracted."""
     if game.reward == "original":
         return log_likelihood.detach()
     return (scores.argmax(-1) == targets).to(scores.dtype)
@@ -142,7 +142,7 @@ def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: Gam
 def _baseline_inputs(
     agents: Agents, replay: Replay, packed: PackedIndex, game: GameSettings
 ) -> tuple[BaselineInput, BaselineInput]:
-    """Return the inputs of the Sender's baseline (image, received message) and of the Receiver's (message, state)."""
+    """Return each baseline's input: Sender's image and received message; Receiver's received message and state."""
     messages = replay.receiver_messages
     first = torch.full_like(messages[:, : packed.batch], game.first_message)
     received = torch.cat([first, _at(messages, packed.previous)], 1)
@@ -153,7 +153,7 @@ def _baseline_inputs(
 
 
 def _at(values: Tensor, positions: Tensor) -> Tensor:
-    """Select the positions ``[S, K]`` of values ``[S, N]`` or ``[S, N, width]``."""
+    """Select the values at the positions ``[S, K]`` from values ``[S, N]`` or ``[S, N, width]``."""
     index = positions if values.dim() == 2 else positions[..., None].expand(-1, -1, values.shape[-1])
     return values.gather(1, index)
 
@@ -175,19 +175,19 @@ def policy_loss(
 ) -> Tensor:
     """Return the REINFORCE loss with an entropy bonus, ``[S]``.
 
-    The loss is the mean over all active turns. Equivalently, the mean over the active dialogues of each exchange is
-    weighted by their number; in a Fixed game all exchanges have equal weight.
+    The loss is the mean over the turns in the mask, so that the weight of an exchange is proportional to the number of
+    dialogues that are active in it. In a Fixed game, all exchanges have equal weight.
 
     Parameters
     ----------
     logits, bits
         ``[S, N, d]``: logits of the sampled bits, and the sampled bits.
     advantage
-        ``[S, N]``: reward minus baseline.
+        ``[S, N]``: reward minus the baseline's prediction.
     mask
         ``[S, N]``: 1 for turns that are included in the loss, else 0.
     exchanges
-        ``[N, T]``: one-hot exchange of each turn, from `PackedIndex.one_hot_exchanges`.
+        ``[N, T]``: exchange of each turn as a one-hot vector, from `PackedIndex.one_hot_exchanges`.
     entropy_weight
         Weight of the entropy bonus.
     uses_reinforce
@@ -202,7 +202,7 @@ def policy_loss(
 def scaled(advantage: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
     """Divide the advantages ``[S, N]`` of each exchange by their standard deviation if it exceeds 1.
 
-    It is the standard deviation over active dialogues, with Bessel's correction; 0 if only one dialogue is active.
+    The standard deviation is taken over active dialogues, with Bessel's correction; it is 0 if only one is active.
     """
     count = mask @ exchanges
     mean = (advantage * mask) @ exchanges / count.clamp(min=1)
@@ -212,9 +212,9 @@ def scaled(advantage: Tensor, mask: Tensor, exchanges: Tensor) -> Tensor:
 
 
 class _AtTargets(torch.autograd.Function):
-    """Autograd function that selects the values ``[S, B]`` at the targets ``[S, B]`` from ``[S, B, D]``.
+    """Autograd function that selects, from values ``[S, B, D]``, those at the target indices ``[S, B]``.
 
-    It replaces torch's own `gather`, whose backward pass copies data from the CPU if deterministic algorithms are
+    Its backward pass replaces that of torch's `gather`, which copies data from the CPU if deterministic algorithms are
     required, so that a GPU has to synchronise.
     """
 
@@ -234,8 +234,8 @@ class _AtTargets(torch.autograd.Function):
 class _Policy(torch.autograd.Function):
     """Autograd function of the policy loss.
 
-    The loss is the sum, over turns, of weight · log p(bits) + entropy_weight · Σ [p log p + (1−p) log(1−p)], where Σ is
-    over bits. Its gradient with respect to the logits has a closed form and is computed in the forward pass.
+    The loss is a sum over turns: `weight` times the log-probability of the turn's bits, minus `entropy_weight` times
+    the entropy of their distribution. Its gradient with respect to the logits is computed in the forward pass.
     """
 
     @staticmethod
@@ -243,8 +243,8 @@ class _Policy(torch.autograd.Function):
         one = logits.sigmoid()
         zero = 1 - one
         log_one, log_zero = (one + TINY).log(), (zero + TINY).log()
-        # The weight of a turn, [S, N, 1], multiplies each bit of that turn, [S, N, d]. If the bits were summed first, a
-        # weight [S, N] times a sum [S, N, 1] would silently broadcast to all pairs of turns.
+        # Weights [S, N, 1] multiply the values of single bits, [S, N, d]. If the bits were summed first, weights [S, N]
+        # times sums [S, N, 1] would silently broadcast to all pairs of turns.
         by_one = weight[..., None] * bits + entropy_weight[..., None] * one
         by_zero = weight[..., None] * (1 - bits) + entropy_weight[..., None] * zero
         slope = by_one / (one + TINY) - by_zero / (zero + TINY) + entropy_weight[..., None] * (log_one - log_zero)
@@ -262,7 +262,7 @@ def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
     if training.entropy_schedule == "constant":
         factor = 1.0
     elif training.entropy_schedule == "linear":
-        # The factor decreases from 1 to the final fraction and is constant afterwards.
+        # The factor changes linearly from 1 to entropy_final, at entropy_steps or the last step, and then stays.
         done = min(step / (training.entropy_steps or training.steps), 1.0)
         factor = 1.0 + (training.entropy_final - 1.0) * done
     else:

@@ -16,15 +16,15 @@ from parley.game.turns import PackedIndex, pick
 from parley.game.types import Descriptions
 
 PAIRS_BLOCK = 1 << 19
-"""Number of hidden activations in memory at once on a CPU: 2 MiB in float32, about the size of a core's cache."""
+"""Number of hidden activations that `PairScores` holds at once on a CPU: 2 MiB in float32, about one core's cache."""
 PAIRS_BLOCK_ON_GPU = 1 << 27
-"""Number of hidden activations in memory at once on a GPU, where larger blocks are faster."""
+"""Number of hidden activations that `PairScores` holds at once on a GPU, where larger blocks are faster."""
 
 
 class PairScores(torch.autograd.Function):
-    """Scores w·relu(state + description) + b of every pair of a state and a description.
+    """Autograd function that scores every pair of a state and a description: w·relu(state + description) + b.
 
-    The hidden layer is computed blockwise, again in the backward pass.
+    To save memory, the hidden layer is computed block by block, and computed again in the backward pass.
     """
 
     @staticmethod
@@ -71,23 +71,23 @@ def _description_blocks(states: Tensor, descriptions: Tensor) -> Iterator[slice]
 
 
 class EncodedCandidates(NamedTuple):
-    """Encoding of the candidates that does not depend on the dialogue, computed once per rollout."""
+    """Encodings of the candidates' descriptions, which do not depend on the dialogue: computed once per rollout."""
 
     descriptions: Descriptions
     projected: Tensor
     """``[S, D, hidden]``, or ``[S, D·W, hidden]`` with description attention: contribution of each description, or of
     each word, to the first layer of the scores."""
     keys: Tensor | None = None
-    """``[S, 1, D·W, attention_hidden]``: projected words; None without description attention."""
+    """``[S, 1, D·W, attention_hidden]``: words projected for the attention; None without description attention."""
 
 
 class AttendedCandidates(NamedTuple):
-    """Attention to the words of the descriptions in M states; both fields are None without description attention."""
+    """For each of M states, the attention to the descriptions' words; fields are None without description attention."""
 
     weights: Tensor | None = None
     """``[S, M, D, W]``: attention weight of each word in its description."""
     cache: AttentionCache | None = None
-    """Intermediate values of the attention in a rollout, for learning."""
+    """Intermediate values of the attention, which a rollout stores for learning; otherwise None."""
 
 
 class Receiver(nn.Module):
@@ -144,7 +144,7 @@ class Receiver(nn.Module):
     def replay_with_grad(
         self, candidates: EncodedCandidates, states: Tensor, attended: list[AttendedCandidates], packed: PackedIndex
     ) -> AttendedCandidates:
-        """Return the attention in all turns, given their states ``[S, N, H]``, with gradient."""
+        """Return the attention to the words in all turns, with gradient, given the states ``[S, N, H]``."""
         if self.attention is None or candidates.keys is None:
             return AttendedCandidates()
         caches = [one.cache for one in attended if one.cache is not None]
@@ -160,7 +160,7 @@ class Receiver(nn.Module):
         """Return the descriptions' scores before the softmax, ``[S, M, D]``, given states ``[S, M, H]``.
 
         The first layer is applied to states and descriptions separately, and the results are added. This is equivalent
-        to applying the layer to each concatenation ``[h; d_k]`` but needs no D copies of the state.
+        to applying it to each state concatenated with each description, but needs no D copies of the state.
         """
         from_state = linear(state, self.score_first.weight[..., : self.hidden_size], self.score_first.bias)
         weight, bias = self.score_last.weight, self.score_last.bias
@@ -174,20 +174,20 @@ class Receiver(nn.Module):
     def expected_description(
         self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor
     ) -> Tensor:
-        """Return the mean description ``[S, M, E]``, weighted by `probs` ``[S, M, D]``, which are detached."""
+        """Return the mean ``[S, M, E]`` of descriptions weighted by `probs` ``[S, M, D]``, which get no gradient."""
         if attended.weights is None:
             return probs.detach() @ candidates.descriptions.vectors
         word_weights = probs.detach()[..., None] * attended.weights
         return word_weights.flatten(-2) @ _words(candidates.descriptions).flatten(0, 1)
 
     def message_logits(self, expected_description: Tensor, state: Tensor) -> Tensor:
-        """Return logits ``[S, M, d]`` of the message, given expected descriptions ``[S, M, E]`` and states."""
+        """Return message logits ``[S, M, d]``, given expected descriptions ``[S, M, E]`` and states ``[S, M, H]``."""
         hidden = torch.tanh(self.ask_state(state) + self.ask_reading(expected_description))
         return self.ask(hidden)  # type: ignore[no-any-return]
 
 
 def of_turns(attended: AttendedCandidates, positions: Tensor) -> AttendedCandidates:
-    """Return the attention in the turns at the given positions ``[S, K]``, without the cache."""
+    """Select the attention weights of the turns at the positions ``[S, K]``. The result has no cache."""
     return AttendedCandidates(None if attended.weights is None else pick(attended.weights, positions))
 
 

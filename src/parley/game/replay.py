@@ -1,4 +1,4 @@
-"""Computation of the gradient of a rollout that was made without gradient, for all its turns at once.
+"""Replay: compute the values of a rollout again, this time with gradient and for all its turns at once.
 
 A turn is one exchange of one dialogue; N is the number of turns of all dialogues in a batch.
 """
@@ -20,7 +20,7 @@ class Replay(NamedTuple):
     sender_logits: Tensor
     """``[S, N, d]``: logits of the Sender's messages."""
     receiver_logits: Tensor
-    """``[S, N − B, d]``: logits of the messages that the Sender received, in the order of `PackedIndex.previous`."""
+    """``[S, N − B, d]``: logits of the Receiver's messages but each dialogue's last, as in `PackedIndex.previous`."""
     go_on_logits: Tensor
     """``[S, N]``: logits of continuing the dialogue."""
     final_scores: Tensor
@@ -32,11 +32,11 @@ class Replay(NamedTuple):
     states_before: Tensor
     """``[S, N, H]``: the Receiver's state before the update in each turn."""
     sender_messages: Tensor
-    """``[S, N, d]``: the Sender's messages as received."""
+    """``[S, N, d]``: the Sender's messages as the Receiver receives them, after perturbations."""
     receiver_messages: Tensor
-    """``[S, N, d]``: the Receiver's messages as received."""
+    """``[S, N, d]``: the Receiver's messages after perturbations, including those that the Sender never receives."""
     go_on: Tensor
-    """``[S, N]``: decisions, 1 to continue and 0 to stop."""
+    """``[S, N]``: the Receiver's decisions, 1 to continue and 0 to stop."""
 
 
 def replay_with_grad(
@@ -52,7 +52,7 @@ def replay_with_grad(
     Parameters
     ----------
     sender, receiver, encoded, candidates
-        The arguments of the rollout. Gradient flows to these four.
+        The agents and encodings with which the rollout was made. Gradient flows to all four.
     steps, packed
         The exchanges, from `RolloutState.steps`, and the index of their turns.
     """
@@ -85,7 +85,7 @@ def replay_with_grad(
 
 
 def stack_steps(sender: Sender, steps: list[Step], packed: PackedIndex) -> Replay:
-    """Stack the steps of a rollout that was run with gradient, and return them as a `Replay`."""
+    """Return the values of a rollout that was run with gradient, concatenated exchange by exchange, as a `Replay`."""
     receiver_logits = torch.cat([step.receiver_logits for step in steps], 1)
     scores = torch.cat([step.scores for step in steps], 1)
     views = steps[0].view.vector if sender.eye.is_static else torch.cat([step.view.vector for step in steps], 1)

@@ -1,4 +1,4 @@
-"""Counter-based random numbers, which depend only on the seed, the purpose and the step.
+"""Counter-based random numbers, which depend only on a seed, a purpose (a name such as ``shuffle``) and a step.
 
 No generator state is kept between steps. A run that is resumed, or that shares its process with other runs, therefore
 gets the same numbers as an uninterrupted run in its own process. The numbers are the same on every device.
@@ -41,19 +41,19 @@ def counter_states(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
 
 
 def uniforms_from(states: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return the numbers of `uniforms`, computed from the states ``[S]`` of `counter_states`, on the states' device."""
+    """Return the numbers that `uniforms` returns, given the states ``[S]`` from `counter_states`, on their device."""
     words = splitmix64(states, math.prod(shape))
     # Only the top 24 bits are used, because float32 can represent 2^24 evenly spaced numbers in [0, 1).
     return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(states), *shape)
 
 
 def splitmix64(states: Tensor, count: int) -> Tensor:
-    """Return the first `count` words of SplitMix64 for each of the states ``[S]``, int64 ``[S, count]``.
+    """Return the first `count` words that SplitMix64 generates from each of the states ``[S]``, int64 ``[S, count]``.
 
     The int64 values store the bits of unsigned words. Products of int64 wrap around, as SplitMix64 requires.
     """
-    # Counters on a GPU are not cached: memory allocated while a CUDA graph is captured belongs to that graph, and a
-    # graph must not use memory that the cache may free.
+    # Counters on a GPU are not cached: a tensor allocated while a CUDA graph is captured belongs to that graph, and a
+    # graph must not use a tensor that the cache may free.
     counters = _cached_counters if states.device.type == "cpu" else _counters
     words = states[:, None] + counters(count, states.device)
     for shift, factor in ((30, FIRST), (27, SECOND)):

@@ -28,12 +28,12 @@ from parley.game.types import Descriptions, Dialogue, Images, RandomDraws
 
 
 class Step(NamedTuple):
-    """Values of one exchange of the M dialogues that are still in the batch. Messages include perturbations."""
+    """Values of one exchange, for the M dialogues still in the batch. Messages are those after perturbation."""
 
     rows: Tensor
     """``[S, M]`` int64: each dialogue's row in the full batch."""
     previous: Tensor
-    """``[S, M]`` int64: each dialogue's index among the M dialogues of the previous exchange."""
+    """``[S, M]`` int64: each dialogue's index among the dialogues of the previous exchange."""
     active: Tensor
     """``[S, M]``: 1 if the dialogue is still active when the exchange begins, else 0."""
     view: View
@@ -45,7 +45,7 @@ class Step(NamedTuple):
     scores: Tensor
     """``[S, M, D]``: scores of the candidates before the softmax."""
     expected_description: Tensor
-    """``[S, M, E]``: the mean description under the softmax of the scores."""
+    """``[S, M, E]``: mean of the descriptions, weighted by the softmax of the scores."""
     receiver_logits: Tensor
     receiver_message: Message
     go_on_logits: Tensor
@@ -74,7 +74,7 @@ def rollout(
     descriptions
         Input of the Receiver: descriptions of D candidates.
     draws
-        Random numbers for sampling bits. If None, the probabilities are rounded.
+        Random numbers for sampling and flipping bits. If None, the probabilities are rounded.
     sampled
         If true and `draws` is given, apply the perturbations configured for training; otherwise, those for evaluation.
     extra_perturbations
@@ -106,7 +106,7 @@ def _dialogue_fields(step: Step) -> tuple[Tensor, ...]:
 def encode(
     sender: Sender, receiver: Receiver, images: Images, descriptions: Descriptions
 ) -> tuple[EncodedImages, EncodedCandidates]:
-    """Return the encodings of images and descriptions that do not depend on the messages."""
+    """Return the encodings of the images and the descriptions, which do not depend on the messages."""
     seeds, dimensions = sender.hear.weight.shape[0], 4 if sender.settings.visual_attention else 3
     return sender.eye.encode(images.of_seeds(seeds, dimensions)), receiver.encode(descriptions)
 
@@ -121,7 +121,7 @@ class RolloutState:
     encoded, candidates
         Results of `encode`.
     draws
-        Random numbers for sampling bits. If None, the probabilities are rounded.
+        Random numbers for sampling and flipping bits. If None, the probabilities are rounded.
     training
         If true, apply the perturbations configured for training; otherwise, those for evaluation.
     extra_perturbations
@@ -157,7 +157,7 @@ class RolloutState:
         """Run the exchanges in order, and yield the values of each.
 
         If `compact_finished` is true, finished dialogues are dropped from the batch, and the rollout ends when none is
-        left. Extra perturbations apply to the whole batch, so they exclude this.
+        left. With extra perturbations it must be false, because these apply to the whole batch.
         """
         if compact_finished and self.extra_perturbations is not None:
             raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
@@ -206,7 +206,7 @@ class RolloutState:
         return [*self.to_receiver, *extra_to_receiver], [*self.to_sender, *extra_to_sender]
 
     def _noise(self, t: int) -> tuple[list[Tensor | None], list[Tensor | None]]:
-        """Return the random numbers of exchange t for decisions, and those for flips, for the M dialogues."""
+        """Return the M dialogues' random numbers in exchange t: those for sampling bits and those for flipping bits."""
         bits = self.settings.message_bits
         noise: list[Tensor | None] = [None, None, None]
         flip_noise: list[Tensor | None] = [None, None]
@@ -229,7 +229,7 @@ class RolloutState:
         return self.go_on_product.round().detach(), stop_bit.probs
 
     def compact(self) -> bool:
-        """Drop finished dialogues from the batch, subject to `active_indices`; return whether none is left."""
+        """Drop finished dialogues if `active_indices` finds it worthwhile, and return whether no dialogue is left."""
         indices = active_indices(self.active)
         if indices is None:
             return False
@@ -238,7 +238,7 @@ class RolloutState:
         self.compacted, self.previous = True, indices
         self.rows, self.active = pick(self.rows, indices), pick(self.active, indices)
         self.gru_state, self.go_on_product = pick(self.gru_state, indices), pick(self.go_on_product, indices)
-        assert self.received is not None  # compact() is called after an exchange.
+        assert self.received is not None  # compact() is called only after an exchange, which sets it.
         self.received, self.encoded = pick(self.received, indices), self.encoded.of_rows(indices)
         return False
 

@@ -18,7 +18,7 @@ from parley.game.types import Images
 
 
 class EncodedImages(NamedTuple):
-    """Encoding of the images that does not depend on the messages, computed once per rollout."""
+    """Encodings of the images, which do not depend on the messages: computed once per rollout."""
 
     features: Tensor
     """``[S, B, hidden]``: projected images; with visual attention, the cells of the feature maps, ``[S, B, L, C]``."""
@@ -38,11 +38,11 @@ class View(NamedTuple):
     weights: Tensor | None = None
     """``[S, M, L]``: attention weight of each cell; None without visual attention."""
     cache: AttentionCache | None = None
-    """Intermediate values of the attention, for learning; None if attention was not computed."""
+    """Intermediate values of the attention, for learning; None in the first exchange and without visual attention."""
 
 
 class PooledEncoder(nn.Module):
-    """Image encoder for one feature vector per image: h_x = W_x·x + b."""
+    """Image encoder that projects the feature vector x of each image linearly: h_x = W_x·x + b."""
 
     is_static = True
     """Whether the image representation is the same in every exchange."""
@@ -108,14 +108,14 @@ class AttentionEncoder(nn.Module):
         if caches and encoded.keys is not None:
             query = self.attention.queries[0](received)
             weights = attend(self.attention.replay_with_grad(encoded.keys, query, caches, packed))
-            # One matrix product per image covers all exchanges, so that its cells are read only once.
+            # One matrix product per image covers all exchanges, so that the image's cells are read only once.
             later = packed.by_turn(packed.by_dialogue(weights) @ encoded.features)
             attended = torch.cat([attended, later], 1)
         return self.project(attended)  # type: ignore[no-any-return]
 
 
 def mix_mou(view: Tensor, message: Tensor) -> Tensor:
-    """Combine image and message by concatenating both, their difference and their product, as in the article."""
+    """Concatenate image, message, their difference and their product, as in the article (Evtimova et al., 2018)."""
     return torch.cat([view, message, view - message, view * message], -1)
 
 
@@ -124,7 +124,7 @@ MIXES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "prod": (operator.mul, 1),
     "mou": (mix_mou, 4),
 }
-"""For each value of `mix`: the function, and the width of its output in multiples of the hidden width."""
+"""For each value of `game.mix`: function to combine image and message, and width of its output in hidden widths."""
 
 
 class Sender(nn.Module):
@@ -133,11 +133,11 @@ class Sender(nn.Module):
     Parameters
     ----------
     feature_size
-        Number C of channels of the image features.
+        Number of channels (C) of the image features.
     settings
         Settings of the game.
     context_size
-        Width of the context vector; ignored without visual attention.
+        Width of the context vector (the image classifier's logits); ignored without visual attention.
     seeds
         Seeds of the initial weights, one per Sender.
     """
@@ -157,13 +157,13 @@ class Sender(nn.Module):
         self.mix, widths = MIXES[settings.mix]
         self.speak = Linear(count, widths * hidden, bits)
         self.opening_code = nn.Parameter(torch.empty(count, bits))
-        # With ignore_code, `mou` replaces the message by a second learned vector; `sum` and `prod` omit the message.
+        # With ignore_code, `mou` replaces the message by the learned deaf_code; `sum` and `prod` omit the message.
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")
 
     def first_logits(self, view: Tensor) -> Tensor:
-        """Return logits ``[S, B, d]`` of the first message, with σ(opening_code) in place of a received message."""
+        """Return logits ``[S, B, d]`` of the first message, with the learned σ(opening_code) as received message."""
         return self._logits(view, self.hear(self.opening_code.sigmoid()[:, None]))
 
     def reply_logits(self, view: Tensor, received: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class GameSettings:
     ----------
     preset
         One of `PRESETS`. In an Adaptive game, the Receiver decides when to stop. In a game with Attention, the Sender
-        attends to the cells of the image's feature map, with the logits as context vector.
+        attends to the cells of the image's feature map, with the image classifier's logits as context vector.
     message_bits
         Number of bits per message (d), the same in both directions.
     max_exchanges
@@ -49,8 +49,8 @@ class GameSettings:
         When a dialogue stops in evaluation. ``product``: when the product of the probabilities of continuing at all
         exchanges so far rounds to 0; ``step``: when the probability at the current exchange rounds to 0.
     first_message
-        Value that fills the message in the input of the Sender's baseline at the first exchange, where the Sender has
-        not received a message.
+        Number that replaces each bit of the received message in the input of the Sender's baseline at the first
+        exchange, where the Sender has not received a message.
     standardize
         ``train``: features are standardised by the mean and standard deviation of the train split;
         ``none``: raw features, as in the original implementation.
@@ -85,9 +85,9 @@ class GameSettings:
     exchange_cost
         Amount subtracted from the reward for each exchange, in the unit of the reward.
     label_smoothing
-        Fraction of the Receiver's target distribution spread evenly over all candidates; does not affect the reward.
+        Fraction of the target's probability that the Receiver's loss spreads over all candidates; not in the reward.
     accuracy_count
-        ``corrected``: hits divided by images; ``original``: hits divided by images as if the last batch were full.
+        Accuracy is hits divided by images (``corrected``), or by images as if the last batch were full (``original``).
     permute_labels
         Control experiment: before training and evaluation, permute the labels of each split among its images, with
         this number as the seed of the permutation; 0 for no permutation.
@@ -188,7 +188,7 @@ class TrainingSettings:
     learning_rate_schedule
         ``constant``, or ``cosine``: half a cosine period, decreasing to 0 at the last step.
     feature_noise, feature_dropout
-        In training: standard deviation of the noise added to image features, and probability of setting one to 0.
+        In training: standard deviation of the noise added to image features, and probability of setting a feature to 0.
     blend
         Whether to mix the features of each training image with those of a random image of its class.
     gradient_clip
@@ -208,13 +208,13 @@ class TrainingSettings:
     entropy_schedule
         Schedule of the entropy bonus: ``constant``, or ``linear`` from the full weights to a fraction of them.
     entropy_final, entropy_steps
-        Final fraction of the linear schedule, and the step at which it is reached; step 0 means the run's last step.
+        Fraction of the weights at the end of the linear schedule, and the step at which it ends; 0: the last step.
     device
-        ``cpu``, ``cuda``, or ``auto``, which uses a GPU if there is one.
+        ``cpu``, ``cuda``, or ``auto``, which uses a GPU if there is one, else the CPU.
     deterministic
         Whether torch must use deterministic algorithms.
     cuda_graphs
-        Whether steps on a GPU are captured as a CUDA graph and replayed. Results are the same.
+        Whether training steps on a GPU are captured as a CUDA graph and replayed; does not affect results.
     tensorboard
         Whether to write TensorBoard event files.
     samples
@@ -259,7 +259,7 @@ class TrainingSettings:
 
 
 PERFORMANCE_ONLY = ("cuda_graphs",)
-"""Training settings that do not affect results. Changing them triggers no rerun, and they are not stored."""
+"""Training settings that do not affect results. Changing them triggers no rerun, and checkpoints do not store them."""
 
 
 def result_affecting(training: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Index of the turns of a batch of dialogues, packed so that finished dialogues take no space.
 
 A turn is one exchange of one dialogue. The turns are concatenated along one dimension of length N, exchange by
-exchange, so that any computation that does not depend on the previous turn is done for all turns at once. In an
-exchange, some of the S seeds may have fewer unfinished dialogues than others; turns whose mask is 0 pad their rows.
+exchange, so that any computation that does not depend on the previous turn is done for all turns at once. If one of the
+S seeds has fewer unfinished dialogues in an exchange than another, it is padded with turns whose mask is 0.
 """
 
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from torch import Tensor
 
 
 class PackedIndex(NamedTuple):
-    """Position of each turn along the packed dimension."""
+    """Exchange, dialogue, previous turn and mask of each of the N turns, and the last turn of each dialogue."""
 
     sizes: list[int]
     """Number of turns of each exchange; they sum to N."""
     rows: Tensor
     """``[S, N]`` int64: row of each turn's dialogue in the batch."""
     previous: Tensor
-    """``[S, N − B]`` int64: position of the same dialogue's previous turn, for turns after the first exchange."""
+    """``[S, N − B]`` int64: for each turn after the first exchange, the position of the dialogue's previous turn."""
     mask: Tensor
     """``[S, N]``: 1 if the dialogue is still active in the turn, else 0."""
     last: Tensor
@@ -33,9 +33,9 @@ class PackedIndex(NamedTuple):
         return self.sizes[0]
 
     def one_hot_exchanges(self, mask: Tensor) -> Tensor:
-        """Return the one-hot exchange of each turn, ``[N, T]``, in the dtype and on the device of `mask`.
+        """Return the exchange of each turn as a one-hot vector, ``[N, T]``, in the dtype and on the device of `mask`.
 
-        Multiplying values of the turns by this matrix sums the values of each exchange.
+        Values of the turns, ``[S, N]``, times this matrix are their sums in each exchange, ``[S, T]``.
         """
         if self.full:
             numbers = torch.arange(self.rows.shape[1], device=mask.device) // self.batch
@@ -61,7 +61,7 @@ class PackedIndex(NamedTuple):
         return values.transpose(1, 2).flatten(1, 2) if self.full else pick(values.flatten(1, 2), self._grid_cells())
 
     def _grid_cells(self) -> Tensor:
-        """Return the flat index ``[S, N − B]`` of each turn after the first exchange in a grid ``[B, T − 1]``."""
+        """Return ``[S, N − B]``: for each turn after the first exchange, its index in a flat grid ``[B, T − 1]``."""
         later = self.sizes[1:]
         exchanges = torch.repeat_interleave(torch.arange(len(later)), torch.tensor(later)).to(self.rows.device)
         return self.rows[:, self.batch :] * len(later) + exchanges
@@ -73,7 +73,7 @@ class PackedIndex(NamedTuple):
         return pick(values, self.rows)
 
     def add_per_dialogue(self, values: Tensor, of_dialogues: Tensor) -> Tensor:
-        """Return `values` of turns ``[S, N, ...]`` plus the values of their dialogues ``[S, B, ...]``."""
+        """Return the values of each turn, ``[S, N, ...]``, plus the values of its dialogue, ``[S, B, ...]``."""
         if not self.full:
             return values + pick(of_dialogues, self.rows)
         by_exchange: Tensor = values.unflatten(1, (len(self.sizes), self.batch))
@@ -91,10 +91,10 @@ def pick(values: Tensor, rows: Tensor) -> Tensor:
 
 
 def active_indices(active: Tensor) -> Tensor | None:
-    """Return the indices ``[S, M]`` of the dialogues to keep in the batch, given the active dialogues ``[S, B]``.
+    """Return the indices ``[S, M]`` of the dialogues to keep in the batch, given whether each is active ``[S, B]``.
 
-    Return None to keep all dialogues. Removing some of them requires copying the others, which pays off only if at
-    least a quarter is removed.
+    M is the largest number of active dialogues of a seed. The result is None if fewer than a quarter can be removed,
+    because removing dialogues requires copying the others.
     """
     most = int(active.sum(1).max())
     if most > 0.75 * active.shape[1]:

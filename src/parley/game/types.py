@@ -17,14 +17,14 @@ class Images(NamedTuple):
     features: Tensor
     """``[S, B, C]``, or ``[S, B, L, C]`` with visual attention. Without S, all seeds use the same images."""
     context: Tensor | None = None
-    """``[S, B, 1000]``: logits used as the context vector of visual attention; None without it."""
+    """``[S, B, 1000]``: the image classifier's logits, the context vector of visual attention; None without it."""
 
     def take(self, rows: Tensor) -> "Images":
         """Return the images of the given rows. The fields must not have the dimension S."""
         return Images(self.features[rows], None if self.context is None else self.context[rows])
 
     def of_seeds(self, seeds: int, dimensions: int) -> "Images":
-        """Return the images with a first dimension S, which is added unless features have `dimensions` dimensions."""
+        """Return the images with the dimension S. It is added unless features already have `dimensions` dimensions."""
         if self.features.dim() == dimensions:
             return self
         context = None if self.context is None else self.context.expand(seeds, *self.context.shape)
@@ -47,7 +47,7 @@ class Descriptions(NamedTuple):
 
 
 class RandomDraws(NamedTuple):
-    """Uniform random numbers of a batch: a bit is sampled as 1, or flipped, if its number is below the probability."""
+    """Uniform random numbers for a batch: a bit is sampled as 1, or flipped, if its number is below the probability."""
 
     decisions: Tensor | None
     """``[S, T, B, 2d + 1]``: for the Sender's bits, the Receiver's bits and the stop bit, in this order. If None,
@@ -68,13 +68,13 @@ class Dialogue(NamedTuple):
     """
 
     sender_bits: Tensor
-    """``[T, B, d]``: the Sender's messages as received, bits 0 and 1 or, on a continuous channel, real numbers."""
+    """``[T, B, d]``: the Sender's messages as the Receiver receives them: bits, or numbers on a continuous channel."""
     receiver_bits: Tensor
-    """``[T, B, d]``: the Receiver's messages as received by the Sender."""
+    """``[T, B, d]``: the Receiver's messages as the Sender receives them."""
     go_on: Tensor
     """``[T, B]``: the Receiver's decision after exchange t, 1 to continue and 0 to stop."""
     active: Tensor
-    """``[T, B]``: 1 if the dialogue is still active when exchange t begins."""
+    """``[T, B]``: 1 if the dialogue is still active when exchange t begins, else 0."""
     sender_probs: Tensor
     """``[T, B, d]``: probability that each bit of the Sender is 1; on a continuous channel, the message it sent."""
     receiver_probs: Tensor
@@ -106,16 +106,16 @@ class Dialogue(NamedTuple):
 
     @property
     def summary(self) -> "DialogueSummary":
-        """Return the dialogues of one seed without the scores before the last exchange."""
+        """Return the dialogues, which must be of one seed, with only the scores at their last exchange."""
         finite = self.all_finite
-        # If values are not finite, stop bits may not be either, and the last exchange is unknown.
+        # If a value is not finite, the decisions may be wrong, so the last exchange is unknown: exchange T is used.
         scores = self.final_scores if finite else self.scores[-1]
         finite_rows = torch.full(scores.shape[:1], finite, device=scores.device)
         return DialogueSummary(self.sender_bits, self.receiver_bits, self.go_on, self.active, scores, finite_rows)
 
 
 class DialogueSummary(NamedTuple):
-    """Dialogues of one seed, with only the scores at the last exchange: 1/T of the memory of all scores."""
+    """Dialogues of one seed, with only the scores at the last exchange, which take 1/T of the memory of all scores."""
 
     sender_bits: Tensor
     receiver_bits: Tensor

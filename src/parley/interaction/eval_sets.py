@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CANDIDATES = ("seen", "all", "seen+own", "own")
-"""Choices of candidates: the training classes; all described classes; the training classes and the classes of the
-evaluated feature file; only the classes of that file."""
+"""Choices of candidates. ``seen``: the training classes; ``all``: all described classes; ``seen+own``: the training
+classes and those of the evaluated feature file; ``own``: only the classes of that file."""
 
 UNSEEN_PARTS = ("ood", "transfer")
 """Splits whose classes are not used in training."""
@@ -30,8 +30,8 @@ def eval_sets(seen: Sequence[int], unseen: Mapping[str, Sequence[int]]) -> list[
     seen
         Label ids of the training classes, which are candidates on every split, as in Evtimova et al. (2018).
     unseen
-        Label ids of the classes of ``ood`` and ``transfer``, by split. A split with such classes is evaluated twice:
-        with training and unseen classes as candidates, and with unseen classes only; otherwise, it is skipped.
+        For ``ood`` and ``transfer``, the label ids of the split's classes. A split is evaluated twice: with training
+        and unseen classes as candidates, and with unseen classes only. If it has no classes, it is skipped.
     """
     found = [EvalSet(part, part, list(seen)) for part in ("train", "dev", "test")]
     for part, labels in unseen.items():

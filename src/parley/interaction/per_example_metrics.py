@@ -34,7 +34,7 @@ class BatchBuffer:
         """One tensor for each element of `axes`; None before the first batch."""
 
     def put(self, rows: Tensor, piece: Iterable[Tensor]) -> None:
-        """Write the tensors of a batch of B images to the rows ``[B]`` int64 of the image axes."""
+        """Write the tensors of a batch of B images to the given rows, ``[B]`` int64, along their image axes."""
         pairs = list(zip(self.axes, piece, strict=True))
         if self.tensors is None:
             shapes = [(*each.shape[:axis], self.images, *each.shape[axis + 1 :]) for axis, each in pairs]
@@ -57,9 +57,9 @@ class PerExample(NamedTuple):
     go_on: Tensor
     """``[N, T]``: decision after exchange t, 1 to continue and 0 to stop."""
     sender_changes: Tensor
-    """``[N, T]``: Hamming distance between the Sender's message and its previous message."""
+    """``[N, T]``: Hamming distance between the Sender's message and its previous message; zeros before the first."""
     receiver_changes: Tensor
-    """``[N, T]``: Hamming distance between the Receiver's message and its previous message."""
+    """``[N, T]``: Hamming distance between the Receiver's message and its previous message; zeros before the first."""
 
 
 def per_example(dialogue: Dialogue | DialogueSummary, target_index: Tensor, k: int) -> PerExample:

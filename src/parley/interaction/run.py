@@ -24,7 +24,7 @@ class DevResult(NamedTuple):
     """Results of one seed on the dev split."""
 
     shown: Dialogue
-    """Dialogues about the images in the argument `shown` of `evaluate_batches`."""
+    """Dialogues about the images whose rows were passed to `evaluate_batches` as `shown`."""
     result: dict[str, Any] | None
     """The metrics documented at `score`; None if any value of the dialogues is not finite."""
 
@@ -47,7 +47,7 @@ class ImageDataset(Protocol):
 
 
 class InterventionFn(Protocol):
-    """An intervention applied on top of the configured channel noise."""
+    """An intervention: perturbations of messages that are applied after the configured ones."""
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return the perturbations of the dialogues about the images of the given rows."""
@@ -134,7 +134,7 @@ def _rollout_batches(
 def batches(setup: RolloutInputs) -> Iterator[Batch]:
     """Yield the images of a split in batches on the agents' device."""
     count, weight = len(setup.target_index), setup.agents.sender.hear.weight
-    # Shuffling replaces each message by that of the next image, which in file order often has the same class.
+    # Shuffling replaces each message by that of the preceding image, which in file order often has the same class.
     order = torch.arange(count) if setup.game.shuffle == "none" else permutation(0, "shuffle", 0, count)
     for number, rows in enumerate(order.split(setup.batch_size)):
         images = to_device(setup.images.take(rows), weight.device, weight.dtype)
@@ -186,22 +186,22 @@ def score(
     Returns
     -------
     dict
-        Numbers of images ``n`` and of ``candidates``; ``k``; accuracies and their chance levels; and means: ``nll`` in
-        nats; ``length`` in exchanges; ``length_original``, the number of decisions to continue, as in the original
-        implementation; ``hamming_sender`` and ``hamming_receiver``, the number of bits in which an agent's message
-        differs from its previous message.
+        Number ``n`` of images; number of ``candidates``; ``k``; ``accuracy@1``, ``accuracy@k`` and their chance levels
+        ``chance@1``, ``chance@k``; and means: ``nll`` in nats; ``length`` in exchanges; ``length_original``, the number
+        of decisions to continue, as in the original implementation; ``hamming_sender`` and ``hamming_receiver``, the
+        number of bits in which an agent's message differs from its previous message.
     """
     candidates = dialogue.final_scores.shape[-1]
     return aggregate(per_example(dialogue, target_index, k), k, candidates, nominal_batch)
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
-    """Return the argument `nominal_batch` of `score` for the game's `accuracy_count`."""
+    """Return the value that `score` must get as `nominal_batch`, depending on `game.accuracy_count`."""
     return batch_size if game.accuracy_count == "original" else None
 
 
 def input_widths(part: Part) -> tuple[int, int]:
-    """Return the widths of a split's features and of its context vectors, which is 1000 if it has none."""
+    """Return the width of a split's features, and that of its context vectors, 1000 if it has no context vectors."""
     images = part.images
     width = images.rows.shape[1] if isinstance(images, Maps) else images.features.shape[-1]
     return width, 1000 if images.context is None else images.context.shape[-1]

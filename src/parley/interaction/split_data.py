@@ -23,9 +23,9 @@ class Maps(NamedTuple):
     """The feature maps of N images in their stored dtype, in memory or on disk. `take` converts them to cells."""
 
     rows: Rows
-    """``[N, C, h, w]``."""
+    """``[N, C, h, w]``: the feature maps."""
     context: Tensor
-    """``[N, Z]``: logits, used as context vectors."""
+    """``[N, Z]``: the image classifier's logits, used as context vectors."""
     mean: Tensor | None = None
     sd: Tensor | None = None
     """``[C]`` each: mean and standard deviation with which `take` standardises; both None to not standardise."""
@@ -56,14 +56,14 @@ def random_subset(part: Part, most: int | None) -> Part:
 
 
 class Candidates(NamedTuple):
-    """Labels and descriptions of all described classes, in the order of their label ids."""
+    """Names and descriptions of all described classes, in the order of their label ids."""
 
     labels: list[str]
     descriptions: Descriptions
 
 
 def load_part(path: str | Path, game: GameSettings) -> Part:
-    """Load the features of a split that are the Sender's input, and the targets.
+    """Load the targets of a split, and the features that are the Sender's input.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class Standardizer(NamedTuple):
         return Descriptions(self.words.apply(descriptions.vectors), words, descriptions.is_word)
 
     def apply(self, images: Images | Maps) -> Images | Maps:
-        """Return the images, standardised. For feature maps, `Maps.take` standardises the maps of each batch."""
+        """Return the images, standardised. Feature maps are standardised only when `Maps.take` reads a batch."""
         context = images.context
         if context is not None and self.context is not None:
             context = self.context.apply(context)

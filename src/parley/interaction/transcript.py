@@ -46,11 +46,11 @@ def sample_dialogues(
     labels
         Names of the K candidates.
     rows
-        Rows of the images to show; rows outside the batch are skipped.
+        Rows in the batch of the images to show; rows outside the batch are skipped.
     keys
         Keys of the images. If None, row numbers are shown instead.
     as_letters
-        Whether to write five bits as a letter.
+        Whether to write messages as letters, of five bits each.
     """
     return "\n".join(
         transcript(
@@ -69,9 +69,9 @@ def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str,
     """Return one dialogue as text, up to its last exchange.
 
     The first line shows the image's key, its class and the Receiver's answer. The following lines show, for each
-    exchange, the Sender's message, the Receiver's message and the best candidates. A message is shown as one bar per
-    bit for its probability, the bits, and the number of bits that differ from the agent's previous message. The first
-    message is compared with zeros.
+    exchange, the Sender's message, the Receiver's message and the best candidates. A message is shown as bars, one
+    for each bit's probability, the bits, and the number of bits that differ from the agent's previous message, or from
+    zeros for the first message.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str,
     key
         The image's key.
     as_letters
-        Whether to write five bits as a letter.
+        Whether to write messages as letters, of five bits each.
     """
     length, scores = int(dialogue.active.sum()), dialogue.scores.numpy()
     answer = labels[int(scores[length - 1].argmax())]
@@ -118,7 +118,7 @@ def _leaders(scores: Numbers, labels: Sequence[str], target: int) -> str:
 
 
 def sparkline(probs: Sequence[float] | Numbers) -> str:
-    """Return one bar per probability, with eight heights between 0 and 1, or `?` for a value that is not finite."""
+    """Return one bar per probability, in one of eight heights, or `?` for a value that is not finite."""
     top = len(BARS) - 1
     return "".join(
         BARS[min(max(int(prob * len(BARS)), 0), top)] if np.isfinite(prob) else "?" for prob in map(float, probs)
