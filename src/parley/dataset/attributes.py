@@ -1,4 +1,4 @@
-"""Class attributes: a table of properties of the classes, which metrics of compositionality relate to messages."""
+"""Class attributes: properties of the classes, with which metrics of compositionality compare the messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ class Attributes(NamedTuple):
     names: list[str]
     """Names of the attributes, [A]."""
     values: list[list[str]]
-    """Values of each attribute in alphabetical order; the code of a value is its index in this order."""
+    """For each attribute, its values in alphabetical order; the code of a value is its index in this list."""
     codes: dict[str, list[int]]
-    """Codes of the attribute values, [A], by class name."""
+    """For each class name, the codes of the class's values, [A], one per attribute."""
     path: str
     """Path or name of the table, for error messages."""
 

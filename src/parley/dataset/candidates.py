@@ -30,9 +30,9 @@ def select(
     options
         Settings of the image source.
     classes
-        The class set. The table keeps its order and, within a class, the source's order.
+        The class set. The TSV lists the classes in this order, and the images of a class in the source's order.
     counts
-        Number of images per split, by domain.
+        Number of images that each class needs per split, by domain.
     destination
         Path of the TSV to write.
     url_list
@@ -48,7 +48,7 @@ def select(
     Raises
     ------
     ParleyError
-        If classes have too few candidates; lists all these classes.
+        If any class has too few candidates and `on_shortage` does not allow it; lists all such classes.
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):
@@ -63,7 +63,7 @@ def select(
 def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
-    """Return a sentence for each class with too few candidates, followed by advice; empty if there is no such class.
+    """Return a sentence for each class with too few candidates, then advice; empty if no class is to be reported.
 
     Parameters
     ----------
@@ -74,10 +74,10 @@ def shortages(
     classes
         The class set.
     counts
-        Number of images per split, by domain.
+        Number of images that each class needs per split, by domain.
     on_shortage
-        `fail`: return all these classes; `accept`: return only classes without any candidate, and log a warning for
-        the others; `drop_class`: only log warnings, because `finalise_splits` drops classes that remain short.
+        `fail`: report every such class; `accept`: report only classes without any candidate, and log a warning for
+        the others; `drop_class`: only log warnings, because `finalise_splits` drops classes with too few images.
     """
     found = []
     for image_class in classes:
@@ -101,7 +101,7 @@ def shortages(
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
-    """Return the start of a sentence that states how many entries of a class can be used, or that it has none."""
+    """Return the start of a sentence: how many entries of a class can be used, or that the source has no entry."""
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:

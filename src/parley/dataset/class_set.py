@@ -87,7 +87,7 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set from which short classes were dropped (the file `path`), or `classes` without a file."""
+    """Return the class set `path`, without the classes dropped for too few images; without a path, return `classes`."""
     return read_class_set(path) if path else classes
 
 
@@ -130,7 +130,7 @@ def _name_problems(name: str) -> list[str]:
 
 
 def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
-    """Return a sentence for each class whose wnid or name (compared in `_confusable_form`) is on an earlier line."""
+    """Return a sentence for each class whose wnid or name (in its `_confusable_form`) occurs on an earlier line."""
     names: dict[str, int] = {}
     wnids: dict[str, int] = {}
     found = []
@@ -152,7 +152,7 @@ def _duplicates(path: str | Path, classes: Sequence[ImageClass]) -> list[str]:
 
 
 def _confusable_form(name: str) -> str:
-    """Return a normalised name, equal for names that are the same file on some systems or that look the same."""
+    """Normalise a name. Names that look alike, or name the same file on some systems, give equal results."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_LOOK_ALIKES)
 
 

@@ -69,9 +69,9 @@ class Contents:
     classes
         Classes of the image set.
     stated
-        For each column copied from the source's table, the number of images by value (empty if none is stated).
+        For each column copied from the source's table: the number of images by value, where "" means not stated.
     conflicting
-        Number of images that have several rows with different values in the source's table.
+        Number of images that the source's table lists in several rows with different values in the copied columns.
     parts
         Number of images by class name and split.
     hosts
@@ -88,7 +88,7 @@ class Contents:
     size_bytes: int = 0
 
     def counting(self, rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-        """Yield the rows (`IMAGE_COLUMNS`, then the columns of `stated`) unchanged, and add each to the counts."""
+        """Yield the rows of `images.tsv` unchanged (`IMAGE_COLUMNS`, then the columns of `stated`), and count each."""
         for row in rows:
             name, _, part, _, url, _, _, size_bytes, *stated = row
             self.parts[name, part] += 1
@@ -125,12 +125,12 @@ def write_data_card(
     card
         Path of the Markdown file to write.
     images
-        Path of the TSV to write. It has a row per image, in the order of the splits. Its columns are `IMAGE_COLUMNS`
+        Path of the TSV to write. It has a row per image, in the order of `splits`. Its columns are `IMAGE_COLUMNS`
         and, if ``source.kind`` is ``manifest``, the columns copied from that source's table.
     splits, funnel, classes
         Paths of the final splits, their counts and their class set, as written by `parley.dataset.dedup.finalise`.
     manifests
-        Path of each class's manifest, the table of its fetched URLs, by class name.
+        By class name, the path of the class's manifest, which is the table of all URLs tried for the class.
     url_list
         Path of the downloaded URL list; None if the source has none.
     exclude
@@ -163,7 +163,7 @@ def write_data_card(
 
 
 def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iterator[tuple[str, ...]]:
-    """Yield the `IMAGE_COLUMNS` of each image, read from splits and manifests with one class in memory at a time."""
+    """Yield the values of `IMAGE_COLUMNS` for each image in `splits`, with one class's rows in memory at a time."""
     for name, stretch in groupby(stream_table(splits, ("class", "key", "part", "sha256")), key=lambda row: row[0]):
         images = list(stretch)
         keys = {key for _, key, _, _ in images}
@@ -179,7 +179,7 @@ def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iter
 
 
 def _read_funnel(path: str | Path) -> dict[str, Any]:
-    """Return the entries of funnel.json that the card shows, with `near_copies` as the number of removed images."""
+    """Return the entries of funnel.json that the card shows, in the form that `card_text` takes."""
     counts = read_json(path)
     try:
         return {
@@ -204,9 +204,9 @@ def card_text(
     contents
         Contents of the image set.
     funnel
-        Entries of funnel.json: the counts `candidates`, `tried`, `spare`, `duplicates` and `near_copies` (removed);
-        `rejected`, a count per reason; `placeholders` as pairs of a SHA-256 and a number of URLs; and the names of
-        the `dropped_classes`. In addition, `exclude_entries`: the length of the exclude list, or None without a list.
+        Entries of funnel.json: the counts `candidates`, `tried`, `spare`, `duplicates`, and removed `near_copies`;
+        `rejected`, a count per reason; `placeholders`, pairs of a SHA-256 and its number of URLs; `dropped_classes`,
+        a list of names. Also `exclude_entries`: the number of entries in the exclude list, None if there is no list.
     class_set_sha256
         SHA-256 of the class set.
     listing_sha256
@@ -270,7 +270,7 @@ def _by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _shares(what: str, counts: Counter[str]) -> list[str]:
-    """Return a Markdown table with the number of images for each value, most frequent value first."""
+    """Return a Markdown table with the number of images per value, most frequent value first."""
     ordered = _by_frequency(counts)
     rows: list[tuple[str, int]] = [(escaped(value) or _NOT_STATED, number) for value, number in ordered[:_MOST_SHOWN]]
     if rest := ordered[_MOST_SHOWN:]:
@@ -335,7 +335,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         distinct = len(values.keys() - {""})
         lines += ["", f"### {escaped(column)}", ""]
         lines += [f"Stated for {stated:,} of {values.total():,} images; distinct values: {distinct:,}."]
-        # Values that differ for nearly every image, such as titles, are not listed: the table would be uninformative.
+        # No table for a column, such as titles, in which most images have a value of their own: it would say little.
         if distinct <= max(stated / 2, _ALWAYS_SHOWN):
             lines += ["", *_shares(escaped(column), values)]
     return lines

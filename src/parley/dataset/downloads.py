@@ -1,4 +1,4 @@
-"""Download a large file from the first available location, a web mirror or a local path."""
+"""Download a large file from the first location, a web mirror or a local path, that provides it."""
 
 import hashlib
 import logging
@@ -38,7 +38,7 @@ def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
     url
         An http or https URL.
     proxies
-        Proxy addresses by URL scheme, as `urllib.request.getproxies` returns them; `no_proxy` is respected.
+        Proxy addresses by URL scheme, from `urllib.request.getproxies`; the environment's `no_proxy` is respected.
     """
     if not proxies:
         return ""
@@ -55,7 +55,7 @@ class _UnavailableError(Exception):
 def download(
     locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
 ) -> str:
-    """Download a file from the first location that provides it. An incomplete file never has the final name.
+    """Download a file from the first location that provides it. `destination` is never an incomplete file.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def check_checksum(path: str | Path, checksum: str | None) -> None:
 
 
 def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
-    """Copy the file at a location; raise `_UnavailableError` if it is unavailable or has another checksum."""
+    """Copy the file at a location; raise `_UnavailableError` if it cannot be read or has another checksum."""
     digest = hashlib.new(expected[0]) if expected else None
     opened = _opened_url(location, timeout_s) if is_web_url(location) else _opened_path(Path(location).expanduser())
     with opened as (chunks, total_bytes):
@@ -137,7 +137,7 @@ def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout
 
 @contextmanager
 def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Open a local file, and yield an iterator over its chunks and its size in bytes."""
+    """Open a local file, and yield a pair: an iterator over its chunks, and its size in bytes."""
     try:
         with path.open("rb") as source:
             yield iter(partial(source.read, CHUNK_BYTES), b""), path.stat().st_size
@@ -147,7 +147,7 @@ def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
 
 @contextmanager
 def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Open a URL, and yield an iterator over the chunks of the body and its size in bytes (None if unknown)."""
+    """Open a URL, and yield a pair: an iterator over the body's chunks, and its size in bytes (None if unknown)."""
     import urllib3
 
     try:

@@ -52,7 +52,7 @@ def open_image(content: bytes) -> Image.Image:
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Return the stored width and height of an opened image in pixels, undoing Pillow's swap for rotated TIFFs."""
+    """Return the width and height of an opened image in pixels, as stored. For rotated TIFFs, Pillow swaps the two."""
     width, height = image.size
     is_swapped = image.format == "TIFF" and _orientation(image) in _QUARTER_TURNS
     return (height, width) if is_swapped else (width, height)
@@ -140,7 +140,7 @@ def _is_negative(image: Image.Image) -> bool:
 
 def _orientation(image: Image.Image) -> int | None:
     try:
-        # The base class's method is used because that of a PNG decodes the pixels to find EXIF data after them.
+        # The base class's method is used: the method for PNGs decodes the pixels, to find EXIF data stored after them.
         orientation = Image.Image.getexif(image).get(_EXIF_ORIENTATION)
     except Exception:  # noqa: BLE001 - an image with a damaged EXIF block is not rotated
         return None
@@ -148,7 +148,7 @@ def _orientation(image: Image.Image) -> int | None:
 
 
 def _eight_bit(image: Image.Image, white: int, transparent: Any, negative: bool) -> Image.Image:
-    """Convert pixels to 8 bits: scale integers up to 65535 by 255/white, and other values by their own range."""
+    """Convert pixels to 8 bits. If all are integers in [0, 65535], scale `white` to 255; else, use `_by_own_range`."""
     values = np.asarray(image)
     if values.dtype.kind in "iu" and values.min() >= 0 and values.max() <= 65535:
         # A lookup table of 65,536 values needs much less memory than one float per pixel.
@@ -196,7 +196,7 @@ def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> I
 def _transparent_value(image: Image.Image, rawmode: str) -> Any:
     """Return the pixel value that means transparent (for a palette, possibly the alpha of each entry), or None.
 
-    Pillow stores a PNG text chunk named `transparency` under the same key; such a text chunk is ignored.
+    Pillow stores a PNG text chunk named `transparency` under the same key of `Image.info`; the chunk is ignored.
     """
     value = image.info.get("transparency")
     if image.mode == "P" and isinstance(value, bytes | int):

@@ -32,7 +32,7 @@ def is_key(text: str) -> bool:
 
 
 def draw(seed: int, purpose: str, key: str) -> int:
-    """Return a pseudorandom integer in [0, 2**64), uniform over keys, that depends only on the arguments.
+    """Return a uniform pseudorandom integer in [0, 2**64) that depends only on the arguments.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Listing:
     entries
         Number of lines or entries by class name, before any filter, including those with issues.
     issues
-        Number of lines or entries by issue. Each is counted once, under the first issue found.
+        Number of lines or entries by issue. A line or entry counts once, under the first issue found in it.
     """
 
     urls: dict[str, list[str]]

@@ -4,16 +4,16 @@ The plan is made before anything is fetched. A dead link is replaced by the next
 does not affect the split of any other image. The candidates of a class are assigned as follows:
 
 1.  Each candidate has a *home*, a split drawn at random with probability proportional to the split's count, and a
-    *position*, a random number that orders the candidates of a split. Both depend only on the key and the seed.
-2.  The first candidates of each split are its home candidates, up to its count. Therefore they do not depend on the
+    *position*, a random number that orders a split's candidates. Both depend only on the image key, seed and counts.
+2.  The first candidates of each split are its home candidates, up to its count. Therefore these do not depend on the
     number of further candidates, on other classes, or on which images can be fetched.
 3.  By chance, one split of a small class can be short of home candidates while another has more than it needs.
     Therefore each split has a *share* (see `shares_of`). A split with more home candidates than its share gives the
-    last ones to splits with fewer, which rank them after their home candidates. If there are at least as many
+    last ones to splits with too few for their share, which rank them after their own. If there are at least as many
     candidates as images are needed, each share is at least the split's count. Further candidates are shared in
     proportion to the counts, so that dead links do not exhaust one split long before another.
-4.  With that many candidates and S splits, adding or removing one candidate moves at most 2 (S - 1) others.
-    They come from the ends of the queues; no home candidate within its split's count is moved.
+4.  With S splits, adding or removing one candidate moves at most 2 (S - 1) others to another split. With at least as
+    many candidates as needed before and after, no home candidate within its split's count is moved.
 """
 
 import heapq
@@ -31,7 +31,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import draw, is_key
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Number of images per split, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
+"""Number of images that each class needs per split, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
 
 PARTS = ("train", "dev", "test", "ood", "transfer")
 PUBLISHED_COLUMNS = ("class", "key", "part", "rank")
@@ -65,7 +65,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     total = sum(counts.values())
     if not total and ordered:
         raise ParleyError("Every part has the count 0; give at least one part of each domain a count above 0.")
-    # A candidate's home is the first split whose bound, 2**64 * cumulative count / total, is above the draw.
+    # The counts divide [0, 2**64) into one interval per split. The interval that contains the draw gives the home.
     bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
     homes: list[list[int]] = [[] for _ in counts]
     for index, key in enumerate(ordered):
@@ -84,8 +84,8 @@ def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
     """Return the number of a class's candidates that each split gets, in proportion to the counts.
 
     Candidates are dealt in rounds. In each round, a split receives as many candidates as its count, spread evenly over
-    the round. Therefore one more candidate adds one to the share of one split and changes no other. After one complete
-    round, every split has its count.
+    the round. Therefore one more candidate adds one to one share and changes no other share. After one complete round,
+    the share of every split is its count.
     """
     total = sum(counts.values())
     rounds, rest = divmod(candidates, total) if total else (0, 0)
@@ -146,7 +146,7 @@ def write_plan(
     classes
         The class set.
     counts
-        Number of images per split, by domain.
+        Number of images that each class needs per split, by domain.
     seed
         The experiment's seed.
     destination
@@ -186,7 +186,7 @@ def stream_plan(
 
 
 def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return the candidates of some classes by class and part: lists of (key, URL) in order of rank.
+    """Return the candidates of the wanted classes, by class and part: a list of (key, URL) in order of rank for each.
 
     Raises
     ------

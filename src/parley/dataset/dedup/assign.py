@@ -22,11 +22,11 @@ _ADVICE = (
 
 
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
-    """Reject images whose content was returned by more than `placeholder_repeats` different URLs.
+    """Reject images whose bytes were returned by more than `placeholder_repeats` different URLs, over all classes.
 
-    Returns the rejected contents, most frequent first. The fetch stage looks for placeholders in
-    each class separately, and misses one that a class received only a few times; so the responses that it rejected in
-    any class are counted too.
+    Returns the rejected bytes, most frequent first. The fetch stage counts the URLs of each class separately, so it
+    accepts a placeholder in a class in which few URLs returned it, even if it rejects the same placeholder in another
+    class. Therefore the URLs of placeholders that the fetch stage rejected are counted here too.
     """
     responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
     rows = Counter(image.sha256 for image in responses)
@@ -48,9 +48,9 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
 
     Among images with equal bytes, the image with the lowest key is retained. If the keys are also equal (one URL in
     two classes), the class with the lower label id retains the image. With a `finder`, the retained images are then
-    visited in order of key, and near duplicates of an earlier one in another split are removed. Each split keeps its
-    first remaining images, up to its count. Splits that are still short then reclaim images that were removed as
-    duplicates of an image that no split keeps.
+    visited in order of key, and an image is removed if it is a near duplicate of an earlier image in another split
+    that was not removed. Each split keeps its first remaining images in order of rank, up to its count. A split that
+    is still short then reclaims images that were removed as duplicates of images that no split keeps.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
@@ -106,8 +106,8 @@ def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | No
     """Decide which images each split keeps, dropping classes until no remaining class is short of images.
 
     First, drop every class that has too few images even if duplicates in other classes are disregarded. Then, while
-    any class is short because other classes keep its duplicates, drop the short class with the highest label id, and
-    reassign the images of the remaining classes. These may then keep images that the dropped class also had.
+    any class is short because other classes keep the images that it shares with them, drop the short class with the
+    highest label id, and reassign the images of the remaining classes, which may then keep the shared images.
     """
     for one in outcomes.classes:
         assign([one], finder)
@@ -146,7 +146,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 
 
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
-    """Return a sentence that states how many of the needed images a split has, and why others are missing."""
+    """Return a sentence that states how many of the images needed a split has, and why the rest are missing."""
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_by_frequency(reasons))
     sentence = (
@@ -175,7 +175,7 @@ def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOu
 
 
 def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
-    """Return a sentence for each problem: too few classes remain for a game or for accuracy@k, or a split is empty."""
+    """Return a sentence for each problem: a domain has no class left, or too few are left for a game or accuracy@k."""
     before = Counter(one.domain for one in outcomes.classes)
     left = Counter(one.domain for one in outcomes.remaining)
     if before == left:

@@ -40,24 +40,24 @@ def finalise_splits(
     final_classes: str | Path,
     near_copies: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Write the final splits, their classes, and counts of the outcomes of all URLs tried.
+    """Write the final splits, their class set, and how many of the URLs tried had each outcome.
 
     Bytes returned by more than `placeholder_repeats` URLs, over all classes, are rejected as a placeholder. If several
-    URLs return the same bytes, the image with the lowest key is kept. A split replaces removed images with images that
-    were fetched beyond its count, in order of rank.
+    URLs return the same bytes, the image with the lowest key is kept. Each split may have spare images, fetched beyond
+    its count; in order of rank, they replace the split's removed images.
 
     Parameters
     ----------
     plan
         Path of the split plan, as written by `parley.dataset.split_plan`.
     manifests
-        Path of each class's manifest, the table of its fetched URLs, by class name.
+        By class name, the path of the class's manifest, which is the table of all URLs tried for the class.
     hashes
         Paths of the tables of perceptual hashes, one per class; empty if near duplicates are ignored.
     classes
         The class set.
     counts
-        Number of images per split, by domain.
+        Number of images that each class needs per split, by domain.
     options
         Rules for duplicates and shortages.
     splits
@@ -73,7 +73,7 @@ def finalise_splits(
 
     Returns
     -------
-    The contents of `funnel`.
+    The contents written to `funnel`.
 
     Raises
     ------
@@ -117,8 +117,8 @@ def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:
 def _funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: dict[str, Any]) -> dict[str, Any]:
     """Return the contents of funnel.json.
 
-    Every URL tried is either rejected, under one reason, or counted in exactly one of `kept`, `spare`, `duplicates`
-    and `near_copies` (near duplicates removed). Their sum is `ok`, the number of URLs that gave an image.
+    Every URL tried either gave no usable image and is counted under one reason in `rejected`, or is counted in exactly
+    one of `kept`, `spare`, `duplicates` and `near_copies` (those removed). `ok` is the sum of these four.
     """
     classes: dict[str, dict[str, Any]] = {}
     parts: list[dict[str, Any]] = []
@@ -171,7 +171,7 @@ def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
 
 
 def _by_frequency(urls: Counter[str]) -> dict[str, int]:
-    """Return the number of URLs by error, most frequent first, without the URLs that gave an image."""
+    """Return the number of URLs that gave no image, by error, most frequent error first."""
     return dict(
         sorted(((error, number) for error, number in urls.items() if error), key=lambda item: (-item[1], item[0]))
     )

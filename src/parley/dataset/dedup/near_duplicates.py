@@ -1,7 +1,7 @@
 """Near duplicates: images in different splits with similar perceptual hashes (`near_copies` in config and files).
 
-All pairs of hashes are compared, in blocks that fit in the processor's cache. The comparison is exact, and its time and
-memory do not depend on the hashes: a thousand blank images with equal hashes cost no more than any others.
+All pairs of images in different splits are compared, in blocks that fit in the processor's cache. The comparison is
+exact, and its time and memory do not depend on the hashes: a thousand blank images cost no more than any others.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Hashes = NDArray[np.uint64]
 COLUMNS = ("class", "part", "key", "other_class", "other_part", "other_key", "distance")
 MOST_LISTED = 100_000
-"""Maximum number of pairs listed in the table; all pairs are counted."""
+"""Maximum number of pairs in the TSV of near duplicates; all pairs are counted."""
 _SHOWN = 20
 _ROWS_AT_ONCE = 64
 
@@ -43,8 +43,8 @@ def find_pairs(
 
     Returns
     -------
-    The number of pairs, and a list of the first pairs: the indices of the two images and the distance in bits. It is
-    sorted by first image's split, second image's split, first image, second image.
+    The number of pairs, and a list of the first pairs: the index of each image and the distance in bits. The pairs are
+    sorted by the split of the first image, the split of the second image, the first index and the second index.
     """
     number = 0
     listed: list[tuple[int, int, int]] = []
@@ -62,8 +62,8 @@ def find_pairs(
 def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dict[int, int]:
     """Select images to remove, so that no near duplicates in different splits remain.
 
-    The images are visited in order. An image is removed if it is a near duplicate of an earlier image in another split
-    that was kept.
+    The images are visited in the given order. An image is removed if it is a near duplicate of an earlier image that
+    was kept and is in another split.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield indices of images in one split, ``[a]``, and in another, ``[b]``, with their distances, ``[a, b]``."""
+    """Yield indices of images in one split, ``[a]``, and in another, ``[b]``, and all their distances, ``[a, b]``."""
     names = np.asarray(parts)
     indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
     for number, firsts in enumerate(indices):
@@ -134,7 +134,7 @@ class NearDuplicateFinder:
         return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Map the SHA-256 of each image to remove to the image that it duplicates; images with lower keys are kept."""
+        """Map the SHA-256 of each removed image to the kept image that it duplicates, which has a lower key."""
         known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}
@@ -165,8 +165,8 @@ def report_near_duplicates(
 
     Returns
     -------
-    The entry `near_copies` of `funnel.json`, and the rows of a table with `COLUMNS`. Each row is a pair of near
-    duplicates among the kept images or, if near duplicates are removed, a removed image and the image that it
+    The entry `near_copies` of `funnel.json`, and the rows of a table with the columns `COLUMNS`. Each row is a pair of
+    near duplicates among the kept images or, if near duplicates are removed, a removed image and the image that it
     duplicates. Images that cannot be decoded have no hash and are not compared.
     """
     removes = options.near_copies == "remove"

@@ -59,7 +59,7 @@ class DedupOptions:
 
 
 LOCAL = "local"
-"""Host that is recorded for local paths."""
+"""Name that is recorded as the host of a local path."""
 
 
 class Image(NamedTuple):
@@ -131,7 +131,7 @@ class ClassOutcome:
     parts
         Outcome of each split, by name, in the order of the plan.
     placeholders
-        Responses that the fetch stage rejected as placeholders and whose SHA-256 is known.
+        Images that the fetch stage rejected as placeholders and whose SHA-256 is in the manifest.
     dropped
         Reasons why the class is dropped, one sentence per short split; empty if the class is kept.
     """
@@ -168,7 +168,7 @@ class Outcomes:
     classes
         Outcome of each class, in order of label id.
     hosts
-        For each host, the number of its URLs by error; the empty error counts URLs that gave an image.
+        For each host, the number of its URLs by error, where "" means that the URL gave an image.
     """
 
     classes: list[ClassOutcome]
@@ -197,14 +197,14 @@ def read_outcomes(
     counts: Counts,
     options: DedupOptions,
 ) -> Outcomes:
-    """Read the manifests, and assign each row to the split that the plan gives its URL.
+    """Read the manifests, and add each row to the outcome of the split to which the plan assigns the row's URL.
 
-    Keeps only one row of the plan in memory, and the manifest rows of images and placeholders.
+    Keeps in memory one row of the plan, and the manifest rows of images and placeholders.
 
     Raises
     ------
     ParleyError
-        If the manifests do not match the plan with these settings; lists all findings.
+        If the manifests do not match the plan and the settings; lists all findings.
     """
     by_name = {image_class.name: image_class for image_class in classes}
     outcomes = Outcomes([])
@@ -240,7 +240,7 @@ def _read_class(
     options: DedupOptions,
     hosts: dict[str, Counter[str]],
 ) -> str:
-    """Add a class's manifest to its splits and hosts. Return a description of any mismatch with the plan, or ""."""
+    """Add a class's manifest to `outcome` and `hosts`. Return how it contradicts the plan; "" if it does not."""
     tried: list[list[tuple[str, str]]] = []
     rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
     row = next(rows, None)
@@ -274,7 +274,7 @@ def _read_class(
 
 
 def _add(outcome: ClassOutcome, part: str, row: tuple[str, ...], hosts: dict[str, Counter[str]]) -> tuple[str, str]:
-    """Add a manifest row to its split and host; return its key, and the image's SHA-256 (empty without an image)."""
+    """Add a manifest row to `outcome` and `hosts`. Return its key and SHA-256 (empty if the URL gave no image)."""
     key, url, status, error, sha256 = row
     error = "" if status == "ok" else error
     image, of_part = Image(outcome.name, part, key, url, sha256), outcome.parts[part]

@@ -1,7 +1,7 @@
 """Perceptual hashes of images. Images that look alike have similar hashes, even if size or quality differ.
 
-The hash is the 64-bit `phash` of the package imagehash: each bit states whether one of the low-frequency coefficients
-of the image's cosine transform is above their median. Other tools that use imagehash compute the same values.
+The hash is the 64-bit `phash` of the package imagehash: each bit states whether one of 64 low-frequency coefficients of
+the image's cosine transform is above the median of the 64. Other tools that use imagehash compute the same values.
 """
 
 import logging
@@ -25,7 +25,7 @@ _AHEAD = 16
 
 
 def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path], threads: int = 1) -> int:
-    """Write the perceptual hashes of each class's images as a TSV: key, phash (16 hexadecimal digits).
+    """Write the hashes of each class's images as a TSV with the columns key and phash (16 hexadecimal digits).
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def phash_of(content: bytes) -> str | None:
 
 
 def _hashed(tar: str | Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, str | None]]:
-    """Yield the key and hash of each image in the order of the tar, decoding a few images ahead."""
+    """Yield the key and hash (None if undecodable) of each image, in the tar's order; decode a few images ahead."""
     pending: deque[tuple[str, Future[str | None]]] = deque()
     for key, content in _images(tar):
         pending.append((key, pool.submit(phash_of, content)))

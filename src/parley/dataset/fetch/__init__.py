@@ -1,1 +1,1 @@
-"""Fetch the images of a plan from the web (through a cache) or from local files, and validate their bytes."""
+"""Fetch the images of a split plan from the web (through a cache) or from local files, and validate their bytes."""

@@ -1,8 +1,8 @@
 """Cache of HTTP answers by URL, shared by all experiments so that no URL is downloaded twice.
 
-Each URL has one file, named by its key: a line of JSON with the outcome, then the body as received. Both are in
-one file so that a single rename publishes them: a killed process leaves no partial file under a final name, and
-several processes can share a cache.
+Each URL has one file, named after the URL's image key: a line of JSON with the outcome, then the body as received.
+As both are in one file, a single rename publishes them: a killed process leaves no partial file under a final name,
+and several processes can share a cache.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ class Cache:
         return os.path.exists(self.path_of(key))  # noqa: PTH110
 
     def load(self, key: str) -> Answer | None:
-        """Return the stored answer; None if it is missing, damaged or not valid under the current settings.
+        """Return the answer stored for a key; None if it is missing, damaged or not valid under this run's settings.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Cache:
             ) from error
 
     def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:
-        """Adapt an answer stored under the limit `max_bytes` to the settings; None if it must be requested again."""
+        """Adapt an answer stored under `max_bytes` to this run's settings; None if its URL must be requested again."""
         options = self._options
         if answer.from_private and not options.allow_private_hosts:
             return None

@@ -1,28 +1,27 @@
-"""Candidate queues of a class: determine which candidates are requested and which images count.
+"""Candidate queues of a class, one per split: which candidates are requested, and which images count.
 
-An image that a URL of a split returned *counts* towards the split's target if, within its class,
+A split's *target* is the number of images to fetch for it. An image that one of its URLs returned *counts* towards
+the target if, within the class,
 
 (a) at most `placeholder_repeats` URLs returned the same bytes, and
 (b) no image with the same bytes has a lower key.
 
-A *prefix vector* contains, for each split, the number of candidates taken from the start of its queue. A split is
-*satisfied* if it has reached its target or has no candidates left. The scheduler stops at the smallest prefix vector
-that satisfies every split. This vector depends only on the plan and on what the URLs return, not on the order of the
-answers. Proof:
+A *prefix vector* contains, for each split, the number of candidates taken from the start of its queue. It *satisfies*
+a split if, once these candidates are answered, the split has reached its target or has no candidates left. The
+scheduler stops at the smallest prefix vector that satisfies every split. This vector depends only on the plan and on
+what the URLs return, not on the order of the answers. Proof:
 
-1.  When one more URL of the class returns an image, the number of counting images never increases in another split,
-    and increases by at most one in the URL's own split. The new image may count instead of an image with the same
-    bytes and a higher key, in the same or another split, or it may make the bytes too frequent. It never makes
-    another image count.
-2.  A split takes a candidate only while its number of counting images plus its number of requests in flight is less
-    than its target. By 1, an answer never increases this sum. So when a split takes a candidate, it has fewer counting
-    images than its target, and would still have fewer if all requests in flight had been answered.
-3.  Let N be any prefix vector that satisfies every split, and suppose that no prefix has exceeded N so far. Consider a
-    split whose prefix has reached N. By 1, it has at least as many counting images now as at N, because at N the other
-    splits have received at least as many answers. So the split is satisfied, and by 2 it takes no further candidate.
-    Hence no prefix ever exceeds N.
-4.  When all answers have arrived and no split wants more candidates, every split is satisfied and no prefix exceeds
-    any such N. So the prefixes form the smallest of these vectors.
+1.  When a URL of the class returns an image, the number of counting images increases by at most one in the URL's own
+    split, and never in another split. The new image may count instead of an image with the same bytes and a higher
+    key, or it may make these bytes too frequent, but it never makes another image count.
+2.  A split takes a candidate only while its *sum*, counting images plus requests in flight, is less than its target.
+    By 1, no answer increases the sum of any split. Only taking a candidate increases it, for the split that takes it.
+3.  Let N be a prefix vector that satisfies every split, and suppose that no split has taken more than its number in N.
+    Consider a split that has taken exactly this number. If the other splits took the rest of N and all answers
+    arrived, its sum would not increase, by 2, and it would be satisfied. So its sum has already reached its target,
+    or it has no candidates left. It takes no further candidate, so no split ever exceeds its number in N.
+4.  In the end, all answers have arrived and no split wants more candidates. Then the candidates taken form a prefix
+    vector that satisfies every split and, by 3, exceeds no other such vector in any split: it is the smallest.
 """
 
 import logging
@@ -58,7 +57,7 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
 
 @dataclass
 class QueueProgress:
-    """Progress in one candidate queue: the number of candidates taken, and of images that count."""
+    """Progress in one candidate queue: how many candidates were taken, and how many images count."""
 
     candidates: int  # length of the queue
     target: int  # images to fetch: the split's count plus the margin
@@ -123,7 +122,7 @@ class DuplicateTracker:
 def first_mismatch(
     splits: Sequence[QueueProgress], answers: Sequence[Sequence[tuple[str, str]]], placeholder_repeats: int
 ) -> int | None:
-    """Replay a class's recorded answers; find the first split with more or fewer answers than `scheduled` requests.
+    """Replay a class's answers; find the first split with more or fewer answers than `stage.scheduled` would request.
 
     Parameters
     ----------

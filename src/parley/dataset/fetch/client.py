@@ -40,7 +40,7 @@ class _Request:
     known_unreachable: bool  # True if an earlier run could not reach the URL's host
     attempt: int = 1
     redirects: int = 0
-    began: float = 0.0  # start time of the first attempt
+    began: float = 0.0  # time when the URL was submitted
     first_target: str = ""  # the submitted URL, percent-encoded to ASCII
     from_private: bool = False  # True if any response so far came from a private address
 
@@ -67,7 +67,7 @@ class Client:
         """Maximum number of concurrent requests."""
 
     def submit(self, url: str, token: Hashable, known_unreachable: bool = False) -> None:
-        """Submit a URL. A later `poll` returns its answer together with the token.
+        """Submit a URL. A later `poll` returns its answer together with `token`.
 
         Set `known_unreachable` if an earlier run could not reach the URL's host.
         """
@@ -105,7 +105,7 @@ class Client:
         self._multi.close()
 
     def _enqueue(self, request: _Request, first: bool = False) -> None:
-        """Queue a request for its host. If the URL has no valid host, answer it at once with an error."""
+        """Add a request to its host's queue. If the URL has no valid host, answer the request at once with an error."""
         try:
             request.target = _percent_encoded(request.target)
             host = host_of(request.target)
@@ -164,7 +164,7 @@ class Client:
                 self._end(curl, None)
 
     def _end(self, curl: pycurl.Curl, code: int | None) -> None:
-        """Handle a finished transfer: follow its redirect, retry it, or store its answer. See `Transfer.response`."""
+        """End a transfer: follow its redirect, retry it, or store its answer. For `code`, see `Transfer.response`."""
         transfer, request, host = self._active.pop(curl)
         response = transfer.response(code)
         self._multi.remove_handle(curl)  # If the response is incomplete, this closes the connection.
@@ -183,7 +183,7 @@ class Client:
             self._retry(request, response, now)
         else:
             self._answer(request, response)
-        # The slot is released last, so that a redirect within the host is followed before its next request is sent.
+        # A redirect to the same host is now at the head of the host's queue, so it precedes the queued requests.
         self._queues.release(host)
 
     def _redirect(self, request: _Request, response: Response) -> None:

@@ -13,8 +13,8 @@ from parley.dataset.fetch.outcomes import UNREACHABLE, ErrorClass
 Item = TypeVar("Item")
 UNREACHABLE_IN_A_ROW = 200
 _NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
-# Largest fraction of the limit that one host contributes. A host that no longer exists may have hundreds of
-# consecutive URLs, which say little about the network.
+# The URLs of one host count up to this fraction of the limit of `OutageWatch`. A host that no longer exists may have
+# hundreds of consecutive URLs, which say little about the network.
 _SHARE_OF_ONE_HOST = 0.1
 
 
@@ -31,8 +31,8 @@ class _Host(Generic[Item]):
 class HostQueues(Generic[Item]):
     """Queues of items, one per host. Items are taken from the hosts in turn.
 
-    At most `per_host` items of a host can be in use, that is, taken and not released. The caller passes all times, in
-    seconds of one monotonic clock.
+    At most `per_host` items of a host can be in use, that is, taken and not yet released. The caller passes all times,
+    in seconds of one monotonic clock.
     """
 
     def __init__(self, per_host: int) -> None:
@@ -115,8 +115,8 @@ class HostQueues(Generic[Item]):
 class OutageWatch:
     """Counts consecutive URLs that could not be reached, and raises an error after `most` of them.
 
-    URLs that an earlier run could not reach are not counted, because a rerun requests little else. Once any URL has
-    been reached, each host contributes at most a tenth of the limit.
+    URLs that an earlier run could not reach are not counted, because a rerun requests mostly such URLs. Once any URL
+    has been reached, at most `most` / 10 of the counted URLs can be of one host.
     """
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:

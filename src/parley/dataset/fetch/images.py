@@ -81,8 +81,8 @@ class Images:
     """Fetches candidates and validates their images.
 
     The caller's thread runs all requests (`parley.dataset.fetch.client`); a few worker threads read and write the
-    cache and validate images. A request occupies its slot until its answer is in the cache, so a killed process
-    loses at most `FetchOptions.threads` answers.
+    cache and validate images. A request counts towards `FetchOptions.threads` until its answer is in the cache, so a
+    killed process loses at most that many answers.
     """
 
     def __init__(self, cache_folder: str | Path, root: str | Path | None, options: FetchOptions) -> None:
@@ -98,7 +98,7 @@ class Images:
         self._ready: list[tuple[Hashable, FetchResult]] = []
 
     def submit(self, candidate: Candidate, token: Hashable) -> None:
-        """Submit a candidate. `completed` returns its result together with the token."""
+        """Submit a candidate. `completed` returns its result together with `token`."""
         key, url = candidate
         if key in self._options.excluded:
             self._ready.append((token, FetchResult(url, key, None, None, "", Decision(ErrorClass.EXCLUDED), 0, 0.0)))
@@ -113,10 +113,10 @@ class Images:
         Raises
         ------
         ParleyError
-            If the cache cannot be written, or too many hosts in a row cannot be reached.
+            If the cache cannot be written, or too many URLs in a row cannot be reached.
         """
         while True:
-            # The slot of a request becomes free only after its answer has been stored.
+            # A request counts towards the limit until its answer has been stored.
             self._client.max_active = max(self._options.threads - self._validating, 0)
             patience_s = 0.0 if self._validating or self._ready else None
             for request, answer in self._client.poll(patience_s):
@@ -147,10 +147,10 @@ class Images:
         future.add_done_callback(lambda done: self._validated.put((token, candidate, done)))
 
     def _validate(self, candidate: Candidate, answer: Answer | None) -> FetchResult | bool:
-        """Validate a candidate. If it must be requested, return True if an earlier run could not reach its host."""
+        """Return a candidate's result or, if it must be requested first, whether an earlier run could not reach it."""
         key, url = candidate
         if answer is not None:
-            # A private address is rejected because of this run's settings, so the cache must not store it.
+            # Private addresses are rejected by this run's settings, so the cache must not store the rejection.
             if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:
                 self._cache.store(key, answer)
         elif not is_web_url(url):

@@ -27,8 +27,8 @@ EFFORT_ONLY = frozenset(
         "retry_failed",
     }
 )
-"""Options that affect how an image is requested, but not whether it is accepted. All other options are part of the name
-of the image set."""
+"""Options that affect how an image is requested, but not whether it is accepted. The name of the image set depends on
+all other options."""
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -46,7 +46,7 @@ class FetchOptions:
     """Longest total time of one attempt, including redirects, headers and body. (DNS lookups are done by the operating
     system and cannot be interrupted.)"""
     backoff_s: float = 1.0
-    """Wait before the second attempt. Doubled for each further attempt, and multiplied by a random 0.5 to 1.5."""
+    """Wait before the second attempt, doubled for each further one. Each wait is multiplied by a random 0.5 to 1.5."""
     longest_wait_s: float = 60.0
     """If a host requests a longer wait (Retry-After), its remaining URLs are left for a later run."""
     max_redirects: int = 5  # maximum number of redirects per attempt
@@ -56,13 +56,13 @@ class FetchOptions:
     retry_failed: bool = True
     """If True, URLs with a transient error in an earlier run are requested again; if False, the error is kept."""
     verify: str = "decode"  # `decode` decodes all pixels of an image; `header` reads only its header
-    min_side: int = 32  # smallest shorter side of an image, in pixels
-    max_pixels: int = 50_000_000  # largest number of pixels of an image, checked before decoding
+    min_side: int = 32  # minimum length of an image's shorter side, in pixels
+    max_pixels: int = 50_000_000  # maximum number of pixels of an image, checked before decoding
     refuse: tuple[str, ...] = ("animated",)  # kinds of images to refuse, from `REFUSABLE`
     placeholder_sha256: tuple[str, ...] = ()
-    """SHA-256 digests of placeholders for removed photos. Flickr's placeholder is recognised without one."""
+    """SHA-256 digests of images that servers return instead of removed photos. Flickr's image needs no entry."""
     placeholder_repeats: int = 5
-    """If more than this number of URLs of a class return the same image, it is treated as a placeholder."""
+    """If more than this number of URLs of a class return the same image, the image is treated as a placeholder."""
     allow_private_hosts: bool = False
     """Allow requests to loopback, private, link-local and other addresses that are not public."""
     obey_robots_tag: bool = True  # reject images whose response has `noai` or `noimageai` in X-Robots-Tag
@@ -91,7 +91,7 @@ class FetchOptions:
 
 
 def content_settings(fetch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the section `fetch` that affect which images are stored."""
+    """Return the settings of the config section `fetch` that affect which images are stored."""
     return {field.name: fetch[field.name] for field in fields(FetchOptions) if field.name in fetch.keys() - EFFORT_ONLY}
 
 
@@ -102,17 +102,17 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     ----------
     path
         UTF-8 text with one entry per line: a URL or local path as listed by a source, an image key, or the
-        SHA-256 of the bytes. A `#` at the start of a line or after white space begins a comment. None means an
-        empty list.
+        SHA-256 of an image's bytes. A `#` at the start of a line or after white space begins a comment. None means
+        that there is no list.
 
     Returns
     -------
-    Image keys and SHA-256 digests in hexadecimal; URLs are converted to keys.
+    Image keys and SHA-256 digests in hexadecimal; URLs and paths are converted to keys.
 
     Raises
     ------
     ParleyError
-        If the file cannot be read or has invalid lines. The error lists all of them.
+        If the file cannot be read or has invalid lines; lists all invalid lines.
     """
     if path is None:
         return frozenset()

@@ -22,7 +22,7 @@ MANIFEST_COLUMNS = (
 class ErrorClass(StrEnum):
     """Reasons why a URL gave no usable image; the values of the manifest's column `error_class`."""
 
-    # Permanent: never requested again, not even by a later run.
+    # Permanent: a later run with the same settings does not request the URL again.
     NOT_FOUND = "not_found"  # HTTP 404
     GONE = "gone"  # HTTP 410
     FORBIDDEN = "forbidden"  # HTTP 401, 402, 403, 451
@@ -33,7 +33,7 @@ class ErrorClass(StrEnum):
     TOO_LARGE = "too_large"  # more bytes than the limit; requested again under a higher limit
     OPTED_OUT = "opted_out"  # the X-Robots-Tag header contains noai or noimageai
 
-    # Rejected because of the settings, not requested; decided again in each run.
+    # Rejected because of the settings; decided again in each run.
     EXCLUDED = "excluded"  # on the exclude list, by URL, key or bytes
     PRIVATE_ADDRESS = "private_address"  # the host, or the target of a redirect, has an address that is not public
 
@@ -70,7 +70,7 @@ class ErrorClass(StrEnum):
     TRANSPARENT = "transparent"  # an alpha channel, or a palette with transparency
     ROTATED = "rotated"  # the EXIF orientation requires a rotation or mirroring
 
-    # Found when the splits are finalised, because images of all classes are compared.
+    # Found when the splits are finalised, which compares the images of all classes.
     DUPLICATE = "duplicate"  # another image has the same bytes
     NEAR_COPY = "near_copy"  # an image of another split is almost identical
 
@@ -96,14 +96,14 @@ TRANSIENT = RETRIED | UNREACHABLE | {ErrorClass.DEADLINE, ErrorClass.TLS, ErrorC
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Response of a URL or content of a local path, before the bytes are validated."""
+    """Response from a URL or content of a local file, before the bytes are validated."""
 
     url: str  # the URL or local path, as listed
     body: bytes | None = None  # None if the request failed
     error: ErrorClass | None = None  # reason for the missing body; None if there is a body
     http_status: int | None = None  # status of the last response; None for local paths or without a response
-    attempts: int = 1  # requests sent, not counting redirects; 0 if the host had asked for a long pause before
-    seconds: float = 0.0  # from the start of the first request to the end of the last, including waits
+    attempts: int = 1  # requests sent, not counting redirects; 0 if the host had asked for a long pause
+    seconds: float = 0.0  # from submitting the URL to its answer, including waits
     opted_out: bool = False  # True if X-Robots-Tag forbids using the image
     from_private: bool = False  # True if the response, or a redirect to it, came from a private address
 

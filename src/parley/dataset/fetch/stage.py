@@ -22,7 +22,7 @@ from parley.dataset.split_plan import Counts, candidate_queues, fetch_target
 
 logger = logging.getLogger(__name__)
 OK = "ok"
-_WINDOW = 16  # maximum number of candidates in flight, per concurrent request
+_WINDOW = 16  # maximum number of candidates in flight, as a multiple of the concurrent requests
 
 
 def fetch_classes(
@@ -46,7 +46,7 @@ def fetch_classes(
     classes
         The classes of the group.
     counts
-        Number of images needed per split, by domain.
+        Number of images that each class needs per split, by domain.
     out_folder
         Folder for the tars and manifests.
     cache_folder
@@ -102,8 +102,8 @@ def scheduled(
     """Request the candidates of all classes, and yield each class when it is done.
 
     A split's next candidate is requested only while its number of counting images plus its number of requests in
-    flight is less than its target. So the URLs tried are exactly the shortest prefixes of the candidate queues that
-    contain the images needed. They do not depend on the order of the answers or on interruptions.
+    flight is less than its target. So the URLs tried are the first ones of each queue, just as many as the targets
+    require. Which URLs these are does not depend on the order of the answers or on interruptions.
     `parley.dataset.fetch.candidate_queue` defines which images count, and proves this.
 
     Parameters
@@ -140,7 +140,7 @@ def scheduled(
 
 
 def _next_split(opened: list[ClassFetch], classes: Iterator[ClassFetch]) -> tuple[ClassFetch, SplitFetch] | None:
-    """Return the first split that needs a candidate, with its class; open further classes if necessary."""
+    """Return the class and split that want a candidate next, opening further classes if needed; None if none does."""
     for one in opened:
         for part in one.parts:
             if part.wants_more:

@@ -1,4 +1,4 @@
-"""Run one HTTP GET on a reusable libcurl handle: check the addresses it contacts, and classify the response."""
+"""Run one HTTP GET on a reusable libcurl handle: check the addresses contacted, and classify the response."""
 
 import email.utils
 import functools
@@ -21,8 +21,8 @@ from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
 
 logger = logging.getLogger(__name__)
-# IPv6 networks whose addresses end with an IPv4 address (32 bits): gateways translate it (RFC 6052), or the IPv6
-# address is another notation for it (RFC 4291, 2.5.5.1).
+# IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits: gateways translate between the two
+# (RFC 6052), or the IPv6 address is another notation for the IPv4 address (RFC 4291, 2.5.5.1).
 _EMBEDS_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 # Addresses that are not public, although `ipaddress` classifies them as global: local translation gateways
 # (RFC 8215), site-local addresses (RFC 3879), and the address from which Azure machines obtain credentials.
@@ -47,7 +47,7 @@ _STATUS_ERRORS = {
 _IN_A_URL = "!#$%&'()*+,-./:;=?@[]_~"
 _OPT_OUTS = frozenset({"noai", "noimageai"})
 _OUR_ROBOT_NAMES = frozenset({"parley", "*"})
-# Directives with a value after a colon. Any other name before a colon is the name of a robot.
+# Directives of X-Robots-Tag with a value after a colon. Any other name before a colon is the name of a robot.
 _WITH_VALUES = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 _ROBOT_NAME = re.compile(r"[a-z*_][a-z0-9*_./-]*")
 _BUFFER_BYTES = 1 << 18
@@ -129,7 +129,7 @@ def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
 
 
 def retry_after_s(headers: Mapping[str, list[str]]) -> float:
-    """Return the wait in seconds that the `Retry-After` header requests, as a number or a date; 0 if it is missing."""
+    """Return the wait in seconds that a `Retry-After` header requests, as a number or a date; 0 without a valid one."""
     value = headers.get("retry-after", [""])[-1]
     if value.isascii() and value.isdigit():
         return float(value)
@@ -144,8 +144,8 @@ def retry_after_s(headers: Mapping[str, list[str]]) -> float:
 def opts_out(headers: Mapping[str, list[str]]) -> bool:
     """Return True if `X-Robots-Tag` forbids using the image to train models.
 
-    A value is a comma-separated list of directives. A robot's name before a directive restricts that directive and
-    the following ones to the robot, as in ``otherbot: noai, noindex``. Some directives have values that may
+    A header is a comma-separated list of directives. A robot's name before a directive restricts this directive
+    and the following ones to that robot, as in ``otherbot: noai, noindex``. Some directives have values that may
     themselves contain a colon or a comma.
     """
     for value in headers.get("x-robots-tag", ()):
@@ -179,7 +179,7 @@ class Response(NamedTuple):
     body: bytes | None
     error: ErrorClass | None
     status: int | None
-    wait_s: float = 0.0  # from Retry-After
+    wait_s: float = 0.0  # wait before the host's next request, from Retry-After
     redirect: str = ""  # absolute URL of the redirect target; empty if the response is no redirect
     opted_out: bool = False
     from_private: bool = False
@@ -199,13 +199,13 @@ class Transfer:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
     def begin(self, url: str, left_s: float, proxy: str) -> None:
-        """Prepare a GET of an ASCII URL that may take `left_s` seconds; the caller adds `curl` to its multi handle."""
+        """Prepare a GET of an ASCII URL, of at most `left_s` seconds; the caller adds `curl` to its multi handle."""
         self._pieces: list[bytes] = []
         self._lines: list[bytes] = []
         self._size_bytes = 0
         self._is_wanted = False
         self._is_private = False
-        # The user chose the proxy, so a private address is allowed.
+        # The user chose the proxy, so it may have a private address.
         self._through_proxy = bool(proxy)
         self._url = url
         self.started = self._touched = time.monotonic()
@@ -215,7 +215,7 @@ class Transfer:
         self.curl.setopt(pycurl.TIMEOUT_MS, max(int(1000 * left_s), 1))
 
     def is_stalled(self, now: float) -> bool:
-        """Return True if the server is connected but has sent nothing for longer than `read_timeout_s`."""
+        """Return True if the connection is open, but the server has sent nothing for longer than `read_timeout_s`."""
         if now - self._touched <= self._options.read_timeout_s:
             return False
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME)
@@ -280,7 +280,7 @@ class Transfer:
         return None
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Create a socket for a resolved address unless it is private; libcurl connects to exactly this address."""
+        """Create a socket for a resolved address that is allowed; libcurl connects to exactly this address."""
         family, kind, protocol, where = address
         host = where[0] if isinstance(where, tuple) else ""
         if not self._through_proxy and not is_public(host if isinstance(host, str) else host.decode()):
@@ -295,12 +295,12 @@ def _settings(options: FetchOptions) -> dict[int, Any]:
     return {
         pycurl.NOSIGNAL: 1,
         pycurl.PROTOCOLS: web_only,
-        # `proxy_for` has already decided; libcurl would interpret `no_proxy` differently.
+        # `proxy_for` has already chosen the proxy, if any; libcurl would interpret `no_proxy` differently.
         pycurl.NOPROXY: "",
         pycurl.FOLLOWLOCATION: 0,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.USERAGENT: user_agent(options.contact),
-        # Images are already compressed. An additional compression would hide their size from the limit.
+        # Images are already compressed. An additional compression would hide their size from the limit `max_bytes`.
         pycurl.HTTPHEADER: ["Accept-Encoding: identity"],
         pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
         pycurl.BUFFERSIZE: _BUFFER_BYTES,

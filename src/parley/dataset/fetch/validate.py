@@ -14,20 +14,20 @@ from parley.dataset.fetch.outcomes import Answer, Decision, ErrorClass, FetchRes
 from parley.dataset.image_formats import SUFFIXES, kinds_of, open_image, stored_size, to_rgb
 
 logger = logging.getLogger(__name__)
-# Opening a smaller file takes at most a fraction of a second and a few megabytes.
+# Opening an image file below this size takes at most a fraction of a second and a few megabytes.
 _HARMLESS_BYTES = 256 << 10
 # Pillow concatenates the EXIF segments of a JPEG one by one, in quadratic time. A camera writes one segment.
 _EXIF, _MOST_EXIF_SEGMENTS = b"Exif\0\0", 100
 # When Pillow opens a TIFF, it allocates about 260 bytes per strip (tag 273) or tile (tag 324).
 _PIECE_OFFSETS, _MOST_PIECES = (273, 324), 200_000
 _BIG = 43
-# For a removed photo, Flickr returns status 200 and a placeholder image, always the same PNG or GIF of this size.
-# Its photos are JPEG.
+# For a removed photo, Flickr returns status 200 and a placeholder image: always the same PNG or GIF of this size.
+# Flickr's photos are JPEG.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
 _MARKUP_BYTES = 512
 _EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-# In these modes, `to_rgb` changes little or nothing, so decoding without conversion is a sufficient test.
+# For images of these modes, `to_rgb` changes little, so decoding without conversion is a sufficient test.
 _PLAIN_MODES = ("RGB", "L")
 
 
@@ -86,7 +86,7 @@ def _tags(body: bytes) -> Iterator[tuple[int, int]]:
         return
 
 
-# Conversion to RGB takes up to 16 bytes per pixel: at most 800 MB for all threads together.
+# Pixels that all threads may decode at once. Conversion to RGB takes up to 16 bytes per pixel, so up to 800 MB.
 _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
 
 
@@ -100,7 +100,7 @@ def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
     sha256
         SHA-256 of `body`, in hexadecimal.
     options
-        Settings: `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
+        Settings. `verify`, `min_side`, `max_pixels`, `refuse`, `placeholder_sha256` and `excluded` are used.
     """
     if not body:
         return Decision(ErrorClass.EMPTY)
@@ -168,7 +168,7 @@ def _validate_image(body: bytes, options: FetchOptions) -> Decision:
 
 
 def _decode(image: Image.Image) -> None:
-    """Decode all pixels of an image. Also convert unusual modes to RGB, because feature extraction will do so."""
+    """Decode all pixels of an image. Also convert an unusual mode to RGB, as feature extraction will do later."""
     if image.mode in _PLAIN_MODES and "transparency" not in image.info:
         image.load()
     else:

@@ -73,7 +73,7 @@ class Source(ABC):
 
     @abstractmethod
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of everything that determines the image addresses of these classes; reads no image."""
+        """Return a digest of all that determines the image addresses of the given classes. Reads no image."""
 
     @abstractmethod
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
@@ -94,7 +94,7 @@ class Source(ABC):
         return [f"The source's root {self.options.root} is not a folder; check the path."]
 
     def _digest_of(self, *facts: object) -> str:
-        """Hash the facts that determine the addresses, together with the options that filter them."""
+        """Return a digest of the facts, the kind of source, and the options that select among its addresses."""
         text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -103,7 +103,7 @@ class EntrySource(Source):
     """Base class of image sources that yield their images one by one."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the table `options.manifest` and the root; sources without a table override it."""
+        """Return a digest of the table `options.manifest`, classes and root; sources without a table override it."""
         table = self.options.manifest
         content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
         # The root is included because the same paths below another root are other images.
@@ -112,7 +112,7 @@ class EntrySource(Source):
 
     @abstractmethod
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
-        """Yield the class (name or wnid) and address of each image, in order. Callers ignore unknown classes."""
+        """Yield the class (name or wnid) and address of each image, in order. Callers skip classes not in `classes`."""
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
@@ -141,7 +141,7 @@ class EntrySource(Source):
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return a mapping to class names from the labels that a source may use: class names and wnids."""
+    """Return the class name for each label by which a source may name a class: the class's name and its wnid."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {image_class.name: image_class.name for image_class in classes}
 

@@ -22,7 +22,7 @@ class _OnePerClass(EntrySource):
     suffix: ClassVar[str] = ""
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return a sentence for each problem: an invalid root, or a class with no folder or tar in it, or with two."""
+        """Return a sentence for each problem: the root is no folder, or has no folder or tar of a class, or has two."""
         root = self.options.root
         if root is None:
             return [f"A source of kind {self.options.kind!r} needs `root`, the folder that contains its images."]

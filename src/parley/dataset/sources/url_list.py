@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 class UrlList(Source):
-    """Source of the addresses in a URL list. If a root is configured, addresses without a scheme are paths in it."""
+    """Source of the addresses in a URL list. Addresses without a scheme are paths relative to the root, if any."""
 
     label = "a list of URLs"
     over_network = True
@@ -37,7 +37,7 @@ class UrlList(Source):
         return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the checksum or, without one, of the bytes of local lists and the URLs of other lists."""
+        """Return a digest of wnids, root and checksum or, without checksum, the list's bytes (local) or URLs (web)."""
         wnids = sorted(image_class.wnid for image_class in classes)
         root = str(self.options.root)
         if self.options.checksum:  # The checksum identifies the list at any location.

@@ -87,7 +87,7 @@ def filter_list(
     most: int | None = None,
     is_readable: Callable[[str], bool] = bool,
 ) -> Listing:
-    """Read the addresses of some synsets from a URL list. Memory is bounded by the addresses kept, not by the list.
+    """Read the addresses of some synsets from a URL list. Keeps only these addresses in memory, not the list.
 
     Issues of a line's format (tab, encoding, quotes, empty address) are counted in the whole list; other issues only
     in lines of these synsets.
@@ -163,7 +163,7 @@ class _LineReader:
             self.add(name, image_id, url, is_counted=is_quoted)
 
     def add(self, name: str, image_id: bytes, url: str, is_counted: bool = False) -> None:
-        """Add an address of a wanted synset. If `is_counted`, an issue of its line was counted, and no other is."""
+        """Add an address of a wanted synset. Count its issue, unless one of the line was counted (`is_counted`)."""
         self.listing.entries[name] += 1
         if self._filter not in url:
             return
@@ -201,7 +201,7 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _digits(wnid: str) -> int:
-    """Return the integer whose little-endian bytes are the ASCII codes of a wnid's eight digits."""
+    """Return the ASCII codes of a wnid's eight digits as one little-endian integer of eight bytes."""
     return int.from_bytes(wnid[1:_WNID_LENGTH].encode(), "little")
 
 
@@ -221,8 +221,8 @@ def _notable_lines(block: bytes, wanted: NDArray[np.uint64]) -> tuple[int, Itera
     Returns
     -------
     The number of lines and, for each line to read, in order: the index of its synset in `wanted`, or `_IRREGULAR`;
-    and the positions of its start, tab and end in the block. A regular line consists of an id, a tab, and an address
-    in ASCII without `!` or `"`.
+    and where the line starts, has its tab and ends in the block. A regular line consists of an id, a tab, and an
+    address in ASCII without white space, `!` or `"`.
     """
     import numpy as np
 
@@ -250,7 +250,7 @@ def _notable_lines(block: bytes, wanted: NDArray[np.uint64]) -> tuple[int, Itera
 
 
 def _synset_indices(wanted: NDArray[np.uint64], block: bytes, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the index of each line's synset in `wanted`, or `_UNWANTED`. The digits are the line's bytes 1 to 8."""
+    """Return for each line the index in `wanted` of its synset (the digits in its bytes 1 to 8), or `_UNWANTED`."""
     import numpy as np
 
     if not len(wanted):
