@@ -152,7 +152,7 @@ def record_of(path: str | Path) -> Path:
 
 
 def keep_date(path: str | Path) -> bool:
-    """Restore a file's recorded modification date if its content is unchanged; otherwise update the record.
+    """Restore a file's recorded modification date if its content is as recorded; otherwise update the record.
 
     Returns
     -------

@@ -16,7 +16,7 @@ DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError
 _MOST_PACKED = 1100
 """Largest accepted ratio of a dataset's claimed size to its stored size. With gzip, the ratio is at most 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
-"""Datasets that claim at most this size are accepted without comparing it with their stored size."""
+"""A claimed size up to this number of bytes is accepted without a comparison with the stored size."""
 _HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
 """The header of a global heap, which stores variable-length strings: signature, version, three zeros, size in bytes."""
 _HEAP_ITEM = struct.Struct("<HHIQ")

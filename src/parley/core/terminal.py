@@ -32,8 +32,8 @@ class _Narrowed:
 def console(stream: TextIO | None = None, *, colour: bool = True) -> Console:
     """Return a console that prints text literally: no markup, no emoji, no automatic highlighting.
 
-    Escape codes, bold included, are written only to a terminal, and only if `colour` is true and `NO_COLOR` is
-    not set.
+    Escape codes, for colours and bold text, are written only to a terminal, and only if `colour` is true and the
+    environment variable `NO_COLOR` is not set.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
 
 
 class Backbone:
-    """A network in evaluation mode, with the layers whose outputs are stored as features.
+    """A network in evaluation mode, and the layers whose outputs are stored as features.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size. On a GPU, None selects the size by trial."""
+        """Set the engine (see `ready_network`) and the batch size; if this is None, it is found by trial on a GPU."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

@@ -1,4 +1,4 @@
-"""HDF5 files with the features of one class, one row per image. Extraction writes them and can copy their rows."""
+"""HDF5 files with the features of one class, one row per image. Rows can be copied from file to file."""
 
 import contextlib
 import logging
@@ -188,7 +188,7 @@ class KnownRows:
     wanted
         SHA-256 digests of the images to look for. Memory use is proportional to the number of digests.
     attributes
-        `Backbone.attributes`. Files with another value of one of the attributes in `SAME_EVERYWHERE` are skipped.
+        `Backbone.attributes`. Files are skipped if their attributes in `SAME_EVERYWHERE` differ from these.
     """
 
     def __init__(self, paths: Iterable[Path], wanted: Collection[str], attributes: Mapping[str, str]) -> None:

@@ -56,7 +56,7 @@ def find_layers(network: nn.Module, size_px: int) -> dict[Role, Layer]:
     """
     shapes = _node_shapes(network, size_px)
     names = list(shapes)
-    # The top-level module with the last parameters is the classifier. The map must not be inside it.
+    # The classifier is the top-level module that contains the last parameters. The map must not be inside it.
     head = list(network.named_parameters())[-1][0].split(".")[0]
     last = max(index for index, name in enumerate(names) if _has_cells(shapes[name]) and not _within(name, head))
     feature_map = Layer(names[last], _outermost(names, last), shapes[names[last]][1:])

@@ -88,7 +88,7 @@ def feature_options(
     ----------
     preprocessing
         ``corrected``: torchvision's transform for the weights. ``original``, as in Evtimova et al. (2018): 227 px, mean
-        and sd 0.5, and for a ResNet a pooled vector from the top-left 7 × 7 of the 8 × 8 cells. Or a mapping with
+        and sd 0.5, and for a ResNet a pooled vector from the top-left 7 × 7 of the map's 8 × 8 cells. Or a mapping with
         `size` (px), `mean` and `sd` (three numbers each, for values in [0, 1]), and optionally `resize` (px, default
         `size`), `interpolation` (``bilinear`` or ``bicubic``) and `pooled_cells` (see `Transform`).
 

@@ -82,7 +82,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return the transform of torchvision's weights; for other weights, that of torchvision's first for the network."""
+    """Return the transform of the weights, if they are torchvision's, or else of its first weights for the network."""
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
