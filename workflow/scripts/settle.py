@@ -1,5 +1,7 @@
 """Assign the final images of all classes to splits, without duplicates."""
 
+from dataclasses import fields
+
 from stage import stage
 
 from parley.core.files import by_class, files_in
@@ -9,14 +11,13 @@ from parley.dataset.dedup.outcomes import DedupOptions
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
-    rules = ("margin", "on_shortage", "placeholder_repeats", "near_copies", "near_copy_bits", "evaluation")
     finalise_splits(
         snakemake.input.plan,
         by_class(snakemake.input.manifests, ".tsv"),
         files_in(snakemake.input.hashes, ".tsv"),
         classes,
         snakemake.params.counts,
-        DedupOptions(**{name: getattr(snakemake.params, name) for name in rules}),
+        DedupOptions(**{field.name: getattr(snakemake.params, field.name) for field in fields(DedupOptions)}),
         splits=snakemake.output.splits,
         funnel=snakemake.output.funnel,
         final_classes=snakemake.output.classes,
