@@ -123,7 +123,7 @@ def _detail(job: Record) -> str:
 
 
 def _images(group: Group, records: Records, full: bool) -> Iterator[str]:
-    """Yield lines on the origin of the images in a file or, if it contains none, in the splits it was made from."""
+    """Yield lines on the origin of the images in a file or, if it has none, in the splits from which it was made."""
     jobs = upstream_jobs(group.paths, records).values()
     fetches = [job for job in jobs if base_of(job.rule) == "fetch_images"]
     manifests = [one.path for job in fetches for one in job.outputs if one.role == "manifests"]

@@ -10,7 +10,7 @@ from parley.core.files import read_json, sha256_of, write_json
 from parley.provenance.records import FileRecord, Records, record_path, workflow_path
 
 LATER_TOUCH_S = 60
-"""Maximum time in seconds after the end of a job until Snakemake updates the modification times of its outputs."""
+"""Maximum time in seconds from the end of a job to Snakemake's update of the outputs' modification times."""
 
 
 class Hashes:

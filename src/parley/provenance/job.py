@@ -19,7 +19,7 @@ from parley.provenance.records import COMMIT, FileRecord, Record, Records, write
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
-"""Names of distributions that differ from the name of their module, by module."""
+"""Module → name of its distribution, for modules whose distribution has a different name."""
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "pyarrow"),
     *("pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision", "tqdm"),

@@ -97,13 +97,13 @@ def draw(
     root
         Group at the root of the tree. The first branches are its neighbours; the root itself is not drawn.
     neighbours
-        Function that returns the files next to a group: its inputs, or the files made from it.
+        Function that returns the files next to a group: the group's inputs, or the files made from the group.
     line
         Function that returns the text of the line for a group.
     records
         Records of the jobs in the working folder.
     most_repeated
-        Maximum number of names in a line of files that are listed elsewhere in the tree; None for no limit.
+        Maximum number of names in a line that repeats files listed elsewhere in the tree; None for no limit.
     """
     listed = set(root.paths)
 

@@ -67,7 +67,7 @@ def verify(folder: str | Path) -> Verification:
 
 
 def _state_of(path: str, known: tuple[int, str] | None, records: Records) -> str:
-    """Return the state of a file. `known` is its size and SHA-256 in `provenance.json`; None if it is not listed."""
+    """Return the state of a file. `known`: the size and SHA-256 in `provenance.json`; None for an unlisted file."""
     file = Path(path).expanduser()
     if known and not file.is_file():
         return "missing"

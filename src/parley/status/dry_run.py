@@ -51,7 +51,7 @@ class DryRun:
 
     def __init__(self, configfiles: Sequence[str | Path]) -> None:
         chosen = ["--configfile", *map(str, configfiles)] if configfiles else []
-        with contextlib.redirect_stderr(io.StringIO()):  # Snakemake prints the name of the profile.
+        with contextlib.redirect_stderr(io.StringIO()):  # Hides the profile's name, which Snakemake prints.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
         self._sources = Sources(SOURCES)
         # Script of a stage → digests of the stage's modules.
@@ -88,8 +88,8 @@ class DryRun:
     def _both(self, workflow: Any) -> tuple[Plan, Plan]:
         """Return the plan of the default target and the plan of all targets, building as few plans as possible.
 
-        In the plan of all targets, more jobs of the default target may run than in its own plan, but only if outputs of
-        these jobs are missing. Only then is the plan of the default target built separately.
+        If jobs of the default target have missing outputs, more of these jobs may run in the plan of all targets than
+        in the default target's own plan. Only then is the plan of the default target built separately.
         """
         asked = [rule.name for rule in workflow.rules if _is_target(rule)]
         whole = self._plan(workflow, asked)
@@ -100,7 +100,7 @@ class DryRun:
         default = self._plan(workflow, [workflow.default_target])
         if needed == {job.outputs for job in default.jobs.values() if job.needed}:
             return default, whole
-        # Targets of earlier stages would restore files that the default target does not need, so they are not planned.
+        # Targets of earlier stages are not planned: they would restore files that the default target does not need.
         others = [name for name in asked if -1 in default.targets.get(name, {-1})]
         return default, self._plan(workflow, [workflow.default_target, *others])
 

@@ -95,7 +95,7 @@ class Plan:
     jobs
         The jobs of the experiment by number.
     targets
-        Target → numbers of the jobs that write its inputs, in the order of the Snakefile; -1 for a job not in the plan.
+        Target → numbers of the jobs that write its inputs (-1: not in the plan). Targets are in the Snakefile's order.
     default
         Numbers of all jobs on which the default target depends, directly or indirectly.
     locked

@@ -130,7 +130,7 @@ def _likeness(one: Any, other: Any) -> float:
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
-    """Yield the differences between two values, each for the innermost value that changed."""
+    """Yield a `Change` for each innermost difference between two values, such as one setting or an order."""
     if repr(old) == repr(new):
         return
     named_old, named_new = _by_name(old), _by_name(new)
@@ -147,7 +147,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
 
 
 def _by_name(value: Any) -> dict[Any, Any] | None:
-    """Return a dict unchanged, and a list of dicts with names as a dict by name; return None for other values."""
+    """Return a dict unchanged, and a list of dicts that have the key `name` as name → dict; None for other values."""
     if isinstance(value, list) and _all_dicts(value) and all("name" in one for one in value):
         return {one["name"]: one for one in value}
     return value if isinstance(value, dict) else None
@@ -158,10 +158,10 @@ def _all_dicts(several: Sequence[Any]) -> bool:
 
 
 def config_name(path: Sequence[str]) -> str:
-    """Return the config key of a param, or of a value inside a param; `path` begins with the param's name."""
+    """Return the config key of a param or of a value inside it; `path` is the param's name, then the keys inside."""
     first, *inside = path
     if first in ("runs", "about") and inside:
-        # These params contain settings of a run by their config keys, except `k`, which is `evaluation.k`.
+        # In these params, settings of a run are named by their config keys, except `k`, for `evaluation.k`.
         return "evaluation.k" if inside == ["k"] else ".".join(inside)
     if first == "games" and inside:
         return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"

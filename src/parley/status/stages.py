@@ -18,7 +18,7 @@ from parley.status.reasons import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
 APART = {"write_config": "config"}
-"""Rules that several targets need → name of the separate stage under which the jobs of the rule are shown."""
+"""Rule that several targets need → name of the separate stage to which the jobs of the rule belong."""
 REST = "the rest"
 """Name of the stage of all jobs that belong to no target."""
 
@@ -64,12 +64,12 @@ class Stage:
 def stages_of(default: Plan, whole: Plan) -> list[Stage]:
     """Group the jobs of an experiment into stages.
 
-    A job belongs to the earliest stage that needs it, which is the target with the fewest jobs.
+    If several targets need a job, it belongs to the earliest stage: that of the target with the fewest jobs.
 
     Parameters
     ----------
     default
-        The plan of the default target. It determines whether its jobs are up to date.
+        The plan of the default target. It determines which of the default target's jobs are up to date.
     whole
         The plan of all targets.
 
@@ -116,7 +116,7 @@ def _owners(whole: Plan, in_default: set[int]) -> dict[int, str]:
     for name in with_default:
         for number in needs[name] & in_default:
             owner.setdefault(number, name)
-    # A stage of the default target is not listed again under "On request"; its other jobs belong to another stage.
+    # A stage of the default target takes no jobs made on request, or it would be listed again under "On request".
     for name in targets:
         if name not in owner.values() or name not in with_default:
             for number in needs[name] - in_default - owner.keys():

@@ -68,12 +68,12 @@ def packed_bits(messages: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def stepped(values: Floats, largest: float) -> NDArray[np.int16]:
-    """Return numbers with absolute values up to `largest` > 0 as integer multiples of `largest` / 32767."""
+    """Return numbers as integer multiples of `largest` / 32767; no absolute value may exceed `largest` > 0."""
     return np.asarray(np.rint(values / largest * NUMBER_STEPS), dtype=np.int16)
 
 
 def dialogue_bytes(exchanges: int, bits: int, candidates: int, continuous: bool, cells: int, words: int) -> int:
-    """Return the size of one dialogue in bytes, including attention weights of the given numbers of cells and words."""
+    """Return the size of one dialogue in bytes, including its attention weights for `cells` cells and `words` words."""
     leaders = min(LEADERS, candidates)
     message = 2 * bits if continuous else bits + (bits + 7) // 8
     each = 4 * leaders + 2 + 2 + 2 + 1 + 2 * message
@@ -91,14 +91,14 @@ def dialogue_arrays(
     dialogues
         The dialogues of a file; all values must be finite.
     rows
-        Rows of the chosen dialogues [N].
+        Row numbers of the chosen dialogues in the file [N].
     images
-        Number of each image on the page, by image key.
+        Image key → index of the image on the page.
 
     Returns
     -------
     dict
-        `image` [N] (number of the image), `target` [N] (column of the true class), `length` [N] in exchanges, `top`
+        `image` [N] (index of the image), `target` [N] (column of the true class), `length` [N] in exchanges, `top`
         [N, T, D] (columns of the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T],
         `rank` [N, T] (rank of the true class, counted behind candidates with the same score), `go_on_probability` and
         `goes_on` [N, T]; for each agent, `<agent>_bits` and `<agent>_probabilities`, or, if messages are continuous,
@@ -126,7 +126,7 @@ def dialogue_arrays(
 
 
 def _rankings(dialogues: Conversations, rows: NDArray[np.int64]) -> Arrays:
-    """Return the arrays about candidates, computed in blocks of rows to limit memory."""
+    """Return `rank`, `top` and the probabilities of classes, computed in blocks of rows to limit memory."""
     shape = (len(rows), *dialogues.scores.shape[1:])
     blocks = [_ranking(dialogues.scores[rows[some]], dialogues.targets[rows[some]]) for some in row_blocks(shape)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -192,9 +192,9 @@ def attention_arrays(
     Returns
     -------
     dict
-        `cells` [N, T, L] and `words` [N, T, 2, W]: weights of the Sender and the Receiver, divided by the largest
-        weight of the same exchange (and description), in steps of 1/255. `cells_largest` [N, T] and `words_largest`
-        [N, T, 2]: these largest weights.
+        `cells` [N, T, L] (Sender) and `words` [N, T, 2, W] (Receiver): weights divided by the largest weight of the
+        exchange or, for words, of the description in the exchange; in steps of 1/255. `cells_largest` [N, T] and
+        `words_largest` [N, T, 2]: these largest weights.
     list of int
         Height and width of the grid of cells; empty if unknown.
     list of list of str
@@ -226,7 +226,7 @@ def attention_arrays(
 
 
 def _relative(weights: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Divide weights by the largest along the last axis and return both; `shape` is used if there are no weights."""
+    """Return weights [N, *shape], each divided by the largest along the last axis, and these largest weights."""
     values = np.stack(weights).astype(np.float64) if weights else np.zeros((0, *shape))
     largest = values.max(axis=-1)
     return coarse(values / np.maximum(largest, 1e-12)[..., None]), fine(largest)

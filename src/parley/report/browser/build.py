@@ -126,17 +126,17 @@ def packed_set(source: Source, images: Mapping[str, int], shared: dict[str, int]
     source
         The message file, as described by `survey`.
     images
-        Number of each image on the page, by image key; dialogues about other images are omitted.
+        Image key → index of the image on the page; dialogues about other images are omitted.
     shared
-        Candidates and words that the page stores once for all files: JSON → number. New entries are added.
+        JSON of candidates or words → index. The page stores each entry once for all files. New entries are added.
 
     Returns
     -------
     dict
         Entry of the page's index: `run`, `seed`, `part` and `failed` (why there are no dialogues, or None). If there
         are dialogues, also their number in the file (`total`) and on the page (`shown`), `bits` per message, maximum
-        `exchanges`, `candidates` (number in `shared`), `entropy` of the classes in bits, `step` of continuous messages
-        (0 for bits), `grid` and `words` (number in `shared`) of the attention, and `layout` of the arrays.
+        `exchanges`, `candidates` (index in `shared`), `entropy` of the classes in bits, `step` of continuous messages
+        (0 for bits), `grid` and `words` (index in `shared`) of the attention, and `layout` of the arrays.
     str
         The packed arrays; empty if there are no dialogues.
     """

@@ -56,7 +56,7 @@ class Source:
 
     @property
     def images(self) -> str:
-        """The split that contains the images: `ood` for `ood_alone`, which differs only in having fewer candidates."""
+        """Split of the images: `part` without `_alone`, a suffix that means the same images with fewer candidates."""
         return self.part.removesuffix("_alone")
 
 

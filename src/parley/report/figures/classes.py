@@ -93,8 +93,8 @@ def row_shares(confusion: Floats) -> Floats:
 def likeness_order(confusion: Floats) -> list[int]:
     """Return an order of the classes [K] in which classes that are confused with each other are adjacent.
 
-    The similarity of classes a and b is the mean of the fraction of a's dialogues answered with b and the fraction of
-    b's dialogues answered with a. The classes are ordered as the leaves of average-linkage clustering, arranged so that
+    The similarity of two classes a and b is the mean of two fractions: a's dialogues answered with b, and b's dialogues
+    answered with a. The classes are ordered as the leaves of average-linkage clustering, arranged so that
     neighbours are as similar as possible (Bar-Joseph, Gifford and Jaakkola, 2001, "Fast optimal leaf ordering for
     hierarchical clustering").
     """
@@ -218,7 +218,7 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
 
 
 def _label(axes: Axes, centres: Floats, names: list[str], size_pt: float) -> None:
-    """Write the name of each class near the marker of its mean, without overlaps, and join them by a line."""
+    """Write the name of each class near the class's marker, without overlaps, and join name and marker by a line."""
     points_a_pixel = 72 / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     marks = axes.transData.transform(centres) * points_a_pixel
     boxes = np.array([(0.62 * size_pt * len(name) + 3, 1.25 * size_pt) for name in names])

@@ -58,9 +58,9 @@ def _flips(results: RunResults) -> Figure:
 
 
 def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Figure]:
-    """Decorate a function of the test split so that it takes all results of a run.
+    """Decorate a function of the pooled test results so that it takes a run's `RunResults` instead.
 
-    Without a test split, the figure shows a sentence.
+    Without test results, the figure shows a sentence.
     """
 
     def of_results(results: RunResults) -> Figure:

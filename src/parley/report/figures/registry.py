@@ -1,7 +1,7 @@
 """Registry of figures, with the name, heading and key of each figure, and the displayed names of the splits.
 
-The workflow names files by the registry, and the report lays out its page by it. The function that draws a figure is in
-`draw`, the report's sentences about it are in `parley.report.page.findings`, and Snakemake's caption is
+The registry determines the workflow's file names and the layout of the report. The function that draws a figure is in
+`draw`, the report's sentences about the figure are in `parley.report.page.findings`, and Snakemake's caption is
 `workflow/report/<name>.rst`. A test lists what is missing for a new figure. This module does not import matplotlib.
 """
 

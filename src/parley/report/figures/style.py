@@ -1,8 +1,8 @@
 """The style of figures, and functions that create and save figures in this style.
 
 Each colour has a named role. A page that shows a figure inline can assign another colour to each role, so that the same
-figure works in light and dark mode. The colours of series are the colour-blind safe ones of Okabe and Ito (2008),
-"Color Universal Design", without yellow, which is too pale on white.
+figure works in light and dark mode. The colours of series are the colour-blind safe palette of Okabe and Ito
+(2008), "Color Universal Design", without yellow, which is too pale on white.
 """
 
 import warnings

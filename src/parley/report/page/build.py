@@ -85,7 +85,7 @@ def build_report(
     benchmarks
         Folder of the benchmark files; None to omit times and memory.
     stages
-        Rules of this experiment whose outputs are shared, so that they may have run for another experiment.
+        Rules of this experiment whose outputs experiments share; another experiment may already have made the outputs.
     origin
         Code and machine that make the page, from `parley.report.page.origin.find_origin`; None to omit them.
 

@@ -16,9 +16,9 @@ Words = tuple[str, str]
 
 
 def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Words]:
-    """Decorate a function of the test split so that it takes all results of a run.
+    """Decorate a function of the pooled test results so that it takes a run's `RunResults` instead.
 
-    Without a test split, the heading and finding state that there are no test dialogues.
+    Without test results, the heading and finding state that there are no test dialogues.
     """
 
     @wraps(words)
@@ -174,7 +174,7 @@ def of_confusion(part: PooledPart) -> Words:
 
 @_of_test
 def of_projection(part: PooledPart) -> Words:
-    """State the number of different messages, and the variance explained by the two components."""
+    """State the number of different messages, and the variance explained by the two principal components."""
     points = part.projection
     images = counted(len(points.targets), "image")
     if points.distinct == 1:

@@ -13,7 +13,7 @@ from parley.core.formats import counted
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
 """Names of the counts of a class in a split, in the order of the steps.
 
-`tried` = `ok` + rejected, `ok` = `duplicates` + `near_copies` + `spare` + `kept`.
+`tried` = `ok` + number of rejected images; `ok` = `duplicates` + `near_copies` + `spare` + `kept`.
 """
 HOST_COUNTS = ("tried", "ok")
 HOSTS_SHOWN = 20
@@ -35,7 +35,7 @@ class Funnel:
     dropped
         Class → reasons why the class was left out.
     notices
-        Sentences about placeholders and near-duplicates.
+        Sentences about placeholders (the same bytes from several URLs) and near-duplicates.
     shortages
         Sentences about splits that got fewer images than wanted.
     complaints

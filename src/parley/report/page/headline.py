@@ -84,7 +84,7 @@ def failures(failed: Sequence[int]) -> str | None:
 
 
 def tiles(rows: Sequence[SummaryRow], run: str) -> list[tuple[str, SummaryRow, str]]:
-    """Return a tuple per held-out split: its description, a run's row of accuracy@1, and a comparison with chance."""
+    """Return for each held-out split: its description, the run's row of accuracy@1, and a comparison with chance."""
     own = {row.part: row for row in rows if row.run == run and row.metric == "accuracy@1"}
     return [
         (about[0].upper() + about[1:], own[part], _verdict(own[part])) for part, about in SPLITS.items() if part in own

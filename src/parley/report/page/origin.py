@@ -40,7 +40,7 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, An
     dict
         `stages`: for each rule that ran, its name with spaces (`stage`), number of `jobs`, total time in `seconds`,
         time of the longest job (`longest_s`), largest resident memory of a job (`memory_mb`; None if every job was too
-        short to be sampled) and end of the `last` job (UTC). `seconds`: total time of all jobs. `wall_s`: time in
+        short to be sampled) and when the `last` job ended (UTC). `seconds`: total time of all jobs. `wall_s`: time in
         seconds during which at least one job ran. `reused`: shared rules that did not run because their output files
         existed. `unreadable`: files that are not valid benchmark files.
     """

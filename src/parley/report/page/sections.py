@@ -81,7 +81,7 @@ def lead(inputs: Inputs) -> str:
 
 
 def table(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
-    """Return the lines of the results table: one for each run and split, with the rows of the summary by metric."""
+    """Return the lines of the results table: one for each run and split, with metric → row of the summary."""
     lines: dict[tuple[str, str], dict[str, SummaryRow]] = {}
     for row in rows:
         lines.setdefault((row.run, row.part), {})[row.metric] = row
