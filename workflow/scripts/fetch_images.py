@@ -24,7 +24,7 @@ with stage(snakemake) as logger:
         # Only settings that affect the content are params, so a change of timeouts or threads causes no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )
-    # A shard is a folder; Snakemake manages its modification time.
+    # The modification time of a shard is left to Snakemake, because a shard is a folder.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
             logger.warning("%s differs from its earlier version; run again to update the files made from it.", path)

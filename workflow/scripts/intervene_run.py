@@ -1,4 +1,4 @@
-"""Evaluate the selected checkpoint of each of a run's seeds under every intervention."""
+"""For each seed of a run, evaluate the selected checkpoint under every intervention."""
 
 import torch
 from stage import stage

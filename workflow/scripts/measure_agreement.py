@@ -1,4 +1,4 @@
-"""Measure how well the predictions and the messages of each pair of seeds of a run agree."""
+"""Measure for each two seeds of a run how well their predictions and their messages agree."""
 
 from stage import stage
 

@@ -83,8 +83,8 @@ def _tell_once_of_tidying(logger: logging.Logger) -> None:
     """Log errors raised during the destruction of objects as single lines, without tracebacks or repetition.
 
     Such errors follow from the error that ends the job: on a full disk, HDF5 fails again for every object that is still
-    open. Compiled code passes them first to `sys.excepthook`. `stage` catches all other exceptions, so the hook gets
-    only these.
+    open. Compiled code passes such errors to `sys.excepthook`, too. This hook gets no other errors, because `stage`
+    catches all other exceptions.
     """
     told: set[str] = set()
 

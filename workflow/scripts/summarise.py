@@ -1,4 +1,4 @@
-"""Summarise the evaluations of all runs over their seeds."""
+"""Summarise the evaluations of each run over its seeds."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Summarise the results under interventions of all runs over their seeds."""
+"""Summarise the results of each run under interventions over its seeds."""
 
 from stage import stage
 

@@ -1,4 +1,4 @@
-"""Summarise the language metrics of all runs over their seeds."""
+"""Summarise the language metrics of each run over its seeds."""
 
 from stage import stage
 

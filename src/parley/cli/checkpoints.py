@@ -107,7 +107,7 @@ def add_evaluate(commands: Subparsers) -> None:
 
 
 def run_evaluate(chosen: argparse.Namespace) -> None:
-    """Evaluate a checkpoint on files of features and write the results."""
+    """Evaluate a checkpoint on feature files and write the results."""
     require_files([chosen.checkpoint, *chosen.features, chosen.descriptions, chosen.words])
     import torch
 
@@ -190,7 +190,7 @@ def run_messages(chosen: argparse.Namespace) -> None:
 
 
 def spread(wanted: int, count: int) -> list[int]:
-    """Return `wanted` row numbers below `count`, evenly spaced from 0; all row numbers if there are fewer."""
+    """Return `wanted` evenly spaced row numbers below `count`, starting at 0; all if `count` is less than `wanted`."""
     wanted = min(wanted, count)
     return [number * count // wanted for number in range(wanted)]
 
@@ -246,7 +246,7 @@ def run_talk(chosen: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Log only errors of the named loggers in the block, because progress on a single image is not of interest."""
+    """Let the named loggers log only errors in the `with` block: progress on a single image is not of interest."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

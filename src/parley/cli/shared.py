@@ -21,7 +21,7 @@ SCHEMA = Path("workflow/schemas/config.schema.yaml")
 TRACEBACK = "PARLEY_TRACEBACK"
 """Environment variable that makes an unexpected error print its traceback."""
 
-Subparsers = Any  # argparse's own type for it is private.
+Subparsers = Any  # The type that argparse uses is private.
 
 
 def positive(text: str) -> int:
@@ -88,8 +88,8 @@ def find_schema() -> Path:
 def finish(run: Callable[[argparse.Namespace], int | None], chosen: argparse.Namespace) -> int:
     """Run a command and return its exit status. Errors are printed without a traceback.
 
-    The status is the command's return value, or 0 if it is None. After an error it is `chosen.status_of_error`, or 1 if
-    that is not set.
+    The status is the command's return value, or 0 if the command returns None. After an error, the status is
+    `chosen.status_of_error`, or 1 if this attribute is not set.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

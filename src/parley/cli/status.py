@@ -58,7 +58,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _require_clone() -> None:
-    """Raise `ParleyError` if the working folder is not a clone of Parley, or not the one that contains this module."""
+    """Raise `ParleyError` if the working folder is not a clone of Parley, or not this module's clone."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
         raise ParleyError(
             f"{Path().resolve()} does not contain the Parley workflow; run this command in the project's folder."

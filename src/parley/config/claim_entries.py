@@ -42,14 +42,14 @@ Entry = Mapping[str, Any]
 
 
 def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
-    """Return entries that test every claim about a single run, for each run, on the test split.
+    """For each run, return entries that test every claim about a single run on the test split.
 
     Parameters
     ----------
     runs
         Names of the runs.
     classifier
-        Whether there are features for a linear classifier.
+        Whether there are features for a linear classifier; if not, claims that need the classifier are left out.
     """
     single = [name for name, needed in NEEDED.items() if needed == _ONE and (classifier or name not in OF_CLASSES)]
     return [
@@ -96,17 +96,17 @@ def lacking_parts(entries: Sequence[Entry], parts: Collection[str]) -> Iterator[
 
 
 def conversations_of(entries: Iterable[Entry]) -> list[tuple[str, str]]:
-    """Return the pairs of run and split whose recorded dialogues are needed, without duplicates."""
+    """Return the pairs of run and split whose recorded dialogues the claims need, without duplicates."""
     return list(dict.fromkeys((one["run"], one["part"]) for one in entries if one["claim"] in OF_CONVERSATIONS))
 
 
 def intervened_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs whose results under interventions are needed, without duplicates."""
+    """Return the runs whose results under interventions the claims need, without duplicates."""
     return list(dict.fromkeys(one["run"] for one in entries if one["claim"] in OF_INTERVENTIONS))
 
 
 def evaluated_runs(entries: Iterable[Entry]) -> list[str]:
-    """Return the runs whose evaluations are needed, without duplicates."""
+    """Return the runs whose evaluations the claims need, without duplicates."""
     named = (name for one in entries for name in (*one["runs"], one["run"], one["against"]) if name)
     return list(dict.fromkeys(named))
 

@@ -1,6 +1,6 @@
 """Grids of runs: an entry of `runs` that defines one run for each combination of values.
 
-A run's name consists of its entry's name and its own values, so adding a value to a grid does not rename other runs.
+The name of a run contains its entry's name and the run's values, so a value added to a grid renames no other run.
 """
 
 import copy

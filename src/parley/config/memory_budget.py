@@ -86,7 +86,7 @@ SCORE_BYTES = 4
 COPIES = 3
 """Number of copies of the scores in memory while dialogues are written: computed, converted, and in the table."""
 FINAL_COPIES = 4
-"""Number of copies of the final scores in memory: no intervention, the current one, the previous one, a reserve."""
+"""Number of copies of the final scores in memory: one without intervention, two with (current, previous), one spare."""
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
@@ -158,7 +158,7 @@ def check_disk(config: Config, classes: Sequence[ImageClass], folder: str | Path
 
 
 def dialogues_mb(config: Config, classes: Sequence[ImageClass]) -> int:
-    """Return the memory for the scores of the largest file of dialogues, in MB, rounded down to hundreds.
+    """Return the memory that the largest file of dialogues needs for scores, in MB, rounded down to hundreds.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _recorded_files(config: Config, classes: Sequence[ImageClass]) -> list[tuple
 
 
 def _advised(most: float) -> int:
-    """Return the number of images to recommend if at most `most` fit: half of it, cut to two significant digits."""
+    """Return the number of images to recommend if at most `most` fit: half of `most`, cut to two significant digits."""
     half = max(1, int(most / 2))
     return int(str(half)[:2].ljust(len(str(half)), "0"))
 

@@ -54,7 +54,7 @@ class Paths:
     pool
         Name of the set of images in ``resources/images``, with a hash of everything that affects the images.
     features
-        Name of the network and its preprocessing in ``resources/features``.
+        Name of the folder in ``resources/features`` for the network and its preprocessing.
     world
         Folder of the generated synthetic images; empty for other image sources.
     url_list
@@ -78,7 +78,7 @@ class Paths:
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that determines the images. Their own folder has files named after classes."""
+        """Return the path of a table that determines the images; the images' folder has files named after classes."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
@@ -262,7 +262,7 @@ class RunPaths:
         return [self.paths.result(f"runs/{run}/{seed}/{name}") for run in named for seed in self.seeds]
 
     def messages(self) -> list[str]:
-        """Return the paths of a run's recorded dialogues, one per evaluation set, with the wildcards of `file()`."""
+        """Return paths of recorded dialogues, one per evaluation set, with the wildcards ``{run}`` and ``{seed}``."""
         return [self.file(name) for name in self._names("messages")]
 
     def held_out_messages(self) -> list[str]:
@@ -270,7 +270,7 @@ class RunPaths:
         return [path for path in self.messages() if not path.endswith(".train.hdf5")]
 
     def attention(self) -> list[str]:
-        """Return the paths of a run's attention weights for each evaluation set, with the wildcards of `file`."""
+        """Return paths of attention weights, one per evaluation set, with the wildcards ``{run}`` and ``{seed}``."""
         return [self.file(name) for name in self._names("attention")]
 
     def all_messages(self) -> list[str]:
@@ -286,7 +286,7 @@ class RunPaths:
         return [path for run, name in runs_and_sets for path in self.of_runs(_file_of("messages", name), [run])]
 
     def eval_set_names(self) -> list[str]:
-        """Return the names of the evaluation sets: the splits and, with the suffix `ALONE`, those of unseen classes."""
+        """Return the names of the evaluation sets: all splits, and splits of unseen classes with the suffix `ALONE`."""
         unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
@@ -295,7 +295,7 @@ class RunPaths:
 
 
 def _file_of(kind: str, eval_set: str) -> str:
-    """Return the name of the file of a kind, such as `messages`, about an evaluation set."""
+    """Return the name of a file about an evaluation set; `kind` is `messages` or `attention`."""
     return f"{kind}.hdf5" if eval_set == "test" else f"{kind}.{eval_set}.hdf5"
 
 

@@ -1,7 +1,7 @@
 """Memory, disk and GPUs that the rules request, computed from the config and the class set.
 
-Methods whose names end in ``_of_run`` or ``_of_inputs`` return a function that Snakemake calls with the wildcards, or
-the wildcards and inputs, of a job.
+Snakemake calls `gpus_of_run` with the wildcards of a job. Other methods whose names end in ``_of_run`` or
+``_of_inputs`` return a function that Snakemake calls with the wildcards, or the wildcards and inputs, of a job.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ class RuleResources:
         self._config, self._classes = config, classes
         self._domain_of = {one.name: one.domain for one in classes}
         self.dialogues_mb = dialogues_mb(config, classes)
-        """Memory for the scores of the largest file of dialogues."""
+        """Memory that the largest file of dialogues needs for scores."""
         self.final_scores_mb = final_scores_mb(config, classes)
         """Memory for the final scores of dialogues, with and without interventions."""
 
@@ -69,8 +69,8 @@ class RuleResources:
     def fetch_connections(self) -> int:
         """Return the number of units of the resource `net` for a job that fetches images.
 
-        profiles/default provides one unit, so that only one such job runs at a time, and `fetch.per_host` is the limit
-        for the whole machine.
+        profiles/default provides one unit, so that only one such job runs at a time, and its limit `fetch.per_host`
+        holds for the whole machine.
         """
         return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
@@ -100,7 +100,7 @@ class RuleResources:
         return disk
 
     def _wanted_images(self, names: Sequence[str]) -> float:
-        """Return the maximum number of images to fetch for some classes, including the margin."""
+        """Return the maximum number of images to fetch for some classes, including the extra `fetch.margin`."""
         split, margin = self._config["split"], self._config["fetch"]["margin"]
         planned: int = sum(sum(split[self._domain_of[name]].values()) for name in names)
         return float(planned * (1 + margin))
@@ -116,5 +116,5 @@ class RuleResources:
 
 def gpus(device: str) -> int | None:
     """Return the number of GPUs that a job requests; None for no request, because Kubernetes reads 0 as a request."""
-    # The device auto requests no GPU: a cluster without GPUs would reject the job or never start it.
+    # With the device `auto`, no GPU is requested: a cluster without GPUs would reject the job or never start it.
     return 1 if device == "cuda" else None

@@ -1,4 +1,4 @@
-"""The inputs and params of rules that the config determines."""
+"""Inputs and params of rules, computed from the config."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from parley.text.glosses import needs_wordnet
 
 
 class RuleValues:
-    """Inputs and params of rules. An input that rules have only in some experiments is an empty list in others.
+    """Inputs and params of rules. An input that only some experiments have is an empty list in the others.
 
-    If a param changes, Snakemake reruns the rule. It calls methods with an argument `wildcards` for each job.
+    If a param changes, Snakemake reruns the rule. Methods with an argument `wildcards` are called for each job.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class RuleValues:
         return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
     def source_stages(self) -> list[str]:
-        """Return the rules whose outputs experiments share, and which may thus have run for another experiment."""
+        """Return the rules whose outputs experiments share; another experiment may already have made the outputs."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
         return ["fetch_images", "extract_features", *drawn] if self.from_images else []
 
@@ -97,7 +97,7 @@ class RuleValues:
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
 
     def domains(self, group: Sequence[str]) -> dict[str, str]:
-        """Return the domain of each class of a shard; without shards, of all classes, because groups may change."""
+        """Return the domain of each class in a shard; without shards, of all classes, because groups may change."""
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:

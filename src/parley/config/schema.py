@@ -18,7 +18,7 @@ from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
 MOST_LISTED = 40
-"""Maximum number of known keys to list in an error. A grid has more: all keys of two sections."""
+"""Maximum number of known keys to list in an error. A grid has more known keys: all those of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Validate a config, fill in the schema's defaults, replace each grid by its runs, and each claim by one per run.
+    """Validate a config, replace grids by runs, and fill in defaults: the schema's, and the claims if `claims` is null.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
 
 
 def classifier_layer(config: Config) -> str | None:
-    """Return the layer for the linear classifier: pooled, otherwise logits; None if neither is stored."""
+    """Return the layer for the linear classifier: `pooled` if stored, else `logits` if stored, else None."""
     if config["source"]["kind"] == "features":
         return "pooled"  # The layers in imported feature files are unknown here.
     return next((layer for layer in ("pooled", "logits") if layer in config["features"]["layers"]), None)
