@@ -1,7 +1,10 @@
+import os
+import threading
+
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.tables import header_of, stream_classes, stream_table, write_table
+from parley.core.tables import header_of, read_table, stream_classes, stream_table, write_table
 
 
 def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
@@ -22,7 +25,8 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path
         (b"a\tc\n1\t2\n", "no column b"),
         (b"", "no column a, b"),
         (b"a\tb\n1\t2\n3\n", "line 3 has 1 fields, but the header has 2"),
-        (b"a\tb\n1\t\xff\n", "not UTF-8"),
+        (b"a\tb\n1\t\xff\n", "line 2 is not UTF-8"),
+        (b"a\t\xff\n1\t2\n", "line 1 is not UTF-8"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path, content, told):
@@ -36,6 +40,34 @@ def test_a_missing_file_is_told(tmp_path):
         list(stream_table(tmp_path / "t.tsv", ["a"]))
     with pytest.raises(ParleyError, match="does not exist"):
         header_of(tmp_path / "t.tsv")
+
+
+@pytest.mark.parametrize("reader", [header_of, lambda path: list(stream_table(path, ["a"]))])
+def test_a_folder_is_told(tmp_path, reader):
+    with pytest.raises(ParleyError, match=r"cannot be read \(Is a directory\)"):
+        reader(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a\tb\rc\n1\t2\n", "line 1 contains a carriage return inside a line"),
+        (b"a\tb\r\n1\t2\r\n\r\n3\r3\t4\r\n", "line 4 contains a carriage return inside a line"),
+        (b"a\tb\ta\n1\t2\t3\n", "several columns 'a' in its first line"),
+    ],
+)
+def test_a_table_that_could_not_be_written_again_is_not_read(tmp_path, content, told):
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(ParleyError, match=told):
+        read_table(tmp_path / "t.tsv", ["a"])
+
+
+def test_a_table_is_read_from_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(b"a\tb\n1\t2\n",), daemon=True)
+    writer.start()
+    assert read_table(tmp_path / "pipe", ["a"]) == [{"a": "1", "b": "2"}]
+    writer.join()
 
 
 def classes_of(path, wanted=None):

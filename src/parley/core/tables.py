@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
@@ -26,14 +26,21 @@ def read_table(path: str | Path, required: Sequence[str]) -> list[dict[str, str]
     Raises
     ------
     ParleyError
-        If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
+        If the file cannot be read, is not UTF-8, lacks a column or has it twice, or has a row with a wrong number of
+        fields or a carriage return inside a line.
     """
-    try:
-        columns = header_of(path)
-        _require_columns(path, columns, required)
-        return [dict(zip(columns, cells, strict=True)) for cells in stream_table(path, columns)]
-    except OSError as error:
-        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+    with _opened(path) as (header, lines):
+        _require_columns(path, header, required)
+        if repeated := [column for column in header if header.count(column) > 1]:
+            raise ParleyError(f"{path} has several columns {repeated[0]!r} in its first line; rename all but one.")
+        rows = [(1, header), *lines]
+        for number, cells in rows:
+            if any("\r" in cell for cell in cells):
+                raise ParleyError(
+                    f"{path}, line {number} contains a carriage return inside a line; "
+                    "save it with the line ends of Unix or Windows."
+                )
+        return [dict(zip(header, cells, strict=True)) for _, cells in rows[1:]]
 
 
 def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -49,24 +56,15 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
     Raises
     ------
     ParleyError
-        If the file is missing, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
+        If the file cannot be read, is not UTF-8, lacks a column, or has a row with a wrong number of fields.
     """
-    with _readable(path), Path(path).open("rb") as stream:
-        header = _cells(stream.readline().removeprefix(codecs.BOM_UTF8))
+    with _opened(path) as (header, lines):
         _require_columns(path, header, columns)
         indices = [header.index(column) for column in columns]
         # For tables with millions of rows: itemgetter takes half the time of a comprehension.
         pick = itemgetter(*indices) if len(indices) > 1 else lambda cells: tuple(cells[index] for index in indices)
-        # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
-        for number, line in enumerate(stream, start=2):
-            cells = _cells(line)
-            if len(cells) == len(header) and cells != [""]:
-                yield pick(cells)
-            elif cells != [""]:
-                raise ParleyError(
-                    f"{path}, line {number} has {len(cells)} fields, but the header has {len(header)}; "
-                    "separate fields by single tabs."
-                )
+        for _, cells in lines:
+            yield pick(cells)
 
 
 def stream_classes(
@@ -96,8 +94,8 @@ def stream_classes(
 
 def header_of(path: str | Path) -> list[str]:
     """Return the column names of a TSV."""
-    with _readable(path), Path(path).open("rb") as stream:
-        return _cells(stream.readline().removeprefix(codecs.BOM_UTF8))
+    with _opened(path) as (header, _):
+        return header
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -134,10 +132,6 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _cells(line: bytes) -> list[str]:
-    return line.decode("utf-8").rstrip("\r\n").split("\t")
-
-
 def _require_columns(path: str | Path, header: Sequence[str], required: Sequence[str]) -> None:
     missing = [column for column in required if column not in header]
     if missing:
@@ -148,11 +142,33 @@ def _require_columns(path: str | Path, header: Sequence[str], required: Sequence
 
 
 @contextlib.contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """Convert the errors for a missing file and for text that is not UTF-8 to `ParleyError`."""
+def _opened(path: str | Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
+    """Open a TSV, and yield its header and an iterator over the number and cells of each further line."""
     try:
-        yield
+        with Path(path).open("rb") as stream:
+            header = _cells(path, 1, stream.readline().removeprefix(codecs.BOM_UTF8))
+            yield header, _lines(path, len(header), stream)
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; check the path.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+
+
+def _lines(path: str | Path, fields: int, stream: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+    # Only "\n" ends a line: str.splitlines would also break a URL at U+2028.
+    for number, line in enumerate(stream, start=2):
+        cells = _cells(path, number, line)
+        if len(cells) == fields and cells != [""]:
+            yield number, cells
+        elif cells != [""]:
+            raise ParleyError(
+                f"{path}, line {number} has {len(cells)} fields, but the header has {fields}; "
+                "separate fields by single tabs."
+            )
+
+
+def _cells(path: str | Path, number: int, line: bytes) -> list[str]:
+    try:
+        return line.decode("utf-8").rstrip("\r\n").split("\t")
     except UnicodeDecodeError as error:
-        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+        raise ParleyError(f"{path}, line {number} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
