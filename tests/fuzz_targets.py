@@ -78,13 +78,12 @@ def read_manifest(path: Path) -> None:
     from parley.dataset.class_set import ImageClass
     from parley.dataset.listing import image_key
     from parley.dataset.sources import SourceOptions, open_source
-    from parley.dataset.sources.manifest import read_carried_columns
 
     options = SourceOptions("manifest", manifest=path, root=path.parent)
     classes = [ImageClass("ant", "n00000001", "in")]
     if not open_source(options).check(classes):
         open_source(options).listing(classes, None)
-        read_carried_columns(options, classes, {("ant", image_key("http://a.example/1"))})
+        open_source(options).stated(classes, [("ant", image_key("http://a.example/1"))])
 
 
 def read_plan(path: Path) -> None:

@@ -22,8 +22,9 @@ from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.stage import fetch_classes
 from parley.dataset.listing import image_key
-from parley.dataset.sources import SourceOptions, open_source
-from parley.dataset.sources.manifest import IMAGE_COLUMNS, RIGHTS_COLUMNS, read_carried_columns
+from parley.dataset.sources import KINDS, SourceOptions, open_source
+from parley.dataset.sources.base import EntrySource
+from parley.dataset.sources.manifest import IMAGE_COLUMNS, RIGHTS_COLUMNS
 from parley.dataset.split_plan import write_plan
 
 LION = ImageClass("lion", "n02129165", "in", description="a *big* cat")
@@ -184,6 +185,26 @@ def test_columns_are_those_that_the_config_names(tmp_path):
     assert "no column for them" in page.text
 
 
+def test_a_table_of_another_kind_states_nothing(made, monkeypatch):
+    """Such as the Parquet file of docs/extending.md."""
+    monkeypatch.setitem(KINDS, "binary", Binary)
+    (made.folder / "table.bin").write_bytes(b"PAR1\xff\t")
+    source = SourceOptions("binary", manifest=made.folder / "table.bin")
+    page, images = made.write(replace(made.about, source=source))
+    assert list(images[0]) == list(IMAGE_COLUMNS)
+    assert "The source states none." in page.text
+
+
+class Binary(EntrySource):
+    label = "a binary table"
+
+    def check(self, classes):
+        return []
+
+    def entries(self, classes):
+        return iter(())
+
+
 def test_a_column_with_distinct_values_is_counted_and_not_listed():
     titles = Counter({f"title {number}": 1 for number in range(30)})
     contents = Contents([LION], {"title": titles}, 0, Counter({("lion", "train"): 30}), Counter({"a": 30}), 9)
@@ -210,7 +231,7 @@ def test_the_address_is_the_url_if_there_is_no_path(tmp_path):
     table.write_text("class\turl\tpath\tlicence\nlion\t http://a/1 \t\tCC0\r\nn02129165\thttp://a/2\tl/2.png\tmi\rne\n")
     source = SourceOptions("manifest", root=tmp_path, manifest=table)
     images = {("lion", image_key("http://a/1")), ("lion", image_key("l/2.png"))}
-    columns, cells, _ = read_carried_columns(source, CLASSES, images)
+    columns, cells, _ = open_source(source).stated(CLASSES, images)
     assert columns == ("licence",)
     assert cells == {("lion", image_key("http://a/1")): ("CC0",), ("lion", image_key("l/2.png")): ("mi ne",)}
 
@@ -221,7 +242,7 @@ def test_every_documented_column_is_carried_in_whatever_case(tmp_path):
     table.write_text("\t".join(["class", "url", "flavour", *header]) + "\n")
     source = SourceOptions("manifest", manifest=table)
     assert open_source(source).check([LION]) == []
-    assert read_carried_columns(source, [LION], set())[0] == tuple(header)
+    assert open_source(source).stated([LION], [])[0] == tuple(header)
     assert {"license", "licence", "attribution", "author", "rights"} <= RIGHTS_COLUMNS
 
 
@@ -240,7 +261,7 @@ def test_a_column_that_cannot_be_carried_is_reported_by_the_check_and_by_the_car
     (finding,) = open_source(source).check([LION])
     assert complaint in finding
     with pytest.raises(ParleyError, match=complaint):
-        read_carried_columns(source, [LION], set())
+        open_source(source).stated([LION], [])
 
 
 def test_a_table_that_lost_an_image_is_reported(made):

@@ -120,8 +120,8 @@ def check_inputs(
     findings: list[str] = []
     if stages & {"download_urls", "select_classes"}:
         findings += _check_source(config, classes)
-    elif "write_data_card" in stages and config["source"]["kind"] == "manifest":
-        findings += open_source(source_options(config["source"])).check(classes)
+    elif "write_data_card" in stages and (source := open_source(source_options(config["source"]))).states_rights:
+        findings += source.check(classes)
     if any(stage.startswith("extract_features") for stage in stages):
         findings += _check_network(network_options(config["features"]))
     if "build_descriptions" in stages and needs_wordnet(classes):

@@ -15,8 +15,8 @@ from parley.core.tables import stream_table, write_table
 from parley.dataset.class_set import ImageClass, in_label_order, read_class_set
 from parley.dataset.dedup.outcomes import LOCAL, host_of
 from parley.dataset.fetch.options import read_exclusions
-from parley.dataset.sources import KINDS, SourceOptions
-from parley.dataset.sources.manifest import IMAGE_COLUMNS, read_carried_columns
+from parley.dataset.sources import KINDS, SourceOptions, open_source
+from parley.dataset.sources.manifest import IMAGE_COLUMNS
 from parley.dataset.split_plan import PARTS
 
 _MOST_SHOWN, _ALWAYS_SHOWN = 50, 10
@@ -126,7 +126,7 @@ def write_data_card(
         Path of the Markdown file to write.
     images
         Path of the TSV to write. It has a row per image, in the order of `splits`. Its columns are `IMAGE_COLUMNS`
-        and, if ``source.kind`` is ``manifest``, the columns copied from that source's table.
+        and, if the source states anything about its images, the columns copied from its table.
     splits, funnel, classes
         Paths of the final splits, their counts and their class set, as written by `parley.dataset.dedup.finalise`.
     manifests
@@ -142,11 +142,9 @@ def write_data_card(
         If the files contradict each other, or the source's table lacks a column or an image.
     """
     contents = Contents(read_class_set(classes))
-    cells: Mapping[tuple[str, str], tuple[str, ...]] = {}
-    if context.source.manifest is not None:
-        wanted = {(name, key) for name, key in stream_table(splits, ("class", "key"))}
-        columns, cells, contents.conflicting = read_carried_columns(context.source, contents.classes, wanted)
-        contents.stated = {column: Counter() for column in columns}
+    images_of_set = stream_table(splits, ("class", "key"))
+    columns, cells, contents.conflicting = open_source(context.source).stated(contents.classes, images_of_set)
+    contents.stated = {column: Counter() for column in columns}
     rows = ((*row, *cells.get((row[0], row[1]), ())) for row in _image_rows(splits, manifests))
     write_table(images, (*IMAGE_COLUMNS, *contents.stated), contents.counting(rows))
     counts, number = _read_funnel(funnel), contents.hosts.total()
@@ -321,7 +319,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
     if KINDS[context.source.kind].drawn:
         return ["None are needed."]
     if not contents.stated:
-        if context.source.manifest is None:
+        if not KINDS[context.source.kind].states_rights:
             return [f"The source states none. {_NOT_FREE}"]
         return [f"The table has no column for them, or `source.manifest.carry` names none. {_NOT_FREE}"]
     lines = ["As stated in the source's table, unchecked. `images.tsv` has them per image."]

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -61,6 +61,8 @@ class Source(ABC):
     """Whether Parley generates the images itself, so that nobody else has rights to them."""
     listed_at_once: ClassVar[bool] = True
     """Whether `listing` works before any job has run, so that a shortage of candidates is reported up front."""
+    states_rights: ClassVar[bool] = False
+    """Whether `stated` can return columns, such as licences."""
     needs_keys: ClassVar[tuple[str, ...]] = ()
     """Keys of the config section `source.<kind>` that must not be empty."""
 
@@ -86,6 +88,30 @@ class Source(ABC):
         url_list
             Path of the URL list written by `parley.dataset.downloads`; None for sources without a list.
         """
+
+    def stated(
+        self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]
+    ) -> tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]:
+        """Return what the source states about images, such as their licences, for the data card; nothing by default.
+
+        Parameters
+        ----------
+        classes
+            The classes of the images.
+        images
+            Class name and key of each image.
+
+        Returns
+        -------
+        The names of the columns; a mapping from class name and image key to the image's cells, one per column; and the
+        number of images that the source lists several times with different cells (the first are used).
+
+        Raises
+        ------
+        ParleyError
+            If the source lacks a column or an image.
+        """
+        return (), {}, 0
 
     def _root_problems(self) -> list[str]:
         """Return a sentence if a root is configured for local paths but is not a folder."""

@@ -1,13 +1,14 @@
 """Image source `manifest`: a table (TSV) with the column `class` and one or both of the columns `url` and `path`."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.sources.base import EntrySource, SourceOptions, class_labels
+from parley.dataset.sources.base import EntrySource, class_labels
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
@@ -27,15 +28,13 @@ class ManifestTable(EntrySource):
 
     label = "a table of URLs and paths"
     over_network = True
+    states_rights = True
     needs_keys = ("path",)
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return the problems with the settings and the table's columns, one sentence each."""
-        table = self.options.manifest
-        if table is None:
-            return ["A source of kind 'manifest' needs source.manifest.path, the path of its table."]
         try:
-            columns = header_of(table)
+            table, columns = self._table, self._header
         except ParleyError as error:
             return error.findings
         found = [] if "class" in columns else [f"{table} has no column 'class' in its first line; add it."]
@@ -50,53 +49,47 @@ class ManifestTable(EntrySource):
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
         """Yield the class (name or wnid) and address of each row."""
-        return ((label, address) for label, address, _ in _rows(self.options))
+        return ((label, address) for label, address, _ in self._rows())
 
+    def stated(
+        self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]
+    ) -> tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]:
+        """Return, from one pass over the table, the columns named by `carry` or, by default, those about rights."""
+        if problems := _carry_problems(self._table, self._header, self.options.carry):
+            raise ParleyError(problems)
+        columns, wanted, named = _carried_names(self._header, self.options.carry), set(images), class_labels(classes)
+        cells: dict[tuple[str, ...], tuple[str, ...]] = {}
+        conflicting: set[tuple[str, str]] = set()
+        for label, address, stated in self._rows(columns):
+            if label in named:
+                image = (named[label], image_key(address))
+                if image in wanted and cells.setdefault(image, stated) != stated:
+                    conflicting.add(image)
+        if missing := len(wanted) - len(cells):
+            raise ParleyError(
+                f"{self._table} no longer lists {missing} of the {len(wanted)} images: it was changed after "
+                "they were selected. Run `snakemake --cores 1 --forcerun select_classes`."
+            )
+        return tuple(columns), cells, len(conflicting)
 
-def read_carried_columns(
-    options: SourceOptions, classes: Sequence[ImageClass], images: Set[tuple[str, str]]
-) -> tuple[tuple[str, ...], dict[tuple[str, str], tuple[str, ...]], int]:
-    """Read, row by row, the columns of the source's table that are copied into `images.tsv`.
+    def _rows(self, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield the class (name or wnid) and address of each row, and its cells in the `further` columns."""
+        columns = [column for column in _ADDRESS_COLUMNS if column in self._header]
+        for label, *cells in stream_table(self._table, ["class", *columns, *further]):
+            addresses, stated = cells[: len(columns)], cells[len(columns) :]
+            address = next((address.strip() for address in addresses if address.strip()), "")
+            # A lone carriage return would end a line in the files written from these cells.
+            yield label.strip(), address, tuple(cell.replace("\r", " ").strip() for cell in stated)
 
-    Parameters
-    ----------
-    options
-        Settings of a source of kind `manifest`; `carry` names the columns.
-    classes
-        The classes of the images. The table identifies a class by its name or wnid.
-    images
-        Class name and key of each image.
+    @property
+    def _table(self) -> Path:
+        if self.options.manifest is None:
+            raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
+        return self.options.manifest
 
-    Returns
-    -------
-    The names of the columns; a mapping from class name and image key to the image's cells, one per column; and the
-    number of images with several rows whose cells differ (the first row is used).
-
-    Raises
-    ------
-    ParleyError
-        If the table lacks a column or an image.
-    """
-    if options.manifest is None:
-        raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
-    header = header_of(options.manifest)
-    if problems := _carry_problems(options.manifest, header, options.carry):
-        raise ParleyError(problems)
-    columns = _carried_names(header, options.carry)
-    named = class_labels(classes)
-    cells: dict[tuple[str, str], tuple[str, ...]] = {}
-    conflicting: set[tuple[str, str]] = set()
-    for label, address, stated in _rows(options, columns):
-        if label in named:
-            image = (named[label], image_key(address))
-            if image in images and cells.setdefault(image, stated) != stated:
-                conflicting.add(image)
-    if missing := len(images) - len(cells):
-        raise ParleyError(
-            f"{options.manifest} no longer lists {missing} of the {len(images)} images: it was changed after "
-            "they were selected. Run `snakemake --cores 1 --forcerun select_classes`."
-        )
-    return tuple(columns), cells, len(conflicting)
+    @cached_property
+    def _header(self) -> list[str]:
+        return header_of(self._table)
 
 
 def _carried_names(header: Sequence[str], carry: Sequence[str] | None) -> list[str]:
@@ -114,15 +107,3 @@ def _carry_problems(table: Path, header: Sequence[str], carry: Sequence[str] | N
         elif header.count(name) > 1:
             found.append(f"{table} has several columns {name!r} in its first line; rename all but one.")
     return found
-
-
-def _rows(options: SourceOptions, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield the class (name or wnid) and address of each row, and its cells in the `further` columns."""
-    if options.manifest is None:
-        raise ParleyError("A source of kind 'manifest' needs source.manifest.path, the path of its table.")
-    columns = [column for column in _ADDRESS_COLUMNS if column in header_of(options.manifest)]
-    for label, *cells in stream_table(options.manifest, ["class", *columns, *further]):
-        addresses, stated = cells[: len(columns)], cells[len(columns) :]
-        address = next((address.strip() for address in addresses if address.strip()), "")
-        # A lone carriage return would end a line in the files written from these cells.
-        yield label.strip(), address, tuple(cell.replace("\r", " ").strip() for cell in stated)
