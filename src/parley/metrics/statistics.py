@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr, stdtrit
 
-from parley.metrics.exchanges import Floats
-
 CONFIDENCE = 0.95
 EXACT_PAIRS = 16
 """Maximum number of pairs for an exact test with all 2^n sign flips; with more pairs, 2^16 random flips are used."""
@@ -176,7 +174,7 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
     return float((1 + (sums >= enough).sum()) / (1 + len(sums)))
 
 
-def holm(p_values: Sequence[float]) -> Floats:
+def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     """Return p-values corrected for multiple comparisons, in the given order [m].
 
     Holm (1979, "A simple sequentially rejective multiple test procedure"): the smallest p-value is multiplied by m, the
