@@ -26,11 +26,6 @@ def miller_madow_bits(values, labels):
     return float(row_information(codes(values)[None], codes(labels))[1][0])
 
 
-def corrected(test):
-    """The information minus its mean over permuted labels."""
-    return test.value - test.null.mean()
-
-
 def test_equal_rows_get_the_same_code():
     assert codes(np.array([[0, 1], [1, 0], [0, 1], [0, 0]])).tolist() == [1, 2, 1, 0]
     assert codes(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
@@ -112,7 +107,7 @@ def test_the_bias_of_many_distinct_messages_and_its_correction():
     found = information_test(made.messages, made.classes, 50, np.random.default_rng(0))
     assert found.value == pytest.approx(4)
     assert miller_madow_bits(made.messages, made.classes) > 4
-    assert corrected(found) == pytest.approx(0)
+    assert found.corrected == pytest.approx(0)
     assert found.p == 1
 
 
@@ -123,7 +118,7 @@ def test_corrections_remove_most_of_the_bias():
         plug_in.append(mutual_information_bits(made.messages, made.classes))
         miller_madow.append(miller_madow_bits(made.messages, made.classes))
         found = information_test(made.messages, made.classes, 40, np.random.default_rng(seed))
-        shuffled.append(corrected(found))
+        shuffled.append(found.corrected)
     # (4 - 1) (16 - 1) / 2N ln 2 bits.
     assert np.mean(plug_in) == pytest.approx(45 / (640 * np.log(2)), rel=0.2)
     assert abs(np.mean(miller_madow)) < np.mean(plug_in) / 5
@@ -159,6 +154,6 @@ def test_a_constant_language_carries_no_information():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = information_test(made.messages, made.classes, 20, np.random.default_rng(0))
-    assert (found.value, corrected(found), found.p) == (0, 0, 1)
+    assert (found.value, found.corrected, found.p) == (0, 0, 1)
     assert not found.null.any()
     assert miller_madow_bits(made.messages, made.classes) == 0

@@ -16,12 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from parley.metrics.exchanges import Floats, Ints, by_case, log_probabilities, nll_nats
-from parley.metrics.permutation import Tested, p_at_least
-
-BLOCK = 2**21
-"""Number of symbols that are permuted at once, which limits the use of memory."""
-ROUNDING = 1e-9
-"""Tolerance in bits. Values that differ by less are treated as equal, because summation causes rounding errors."""
+from parley.metrics.permutation import BLOCK, Tested, against_null
 
 
 def codes(values: NDArray[Any]) -> Ints:
@@ -105,7 +100,7 @@ def information_test(
 ) -> Tested:
     """Test the plug-in mutual information, in bits, against permuted labels.
 
-    The value minus the mean of the null is the corrected information. It is near 0 if messages carry no information.
+    `Tested.corrected` is the corrected information. It is near 0 if messages carry no information.
 
     Parameters
     ----------
@@ -125,8 +120,7 @@ def information_test(
         part = null[start : start + step]
         shuffled = generator.permuted(np.tile(classes, (len(part), 1)), axis=1)
         part[:] = row_information(shuffled, symbols)[0]
-    value = mutual_information_bits(values, labels)
-    return Tested(value, p_at_least(value, null, ROUNDING), null)
+    return against_null(mutual_information_bits(values, labels), null)
 
 
 def as_bits(messages: NDArray[Any]) -> Ints:

@@ -171,7 +171,7 @@ def _measure_bits(
         "distinct_messages": distinct_fraction(messages),
         "message_entropy": entropy_bits(messages),
         "class_entropy": entropy_bits(targets),
-        "information_corrected": information.value - float(information.null.mean()),
+        "information_corrected": information.corrected,
         "dead_bits": float(dead_bits(messages).sum()),
     }
     independence = independence_test(messages, targets, PERMUTATIONS, generator)
@@ -222,7 +222,5 @@ def _by_exchange(
             PERMUTATIONS // 5,  # Only the null's mean is used, which needs fewer than a quantile.
             generator,
         )
-        result["information_corrected"] = [
-            None if test is None else test.value - float(test.null.mean()) for test in information
-        ]
+        result["information_corrected"] = [None if test is None else test.corrected for test in information]
     return result

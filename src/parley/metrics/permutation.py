@@ -33,6 +33,11 @@ class Tested(NamedTuple):
     null: NDArray[np.floating]
     """Values of the metric under the permutations [P]."""
 
+    @property
+    def corrected(self) -> float:
+        """Return the value minus the mean of the null."""
+        return self.value - float(self.null.mean())
+
 
 def against_null(value: float, null: Floats, less_is_better: bool = False) -> Tested:
     """Return a value with its null [P] and p-value; if `less_is_better`, p counts null values at least as low."""
