@@ -141,6 +141,7 @@ def evaluate_files(
         counts = confusion_counts(ids[spec.target_index.numpy()], predicted).tolist()
         confusion[name] = "".join(",".join(map(str, row)) + "\n" for row in counts)
         logger.info("%s: %s", path, sentence(result))
+        del spec, dialogues  # Free the memory before the next file's dialogues are run.
     head = {**loaded.about, "k": k, "step": checkpoint.step, "checkpoint": str(checkpoint_path)}
     write_json(folder / "evaluation.json", {**head, "parts": results})
     write_text(folder / "eval.csv", sheet(rows))
