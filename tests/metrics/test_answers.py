@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from parley.metrics.classification import confusion_matrix, macro_f1
-from parley.metrics.exchanges import accuracy
+from parley.metrics.classification import accuracy, confusion_matrix, macro_f1
 from parley.metrics.information import information_gained, message_information
 from parley.metrics.permutation import answer_tests
 

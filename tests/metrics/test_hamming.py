@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from parley.evaluation.legacy_eval import mean_change_original
 from parley.interaction.per_example_metrics import PerExample, aggregate
-from parley.metrics.exchanges import distances, mean_change_original
+from parley.metrics.exchanges import distances
 
 # Three exchanges about two images, four bits: [T, N, d].
 MESSAGES = np.array(

@@ -5,15 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from parley.metrics.exchanges import (
-    accuracy,
-    chance,
-    first_places,
-    hits,
-    log_probabilities,
-    nll_nats,
-    target_ranks,
-)
+from parley.metrics.classification import accuracy, first_places
+from parley.metrics.exchanges import chance, hits, log_probabilities, nll_nats, target_ranks
 
 SCORES = np.array([[3.0, 1.0, 2.0, 0.0], [3.0, 1.0, 2.0, 0.0], [5.0, 5.0, 5.0, 1.0]])
 TARGETS = np.array([0, 2, 1])

@@ -9,8 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from parley.metrics.analysis import principal_components
-from parley.metrics.classification import class_means, confusion_matrix
-from parley.metrics.exchanges import accuracy
+from parley.metrics.classification import accuracy, class_means, confusion_matrix
 from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
 from parley.metrics.statistics import correlation, t_half_width, t_interval
 

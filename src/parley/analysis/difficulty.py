@@ -25,8 +25,8 @@ from parley.core.files import write_json
 from parley.core.tables import write_csv
 from parley.features.storage import read_features
 from parley.interaction.split_data import scale_of, target_index_of
-from parley.metrics.classification import class_scores, confusion_matrix, macro_f1
-from parley.metrics.exchanges import accuracy, chance, nll_nats
+from parley.metrics.classification import accuracy, class_scores, confusion_matrix, macro_f1
+from parley.metrics.exchanges import chance, nll_nats
 from parley.text.descriptions import read_descriptions
 
 logger = logging.getLogger(__name__)

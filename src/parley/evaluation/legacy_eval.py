@@ -24,7 +24,7 @@ from parley.game.settings import TrainingSettings
 from parley.game.types import Dialogue
 from parley.interaction.run import nominal_batch, score
 from parley.metrics.classification import confusion_counts
-from parley.metrics.exchanges import mean_change_original
+from parley.metrics.exchanges import Values, distances
 from parley.training.checkpoint import Checkpoint
 from parley.training.checkpoint_selection import read_log
 
@@ -157,6 +157,32 @@ def _metrics(checkpoint: Checkpoint, spec: EvalBatchSpec, dialogues: Dialogue, k
         **score(dialogues, spec.target_index, k, nominal_batch(checkpoint.game, size)),
         **{f"hamming_{agent}_original": mean_change_original(values, active, size) for agent, values in bits.items()},
     }
+
+
+def mean_change_original(messages: Values, active: Values, batch_size: int) -> float:
+    """Return the mean change of messages, in bits, as the original implementation (Evtimova et al., 2018) computes it.
+
+    The original implementation reports it as `hamming_sen_mean` and `hamming_rec_mean`. It is the mean Hamming distance
+    between successive messages, where the first message is compared with zeros. In each batch, all images are included
+    at every exchange until the last dialogue of the batch has stopped. All batches have equal weight, even if the last
+    one is smaller.
+
+    Parameters
+    ----------
+    messages
+        Messages of one agent, ``[T, N, d]``.
+    active
+        1 if the dialogue is still active when exchange t begins, else 0, ``[T, N]``.
+    batch_size
+        Number of images per batch.
+    """
+    apart = distances(messages)
+    means = []
+    for start in range(0, active.shape[1], batch_size):
+        rows = slice(start, start + batch_size)
+        exchanges = int(active[:, rows].sum(0).max())
+        means.append(apart[:exchanges, rows].mean())
+    return float(np.mean(means))
 
 
 def sentence(result: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
-from parley.metrics.classification import class_means, confusion_matrix
+from parley.metrics.classification import accuracy, class_means, confusion_matrix
 from parley.metrics.conversations import Conversations, read_conversations
-from parley.metrics.exchanges import Floats, accuracy, chance, hits, nll_nats, target_ranks
+from parley.metrics.exchanges import Floats, chance, hits, nll_nats, target_ranks
 from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
 from parley.metrics.records import read_evaluation
 

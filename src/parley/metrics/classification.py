@@ -1,12 +1,24 @@
-"""Metrics per class: means, confusion matrices, precision, recall and F1.
+"""Accuracy, and metrics per class: means, confusion matrices, precision, recall and F1.
 
-Shapes: N dialogues, K candidate classes.
+Shapes: `...` any leading dimensions, N dialogues, K candidate classes.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.exchanges import Floats, Ints, first_places
+from parley.metrics.exchanges import Floats, Ints, check_finite, hits
+
+
+def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
+    """Return accuracy@k: the fraction of all cases in which the true class is among the k best candidates."""
+    return float(hits(scores, targets, k).mean())
+
+
+def first_places(scores: NDArray[np.floating]) -> Floats:
+    """Return each candidate's share of the first rank [..., K]: 1 for the best candidate, equal shares for ties."""
+    check_finite(scores)
+    best = scores == scores.max(axis=-1, keepdims=True)
+    return np.asarray(best / best.sum(axis=-1, keepdims=True))
 
 
 def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:

@@ -1,7 +1,7 @@
 """Rank and likelihood of the true class, and how much messages change between exchanges.
 
 Training imports this module, so a change to its code causes every run to be trained again. Metrics that only later
-stages use are therefore in other modules.
+stages use are therefore in other modules, except `target_ranks`, which shares its computation with `hits`.
 
 Tied scores are ranked at random, and functions return the expectation over these random choices. The accuracy of an
 agent that gives every candidate the same score is therefore exactly that of a random guess.
@@ -96,26 +96,14 @@ def hits(scores: NDArray[np.floating], targets: Ints, k: int) -> Floats:
     return np.clip((k - higher) / (tied + 1), 0.0, 1.0)
 
 
-def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
-    """Return accuracy@k: the fraction of all cases in which the true class is among the k best candidates."""
-    return float(hits(scores, targets, k).mean())
-
-
 def chance(k: int, candidates: int) -> float:
     """Return the accuracy@k of a random guess among K candidates: k / K, at most 1."""
     return min(k, candidates) / candidates
 
 
-def first_places(scores: NDArray[np.floating]) -> Floats:
-    """Return each candidate's share of the first rank [..., K]: 1 for the best candidate, equal shares for ties."""
-    _check_finite(scores)
-    best = scores == scores.max(axis=-1, keepdims=True)
-    return np.asarray(best / best.sum(axis=-1, keepdims=True))
-
-
 def log_probabilities(scores: NDArray[np.floating]) -> Floats:
     """Return the logarithm of the softmax of the scores, in nats [..., K], in double precision without overflow."""
-    _check_finite(scores)
+    check_finite(scores)
     shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
@@ -134,7 +122,7 @@ def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
 def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Floats, Floats]:
     def counted(some: NDArray[np.floating], own_targets: Ints) -> tuple[Floats, Floats]:
-        _check_finite(some)
+        check_finite(some)
         own = np.take_along_axis(some, own_targets[:, None], axis=1)
         return (some > own).sum(axis=1).astype(np.float64), (some == own).sum(axis=1) - 1.0
 
@@ -142,7 +130,8 @@ def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Float
     return higher, tied
 
 
-def _check_finite(scores: NDArray[np.floating]) -> None:
+def check_finite(scores: NDArray[np.floating]) -> None:
+    """Raise `ValueError` if a score is not finite."""
     if not np.isfinite(scores).all():
         raise ValueError("Scores must be finite numbers to have ranks; the scores of a run that diverged are not.")
 
@@ -159,29 +148,3 @@ def distances(messages: Values) -> NDArray[np.float64]:
     """
     before = np.concatenate([np.zeros_like(messages[:1]), messages[:-1]])
     return np.asarray(np.abs(messages.astype(np.float64) - before).sum(-1))
-
-
-def mean_change_original(messages: Values, active: Values, batch_size: int) -> float:
-    """Return the mean change of messages, in bits, as the original implementation (Evtimova et al., 2018) computes it.
-
-    The original implementation reports it as `hamming_sen_mean` and `hamming_rec_mean`. It is the mean Hamming distance
-    between successive messages, where the first message is compared with zeros. In each batch, all images are included
-    at every exchange until the last dialogue of the batch has stopped. All batches have equal weight, even if the last
-    one is smaller.
-
-    Parameters
-    ----------
-    messages
-        Messages of one agent, ``[T, N, d]``.
-    active
-        1 if the dialogue is still active when exchange t begins, else 0, ``[T, N]``.
-    batch_size
-        Number of images per batch.
-    """
-    apart = distances(messages)
-    means = []
-    for start in range(0, active.shape[1], batch_size):
-        rows = slice(start, start + batch_size)
-        exchanges = int(active[:, rows].sum(0).max())
-        means.append(apart[:exchanges, rows].mean())
-    return float(np.mean(means))

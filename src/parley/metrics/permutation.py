@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.metrics.exchanges import Floats, Ints, first_places
+from parley.metrics.classification import first_places
+from parley.metrics.exchanges import Floats, Ints
 
 ROUNDING = 1e-9
 """Values that differ by less than this are treated as equal, because the order of summation causes rounding errors."""
