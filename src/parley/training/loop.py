@@ -60,7 +60,7 @@ def train_from_files(
     dev_descriptions
         Path of the descriptions used in evaluation, if they differ from those used in training.
     how
-        Training settings that do not affect results, such as the device.
+        Settings in `PERFORMANCE_ONLY`, which do not affect results.
     """
     keep_freed_memory()
     game = GameSettings.from_mapping(runs[0]["game"])
