@@ -49,7 +49,7 @@ def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iter
             yield f"messages of the {agent} have values other than 0 and 1", _all(_is_bit(messages))
     yield "decisions to go on have values other than 0 and 1", _all(_is_bit(replay.go_on))
     yield "scores at the last exchange of a dialogue are not finite", _all(replay.final_scores.isfinite())
-    for name in ("sender", "receiver", "sender_baseline", "receiver_baseline"):
+    for name in Agents._fields:
         yield f"the loss of the network {name} is not finite", getattr(losses, name).isfinite()
     length = dialogue_lengths(packed)
     yield (

@@ -21,8 +21,7 @@ from parley.training.sanity_checks import check_step
 from parley.training.training_data import TrainImages, TrainingData, augmentations
 
 logger = logging.getLogger(__name__)
-LOSSES = ("sender", "receiver", "sender_baseline", "receiver_baseline")
-METRICS = (*(f"loss_{name}" for name in LOSSES), "nll", "reward", "accuracy@1", "length")
+METRICS = (*(f"loss_{name}" for name in Agents._fields), "nll", "reward", "accuracy@1", "length")
 """Names of a training step's metrics, as written to the log."""
 
 
@@ -207,5 +206,5 @@ def step_metrics(loss_step: LossStep, target_index: Tensor) -> Tensor:
     own = scores.gather(-1, target_index[..., None])
     accuracy = ((scores >= own).sum(-1) <= 1).to(scores.dtype).mean(-1)
     length = dialogue_lengths(loss_step.packed).mean(-1)
-    learned = [getattr(losses, name) for name in LOSSES]
+    learned = [getattr(losses, name) for name in Agents._fields]
     return torch.stack([*learned, losses.nll.mean(-1), losses.reward.mean(-1), accuracy, length])
