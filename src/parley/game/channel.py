@@ -195,11 +195,9 @@ def chosen_bits(region: str, bits: int) -> Tensor:
 
 def configured_perturbations(settings: GameSettings, training: bool) -> tuple[list[Perturbation], list[Perturbation]]:
     """Return the configured perturbations of the Sender's messages, and those of the Receiver's messages."""
-    to_receiver: list[Perturbation] = []
-    to_sender: list[Perturbation] = []
-    if training or settings.flip_in_evaluation:
-        to_receiver += [partial(flip, settings.flip_sender)] if settings.flip_sender else []
-        to_sender += [partial(flip, settings.flip_receiver)] if settings.flip_receiver else []
+    flip_sender, flip_receiver = _flip_probabilities(settings, training)
+    to_receiver: list[Perturbation] = [partial(flip, flip_sender)] if flip_sender else []
+    to_sender: list[Perturbation] = [partial(flip, flip_receiver)] if flip_receiver else []
     to_receiver += [mute] if settings.ignore_sender else []
     to_sender += [mute] if settings.ignore_receiver else []
     if not training:
@@ -219,4 +217,9 @@ def perturb(message: Tensor, perturbations: Sequence[Perturbation], noise: Tenso
 
 def needs_flip_noise(settings: GameSettings, training: bool) -> bool:
     """Return whether bits are flipped at random in training or, if `training` is false, in evaluation."""
-    return (training or settings.flip_in_evaluation) and bool(settings.flip_sender or settings.flip_receiver)
+    return any(_flip_probabilities(settings, training))
+
+
+def _flip_probabilities(settings: GameSettings, training: bool) -> tuple[float, float]:
+    """Return the probability that a bit of the Sender's messages is flipped, and that of the Receiver's messages."""
+    return (settings.flip_sender, settings.flip_receiver) if training or settings.flip_in_evaluation else (0.0, 0.0)
