@@ -166,33 +166,31 @@ def _messages(conversations: Conversations) -> dict[str, Any]:
     }
 
 
-def principal_components(rows: NDArray[np.number], count: int = 2) -> tuple[Floats, Floats]:
-    """Project items on their first principal components, by singular value decomposition of the centred rows.
+def principal_components(rows: NDArray[np.number]) -> tuple[Floats, Floats]:
+    """Project items on their first two principal components, by singular value decomposition of the centred rows.
 
     The sign of a component is arbitrary. Here, the loading with the largest absolute value is made positive, so that
-    the same rows give the same figure on any machine. If rows have fewer than `count` components, the rest are zero.
+    the same rows give the same figure on any machine. If rows have only one component, the second is zero.
 
     Parameters
     ----------
     rows
         One row per item [N, d].
-    count
-        Number of components C.
 
     Returns
     -------
     coordinates : Floats
-        Coordinates of the centred rows [N, C].
+        Coordinates of the centred rows [N, 2].
     explained : Floats
-        Fraction of the total variance along each component [C]; zeros if all rows are equal.
+        Fraction of the total variance along each component [2]; zeros if all rows are equal.
     """
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     left, singular, right = np.linalg.svd(centred, full_matrices=False)
-    kept = min(count, len(singular))
+    kept = min(2, len(singular))
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    coordinates = np.zeros((len(rows), count))
+    coordinates = np.zeros((len(rows), 2))
     coordinates[:, :kept] = (left * singular * signs)[:, :kept]
-    explained = np.zeros(count)
+    explained = np.zeros(2)
     total = float((singular**2).sum())
     # If all rows are equal, subtracting their mean leaves rounding errors, which must not be taken for variance.
     if total > 1e-18 * max(1.0, float(np.abs(rows).max())) ** 2 * rows.size:
