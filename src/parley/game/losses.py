@@ -93,6 +93,8 @@ def losses(
             baseline.update(returns, packed)
     sender_advantage, receiver_advantage = (returns - value.detach() for value in baseline_values)
     channel, exchanges = make_channel(game), packed.one_hot_exchanges(returns)
+    # If no message is trained, as on `continuous_original`, stop bits and baselines are not trained either.
+    trained = channel.differentiable or channel.uses_reinforce
     sender = receiver = torch.zeros_like(log_likelihood[:, 0])
     if channel.has_entropy:
         sender = policy_loss(
@@ -108,20 +110,13 @@ def losses(
         )  # fmt: skip
     smoothing = game.label_smoothing
     receiver = receiver - ((1 - smoothing) * log_likelihood + smoothing * log_probs.mean(-1)).mean(-1)
-    if game.adaptive and learns_to_stop(game):
+    if game.adaptive and trained:
         receiver = receiver + policy_loss(
             replay.go_on_logits[..., None], replay.go_on[..., None], receiver_advantage, packed.mask, exchanges,
             entropy_weights.stop, True,
         )  # fmt: skip
-    sender_error, receiver_error = (
-        _squared_error(value, returns, packed, learns_to_stop(game)) for value in baseline_values
-    )
+    sender_error, receiver_error = (_squared_error(value, returns, packed, trained) for value in baseline_values)
     return Losses(sender, receiver, sender_error, receiver_error, -log_likelihood.detach(), reward)
-
-
-def learns_to_stop(game: GameSettings) -> bool:
-    """Return whether stop bits and baselines are trained: on all channels except ``continuous_original``."""
-    return game.channel != "continuous_original"
 
 
 def dialogue_lengths(packed: PackedIndex) -> Tensor:
@@ -158,8 +153,8 @@ def _at(values: Tensor, positions: Tensor) -> Tensor:
     return values.gather(1, index)
 
 
-def _squared_error(value: Tensor, returns: Tensor, packed: PackedIndex, learns: bool) -> Tensor:
-    if not (value.requires_grad and learns):
+def _squared_error(value: Tensor, returns: Tensor, packed: PackedIndex, trained: bool) -> Tensor:
+    if not (value.requires_grad and trained):
         return returns.new_zeros(len(returns))
     return ((returns - value).square() * packed.mask).sum(1) / packed.mask.sum(1)
 
