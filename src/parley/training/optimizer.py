@@ -128,8 +128,8 @@ class Optimiser:
         self.networks = [list(network.parameters()) for network in networks.values()]
         self.parameters = [parameter for own in self.networks for parameter in own]
         first = self.parameters[0]
-        self.flat = first.new_empty(len(first), sum(parameter[0].numel() for parameter in self.parameters))
         widths = [parameter[0].numel() for parameter in self.parameters]
+        self.flat = first.new_empty(len(first), sum(widths))
         for parameter, view in zip(self.parameters, self.flat.split(widths, 1), strict=True):
             view.copy_(parameter.detach().flatten(1))
             parameter.data = view.unflatten(1, parameter.shape[1:])
