@@ -34,7 +34,7 @@ from parley.features.preprocessing import UnreadableImageError, pixels_of
 from parley.features.weights import torchvision_transform
 from parley.game.types import Dialogue
 from parley.interaction.split_data import Part, load_part
-from parley.interaction.transcript import dialogue_of, letters, sparkline
+from parley.interaction.transcript import dialogue_of, is_binary, letters, sparkline
 from parley.metrics.exchanges import log_probabilities
 
 _NAME = "picture"
@@ -243,7 +243,7 @@ def _exchange(result: ImageDialogue, t: int, goes_on: bool) -> dict[str, Any]:
 
 
 def _message(values: Tensor, probabilities: Tensor) -> dict[str, Any]:
-    if not ((values == 0) | (values == 1)).all():
+    if not is_binary(values.numpy()):
         return {"numbers": values.tolist()}
     return {"bits": "".join(str(int(bit)) for bit in values), "probabilities": probabilities.tolist()}
 

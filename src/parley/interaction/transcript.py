@@ -104,7 +104,7 @@ def _messages(probs: Tensor, bits: Tensor, as_letters: bool) -> Iterator[str]:
     """Yield the text of an agent's message for each exchange."""
     changes = distances(bits[:, None].numpy())[:, 0]
     for prob, message, change in zip(probs.numpy(), bits.numpy(), changes, strict=True):
-        if not _binary(message):
+        if not is_binary(message):
             yield f"{' '.join(f'{value:+.2f}' for value in message)}  {change:6.2f}"
         else:
             text = letters(message) if as_letters else "".join(str(int(bit)) for bit in message)
@@ -136,7 +136,7 @@ def letters(bits: Sequence[float] | Numbers) -> str:
     'B ` C'
     """
     values = np.asarray(bits)
-    if not _binary(values):
+    if not is_binary(values):
         raise ValueError("Only messages of bits can be written as letters.")
     groups = (values[start : start + LETTER_BITS] for start in range(0, len(values), LETTER_BITS))
     return " ".join(chr(ord("A") + int("".join(str(int(bit)) for bit in group), 2)) for group in groups)
@@ -159,5 +159,6 @@ def bits_of(text: str, count: int) -> list[int]:
     return [int(bit) for value, size in zip(values, sizes, strict=True) for bit in f"{value:0{size}b}"]
 
 
-def _binary(values: Numbers) -> bool:
+def is_binary(values: Numbers) -> bool:
+    """Return whether all values of a message are 0 or 1."""
     return bool(np.isin(values, (0, 1)).all())
