@@ -100,7 +100,7 @@ def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
 
 
 def iter_rollouts(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec, Dialogue]]:
-    """Yield the dialogues of each evaluation set. Only one split is in memory at a time.
+    """Yield the dialogues of each evaluation set. At most two splits are in memory, as in `iter_eval_sets`.
 
     Raises
     ------
@@ -121,7 +121,10 @@ def _finite_dialogues(checkpoint: Checkpoint, eval_set: EvalSet, spec: EvalBatch
 
 
 def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple[EvalSet, EvalBatchSpec]]:
-    """Yield each evaluation set with its images and candidates. Only one split is in memory at a time."""
+    """Yield each evaluation set with its images and candidates.
+
+    At most two splits are in memory: while the next split is loaded, the previous one is still referenced.
+    """
     game, seen, parts = checkpoint.game, checkpoint.candidate_ids, inputs.parts
     candidates = load_candidates(inputs.descriptions, inputs.words, game)
     unseen = {

@@ -210,7 +210,9 @@ class Blending:
 
 
 class TrainImages:
-    """Batches of images of the train split. All images are moved to the GPU if they fit into its memory.
+    """Batches of images of the train split.
+
+    If the images are in memory and take at most `SHARE_OF_FREE` of the GPU's free memory, all are moved to the GPU.
 
     Parameters
     ----------
