@@ -89,7 +89,7 @@ def read_manifest(path: Path) -> None:
 def read_plan(path: Path) -> None:
     from parley.dataset.split_plan import candidate_queues
 
-    for reserves in candidate_queues(path, {"ant", "bee"}).values():
+    for _, reserves in candidate_queues(path, {"ant", "bee"}):
         for reserve in reserves.values():
             for rank in range(len(reserve)):
                 reserve[rank]

@@ -54,7 +54,7 @@ def test_the_published_plan_is_the_plan_without_urls(tmp_path):
 @pytest.mark.parametrize("number", [1, 20, 500])
 def test_queues_have_key_and_url_of_the_wanted_classes(tmp_path, number):
     plan = planned(tmp_path, number)
-    queues = candidate_queues(plan, {"hen", "lion"})
+    queues = dict(candidate_queues(plan, {"hen", "lion"}))
     assert list(queues) == ["lion", "hen"]
     urls = {image_key(url): url for name in queues for url in urls_of(name, number)}
     expected = {name: parts for name, parts in reserves_in(plan).items() if name != "yeti"}
@@ -65,7 +65,7 @@ def test_queues_have_key_and_url_of_the_wanted_classes(tmp_path, number):
 
 
 def queues_of_ants_and_bees(plan):
-    return candidate_queues(plan, {"ant", "bee"})
+    return dict(candidate_queues(plan, {"ant", "bee"}))
 
 
 @pytest.mark.parametrize("read", [reserves_in, queues_of_ants_and_bees])
@@ -94,4 +94,13 @@ def test_a_plan_out_of_order_is_refused(tmp_path, read, rows, complaint):
 def test_a_published_plan_cannot_be_fetched(tmp_path):
     publish_plan(planned(tmp_path), tmp_path / "published.tsv")
     with pytest.raises(ParleyError, match="has no column url"):
-        candidate_queues(tmp_path / "published.tsv", {"hen"})
+        next(candidate_queues(tmp_path / "published.tsv", {"hen"}))
+
+
+def test_a_class_is_read_when_it_is_asked_for(tmp_path):
+    rows = [("ant", "a", "train", 0), ("bee", "b", "train", 1)]
+    write_table(tmp_path / "plan.tsv", COLUMNS, [(name, key * 32, *of, "http://a") for name, key, *of in rows])
+    queues = candidate_queues(tmp_path / "plan.tsv", {"ant", "bee"})
+    assert next(queues) == ("ant", {"train": [("a" * 32, "http://a")]})
+    with pytest.raises(ParleyError, match="class 'bee', part train: the ranks have a gap"):
+        next(queues)

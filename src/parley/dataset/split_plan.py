@@ -185,26 +185,27 @@ def stream_plan(
         yield name, ((part, (key for *_, key in of_part)) for part, of_part in _parts(path, rows))
 
 
-def candidate_queues(path: str | Path, wanted: Collection[str]) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return the candidates of the wanted classes, by class and part: a list of (key, URL) in order of rank for each.
+def candidate_queues(
+    path: str | Path, wanted: Collection[str]
+) -> Iterator[tuple[str, dict[str, list[tuple[str, str]]]]]:
+    """Yield the name and candidates of each wanted class: for each part, a list of (key, URL) in order of rank.
 
     Raises
     ------
     ParleyError
         If the rows are not grouped by class and part, the ranks have a gap, or a key is invalid.
     """
-    queues: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for name, rows in stream_classes(path, ("part", "rank", "key", "url"), wanted):
-        queues[name] = {}
+        queues = {}
         for part, of_part in _parts(path, rows):
-            queues[name][part] = [(key, url) for *_, key, url in of_part]
+            queues[part] = [(key, url) for *_, key, url in of_part]
             # Keys are used as file names in the cache and in tars.
-            if wrong := [key for key, _ in queues[name][part] if not is_key(key)]:
+            if wrong := [key for key, _ in queues[part] if not is_key(key)]:
                 raise ParleyError(
                     f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is not a valid image key; "
                     "remove the file and run again."
                 )
-    return queues
+        yield name, queues
 
 
 def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:

@@ -158,18 +158,17 @@ def _class_fetches(
 ) -> Iterator[ClassFetch]:
     """Yield each class with the candidate queues of its splits."""
     domains = {image_class.name: image_class.domain for image_class in classes}
-    planned = candidate_queues(plan, domains)
-    missing = sorted(domains.keys() - planned.keys())
-    for name in list(planned):
-        # Queues are removed from `planned`, so that their memory is freed when the class is done.
-        queues, needed = planned.pop(name), counts[domains[name]]
+    left = set(domains)
+    for name, queues in candidate_queues(plan, domains):
+        left.discard(name)
+        needed = counts[domains[name]]
         parts = [
             SplitFetch(part, queue, needed[part], fetch_target(needed[part], options.margin))
             for part, queue in queues.items()
         ]
         yield ClassFetch(name, parts, options.placeholder_repeats)
     # The plan has no rows for classes without candidates; `parley.dataset.dedup.finalise` reports or drops them.
-    for name in missing:
+    for name in sorted(left):
         yield ClassFetch(name, [], options.placeholder_repeats)
 
 
