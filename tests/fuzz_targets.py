@@ -322,7 +322,7 @@ def read_image(path: Path) -> None:
 
 
 def read_tar(path: Path) -> None:
-    from parley.features.preprocessing import count_images, packed_images
+    from parley.dataset.tars import count_images, packed_images
 
     count_images(path)
     assert all("." in member for member, _ in packed_images(path))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from parley.core.progress import Progress
+from parley.dataset.tars import count_images, packed_images
 from parley.features.backbone import Backbone, load_backbone
 from parley.features.class_files import (
     VERSIONS,
@@ -22,7 +23,7 @@ from parley.features.class_files import (
     writing_class_file,
 )
 from parley.features.options import FeatureOptions
-from parley.features.preprocessing import Decoded, count_images, decoded_ahead, packed_images
+from parley.features.preprocessing import Decoded, decoded_ahead
 
 logger = logging.getLogger(__name__)
 # Images are decoded at most this many batches before the network needs them.

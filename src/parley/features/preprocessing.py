@@ -1,12 +1,9 @@
-"""Read images from tars and decode them to pixel arrays in threads, before they are needed. Does not import torch."""
+"""Decode images from tars to pixel arrays in threads, before they are needed. Does not import torch."""
 
 import hashlib
-import re
-import tarfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from parley.core.errors import ParleyError
 from parley.dataset.image_formats import open_image, to_rgb
+from parley.dataset.tars import packed_images
 from parley.features.class_files import KnownRows, RowIdentity
 from parley.features.options import Transform
 
@@ -23,7 +20,6 @@ Pixels = NDArray[np.uint8]
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 # More elongated images are cropped to this aspect ratio, because resizing 1 x 50,000 px would take gigabytes.
 _LONGEST_ASPECT = 20
-_MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
 
 class UnreadableImageError(Exception):
@@ -72,61 +68,6 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
 def _centre(image: Image.Image, size_px: int) -> Image.Image:
     left, top = (round((side - size_px) / 2) for side in image.size)
     return image.crop((left, top, left + size_px, top + size_px))
-
-
-def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the file name, ``<key>.<extension>``, and the bytes of each image in a tar, one by one.
-
-    Raises
-    ------
-    ParleyError
-        If the tar is missing, damaged, or not written by the workflow's rule `images`.
-    """
-    with _opened(path) as tar:
-        for member in _members(tar):
-            file = tar.extractfile(member)
-            if file is None or not _MEMBER.fullmatch(member.name):
-                raise ParleyError(
-                    f"{path} contains {member.name!r}, which is not an image named by its key; "
-                    "use a tar written by the rule `images`."
-                )
-            yield member.name, file.read()
-
-
-def count_images(path: str | Path) -> int:
-    """Count the images in a tar. Only the tar's headers are read, not the images.
-
-    Raises
-    ------
-    ParleyError
-        If the tar is missing or damaged, or two members have the same key.
-    """
-    count, keys = 0, set()
-    with _opened(path) as tar:
-        for member in _members(tar):
-            count += 1
-            keys.add(member.name.split(".")[0])
-    if len(keys) != count:
-        raise ParleyError(f"{path} has {count - len(keys)} images with repeated keys; remove it and run again.")
-    return count
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (member := tar.next()) is not None:
-        yield member
-        # tarfile would otherwise keep all headers in memory.
-        tar.members.clear()  # type: ignore[attr-defined]
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
-    except tarfile.TarError as error:
-        raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error
 
 
 class Decoded(NamedTuple):

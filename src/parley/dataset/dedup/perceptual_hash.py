@@ -5,16 +5,15 @@ the image's cosine transform is above the median of the 64. Other tools that use
 """
 
 import logging
-import tarfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from parley.core.errors import ParleyError
 from parley.core.progress import Progress
 from parley.core.tables import stream_table, write_table
 from parley.dataset.image_formats import open_image, to_rgb
+from parley.dataset.tars import packed_images
 
 logger = logging.getLogger(__name__)
 HASH_COLUMNS = ("key", "phash")
@@ -43,7 +42,7 @@ def hash_classes(tars: Sequence[str | Path], destinations: Sequence[str | Path],
     Raises
     ------
     ParleyError
-        If a tar is missing or damaged.
+        If a tar is missing, damaged, or not written by the rule `images`.
     """
     undecodable = 0
     with Progress("Hashing images", None, "image") as progress, ThreadPoolExecutor(threads) as pool:
@@ -83,22 +82,10 @@ def phash_of(content: bytes) -> str | None:
 def _hashed(tar: str | Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, str | None]]:
     """Yield the key and hash (None if undecodable) of each image, in the tar's order; decode a few images ahead."""
     pending: deque[tuple[str, Future[str | None]]] = deque()
-    for key, content in _images(tar):
-        pending.append((key, pool.submit(phash_of, content)))
+    for member, content in packed_images(tar):
+        pending.append((member.partition(".")[0], pool.submit(phash_of, content)))
         if len(pending) > _AHEAD:
             key, hashed = pending.popleft()
             yield key, hashed.result()
     for key, hashed in pending:
         yield key, hashed.result()
-
-
-def _images(path: str | Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                if (file := tar.extractfile(member)) is not None:
-                    yield member.name.partition(".")[0], file.read()
-    except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
-    except tarfile.TarError as error:
-        raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error

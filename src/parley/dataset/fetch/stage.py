@@ -3,9 +3,8 @@
 import contextlib
 import hashlib
 import logging
-import tarfile
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from parley.dataset.fetch.images import Images
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS, ErrorClass, FetchResult
 from parley.dataset.split_plan import Counts, candidate_queues, fetch_target
+from parley.dataset.tars import write_tar
 
 logger = logging.getLogger(__name__)
 OK = "ok"
@@ -194,25 +194,19 @@ def _pack_class(
     for path in (tar, manifest):
         remove_leftovers(path)
     with written_aside(tar) as aside:
-        _write_tar(aside, [image for image in tried if image.is_ok], body_of)
+        write_tar(aside, _bodies((image for image in tried if image.is_ok), body_of))
     write_table(manifest, MANIFEST_COLUMNS, (image.manifest_row() for image in tried))
 
 
-def _write_tar(path: Path, images: Sequence[FetchResult], body_of: Callable[[FetchResult], bytes | None]) -> None:
-    """Write a tar of images. `TarFile.addfile` is not used because it would copy each header and body once more."""
-    with path.open("wb", buffering=1 << 20) as stream:
-        for image in images:
-            body = body_of(image)
-            if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
-                raise ParleyError(
-                    f"The bytes of {image.url} changed or vanished while they were being packed; "
-                    "do not modify the source or the cache while images are fetched, and run again."
-                )
-            # Modification times and owners are zero, so that the same images give the same tar.
-            header = tarfile.TarInfo(f"{image.key}.{image.decision.suffix}")
-            header.size = len(body)
-            stream.write(header.tobuf(tarfile.USTAR_FORMAT))
-            stream.write(body)
-            stream.write(bytes(-len(body) % tarfile.BLOCKSIZE))
-        end = 2 * tarfile.BLOCKSIZE
-        stream.write(bytes(end + -(stream.tell() + end) % tarfile.RECORDSIZE))
+def _bodies(
+    images: Iterable[FetchResult], body_of: Callable[[FetchResult], bytes | None]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the file name and bytes of each image, after a check that the bytes are still those validated."""
+    for image in images:
+        body = body_of(image)
+        if body is None or hashlib.sha256(body).hexdigest() != image.sha256:
+            raise ParleyError(
+                f"The bytes of {image.url} changed or vanished while they were being packed; "
+                "do not modify the source or the cache while images are fetched, and run again."
+            )
+        yield f"{image.key}.{image.decision.suffix}", body

@@ -10,6 +10,7 @@ from typing import ClassVar
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources.base import EntrySource
+from parley.dataset.tars import members_of
 
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -94,18 +95,15 @@ class Tars(_OnePerClass):
         return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
 
     def _images(self, path: Path) -> Iterator[str]:
-        names = []
         try:
             with tarfile.open(path, "r:") as archive:
-                while (member := archive.next()) is not None:
-                    archive.members.clear()  # type: ignore[attr-defined]  # TarFile stores every member read, about 1 kB each.
-                    if member.isreg() and _is_image(member.name):
-                        names.append(member.name)
+                members = (member for member in members_of(archive) if member.isreg() and _is_image(member.name))
+                names = sorted(member.name for member in members)
         except (tarfile.TarError, EOFError) as error:
             raise ParleyError(
                 f"{path} is not a complete, uncompressed tar ({error}); unpack it or copy it again."
             ) from error
-        yield from (f"{path.name}!{name}" for name in sorted(names))
+        yield from (f"{path.name}!{name}" for name in names)
 
 
 def _is_image(name: str) -> bool:
