@@ -1,4 +1,4 @@
-"""Write the synthetic data set to disk: generated images, a URL list in ImageNet's format, and the class set."""
+"""Write the synthetic data set to disk: generated images and a URL list in ImageNet's format."""
 
 import io
 import logging
@@ -8,14 +8,12 @@ from pathlib import Path
 from parley.core.errors import Findings
 from parley.core.files import write_text, written_aside
 from parley.core.progress import Progress
-from parley.core.tables import write_table
 from parley.synthetic.attributes import CREATURES, Creature
 from parley.synthetic.drawing import SMALLEST_PX, draw
 
 logger = logging.getLogger(__name__)
 
 LIST_NAME = "urls.txt"
-CLASS_SET_COLUMNS = ("class", "wnid", "domain", "group", "description")
 
 
 def draw_world(
@@ -73,12 +71,6 @@ def png_bytes(creature: Creature, index: int, seed: int, size_px: int) -> bytes:
     stream = io.BytesIO()
     draw(creature, index, seed, size_px).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()
-
-
-def write_class_set(path: str | Path) -> None:
-    """Write the class set of all creatures as a TSV file. The group of a creature is its colour."""
-    rows = [(one.name, one.wnid, one.domain, one.colour, one.description) for one in CREATURES]
-    write_table(path, CLASS_SET_COLUMNS, rows)
 
 
 def _chosen(classes: Sequence[str] | None, images_per_class: int, size_px: int) -> list[Creature]:
