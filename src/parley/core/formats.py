@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Mapping
 
 NOTHING = "–"
 """Text shown in place of a missing value."""
@@ -90,3 +91,8 @@ def isolated(name: str) -> str:
 def listed(items: list[str]) -> str:
     """Join items into a phrase: a, b and c."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return the names and their counts, largest count first; names with equal counts are in alphabetical order."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -10,6 +10,7 @@ from typing import Any
 from parley import __version__
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, sha256_of, write_text
+from parley.core.formats import by_frequency
 from parley.core.markdown import escaped, table
 from parley.core.tables import stream_table, write_table
 from parley.dataset.class_set import ImageClass, in_label_order, read_class_set
@@ -263,13 +264,9 @@ def _classes(contents: Contents) -> list[str]:
     return table(("class", "wnid", "domain", *parts, "all"), [*rows, ["all", "", "", *sums, sum(sums)]])
 
 
-def _by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
 def _shares(what: str, counts: Counter[str]) -> list[str]:
     """Return a Markdown table with the number of images per value, most frequent value first."""
-    ordered = _by_frequency(counts)
+    ordered = by_frequency(counts)
     rows: list[tuple[str, int]] = [(escaped(value) or _NOT_STATED, number) for value, number in ordered[:_MOST_SHOWN]]
     if rest := ordered[_MOST_SHOWN:]:
         rows.append((f"*{len(rest):,} others*", sum(number for _, number in rest)))
@@ -282,7 +279,7 @@ def _left_out(context: CardContext, contents: Contents, funnel: Mapping[str, Any
         ("valid, but not needed", funnel["spare"]),
         ("duplicate: the same bytes as another image", funnel["duplicates"]),
         ("near duplicate of an image in another part", funnel["near_copies"]),
-        *((f"rejected: {escaped(reason)}", number) for reason, number in _by_frequency(funnel["rejected"])),
+        *((f"rejected: {escaped(reason)}", number) for reason, number in by_frequency(funnel["rejected"])),
         ("all", funnel["tried"]),
     ]
     lines = [

@@ -148,7 +148,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     """Return a sentence that states how many of the images needed a split has, and why the rest are missing."""
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
-    listed = ", ".join(_by_frequency(reasons))
+    listed = ", ".join(_most_frequent(reasons))
     sentence = (
         f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
@@ -158,7 +158,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     return sentence
 
 
-def _by_frequency(reasons: Counter[str]) -> list[str]:
+def _most_frequent(reasons: Counter[str]) -> list[str]:
     """Return phrases such as "3 not_found" for the most frequent reasons, and one phrase for all other reasons."""
     commonest = reasons.most_common(_MOST_REASONS)
     others = reasons.total() - sum(number for _, number in commonest)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.files import write_json
+from parley.core.formats import by_frequency
 from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.dedup.assign import (
@@ -133,12 +134,12 @@ def _funnel_counts(outcomes: Outcomes, repeated: Sequence[RepeatedBytes], near: 
     return {
         **{measure: sum(counts[measure] for counts in parts) for measure in _SUMMED},
         "near_copies": near,
-        "rejected": _by_frequency(rejected),
+        "rejected": _rejected(rejected),
         "placeholders": [one._asdict() for one in repeated],
         "dropped_classes": {one.name: one.dropped for one in outcomes.classes if one.dropped},
         "classes": classes,
         "hosts": {
-            host: {"tried": urls.total(), "ok": urls[""], "rejected": _by_frequency(urls)}
+            host: {"tried": urls.total(), "ok": urls[""], "rejected": _rejected(urls)}
             for host, urls in sorted(outcomes.hosts.items(), key=lambda item: (-item[1].total(), item[0]))
         },
         "dropped": [
@@ -170,8 +171,6 @@ def _counts_of_part(outcome: PartOutcome) -> dict[str, Any]:
     }
 
 
-def _by_frequency(urls: Counter[str]) -> dict[str, int]:
+def _rejected(urls: Mapping[str, int]) -> dict[str, int]:
     """Return the number of URLs that gave no image, by error, most frequent error first."""
-    return dict(
-        sorted(((error, number) for error, number in urls.items() if error), key=lambda item: (-item[1], item[0]))
-    )
+    return {error: number for error, number in by_frequency(urls) if error}

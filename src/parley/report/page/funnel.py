@@ -8,7 +8,7 @@ from typing import Any
 
 from parley.core.errors import ParleyError
 from parley.core.files import read_json
-from parley.core.formats import counted
+from parley.core.formats import by_frequency, counted
 
 COUNTS = ("candidates", "tried", "ok", "duplicates", "near_copies", "spare", "kept", "wanted")
 """Names of the counts of a class in a split, in the order of the steps.
@@ -115,7 +115,7 @@ def _sum(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, A
     rejected: Counter[str] = Counter()
     for entry in entries:
         rejected.update(entry["rejected"])
-    reasons = dict(sorted(rejected.items(), key=lambda item: (-item[1], item[0])))
+    reasons = dict(by_frequency(rejected))
     return {name: sum(entry[name] for entry in entries) for name in names} | {"rejected": reasons}
 
 
