@@ -145,21 +145,17 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
         shutil.copyfile(source, aside)
 
 
-def record_of(path: str | Path) -> Path:
-    """Return the path of the hidden JSON file that stores a file's modification date and SHA-256."""
-    path = Path(path)
-    return path.parent / ".made" / f"{path.name}.json"
-
-
 def keep_date(path: str | Path) -> bool:
     """Restore a file's recorded modification date if its content is as recorded; otherwise update the record.
+
+    The record is a hidden JSON file next to the file, with its modification date and SHA-256.
 
     Returns
     -------
     bool
         False if the content differs from the recorded content; True if it is the same, or nothing was recorded.
     """
-    record = record_of(path)
+    record = Path(path).parent / ".made" / f"{Path(path).name}.json"
     sha256 = sha256_of(path)
     before = read_json(record) if record.exists() else None
     if before is not None and before["sha256"] == sha256:

@@ -51,6 +51,11 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
         raise ParleyError(f"{path} is not a valid {what} ({reason}); remove it and run again.") from error
 
 
+def texts(dataset: h5py.Dataset) -> list[str]:
+    """Return the strings (UTF-8) of a dataset; any other content raises an exception of `DAMAGE`."""
+    return [value.decode("utf-8") for value in dataset[:]]
+
+
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
     """Raise `ParleyError` if an item is stored in another file, or a dataset claims more bytes than are stored.
 

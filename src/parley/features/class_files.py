@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_leftovers, written_aside
-from parley.core.hdf5 import DAMAGE, check_untrusted
+from parley.core.hdf5 import DAMAGE, check_untrusted, texts
 
 logger = logging.getLogger(__name__)
 # Approximate size of a chunk, which contains whole rows. One short row per chunk would make HDF5's overhead too large.
@@ -118,10 +118,10 @@ class ClassFile:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path, self._file = path, file
-        keys = _texts(file["Key"])
+        keys = texts(file["Key"])
         self.row_of = {key: row for row, key in enumerate(keys)}
-        self.sha256s, self.members = _texts(file["Sha256"]), _texts(file["Member"])
-        self.unreadable = dict(zip(_texts(file[UNREADABLE]["Key"]), _texts(file[UNREADABLE]["Reason"]), strict=True))
+        self.sha256s, self.members = texts(file["Sha256"]), texts(file["Member"])
+        self.unreadable = dict(zip(texts(file[UNREADABLE]["Key"]), texts(file[UNREADABLE]["Reason"]), strict=True))
         self.attributes = {name: str(value) for name, value in file.attrs.items() if name != UNREADABLE}
         self.columns = {
             name: Column(tuple(file[name].shape[2:]), str(file[name].dtype))
@@ -172,10 +172,6 @@ def reading_class_file(path: str | Path) -> Iterator[ClassFile]:
 
 def _damaged(path: str | Path, error: Exception) -> str:
     return f"{path} is not a class's feature file, or it is damaged ({error}); remove it and run again."
-
-
-def _texts(dataset: h5py.Dataset) -> list[str]:
-    return [value.decode("utf-8") for value in dataset[:]]
 
 
 class KnownRows:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parley.core.errors import ParleyError
 from parley.core.files import written_aside
-from parley.core.hdf5 import opened
+from parley.core.hdf5 import opened, texts
 from parley.text.descriptions import Description
 
 # A word is a run of letters and digits; hyphens and apostrophes join runs ("short-tailed", "o'clock").
@@ -95,7 +95,7 @@ def read_words(path: str | Path) -> Words:
         If the file is missing, truncated, or another kind of HDF5 file.
     """
     with opened(path, "file of word vectors") as file:
-        words = [word.decode("utf-8") for word in file["word"][:]]
+        words = texts(file["word"])
         vectors, found = file["vector"][:].astype(np.float32), file["found"][:].astype(bool)
     if not (vectors.ndim == 2 and len(words) == len(vectors) == len(found)):
         raise ParleyError(f"{path}: its datasets word, vector and found differ in length; remove it and run again.")

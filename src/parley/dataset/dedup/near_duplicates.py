@@ -63,16 +63,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
     """Select images to remove, so that no near duplicates in different splits remain.
 
     The images are visited in the given order. An image is removed if it is a near duplicate of an earlier image that
-    was kept and is in another split.
-
-    Parameters
-    ----------
-    hashes
-        64-bit hash of each image, ``[N]``.
-    parts
-        Split of each image, ``[N]``.
-    bits
-        Maximum Hamming distance between the hashes of near duplicates, in bits.
+    was kept and is in another split. The parameters are those of `find_pairs`.
 
     Returns
     -------
