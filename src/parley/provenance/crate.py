@@ -86,11 +86,17 @@ def write_crate(
         packed = {}
         with Progress("Packing", len(sources), "file") as progress:
             for name, path in sources.items():
-                packed[name] = _pack(crate, name, Path(path).expanduser())
+                file = Path(path).expanduser()
+                if not file.is_file():
+                    raise ParleyError(
+                        f"{file} does not exist any more; run `parley verify {folder}`, and make the missing files "
+                        "again."
+                    )
+                packed[name] = _pack(crate, name, file)
                 if packed[name] != known.get(name, packed[name]):
                     raise ParleyError(
-                        f"{path} differs from provenance.json; run `parley verify` to list all changed files, remove "
-                        "them, and run the workflow again."
+                        f"{path} differs from provenance.json; run `parley verify {folder}` to list all changed files, "
+                        "remove them, and run the workflow again."
                     )
                 progress.advance()
         text = _readme(folder, omitted)
@@ -120,8 +126,6 @@ def _is_free(path: Path, folder: Path, drawn: bool) -> bool:
 
 def _pack(crate: zipfile.ZipFile, name: str, path: Path) -> tuple[int, str]:
     """Add a file to the crate, and return its size and SHA-256."""
-    if not path.is_file():
-        raise ParleyError(f"{path} does not exist any more; run `parley verify`, and make the missing files again.")
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as stream, crate.open(zipfile.ZipInfo.from_file(path, name), "w", force_zip64=True) as entry:
         while block := stream.read(_BLOCK):
