@@ -50,6 +50,16 @@ def test_one_flipped_bit_anywhere_is_found(verified, path, position):
     assert f"  {path}\n" in out
 
 
+def test_without_access_to_a_file_the_check_cannot_run(verified, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("parley.provenance.verification.sha256_of", denied)
+    status, out, err = verified()
+    assert (status, out) == (2, "")
+    assert "Permission denied" in err
+
+
 def test_a_missing_file_is_found(verified):
     Path("results/e/sum.txt").unlink()
     status, out, _ = verified()

@@ -8,11 +8,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from parley.cli.shared import Subparsers, add_candidates, add_text, add_threads, find_schema, positive, require_files
+from parley.cli.shared import (
+    Subparsers,
+    add_candidates,
+    add_text,
+    add_threads,
+    find_schema,
+    positive,
+    require_files,
+    workflow_folder,
+)
 from parley.config.saved_configs import overridden, read_run
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
-from parley.provenance.records import existing_workflow_path
 from parley.training.checkpoint_selection import RULES, select
 
 logger = logging.getLogger(__name__)
@@ -230,13 +238,13 @@ def add_talk(commands: Subparsers) -> None:
 def run_talk(chosen: argparse.Namespace) -> None:
     """Run a dialogue about an image and print it."""
     require_files([chosen.image])
-    image, (root, results) = chosen.image.absolute(), existing_workflow_path(chosen.results or only_results())
-    import torch
+    image, folder = chosen.image.absolute(), chosen.results or only_results()
+    with workflow_folder(folder) as results, _quiet("parley.features", "parley.core.progress"):
+        import torch
 
-    from parley.evaluation.single_image import as_text, as_values, open_session, run_dialogue
+        from parley.evaluation.single_image import as_text, as_values, open_session, run_dialogue
 
-    torch.set_num_threads(chosen.threads)
-    with contextlib.chdir(root), _quiet("parley.features", "parley.core.progress"):
+        torch.set_num_threads(chosen.threads)
         session = open_session(results, chosen.run_name, chosen.seed)
         result = run_dialogue(image, session, chosen.candidates, chosen.threads)
     result = result._replace(image=chosen.image)

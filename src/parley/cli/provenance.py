@@ -1,13 +1,11 @@
 """Commands for the origin of files: `parley explain`, `verify` and `crate`."""
 
 import argparse
-import contextlib
 import logging
 import sys
 from pathlib import Path
 
-from parley.cli.shared import Subparsers
-from parley.core.errors import ParleyError
+from parley.cli.shared import Subparsers, workflow_folder
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +26,9 @@ def add_explain(commands: Subparsers) -> None:
 def run_explain(chosen: argparse.Namespace) -> None:
     """Print the origin of a file and the files that depend on it."""
     from parley.provenance.explanation import explain
-    from parley.provenance.records import existing_workflow_path
 
-    root, path = existing_workflow_path(chosen.file)
-    with contextlib.chdir(root):
+    with workflow_folder(chosen.file) as path:
         sys.stdout.write(explain(path, chosen.full))
-
-
-DIFFERS, CANNOT_TELL = 1, 2
-"""Exit statuses of `parley verify` if a file does not match, and if the check cannot run; 0 if every file matches."""
 
 
 def add_verify(commands: Subparsers) -> None:
@@ -51,23 +43,17 @@ def add_verify(commands: Subparsers) -> None:
     parser.add_argument(
         "--full", action="store_true", help="list every file that does not match, not just the first ten"
     )
-    parser.set_defaults(run=run_verify)
+    parser.set_defaults(run=run_verify, status_of_error=2)
 
 
 def run_verify(chosen: argparse.Namespace) -> int:
     """Check an experiment's files against the hashes in its `provenance.json`."""
-    from parley.provenance.records import existing_workflow_path
     from parley.provenance.verification import as_text, verify
 
-    try:
-        root, results = existing_workflow_path(chosen.results)
-        with contextlib.chdir(root):
-            verdict = verify(results)
-    except ParleyError as error:
-        sys.stderr.writelines(f"{finding}\n" for finding in error.findings)
-        return CANNOT_TELL
+    with workflow_folder(chosen.results) as results:
+        verdict = verify(results)
     sys.stdout.write(as_text(verdict, chosen.results, None if chosen.full else 10))
-    return 0 if verdict.holds else DIFFERS
+    return 0 if verdict.holds else 1
 
 
 def add_crate(commands: Subparsers) -> None:
@@ -102,12 +88,10 @@ def add_crate(commands: Subparsers) -> None:
 def run_crate(chosen: argparse.Namespace) -> None:
     """Write an experiment and its provenance to an RO-Crate."""
     from parley.provenance.crate import project_folder, write_crate
-    from parley.provenance.records import existing_workflow_path
 
-    root, results = existing_workflow_path(chosen.results)
-    project = project_folder([root, Path(__file__).resolve().parents[3]])
     out = chosen.out.absolute()
-    with contextlib.chdir(root):
+    with workflow_folder(chosen.results) as results:
+        project = project_folder([Path.cwd(), Path(__file__).resolve().parents[3]])
         included, omitted = write_crate(results, out, project, chosen.author, chosen.license, chosen.pictures)
     size = out.stat().st_size / 2**20
     logger.info("%s: %d files of the experiment, %.1f MiB", chosen.out, len(included), size)

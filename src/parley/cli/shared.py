@@ -1,12 +1,12 @@
 """Arguments that several commands share, and the conversion of errors to messages and exit statuses."""
 
 import argparse
+import contextlib
 import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from parley.core.files import write_text
 from parley.core.markdown import with_table
 from parley.interaction.eval_sets import CANDIDATES
 from parley.provenance.hashing import check_undamaged
+from parley.provenance.records import existing_workflow_path
 
 logger = logging.getLogger(__name__)
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
@@ -77,6 +78,14 @@ def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
         raise ParleyError(f"{page}: {finding}" for finding in error.findings) from error
 
 
+@contextlib.contextmanager
+def workflow_folder(path: Path) -> Iterator[str]:
+    """Work in the workflow's folder, above `path`'s `results/` or `resources/`; the value is the path from there."""
+    root, name = existing_workflow_path(path)
+    with contextlib.chdir(root):
+        yield name
+
+
 def find_schema() -> Path:
     """Return the path of the config's schema, in this module's repository or in the working folder."""
     for folder in (Path(__file__).resolve().parents[3], Path()):
@@ -131,7 +140,7 @@ def _fail(*sentences: str, status: int) -> int:
     return status
 
 
-@contextmanager
+@contextlib.contextmanager
 def _logging_to_terminal() -> Iterator[None]:
     """Print the library's log messages to stderr."""
     handler = logging.StreamHandler(sys.stderr)
