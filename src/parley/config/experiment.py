@@ -12,6 +12,7 @@ from parley.config.options import network_options, source_options
 from parley.config.paths import WEIGHTS_FOLDER, Paths, paths_of
 from parley.config.schema import Config, read_schema, resolve, run_settings
 from parley.core.errors import Findings, ParleyError
+from parley.core.formats import base_of
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass, read_class_set
 from parley.dataset.sources import open_source
@@ -118,11 +119,12 @@ def check_inputs(
         Whether jobs run in separate software environments, which Snakemake creates.
     """
     findings: list[str] = []
+    stages = {base_of(stage) for stage in stages}
     if stages & {"download_urls", "select_classes"}:
         findings += _check_source(config, classes)
     elif "write_data_card" in stages and (source := open_source(source_options(config["source"]))).states_rights:
         findings += source.check(classes)
-    if any(stage.startswith("extract_features") for stage in stages):
+    if "extract_features" in stages:
         findings += _check_network(network_options(config["features"]))
     if "build_descriptions" in stages and needs_wordnet(classes):
         findings += check_wordnet(config["descriptions"]["wordnet"])
@@ -130,7 +132,7 @@ def check_inputs(
         findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
-    if any(stage.startswith("train_run") for stage in stages):
+    if "train_run" in stages:
         findings += _check_layers(config) if config["source"]["kind"] != "features" else []
         findings += [] if own_environments else _check_tensorboard(config)
     return findings

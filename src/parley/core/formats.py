@@ -1,6 +1,7 @@
 """Formatting of numbers and names in reports, figures and tables."""
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -86,6 +87,11 @@ def isolated(name: str) -> str:
     """
     turns = any(unicodedata.bidirectional(mark) in ("R", "AL", "AN", "RLE", "RLO", "RLI", "LRO") for mark in name)
     return f"\u2068{name}\u2069" if turns else name
+
+
+def base_of(rule: str) -> str:
+    """Return the name of a rule without the number of its group of classes or seeds, as in `extract_features_0000`."""
+    return re.sub(r"_\d+$", "", rule)
 
 
 def listed(items: list[str]) -> str:

@@ -9,11 +9,12 @@ import h5py
 import numpy as np
 
 from parley.core.errors import ParleyError
+from parley.core.formats import base_of
 from parley.core.tables import read_table
 from parley.provenance.document import DOCUMENT, NO_ARTEFACTS, upstream_jobs
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import FOLDER, FileRecord, Record, Records
-from parley.provenance.tree import Group, base_of, draw, grouped, inputs_of, uses_in
+from parley.provenance.tree import Group, draw, grouped, inputs_of, uses_in
 
 SHORT = 10
 """Number of characters of a hash that are shown."""

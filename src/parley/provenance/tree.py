@@ -1,10 +1,10 @@
 """Draw trees of files, connected by the jobs that made them, as indented text with similar files on one line."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from parley.core.formats import base_of
 from parley.provenance.records import Record, Records
 
 FEW = 3
@@ -36,11 +36,6 @@ class Group(NamedTuple):
     def pattern(self) -> str:
         """Pattern that matches all paths of the group."""
         return pattern_of(self.paths)
-
-
-def base_of(rule: str) -> str:
-    """Return the name of a rule without the numeric suffix of its group of classes or seeds."""
-    return re.sub(r"_\d+$", "", rule)
 
 
 def grouped(paths: Iterable[str], records: Records) -> list[Group]:

@@ -18,6 +18,7 @@ from snakemake.settings.types import DeploymentMethod, Quietness
 
 from parley.core.errors import ParleyError
 from parley.core.files import remove_all_leftovers
+from parley.core.formats import base_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.run_lock import acquire
 
@@ -57,7 +58,7 @@ def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
     """Replace each common name of groups by the rules of these groups; keep any other name."""
     expanded = []
     for name in given:
-        group = [] if name in rules else [rule for rule in rules if re.fullmatch(rf"{re.escape(name)}_\d+", rule)]
+        group = [] if name in rules else [rule for rule in rules if base_of(rule) == name]
         expanded += group or [name]
     return expanded
 
