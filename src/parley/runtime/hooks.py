@@ -1,4 +1,4 @@
-"""Snakemake hooks: the only module that uses internals of Snakemake and its plugins.
+"""Snakemake hooks. Only this module and `parley.status.dry_run` use internals of Snakemake; this one patches some.
 
 The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
 do not import this module.
@@ -190,8 +190,8 @@ def _untested_versions(workflow: Workflow) -> Iterator[str]:
     if not found.startswith(TESTED_SNAKEMAKE):
         yield (
             f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
-            "waiting jobs, Snakemake may use half of a CPU core. `--until` and `--forcerun` need the full name of a "
-            "group's rule, such as extract_features_0000. Results are the same."
+            "waiting jobs, Snakemake may use half of a CPU core. `--until`, `--omit-from`, `--forcerun` and targets "
+            "need the full name of a group's rule, such as extract_features_0000. Results are the same."
         )
     if workflow.storage_settings.default_storage_provider != "s3":
         return
