@@ -62,7 +62,7 @@ def run_compare(chosen: argparse.Namespace) -> None:
 
 def add_insert(commands: Subparsers) -> None:
     """Add the argument parser of `parley insert`."""
-    parser = commands.add_parser("insert", help="insert a table that the workflow wrote into a Markdown page")
+    parser = commands.add_parser("insert", help="insert a table of results into a Markdown page")
     parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
     parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
     parser.add_argument("--name", required=True, help="the name in the page's markers, <!-- table NAME -->")

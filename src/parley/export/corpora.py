@@ -158,7 +158,7 @@ def _meanings(dialogues: Conversations, descriptions: Mapping[str, str]) -> Iter
     if missing := sorted(set(dialogues.labels).difference(descriptions)):
         raise ParleyError(
             f"descriptions.csv has no description of {', '.join(missing[:5])}, on which run {dialogues.run}, seed "
-            f"{dialogues.seed} was evaluated; make both again."
+            f"{dialogues.seed} was evaluated; remove descriptions.csv and the run's messages.hdf5, and run again."
         )
     finite = np.asarray(np.isfinite(dialogues.final_scores).all(axis=-1))
     best = dialogues.final_scores.argmax(axis=-1)

@@ -69,9 +69,9 @@ def transcript(dialogue: Dialogue, labels: Sequence[str], target: int, key: str,
     """Return one dialogue as text, up to its last exchange.
 
     The first line shows the image's key, its class and the Receiver's answer. The following lines show, for each
-    exchange, the Sender's message, the Receiver's message and the best candidates. A message is shown as bars, one
-    for each bit's probability, the bits, and the number of bits that differ from the agent's previous message, or from
-    zeros for the first message.
+    exchange, the Sender's message, the Receiver's message and the best candidates. A message is shown in three
+    parts: a bar per bit for its probability; the bits; and the number of bits that differ from the agent's previous
+    message, or from zeros for its first message.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ LANGUAGE_METRICS = (
     Metric(
         "topographic_similarity_features",
         "Spearman's rho",
-        "Topographic similarity, to what images look like",
+        "Topographic similarity, to image features",
         "Correlation of message distance with the cosine distance of the image features, over pairs of dialogues.",
         permutation_tested=True,
         report_row=7,

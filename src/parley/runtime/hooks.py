@@ -55,7 +55,7 @@ def name_groups(workflow: Workflow) -> None:
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
-    """Replace each common name of groups by the rules of these groups; keep any other name."""
+    """Replace each name that stands for several rules, one per job group, by these rules; keep any other name."""
     expanded = []
     for name in given:
         group = [] if name in rules else [rule for rule in rules if base_of(rule) == name]

@@ -183,7 +183,7 @@ def _live_records(folder: Path) -> Iterator[Record]:
 
 def _all_records(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), path.open("rb") as stream:  # Its process may just have removed it.
+        with suppress(FileNotFoundError), path.open("rb") as stream:  # The owner may just have removed it.
             values = {**_UNKNOWN, **_parse(stream.read())}
             yield Record(path, values, _is_alive(stream.fileno(), values))
 

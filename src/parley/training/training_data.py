@@ -162,7 +162,7 @@ class Dropout(Augmentation):
 
 
 def _uniforms_like(features: Tensor, states: Tensor, numbers: int) -> Tensor:
-    """Return uniform random numbers ``[S, B, C, numbers]`` for features ``[S, B, C]`` or ``[S, B, L, C]``."""
+    """Return `numbers` uniform random numbers per channel, ``[S, B, C, numbers]``, for features of C channels."""
     return uniforms_from(states, (features.shape[1], features.shape[-1], numbers)).to(features.dtype)
 
 

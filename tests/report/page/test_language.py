@@ -35,10 +35,10 @@ def test_metrics_that_some_seeds_lack_are_reported_separately():
     ]
     assert words(*lines) == (
         "All 2 metrics with a null distribution are beyond what permutations give, in every seed (p < 0.05). "
-        "Topographic similarity, to descriptions: beyond what permutations give, in each of the 3 seeds of 5 that "
-        "could be measured (p < 0.05). "
+        "Topographic similarity, to descriptions: beyond what permutations give, in each of the 3 seeds that "
+        "have a value, of 5 seeds (p < 0.05). "
         "Message and class: mutual information, uncorrected (bits): not beyond what permutations give, in the one seed "
-        "of 5 that could be measured (p < 0.05)."
+        "that has a value, of 5 seeds (p < 0.05)."
     )
 
 

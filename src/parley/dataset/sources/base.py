@@ -114,7 +114,7 @@ class Source(ABC):
         return (), {}, 0
 
     def _root_problems(self) -> list[str]:
-        """Return a sentence if a root is configured for local paths but is not a folder."""
+        """Return an error message if the configured root is not a folder, else an empty list."""
         if self.options.root is None or self.options.root.is_dir():
             return []
         return [f"The source's root {self.options.root} is not a folder; check the path."]
@@ -167,7 +167,7 @@ class EntrySource(Source):
 
 
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
-    """Return the class name for each label by which a source may name a class: the class's name and its wnid."""
+    """Return a mapping from label to class name; the labels of a class are its name and its wnid."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {image_class.name: image_class.name for image_class in classes}
 

@@ -163,7 +163,7 @@ class _LineReader:
             self.add(name, image_id, url, is_counted=is_quoted)
 
     def add(self, name: str, image_id: bytes, url: str, is_counted: bool = False) -> None:
-        """Add an address of a wanted synset. Count its issue, unless one of the line was counted (`is_counted`)."""
+        """Add an address of a wanted synset. Count its issue, if the line's issue was not counted yet."""
         self.listing.entries[name] += 1
         if self._filter not in url:
             return

@@ -236,8 +236,8 @@ def _of_group(lines: Sequence[Mapping[str, Any]], measured: int, missing: int) -
     """Return a sentence about metrics that have a value for `measured` seeds and none for `missing` seeds."""
     seeds = "in every seed"
     if missing:
-        which = "the one seed" if measured == 1 else f"each of the {measured} seeds"
-        seeds = f"in {which} of {measured + missing} that could be measured"
+        which = "the one seed that has" if measured == 1 else f"each of the {measured} seeds that have"
+        seeds = f"in {which} a value, of {measured + missing} seeds"
     inside = [line["name"] for line in lines if line["largest_p"] >= 0.05]
     beyond, of = len(lines) - len(inside), f"{len(lines)} metrics with a null distribution"
     chance = f"what permutations give, {seeds} (p < 0.05)"
