@@ -178,3 +178,18 @@ def test_tables_have_names_of_their_own_and_show_runs_that_there_are():
     (default,) = resolve(WORLD, SCHEMA)["tables"]
     assert default["metrics"] == ["accuracy@1", "accuracy@k", "nll", "length"]
     assert (default["runs"], default["parts"], default["caption"]) == ([], [], "")
+
+
+def enums(schema, path=""):
+    """The path, description and values of every key with a fixed set of names."""
+    for name, own in schema.get("properties", {}).items():
+        values = [value for value in own.get("enum", []) if isinstance(value, str)]
+        if values:
+            yield f"{path}{name}", own["description"], values
+        yield from enums(own, f"{path}{name}.")
+
+
+@pytest.mark.parametrize(("key", "description", "values"), list(enums(SCHEMA)))
+def test_a_description_that_explains_values_explains_all_of_them(key, description, values):
+    explained = [value for value in values if f"{value}:" in description]
+    assert len(explained) < 2 or all(value in description for value in values), key

@@ -64,19 +64,19 @@ def test_continuous_messages_are_the_logits(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "uses_reinforce", "differentiable", "discrete", "has_entropy"),
+    ("name", "uses_reinforce", "differentiable", "samples_bits", "discrete", "has_entropy"),
     [
-        ("bernoulli", True, False, True, True),
-        ("straight_through", False, True, True, True),
-        ("gumbel", False, True, True, True),
-        ("continuous", False, True, False, False),
-        ("continuous_original", False, False, False, False),
+        ("bernoulli", True, False, True, True, True),
+        ("straight_through", False, True, True, True, True),
+        ("gumbel", False, True, True, True, True),
+        ("continuous", False, True, False, False, False),
+        ("continuous_original", False, False, False, False, False),
     ],
 )
-def test_properties_of_the_channels(name, uses_reinforce, differentiable, discrete, has_entropy):
+def test_properties_of_the_channels(name, uses_reinforce, differentiable, samples_bits, discrete, has_entropy):
     kind = CHANNELS[name]
     assert (kind.uses_reinforce, kind.differentiable) == (uses_reinforce, differentiable)
-    assert (kind.discrete, kind.has_entropy) == (discrete, has_entropy)
+    assert (kind.samples_bits, kind.discrete, kind.has_entropy) == (samples_bits, discrete, has_entropy)
 
 
 def test_an_unknown_channel_is_an_error():

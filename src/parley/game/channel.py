@@ -32,6 +32,8 @@ class Channel(ABC):
     """Whether messages are trained by REINFORCE."""
     differentiable = False
     """Whether gradient flows from the message back to the logits."""
+    samples_bits = True
+    """Whether messages in training are bits; if false, they are real numbers."""
     discrete = True
     """Whether messages in evaluation are bits, which can be stored as integers, flipped and counted."""
     has_entropy = True
@@ -94,6 +96,7 @@ class Continuous(Channel):
     """Real-valued messages: the logits themselves, with gradient."""
 
     differentiable = True
+    samples_bits = False
     discrete = False
     has_entropy = False
 

@@ -145,7 +145,8 @@ def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) ->
     Returns
     -------
     tuple of arrays
-        Mean fraction and mean kappa, ``[P]`` each. Undefined kappas are ignored; the array of kappas is None if all are undefined.
+        Mean fraction and mean kappa, ``[P]`` each. Undefined kappas are ignored; the second is None
+        if all are undefined.
     """
     pairs = list(combinations(range(len(answers)), 2))
     chance = [same_by_chance(answers[one], answers[other]) for one, other in pairs]

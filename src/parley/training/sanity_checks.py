@@ -44,7 +44,7 @@ def check_step(loss_step: LossStep, agents: Agents, game: GameSettings, seeds: S
 def _invariants(loss_step: LossStep, agents: Agents, game: GameSettings) -> Iterator[tuple[str, Tensor]]:
     """Yield, for each invariant, the error message and whether the invariant is satisfied for each seed, ``[S]``."""
     losses, replay, packed = loss_step
-    if make_channel(game).discrete:
+    if make_channel(game).samples_bits:
         for agent, messages in (("Sender", replay.sender_messages), ("Receiver", replay.receiver_messages)):
             yield f"messages of the {agent} have values other than 0 and 1", _all(_is_bit(messages))
     yield "decisions to go on have values other than 0 and 1", _all(_is_bit(replay.go_on))

@@ -44,6 +44,6 @@ def test_metrics_that_some_seeds_lack_are_reported_separately():
 
 def test_if_a_seed_diverged_no_metric_is_reported_for_every_seed():
     assert words(row("accuracy@1", "0.001", 4, 1), row("macro_f1", "0.001", 4, 1)) == (
-        "All 2 metrics with a null distribution are beyond what permutations give, in each of the 4 seeds of 5 that "
-        "could be measured (p < 0.05)."
+        "All 2 metrics with a null distribution are beyond what permutations give, in each of the 4 seeds that "
+        "have a value, of 5 seeds (p < 0.05)."
     )

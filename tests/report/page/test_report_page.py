@@ -15,6 +15,7 @@ from PIL import Image
 from parley.core.errors import ParleyError
 from parley.metrics.analysis import analyse_run
 from parley.metrics.conversations import read_conversations
+from parley.report.figures.registry import figure_names
 from parley.report.page.examples import choose_examples
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import Styles, inline_figure, read_thumbnails
@@ -122,7 +123,7 @@ def test_figures_follow_the_page_and_say_what_they_show(whole):
     _, text = whole
     drawings = [attributes for tag, attributes in Page(text).tags if tag == "svg" and "viewbox" in attributes]
     figures = [attributes for attributes in drawings if "max-width" in attributes.get("style", "")]
-    assert len(figures) == 1 + 2 * 6
+    assert len(figures) == len(figure_names(["adaptive", "fixed"]))
     page = Page(text)
     for attributes in drawings:
         assert attributes.get("aria-hidden") == "true" or attributes["role"] == "img"
