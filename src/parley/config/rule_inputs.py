@@ -90,7 +90,8 @@ class RuleValues:
     def source_stages(self) -> list[str]:
         """Return the rules whose outputs experiments share; another experiment may already have made the outputs."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
-        return ["fetch_images", "extract_features", *drawn] if self.from_images else []
+        hashed = ["hash_images"] if self.compares_images else []
+        return [*drawn, "fetch_images", *hashed, "extract_features"] if self.from_images else []
 
     def class_table(self, *columns: str) -> list[dict[str, Any]]:
         """Return the class set as a list of dictionaries, with some of its columns."""

@@ -23,7 +23,7 @@ def test_jobs_are_summed_by_stage_in_the_order_of_the_data_line(tmp_path):
     benchmark(tmp_path / "draw_world.tsv", 5, 30, 900)
     benchmark(tmp_path / "another.tsv", 1, "-", 2000)
     benchmark(tmp_path / "build_report.tsv", 99, 100, 2001)
-    costs = read_costs(tmp_path, ["draw_world", "fetch_images", "settle"])
+    costs = read_costs(tmp_path, ["draw_world", "fetch_images"])
     assert [tuple(one.values())[:5] for one in costs["stages"]] == [
         ("draw world", 1, 5, 5, 30),
         ("train run", 2, 30.5, 20.5, 700.4),

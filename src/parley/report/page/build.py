@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def build_report(
     language: str | Path | None = None,
     versions: Mapping[str, str] | None = None,
     benchmarks: str | Path | None = None,
-    stages: Collection[str] = (),
+    stages: Sequence[str] = (),
     origin: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the report page as one self-contained HTML file.

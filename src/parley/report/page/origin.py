@@ -5,7 +5,7 @@ import os
 import platform
 import shutil
 import subprocess  # nosec B404
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,17 +14,15 @@ from parley.core.errors import ParleyError
 from parley.core.tables import read_table
 
 ORDER = (
-    "draw_world", "select_classes", "fetch_images", "hash_images", "settle", "extract_features", "gather_features",
-    "build_descriptions", "embed_words", "train_run", "evaluate_run", "extract_messages", "extract_attention",
+    "draw_world", "download_urls", "select_classes", "fetch_images", "hash_images", "extract_features",
+    "gather_features", "embed_words", "train_run", "evaluate_run", "extract_messages", "extract_attention",
     "analyse_run", "measure_language", "draw_figures", "draw_run_figures",
 )  # fmt: skip
 """Rules in the order of the data flow; the page lists other rules after these, in alphabetical order."""
 PAGE = "build_report"
-SHARED = ("draw_world", "fetch_images", "hash_images", "extract_features")
-"""Rules whose output files are shared by experiments; they do not run if the files exist."""
 
 
-def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, Any]:
+def read_costs(folder: str | Path, shared: Sequence[str] = ()) -> dict[str, Any]:
     """Return the time and memory of each rule of an experiment, from its benchmark files.
 
     Parameters
@@ -32,8 +30,9 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, An
     folder
         The folder `benchmarks/`, with files `<rule>.tsv` or `<rule>/<job>.tsv`. The modification time of a file is
         taken as the end of its job.
-    needed
-        Rules on which the experiment depends; those in `SHARED` that did not run are returned as `reused`.
+    shared
+        Rules of the experiment whose output files other experiments may have made; those that did not run are returned
+        as `reused`.
 
     Returns
     -------
@@ -65,7 +64,7 @@ def read_costs(folder: str | Path, needed: Collection[str] = ()) -> dict[str, An
         "stages": [_stage(name, jobs[name]) for name in names],
         "seconds": sum(seconds for seconds, _, _ in everything),
         "wall_s": busy_seconds((ended - seconds, ended) for seconds, _, ended in everything),
-        "reused": [name.replace("_", " ") for name in SHARED if name in needed and name not in jobs],
+        "reused": [name.replace("_", " ") for name in shared if name not in jobs],
         "unreadable": unreadable,
     }
 

@@ -1,0 +1,26 @@
+"""Inputs and params of rules follow from the config."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from parley.config.experiment import read_experiment
+from parley.config.rule_inputs import RuleValues
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("near_copies", "stages"),
+    [
+        ("ignore", ["draw_world", "fetch_images", "extract_features"]),
+        ("report", ["draw_world", "fetch_images", "hash_images", "extract_features"]),
+    ],
+)
+def test_the_stages_whose_outputs_are_shared(near_copies, stages, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    raw = yaml.safe_load(Path("config.yaml").read_text())
+    raw["fetch"] = {**raw.get("fetch", {}), "near_copies": near_copies}
+    values = RuleValues(read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml"))
+    assert values.source_stages() == stages
