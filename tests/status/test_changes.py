@@ -45,7 +45,7 @@ def test_the_digest_of_the_code_is_no_changed_value():
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ({"margin": 0}, {"margin": 4}, ["fetch.margin 0 → 4"]),
+        ({"fetch": {"margin": 0}}, {"fetch": {"margin": 4}}, ["fetch.margin 0 → 4"]),
         ({"ks": [3, 3]}, {"ks": [4, 4]}, ["evaluation.k and k_unseen: + 4 and 4, − 3 and 3"]),
         ({"seeds": [1, 2]}, {"seeds": [1, 2, 3]}, ["seeds: + 3"]),
         ({"runs": ["a", "b"]}, {"runs": ["b", "a"]}, ["runs ['a', 'b'] → ['b', 'a']"]),

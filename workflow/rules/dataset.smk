@@ -104,7 +104,7 @@ if VALUES.from_images:
             runtime=60,
         params:
             classes=VALUES.class_table("name", "wnid", "domain"),
-            world=VALUES.world_folder,
+            world=PATHS.world,
             counts=CONFIG["split"],
             code=code("select_classes"),
         message:
@@ -246,11 +246,7 @@ if VALUES.from_images:
         params:
             classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
             counts=CONFIG["split"],
-            margin=CONFIG["fetch"]["margin"],
-            on_shortage=CONFIG["fetch"]["on_shortage"],
-            placeholder_repeats=CONFIG["fetch"]["placeholder_repeats"],
-            near_copies=CONFIG["fetch"]["near_copies"],
-            near_copy_bits=CONFIG["fetch"]["near_copy_bits"],
+            fetch=VALUES.dedup_settings(),
             evaluation=VALUES.checked_ks(),
             code=code("settle"),
         message:
@@ -279,7 +275,7 @@ if VALUES.from_images:
             runtime=30,
         params:
             source=CONFIG["source"],
-            world=VALUES.world_folder,
+            world=PATHS.world,
             about={
                 "experiment": PATHS.experiment,
                 "seed": CONFIG["seed"],

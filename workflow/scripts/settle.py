@@ -1,7 +1,5 @@
 """Assign the final images of all classes to splits, without duplicates."""
 
-from dataclasses import fields
-
 from stage import stage
 
 from parley.core.files import by_class, files_in
@@ -17,7 +15,7 @@ with stage(snakemake):
         files_in(snakemake.input.hashes, ".tsv"),
         classes,
         snakemake.params.counts,
-        DedupOptions(**{field.name: getattr(snakemake.params, field.name) for field in fields(DedupOptions)}),
+        DedupOptions(**snakemake.params.fetch, evaluation=snakemake.params.evaluation),
         splits=snakemake.output.splits,
         funnel=snakemake.output.funnel,
         final_classes=snakemake.output.classes,

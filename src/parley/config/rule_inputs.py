@@ -1,12 +1,14 @@
 """Inputs and params of rules, computed from the config."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from parley.config.experiment import Experiment, attending_runs
 from parley.config.paths import SEED_WILDCARD
 from parley.config.schema import Config, run_settings
+from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
 from parley.dataset.sources.base import file_fingerprint
 from parley.game.settings import result_affecting
@@ -105,9 +107,10 @@ class RuleValues:
         """Return the settings of the section `fetch` that affect which images are kept."""
         return content_settings(self._config["fetch"])
 
-    def world_folder(self, wildcards: Any) -> str:
-        """Return the folder of the generated synthetic images; an empty string for other sources."""
-        return self._paths.world
+    def dedup_settings(self) -> Config:
+        """Return the settings of the section `fetch` that affect which fetched images are kept in the splits."""
+        settings: Config = self._config["fetch"]
+        return {field.name: settings[field.name] for field in fields(DedupOptions) if field.name in settings}
 
     def checked_ks(self) -> Config:
         """Return `k` and `k_unseen`, to be checked again with the final classes; empty if no class can be dropped."""
