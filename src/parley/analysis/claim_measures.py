@@ -16,7 +16,7 @@ from parley.metrics.classification import class_means
 from parley.metrics.conversations import Conversations, read_conversations
 from parley.metrics.exchanges import Floats, hits
 from parley.metrics.information import message_entropy_bits, prediction_entropy_bits
-from parley.metrics.records import finite, owner_of
+from parley.metrics.records import finite_by_seed, owner_of, part_of
 from parley.metrics.statistics import correlation
 
 BySeed = dict[int, Any]
@@ -57,8 +57,7 @@ class Evidence:
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
         """Return a metric of `evaluation.json` for each seed. Seeds without a finite value are skipped."""
-        found = {seed: finite(one["parts"].get(part, {}).get(metric)) for seed, one in self._of(run)}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return finite_by_seed({seed: one["parts"] for seed, one in self._of(run)}, part, metric)
 
     def images(self, run: str, part: str) -> int:
         """Return the number of images of a split on which a run was evaluated; 0 if no seed was evaluated on it."""
@@ -103,8 +102,7 @@ def read_evidence(
     conversations: dict[tuple[str, str], dict[int, Path]] = {}
     for path in map(Path, messages):
         run, seed = owner_of(path)
-        part = path.name.removeprefix("messages.").removesuffix("hdf5").removesuffix(".") or "test"
-        conversations.setdefault((run, part), {})[seed] = path
+        conversations.setdefault((run, part_of(path)), {})[seed] = path
     classes: dict[str, dict[str, float]] = {}
     for row in read_csv(difficulty) if difficulty is not None else []:
         if row["f1"]:

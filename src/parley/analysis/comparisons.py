@@ -15,7 +15,7 @@ from parley.core.failures import failure_in
 from parley.core.files import read_json
 from parley.core.formats import change, fraction
 from parley.core.tables import write_csv
-from parley.metrics.records import finite
+from parley.metrics.records import finite_by_seed
 from parley.metrics.statistics import Comparison, holm, paired_comparison
 
 COLUMNS = (
@@ -94,17 +94,11 @@ def _compared(
     one: Evaluations, other: Evaluations, part: str, metric: str
 ) -> tuple[Comparison, list[float], list[float]]:
     """Compare two runs over the seeds for which both have a finite value. Return the comparison and these values."""
-    first, second = _values(one, part, metric), _values(other, part, metric)
+    first, second = finite_by_seed(one, part, metric), finite_by_seed(other, part, metric)
     shared = sorted(first.keys() & second.keys())
     pairs = [first[seed] for seed in shared], [second[seed] for seed in shared]
     # With more than 16 seeds, sign flips are drawn at random; the fixed seed makes the p-value reproducible.
     return paired_comparison(*pairs, generator=np.random.default_rng(0)), *pairs
-
-
-def _values(evaluations: Evaluations, part: str, metric: str) -> dict[int, float]:
-    """Return a metric of a run for each seed. Seeds without a finite value are skipped."""
-    found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in evaluations.items()}
-    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _holm_where_known(ps: Sequence[float | None]) -> list[float | None]:
@@ -224,7 +218,7 @@ def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> li
 
 
 def _mean(evaluations: Evaluations, part: str, metric: str) -> str:
-    values = list(_values(evaluations, part, metric).values())
+    values = list(finite_by_seed(evaluations, part, metric).values())
     return f"{fraction(float(np.mean(values)))} (n = {len(values)})" if values else "not measured"
 
 

@@ -16,6 +16,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import write_text
 from parley.core.formats import NOTHING, counted, fraction, interval
 from parley.core.terminal import literal, plain_table
+from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 
 HEADS = {
     "accuracy@1": "accuracy@1",
@@ -26,7 +27,6 @@ HEADS = {
 }
 """Column header of each metric."""
 _DECIMALS = {"length": 2, "length_original": 2}
-_UNSEEN = ("ood", "ood_alone", "transfer", "transfer_alone")
 _NOTE = "Mean over seeds and, in brackets, its 95 % t interval."
 
 
@@ -90,7 +90,7 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
                 f"Config: the table {wanted['name']} lists the {kind} {', '.join(strays)}, which the summary does "
                 f"not have; the summary has {', '.join(known)}."
             )
-    shown = wanted["parts"] or [part for part in parts if part == "test" or part in _UNSEEN]
+    shown = wanted["parts"] or [part for part in parts if part == "test" or part.removesuffix(ALONE) in UNSEEN_PARTS]
     found = {(row.run, row.part, row.metric): row for row in rows}
     blocks = []
     for part in shown:

@@ -13,7 +13,7 @@ from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageCl
 from parley.dataset.fetch.options import content_settings, read_exclusions
 from parley.dataset.sources import SourceOptions, open_source
 from parley.features.options import FeatureOptions, features_id
-from parley.interaction.eval_sets import ALONE
+from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.synthetic.attributes import DRAWING
 
 DOMAIN_OF_PART = {
@@ -287,7 +287,7 @@ class RunPaths:
 
     def eval_set_names(self) -> list[str]:
         """Return the names of the evaluation sets: all splits, and splits of unseen classes with the suffix `ALONE`."""
-        unseen = [part for part in self.paths.parts if part in ("ood", "transfer")]
+        unseen = [part for part in self.paths.parts if part in UNSEEN_PARTS]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 
     def _names(self, kind: str) -> list[str]:

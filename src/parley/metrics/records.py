@@ -5,7 +5,7 @@ The path of a file determines its run and seed: `…/runs/<run>/<seed>/<file>`.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,22 @@ def owner_of(path: str | Path) -> tuple[str, int]:
     return folder.parent.name, int(folder.name)
 
 
+def part_of(path: Path) -> str:
+    """Return the split of a message file from its name; `messages.hdf5` is the test split."""
+    return path.name.removesuffix(".hdf5").partition(".")[2] or "test"
+
+
 def finite(value: Any) -> float | None:
     """Return a finite number as a float; None for NaN, infinity, booleans and values that are not numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def finite_by_seed(of_seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> dict[int, float]:
+    """Return a metric of a split by seed, from the `parts` of each seed. Seeds without a finite value are skipped."""
+    found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in of_seeds.items()}
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def read_curve(path: str | Path) -> Curve:

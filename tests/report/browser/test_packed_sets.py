@@ -8,9 +8,10 @@ from made_runs import Talk, write_messages
 from parley.core.errors import ParleyError
 from parley.metrics.conversations import read_conversations
 from parley.metrics.information import bit_information
+from parley.metrics.records import part_of
 from parley.report.browser.arrays import dialogue_arrays
 from parley.report.browser.build import packed_set
-from parley.report.browser.survey import part_of, survey
+from parley.report.browser.survey import survey
 
 OF_ALL = ("class_count", "class_ones", "information")
 """Arrays whose size does not depend on the number of dialogues shown."""

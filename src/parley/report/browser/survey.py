@@ -11,7 +11,8 @@ import h5py
 
 from parley.core.errors import ParleyError
 from parley.core.failures import failure_in
-from parley.metrics.records import owner_of
+from parley.interaction.eval_sets import ALONE
+from parley.metrics.records import owner_of, part_of
 from parley.report.browser.arrays import bit_bytes, dialogue_bytes
 
 BYTES_PER_MB = 1_000_000
@@ -56,8 +57,8 @@ class Source:
 
     @property
     def images(self) -> str:
-        """Split of the images: `part` without `_alone`, a suffix that means the same images with fewer candidates."""
-        return self.part.removesuffix("_alone")
+        """Split of the images: `part` without `ALONE`, a suffix that means the same images with fewer candidates."""
+        return self.part.removesuffix(ALONE)
 
 
 def survey(
@@ -101,11 +102,6 @@ def survey(
         images[source.images] |= {key.decode("utf-8", "replace"): int(label) for key, label in rows.tolist()}
         sources.append(source)
     return sources, dict(images)
-
-
-def part_of(path: Path) -> str:
-    """Return the split of a message file from its name; `messages.hdf5` is the test split."""
-    return path.name.removesuffix(".hdf5").partition(".")[2] or "test"
 
 
 def _sizes(path: Path, attention: Path | None) -> tuple[int, int]:
