@@ -86,7 +86,6 @@ def build(folder, expected=None, extra=None, drawn=False, warnings=(), **how):
         "words_missing": None,
         "figures_folder": folder / "figures",
         "config": {"experiment": "made-up", "game": {"preset": "Adaptive", "message_bits": 4}},
-        "versions": {"parley": "0.1.0"},
         "out": out,
     }
     build_report(**(inputs | (extra or {})))

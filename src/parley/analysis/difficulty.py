@@ -30,7 +30,6 @@ from parley.metrics.exchanges import chance, nll_nats
 from parley.text.descriptions import read_descriptions
 
 logger = logging.getLogger(__name__)
-PARTS = ("train", "dev", "test")
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
 """Penalties to select from on the dev split, strongest first. Each fit starts from the result of the previous fit."""
 GRADIENT = 1e-6

@@ -1,6 +1,5 @@
 """Check whether files still match their description in `provenance.json` (`parley verify`)."""
 
-import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +7,6 @@ from parley.core.files import sha256_of
 from parley.core.progress import Progress
 from parley.provenance.document import own_files, read_files
 from parley.provenance.records import Records
-
-logger = logging.getLogger(__name__)
 
 
 class Verification(NamedTuple):

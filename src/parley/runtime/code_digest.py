@@ -118,9 +118,9 @@ def changed_parts(old: Mapping[str, str] | None, new: Mapping[str, str]) -> list
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
-def package_digest(module: str, sources: Sources | None = None) -> str:
+def package_digest(module: str) -> str:
     """Return a digest of a module and of every module of this package that it imports, directly or indirectly."""
-    sources = sources or Sources()
+    sources = Sources()
     return _digest([_module_meaning(name, sources) for name in _with_imports([module], sources)])
 
 

@@ -107,18 +107,12 @@ def acquire(
         return _write_record(records, what, "run", writes, reads), not others
 
 
-def active_records(outputs: Iterable[str], folder: str | Path = FOLDER) -> list[Record]:
-    """Return the records of processes that may be alive and that write any of `outputs`. No record is changed.
-
-    Parameters
-    ----------
-    outputs, folder
-        As in `register_job`.
-    """
+def active_records(outputs: Iterable[str]) -> list[Record]:
+    """Return the records of processes that may be alive and that write any of `outputs`. No record is changed."""
     wanted = set(outputs)
     return [
         record
-        for record in _all_records(Path(folder))
+        for record in _all_records(FOLDER)
         if (record.alive or not _is_dead(record)) and wanted.intersection(record.values["outputs"])
     ]
 

@@ -50,7 +50,6 @@ def build_report(
     out: str | Path,
     image_tars: Sequence[str | Path] = (),
     language: str | Path | None = None,
-    versions: Mapping[str, str] | None = None,
     benchmarks: str | Path | None = None,
     stages: Sequence[str] = (),
     origin: Mapping[str, Any] | None = None,
@@ -80,8 +79,6 @@ def build_report(
         Class tars that contain the images of the example dialogues and of the classes.
     language
         Path of language.csv; None if the file was not made.
-    versions
-        Package → version; None for the versions in the running environment.
     benchmarks
         Folder of the benchmark files; None to omit times and memory.
     stages
@@ -130,7 +127,7 @@ def build_report(
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         funnel=read_funnel(funnel) if funnel is not None else None,
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
-        versions=dict(versions) if versions is not None else installed_versions(),
+        versions=installed_versions(),
         warnings=[
             *(f"Run {run}: {why}" for (run, _), why in summary.reasons.items()),
             *dict.fromkeys(sentence for section in sections for sentence in section["warnings"]),
