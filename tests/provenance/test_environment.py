@@ -40,6 +40,8 @@ def test_the_commit_shows_whether_the_code_was_edited(tmp_path):
     git(tmp_path, "checkout", "-q", "src")
     (tmp_path / "src/new.py").write_text("")
     assert commit_of(tmp_path) == f"{head}+dirty"
+    # A copy of Parley inside the repository of another project.
+    assert commit_of(tmp_path / "src") == ""
 
 
 def test_every_dependency_is_listed():

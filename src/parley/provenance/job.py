@@ -28,7 +28,9 @@ MODULES = (
 """Names of the modules of Parley's dependencies."""
 Roles = Mapping[str, Sequence[str]]
 """Paths of a rule's inputs or outputs, by the name of the input or output in the rule."""
-_CODE = ("Snakefile", "src", "workflow", "envs")
+CODE = ("Snakefile", "src", "workflow", "envs")
+"""Files and folders of the repository that contain code."""
+TIMEOUT_S = 10
 _STARTED = time.monotonic()
 
 
@@ -105,17 +107,41 @@ def _files(roles: Roles, hashes: Hashes) -> Iterator[FileRecord]:
 
 
 def commit_of(folder: str | Path) -> str:
-    """Return the git commit of a folder, with `+dirty` if the code has uncommitted edits; empty outside git."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    answers = []
-    for question in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", *_CODE]):
-        asked = subprocess.run([git, "-C", str(folder), *question], capture_output=True, text=True, check=False)  # noqa: S603 -- a fixed command  # nosec B603
-        if asked.returncode:
-            return ""
-        answers.append(asked.stdout.strip())
-    return answers[0] + ("+dirty" if answers[1] else "")
+    """Return the git commit of a repository, with `+dirty` if the code has uncommitted edits; empty outside git."""
+    commit, changed = git_state(folder, CODE)
+    return commit + ("+dirty" if changed else "")
+
+
+def git_state(folder: str | Path, paths: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the commit of a repository and the files in some of its paths that differ from the commit.
+
+    The commit is empty if `folder` is not the root of a repository: an installed copy of Parley may lie inside the
+    repository of another project.
+    """
+    git = ["git", "-C", str(folder)]
+    top = output_of([*git, "rev-parse", "--show-toplevel"])
+    if top is None or Path(top.strip()).resolve() != Path(folder).resolve():
+        return "", []
+    commit = output_of([*git, "rev-parse", "HEAD"])
+    if commit is None:
+        return "", []
+    status = output_of([*git, "-c", "core.quotePath=false", "status", "--porcelain", "-z", "--", *paths]) or ""
+    # With -z, the old name of a renamed file is a separate entry, without status letters and a space.
+    return commit.strip(), [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
+
+
+def output_of(command: Sequence[str]) -> str | None:
+    """Run a command and return its standard output; None if the program is missing, fails or exceeds `TIMEOUT_S`."""
+    program = shutil.which(command[0])
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 -- a fixed command and our own folder  # nosec B603
+            [program, *command[1:]], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 def packages() -> dict[str, str]:

@@ -1,10 +1,7 @@
 """How results were made: the time and memory of each stage, the code and the machine, and the experiment's files."""
 
 import datetime
-import os
 import platform
-import shutil
-import subprocess  # nosec B404
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from urllib.parse import quote
 
 from parley.core.errors import ParleyError
 from parley.core.tables import read_table
+from parley.provenance.job import CODE, git_state, machine, output_of
 
 ORDER = (
     "draw_world", "download_urls", "select_classes", "fetch_images", "hash_images", "extract_features",
@@ -99,9 +97,8 @@ def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-CODE = ("Snakefile", "config", "config.yaml", "envs", "profiles", "pyproject.toml", "src", "workflow")
+CODE_AND_SETTINGS = (*CODE, "config", "config.yaml", "profiles", "pyproject.toml")
 """Files and folders of the repository that affect results; changes to other files are not listed."""
-TIMEOUT_S = 10
 
 
 def find_origin(repository: str | Path) -> dict[str, Any]:
@@ -116,83 +113,33 @@ def find_origin(repository: str | Path) -> dict[str, Any]:
     -------
     dict
         `made`: current date and time, in UTC. `commit`: hash of the checked-out commit; None if the folder is not the
-        root of a git repository. `changed`: files in `CODE` that differ from the commit. `host`: properties of the
-        machine, by name.
+        root of a git repository. `changed`: files in `CODE_AND_SETTINGS` that differ from the commit. `host`:
+        properties of the machine, by name.
     """
-    commit = _commit(Path(repository))
+    commit, changed = git_state(repository, CODE_AND_SETTINGS)
     return {
         "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": commit,
-        "changed": _changed(Path(repository)) if commit is not None else [],
+        "commit": commit or None,
+        "changed": changed,
         "host": _host(),
     }
 
 
-def _commit(folder: Path) -> str | None:
-    top = _output(["git", "-C", str(folder), "rev-parse", "--show-toplevel"])
-    # An installed copy of Parley may lie inside the git repository of another project.
-    if top is None or Path(top.strip()).resolve() != folder.resolve():
-        return None
-    commit = _output(["git", "-C", str(folder), "rev-parse", "HEAD"])
-    return commit.strip() if commit else None
-
-
-def _changed(folder: Path) -> list[str]:
-    there = [name for name in CODE if (folder / name).exists()]
-    quiet = ["-c", "core.quotePath=false", "status", "--porcelain", "-z", "--"]
-    status = _output(["git", "-C", str(folder), *quiet, *there]) or ""
-    # With -z, the old name of a renamed file is a separate entry, without status letters and a space.
-    return [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
-
-
-def _output(command: list[str]) -> str | None:
-    """Run a command and return its standard output; None if the program is missing, fails or exceeds `TIMEOUT_S`."""
-    program = shutil.which(command[0])
-    if program is None:
-        return None
-    try:
-        done = subprocess.run(  # noqa: S603 -- a fixed command and our own folder  # nosec B603
-            [program, *command[1:]], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
 def _host() -> dict[str, str]:
-    gpus = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
-    return {
-        "processor": _processor(),
-        "cores": str(os.cpu_count() or "unknown"),
-        "memory": _memory(),
-        "GPU": ", ".join(line.strip() for line in (gpus or "").splitlines() if line.strip()) or "none found",
-        "system": _system(),
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return named or platform.processor() or platform.machine() or "unknown"
-
-
-def _memory() -> str:
-    try:
-        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB"
-    except (AttributeError, OSError, ValueError):
-        return "unknown"
-
-
-def _system() -> str:
+    found = machine()
+    gpus = output_of(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
     try:
         name = platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):
         name = platform.system()
-    return f"{name} ({platform.system()} {platform.release()}, {platform.machine()})"
+    return {
+        "processor": found["cpu"] or "unknown",
+        "cores": str(found["cores"] or "unknown"),
+        "memory": f"{found['memory_gib']:.0f} GiB",
+        "GPU": ", ".join(line.strip() for line in (gpus or "").splitlines() if line.strip()) or "none found",
+        "system": f"{name} ({found['system']})",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
 
 
 FILES = (
