@@ -13,6 +13,8 @@ from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
 
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
+Stated = tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]
+"""Type of the results of `Source.stated`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ class Source(ABC):
             Path of the URL list written by `parley.dataset.downloads`; None for sources without a list.
         """
 
-    def stated(
-        self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]
-    ) -> tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]:
+    def stated(self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]) -> Stated:
         """Return what the source states about images, such as their licences, for the data card; nothing by default.
 
         Parameters

@@ -1,6 +1,6 @@
 """Image source `manifest`: a table (TSV) with the column `class` and one or both of the columns `url` and `path`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from parley.core.errors import ParleyError
 from parley.core.tables import header_of, stream_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.sources.base import EntrySource, class_labels
+from parley.dataset.sources.base import EntrySource, Stated, class_labels
 
 _ADDRESS_COLUMNS = ("path", "url")
 # fmt: off
@@ -51,9 +51,7 @@ class ManifestTable(EntrySource):
         """Yield the class (name or wnid) and address of each row."""
         return ((label, address) for label, address, _ in self._rows())
 
-    def stated(
-        self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]
-    ) -> tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]:
+    def stated(self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]) -> Stated:
         """Return, from one pass over the table, the columns named by `carry` or, by default, those about rights."""
         if problems := _carry_problems(self._table, self._header, self.options.carry):
             raise ParleyError(problems)
