@@ -16,7 +16,8 @@ from parley.core.files import read_json, sha256_of, write_json
 from parley.core.tables import read_table, write_table
 from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
-from parley.dataset.data_card import CardContext, Contents, card_text, write_data_card
+from parley.dataset.data_card import write_data_card
+from parley.dataset.data_card_text import CardContext, Contents, card_text
 from parley.dataset.dedup.finalise import finalise_splits
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions

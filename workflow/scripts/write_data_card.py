@@ -4,7 +4,8 @@ from stage import stage
 
 from parley.config.options import source_options
 from parley.core.files import by_class
-from parley.dataset.data_card import CardContext, write_data_card
+from parley.dataset.data_card import write_data_card
+from parley.dataset.data_card_text import CardContext
 
 with stage(snakemake):
     write_data_card(
