@@ -63,10 +63,9 @@ def count_images(path: str | Path) -> int:
 
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the headers of a tar's members, with one in memory at a time."""
+    """Yield the headers of a tar's members, with one in memory at a time; `tarfile` alone would keep all."""
     while (member := tar.next()) is not None:
         yield member
-        # tarfile would otherwise keep all headers in memory.
         tar.members.clear()  # type: ignore[attr-defined]
 
 

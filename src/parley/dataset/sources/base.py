@@ -14,7 +14,6 @@ from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
 Stated = tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]
-"""Type of the results of `Source.stated`."""
 
 
 @dataclass(frozen=True, slots=True)
