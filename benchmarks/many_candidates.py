@@ -101,8 +101,9 @@ def analyse(case: Case) -> None:
 
 def figures(case: Case) -> None:
     from parley.report.figures.draw import draw_run
+    from parley.report.figures.results import RunFiles
 
-    draw_run("adaptive", [case.messages.parent / "analysis.json"], [], [], [], case.folder / "figures")
+    draw_run("adaptive", RunFiles([case.messages.parent / "analysis.json"]), case.folder / "figures")
 
 
 def measure(case: Case) -> None:

@@ -11,6 +11,7 @@ from parley.metrics.records import read_evaluation
 from parley.report.figures.draw import draw_run
 from parley.report.figures.overview import draw_overview
 from parley.report.figures.registry import figure_names
+from parley.report.figures.results import RunFiles
 from parley.report.page.build import build_report
 
 
@@ -64,24 +65,21 @@ def build(folder, expected=None, extra=None, drawn=False, warnings=(), **how):
     owners = expected or made.owners
     rows = summarise(evaluations, owners)
     write_summary(rows, failed_seeds(evaluations, owners), folder / "summary.csv", folder / "summary.json")
-    logs, selections = made.files("metrics.jsonl"), made.files("selection.json")
-    analyses = made.files("analysis.json")
+    kinds = ("analysis.json", "metrics.jsonl", "selection.json", "flips.json")
+    files = RunFiles(*map(made.files, kinds))
     stub_figures(folder / "figures", list(how.get("runs", ("adaptive",))))
     if drawn:
         # One run's figures are enough: drawing takes longer than all the rest.
         own = [row for row in rows if row.run == "adaptive"]
         write_summary(own, [], folder / "one.csv", folder / "one.json")
         draw_overview(folder / "one.json", folder / "figures")
-        draw_run("adaptive", analyses, logs, selections, made.files("flips.json"), folder / "figures")
+        draw_run("adaptive", files, folder / "figures")
     out = folder / "report.html"
     inputs = {
         "summary_json": folder / "summary.json",
-        "analyses": analyses,
-        "metrics_logs": logs,
+        "files": files,
         "evaluations": made.files("evaluation.json"),
-        "selections": selections,
         "messages": made.files("messages.hdf5"),
-        "flips": made.files("flips.json"),
         "funnel": None,
         "words_missing": None,
         "figures_folder": folder / "figures",

@@ -7,18 +7,21 @@ from stage import stage
 import parley
 from parley.core.failures import successful
 from parley.core.files import files_in
+from parley.report.figures.results import RunFiles
 from parley.report.page.build import build_report
 from parley.report.page.origin import find_origin
 
 with stage(snakemake):
     build_report(
         summary_json=snakemake.input.summary,
-        analyses=successful(snakemake.input.analyses),
-        metrics_logs=snakemake.input.logs,
+        files=RunFiles(
+            analyses=successful(snakemake.input.analyses),
+            metrics_logs=snakemake.input.logs,
+            selections=successful(snakemake.input.selections),
+            flips=successful(snakemake.input.flips),
+        ),
         evaluations=successful(snakemake.input.evaluations),
-        selections=successful(snakemake.input.selections),
         messages=successful(snakemake.input.messages),
-        flips=successful(snakemake.input.flips),
         funnel=snakemake.input.funnel or None,
         words_missing=snakemake.input.missing,
         figures_folder=Path(snakemake.input.figures[0]).parent,

@@ -6,13 +6,16 @@ from stage import stage
 
 from parley.core.failures import successful
 from parley.report.figures.draw import draw_run
+from parley.report.figures.results import RunFiles
 
 with stage(snakemake):
     draw_run(
         snakemake.wildcards.run,
-        successful(snakemake.input.analyses),
-        snakemake.input.logs,
-        successful(snakemake.input.selections),
-        successful(snakemake.input.flips),
+        RunFiles(
+            analyses=successful(snakemake.input.analyses),
+            metrics_logs=snakemake.input.logs,
+            selections=successful(snakemake.input.selections),
+            flips=successful(snakemake.input.flips),
+        ),
         Path(snakemake.output.svg[0]).parent,
     )

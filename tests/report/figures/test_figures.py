@@ -29,6 +29,7 @@ from parley.report.figures.curves import accuracy_by_flips, at_common_steps, by_
 from parley.report.figures.draw import draw_run
 from parley.report.figures.overview import draw_overview
 from parley.report.figures.registry import MOST_NAMED, RUN_FIGURES, figure_names
+from parley.report.figures.results import RunFiles
 from parley.report.figures.style import ROLES, empty_figure, save_figure, shown
 
 pytestmark = pytest.mark.slow
@@ -46,7 +47,7 @@ def draw(folder, **how):
     kinds = ("analysis.json", "metrics.jsonl", "selection.json", "flips.json")
     files = draw_overview(folder / "summary.json", folder / "figures")
     for run in dict.fromkeys(run for run, _ in made.owners):
-        files += draw_run(run, *map(made.files, kinds), folder / "figures")
+        files += draw_run(run, RunFiles(*map(made.files, kinds)), folder / "figures")
     return files
 
 
@@ -86,7 +87,7 @@ def test_figures_survive_the_least_there_can_be(tmp_path, how):
 def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
-    draw_run("adaptive", made.files("analysis.json"), [], [], [], tmp_path)
+    draw_run("adaptive", RunFiles(made.files("analysis.json")), tmp_path)
     said = {one.name: texts(tmp_path / f"{one.name}-adaptive.svg") for one in RUN_FIGURES}
     assert said["confusion"] == ["No seed of this run has test dialogues."]
     assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]

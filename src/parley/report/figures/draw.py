@@ -1,6 +1,6 @@
 """Draw the figures of one run, with the results of all its seeds, as SVG and PDF files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -9,27 +9,19 @@ from parley.metrics.pooling import PooledPart
 from parley.report.figures.classes import confusion_figure, length_by_class, messages_pca
 from parley.report.figures.curves import accuracy_by_flips, by_exchange, learning_curves
 from parley.report.figures.registry import RUN_FIGURES
-from parley.report.figures.results import RunResults, read_results
+from parley.report.figures.results import RunFiles, RunResults, read_results
 from parley.report.figures.style import empty_figure, save_figure
 
 
-def draw_run(
-    run: str,
-    analyses: Sequence[str | Path],
-    metrics_logs: Sequence[str | Path],
-    selections: Sequence[str | Path],
-    flips: Sequence[str | Path],
-    folder: str | Path,
-) -> list[Path]:
+def draw_run(run: str, files: RunFiles, folder: str | Path) -> list[Path]:
     """Draw every figure of one run.
 
     Parameters
     ----------
     run
         Name of the run.
-    analyses, metrics_logs, selections, flips
-        Paths of analysis.json, metrics.jsonl, selection.json and flips.json of the run's seeds, in any order. Files of
-        other runs are ignored.
+    files
+        Files of the run's seeds. Files of other runs are ignored.
     folder
         Output folder.
 
@@ -38,11 +30,11 @@ def draw_run(
     list[Path]
         Paths of the files, two for each name in `run_figure_names`. A figure without data shows a sentence instead.
     """
-    results = read_results(run, analyses, metrics_logs, selections, flips)
-    files = []
+    results = read_results(run, files)
+    paths = []
     for name, *_ in RUN_FIGURES:
-        files += save_figure(DRAW[name](results), folder, f"{name}-{run}", f"{name.replace('-', ' ')}, run {run}")
-    return files
+        paths += save_figure(DRAW[name](results), folder, f"{name}-{run}", f"{name.replace('-', ' ')}, run {run}")
+    return paths
 
 
 def _curves(results: RunResults) -> Figure:

@@ -8,6 +8,15 @@ from parley.metrics.pooling import Flips, PooledPart, pool, read_flips
 from parley.metrics.records import Curve, owner_of, read_analysis, read_chosen_step, read_curve
 
 
+class RunFiles(NamedTuple):
+    """Paths of analysis.json, metrics.jsonl, selection.json and flips.json of all runs and seeds, in any order."""
+
+    analyses: Sequence[str | Path]
+    metrics_logs: Sequence[str | Path] = ()
+    selections: Sequence[str | Path] = ()
+    flips: Sequence[str | Path] = ()
+
+
 class RunResults(NamedTuple):
     """Results of one run over all its seeds."""
 
@@ -23,23 +32,17 @@ class RunResults(NamedTuple):
     """Warnings found by the analyses, shown in the report."""
 
 
-def read_results(
-    run: str,
-    analyses: Sequence[str | Path],
-    metrics_logs: Sequence[str | Path],
-    selections: Sequence[str | Path],
-    flips: Sequence[str | Path],
-) -> RunResults:
-    """Read analysis.json, metrics.jsonl, selection.json and flips.json of a run's seeds; ignore files of other runs."""
+def read_results(run: str, files: RunFiles) -> RunResults:
+    """Read the files of a run's seeds; ignore files of other runs."""
 
     def own(paths: Sequence[str | Path]) -> list[str | Path]:
         return [path for path in paths if owner_of(path)[0] == run]
 
-    own_analyses = [read_analysis(path) for path in own(analyses)]
+    own_analyses = [read_analysis(path) for path in own(files.analyses)]
     return RunResults(
-        curves=[curve for curve in map(read_curve, own(metrics_logs)) if curve.steps],
-        chosen={owner_of(path)[1]: read_chosen_step(path) for path in own(selections)},
-        flips=read_flips(flips, run),
+        curves=[curve for curve in map(read_curve, own(files.metrics_logs)) if curve.steps],
+        chosen={owner_of(path)[1]: read_chosen_step(path) for path in own(files.selections)},
+        flips=read_flips(files.flips, run),
         test=pool(own_analyses, run),
         warnings=[sentence for analysis in own_analyses for sentence in analysis["warnings"]],
     )

@@ -15,6 +15,7 @@ from parley.core.files import write_text
 from parley.core.tables import read_csv, read_table
 from parley.metrics.records import owner_of, read_evaluation
 from parley.report.figures.registry import TITLES
+from parley.report.figures.results import RunFiles
 from parley.report.page import headline
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
@@ -37,12 +38,9 @@ PACKAGES = ("parley", "torch", "torchvision", "numpy", "scipy", "h5py", "matplot
 def build_report(
     *,
     summary_json: str | Path,
-    analyses: Sequence[str | Path],
-    metrics_logs: Sequence[str | Path],
+    files: RunFiles,
     evaluations: Sequence[str | Path],
-    selections: Sequence[str | Path],
     messages: Sequence[str | Path],
-    flips: Sequence[str | Path],
     funnel: str | Path | None,
     words_missing: str | Path | None,
     figures_folder: str | Path,
@@ -60,9 +58,9 @@ def build_report(
     ----------
     summary_json
         Path of the summary; the page lists the runs in the order of this file.
-    analyses, metrics_logs, evaluations, selections, flips
-        Paths of analysis.json, metrics.jsonl, evaluation.json, selection.json and flips.json of all successful runs and
-        seeds, in any order, each in a folder ``<run>/<seed>``.
+    files, evaluations
+        Files of all successful runs and seeds, and paths of evaluation.json, in any order, each in a folder
+        ``<run>/<seed>``.
     messages
         Paths of messages.hdf5 (the test split) of the same runs and seeds.
     funnel
@@ -95,7 +93,7 @@ def build_report(
     inputs = Inputs(
         rows=summary.rows,
         failed=summary.failed,
-        results=(analyses, metrics_logs, selections, flips),
+        files=files,
         evaluations={owner_of(path): read_evaluation(path) for path in evaluations},
         messages={owner_of(path): Path(path) for path in messages},
         figures=Path(figures_folder),

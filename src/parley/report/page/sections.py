@@ -15,7 +15,7 @@ from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import finite
 from parley.metrics.registry import REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
-from parley.report.figures.results import RunResults, read_results
+from parley.report.figures.results import RunFiles, RunResults, read_results
 from parley.report.page import headline
 from parley.report.page.examples import choose_examples, first_of_each_class
 from parley.report.page.findings import WORDS
@@ -23,7 +23,6 @@ from parley.report.page.inline import Styles, inline_figure
 
 Owner = tuple[str, int]
 """Name of a run, and a seed."""
-Paths = Sequence[str | Path]
 CONTINUOUS = (
     "This run's messages are numbers, not bits, so no dialogues are shown here; they are in messages.hdf5 in the "
     "folder of each seed."
@@ -40,8 +39,8 @@ class Inputs:
     ----------
     rows, failed
         Rows of the summary; and the run and seed of each failed training.
-    results
-        Paths of the analysis.json, metrics.jsonl, selection.json and flips.json files, one sequence for each name.
+    files
+        Files of all runs and seeds that the figures and sentences about a run use.
     evaluations, messages
         Content of evaluation.json, and path of the file of test messages, by run and seed.
     figures
@@ -56,7 +55,7 @@ class Inputs:
 
     rows: list[SummaryRow]
     failed: list[Owner]
-    results: tuple[Paths, Paths, Paths, Paths]
+    files: RunFiles
     evaluations: dict[Owner, dict[str, Any]]
     messages: dict[Owner, Path]
     figures: Path
@@ -112,7 +111,7 @@ def examples_of_classes(inputs: Inputs) -> dict[str, str]:
 
 def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[str, Any]:
     """Return the content of the page about one run; `examples` maps each class to the key of its example image."""
-    results = read_results(run, *inputs.results)
+    results = read_results(run, inputs.files)
     test = results.test
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
     recorded = None if path is None else read_conversations(path)
