@@ -104,7 +104,8 @@ if VALUES.from_images:
             runtime=60,
         params:
             classes=VALUES.class_table("name", "wnid", "domain"),
-            world=PATHS.world,
+            # A function, or Snakemake's lint takes the folder for the beginning of an output's path.
+            world=lambda wildcards: PATHS.world,
             counts=CONFIG["split"],
             code=code("select_classes"),
         message:
@@ -275,7 +276,7 @@ if VALUES.from_images:
             runtime=30,
         params:
             source=CONFIG["source"],
-            world=PATHS.world,
+            world=lambda wildcards: PATHS.world,
             about={
                 "experiment": PATHS.experiment,
                 "seed": CONFIG["seed"],
