@@ -44,7 +44,7 @@ def on_files(files: Any, config: Any) -> Any:
     for path, place in PAGES.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
     files.append(File.generated(config, "notebook.md", content=notebook_page(ROOT / "docs" / NOTEBOOK)))
-    for page in [*PAGES, *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md")))]:
+    for page in [*PAGES, *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md")))]:
         for target in linked((ROOT / page).read_text(encoding="utf-8"), page):
             place = site_place(target)
             if place.startswith("repository/") and files.get_file_from_path(place) is None:

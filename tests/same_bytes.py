@@ -1,6 +1,6 @@
 """What two runs of one experiment must have alike, and the few fields that may differ: times.
 
-docs/determinism.md tells people the same list.
+docs/development/determinism.md tells people the same list.
 """
 
 import json

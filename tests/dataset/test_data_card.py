@@ -187,7 +187,7 @@ def test_columns_are_those_that_the_config_names(tmp_path):
 
 
 def test_a_table_of_another_kind_states_nothing(made, monkeypatch):
-    """Such as the Parquet file of docs/extending.md."""
+    """Such as the Parquet file of docs/development/extending.md."""
     monkeypatch.setitem(KINDS, "binary", Binary)
     (made.folder / "table.bin").write_bytes(b"PAR1\xff\t")
     source = SourceOptions("binary", manifest=made.folder / "table.bin")

@@ -1,4 +1,4 @@
-"""docs/extending.md: what it adds is applied to a copy of the project, and works there."""
+"""docs/development/extending.md: what it adds is applied to a copy of the project, and works there."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ import yaml
 from tiny_runs import TINY, write_classes
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/development/extending.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r'^```(python|diff|rst) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 MOST_LINES = 40
 NAMES = ("Snakefile", "config.yaml", "config", "profiles", "workflow", "envs", "src", "docs", "tests", "pyproject.toml")

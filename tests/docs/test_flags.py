@@ -16,7 +16,7 @@ def rows():
     """Script, flag, what is here, and the remarks, of each row."""
     script = ""
     for line in PAGE.splitlines():
-        if heading := re.match(r"## `([\w./]+)`", line):
+        if heading := re.match(r"#+ `([\w./]+)`", line):
             script = heading[1]
         if found := ROW.match(line):
             yield script, found[1], found[3], found[4]

@@ -18,7 +18,7 @@ def quoted():
     """Section and message of each row."""
     section = ""
     for line in PAGE.splitlines():
-        section = line.removeprefix("## ") if line.startswith("## ") else section
+        section = line.lstrip("# ") if line.startswith("#") else section
         if found := re.match(r"\| `([^`]+)`", line):
             yield section, found[1]
 

@@ -1,4 +1,4 @@
-"""docs/your-own-images.md: its sources are ones, and the features that it makes can be read."""
+"""docs/your-own-classes.md: its sources are ones, and the features that it makes can be read."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from parley.features.storage import read_features
 from parley.text.descriptions import read_descriptions
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/your-own-images.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/your-own-classes.md").read_text(encoding="utf-8")
 SOURCES = [yaml.safe_load(block)["source"] for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 MAKES_FEATURES = re.search(r'```python title="make_features.py"\n(.*?)```', PAGE, re.DOTALL)[1]
 

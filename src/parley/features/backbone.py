@@ -25,7 +25,7 @@ from parley.features.weights import build_network, fetch_weights, parameters_sha
 
 logger = logging.getLogger(__name__)
 ENGINES = ("auto", "eager", "fused", "compiled")
-# Compiling takes about as long as the fused network takes for this number of images (docs/performance.md).
+# Compiling takes about as long as the fused network takes for this number of images (docs/development/performance.md).
 COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 

@@ -1,7 +1,7 @@
 """HTTP client that fetches many URLs at once, follows redirects, retries transient errors and classifies failures.
 
-libcurl runs all requests in the caller's thread. On the machine described in docs/performance.md, fetching a 42 kB
-image takes a tenth of the CPU time that a Python client with a thread pool needs.
+libcurl runs all requests in the caller's thread. On the machine described in docs/development/performance.md, fetching
+a 42 kB image takes a tenth of the CPU time that a Python client with a thread pool needs.
 """
 
 import random
