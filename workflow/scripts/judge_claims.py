@@ -1,4 +1,4 @@
-"""Test the config's claims."""
+"""Test the claims about the game that the config lists against the results of its runs."""
 
 from pathlib import Path
 

@@ -94,7 +94,7 @@ def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
 
 
 def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
-    """Return a key's values with their texts in run names: the label or, without a label, the key and the value."""
+    """Return a key's values, each with its text in run names: its label or, if it has none, the key and the value."""
     if isinstance(values, dict):
         choices = [(_text(label), value) for label, value in values.items()]
     else:

@@ -30,7 +30,7 @@ def measure(value: float | None, unit: str) -> str:
 
 
 def change(value: float) -> str:
-    """Format a change of a fraction, with its sign."""
+    """Format the difference between two fractions, such as accuracies, with its sign."""
     written = fraction(value)
     return written if written.startswith("-") else f"+{written}"
 

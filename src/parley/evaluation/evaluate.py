@@ -155,7 +155,10 @@ def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candi
 def make_batch_spec(
     checkpoint: Checkpoint, part: Part, candidates: Candidates, ids: Sequence[int], where: str
 ) -> EvalBatchSpec:
-    """Combine a split with the candidates of the given label ids. `where` names the split in error messages."""
+    """Combine a split with the classes that the Receiver chooses among, given by label id.
+
+    `where` names the split in error messages.
+    """
     return EvalBatchSpec(
         part,
         target_index_of(part.targets, ids, where),

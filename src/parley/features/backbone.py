@@ -70,7 +70,8 @@ def _has_compiler() -> bool:
 
 def _fused(network: GraphModule) -> Any:
     """Fold each batch norm into the preceding convolution; other modules are unchanged."""
-    # `fuse` copies its input; a copy of torchvision's extractor may use its training graph, so a plain module is made.
+    # torchvision's extractor has a graph for training and one for evaluation. `fuse` copies its input, and the copy may
+    # use the graph for training, so a plain module is made that has only the graph for evaluation.
     plain = GraphModule(network, network.graph).eval()
     return fuse(plain).eval().to(memory_format=torch.channels_last)
 
@@ -130,7 +131,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size; if this is None, it is found by trial on a GPU."""
+        """Choose how to execute the network (see `ready_network`) and the batch size, on a GPU by trial if None."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

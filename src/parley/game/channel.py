@@ -44,7 +44,7 @@ class Channel(ABC):
 
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
-        """Return the message. Bits are sampled with uniform noise of the logits' shape, or rounded if noise is None."""
+        """Return the message: bits sampled with uniform `noise` of the logits' shape, or the likeliest bits."""
 
 
 def sample_bits(probs: Tensor, noise: Tensor | None) -> Tensor:

@@ -70,8 +70,9 @@ def load_part(path: str | Path, game: GameSettings) -> Part:
     path
         Path of the split's HDF5 file.
     game
-        Settings of the game. With visual attention the features are maps, with the logits as context vectors; otherwise
-        they are vectors ``[N, C]``. Targets are permuted if `permute_labels` is set.
+        Settings of the game. With visual attention, the features are feature maps, and the backbone's logits are the
+        context from which the Sender's attention is computed; otherwise the features are vectors ``[N, C]``. Targets
+        are permuted if `permute_labels` is set.
     """
     layer = layer_of(game)
     if game.visual_attention:

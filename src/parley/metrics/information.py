@@ -139,7 +139,7 @@ def as_bits(messages: NDArray[Any]) -> Ints:
 
 
 def bit_use(messages: NDArray[Any]) -> Floats:
-    """Return, for each bit, the fraction of messages [N, d] in which the bit is 1 [d]."""
+    """Return, for each bit, the fraction [d] of the messages [N, d] in which it is 1."""
     return np.asarray(as_bits(messages).mean(axis=0))
 
 

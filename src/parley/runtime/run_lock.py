@@ -213,11 +213,12 @@ def _parse(content: bytes) -> dict[str, Any]:
 
 
 def _is_dead(record: Record) -> bool:
-    """Return whether an unlocked record belongs to a dead process; False if the process may run on another machine.
+    """Return whether the process that wrote a record without a lock is dead, as far as this machine can tell.
 
-    A network file system may keep locks local to each machine. Containers on one machine share a kernel, and thus the
-    boot id, even if their host names differ. Jobs always count as dead: a job on another machine belongs to a cluster,
-    where Snakemake itself tracks it. Clusters often kill jobs, and users should not have to remove the jobs' records.
+    A network file system may keep locks local to each machine, so the process of another machine may be running.
+    Containers on one machine share a kernel, and thus the boot id, even if their host names differ. A job's record is
+    an exception and counts as dead: a job on another machine was started by a cluster, where Snakemake tracks it.
+    Clusters often kill jobs, and users should not have to remove the jobs' records.
     """
     if record.values["role"] == "job":
         return True

@@ -234,9 +234,9 @@ class TrainImages:
         self.blending = Blending(target_index, device if self.on_device else "cpu") if blend else None
 
     def take(self, rows: Tensor, states: Mapping[str, Tensor]) -> Images:
-        """Return the images of the given rows ``[S, B]`` as float32.
+        """Return the images of the given rows ``[S, B]`` as float32, randomly augmented if the settings say so.
 
-        `states` maps each purpose to the states ``[S]`` of the seeds' random number generators.
+        `states` maps each use of random numbers to the states ``[S]`` of its generators, one per seed.
         """
         images = self.images.take(rows)
         if self.blending is None:

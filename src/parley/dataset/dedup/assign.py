@@ -72,7 +72,7 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
 
 
 def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Let short splits keep images that were removed as duplicates of images that no split keeps."""
+    """Return removed duplicates to splits with too few images, if no split keeps the image that they duplicate."""
     short = [part for part in parts if part.is_short and part.removals]
     if not short:
         return

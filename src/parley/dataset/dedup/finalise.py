@@ -58,7 +58,7 @@ def finalise_splits(
     classes
         The class set.
     counts
-        Number of images that each class needs per split, by domain.
+        For each domain of classes (in, out or transfer), the number of images that each class needs per split.
     options
         Rules for duplicates and shortages.
     splits

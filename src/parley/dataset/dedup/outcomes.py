@@ -153,7 +153,7 @@ class ClassOutcome:
             yield from part.images
 
     def drop(self, why: Sequence[str]) -> None:
-        """Drop the class for the given reasons: none of its images is kept, but its other counts do not change."""
+        """Drop the class and record the reasons. No image of it is kept any more; its other counts do not change."""
         self.dropped = list(why)
         for part in self.parts.values():
             part.kept = []

@@ -80,7 +80,7 @@ class HostQueues(Generic[Item]):
         return None
 
     def release(self, host: str) -> None:
-        """Release an item of a host, so that another one can be taken."""
+        """Mark an item that was taken for a host as finished, so that the host's next item can be taken."""
         entry = self._hosts[host]
         entry.active -= 1
         self._list(host, entry)
@@ -116,7 +116,7 @@ class OutageWatch:
     """Counts consecutive URLs that could not be reached, and raises an error after `most` of them.
 
     URLs that an earlier run could not reach are not counted, because a rerun requests mostly such URLs. Once any URL
-    has been reached, at most `most` / 10 of the counted URLs can be of one host.
+    has been reached, at most `most` / 10 URLs per host are counted, so that one dead host is not taken for an outage.
     """
 
     def __init__(self, most: int = UNREACHABLE_IN_A_ROW) -> None:

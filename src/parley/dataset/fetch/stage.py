@@ -101,10 +101,10 @@ def scheduled(
 ) -> Iterator[ClassFetch]:
     """Request the candidates of all classes, and yield each class when it is done.
 
-    A split's next candidate is requested only while its number of counting images plus its number of requests in
-    flight is less than its target. So the URLs tried are the first ones of each queue, just as many as the targets
-    require. Which URLs these are does not depend on the order of the answers or on interruptions.
-    `parley.dataset.fetch.candidate_queue` defines which images count, and proves this.
+    A split's next candidate is requested only while the images that count towards its target, plus its requests in
+    flight, are fewer than the target. So the URLs tried are always the first ones of each queue, and no more than the
+    targets require, whatever the order of the answers and whether or not the run was interrupted.
+    `parley.dataset.fetch.candidate_queue` defines which images count towards a target, and proves this.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class WeightedSemaphore:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._turn = threading.Lock()  # Held by a waiting thread, so that small requests cannot starve a large one.
+        self._turn = threading.Lock()  # Held by the thread that waits, so that small amounts cannot starve a large one.
         self._changed = threading.Condition()
 
     @contextlib.contextmanager

@@ -52,7 +52,7 @@ class ManifestTable(EntrySource):
         return ((label, address) for label, address, _ in self._rows())
 
     def stated(self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]) -> Stated:
-        """Return, from one pass over the table, the columns named by `carry` or, by default, those about rights."""
+        """Read the table, and return the columns that `carry` lists, by default those about licence and author."""
         if problems := _carry_problems(self._table, self._header, self.options.carry):
             raise ParleyError(problems)
         columns, wanted, named = _carried_names(self._header, self.options.carry), set(images), class_labels(classes)
