@@ -121,7 +121,7 @@ def test_several_files_get_a_row_and_a_matrix_each(trained, tmp_path):
     files = [trained.part("test"), trained.part("ood")]
     out = tmp_path / "out"
     arguments = [trained.best, "--features", *files, *trained.text, "--candidates", "all", "--out", str(out)]
-    assert main(["evaluate", *arguments]) == 0
+    assert main(["evaluate", *arguments, "--k", "6"]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "conf_mat.ood.txt",
         "conf_mat.test.txt",
@@ -130,7 +130,7 @@ def test_several_files_get_a_row_and_a_matrix_each(trained, tmp_path):
     ]
     rows = list(csv.DictReader((out / "eval.csv").read_text().splitlines()))
     assert [row["eval_file"] for row in rows] == files
-    # Six candidates: accuracy@6, the default, cannot be wrong.
+    # Six candidates: accuracy@6 cannot be wrong.
     assert [row["eval_acc"] for row in rows] == ["1.0", "1.0"]
 
 
@@ -141,13 +141,25 @@ def test_unseen_classes_are_candidates_where_asked_for(trained, tmp_path, among,
     assert result_of(tmp_path / "out", "ood")["candidates"] == candidates
 
 
+def test_k_is_the_runs(trained, judged, tmp_path):
+    arguments = [trained.best, "--features", trained.part("test"), *trained.text, "--out", str(tmp_path)]
+    assert main(["evaluate", *arguments]) == 0
+    config = json.loads((trained.run / "config.json").read_text())
+    assert json.loads((tmp_path / "evaluation.json").read_text())["k"] == config["k"] == 2
+    assert (tmp_path / "eval.csv").read_bytes() == (judged[0] / "eval.csv").read_bytes()
+    assert main(["evaluate", *arguments, "--k", "3"]) == 0
+    assert json.loads((tmp_path / "evaluation.json").read_text())["k"] == 3
+
+
 def test_a_checkpoint_alone_is_enough(trained, tmp_path):
     shutil.copy(trained.best, tmp_path / "alone.pt")
     arguments = [str(tmp_path / "alone.pt"), "--features", trained.part("test"), *trained.text]
     assert main(["evaluate", *arguments, "--out", str(tmp_path / "out")]) == 0
     (row,) = csv.DictReader((tmp_path / "out/eval.csv").read_text().splitlines())
     assert row["best_dev_acc"] == ""
-    assert json.loads((tmp_path / "out/evaluation.json").read_text())["run"] == ""
+    told = json.loads((tmp_path / "out/evaluation.json").read_text())
+    # The 2017 code's K, and no more than there are candidates.
+    assert (told["run"], told["k"], row["topk"]) == ("", 6, "4")
 
 
 def test_a_checkpoint_of_a_step_finds_the_log_above_it(trained, tmp_path):

@@ -207,7 +207,7 @@ def test_talking_about_ones_own_picture_and_about_none(here, capsys, tmp_path):
 
     picture = tmp_path / "mine.jpg"
     Image.effect_noise((200, 90), 80).convert("RGB").save(picture)
-    run = ["--run", "adaptive", "--results", "results/two"]
+    run = ["--results", "results/two"]  # which has one run alone
     levels = [logging.getLogger(name).level for name in ("parley.features", "parley.core.progress")]
     assert main(["talk", str(picture), *run]) == 0
     assert [logging.getLogger(name).level for name in ("parley.features", "parley.core.progress")] == levels

@@ -21,6 +21,7 @@ from parley.cli.shared import (
 from parley.config.saved_configs import overridden, read_run
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
+from parley.interaction.eval_sets import DEFAULT_K
 from parley.training.checkpoint_selection import RULES, select
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,11 @@ def add_evaluate(commands: Subparsers) -> None:
     parser.add_argument("--features", type=Path, required=True, nargs="+", metavar="HDF5", help="files of features")
     add_text(parser)
     add_candidates(parser)
-    parser.add_argument("--k", type=positive, default=6, help="the K of accuracy@K; 6 by default")
+    parser.add_argument(
+        "--k",
+        type=positive,
+        help=f"the K of accuracy@K; by default that of the run, from the config.json in its folder, or {DEFAULT_K}",
+    )
     parser.add_argument(
         "--set",
         action="extend",
@@ -212,7 +217,9 @@ def add_talk(commands: Subparsers) -> None:
         "the agents of a trained run exchange messages about it.",
     )
     parser.add_argument("image", type=Path, help="an image file")
-    parser.add_argument("--run", required=True, dest="run_name", metavar="RUN", help="a run of the experiment")
+    parser.add_argument(
+        "--run", dest="run_name", metavar="RUN", help="a run of the experiment; by default the only one"
+    )
     parser.add_argument("--seed", type=int, help="a seed of the run; by default the first trained one")
     parser.add_argument(
         "--results",

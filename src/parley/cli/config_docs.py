@@ -80,7 +80,7 @@ def _inline(value: Any) -> str:
 def add(commands: Subparsers) -> None:
     """Add the argument parser of `parley config-docs`."""
     parser = commands.add_parser("config-docs", help="write config/README.md from the config's schema")
-    parser.add_argument("--out", type=Path, default=Path("config/README.md"))
+    parser.add_argument("--out", type=Path, default=Path("config/README.md"), help="the page to write")
     parser.set_defaults(run=run)
 
 

@@ -1,8 +1,11 @@
 """The `parley` command line: commands that are not stages of the workflow."""
 
 import argparse
+import difflib
+import sys
 from collections.abc import Sequence
 
+from parley import __version__
 from parley.cli import checkpoints, config_docs, provenance, status, tables
 from parley.cli.shared import finish
 
@@ -21,13 +24,32 @@ ADD_COMMANDS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status."""
+def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and each command's own parser by the command's name."""
     parser = argparse.ArgumentParser(
-        prog="parley", description="Commands for single runs, files and experiments, outside the Snakemake workflow."
+        prog="parley",
+        description="Commands for single runs, files and experiments, outside the Snakemake workflow.",
+        epilog="`uv run parley COMMAND --help` explains a command.",
     )
+    parser.add_argument("--version", action="version", version=f"parley {__version__}", help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in ADD_COMMANDS:
         add(commands)
-    chosen = parser.parse_args(arguments)
+    return parser, commands.choices
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status. Without a command, print the help."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = make_parser()
+    # argparse would list every command, without a suggestion.
+    if given and not given[0].startswith("-") and given[0] not in commands:
+        near = difflib.get_close_matches(given[0], commands, n=1)
+        hint = f"did you mean `uv run parley {near[0]}`?" if near else "`uv run parley --help` lists the commands."
+        parser.error(f"there is no command {given[0]!r}; {hint}")
+    chosen = parser.parse_args(given or ["--help"])
     return finish(chosen.run, chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

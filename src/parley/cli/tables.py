@@ -16,7 +16,7 @@ def add_compare(commands: Subparsers) -> None:
         description="Compare runs with a base run over the seeds that both runs have. A star marks p < 0.05 in a "
         "paired t-test, Holm-corrected over the runs of the table for each metric.",
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="results/EXPERIMENT", help="folders of experiments")
     parser.add_argument(
         "--base",
         required=True,

@@ -56,12 +56,16 @@ def run_folder(checkpoint_path: str | Path) -> Path:
     return folder.parent if folder.name == "checkpoints" else folder
 
 
-def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return a checkpoint's experiment, run and seed. Without a `config.json` of the run, the first two are empty."""
+def run_config(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the `config.json` of a checkpoint's run; empty if there is none, or if it belongs to another seed."""
     path = run_folder(checkpoint_path) / "config.json"
     config = read_json(path) if path.is_file() else {}
-    if not isinstance(config, dict) or config.get("seed") != checkpoint.seed:
-        config = {}  # There is no config.json, or the file belongs to another run.
+    return config if isinstance(config, dict) and config.get("seed") == checkpoint.seed else {}
+
+
+def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint's experiment, run and seed. Without a `config.json` of the run, the first two are empty."""
+    config = run_config(checkpoint_path, checkpoint)
     names = {name: str(config.get(name, "")) for name in ("experiment", "run")}
     return {**names, "seed": checkpoint.seed}
 

@@ -18,10 +18,11 @@ import numpy as np
 from parley.core.errors import ParleyError
 from parley.core.files import read_json, write_json, write_text
 from parley.core.formats import fraction
-from parley.evaluation.any_checkpoint import open_checkpoint, run_folder, run_on_file, under_control
+from parley.evaluation.any_checkpoint import open_checkpoint, run_config, run_folder, run_on_file, under_control
 from parley.evaluation.evaluate import EvalBatchSpec
 from parley.game.settings import TrainingSettings
 from parley.game.types import Dialogue
+from parley.interaction.eval_sets import DEFAULT_K
 from parley.interaction.run import nominal_batch, score
 from parley.metrics.classification import confusion_counts
 from parley.metrics.exchanges import Values, distances
@@ -82,7 +83,7 @@ def evaluate_files(
     descriptions: str | Path,
     words: str | Path,
     among: str,
-    k: int,
+    k: int | None,
     folder: str | Path,
     controls: Sequence[str] = (),
     schema: Mapping[str, Any] | None = None,
@@ -100,7 +101,8 @@ def evaluate_files(
     among
         Which classes are candidates, one of `parley.interaction.eval_sets.CANDIDATES`.
     k
-        The K of accuracy@K. If there are fewer candidates, their number is used instead.
+        The K of accuracy@K; None for that of the run's `config.json`, or `DEFAULT_K` without one. If there are fewer
+        candidates, their number is used instead.
     folder
         Output folder. Existing files with the same names are replaced.
     controls, schema
@@ -116,6 +118,7 @@ def evaluate_files(
     if controls and schema is not None:
         loaded = loaded._replace(checkpoint=under_control(loaded.checkpoint, controls, schema))
     checkpoint = loaded.checkpoint
+    k = k or int(run_config(checkpoint_path, checkpoint).get("k", DEFAULT_K))
     best = best_dev_accuracy(run_folder(checkpoint_path), checkpoint.step, checkpoint.training)
     results: dict[str, dict[str, Any]] = {}
     rows, confusion = [], {}

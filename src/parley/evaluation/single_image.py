@@ -72,7 +72,7 @@ def best_checkpoint_path(folder: Path, run: str, seed: int) -> Path:
     return folder / "runs" / run / str(seed) / "best.pt"
 
 
-def open_session(folder: str | Path, run: str, seed: int | None = None) -> Session:
+def open_session(folder: str | Path, run: str | None = None, seed: int | None = None) -> Session:
     """Load a trained run of an experiment.
 
     Parameters
@@ -80,7 +80,7 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
     folder
         Results folder of the experiment. Paths in its config are relative to the current working directory.
     run
-        Name of the run.
+        Name of the run; None if the experiment has only one.
     seed
         Seed of the run; None to use the first seed that is trained.
 
@@ -90,7 +90,7 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
         If the run or seed does not exist, is not trained, or failed, or if the experiment imports its features.
     """
     folder = Path(folder)
-    seed = _seed_of(folder, run, seed)
+    run, seed = _run_and_seed(folder, run, seed)
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     if config["source"]["kind"] == "features":
         raise ParleyError(
@@ -103,19 +103,22 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
     )
 
 
-def _seed_of(folder: Path, run: str, seed: int | None) -> int:
-    """Return the given seed, or the first trained one if it is None; raise `ParleyError` if there is no such seed."""
+def _run_and_seed(folder: Path, run: str | None, seed: int | None) -> tuple[str, int]:
+    """Return the given run, or the only one, and its given seed, or the first trained one."""
     known = named_runs(folder)
+    names = list(dict.fromkeys(name for name, _ in known))
+    if run is None and len(names) != 1:
+        raise ParleyError(f"{folder} has {len(names)} runs; give one with --run: {', '.join(names)}.")
+    run = run or names[0]
     seeds = [each for name, each in known if name == run]
     if not seeds:
-        names = ", ".join(dict.fromkeys(name for name, _ in known))
-        raise ParleyError(f"{folder} has no run {run!r}; its runs are {names}.")
+        raise ParleyError(f"{folder} has no run {run!r}; its runs are {', '.join(names)}.")
     if seed is not None and seed not in seeds:
         raise ParleyError(f"The run {run} of {folder} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
     trained = [each for each in seeds if best_checkpoint_path(folder, run, each).is_file()]
     if not trained:
         raise ParleyError(f"No seed of the run {run} of {folder} is trained; run `snakemake --cores all select`.")
-    return trained[0] if seed is None else seed
+    return run, trained[0] if seed is None else seed
 
 
 def run_dialogue(image: str | Path, session: Session, among: str = "seen", threads: int = 1) -> ImageDialogue:

@@ -7,6 +7,9 @@ CANDIDATES = ("seen", "all", "seen+own", "own")
 """Choices of candidates. ``seen``: the training classes; ``all``: all described classes; ``seen+own``: the training
 classes and those of the evaluated feature file; ``own``: only the classes of that file."""
 
+DEFAULT_K = 6
+"""The K of accuracy@K for a checkpoint without a config.json, as in the original implementation."""
+
 UNSEEN_PARTS = ("ood", "transfer")
 """Splits whose classes are not used in training."""
 ALONE = "_alone"

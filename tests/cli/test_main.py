@@ -1,0 +1,72 @@
+"""The command line itself: its help, its version, and commands that do not exist."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from parley import __version__
+from parley.cli.main import main, make_parser
+
+
+def ended(capsys, *arguments):
+    """Exit status and output of a call that argparse itself ends."""
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    return stopped.value.code, *capsys.readouterr()
+
+
+def test_without_a_command_the_help_is_printed(capsys):
+    status, out, err = ended(capsys)
+    assert (status, err) == (0, "")
+    assert all(f"\n    {name}" in out for name in make_parser()[1])
+    assert ended(capsys, "--help") == (0, out, "")
+
+
+def test_the_version_is_the_packages(capsys):
+    assert ended(capsys, "--version") == (0, f"parley {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("staus", "did you mean `uv run parley status`?"),
+        ("eval", "did you mean `uv run parley evaluate`?"),
+        ("config", "did you mean `uv run parley config-docs`?"),
+        ("zzz", "`uv run parley --help` lists the commands."),
+    ],
+)
+def test_an_unknown_command_gets_a_suggestion(capsys, typed, hint):
+    status, out, err = ended(capsys, typed, "--results", "x")
+    assert (status, out) == (2, "")
+    assert err.endswith(f"parley: error: there is no command {typed!r}; {hint}\n")
+
+
+def undocumented(parser):
+    """What a parser, or one below it, does not explain."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            listed = {choice.dest: choice.help for choice in action._choices_actions}
+            yield from (name for name in action.choices if not listed.get(name))
+            for below in action.choices.values():
+                yield from undocumented(below)
+        elif not action.help or action.help == argparse.SUPPRESS:
+            yield f"{parser.prog} {'/'.join(action.option_strings) or action.dest}"
+
+
+def test_every_command_and_option_is_explained():
+    assert list(undocumented(make_parser()[0])) == []
+
+
+def test_what_is_not_explained_is_found():
+    parser = argparse.ArgumentParser(prog="p")
+    commands = parser.add_subparsers()
+    commands.add_parser("told", help="this").add_argument("--option")
+    commands.add_parser("untold").add_argument("file")
+    assert sorted(undocumented(parser)) == ["p told --option", "p untold file", "untold"]
+
+
+def test_python_runs_it_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "parley.cli.main", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"parley {__version__}\n")
