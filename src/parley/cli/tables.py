@@ -6,6 +6,7 @@ from pathlib import Path
 
 from parley.analysis.comparisons import METRICS, as_markdown, changes, only, read_runs
 from parley.cli.shared import Subparsers, insert_table, require_files
+from parley.core.markdown import only_columns
 
 
 def add_compare(commands: Subparsers) -> None:
@@ -66,10 +67,14 @@ def add_insert(commands: Subparsers) -> None:
     parser.add_argument("table", type=Path, help="the table, such as results/<experiment>/claims.md")
     parser.add_argument("--into", type=Path, required=True, metavar="PAGE", help="a page with markers for the table")
     parser.add_argument("--name", required=True, help="the name in the page's markers, <!-- table NAME -->")
+    parser.add_argument(
+        "--column", action="append", dest="columns", help="a column to insert; may be repeated; all by default"
+    )
     parser.set_defaults(run=run_insert)
 
 
 def run_insert(chosen: argparse.Namespace) -> None:
     """Insert a table from a file into a Markdown page."""
     require_files([chosen.table])
-    insert_table(chosen.into, chosen.name, chosen.table.read_text(encoding="utf-8").splitlines())
+    lines = chosen.table.read_text(encoding="utf-8").splitlines()
+    insert_table(chosen.into, chosen.name, only_columns(lines, chosen.columns) if chosen.columns else lines)

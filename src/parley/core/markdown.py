@@ -38,6 +38,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[st
     return lines + [_row([f"{cell:,}" if isinstance(cell, int) else cell for cell in row]) for row in rows]
 
 
+def only_columns(lines: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Reduce a table to the columns `names`, in this order. Lines around the table stay as they are."""
+    header = [cell.strip() for cell in next((_cells(line) for line in lines if line.startswith("|")), [])]
+    if unknown := [name for name in names if name not in header]:
+        raise ParleyError(f"The table has no column {', '.join(unknown)}; its columns are {', '.join(header)}.")
+    kept = [header.index(name) for name in names]
+    return [f"|{'|'.join(_cells(line)[i] for i in kept)}|" if line.startswith("|") else line for line in lines]
+
+
 def with_table(document: str, name: str, lines: Sequence[str]) -> str:
     """Return a document with the lines between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
 
@@ -58,6 +67,10 @@ def with_table(document: str, name: str, lines: Sequence[str]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _cells(row: str) -> list[str]:
+    return row.removeprefix("|").removesuffix("|").split("|")
 
 
 def _is_unprintable(mark: str) -> bool:

@@ -86,6 +86,20 @@ def test_files_and_page_show_each_mean_with_its_interval_and_n(tmp_path, capsys)
     assert "page.md: The page must have one place for the table there" in capsys.readouterr().err
 
 
+def test_only_some_columns_of_a_table_are_inserted(tmp_path, capsys):
+    page, table = tmp_path / "page.md", tmp_path / "table.md"
+    page.write_text("<!-- table here -->\n<!-- end -->\n")
+    table.write_text(
+        "Caption.\n\n| Run | a@k | n |\n|---|---|---|\n| *test* |  |  |\n| b \\[x\\] | 0.5 | 5 |\n\nFootnote.\n"
+    )
+    insert = ["insert", str(table), "--into", str(page), "--name", "here", "--column", "n", "--column", "Run"]
+    assert main(insert) == 0
+    expected = ["Caption.", "", "| n | Run |", "|---|---|", "|  | *test* |", "| 5 | b \\[x\\] |", "", "Footnote."]
+    assert page.read_text().splitlines()[1:-1] == expected
+    assert main([*insert, "--column", "p"]) == 1
+    assert "The table has no column p; its columns are Run, a@k, n." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
