@@ -1,17 +1,22 @@
 """The browser's page in Chromium: every view shows what the files of messages say, by any way that leads to it."""
 
+import json
 import re
 
 import h5py
 import numpy as np
 import pytest
 from made_browsers import GRID, HOSTILE, UNSEEN, WHY, WORDS, Recorded, whole_experiment
+from made_runs import Talk, make_experiment, write_messages
+
+from parley.report.browser.build import build_browser
 
 pytestmark = pytest.mark.slow
 
 VIEWS = {
     "list": "",
-    "filtered": "#class=2&answer=wrong",
+    "filtered": "#label=plain&answer=wrong",
+    "correct beside wrong": "#order=beside",
     "nothing": "#search=zzz",
     "dialogue": "#view=dialogue&key={key}",
     "after the stop": "#view=dialogue&key={key}&after=1",
@@ -24,6 +29,8 @@ VIEWS = {
     "failed": "#run=fixed&seed=2",
     "unseen": "#part=ood",
     "no such": "#view=dialogue&key=none",
+    "no such class": "#label=dodo",
+    "no such run": "#run=none",
 }
 
 
@@ -128,6 +135,66 @@ def test_an_image_is_found_by_the_beginning_of_its_key(show, recorded):
     until(page, "() => document.getElementById('count').textContent.startsWith('No dialogue')")
 
 
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [("PLAIN", ["plain"]), ("  script ALERT", ["script", "alert"]), ("שלום", ["שלום"]), ("plain so", ["plain", "so"])],
+)
+def test_the_search_finds_the_true_class_and_the_one_it_was_taken_for(show, recorded, search, words):
+    page = show().page
+    page.fill("#search", search)
+
+    def names(key):
+        return HOSTILE[recorded.target(key)].lower(), HOSTILE[recorded.named(key)].lower()
+
+    expected = [key for key in recorded.keys if all(any(word in name for name in names(key)) for word in words)]
+    assert 0 < len(expected) < len(recorded.keys)
+    assert any(not recorded.right(key) for key in expected)
+    until(page, f"() => document.querySelectorAll('#main .cards a').length === {len(expected)}")
+    assert keys_shown(page) == expected
+
+
+def test_an_empty_list_names_the_search_and_filters_and_clears_them(show, recorded):
+    page = show("#search=zzz+yy&answer=wrong&from=20&label=plain").page
+    notice = page.locator("#main .notice").text_content()
+    assert "matches: search “zzz yy”, class “plain”, wrong answers, confidence from 20\u00a0%." in notice
+    page.focus("#clear")
+    page.keyboard.press("Enter")
+    until(page, f"() => document.querySelectorAll('#main .cards a').length === {len(recorded.keys)}")
+    assert page.evaluate("document.activeElement.id") == "search"
+    assert page.input_value("#search") == ""
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_correct_answers_of_a_class_are_beside_its_wrong_ones(show, recorded, width):
+    page = show("#order=beside", width=width).page
+    sections = page.locator("section.beside").all()
+    assert [section.locator("h3").text_content() for section in sections] == list(HOSTILE)
+    for column, section in enumerate(sections):
+        sides = section.locator("> div").all()
+        for side, right in zip(sides, (True, False), strict=True):
+            own = [key for key in recorded.keys if (recorded.target(key), recorded.right(key)) == (column, right)]
+            assert (
+                side.locator("h4").inner_text()
+                == f"{'✓' if right else '✗'} {len(own)} {'correct' if right else 'wrong'}"
+            )
+            shown = side.locator("a").evaluate_all("cards => cards.map((card) => card.dataset.key)")
+            assert sorted(shown) == sorted(own)
+            merits = [round(recorded.confidence(key), 4) for key in shown]
+            assert merits == sorted(merits, reverse=True)
+        left, right = (side.bounding_box() for side in sides)
+        assert left["y"] == right["y"]
+        assert left["x"] + left["width"] <= right["x"]
+
+
+def test_up_and_down_stay_on_a_side(show):
+    page = show("#order=beside", width=360).page
+    wrong = page.locator("section.beside > div:last-child .cards a")
+    wrong.first.focus()
+    for press, number in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1)):
+        page.keyboard.press(press)
+        assert page.evaluate("document.activeElement.dataset.key") == wrong.nth(number).get_attribute("data-key")
+
+
 def test_a_conversation_shows_what_was_recorded(show, recorded):
     for key in (quickly_stopped(recorded), recorded.keys[-1]):
         page = show(f"#view=dialogue&key={key}").page
@@ -171,6 +238,27 @@ def check_exchange(shown, recorded, key, t):
         assert float(shown.locator(".go-on-product").inner_text()) == pytest.approx(product, abs=0.0006)
 
 
+def test_the_number_at_the_stop_is_called_the_probability_of_going_on(tmp_path, open_page):
+    """Of the two dialogues, one stops by its decision; the other goes on against it, as in a run of fixed length."""
+    talks = [Talk(key, 0, [[2.0, 1.0]] * 3, length) for key, length in (("a", 2), ("b", 3))]
+    path = write_messages(tmp_path / "runs/adaptive/0/messages.hdf5", talks, ["x", "y"])
+    with h5py.File(path, "r+") as file:
+        rows = file["Predictions"][:]
+        rows["StopProb"] = [0.9, 0.2, 0.2, 0.4, 0.2, 0.2]
+        rows["StopVec"] = [1, 0, 0, 0, 0, 0]
+        file["Predictions"][:] = rows
+    build_browser(experiment="stops", messages=[path], out=tmp_path / "browser.html")
+    said = {}
+    for key in "ab":
+        page = open_page(tmp_path / "browser.html", address=f"#view=dialogue&key={key}").page
+        page.wait_for_selector(".exchange")
+        said[key] = page.locator(".going").all_inner_texts()
+    stop = "stops here (probability of going on 0.200, product so far "
+    assert said["a"] == ["goes on (probability of going on 0.900)", f"{stop}0.180)"]
+    against = "goes on, as in every dialogue of this run; the Receiver would stop (probability of going on "
+    assert said["b"] == [f"{against}0.400)", f"{against}0.200, product so far 0.080)", f"{stop}0.016)"]
+
+
 def check_squares(message, recorded, key, t):
     """Squares are full or open by value, and as strong as the bit was probable."""
     row = recorded.said[key, "S", t]
@@ -199,6 +287,91 @@ def test_a_link_to_an_older_page_opens_its_dialogue(show, recorded):
     page = show(f"#view=talk&key={recorded.keys[0]}").page
     page.wait_for_selector(".exchange")
     assert page.locator(".exchange").count() == recorded.length(recorded.keys[0])
+
+
+def test_a_link_to_an_older_page_names_a_class_by_number(show, recorded):
+    page = show("#class=3&answer=wrong").page
+    assert keys_shown(page) == [key for key in recorded.keys if recorded.target(key) == 3 and not recorded.right(key)]
+    assert page.input_value("#class") == HOSTILE[3]
+    page.select_option("#answer", "")
+    until(page, "() => location.hash.includes('label=')")
+    assert "class=" not in page.url
+
+
+def test_a_link_means_the_same_when_the_classes_change(show, tmp_path, open_page):
+    """Without the first class and seed, every class has another number, and another seed is the first."""
+    rest = make_experiment(tmp_path, labels=HOSTILE[3:], runs=("adaptive",), seeds=(1,), images=2, steps=4, bits=12)
+    build_browser(experiment="later", messages=rest.files("messages.hdf5"), out=tmp_path / "later.html")
+    page = show("#seed=1").page
+    for label, found in ((HOSTILE[4], {HOSTILE[4]}), (HOSTILE[0], set())):
+        page.select_option("#class", label=label)
+        until(page, f"() => new URLSearchParams(location.hash.slice(1)).get('label') === {json.dumps(label)}")
+        later = open_page(tmp_path / "later.html", address="#" + page.url.partition("#")[2]).page
+        later.wait_for_selector("#main h2", state="attached")
+        assert set(later.locator("#main .cards b").all_text_contents()) == found
+        if not found:
+            sentence = f"This split has no dialogue about a class named “{label}”."
+            assert later.locator("#main .notice").text_content() == sentence
+    first = show().page
+    first.locator("#main .cards a").first.click()
+    first.wait_for_selector(".exchange")
+    later = open_page(tmp_path / "later.html", address="#" + first.url.partition("#")[2]).page
+    later.wait_for_selector("#main .notice")
+    assert later.locator("#main .notice").text_content() == "Run adaptive has no seed “0”, only these: 1."
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("#run=none", "This page has no run “none”, only these: adaptive; fixed; numbers."),
+        ("#seed=7", "Run adaptive has no seed “7”, only these: 0; 1."),
+        ("#run=numbers&part=ood", "Seed 0 of run numbers has no split “Out of domain, joint”, only these: Test."),
+        ("#view=dialogue&key={key}&beside=none/1/test", "This page has no dialogue of none/1/test about this image"),
+        ("#view=bit&bit=13", "There is no bit 13: the messages of this run have 12 bits."),
+    ],
+)
+def test_a_name_that_is_not_on_the_page_is_said(show, recorded, address, sentence):
+    page = show(address.format(key=recorded.keys[0])).page
+    assert sentence in page.locator("#main .notice").text_content()
+
+
+def test_another_run_without_the_split_or_seed_is_shown_with_one_it_has(show):
+    page = show("#seed=1&part=ood").page
+    page.select_option("#run", "numbers")
+    page.wait_for_selector("#main .cards a .words")
+    until(page, "() => location.hash.includes('run=numbers')")
+    assert (page.input_value("#seed"), page.input_value("#part")) == ("0", "test")
+
+
+def test_the_legend_explains_the_view_and_remembers_that_it_is_folded(show, recorded):
+    page = show().page
+    assert "taken for another class" in page.locator("#legend").inner_text()
+    page.locator("#main .cards a").first.click()
+    page.wait_for_selector(".exchange")
+    legend = page.locator("#legend")
+    assert "blue: Sender; orange: Receiver" in legend.inner_text()
+    assert "attention" not in legend.inner_text()
+    page.focus("#legend summary")
+    page.keyboard.press("Enter")
+    page.reload()
+    page.wait_for_selector(".exchange")
+    assert legend.get_attribute("open") is None
+    page.click("#legend summary")
+    page.reload()
+    page.wait_for_selector(".exchange")
+    assert legend.get_attribute("open") == ""
+
+
+def test_the_legend_has_only_what_the_messages_have(show, recorded):
+    key = recorded.keys[0]
+    attending = show(f"#run=fixed&view=dialogue&key={key}").page.locator("#legend").inner_text()
+    numbers = show(f"#run=numbers&view=dialogue&key={key}").page.locator("#legend").inner_text()
+    assert "Sender attention" in attending
+    assert "bit is 1" not in numbers
+    assert "dashed: negative" in numbers
+    assert "the candidates are the seen and the unseen" in show("#part=ood").page.locator("#legend").inner_text()
+    narrow = show(width=360).page
+    assert narrow.locator("#legend").get_attribute("open") is None
 
 
 def test_exchanges_after_the_stop_are_hidden_until_asked_for(show, recorded):

@@ -24,7 +24,7 @@ SIDE_PX = 96
 PICTURE_MAX_BYTES = 2900
 """Maximum size of a JPEG, so that its base64 and its key together take less than `survey.PICTURE_BYTES`."""
 SCRIPTS = (
-    *("dom", "data", "dialogues", "state", "filters", "nearest", "pictures", "cards", "list"),
+    *("dom", "data", "dialogues", "state", "filters", "nearest", "pictures", "cards", "list", "legend"),
     *("message", "ranking", "attention", "dialogue", "bits", "keys", "main"),
 )
 """Scripts of the page, in loading order."""

@@ -35,7 +35,10 @@ function bitsView(dialogues, state) {
 function bitView(dialogues, state) {
   byId("count").textContent = "";
   const bit = Math.floor(numberOr(state.bit, 1)) - 1;
-  if (!dialogues.binary || bit < 0 || bit >= dialogues.bits) return bitsView(dialogues, state);
+  if (!dialogues.binary) return bitsView(dialogues, state);
+  if (bit < 0 || bit >= dialogues.bits) {
+    return [...bitsView(dialogues, state), make("p", { class: "notice" }, `There is no bit ${state.bit}: the messages of this run have ${counted(dialogues.bits, "bit")}.`)];
+  }
   const { ones, total } = bitUse(dialogues, bit);
   const step = (by, text) => bit + by < 0 || bit + by >= dialogues.bits ? make("span", { class: "off" }, text) : make("a", { href: addressOf({ ...state, bit: bit + by + 1 }) }, text);
   const isOne = (row) => dialogues.bit("sender", row, dialogues.length(row) - 1, bit) === 1;
@@ -67,12 +70,7 @@ function classTable(dialogues, ones, total) {
 
 // Interleave the dialogues by class, so that the first ones are not all about the same class.
 function interleavedByClass(dialogues, rows) {
-  const seen = new Map();
-  const round = new Map(rows.map((row) => {
-    const number = seen.get(dialogues.target(row)) ?? 0;
-    seen.set(dialogues.target(row), number + 1);
-    return [row, number];
-  }));
+  const round = rounds(rows, (row) => dialogues.target(row));
   return [...rows].sort((a, b) => round.get(a) - round.get(b) || a - b);
 }
 

@@ -11,6 +11,7 @@ async function dialogueView(dialogues, state, rows) {
   return [
     dialogueHeader(dialogues, row, state, rows, position),
     comparisonField(dialogues, state),
+    state.beside && !beside && make("p", { class: "notice" }, "This page has no dialogue of ", isolated(state.beside), " about this image to compare with."),
     make("div", { class: beside ? "side two" : "side" }, columns),
     nearestSection(dialogues, row, state),
   ];
@@ -71,11 +72,9 @@ function dialogueColumn(dialogues, row, state, two) {
   const answer = dialogues.answer(row);
   const right = dialogues.right(row);
   const shown = state.after ? dialogues.exchanges : length;
-  const verdict = right
-    ? [make("span", { class: "mark", "aria-hidden": "true" }, "✓"), " Correct"]
-    : [make("span", { class: "mark", "aria-hidden": "true" }, "✗"), " Taken for ", isolated(dialogues.labels[answer.column])];
+  const verdict = [mark(right), ...(right ? [" Correct"] : [" Taken for ", isolated(dialogues.labels[answer.column])])];
   return make("section", { class: "dialogue", "data-run": dialogues.run, "data-seed": dialogues.seed, "data-part": dialogues.part, "aria-label": `Run ${dialogues.run}, seed ${dialogues.seed}` },
-    two && make("h3", { class: "owner" }, isolated(dialogues.run), `, seed ${dialogues.seed}`, dialogues.part === readState().part ? "" : `, ${INDEX.titles[dialogues.part] ?? dialogues.part}`),
+    make("h3", { class: two ? "owner" : "visually-hidden" }, isolated(dialogues.run), `, seed ${dialogues.seed}`, dialogues.part === readState().part ? "" : `, ${INDEX.titles[dialogues.part] ?? dialogues.part}`),
     make("p", { class: right ? "verdict" : "verdict wrong" }, make("b", {}, verdict), ` after ${counted(length, "exchange")}, with probability ${threeDecimals(answer.probability)}`),
     make("p", { class: "note" }, `Rank of the true class by exchange: ${rankPath(dialogues, row, length)} of ${dialogues.labels.length}`),
     !right && INDEX.descriptions[dialogues.labels[answer.column]] && make("p", { class: "description", dir: "auto" }, isolated(dialogues.labels[answer.column]), ": ", INDEX.descriptions[dialogues.labels[answer.column]]),
@@ -105,12 +104,12 @@ function exchange(dialogues, row, t, state) {
 function goingOn(dialogues, row, t, last, over) {
   const going = dialogues.goesOn(row, t);
   const decision = over ? (going ? "would go on" : "would stop")
-    : !last ? "goes on"
+    : !last ? (going ? "goes on" : "goes on, as in every dialogue of this run; the Receiver would stop")
     : going ? "would go on, but this is the last exchange" : "stops here";
-  return make("p", { class: last ? "going stop" : "going" }, make("span", {}, decision), " ",
-    make("span", { class: "note" }, "probability of going on "), make("span", { class: "go-on-probability" }, threeDecimals(dialogues.goOnProbability(row, t))),
+  return make("p", { class: last ? "going stop" : "going" }, make("span", {}, decision),
+    make("span", { class: "note" }, " (probability of going on "), make("span", { class: "go-on-probability" }, threeDecimals(dialogues.goOnProbability(row, t))),
     // By default, evaluation decides by the product of the probabilities at all exchanges so far.
-    t > 0 && make("span", { class: "note" }, ", product so far ", make("span", { class: "go-on-product" }, threeDecimals(dialogues.goOnProduct(row, t)))));
+    t > 0 && make("span", { class: "note" }, ", product so far ", make("span", { class: "go-on-product" }, threeDecimals(dialogues.goOnProduct(row, t)))), make("span", { class: "note" }, ")"));
 }
 
 function nearestSection(dialogues, row, state) {

@@ -14,13 +14,23 @@ function moveAmongCards(key) {
   const cards = [...document.querySelectorAll("#main .cards a")];
   if (cards.length === 0) return false;
   const here = cards.indexOf(document.activeElement);
-  const wide = Math.max(1, cards.filter((one) => one.offsetTop === cards[0].offsetTop).length);
-  const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -wide, ArrowDown: wide }[key];
-  if (here < 0 && (key === "ArrowUp" || key === "ArrowDown")) return false;
-  const there = here < 0 ? 0 : here + by;
-  if (cards[there] === undefined) return false;
-  cards[there].focus();
-  return true;
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[key];
+  if (here < 0 && by === undefined) return false;
+  const there = by === undefined ? nearestCard(cards, cards[here], key === "ArrowUp" ? 1 : -1) : cards[here < 0 ? 0 : here + by];
+  there?.focus();
+  return there !== undefined;
+}
+
+// Return the card nearest to another one among those above it (`sign` 1) or below it (`sign` -1).
+function nearestCard(cards, from, sign) {
+  const box = from.getBoundingClientRect();
+  const away = (card) => {
+    const { top, left } = card.getBoundingClientRect();
+    const rise = sign * (box.top - top);
+    return rise > 1 ? rise + 3 * Math.abs(box.left - left) : Infinity;
+  };
+  const nearest = cards.reduce((best, card) => (away(card) < away(best) ? card : best), from);
+  return nearest === from ? undefined : nearest;
 }
 
 function onKey(event) {

@@ -17,6 +17,7 @@ async function render() {
     const shown = dialogues ? await VIEWS[view](dialogues, state, rows) : emptyView(number, state);
     if (thisRender !== latestRender) return;
     if (dialogues) fillFilters(dialogues, state);
+    fillLegend(dialogues, view);
     byId("filters").hidden = view !== "list" || !dialogues;
     byId("main").replaceChildren(...shown.filter(Boolean));
     document.title = `${titleOf(dialogues, state, view)} – ${INDEX.experiment} – Parley`;
@@ -32,8 +33,18 @@ async function render() {
 function emptyView(number, state) {
   byId("count").textContent = "";
   const heading = make("h2", { tabindex: -1 }, "No dialogues");
-  if (number < 0) return [heading, make("p", { class: "notice" }, "This page has no dialogues of ", isolated(`run ${state.run}, seed ${state.seed}, split ${state.part}`), ".")];
+  if (number < 0) return [heading, make("p", { class: "notice" }, isolated(missingSet(state)), ".")];
   return [heading, make("p", { class: "notice" }, `Seed ${state.seed} of run ${state.run} failed in training and has no messages. `, isolated(INDEX.sets[number].failed))];
+}
+
+// Return which name in the address is not on the page, and the names that are.
+function missingSet(state) {
+  const ofRun = INDEX.sets.filter((set) => set.run === state.run);
+  const ofSeed = ofRun.filter((set) => String(set.seed) === state.seed);
+  const listed = (sets, nameOf) => [...new Set(sets.map(nameOf))].join("; ");
+  if (ofRun.length === 0) return `This page has no run “${state.run}”, only these: ${listed(INDEX.sets, (set) => set.run)}`;
+  if (ofSeed.length === 0) return `Run ${state.run} has no seed “${state.seed}”, only these: ${listed(ofRun, (set) => set.seed)}`;
+  return `Seed ${state.seed} of run ${state.run} has no split “${INDEX.titles[state.part] ?? state.part}”, only these: ${listed(ofSeed, (set) => INDEX.titles[set.part])}`;
 }
 
 function titleOf(dialogues, state, view) {
@@ -74,18 +85,22 @@ function fillSelection(state) {
   }
 }
 
-// Change the run, seed or split. Another split has other classes and images, so that the class, the page number and an
-// open dialogue are reset. Another run or seed has the same ones.
+// Change the run, seed or split. If a run lacks the seed or the split, or a seed lacks the split, choose another one that
+// exists. Another split has other classes and images, so that the class, the page number and an open dialogue are reset.
+// Another run or seed has the same ones.
 function onSelection(event) {
-  const change = { [event.target.name]: event.target.value };
-  const state = { ...readState(), ...change };
-  if (setNumber(state.run, state.seed, state.part) < 0) {
-    change.seed = INDEX.sets.find((set) => set.run === state.run)?.seed ?? state.seed;
+  const before = readState();
+  const { name, value } = event.target;
+  const state = { ...before, [name]: value };
+  const change = { [name]: value };
+  if (name !== "part" && setNumber(state.run, state.seed, state.part) < 0) {
+    const ofRun = INDEX.sets.filter((set) => set.run === state.run);
+    const { seed, part } = ofRun.find((set) => (name === "seed" ? String(set.seed) === state.seed : set.part === state.part)) ?? ofRun[0] ?? state;
+    Object.assign(change, { seed, part });
   }
-  if (event.target.name === "part") Object.assign(change, { class: "", page: 1 });
-  if (event.target.name === "part" && state.view === "dialogue" && imageGroup(state.part) !== imageGroup(readState().part)) {
-    Object.assign(change, { view: "list", key: "", beside: "" });
-  }
+  const { part } = { ...state, ...change };
+  if (part !== before.part) Object.assign(change, { label: "", page: 1 });
+  if (state.view === "dialogue" && imageGroup(part) !== imageGroup(before.part)) Object.assign(change, { view: "list", key: "", beside: "" });
   navigate(change);
 }
 
@@ -103,6 +118,7 @@ function start() {
   byId("selection").addEventListener("change", onSelection);
   byId("selection").addEventListener("submit", (event) => event.preventDefault());
   listenToFilters();
+  startLegend();
   addEventListener("hashchange", render);
   addEventListener("keydown", onKey);
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
