@@ -1,6 +1,6 @@
 # Parley: from a list of URLs to figures with confidence intervals.
 #
-# A stage's target makes everything up to that stage: `snakemake --cores all features`.
+# A stage's target makes everything up to that stage: `uv run snakemake --cores all features`.
 # The default target makes the report. Another experiment: `--configfile config/photos.yaml`.
 # Targets whose files `parley.load` or `parley compare` read also write config.yaml, which lists the present runs.
 

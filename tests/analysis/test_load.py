@@ -131,7 +131,7 @@ def test_missing_dialogues_are_reported(made, asked):
 
 
 def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
-    made_by = rf"`snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
+    made_by = rf"`uv run snakemake --cores 1 results/{tmp_path.name}/config\.yaml`"
     with pytest.raises(ParleyError, match=rf"is not an experiment's folder: it has no config\.yaml.*{made_by}"):
         parley.load(tmp_path)
     (tmp_path / "config.yaml").write_text("runs: 3\n")

@@ -31,9 +31,9 @@ def test_the_version_is_the_packages(capsys):
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("staus", "did you mean `uv run parley status`?"),
-        ("eval", "did you mean `uv run parley evaluate`?"),
-        ("config", "did you mean `uv run parley config-docs`?"),
+        ("staus", "did you mean status?"),
+        ("eval", "did you mean evaluate?"),
+        ("config", "did you mean config-docs?"),
         ("zzz", "`uv run parley --help` lists the commands."),
     ],
 )

@@ -114,7 +114,7 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
         if about[dialogues.seed] != about[first]:
             raise ParleyError(
                 f"Seeds {first} and {dialogues.seed} of run {run} have different images or candidates on "
-                f"{part} and cannot be compared; run `snakemake --cores 1 --forcerun extract_messages`."
+                f"{part} and cannot be compared; run `uv run snakemake --cores 1 --forcerun extract_messages`."
             )
         if dialogues.finite:
             seeds.append(_seed(dialogues, _sample(images, seed)))

@@ -142,7 +142,8 @@ def read_runs(folders: Sequence[str | Path]) -> Runs:
         paths = [path for path in paths if path.is_file()]
         if not paths:
             raise ParleyError(
-                f"{folder} contains no evaluation of any run in its config.yaml; run `snakemake --cores 1 evaluate`."
+                f"{folder} contains no evaluation of any run in its config.yaml; run "
+                "`uv run snakemake --cores 1 evaluate`."
             )
         for path in paths:
             if failure_in(path) is not None:

@@ -109,6 +109,7 @@ def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
     row_of = {key: row for row, key in enumerate(found.keys)}
     if lost := [key for key in keys if key not in row_of]:
         raise ParleyError(
-            f"{path} lacks image {lost[0]}, which has messages; run `snakemake --cores 1 --forcerun extract_messages`."
+            f"{path} lacks image {lost[0]}, which has messages; run "
+            "`uv run snakemake --cores 1 --forcerun extract_messages`."
         )
     return scaled[[row_of[key] for key in keys]] if scaled.shape[1] else None

@@ -142,8 +142,8 @@ class Found:
             raise ParleyError(
                 f"{self.folder} has no dialogues of "
                 f"{', '.join(f'{name} {value}' for name, value in asked.items() if value is not None) or 'any run'}; "
-                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. Run `snakemake --cores 1 messages` to "
-                "write their dialogues."
+                f"its runs are {', '.join(dict.fromkeys(self.runs['run']))}. Run "
+                "`uv run snakemake --cores 1 messages` to write their dialogues."
             )
         return pd.concat(
             [frame_of(tidy_columns(read_conversations(path), groups)) for path in wanted], ignore_index=True

@@ -166,7 +166,8 @@ def read_summary(json_path: str | Path) -> Summary:
         return Summary([SummaryRow(**row) for row in value["rows"]], list(whys), known)
     except (KeyError, TypeError) as error:
         raise ParleyError(
-            f"{json_path} was not written by this version of Parley; run `snakemake --cores 1 --forcerun summarise`."
+            f"{json_path} was not written by this version of Parley; run "
+            "`uv run snakemake --cores 1 --forcerun summarise`."
         ) from error
 
 
@@ -233,7 +234,7 @@ def _agreed(run: str, part: str, entries: list[dict[str, Any]], name: str, findi
     if len(values) > 1:
         findings.add(
             f"The seeds of run {run} were evaluated on {part} with different {name} "
-            f"({', '.join(map(str, values))}); run `snakemake --cores 1 --forcerun evaluate_run`."
+            f"({', '.join(map(str, values))}); run `uv run snakemake --cores 1 --forcerun evaluate_run`."
         )
     return values[0] if values else None
 

@@ -15,8 +15,8 @@ HEAD = """# Every key of the config
 
 <!-- Made from workflow/schemas/config.schema.yaml by `uv run parley config-docs`; edits here are lost. -->
 
-A config is a YAML file. `snakemake --cores all` reads `config.yaml`; `--configfile config/photos.yaml` reads that one
-instead. A key that a config does not set has the default below, whatever `config.yaml` says.
+A config is a YAML file. `uv run snakemake --cores all` reads `config.yaml`; `--configfile config/photos.yaml` reads
+that one instead. A key that a config does not set has the default below, whatever `config.yaml` says.
 A single top-level key can be set on the command line: `--config seed=12`. Numbers in lists and sections cannot, because
 Snakemake reads them as text there. An unknown key or an invalid value is reported before anything runs, with all other
 problems. The complete config of an experiment is written to `results/<experiment>/config.yaml`.

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # argparse would list every command, without a suggestion.
     if given and not given[0].startswith("-") and given[0] not in commands:
         near = difflib.get_close_matches(given[0], commands, n=1)
-        hint = f"did you mean `uv run parley {near[0]}`?" if near else "`uv run parley --help` lists the commands."
+        hint = f"did you mean {near[0]}?" if near else "`uv run parley --help` lists the commands."
         parser.error(f"there is no command {given[0]!r}; {hint}")
     chosen = parser.parse_args(given or ["--help"])
     return finish(chosen.run, chosen)

@@ -123,7 +123,7 @@ def require_memory_for_classifier(images: int, classes: int) -> None:
         raise ParleyError(
             f"A linear classifier of {classes:,} classes on {images:,} images needs {_size(needed)} of memory, but "
             f"{_size(free)} is free; use a machine with more memory, or skip the classifier: run "
-            "`snakemake --cores all summary language comparisons interventions agreement`."
+            "`uv run snakemake --cores all summary language comparisons interventions agreement`."
         )
 
 

@@ -33,14 +33,14 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
     if not path.is_file():
         raise ParleyError(
             f"{folder} is not an experiment's folder: it has no config.yaml. Give results/<experiment>; to "
-            f"write the file, run `snakemake --cores 1 {_target(folder)}` with the experiment's config."
+            f"write the file, run `uv run snakemake --cores 1 {_target(folder)}` with the experiment's config."
         )
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         return [(run["name"], seed) for run in config["runs"] for seed in config["seeds"]]
     except (KeyError, TypeError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParleyError(
-            f"{path} does not list runs and seeds; remove it and run `snakemake --cores 1 {_target(folder)}` "
+            f"{path} does not list runs and seeds; remove it and run `uv run snakemake --cores 1 {_target(folder)}` "
             "with the experiment's config."
         ) from error
 

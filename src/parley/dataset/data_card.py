@@ -64,7 +64,7 @@ def write_data_card(
     if number + left_out != counts["tried"]:
         raise ParleyError(
             f"{funnel} counts {counts['tried']} addresses tried, {left_out} of them left out, but {splits} has "
-            f"{number} images, so the two are of different runs. Run `snakemake --cores 1 --forcerun settle`."
+            f"{number} images, so the two are of different runs. Run `uv run snakemake --cores 1 --forcerun settle`."
         )
     counts["exclude_entries"] = len(read_exclusions(exclude)) if exclude else None
     listing = context.source.manifest or url_list
@@ -83,7 +83,7 @@ def _image_rows(splits: str | Path, manifests: Mapping[str, str | Path]) -> Iter
             if known.get(key, ("",))[0] != sha256:
                 raise ParleyError(
                     f"Class {name!r}: {manifests[name]} has no image {key} with the SHA-256 {sha256} of "
-                    f"{splits}; run `snakemake --cores 1 --forcerun settle`."
+                    f"{splits}; run `uv run snakemake --cores 1 --forcerun settle`."
                 )
             yield name, key, part, *known[key]
 
@@ -99,4 +99,4 @@ def _read_funnel(path: str | Path) -> dict[str, Any]:
             "dropped_classes": list(counts["dropped_classes"]),
         }
     except (KeyError, TypeError) as error:
-        raise ParleyError(f"{path} lacks {error}; run `snakemake --cores 1 --forcerun settle`.") from error
+        raise ParleyError(f"{path} lacks {error}; run `uv run snakemake --cores 1 --forcerun settle`.") from error

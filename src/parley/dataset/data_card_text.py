@@ -254,8 +254,8 @@ def _how_to_reproduce(context: CardContext, contents: Contents) -> list[str]:
         *table(("", ""), facts),
         "",
         "`config.yaml` next to this card has all settings. Copy it, put the class set and the files that the source "
-        "names in place, and run `snakemake --cores all splits --configfile <the copy>`. The same seed and the same "
-        "bytes give the same `splits.tsv`.",
+        "names in place, and run `uv run snakemake --cores all splits --configfile <the copy>`. The same seed "
+        "and the same bytes give the same `splits.tsv`.",
     ]
     if contents.is_from_web:
         lines += [

@@ -58,7 +58,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     keys = list(keys)
     if wrong := [key for key in keys if not is_key(key)]:
         raise ParleyError(
-            f"{wrong[0]!r} is not a valid image key; run `snakemake --cores 1 --forcerun select_classes`."
+            f"{wrong[0]!r} is not a valid image key; run `uv run snakemake --cores 1 --forcerun select_classes`."
         )
     # Candidates with equal draws are ordered by key.
     ordered = [key for _, key in sorted((draw(seed, "place", key), key) for key in keys)]

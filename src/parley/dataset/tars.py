@@ -75,6 +75,6 @@ def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
         with tarfile.open(path, "r:") as tar:
             yield tar
     except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores 1 images` first.") from error
+        raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores 1 images` first.") from error
     except tarfile.TarError as error:
         raise ParleyError(f"{path} is a truncated or damaged tar ({error}); remove it and run again.") from error

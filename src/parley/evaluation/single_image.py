@@ -117,7 +117,9 @@ def _run_and_seed(folder: Path, run: str | None, seed: int | None) -> tuple[str,
         raise ParleyError(f"The run {run} of {folder} has no seed {seed}; its seeds are {', '.join(map(str, seeds))}.")
     trained = [each for each in seeds if best_checkpoint_path(folder, run, each).is_file()]
     if not trained:
-        raise ParleyError(f"No seed of the run {run} of {folder} is trained; run `snakemake --cores all select`.")
+        raise ParleyError(
+            f"No seed of the run {run} of {folder} is trained; run `uv run snakemake --cores all select`."
+        )
     return run, trained[0] if seed is None else seed
 
 
@@ -196,7 +198,7 @@ def _check_same_network(part: Path, folder: Path) -> None:
             if ours.attrs.get(name) != theirs.attrs.get(name):
                 raise ParleyError(
                     f"{theirs_at} has {name} {theirs.attrs.get(name)}, but config.yaml beside it gives "
-                    f"{ours.attrs.get(name)}; run `snakemake --cores all messages` to make the features again."
+                    f"{ours.attrs.get(name)}; run `uv run snakemake --cores all messages` to make the features again."
                 )
 
 

@@ -164,7 +164,9 @@ def _check_classes(names: Sequence[str], class_files: ClassFiles, label_ids: Map
                 f"splits.tsv has images of {name!r}, which the class set lacks; remove splits.tsv and run again."
             )
         elif name not in class_files:
-            findings.add(f"There is no file of features for the class {name!r}; run `snakemake --cores 1 features`.")
+            findings.add(
+                f"There is no file of features for the class {name!r}; run `uv run snakemake --cores 1 features`."
+            )
     findings.raise_if_any()
 
 

@@ -122,7 +122,8 @@ def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
         if lost:
             raise ParleyError(
                 f"{path} refers to {len(lost)} files that are gone, the first is {os.path.normpath(lost[0])}; "
-                "run `snakemake --cores 1 features`, and set features.gather to copy if these files cannot be kept."
+                "run `uv run snakemake --cores 1 features`, and set features.gather to copy if these files "
+                "cannot be kept."
             )
 
 

@@ -188,7 +188,8 @@ def _raise(findings: Findings, path: str | Path) -> None:
     """If there are findings, raise one error with a sentence for each, including the file and the remedy."""
     if findings.sentences:
         raise ParleyError(
-            f"{path} is not a complete file of messages: {sentence}; remove it and run `snakemake --cores 1 messages`."
+            f"{path} is not a complete file of messages: {sentence}; remove it and run "
+            "`uv run snakemake --cores 1 messages`."
             for sentence in findings.sentences
         )
 

@@ -70,7 +70,7 @@ def write_crate(
     if strays := [path for path in own_files(folder) if path not in known]:
         raise ParleyError(
             f"{folder}/{DOCUMENT} does not list {len(strays)} files (the first is {strays[0]}); remove files that are "
-            "not part of the experiment, and run `snakemake --cores all provenance`."
+            "not part of the experiment, and run `uv run snakemake --cores all provenance`."
         )
     document = read_json(Path(folder, DOCUMENT))
     drawn = any(job["parley:rule"] == "draw_world" for job in document["activity"].values())
@@ -89,14 +89,14 @@ def write_crate(
                 file = Path(path).expanduser()
                 if not file.is_file():
                     raise ParleyError(
-                        f"{file} does not exist any more; run `parley verify {folder}`, and make the missing files "
-                        "again."
+                        f"{file} does not exist any more; run `uv run parley verify {folder}`, and make the "
+                        "missing files again."
                     )
                 packed[name] = _pack(crate, name, file)
                 if packed[name] != known.get(name, packed[name]):
                     raise ParleyError(
-                        f"{path} differs from provenance.json; run `parley verify {folder}` to list all changed files, "
-                        "remove them, and run the workflow again."
+                        f"{path} differs from provenance.json; run `uv run parley verify {folder}` to list all "
+                        "changed files, remove them, and run the workflow again."
                     )
                 progress.advance()
         text = _readme(folder, omitted)

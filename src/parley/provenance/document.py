@@ -60,7 +60,7 @@ def read_files(folder: str | Path) -> dict[str, tuple[int, str]]:
     """
     path = Path(folder) / DOCUMENT
     if not path.is_file():
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores all provenance` to make it.")
+        raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores all provenance` to make it.")
     try:
         entities = read_json(path)["entity"]
         return {

@@ -93,5 +93,5 @@ def as_text(result: Verification, folder: str | Path, most: int | None = 10) -> 
             lines += [f"  and {len(paths) - most} more; --full lists them"] if most and len(paths) > most else []
     lines.append(f"{len(result.same)} files are as {folder}/provenance.json describes them.")
     if result.new:
-        lines.append("Run `snakemake --cores all provenance` to add the new files to provenance.json.")
+        lines.append("Run `uv run snakemake --cores all provenance` to add the new files to provenance.json.")
     return "\n".join(lines) + "\n"

@@ -107,11 +107,11 @@ def read_values(path: str | Path) -> dict[str, Any]:
         _check_archive(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise ParleyError(f"{path} does not exist; run `snakemake --cores all train` to make it.") from error
+        raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores all train` to make it.") from error
     except Exception as error:  # torch.load raises many error types for damaged files; all are reported alike.
         raise ParleyError(
             f"{path} cannot be read as a checkpoint ({_reason(error)}); "
-            "remove it and run `snakemake --cores all train` again."
+            "remove it and run `uv run snakemake --cores all train` again."
         ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ParleyError(f"{path} is not a Parley checkpoint of format {FORMAT}; train the run again.")
@@ -161,7 +161,7 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
     except Exception as error:  # Malformed values can cause any type of error; all are reported alike.
         raise ParleyError(
             f"{path} is an incomplete checkpoint ({_reason(error)}); "
-            "remove it and run `snakemake --cores all train` again."
+            "remove it and run `uv run snakemake --cores all train` again."
         ) from error
 
 

@@ -58,7 +58,7 @@ RULES: dict[str, Rule] = {
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """Read the lines of `metrics.jsonl`. An invalid line raises `ParleyError` with the line number."""
-    rows, again = [], "run `snakemake --cores all train` to make it again."
+    rows, again = [], "run `uv run snakemake --cores all train` to make it again."
     for number, line in enumerate(read_lines(path), start=1):
         if not line:
             continue

@@ -225,7 +225,7 @@ def read_outcomes(
     for name in sorted(by_name.keys() - found.keys()):
         # Only `drop_class` allows a class without candidates.
         if options.on_shortage != "drop_class":
-            findings.add(f"{plan} lacks the class {name!r}; run `snakemake --cores 1 --forcerun split`.")
+            findings.add(f"{plan} lacks the class {name!r}; run `uv run snakemake --cores 1 --forcerun split`.")
         read(name, iter(()))
     findings.raise_if_any()
     outcomes.classes = [found[image_class.name] for image_class in in_label_order(classes)]

@@ -66,7 +66,7 @@ class ManifestTable(EntrySource):
         if missing := len(wanted) - len(cells):
             raise ParleyError(
                 f"{self._table} no longer lists {missing} of the {len(wanted)} images: it was changed after "
-                "they were selected. Run `snakemake --cores 1 --forcerun select_classes`."
+                "they were selected. Run `uv run snakemake --cores 1 --forcerun select_classes`."
             )
         return tuple(columns), cells, len(conflicting)
 

@@ -52,7 +52,7 @@ class UrlList(Source):
         """Return the addresses of each class, read from the URL list."""
         if url_list is None:
             raise ParleyError(
-                f"A source of kind {self.options.kind!r} needs its URL list; run `snakemake --cores 1 urls`."
+                f"A source of kind {self.options.kind!r} needs its URL list; run `uv run snakemake --cores 1 urls`."
             )
         by_wnid = filter_list(
             url_list,

@@ -206,7 +206,7 @@ def attention_arrays(
             row_of = {key.decode("utf-8", "replace"): row for row, key in enumerate(file["Key"][:])}
             if missing := [key for key in keys if key not in row_of]:
                 raise ParleyError(
-                    f"{path} lacks the image {missing[0]!r}; remove it and run `snakemake --cores 1 messages`."
+                    f"{path} lacks the image {missing[0]!r}; remove it and run `uv run snakemake --cores 1 messages`."
                 )
             # Read one dialogue at a time, because the weights of all words of all descriptions may not fit in memory.
             rows = [row_of[key] for key in keys]

@@ -113,7 +113,8 @@ def _sizes(path: Path, attention: Path | None) -> tuple[int, int]:
             continuous = file["Communication"].dtype["BinaryVec"].base.kind == "f"
         except (KeyError, ValueError, IndexError) as error:
             raise ParleyError(
-                f"{path} is not a complete message file ({error}); remove it and run `snakemake --cores 1 messages`."
+                f"{path} is not a complete message file ({error}); remove it and run "
+                "`uv run snakemake --cores 1 messages`."
             ) from error
     cells = words = 0
     if attention is not None:
@@ -129,7 +130,7 @@ def _opened(path: Path) -> Any:
         return h5py.File(path, "r")
     except OSError as error:
         raise ParleyError(
-            f"{path} cannot be read as HDF5 ({error}); remove it and run `snakemake --cores 1 messages`."
+            f"{path} cannot be read as HDF5 ({error}); remove it and run `uv run snakemake --cores 1 messages`."
         ) from error
 
 

@@ -155,7 +155,7 @@ def of_confusion(part: PooledPart) -> Words:
     if (matrix := part.confusion) is None:
         return "Too many classes for a matrix", (
             f"{len(part.labels):,} classes are too many for a matrix; "
-            "`snakemake --cores 1 export` writes every dialogue with its answer."
+            "`uv run snakemake --cores 1 export` writes every dialogue with its answer."
         )
     total, right = float(matrix.sum()), float(np.trace(matrix))
     finding = f"Of {counted(round(total), 'dialogue')}, {percent(right / total)} name the right class."

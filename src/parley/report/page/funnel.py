@@ -62,7 +62,9 @@ def read_funnel(path: str | Path) -> Funnel:
     try:
         return _funnel(read_json(path), path)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ParleyError(f"{path} is malformed ({error!r}); run `snakemake --cores 1 --forcerun settle`.") from error
+        raise ParleyError(
+            f"{path} is malformed ({error!r}); run `uv run snakemake --cores 1 --forcerun settle`."
+        ) from error
 
 
 def _funnel(raw: Any, path: str | Path) -> Funnel:
@@ -70,7 +72,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
     if not isinstance(listed, dict) or not all(map(_is_class, listed.values())):
         raise ParleyError(
             f"{path} must contain, under `classes`, the counts {', '.join(COUNTS)} and `rejected` of each class and "
-            "split; run `snakemake --cores 1 --forcerun settle`."
+            "split; run `uv run snakemake --cores 1 --forcerun settle`."
         )
     classes = {name: _splits(entry) for name, entry in listed.items()}
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
