@@ -85,7 +85,7 @@ def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsy
         changes(runs, "base", "ood")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
     assert (
-        "it has no config.yaml. Give results/<experiment>; to write the file, run `snakemake "
+        "it has no config.yaml. Give results/<experiment>; to write the file, run `uv run snakemake "
         in capsys.readouterr().err
     )
     name_runs(tmp_path / "nothing", "base")
