@@ -9,17 +9,17 @@ from parley.config.schema import read_schema
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/from-the-original.md").read_text(encoding="utf-8")
 COUNTS = {"model.py": 74, "utils/download_data.py": 21, "utils/package_data.py": 7}
-ROW = re.compile(r"^\| `(\w+)` \|([^|]*)\|([^|]+)\|([^|]*)\|$")
+ROW = re.compile(r"^\| `(\w+)` \|[^|]*\|([^|]+)\|$")
 
 
 def rows():
-    """Script, flag, what is here, and the remarks, of each row."""
+    """Script, flag and what is here, of each row."""
     script = ""
     for line in PAGE.splitlines():
         if heading := re.match(r"#+ `([\w./]+)`", line):
             script = heading[1]
         if found := ROW.match(line):
-            yield script, found[1], found[3], found[4]
+            yield script, found[1], found[2]
 
 
 def keys_of(schema, path=""):
@@ -30,7 +30,7 @@ def keys_of(schema, path=""):
 
 
 def test_every_flag_has_one_row():
-    found = [(script, flag) for script, flag, _, _ in rows()]
+    found = [(script, flag) for script, flag, _ in rows()]
     assert len(set(found)) == len(found) == 102
     assert Counter(script for script, _ in found) == COUNTS
 
@@ -44,15 +44,14 @@ def test_every_key_that_takes_a_flags_place_exists():
     known = set(keys_of(read_schema(ROOT / "workflow/schemas/config.schema.yaml")))
     sections = {key.split(".")[0] for key in known}
     # A key is written with its section, or is one of the top level; files and commands hold other characters.
-    cells = [f"{here} {remarks}" for _, _, here, remarks in rows()]
-    named = {key for cell in cells for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)*)`", cell)}
+    named = {key for _, _, here in rows() for key in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)*)`", here)}
     keys = {key for key in named if key.split(".")[0] in sections}
     assert len(keys) > 50
     assert keys - known == set()
 
 
 def test_what_did_nothing_or_broke_is_marked():
-    marked = {flag: remarks for _, flag, _, remarks in rows() if "**" in remarks}
-    assert {flag for flag, remarks in marked.items() if "did nothing" in remarks} == {"data_context", "block_y"}
+    marked = {flag: here for _, flag, here in rows() if "**" in here}
+    assert {flag for flag, here in marked.items() if "did nothing" in here} == {"data_context", "block_y"}
     broke = {"images", "wv_type", "sender_out_dim", "rec_out_dim", "rec_s_dim", "use_binary", "binary_only", "resnet"}
-    assert {flag for flag, remarks in marked.items() if "broke" in remarks} == broke
+    assert {flag for flag, here in marked.items() if "broke" in here} == broke
