@@ -1,8 +1,9 @@
-"""What tests of all kinds share."""
+"""What tests of all kinds share, and which of them a bare `pytest` runs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,52 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A machine busy with other work is no failure of what is tested.
 settings.register_profile("parley", deadline=None)
 settings.load_profile("parley")
+
+LEFT_OUT = pytest.StashKey[int]()
+"""Number of slow tests that this call does not run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all", action="store_true", help="run the slow tests too; a file of tests that is named runs whole anyhow"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out, unless their file or they themselves are named, or there is --all or -m."""
+    if config.option.all or config.option.markexpr:
+        return
+    named = {(config.invocation_params.dir / name.partition("::")[0]).resolve() for name in config.args}
+    left_out = [item for item in items if is_slow(item) and item.path not in named]
+    if left_out:
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+        config.stash[LEFT_OUT] = len(left_out)
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether a test is marked slow, or opens a browser."""
+    return item.get_closest_marker("slow") is not None or "chromium" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the number from a worker of pytest-xdist; each counts all tests."""
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Say last, after pytest's own summary, how many tests were left out."""
+    if of_worker := hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, 0)
+    result = yield
+    if not of_worker and (left_out := session.config.stash.get(LEFT_OUT, 0)):
+        session.config.get_terminal_writer().line(
+            f"Slow tests left out: {left_out}. `uv run --extra test pytest --all -n 2 --dist loadfile` runs all."
+        )
+    return result
 
 
 @pytest.fixture(scope="package")
