@@ -4,6 +4,7 @@ CI runs it after the README's main command.
 """
 
 import csv
+import json
 import os
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def results():
 
 @pytest.fixture
 def talks(results):
-    """Of seed 1's test part: each key's answer at its stop, its target and its length."""
+    """Of seed 1's test split: each key's answer at its stop, its target and its length."""
     with h5py.File(results / "runs/adaptive/1/messages.hdf5") as file:
         rows, ids = file["Predictions"][:], file.attrs["candidate_ids"]
     found = {}
@@ -62,6 +63,17 @@ def test_filters_count_what_the_messages_say(results, open_page, talks):
     wrong = open_page(results / "browser.html", address="#answer=wrong").page
     wrong.wait_for_selector("#main .card")
     assert f"{len(talks) - right} dialogues, 0 correct" in wrong.locator("body").inner_text()
+
+
+def test_the_search_for_a_class_finds_what_was_taken_for_it(results, open_page, talks):
+    with h5py.File(results / "runs/adaptive/1/messages.hdf5") as file:
+        labels, ids = json.loads(file.attrs["labels"]), file.attrs["candidate_ids"].tolist()
+    wrong, right = next((answer, target) for answer, target, _ in talks.values() if answer != target)
+    expected = [key for key, (answer, target, _) in talks.items() if {wrong, right} == {answer, target}]
+    page = open_page(results / "browser.html").page
+    page.fill("#search", f"{labels[ids.index(wrong)].upper()} {labels[ids.index(right)]}")
+    page.wait_for_function(f"document.querySelectorAll('#main .card').length === {len(expected)}")
+    assert page.locator("#main .card").evaluate_all("all => all.map((one) => one.dataset.key)") == expected
 
 
 def test_a_link_leads_to_a_conversation_beside_another_seeds_and_arrows_to_the_next(results, open_page, talks):

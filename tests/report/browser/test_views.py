@@ -255,7 +255,9 @@ def test_the_number_at_the_stop_is_called_the_probability_of_going_on(tmp_path, 
         said[key] = page.locator(".going").all_inner_texts()
     stop = "stops here (probability of going on 0.200, product so far "
     assert said["a"] == ["goes on (probability of going on 0.900)", f"{stop}0.180)"]
-    against = "goes on, as in every dialogue of this run; the Receiver would stop (probability of going on "
+    against = (
+        "goes on, because this run’s dialogues have a fixed length; the Receiver would stop (probability of going on "
+    )
     assert said["b"] == [f"{against}0.400)", f"{against}0.200, product so far 0.080)", f"{stop}0.016)"]
 
 

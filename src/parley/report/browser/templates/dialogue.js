@@ -104,7 +104,7 @@ function exchange(dialogues, row, t, state) {
 function goingOn(dialogues, row, t, last, over) {
   const going = dialogues.goesOn(row, t);
   const decision = over ? (going ? "would go on" : "would stop")
-    : !last ? (going ? "goes on" : "goes on, as in every dialogue of this run; the Receiver would stop")
+    : !last ? (going ? "goes on" : "goes on, because this run’s dialogues have a fixed length; the Receiver would stop")
     : going ? "would go on, but this is the last exchange" : "stops here";
   return make("p", { class: last ? "going stop" : "going" }, make("span", {}, decision),
     make("span", { class: "note" }, " (probability of going on "), make("span", { class: "go-on-probability" }, threeDecimals(dialogues.goOnProbability(row, t))),

@@ -29,6 +29,7 @@ function matching(dialogues, state) {
 function searching(dialogues, search) {
   const plain = (text) => text.normalize("NFKC").toLowerCase();
   const whole = plain(search).trim();
+  if (whole === "") return () => true;
   const words = whole.split(/\s+/);
   const names = dialogues.labels.map(plain);
   return (row) => {

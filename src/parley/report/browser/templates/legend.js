@@ -43,8 +43,8 @@ function dialogueEntries(dialogues) {
     ]),
     [[bar("")], "probability of a class after the exchange"],
     [[bar("true")], "the same of the true class"],
-    [["0.940"], "the Receiver’s probability of going on; a dialogue stops when the product so far falls below 0.5 (with stop_rule: step, when the last one does)"],
     [[make("span", { class: "stop-line" })], "the dialogue stops here"],
+    [["0.940"], "the Receiver’s probability of going on; a dialogue stops when the product so far falls below 0.5 (with stop_rule: step, when the last one does)"],
     ...(dialogues.arrays.cells ? [[[make("span", { class: "cell" })], "Sender attention, relative to the largest weight of the exchange"]] : []),
     ...(dialogues.arrays.words ? [[[make("span", { class: "word" }, "word")], "Receiver attention, relative to the largest weight of the description"]] : []),
   ];
