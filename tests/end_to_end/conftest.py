@@ -20,7 +20,8 @@ class Project:
     folder: Path
 
     def snakemake(self, *arguments, config=None, ok=True):
-        command = [sys.executable, "-m", "snakemake", *arguments]
+        # What jobs say is looked at, too: the view of stages has tests of its own.
+        command = [sys.executable, "-m", "snakemake", "--logger-parley-full", *arguments]
         if config is not None:
             command += ["--configfile", str(config)]
         done = subprocess.run(

@@ -1,5 +1,6 @@
 """What the hooks assume of Snakemake and of its plugins."""
 
+import signal
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -12,6 +13,15 @@ from parley.runtime import hooks
 from parley.runtime.code_digest import ROOT, modules_of
 
 
+@pytest.fixture(autouse=True)
+def _as_before():
+    """`start` is for the process of a run: what it sets must not outlive a test."""
+    before, handlers = signal.getsignal(signal.SIGINT), list(hooks.logger.handlers)
+    yield
+    signal.signal(signal.SIGINT, before)
+    hooks.logger.handlers[:] = handlers
+
+
 def made_workflow(outputs=(), quiet=()):
     job = SimpleNamespace(output=list(outputs), input=[], rule=SimpleNamespace(name="split"))
     return SimpleNamespace(
@@ -19,7 +29,13 @@ def made_workflow(outputs=(), quiet=()):
         deployment_settings=SimpleNamespace(deployment_method=set()),
         output_settings=SimpleNamespace(quiet=set(quiet), nocolor=True),
         storage_settings=SimpleNamespace(default_storage_provider=None),
-        scheduler=SimpleNamespace(job_rate_limiter=object(), failed=set()),
+        scheduler=SimpleNamespace(
+            job_rate_limiter=object(),
+            failed=set(),
+            _local_executor=None,
+            _executor=SimpleNamespace(workers=1, pool=None),
+        ),
+        logger_manager=SimpleNamespace(plugin_handlers=[]),
     )
 
 
@@ -127,7 +143,8 @@ def test_quiet_prints_nothing(capsys):
 
 def test_failed_jobs_and_those_of_a_group_are_named_alike(capsys):
     def job(name):
-        return SimpleNamespace(rule=SimpleNamespace(name=name), wildcards=["a", 1], log=[], is_group=lambda: False)
+        rule = SimpleNamespace(name=name)
+        return SimpleNamespace(rule=rule, jobid=1, wildcards=["a", 1], log=[], is_group=lambda: False)
 
     class Group(list):
         __hash__ = object.__hash__

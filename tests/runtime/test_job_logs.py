@@ -1,14 +1,26 @@
-"""The summary of failed jobs."""
+"""The summary of failed jobs, and the reasons for their failure."""
+
+import logging
+import os
+import time
 
 import pytest
 
-from parley.runtime.hooks import MOST_LISTED, failure_lines, last_error
+from parley.runtime.job_failures import (
+    MOST_LISTED,
+    FailedJob,
+    FailureLog,
+    failure_lines,
+    interruption_lines,
+    last_error,
+)
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
 2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].
 Traceback (most recent call last):
 2026-11-26 06:06:43,121 WARNING parley: something else
 """
+ERROR = "The train part has 24 images: raise [red]split[/]."
 
 
 @pytest.fixture
@@ -18,27 +30,85 @@ def log(tmp_path):
     return str(path)
 
 
+def reported(message, started=0.0, event="error"):
+    """What Snakemake logs of a job 5 that starts, and ends by an exception."""
+    failures = FailureLog()
+
+    def tell(event, text="", **values):
+        record = logging.makeLogRecord({"msg": text, "event": event, "created": started, "thread": 7, **values})
+        failures.emit(record)
+
+    tell("job_info", jobid=5)
+    if message is not None:
+        tell("error", message)
+    tell("job_error", jobid=5, rule_msg="SLURM status is: 'OUT_OF_MEMORY'." if message is None else None)
+    return failures
+
+
 def test_the_last_error_of_a_log(log, tmp_path):
-    assert last_error(log) == "The train part has 24 images: raise [red]split[/]."
+    assert last_error(log) == ERROR
     assert last_error(tmp_path / "none.log") is None
     (tmp_path / "other.log").write_text("anything\nat all: ERROR\n")
     assert last_error(tmp_path / "other.log") is None
 
 
-def test_failed_jobs_are_listed_with_error_and_log(log):
-    lines = failure_lines([("train_run adaptive 1", log), ("split", "")])
-    assert lines == [
+EXCEPTION = "RuleException:\nCalledProcessError in file \"training.smk\", line 10:\nCommand 'python x.py' "
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (EXCEPTION + "returned non-zero exit status 1.\n  File", ERROR),
+        (
+            EXCEPTION + "died with <Signals.SIGKILL: 9>.\n  File",
+            "killed (SIGKILL), most often because memory ran out; ",
+        ),
+        (EXCEPTION + "returned non-zero exit status 137.", "killed (SIGKILL), most often because memory ran"),
+        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", "ended by the signal SIGSEGV."),
+    ],
+)
+def test_a_signal_tells_more_than_an_error_in_the_log(log, message, why):
+    assert reported(message).why(5, "train_run", log).startswith(why)
+
+
+def test_the_log_of_an_earlier_attempt_does_not_count(log):
+    os.utime(log, (time.time() - 60, time.time() - 60))
+    failures = reported(EXCEPTION + "returned non-zero exit status 1.", started=time.time())
+    assert "exit status 1 without an error in its log" in failures.why(5, "train_run", log)
+    assert failures.error_of(5, log) is None
+
+
+def test_without_an_error_in_the_log_it_is_what_snakemake_or_the_cluster_says():
+    assert reported(None).why(5, "train_run", "") == "SLURM status is: 'OUT_OF_MEMORY'."
+    missing = "MissingOutputException in rule split in file x.smk, line 3:\nJob 6 ended,\nbut plan.tsv is missing"
+    failures = FailureLog()
+    failures.emit(logging.makeLogRecord({"msg": missing, "event": "error"}))
+    assert failures.why(6, "split", "").endswith("Job 6 ended, but plan.tsv is missing")
+    assert ".snakemake/log" in failures.why(6, "settle", "")
+
+
+def test_failed_jobs_are_listed_with_reason_and_log(log):
+    jobs = [FailedJob("train_run adaptive 1", log, ERROR), FailedJob("split", "", "ended by the signal SIGSEGV.")]
+    assert failure_lines(jobs) == [
         "2 jobs failed:",
-        "  train_run adaptive 1: The train part has 24 images: raise [red]split[/].",
+        f"  train_run adaptive 1: {ERROR}",
         f"    {log}",
-        "  split: no error in its log; it may have been killed.",
+        "  split: ended by the signal SIGSEGV.",
         "Finished files are kept; run the same command again to continue.",
     ]
     assert failure_lines([]) == []
 
 
 def test_many_failed_jobs_are_counted(log):
-    lines = failure_lines([(str(number), log) for number in range(MOST_LISTED + 3)])
+    lines = failure_lines([FailedJob(str(number), log, ERROR) for number in range(MOST_LISTED + 3)])
     assert lines[0] == "13 jobs failed:"
     assert "  and 3 more" in lines
     assert len(lines) == 1 + 2 * MOST_LISTED + 2
+
+
+def test_after_an_interruption_what_is_saved_is_listed():
+    why = "Training of seed 1 was asked to stop and is saved at step 6 of 10; run the same command again."
+    assert interruption_lines([FailedJob("train_run adaptive 1", "x", why), FailedJob("split", "y", "")]) == [
+        "Interrupted. Finished files are kept; run the same command again to continue.",
+        "  train_run adaptive 1 is saved at step 6 of 10.",
+    ]

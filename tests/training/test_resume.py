@@ -96,16 +96,17 @@ def test_four_epochs_equal_two_and_two(tmp_path, seeds):
 
 @pytest.mark.slow
 @together
-def test_sigterm_saves_the_runs_and_ends_with_a_message(tmp_path, seeds):
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT], ids=lambda sent: sent.name)
+def test_a_signal_saves_the_runs_and_ends_with_a_message(tmp_path, seeds, sent):
     expected = undisturbed(tmp_path / "undisturbed", 300, seeds)
     folder = tmp_path / "stopped"
     first = runs_of(folder, seeds)[0]
     process = start(folder, 300, seeds)
     assert wait_for_lines(first, 30, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(sent)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"Training of seed {seeds.replace(',', ', ') or 1} was asked to stop (SIGTERM) and is saved at step" in told
+    assert f"Training of seed {seeds.replace(',', ', ') or 1} was asked to stop and is saved at step" in told
     assert "Traceback" not in told
     step = read_values(first / FOLDER / "last.pt")["runs"][0]["step"]
     assert f"saved at step {step} of 300" in told

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from parley.core.errors import ParleyError
-from parley.core.progress import share_terminal
+from parley.core.progress import SHOWN, identity_of, share_terminal
 from parley.provenance.hashing import check_undamaged
 from parley.provenance.job import TrackedConfig, record_job
 from parley.runtime.run_lock import register_job
@@ -19,7 +20,7 @@ from parley.runtime.run_lock import register_job
 
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
-    """Run a script's body and write log messages to the terminal and to the rule's log.
+    """Run a script's body and write log messages to the rule's log, and to the terminal unless the view uses it.
 
     If the body succeeds, the job's inputs, outputs and params are recorded (`parley.provenance`). The job fails if an
     input has changed since another stage wrote it. A `ParleyError` ends the job with its findings as error messages,
@@ -32,7 +33,8 @@ def stage(snakemake: Any) -> Iterator[logging.Logger]:
     to_terminal = logging.StreamHandler()
     to_terminal.setFormatter(logging.Formatter(f"{snakemake.rule}: %(message)s"))
     # force=True, because the preamble that Snakemake adds to scripts has already added a handler to the root logger.
-    logging.basicConfig(level=logging.WARNING, handlers=[to_file, to_terminal], force=True)
+    handlers = [to_file] if os.environ.get(SHOWN) == identity_of(2) else [to_file, to_terminal]
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.captureWarnings(True)
     logger = logging.getLogger("parley")
     logger.setLevel(logging.INFO)

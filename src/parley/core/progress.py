@@ -18,8 +18,19 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
 """Interval between log lines: at least this and 1/20 of the elapsed time, at most `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
+SHOWN = "PARLEY_VIEW"
+"""Environment variable with the identity of the stream on which the view (`parley.runtime.view`) shows the run."""
 Item = TypeVar("Item")
 _terminal_is_shared = False
+
+
+def identity_of(descriptor: int) -> str:
+    """Return a string that identifies the file or terminal of a descriptor; an empty string if it is closed."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return ""
+    return f"{status.st_dev}:{status.st_ino}"
 
 
 def share_terminal() -> None:

@@ -5,13 +5,18 @@ do not import this module.
 """
 
 import atexit
-import re
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import psutil
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
@@ -19,17 +24,18 @@ from snakemake.settings.types import DeploymentMethod, Quietness
 from parley.core.errors import ParleyError
 from parley.core.files import remove_all_leftovers
 from parley.core.formats import base_of
+from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
+from parley.runtime.job_failures import FailedJob, FailureLog, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
+from snakemake_logger_plugin_parley import LogHandler
 
 TESTED_SNAKEMAKE = "9.27."
 """Prefix of the tested Snakemake versions. `name_groups` and `_select_jobs_only_when_one_finishes` patch only these."""
 TESTED_S3_PLUGIN = "0.3.6"
 """Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
-"""Pattern of a log line written by workflow/scripts/stage.py."""
-MOST_LISTED = 10
-"""Maximum number of failed jobs listed individually."""
+_failures = FailureLog()
+_interrupted = threading.Event()
 
 Workflow = Any  # Snakemake's class; some of the attributes used here are not documented.
 
@@ -97,8 +103,12 @@ def start(
         raise WorkflowError(*findings)
     _lock(workflow, jobs, caches)
     _save_digests(stages, sources)
+    logger.addHandler(_failures)
+    if any(plugin.summarises for plugin in _plugins(workflow)):
+        os.environ[SHOWN] = identity_of(2)
     if version("snakemake").startswith(TESTED_SNAKEMAKE):
         _select_jobs_only_when_one_finishes(workflow)
+        _end_jobs_gently(workflow)
     for sentence in _untested_versions(workflow):
         logger.warning(sentence)
 
@@ -121,54 +131,22 @@ def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[
         _print_at_exit(workflow, print_summary)
 
 
-def last_error(log: str | Path) -> str | None:
-    """Return the last error message in a job's log; None if there is no error or no log."""
-    try:
-        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    found = [LOG_LINE.fullmatch(line) for line in lines]
-    errors = [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
-    return errors[-1] if errors else None
-
-
-def failure_lines(jobs: Sequence[tuple[str, str]]) -> list[str]:
-    """Return lines that list failed jobs with their errors.
-
-    Parameters
-    ----------
-    jobs
-        Name of each failed job (its rule and wildcards), and path of its log, which is empty if there is no log.
-    """
-    if not jobs:
-        return []
-    lines = [f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed:"]
-    for name, log in jobs[:MOST_LISTED]:
-        why = last_error(log) if log else None
-        lines.append(f"  {name}: {why or 'no error in its log; it may have been killed.'}")
-        if log:
-            lines.append(f"    {log}")
-    if len(jobs) > MOST_LISTED:
-        lines.append(f"  and {len(jobs) - MOST_LISTED} more")
-    lines.append("Finished files are kept; run the same command again to continue.")
-    return lines
-
-
 def fail(workflow: Workflow) -> None:
-    """Print the failed jobs with their last errors and the paths of their logs."""
+    """Print why jobs failed and the paths of their logs; after Ctrl-C, which running jobs are saved."""
+    scheduler, interrupted = workflow.scheduler, _interrupted.is_set()
+    # The scheduler lists a group of jobs as a single entry.
+    groups = [one if one.is_group() else [one] for one in (scheduler.running if interrupted else scheduler.failed)]
+    failed = []
+    for job in (job for group in groups for job in group):
+        log = str(next(iter(job.log), ""))
+        why = _failures.error_of(job.jobid, log) if interrupted else _failures.why(job.jobid, job.rule.name, log)
+        failed.append(FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), log, why or ""))
 
     def print_failures(on: Any) -> None:
         from parley.core.terminal import literal
 
-        # The scheduler lists a group of jobs as a single entry.
-        groups = [failed if failed.is_group() else [failed] for failed in workflow.scheduler.failed]
-        failed_jobs = [
-            (" ".join([job.rule.name, *map(str, job.wildcards)]), next(iter(job.log), ""))
-            for group in groups
-            for job in group
-        ]
-        for line in failure_lines(sorted(failed_jobs)):
-            on.print(literal(line, "red"), soft_wrap=True)
+        for line in (interruption_lines if interrupted else failure_lines)(sorted(failed)):
+            on.print(literal(line, "" if interrupted else "red"), soft_wrap=True)
 
     _print_at_exit(workflow, print_failures)
 
@@ -234,6 +212,37 @@ def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
     workflow.scheduler.job_rate_limiter = None
 
 
+def _end_jobs_gently(workflow: Workflow) -> None:
+    """Make Ctrl-C end the jobs by SIGTERM, upon which a training saves itself; a second Ctrl-C kills them.
+
+    A terminal sends SIGINT to all processes, and a job may get it anywhere, such as in an import. The threads that
+    start the jobs therefore block SIGINT, which the jobs inherit.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Only the main thread can set signal handlers.
+        return
+    local = workflow.scheduler._local_executor or workflow.scheduler._executor
+    blocked = (signal.SIG_BLOCK, {signal.SIGINT})
+    local.pool = ThreadPoolExecutor(local.workers, initializer=signal.pthread_sigmask, initargs=blocked)
+
+    def interrupt(*_: Any) -> None:
+        again = _interrupted.is_set()
+        _interrupted.set()
+        for plugin in _plugins(workflow):
+            plugin.interrupted = True
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if process.name() != "bash":  # A shell ends with its job.
+                    process.kill() if again else process.terminate()
+        if not again:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def _plugins(workflow: Workflow) -> list[LogHandler]:
+    return [handler for handler in workflow.logger_manager.plugin_handlers if isinstance(handler, LogHandler)]
+
+
 def _forget_missing_folders() -> None:
     """Make the S3 plugin check again whether a folder exists if the folder was missing before.
 
@@ -260,6 +269,9 @@ def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:
         # Imported here, so that an error in the import cannot make the run fail.
         from parley.core.terminal import console
 
+        for plugin in _plugins(workflow):
+            workflow.logger_manager.queue_listener.queue.join()
+            plugin.view.finish()
         show(console(sys.stderr, colour=not workflow.output_settings.nocolor))
     except Exception as error:  # noqa: BLE001 - no error may change the outcome of the run
         sys.stderr.write(f"The results cannot be shown here: {type(error).__name__}: {error}\n")

@@ -29,7 +29,7 @@ from snakemake.settings.types import (
 
 from parley.core.errors import ParleyError
 from parley.runtime.code_digest import BOOK, SOURCES, Sources, changed_parts, read_parts, stage_parts
-from parley.runtime.hooks import last_error
+from parley.runtime.job_failures import last_error
 from parley.runtime.run_lock import active_records
 from parley.status.jobs import Job, Plan, closure
 from parley.status.reasons import CODE, changed_params

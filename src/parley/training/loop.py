@@ -22,7 +22,7 @@ from parley.game.types import Dialogue
 from parley.interaction.split_data import load_candidates, load_part
 from parley.interaction.transcript import sample_dialogues
 from parley.training.log import Log
-from parley.training.resume import ResumableRuns, ResumeState, stop_on_sigterm
+from parley.training.resume import ResumableRuns, ResumeState, stop_on_signal
 from parley.training.trainer import METRICS, Trainer
 from parley.training.training_data import TrainingData, build_training_data
 
@@ -93,7 +93,7 @@ def train_runs(
     """Train one run per seed at the same time, and write `metrics.jsonl` and `checkpoints/` of each run.
 
     If the loss or a dev result of a run is not finite, the run fails: the last line of its log states the reason, and
-    the other runs continue. All runs are saved at every dev evaluation, every half minute, and on SIGTERM. An
+    the other runs continue. All runs are saved at every dev evaluation, every half minute, and on SIGTERM or Ctrl-C. An
     interrupted run resumes from the last save; its results are bit-identical to those of an uninterrupted run.
 
     Parameters
@@ -114,14 +114,14 @@ def train_runs(
     Raises
     ------
     ParleyError
-        If the train split has fewer images than a batch, or after saving on SIGTERM.
+        If the train split has fewer images than a batch, or after saving on SIGTERM or Ctrl-C.
     """
     torch.use_deterministic_algorithms(training.deterministic)
     trainer = Trainer(data, game, training, seeds)
     resumable = ResumableRuns(folders, identity)
     boards = [Path(folder) / "tensorboard" if training.tensorboard else None for folder in folders]
     name = f"train {Path(folders[0]).parent.name}/{','.join(map(str, seeds))}"
-    with Progress(name, training.steps, "step") as progress, stop_on_sigterm() as stop, ExitStack() as open_logs:
+    with Progress(name, training.steps, "step") as progress, stop_on_signal() as stop, ExitStack() as open_logs:
         loop = TrainingLoop(trainer, k, resumable, boards)
         for log in loop.logs:
             open_logs.enter_context(log)
@@ -240,7 +240,7 @@ class TrainingLoop:
     def _stop_message(self, step: int) -> str:
         seeds = ", ".join(map(str, self.trainer.seeds))
         return (
-            f"Training of seed {seeds} was asked to stop (SIGTERM) and is saved at step {step} of "
+            f"Training of seed {seeds} was asked to stop and is saved at step {step} of "
             f"{self.training.steps}; run the same command again to continue from there."
         )
 

@@ -144,14 +144,15 @@ class ResumableRuns:
 
 
 @contextlib.contextmanager
-def stop_on_sigterm() -> Iterator[Callable[[], bool]]:
-    """Catch SIGTERM in the `with` block, and yield a function that returns whether SIGTERM was received."""
+def stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Catch SIGTERM and SIGINT (Ctrl-C) in the `with` block, and yield a function that returns whether one came."""
     if threading.current_thread() is not threading.main_thread():  # Only the main thread can set signal handlers.
         yield lambda: False
         return
     came = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    before = {number: signal.signal(number, lambda *_: came.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield came.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,114 @@
+"""Why jobs failed: the last error in a job's log, the signal that ended the job, or what Snakemake reported."""
+
+import logging
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?P<level>[A-Z]+) \S+: (?P<message>.*)")
+"""Pattern of a log line written by workflow/scripts/stage.py."""
+MOST_LISTED = 10
+"""Maximum number of failed jobs listed individually."""
+CONTINUE = "Finished files are kept; run the same command again to continue."
+_SIGNAL = re.compile(r"died with <Signals\.(?P<name>\w+): \d+>|exit status (?P<status>\d+)")
+_SAVED = re.compile(r"saved at (step \d+ of \d+)")
+
+
+class FailedJob(NamedTuple):
+    """A failed job: its rule and wildcards, the path of its log (empty if it has none), and why it failed."""
+
+    name: str
+    log: str
+    why: str
+
+
+def last_error(log: str | Path, since: float = 0.0) -> str | None:
+    """Return the last error message in a job's log.
+
+    The value is None if the log has no error, does not exist, or was last written before `since` (seconds since 1970).
+    """
+    try:
+        if Path(log).stat().st_mtime < since:
+            return None
+        lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = [LOG_LINE.fullmatch(line) for line in lines]
+    errors = [match["message"] for match in found if match is not None and match["level"] in ("ERROR", "CRITICAL")]
+    return errors[-1] if errors else None
+
+
+class FailureLog(logging.Handler):
+    """Collects from Snakemake's log when jobs started and what was reported about jobs that failed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: dict[int, float] = {}
+        self._reported: dict[int, str] = {}
+        # Snakemake logs the exception of a job, then the failure of the job, from the same thread.
+        self._raised: dict[int | None, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what a log record says about a job."""
+        event, values = getattr(record, "event", None), vars(record)
+        if event == "job_info":
+            self._started[values["jobid"]] = record.created
+            self._reported.pop(values["jobid"], None)
+        elif event == "error":
+            self._raised[record.thread] = record.getMessage()
+        elif event == "job_error":
+            self._reported[values["jobid"]] = self._raised.pop(record.thread, "") or values["rule_msg"] or ""
+
+    def error_of(self, number: int, log: str) -> str | None:
+        """Return the last error in a job's log, unless the log is older than the start of the job."""
+        since = int(self._started.get(number, 0))  # Some file systems store whole seconds.
+        return last_error(log, since) if log else None
+
+    def why(self, number: int, rule: str, log: str) -> str:
+        """Return why a job failed.
+
+        Parameters
+        ----------
+        number, rule
+            Snakemake's id of the job, and the name of its rule.
+        log
+            Path of the job's log; empty if it has none.
+        """
+        reported = self._reported.get(number, "")
+        ended = _SIGNAL.search(reported)
+        status = int((ended and ended["status"]) or 0)
+        killed = (ended and ended["name"]) or (signal.Signals(status - 128).name if 128 < status < 160 else "")
+        if killed == "SIGKILL":
+            return (
+                "killed (SIGKILL), most often because memory ran out; "
+                "free memory, or run fewer jobs at once with a smaller --cores."
+            )
+        if killed:
+            return f"ended by the signal {killed}."
+        if error := self.error_of(number, log):
+            return error
+        if ended:
+            return f"ended with exit status {status} without an error in its log; what it printed is above."
+        if reported := reported or next((text for text in self._raised.values() if f"in rule {rule} " in text), ""):
+            return " ".join(reported.split())
+        return "Snakemake did not report why; see its log in .snakemake/log."
+
+
+def failure_lines(jobs: Sequence[FailedJob]) -> list[str]:
+    """Return lines that list failed jobs with the reasons, the paths of their logs, and how to continue."""
+    if not jobs:
+        return []
+    lines = [f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'} failed:"]
+    for job in jobs[:MOST_LISTED]:
+        lines += [f"  {job.name}: {job.why}", *([f"    {job.log}"] if job.log else [])]
+    if len(jobs) > MOST_LISTED:
+        lines.append(f"  and {len(jobs) - MOST_LISTED} more")
+    return [*lines, CONTINUE]
+
+
+def interruption_lines(jobs: Sequence[FailedJob]) -> list[str]:
+    """Return lines that say, after an interruption, how to continue and which of the running jobs are saved."""
+    found = [(job.name, _SAVED.search(job.why)) for job in jobs]
+    return [f"Interrupted. {CONTINUE}", *(f"  {name} is saved at {match[1]}." for name, match in found if match)]

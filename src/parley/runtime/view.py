@@ -1,0 +1,333 @@
+"""Terminal view of a run: one line for each stage, the share of jobs done, and the time left.
+
+The logger plugin `parley` (`snakemake_logger_plugin_parley`), which profiles/default selects, passes Snakemake's log to
+the view. On a terminal, the stages in progress are redrawn in place; elsewhere, a line is printed when a stage ends and
+once a minute. Progress and warnings come from the logs of the running jobs, which do not write to the terminal.
+"""
+
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
+from snakemake.settings.enums import Quietness
+
+from parley.core.formats import base_of, counted, duration
+from parley.core.progress import in_words
+from parley.core.terminal import console, literal
+from parley.runtime.job_failures import LOG_LINE, FailureLog
+
+if TYPE_CHECKING:
+    from snakemake_logger_plugin_parley import LogHandler
+
+SECONDS_BETWEEN_LINES = 60.0
+"""Interval between lines about stages in progress if the output is not a terminal."""
+REDRAWN_EVERY_S = 0.5
+BAR_WIDTH = 20
+OMITTED = re.compile(
+    r"Building DAG|Select jobs|Execute \d+ jobs|Using shell|Provided |Rules claiming|Group jobs:|Assuming unrestricted"
+    r"|(Conda environments|Singularity containers): ignored|Shutting down|Terminating processes|Elapsed time"
+    r"|SLURM run ID|Job \d+ has been submitted|Get status with:|Job \S+ succeeded|Exiting because a job"
+    r"|WorkflowError:\s+At least one job did not complete|\w+ local copy of storage file|Storing output in storage"
+)
+"""Beginnings of Snakemake's messages that the view replaces or omits. Snakemake's log file has all of them."""
+_PROGRESS = re.compile(
+    r"(?P<what>.+?): (?P<done>\d+) of (?P<total>\d+) (?P<unit>.+?)s, (?P<rate>[\d.]+) a second"
+    r"(, (?P<left>.+?) left)?(, .*)?"
+)
+
+
+@dataclass
+class _Job:
+    """A running job, and what its log says so far."""
+
+    stage: "_Stage"
+    name: str
+    log: Path | None
+    message: str
+    """Snakemake's message of a target; empty for other jobs."""
+    started: float
+    threads: int
+    offset: int = 0
+    share: float = 0.0
+    told: str = ""
+    """The last line of progress."""
+    note: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    def read_log(self) -> list[str]:
+        """Read the new lines of the log; return the warnings."""
+        warnings: list[str] = []
+        with suppress(OSError):
+            if self.log is None or self.log.stat().st_mtime < int(self.started):  # Left by an earlier attempt.
+                return warnings
+            with self.log.open("rb") as stream:
+                stream.seek(self.offset)
+                content = stream.read()
+            whole = content[: content.rfind(b"\n") + 1]
+            self.offset += len(whole)
+            for match in map(LOG_LINE.fullmatch, whole.decode(errors="replace").splitlines()):
+                if match:
+                    self._take(match["level"], match["message"], warnings)
+        return warnings
+
+    def _take(self, level: str, message: str, warnings: list[str]) -> None:
+        progress = _PROGRESS.fullmatch(message)
+        if level == "WARNING":
+            warnings.append(message)
+        elif level in ("ERROR", "CRITICAL"):
+            self.errors.append(message)
+        elif progress:
+            self.share = int(progress["done"]) / max(int(progress["total"]), 1)
+            self.told = f"{progress['what']}, {progress['done']} of {progress['total']} {progress['unit']}s"
+        elif not message.endswith(":"):
+            self.note = message
+
+
+@dataclass
+class _Stage:
+    """All jobs of one rule, or of the rules of one stage's groups."""
+
+    name: str
+    total: int
+    done: int = 0
+    began: float = 0.0
+    seconds: float = 0.0
+    """Sum of the durations of the jobs that are done, each times its threads."""
+    running: dict[int, _Job] = field(default_factory=dict)
+    note: str = ""
+    shown: set[str] = field(default_factory=set)
+    """Warnings that have been printed."""
+
+    @property
+    def share(self) -> float:
+        """Number of jobs done, with a fraction for each running job."""
+        return self.done + sum(job.share for job in self.running.values())
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return the duration of the remaining jobs, each times its threads; None if it is not known yet."""
+        jobs = list(self.running.values())
+        ratio = [(now - job.started) * job.threads / job.share for job in jobs if job.share > 0]
+        if not self.done and not ratio:
+            return None if self.done < self.total else 0.0
+        each = (self.seconds + sum(ratio)) / (self.done + len(ratio))
+        left = sum(max(each - (now - job.started) * job.threads, 0.0) for job in jobs)
+        return left + (self.total - self.done - len(jobs)) * each
+
+
+class View:
+    """View of a run, or Snakemake's own output if the options ask for more or less.
+
+    Parameters
+    ----------
+    plugin
+        The handler through which Snakemake's log comes.
+    """
+
+    def __init__(self, plugin: "LogHandler") -> None:
+        self._plugin, options = plugin, plugin.common_settings
+        stream = sys.stdout if options.stdout else sys.stderr
+        self._full = ColorizingTextHandler(
+            options.nocolor,
+            stream,
+            DefaultFormatter(options.quiet, options.show_failed_logs),
+            DefaultFilter(options.quiet, options.debug_dag, options.verbose, options.dryrun, options.printshellcmds),
+        )
+        self._on = console(stream, colour=not options.nocolor)
+        self._redraws = self._on.is_terminal and not self._on.is_dumb_terminal
+        self._stages: dict[str, _Stage] = {}
+        self._jobs: dict[int, _Job] = {}
+        self._failures = FailureLog()
+        self._slots = 1
+        self._began = self._last_line = time.time()
+        self._ended = threading.Event()
+        self._live: Live | None = None
+        self._lock = threading.RLock()
+
+    def show(self, record: logging.LogRecord) -> None:
+        """Show what a record of Snakemake's log says."""
+        if not self._plugin.summarises:
+            self._full.handle(record)
+            return
+        with self._lock:
+            self._failures.emit(record)
+            self._show(record, str(getattr(record, "event", None) or "message"), vars(record))
+
+    def finish(self) -> None:
+        """Show the stages that are not done as they are, and end the redrawing. Later messages are only printed."""
+        with self._lock:
+            if self._ended.is_set():
+                return
+            self._ended.set()
+            if self._live is not None:
+                self._live.stop()
+            for stage in self._stages.values():
+                if stage.began and stage.done < stage.total:
+                    self._print_stage(stage)
+
+    def _show(self, record: logging.LogRecord, event: str, values: dict[str, Any]) -> None:
+        if event == "run_info":
+            self._begin(record, values["stats"])
+        elif event == "resources_info" and ("cores" in values or "nodes" in values):
+            self._slots = values.get("cores") or values["nodes"]
+        elif event == "job_info" and not self._plugin.common_settings.dryrun:
+            self._start(values)
+        elif event == "job_finished" and (job := self._jobs.pop(values["job_id"], None)):
+            self._end(values["job_id"], job)
+        elif event == "job_error" and (job := self._jobs.pop(values["jobid"], None)):
+            job.stage.running.pop(values["jobid"])
+            if not self._plugin.interrupted:
+                why = self._failures.why(values["jobid"], values["rule_name"], str(job.log or ""))
+                self._print(f"{job.name} failed: {why}", "red")
+        elif event in ("message", "error") and getattr(record, "quietness", None) != Quietness.HOST:
+            self._pass_on(record, event)
+
+    def _begin(self, record: logging.LogRecord, stats: dict[str, int]) -> None:
+        if self._stages:  # A dry run gives the statistics twice.
+            return
+        for rule, count in stats.items():
+            if rule != "total":
+                stage = self._stages.setdefault(base_of(rule), _Stage(base_of(rule), 0))
+                stage.total += count
+        if self._plugin.common_settings.dryrun:
+            self._print(record.getMessage())
+            return
+        self._print(f"{counted(stats['total'], 'job')} in {counted(len(self._stages), 'stage')}")
+        self._began = self._last_line = time.time()
+        if self._redraws:
+            self._live = Live(console=self._on, auto_refresh=False, transient=True, vertical_overflow="crop")
+            self._live.start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(self, values: dict[str, Any]) -> None:
+        rule, log = values["rule_name"], next(iter(values["log"]), None)
+        stage = self._stages.setdefault(base_of(rule), _Stage(base_of(rule), 1))
+        name = " ".join([rule, *map(str, values["wildcards"].values())])
+        message = "" if values["output"] else values["rule_msg"] or ""
+        job = _Job(stage, name, Path(log) if log else None, message, values["created"], values["threads"])
+        stage.began = stage.began or job.started
+        self._jobs[values["jobid"]] = stage.running[values["jobid"]] = job
+
+    def _end(self, number: int, job: _Job) -> None:
+        stage = job.stage
+        self._read(job)
+        for error in job.errors:  # The job continued, such as a training of several seeds of which one diverged.
+            self._print(f"{job.name}: {error}", "red")
+        stage.running.pop(number)
+        stage.done += 1
+        stage.seconds += (time.time() - job.started) * job.threads
+        stage.note = job.note if stage.total == 1 else ""
+        if job.message:
+            self._print(job.message)
+        elif stage.done == stage.total and job.log is not None:
+            self._print_stage(stage)
+
+    def _pass_on(self, record: logging.LogRecord, event: str) -> None:
+        text = record.getMessage()
+        if text.startswith("Complete log(s): "):
+            path = os.path.relpath(text.removeprefix("Complete log(s): "))
+            done, total = self._count()
+            took = duration(time.time() - self._began)
+            self._print(
+                f"{done} of {counted(total, 'job')} ({self._percent()}%) done in {took}. Snakemake's log: {path}"
+            )
+        elif text.startswith("This was a dry-run"):
+            self._print("This was a dry run. For each job and its reason, add --quiet host")
+        elif event == "error" and ("CalledProcessError" in text or self._plugin.interrupted):
+            return  # The failure of the job follows, with its reason.
+        elif not OMITTED.match(text) and text not in ("", "None"):
+            style = {logging.WARNING: "yellow", logging.ERROR: "red"}.get(record.levelno, "")
+            self._print(text.replace("\n    (check individual jobs above for details)", ""), style)
+
+    def _watch(self) -> None:
+        """Read the logs of the running jobs and show the progress until the run ends."""
+        while not self._ended.wait(max(REDRAWN_EVERY_S, len(self._jobs) / 20)):
+            with self._lock:
+                if self._ended.is_set():
+                    return
+                for job in list(self._jobs.values()):
+                    self._read(job)
+                if self._live is not None:
+                    self._live.update(self._drawn(), refresh=True)
+                elif self._jobs and time.time() - self._last_line >= SECONDS_BETWEEN_LINES:
+                    running = [
+                        f"{stage.name} {stage.done}/{stage.total}{self._told(stage)}"
+                        for stage in self._stages.values()
+                        if stage.running
+                    ]
+                    self._print(f"{self._summary()}; running: {', '.join(running)}")
+
+    def _read(self, job: _Job) -> None:
+        for warning in job.read_log():
+            if warning not in job.stage.shown:
+                job.stage.shown.add(warning)
+                self._print(f"{job.stage.name}: {warning}", "yellow")
+
+    def _count(self) -> tuple[int, int]:
+        return sum(stage.done for stage in self._stages.values()), sum(stage.total for stage in self._stages.values())
+
+    def _percent(self) -> int:
+        return int(100 * sum(stage.share for stage in self._stages.values()) / max(self._count()[1], 1))
+
+    def _summary(self) -> str:
+        """Return the share of jobs done, the time so far and the time left, as far as it is known."""
+        now = time.time()
+        left = [(stage.seconds_left(now), stage.name) for stage in self._stages.values()]
+        known = sum(seconds for seconds, _ in left if seconds) / max(self._slots, 1)
+        unknown = [name for seconds, name in left if seconds is None and name != "all"]
+        line = f"{self._percent()}% done in {duration(now - self._began)}"
+        if not known:
+            return line
+        return f"{line}, {'more than' if unknown else 'about'} {in_words(known)} left"
+
+    def _told(self, stage: _Stage) -> str:
+        told = [job.told for job in stage.running.values() if job.told]
+        return f" ({told[0]})" if told else ""
+
+    def _line(self, stage: _Stage) -> tuple[str, str, str]:
+        took = duration(time.time() - stage.began) if stage.began else ""
+        return f"{stage.done}/{stage.total}", took, stage.note
+
+    def _print_stage(self, stage: _Stage) -> None:
+        if self._redraws:
+            self._on.print(self._grid([stage]), no_wrap=True, overflow="ellipsis", crop=True)
+            return
+        done, took, note = self._line(stage)
+        width = max(map(len, self._stages))
+        self._print(f"{self._percent():3d}%  {stage.name:<{width}}  {done:>7}  {took:>10}  {note}".rstrip())
+
+    def _drawn(self) -> Table:
+        """Return the stages in progress and, below them, the summary of all stages."""
+        active = [stage for stage in self._stages.values() if stage.running or 0 < stage.done < stage.total]
+        grid = self._grid(active[: max(self._on.height - 3, 1)])
+        outer = Table.grid()
+        outer.add_row(grid)
+        done, total = self._count()
+        outer.add_row(Text(f"{done} of {counted(total, 'job')}, {self._summary()}", no_wrap=True, overflow="ellipsis"))
+        return outer
+
+    def _grid(self, stages: list[_Stage]) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        for width, justify in ((max(map(len, self._stages)), "left"), (BAR_WIDTH, "left"), (7, "right"), (11, "right")):
+            grid.add_column(width=width, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for stage in stages:
+            done, took, note = self._line(stage)
+            bar = ProgressBar(total=stage.total, completed=stage.share, width=BAR_WIDTH)
+            grid.add_row(literal(stage.name), bar, done, took, literal(note or self._told(stage).strip(" ()")))
+        return grid
+
+    def _print(self, text: str, style: str = "") -> None:
+        self._last_line = time.time()
+        self._on.print(literal(text, style), soft_wrap=True)

@@ -1,0 +1,113 @@
+"""Snakemake's logger plugin `parley`: Parley's view of a run on the terminal. Snakemake finds it by its name.
+
+Snakemake loads its plugins before the Snakefile says which copy of Parley runs. Parley is therefore imported with the
+first record that follows the Snakefile; earlier records wait.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from snakemake.settings.enums import Quietness
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.settings import LogHandlerSettingsBase
+
+if TYPE_CHECKING:
+    from parley.runtime.view import View
+
+
+@dataclass
+class LogHandlerSettings(LogHandlerSettingsBase):
+    """Settings of the plugin, as Snakemake's command line offers them."""
+
+    full: bool = field(
+        default=False,
+        metadata={"help": "Print Snakemake's full log, with every job, in place of Parley's line for each stage."},
+    )
+
+
+class LogHandler(LogHandlerBase):
+    """Handler of Snakemake's log that shows it as `parley.runtime.view` does.
+
+    Attributes
+    ----------
+    summarises
+        Whether stages are shown in place of jobs; false if the options ask for more than that, or for less.
+    interrupted
+        Whether Ctrl-C is ending the jobs, so that they do not count as failed.
+    """
+
+    def __post_init__(self) -> None:
+        options, quiet = self.common_settings, set(self.common_settings.quiet or ())
+        less = quiet & {Quietness.ALL, Quietness.RULES, Quietness.PROGRESS}
+        more = options.verbose or options.debug_dag or options.printshellcmds or Quietness.REASON not in quiet
+        self.summarises = not (less or more or getattr(self.settings, "full", False))
+        self.interrupted = False
+        self._early: list[logging.LogRecord] = []
+        self._view: View | None = None
+        sys.excepthook = _say_interrupted
+
+    @property
+    def view(self) -> "View":
+        """The view, which is made when it is first needed."""
+        if self._view is None:
+            from parley.runtime.view import View
+
+            self._view = View(self)
+        return self._view
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record of Snakemake's log."""
+        self._early.append(record)
+        if "parley" in sys.modules or record.levelno > logging.INFO:
+            self._show_early()
+
+    def close(self) -> None:
+        """Show what has waited, and end the view."""
+        self._show_early()
+        if self._view is not None:
+            self._view.finish()
+        super().close()
+
+    def _show_early(self) -> None:
+        while self._early:
+            record = self._early.pop(0)
+            try:
+                self.view.show(record)
+            except Exception:  # noqa: BLE001 - no error of the view may end the run; logging prints it
+                self.handleError(record)
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """Whether the handler writes to the terminal; Snakemake's own then does not."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """Whether the handler writes to a file."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """Whether Snakemake leaves out its own filter."""
+        return True
+
+    @property
+    def has_formatter(self) -> bool:
+        """Whether Snakemake leaves out its own formatter."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """Whether the handler needs the graph of all rules."""
+        return False
+
+
+def _say_interrupted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an exception that ends Snakemake; for Ctrl-C outside of the jobs, print a sentence."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("Interrupted while no job was running; run the same command again to continue.\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
