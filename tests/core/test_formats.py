@@ -33,7 +33,7 @@ def test_what_is_written_is_off_by_half_a_thousandth_and_of_what_is_small_by_an_
 
 def test_a_correlation_that_is_noise_is_written_as_nothing():
     assert measure(0.000011, "Spearman's rho") == "0.000"
-    assert measure(-0.00034, "bits") == "-0.000"
+    assert measure(-0.00034, "bits") == "0.000"
     assert measure(0.000057, "fraction") == "0.000057"
     assert measure(None, "bits") == NOTHING
 

@@ -26,7 +26,7 @@ def measure(value: float | None, unit: str) -> str:
     """Format a metric with `fraction` if `unit` is ``fraction``, otherwise with three decimals."""
     if value is None or unit == "fraction":
         return fraction(value)
-    return f"{value:.3f}"
+    return f"{value:z.3f}"
 
 
 def change(value: float) -> str:
@@ -36,8 +36,8 @@ def change(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Format a fraction as a percentage with one decimal."""
-    return f"{100 * value:.1f} %"
+    """Format a fraction as a percentage with one decimal, or, if that would be 0.0, with two significant digits."""
+    return f"{100 * value:.2g} %" if 1e-5 <= abs(value) < 0.0005 else f"{100 * value:.1f} %"
 
 
 def exchanges(value: float | None) -> str:

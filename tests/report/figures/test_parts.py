@@ -40,7 +40,7 @@ def test_several_runs_are_rows_and_parts_are_columns():
     rows = [row(0.4 + number / 100, 5, run, part) for number, run in enumerate(runs) for part in ("test", "ood_alone")]
     figure = accuracy_by_part([*rows, row(0.9, 5, "run 0", metric="accuracy@k")])
     test, alone = figure.axes
-    assert [axes.get_title(loc="left") for axes in (test, alone)] == ["Test", "Out of domain,\nalone"]
+    assert [axes.get_title(loc="left") for axes in (test, alone)] == ["test", "ood_alone"]
     assert [label.get_text() for label in test.get_yticklabels()] == runs
     dots = [line for line in test.lines if line.get_marker() == "o"]
     assert [(dot.get_xdata()[0], dot.get_ydata()[0]) for dot in dots] == [(0.4 + y / 100, y) for y in range(45)]

@@ -83,3 +83,58 @@ def test_names_are_seen_as_they_are(browser, page):
         assert label in text
         assert label in drawn
     assert made == 0
+
+
+CURRENT = "[...document.querySelectorAll('#contents [aria-current]')].map(one => one.textContent)"
+
+
+def test_the_contents_stay_in_view_name_every_section_and_mark_the_one_in_view(browser, page):
+    view = browser.new_page(viewport={"width": 1200, "height": 900})
+    view.goto(page)
+    assert view.evaluate(CURRENT) == ["Summary"]
+    linked = view.evaluate("[...document.querySelectorAll('#contents a, #runs a')].map(one => one.hash.slice(1))")
+    # With many runs, what is in the section of a run is folded.
+    sections = view.evaluate(
+        "[...document.querySelectorAll('main section, main h3[id]')].filter(one => !one.closest('details'))"
+        ".map(one => one.id)"
+    )
+    assert [one for one in sections if one not in linked] == []
+    view.click("#contents a[href='#data']")
+    view.wait_for_function(f"{CURRENT}[0] === 'Data'")
+    assert view.evaluate(f"{CURRENT}.length") == 1
+    assert view.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+    head = view.evaluate("document.querySelector('#data h2').getBoundingClientRect().top")
+    assert head >= view.evaluate("document.querySelector('nav').getBoundingClientRect().bottom")
+    view.close()
+
+
+def test_on_a_phone_the_contents_unfold_and_need_no_script(browser, page):
+    context = browser.new_context(viewport={"width": 360, "height": 700}, java_script_enabled=False)
+    view = context.new_page()
+    view.goto(page)
+    link = view.locator("#contents a[href='#made-with']")
+    assert not link.is_visible()
+    view.click("nav button")
+    link.click()
+    assert view.url.endswith("#made-with")
+    assert view.locator("#made-with h2").bounding_box()["y"] < 700
+    context.close()
+
+
+def test_what_is_wider_than_a_phone_says_that_it_scrolls(browser, page):
+    view = browser.new_page(viewport={"width": 360, "height": 900})
+    view.goto(page)
+    view.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    view.wait_for_timeout(200)  # the event that a fold has opened comes later
+    boxes = view.evaluate(
+        "[...document.querySelectorAll('.scroll, .drawing')].map(one =>"
+        "[one.scrollWidth > one.clientWidth + 1, getComputedStyle(one, '::before').content.includes('Scroll')])"
+    )
+    outside = view.evaluate(
+        "[...document.querySelectorAll('main *')].filter(one => !one.closest('.scroll, .drawing') &&"
+        "one.getBoundingClientRect().right > 360).length"
+    )
+    view.close()
+    assert any(wide for wide, _ in boxes)
+    assert [box for box in boxes if box[0] != box[1]] == []
+    assert outside == 0

@@ -47,8 +47,7 @@ def test_splits_are_grouped_by_verdict():
     mixed = rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], "ood")
     assert headline.overview(mixed) == (
         "Above chance on 1 of 2 splits",
-        "Above chance: test 0.505 (chance 0.250). "
-        "Not significantly different from chance: out of domain, joint 0.250 (chance 0.250).",
+        "Above chance: test 0.505 (chance 0.250). Not significantly different from chance: ood 0.250 (chance 0.250).",
     )
     assert headline.overview(rows_of([0.5, 0.51]))[0] == "Above chance on every split"
     assert headline.overview(rows_of([0.5])) == (
@@ -61,8 +60,13 @@ def test_splits_are_grouped_by_verdict():
 def test_several_runs_are_counted():
     assert headline.overview(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")) == (
         "1 of 2 runs above chance on test images of seen classes",
-        "Test: 1 of 2 runs above chance, best adaptive with 0.505.",
+        "test: 1 of 2 runs above chance (0.250); best adaptive with 0.505.",
     )
+
+
+def test_runs_of_one_seed_have_no_verdict():
+    rows = rows_of([0.5]) + rows_of([0.2], run="other")
+    assert headline.by_split(rows) == ["test: one seed, so no verdict (chance 0.250); best adaptive with 0.500."]
 
 
 def test_learning_says_when_longer_training_may_help():

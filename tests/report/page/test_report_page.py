@@ -16,7 +16,7 @@ from parley.core.errors import ParleyError
 from parley.metrics.analysis import analyse_run
 from parley.metrics.conversations import read_conversations
 from parley.report.figures.registry import figure_names
-from parley.report.page.examples import choose_examples
+from parley.report.page.examples import choose_examples, choose_typical
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import Styles, inline_figure, read_thumbnails
 
@@ -88,7 +88,8 @@ def test_the_page_asks_nobody_for_anything(whole):
     assert "http:" not in text
     assert "https:" not in text
     for tag, attributes in Page(text).tags:
-        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        assert tag != "script" or not attributes
         for name in ("src", "href", "action", "srcset", "data", "poster"):
             target = attributes.get(name)
             assert target is None or target.startswith(("#", "data:image/jpeg;base64,")) or is_beside(target)
@@ -99,7 +100,9 @@ def test_the_page_asks_nobody_for_anything(whole):
 def test_hostile_names_are_text(whole):
     _, text = whole
     page = Page(text)
-    assert not [tag for tag, attributes in page.tags if tag == "script" or any(n.startswith("on") for n in attributes)]
+    assert not [tag for tag, attributes in page.tags if any(n.startswith("on") for n in attributes)]
+    assert [tag for tag, _ in page.tags].count("script") == 1  # the page's own, which has nothing of the results
+    assert not [name for name in HOSTILE if name in re.search("<script>(.*?)</script>", text, re.DOTALL)[1]]
     for name in HOSTILE:
         assert name in page.text
     assert "</title><script>" in page.text
@@ -333,6 +336,65 @@ def test_examples_are_chosen_by_rule(tmp_path):
     assert len(chosen["Correct and quick"]["exchanges"]) == 1
 
 
+def test_the_typical_dialogue_is_the_median_in_the_probability_of_the_true_class(tmp_path):
+    scores = {"worst": [0, 9, 0], "best": [9, 0, 0], "median": [1, 0, 0], "poor": [0, 3, 0], "good": [4, 0, 0]}
+    talks = [Talk(key, 0, [of_key, [0, 0, 0]], 1) for key, of_key in scores.items()]
+    recorded = read_conversations(write_messages(tmp_path / "messages.hdf5", talks, ["cat", "dog", "owl"]))
+    assert choose_typical(recorded)["key"] == "median"
+    fewer = read_conversations(write_messages(tmp_path / "messages.hdf5", talks[:2], ["cat", "dog", "owl"]))
+    assert choose_typical(fewer)["key"] == "worst"  # the lower of two
+    continuous = write_messages(tmp_path / "messages.hdf5", talks, ["cat", "dog", "owl"], continuous=True)
+    assert read_conversations(continuous).binary or choose_typical(read_conversations(continuous)) is None
+
+
+def test_the_true_class_is_shown_even_if_it_is_not_among_the_best(tmp_path):
+    talks = [Talk("key", 3, [[4, 3, 2, 1]], 1)]
+    path = write_messages(tmp_path / "messages.hdf5", talks, ["cat", "dog", "owl", "eel"])
+    [exchange] = choose_typical(read_conversations(path))["exchanges"]
+    assert [(one["label"], one["is_true"]) for one in exchange["leaders"]] == [
+        ("cat", False), ("dog", False), ("owl", False), ("eel", True)
+    ]  # fmt: skip
+
+
+def decisions(tmp_path, length, stop_rule, wants_more=False):
+    talk = Talk("key", 0, [[1, 0], [1, 0], [1, 0]], length, wants_more=wants_more)
+    path = write_messages(tmp_path / "messages.hdf5", [talk], ["cat", "dog"])
+    typical = choose_typical(read_conversations(path), stop_rule)
+    return [exchange["decision"] for exchange in typical["exchanges"]]
+
+
+def test_a_stop_is_shown_with_the_probability_of_stopping(tmp_path):
+    # A recorded StopProb is the probability of going on: 0.9 where the dialogue goes on, 0.1 where it stops.
+    assert decisions(tmp_path, 2, "step") == ["goes on (stop probability 0.100)", "stops (stop probability 0.900)"]
+    assert decisions(tmp_path, 2, "product") == [
+        "goes on (stop probability 0.100)", "stops (stop probability 0.900, by now 0.910)"
+    ]  # fmt: skip
+    assert decisions(tmp_path, 3, "step", wants_more=True)[-1] == (
+        "has to stop: no exchange is left (stop probability 0.100)"
+    )
+    assert decisions(tmp_path, 3, None) == ["goes on", "goes on", "the last exchange"]
+
+
+def test_intervals_of_two_seeds_are_marked_and_others_are_not(tmp_path):
+    marked = build(tmp_path / "two", seeds=(0, 1))
+    cells = re.findall(r"<td data-metric[^>]*>(.*?)</td>", marked, re.DOTALL)
+    assert cells
+    assert all('<small class="few">n = 2</small>' in cell for cell in cells if "[" in cell)
+    assert all("n = 2" in caption for caption in re.findall("<figcaption><span.*?</figcaption>", marked))
+    assert "n = 2" not in build(tmp_path / "three", seeds=(0, 1, 2))
+
+
+def test_a_split_has_one_name(whole):
+    folder, text = whole
+    with (folder / "summary.csv").open(newline="") as stream:
+        parts = {row["part"] for row in csv.DictReader(stream)}
+    shown = re.findall(r'<tr data-run="[^"]*" data-part="([^"]*)">.*?<th scope="row" class="text">([^<]*)<', text, re.S)
+    assert {part for part, _ in shown} == parts
+    assert all(part == name for part, name in shown)
+    assert "Out of domain" not in text
+    assert not re.search(r"\bparts?\b", Page(text.replace(", part test:", "")).text)
+
+
 LANGUAGE = """run,part,metric,unit,mean,sd,low,high,n_seeds,seeds_failed,null_mean,null_high,largest_p
 adaptive,test,accuracy@1,fraction,0.5,0.1,0.4,0.6,3,0,0.25,0.3125,0.001
 adaptive,test,information,bits,1.5,,,,1,2,1.25,1.375,0.2
@@ -354,6 +416,17 @@ def test_messages_are_shown_beside_what_chance_gives(tmp_path):
         ["Bits that never change", "0.000 [0.000, 0.000]", "3", "–", "–", "–"],
     ]
     assert "Accuracy@1: beyond what permutations give, in every seed (p &lt; 0.05). Message and class" in text
+
+
+def test_it_is_said_where_lower_is_better(tmp_path):
+    row = "adaptive,test,stop_calibration_error,fraction,0.3,0.1,0.2,0.4,3,0,0.25,0.2,0.9\n"
+    (tmp_path / "language.csv").write_text(LANGUAGE + row)
+    text = build(tmp_path / "e", extra={"language": tmp_path / "language.csv"})
+    heads = re.findall(r'<th scope="(?:row|col)"[^>]*>(.*?)</th>', text)
+    assert [head for head in heads if "lower is better" in head] == [
+        "Calibration error of stopping <small>(lower is better)</small>",
+        "NLL (nats; lower is better)",
+    ]
 
 
 def test_without_the_measures_the_page_says_nothing_of_them(tmp_path):

@@ -11,11 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from parley import __version__
+from parley.analysis.summary import PARTS
 from parley.core.files import write_text
 from parley.metrics.conversations import read_conversations
 from parley.report.browser.arrays import attention_arrays, bit_arrays, dialogue_arrays, pack, seen_fraction
 from parley.report.browser.survey import FILE_BYTES, IN_BASE64, Source, images_per_class, sampled, survey
-from parley.report.figures.registry import TITLES
 from parley.report.page.inline import read_thumbnails
 from parley.text.descriptions import read_descriptions
 
@@ -86,7 +86,7 @@ def build_browser(
         "version": __version__,
         "max_mb": max_mb,
         "per_class": per_class,
-        "titles": TITLES,
+        "titles": {part: part for part in PARTS},
         "groups": {
             part: {"keys": own, "total": len(images[part]), "start": numbers[part][own[0]]}
             for part, own in keys.items()
@@ -112,9 +112,9 @@ def _images_per_class(sources: Sequence[Source], images: Mapping[str, Mapping[st
 
 
 def _in_order(sources: Sequence[Source]) -> list[Source]:
-    """Sort message files by run (in the given order), seed and split (in the order of `TITLES`)."""
+    """Sort message files by run (in the given order), seed and split (in the order of `PARTS`)."""
     runs = list(dict.fromkeys(source.run for source in sources))
-    parts = list(TITLES)
+    parts = list(PARTS)
     return sorted(sources, key=lambda one: (runs.index(one.run), one.seed, parts.index(one.part)))
 
 

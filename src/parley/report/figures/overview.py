@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from parley.analysis.summary import SummaryRow, read_summary
-from parley.report.figures.registry import OVERVIEW, TITLES
+from parley.report.figures.registry import OVERVIEW
 from parley.report.figures.style import (
     BLUE,
     INK,
@@ -52,7 +52,7 @@ def _one_run(rows: Sequence[SummaryRow]) -> Figure:
         ks = {row.k for row in rows if row.metric == metric and row.k is not None}
         axes.set_title(f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize())
         fraction_axis(axes, "Fraction of images", horizontal=True)
-    panels[0].set_yticks(range(len(parts)), [TITLES.get(part, part) for part in parts])
+    panels[0].set_yticks(range(len(parts)), parts)
     panels[0].set_ylim(len(parts) - 0.4, -0.6)
     return figure
 
@@ -63,7 +63,7 @@ def _many_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for axes, part in zip(panels, parts, strict=True):
         _panel(axes, {row.run: row for row in rows if (row.metric, row.part) == ("accuracy@1", part)}, runs, 3.8)
-        axes.set_title(TITLES.get(part, part).replace(", ", ",\n"))
+        axes.set_title(part)
         fraction_axis(axes, "Accuracy@1", horizontal=True)
     panels[0].set_yticks(range(len(runs)), [shown(run, LONGEST_RUN) for run in runs])
     panels[0].set_ylim(len(runs) - 0.4, -0.6)
@@ -106,4 +106,4 @@ def _legend(figure: Figure, rows: Sequence[SummaryRow]) -> None:
 def draw_overview(summary_json: str | Path, folder: str | Path) -> list[Path]:
     """Draw the accuracies in `summary_json` into a folder, and return the paths of the SVG and the PDF file."""
     figure = accuracy_by_part(read_summary(summary_json).rows)
-    return save_figure(figure, folder, OVERVIEW.name, title="accuracy by part")
+    return save_figure(figure, folder, OVERVIEW.name, title="accuracy by split")

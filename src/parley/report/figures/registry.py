@@ -1,4 +1,4 @@
-"""Registry of figures, with the name, heading and key of each figure, and the displayed names of the splits.
+"""Registry of figures, with the name, heading and key of each figure.
 
 The registry determines the workflow's file names and the layout of the report. The function that draws a figure is in
 `draw`, the report's sentences about the figure are in `parley.report.page.findings`, and Snakemake's caption is
@@ -12,18 +12,6 @@ MOST_CLASSES = 80
 """Maximum number of rows in a figure with one row per class."""
 MOST_NAMED = 100
 """Maximum number of classes named in the figure of messages; more names would overlap."""
-
-
-TITLES = {
-    "test": "Test",
-    "ood": "Out of domain, joint",
-    "ood_alone": "Out of domain, alone",
-    "transfer": "Transfer, joint",
-    "transfer_alone": "Transfer, alone",
-    "dev": "Dev",
-    "train": "Train",
-}
-"""Displayed names of the splits. *Joint*: seen and unseen classes are candidates; *alone*: only unseen classes."""
 
 
 class FigureInfo(NamedTuple):

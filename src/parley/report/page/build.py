@@ -14,8 +14,7 @@ from parley.core import formats
 from parley.core.files import write_text
 from parley.core.tables import read_csv, read_table
 from parley.metrics.records import owner_of, read_evaluation
-from parley.report.figures.registry import TITLES
-from parley.report.figures.results import RunFiles
+from parley.report.figures.results import RunFiles, read_results
 from parley.report.page import headline
 from parley.report.page.funnel import read_funnel
 from parley.report.page.inline import class_picture, picture_uri, read_thumbnails
@@ -24,10 +23,12 @@ from parley.report.page.sections import (
     MANY,
     Inputs,
     examples_of_classes,
+    language_lines,
     lead,
     one_k,
     overview,
     run_section,
+    summary_texts,
     table,
 )
 
@@ -101,19 +102,25 @@ def build_report(
         language=read_csv(language) if language is not None else (),
     )
     of_classes = examples_of_classes(inputs)
-    sections = [run_section(inputs, run, of_classes) for run in inputs.runs]
-    example_keys = {example["key"] for section in sections for example in section["examples"]}
+    results = {run: read_results(run, files) for run in inputs.runs}
+    spoken = {run: language_lines(inputs.language, run) for run in inputs.runs}
+    images = read_funnel(funnel) if funnel is not None else None
+    sections = [run_section(inputs, run, results[run], spoken[run], of_classes) for run in inputs.runs]
+    typical = next((section for section in sections if section["typical"]), None)
+    shown = [example for section in sections for example in section["examples"]]
+    example_keys = {example["key"] for example in [*shown, *([typical["typical"]] if typical else [])]}
     jpegs = read_thumbnails(image_tars, example_keys.union(of_classes.values())) if image_tars else {}
     class_pictures = {key: picture_uri(class_picture(jpegs[key])) for key in of_classes.values() if key in jpegs}
     page = _environment().get_template("report.html.j2")
     html = page.render(
         title=str(config.get("experiment", "experiment")),
         lead=lead(inputs),
+        summary=summary_texts(inputs, results, spoken, images),
+        typical=typical,
         rows=table(inputs.rows),
         tiles={run: headline.tiles(inputs.rows, run) for run in inputs.runs},
-        by_split=headline.by_split(inputs.rows),
         one_k=one_k(inputs.rows),
-        parts=TITLES,
+        splits={**headline.SPLITS, **headline.SEEN},
         overview=overview(inputs),
         sections=sections,
         MANY=MANY,
@@ -123,7 +130,7 @@ def build_report(
         seeds=_seeds(inputs),
         figure_styles=inputs.styles.rules(),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
-        funnel=read_funnel(funnel) if funnel is not None else None,
+        funnel=images,
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),
         warnings=[

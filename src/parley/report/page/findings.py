@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from typing import NamedTuple
 
 import numpy as np
 
 from parley.core.formats import change, counted, exchanges, fraction, interval, isolated, listed, percent
 from parley.metrics.pooling import PooledPart, mean_over_seeds
-from parley.metrics.statistics import correlation, t_interval
+from parley.metrics.statistics import Interval, correlation, t_interval
 from parley.report.figures.curves import at_common_steps
 from parley.report.figures.results import RunResults
 
@@ -30,21 +31,41 @@ def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Wor
     return of_results
 
 
+def at_end(results: RunResults) -> tuple[int, int]:
+    """Return for how many seeds the last checkpoint was selected, and the number of seeds."""
+    last = {curve.seed: curve.steps[-1] for curve in results.curves}
+    return sum(results.chosen.get(seed) == step for seed, step in last.items()), len(last)
+
+
+class Gain(NamedTuple):
+    """Accuracy@1 if all dialogues stopped after the first exchange, or after the last, and the change in each seed."""
+
+    first: float
+    last: float
+    over: Interval
+
+
+def gain(part: PooledPart) -> Gain:
+    """Return how accuracy@1 changes from the first to the last exchange."""
+    accuracies = part.by_exchange["accuracy@1_all"]
+    first, last = (float(value) for value in mean_over_seeds(accuracies)[[0, -1]])
+    return Gain(first, last, t_interval((accuracies[:, -1] - accuracies[:, 0]).tolist()))
+
+
 def of_curves(results: RunResults) -> Words:
     """State for how many seeds the last checkpoint was selected, and how dev accuracy changed during training."""
-    last = {curve.seed: curve.steps[-1] for curve in results.curves}
-    at_end = sum(results.chosen.get(seed) == step for seed, step in last.items())
-    seeds = counted(len(last), "seed")
-    if not last:
+    late, number = at_end(results)
+    seeds = counted(number, "seed")
+    if not number:
         heading = "No evaluation during training"
     elif all(len(curve.steps) == 1 for curve in results.curves):
         heading = "One evaluation during training"
-    elif not at_end:
+    elif not late:
         heading = "All selected checkpoints are from before the end of training"
-    elif at_end == len(last):
+    elif late == number:
         heading = "The last checkpoint of every seed is its best: longer training may help"
     else:
-        heading = f"For {at_end} of {seeds} the last checkpoint is the best"
+        heading = f"For {late} of {seeds} the last checkpoint is the best"
     steps, values = at_common_steps(results.curves, "accuracy@1")
     if not steps:
         return heading, "No step has a dev evaluation of every seed."
@@ -52,10 +73,10 @@ def of_curves(results: RunResults) -> Words:
     if len(steps) == 1:
         finding = f"Dev accuracy@1 is {first} at step {steps[0]:,}, the only evaluation."
     else:
-        mean = f", the mean of {seeds}," if len(last) > 1 else ""
+        mean = f", the mean of {seeds}," if number > 1 else ""
         finding = f"Dev accuracy@1{mean} goes from {first} at step {steps[0]:,} to {final} at step {steps[-1]:,}."
-        if at_end:
-            finding += f" For {at_end} of {seeds} the last evaluation was selected: longer training may help."
+        if late:
+            finding += f" For {late} of {seeds} the last evaluation was selected: longer training may help."
     return heading, finding
 
 
@@ -69,8 +90,7 @@ def of_exchanges(part: PooledPart) -> Words:
             "One exchange: the Receiver asks nothing",
             f"After the only exchange, the prediction has an entropy of {entropy[0]:.2f} bits over {classes}.",
         )
-    accuracies = part.by_exchange["accuracy@1_all"]
-    over = t_interval((accuracies[:, -1] - accuracies[:, 0]).tolist())
+    first, last, over = gain(part)
     mean = over.mean or 0.0
     if over.low is None or over.high is None:
         heading = f"Further exchanges change accuracy by {change(mean)} (one seed, so no interval)"
@@ -81,10 +101,9 @@ def of_exchanges(part: PooledPart) -> Words:
     else:
         span = interval(over.low, over.high)
         heading = f"Further exchanges do not change accuracy significantly: {change(mean)} {span}"
-    first, last = (fraction(float(value)) for value in mean_over_seeds(accuracies)[[0, -1]])
     finding = (
-        f"If all dialogues stopped after the first exchange, accuracy@1 would be {first}; if they all stopped after "
-        f"exchange {part.max_exchanges}, it would be {last}. "
+        f"If all dialogues stopped after the first exchange, accuracy@1 would be {fraction(first)}; if they all "
+        f"stopped after exchange {part.max_exchanges}, it would be {fraction(last)}. "
         f"The entropy of the prediction goes from {entropy[0]:.2f} to {entropy[-1]:.2f} bits."
     )
     changes = []

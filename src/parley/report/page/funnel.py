@@ -40,6 +40,8 @@ class Funnel:
         Sentences about splits that got fewer images than wanted.
     complaints
         Sentences about counts that do not add up.
+    compared, pairs
+        Whether images were compared between splits, and the number of near-duplicates that were found and kept.
     """
 
     classes: dict[str, dict[str, Any]]
@@ -49,6 +51,8 @@ class Funnel:
     notices: list[str] = field(default_factory=list)
     shortages: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    compared: bool = True
+    pairs: int = 0
 
 
 def read_funnel(path: str | Path) -> Funnel:
@@ -76,6 +80,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
         )
     classes = {name: _splits(entry) for name, entry in listed.items()}
     hosts, dropped = raw.get("hosts", {}), raw.get("dropped_classes", {})
+    near = raw.get("near_copies", {})
     sums = {name: _sum(list(splits.values()), COUNTS) for name, splits in classes.items()}
     total = _sum(list(sums.values()), COUNTS)
     entries = [(name, part, entry) for name, splits in classes.items() for part, entry in splits.items()]
@@ -84,7 +89,7 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
         total=total,
         hosts=_largest_hosts(hosts),
         dropped=dropped,
-        notices=[*_on_placeholders(raw.get("placeholders", [])), *_on_near_duplicates(raw.get("near_copies", {}))],
+        notices=[*_on_placeholders(raw.get("placeholders", [])), *_on_near_duplicates(near)],
         shortages=[
             f"{name}, {part}: {entry['kept']} images of the {entry['wanted']} wanted."
             for name, part, entry in entries
@@ -94,6 +99,8 @@ def _funnel(raw: Any, path: str | Path) -> Funnel:
             *(sentence for name, part, entry in entries for sentence in _inconsistencies(f"{name}, {part}", entry)),
             *_inconsistencies_of_hosts(hosts, total),
         ],
+        compared=near.get("rule") != "ignore",
+        pairs=near.get("number", 0) if near.get("rule") == "report" else 0,
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from parley.analysis.summary import SummaryRow
 from parley.core.formats import counted, exchanges, fraction, interval, listed
 from parley.metrics.pooling import PooledPart
-from parley.report.figures.registry import TITLES
 
 SPLITS = {
     "test": "test images of the classes it was trained on",
@@ -15,6 +14,11 @@ SPLITS = {
     "transfer": "unseen classes of another kind, with the seen classes as candidates too",
 }
 """Held-out splits in the order of the headline, each with its description."""
+SEEN = {
+    "dev": "other images of the same classes, by which the checkpoint was selected",
+    "train": "the images it was trained on",
+}
+"""Splits that are not held out, each with its description."""
 COLLAPSED = 1.05
 """Mean length, in exchanges, below which dialogues are reported as stopping after the first exchange."""
 FAILED = "every seed failed"
@@ -40,7 +44,7 @@ def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> l
     ]
     length = own.get(("test", "length"))
     if length is not None and length.mean is not None and test is not None:
-        sentences.append(_length(length.mean, test.max_exchanges))
+        sentences.append(of_length(length.mean, test.max_exchanges))
     return sentences
 
 
@@ -56,7 +60,8 @@ def _accuracy(row: SummaryRow) -> str:
     return f"{text}, {row.mean / row.chance:.1f} times chance ({fraction(row.chance)}){verdict}"
 
 
-def _length(mean: float, longest: int) -> str:
+def of_length(mean: float, longest: int) -> str:
+    """State the mean length of the dialogues about test images, and whether hardly any, or none, stops early."""
     text = f"Dialogues about test images take {exchanges(mean)} exchanges on average, of at most {longest}"
     if longest > 1 and mean < COLLAPSED:
         return f"{text}: nearly all stop after the first, so the Receiver hardly ever asks."
@@ -123,7 +128,7 @@ def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
         return heading, " ".join(by_split(own))
     verdicts: dict[str, list[str]] = {}
     for row in own:
-        text = f"{TITLES.get(row.part, row.part).lower()} {fraction(row.mean)} (chance {fraction(row.chance)})"
+        text = f"{row.part} {fraction(row.mean)} (chance {fraction(row.chance)})"
         verdicts.setdefault(against_chance(row), []).append(text)
     return heading, " ".join(f"{verdict.capitalize()}: {'; '.join(texts)}." for verdict, texts in verdicts.items())
 
@@ -136,8 +141,8 @@ def by_split(rows: Sequence[SummaryRow]) -> list[str]:
         own = [row for row in rows if row.part == part]
         above = sum(row.beats_chance is True for row in own)
         best = max(own, key=lambda row: row.mean or 0.0)
-        sentences.append(
-            f"{TITLES.get(part, part)}: {above} of {counted(len(own), 'run')} above chance, "
-            f"best {best.run} with {fraction(best.mean)}."
-        )
+        verdict = f"{above} of {counted(len(own), 'run')} above chance ({fraction(best.chance)})"
+        if all(row.beats_chance is None for row in own):
+            verdict = f"one seed, so no verdict (chance {fraction(best.chance)})"
+        sentences.append(f"{part}: {verdict}; best {best.run} with {fraction(best.mean)}.")
     return sentences

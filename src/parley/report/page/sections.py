@@ -10,15 +10,17 @@ import numpy as np
 
 from parley.analysis.summary import SummaryRow
 from parley.core.formats import counted
+from parley.game.settings import PRESETS
 from parley.metrics.conversations import read_conversations
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import finite
-from parley.metrics.registry import REPORT_LABELS
+from parley.metrics.registry import LESS_IS_BETTER, REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
-from parley.report.figures.results import RunFiles, RunResults, read_results
-from parley.report.page import headline
-from parley.report.page.examples import choose_examples, first_of_each_class
+from parley.report.figures.results import RunFiles, RunResults
+from parley.report.page import headline, opening
+from parley.report.page.examples import choose_examples, choose_typical, first_of_each_class
 from parley.report.page.findings import WORDS
+from parley.report.page.funnel import Funnel
 from parley.report.page.inline import Styles, inline_figure
 
 Owner = tuple[str, int]
@@ -68,6 +70,11 @@ class Inputs:
         """Names of all runs in the order of the summary; runs without a successful seed come last."""
         return list(dict.fromkeys([row.run for row in self.rows] + [run for run, _ in self.failed]))
 
+    def game(self, run: str) -> Mapping[str, Any]:
+        """Return the game settings of a run."""
+        own: Mapping[str, Any] = next((one for one in self.config.get("runs", []) if one.get("name") == run), {})
+        return {**self.config.get("game", {}), **own.get("game", {})}
+
 
 def lead(inputs: Inputs) -> str:
     """Return a sentence with the numbers of runs, seeds, test images and classes."""
@@ -99,7 +106,8 @@ def overview(inputs: Inputs) -> dict[str, Any]:
     if len(inputs.runs) > MANY:
         # The top of the page already states the numbers.
         finding = "Each row is a run, each column a split."
-    return _figure(inputs, OVERVIEW, OVERVIEW.name, heading, finding)
+    fewest = min((row.n_seeds for row in inputs.rows if row.n_seeds > 1), default=0)
+    return _figure(inputs, OVERVIEW, OVERVIEW.name, heading, finding, fewest)
 
 
 def examples_of_classes(inputs: Inputs) -> dict[str, str]:
@@ -109,22 +117,59 @@ def examples_of_classes(inputs: Inputs) -> dict[str, str]:
     return {}
 
 
-def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[str, Any]:
-    """Return the content of the page about one run; `examples` maps each class to the key of its example image."""
-    results = read_results(run, inputs.files)
-    test = results.test
+def summary_texts(
+    inputs: Inputs, results: Mapping[str, RunResults], language: opening.Lines, funnel: Funnel | None
+) -> list[tuple[str, list[str]]]:
+    """Return the paragraphs of the summary that opens the page, each with its name, if they have a sentence.
+
+    `results` and `language` have the content of each run.
+    """
+    games = {run: inputs.game(run) for run in inputs.runs}
+    classes = next((row.candidates for row in inputs.rows if row.part == "test"), None)
+    seeds = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
+    texts = [
+        ("The game", opening.the_game(list(games.values()), classes)),
+        ("What was played", opening.what_was_played(inputs.rows, inputs.runs, seeds)),
+        ("How well", [*opening.how_well(inputs.rows), *opening.controls(games)]),
+        ("What the dialogue adds", opening.what_dialogue_adds(results, inputs.rows)),
+        ("What the messages carry", opening.what_messages_carry(results, language, classes)),
+        ("What to doubt", opening.what_to_doubt(inputs.rows, inputs.failed, results, funnel)),
+    ]
+    return [(name, sentences) for name, sentences in texts if sentences]
+
+
+def _stop_rule(game: Mapping[str, Any]) -> str | None:
+    """Return a game's stop rule; None if its Receiver does not decide when to stop."""
+    adaptive = PRESETS.get(game.get("preset", "Adaptive"), {}).get("adaptive", True)
+    return str(game.get("stop_rule", "product")) if adaptive else None
+
+
+def run_section(
+    inputs: Inputs,
+    run: str,
+    results: RunResults,
+    language: Sequence[Mapping[str, Any]],
+    examples: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the content of the page about one run.
+
+    `results` and `language` are of this run; `examples` maps each class to the key of its example image.
+    """
+    test, stop_rule = results.test, _stop_rule(inputs.game(run))
     path = None if test is None else inputs.messages.get((run, test.projection.seed))
     recorded = None if path is None else read_conversations(path)
-    language = language_lines(inputs.language, run)
     return {
         "name": run,
-        "about": _settings(inputs.config, run),
+        "about": _settings(inputs.game(run)),
         "failures": headline.failures([seed for owner, seed in inputs.failed if owner == run]),
         "headline": headline.headline(run, inputs.rows, test),
         "figures": [
-            _figure(inputs, figure, f"{figure.name}-{run}", *WORDS[figure.name](results)) for figure in RUN_FIGURES
+            _figure(inputs, figure, f"{figure.name}-{run}", *WORDS[figure.name](results), seeds=len(results.chosen))
+            for figure in RUN_FIGURES
         ],
-        "examples": [] if recorded is None else choose_examples(recorded),
+        "examples": [] if recorded is None else choose_examples(recorded, stop_rule),
+        "typical": None if recorded is None else choose_typical(recorded, stop_rule),
+        "stop_rule": stop_rule,
         # The reason why no example dialogue is shown.
         "unshown": CONTINUOUS if recorded is not None and not recorded.binary else "",
         "example_seed": None if test is None else test.projection.seed,
@@ -137,10 +182,8 @@ def run_section(inputs: Inputs, run: str, examples: Mapping[str, str]) -> dict[s
     }
 
 
-def _settings(config: Mapping[str, Any], run: str) -> str:
+def _settings(game: Mapping[str, Any]) -> str:
     """Describe a run's game: preset, bits per message and maximum number of exchanges."""
-    own: Mapping[str, Any] = next((entry for entry in config.get("runs", []) if entry.get("name") == run), {})
-    game = {**config.get("game", {}), **own.get("game", {})}
     phrases = [str(game["preset"])] if "preset" in game else []
     if "message_bits" in game:
         phrases.append(f"{counted(int(game['message_bits']), 'bit')} a message")
@@ -149,8 +192,11 @@ def _settings(config: Mapping[str, Any], run: str) -> str:
     return ", ".join(phrases)
 
 
-def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding: str) -> dict[str, Any]:
-    """Return the SVG, texts and file links of a figure; `file` is the name of its files without extension."""
+def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding: str, seeds: int) -> dict[str, Any]:
+    """Return the SVG, texts and file links of a figure; `file` is the name of its files without extension.
+
+    `seeds` is the number of values in its smallest interval.
+    """
     svg, wide = inline_figure(inputs.figures / f"{file}.svg", figure.heading, f"{heading}. {finding}", inputs.styles)
     return {
         "name": file,
@@ -158,6 +204,7 @@ def _figure(inputs: Inputs, figure: FigureInfo, file: str, heading: str, finding
         "heading": heading,
         "finding": finding,
         "key": figure.key,
+        "seeds": seeds,
         "svg": svg,
         "wide": wide,
         "files": {ending.upper(): quote(f"{inputs.figures.name}/{file}.{ending}") for ending in ("svg", "pdf")},
@@ -211,6 +258,7 @@ def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str
             "metric": metric,
             "name": name,
             "unit": own[metric]["unit"],
+            "less_is_better": metric in LESS_IS_BETTER,
             **{column: float(own[metric][column]) if own[metric][column] else None for column in numbers},
             **{column: int(own[metric][column]) for column in ("n_seeds", "seeds_failed")},
         }

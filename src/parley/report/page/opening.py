@@ -1,0 +1,356 @@
+"""The summary that opens the page: sentences for a reader who has never heard of the game.
+
+Each function returns the sentences that the results support; it returns none about what was not measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import log2
+from typing import Any
+
+from parley.analysis.summary import SummaryRow
+from parley.core.formats import counted, listed, measure, percent
+from parley.game.settings import PRESETS
+from parley.metrics.pooling import Flips
+from parley.metrics.statistics import t_interval
+from parley.report.figures.results import RunResults
+from parley.report.page import headline
+from parley.report.page.findings import at_end, gain
+from parley.report.page.funnel import Funnel
+
+FEW_SEEDS = 5
+"""Below this number of seeds, the summary warns of few seeds; below 3, every interval of the page is marked."""
+UNCERTAIN = 0.05
+"""The summary names the splits on which the choice of images makes accuracy uncertain by more than this fraction."""
+ALL_DISTINCT = 0.95
+"""Number of different messages per image above which mutual information says nothing."""
+LANGUAGE = {
+    "information": ("tells something about the class", "mutual information in bits"),
+    "topographic_similarity": ("is similar for classes with similar descriptions", "rank correlation"),
+    "topographic_similarity_features": ("is similar for images with similar features", "rank correlation"),
+    "positional_disentanglement": ("has bits that each stand for one attribute", "positional disentanglement"),
+}
+"""Metrics of language.csv in the summary: what they show of the last message if they exceed their null; the measure."""
+
+Lines = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Run → the rows of language.csv that `language_lines` returns."""
+
+
+def the_game(games: Sequence[Mapping[str, Any]], classes: int | None) -> list[str]:
+    """Explain the game, given the game settings of all runs and the number of candidate classes of the test split."""
+    texts = f"a short text about each of {counted(classes, 'class')}" if classes else "a short text about each class"
+    widths = sorted({int(game["message_bits"]) for game in games if "message_bits" in game})
+    units = sorted({_unit(game) for game in games})
+    messages = f"messages of {_either(widths)} {_either(units)}" if widths else "messages"
+    exchanges = sorted({int(game["max_exchanges"]) for game in games if "max_exchanges" in game})
+    return [
+        "Two neural networks play a game. One, the Sender, sees an image. The other, the Receiver, does not see it: it "
+        f"has {texts}, and has to say which class the image is of.",
+        f"They send each other {messages}. In an exchange the Sender sends a message, the Receiver ranks the classes, "
+        "and may answer with a message of its own, which the Sender takes into account in its next one. "
+        + " ".join(_endings(games, exchanges)),
+        "No message means anything beforehand: both networks are trained on the Receiver's success, and what the "
+        "messages mean forms in training.",
+    ]
+
+
+def _unit(game: Mapping[str, Any]) -> str:
+    return "numbers" if str(game.get("channel", "")).startswith("continuous") else "bits"
+
+
+def _either(values: Sequence[object]) -> str:
+    return listed([str(value) for value in values]).replace(" and ", " or ")
+
+
+def _endings(games: Sequence[Mapping[str, Any]], exchanges: Sequence[int]) -> list[str]:
+    """Describe how dialogues end, in adaptive games and in games of fixed length."""
+    adaptive = {PRESETS[game["preset"]]["adaptive"] for game in games if game.get("preset") in PRESETS}
+    if not exchanges:
+        return []
+    number = _either([f"{value:,}" for value in exchanges])
+    if list(exchanges) == [1]:
+        return ["A dialogue has one exchange; the Receiver's most probable class is its answer."]
+    whose = "When the dialogue ends, the Receiver's most probable class is its answer."
+    if adaptive == {False}:
+        return [f"A dialogue has {number} exchanges.", whose]
+    ends = f"The Receiver decides after each exchange whether to stop; a dialogue has at most {number} exchanges."
+    return [ends, *["In some runs, all of them are made."] * (False in adaptive), whose]
+
+
+def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """State the images and classes of each split, and how many trainings the results are from."""
+    first = {row.part: row for row in reversed(rows) if row.metric == "accuracy@1" and row.images is not None}
+    said = []
+    if "test" in first and first["test"].candidates:
+        others = [f"{first[part].images:,} {use}" for part, use in _USES.items() if part in first]
+        said.append(
+            f"The results are on {first['test'].images:,} test images of {counted(first['test'].candidates, 'class')}."
+            + (f" Other images of the same classes: {listed(others)}." if others else "")
+        )
+    for part, kind in (("ood", "unseen classes"), ("transfer", "unseen classes of another kind")):
+        if part in first:
+            alone = first.get(f"{part}_alone")
+            number = f"{alone.candidates:,} " if alone is not None and alone.candidates else ""
+            said.append(f"{first[part].images:,} images are of {number}{kind}, which never occur in training ({part}).")
+    if len(runs) > 1:
+        said.append(f"{len(runs):,} settings of the game (runs) are compared.")
+    if len(seeds) > 1:
+        what = "Each was" if len(runs) > 1 else "The networks were"
+        said.append(
+            f"{what} trained {len(seeds):,} times, from different random numbers (seeds). A result is the mean over "
+            "the seeds; its 95 % interval, in brackets, is wide where the seeds differ or are few."
+        )
+    return said
+
+
+_USES = {"train": "to learn from (train)", "dev": "to choose the checkpoint by (dev)"}
+
+
+def how_well(rows: Sequence[SummaryRow]) -> list[str]:
+    """Compare accuracy with chance on each held-out split: of the only run, or counted over several runs."""
+    own = [row for row in rows if row.metric == "accuracy@1" and row.part in headline.SPLITS]
+    if len({row.run for row in own}) > 1:
+        return headline.by_split(own)
+    return [_accuracy(row) for part in headline.SPLITS for row in own if row.part == part]
+
+
+def _accuracy(row: SummaryRow) -> str:
+    about = f"On {row.part} ({headline.SPLITS[row.part]})"
+    if row.mean is None:
+        return f"{about}, {headline.FAILED}."
+    span = ""
+    if row.low is not None and row.high is not None:
+        span = f" [{percent(row.low)}, {percent(row.high)}]{_mark(row.n_seeds)}"
+    said = f"{about}, the Receiver names the right class of {percent(row.mean)} of the images{span}"
+    if row.chance is None:
+        return f"{said}."
+    guess = f"a random guess among {row.candidates:,} classes is right in {percent(row.chance)}"
+    if row.beats_chance is None:
+        return f"{said}; {guess}. There is one seed, so no interval and no verdict."
+    if row.beats_chance:
+        return f"{said}, {row.mean / row.chance:.1f} times as often as chance: {guess}."
+    return f"{said}, {headline.against_chance(row)}: {guess}."
+
+
+def _mark(seeds: int) -> str:
+    """Return the mark of an interval from two seeds."""
+    return " (n = 2)" if seeds == 2 else ""
+
+
+def controls(games: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Name the runs whose messages are silenced or shuffled, or whose labels are permuted, by run → game settings."""
+    said = []
+    for run, game in games.items():
+        agents = ("Sender", "Receiver")
+        what = [f"the {one}'s messages are replaced by zeros" for one in agents if game.get(f"ignore_{one.lower()}")]
+        shuffled = [one for one in agents if game.get("shuffle") in (one.lower(), "both")]
+        what += [f"the {one}'s messages are replaced, in evaluation, by those of other dialogues" for one in shuffled]
+        if game.get("permute_labels"):
+            what.append("the labels are permuted among the images")
+        if what:
+            said.append(f"Run {run} is a control: {listed(what)}.")
+    return said
+
+
+def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[SummaryRow]) -> list[str]:
+    """State what the exchanges after the first add to accuracy on test: of the only run, or counted over several."""
+    tests = {run: one.test for run, one in results.items() if one.test is not None and one.test.max_exchanges > 1}
+    if not tests:
+        return []
+    if len(results) > 1:
+        gains = [over for test in tests.values() if (over := gain(test).over).low is not None]
+        if not gains:
+            return ["One seed of each run: whether further exchanges raise accuracy cannot be tested."]
+        raised, lowered = (sum(_beyond(over.low, over.high) == way for over in gains) for way in (1, -1))
+        return [
+            f"Further exchanges raise accuracy on test in {raised} of {counted(len(gains), 'run')} with more than one "
+            f"exchange, and lower it in {lowered}; elsewhere no change can be shown."
+        ]
+    [(run, test)] = tests.items()
+    first, last, over = gain(test)
+    change = f"{100 * (over.mean or 0):+.1f} percentage points"
+    if over.low is not None and over.high is not None:
+        change += f" [{100 * over.low:+.1f}, {100 * over.high:+.1f}]{_mark(over.n)}"
+    said = (
+        f"If all dialogues stopped after the first exchange, {percent(first)} of the answers on test would be right; "
+        f"if all went on to exchange {test.max_exchanges}, {percent(last)}: {change}"
+    )
+    verdicts = {1: ", so further exchanges help", -1: ", so further exchanges harm", 0: ", no change that can be shown"}
+    verdict = ", of one seed" if over.low is None else verdicts[_beyond(over.low, over.high)]
+    length = next((row.mean for row in rows if (row.run, row.part, row.metric) == (run, "test", "length")), None)
+    taken = [] if length is None else [headline.of_length(length, test.max_exchanges)]
+    return [f"{said}{verdict}.", *taken]
+
+
+def _beyond(low: float | None, high: float | None) -> int:
+    """Return 1 or -1 if an interval lies above or below 0, otherwise 0."""
+    if low is None or high is None:
+        return 0
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def what_messages_carry(results: Mapping[str, RunResults], language: Lines, classes: int | None) -> list[str]:
+    """State what depends on the messages and what they tell, beside its null: of one run, or counted over several."""
+    if len(results) > 1:
+        tests = {metric: [_line(_telling(own), metric) for own in language.values()] for metric in LANGUAGE}
+        return [
+            f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}, the Sender's "
+            f"last message {LANGUAGE[metric][0]}, beyond chance in every measured seed (p < 0.05)."
+            for metric, found in tests.items()
+            if (tested := [line for line in found if line is not None])
+        ]
+    said = [sentence for one in results.values() if one.flips is not None for sentence in [_of_flips(one.flips)]]
+    for lines in map(_telling, language.values()):
+        if not any(line["metric"] == "information" for line in lines) and any(map(_is_distinct, lines)):
+            said.append("Nearly every image has a message of its own, so mutual information cannot show what it tells.")
+        said += [_of_metric(line) for metric in LANGUAGE if (line := _line(lines, metric)) is not None]
+        corrected = next((line for line in lines if line["metric"] == "information_corrected"), None)
+        if corrected is not None and classes and classes > 1:
+            said.append(
+                f"Corrected for chance, the message tells {_with_interval(corrected)} bits about the class, of the "
+                f"{log2(classes):.2f} that tell {classes:,} classes apart."
+            )
+    return said
+
+
+def _is_distinct(line: Mapping[str, Any]) -> bool:
+    return bool(line["metric"] == "distinct_messages" and line["mean"] > ALL_DISTINCT)
+
+
+def _telling(lines: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Leave out mutual information if nearly every image has a message of its own: permutations give as much."""
+    if not any(map(_is_distinct, lines)):
+        return lines
+    return [line for line in lines if not line["metric"].startswith("information")]
+
+
+def _line(lines: Sequence[Mapping[str, Any]], metric: str) -> Mapping[str, Any] | None:
+    """Return the row of a metric that was tested against its null."""
+    return next((line for line in lines if line["metric"] == metric and line["largest_p"] is not None), None)
+
+
+def _with_interval(line: Mapping[str, Any]) -> str:
+    mean, low, high = (measure(line[name], line["unit"]) for name in ("mean", "low", "high"))
+    return mean if line["low"] is None else f"{mean} [{low}, {high}]{_mark(line['n_seeds'])}"
+
+
+def _of_metric(line: Mapping[str, Any]) -> str:
+    beyond, name = LANGUAGE[line["metric"]]
+    seeds = "in every seed" if not line["seeds_failed"] else f"in each of {line['n_seeds']:,} seeds with a value"
+    null = f"permutations give {measure(line['null_mean'], line['unit'])}"
+    if line["largest_p"] < 0.05:
+        return (
+            f"The Sender's last message {beyond}: {name} {_with_interval(line)}, {null} "
+            f"(p at most {measure(line['largest_p'], 'p')} {seeds})."
+        )
+    return (
+        f"It cannot be shown that the Sender's last message {beyond}: {name} {_with_interval(line)}, {null} "
+        f"(p up to {measure(line['largest_p'], 'p')})."
+    )
+
+
+def _of_flips(flips: Flips) -> str:
+    """Compare accuracy with no bit and with all bits of the Sender's messages flipped, within each seed."""
+    none, every = flips.accuracy[:, 0], flips.accuracy[:, -1]
+    said = (
+        f"If all {counted(flips.counts[-1], 'bit')} of each message of the Sender are flipped, {percent(every.mean())} "
+        f"of the answers on test are right instead of {percent(none.mean())}"
+    )
+    over = t_interval((every - none).tolist())
+    if over.low is None:
+        return f"{said} (one seed)."
+    return (
+        f"{said}: the answers depend on the messages."
+        if _beyond(over.low, over.high) == -1
+        else (f"{said}: it cannot be shown that the answers depend on the messages.")
+    )
+
+
+def what_to_doubt(
+    rows: Sequence[SummaryRow],
+    failed: Sequence[tuple[str, int]],
+    results: Mapping[str, RunResults],
+    funnel: Funnel | None,
+) -> list[str]:
+    """Name the reasons for doubt: few or failed seeds, small splits, no verdict, near-duplicates, short training.
+
+    Parameters
+    ----------
+    rows, failed
+        Rows of the summary; and the run and seed of each failed training.
+    results
+        Run → its results.
+    funnel
+        Counts of images; None if unknown.
+    """
+    accuracy = [row for row in rows if row.metric == "accuracy@1"]
+    return [
+        *_of_seeds(accuracy, failed),
+        *_of_verdicts(accuracy),
+        *_of_splits(accuracy),
+        *_of_images(funnel),
+        *_of_training(results),
+    ]
+
+
+def _of_seeds(rows: Sequence[SummaryRow], failed: Sequence[tuple[str, int]]) -> list[str]:
+    said = []
+    fewest = min((row.n_seeds for row in rows if row.n_seeds), default=0)
+    if fewest == 1:
+        said.append("One seed: nothing shows how much another training would differ, so there is no interval.")
+    elif fewest == 2:
+        said.append("Two seeds: an interval from two values is hardly more than a guess; it is marked n = 2.")
+    elif 0 < fewest < FEW_SEEDS:
+        said.append(f"Few seeds: an interval from {fewest} values is wide, and itself uncertain.")
+    if failed:
+        said.append(f"{counted(len(failed), 'training')} failed: the means are without them.")
+    return said
+
+
+def _of_verdicts(rows: Sequence[SummaryRow]) -> list[str]:
+    """Name the held-out splits on which the interval of a run includes chance."""
+    without = [row for row in rows if row.part in headline.SPLITS and row.beats_chance is False]
+    including = [row for row in without if row.high is not None and row.chance is not None and row.high >= row.chance]
+    if not including:
+        return []
+    if len({row.run for row in rows}) > 1:
+        return [f"The interval of {counted(len(including), 'result')} includes chance: see the table of results."]
+    return [f"The interval includes chance on {listed([row.part for row in including])}."]
+
+
+def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
+    """Name the held-out splits so small that the choice of their images makes accuracy uncertain."""
+    found: dict[str, tuple[int, float]] = {}
+    for row in rows:
+        if row.part in headline.SPLITS and row.images and row.mean is not None:
+            half = 1.96 * (row.mean * (1 - row.mean) / row.images) ** 0.5
+            found[row.part] = (row.images, max(half, found.get(row.part, (0, 0.0))[1]))
+    small = [
+        f"±{100 * half:.0f} percentage points on {part} ({images:,} images)"
+        for part, (images, half) in found.items()
+        if half > UNCERTAIN
+    ]
+    if not small:
+        return []
+    return [
+        f"Small splits: with other images of the same classes, accuracy could differ by {listed(small)}. "
+        "The intervals do not include this: all seeds are tested on the same images."
+    ]
+
+
+def _of_images(funnel: Funnel | None) -> list[str]:
+    if funnel is None:
+        return []
+    said = [f"{counted(len(funnel.dropped), 'class')} left out because of too few images."] if funnel.dropped else []
+    if not funnel.compared:
+        said.append("Images were not compared: near-duplicates of training images may be in the other splits.")
+    elif funnel.pairs:
+        said.append(f"{counted(funnel.pairs, 'pair')} of near-duplicate images in different splits (near_copies.tsv).")
+    return said
+
+
+def _of_training(results: Mapping[str, RunResults]) -> list[str]:
+    ends = [at_end(one) for one in results.values() if any(len(curve.steps) > 1 for curve in one.curves)]
+    late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
+    if not late:
+        return []
+    return [f"For {late} of {counted(seeds, 'training')} the last checkpoint is the best: longer training may help."]
