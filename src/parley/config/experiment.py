@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +10,20 @@ from parley.config.claim_entries import lacking_parts
 from parley.config.memory_budget import check_disk
 from parley.config.options import network_options, source_options
 from parley.config.paths import WEIGHTS_FOLDER, Paths, paths_of
-from parley.config.schema import Config, read_schema, resolve, run_settings
+from parley.config.schema import Config, examine, not_about, read_schema, run_settings, with_settings
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import base_of
 from parley.dataset.candidates import shortages
-from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.sources import open_source
+from parley.dataset.class_set import ImageClass, examine_class_set
+from parley.dataset.sources import KINDS, open_source
 from parley.dataset.split_plan import check_topk
-from parley.features.options import ROLES, FeatureOptions, check_weights
+from parley.features.options import ROLES, check_weights
 from parley.game.settings import GameSettings
-from parley.text.glosses import check_wordnet, needs_wordnet
+from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
+
+COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
+"""Backbones with weights that torchvision is known to have, which a dry run does not look up, for it takes seconds."""
 
 
 class Experiment(NamedTuple):
@@ -32,7 +35,7 @@ class Experiment(NamedTuple):
     paths: Paths
 
 
-def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
+def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterable[str] = ()) -> Experiment:
     """Check a config and its class set, and compute the paths of the experiment's files.
 
     Parameters
@@ -41,32 +44,80 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path) -> Experiment:
         The config as the user wrote it.
     schema
         Path of the config's schema.
+    settings
+        Settings ``key=value`` of the command line, which override the config.
 
     Raises
     ------
     ParleyError
-        If the config or class set is invalid. The error has one finding for each problem.
+        If the config or class set is invalid. The error has one finding for each problem, including those that
+        `check_inputs` finds with the stages whose files are missing.
     """
-    config = resolve(raw, read_schema(schema))
+    known = read_schema(schema)
+    raw = with_settings(raw, settings, known)
+    config, found, replaced = examine(raw, known)
     findings = Findings()
-    classes: list[ImageClass] = []
-    try:
-        if config["source"]["kind"] != "features":
-            classes = read_class_set(config["classes"])
-            findings.extend(check_topk(config["evaluation"], Counter(one.domain for one in classes)))
-    except ParleyError as error:
-        findings.extend(error.findings)
-    findings.extend(_missing_files(config))
-    try:
-        features = network_options(config["features"])
-    except ParleyError as error:
-        findings.extend(error.findings)
-    findings.raise_if_any()
-    name = Path(config["classes"]).stem if classes else ""
-    paths = paths_of(config, classes, name, source_options(config["source"]), features)
-    findings.extend(lacking_parts(config["claims"], paths.parts))
-    findings.raise_if_any()
+    findings.extend(found)
+    classes, of_classes = _class_set(config or raw)
+    findings.extend(of_classes)
+    if config is None:
+        raise ParleyError(findings.sentences)
+    paths, found = _paths(config, classes, complete=not of_classes)
+    findings.extend(not_about(replaced, found))
+    if findings.sentences:
+        findings.extend(not_about(replaced, check_inputs(config, classes, _unmade(config, paths), True, fetch=False)))
+    if paths is None or findings.sentences:
+        raise ParleyError(findings.sentences)
     return Experiment(config, classes, paths)
+
+
+def _class_set(config: Mapping[str, Any]) -> tuple[list[ImageClass], list[str]]:
+    """Return the valid classes of a config's class set, and its problems."""
+    path, source = config.get("classes"), config.get("source")
+    if not isinstance(path, str) or (isinstance(source, dict) and source.get("kind") == "features"):
+        return [], []
+    try:
+        classes, findings = examine_class_set(path)
+    except ParleyError as error:
+        return [], error.findings
+    return classes, findings.sentences
+
+
+def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tuple[Paths | None, list[str]]:
+    """Return the paths of an experiment if they can be computed, and what contradicts its files and class set.
+
+    Without a complete class set, its classes and splits are not counted.
+    """
+    findings = check_topk(config["evaluation"], Counter(one.domain for one in classes)) if complete and classes else []
+    findings += _missing_files(config)
+    name = Path(config["classes"]).stem if classes else ""
+    try:
+        network = network_options(config["features"])
+        paths = paths_of(config, classes, name, source_options(config["source"]), network)
+    except ParleyError as error:
+        return None, findings + error.findings
+    return paths, findings + (list(lacking_parts(config["claims"], paths.parts)) if complete else [])
+
+
+def _unmade(config: Config, paths: Paths | None) -> set[str]:
+    """Return the names of the stages with checked inputs whose files are missing; of all if `paths` is None."""
+    source = config["source"]
+    if source["kind"] == "features":
+        return {"embed_words"}
+    made = (
+        {}
+        if paths is None
+        else {
+            "select_classes": [paths.plan("candidates.tsv")],
+            "extract_features": paths.split_files(),
+            "build_descriptions": [paths.result("descriptions.csv")],
+            "embed_words": [paths.result("words.hdf5")],
+        }
+    )
+    stages = {"select_classes", "extract_features", "build_descriptions", "embed_words", "train_run"}
+    if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
+        stages.remove("select_classes")  # The missing key has been reported.
+    return {stage for stage in stages if not made.get(stage) or not all(Path(path).exists() for path in made[stage])}
 
 
 def _missing_files(config: Config) -> list[str]:
@@ -103,7 +154,7 @@ def needed_layers(config: Config) -> dict[str, Sequence[str]]:
 
 
 def check_inputs(
-    config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False
+    config: Config, classes: Sequence[ImageClass], stages: Set[str], own_environments: bool = False, fetch: bool = True
 ) -> list[str]:
     """Return an error message for each missing or invalid input of the rules about to run.
 
@@ -117,6 +168,8 @@ def check_inputs(
         Names of the rules about to run.
     own_environments
         Whether jobs run in separate software environments, which Snakemake creates.
+    fetch
+        Whether to download torchvision's weights if they are missing.
     """
     findings: list[str] = []
     stages = {base_of(stage) for stage in stages}
@@ -125,9 +178,9 @@ def check_inputs(
     elif "write_data_card" in stages and (source := open_source(source_options(config["source"]))).states_rights:
         findings += source.check(classes)
     if "extract_features" in stages:
-        findings += _check_network(network_options(config["features"]))
+        findings += _check_network(config, fetch)
     if "build_descriptions" in stages and needs_wordnet(classes):
-        findings += check_wordnet(config["descriptions"]["wordnet"])
+        findings += check_glosses(classes, config["descriptions"]["wordnet"], config["descriptions"]["gloss"])
     if "extract_messages" in stages:
         findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
@@ -142,21 +195,26 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     options = source_options(config["source"])
     source = open_source(options)
     findings = source.check(classes)
-    if not findings and source.listed_at_once:
-        listing = source.listing(classes, None)
-        findings = shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
-    return findings
-
-
-def _check_network(options: FeatureOptions) -> list[str]:
-    """Check the network and download torchvision's weights now, so that no job fails for lack of them."""
-    if findings := check_weights(options):
+    if findings or not source.listed_at_once:
         return findings
-    # Imported here because it loads torch, which other checks and dry runs do not need.
-    from parley.features.weights import fetch_weights
-
     try:
-        fetch_weights(options, WEIGHTS_FOLDER)
+        listing = source.listing(classes, None)
+    except ParleyError as error:
+        return error.findings
+    return shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
+
+
+def _check_network(config: Config, fetch: bool) -> list[str]:
+    """Check the network and, if `fetch`, download its weights now, so that no job fails for lack of them."""
+    try:
+        options = network_options(config["features"])
+        findings = check_weights(options)
+        if findings or (not fetch and (options.backbone, options.weights) in COMMON):
+            return findings
+        # Imported here because it loads torch, which other checks and most dry runs do not need.
+        from parley.features.weights import fetch_weights
+
+        fetch_weights(options, WEIGHTS_FOLDER, download=fetch)
     except ParleyError as error:
         return error.findings
     return []

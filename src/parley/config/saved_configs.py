@@ -1,16 +1,14 @@
 """Read configs in results folders: the runs in config.yaml, and a run's config.json with some values overridden."""
 
-import contextlib
 import copy
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from parley.config.schema import complaints, fill_defaults
+from parley.config.schema import Part, complaints, fill_defaults, parse_value
 from parley.core.errors import Findings, ParleyError
 
 
@@ -48,9 +46,6 @@ def named_runs(folder: Path) -> list[tuple[str, int]]:
 def _target(folder: Path) -> str:
     """Return the path of config.yaml as a target of Snakemake."""
     return f"results/{folder.absolute().name}/config.yaml"
-
-
-Part = Mapping[str, Any]
 
 
 def read_run(path: str | Path) -> dict[str, Any]:
@@ -136,24 +131,7 @@ def _set(run: dict[str, Any], setting: str, schema: Part) -> None:
                 f"--set {setting}: {step} is not a section but has the value {below!r}; see config/README.md."
             )
         section = below
-    section[key] = _value(setting, text, part.get("properties", {}).get(key, {}))
-
-
-def _value(setting: str, text: str, part: Part) -> Any:
-    """Parse a value as YAML, but keep it as text if the schema expects a string, and parse 1e-3 as a number."""
-    kinds = part.get("type", [])
-    kinds = [kinds] if isinstance(kinds, str) else kinds
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        if "string" not in kinds:
-            raise ParleyError(f"--set {setting}: invalid YAML ({str(error).splitlines()[0]}).") from error
-        return text
-    if "string" in kinds and not (isinstance(value, str) or (value is None and "null" in kinds)):
-        return text
-    if isinstance(value, str) and {"number", "integer"} & set(kinds):
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ParleyError(f"--set {setting}: the value must be a finite number.")
-    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value
+        section[key] = parse_value(text, part.get("properties", {}).get(key, {}))
+    except ValueError as error:
+        raise ParleyError(f"--set {setting}: {error}.") from error

@@ -1,10 +1,14 @@
 """Validate an experiment's config, fill in its defaults, and report all problems at once."""
 
+import contextlib
 import copy
 import difflib
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -12,11 +16,13 @@ from jsonschema.exceptions import ValidationError
 
 from parley.config.claim_entries import about_each, contradictions
 from parley.config.grid import expand, with_grid_keys
-from parley.core.errors import Findings, ParleyError
+from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.dataset.sources import KINDS
 from parley.game.settings import GameSettings
 
 Config = dict[str, Any]
+Part = Mapping[str, Any]
+"""Schema of the config, of a section or of a value."""
 MOST_LISTED = 40
 """Maximum number of known keys to list in an error. A grid has more known keys: all those of two sections."""
 
@@ -47,23 +53,101 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     ParleyError
         If a key is unknown, a value is invalid, or values contradict each other. The error has one finding for each.
     """
-    config = copy.deepcopy(dict(raw))
-    fill_defaults(config, schema)
-    findings = Findings()
-    findings.extend(complaints(config, with_grid_keys(schema)))
-    findings.raise_if_any()
-    config["runs"] = expand(config["runs"])
+    config, findings, _ = examine(raw, schema)
+    if config is None or findings:
+        raise ParleyError(findings)
+    return config
+
+
+class Examined(NamedTuple):
+    """A config that may be invalid, and what is wrong with it."""
+
+    config: Config | None
+    """The config as from `resolve`. Invalid values are replaced by defaults; None where there is no default."""
+    findings: list[str]
+    """An error message for each problem."""
+    replaced: list[str]
+    """Keys whose values were replaced."""
+
+
+def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
+    """Validate a config, and complete it even if it is invalid, so that other checks can follow.
+
+    A key that resembles a known key counts as that key. The parameters are those of `resolve`.
+    """
+    given = copy.deepcopy(dict(raw))
+    findings, replaced = Findings(), list[str]()
+    validator = Draft202012Validator(with_grid_keys(schema))
+    for attempt in count():
+        config = copy.deepcopy(given)
+        fill_defaults(config, schema)
+        errors = sorted(validator.iter_errors(config), key=_place)
+        # What is missing after the first attempt was removed below, and has been reported.
+        told = [error for error in errors if not (attempt and error.validator in _ABSENCES)]
+        findings.extend(sentence for error in told for sentence in _sentences(error, schema))
+        if not errors:
+            break
+        errors.sort(key=lambda error: (error.validator != "additionalProperties", error.validator == "required"))
+        if not _repair(given, errors[0], replaced):
+            return Examined(None, findings.sentences, replaced)
+    try:
+        config["runs"] = expand(config["runs"])
+    except ParleyError as error:
+        findings.extend(error.findings)
+        return Examined(config | {"runs": []}, findings.sentences, [*replaced, "runs"])
     if config["claims"] is None:
         config["claims"] = about_each([run["name"] for run in config["runs"]], classifier_layer(config) is not None)
-    findings.extend(_contradictions(config))
-    findings.raise_if_any()
-    return config
+    if "runs" not in replaced:
+        findings.extend(not_about(replaced, _contradictions(config)))
+    return Examined(config, findings.sentences, replaced)
+
+
+def not_about(keys: Iterable[str], sentences: Iterable[str]) -> list[str]:
+    """Return the error messages that name none of some keys."""
+    patterns = [re.compile(rf"(?<![\w.]){re.escape(key)}(?!\w)") for key in keys]
+    return [sentence for sentence in sentences if not any(pattern.search(sentence) for pattern in patterns)]
+
+
+_ABSENCES = ("required", "minItems", "minProperties")
+
+
+def _repair(given: Config, error: ValidationError, replaced: list[str]) -> bool:
+    """Rename misspelt keys or choices, or remove the invalid value; return False if this is impossible."""
+    path = list(error.absolute_path)
+    section: Any = given
+    if error.validator == "additionalProperties":
+        for step in path:
+            section = section[step]
+        known = error.schema["properties"]
+        for key in set(section) - set(known):
+            value, near = section.pop(key), _similar(str(key), known)
+            section |= {name: value for name in near if name not in section}
+        return True
+    while path and isinstance(path[-1], int):
+        path.pop()
+    if not path:
+        return False
+    for step in path[:-1]:
+        section = section[step]
+    choices = [str(choice) for choice in error.validator_value] if error.validator == "enum" else []
+    near = difflib.get_close_matches(str(section.pop(path[-1])), choices, n=1)
+    section |= dict.fromkeys(path[-1:], near[0]) if near else {}
+    replaced.append(_where(path))
+    return True
+
+
+def _similar(key: str, known: Iterable[Any]) -> list[str]:
+    return difflib.get_close_matches(key, [str(name) for name in known], n=1, cutoff=0.8)
 
 
 def complaints(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Return an error message for each unknown key, missing key and invalid value."""
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
-    return [sentence for error in errors for sentence in _sentences(error)]
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=_place)
+    return [sentence for error in errors for sentence in _sentences(error, schema)]
+
+
+def _place(error: ValidationError) -> list[str]:
+    return list(map(str, error.path))
 
 
 def fill_defaults(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
@@ -89,17 +173,20 @@ def _sections(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
+def _sentences(error: ValidationError, schema: Part) -> Iterator[str]:
     where = _where(error.absolute_path)
     value: Any = error.validator_value
     if error.validator == "additionalProperties":
-        yield from _unknown_keys(error)
+        yield from _unknown_keys(error, schema)
     elif error.validator == "required":
-        missing = [key for key in value if key not in error.instance]
-        yield f"Config: {where or 'the file'} lacks {', '.join(missing)}; add it (config/README.md lists every key)."
+        missing = [key for key in value if key not in error.instance and not _similar(key, error.instance)]
+        if missing:
+            lacking = f"{where or 'the file'} lacks {', '.join(missing)}"
+            yield f"Config: {lacking}; add it (config/README.md lists every key)."
     elif error.validator == "enum":
         allowed = ", ".join(str(choice) for choice in value)
-        yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}."
+        hint = did_you_mean(error.instance, map(str, value))
+        yield f"Config: {where} is {error.instance!r}; it must be one of {allowed}{f'; {hint}' if hint else '.'}"
     elif error.validator == "type":
         kinds = value if isinstance(value, str) else " or ".join(value)
         yield f"Config: {where} is {error.instance!r}; it must be of type {kinds}."
@@ -109,14 +196,26 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         yield f"Config: {where}: {error.message}; config/README.md describes the allowed values."
 
 
-def _unknown_keys(error: ValidationError) -> Iterator[str]:
+def _unknown_keys(error: ValidationError, schema: Part) -> Iterator[str]:
     known = sorted(error.schema.get("properties", {}))
+    listed = f"the known keys are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
     for key in sorted(set(error.instance) - set(known), key=str):
         place = _where([*error.absolute_path, key])
-        near = difflib.get_close_matches(str(key), known, n=1)
-        listed = f"the known keys are {', '.join(known)}." if len(known) <= MOST_LISTED else "see config/README.md."
-        hint = f"did you mean {near[0]}?" if near else listed
+        name, colon, value = str(key).partition(":")
+        if colon and name in known:
+            hint = f"write a space after the colon, `{name}: {value}`."
+        else:
+            in_grid = "grid" in error.absolute_path
+            hint = ("" if in_grid else _in_sections(str(key), schema)) or did_you_mean(key, known, listed)
         yield f"Config: the key {place} is unknown; {hint}"
+
+
+def _in_sections(key: str, schema: Part) -> str:
+    """Return a question that suggests the sections with a key, given as `steps` or `training.steps`; else ''."""
+    name = key.rpartition(".")[2]
+    places = [section for section, part in schema["properties"].items() if name in part.get("properties", {})]
+    asked = [f"`{section}: {{{name}: ...}}`" for section in places if key in (name, f"{section}.{name}")]
+    return f"did you mean {' or '.join(asked)}?" if asked else ""
 
 
 def _where(path: Any) -> str:
@@ -180,6 +279,87 @@ def run_settings(config: Config, run_name: str) -> Config:
             }
     names = ", ".join(run["name"] for run in config["runs"])
     raise ParleyError(f"Config: there is no run {run_name!r}; the runs are {names}.")
+
+
+def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:
+    """Return a config with the settings of `snakemake --config`, whose values get the types that the schema expects.
+
+    Snakemake reads all values inside lists and sections as text.
+
+    Parameters
+    ----------
+    raw
+        The config as the user wrote it. Sections are merged with the settings; other values are replaced.
+    settings
+        Settings, written as ``key=value`` with a YAML value.
+    schema
+        Result of `read_schema`.
+    """
+    complete = with_grid_keys(schema)
+    config = dict(raw)
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        text = text.strip("'\"")  # As Snakemake does.
+        value: Any = text
+        part = _part_of(complete, key, complete)
+        if "string" not in _kinds(part):
+            with contextlib.suppress(yaml.YAMLError):
+                value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes only texts, lists and mappings
+        config[key] = _overlaid(config.get(key), value, part, complete)
+    return config
+
+
+def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
+    """Return a value of texts with the types of the schema; a section is merged over the section `below`."""
+    if isinstance(value, dict):
+        section = below if isinstance(below, dict) else {}
+        typed = {k: _overlaid(section.get(k), v, _part_of(part, k, schema), schema) for k, v in value.items()}
+        return section | typed
+    if isinstance(value, list):
+        return [_overlaid(None, item, part.get("items", {}), schema) for item in value]
+    try:
+        return parse_value(value or "", part)
+    except ValueError:
+        return value
+
+
+def _part_of(part: Part, key: str, schema: Part) -> Part:
+    """Return the schema of a key of a section; an empty one if the key is unknown."""
+    if "$ref" in part:
+        part = schema["properties"][part["$ref"].rpartition("/")[2]]
+    others = part.get("additionalProperties")
+    found: Part = part.get("properties", {}).get(key, others if isinstance(others, dict) else {})
+    return found
+
+
+def _kinds(part: Part) -> Sequence[str]:
+    kinds: str | list[str] = part.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds
+
+
+def parse_value(text: str, part: Part) -> Any:
+    """Parse a value as YAML, but keep it as text if the schema expects a string, and parse 1e-3 as a number.
+
+    Raises
+    ------
+    ValueError
+        If the text is not YAML, or is an infinite number.
+    """
+    kinds = _kinds(part)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        if "string" not in kinds:
+            raise ValueError(f"invalid YAML ({str(error).splitlines()[0]})") from error
+        return text
+    if "string" in kinds and not (isinstance(value, str) or (value is None and "null" in kinds)):
+        return text
+    if isinstance(value, str) and {"number", "integer"} & set(kinds):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("the value must be a finite number")
+    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value
 
 
 def as_yaml(config: Config) -> str:

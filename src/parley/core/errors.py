@@ -1,5 +1,6 @@
 """Errors with messages for users: what is wrong, where, and what to do."""
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -42,3 +43,9 @@ class Findings:
         """Raise all findings as one `ParleyError`; do nothing if there are none."""
         if self._sentences:
             raise ParleyError(self._sentences)
+
+
+def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a question that suggests the known word most similar to `word`; `otherwise` if none is similar."""
+    near = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -68,17 +68,25 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
     ParleyError
         If the class set is invalid; lists every problem with its file, line and class.
     """
+    classes, findings = examine_class_set(path)
+    findings.raise_if_any()
+    return classes
+
+
+def examine_class_set(path: str | Path) -> tuple[list[ImageClass], Findings]:
+    """Read a class set, as `read_class_set`, and return the classes that are valid by themselves and all problems."""
     rows = read_table(path, ["class", "wnid", "domain"])
     classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]
-    findings = Findings()
+    findings, valid = Findings(), []
     for line, image_class in enumerate(classes, start=2):
         where = f"{path}, line {line}, class {image_class.name!r}"
-        findings.extend(f"{where}: {problem}" for problem in _problems(image_class))
+        problems = _problems(image_class)
+        findings.extend(f"{where}: {problem}" for problem in problems)
+        valid += [] if problems else [image_class]
     findings.extend(_duplicates(path, classes))
     if not any(image_class.domain == IN_DOMAIN for image_class in classes):
         findings.add(f"{path} has no class to train on; give at least one class the domain 'in'.")
-    findings.raise_if_any()
-    return classes
+    return valid, findings
 
 
 def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:

@@ -58,8 +58,8 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     return network.eval()
 
 
-def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
-    """Return the path of the weights file; None for random weights. Missing torchvision weights are downloaded.
+def fetch_weights(options: FeatureOptions, folder: str | Path, download: bool = True) -> Path | None:
+    """Return the path of the weights file; None for random weights, and for missing ones without `download`.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path) -> Path | None:
     for directory in weights_folders(folder):
         if (directory / name).is_file():
             return _as_published(directory / name)
-    return _downloaded(url, weights_folders(folder)[0] / name)
+    return _downloaded(url, weights_folders(folder)[0] / name) if download else None
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:

@@ -7,12 +7,14 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from parley.core.errors import Findings, ParleyError
+from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.text.descriptions import Description
 
@@ -22,7 +24,13 @@ logger = logging.getLogger(__name__)
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
 NLTK = "nltk"
 DATA, INDEX = "data.noun", "index.noun"
-ANIMAL_FILE = "05"  # number of the lexicographer file noun.animal, to which all synsets of animals belong
+_FIELD_NAMES = (
+    "top", "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event",
+    "feeling", "food", "group", "location", "motive", "object", "person", "phenomenon", "plant", "possession",
+    "process", "quantity", "relation", "shape", "state", "substance", "time",
+)  # fmt: skip
+FIELDS = dict(enumerate(_FIELD_NAMES, start=3))
+"""Field of the synsets of each lexicographer file, by the file's number: noun.animal is file 5."""
 _VERSION = b"WordNet 3.0 Copyright"
 # Size of the licence text, which states the version and precedes the first synset.
 _HEADER_BYTES = 1740
@@ -32,6 +40,17 @@ _HOW_TO_GET_IT = (
     "install Debian's package wordnet-base and set `descriptions.wordnet` to /usr/share/wordnet, "
     "or download NLTK's corpus 'wordnet' and set it to nltk"
 )
+
+
+class Sense(NamedTuple):
+    """A synset: one sense of its words."""
+
+    wnid: str
+    field: str
+    """Field of meaning, such as animal, person or artifact."""
+    words: list[str]
+    gloss: str
+    """Definition, without quoted examples."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,28 @@ class WordNet:
                 f"The wnid {wnid} is not a noun of WordNet 3.0 ({self.source}); "
                 "offsets of other versions differ, so look the class up in 3.0 or describe it in the class set."
             )
-        return found[1]
+        return found.gloss
+
+    def senses(self, name: str) -> list[Sense]:
+        """Return the senses of a noun, the most frequent first; empty if WordNet does not contain it.
+
+        Parameters
+        ----------
+        name
+            The noun, case-insensitive; spaces and underscores are equivalent.
+        """
+        lemma = re.escape("_".join(name.lower().replace("_", " ").split()).encode())
+        line = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
+        # The line lists the lemma, part of speech, counts, pointer symbols and synset offsets. Only the offsets have
+        # eight digits. The synset of the most frequent sense is first.
+        offsets = re.findall(r"\b\d{8}\b", line[1].decode("ascii")) if line else []
+        return [sense for offset in offsets if (sense := self._synset_at(offset)) is not None]
+
+    def similar(self, name: str) -> str:
+        """Return a question that suggests the noun whose spelling is most similar to `name`; '' if none is."""
+        lemmas = re.findall(rb"^([^ ]+) n ", self.index, re.MULTILINE)
+        nouns = (lemma.decode("latin-1").replace("_", " ") for lemma in lemmas)
+        return did_you_mean(name.lower(), (noun for noun in nouns if abs(len(noun) - len(name)) < 4))
 
     def animal_gloss(self, name: str) -> str:
         """Return the definition of a name's first sense that is an animal.
@@ -79,31 +119,28 @@ class WordNet:
         name
             Name of the class, case-insensitive; spaces and underscores are equivalent.
         """
-        lemma = re.escape(name.lower().replace(" ", "_").encode())
-        line = re.search(rb"^" + lemma + rb" n (.*)$", self.index, re.MULTILINE)
-        # The line lists the lemma, part of speech, counts, pointer symbols and synset offsets. Only the offsets have
-        # eight digits. The synset of the most frequent sense is first.
-        for offset in re.findall(r"\b\d{8}\b", line[1].decode("ascii")) if line else []:
-            found = self._synset_at(offset)
-            if found is not None and found[0] == ANIMAL_FILE:
-                return found[1]
+        for sense in self.senses(name):
+            if sense.field == "animal":
+                return sense.gloss
         raise ParleyError(
             f"No sense of {name!r} in WordNet 3.0 ({self.source}) is an animal; "
             "set `gloss: corrected`, which looks up the wnid, or describe the class in the class set."
         )
 
-    def _synset_at(self, offset: str) -> tuple[str, str] | None:
-        """Return a synset's lexicographer file number and definition without quoted examples, given its byte offset.
-
-        Return None if no synset starts at this offset.
-        """
+    def _synset_at(self, offset: str) -> Sense | None:
+        """Return the synset at a byte offset; None if no synset starts there."""
         if not re.fullmatch(r"\d{8}", offset, re.ASCII):
             return None
         start = int(offset)
         line = self.data[start : self.data.find(b"\n", start)].decode("latin-1")
         fields, bar, gloss = line.partition(" | ")
-        found = re.match(rf"{offset} (\d\d) n [0-9a-f]{{2}} ", fields)
-        return (found[1], _EXAMPLES.sub("", gloss).strip(" ;")) if bar and found else None
+        found = re.match(rf"{offset} (\d\d) n ([0-9a-f]{{2}}) (.*)", fields)
+        if not bar or found is None:
+            return None
+        # Each word is followed by a number that distinguishes its senses.
+        words = found[3].split()[: 2 * int(found[2], 16) : 2]
+        names = [word.replace("_", " ") for word in words]
+        return Sense(f"n{offset}", FIELDS.get(int(found[1]), ""), names, _EXAMPLES.sub("", gloss).strip(" ;"))
 
 
 def open_wordnet(source: str | Path) -> WordNet:
@@ -183,6 +220,10 @@ def needs_wordnet(classes: Iterable[ImageClass]) -> bool:
     return any(not image_class.description for image_class in classes)
 
 
+MOST_SHOWN = 30
+"""Maximum number of glosses that `gloss_lines` shows."""
+
+
 def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
     """Describe each class by its text in the class set; if it has none, by its gloss (definition) in WordNet.
 
@@ -205,6 +246,19 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     ParleyError
         If WordNet is needed and missing, or a class has no description. The error lists all such classes.
     """
+    described = _described(classes, wordnet, gloss)
+    labels: dict[str, list[str]] = {}
+    for description in described:
+        labels.setdefault(description.text, []).append(description.label)
+    for text, names in labels.items():
+        if len(names) > 1:
+            logger.warning(
+                "The classes %s have the same description and are indistinguishable: %s", ", ".join(names), text
+            )
+    return described
+
+
+def _described(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -> list[Description]:
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"`gloss` is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
     glosses = open_wordnet(wordnet) if needs_wordnet(classes) else None
@@ -218,21 +272,55 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
                 text = glosses.animal_gloss(name) if gloss == "original" else glosses.gloss(wnid)
             text = in_one_field(text)
         except ParleyError as error:
-            findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
+            findings.add(f"Class {image_class.name!r}: {error}{_known_as(image_class.name, glosses)}")
             continue
         if not text:
             findings.add(f"Class {image_class.name!r}: its description is empty; write one into the class set.")
         described.append(Description(label_id, image_class.name, text))
     findings.raise_if_any()
-    labels: dict[str, list[str]] = {}
-    for description in described:
-        labels.setdefault(description.text, []).append(description.label)
-    for text, names in labels.items():
-        if len(names) > 1:
-            logger.warning(
-                "The classes %s have the same description and are indistinguishable: %s", ", ".join(names), text
-            )
     return described
+
+
+def _known_as(name: str, wordnet: WordNet | None) -> str:
+    """Return a sentence with the first sense of a class's name; an empty text if WordNet lacks it."""
+    senses = wordnet.senses(name) if wordnet is not None else []
+    if not senses:
+        return ""
+    first = f" The first sense of {name!r} is {senses[0].wnid}, {senses[0].gloss}"
+    return f"{first}; `uv run parley wnid {name}` lists all {len(senses)}." if len(senses) > 1 else f"{first}."
+
+
+def check_glosses(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -> list[str]:
+    """Return an error message for each class that `describe` cannot describe, or that WordNet is missing."""
+    try:
+        _described(classes, wordnet, gloss)
+    except ParleyError as error:
+        return error.findings
+    return []
+
+
+def gloss_lines(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, file: str) -> list[str]:
+    """Return lines that show which gloss describes each class without a description in the class set.
+
+    Parameters
+    ----------
+    classes, wordnet, gloss
+        As for `describe`.
+    file
+        The file that will contain all descriptions.
+    """
+    looked_up = [one for one in classes if not one.description]
+    rows = _described(looked_up, wordnet, gloss)
+    width = max((len(row.label) for row in rows[:MOST_SHOWN]), default=0)
+    lines = [
+        f"Descriptions from WordNet 3.0 of {len(rows)} classes; one that is wrong can be replaced in the class set:"
+    ]
+    lines += [
+        f"  {row.label:{width}}  {textwrap.shorten(row.text, 100, placeholder=' ...')}" for row in rows[:MOST_SHOWN]
+    ]
+    if len(rows) > MOST_SHOWN:
+        lines.append(f"  and {len(rows) - MOST_SHOWN} more; all will be in {file}")
+    return lines
 
 
 def in_one_field(text: str) -> str:
