@@ -34,10 +34,11 @@ PARSED_CODE.save()
 onstart:
     hooks.start(
         workflow,
-        partial(check_inputs, CONFIG, CLASSES),
+        INPUT_CHECK,
         DIGESTS,
         PARSED_CODE,
         Path(CACHE_FOLDER).glob("*"),
+        glosses,
     )
 
 
@@ -222,3 +223,4 @@ include: "workflow/rules/provenance.smk"
 
 
 hooks.name_groups(workflow)
+hooks.check_dry_runs(workflow, INPUT_CHECK)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from parley.config.schema import read_schema, resolve, run_settings
+from parley.config.schema import read_schema, resolve, run_settings, with_settings
 from parley.core.errors import ParleyError
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +97,66 @@ def test_all_mistakes_are_told_at_once():
     assert any("features.bakbone" in one and "backbone" in one for one in told)
     assert any("training.steps" in one and "'many'" in one for one in told)
     assert any("source.kind" in one and "world" in one for one in told)
+
+
+def test_a_misspelt_key_or_choice_counts_as_what_it_resembles_and_hides_no_other_mistake():
+    raw = {"experiment": "a/b", "clases": "x.tsv", "sorce": {"kind": "foldr"}, "features": {"preprocessing": "custom"}}
+    with pytest.raises(ParleyError) as caught:
+        resolve(raw, SCHEMA)
+    assert [sentence.partition("; ")[0] for sentence in caught.value.findings] == [
+        "Config: the key clases is unknown",
+        "Config: the key sorce is unknown",
+        "Config: experiment: 'a/b' does not match '^[A-Za-z0-9][A-Za-z0-9._-]*$'",
+        "Config: source.kind is 'foldr'",
+    ]
+    with pytest.raises(ParleyError) as caught:
+        resolve(raw | {"experiment": "a", "seeds": [1, "x"]}, SCHEMA)
+    told = caught.value.findings
+    assert "Config: seeds[1] is 'x'; it must be of type integer." in told
+    assert "Config: `features.preprocessing` is custom, so `features.custom.size` must be given." in told
+    assert "Config: `source.kind` is folder, so `source.folder.root` must be given." in told
+    assert len(told) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"steps": 20}, "did you mean `training: {steps: ...}`?"),
+        ({"training.steps": 20}, "did you mean `training: {steps: ...}`?"),
+        ({"training": {"steps:20": None}}, "write a space after the colon, `steps: 20`."),
+        ({"source__kind": "foldr"}, "did you mean folder?"),
+        ({"tables": [{"name": "t", "runs": ["adaptve"], "metrics": ["accuracy@1"]}]}, "did you mean adaptive?"),
+        ({"claims": [{"claim": "stops_at_once", "run": "adaptve"}]}, "did you mean adaptive?"),
+    ],
+)
+def test_what_is_misplaced_or_misspelt_gets_a_suggestion(changes, hint):
+    assert any(sentence.endswith(hint) for sentence in findings(**changes))
+
+
+SETTINGS = [
+    ("training={steps: 20, learning_rate: 1e-3}", {"training": {"batch_size": 3, "steps": 20, "learning_rate": 0.001}}),
+    ("training={'steps': 20}", {"training": {"batch_size": 3, "steps": 20}}),
+    ("training=20", {"training": 20}),
+    ("training={steps: many}", {"training": {"batch_size": 3, "steps": "many"}}),
+    ("training={steps: 20", {"training": "{steps: 20"}),
+    ("seeds=[1, 2]", {"seeds": [1, 2]}),
+    ("experiment=012", {"experiment": "012"}),
+    ("experiment=1e3", {"experiment": "1e3"}),
+    ("classes=null", {"classes": None}),
+    ("game={message_bits: .inf}", {"game": {"message_bits": ".inf"}}),
+    ("bogus={a: [1]}", {"bogus": {"a": [1]}}),
+    (
+        "runs=[{name: 7, game: {message_bits: 4}, grid: {training.steps: [1, 2]}}]",
+        {"runs": [{"name": "7", "game": {"message_bits": 4}, "grid": {"training.steps": [1, 2]}}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("setting", "changed"), SETTINGS)
+def test_a_setting_of_the_command_line_has_the_schemas_type_and_leaves_its_section(setting, changed):
+    raw = {**WORLD, "training": {"batch_size": 3}, "seeds": [1]}
+    assert with_settings(raw, [setting], SCHEMA) == {**raw, **changed}
+    assert raw["training"] == {"batch_size": 3}
 
 
 def test_an_unknown_key_of_a_run_is_told_with_its_place():

@@ -81,8 +81,8 @@ def test_each_output_is_that_of_its_source(tmp_path):
 
 def planned(folder, classes, *arguments, **config):
     """Plan a class set of this size by a dry run; return the number of jobs of each rule, and what is printed."""
-    rows = [f"{name}\tn{number:08d}\tin\n" for number, name in enumerate(names_of(classes))]
-    (folder / "many.tsv").write_text("class\twnid\tdomain\n" + "".join(rows))
+    rows = [f"{name}\tn{number:08d}\tin\ta class\n" for number, name in enumerate(names_of(classes))]
+    (folder / "many.tsv").write_text("class\twnid\tdomain\tdescription\n" + "".join(rows))
     (folder / "urls.txt").touch()
     source = {"kind": "url_list", "url_list": {"locations": ["urls.txt"]}}
     config = {"experiment": "many", "classes": "many.tsv", "source": source, "runs": [{"name": "adaptive"}], **config}

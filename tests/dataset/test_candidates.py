@@ -46,6 +46,14 @@ def test_all_short_classes_are_reported_together(tmp_path):
     assert not (tmp_path / "c.tsv").exists()
 
 
+def test_a_class_that_a_table_calls_otherwise_gets_a_suggestion(tmp_path):
+    (tmp_path / "t.tsv").write_text("class\turl\n" + "".join(f"lions\t{url}\n" for url in urls("lion", 9)))
+    with pytest.raises(
+        ParleyError, match=r"Class lion \(n02129165\) is absent from the source \(did you mean lions\?\);"
+    ):
+        select(SourceOptions("manifest", manifest=tmp_path / "t.tsv"), [LION], COUNTS, tmp_path / "c.tsv")
+
+
 def test_a_shortage_may_be_accepted_but_not_an_empty_class(tmp_path):
     path = listed(tmp_path, hen=urls("hen", 2), lion=urls("lion", 4))
     select(SourceOptions("url_list"), [LION, HEN], COUNTS, tmp_path / "c.tsv", path, on_shortage="accept")

@@ -58,6 +58,58 @@ def test_missing_files_of_later_stages_are_told_before_the_first_job(project):
     assert "Finished jobid" not in out
 
 
+def test_faults_of_every_kind_are_one_list_in_a_dry_run(project):
+    (project.folder / "pictures/ants").mkdir(parents=True, exist_ok=True)
+    classes = class_set(project, "lion\tn02129166\tin\t\t\nants\t\tin\t\tan ant\nbee\t\tup\t\ta bee\n", "six.tsv")
+    out = refused(
+        project,
+        "-n",
+        classes=classes,
+        seeed=3,
+        training={"steps": "many"},
+        features={"backbone": "resnet43", "weights": "random"},
+        words={"source": "no/glove.txt"},
+        claims=[{"claim": "stops_at_once", "run": "adaptve"}],
+    )
+    for words in (
+        "the key seeed is unknown; did you mean seed?",
+        "training.steps is 'many'",
+        "names the run adaptve, which does not exist; did you mean adaptive?",
+        "six.tsv, line 4, class 'bee': the domain 'up' is not one of",
+        "Class 'lion' has no folder lion or n02129166 in pictures; add it",
+        "Class 'lion': The wnid n02129166 is not a noun of WordNet 3.0",
+        "no classification network 'resnet43'; did you mean resnet34",
+        "The word vectors no/glove.txt do not exist",
+    ):
+        assert words in out
+    assert "evaluation.k" not in out
+
+
+def test_missing_inputs_are_told_in_a_dry_run_unless_the_target_does_without(project):
+    (project.folder / "pictures").mkdir(exist_ok=True)
+    classes = class_set(project, "wasp\tn99999999\tin\t\t\n", "none.tsv")
+    values = {"classes": classes, "words": {"source": "no/glove.txt"}}
+    out = refused(project, "-n", **values)
+    for words in ("wnid n99999999 is not a noun", "no/glove.txt do not exist", "Class 'wasp' has no folder"):
+        assert words in out
+    out = refused(project, "-n", "--until", "build_descriptions", **values)
+    assert "n99999999" in out
+    assert "no/glove.txt" not in out
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["featuers"], "features"),
+        (["--until", "extract_feature"], "extract_features"),
+        (["results/world/runs/adaptive/1/best.p"], "results/world/runs/adaptive/1/best.pt"),
+    ],
+)
+def test_a_misspelt_target_gets_a_suggestion(project, typed, meant):
+    out = project.snakemake("-n", *typed, ok=False)
+    assert f"There is no target {typed[-1]}; did you mean {meant}?" in out
+
+
 def test_a_missing_file_of_weights_is_told(project):
     out = refused(project, features={"backbone": "resnet18", "weights": "no/weights.pth"})
     assert "there is no file no/weights.pth" in out

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -35,3 +36,32 @@ def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
     assert any("koala (n01882714): 76 of its 100 entries contain 'static.flickr'" in line for line in told)
     assert any("peacock (n01806143) is absent from the source" in line for line in told)
     assert "30 of 30 classes have too few candidates" in out
+
+
+def test_settings_of_the_command_line_change_values_in_lists_and_sections(project):
+    settings = ["--config", "training={steps: 20, dev_every: 10}", "seeds=[7]", "experiment=012", "words={seed: 1e0}"]
+    target = "results/012/config.yaml"
+    out = project.snakemake("--cores", "1", target, *settings)
+    assert "Finished jobid" in out
+    written = yaml.safe_load((project.folder / target).read_text())
+    given = yaml.safe_load((project.folder / "config.yaml").read_text())
+    assert written["training"]["steps"] == 20
+    assert written["training"]["learning_rate"] == given["training"]["learning_rate"]
+    assert written["seeds"] == [7]
+    assert "Nothing to be done" in project.snakemake("-n", target, *settings)
+    out = project.snakemake("-n", "--config", "training={step: 20}", "seeds=1", "steps=20", ok=False)
+    assert "the key training.step is unknown; did you mean steps?" in out
+    assert "seeds is 1; it must be of type array" in out
+    assert "the key steps is unknown; did you mean `training: {steps: ...}`?" in out
+
+
+def test_glosses_are_shown_once_before_the_classes_are_described(project):
+    (project.folder / "bass.tsv").write_text("class\twnid\tdomain\nbass\tn09842528\tin\nlion\tn02129165\tin\n")
+    config = project.write_config("glosses", classes="bass.tsv", source={"kind": "world"}, evaluation={"k": 1})
+    line = "  bass  an adult male singer with the lowest voice"
+    assert line not in project.snakemake("-n", "descriptions", config=config)
+    out = project.snakemake("--cores", "1", "descriptions", config=config)
+    assert out.count(line) == 1
+    assert out.index(line) < out.index("Describing the classes")
+    assert line not in project.snakemake("--cores", "1", "--quiet", "all", "-F", "descriptions", config=config)
+    assert line not in project.snakemake("--cores", "1", "descriptions", config=config)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from snakemake.api import Workflow
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
@@ -43,11 +44,14 @@ def test_the_installed_snakemake_is_the_one_that_is_patched():
     """After an upgrade: are the patches still needed, and are the patched attributes still there?"""
     assert version("snakemake").startswith(hooks.TESTED_SNAKEMAKE)
     assert hasattr(Workflow, "_prepare_dag")
+    assert hasattr(Workflow, "_build_dag")
+    assert hasattr(DAG, "cleanup")
     assert "job_rate_limiter" in JobScheduler.__init__.__code__.co_names
 
 
 def test_a_common_name_stands_for_the_rules_of_all_groups():
-    rules = [SimpleNamespace(name=name) for name in ("all", "split", "train_run_1", "train_run_3", "train_runs_1")]
+    names = ("all", "split", "train_run_1", "train_run_3", "train_runs_1")
+    rules = [SimpleNamespace(name=name, output=[], is_producer=lambda path: False) for name in names]
     chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}
     prepared = []
     workflow = SimpleNamespace(rules=rules, dag_settings=SimpleNamespace(**chosen), _prepare_dag=prepared.append)

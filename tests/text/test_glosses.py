@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.text.descriptions import read_descriptions, write_descriptions
-from parley.text.glosses import DEBIAN_DIRECTORY, check_wordnet, describe, in_one_field, needs_wordnet
+from parley.text.glosses import (
+    DEBIAN_DIRECTORY,
+    check_glosses,
+    check_wordnet,
+    describe,
+    gloss_lines,
+    in_one_field,
+    needs_wordnet,
+)
 
 OWN = ImageClass("blob", "", "out", description='round, red;\nwith "horns",\tand  a tail')
 LION = ImageClass("lion", "n02129165", "in")
@@ -45,6 +53,26 @@ def test_every_class_without_a_gloss_is_reported_at_once():
     with pytest.raises(ParleyError) as caught:
         describe(wrong, DEBIAN_DIRECTORY)
     assert [sentence.split(":")[0] for sentence in caught.value.findings] == ["Class 'a'", "Class 'b'", "Class 'c'"]
+
+
+@installed
+def test_a_wrong_wnid_is_reported_with_that_of_the_classs_name():
+    told = check_glosses([LION, ImageClass("tiger", "n02129166", "in"), OWN], DEBIAN_DIRECTORY, "corrected")
+    assert len(told) == 1
+    assert "The first sense of 'tiger' is n10710632, a fierce or audacious person" in told[0]
+    assert told[0].endswith("`uv run parley wnid tiger` lists all 2.")
+    assert check_glosses([LION, PEACOCK], DEBIAN_DIRECTORY, "original") == []
+
+
+@installed
+def test_the_glosses_shown_before_a_run_are_those_of_classes_without_a_text():
+    bass = [ImageClass(f"bass{number}", "n09842528", "in") for number in range(40)]
+    lines = gloss_lines([OWN, LION, *bass], DEBIAN_DIRECTORY, "corrected", "d.csv")
+    assert lines[1].startswith("  lion    large gregarious predatory feline")
+    assert lines[2] == "  bass0   an adult male singer with the lowest voice"
+    assert len(lines) == 1 + 30 + 1
+    assert lines[-1] == "  and 11 more; all will be in d.csv"
+    assert max(map(len, lines[1:])) <= 110
 
 
 def test_an_unknown_rule_and_an_empty_text_are_refused():

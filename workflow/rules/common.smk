@@ -28,9 +28,14 @@ from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names
 from parley.runtime import hooks
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
+from parley.text.glosses import gloss_lines, needs_wordnet
 
 try:
-    EXPERIMENT = read_experiment(config, BASE / "workflow/schemas/config.schema.yaml")
+    EXPERIMENT = read_experiment(
+        config,
+        BASE / "workflow/schemas/config.schema.yaml",
+        workflow.config_settings.config_args or [],
+    )
 except ParleyError as error:
     raise WorkflowError(*error.findings) from None
 
@@ -44,6 +49,7 @@ RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
 VALUES = RuleValues(EXPERIMENT)
 RESOURCES = RuleResources(CONFIG, CLASSES)
+INPUT_CHECK = partial(check_inputs, CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
 SHARES_DISK = hooks.shares_disk(workflow)
 PARSED_CODE = Sources(SOURCES)
@@ -62,6 +68,14 @@ def code(script):
     path = BASE / "workflow/scripts" / f"{script}.py"
     DIGESTS[path] = stage_digest(path, PARSED_CODE)
     return DIGESTS[path]
+
+
+def glosses(stages):
+    """Return lines that show the classes' glosses, if the rules about to run describe classes by WordNet."""
+    if "build_descriptions" not in stages or not needs_wordnet(CLASSES):
+        return []
+    wordnet, gloss = CONFIG["descriptions"]["wordnet"], CONFIG["descriptions"]["gloss"]
+    return gloss_lines(CLASSES, wordnet, gloss, result("descriptions.csv"))
 
 
 def print_summary(console):

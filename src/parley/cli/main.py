@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from parley import __version__
-from parley.cli import checkpoints, config_docs, provenance, status, tables
+from parley.cli import checkpoints, config_docs, provenance, status, tables, wnid
 from parley.cli.shared import finish
 
 ADD_COMMANDS = (
@@ -21,6 +21,7 @@ ADD_COMMANDS = (
     provenance.add_verify,
     provenance.add_crate,
     config_docs.add,
+    wnid.add,
 )
 
 

@@ -6,6 +6,7 @@ The tests themselves are in `parley.analysis.claims`, which takes a second to im
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from parley.core.errors import did_you_mean
 from parley.interaction.eval_sets import ALONE
 
 _ONE, _TWO, _SEVERAL = ("run",), ("run", "against"), ("runs",)
@@ -75,7 +76,8 @@ def contradictions(entries: Sequence[Entry], bits: Mapping[str, int]) -> Iterato
         if set(given) != set(needed):
             yield f"{where} must name {' and '.join(needed)}; it names {' and '.join(given) or 'none of them'}."
         elif strays:
-            yield f"{where} names the run {', '.join(strays)}, which does not exist; the runs are {', '.join(bits)}."
+            known = did_you_mean(strays[0], bits, f"the runs are {', '.join(bits)}.")
+            yield f"{where} names the run {', '.join(strays)}, which does not exist; {known}"
         elif needed == _TWO and entry["run"] == entry["against"]:
             yield f"{where} compares the run {entry['run']} with itself; give another run in `against`."
         elif needed == _SEVERAL and len({bits[name] for name in entry["runs"]}) < 2:

@@ -131,8 +131,10 @@ def _repair(given: Config, error: ValidationError, replaced: list[str]) -> bool:
         section = section[step]
     choices = [str(choice) for choice in error.validator_value] if error.validator == "enum" else []
     near = difflib.get_close_matches(str(section.pop(path[-1])), choices, n=1)
-    section |= dict.fromkeys(path[-1:], near[0]) if near else {}
-    replaced.append(_where(path))
+    if near:
+        section[path[-1]] = near[0]
+    else:
+        replaced.append(_where(path))
     return True
 
 
@@ -258,8 +260,8 @@ def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
         yield f"Config: two tables are called {name!r}; give each its own name."
     for table in tables:
         if strays := [run for run in table["runs"] if run not in runs]:
-            known = ", ".join(runs)
-            yield f"Config: the table {table['name']} lists unknown runs: {', '.join(strays)}; the runs are {known}."
+            known = did_you_mean(strays[0], runs, f"the runs are {', '.join(runs)}.")
+            yield f"Config: the table {table['name']} lists unknown runs: {', '.join(strays)}; {known}"
 
 
 def classifier_layer(config: Config) -> str | None:
@@ -277,8 +279,9 @@ def run_settings(config: Config, run_name: str) -> Config:
                 "game": {**config["game"], **run["game"]},
                 "training": {**config["training"], **run["training"]},
             }
-    names = ", ".join(run["name"] for run in config["runs"])
-    raise ParleyError(f"Config: there is no run {run_name!r}; the runs are {names}.")
+    names = [run["name"] for run in config["runs"]]
+    hint = did_you_mean(run_name, names, f"the runs are {', '.join(names)}.")
+    raise ParleyError(f"Config: there is no run {run_name!r}; {hint}")
 
 
 def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:

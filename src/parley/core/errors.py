@@ -45,7 +45,7 @@ class Findings:
             raise ParleyError(self._sentences)
 
 
-def did_you_mean(word: object, known: Iterable[str], otherwise: str = "") -> str:
+def did_you_mean(word: object, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
     """Return a question that suggests the known word most similar to `word`; `otherwise` if none is similar."""
-    near = difflib.get_close_matches(str(word), list(known), n=1)
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=cutoff)
     return f"did you mean {near[0]}?" if near else otherwise

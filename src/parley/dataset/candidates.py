@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from parley.core.errors import ParleyError
+from parley.core.errors import ParleyError, did_you_mean
 from parley.core.tables import write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, image_key
@@ -105,7 +105,8 @@ def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:
-        return f"Class {label} is absent from the source;"
+        hint = did_you_mean(image_class.name, listing.others)
+        return f"Class {label} is absent from the source{f' ({hint})' if hint else ''};"
     if filter_url:
         return f"Class {label}: {found} of its {entries} entries contain {filter_url!r} and can be used;"
     return f"Class {label}: {found} of its {entries} entries can be used;"

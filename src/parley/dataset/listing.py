@@ -75,12 +75,15 @@ class Listing:
         Number of lines or entries by class name, before any filter, including those with issues.
     issues
         Number of lines or entries by issue. A line or entry counts once, under the first issue found in it.
+    others
+        Classes that the source lists by a name or wnid that is not in the class set; empty if it is a URL list.
     """
 
     urls: dict[str, list[str]]
     lines: int = 0
     entries: Counter[str] = field(default_factory=Counter)
     issues: Counter[ParseIssue] = field(default_factory=Counter)
+    others: set[str] = field(default_factory=set)
 
 
 class ListingBuilder:

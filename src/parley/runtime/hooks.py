@@ -21,7 +21,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
-from parley.core.errors import ParleyError
+from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import remove_all_leftovers
 from parley.core.formats import base_of
 from parley.core.progress import SHOWN, identity_of
@@ -46,6 +46,8 @@ def name_groups(workflow: Workflow) -> None:
     Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
     not follow a pattern. The name `extract_features` selects all of these rules. Snakemake sets the options only after
     it has read the Snakefile, so the names are replaced when `_prepare_dag` is called.
+
+    A name that is neither a rule nor a file gets a suggestion.
     """
     if not version("snakemake").startswith(TESTED_SNAKEMAKE):
         return
@@ -53,11 +55,63 @@ def name_groups(workflow: Workflow) -> None:
 
     def prepare_with_names(*args: Any, **kwargs: Any) -> None:
         names, settings = [rule.name for rule in workflow.rules], workflow.dag_settings
+        findings: list[str] = []
         for option in ("until", "omit_from", "forcerun", "targets"):
-            setattr(settings, option, _with_groups(getattr(settings, option), names))
+            given = _with_groups(getattr(settings, option), names)
+            findings += _misspelt([name for name in given if name not in names], workflow.rules)
+            setattr(settings, option, given)
+        if findings:
+            raise WorkflowError(*findings)
         prepare(*args, **kwargs)
 
     workflow._prepare_dag = prepare_with_names
+
+
+def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
+    """Return an error message for each name that is no file, but similar to a rule or to an output of one."""
+    if not names:
+        return []
+    rules = list(rules)
+    stages = {base_of(rule.name) for rule in rules}
+    outputs = {str(path) for rule in rules for path in rule.output}
+    findings = []
+    for name in names:
+        if not Path(name).exists() and not any(rule.is_producer(name) for rule in rules):
+            hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages)
+            findings += [f"There is no target {name}; {hint}"] if hint else []
+    return findings
+
+
+def _filled(output: str, name: str) -> str:
+    """Return an output whose wildcards in names of folders are replaced by the folders of a path of the same depth."""
+    steps, given = output.split("/"), name.split("/")
+    if len(steps) != len(given):
+        return output
+    return "/".join(one if step.startswith("{") else step for step, one in zip(steps, given, strict=True))
+
+
+def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
+    """Check the inputs in a dry run too, for which Snakemake does not call ``onstart``; `check` is that of `start`."""
+    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
+        return
+    build = workflow._build_dag
+
+    def build_and_check() -> None:
+        build()
+        if workflow.executor_plugin is not None and workflow.dryrun:
+            workflow.dag.cleanup()  # Remove the jobs that `--until` and `--omit-from` exclude.
+            _check(workflow, check, fetch=False)
+
+    workflow._build_dag = build_and_check
+
+
+def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool) -> list[Any]:
+    """Return the jobs about to run. Raise `WorkflowError` if their inputs are missing or invalid."""
+    jobs = list(workflow.dag.needrun_jobs())
+    apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if findings := check({job.rule.name for job in jobs}, own_environments=apart, **options):
+        raise WorkflowError(*findings)
+    return jobs
 
 
 def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
@@ -75,6 +129,7 @@ def start(
     stages: Mapping[Path, str],
     sources: Sources,
     caches: Iterable[Path],
+    introduce: Callable[[set[str]], Iterable[str]] = lambda stages: (),
 ) -> None:
     """Check the inputs, lock the outputs and remove temporary files, before the first job starts.
 
@@ -91,16 +146,15 @@ def start(
         Source files from which the digests were computed.
     caches
         Folders, other than those of the outputs, in which killed jobs may have left temporary files.
+    introduce
+        Function that takes the names of the rules about to run, and returns lines to print before the first job.
 
     Raises
     ------
     WorkflowError
         If an input is missing or another run uses the same files.
     """
-    jobs = list(workflow.dag.needrun_jobs())
-    apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
-    if findings := check({job.rule.name for job in jobs}, own_environments=apart):
-        raise WorkflowError(*findings)
+    jobs = _check(workflow, check)
     _lock(workflow, jobs, caches)
     _save_digests(stages, sources)
     logger.addHandler(_failures)
@@ -111,6 +165,8 @@ def start(
         _end_jobs_gently(workflow)
     for sentence in _untested_versions(workflow):
         logger.warning(sentence)
+    for line in introduce({job.rule.name for job in jobs}):
+        logger.info(line)
 
 
 def succeed(workflow: Workflow, needed: Iterable[str], print_summary: Callable[[Any], None]) -> None:

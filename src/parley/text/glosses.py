@@ -106,7 +106,7 @@ class WordNet:
         """Return a question that suggests the noun whose spelling is most similar to `name`; '' if none is."""
         lemmas = re.findall(rb"^([^ ]+) n ", self.index, re.MULTILINE)
         nouns = (lemma.decode("latin-1").replace("_", " ") for lemma in lemmas)
-        return did_you_mean(name.lower(), (noun for noun in nouns if abs(len(noun) - len(name)) < 4))
+        return did_you_mean(name.lower(), (noun for noun in nouns if abs(len(noun) - len(name)) < 4), cutoff=0.75)
 
     def animal_gloss(self, name: str) -> str:
         """Return the definition of a name's first sense that is an animal.

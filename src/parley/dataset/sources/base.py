@@ -153,6 +153,8 @@ class EntrySource(Source):
                     issue = builder.add(name, address)
                 if issue is not None:
                     listing.issues[issue] += 1
+            else:
+                listing.others.add(label)
         return listing
 
     def _issue_of(self, address: str) -> ParseIssue | None:

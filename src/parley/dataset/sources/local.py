@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from parley.core.errors import ParleyError
+from parley.core.errors import ParleyError, did_you_mean
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources.base import EntrySource
 from parley.dataset.tars import members_of
 
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+MOST_SUGGESTIONS = 10
+"""Maximum number of classes without a folder or tar for which a similar one is suggested."""
 
 
 class _OnePerClass(EntrySource):
@@ -32,10 +34,10 @@ class _OnePerClass(EntrySource):
             names = self._names(image_class)
             existing = [name for name in names if (root / name).exists()]
             if not existing:
-                found.append(
-                    f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}; "
-                    "add it or take the class out."
-                )
+                # In a large root, suggestions take seconds.
+                similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
+                hint = did_you_mean(names[0], similar, "add it or take the class out.")
+                found.append(f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}; {hint}")
             elif len(existing) > 1:
                 found.append(
                     f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."

@@ -1,0 +1,75 @@
+"""`parley wnid`: the WordNet senses of a noun, for the column wnid of a class set."""
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+
+import yaml
+
+from parley.cli.shared import Subparsers, find_schema
+from parley.config.schema import Config, fill_defaults, read_schema
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass, read_class_set
+from parley.text.glosses import Sense, WordNet, open_wordnet
+
+WIDTH = 100
+
+
+def add(commands: Subparsers) -> None:
+    """Add the argument parser of `parley wnid`."""
+    parser = commands.add_parser(
+        "wnid",
+        help="look up the wnids of a noun in WordNet 3.0",
+        description="Print the senses of a noun in WordNet 3.0, the most frequent first: wnid, field, gloss and "
+        "synonyms, and whether the class set of the config has the sense already.",
+    )
+    parser.add_argument("word", nargs="+", help="a noun, such as lion or polar bear")
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        metavar="YAML",
+        help="the config that names the class set and the location of WordNet; config.yaml by default",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """Print the senses of a noun, or raise `ParleyError` with a suggestion if WordNet does not contain it."""
+    config = _config(chosen.configfile)
+    wordnet = open_wordnet(config["descriptions"]["wordnet"])
+    path = config["classes"]
+    classes = {one.wnid: one for one in read_class_set(path)} if path else {}
+    word = " ".join(chosen.word)
+    for sense in _senses(wordnet, word):
+        sys.stdout.write(f"{_entry(sense, classes.get(sense.wnid), path)}\n")
+
+
+def _config(path: Path | None) -> Config:
+    """Return a config with defaults; only defaults if no path is given and there is no config.yaml here."""
+    chosen = path or Path("config.yaml")
+    if path is not None and not path.is_file():
+        raise ParleyError(f"{path} does not exist; check the path.")
+    try:
+        config = yaml.safe_load(chosen.read_text(encoding="utf-8")) if chosen.is_file() else {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParleyError(f"{chosen} is not YAML ({str(error).splitlines()[0]}); correct it.") from error
+    if not isinstance(config, dict):
+        raise ParleyError(f"{chosen} is not a config: it must consist of keys and values.")
+    fill_defaults(config, read_schema(find_schema()))
+    return config
+
+
+def _senses(wordnet: WordNet, word: str) -> list[Sense]:
+    if senses := wordnet.senses(word):
+        return senses
+    hint = wordnet.similar(word) or "try a synonym or the singular."
+    raise ParleyError(f"WordNet 3.0 has no noun {word!r}; {hint}")
+
+
+def _entry(sense: Sense, present: ImageClass | None, path: str) -> str:
+    """Return the lines about one sense."""
+    synonyms = f"{sense.field}: {', '.join(sense.words)}"
+    known = [f"in {path} as {present.name!r} (domain {present.domain})"] if present else []
+    lines = [line for text in (sense.gloss, synonyms, *known) for line in textwrap.wrap(text, WIDTH - 11)]
+    return f"{sense.wnid}  " + "\n           ".join(lines)
