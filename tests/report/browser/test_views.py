@@ -327,7 +327,7 @@ def test_a_link_means_the_same_when_the_classes_change(show, tmp_path, open_page
     [
         ("#run=none", "This page has no run “none”, only these: adaptive; fixed; numbers."),
         ("#seed=7", "Run adaptive has no seed “7”, only these: 0; 1."),
-        ("#run=numbers&part=ood", "Seed 0 of run numbers has no split “Out of domain, joint”, only these: Test."),
+        ("#run=numbers&part=ood", "Seed 0 of run numbers has no split “ood”, only these: test."),
         ("#view=dialogue&key={key}&beside=none/1/test", "This page has no dialogue of none/1/test about this image"),
         ("#view=bit&bit=13", "There is no bit 13: the messages of this run have 12 bits."),
     ],
