@@ -19,16 +19,18 @@ COLOURS = 128
 
 
 class Shot(NamedTuple):
-    """A picture: the page, below the experiment's folder, and what of it is shown."""
+    """A picture: the page, below the experiment's folder, and what of it is shown: its top, or one element."""
 
     name: str
     page: str
     width: int
     height: int
+    element: str = ""
 
 
 SHOTS = (
     Shot("report", "report.html", 1060, 860),
+    Shot("dialogue", "report.html", 1060, 860, ".large.dialogue"),
     Shot("accuracy", "figures/accuracy-by-part.svg", 900, 0),
     Shot("browser", "browser.html", 1200, 800),
 )
@@ -43,7 +45,9 @@ def take(browser: Browser, path: Path, shot: Shot) -> bytes:
     else:
         page.goto(path.resolve().as_uri())
         page.wait_for_load_state("networkidle")
-        taken = page.screenshot()
+        if shot.element:
+            page.add_style_tag(content="nav { display: none }")  # It stays in view, and would cover the element.
+        taken = page.locator(shot.element).first.screenshot() if shot.element else page.screenshot()
     page.close()
     return taken
 

@@ -130,7 +130,7 @@ def check_uv(words):
     if not words:
         return
     verb, *rest = words
-    assert verb in ("run", "sync", "pip"), f"uv {verb}"
+    assert verb in ("run", "sync", "pip", "venv"), f"uv {verb}"
     while rest and rest[0].startswith("--"):
         option, *rest = rest
         if option == "--extra":
