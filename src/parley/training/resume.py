@@ -86,7 +86,7 @@ class ResumableRuns:
         return saved
 
     def _has_all(self, saved: ResumeState) -> bool:
-        # If the process is killed in `finish`, the saved state remains, but its checkpoints may have been moved.
+        # If the process was killed in `finish`, the saved state still exists, but its checkpoints may have been moved.
         if not all((folder / "checkpoints").is_dir() for folder in self._folders):
             return False
         return all(
@@ -145,7 +145,7 @@ class ResumableRuns:
 
 @contextlib.contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Catch SIGTERM and SIGINT (Ctrl-C) in the `with` block, and yield a function that returns whether one came."""
+    """Catch SIGTERM and SIGINT (Ctrl-C) in the `with` block, and yield a function that tells whether one was caught."""
     if threading.current_thread() is not threading.main_thread():  # Only the main thread can set signal handlers.
         yield lambda: False
         return
