@@ -20,7 +20,7 @@ from parley.runtime.run_lock import register_job
 
 @contextlib.contextmanager
 def stage(snakemake: Any) -> Iterator[logging.Logger]:
-    """Run a script's body and write log messages to the rule's log, and to the terminal unless the view uses it.
+    """Run a script's body. Log to the rule's log file, and to the terminal unless `parley.runtime.view` uses it.
 
     If the body succeeds, the job's inputs, outputs and params are recorded (`parley.provenance`). The job fails if an
     input has changed since another stage wrote it. A `ParleyError` ends the job with its findings as error messages,

@@ -10,7 +10,7 @@ class ParleyError(Exception):
     Parameters
     ----------
     findings
-        One sentence for each problem, which names the file, key or class, and says what to do.
+        One sentence for each problem. It names the file, key or class, and says what to do.
     """
 
     def __init__(self, findings: str | Iterable[str]) -> None:
@@ -46,6 +46,6 @@ class Findings:
 
 
 def did_you_mean(word: object, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
-    """Return a question that suggests the known word most similar to `word`; `otherwise` if none is similar."""
+    """Return "did you mean …?" with the word of `known` most similar to `word`, or `otherwise` if none is similar."""
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=cutoff)
     return f"did you mean {near[0]}?" if near else otherwise

@@ -39,7 +39,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> list[st
 
 
 def only_columns(lines: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Reduce a table to the columns `names`, in this order. Lines around the table stay as they are."""
+    """Return Markdown lines whose table has only the columns `names`, in this order. Other lines are unchanged."""
     header = [cell.strip() for cell in next((_cells(line) for line in lines if line.startswith("|")), [])]
     if unknown := [name for name in names if name not in header]:
         raise ParleyError(f"The table has no column {', '.join(unknown)}; its columns are {', '.join(header)}.")

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
-"""Interval between log lines: at least this and 1/20 of the elapsed time, at most `MOST_SECONDS_BETWEEN_LINES`."""
+"""Minimum time between log lines. It grows to 1/20 of the elapsed time, up to `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 SHOWN = "PARLEY_VIEW"
-"""Environment variable with the identity of the stream on which the view (`parley.runtime.view`) shows the run."""
+"""Environment variable that identifies the stream on which `parley.runtime.view` shows the run (`identity_of`)."""
 Item = TypeVar("Item")
 _terminal_is_shared = False
 

@@ -59,7 +59,9 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
 
 
 def fetch_weights(options: FeatureOptions, folder: str | Path, download: bool = True) -> Path | None:
-    """Return the path of the weights file; None for random weights, and for missing ones without `download`.
+    """Return the path of the weights file. If torchvision publishes it and it is missing, download it.
+
+    Return None for random weights and, if `download` is false, for a missing file.
 
     Raises
     ------
@@ -82,7 +84,10 @@ def fetch_weights(options: FeatureOptions, folder: str | Path, download: bool = 
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
-    """Return the transform of the weights, if they are torchvision's, or else of its first weights for the network."""
+    """Return the transform that torchvision publishes with the weights.
+
+    For random weights and weights from a file, return that of the first weights that torchvision has for the network.
+    """
     _check_backbone(options.backbone)
     if options.weights_kind == "torchvision":
         weights = _published(options)
@@ -136,7 +141,7 @@ def _published(options: FeatureOptions) -> WeightsEnum:
 
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
-    """Make torchvision load weights from a folder (and rename old keys in them), and refuse files that contain code."""
+    """In the `with` block, torchvision loads weights from `hub`, renames their old keys, and refuses files with code."""
     usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     torch.hub.set_dir(str(hub))
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
@@ -164,7 +169,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _as_published(path: Path) -> Path:
-    """Return the path of a file after comparing its hash with that in its name, which torch does only for downloads."""
+    """Check the hash of a weights file against its name, and return its path. Torch itself checks only downloads."""
     digest = sha256_of(path)
     if not digest.startswith(_hash_in(path)):
         raise ParleyError(

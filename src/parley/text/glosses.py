@@ -30,7 +30,7 @@ _FIELD_NAMES = (
     "process", "quantity", "relation", "shape", "state", "substance", "time",
 )  # fmt: skip
 FIELDS = dict(enumerate(_FIELD_NAMES, start=3))
-"""Field of the synsets of each lexicographer file, by the file's number: noun.animal is file 5."""
+"""Field of meaning by number of WordNet's lexicographer file. File 5, noun.animal, has the field animal."""
 _VERSION = b"WordNet 3.0 Copyright"
 # Size of the licence text, which states the version and precedes the first synset.
 _HEADER_BYTES = 1740
@@ -211,7 +211,7 @@ def _read(path: Path, name: str, size: int = -1) -> bytes:
 
 
 GLOSS_RULES = ("corrected", "original")
-# For the original implementation, every comma starts a new field; for the csv module, a quote may start a quoted field.
+# In descriptions.csv, the original implementation splits at every comma, and the csv module interprets quotes.
 _TO_SPACES = str.maketrans(dict.fromkeys(',"', " "))
 
 
@@ -282,7 +282,7 @@ def _described(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -
 
 
 def _known_as(name: str, wordnet: WordNet | None) -> str:
-    """Return a sentence with the first sense of a class's name; an empty text if WordNet lacks it."""
+    """Return a sentence that states the first WordNet sense of a class's name; an empty string if there is none."""
     senses = wordnet.senses(name) if wordnet is not None else []
     if not senses:
         return ""
@@ -291,7 +291,7 @@ def _known_as(name: str, wordnet: WordNet | None) -> str:
 
 
 def check_glosses(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -> list[str]:
-    """Return an error message for each class that `describe` cannot describe, or that WordNet is missing."""
+    """Return the error messages that `describe` would raise for these arguments; an empty list if there are none."""
     try:
         _described(classes, wordnet, gloss)
     except ParleyError as error:
