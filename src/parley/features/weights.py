@@ -141,7 +141,7 @@ def _published(options: FeatureOptions) -> WeightsEnum:
 
 @contextmanager
 def _torchvision_reads_from(hub: Path) -> Iterator[None]:
-    """In the `with` block, torchvision loads weights from `hub`, renames their old keys, and refuses files with code."""
+    """In the `with` block, torchvision loads weights from `hub`, renames old keys, and refuses files with code."""
     usual, forced = torch.hub.get_dir(), os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     torch.hub.set_dir(str(hub))
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
