@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status. Without a command, print the help."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = make_parser()
-    # argparse would list every command, without a suggestion.
+    # Without this check, argparse would list all commands, but would not suggest one.
     if given and not given[0].startswith("-") and given[0] not in commands:
         near = difflib.get_close_matches(given[0], commands, n=1)
         hint = f"did you mean {near[0]}?" if near else "`uv run parley --help` lists the commands."

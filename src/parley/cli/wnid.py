@@ -1,4 +1,4 @@
-"""`parley wnid`: the WordNet senses of a noun, for the column wnid of a class set."""
+"""`parley wnid`: look up the WordNet senses of a noun, to fill the column `wnid` of a class set."""
 
 import argparse
 import sys
@@ -46,7 +46,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def _config(path: Path | None) -> Config:
-    """Return a config with defaults; only defaults if no path is given and there is no config.yaml here."""
+    """Read a config and fill in defaults. The default path is config.yaml; if it does not exist, all are defaults."""
     chosen = path or Path("config.yaml")
     if path is not None and not path.is_file():
         raise ParleyError(f"{path} does not exist; check the path.")
@@ -68,7 +68,7 @@ def _senses(wordnet: WordNet, word: str) -> list[Sense]:
 
 
 def _entry(sense: Sense, present: ImageClass | None, path: str) -> str:
-    """Return the lines about one sense."""
+    """Format one sense as lines of text."""
     synonyms = f"{sense.field}: {', '.join(sense.words)}"
     known = [f"in {path} as {present.name!r} (domain {present.domain})"] if present else []
     lines = [line for text in (sense.gloss, synonyms, *known) for line in textwrap.wrap(text, WIDTH - 11)]

@@ -23,7 +23,7 @@ from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
 COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
-"""Backbones with weights that torchvision is known to have, which a dry run does not look up, for it takes seconds."""
+"""Pairs of backbone and weights that torchvision has. A dry run does not look them up, because this takes seconds."""
 
 
 class Experiment(NamedTuple):
@@ -51,7 +51,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     ------
     ParleyError
         If the config or class set is invalid. The error has one finding for each problem, including those that
-        `check_inputs` finds with the stages whose files are missing.
+        `check_inputs` finds for stages whose files are missing.
     """
     known = read_schema(schema)
     raw = with_settings(raw, settings, known)
@@ -72,7 +72,7 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
 
 
 def _class_set(config: Mapping[str, Any]) -> tuple[list[ImageClass], list[str]]:
-    """Return the valid classes of a config's class set, and its problems."""
+    """Return the valid classes of a config's class set, and an error message for each problem of the class set."""
     path, source = config.get("classes"), config.get("source")
     if not isinstance(path, str) or (isinstance(source, dict) and source.get("kind") == "features"):
         return [], []
@@ -84,9 +84,9 @@ def _class_set(config: Mapping[str, Any]) -> tuple[list[ImageClass], list[str]]:
 
 
 def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tuple[Paths | None, list[str]]:
-    """Return the paths of an experiment if they can be computed, and what contradicts its files and class set.
+    """Return the paths of an experiment, None if they cannot be computed, and an error message for each problem.
 
-    Without a complete class set, its classes and splits are not counted.
+    Checks that depend on the number of classes or on the splits are skipped if the class set is incomplete.
     """
     findings = check_topk(config["evaluation"], Counter(one.domain for one in classes)) if complete and classes else []
     findings += _missing_files(config)
@@ -100,7 +100,7 @@ def _paths(config: Config, classes: Sequence[ImageClass], complete: bool) -> tup
 
 
 def _unmade(config: Config, paths: Paths | None) -> set[str]:
-    """Return the names of the stages with checked inputs whose files are missing; of all if `paths` is None."""
+    """Return the stages that `check_inputs` checks and whose files are missing; if `paths` is None, all of them."""
     source = config["source"]
     if source["kind"] == "features":
         return {"embed_words"}
@@ -116,7 +116,7 @@ def _unmade(config: Config, paths: Paths | None) -> set[str]:
     )
     stages = {"select_classes", "extract_features", "build_descriptions", "embed_words", "train_run"}
     if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
-        stages.remove("select_classes")  # The missing key has been reported.
+        stages.remove("select_classes")  # `examine` has reported the missing key.
     return {stage for stage in stages if not made.get(stage) or not all(Path(path).exists() for path in made[stage])}
 
 

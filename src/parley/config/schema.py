@@ -24,7 +24,7 @@ Config = dict[str, Any]
 Part = Mapping[str, Any]
 """Schema of the config, of a section or of a value."""
 MOST_LISTED = 40
-"""Maximum number of known keys to list in an error. A grid has more known keys: all those of two sections."""
+"""Maximum number of known keys to list in an error. A grid has more, because it accepts the keys of two sections."""
 
 
 def read_schema(path: str | Path) -> dict[str, Any]:
@@ -34,7 +34,9 @@ def read_schema(path: str | Path) -> dict[str, Any]:
 
 
 def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Validate a config, replace grids by runs, and fill in defaults: the schema's, and the claims if `claims` is null.
+    """Validate a config, replace grids by runs, and fill in the defaults.
+
+    If `claims` is null, the default is to test all claims about a single run, for every run.
 
     Parameters
     ----------
@@ -63,17 +65,17 @@ class Examined(NamedTuple):
     """A config that may be invalid, and what is wrong with it."""
 
     config: Config | None
-    """The config as from `resolve`. Invalid values are replaced by defaults; None where there is no default."""
+    """The config as `resolve` returns it, with defaults for invalid values; None if it cannot be completed."""
     findings: list[str]
     """An error message for each problem."""
     replaced: list[str]
-    """Keys whose values were replaced."""
+    """Keys whose invalid values were replaced."""
 
 
 def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
     """Validate a config, and complete it even if it is invalid, so that other checks can follow.
 
-    A key that resembles a known key counts as that key. The parameters are those of `resolve`.
+    A misspelt key is treated as the known key that it resembles. The parameters are those of `resolve`.
     """
     given = copy.deepcopy(dict(raw))
     findings, replaced = Findings(), list[str]()
@@ -82,7 +84,7 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
         config = copy.deepcopy(given)
         fill_defaults(config, schema)
         errors = sorted(validator.iter_errors(config), key=_place)
-        # What is missing after the first attempt was removed below, and has been reported.
+        # Keys that are missing after the first attempt were removed by `_repair`, so their errors have been reported.
         told = [error for error in errors if not (attempt and error.validator in _ABSENCES)]
         findings.extend(sentence for error in told for sentence in _sentences(error, schema))
         if not errors:
@@ -103,7 +105,7 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
 
 
 def not_about(keys: Iterable[str], sentences: Iterable[str]) -> list[str]:
-    """Return the error messages that name none of some keys."""
+    """Return the error messages that mention none of the given keys."""
     patterns = [re.compile(rf"(?<![\w.]){re.escape(key)}(?!\w)") for key in keys]
     return [sentence for sentence in sentences if not any(pattern.search(sentence) for pattern in patterns)]
 
@@ -213,7 +215,7 @@ def _unknown_keys(error: ValidationError, schema: Part) -> Iterator[str]:
 
 
 def _in_sections(key: str, schema: Part) -> str:
-    """Return a question that suggests the sections with a key, given as `steps` or `training.steps`; else ''."""
+    """Return a question that suggests the sections that have a key such as `steps`; an empty string if none has it."""
     name = key.rpartition(".")[2]
     places = [section for section, part in schema["properties"].items() if name in part.get("properties", {})]
     asked = [f"`{section}: {{{name}: ...}}`" for section in places if key in (name, f"{section}.{name}")]
@@ -254,7 +256,7 @@ def _contradictions(config: Config) -> Iterator[str]:
 
 
 def _table_complaints(tables: list[Config], runs: list[str]) -> Iterator[str]:
-    """Yield error messages for tables with repeated names or unknown runs."""
+    """Yield an error message for each entry of `tables` with a repeated name or unknown runs."""
     names = [table["name"] for table in tables]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"Config: two tables are called {name!r}; give each its own name."
@@ -285,7 +287,7 @@ def run_settings(config: Config, run_name: str) -> Config:
 
 
 def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:
-    """Return a config with the settings of `snakemake --config`, whose values get the types that the schema expects.
+    """Apply the settings of `snakemake --config` to a config, converting values to the types in the schema.
 
     Snakemake reads all values inside lists and sections as text.
 
@@ -313,7 +315,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
 
 
 def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
-    """Return a value of texts with the types of the schema; a section is merged over the section `below`."""
+    """Convert the texts in a value to the types in the schema. A section is merged over the section `below`."""
     if isinstance(value, dict):
         section = below if isinstance(below, dict) else {}
         typed = {k: _overlaid(section.get(k), v, _part_of(part, k, schema), schema) for k, v in value.items()}
@@ -327,7 +329,7 @@ def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
 
 
 def _part_of(part: Part, key: str, schema: Part) -> Part:
-    """Return the schema of a key of a section; an empty one if the key is unknown."""
+    """Return the schema of a key, from the schema `part` of its section; an empty schema if the key is unknown."""
     if "$ref" in part:
         part = schema["properties"][part["$ref"].rpartition("/")[2]]
     others = part.get("additionalProperties")
