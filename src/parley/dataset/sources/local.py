@@ -36,8 +36,11 @@ class _OnePerClass(EntrySource):
             if not existing:
                 # In a large root, suggestions take seconds.
                 similar = sorted(path.name for path in root.iterdir()) if len(found) < MOST_SUGGESTIONS else []
-                hint = did_you_mean(names[0], similar, "add it or take the class out.")
-                found.append(f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}; {hint}")
+                hint = did_you_mean(names[0], similar)
+                found.append(
+                    f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}"
+                    f"{hint and f' ({hint})'}; add it or take the class out."
+                )
             elif len(existing) > 1:
                 found.append(
                     f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."
