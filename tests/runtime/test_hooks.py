@@ -51,7 +51,7 @@ def test_the_installed_snakemake_is_the_one_that_is_patched():
 
 def test_a_common_name_stands_for_the_rules_of_all_groups():
     names = ("all", "split", "train_run_1", "train_run_3", "train_runs_1")
-    rules = [SimpleNamespace(name=name, output=[], is_producer=lambda path: False) for name in names]
+    rules = [SimpleNamespace(name=name, output=[], is_producer=lambda path: True) for name in names]
     chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}
     prepared = []
     workflow = SimpleNamespace(rules=rules, dag_settings=SimpleNamespace(**chosen), _prepare_dag=prepared.append)
@@ -60,6 +60,18 @@ def test_a_common_name_stands_for_the_rules_of_all_groups():
     assert prepared == ["as before"]
     expanded = {"until": ["train_run_1", "train_run_3"], "omit_from": ["split"], "forcerun": [], "targets": ["a_1"]}
     assert vars(workflow.dag_settings) == expanded
+
+
+def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept.txt").touch()
+    rules = [SimpleNamespace(name="train_run_1", output=["a/{run}/b.csv"], is_producer="a/1/b.csv".__eq__)]
+    told = hooks._misspelt(["kept.txt", "a/1/b.csv", "train_rum", "a/2/b.cvs", "quux", "no.txt"], rules)
+    assert told == [
+        "There is no target train_rum; did you mean train_run?",
+        "There is no target a/2/b.cvs; did you mean a/2/b.csv?",
+        "There is no target quux; `snakemake --list-target-rules` lists them.",
+    ]
 
 
 def test_the_installed_s3_plugin_is_the_one_that_is_patched():

@@ -17,8 +17,8 @@ HEAD = """# Every key of the config
 
 A config is a YAML file. `uv run snakemake --cores all` reads `config.yaml`; `--configfile config/photos.yaml` reads
 that one instead. A key that a config does not set has the default below, whatever `config.yaml` says.
-On the command line, `--config seed=12 'seeds=[1, 2]' 'training={steps: 20}'` overrides keys: a section is merged with the
-file's, a list replaces it. Unknown keys, invalid values, wrong wnids and missing files are reported together before
+On the command line, `--config seed=12 'seeds=[1, 2]' 'training={steps: 20}'` overrides keys: a section is merged with
+the file's, a list replaces it. Unknown keys, invalid values, wrong wnids and missing files are reported together before
 anything runs. The complete config of an experiment is written to `results/<experiment>/config.yaml`.
 
 | file | experiment |

@@ -131,10 +131,10 @@ def _repair(given: Config, error: ValidationError, replaced: list[str]) -> bool:
         return False
     for step in path[:-1]:
         section = section[step]
-    choices = [str(choice) for choice in error.validator_value] if error.validator == "enum" else []
+    choices = {str(choice): choice for choice in error.validator_value} if error.validator == "enum" else {}
     near = difflib.get_close_matches(str(section.pop(path[-1])), choices, n=1)
     if near:
-        section[path[-1]] = near[0]
+        section[path[-1]] = choices[near[0]]
     else:
         replaced.append(_where(path))
     return True

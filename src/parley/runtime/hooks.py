@@ -68,7 +68,7 @@ def name_groups(workflow: Workflow) -> None:
 
 
 def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
-    """Return an error message for each name that is no file, but similar to a rule or to an output of one."""
+    """Return an error message for each name that is neither a file nor an output, unless it is like no output."""
     if not names:
         return []
     rules = list(rules)
@@ -77,7 +77,8 @@ def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
     findings = []
     for name in names:
         if not Path(name).exists() and not any(rule.is_producer(name) for rule in rules):
-            hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages)
+            listed = "" if {"/", "."} & set(name) else "`snakemake --list-target-rules` lists them."
+            hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages, listed)
             findings += [f"There is no target {name}; {hint}"] if hint else []
     return findings
 

@@ -313,7 +313,7 @@ def gloss_lines(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, 
     rows = _described(looked_up, wordnet, gloss)
     width = max((len(row.label) for row in rows[:MOST_SHOWN]), default=0)
     lines = [
-        f"{len(rows)} classes are described by WordNet 3.0 (`uv run parley wnid NAME` lists the other senses of a name):"
+        f"{len(rows)} classes are described by WordNet 3.0; `uv run parley wnid NAME` lists the other senses of a name:"
     ]
     lines += [
         f"  {row.label:{width}}  {textwrap.shorten(row.text, 100, placeholder=' ...')}" for row in rows[:MOST_SHOWN]
