@@ -55,5 +55,7 @@ def test_classes_without_attributes_are_reported(tmp_path):
     path.write_text("class\ta\tb\ncat\t1\t2\n")
     with pytest.raises(ParleyError, match=r"a\.tsv has no attributes for dog; add a line per class"):
         write_attributes(path, ["cat", "dog"], tmp_path / "out.tsv")
+    with pytest.raises(ParleyError, match=r"for cats \(did you mean cat\?\); add a line"):
+        read_attributes(path).of(["cats"])
     with pytest.raises(ParleyError, match="The bundled world has no attributes for cat"):
         write_attributes(None, ["cat"], tmp_path / "out.tsv")

@@ -88,10 +88,13 @@ def test_faults_of_every_kind_are_one_list_in_a_dry_run(project):
 def test_missing_inputs_are_told_in_a_dry_run_unless_the_target_does_without(project):
     (project.folder / "pictures").mkdir(exist_ok=True)
     classes = class_set(project, "wasp\tn99999999\tin\t\t\n", "none.tsv")
-    values = {"classes": classes, "words": {"source": "no/glove.txt"}}
-    out = refused(project, "-n", **values)
+    (project.folder / "a.tsv").write_text("class\tcolour\tsize\nwasps\tyellow\tsmall\n")
+    evaluation = {"k": 1, "attributes": "a.tsv"}
+    values = {"classes": classes, "words": {"source": "no/glove.txt"}, "evaluation": evaluation}
+    out = refused(project, "-n", "all", "metrics", **values)
     for words in ("wnid n99999999 is not a noun", "no/glove.txt do not exist", "Class 'wasp' has no folder"):
         assert words in out
+    assert "a.tsv has no attributes for wasp (did you mean wasps?); add a line per class." in out
     out = refused(project, "-n", "--until", "build_descriptions", **values)
     assert "n99999999" in out
     assert "no/glove.txt" not in out

@@ -104,17 +104,19 @@ def _unmade(config: Config, paths: Paths | None) -> set[str]:
     source = config["source"]
     if source["kind"] == "features":
         return {"embed_words"}
-    made = (
-        {}
-        if paths is None
-        else {
+    made: dict[str, list[str]] = {}
+    if paths is not None:
+        made = {
             "select_classes": [paths.plan("candidates.tsv")],
             "extract_features": paths.split_files(),
             "build_descriptions": [paths.result("descriptions.csv")],
             "embed_words": [paths.result("words.hdf5")],
+            "write_attributes": [paths.result("attributes.tsv")],
         }
-    )
     stages = {"select_classes", "extract_features", "build_descriptions", "embed_words", "train_run"}
+    attributes = config["evaluation"]["attributes"]
+    if attributes and Path(attributes).is_file():
+        stages.add("write_attributes")
     if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
         stages.remove("select_classes")  # `examine` has reported the missing key.
     return {stage for stage in stages if not made.get(stage) or not all(Path(path).exists() for path in made[stage])}
@@ -185,6 +187,8 @@ def check_inputs(
         findings += check_disk(config, classes, f"results/{config['experiment']}")
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
+    if "write_attributes" in stages and config["evaluation"]["attributes"]:
+        findings += _check_attributes(config["evaluation"]["attributes"], classes)
     if "train_run" in stages:
         findings += _check_layers(config) if config["source"]["kind"] != "features" else []
         findings += [] if own_environments else _check_tensorboard(config)
@@ -215,6 +219,17 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
         from parley.features.weights import fetch_weights
 
         fetch_weights(options, WEIGHTS_FOLDER, download=fetch)
+    except ParleyError as error:
+        return error.findings
+    return []
+
+
+def _check_attributes(path: str, classes: Sequence[ImageClass]) -> list[str]:
+    # Imported here because it loads numpy.
+    from parley.dataset.attributes import read_attributes
+
+    try:
+        read_attributes(path).of([one.name for one in classes])
     except ParleyError as error:
         return error.findings
     return []

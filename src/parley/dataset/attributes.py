@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from parley.core.errors import Findings, ParleyError
+from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.tables import read_table, write_table
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
@@ -27,7 +27,11 @@ class Attributes(NamedTuple):
     def of(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the codes of N classes, [N, A]. A class that is not in the table raises `ParleyError`."""
         if missing := sorted(set(classes).difference(self.codes)):
-            raise ParleyError(f"{self.path} has no attributes for {', '.join(missing[:10])}; add a line per class.")
+            hint = did_you_mean(missing[0], self.codes)
+            raise ParleyError(
+                f"{self.path} has no attributes for {', '.join(missing[:10])}{hint and f' ({hint})'}; "
+                "add a line per class."
+            )
         return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
 
 

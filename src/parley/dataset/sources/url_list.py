@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from parley.core.errors import ParleyError
+from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import is_web_url
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing
 from parley.dataset.sources.base import Source, file_fingerprint
 from parley.dataset.sources.url_list_reader import filter_list
+from parley.synthetic.attributes import CREATURES
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
@@ -83,8 +84,14 @@ class World(UrlList):
     needs_keys = ()
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return a sentence for each class without a wnid."""
-        return _missing_wnids(classes)
+        """Return a sentence for each class without a wnid, and for each class that is not one of the creatures."""
+        names = [creature.name for creature in CREATURES]
+        return _missing_wnids(classes) + [
+            f"There is no creature called {one.name}; "
+            + did_you_mean(one.name, names, "the creatures are the classes of config/classes/world.tsv.")
+            for one in classes
+            if one.name not in names
+        ]
 
 
 def _missing_wnids(classes: Sequence[ImageClass]) -> list[str]:
