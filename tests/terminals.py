@@ -3,11 +3,14 @@
 import fcntl
 import os
 import pty
+import select
+import signal
 import struct
 import subprocess
 import sys
 import termios
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +45,38 @@ def seen(*programs, rows=24, columns=80, cwd=None, env=None):
     reader.join(timeout=60)
     os.close(ours)
     return b"".join(written).decode(), statuses
+
+
+def interrupted(program, ready, cwd, patience=300):
+    """Run a program in a terminal of its own and press Ctrl-C once `ready()`.
+
+    Returns what it wrote, its exit status, and how many seconds it took to end.
+    """
+    child, ours = pty.fork()
+    if child == 0:  # The leader of a session whose terminal sends SIGINT to all that it started.
+        os.chdir(cwd)
+        os.environ["TERM"] = "xterm"
+        os.execvp(program[0], program)
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    written, pressed, until = [], 0.0, time.monotonic() + patience
+    try:
+        while True:
+            if select.select([ours], [], [], 0.02)[0]:
+                try:
+                    written.append(os.read(ours, 65536))
+                except OSError:
+                    break
+            if not pressed and ready():
+                pressed = time.monotonic()
+                os.write(ours, b"\x03")
+            if time.monotonic() > until:
+                os.killpg(child, signal.SIGKILL)
+                until += patience
+    finally:
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(ours)
+    assert pressed, b"".join(written).decode()[-6000:]
+    return b"".join(written).decode(), status, time.monotonic() - pressed
 
 
 def python(code, *arguments):

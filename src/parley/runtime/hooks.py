@@ -1,4 +1,4 @@
-"""Snakemake hooks. Only this module and `parley.status.dry_run` use internals of Snakemake; this one patches some.
+"""Snakemake hooks. Only this module, `view` and `parley.status.dry_run` use Snakemake; this one patches some of it.
 
 The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
 do not import this module.
@@ -275,7 +275,8 @@ def _end_jobs_gently(workflow: Workflow) -> None:
     A terminal sends SIGINT to all processes, and a job may get it anywhere, such as in an import. The threads that
     start the jobs therefore block SIGINT, which the jobs inherit.
     """
-    if threading.current_thread() is not threading.main_thread():  # Only the main thread can set signal handlers.
+    in_main = threading.current_thread() is threading.main_thread()  # Only the main thread can set signal handlers.
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # Or it is ignored.
         return
     local = workflow.scheduler._local_executor or workflow.scheduler._executor
     blocked = (signal.SIG_BLOCK, {signal.SIGINT})

@@ -150,9 +150,10 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     came = threading.Event()
-    before = {number: signal.signal(number, lambda *_: came.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    heeded = [one for one in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(one) != signal.SIG_IGN]
+    before = {one: signal.signal(one, lambda *_: came.set()) for one in heeded}
     try:
         yield came.is_set
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for one, handler in before.items():
+            signal.signal(one, handler)
