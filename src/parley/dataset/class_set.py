@@ -66,7 +66,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
     Raises
     ------
     ParleyError
-        If the class set is invalid; lists every problem with its file, line and class.
+        If the class set is invalid. The error lists every problem with its file, line and class.
     """
     classes, findings = examine_class_set(path)
     findings.raise_if_any()

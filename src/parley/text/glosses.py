@@ -43,7 +43,7 @@ _HOW_TO_GET_IT = (
 
 
 class Sense(NamedTuple):
-    """A synset: one sense of its words."""
+    """A synset (set of synonyms), which is one sense of its words."""
 
     wnid: str
     field: str
@@ -202,7 +202,7 @@ def _problems(path: Path) -> list[str]:
 
 
 def _read(path: Path, name: str, size: int = -1) -> bytes:
-    """Read the first `size` bytes (-1: all) of a file of WordNet, which is in a directory or in NLTK's zip file."""
+    """Read the first `size` bytes (all if -1) of a WordNet file, which is in a directory or in NLTK's zip file."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(f"wordnet/{name}") as stream:
             return stream.read(size)
