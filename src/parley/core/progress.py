@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 5.0
 """Minimum time between log lines. It grows to 1/20 of the elapsed time, up to `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 SHOWN = "PARLEY_VIEW"
-"""Environment variable that identifies the stream on which `parley.runtime.view` shows the run (`identity_of`)."""
+"""Environment variable with the `identity_of` the stream on which `parley.runtime.view` shows the run."""
 Item = TypeVar("Item")
 _terminal_is_shared = False
 
