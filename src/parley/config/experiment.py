@@ -50,8 +50,8 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     Raises
     ------
     ParleyError
-        If the config or class set is invalid. The error has one finding for each problem, including those that
-        `check_inputs` finds for stages whose files are missing.
+        If the config or class set is invalid. The error lists every problem, including those that `check_inputs` finds
+        for stages whose files are missing.
     """
     known = read_schema(schema)
     raw = with_settings(raw, settings, known)

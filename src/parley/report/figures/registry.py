@@ -1,4 +1,4 @@
-"""Registry of figures, with the name, heading and key of each figure.
+"""Registry of figures, with the name, heading and explanation of each figure.
 
 The registry determines the workflow's file names and the layout of the report. The function that draws a figure is in
 `draw`, the report's sentences about the figure are in `parley.report.page.findings`, and Snakemake's caption is
