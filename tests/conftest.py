@@ -28,13 +28,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run files that are named here, where a debugger works; of a folder, a file on each core, and at most four."""
+    if config.option.collectonly or all(path.is_file() for path in named(config)):
+        return 0
+    return min(len(os.sched_getaffinity(0)), 4)
+
+
+def named(config: pytest.Config) -> set[Path]:
+    """Return the files and folders that the command line names."""
+    return {(config.invocation_params.dir / name.partition("::")[0]).resolve() for name in config.args}
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow tests out, unless their file or they themselves are named, or there is --all or -m."""
     if config.option.all or config.option.markexpr:
         return
-    named = {(config.invocation_params.dir / name.partition("::")[0]).resolve() for name in config.args}
-    left_out = [item for item in items if is_slow(item) and item.path not in named]
+    whole = named(config)
+    left_out = [item for item in items if is_slow(item) and item.path not in whole]
     if left_out:
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
@@ -60,7 +73,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     result = yield
     if not of_worker and (left_out := session.config.stash.get(LEFT_OUT, 0)):
         session.config.get_terminal_writer().line(
-            f"Slow tests left out: {left_out}. `uv run --extra test pytest --all -n 2 --dist loadfile` runs all."
+            f"Slow tests left out: {left_out}. `uv run --extra test pytest --all` runs all."
         )
     return result
 

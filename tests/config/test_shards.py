@@ -100,6 +100,7 @@ def planned(folder, classes, *arguments, **config):
     return dict(re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)), done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [40, 1001])
 def test_one_rule_name_stands_for_all_groups_of_classes_or_seeds(tmp_path, classes):
     jobs, _ = planned(tmp_path, classes, "--until", "extract_features")

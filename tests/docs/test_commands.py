@@ -30,8 +30,8 @@ RULES = {
     for path in (ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk"))
     for name in re.findall(r"^(?:    )*(?:rule|checkpoint) (\w+):$", path.read_text(), re.MULTILINE)
 }
-# In a crate's README, for whoever has Parley installed; and an option with a value, which is named.
-BARE = {"parley verify results/x", "parley train --set training.steps=20", "snakemake --cores all features"}
+# Of a crate's README, for whoever has Parley installed; and an option with its value, which a page names.
+BARE = {"parley verify results/x", "parley train --set training.steps=20"}
 INLINE = re.compile(r"`((?:[A-Z_]+=\S+\s+)*(?:uv|snakemake|parley)(?:\s[^`]*)?)`")
 FENCE = re.compile(r"^ *```(?:sh|bash|console|text)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 TYPED = re.compile(r"(?:[A-Z_]+=\S+ +)*(?:uv|snakemake|parley) |\(cd ")

@@ -4,23 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from easy_runs import TINY, easy, run
+from easy_runs import TINY, easy
 
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.evaluation.any_checkpoint import under_control
 from parley.interaction.run import RolloutInputs, rollout_split, score
 from parley.interaction.split_data import target_index_of
-from parley.training.checkpoint import load_checkpoint
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("controls")
-    run(folder, steps=400, dev_every=400, first_checkpoint=400, learning_rate=3e-3)
-    return load_checkpoint(folder / "checkpoints/00000400.pt")
 
 
 def accuracy(checkpoint):

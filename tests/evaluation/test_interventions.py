@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from easy_runs import TINY, easy, run
+from easy_runs import TINY, easy
 
 from parley.analysis.seed_tables import INTERVENTION_COLUMNS, summarise_interventions
 from parley.config.schema import read_schema
@@ -20,18 +20,11 @@ from parley.game.agents import make_agents
 from parley.game.settings import TrainingSettings
 from parley.interaction.run import rollout_split, score, summarize_split
 from parley.metrics.influence import UNITS
-from parley.training.checkpoint import Checkpoint, load_checkpoint
+from parley.training.checkpoint import Checkpoint
 from parley.training.training_data import build_training_data
 
 SCHEMA = read_schema(Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml")
 IMAGES, BITS, STEPS = 48, TINY.message_bits, TINY.max_exchanges
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("interventions")
-    run(folder, steps=400, dev_every=400, first_checkpoint=400, learning_rate=3e-3)
-    return load_checkpoint(folder / "checkpoints/00000400.pt")
 
 
 @pytest.fixture(scope="module")

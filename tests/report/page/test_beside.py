@@ -3,6 +3,7 @@
 import re
 from urllib.parse import unquote
 
+import pytest
 from made_pages import build
 
 from parley.report.page.origin import FILES, files_beside
@@ -24,6 +25,7 @@ def test_targets_are_those_of_the_workflow(request):
     assert targets <= set(re.findall(r"^rule (\w+):", snakefile, re.MULTILINE))
 
 
+@pytest.mark.slow
 def test_every_link_of_a_page_leads_to_a_file(tmp_path):
     text = build(tmp_path, drawn=True)
     links = [unquote(link) for link in re.findall(r'href="([^"#][^"]*)"', text)]
