@@ -74,7 +74,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
 
 
 def examine_class_set(path: str | Path) -> tuple[list[ImageClass], Findings]:
-    """Read a class set. Return the classes on lines without a problem, apart from duplicates, and all problems."""
+    """Read a class set. Return the classes that are valid (though possibly duplicates), and all problems."""
     rows = read_table(path, ["class", "wnid", "domain"])
     classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]
     findings, valid = Findings(), []
@@ -95,7 +95,7 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set at `path`, from which classes with too few images were dropped; without it, `classes`."""
+    """Return the class set at `path`, without classes dropped for too few images; if it is None, return `classes`."""
     return read_class_set(path) if path else classes
 
 
