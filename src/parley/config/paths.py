@@ -24,7 +24,7 @@ DOMAIN_OF_PART = {
     "transfer": TRANSFER,
 }
 FEWEST_CLASSES_PER_JOB = 15
-"""Default minimum number of classes per job, so that a job takes much longer than its startup (scale.md)."""
+"""Default minimum number of classes per job, so that a job runs much longer than its startup takes (scale.md)."""
 MOST_JOBS_OF_A_STAGE = 20
 """Maximum number of jobs of a stage that works on groups of classes, unless the config sets `classes_per_job`."""
 WEIGHTS_FOLDER = "resources/weights"
