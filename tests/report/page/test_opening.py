@@ -83,11 +83,14 @@ def test_several_runs_are_counted():
 
 def test_controls_are_named():
     games = {"a": GAME, "b": GAME | {"ignore_receiver": True}, "c": GAME | {"shuffle": "both", "permute_labels": 3}}
+    games |= {"d": GAME | {"ignore_code": True}, "e": GAME | {"corrupt_bits": "0:3,5"}}
     assert opening.controls(games) == [
         "Run b is a control: the Receiver's messages are replaced by zeros.",
         "Run c is a control: the Sender's messages are replaced, in evaluation, by those of other dialogues, the "
         "Receiver's messages are replaced, in evaluation, by those of other dialogues and the labels are permuted "
         "among the images.",
+        "Run d is a control: the Sender ignores the Receiver's messages, except in its attention.",
+        "Run e is a control: bits 0:3,5 of the Sender's messages are flipped in evaluation.",
     ]
 
 

@@ -37,7 +37,7 @@ Lines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def the_game(games: Sequence[Mapping[str, Any]], classes: int | None) -> list[str]:
     """Explain the game, given the game settings of all runs and the number of candidate classes of the test split."""
-    texts = f"a short text about each of {counted(classes, 'class')}" if classes else "a short text about each class"
+    texts = f"a description of each of {counted(classes, 'class')}" if classes else "a description of each class"
     widths = sorted({int(game["message_bits"]) for game in games if "message_bits" in game})
     units = sorted({_unit(game) for game in games})
     messages = f"messages of {_either(widths)} {_either(units)}" if widths else "messages"
@@ -48,8 +48,8 @@ def the_game(games: Sequence[Mapping[str, Any]], classes: int | None) -> list[st
         f"They send each other {messages}. In an exchange the Sender sends a message, the Receiver ranks the classes, "
         "and may answer with a message of its own, which the Sender takes into account in its next one. "
         + " ".join(_endings(games, exchanges)),
-        "No message means anything beforehand: both networks are trained on the Receiver's success, and what the "
-        "messages mean forms in training.",
+        "No message means anything beforehand: what messages mean forms while the networks are trained on the "
+        "Receiver's success.",
     ]
 
 
@@ -137,13 +137,20 @@ def _mark(seeds: int) -> str:
 
 
 def controls(games: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Name the runs whose messages are silenced or shuffled, or whose labels are permuted, by run → game settings."""
+    """Name the runs whose messages are silenced, ignored, shuffled or damaged, or whose labels are permuted.
+
+    `games` maps each run to its game settings.
+    """
     said = []
     for run, game in games.items():
         agents = ("Sender", "Receiver")
         what = [f"the {one}'s messages are replaced by zeros" for one in agents if game.get(f"ignore_{one.lower()}")]
         shuffled = [one for one in agents if game.get("shuffle") in (one.lower(), "both")]
         what += [f"the {one}'s messages are replaced, in evaluation, by those of other dialogues" for one in shuffled]
+        if game.get("ignore_code"):
+            what.append("the Sender ignores the Receiver's messages, except in its attention")
+        if game.get("corrupt_bits"):
+            what.append(f"bits {game['corrupt_bits']} of the Sender's messages are flipped in evaluation")
         if game.get("permute_labels"):
             what.append("the labels are permuted among the images")
         if what:
