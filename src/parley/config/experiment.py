@@ -62,7 +62,8 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     findings.extend(of_classes)
     if config is None:
         raise ParleyError(findings.sentences)
-    paths, found = _paths(config, classes, complete=not of_classes)
+    complete = not of_classes and bool(classes or config["source"]["kind"] == "features")
+    paths, found = _paths(config, classes, complete)
     findings.extend(not_about(replaced, found))
     if findings.sentences:
         findings.extend(not_about(replaced, check_inputs(config, classes, _unmade(config, paths), True, fetch=False)))

@@ -96,7 +96,8 @@ def examine(raw: Mapping[str, Any], schema: Part) -> Examined:
         config["runs"] = expand(config["runs"])
     except ParleyError as error:
         findings.extend(error.findings)
-        return Examined(config | {"runs": []}, findings.sentences, [*replaced, "runs"])
+        without_runs = config | {"runs": [], "claims": config["claims"] or []}
+        return Examined(without_runs, findings.sentences, [*replaced, "runs"])
     if config["claims"] is None:
         config["claims"] = about_each([run["name"] for run in config["runs"]], classifier_layer(config) is not None)
     if "runs" not in replaced:
@@ -183,7 +184,8 @@ def _sentences(error: ValidationError, schema: Part) -> Iterator[str]:
     if error.validator == "additionalProperties":
         yield from _unknown_keys(error, schema)
     elif error.validator == "required":
-        missing = [key for key in value if key not in error.instance and not _similar(key, error.instance)]
+        unknown = set(error.instance) - set(error.schema["properties"])
+        missing = [key for key in value if key not in error.instance and not _similar(key, unknown)]
         if missing:
             lacking = f"{where or 'the file'} lacks {', '.join(missing)}"
             yield f"Config: {lacking}; add it (config/README.md lists every key)."

@@ -1,0 +1,92 @@
+"""A config, its class set and its files are checked together, and what does not matter is not reported."""
+
+from pathlib import Path
+
+import pytest
+
+from parley.config.experiment import read_experiment
+from parley.config.paths import Paths
+from parley.core.errors import ParleyError
+
+SCHEMA = Path(__file__).parents[2] / "workflow/schemas/config.schema.yaml"
+CONFIG = {
+    "experiment": "a",
+    "classes": "a.tsv",
+    "source": {"kind": "folder", "folder": {"root": "pictures"}},
+    "split": {"in": {"train": 1, "dev": 1, "test": 1}},
+    "features": {"backbone": "resnet18", "weights": "random"},
+    "descriptions": {"wordnet": "no-wordnet"},
+    "words": {"source": "glove.txt"},
+    "evaluation": {"k": 1},
+}
+IMAGES = "Class ant (n02219486): 1 of its 1 entries can be used; 3 are needed."
+WORDS = "The word vectors glove.txt do not exist; check the path, name a URL, or use `random` vectors."
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures/ant").mkdir(parents=True)
+    (tmp_path / "pictures/ant/0.jpg").touch()
+    (tmp_path / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tin\n")
+    return tmp_path
+
+
+def findings(*settings, **changes):
+    with pytest.raises(ParleyError) as caught:
+        read_experiment({**CONFIG, **changes}, SCHEMA, settings)
+    return [sentence.partition("; install")[0] for sentence in caught.value.findings]
+
+
+def test_missing_inputs_are_no_errors_of_the_config(here):
+    assert isinstance(read_experiment(CONFIG, SCHEMA).paths, Paths)
+
+
+def test_inputs_are_reported_with_a_mistake_in_the_config(here):
+    first, images, advice, wordnet, words = findings(seeds=["x"])
+    assert first == "Config: seeds[0] is 'x'; it must be of type integer."
+    assert (images, words) == (IMAGES, WORDS)
+    assert advice.startswith("1 of 1 classes have too few candidates")
+    assert wordnet.startswith("WordNet is not at no-wordnet")
+
+
+def test_inputs_of_stages_that_are_done_are_not_reported(here):
+    paths = read_experiment(CONFIG, SCHEMA).paths
+    for path in (paths.plan("candidates.tsv"), paths.result("words.hdf5"), paths.result("descriptions.csv")):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+    assert findings(seeds=["x"]) == ["Config: seeds[0] is 'x'; it must be of type integer."]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"classes": None}, ["Config: `classes` must be the path of the class set, a TSV"]),
+        ({"classes": 5}, ["Config: classes is 5"]),
+        ({"evaluation": {"k": "x"}}, ["Config: evaluation.k is 'x'"]),
+        ({"evaluation": {"k": 2}}, ["Config: evaluation.k is 2, but there are only 1 in-domain classes"]),
+        ({"source": {"kind": "folder", "folder": {"root": 5}}}, ["Config: source.folder.root is 5"]),
+        ({"source": {"kind": "fodler"}}, ["Config: source.kind is 'fodler'", "Config: `source.kind` is folder, so"]),
+        ({"source": {"kind": "ftp"}}, ["Config: source.kind is 'ftp'"]),
+        ({"features": {"weights": 1}}, ["Config: features.weights is 1"]),
+        ({"runs": [{"name": "a", "grid": {"game.mix": ["sum", "sum"]}}]}, ["Config, run a: grid.game.mix has the"]),
+    ],
+)
+def test_a_mistake_is_reported_without_what_merely_follows_from_it(here, changes, told):
+    (here / "glove.txt").touch()
+    for name in "123":
+        (here / f"pictures/ant/{name}.jpg").touch()
+    (here / "a.tsv").write_text("class\twnid\tdomain\tdescription\nant\t\tin\tan ant\n")
+    found = findings(**changes)
+    assert len(found) == len(told), found
+    assert all(sentence.startswith(start) for sentence, start in zip(found, told, strict=True)), found
+
+
+def test_a_wrong_class_hides_neither_the_others_nor_the_config(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tup\nbee\tn02206856\tin\n")
+    found = findings("words={source: random}", seeds=["x"], descriptions={})
+    assert [sentence.partition(";")[0].partition(":")[0] for sentence in found] == [
+        "Config",
+        "a.tsv, line 2, class 'ant'",
+        "Class 'bee' has no folder bee or n02206856 in pictures",
+    ]
