@@ -47,9 +47,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.all or config.option.markexpr:
         return
     whole = named(config)
-    left_out = [item for item in items if is_slow(item) and item.path not in whole]
+    left_out = {item for item in items if is_slow(item) and item.path not in whole}
     if left_out:
-        items[:] = [item for item in items if item not in set(left_out)]
+        items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
         config.stash[LEFT_OUT] = len(left_out)
 

@@ -53,6 +53,11 @@ def test_all_runs_all(run):
     assert run("-m", "slow") == ({"passed": 1, "deselected": 2}, "")
 
 
+def test_what_is_named_runs_in_one_process(run, capsys):
+    assert run("-n", "auto", "some/test_slow.py") == ({"passed": 1}, "")
+    assert "workers" not in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_workers_of_xdist_count_once(run):
     outcomes, last = run("-n", "auto", "--dist", "loadfile")

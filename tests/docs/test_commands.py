@@ -32,14 +32,15 @@ RULES = {
 }
 # Of a crate's README, for whoever has Parley installed; and an option with its value, which a page names.
 BARE = {"parley verify results/x", "parley train --set training.steps=20"}
-INLINE = re.compile(r"`((?:[A-Z_]+=\S+\s+)*(?:uv|snakemake|parley)(?:\s[^`]*)?)`")
+INLINE = re.compile(r"(?:`|<code>)((?:[A-Z_]+=\S+\s+)*(?:uv|snakemake|parley)(?:\s[^`]*?)?)(?:`|</code>)")
 FENCE = re.compile(r"^ *```(?:sh|bash|console|text)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 TYPED = re.compile(r"(?:[A-Z_]+=\S+ +)*(?:uv|snakemake|parley) |\(cd ")
 
 
 def inline(text):
-    """Commands between backticks, which a page or a comment may break into lines."""
-    return [re.sub(r"\s+(# )?", " ", command) for command in INLINE.findall(text)]
+    """Commands between backticks, which a page or a comment may break into lines, or in a template of HTML."""
+    filled = re.sub(r"\{\{.*?\}\}", "results/x", text)
+    return [re.sub(r"\s+(# )?", " ", command) for command in INLINE.findall(filled)]
 
 
 def in_strings(text):
@@ -223,6 +224,7 @@ def test_what_does_not_work_is_found(command, why):
 
 
 def test_what_lacks_uv_is_found():
+    assert inline("<p><code>snakemake --cores 1 {{ target }}</code>") == ["snakemake --cores 1 results/x"]
     (command,) = in_strings('raise E(f"{path} is damaged; run `snakemake --cores 1 {target}`.")')
     assert command == "snakemake --cores 1 results/x"
     assert is_bare(command)

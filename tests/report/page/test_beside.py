@@ -32,4 +32,4 @@ def test_every_link_of_a_page_leads_to_a_file(tmp_path):
     assert "figures/confusion-adaptive.pdf" in links
     assert "summary.csv" in links
     assert [link for link in links if not (tmp_path / link).exists()] == []
-    assert "snakemake --cores all claims" in text
+    assert "<code>uv run snakemake --cores all claims</code>" in text
