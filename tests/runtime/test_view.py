@@ -62,7 +62,7 @@ def test_a_stage_is_a_line_that_has_what_its_only_job_reported(tmp_path, capsys)
     lines = [re.sub(r" +", " ", line).strip() for line in capsys.readouterr().err.splitlines()]
     lines = [re.sub(r"[\d.]+ s\b", "T", line) for line in lines]
     assert lines == [
-        "4 jobs in 3 stages",
+        "4 jobs in 3 stages (--logger-parley-full prints each job)",
         "fetch: few",
         "split: few",
         "50% split 1/1 T 9 images",
@@ -73,7 +73,7 @@ def test_a_stage_is_a_line_that_has_what_its_only_job_reported(tmp_path, capsys)
 
 def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_path):
     log, handler = tmp_path / "train.log", made()
-    begin(handler, train_run=4, evaluate_run=4)
+    begin(handler, train_run=4, evaluate_run=4, all=1)
     start(handler, 1, "train_run", [log], created=time.time() - 60)
     shown = handler.view
     assert shown._summary() == "0% done in 0.0 s"
@@ -82,6 +82,11 @@ def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_pa
     # 60 s for 3 tenths are 200 s a job: 140 + 3 x 200 on two cores; of evaluations nothing is known.
     assert shown._summary() == "3% done in 0.0 s, more than 6 min left"
     assert shown._told(shown._stages["train_run"]) == " (train a/1, 300 of 1000 steps)"
+    with log.open("a") as stream:
+        stream.write("2026-11-26 06:06:42,121 INFO p: test a/1: 900 of 1000 images, 5.0 a second, 2 min left\n")
+    shown._read(shown._jobs[1])
+    # What counts several things, one after the other, does not tell how long it will take.
+    assert shown._summary() == "3% done in 0.0 s"
     handler.close()
 
 
@@ -113,7 +118,7 @@ def test_the_failure_of_a_job_is_a_sentence_unless_it_was_interrupted(interrupte
     begin(handler, train_run=1)
     start(handler, 1, "train_run")
     handler.interrupted = interrupted
-    tell(handler, "RuleException: CalledProcessError in x: died with <Signals.SIGKILL: 9>.", event="error")
+    tell(handler, "RuleException:\nCalledProcessError in x: died with <Signals.SIGKILL: 9>.", event="error")
     failed = {"jobid": 1, "rule_name": "train_run", "rule_msg": None}
     tell(handler, "Error in rule train_run", logging.ERROR, event="job_error", **failed)
     told = capsys.readouterr().err.splitlines()[1:]

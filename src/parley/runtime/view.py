@@ -42,6 +42,8 @@ OMITTED = re.compile(
     r"|WorkflowError:\s+At least one job did not complete|\w+ local copy of storage file|Storing output in storage"
 )
 """Beginnings of Snakemake's messages that the view replaces or omits. Snakemake's log file has all of them."""
+ENDED = re.compile(r"RuleException:\s+CalledProcessError ")
+"""Beginning of the message that a job's process ended with an error; the failure of the job follows."""
 _PROGRESS = re.compile(
     r"(?P<what>.+?): (?P<done>\d+) of (?P<total>\d+) (?P<unit>.+?)s, (?P<rate>[\d.]+) a second"
     r"(, (?P<left>.+?) left)?(, .*)?"
@@ -61,6 +63,10 @@ class _Job:
     threads: int
     offset: int = 0
     share: float = 0.0
+    work: str = ""
+    """What the job counts the progress of."""
+    several: bool = False
+    """Whether it has counted several things, so that the share says nothing about the time left."""
     told: str = ""
     """The last line of progress."""
     note: str = ""
@@ -89,7 +95,10 @@ class _Job:
         elif level in ("ERROR", "CRITICAL"):
             self.errors.append(message)
         elif progress:
-            self.share = int(progress["done"]) / max(int(progress["total"]), 1)
+            self.work = self.work or progress["what"]
+            self.several |= self.work != progress["what"]
+            if not self.several:
+                self.share = int(progress["done"]) / max(int(progress["total"]), 1)
             self.told = f"{progress['what']}, {progress['done']} of {progress['total']} {progress['unit']}s"
         elif not message.endswith(":"):
             self.note = message
@@ -102,6 +111,7 @@ class _Stage:
     name: str
     total: int
     done: int = 0
+    threads: int = 1
     began: float = 0.0
     seconds: float = 0.0
     """Sum of the durations of the jobs that are done, each times its threads."""
@@ -118,7 +128,7 @@ class _Stage:
     def seconds_left(self, now: float) -> float | None:
         """Return the duration of the remaining jobs, each times its threads; None if it is not known yet."""
         jobs = list(self.running.values())
-        ratio = [(now - job.started) * job.threads / job.share for job in jobs if job.share > 0]
+        ratio = [(now - job.started) * job.threads / job.share for job in jobs if job.share > 0 and not job.several]
         if not self.done and not ratio:
             return None if self.done < self.total else 0.0
         each = (self.seconds + sum(ratio)) / (self.done + len(ratio))
@@ -149,7 +159,7 @@ class View:
         self._stages: dict[str, _Stage] = {}
         self._jobs: dict[int, _Job] = {}
         self._failures = FailureLog()
-        self._slots = 1
+        self._slots, self._local = 1, True
         self._began = self._last_line = time.time()
         self._ended = threading.Event()
         self._live: Live | None = None
@@ -180,7 +190,7 @@ class View:
         if event == "run_info":
             self._begin(record, values["stats"])
         elif event == "resources_info" and ("cores" in values or "nodes" in values):
-            self._slots = values.get("cores") or values["nodes"]
+            self._slots, self._local = values.get("cores") or values["nodes"], "cores" in values
         elif event == "job_info" and not self._plugin.common_settings.dryrun:
             self._start(values)
         elif event == "job_finished" and (job := self._jobs.pop(values["job_id"], None)):
@@ -203,7 +213,9 @@ class View:
         if self._plugin.common_settings.dryrun:
             self._print(record.getMessage())
             return
-        self._print(f"{counted(stats['total'], 'job')} in {counted(len(self._stages), 'stage')}")
+        self._print(
+            f"{counted(stats['total'], 'job')} in {counted(len(self._stages), 'stage')} (--logger-parley-full prints each job)"
+        )
         self._began = self._last_line = time.time()
         if self._redraws:
             self._live = Live(console=self._on, auto_refresh=False, transient=True, vertical_overflow="crop")
@@ -215,7 +227,8 @@ class View:
         stage = self._stages.setdefault(base_of(rule), _Stage(base_of(rule), 1))
         name = " ".join([rule, *map(str, values["wildcards"].values())])
         message = "" if values["output"] else values["rule_msg"] or ""
-        job = _Job(stage, name, Path(log) if log else None, message, values["created"], values["threads"])
+        stage.threads = values["threads"] if self._local else 1
+        job = _Job(stage, name, Path(log) if log else None, message, values["created"], stage.threads)
         stage.began = stage.began or job.started
         self._jobs[values["jobid"]] = stage.running[values["jobid"]] = job
 
@@ -244,8 +257,8 @@ class View:
             )
         elif text.startswith("This was a dry-run"):
             self._print("This was a dry run. For each job and its reason, add --quiet host")
-        elif event == "error" and ("CalledProcessError" in text or self._plugin.interrupted):
-            return  # The failure of the job follows, with its reason.
+        elif event == "error" and (ENDED.match(text) or self._plugin.interrupted):
+            return
         elif not OMITTED.match(text) and text not in ("", "None"):
             style = {logging.WARNING: "yellow", logging.ERROR: "red"}.get(record.levelno, "")
             self._print(text.replace("\n    (check individual jobs above for details)", ""), style)
@@ -283,13 +296,14 @@ class View:
     def _summary(self) -> str:
         """Return the share of jobs done, the time so far and the time left, as far as it is known."""
         now = time.time()
-        left = [(stage.seconds_left(now), stage.name) for stage in self._stages.values()]
-        known = sum(seconds for seconds, _ in left if seconds) / max(self._slots, 1)
-        unknown = [name for seconds, name in left if seconds is None and name != "all"]
+        left = [stage.seconds_left(now) for stage in self._stages.values()]
+        at_once = sum((stage.total - stage.done) * stage.threads for stage in self._stages.values())
+        known = sum(seconds for seconds in left if seconds) / max(min(self._slots, at_once), 1)
         line = f"{self._percent()}% done in {duration(now - self._began)}"
-        if not known:
+        if known < 1:
             return line
-        return f"{line}, {'more than' if unknown else 'about'} {in_words(known)} left"
+        # The last stage is the target, which takes no time.
+        return f"{line}, {'more than' if None in left[:-1] else 'about'} {in_words(known)} left"
 
     def _told(self, stage: _Stage) -> str:
         told = [job.told for job in stage.running.values() if job.told]
@@ -324,7 +338,7 @@ class View:
         grid.add_column(no_wrap=True, overflow="ellipsis")
         for stage in stages:
             done, took, note = self._line(stage)
-            bar = ProgressBar(total=stage.total, completed=stage.share, width=BAR_WIDTH)
+            bar = ProgressBar(stage.total, stage.share, BAR_WIDTH, complete_style="green", finished_style="green")
             grid.add_row(literal(stage.name), bar, done, took, literal(note or self._told(stage).strip(" ()")))
         return grid
 
