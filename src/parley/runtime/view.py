@@ -213,9 +213,8 @@ class View:
         if self._plugin.common_settings.dryrun:
             self._print(record.getMessage())
             return
-        self._print(
-            f"{counted(stats['total'], 'job')} in {counted(len(self._stages), 'stage')} (--logger-parley-full prints each job)"
-        )
+        counts = f"{counted(stats['total'], 'job')} in {counted(len(self._stages), 'stage')}"
+        self._print(f"{counts} (--logger-parley-full prints each job)")
         self._began = self._last_line = time.time()
         if self._redraws:
             self._live = Live(console=self._on, auto_refresh=False, transient=True, vertical_overflow="crop")
