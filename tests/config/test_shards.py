@@ -85,7 +85,8 @@ def planned(folder, classes, *arguments, **config):
     (folder / "many.tsv").write_text("class\twnid\tdomain\tdescription\n" + "".join(rows))
     (folder / "urls.txt").touch()
     source = {"kind": "url_list", "url_list": {"locations": ["urls.txt"]}}
-    config = {"experiment": "many", "classes": "many.tsv", "source": source, "runs": [{"name": "adaptive"}], **config}
+    evaluation = {"recorded_images": 10}  # All dialogues about 22,000 classes would need terabytes.
+    config = {"experiment": "many", "classes": "many.tsv", "source": source, "evaluation": evaluation, **config}
     (folder / "many.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     done = subprocess.run(
