@@ -18,7 +18,7 @@ from parley.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class LoadedCheckpoint(NamedTuple):
-    """A checkpoint and all described classes, which can be candidates."""
+    """A checkpoint and all classes with a description, which can be candidates."""
 
     checkpoint: Checkpoint
     candidates: Candidates
@@ -67,7 +67,7 @@ def about(checkpoint_path: str | Path, checkpoint: Checkpoint) -> dict[str, Any]
 
 
 def run_on_file(loaded: LoadedCheckpoint, features: str | Path, among: str) -> tuple[EvalBatchSpec, Dialogue]:
-    """Run a dialogue about every image of a feature file; return the images with the candidates, and the dialogues.
+    """Run a dialogue about every image of a feature file; return images, candidates and dialogues.
 
     Parameters
     ----------

@@ -35,13 +35,13 @@ class MessageEdit(NamedTuple):
     exchanges: Sequence[int]
     """Exchanges at which messages are changed, from 0."""
     effect: Callable[[Tensor, Tensor, Tensor | None], Tensor]
-    """The function `corrupt` or `replace`. Its first argument is the part of `values` for an exchange and a batch."""
+    """The function `corrupt` or `replace`. Its first argument is the slice of `values` for one exchange and batch."""
     values: Tensor
     """``[T, N, d]``: for `corrupt`, a mask of the bits to flip; for `replace`, the new messages."""
 
     @property
     def is_noop(self) -> bool:
-        """Whether no message is changed, because the mask selects no bit."""
+        """Whether the edit changes no message because its mask selects no bit."""
         return self.effect is corrupt and not self.values.any()
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
@@ -114,7 +114,7 @@ def _bit_ranking(whose: str, shape: torch.Size) -> Tensor:
 
 
 def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iterator[Intervention]:
-    """Yield the interventions that replace messages by those about another image, whose row is in `others` ``[N]``."""
+    """Yield the interventions that replace messages by those about another image; `others` ``[N]`` is its row."""
     questions, messages = dialogues.receiver_bits[:, others], dialogues.sender_bits[:, others]
     # The Receiver's message in the last exchange is never replaced, because the Sender does not read it.
     everywhere, answered = range(len(messages)), range(len(messages) - 1)
@@ -136,7 +136,7 @@ def other_images(targets: Tensor) -> Tensor:
         ``[N]``: the class of each image; N is at least 2.
     """
     drawn = uniforms([0], "another image", 0, (len(targets),))[0].double()
-    # The other image is drawn from outside the image's group: its class, or only itself if there is a single class.
+    # The other image is not in the image's group, which is its class, or the image alone if there is only one class.
     groups = targets if len(targets.unique()) > 1 else torch.arange(len(targets))
     order = groups.argsort(stable=True)
     _, group, sizes = torch.unique(groups, return_inverse=True, return_counts=True)
@@ -183,7 +183,7 @@ def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Co
 def intervened(
     checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "intervene"
 ) -> list[dict[str, Any]]:
-    """Evaluate a checkpoint under every intervention. Return the interventions' names, values and measures (`UNITS`).
+    """Evaluate a checkpoint under every intervention; return each intervention's name, value and metrics (see `UNITS`).
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _measures(
     edit: MessageEdit | None,
     k: int,
 ) -> dict[str, float | None]:
-    """Compute an intervention's measures from the dialogues without and with it; undefined measures are None."""
+    """Compute an intervention's metrics from the dialogues without and with it; undefined metrics are None."""
     of_questions = edit is not None and edit.speaker == "receiver"
     names = [name for name in UNITS if edit is not None or name in ("accuracy@1", "accuracy@k", "length")]
     if not of_questions or not make_channel(checkpoint.game).discrete:

@@ -196,7 +196,7 @@ def sentence(result: Mapping[str, Any]) -> str:
 
 
 def part_names(features: Sequence[str | Path]) -> dict[str, str | Path]:
-    """Name each file by its stem. If stems are equal, prepend as many parent folders as make the names unique.
+    """Name each file by its stem. To equal stems, prepend as many parent folders as make the names unique.
 
     Raises
     ------

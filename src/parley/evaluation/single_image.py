@@ -60,7 +60,7 @@ class ImageDialogue(NamedTuple):
     sha256: str
     session: Session
     known: dict[str, str] | None
-    """Row of `splits.tsv` with the hash of the image file; None if the experiment does not contain the file."""
+    """Row of `splits.tsv` whose hash is that of the image file; None if the experiment does not contain the image."""
     labels: list[str]
     """Names of the K candidates, in the order of the scores."""
     dialogue: Dialogue
@@ -87,7 +87,8 @@ def open_session(folder: str | Path, run: str, seed: int | None = None) -> Sessi
     Raises
     ------
     ParleyError
-        If the run or seed does not exist, is not trained, or failed, or if the experiment imports its features.
+        If the run or seed does not exist, is not trained, or failed, or if the experiment's features were imported,
+        not computed from images.
     """
     folder = Path(folder)
     seed = _seed_of(folder, run, seed)
@@ -135,7 +136,7 @@ def run_dialogue(image: str | Path, session: Session, among: str = "seen", threa
     Raises
     ------
     ParleyError
-        If the file is not an image, or the experiment's features were computed by a network other than the config's.
+        If the file is not an image, or the config names another network than the one that computed the features.
     """
     image = Path(image)
     try:

@@ -2,7 +2,7 @@
 
 A baseline predicts the reward, and its prediction is subtracted from the reward to reduce the variance of REINFORCE.
 `Baseline.predict` predicts the reward in each turn (one exchange of one dialogue), and `Baseline.update` updates the
-baseline from the rewards of a batch. All that training changes is a parameter or a buffer, so checkpoints contain it.
+baseline from the rewards of a batch. Training changes only parameters and buffers, which checkpoints store.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ from parley.game.turns import PackedIndex
 
 
 class BaselineInput(NamedTuple):
-    """Input of a learned baseline: what the agent observes in each turn. No gradient flows back through it."""
+    """Input of a learned baseline, which the agent also observes. No gradient flows back through it."""
 
     per_turn: Tensor
     """``[S, N, width]``: one vector per turn."""
@@ -43,7 +43,7 @@ class Baseline(nn.Module, ABC):
         reward
             ``[S, N]``: the reward of each turn's dialogue.
         packed
-            Index of the turns.
+            Exchange and dialogue of each turn.
         """
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
@@ -63,7 +63,7 @@ class Learned(Baseline):
     hidden_size
         Width of the hidden layer.
     seeds, purpose
-        Seeds and purpose of the random numbers for the initial weights.
+        Seeds of the random initial weights, and a name that keeps them independent of other random numbers.
     """
 
     learned = True
@@ -164,7 +164,7 @@ def make_agents(
         Width of the context vector (the image classifier's logits); ignored without visual attention.
     """
     sender = Sender(feature_size, settings, context_size, seeds)
-    # A static image representation is in the baseline's input once per dialogue; an attended one, once per turn.
+    # The baseline gets a pooled image representation once per dialogue, and an attended one once per turn.
     widths = (settings.sender_hidden, settings.message_bits)
     sizes = widths if sender.eye.is_static else (0, sum(widths))
     return Agents(
@@ -176,7 +176,7 @@ def make_agents(
 
 
 def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequence[int], purpose: str) -> Baseline:
-    """Return the baseline named in the settings; `sizes` are the widths of its inputs per dialogue and per turn."""
+    """Return the baseline named in the settings; `sizes` are the widths of `per_dialogue` and `per_turn`."""
     baselines: dict[str, Callable[[], Baseline]] = {
         "learned": lambda: Learned(*sizes, settings.baseline_hidden, seeds, purpose),
         "running_mean": lambda: RunningMean(len(seeds)),
@@ -190,7 +190,7 @@ def make_baseline(settings: GameSettings, sizes: tuple[int, int], seeds: Sequenc
 
 @torch.no_grad()
 def copy_seed(source: nn.Module, source_index: int, target: nn.Module, target_index: int) -> None:
-    """Copy one seed's parameters and buffers: index `source_index` of `source` to index `target_index` of `target`."""
+    """Copy the parameters and buffers of seed index `source_index` in `source` to index `target_index` in `target`."""
     into = target.state_dict()
     for name, values in source.state_dict().items():
         into[name][target_index] = values[source_index]

@@ -76,7 +76,7 @@ class AdditiveAttention(nn.Module):
     def replay_with_grad(
         self, keys: Tensor, query: Tensor, caches: list[AttentionCache], packed: PackedIndex
     ) -> Tensor:
-        """Return the energies stored in the caches, ``[S, N, items]`` for their N turns, with gradient.
+        """Return the energies of all N turns from the caches, ``[S, N, items]``, with gradient.
 
         Parameters
         ----------
@@ -85,9 +85,9 @@ class AdditiveAttention(nn.Module):
         query
             Sum of the projected queries in each of these turns, ``[S, N, hidden]``.
         caches
-            Results of `compute_energies`, one per exchange, from the first or the second exchange on.
+            Results of `compute_energies`, one per exchange. Those of the Sender start at the second exchange.
         packed
-            Index of the turns.
+            Exchange and dialogue of each turn.
         """
         energies: Tensor = _ReplayEnergies.apply(keys, query, self.energy.weight, self.energy.bias, caches, packed)
         return energies
@@ -138,7 +138,7 @@ class _ReplayEnergies(torch.autograd.Function):
 
 
 def row_blocks(hidden: Tensor) -> Iterator[slice]:
-    """Yield slices of M in ``[S, M, items, hidden]``: on a CPU, small enough for a core's cache; on a GPU, only one."""
+    """Yield slices of the axis M of ``[S, M, items, hidden]`` that fit into a CPU core's cache; on a GPU, one slice."""
     size = max(BLOCK * hidden.shape[1] // hidden.numel(), 1) if hidden.device.type == "cpu" else hidden.shape[1]
     for start in range(0, hidden.shape[1], size):
         yield slice(start, start + size)

@@ -37,14 +37,14 @@ class Channel(ABC):
     discrete = True
     """Whether messages in evaluation are bits, which can be stored as integers, flipped and counted."""
     has_entropy = True
-    """Whether messages in training have a probability distribution, which the entropy bonus and REINFORCE require."""
+    """Whether messages in training are sampled from a distribution, which the entropy bonus and REINFORCE require."""
 
     def __init__(self, game: GameSettings) -> None:
         self.game = game
 
     @abstractmethod
     def send(self, logits: Tensor, noise: Tensor | None) -> Message:
-        """Return the message: bits sampled with uniform `noise` of the logits' shape, or the likeliest bits."""
+        """Return the message; bits are sampled with uniform `noise` of the logits' shape, or rounded if it is None."""
 
 
 def sample_bits(probs: Tensor, noise: Tensor | None) -> Tensor:
@@ -176,7 +176,7 @@ class ExtraPerturbations(NamedTuple):
 
 
 def chosen_bits(region: str, bits: int) -> Tensor:
-    """Return a mask ``[bits]`` that is 1 for the bits in a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
+    """Return a mask ``[bits]``, 1 for the bits listed in a region such as ``0:3,5``, which means bits 0, 1, 2 and 5.
 
     Raises
     ------

@@ -71,7 +71,7 @@ class GRUStep(NamedTuple):
     new: Tensor
     """``[S, M, H]``: the candidate state, tanh(W_in·message + b_in + reset · recurrent)."""
     recurrent: Tensor
-    """``[S, M, H]``: contribution of the state before to the candidate state, W_hn·before + b_hn."""
+    """``[S, M, H]``: contribution of the state `before` to the candidate state, W_hn·before + b_hn."""
 
 
 class GRUCell(nn.Module):
@@ -116,7 +116,7 @@ class GRUCell(nn.Module):
         steps
             Results of `forward`, one per exchange.
         packed
-            Index of the N turns.
+            Exchange and dialogue of each of the N turns.
         """
         weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         states: Tensor = _ReplayStates.apply(messages, *weights, steps, packed)
@@ -167,7 +167,7 @@ class _ReplayStates(torch.autograd.Function):
 
 
 def _through_time(grad: Tensor, slopes: Tensor, update: Tensor, weight_hh: Tensor, packed: PackedIndex) -> Tensor:
-    """Return `grad`, the gradient of each turn's state ``[S, N, H]``, plus that through the dialogue's later turns."""
+    """Add to `grad`, the gradient ``[S, N, H]`` of each turn's state, the gradient from the dialogue's later turns."""
     total = grad.clone()
     ends = torch.tensor(packed.sizes).cumsum(0).tolist()
     for exchange in range(len(ends) - 1, 0, -1):

@@ -72,7 +72,7 @@ def losses(
     agents
         The four networks. Baselines that are not trained by gradient are updated by this function.
     replay, packed
-        The rollout with gradient, and the index of its turns.
+        Values of the rollout with gradient, and the exchange and dialogue of each turn.
     targets
         ``[S, B]`` int64: index of each target among the candidates.
     game
@@ -137,7 +137,7 @@ def reward_of(scores: Tensor, log_likelihood: Tensor, targets: Tensor, game: Gam
 def _baseline_inputs(
     agents: Agents, replay: Replay, packed: PackedIndex, game: GameSettings
 ) -> tuple[BaselineInput, BaselineInput]:
-    """Return each baseline's input: Sender's image and received message; Receiver's received message and state."""
+    """Return the input of the Sender's baseline (image, received message) and the Receiver's (message, state)."""
     messages = replay.receiver_messages
     first = torch.full_like(messages[:, : packed.batch], game.first_message)
     received = torch.cat([first, _at(messages, packed.previous)], 1)
@@ -257,7 +257,7 @@ def entropy_weights_at(training: TrainingSettings, step: int) -> EntropyWeights:
     if training.entropy_schedule == "constant":
         factor = 1.0
     elif training.entropy_schedule == "linear":
-        # The factor changes linearly from 1 to entropy_final, at entropy_steps or the last step, and then stays.
+        # The factor changes linearly from 1 to entropy_final, which it reaches at entropy_steps or the last step.
         done = min(step / (training.entropy_steps or training.steps), 1.0)
         factor = 1.0 + (training.entropy_final - 1.0) * done
     else:

@@ -71,7 +71,7 @@ def _description_blocks(states: Tensor, descriptions: Tensor) -> Iterator[slice]
 
 
 class EncodedCandidates(NamedTuple):
-    """Encodings of the candidates' descriptions, which do not depend on the dialogue: computed once per rollout."""
+    """Encodings of the candidates' descriptions, computed once per rollout because all dialogues share them."""
 
     descriptions: Descriptions
     projected: Tensor
@@ -82,7 +82,7 @@ class EncodedCandidates(NamedTuple):
 
 
 class AttendedCandidates(NamedTuple):
-    """For each of M states, the attention to the descriptions' words; fields are None without description attention."""
+    """Attention to the descriptions' words in each of M states; fields are None without description attention."""
 
     weights: Tensor | None = None
     """``[S, M, D, W]``: attention weight of each word in its description."""
@@ -174,7 +174,7 @@ class Receiver(nn.Module):
     def expected_description(
         self, candidates: EncodedCandidates, attended: AttendedCandidates, probs: Tensor
     ) -> Tensor:
-        """Return the mean ``[S, M, E]`` of descriptions weighted by `probs` ``[S, M, D]``, which get no gradient."""
+        """Return the mean description ``[S, M, E]`` weighted by `probs` ``[S, M, D]``; `probs` get no gradient."""
         if attended.weights is None:
             return probs.detach() @ candidates.descriptions.vectors
         word_weights = probs.detach()[..., None] * attended.weights

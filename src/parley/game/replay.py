@@ -20,7 +20,7 @@ class Replay(NamedTuple):
     sender_logits: Tensor
     """``[S, N, d]``: logits of the Sender's messages."""
     receiver_logits: Tensor
-    """``[S, N − B, d]``: logits of the Receiver's messages but each dialogue's last, as in `PackedIndex.previous`."""
+    """``[S, N − B, d]``: logits of the Receiver's messages except each dialogue's last, ordered as in `previous`."""
     go_on_logits: Tensor
     """``[S, N]``: logits of continuing the dialogue."""
     final_scores: Tensor
@@ -54,7 +54,7 @@ def replay_with_grad(
     sender, receiver, encoded, candidates
         The agents and encodings with which the rollout was made. Gradient flows to all four.
     steps, packed
-        The exchanges, from `RolloutState.steps`, and the index of their turns.
+        The exchanges, from `RolloutState.steps`, and the exchange and dialogue of each of their turns.
     """
     sender_messages = torch.cat([step.sender_message.value for step in steps], 1)
     receiver_messages = torch.cat([step.receiver_message.value for step in steps], 1)

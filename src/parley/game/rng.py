@@ -19,7 +19,7 @@ FIRST, SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
-    """Return a CPU generator whose initial state is determined by the three arguments."""
+    """Return a CPU generator whose initial state depends only on seed, purpose and step."""
     return torch.Generator().manual_seed(_key(seed, purpose, step) >> 1)
 
 
@@ -41,14 +41,14 @@ def counter_states(seeds: Sequence[int], purpose: str, step: int) -> Tensor:
 
 
 def uniforms_from(states: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Return the numbers that `uniforms` returns, given the states ``[S]`` from `counter_states`, on their device."""
+    """Return the same numbers as `uniforms`, on the device of `states` ``[S]``, which `counter_states` returns."""
     words = splitmix64(states, math.prod(shape))
     # Only the top 24 bits are used, because float32 can represent 2^24 evenly spaced numbers in [0, 1).
     return _shifted(words, 40).to(torch.float32).mul_(2.0**-24).view(len(states), *shape)
 
 
 def splitmix64(states: Tensor, count: int) -> Tensor:
-    """Return the first `count` words that SplitMix64 generates from each of the states ``[S]``, int64 ``[S, count]``.
+    """Return the first `count` 64-bit words that SplitMix64 generates from each state ``[S]``, int64 ``[S, count]``.
 
     The int64 values store the bits of unsigned words. Products of int64 wrap around, as SplitMix64 requires.
     """

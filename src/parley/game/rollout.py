@@ -157,7 +157,7 @@ class RolloutState:
         """Run the exchanges in order, and yield the values of each.
 
         If `compact_finished` is true, finished dialogues are dropped from the batch, and the rollout ends when none is
-        left. With extra perturbations it must be false, because these apply to the whole batch.
+        left. It must be false with extra perturbations, which apply to the whole batch.
         """
         if compact_finished and self.extra_perturbations is not None:
             raise ValueError("extra_perturbations covers the whole batch, so compact_finished must be False.")
@@ -238,13 +238,13 @@ class RolloutState:
         self.compacted, self.previous = True, indices
         self.rows, self.active = pick(self.rows, indices), pick(self.active, indices)
         self.gru_state, self.go_on_product = pick(self.gru_state, indices), pick(self.go_on_product, indices)
-        assert self.received is not None  # compact() is called only after an exchange, which sets it.
+        assert self.received is not None  # step() sets `received`, and compact() is called after it.
         self.received, self.encoded = pick(self.received, indices), self.encoded.of_rows(indices)
         return False
 
 
 def pack_steps(steps: list[Step]) -> PackedIndex:
-    """Return the index of all turns of a rollout, packed exchange by exchange."""
+    """Return the exchange and dialogue of all turns of a rollout, concatenated exchange by exchange."""
     sizes = [step.rows.shape[1] for step in steps]
     starts = [sum(sizes[:exchange]) for exchange in range(len(sizes))]
     rows = torch.cat([step.rows for step in steps], 1)

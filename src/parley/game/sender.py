@@ -18,7 +18,7 @@ from parley.game.types import Images
 
 
 class EncodedImages(NamedTuple):
-    """Encodings of the images, which do not depend on the messages: computed once per rollout."""
+    """Encodings of the images, computed once per rollout because they do not depend on the messages."""
 
     features: Tensor
     """``[S, B, hidden]``: projected images; with visual attention, the cells of the feature maps, ``[S, B, L, C]``."""
@@ -124,7 +124,7 @@ MIXES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "prod": (operator.mul, 1),
     "mou": (mix_mou, 4),
 }
-"""For each value of `game.mix`: function to combine image and message, and width of its output in hidden widths."""
+"""For each value of `game.mix`: function of image and message, and width of its result as a multiple of their width."""
 
 
 class Sender(nn.Module):
@@ -163,7 +163,7 @@ class Sender(nn.Module):
         initialise(self, seeds, "sender")
 
     def first_logits(self, view: Tensor) -> Tensor:
-        """Return logits ``[S, B, d]`` of the first message, with the learned σ(opening_code) as received message."""
+        """Return logits ``[S, B, d]`` of the first message, with σ(opening_code), learned, as the received message."""
         return self._logits(view, self.hear(self.opening_code.sigmoid()[:, None]))
 
     def reply_logits(self, view: Tensor, received: Tensor) -> Tensor:

@@ -87,7 +87,8 @@ class GameSettings:
     label_smoothing
         Fraction of the target's probability that the Receiver's loss spreads over all candidates; not in the reward.
     accuracy_count
-        Accuracy is hits divided by images (``corrected``), or by images as if the last batch were full (``original``).
+        Denominator of accuracy. ``corrected``: number of images; ``original``: number of batches times batch size, as
+        in the original implementation.
     permute_labels
         Control experiment: before training and evaluation, permute the labels of each split among its images, with
         this number as the seed of the permutation; 0 for no permutation.
@@ -138,7 +139,7 @@ class GameSettings:
 
     @property
     def attends(self) -> bool:
-        """Whether an agent uses attention: the Sender to cells, or the Receiver to words."""
+        """Whether the Sender attends to image cells, or the Receiver to words."""
         return self.visual_attention or self.description_attention
 
     @classmethod

@@ -1,6 +1,6 @@
-"""Index of the turns of a batch of dialogues, packed so that finished dialogues take no space.
+"""Packed turns of a batch of dialogues: one dimension of length N, without turns of finished dialogues.
 
-A turn is one exchange of one dialogue. The turns are concatenated along one dimension of length N, exchange by
+A turn is one exchange of one dialogue. The turns are concatenated along this dimension, exchange by
 exchange, so that any computation that does not depend on the previous turn is done for all turns at once. If one of the
 S seeds has fewer unfinished dialogues in an exchange than another, it is padded with turns whose mask is 0.
 """
@@ -33,7 +33,7 @@ class PackedIndex(NamedTuple):
         return self.sizes[0]
 
     def one_hot_exchanges(self, mask: Tensor) -> Tensor:
-        """Return the exchange of each turn as a one-hot vector, ``[N, T]``, in the dtype and on the device of `mask`.
+        """Return the exchange of each turn as a one-hot vector, ``[N, T]``, with the dtype and device of `mask`.
 
         Values of the turns, ``[S, N]``, times this matrix are their sums in each exchange, ``[S, T]``.
         """

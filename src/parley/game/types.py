@@ -24,7 +24,7 @@ class Images(NamedTuple):
         return Images(self.features[rows], None if self.context is None else self.context[rows])
 
     def of_seeds(self, seeds: int, dimensions: int) -> "Images":
-        """Return the images with the dimension S. It is added unless features already have `dimensions` dimensions."""
+        """Return the images with the dimension S; add it unless the features already have `dimensions` dimensions."""
         if self.features.dim() == dimensions:
             return self
         context = None if self.context is None else self.context.expand(seeds, *self.context.shape)
@@ -39,7 +39,7 @@ class Descriptions(NamedTuple):
     words: Tensor | None = None
     """``[D, W, E]``: each description's word vectors, padded with zeros; None without description attention."""
     is_word: Tensor | None = None
-    """``[D, W]`` bool: False for padding; None without description attention."""
+    """``[D, W]`` bool: true for words, false for padding; None without description attention."""
 
     def take(self, candidates: Tensor) -> "Descriptions":
         """Return the descriptions of the given candidates."""
@@ -106,7 +106,7 @@ class Dialogue(NamedTuple):
 
     @property
     def summary(self) -> "DialogueSummary":
-        """Return the dialogues, which must be of one seed, with only the scores at their last exchange."""
+        """Return the dialogues of one seed (without the dimension S) with only the scores at their last exchange."""
         finite = self.all_finite
         # If a value is not finite, the decisions may be wrong, so the last exchange is unknown: exchange T is used.
         scores = self.final_scores if finite else self.scores[-1]

@@ -1,11 +1,11 @@
-"""Evaluation sets: combinations of a split to evaluate on and the classes that are the candidates."""
+"""Evaluation sets: a split to evaluate on, with the candidate classes among which the Receiver chooses."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CANDIDATES = ("seen", "all", "seen+own", "own")
-"""Choices of candidates. ``seen``: the training classes; ``all``: all described classes; ``seen+own``: the training
-classes and those of the evaluated feature file; ``own``: only the classes of that file."""
+"""Choices of the candidate classes. ``seen``: the training classes; ``all``: all classes with a description;
+``seen+own``: the training classes and those of the evaluated feature file; ``own``: only the classes of that file."""
 
 UNSEEN_PARTS = ("ood", "transfer")
 """Splits whose classes are not used in training."""
@@ -14,7 +14,7 @@ ALONE = "_alone"
 
 
 class EvalSet(NamedTuple):
-    """A split (`part`) and the label ids of the candidates."""
+    """A split (`part`) and the label ids of the candidate classes."""
 
     name: str
     """Name of the split, with the suffix ``_alone`` if unseen classes are the only candidates."""
@@ -53,7 +53,7 @@ def candidate_ids(among: str, seen: Sequence[int], own: Sequence[int], described
     own
         Label ids of the classes of the evaluated feature file.
     described
-        Number of described classes; their label ids start at 0.
+        Number of classes with a description; their label ids start at 0.
     """
     if among == "own":
         return sorted(own)

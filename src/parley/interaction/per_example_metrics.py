@@ -16,8 +16,8 @@ from parley.metrics.exchanges import chance, distances, hits, nll_nats
 class BatchBuffer:
     """Tensors of N images, allocated once and filled batch by batch.
 
-    Concatenating a list of batches at the end would need twice the memory and cause fragmentation: for 17,000 images
-    and as many candidates, small tensors of per-image metrics prevented the release of 6 GB of larger tensors.
+    Concatenating a list of batches at the end would need twice the memory and fragment it: for 17,000 images and as
+    many candidates, 6 GB could not be returned to the system because small tensors lay in between.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class PerExample(NamedTuple):
     right: Tensor
     """``[N]``: probability that the target has the highest score if ties are broken at random; 0 or 1 without ties."""
     among: Tensor
-    """``[N]``: probability that the target is among the k highest scores, with the same treatment of ties."""
+    """``[N]``: probability that the target has one of the k highest scores if ties are broken at random."""
     nll: Tensor
     """``[N]``: negative log-likelihood of the target, in nats."""
     active: Tensor
@@ -110,7 +110,7 @@ class MetricAccumulator:
 
 
 def aggregate(metrics: PerExample, k: int, candidates: int, nominal_batch: int | None = None) -> dict[str, Any]:
-    """Return the means of per-image metrics, as a dictionary that is documented at `parley.interaction.run.score`."""
+    """Return the means of per-image metrics as a dictionary, whose keys `parley.interaction.run.score` documents."""
     images, share = len(metrics.right), 1.0
     if nominal_batch is not None:
         share = images / (-(-images // nominal_batch) * nominal_batch)

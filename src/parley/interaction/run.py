@@ -1,4 +1,4 @@
-"""Run agents on all images of a split, batch by batch, and score the dialogues."""
+"""Run agents on all images of a split, batch by batch, and compute the metrics of the dialogues."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -47,7 +47,7 @@ class ImageDataset(Protocol):
 
 
 class InterventionFn(Protocol):
-    """An intervention: perturbations of messages that are applied after the configured ones."""
+    """An intervention on messages: perturbations that are applied after those in the game settings."""
 
     def of_rows(self, rows: Tensor) -> ExtraPerturbations:
         """Return the perturbations of the dialogues about the images of the given rows."""
@@ -180,8 +180,8 @@ def score(
     k
         The K of accuracy@K. If there are fewer candidates, their number is used.
     nominal_batch
-        Batch size, to compute accuracies as in the original implementation (Evtimova et al., 2018): hits in the short
-        last batch are divided by the size of a full batch. If None, hits are divided by the number of images.
+        Batch size, to compute accuracies as in the original implementation (Evtimova et al., 2018): hits divided by the
+        number of batches times this size. If None, hits are divided by the number of images.
 
     Returns
     -------
@@ -196,12 +196,12 @@ def score(
 
 
 def nominal_batch(game: GameSettings, batch_size: int) -> int | None:
-    """Return the value that `score` must get as `nominal_batch`, depending on `game.accuracy_count`."""
+    """Return the argument `nominal_batch` of `score`: the batch size for ``accuracy_count: original``, else None."""
     return batch_size if game.accuracy_count == "original" else None
 
 
 def input_widths(part: Part) -> tuple[int, int]:
-    """Return the width of a split's features, and that of its context vectors, 1000 if it has no context vectors."""
+    """Return the widths of a split's features and of its context vectors (1000 for a split without context vectors)."""
     images = part.images
     width = images.rows.shape[1] if isinstance(images, Maps) else images.features.shape[-1]
     return width, 1000 if images.context is None else images.context.shape[-1]

@@ -56,7 +56,7 @@ def random_subset(part: Part, most: int | None) -> Part:
 
 
 class Candidates(NamedTuple):
-    """Names and descriptions of all described classes, in the order of their label ids."""
+    """Names and descriptions of all classes that have a description, in the order of their label ids."""
 
     labels: list[str]
     descriptions: Descriptions
@@ -180,7 +180,7 @@ class Standardizer(NamedTuple):
 
     features: Scale
     context: Scale | None = None
-    """Scale of the logits; None without visual attention."""
+    """Scale of the context vectors (image classifier's logits); None without visual attention."""
     words: Scale | None = None
     """Scale of the word vectors; None to leave them unchanged."""
 
@@ -199,7 +199,7 @@ class Standardizer(NamedTuple):
         if context is not None and self.context is not None:
             context = self.context.apply(context)
         if isinstance(images, Maps):
-            assert context is not None  # Maps always have a context.
+            assert context is not None  # `context` is optional only in `Images`.
             return images._replace(context=context, mean=self.features.mean, sd=self.features.sd)
         return Images(self.features.apply(images.features), context)
 
@@ -219,7 +219,7 @@ def fit(images: Images | Maps, mode: str) -> Standardizer:
 
 
 def fit_words(descriptions: Descriptions, mode: str) -> Scale | None:
-    """Return the scale of the descriptions used in training if `mode` is ``candidates``, else None."""
+    """Return the scale of the descriptions used in training; None unless `mode` is ``candidates``."""
     return scale_of(descriptions.vectors) if mode == "candidates" else None
 
 

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def same_fraction(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Return the fraction of images with the same answer in both arrays, [N] each."""
+    """Return the fraction of images for which both seeds give the same answer; the arguments are ``[N]``."""
     return float((first == second).mean())
 
 
@@ -35,7 +35,7 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
     Parameters
     ----------
     first, second
-        Answers of the two seeds, one per image [N].
+        ``[N]``: answers of the two seeds, one per image.
 
     Returns
     -------
@@ -47,9 +47,9 @@ def cohen_kappa(first: NDArray[Any], second: NDArray[Any]) -> float | None:
 
 
 def same_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the expected fraction of equal answers if two seeds [N each] answered independently.
+    """Return the expected fraction of equal answers if two seeds answered independently, given their answers ``[N]``.
 
-    The seeds keep their frequencies of answers. None if both seeds give the same single answer to every image.
+    The frequencies of each seed's answers are kept. None if both seeds give the same single answer to every image.
     """
     answers = np.unique(np.concatenate([first, second]))
     if len(answers) == 1:  # The expected fraction is 1, so kappa would divide by zero.
@@ -64,7 +64,7 @@ def kappa_of(same: float | Floats, by_chance: float) -> float | Floats:
 
 
 def pearson(first: NDArray[Any], second: NDArray[Any]) -> float | None:
-    """Return the Pearson correlation of two arrays with one value per image, [N]; None if either is constant."""
+    """Return the Pearson correlation of two arrays with one value per image, ``[N]``; None if either is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
@@ -80,12 +80,12 @@ def message_geometry(messages: NDArray[Any]) -> Floats | None:
     Parameters
     ----------
     messages
-        One message per image [N, d]. All seeds need the same images in the same order.
+        ``[N, d]``: one message per image. All seeds need the same images in the same order.
 
     Returns
     -------
     NDArray or None
-        Ranks, centred and with unit norm [N (N - 1) / 2]; None if all distances are equal.
+        ``[N (N - 1) / 2]``: ranks, centred and with unit norm; None if all distances are equal.
     """
     return centred_ranks(message_distances(messages))
 
@@ -127,7 +127,7 @@ Orders = Sequence[NDArray[np.int64]]
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw P permutations of the images per seed; only relative order matters, so the first seed's are the identity."""
+    """Draw P permutations of the images for each seed. The first seed's images keep their order in all of them."""
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 
@@ -138,7 +138,7 @@ def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) ->
     Parameters
     ----------
     answers
-        Answers of each seed, one per image [N].
+        ``[N]`` for each seed: its answer for each image.
     orders
         Permutations from `draw_orders`.
 
@@ -162,12 +162,13 @@ def sameness_nulls(answers: Sequence[NDArray[Any]], orders: Sequence[Orders]) ->
 
 
 def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) -> Floats | None:
-    """Return Pearson's correlation, averaged over pairs of seeds, under each permutation [P].
+    """Return the mean Pearson correlation over pairs of seeds under each permutation, ``[P]``.
 
     Parameters
     ----------
     numbers
-        Values of each seed, one per image [N]. Seeds with constant values are ignored; None if fewer than two remain.
+        ``[N]`` for each seed: one value per image. Seeds with constant values are ignored. If fewer than two remain,
+        the result is None.
     orders
         Permutations from `draw_orders`.
     """
@@ -176,12 +177,13 @@ def correlation_null(numbers: Sequence[NDArray[Any]], orders: Sequence[Orders]) 
 
 
 def geometry_null(geometries: Sequence[Floats | None], orders: Sequence[Orders]) -> Floats | None:
-    """Return the correlation of message geometries, averaged over pairs of seeds, under each permutation [P].
+    """Return the mean correlation of message distances over pairs of seeds under each permutation, ``[P]``.
 
     Parameters
     ----------
     geometries
-        Result of `message_geometry` for each seed. Seeds with None are ignored; None if fewer than two remain.
+        Result of `message_geometry` for each seed. Seeds with None are ignored. If fewer than two remain, the result
+        is None.
     orders
         Permutations of the same images, from `draw_orders`.
     """
@@ -198,7 +200,7 @@ def _moved_square(square: NDArray[np.float32], order: NDArray[np.int64]) -> NDAr
 
 
 def unit_vector(numbers: NDArray[Any]) -> Floats:
-    """Return numbers [n] centred and with unit norm, so that a dot product of two results is Pearson's r."""
+    """Centre numbers ``[n]`` and scale them to unit norm, so that a dot product of two results is Pearson's r."""
     centred = numbers - numbers.mean()
     return np.asarray(centred / np.linalg.norm(centred))
 

@@ -175,14 +175,14 @@ def principal_components(rows: NDArray[np.number]) -> tuple[Floats, Floats]:
     Parameters
     ----------
     rows
-        One row per item [N, d].
+        ``[N, d]``: one row per item.
 
     Returns
     -------
     coordinates : Floats
-        Coordinates of the centred rows [N, 2].
+        ``[N, 2]``: coordinates of the centred rows.
     explained : Floats
-        Fraction of the total variance along each component [2]; zeros if all rows are equal.
+        ``[2]``: fraction of the total variance along each component; zeros if all rows are equal.
     """
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     left, singular, right = np.linalg.svd(centred, full_matrices=False)
@@ -214,7 +214,7 @@ def _disagreements(name: str, part: dict[str, Any], evaluated: dict[str, Any], p
     if part["failed"] is not None:
         return [f"{path}: {part['failed']}."]
     if part["n"] < evaluated.get("n", 0):
-        # The accuracy on a random subset differs by chance. This sentence is the same for every run and seed.
+        # The accuracy on a random subset differs by chance. The sentence below is the same for every run and seed.
         return [
             f"Figures and metrics of dialogues on the split {name} use {part['n']:,} of its {evaluated['n']:,} images "
             "(evaluation.recorded_images)."

@@ -10,26 +10,26 @@ from parley.metrics.exchanges import Floats, Ints, check_finite, hits
 
 
 def accuracy(scores: NDArray[np.floating], targets: Ints, k: int = 1) -> float:
-    """Return accuracy@k: the fraction of all cases in which the true class is among the k best candidates."""
+    """Return accuracy@k: the fraction of all cases in which the true class has one of the k highest scores."""
     return float(hits(scores, targets, k).mean())
 
 
 def first_places(scores: NDArray[np.floating]) -> Floats:
-    """Return each candidate's share of the first rank [..., K]: 1 for the best candidate, equal shares for ties."""
+    """Return ``[..., K]``: 1 for the candidate with the highest score, 0 for others; tied candidates share the 1."""
     check_finite(scores)
     best = scores == scores.max(axis=-1, keepdims=True)
     return np.asarray(best / best.sum(axis=-1, keepdims=True))
 
 
 def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> Floats:
-    """Return the mean of a value over the dialogues of each class [K]; NaN for a class without dialogues.
+    """Return the mean of a value over the dialogues of each class, ``[K]``; NaN for a class without dialogues.
 
     Parameters
     ----------
     values
-        One value per dialogue [N].
+        ``[N]``: one value per dialogue.
     targets
-        Index of each dialogue's true class among the candidates [N].
+        ``[N]``: index of each dialogue's true class among the candidates.
     candidates
         Number of candidate classes K.
     """
@@ -38,7 +38,7 @@ def class_means(values: NDArray[np.number], targets: Ints, candidates: int) -> F
 
 
 def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Count dialogues by true class (row) and predicted class (column) [K, K].
+    """Count dialogues by true class (row) and predicted class (column): ``[K, K]``.
 
     If several candidates have the highest score, each is counted as an equal fraction of a dialogue. The trace divided
     by the sum of the matrix is therefore accuracy@1.
@@ -46,9 +46,9 @@ def confusion_matrix(scores: NDArray[np.floating], targets: Ints) -> Floats:
     Parameters
     ----------
     scores
-        Scores of the candidates at the last exchange of each dialogue [N, K].
+        ``[N, K]``: scores of the candidates at the last exchange of each dialogue.
     targets
-        Index of each dialogue's true class among the candidates [N].
+        ``[N]``: index of each dialogue's true class among the candidates.
     """
     matrix = np.zeros((scores.shape[-1], scores.shape[-1]))
     np.add.at(matrix, targets, first_places(scores))
@@ -61,12 +61,12 @@ def confusion_counts(true: Ints, predicted: Ints) -> Ints:
     Parameters
     ----------
     true, predicted
-        True and predicted label id of each image [N].
+        ``[N]``: true and predicted label id of each image.
 
     Returns
     -------
     Ints
-        Counts [C, C]. Rows and columns are the C labels that occur in either argument, in ascending order.
+        Counts ``[C, C]``. Rows and columns are the C labels that occur in either argument, in ascending order.
     """
     labels, indices = np.unique(np.concatenate([true, predicted]), return_inverse=True)
     counts = np.zeros((len(labels), len(labels)), np.int64)
@@ -80,12 +80,12 @@ def class_scores(confusion: NDArray[np.number]) -> dict[str, Floats]:
     Parameters
     ----------
     confusion
-        Number of dialogues by true class (row) and predicted class (column) [K, K], from `confusion_matrix`.
+        ``[K, K]``: number of dialogues by true class (row) and predicted class (column), from `confusion_matrix`.
 
     Returns
     -------
     dict[str, Floats]
-        Three arrays with one score per class [K], between 0 and 1, or NaN if the denominator is 0:
+        Three arrays ``[K]`` with one score per class, between 0 and 1, or NaN if the denominator is 0:
 
         - ``precision``: fraction of the dialogues with this predicted class whose prediction is correct
         - ``recall``: fraction of the dialogues about the class whose prediction is correct
@@ -110,7 +110,7 @@ def macro_f1(confusion: NDArray[np.number]) -> float:
     Parameters
     ----------
     confusion
-        Confusion matrix [K, K], as in `class_scores`.
+        ``[K, K]``: confusion matrix, as in `class_scores`.
 
     Raises
     ------

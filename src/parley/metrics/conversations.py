@@ -38,29 +38,29 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """Recorded dialogues of one run on one split, in the order of their first row in the file.
+    """Recorded dialogues of one run on one split, ordered as they first occur in the file.
 
     Attributes
     ----------
     run, seed, part
         Name of the run, the seed, and name of the split.
     keys
-        Key of each dialogue's image [N].
+        ``[N]``: key of each dialogue's image.
     labels, candidate_ids
-        Name and label id of each candidate class [K].
+        ``[K]``: name and label id of each candidate class.
     targets
-        Index of the true class among the candidates [N].
+        ``[N]``: index of the true class among the candidates.
     sender_messages, receiver_messages
-        Messages [N, T, d]: integers 0 and 1, or real numbers if messages are continuous.
+        ``[N, T, d]``: bits as integers 0 and 1, or real numbers if messages are continuous.
     sender_values, receiver_values
-        Probability that each bit is 1; for continuous messages, the message itself [N, T, d].
+        ``[N, T, d]``: probability that each bit is 1; for continuous messages, the message itself.
     scores
-        Scores of the candidates before the softmax [N, T, K]; higher is better.
+        ``[N, T, K]``: scores of the candidates before the softmax; higher is better.
     go_on_probabilities, go_on
-        The Receiver's probability of continuing the dialogue, and its decision (true = continue) [N, T].
+        ``[N, T]``: the Receiver's probability of continuing the dialogue, and its decision (true = continue).
     talking
-        Whether the dialogue is active when exchange t begins [N, T]. Exchanges after the stop are recorded too, as if
-        the dialogue had not stopped.
+        ``[N, T]``: whether the dialogue is active when exchange t begins. Exchanges after the stop are recorded too, as
+        if the dialogue had not stopped.
     """
 
     run: str
@@ -81,7 +81,7 @@ class Conversations:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Number of exchanges of each dialogue [N]."""
+        """``[N]``: number of exchanges of each dialogue."""
         return np.asarray(self.talking.sum(axis=-1), dtype=np.int64)
 
     @property
@@ -92,26 +92,26 @@ class Conversations:
 
     @property
     def binary(self) -> bool:
-        """Whether messages consist of bits (and not of continuous numbers)."""
+        """Whether messages consist of bits; if false, they consist of real numbers."""
         return self.sender_messages.dtype.kind == "i"
 
     def at_stop(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Select the values at the last exchange of each dialogue: [N, T, ...] → [N, ...]."""
+        """Select the values at the last exchange of each dialogue: ``[N, T, ...]`` → ``[N, ...]``."""
         return values[np.arange(len(self.keys)), self.lengths - 1]
 
     @property
     def final_scores(self) -> Floats32:
-        """Return the scores at the last exchange, [N, K]. They determine the answer."""
+        """Return the scores at the last exchange, ``[N, K]``. They determine the answer."""
         return self.at_stop(self.scores)
 
     def mean_while_active(self, values: NDArray[np.floating]) -> list[float | None]:
-        """Return the mean of values [N, T] over the dialogues active at each exchange; None if none is active."""
+        """Average values ``[N, T]`` over the active dialogues of each exchange; None for exchanges without any."""
         counts, sums = self.talking.sum(axis=0), (values * self.talking).sum(axis=0)
         return [float(total / n) if n else None for total, n in zip(sums, counts, strict=True)]
 
     @property
     def final_messages(self) -> NDArray[np.float64]:
-        """Return the Sender's messages at the last exchange, as bits or continuous numbers [N, d]."""
+        """Return the Sender's messages at the last exchange, ``[N, d]``: bits or continuous numbers."""
         return self.at_stop(self.sender_messages).astype(np.float64)
 
 
@@ -185,7 +185,7 @@ def _read_tables(path: Path) -> tuple[NDArray[Any], NDArray[Any], dict[str, Any]
 
 
 def _raise(findings: Findings, path: str | Path) -> None:
-    """If there are findings, raise one error with a sentence for each, including the file and the remedy."""
+    """Raise one error that lists all findings, names the file and states the remedy; do nothing without findings."""
     if findings.sentences:
         raise ParleyError(
             f"{path} is not a complete file of messages: {sentence}; remove it and run `snakemake --cores 1 messages`."
@@ -234,7 +234,7 @@ def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
-    """Arrange a table as [N, indices]: one row per dialogue, in order of first occurrence, one column per Index."""
+    """Arrange a table as ``[N, indices]``: one row per dialogue, in order of first occurrence, one column per Index."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)

@@ -28,9 +28,9 @@ from parley.metrics.information import as_bits, codes
 from parley.metrics.permutation import Tested, against_null
 
 ROUNDING = 1e-12
-"""Probabilities that differ by less than this are treated as equal."""
+"""Two probabilities are treated as equal if they differ by less than this."""
 OneHot = tuple[NDArray[np.float32], Ints]
-"""One-hot encodings of several integer columns, side by side [N, V], and the index at which each encoding begins."""
+"""Concatenated one-hot encodings of several integer columns, ``[N, V]``, and the index at which each begins."""
 
 
 def positional_test(
@@ -49,11 +49,11 @@ def positional_test(
     Parameters
     ----------
     symbols
-        Symbol at each position of each message, from any alphabet [N, d].
+        ``[N, d]``: symbol at each position of each message, from any alphabet.
     classes
-        Class of each message, as the index of a row of `attributes` [N].
+        ``[N]``: class of each message, as the index of a row of `attributes`.
     attributes
-        Attributes of the classes [K, A]; classes without messages are ignored.
+        ``[K, A]``: attributes of the classes; classes without messages are ignored.
     permutations
         Number of permutations P.
     generator
@@ -116,9 +116,9 @@ def independence_test(
     Parameters
     ----------
     messages
-        Messages as bits [N, d].
+        ``[N, d]``: messages as bits.
     concepts
-        Class of each dialogue [N], or its attributes [N, A]. Each class or attribute value is a concept.
+        Class of each dialogue ``[N]``, or its attributes ``[N, A]``. Each class or attribute value is a concept.
     permutations
         Number of permutations P.
     generator
@@ -126,7 +126,7 @@ def independence_test(
     """
     bits = as_bits(messages)
     contains = np.concatenate([bits == 0, bits == 1], axis=1).astype(np.float64)
-    contains = np.asarray(contains[:, contains.any(axis=0)])  # [N, V], without absent symbols
+    contains = np.asarray(contains[:, contains.any(axis=0)])  # [N, V]; symbols that do not occur are left out
     columns = _numbered_columns(concepts.reshape(len(concepts), -1))
     about = np.concatenate([np.eye(numbers.max() + 1)[numbers] for numbers in columns], axis=1)
     orders = (generator.permutation(len(about)) for _ in range(permutations))
@@ -135,7 +135,7 @@ def independence_test(
 
 
 def _independence(contains: Floats, about: Floats) -> float:
-    """Return the mean score over concepts, given the symbols [N, V] and concepts [N, C] that occur in each dialogue."""
+    """Return the mean score over concepts; the one-hot arguments are ``[N, V]`` symbols and ``[N, C]`` concepts."""
     together = about.T @ contains
     concept_given_symbol = together / contains.sum(axis=0)
     symbol_given_concept = together / about.sum(axis=0)[:, None]
@@ -159,8 +159,8 @@ def _mean_gap(symbols: OneHot, sizes: NDArray[np.float32], attributes: OneHot, o
     computed from one table, which counts how often each symbol at each position occurs with each value of each
     attribute. It is a product of two matrices, and exact in single precision up to 2^24 dialogues.
 
-    `symbols` contains the count of each symbol at each position for each class [K, V], `sizes` the number of dialogues
-    about each class [K], and `attributes` the attributes of each class, one-hot encoded.
+    `symbols` ``[K, V]`` is the count of each symbol at each position for each class, `sizes` ``[K]`` the number of
+    dialogues about each class, and `attributes` the attributes of each class, one-hot encoded.
     """
     (used, starts), (values, value_starts) = symbols, attributes
     n, alone, moved = float(sizes.sum()), np.zeros(1, np.int64), values[order]

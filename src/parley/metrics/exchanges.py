@@ -25,26 +25,26 @@ MOST_NUMBERS = 4_000_000
 
 
 def by_case(work: Callable[..., Sequence[Array]], scores: Array, *others: Array) -> tuple[Array, ...]:
-    """Apply a function to one block of cases at a time, to limit the use of memory.
+    """Apply a function to cases (such as dialogues) block by block, to limit the use of memory.
 
     Parameters
     ----------
     work
-        Function that computes arrays [n] from scores [n, K] and the other arrays [n], independently for each case.
+        Function of scores ``[n, K]`` and other arrays ``[n]`` that returns arrays ``[n]``, one result per case.
     scores
-        Scores of the candidates in each case [..., K].
+        ``[..., K]``: scores of the candidates in each case.
     others
-        Other arrays with one value per case, broadcastable to [...].
+        Other arrays with one value per case, broadcastable to ``[...]``.
 
     Returns
     -------
     tuple of arrays
-        The results of `work` for all cases, [...] each.
+        The results of `work` for all cases; each array is ``[...]``.
 
     Raises
     ------
     ValueError
-        If one of `others` is not broadcastable to [...].
+        If one of `others` is not broadcastable to ``[...]``.
     """
     leading = scores.shape[:-1]
     cases = [scores.reshape(-1, scores.shape[-1]), *(np.broadcast_to(each, leading).reshape(-1) for each in others)]
@@ -68,14 +68,14 @@ def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
     Parameters
     ----------
     scores
-        Scores of the candidates [..., K]; higher is better.
+        ``[..., K]``: scores of the candidates; higher is better.
     targets
-        Index of the true class among the candidates [...].
+        ``[...]``: index of the true class among the candidates.
 
     Returns
     -------
     Floats
-        Ranks between 1 and K [...]. They are half-integers where an even number of candidates tie.
+        ``[...]``: ranks between 1 and K. They are half-integers where an even number of candidates tie.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def target_ranks(scores: NDArray[np.floating], targets: Ints) -> Floats:
 
 
 def hits(scores: NDArray[np.floating], targets: Ints, k: int) -> Floats:
-    """Return 1 where the true class is among the k best candidates and 0 elsewhere [...], or a fraction for ties.
+    """Return ``[...]``: 1 if the true class is among the k best candidates, else 0; a fraction for ties.
 
     If h candidates score higher than the true class and m others tie with it, its rank is uniformly distributed on
     h + 1, …, h + m + 1. Raises `ValueError` if a score is not finite.
@@ -102,14 +102,14 @@ def chance(k: int, candidates: int) -> float:
 
 
 def log_probabilities(scores: NDArray[np.floating]) -> Floats:
-    """Return the logarithm of the softmax of the scores, in nats [..., K], in double precision without overflow."""
+    """Return the logarithm of the softmax of the scores, ``[..., K]``, in nats; double precision, without overflow."""
     check_finite(scores)
     shifted = scores.astype(np.float64) - scores.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def nll_nats(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Return the negative log-likelihood of the true class under the softmax of the scores, in nats [...].
+    """Return the negative log-likelihood of the true class under the softmax of the scores, ``[...]``, in nats.
 
     If all scores are equal, the result is ln K, which is the baseline.
     """

@@ -32,7 +32,7 @@ def answers_changed(before: NDArray[np.floating], after: NDArray[np.floating]) -
     Parameters
     ----------
     before, after
-        Scores at the last exchange, without and with the intervention [N, K].
+        ``[N, K]``: scores at the last exchange, without and with the intervention.
     """
     return float((before.argmax(-1) != after.argmax(-1)).mean())
 
@@ -59,10 +59,10 @@ def bits_changed(
     Parameters
     ----------
     before, after
-        Messages of one agent, without and with the intervention [T, N, d].
+        ``[T, N, d]``: messages of one agent, without and with the intervention.
     active
-        1 if the dialogue without the intervention is active when exchange t begins, else 0 [T, N]. Messages of inactive
-        dialogues are ignored.
+        ``[T, N]``: 1 if the dialogue without the intervention is active when exchange t begins, else 0. Messages of
+        inactive dialogues are ignored.
     exchanges
         Indices of the exchanges, from 0.
 

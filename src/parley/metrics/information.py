@@ -20,12 +20,12 @@ from parley.metrics.permutation import BLOCK, Tested, against_null
 
 
 def codes(values: NDArray[Any]) -> Ints:
-    """Return the index of each case's value among the sorted distinct values [N].
+    """Replace each value by its index among the sorted distinct values; return ``[N]``.
 
     Parameters
     ----------
     values
-        Symbols [N], or messages of which each row is one value [N, d].
+        Symbols ``[N]``, or messages ``[N, d]``, of which each row is one value.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def codes(values: NDArray[Any]) -> Ints:
 
 
 def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
-    """Return the plug-in entropy of each row, in bits [B], and the number of distinct symbols of each row [B].
+    """Return the plug-in entropy of each row in bits, ``[B]``, and its number of distinct symbols, ``[B]``.
 
     Shannon (1948, "A mathematical theory of communication"): log2 N - (sum of c log2 c) / N, where the sum is over the
     distinct symbols, and c is the number of times that a symbol occurs. It is exactly 0 for a constant row.
@@ -46,7 +46,7 @@ def row_entropies(rows: Ints) -> tuple[Floats, Ints]:
     Parameters
     ----------
     rows
-        Symbols as integers [B, N].
+        ``[B, N]``: symbols as integers.
     """
     ordered = np.sort(rows, axis=1)
     first = np.ones(ordered.shape, dtype=bool)
@@ -65,16 +65,16 @@ def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
     Parameters
     ----------
     rows
-        Symbols as integers from 0 [B, N].
+        ``[B, N]``: symbols as integers from 0.
     labels
-        Label of each case, as integers from 0 [N].
+        ``[N]``: label of each case, as integers from 0.
 
     Returns
     -------
     plug_in : Floats
-        H(row) + H(label) - H(row, label) in bits [B], between 0 and the smaller of the two entropies.
+        ``[B]``: H(row) + H(label) - H(row, label) in bits, between 0 and the smaller of the two entropies.
     miller_madow : Floats
-        The same with (m - 1) / 2N nats added to each entropy, where m is its number of distinct symbols (Miller, 1955,
+        The same with (m - 1) / 2N nats added to each entropy of m distinct symbols (Miller, 1955,
         "Note on the bias of information estimates"). It can therefore be slightly below 0 or above the entropies.
     """
     own, own_distinct = row_entropies(rows)
@@ -86,12 +86,12 @@ def row_information(rows: Ints, labels: Ints) -> tuple[Floats, Floats]:
 
 
 def entropy_bits(values: NDArray[Any]) -> float:
-    """Return the plug-in entropy of symbols [N] or messages [N, d], in bits: 0 if all are equal, at most log2 N."""
+    """Return the plug-in entropy, in bits, of symbols ``[N]`` or messages ``[N, d]``: between 0 and log2 N."""
     return float(row_entropies(codes(values)[None])[0][0])
 
 
 def mutual_information_bits(values: NDArray[Any], labels: NDArray[Any]) -> float:
-    """Return the plug-in mutual information of symbols [N] or messages [N, d] with labels [N], in bits."""
+    """Return the plug-in mutual information of symbols ``[N]`` or messages ``[N, d]`` with labels ``[N]``, in bits."""
     return float(row_information(codes(values)[None], codes(labels))[0][0])
 
 
@@ -105,9 +105,9 @@ def information_test(
     Parameters
     ----------
     values
-        Symbols [N] or messages [N, d].
+        Symbols ``[N]`` or messages ``[N, d]``.
     labels
-        Label of each case [N].
+        ``[N]``: label of each case.
     permutations
         Number of permutations P.
     generator
@@ -124,7 +124,7 @@ def information_test(
 
 
 def as_bits(messages: NDArray[Any]) -> Ints:
-    """Convert messages of zeros and ones to integers [N, d].
+    """Convert messages of zeros and ones, ``[N, d]``, to integers.
 
     Raises
     ------
@@ -139,12 +139,12 @@ def as_bits(messages: NDArray[Any]) -> Ints:
 
 
 def bit_use(messages: NDArray[Any]) -> Floats:
-    """Return, for each bit, the fraction [d] of the messages [N, d] in which it is 1."""
+    """Return, for each of the d bits, the fraction of the messages ``[N, d]`` in which the bit is 1."""
     return np.asarray(as_bits(messages).mean(axis=0))
 
 
 def bit_entropies(messages: NDArray[Any]) -> Floats:
-    """Return the plug-in entropy of each bit of messages [N, d], in bits [d]: 0 if constant, 1 if half are 1.
+    """Return the plug-in entropy of each of the d bits of messages ``[N, d]``: 0 if constant, 1 if half are 1.
 
     It measures how much a bit varies between images. In contrast, `message_entropy_bits` measures how uncertain an
     agent is about its message for one image.
@@ -153,32 +153,32 @@ def bit_entropies(messages: NDArray[Any]) -> Floats:
 
 
 def dead_bits(messages: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return, for each bit, whether it is the same in all messages [N, d], as an array [d]."""
+    """Return, for each of the d bits, whether the bit is the same in all messages ``[N, d]``."""
     return np.asarray(np.ptp(as_bits(messages), axis=0) == 0)
 
 
 def bit_information(messages: NDArray[Any], labels: NDArray[Any]) -> Floats:
-    """Return the mutual information of each bit with the class, in bits [d] (Miller–Madow).
+    """Return the mutual information of each bit with the class, ``[d]``, in bits (Miller–Madow estimate).
 
     It is exactly 0 for a constant bit, and can be slightly below 0 for an independent bit (see `row_information`).
 
     Parameters
     ----------
     messages
-        Messages as bits [N, d].
+        ``[N, d]``: messages as bits.
     labels
-        Class of each dialogue [N].
+        ``[N]``: class of each dialogue.
     """
     return row_information(as_bits(messages).T, codes(labels))[1]
 
 
 def distinct_fraction(messages: NDArray[Any]) -> float:
-    """Return the number of distinct messages divided by the number of messages [N, d]: 1 if all messages differ."""
+    """Return the number of distinct messages divided by N, given messages ``[N, d]``: 1 if all differ."""
     return float((codes(messages).max() + 1) / len(messages))
 
 
 def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
-    """Return the entropy of an agent's message given the agent's inputs, in bits [...].
+    """Return the entropy of an agent's message given the agent's inputs, ``[...]``, in bits.
 
     It is the sum over the bits, which are sampled independently. It measures the agent's uncertainty about one message
     (0 = every bit is certain, d = every bit has probability 1/2), not how much messages vary between images.
@@ -186,7 +186,7 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
     Parameters
     ----------
     probabilities
-        Probability that each bit is 1 [..., d].
+        ``[..., d]``: probability that each bit is 1.
 
     Raises
     ------
@@ -200,12 +200,12 @@ def message_entropy_bits(probabilities: NDArray[np.floating]) -> Floats:
 
 
 def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
-    """Return the entropy of the softmax over the candidates, in bits [...]: 0 = certain, log2 K = uniform.
+    """Return the entropy, in bits, of the softmax over the candidates, ``[...]``: 0 = certain, log2 K = uniform.
 
     Parameters
     ----------
     scores
-        Scores of the candidates [..., K].
+        ``[..., K]``: scores of the candidates.
     """
 
     def entropy(some: NDArray[np.floating]) -> tuple[Floats]:
@@ -216,7 +216,7 @@ def prediction_entropy_bits(scores: NDArray[np.floating]) -> Floats:
 
 
 def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
-    """Return the information about the class that the Receiver gains at each exchange, in bits [N, T].
+    """Return the information about the class that the Receiver gains at each exchange, ``[N, T]``, in bits.
 
     The gain is log2 p(true class) after the exchange minus log2 p(true class) before it. Before the first exchange, all
     K candidates are equally likely. The gains of a dialogue sum to log2 K plus the final log2 p(true class). The gain
@@ -226,9 +226,9 @@ def information_gained(scores: NDArray[np.floating], targets: Ints) -> Floats:
     Parameters
     ----------
     scores
-        Scores of the candidates after each exchange [N, T, K].
+        ``[N, T, K]``: scores of the candidates after each exchange.
     targets
-        Index of the true class among the candidates [N].
+        ``[N]``: index of the true class among the candidates.
     """
     known = -nll_nats(scores, targets[:, None]) / np.log(2)
     before = np.full((len(targets), 1), -np.log2(scores.shape[2]))
@@ -247,11 +247,11 @@ def message_information(
     Parameters
     ----------
     messages
-        Messages as bits [N, T, d].
+        ``[N, T, d]``: messages as bits.
     targets
-        Index of the true class among the candidates [N].
+        ``[N]``: index of the true class among the candidates.
     talking
-        Whether the dialogue is active when exchange t begins [N, T]; other messages are ignored.
+        ``[N, T]``: whether the dialogue is active when exchange t begins; other messages are ignored.
     permutations, generator
         As in `information_test`.
 

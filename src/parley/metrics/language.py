@@ -31,7 +31,7 @@ from parley.metrics.registry import LESS_IS_BETTER, PERMUTATION_TESTED, UNITS
 from parley.metrics.topographic import mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
-"""Number of permutations for each null; see each test for what it permutes."""
+"""Number of permutations for each null distribution. Each test's docstring says what is permuted."""
 MOST_DIALOGUES = 2000
 """Larger splits are subsampled to this number of dialogues, because the number of pairs of dialogues is quadratic."""
 NULL_QUANTILE = 0.95
@@ -40,14 +40,14 @@ For metrics of which low values are better, the 0.05 quantile is reported instea
 
 
 class Semantics(NamedTuple):
-    """Meanings with which messages are compared: descriptions, image features and attributes of the classes."""
+    """Meanings with which messages are compared: class descriptions, image features and class attributes."""
 
     descriptions: NDArray[np.floating]
-    """Description vector of each candidate [K, E]."""
+    """``[K, E]``: description vector of each candidate."""
     features: NDArray[np.floating] | None = None
-    """Image features of each dialogue [N, F]; None to skip metrics that need them."""
+    """``[N, F]``: image features of each dialogue; None to skip metrics that need them."""
     attributes: NDArray[np.int64] | None = None
-    """Integer-coded attributes of each candidate [K, A]; None to skip metrics that need them."""
+    """``[K, A]``: integer-coded attributes of each candidate; None to skip metrics that need them."""
 
 
 def measure_language(conversations: Conversations, semantics: Semantics, k: int, seed: int = 0) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _by_exchange(
             conversations.sender_messages[sampled],
             conversations.targets[sampled],
             talking[sampled],
-            PERMUTATIONS // 5,  # Only the null's mean is used, which needs fewer than a quantile.
+            PERMUTATIONS // 5,  # Only the mean of the null is used. It needs fewer permutations than a quantile.
             generator,
         )
         result["information_corrected"] = [None if test is None else test.corrected for test in information]

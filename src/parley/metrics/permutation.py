@@ -20,7 +20,7 @@ from parley.metrics.exchanges import Floats, Ints
 ROUNDING = 1e-9
 """Values that differ by less than this are treated as equal, because the order of summation causes rounding errors."""
 BLOCK = 2**21
-"""Number of labels that are permuted at once, which limits the use of memory."""
+"""Maximum number of permuted labels in memory at once."""
 BINS = 10
 """Number of bins of equal width for the calibration error. A bin includes its lower end; the last also includes 1."""
 
@@ -32,7 +32,7 @@ class Tested(NamedTuple):
     p: float
     """One-sided p-value: the fraction of permutations with a value at least as good, as defined in `p_at_least`."""
     null: NDArray[np.floating]
-    """Values of the metric under the permutations [P]."""
+    """``[P]``: values of the metric under the permutations."""
 
     @property
     def corrected(self) -> float:
@@ -41,7 +41,7 @@ class Tested(NamedTuple):
 
 
 def against_null(value: float, null: Floats, less_is_better: bool = False) -> Tested:
-    """Return a value with its null [P] and p-value; if `less_is_better`, p counts null values at least as low."""
+    """Return a value with its null ``[P]`` and p-value. If `less_is_better`, low values are good."""
     sign = -1.0 if less_is_better else 1.0
     return Tested(value, p_at_least(sign * value, sign * null, ROUNDING), null)
 
@@ -58,7 +58,7 @@ def p_at_least(value: float, null: Floats, tolerance: float) -> float:
     value
         The observed value.
     null
-        Values under random permutations [P].
+        ``[P]``: values under random permutations.
     tolerance
         Null values that are lower than the observed value by less than this are treated as equal to it.
     """
@@ -73,9 +73,9 @@ def answer_tests(
     Parameters
     ----------
     scores
-        Scores of the candidates at the last exchange of each dialogue [N, K].
+        ``[N, K]``: scores of the candidates at the last exchange of each dialogue.
     targets
-        Index of the true class among the candidates [N].
+        ``[N]``: index of the true class among the candidates.
     k
         Value of k in accuracy@k.
     permutations
@@ -108,7 +108,7 @@ def answer_tests(
 
 
 def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
-    """Return 1 for the k best candidates and 0 for others [N, K]; candidates tied for rank k get a fraction."""
+    """Return ``[N, K]``: 1 for the k best candidates and 0 for others; candidates tied for rank k get a fraction."""
     best = -np.sort(-scores, axis=1)[:, : min(k, scores.shape[1])]
     last = best[:, -1:]
     higher, tied = (scores > last).sum(axis=1, keepdims=True), (scores == last).sum(axis=1, keepdims=True)
@@ -116,10 +116,11 @@ def _share_within(scores: NDArray[np.floating], k: int) -> Floats:
 
 
 def _macro_f1(hits: Floats, labels: Ints, predicted: Floats) -> Floats:
-    """Return `classification.macro_f1` for each row of labels [P], without building confusion matrices.
+    """Return the macro F1 for each permutation of the labels, ``[P]``, without building confusion matrices.
 
-    `labels` contains one permutation of the labels per row [P, N], `hits` each label's share of the first rank in its
-    dialogue [P, N], and `predicted` the number of dialogues in which each candidate has the first rank [K].
+    The result equals `classification.macro_f1`. `labels` ``[P, N]`` has one permutation of the labels per row, `hits`
+    ``[P, N]`` is each label's share of the first rank in its dialogue, and `predicted` ``[K]`` the number of dialogues
+    in which each candidate has the first rank.
     """
     actual = np.bincount(labels[0], minlength=len(predicted))
     cells = labels + len(predicted) * np.arange(len(labels))[:, None]
@@ -142,12 +143,12 @@ def calibration_tests(
     Parameters
     ----------
     probabilities
-        Probability to stop at each exchange [N, T].
+        ``[N, T]``: probability to stop at each exchange.
     right
-        Whether the answer at each exchange is correct: 0 or 1, or a fraction if scores are tied, as returned by
-        `exchanges.hits` [N, T].
+        ``[N, T]``: whether the answer at each exchange is correct: 0 or 1, or a fraction if scores are tied, as
+        returned by `exchanges.hits`.
     made
-        Whether each exchange took place [N, T]; all other exchanges are ignored.
+        ``[N, T]``: whether each exchange took place; all other exchanges are ignored.
     permutations, generator
         Number of permutations, and the random number generator that draws them.
 

@@ -24,11 +24,11 @@ class Projection:
 
     seed: int
     coordinates: Floats
-    """Coordinates of the message about each image [N, 2]."""
+    """``[N, 2]``: coordinates of the message about each image."""
     targets: NDArray[np.int64]
-    """Index of each image's true class among the candidates [N]."""
+    """``[N]``: index of each image's true class among the candidates."""
     explained: Floats
-    """Fraction of the variance along each component [2]."""
+    """``[2]``: fraction of the variance along each component."""
     distinct: int
     """Number of distinct messages."""
 
@@ -40,20 +40,20 @@ class PooledPart:
     seeds: list[int]
     """Seeds whose results are finite numbers."""
     labels: list[str]
-    """Names of the candidate classes [K]."""
+    """``[K]``: names of the candidate classes."""
     max_exchanges: int
     message_bits: int
     confusion: Floats | None
-    """Number of dialogues by true class (row) and predicted class (column), summed over seeds [K, K]; None if there are
+    """``[K, K]``: number of dialogues of all seeds by true class (row) and predicted class (column); None if there are
     too many classes for a matrix."""
     class_accuracy: Floats
-    """Accuracy@1 by seed and class [S, K]."""
+    """``[S, K]``: accuracy@1 by seed and class."""
     class_length: Floats
-    """Mean length of dialogues, in exchanges, by seed and class [S, K]."""
+    """``[S, K]``: mean length of dialogues, in exchanges, by seed and class."""
     talking: Floats
-    """Fraction of the dialogues that are active when an exchange begins, by seed and exchange [S, T]."""
+    """``[S, T]``: fraction of the dialogues that are active when an exchange begins, by seed and exchange."""
     by_exchange: dict[str, Floats]
-    """Metric → means by seed and exchange [S, T]."""
+    """For each metric, means by seed and exchange, ``[S, T]``."""
     projection: Projection
     """Messages of the seed with the median accuracy@1; for an even number of seeds, the lower of the middle two."""
 
@@ -127,7 +127,7 @@ def _median_projection(whole: list[tuple[int, dict[str, Any]]]) -> Projection:
 
 
 def mean_over_seeds(values: Floats) -> Floats:
-    """Average over the seeds, ignoring NaN: [S, ...] → [...]; NaN where no seed has a value."""
+    """Average over the seeds, ignoring NaN: ``[S, ...]`` → ``[...]``; NaN where no seed has a value."""
     known = np.isfinite(values)
     counts = known.sum(axis=0)
     sums = np.where(known, values, 0.0).sum(axis=0)
@@ -141,9 +141,9 @@ class Flips:
     run: str
     seeds: list[int]
     counts: list[int]
-    """The tested numbers of flipped bits per message of the Sender [C], ascending from 0."""
+    """``[C]``: the tested numbers of flipped bits per message of the Sender, ascending from 0."""
     accuracy: NDArray[np.float64]
-    """Accuracy@1 by seed and number of flipped bits [S, C]."""
+    """``[S, C]``: accuracy@1 by seed and number of flipped bits."""
 
 
 def read_flips(paths: Sequence[str | Path], run: str, part: str = "test") -> Flips | None:

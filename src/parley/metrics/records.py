@@ -55,7 +55,7 @@ def finite(value: Any) -> float | None:
 
 
 def finite_by_seed(of_seeds: Mapping[int, Mapping[str, Any]], part: str, metric: str) -> dict[int, float]:
-    """Return a metric of a split by seed, from the `parts` of each seed. Seeds without a finite value are skipped."""
+    """Return the value of a metric on a split for each seed. Seeds without a finite value are skipped."""
     found = {seed: finite(parts.get(part, {}).get(metric)) for seed, parts in of_seeds.items()}
     return {seed: value for seed, value in found.items() if value is not None}
 
@@ -104,7 +104,7 @@ def read_evaluation(path: str | Path) -> dict[str, Any]:
 
 
 def reasons_of_failure(paths: Iterable[str | Path]) -> dict[tuple[str, int], str]:
-    """Return a mapping (run, seed) → reason for failure, from those of the given files that are failure markers."""
+    """Return the reason for each failure by (run, seed), from those files that only record that a run failed."""
     found = {owner_of(path): failure_in(path) for path in paths}
     return {owner: why for owner, why in found.items() if why is not None}
 

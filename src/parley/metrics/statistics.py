@@ -60,7 +60,7 @@ def t_interval(values: Sequence[float]) -> Interval:
 
 
 def t_half_width(sd: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    """Return half the width of the 95 % t interval of a mean, given the standard deviation [...] of n ≥ 2 values."""
+    """Return half the width of the 95 % t interval of a mean, given the standard deviation of n ≥ 2 values."""
     return np.asarray(sd * stdtrit(n - 1, (1 + CONFIDENCE) / 2) / np.sqrt(n))
 
 
@@ -82,7 +82,7 @@ def correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlation |
     Parameters
     ----------
     x, y
-        One value per case [n]. Cases in which either value is not finite are ignored.
+        ``[n]``: one value per case. Cases in which either value is not finite are ignored.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def paired_comparison(
     Parameters
     ----------
     first, second
-        Values of each run, one per seed, with the seeds in the same order [n].
+        ``[n]``: values of each run, one per seed, with the seeds in the same order.
     generator
         Random number generator for the sign flips; needed only with more than 16 pairs.
 
@@ -158,7 +158,7 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
     Parameters
     ----------
     differences
-        First value minus second value of each pair [n].
+        ``[n]``: first value minus second value of each pair.
     generator
         Random number generator for the sign flips; needed only with more than 16 pairs.
     """
@@ -175,7 +175,7 @@ def sign_flip_p(differences: NDArray[np.float64], generator: np.random.Generator
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Return p-values corrected for multiple comparisons, in the given order [m].
+    """Return p-values corrected for multiple comparisons, ``[m]``, in the order of the arguments.
 
     Holm (1979, "A simple sequentially rejective multiple test procedure"): the smallest p-value is multiplied by m, the
     next by m - 1, and so on. No result may be below the previous one or above 1. If corrected p-values below 0.05 are
@@ -184,7 +184,7 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
     Parameters
     ----------
     p_values
-        One p-value per comparison [m].
+        ``[m]``: one p-value per comparison.
 
     Raises
     ------

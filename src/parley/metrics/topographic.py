@@ -30,23 +30,23 @@ TOLERANCE = 1e-6
 
 
 def message_distances(messages: NDArray[Any]) -> Floats:
-    """Return the Hamming distance of each pair of messages [N, d], in bits, in the order of `pdist` [N (N - 1) / 2].
+    """Return the Hamming distances in bits between all pairs of messages ``[N, d]``, as a vector ordered like `pdist`.
 
-    For continuous messages, the L1 distance is used, as in `exchanges.distances`.
+    The vector is ``[N (N - 1) / 2]``. For continuous messages, the L1 distance is used, as in `exchanges.distances`.
     """
     return np.asarray(pdist(messages, "cityblock"))
 
 
 def meaning_distances(meanings: NDArray[Any]) -> Floats:
-    """Return the cosine distance of each pair of meanings, 1 - cosine, in the order of `pdist` [N (N - 1) / 2].
+    """Return the cosine distances, 1 - cosine, between all pairs of meanings, as a vector ordered like `pdist`.
 
-    The distances are computed by one matrix product, which is many times faster than `pdist` for meanings with many
-    features. They are rounded to 12 decimals to remove rounding errors.
+    The vector is ``[N (N - 1) / 2]``. One matrix product computes it, many times faster than `pdist` for meanings with
+    many features. They are rounded to 12 decimals to remove rounding errors.
 
     Parameters
     ----------
     meanings
-        Features of the meaning of each message [N, F].
+        ``[N, F]``: features of the meaning of each message.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def mantel(
     Parameters
     ----------
     messages
-        Messages, as bits or continuous numbers [N, d].
+        ``[N, d]``: messages, as bits or continuous numbers.
     meanings
-        Features of the meaning of each message [N, F].
+        ``[N, F]``: features of the meaning of each message.
     permutations
         Number of permutations P.
     generator
@@ -115,11 +115,11 @@ def mantel_of_classes(
     Parameters
     ----------
     messages
-        Messages, as bits or continuous numbers [N, d].
+        ``[N, d]``: messages, as bits or continuous numbers.
     classes
-        Class of each message, as the index of a row of `meanings` [N].
+        ``[N]``: class of each message, as the index of a row of `meanings`.
     meanings
-        Features of the classes [K, F]; classes without messages are ignored.
+        ``[K, F]``: features of the classes; classes without messages are ignored.
     permutations, generator
         As in `mantel`.
     """
@@ -146,9 +146,9 @@ def mantel_of_classes(
 def _class_correlation(rank_sums: Floats, pairs: Floats, levels: NDArray[np.integer[Any]]) -> float | None:
     """Return the rank correlation of message and meaning distances; None if all meaning distances are equal.
 
-    The arguments contain one value per pair of classes, [K, K]. `rank_sums` is the sum of the centred ranks of message
-    distances over the pairs of dialogues about the two classes, `pairs` the number of these pairs of dialogues, and
-    `levels` the index of the distance between the two meanings among the sorted distinct distances.
+    The arguments contain one value per pair of classes, ``[K, K]``. `rank_sums` is the sum of the centred ranks of
+    message distances over the pairs of dialogues about the two classes, `pairs` the number of these pairs of dialogues,
+    and `levels` the index of the distance between the two meanings among the sorted distinct distances.
     """
     counts = np.bincount(levels.ravel(), weights=pairs.ravel())
     ranks = np.cumsum(counts) - counts / 2
@@ -171,7 +171,7 @@ def centred_ranks(distances: Floats) -> Floats | None:
 
 
 def mean_ranks(values: NDArray[np.floating]) -> Floats:
-    """Return the ranks of values [n], 1 = smallest. Equal values all get the mean of their ranks.
+    """Return the ranks of values ``[n]``, with rank 1 for the smallest. Equal values all get the mean of their ranks.
 
     The result is that of `scipy.stats.rankdata`, whose import would take a third of a second in every short job.
     """

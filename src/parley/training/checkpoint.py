@@ -18,7 +18,7 @@ from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
 _ANY_WIDTH = 4096
-"""Widths up to this value are accepted unchecked, because the width of an unused input is the size of no tensor."""
+"""Larger widths must be the size of a stored tensor. Smaller ones need not, because some inputs are not used."""
 
 
 class Sizes(NamedTuple):
@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """The state of one run of one seed at one training step."""
+    """State of one run at one training step."""
 
     agents: Agents
     standardizer: Standardizer
@@ -52,7 +52,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
 
 def save_values(path: str | Path, values: dict[str, Any]) -> None:
     """Write tensors and plain values to a file atomically. The bytes depend only on the values, not on the path."""
-    content = io.BytesIO()  # With a path, torch.save stores the name, and a full disk raises no OSError.
+    content = io.BytesIO()  # Given a path, torch.save stores the name, and a full disk raises no OSError.
     torch.save(_interned(values), content)
     with written_aside(path) as aside:
         aside.write_bytes(content.getbuffer())
@@ -95,7 +95,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises
     ------
     ParleyError
-        If the file is missing or damaged, is not a checkpoint of this format, or is the marker of a failed run.
+        If the file is missing or damaged, is not a checkpoint of this format, or only records that the run failed.
     """
     return checkpoint_from_values(read_values(path), path)
 
@@ -166,7 +166,7 @@ def checkpoint_from_values(values: dict[str, Any], path: str | Path) -> Checkpoi
 
 
 def _check_widths(widths: dict[str, Any], networks: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Raise `ValueError` before memory is allocated if a width exceeds `_ANY_WIDTH` and all sizes of stored tensors."""
+    """Raise `ValueError` if a width exceeds `_ANY_WIDTH` and all stored tensors' sizes, before memory is allocated."""
     stored = {size for state in networks.values() for tensor in state.values() for size in tensor.shape}
     for name, width in widths.items():
         is_width = name in Sizes._fields or name.endswith(("_hidden", "_bits"))

@@ -15,7 +15,7 @@ from parley.core.files import copy_file, read_lines, write_json
 logger = logging.getLogger(__name__)
 
 RESULTS = ("accuracy@1", "accuracy@k", "nll", "length")
-"""Names of the dev results in the training log that are copied to each candidate."""
+"""Names of the dev results that are copied from the training log to each `Candidate`."""
 Candidate = Mapping[str, Any]
 """A checkpoint that can be selected: its step, dev results, number of dev images and file name."""
 Rule = Callable[[Sequence[Candidate]], tuple[Candidate, float | None]]
@@ -24,13 +24,13 @@ the candidate had to reach, or None if the rule has no threshold."""
 
 
 def _best(candidates: Sequence[Candidate], metric: str, pick: Callable[..., Candidate]) -> tuple[Candidate, None]:
-    """Choose the candidate with the best value of a metric; `pick` is `max` or `min`."""
+    """Choose the checkpoint with the best value of a metric; `pick` is `max` or `min`."""
     # For equal values, max and min return the first one, which has the earliest step.
     return pick(candidates, key=lambda candidate: candidate[metric]), None
 
 
 def _earliest_within_1se(candidates: Sequence[Candidate]) -> tuple[Candidate, float]:
-    """Choose the earliest candidate whose accuracy@k is within one standard error of the best (Breiman et al. 1984).
+    """Choose the earliest checkpoint whose accuracy@k is within one standard error of the best (Breiman et al. 1984).
 
     The best accuracy p is a proportion of n dev images, so its standard error is sqrt(p (1 - p) / n).
     """
@@ -127,14 +127,14 @@ def choose(rows: Sequence[dict[str, Any]], checkpoints: Sequence[str | Path], ru
 def select(folder: str | Path, rule: str) -> None:
     """Choose a run's checkpoint, copy it to `best.pt` and record the choice in `selection.json`.
 
-    If the run failed, write both files as markers of the failure and raise `FailedRunError`.
+    If the run failed, write the reason to both files instead and raise `FailedRunError`.
     """
     folder = Path(folder)
     checkpoints = sorted((folder / "checkpoints").glob("*.pt"))
     try:
         selection = choose(read_log(folder / "metrics.jsonl"), checkpoints, rule)
     except FailedRunError as failure:
-        # Otherwise, files left by an earlier training would be mistaken for results of the failed run.
+        # Otherwise, files of an earlier training in this folder would be mistaken for results of the failed run.
         for name in ("best.pt", "selection.json"):
             write_marker(folder / name, failure.why)
         raise

@@ -23,7 +23,7 @@ class StepInputs(NamedTuple):
     rows: Tensor
     """``[S, B]`` int64: row indices, in the train split, of the images in each run's batch."""
     states: Tensor
-    """``[purposes, S]`` int64: state of the random number generator of each purpose and run."""
+    """``[purposes, S]`` int64: state of the random number generator for each use of random numbers and each run."""
     weights: Tensor
     """``[3 + K]``: the three weights of the entropy bonus, then the K coefficients of the optimiser's update."""
 

@@ -36,7 +36,7 @@ class Log:
         self.lines: list[str] = []
         self.failed = False
         self._started = started
-        # Early stopping needs these values at every step; keeping them avoids parsing the lines again.
+        # Dev accuracies@k, which early stopping needs at every step; keeping them avoids parsing the lines again.
         self._dev_results: list[float] = []
         for line in lines:
             self._keep(line, json.loads(line))
@@ -88,7 +88,7 @@ class Log:
 
 
 def _board(folder: Path, step: int) -> Any:
-    """Return a TensorBoard writer that discards existing events after `step`, left by an interrupted process."""
+    """Return a TensorBoard writer. Events after `step` that an interrupted process wrote are discarded."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

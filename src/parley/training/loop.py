@@ -152,7 +152,7 @@ class TrainingLoop:
         self.logs = [Log(path, self.started, lines, board) for path, lines, board in paths]
 
     def run(self, progress: Progress, stop: Callable[[], bool]) -> None:
-        """Take the remaining steps, or stop early if no run is active.
+        """Take the remaining steps; end early if every run has failed or stopped early.
 
         If `stop` returns true, save the runs and raise `ParleyError`.
         """
@@ -257,7 +257,7 @@ def batches_per_epoch(images: int, training: TrainingSettings) -> int:
 
 @lru_cache(maxsize=1024)
 def _order(seed: int, epoch: int, images: int) -> Tensor:
-    """Return the order in which a seed visits the train images in an epoch; cached, since each step needs the order."""
+    """Return the order of the train images in an epoch of a seed; cached, because each step needs it."""
     return permutation(seed, "order", epoch, images)
 
 

@@ -36,7 +36,7 @@ class UpdateRule(ABC):
         return {}
 
     def step_coefficients(self, rate: float) -> list[float]:
-        """Increment the step count, and return the coefficients of this step's update at a learning rate `rate`."""
+        """Increment the step count, and return the coefficients of that step's update at a learning rate `rate`."""
         if "step" in self.state:
             self.state["step"] += 1
         return [-rate]

@@ -1,4 +1,4 @@
-"""Trainer of S runs: take training steps, evaluate on the dev split, and create and load checkpoints."""
+"""Trainer of S runs, which takes training steps, evaluates on the dev split, and creates and loads checkpoints."""
 
 import logging
 from collections.abc import Sequence

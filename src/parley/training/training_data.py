@@ -66,13 +66,13 @@ def build_training_data(
     train, dev
         The train and dev splits.
     candidates
-        All described classes. Those that have train images become the candidates.
+        All classes with a description. Those that have train images become the candidates.
     game
         Settings of the game.
     k
         The K of accuracy@K; at most the number of candidates.
     dev_candidates
-        All described classes with the descriptions used in evaluation; None if they equal `candidates`.
+        Like `candidates`, but with the descriptions used in evaluation; None if they are the same.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class Augmentation(ABC):
     """
 
     purpose: str
-    """Purpose passed to `rng.counter_states`. Purpose, seed and step determine the random numbers."""
+    """Name of the augmentation, passed to `rng.counter_states`. With seed and step it determines the random numbers."""
 
     @abstractmethod
     def apply(self, features: Tensor, states: Tensor) -> Tensor:
