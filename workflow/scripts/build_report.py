@@ -31,6 +31,6 @@ with stage(snakemake):
         image_tars=files_in(snakemake.input.tars, ".tar"),
         benchmarks=snakemake.params.benchmarks,
         stages=snakemake.params.stages,
-        # The repository that contains the library, if it is used from a repository.
+        # Root of the library's repository, unless the library is installed as a package.
         origin=find_origin(Path(parley.__file__).parents[2]),
     )

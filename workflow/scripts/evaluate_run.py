@@ -13,6 +13,6 @@ with stage(snakemake), propagate_failure(snakemake.output):
     texts, ks = (snakemake.input.descriptions, snakemake.input.words), tuple(snakemake.params.ks)
     inputs = EvalInputs(snakemake.input.best, parts, *texts, snakemake.params.about)
     evaluate(inputs, ks, snakemake.output.evaluation)
-    # Flipped bits take little time here, where torch is loaded. The rule intervene_run evaluates all interventions.
+    # Done here because torch is loaded and it takes little time. The rule intervene_run evaluates all interventions.
     test = inputs._replace(parts={"test": parts["test"]}, most=snakemake.params.most)
     intervene(test, ks, snakemake.output.flips, FLIPS)

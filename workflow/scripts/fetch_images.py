@@ -21,10 +21,10 @@ with stage(snakemake) as logger:
         shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
         source_options(snakemake.config["source"], *drawn).root,
-        # Only settings that affect the content are params, so a change of timeouts or threads causes no rerun.
+        # Only the settings in `params` affect the images. Timeouts and threads are not params, so they cause no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )
-    # The modification time of a shard is left to Snakemake, because a shard is a folder.
+    # Not for a shard: it is a folder, and `keep_date` restores only the modification times of files.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
             logger.warning("%s differs from its earlier version; run again to update the files made from it.", path)

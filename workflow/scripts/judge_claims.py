@@ -1,4 +1,4 @@
-"""Test the claims about the game that the config lists against the results of its runs."""
+"""Test each claim in the config (`claims`) against the results of the runs."""
 
 from pathlib import Path
 

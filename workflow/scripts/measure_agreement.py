@@ -1,4 +1,4 @@
-"""Measure for each two seeds of a run how well their predictions and their messages agree."""
+"""For each pair of seeds of a run, measure how well their predictions and their messages agree."""
 
 from stage import stage
 

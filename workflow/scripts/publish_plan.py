@@ -1,4 +1,4 @@
-"""Copy the plan that assigns images to splits, without URLs, to the experiment."""
+"""Copy the split plan, without its URLs, to the experiment's folder."""
 
 from stage import stage
 

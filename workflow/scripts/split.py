@@ -1,4 +1,4 @@
-"""Assign each candidate image to a split and write the plan for fetching."""
+"""Assign each candidate image to a split, and write the split plan, which determines what is fetched."""
 
 from stage import stage
 

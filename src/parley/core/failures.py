@@ -39,7 +39,7 @@ def write_marker(path: str | Path, why: str) -> None:
 
 
 def failure_in(path: str | Path) -> str | None:
-    """Return the reason for the run's failure if the file is a marker; None if it is another file or does not exist."""
+    """Return the reason for the run's failure if `path` is a marker, otherwise None. The file need not exist."""
     if not Path(path).is_file():
         return None
     with Path(path).open("rb") as stream:
@@ -61,7 +61,7 @@ def successful(paths: Iterable[str]) -> list[str]:
 
 @contextlib.contextmanager
 def propagate_failure(outputs: Iterable[str | Path]) -> Iterator[None]:
-    """Catch `FailedRunError` in the `with` block; write a marker to each path in `outputs`, and let the job succeed."""
+    """If the `with` block raises `FailedRunError`, write a marker to each path in `outputs`; the job then succeeds."""
     try:
         yield
     except FailedRunError as failure:

@@ -89,7 +89,7 @@ def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for path in found:
-            with contextlib.suppress(OSError):  # A cache may be mounted read-only.
+            with contextlib.suppress(OSError):  # Fails in a cache that is mounted read-only.
                 path.unlink()
                 removed.append(path)
     return removed
@@ -146,14 +146,14 @@ def copy_file(source: str | Path, destination: str | Path) -> None:
 
 
 def keep_date(path: str | Path) -> bool:
-    """Restore a file's recorded modification date if its content is as recorded; otherwise update the record.
+    """Reset a file's modification date to the recorded one if the content is unchanged; otherwise record both.
 
-    The record is a hidden JSON file next to the file, with its modification date and SHA-256.
+    The record is a JSON file in the hidden folder `.made` beside the file. It contains the date and the SHA-256.
 
     Returns
     -------
     bool
-        False if the content differs from the recorded content; True if it is the same, or nothing was recorded.
+        False if the content has changed since it was recorded; True if it has not, or if there was no record.
     """
     record = Path(path).parent / ".made" / f"{Path(path).name}.json"
     sha256 = sha256_of(path)
@@ -171,7 +171,7 @@ def is_web_url(address: str) -> bool:
 
 
 def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
-    """Return the paths; a folder (a shard: several classes) is replaced by its visible files with `suffix`, sorted."""
+    """Return the paths, with each folder (a shard of several classes) replaced by its sorted files with `suffix`."""
     found: list[str] = []
     for path in map(Path, paths):
         # `glob` is not used: it would interpret brackets in the folder's name.
@@ -181,7 +181,7 @@ def files_in(paths: Iterable[str | Path], suffix: str) -> list[str]:
 
 
 def by_class(paths: Iterable[str | Path], suffix: str) -> dict[str, str]:
-    """Return the result of `files_in` as paths by class name, which is the file's name without its suffix."""
+    """Return the paths from `files_in` by class name. A file is named after its class."""
     return {Path(path).stem: path for path in files_in(paths, suffix)}
 
 

@@ -17,13 +17,13 @@ def fraction(value: float | None) -> str:
     if value is None:
         return NOTHING
     size = abs(value)
-    # Values below 1e-5 are zero with rounding errors: chance is larger than 1e-5 for every class set.
+    # A value below 1e-5 is zero with a rounding error, because chance exceeds 1e-5 for every class set.
     decimals = 1 - math.floor(math.log10(size)) if 1e-5 <= size < 0.00095 else 3
     return f"{value:.{decimals}f}"
 
 
 def measure(value: float | None, unit: str) -> str:
-    """Format a metric with `fraction` if `unit` is ``fraction``, otherwise with three decimals."""
+    """Format a metric with three decimals or, if its unit is ``fraction``, with the function `fraction`."""
     if value is None or unit == "fraction":
         return fraction(value)
     return f"{value:.3f}"
@@ -74,7 +74,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
-    """Format an interval in brackets, using `fraction` if `decimals` is None; return "" if a bound is None."""
+    """Format an interval as ``[low, high]``; return an empty string if a bound is None.
+
+    The bounds have `decimals` decimals. If `decimals` is None, they are formatted with `fraction`.
+    """
     if low is None or high is None:
         return ""
     return f"[{fraction(low)}, {fraction(high)}]" if decimals is None else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
@@ -90,7 +93,7 @@ def isolated(name: str) -> str:
 
 
 def base_of(rule: str) -> str:
-    """Return the name of a rule without the number of its group of classes or seeds, as in `extract_features_0000`."""
+    """Remove the number of a group of classes or seeds from a rule's name, such as `_0000` in `hash_images_0000`."""
     return re.sub(r"_\d+$", "", rule)
 
 

@@ -1,4 +1,4 @@
-"""Open untrusted HDF5 files. Links to other files, and datasets that claim more bytes than they store, are refused."""
+"""Open untrusted HDF5 files. Refuse links to other files, and datasets much larger than the bytes stored for them."""
 
 import mmap
 import re
@@ -14,9 +14,9 @@ from parley.core.errors import ParleyError
 DAMAGE = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 """Exceptions that h5py may raise when a damaged file is accessed."""
 _MOST_PACKED = 1100
-"""Largest accepted ratio of a dataset's claimed size to its stored size. With gzip, the ratio is at most 1,032."""
+"""Largest accepted ratio of a dataset's size in memory to its stored size. With gzip, the ratio is at most 1,032."""
 _NEVER_PACKED_BYTES = 1 << 16
-"""A claimed size up to this number of bytes is accepted without a comparison with the stored size."""
+"""A dataset that takes at most this many bytes in memory is accepted, whatever its stored size."""
 _HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
 """The header of a global heap, which stores variable-length strings: signature, version, three zeros, size in bytes."""
 _HEAP_ITEM = struct.Struct("<HHIQ")
@@ -52,12 +52,12 @@ def opened(path: str | Path, what: str) -> Iterator[h5py.File]:
 
 
 def texts(dataset: h5py.Dataset) -> list[str]:
-    """Return the strings (UTF-8) of a dataset; any other content raises an exception of `DAMAGE`."""
+    """Return the strings (UTF-8) of a dataset. Other content raises one of the exceptions in `DAMAGE`."""
     return [value.decode("utf-8") for value in dataset[:]]
 
 
 def check_untrusted(file: h5py.File, path: str | Path) -> None:
-    """Raise `ParleyError` if an item is stored in another file, or a dataset claims more bytes than are stored.
+    """Raise `ParleyError` if an item is stored in another file, or a dataset is much larger than its stored bytes.
 
     Virtual datasets, which refer to rows of other HDF5 files, are allowed: `features.gather: reference` writes them.
     """

@@ -70,9 +70,9 @@ def stream_table(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str
 def stream_classes(
     path: str | Path, columns: Sequence[str], wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield each class's name and its rows from a table grouped by class, with only one row in memory.
+    """Yield the name of each class and an iterator over its rows, from a table grouped by class.
 
-    Rows that are not consumed are skipped when the next class is requested.
+    Only one row is kept in memory. Rows that are not consumed are skipped when the next class is requested.
 
     Parameters
     ----------

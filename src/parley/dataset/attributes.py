@@ -1,4 +1,4 @@
-"""Class attributes: properties of the classes, with which metrics of compositionality compare the messages."""
+"""Attributes of classes, such as colour or size. Metrics of compositionality compare them with the messages."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ class Attributes(NamedTuple):
     values: list[list[str]]
     """For each attribute, its values in alphabetical order; the code of a value is its index in this list."""
     codes: dict[str, list[int]]
-    """For each class name, the codes of the class's values, [A], one per attribute."""
+    """Codes of each class's values, a list [A] with one code per attribute, by class name."""
     path: str
     """Path or name of the table, for error messages."""
 

@@ -1,4 +1,4 @@
-"""Candidates: the image addresses that a source lists for each class, and a check that there are enough."""
+"""List the candidates (image addresses) that a source has for each class, and check that there are enough."""
 
 import logging
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def select(
     classes
         The class set. The TSV lists the classes in this order, and the images of a class in the source's order.
     counts
-        Number of images that each class needs per split, by domain.
+        Number of images that each class needs, by domain (in, out or transfer) and split.
     destination
         Path of the TSV to write.
     url_list
@@ -63,7 +63,7 @@ def select(
 def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
-    """Return a sentence for each class with too few candidates, then advice; empty if no class is to be reported.
+    """Return a sentence for each class to report because it has too few candidates, and then one with advice.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def shortages(
     classes
         The class set.
     counts
-        Number of images that each class needs per split, by domain.
+        Number of images that each class needs, by domain (in, out or transfer) and split.
     on_shortage
         `fail`: report every such class; `accept`: report only classes without any candidate, and log a warning for
         the others; `drop_class`: only log warnings, because `finalise_splits` drops classes with too few images.
@@ -101,7 +101,7 @@ def shortages(
 
 
 def _shortage(image_class: ImageClass, listing: Listing, filter_url: str) -> str:
-    """Return the start of a sentence: how many entries of a class can be used, or that the source has no entry."""
+    """Return the first half of a sentence, which states how many of the source's entries for a class can be used."""
     label = f"{image_class.name} ({image_class.wnid})" if image_class.wnid else image_class.name
     found, entries = len(listing.urls[image_class.name]), listing.entries[image_class.name]
     if not entries:

@@ -38,7 +38,7 @@ def write_data_card(
         Path of the Markdown file to write.
     images
         Path of the TSV to write. It has a row per image, in the order of `splits`. Its columns are `IMAGE_COLUMNS`
-        and, if the source states anything about its images, the columns copied from its table.
+        and the columns copied from the source's table, such as licences, if any.
     splits, funnel, classes
         Paths of the final splits, their counts and their class set, as written by `parley.dataset.dedup.finalise`.
     manifests

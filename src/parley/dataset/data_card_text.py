@@ -32,7 +32,7 @@ _NOT_FREE = "This does not mean that the images are free to use: see *Rights*."
 
 @dataclass(frozen=True, slots=True)
 class CardContext:
-    """Facts about the experiment that the data card states.
+    """Facts about the experiment that the data card contains.
 
     Attributes
     ----------
@@ -63,9 +63,9 @@ class Contents:
     classes
         Classes of the image set.
     stated
-        For each column copied from the source's table: the number of images by value, where "" means not stated.
+        For each column copied from the source's table, such as licences, the number of images by value ("" if empty).
     conflicting
-        Number of images that the source's table lists in several rows with different values in the copied columns.
+        Number of images listed in several rows of the source's table, with different values in the copied columns.
     parts
         Number of images by class name and split.
     hosts
@@ -82,7 +82,7 @@ class Contents:
     size_bytes: int = 0
 
     def counting(self, rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-        """Yield the rows of `images.tsv` unchanged (`IMAGE_COLUMNS`, then the columns of `stated`), and count each."""
+        """Yield the rows of `images.tsv` (`IMAGE_COLUMNS`, then those of `stated`), and add them to the counts."""
         for row in rows:
             name, _, part, _, url, _, _, size_bytes, *stated = row
             self.parts[name, part] += 1
@@ -237,7 +237,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         distinct = len(values.keys() - {""})
         lines += ["", f"### {escaped(column)}", ""]
         lines += [f"Stated for {stated:,} of {values.total():,} images; distinct values: {distinct:,}."]
-        # No table for a column, such as titles, in which most images have a value of their own: it would say little.
+        # A column such as titles, in which most images have a value of their own, gets no table.
         if distinct <= max(stated / 2, _ALWAYS_SHOWN):
             lines += ["", *_shares(escaped(column), values)]
     return lines

@@ -31,7 +31,7 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import draw, is_key
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Number of images that each class needs per split, by domain: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
+"""Number of images that each class needs, by domain and split: {"in": {"train": 550, …}, "out": {"ood": 100}, …}."""
 
 PARTS = ("train", "dev", "test", "ood", "transfer")
 PUBLISHED_COLUMNS = ("class", "key", "part", "rank")
@@ -146,7 +146,7 @@ def write_plan(
     classes
         The class set.
     counts
-        Number of images that each class needs per split, by domain.
+        Number of images that each class needs, by domain (in, out or transfer) and split.
     seed
         The experiment's seed.
     destination
@@ -172,9 +172,9 @@ def publish_plan(plan: str | Path, destination: str | Path) -> None:
 def stream_plan(
     path: str | Path, wanted: Collection[str] | None = None
 ) -> Iterator[tuple[str, Iterator[tuple[str, Iterator[str]]]]]:
-    """Yield `(class, parts)` for each class of a plan. `parts` yields `(part, keys)`, with the keys in order of rank.
+    """Yield the name and splits of each class of a plan; splits are pairs of a name and its keys in order of rank.
 
-    Keeps one row in memory. Rows that are not consumed are skipped when the next class or part is requested.
+    Keeps one row in memory. Rows that are not consumed are skipped when the next class or split is requested.
 
     Raises
     ------
@@ -188,7 +188,7 @@ def stream_plan(
 def candidate_queues(
     path: str | Path, wanted: Collection[str]
 ) -> Iterator[tuple[str, dict[str, list[tuple[str, str]]]]]:
-    """Yield the name and candidates of each wanted class: for each part, a list of (key, URL) in order of rank.
+    """Yield each wanted class's name and candidates. These are lists of (key, URL) in order of rank, by split.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def candidate_queues(
 
 
 def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:
-    """Yield each part of a class with its rows. Each row starts with class, part and rank."""
+    """Yield each split of a class with its rows. The first cells of a row are class, split (`part`) and rank."""
     seen: set[str] = set()
     for (name, part), of_part in itertools.groupby(rows, key=lambda row: row[:2]):
         whose = f"{path}, class {name!r}, part {part}"

@@ -30,7 +30,7 @@ COMPILED_FROM = 10_000
 _COMPILERS = ("g++", "clang++", "c++")
 
 Run = Callable[[Tensor], dict[str, Tensor]]
-"""Function from images, ``[N, 3, h, w]`` in channels-last format, to the layers' outputs, by name of the graph node."""
+"""Function that maps images ``[N, 3, h, w]``, in channels-last format, to the outputs of graph nodes by node name."""
 _SMALLEST_BATCH, _LARGEST_BATCH = 32, 2048
 _MIN_SPEEDUP = 1.05  # If doubling the batch size brings a smaller speed-up, it is not worth the memory.
 DEVICES = ("auto", "cpu", "cuda")
@@ -38,11 +38,11 @@ CPU_BATCH_SIZE = 32
 
 
 def ready_network(extractor: GraphModule, engine: str, images: int, device: torch.device) -> Run:
-    """Prepare a network in evaluation mode and channels-last format for one of the engines.
+    """Return a function that runs a network with the given engine. The network becomes channels-last.
 
     ``eager`` leaves the network unchanged. ``fused`` folds each batch norm into the preceding convolution.
     ``compiled`` also applies `torch.compile`, which needs a C++ compiler on a CPU. ``auto`` selects ``eager`` on a GPU.
-    On a CPU, it selects ``compiled`` for at least `COMPILED_FROM` images if there is a compiler, otherwise ``fused``.
+    On a CPU, it selects ``compiled`` if there is a compiler and at least `COMPILED_FROM` images, otherwise ``fused``.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _fused(network: GraphModule) -> Any:
 def largest_useful_batch(run_blank: Callable[[int], None], images: int) -> int:
     """Double the batch size as long as this increases throughput and memory suffices; return the last useful size.
 
-    Sizes that exceed one batch of all `images` are not tried. `run_blank` processes a given number of blank images and
+    No size of at least twice the number of `images` is tried. `run_blank` processes a given number of blank images and
     waits for the results.
     """
     best, best_rate = _SMALLEST_BATCH, 0.0
@@ -110,7 +110,7 @@ class Backbone:
     layers
         Layer by role (``pooled``, ``map`` or ``logits``), for the roles in the options.
     attributes
-        Attributes to store in a feature file, which describe the network, preprocessing and package versions.
+        HDF5 attributes of the feature files. They describe the network, preprocessing and package versions.
     """
 
     def __init__(self, network: nn.Module, options: FeatureOptions, transform: Transform, device: torch.device) -> None:
@@ -131,7 +131,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Choose how to execute the network (see `ready_network`) and the batch size, on a GPU by trial if None."""
+        """Set the engine (see `ready_network`) and the batch size. If None, a GPU's batch size is found by trial."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

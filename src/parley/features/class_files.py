@@ -21,13 +21,13 @@ _CHUNK_BYTES = 1 << 16
 _REASON_BYTES = 200
 UNREADABLE = "unreadable"
 VERSIONS = ("torch", "torchvision", "parley")
-"""Names of the attributes with the package versions that a file's features were computed with."""
-# Features of two files must not be mixed if the files differ in one of these attributes.
+"""Names of the HDF5 attributes that contain the versions of the packages that computed a file's features."""
+# If two files differ in one of these HDF5 attributes, their features must not be mixed.
 SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "autocast", "pooled", "map", "logits")
 
 
 class Column(NamedTuple):
-    """Shape of a row, without the axis of length 1, and stored type of a dataset of features."""
+    """Shape of one row (without the axis of length 1) and stored data type of a dataset of features."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -58,7 +58,7 @@ class ClassFileWriter:
             file.create_dataset(name, (0, *shape), column.dtype, maxshape=(None, *shape), chunks=(chunk_rows, *shape))
 
     def append(self, rows: Sequence[RowIdentity], values: Mapping[str, NDArray[np.float32]]) -> None:
-        """Append a row for each image in `rows`; `values` are the features ``[len(rows), *shape]`` by dataset name."""
+        """Append a row for each image in `rows`; `values` has their features ``[len(rows), *shape]`` by dataset."""
         start, self.rows = self.rows, self.rows + len(rows)
         for name, field in (("Key", "key"), ("Sha256", "sha256"), ("Member", "member")):
             self._add(name, start, np.array([getattr(row, field).encode() for row in rows]))
@@ -175,7 +175,7 @@ def _damaged(path: str | Path, error: Exception) -> str:
 
 
 class KnownRows:
-    """Features to copy from existing class files of the same network, found by the SHA-256 of an image's bytes.
+    """Features in existing class files of the same network, looked up by the SHA-256 of an image's bytes.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class KnownRows:
         return len(self._refs)
 
     def find(self, sha256: str) -> tuple[int, int] | None:
-        """Return the indices of the file and the row with this image's features; None if no file contains the image."""
+        """Return the index of the file and of the row with the features of an image; None if no file has them."""
         return self._refs.get(sha256)
 
     def values(self, layer: str, refs: Sequence[tuple[int, int]]) -> NDArray[np.generic]:
@@ -239,9 +239,9 @@ class KnownRows:
 def other_class_files(network: str | Path, out_paths: Sequence[str | Path]) -> Iterator[Path]:
     """Yield the class files in a network's folder, except those of the image set to which `out_paths` belong.
 
-    Each subfolder is for one set of images, as in ``resources/images``. It contains ``<class>.hdf5`` for each class, in
-    folders ``shard-<n>`` if there are many classes. Files of the same image set have features to copy only if two
-    classes share images, and each job of a large image set would read the files of all other jobs.
+    Each subfolder belongs to one image set of ``resources/images``. It contains ``<class>.hdf5`` for each class, in
+    folders ``shard-<n>`` if there are many classes. The image set of `out_paths` is omitted, because its classes rarely
+    share images, and each job of a large image set would read the files of all other jobs.
     """
     network = Path(network).resolve()
     written = {path.relative_to(network).parts[0] for path in (Path(out).resolve() for out in out_paths)}

@@ -141,7 +141,7 @@ def _write_all(
 
 
 def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decoded]]:
-    """Yield batches of at most `batch_size` images for the network, and at most 8 × `batch_size` images in total."""
+    """Yield batches of at most 8 × `batch_size` images, at most `batch_size` of which the network must process."""
     batch: list[Decoded] = []
     for_the_network = 0
     for image in images:
@@ -155,7 +155,7 @@ def _batches(images: Iterable[Decoded], batch_size: int) -> Iterator[list[Decode
 
 
 def _values(images: Sequence[Decoded], backbone: Backbone, known: KnownRows) -> dict[str, NDArray[np.generic]]:
-    """Return the features of N images, ``[N, *shape]`` by dataset name: copied if `known` has them, else computed."""
+    """Copy the features of N images from `known` or else compute them; return ``[N, *shape]`` by dataset name."""
     pixels = [image.pixels for image in images if image.pixels is not None]
     refs = [image.known for image in images if image.known is not None]
     is_known = np.array([image.known is not None for image in images])

@@ -112,7 +112,7 @@ def _write_identities(out: h5py.File, rows: SplitRows, members: Sequence[str], l
 
 
 def _class_runs(rows: SplitRows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
-    """Yield each run of rows of one class: its start index in `rows`, its row indices in the class file, the file."""
+    """For each run of rows of one class, yield its start in `rows`, its rows in the class file, and that file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
         with reading_class_file(class_files[name]) as file:
@@ -150,7 +150,7 @@ def _link_layers(
 
 
 def _consecutive_runs(source_rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Divide row indices into runs of consecutive numbers; yield the first index and the length of each run."""
+    """Divide row indices into runs of consecutive integers, and yield the first index and the length of each run."""
     for _, run in groupby(enumerate(source_rows), key=lambda pair: pair[1] - pair[0]):
         following = [row for _, row in run]
         yield following[0], len(following)

@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """A network's output in one of the roles ``pooled`` (pooled vector), ``map`` (feature map) and ``logits``."""
+    """An output of a network, used in the role ``pooled`` (pooled vector), ``map`` (feature map) or ``logits``."""
 
     node: str  # graph node whose output is converted to the layer, see `form`
     name: str
@@ -23,7 +23,7 @@ class Layer(NamedTuple):
     for the logits of a ResNet. For the pooled vector, the length is appended, such as ``avgpool_512``."""
     shape: Shape  # shape for one image: [C], or [C, h, w] for the map
     form: Literal["as is", "mean", "grid"] = "as is"
-    """Conversion of the node's output: none (``as is``), ``mean`` over the map's cells, patch tokens in a ``grid``."""
+    """Conversion of the node's output: ``as is``, ``mean`` over the map's cells, or ``grid`` for patch tokens."""
 
     def of(self, value: Tensor) -> Tensor:
         """Convert the node's output for N images to ``[N, *shape]``."""
@@ -109,7 +109,7 @@ def _has_cells(shape: Shape) -> bool:
 
 
 def _outermost(names: list[str], index: int) -> str:
-    """Return the outermost module that ends with the node at `index`, such as `features` for `features.12.cat`."""
+    """Return the outermost module whose last node is at `index`, such as `features` for `features.12.cat`."""
     steps = names[index].split(".")
     prefixes = (".".join(steps[:length]) for length in range(1, len(steps) + 1))
     ending = next(prefix for prefix in prefixes if not any(_within(name, prefix) for name in names[index + 1 :]))

@@ -16,7 +16,7 @@ from parley.dataset.listing import image_key
 if TYPE_CHECKING:
     from parley.features.rows import Rows
 
-# Dataset name of each role in files whose attributes do not state it, such as those of the original implementation.
+# Dataset name of each role in files without attributes for it, such as those of the original implementation.
 ORIGINAL_NAMES = {"pooled": "avgpool_512", "map": "layer4_2", "logits": "fc"}
 
 

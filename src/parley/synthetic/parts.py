@@ -161,7 +161,7 @@ def _paws(pencil: Pencil, pose: Pose, palette: Palette, near: bool) -> None:
 
 
 def _hips(pose: Pose, near: bool, near_x: Point, far_x: Point) -> Iterable[tuple[float, float]]:
-    """Return the hip's x coordinate and the swing (see `Pose`) of both legs on the near or the far side of the body."""
+    """Return hip x coordinate and swing (see `Pose`) of each of the two legs on one side of the body, near or far."""
     return zip(near_x if near else far_x, pose.swing[2:4] if near else pose.swing[:2], strict=True)
 
 

@@ -47,7 +47,7 @@ def hls(hue: float, lightness: float, saturation: float) -> Colour:
 
 
 def palette_of(creature: Creature, draws: random.Random) -> Palette:
-    """Draw random colours for one image: hue within 8 degrees and lightness within 0.05 of the creature's colour."""
+    """Sample colours for one image. Hue is within 8 degrees, lightness within 0.05 of the creature's colour."""
     vary = draws.uniform
     hue, lightness, saturation = _BODY[creature.colour]
     hue += vary(-0.022, 0.022)
@@ -122,7 +122,7 @@ class Pose:
 
 
 def pose_of(creature: Creature, draws: random.Random) -> Pose:
-    """Draw a random pose for one image. The scale varies by at most 8 %, so that the three sizes do not overlap."""
+    """Sample a pose for one image. The scale varies by at most 8 %, so that the three sizes do not overlap."""
     vary = draws.uniform
     return Pose(
         reach=_REACH[creature.size] * vary(0.92, 1.08),

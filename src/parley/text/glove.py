@@ -26,7 +26,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 
 
 class PretrainedVectors(NamedTuple):
-    """Vectors of the requested words, each of `dimension` numbers, and the numbers of all and of malformed lines."""
+    """Vectors of the requested words, their length, and how many lines the file has and how many are malformed."""
 
     vectors: dict[str, list[float]]
     dimension: int
@@ -62,7 +62,7 @@ def read_pretrained(path: str | Path, words: Collection[str], member: str = "") 
             found = _scan(stream, frozenset(words))
     except FileNotFoundError as error:
         raise ParleyError(f"The word vectors {path} do not exist; check the path, or use `random` vectors.") from error
-    # zipfile raises RuntimeError if a password is needed, and its subclass NotImplementedError for other compressions.
+    # zipfile raises RuntimeError if a password is needed, and its subclass NotImplementedError for unsupported methods.
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ParleyError(f"The word vectors {path} cannot be read ({error}); get the file again.") from error
     if not found.dimension:
@@ -104,7 +104,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
 
 @contextmanager
 def _opened(path: Path, member: str) -> Iterator[BinaryIO]:
-    """Open a text that is plain or in a gzip or zip file. The first bytes determine the type, not the name."""
+    """Open a text file that is plain, gzipped or in a zip file. Its first bytes, not its name, determine which."""
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)

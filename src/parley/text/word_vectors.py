@@ -149,7 +149,7 @@ def _word_indices(descriptions: Sequence[Description], words: Words) -> list[lis
 
 
 def wordless(description: Description) -> str:
-    """Return the error message for a description none of whose words has a vector."""
+    """Return the error message for a description in which no word has a vector."""
     return (
         f"No word of the description of {description.label!r} has a vector ({description.text!r}); "
         "write another description into the class set, or set `unknown: random`."

@@ -24,9 +24,9 @@ _ADVICE = (
 def reject_placeholders(outcomes: Outcomes, placeholder_repeats: int) -> list[RepeatedBytes]:
     """Reject images whose bytes were returned by more than `placeholder_repeats` different URLs, over all classes.
 
-    Returns the rejected bytes, most frequent first. The fetch stage counts the URLs of each class separately, so it
-    accepts a placeholder in a class in which few URLs returned it, even if it rejects the same placeholder in another
-    class. Therefore the URLs of placeholders that the fetch stage rejected are counted here too.
+    Such bytes are a placeholder, which servers return for missing images. Return the placeholders, the most frequent
+    first. The fetch stage counts the URLs of each class separately, so it accepts a placeholder in a class in which few
+    URLs returned it, even if it rejects it in another class. The URLs that it rejected are therefore counted here too.
     """
     responses = [image for one in outcomes.classes for image in (*one.images(), *one.placeholders)]
     rows = Counter(image.sha256 for image in responses)
@@ -49,8 +49,8 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
     Among images with equal bytes, the image with the lowest key is retained. If the keys are also equal (one URL in
     two classes), the class with the lower label id retains the image. With a `finder`, the retained images are then
     visited in order of key, and an image is removed if it is a near duplicate of an earlier image in another split
-    that was not removed. Each split keeps its first remaining images in order of rank, up to its count. A split that
-    is still short then reclaims images that were removed as duplicates of images that no split keeps.
+    that was not removed. Each split keeps its first remaining images in order of rank, up to its count. If it still
+    has too few, it takes back a removed image, provided that no split keeps the image that this one duplicates.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
@@ -72,7 +72,7 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
 
 
 def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Return removed duplicates to splits with too few images, if no split keeps the image that they duplicate."""
+    """Let splits with too few images keep a removed duplicate, if no split keeps the image that it duplicates."""
     short = [part for part in parts if part.is_short and part.removals]
     if not short:
         return
@@ -103,11 +103,11 @@ def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> N
 
 
 def assign_and_drop_classes(outcomes: Outcomes, finder: NearDuplicateFinder | None, margin: float) -> None:
-    """Decide which images each split keeps, dropping classes until no remaining class is short of images.
+    """Decide which images each split keeps. Drop classes until every remaining class has enough images.
 
-    First, drop every class that has too few images even if duplicates in other classes are disregarded. Then, while
-    any class is short because other classes keep the images that it shares with them, drop the short class with the
-    highest label id, and reassign the images of the remaining classes, which may then keep the shared images.
+    First, drop every class that would have too few images even if there were no other classes. The remaining classes
+    can have too few only because other classes keep the same images. While there are such classes, drop the one
+    with the highest label id, and assign the images of the others again, which may then keep the shared images.
     """
     for one in outcomes.classes:
         assign([one], finder)
@@ -124,7 +124,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
     Raises
     ------
     ParleyError
-        If a split is short and `on_shortage` is `fail`, if a split is empty, or if too few classes remain.
+        If a split has too few images and `on_shortage` is `fail`, if a split is empty, or if too few classes remain.
     """
     findings = Findings()
     if options.on_shortage == "drop_class":
@@ -146,7 +146,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
 
 
 def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
-    """Return a sentence that states how many of the images needed a split has, and why the rest are missing."""
+    """Return a sentence that states how many images a split has and needs, and why images are missing."""
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_most_frequent(reasons))
     sentence = (

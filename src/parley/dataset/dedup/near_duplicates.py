@@ -94,7 +94,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield indices of images in one split, ``[a]``, and in another, ``[b]``, and all their distances, ``[a, b]``."""
+    """Yield indices ``[a]`` and ``[b]`` of images in two different splits, and the distances ``[a, b]`` of all pairs."""
     names = np.asarray(parts)
     indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
     for number, firsts in enumerate(indices):
@@ -125,7 +125,7 @@ class NearDuplicateFinder:
         return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Map the SHA-256 of each removed image to the kept image that it duplicates, which has a lower key."""
+        """Return the image with a lower key that each image to remove duplicates, by the SHA-256 of the latter."""
         known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}

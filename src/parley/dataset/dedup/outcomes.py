@@ -1,4 +1,4 @@
-"""Outcomes of fetching per image, split, class and host, read from the split plan and the manifests."""
+"""Outcomes of fetching, by split, class and host, read from the split plan and the tables of URLs tried."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,7 +153,7 @@ class ClassOutcome:
             yield from part.images
 
     def drop(self, why: Sequence[str]) -> None:
-        """Drop the class and record the reasons. No image of it is kept any more; its other counts do not change."""
+        """Drop the class and record the reasons. None of its images is kept; its other counts do not change."""
         self.dropped = list(why)
         for part in self.parts.values():
             part.kept = []
@@ -168,7 +168,7 @@ class Outcomes:
     classes
         Outcome of each class, in order of label id.
     hosts
-        For each host, the number of its URLs by error, where "" means that the URL gave an image.
+        For each host, the number of its URLs by error. The error "" counts the URLs that gave an image.
     """
 
     classes: list[ClassOutcome]
@@ -240,7 +240,7 @@ def _read_class(
     options: DedupOptions,
     hosts: dict[str, Counter[str]],
 ) -> str:
-    """Add a class's manifest to `outcome` and `hosts`. Return how it contradicts the plan; "" if it does not."""
+    """Add a class's manifest to `outcome` and `hosts`. Return how it contradicts the plan, or an empty string."""
     tried: list[list[tuple[str, str]]] = []
     rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
     row = next(rows, None)
@@ -248,7 +248,7 @@ def _read_class(
         of_part = outcome.parts[part] = PartOutcome(0, wanted.get(part, 0))
         tried.append([])
         for key in keys:
-            # The URLs tried for a split are those of its first candidates, without a gap.
+            # The URLs tried for a split are those of its first candidates; none between them is left out.
             if row is not None and row[0] == key and of_part.tried == of_part.candidates:
                 tried[-1].append(_add(outcome, part, row, hosts))
                 row = next(rows, None)
@@ -274,7 +274,7 @@ def _read_class(
 
 
 def _add(outcome: ClassOutcome, part: str, row: tuple[str, ...], hosts: dict[str, Counter[str]]) -> tuple[str, str]:
-    """Add a manifest row to `outcome` and `hosts`. Return its key and SHA-256 (empty if the URL gave no image)."""
+    """Add a manifest row to `outcome` and `hosts`. Return its key and SHA-256, which is empty if there is no image."""
     key, url, status, error, sha256 = row
     error = "" if status == "ok" else error
     image, of_part = Image(outcome.name, part, key, url, sha256), outcome.parts[part]

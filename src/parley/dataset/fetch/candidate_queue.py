@@ -1,4 +1,4 @@
-"""Candidate queues of a class, one per split: which candidates are requested, and which images count.
+"""Queues of a class's candidates, one per split: which candidates to request, and which images count.
 
 A split's *target* is the number of images to fetch for it. An image that one of its URLs returned *counts* towards
 the target if, within the class,
@@ -67,11 +67,11 @@ class QueueProgress:
 
     @property
     def wants_more(self) -> bool:
-        """True if another candidate should be taken now."""
+        """True if the queue should now request another candidate (see the module)."""
         return self.ok + self.in_flight < self.target and self.taken < self.candidates
 
     def take(self) -> int:
-        """Take the next candidate and return its rank, counted from 0."""
+        """Take the next candidate from the queue, and return its rank, counted from 0."""
         self.taken += 1
         self.in_flight += 1
         return self.taken - 1
@@ -87,7 +87,7 @@ class _SameBytes:
 
 
 class DuplicateTracker:
-    """Decides which images of a class count, both while fetching and when the splits are finalised.
+    """Decides which images of a class count towards the targets, while fetching and when the splits are finalised.
 
     Images returned by more than `placeholder_repeats` URLs are treated as placeholders: none of them counts.
     """
@@ -157,7 +157,7 @@ class SplitFetch(QueueProgress):
         """Result of each candidate requested so far, by rank; None while the request is in flight."""
 
     def take(self) -> int:
-        """Take the next candidate and return its rank, counted from 0."""
+        """Take the next candidate from the queue, and return its rank, counted from 0."""
         self.results.append(None)
         return super().take()
 

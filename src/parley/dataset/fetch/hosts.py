@@ -13,14 +13,14 @@ from parley.dataset.fetch.outcomes import UNREACHABLE, ErrorClass
 Item = TypeVar("Item")
 UNREACHABLE_IN_A_ROW = 200
 _NOT_REQUESTED = frozenset({ErrorClass.BAD_URL, ErrorClass.PRIVATE_ADDRESS})
-# The URLs of one host count up to this fraction of the limit of `OutageWatch`. A host that no longer exists may have
-# hundreds of consecutive URLs, which say little about the network.
+# `OutageWatch` counts at most this fraction of its limit for one host. A host that no longer exists may have hundreds
+# of consecutive URLs, which say little about the network.
 _SHARE_OF_ONE_HOST = 0.1
 
 
 @dataclass
 class _Host(Generic[Item]):
-    """State of one host: the waiting items, the number of items in use, and the end of its pause."""
+    """State of one host: its queue, the number of its items in use, and the time when its pause ends."""
 
     waiting: deque[Item] = field(default_factory=deque)
     active: int = 0
@@ -29,7 +29,7 @@ class _Host(Generic[Item]):
 
 
 class HostQueues(Generic[Item]):
-    """Queues of items, one per host. Items are taken from the hosts in turn.
+    """Queues of items, such as requests, one per host. Items are taken from the hosts in turn.
 
     At most `per_host` items of a host can be in use, that is, taken and not yet released. The caller passes all times,
     in seconds of one monotonic clock.
@@ -80,7 +80,7 @@ class HostQueues(Generic[Item]):
         return None
 
     def release(self, host: str) -> None:
-        """Mark an item that was taken for a host as finished, so that the host's next item can be taken."""
+        """Record that one of the items taken from a host is finished, so that its next item can be taken."""
         entry = self._hosts[host]
         entry.active -= 1
         self._list(host, entry)

@@ -147,10 +147,10 @@ class Images:
         future.add_done_callback(lambda done: self._validated.put((token, candidate, done)))
 
     def _validate(self, candidate: Candidate, answer: Answer | None) -> FetchResult | bool:
-        """Return a candidate's result or, if it must be requested first, whether an earlier run could not reach it."""
+        """Return a candidate's result; if it must be requested first, whether an earlier run failed to reach it."""
         key, url = candidate
         if answer is not None:
-            # Private addresses are rejected by this run's settings, so the cache must not store the rejection.
+            # The rejection of a private address depends on this run's settings, so the cache must not store it.
             if answer.attempts and answer.error is not ErrorClass.PRIVATE_ADDRESS:
                 self._cache.store(key, answer)
         elif not is_web_url(url):

@@ -46,7 +46,7 @@ def fetch_classes(
     classes
         The classes of the group.
     counts
-        Number of images that each class needs per split, by domain.
+        Number of images that each class needs, by domain (in, out or transfer) and split.
     out_folder
         Folder for the tars and manifests.
     cache_folder
@@ -140,7 +140,7 @@ def scheduled(
 
 
 def _next_split(opened: list[ClassFetch], classes: Iterator[ClassFetch]) -> tuple[ClassFetch, SplitFetch] | None:
-    """Return the class and split that want a candidate next, opening further classes if needed; None if none does."""
+    """Return a class and its split that need another candidate, opening further classes if needed; None if none do."""
     for one in opened:
         for part in one.parts:
             if part.wants_more:

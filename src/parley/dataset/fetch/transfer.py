@@ -280,7 +280,7 @@ class Transfer:
         return None
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Create a socket for a resolved address that is allowed; libcurl connects to exactly this address."""
+        """Create a socket for a resolved address, to which libcurl then connects; refuse it if it is not public."""
         family, kind, protocol, where = address
         host = where[0] if isinstance(where, tuple) else ""
         if not self._through_proxy and not is_public(host if isinstance(host, str) else host.decode()):

@@ -40,7 +40,7 @@ class WeightedSemaphore:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._turn = threading.Lock()  # Held by the thread that waits, so that small amounts cannot starve a large one.
+        self._turn = threading.Lock()  # Lock of the thread that is next, so that small amounts cannot overtake a large one.
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -86,7 +86,7 @@ def _tags(body: bytes) -> Iterator[tuple[int, int]]:
         return
 
 
-# Pixels that all threads may decode at once. Conversion to RGB takes up to 16 bytes per pixel, so up to 800 MB.
+# Limit on the pixels that all threads together decode at once. RGB conversion takes up to 16 bytes each, or 800 MB.
 _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
 
 

@@ -91,7 +91,7 @@ class Source(ABC):
         """
 
     def stated(self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]) -> Stated:
-        """Return what the source states about images, such as their licences, for the data card; nothing by default.
+        """Return facts about images from the source, such as licences, for the data card; by default, none.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Source(ABC):
         return [f"The source's root {self.options.root} is not a folder; check the path."]
 
     def _digest_of(self, *facts: object) -> str:
-        """Return a digest of the facts, the kind of source, and the options that select among its addresses."""
+        """Return a digest of `facts`, the kind of source, and the options `filter_url` and `class_size`."""
         text = repr((self.options.kind, self.options.filter_url, self.options.class_size, *facts))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -128,7 +128,7 @@ class EntrySource(Source):
     """Base class of image sources that yield their images one by one."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the table `options.manifest`, classes and root; sources without a table override it."""
+        """Return a digest of the table (`options.manifest`), classes and root. Sources without a table override it."""
         table = self.options.manifest
         content = file_fingerprint(table) if table is not None and table.is_file() else str(table)
         # The root is included because the same paths below another root are other images.

@@ -23,7 +23,7 @@ class _OnePerClass(EntrySource):
     suffix: ClassVar[str] = ""
 
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
-        """Return a sentence for each problem: the root is no folder, or has no folder or tar of a class, or has two."""
+        """Return a sentence if the root is no folder, and one for each class without exactly one folder or tar."""
         root = self.options.root
         if root is None:
             return [f"A source of kind {self.options.kind!r} needs `root`, the folder that contains its images."]

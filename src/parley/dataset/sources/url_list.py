@@ -37,7 +37,10 @@ class UrlList(Source):
         return found + self._root_problems()
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of wnids, root and checksum or, without checksum, the list's bytes (local) or URLs (web)."""
+        """Return a digest of the wnids, the root and the list.
+
+        The list is represented by its checksum or, without one, by its bytes (local file) or its URL.
+        """
         wnids = sorted(image_class.wnid for image_class in classes)
         root = str(self.options.root)
         if self.options.checksum:  # The checksum identifies the list at any location.
