@@ -94,7 +94,7 @@ def find_near_duplicates(hashes: Hashes, parts: Sequence[str], bits: int) -> dic
 def _blocks(
     hashes: Hashes, parts: Sequence[str]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield indices ``[a]`` and ``[b]`` of images in two different splits, and the distances ``[a, b]`` of all pairs."""
+    """Yield indices ``[a]`` and ``[b]`` of images in two different splits, and all their distances ``[a, b]``."""
     names = np.asarray(parts)
     indices = [np.flatnonzero(names == name) for name in sorted(set(parts))]
     for number, firsts in enumerate(indices):

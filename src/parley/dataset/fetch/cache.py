@@ -127,7 +127,7 @@ class Cache:
             ) from error
 
     def _under_these_settings(self, answer: Answer, max_bytes: int) -> Answer | None:
-        """Adapt a stored answer to this run's settings, given its `max_bytes`; None if the URL must be requested again."""
+        """Adapt an answer stored under `max_bytes` to this run's settings; None if the URL must be requested again."""
         options = self._options
         if answer.from_private and not options.allow_private_hosts:
             return None

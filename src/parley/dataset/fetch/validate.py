@@ -40,7 +40,7 @@ class WeightedSemaphore:
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
-        self._turn = threading.Lock()  # Lock of the thread that is next, so that small amounts cannot overtake a large one.
+        self._turn = threading.Lock()  # Held by the next thread, so that small amounts cannot overtake a large one.
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
