@@ -1,1 +1,1 @@
-"""Analyse the results of all runs and write tables: summaries, comparisons, language metrics and claims."""
+"""Analyse the results of all runs and write tables of summaries, comparisons, language metrics and tested claims."""

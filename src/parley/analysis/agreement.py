@@ -1,4 +1,4 @@
-"""Measure the agreement between the seeds of a run: a tidy table with the means over all pairs of seeds."""
+"""Measure how much the seeds of a run agree, and write a table with the means over all pairs of seeds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -29,7 +29,7 @@ from parley.metrics.permutation import against_null
 from parley.metrics.records import owner_of
 
 MOST_IMAGES = 500
-"""Maximum number of images for message similarity, which compares all pairs of images; larger splits are sampled."""
+"""Maximum number of images for `message_similarity`, which compares all pairs of images. Larger splits are sampled."""
 PERMUTATIONS = 200
 """Number of permutations of each null distribution. The smallest possible p-value is 1 / 201."""
 UNITS = {
@@ -51,13 +51,13 @@ class Seed(NamedTuple):
     """Results of one seed on the N images of a split, to be compared with those of other seeds."""
 
     answers: NDArray[np.int64]
-    """Index of the predicted class among the candidates ``[N]``; if scores are tied, the lowest index."""
+    """Predicted class of each image, as an index into the candidate classes; the lowest if tied. Shape ``[N]``."""
     right: NDArray[np.bool_]
-    """Whether the predicted class is the true class ``[N]``."""
+    """True where the predicted class is the true class. Shape ``[N]``."""
     lengths: NDArray[np.int64]
-    """Number of exchanges of each dialogue ``[N]``."""
+    """Number of exchanges of each dialogue. Shape ``[N]``."""
     geometry: Floats | None
-    """Normalised ranks of the distances between sampled images' last messages; None if all distances are equal."""
+    """Distances between last messages for all pairs of sampled images, as normalised ranks; None if all are equal."""
 
 
 def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str | Path, seed: int = 0) -> None:
@@ -94,8 +94,8 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
     run
         Name of the run.
     conversations
-        Dialogues of each seed, about the same images. Only the dialogues of one seed are in memory at a time. Seeds
-        with non-finite numbers have diverged and are skipped.
+        Dialogues of each seed on the split. All seeds must have the same images. Only the dialogues of one seed are in
+        memory at a time. Seeds with non-finite numbers have diverged and are skipped.
     seed
         Seed of the random sample of images and of the permutations.
 
@@ -148,7 +148,7 @@ def _compared(one: Seed, other: Seed) -> dict[str, float | None]:
 
 
 def _nulls(seeds: Sequence[Seed], images: int, generator: np.random.Generator) -> dict[str, Floats | None]:
-    """Return, for each metric, its mean over pairs of seeds under each permutation of the images, ``[P]``."""
+    """Return the mean of each metric over pairs of seeds, for each of P permutations of the images. Shape ``[P]``."""
     orders = draw_orders(len(seeds), images, PERMUTATIONS, generator)
     sampled = draw_orders(len(seeds), min(images, MOST_IMAGES), PERMUTATIONS, generator)
     same, answer_kappa = sameness_nulls([one.answers for one in seeds], orders)

@@ -1,4 +1,4 @@
-"""Compute the evidence for each claim from result files: one value per seed, or two quantities to correlate."""
+"""Compute the values that test each claim: one value per seed, or two quantities whose correlation is tested."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ BySeed = dict[int, Any]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Results of one experiment. Message files are read on demand.
+    """Results of one experiment, on which claims are tested. Message files are read on demand.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Evidence:
     _held: dict[tuple[str, str], dict[int, Conversations]] = field(default_factory=dict, repr=False)
 
     def conversations(self, run: str, part: str) -> dict[int, Conversations]:
-        """Return the dialogues of each seed. Seeds that failed or have non-finite values are skipped."""
+        """Return a run's dialogues on a split, by seed. Seeds that failed or have non-finite values are skipped."""
         if (run, part) not in self._held:
             # Cache only the latest run and split, because the dialogues of all runs would not fit in memory.
             self._held.clear()
@@ -56,7 +56,7 @@ class Evidence:
         return self._held[run, part]
 
     def metric(self, run: str, part: str, metric: str) -> dict[int, float]:
-        """Return a metric of `evaluation.json` for each seed. Seeds without a finite value are skipped."""
+        """Return a metric in `evaluation.json`, by seed. Seeds without a finite value are skipped."""
         return finite_by_seed({seed: one["parts"] for seed, one in self._of(run)}, part, metric)
 
     def images(self, run: str, part: str) -> int:
@@ -67,7 +67,7 @@ class Evidence:
         return sorted(self.evaluations.get(run, {}).items())
 
     def intervention(self, run: str, part: str, name: str, value: int | None, metric: str) -> dict[int, float]:
-        """Return a metric under an intervention for each seed. Seeds without a value are skipped.
+        """Return a metric measured under an intervention, by seed. Seeds without a value are skipped.
 
         `value` is the parameter of the intervention, such as the number of flipped bits; None if it has no parameter.
         """
@@ -86,7 +86,7 @@ def read_evidence(
     messages: Sequence[str | Path],
     difficulty: str | Path | None,
 ) -> Evidence:
-    """Read the evidence from the files of successful runs. The files can be in any order.
+    """Read the results on which claims are tested. The files are those of successful runs, in any order.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _by_run(paths: Sequence[str | Path]) -> dict[str, BySeed]:
 
 
 FEWEST_CASES = 10
-"""Minimum number of dialogues for a mean change. With fewer dialogues, a seed has no value."""
+"""Minimum number of dialogues from which a mean change is computed. A seed with fewer dialogues has no value."""
 
 
 class Value(NamedTuple):
@@ -133,7 +133,7 @@ PerSeed = dict[int, Value]
 
 
 class Scope(NamedTuple):
-    """The split and the runs on which a claim of the config is tested."""
+    """The split and the runs on which a claim is tested, from an entry of the config's section `claims`."""
 
     part: str
     run: str = ""
@@ -248,9 +248,9 @@ def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
     Parameters
     ----------
     values
-        Value of each dialogue at each exchange [N, T].
+        Value of each dialogue at each exchange. Shape [N, T].
     last
-        Number of the last exchange to consider in each dialogue, counted from 1 [N].
+        Last exchange to consider in each dialogue, counted from 1. Shape [N].
     """
     rows = np.flatnonzero(last >= 2)
     if len(rows) < FEWEST_CASES:
@@ -266,9 +266,9 @@ class Pairs(NamedTuple):
     """Two quantities of the same n cases, for one seed. If either is unknown for a case, both are NaN."""
 
     one: Floats
-    """Value of the first quantity for each case [n]."""
+    """First quantity of each case. Shape [n]."""
     other: Floats
-    """Value of the second quantity for each case [n]."""
+    """Second quantity of each case. Shape [n]."""
 
 
 PairsBySeed = Callable[[Evidence, Scope], dict[int, Pairs]]

@@ -32,8 +32,8 @@ class Expectation(NamedTuple):
 def judge(values: Sequence[float], expected: Expectation, p: float | None = None) -> tuple[Interval, Verdict]:
     """Return the mean over seeds with its 95 % t interval, and the verdict.
 
-    The verdict is "agrees" if the whole interval is in the expected range, "disagrees" if no part of it is, and
-    "undecided" if only a part of it is. Without an interval, because fewer than two seeds have a value, the verdict is
+    The verdict is "agrees" if the interval lies inside the expected range, "disagrees" if it lies outside, and
+    "undecided" if it contains an end of the range. With fewer than two seeds, there is no interval, and the verdict is
     "undecided". Equivalence to 0 thus requires an interval within the bounds; the absence of a significant difference
     does not suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). `p` is the p-value of a
     permutation test over cases. If it is given and not below 0.05, the verdict is "undecided", because an interval
@@ -188,7 +188,7 @@ CLAIMS: dict[str, Claim] = {
         claim_measures.one_exchange,
     ),
 }
-"""Every claim, by its name in the config. `parley.config.claim_entries.NEEDED` lists the runs that a claim requires."""
+"""Every claim, by its name in the config. `parley.config.claim_entries.NEEDED` lists the keys that claims require."""
 
 
 COLUMNS = (
@@ -207,7 +207,7 @@ def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds
     Parameters
     ----------
     entries
-        Entries of the config with the keys ``claim``, ``part``, ``run``, ``against`` and ``runs``, as in `Scope`.
+        Entries of the config's section `claims`. Except for ``claim``, their keys are the attributes of `Scope`.
     evidence
         The results of the experiment.
     seeds
@@ -252,7 +252,7 @@ def _row(entry: Mapping[str, Any], evidence: Evidence, seeds: int) -> dict[str, 
 
 
 def _weighed(claim: Claim, scope: Scope, evidence: Evidence) -> tuple[PerSeed, str | None, float | None]:
-    """Return each seed's value, the null hypothesis and its two-sided p-value; the last two are None without a test."""
+    """Return each seed's value, the null hypothesis and the two-sided p-value; the last two are None if not tested."""
     generator = np.random.default_rng(0)  # A fixed seed makes the p-values reproducible.
     if claim.pairs is not None:
         pairs = claim.pairs(evidence, scope)
@@ -291,7 +291,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    """Return the mean of a row, its interval, its number of seeds and its p-value as text."""
+    """Format the mean, the interval, the number of seeds and the p-value of a row as text."""
     left = f", {row['seeds_left_out']} left out" if row["seeds_left_out"] else ""
     each = f", {row['cases']} cases each" if row["cases"] else ""
     seeds = f"{counted(row['n_seeds'], 'seed')}{left}{each}"

@@ -34,9 +34,9 @@ NOTE = (
 """Note that `parley compare` prints below its table."""
 
 Evaluations = Mapping[int, Mapping[str, Any]]
-"""Evaluations of one run, by seed: the metrics of each split."""
+"""Metrics of one run, by seed and then by split."""
 Runs = dict[str, dict[int, Mapping[str, Any]]]
-"""Evaluations of several runs, by run and then by seed."""
+"""Metrics of several runs, by run, then by seed, then by split."""
 
 
 def compare_runs(evaluations: Sequence[Mapping[str, Any]], runs: Sequence[str], seeds: int) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def _compared(
     first, second = finite_by_seed(one, part, metric), finite_by_seed(other, part, metric)
     shared = sorted(first.keys() & second.keys())
     pairs = [first[seed] for seed in shared], [second[seed] for seed in shared]
-    # With more than 16 seeds, sign flips are drawn at random; the fixed seed makes the p-value reproducible.
+    # With more than 16 seeds, the sign-flip test draws flips at random; a fixed seed makes its p-value reproducible.
     return paired_comparison(*pairs, generator=np.random.default_rng(0)), *pairs
 
 
@@ -117,7 +117,7 @@ class Change(NamedTuple):
 
     run: str
     by_metric: dict[str, Comparison]
-    """Comparison of each metric: the run minus the base run."""
+    """For each metric, the comparison of the two runs; a difference is the run minus the base run."""
     corrected: dict[str, float | None]
     """Paired t-test p-value of each metric, Holm-corrected over the runs of the table; None if undefined."""
 
@@ -207,7 +207,7 @@ def _require_metrics(metrics: Sequence[str], runs: Runs) -> None:
 
 
 def as_markdown(found: Sequence[Change], runs: Runs, base: str, part: str) -> list[str]:
-    """Return lines of Markdown: a table with the base run's means and the other runs' differences, and a note."""
+    """Return a table of the base run's means and the other runs' differences, and a note, as lines of Markdown."""
     metrics = list(found[0].by_metric) if found else list(METRICS)
     rows = [[markdown.escaped(base), *(_mean(runs[base], part, metric) for metric in metrics)]]
     rows += [

@@ -1,7 +1,7 @@
 """Measure how difficult each class is for a linear classifier on the image features.
 
-The classifier is an upper reference for the agents: it uses the features directly, without messages, so its errors are
-not caused by the language. It predicts only classes of the train split.
+The agents' accuracy can be compared with that of the classifier, which uses the features directly, without messages.
+Its errors are therefore not caused by the language. It predicts only classes of the train split.
 """
 
 import logging
@@ -31,7 +31,7 @@ from parley.text.descriptions import read_descriptions
 
 logger = logging.getLogger(__name__)
 PENALTIES = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001, 0.000001)
-"""Penalties to select from on the dev split, strongest first. Each fit starts from the result of the previous fit."""
+"""L2 penalties to select from on the dev split, strongest first. Each fit starts from the previous fit's result."""
 GRADIENT = 1e-6
 """Convergence threshold in nats: a fit has converged if no entry of the gradient is larger in absolute value."""
 ITERATIONS = 100
@@ -51,7 +51,7 @@ class Split(NamedTuple):
     features: Floats
     """Features ``[N, C]``, standardised with the mean and standard deviation of the train split."""
     targets: Ints
-    """Index of each image's class ``[N]``."""
+    """Class of each image, as an index. Shape ``[N]``."""
 
 
 class Classifier(NamedTuple):
@@ -86,7 +86,7 @@ def write_difficulty(
     descriptions
         Path of ``descriptions.csv``, which contains the names of the classes.
     layer
-        Role of the layer, or name of the dataset, to read from the feature files. It must have one vector per image.
+        Layer to read from the feature files, such as ``pooled``, or name of a dataset. It has one vector per image.
     table, out
         Paths of ``difficulty.csv`` and ``difficulty.json``, which are written.
     """
@@ -168,7 +168,7 @@ def fit(train: Split, classes: int, penalty: float, model: LogisticRegression) -
     """Minimise the mean NLL in nats plus ``penalty`` / 2 times the sum of squared weights; biases are not penalised.
 
     This objective of le Cessie and van Houwelingen (1992), "Ridge estimators in logistic regression", has one minimum.
-    Features are correlated, so Newton's method gets closer to the minimum than L-BFGS, in a third of the time.
+    Because features are correlated, Newton's method gets closer to the minimum than L-BFGS, in a third of the time.
 
     Parameters
     ----------

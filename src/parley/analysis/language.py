@@ -82,7 +82,7 @@ def _semantics(
 
 
 def looks(path: str | Path, keys: Sequence[str]) -> NDArray[np.float64] | None:
-    """Return the image features from which the similarity of images is computed, [N, F].
+    """Return the features [N, F] from which the similarity of images is computed, or None.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def _language(path: Path) -> Parts:
 
 
 def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, dict[str, str]]:
-    """Return the unit of each metric, by split, for all splits on which any seed has metrics."""
+    """Return the units of the metrics that any seed has, by split and then by metric."""
     of_evaluations, of_languages = ({part for parts in of for part in parts} for of in (evaluated, measured))
     own_of_language = {name: unit for name, unit in LANGUAGE_UNITS.items() if name not in EVALUATION_UNITS}
     return {
@@ -75,7 +75,7 @@ def _units(evaluated: Iterable[Parts], measured: Iterable[Parts]) -> dict[str, d
 
 
 def _numbers(metric: str, counted: Mapping[str, Any], of_language: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numeric columns of a row. If both files have the metric, the value is that of evaluation.json."""
+    """Return the numeric columns of a metric's row. A value in evaluation.json takes precedence over language.json."""
     null = of_language.get("null", {}).get(metric) or {}
     numbers = {
         "value": counted.get(metric) if metric in EVALUATION_UNITS else of_language.get("measures", {}).get(metric),
@@ -199,7 +199,7 @@ def _run_row(folder: Path, run: str, seed: int) -> dict[str, Any]:
 
 
 def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested settings into a dictionary with dotted keys, such as ``game.message_bits``; drop run and seed."""
+    """Flatten nested settings into a dictionary with dotted keys, such as ``game.message_bits``; omit run and seed."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}

@@ -32,7 +32,7 @@ BY_EXCHANGE_UNITS = {
     "sender_entropy_bits": "bits",
     "receiver_entropy_bits": "bits",
 }
-"""Units of the metrics that analysis.json contains for each exchange, over all images and over active dialogues."""
+"""Units of the metrics that analysis.json contains for each exchange."""
 
 Parts = Sequence[Mapping[str, Any]]
 """Results of a run on one split: one mapping per seed."""
@@ -50,8 +50,8 @@ def tabulate_exchanges(
     runs
         Names of the runs, in the order of the table.
     out
-        Path of the table. The column ``over`` is ``all`` if a mean is over all images, as if no dialogue stopped, and
-        ``talking`` if it is over active dialogues. Rows for which no seed has a value are omitted.
+        Path of the table. The column ``over`` is ``all`` for a mean over all images, as if no dialogue stopped, and
+        ``talking`` for a mean over dialogues that have not stopped. Rows without a value of any seed are omitted.
     """
     write_csv(out, EXCHANGE_COLUMNS, _rows([*analyses, *languages], runs, lambda _, parts: _exchange_rows(parts)))
 
@@ -112,7 +112,7 @@ def _exchange_rows(of_seeds: Parts) -> Iterator[dict[str, Any]]:
 
 
 def _exchange_columns(part: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], Sequence[float | None]]]:
-    """Yield, for each metric with one value per exchange, (metric, unit, set of dialogues) and the values."""
+    """Yield (metric, unit, set of dialogues) and the values by exchange, for each metric measured at each exchange."""
     table: Mapping[str, Any] = part.get("by_exchange") or {}
     if "talking" in table:
         yield ("talking", "fraction", "all"), table["talking"]

@@ -49,7 +49,7 @@ class SummaryRow:
     chance
         Chance level: k / candidates for accuracy@k (k = 1 for accuracy@1), ln(candidates) for the NLL, otherwise None.
     beats_chance
-        Whether the whole interval is better than chance; None if there is no interval or no chance level.
+        True if the whole interval is better than chance, False if not; None if there is no interval or no chance level.
     """
 
     run: str

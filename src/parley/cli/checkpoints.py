@@ -254,7 +254,7 @@ def run_talk(chosen: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Let the named loggers log only errors in the `with` block: progress on a single image is not of interest."""
+    """Let the named loggers log only errors in the `with` block. Progress on a single image is not of interest."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -70,7 +70,7 @@ def require_files(paths: Sequence[Path]) -> None:
 
 
 def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
-    """Replace the lines between a table's markers in a Markdown page by the table."""
+    """Replace the lines between the markers of the table `name` in a Markdown page by `lines`."""
     require_files([page])
     try:
         write_text(page, with_table(page.read_text(encoding="utf-8"), name, lines))
@@ -80,7 +80,7 @@ def insert_table(page: Path, name: str, lines: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def workflow_folder(path: Path) -> Iterator[str]:
-    """Work in the workflow's folder, above `path`'s `results/` or `resources/`; the value is the path from there."""
+    """Change to the folder that contains the `results/` or `resources/` of `path`, and yield the path from there."""
     root, name = existing_workflow_path(path)
     with contextlib.chdir(root):
         yield name

@@ -1,6 +1,6 @@
-"""The section `claims` of a config: checks of its entries, and the runs whose results the tests need.
+"""Check the entries of a config's section `claims`, and list the runs whose results are needed to test them.
 
-The tests themselves are in `parley.analysis.claims`, which takes a second to import.
+A claim is a statement about the game. `parley.analysis.claims` tests it; that module takes a second to import.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ NEEDED = {
     "questions_matter": _ONE,
     "stops_at_once": _ONE,
 }
-"""For each claim, the keys of its entry that must name runs."""
+"""Claim → the keys of its entry that must contain names of runs."""
 OF_CLASSES = ("length_with_difficulty",)
 """Claims that need the linear classifier, which is trained and evaluated on the seen classes only."""
 OF_INTERVENTIONS = ("flips_cost", "questions_matter")
@@ -42,7 +42,7 @@ Entry = Mapping[str, Any]
 
 
 def about_each(runs: Iterable[str], classifier: bool) -> list[dict[str, Any]]:
-    """For each run, return entries that test every claim about a single run on the test split.
+    """Return entries of `claims` that test, for each run, all claims about a single run on the test split.
 
     Parameters
     ----------

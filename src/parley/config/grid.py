@@ -1,6 +1,6 @@
 """Grids of runs: an entry of `runs` that defines one run for each combination of values.
 
-The name of a run contains its entry's name and the run's values, so a value added to a grid renames no other run.
+The name of a run contains its entry's name and the run's values, so adding a value to a grid renames no other run.
 """
 
 import copy
@@ -25,7 +25,7 @@ Choice = tuple[str, Any]
 def with_grid_keys(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of the config's schema that also defines the keys of a grid.
 
-    The value of each key is a list of settings, or a mapping from labels to settings.
+    In a grid, a key has a list of values, or a mapping from labels to values.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _run(rest: Run, choices: Mapping[str, Choice]) -> Run:
 
 
 def _choices(where: str, key: str, values: Any, findings: Findings) -> list[Choice]:
-    """Return a key's values, each with its text in run names: its label or, if it has none, the key and the value."""
+    """Return the values of a grid's key, each with its text in run names: the label if given, else key and value."""
     if isinstance(values, dict):
         choices = [(_text(label), value) for label, value in values.items()]
     else:

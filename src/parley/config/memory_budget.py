@@ -86,7 +86,7 @@ SCORE_BYTES = 4
 COPIES = 3
 """Number of copies of the scores in memory while dialogues are written: computed, converted, and in the table."""
 FINAL_COPIES = 4
-"""Number of copies of the final scores in memory: one without intervention, two with (current, previous), one spare."""
+"""Copies of final scores in memory: without intervention, with the current and the previous one, and a spare copy."""
 
 
 def scores_bytes(images: int, exchanges: int, candidates: int) -> int:
@@ -180,7 +180,7 @@ def _largest_mb(config: Config, classes: Sequence[ImageClass], exchanges: int) -
 
 
 def _recorded_files(config: Config, classes: Sequence[ImageClass]) -> list[tuple[int, int]]:
-    """Return the numbers of images and of candidates in each file of dialogues of one run and seed."""
+    """Return, for each dialogue file of a run and seed, the number of images and the number of candidate classes."""
     counts, most = Counter(one.domain for one in classes), config["evaluation"]["recorded_images"]
     seen, files = counts[IN_DOMAIN], []
     for domain in (IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER):

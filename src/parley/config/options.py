@@ -13,7 +13,7 @@ Section = Mapping[str, Any]
 
 
 def source_options(source: Section, world: str | None = None) -> SourceOptions:
-    """Convert the section `source`; `world` is the folder of the generated synthetic images, if `kind` is `world`."""
+    """Convert the section `source`. `world` is the folder of the generated synthetic images, if `kind` is `world`."""
     kind = source["kind"]
     section = source.get(kind, {})
     root = world if kind == "world" else section.get("root") or section.get("local_root")

@@ -40,7 +40,7 @@ For each path, Snakemake searches all rules and compiles a pattern, and it compa
 With one file per class, planning the jobs for 21,841 classes took minutes.
 """
 SHARDS = 100
-"""Maximum number of shards of a class set."""
+"""Maximum number of shards of a class set. A shard is a group of classes whose files are in one folder."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Paths:
         return f"results/{self.experiment}/{name}"
 
     def plan(self, name: str) -> str:
-        """Return the path of a table that determines the images; the images' folder has files named after classes."""
+        """Return the path of a table that determines which images are used, such as ``plan.tsv``."""
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
@@ -286,7 +286,7 @@ class RunPaths:
         return [path for run, name in runs_and_sets for path in self.of_runs(_file_of("messages", name), [run])]
 
     def eval_set_names(self) -> list[str]:
-        """Return the names of the evaluation sets: all splits, and splits of unseen classes with the suffix `ALONE`."""
+        """Return the names of the evaluation sets: all splits, then those of unseen classes with suffix `ALONE`."""
         unseen = [part for part in self.paths.parts if part in UNSEEN_PARTS]
         return [*self.paths.parts, *(f"{part}{ALONE}" for part in unseen)]
 

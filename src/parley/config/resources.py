@@ -69,8 +69,8 @@ class RuleResources:
     def fetch_connections(self) -> int:
         """Return the number of units of the resource `net` for a job that fetches images.
 
-        profiles/default provides one unit, so that only one such job runs at a time, and its limit `fetch.per_host`
-        holds for the whole machine.
+        profiles/default provides one unit, so that only one such job runs at a time, and the limit
+        `fetch.per_host` of a job is the limit of the whole machine.
         """
         return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
@@ -79,7 +79,7 @@ class RuleResources:
         return round(1000 + self._wanted_images(names) * 2 * FETCHED_IMAGE_MB)
 
     def features_disk_mb_of_inputs(self, names: Sequence[str]) -> Callable[[Any, Any], int]:
-        """Return a function that returns the disk space for some classes' features and for the job's inputs."""
+        """Return a function that returns the disk space for the features of some classes and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
             # All layers that the original implementation (Evtimova et al., 2018) reads, for each image in float32: a
@@ -90,7 +90,7 @@ class RuleResources:
         return disk
 
     def training_disk_mb_of_inputs(self, seeds: int) -> Callable[[Any, Any], int]:
-        """Return a function that returns the disk space for some seeds' checkpoints and for the job's inputs."""
+        """Return a function that returns the disk space for the checkpoints of some seeds and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
             training = run_settings(self._config, wildcards.run)["training"]

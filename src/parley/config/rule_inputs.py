@@ -16,7 +16,7 @@ from parley.text.glosses import needs_wordnet
 
 
 class RuleValues:
-    """Inputs and params of rules. An input that only some experiments have is an empty list in the others.
+    """Inputs and params of rules. An input that this experiment does not have is an empty list.
 
     If a param changes, Snakemake reruns the rule. Methods with an argument `wildcards` are called for each job.
 
@@ -90,7 +90,7 @@ class RuleValues:
         return [self._paths.result(name) for name in ["config.yaml", "browser.html", *of_images]]
 
     def source_stages(self) -> list[str]:
-        """Return the rules whose outputs experiments share; another experiment may already have made the outputs."""
+        """Return the rules whose outputs experiments share, so that another experiment may already have made them."""
         drawn = ["draw_world"] if self.source_kind == "world" else []
         hashed = ["hash_images"] if self.compares_images else []
         return [*drawn, "fetch_images", *hashed, "extract_features"] if self.from_images else []
@@ -100,7 +100,11 @@ class RuleValues:
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
 
     def domains(self, group: Sequence[str]) -> dict[str, str]:
-        """Return the domain of each class in a shard; without shards, of all classes, because groups may change."""
+        """Return the domain of each class in a shard, or of all classes if there are no shards.
+
+        The domain is `IN_DOMAIN` (seen classes), `OUT_OF_DOMAIN` or `TRANSFER`. Without shards, the groups of classes
+        can change; a param that depends on the group would then cause a rerun.
+        """
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:
@@ -158,5 +162,5 @@ class RuleValues:
 
 
 def group_label(group: Sequence[str]) -> str:
-    """Return the label of a group of classes for the messages of its job."""
+    """Return a label for a group of classes, which Snakemake shows when the job of the group starts."""
     return group[0] if len(group) == 1 else f"{len(group)} classes, {group[0]} to {group[-1]}"

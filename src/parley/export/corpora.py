@@ -142,7 +142,7 @@ def _counts(episodes: Iterable[Utterances]) -> dict[str, Any]:
 
 
 def _settings(dialogues: Conversations) -> dict[str, Any]:
-    """Return those metadata of a corpus that do not depend on its messages."""
+    """Return the metadata of a corpus that do not depend on its messages."""
     return {
         "run": dialogues.run,
         "seed": dialogues.seed,

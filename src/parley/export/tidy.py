@@ -49,9 +49,9 @@ class Column(NamedTuple):
     """A column of the table, with R rows."""
 
     cells: NDArray[Any]
-    """Values [R], or lists of d values [R, d]. In rows without a value, the content is arbitrary."""
+    """One value per row, shape [R], or d values per row, shape [R, d]; arbitrary in rows without a value."""
     has_value: NDArray[np.bool_]
-    """Whether each row has a value [R]."""
+    """True for rows that have a value. Shape [R]."""
 
 
 def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[str, Column]:
@@ -87,7 +87,7 @@ def tidy_columns(dialogues: Conversations, groups: Mapping[str, str]) -> dict[st
 
 
 def bit_strings(bits: NDArray[np.int8]) -> NDArray[np.str_]:
-    """Convert messages of d bits, [..., d], to strings of d digits such as ``0110``, [...]."""
+    """Convert messages [..., d] of bits to an array [...] of strings with d digits, such as ``0110``."""
     digits = np.ascontiguousarray(bits.astype(np.uint8) + ord("0"))
     return np.asarray(digits.view(f"S{bits.shape[-1]}")[..., 0].astype(np.str_))
 
@@ -104,7 +104,7 @@ def _message_columns(dialogues: Conversations) -> dict[str, Column]:
 
 
 def _interleave(sender: NDArray[Any], receiver: NDArray[Any]) -> NDArray[Any]:
-    """Interleave the Sender's and Receiver's messages, [N, T, d] each, to [R, d] in the order of the table's rows."""
+    """Interleave the messages of both agents, each [N, T, d], into an array [R, d] in the order of the table's rows."""
     return np.stack([sender, receiver], axis=2).reshape(-1, sender.shape[-1])
 
 
@@ -142,7 +142,7 @@ def _predictions(scores: NDArray[np.float32], targets: NDArray[np.int64]) -> tup
 
 
 def _receiver_rows(values: NDArray[Any], known: NDArray[np.bool_]) -> Column:
-    """Return a column with the values [N, T] in the Receiver's rows; where `known` [N, T] is false, it has no value."""
+    """Return a column with `values` [N, T] in the Receiver's rows, except where `known` [N, T] is false."""
     return Column(np.repeat(values.reshape(-1), 2), np.stack([np.zeros_like(known), known], axis=-1).reshape(-1))
 
 

@@ -217,6 +217,6 @@ def _ref(identifier: str) -> Entity:
 
 
 def _refs(identifiers: Iterable[str]) -> list[Entity] | Entity:
-    """Return references to entities. The specification requires that a single reference is not in a list."""
+    """Return references to entities, as a list; a single reference is not in a list, as the specification requires."""
     found = [_ref(one) for one in dict.fromkeys(identifiers)]
     return found[0] if len(found) == 1 else found

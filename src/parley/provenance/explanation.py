@@ -119,12 +119,12 @@ def _detail(job: Record) -> str:
     describe = _DETAILS.get(base_of(job.rule))
     try:
         return str(describe(job)) if describe else ""
-    except (KeyError, IndexError, TypeError):  # Another version of Parley recorded other params.
+    except (KeyError, IndexError, TypeError):  # The record is from a version of Parley with other params.
         return ""
 
 
 def _images(group: Group, records: Records, full: bool) -> Iterator[str]:
-    """Yield lines on the origin of the images in a file or, if it has none, in the splits from which it was made."""
+    """Yield lines on the origin of a file's images or, if it has none, of the images in the splits it was made from."""
     jobs = upstream_jobs(group.paths, records).values()
     fetches = [job for job in jobs if base_of(job.rule) == "fetch_images"]
     manifests = [one.path for job in fetches for one in job.outputs if one.role == "manifests"]

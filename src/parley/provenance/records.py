@@ -114,7 +114,7 @@ def record_path(record: Record) -> Path:
 
 
 def json_by_line(values: Mapping[str, Any], long: Container[str]) -> str:
-    """Return values as JSON with one line per key. Lists and mappings of the keys `long` have one line per entry."""
+    """Return values as JSON with one line per key. The values of the keys in `long` have one line per entry."""
     lines = []
     for key, value in values.items():
         if key not in long:

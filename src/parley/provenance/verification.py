@@ -34,7 +34,7 @@ class Verification(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether no file is changed, missing or unknown."""
+        """True if no file is changed, missing or unknown."""
         return not (self.changed or self.missing or self.unknown)
 
 

@@ -54,7 +54,7 @@ class DryRun:
         with contextlib.redirect_stderr(io.StringIO()):  # Hides the profile's name, which Snakemake prints.
             _, self._args = cli.parse_args(["--dry-run", *chosen])
         self._sources = Sources(SOURCES)
-        # Script of a stage → digests of the stage's modules.
+        # Digests of the modules that a stage uses, by the stage's script.
         self._parts: dict[str, dict[str, str]] = {}
 
     def plans(self) -> tuple[dict[str, Any], Plan, Plan]:
@@ -100,7 +100,7 @@ class DryRun:
         default = self._plan(workflow, [workflow.default_target])
         if needed == {job.outputs for job in default.jobs.values() if job.needed}:
             return default, whole
-        # Targets of earlier stages are not planned: they would restore files that the default target does not need.
+        # A target whose inputs this plan already has is not added: it would restore files that are no longer needed.
         others = [name for name in asked if -1 in default.targets.get(name, {-1})]
         return default, self._plan(workflow, [workflow.default_target, *others])
 
@@ -126,7 +126,7 @@ class DryRun:
                 depends_on=frozenset(numbers[other] for other in before),
                 follows=frozenset(numbers[other] for other in before if other in needed and job in needed),
             )
-        # A target with the number -1 has an input that no planned job writes, so the target is not planned.
+        # -1 stands for an input that no planned job writes. A target with such an input is not part of the plan.
         targets = {
             rule.name: frozenset(maker.get(str(path), -1) for path in rule.expand_input({})[0])
             for rule in workflow.rules

@@ -37,7 +37,7 @@ class Job:
     needed
         Whether Snakemake would run the job.
     depends_on, follows
-        Numbers of the jobs whose outputs this job reads; and of the jobs among them whose rerun makes this job run.
+        Numbers of the jobs whose outputs this job reads, and of those whose rerun makes this job run.
     made
         Modification time of the newest output, in seconds since 1970; None if no output exists.
     recorded
@@ -95,7 +95,7 @@ class Plan:
     jobs
         The jobs of the experiment by number.
     targets
-        Target → numbers of the jobs that write its inputs (-1: not in the plan). Targets are in the Snakefile's order.
+        Target → numbers of the jobs that write its inputs, -1 if no planned job does. In the Snakefile's order.
     default
         Numbers of all jobs on which the default target depends, directly or indirectly.
     locked

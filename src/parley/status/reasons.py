@@ -41,7 +41,7 @@ WORDS = {
     "wordnet": "descriptions.wordnet",
     "words": "words",
 }
-"""Config key, or description, of each param of a rule; params that are not listed keep their names."""
+"""Param of a rule → its config key or a description. Params that are not listed keep their names."""
 
 
 def changed_params(recorded: Sequence[str], present: Mapping[str, Any]) -> tuple[list[Change], str | None]:
@@ -125,7 +125,7 @@ def _likeness(one: Any, other: Any) -> float:
 
 
 def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
-    """Yield a `Change` for each innermost difference between two values, such as one setting or an order."""
+    """Yield a `Change` for each setting that differs between two nested values, and for each changed order."""
     if repr(old) == repr(new):
         return
     named_old, named_new = _by_name(old), _by_name(new)
@@ -142,7 +142,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Change]:
 
 
 def _by_name(value: Any) -> dict[Any, Any] | None:
-    """Return a dict unchanged, and a list of dicts that have the key `name` as name → dict; None for other values."""
+    """Index a list of dicts by their key `name`. A dict is returned unchanged; other values give None."""
     if isinstance(value, list) and _all_dicts(value) and all("name" in one for one in value):
         return {one["name"]: one for one in value}
     return value if isinstance(value, dict) else None
@@ -153,10 +153,10 @@ def _all_dicts(several: Sequence[Any]) -> bool:
 
 
 def config_name(path: Sequence[str]) -> str:
-    """Return the config key of a param or of a value inside it; `path` is the param's name, then the keys inside."""
+    """Return the config key of a value in the params. `path` is the param's name, then the keys inside the param."""
     first, *inside = path
     if first in ("runs", "about") and inside:
-        # In these params, settings of a run are named by their config keys, except `k`, for `evaluation.k`.
+        # These params contain a run's settings under their config keys. Only `k` stands for `evaluation.k`.
         return "evaluation.k" if inside == ["k"] else ".".join(inside)
     if first == "games" and inside:
         return ".".join(["game", *inside[1:]]) if inside[1:] else f"run {inside[0]}"

@@ -18,9 +18,9 @@ from parley.status.reasons import reasons_of
 
 DONE, STALE, MISSING, RUNNING = "done", "stale", "missing", "running"
 APART = {"write_config": "config"}
-"""Rule that several targets need → name of the separate stage to which the jobs of the rule belong."""
+"""Rules that several targets need → name of the separate stage that the jobs of the rule form."""
 REST = "the rest"
-"""Name of the stage of all jobs that belong to no target."""
+"""Name of the stage for the jobs that belong to no target."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def command(configfiles: Sequence[str | Path], target: str = "") -> str:
 
 
 def as_json(experiment: str, configfiles: Sequence[str | Path], stages: Sequence[Stage], locked: str) -> str:
-    """Return the information that `show` prints as JSON."""
+    """Return the information that `show` prints, as JSON."""
     entries = [asdict(stage) for stage in stages]
     for entry in entries:
         if entry["last_made"] is not None:

@@ -25,7 +25,7 @@ FINE, COARSE = 65535, 255
 NUMBER_STEPS = 32767
 """Quantisation steps from 0 to the largest absolute value of continuous messages."""
 LEADERS = 5
-"""Maximum number of best candidates stored for each exchange; the true class is stored separately."""
+"""Maximum number of candidate classes stored for each exchange, best first; the true class is stored separately."""
 
 Arrays = dict[str, NDArray[Any]]
 Floats = NDArray[np.floating[Any]]
@@ -91,7 +91,7 @@ def dialogue_arrays(
     dialogues
         The dialogues of a file; all values must be finite.
     rows
-        Row numbers of the chosen dialogues in the file [N].
+        Row numbers [N] of the chosen dialogues in the file.
     images
         Image key → index of the image on the page.
 
@@ -100,7 +100,7 @@ def dialogue_arrays(
     dict
         `image` [N] (index of the image), `target` [N] (column of the true class), `length` [N] in exchanges, `top`
         [N, T, D] (columns of the best candidates, best first), `top_probability` [N, T, D], `true_probability` [N, T],
-        `rank` [N, T] (rank of the true class, counted behind candidates with the same score), `go_on_probability` and
+        `rank` [N, T] (rank of the true class; the last rank if scores are tied), `go_on_probability` and
         `goes_on` [N, T]; for each agent, `<agent>_bits` and `<agent>_probabilities`, or, if messages are continuous,
         `<agent>_numbers`.
     float
@@ -184,17 +184,17 @@ def attention_arrays(
     path
         Path of ``attention.hdf5``.
     keys
-        Image keys of the dialogues [N].
+        Image keys [N] of the dialogues.
     columns
-        Columns of the true and the predicted class of each dialogue [N, 2]; attention to the descriptions of other
+        Columns [N, 2] of the true and the predicted class of each dialogue. Attention to the descriptions of other
         classes is omitted.
 
     Returns
     -------
     dict
-        `cells` [N, T, L] (Sender) and `words` [N, T, 2, W] (Receiver): weights divided by the largest weight of the
-        exchange or, for words, of the description in the exchange; in steps of 1/255. `cells_largest` [N, T] and
-        `words_largest` [N, T, 2]: these largest weights.
+        `cells` [N, T, L] (Sender) and `words` [N, T, 2, W] (Receiver): weights relative to the largest
+        weight, in steps of 1/255. `cells_largest` [N, T] and `words_largest` [N, T, 2]: the largest weight among the
+        cells of an exchange, and among the words of a description in an exchange.
     list of int
         Height and width of the grid of cells; empty if unknown.
     list of list of str
@@ -226,7 +226,7 @@ def attention_arrays(
 
 
 def _relative(weights: Sequence[NDArray[Any]], shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Return weights [N, *shape], each divided by the largest along the last axis, and these largest weights."""
+    """Return weights [N, *shape], divided by the largest weight along the last axis, and the largest weights."""
     values = np.stack(weights).astype(np.float64) if weights else np.zeros((0, *shape))
     largest = values.max(axis=-1)
     return coarse(values / np.maximum(largest, 1e-12)[..., None]), fine(largest)

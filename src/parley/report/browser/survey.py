@@ -57,7 +57,7 @@ class Source:
 
     @property
     def images(self) -> str:
-        """Split of the images: `part` without `ALONE`, a suffix that means the same images with fewer candidates."""
+        """Split that contains the images: `part` without the suffix `ALONE`, which stands for fewer candidates."""
         return self.part.removesuffix(ALONE)
 
 

@@ -43,7 +43,7 @@ def length_by_class(lengths: Floats, accuracies: Floats, labels: Sequence[str], 
     Parameters
     ----------
     lengths, accuracies
-        Mean length in exchanges and accuracy@1 by seed and class [S, K]; NaN for a class without images.
+        Mean length in exchanges and accuracy@1, each [S, K], by seed and class; NaN for a class without images.
     labels
         Names of the classes [K].
     max_exchanges
@@ -91,7 +91,7 @@ def row_shares(confusion: Floats) -> Floats:
 
 
 def likeness_order(confusion: Floats) -> list[int]:
-    """Return an order of the classes [K] in which classes that are confused with each other are adjacent.
+    """Return the class indices [K] in an order that places classes confused with each other side by side.
 
     The similarity of two classes a and b is the mean of two fractions: a's dialogues answered with b, and b's dialogues
     answered with a. The classes are ordered as the leaves of average-linkage clustering, arranged so that
@@ -115,7 +115,7 @@ def confusion_figure(confusion: Floats, labels: Sequence[str]) -> Figure:
     Parameters
     ----------
     confusion
-        Number of dialogues by true class (row) and predicted class (column) [K, K].
+        Matrix [K, K] of numbers of dialogues, by true class (row) and predicted class (column).
     labels
         Names of the classes [K].
     """
@@ -178,9 +178,9 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     coordinates
         Coordinates of the messages on the first two principal components [N, 2].
     targets
-        Column of each message's true class [N].
+        True class of each message, as an index into `labels`. Shape [N].
     explained
-        Fraction of the variance explained by each component [2].
+        Fraction of the variance explained by each of the two components.
     labels
         Names of the classes [K].
     """
@@ -212,7 +212,7 @@ def messages_pca(coordinates: Floats, targets: NDArray[np.int64], explained: Flo
     axes.grid(False)
     if len(present) > MOST_NAMED:
         return figure
-    figure.draw_without_rendering()  # computes the layout, on which label positions depend
+    figure.draw_without_rendering()  # Computes the layout, on which label positions depend.
     _label(axes, np.array(centres), [shown(labels[column]) for column in present], 7.0 if wide else 8.0)
     return figure
 
