@@ -1,1 +1,1 @@
-"""Files, tables, errors and terminal output: utilities that do not depend on the game or its data."""
+"""Utilities for files, tables, errors and terminal output, which do not depend on the game or its data."""

@@ -1,4 +1,4 @@
-"""Runs that failed in training: later stages skip them and the report counts them.
+"""Mark runs that failed in training, so that later stages skip them and the report counts them.
 
 Whether a run diverges depends only on its settings and seed, so training it again would fail again. A failed run is
 therefore a result, not an error, and must not stop the analysis of the other runs. In place of each file of a failed

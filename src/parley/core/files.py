@@ -1,4 +1,4 @@
-"""Read files, and write them atomically: a file under its final name is complete."""
+"""Read files, and write them atomically, so that a file under its final name is always complete."""
 
 import contextlib
 import errno

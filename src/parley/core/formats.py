@@ -51,7 +51,7 @@ def bits(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration: 0.4 s, 43 s, 2 min 05 s, 3 h 20 min."""
+    """Format a duration, as in ``0.4 s``, ``43 s``, ``2 min 05 s`` and ``3 h 20 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -68,7 +68,7 @@ def count(value: int | None) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Format a count with its noun: 1 seed, 5 seeds, 3 classes."""
+    """Format a count with its noun, as in ``1 seed``, ``5 seeds`` and ``3 classes``."""
     plural = noun + ("es" if noun.endswith(("s", "ch")) else "s")
     return f"{number:,} {noun if number == 1 else plural}"
 
@@ -98,7 +98,7 @@ def base_of(rule: str) -> str:
 
 
 def listed(items: list[str]) -> str:
-    """Join items into a phrase: a, b and c."""
+    """Join items into a phrase such as ``a, b and c``."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 

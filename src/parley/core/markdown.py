@@ -8,7 +8,7 @@ from parley.core.errors import ParleyError
 from parley.core.files import is_web_url
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!~$])")
-# Written as entities, because a backslash before these characters could become part of a link or end a table cell.
+# These become entities, because a backslash before them could become part of a link or end a table cell.
 _ENTITIES = {"&": "&amp;", "|": "&#124;"}
 # Some renderers turn addresses that start like this into links, even if escaped with backslashes.
 _BARE_LINKS = ((re.compile("://"), "&#58;//"), (re.compile(r"(www)\.", re.IGNORECASE), r"\1&#46;"))

@@ -1,4 +1,4 @@
-"""Progress display: a bar if no other process uses the terminal, otherwise a log line every few seconds.
+"""Display progress as a bar if no other process uses the terminal, otherwise as a log line every few seconds.
 
 The jobs of a workflow share a terminal with each other and with Snakemake. Their progress bars would overwrite each
 other and mix with other output; whole lines do not mix.

@@ -1,4 +1,4 @@
-"""Terminal output of commands and the workflow: coloured on a terminal, plain text elsewhere."""
+"""Terminal output of commands and of the workflow. It is coloured on a terminal and plain text elsewhere."""
 
 import os
 import sys

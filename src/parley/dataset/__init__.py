@@ -1,1 +1,1 @@
-"""From an image source to the final splits: class set, candidates, split plan, fetch, deduplication, data card."""
+"""Build splits from an image source: class set, candidates, split plan, fetching, deduplication, data card."""

@@ -48,7 +48,7 @@ def select(
     Raises
     ------
     ParleyError
-        If any class has too few candidates and `on_shortage` does not allow it; lists all such classes.
+        If any class has too few candidates and `on_shortage` does not allow it. The error lists all such classes.
     """
     listing = open_source(options).listing(classes, Path(url_list) if url_list is not None else None)
     for kind, lines in sorted(listing.issues.items()):

@@ -66,7 +66,7 @@ def read_class_set(path: str | Path) -> list[ImageClass]:
     Raises
     ------
     ParleyError
-        If the class set is invalid; lists every problem with its file, line and class.
+        If the class set is invalid. The error lists every problem with its file, line and class.
     """
     rows = read_table(path, ["class", "wnid", "domain"])
     classes = [ImageClass(row["class"], *(row.get(name, "").strip() for name in _COLUMNS[1:])) for row in rows]

@@ -110,7 +110,7 @@ def card_text(
     contents
         Contents of the image set.
     funnel
-        Entries of funnel.json: the counts `candidates`, `tried`, `spare`, `duplicates`, and removed `near_copies`;
+        Entries of funnel.json: the counts `candidates`, `tried`, `spare`, `duplicates` and `near_copies` (removed);
         `rejected`, a count per reason; `placeholders`, pairs of a SHA-256 and its number of URLs; `dropped_classes`,
         a list of names. Also `exclude_entries`: the number of entries in the exclude list, None if there is no list.
     class_set_sha256

@@ -76,7 +76,7 @@ def download(
     Raises
     ------
     ParleyError
-        If no location provides the file; states the reason for each location.
+        If no location provides the file. The error states the reason for each location.
     """
     expected = _parsed_checksum(checksum)
     reasons = []

@@ -133,7 +133,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    """Return whether the value 0 means white. False for 8-bit images, whose values Pillow inverts itself."""
+    """Return whether the value 0 means white in the pixels from Pillow, which itself inverts 8-bit images only."""
     tags = getattr(image, "tag_v2", {})
     return _is_deep(image) and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
 

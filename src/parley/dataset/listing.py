@@ -39,7 +39,7 @@ def draw(seed: int, purpose: str, key: str) -> int:
     seed
         The experiment's seed.
     purpose
-        Text that names the use of the number; draws for different purposes are independent.
+        Text that names what the number is used for. Numbers for different uses are independent.
     key
         An image key.
     """

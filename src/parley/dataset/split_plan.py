@@ -1,4 +1,4 @@
-"""Split plan: the split (`part`) of each candidate image, and the candidate's rank in this split.
+"""Plan the split (`part`) of each candidate image, and the candidate's rank in this split.
 
 The plan is made before anything is fetched. A dead link is replaced by the next candidate of the same split, so it
 does not affect the split of any other image. The candidates of a class are assigned as follows:
@@ -7,7 +7,7 @@ does not affect the split of any other image. The candidates of a class are assi
     *position*, a random number that orders a split's candidates. Both depend only on the image key, seed and counts.
 2.  The first candidates of each split are its home candidates, up to its count. Therefore these do not depend on the
     number of further candidates, on other classes, or on which images can be fetched.
-3.  By chance, one split of a small class can be short of home candidates while another has more than it needs.
+3.  By chance, one split of a small class can have too few home candidates while another has more than it needs.
     Therefore each split has a *share* (see `shares_of`). A split with more home candidates than its share gives the
     last ones to splits with too few for their share, which rank them after their own. If there are at least as many
     candidates as images are needed, each share is at least the split's count. Further candidates are shared in
@@ -98,7 +98,7 @@ def shares_of(candidates: int, counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def needed_images(counts: Counts, domain: str) -> int:
-    """Return the number of images that a class of a domain needs, summed over its splits."""
+    """Return the number of images that each class of a domain needs, summed over its splits."""
     return sum(counts.get(domain, {}).values())
 
 

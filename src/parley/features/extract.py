@@ -1,4 +1,4 @@
-"""Extract the features of a group of classes: for each class, read a tar of images and write an HDF5 file."""
+"""Extract the features of a group of classes, from one tar of images to one HDF5 file per class."""
 
 import hashlib
 import logging

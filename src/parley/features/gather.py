@@ -26,7 +26,7 @@ def gather_part(
     out_path: str | Path,
     by_reference: bool = False,
 ) -> int:
-    """Write the HDF5 file of a split: the features of its images in the order of splits.tsv.
+    """Write the HDF5 file of a split, which contains the features of its images in the order of splits.tsv.
 
     Features are found by image key, never by position, and the image's SHA-256 must be that in splits.tsv.
 

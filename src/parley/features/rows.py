@@ -1,4 +1,4 @@
-"""Read the rows of a layer (one per image) in batches: from memory if the layer fits, otherwise from the file.
+"""Read the rows of a layer (one per image) in batches, from memory if the layer fits and otherwise from the file.
 
 Rows are kept in their stored type, and only the rows of a batch are converted to float32: in half precision, the
 8 x 8 x 512 maps of 33,000 images already take 2.2 GB.
@@ -22,7 +22,7 @@ READ_AT_ONCE_BYTES = 64 << 20
 
 
 class Rows(ABC):
-    """Rows of a layer: the features of N images.
+    """Rows of a layer, which are the features of N images.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Compute vectors for the words of the descriptions: pretrained vectors, or random ones from a seed."""
+"""Look up pretrained vectors for the words of the descriptions, or draw random vectors from a seed."""
 
 import hashlib
 import logging

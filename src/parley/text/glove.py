@@ -91,7 +91,7 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     folder
         Folder of the downloaded files, shared between experiments.
     checksum
-        Expected hash of the file: ``sha1:`` or ``sha256:`` and the digits. None or an empty string: no check.
+        Expected hash of the file: ``sha1:`` or ``sha256:`` and the digits. If None or empty, no hash is checked.
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"

@@ -79,7 +79,7 @@ def finalise_splits(
     Raises
     ------
     ParleyError
-        If the manifests do not match the plan, or splits are short of images; lists all findings.
+        If the manifests do not match the plan, or splits have too few images. The error lists all problems.
     """
     options.check()
     outcomes = read_outcomes(plan, manifests, classes, counts, options)

@@ -1,4 +1,4 @@
-"""Near duplicates: images in different splits with similar perceptual hashes (`near_copies` in config and files).
+"""Find images in different splits with similar perceptual hashes (`near_copies` in config and files).
 
 All pairs of images in different splits are compared, in blocks that fit in the processor's cache. The comparison is
 exact, and its time and memory do not depend on the hashes: a thousand blank images cost no more than any others.

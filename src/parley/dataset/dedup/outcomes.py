@@ -133,7 +133,7 @@ class ClassOutcome:
     placeholders
         Images that the fetch stage rejected as placeholders and whose SHA-256 is in the manifest.
     dropped
-        Reasons why the class is dropped, one sentence per short split; empty if the class is kept.
+        Reasons why the class is dropped, one sentence per split with too few images; empty if the class is kept.
     """
 
     name: str
@@ -199,12 +199,12 @@ def read_outcomes(
 ) -> Outcomes:
     """Read the manifests, and add each row to the outcome of the split to which the plan assigns the row's URL.
 
-    Keeps in memory one row of the plan, and the manifest rows of images and placeholders.
+    Only one row of the plan, and the manifest rows of images and placeholders, are kept in memory.
 
     Raises
     ------
     ParleyError
-        If the manifests do not match the plan and the settings; lists all findings.
+        If the manifests do not match the plan and the settings. The error lists all mismatches.
     """
     by_name = {image_class.name: image_class for image_class in classes}
     outcomes = Outcomes([])

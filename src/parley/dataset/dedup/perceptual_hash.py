@@ -1,6 +1,6 @@
 """Perceptual hashes of images. Images that look alike have similar hashes, even if size or quality differ.
 
-The hash is the 64-bit `phash` of the package imagehash: each bit states whether one of 64 low-frequency coefficients of
+The hash is the 64-bit `phash` of the package imagehash. Each bit is 1 if one of 64 low-frequency coefficients of
 the image's cosine transform is above the median of the 64. Other tools that use imagehash compute the same values.
 """
 

@@ -129,7 +129,7 @@ def first_mismatch(
     splits
         Progress of each split, before any candidate is taken.
     answers
-        For each split, its answers in order of rank: image key, and SHA-256 (empty if there is no usable image).
+        For each split, its answers in order of rank, as pairs of an image key and a SHA-256 (empty without an image).
     placeholder_repeats
         Largest number of URLs that may return the same image (see `DuplicateTracker`).
 

@@ -258,7 +258,7 @@ def _percent_encoded(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL, as used for per-host limits: with the port unless it is 80 or 443.
+    """Return the host of a URL, to which limits per host apply. A port other than 80 and 443 is included.
 
     Raises
     ------

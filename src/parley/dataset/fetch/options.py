@@ -1,4 +1,4 @@
-"""Settings of the fetch stage, and the exclude list: images that must never be used."""
+"""Settings of the fetch stage, and the exclude list, which lists images that must never be used."""
 
 import re
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ def read_exclusions(path: str | Path | None) -> frozenset[str]:
     Raises
     ------
     ParleyError
-        If the file cannot be read or has invalid lines; lists all invalid lines.
+        If the file cannot be read or has invalid lines. The error lists all invalid lines.
     """
     if path is None:
         return frozenset()

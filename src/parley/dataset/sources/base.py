@@ -76,7 +76,7 @@ class Source(ABC):
 
     @abstractmethod
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of all that determines the image addresses of the given classes. Reads no image."""
+        """Return a digest of everything that determines the image addresses of the classes. No image is read."""
 
     @abstractmethod
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:

@@ -221,7 +221,7 @@ def _notable_lines(block: bytes, wanted: NDArray[np.uint64]) -> tuple[int, Itera
     Returns
     -------
     The number of lines and, for each line to read, in order: the index of its synset in `wanted`, or `_IRREGULAR`;
-    and where the line starts, has its tab and ends in the block. A regular line consists of an id, a tab, and an
+    and the offsets of its start, tab and end in the block. A regular line consists of an id, a tab, and an
     address in ASCII without white space, `!` or `"`.
     """
     import numpy as np
