@@ -1,4 +1,4 @@
-"""Fetch the images of a group of classes, and write a tar and a manifest for each class."""
+"""Fetch the images of a group of classes, and write a tar and a manifest (table of URLs tried) for each class."""
 
 from pathlib import Path
 

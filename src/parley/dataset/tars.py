@@ -1,4 +1,4 @@
-"""Tars of images, one per class, with members named ``<key>.<extension>``: write them and read them."""
+"""Write and read tars of images, one per class, with members named ``<key>.<extension>``."""
 
 import re
 import tarfile

@@ -57,7 +57,7 @@ def warn_about_repeated_bytes(repeated: Sequence[RepeatedBytes], where: str) -> 
 
 @dataclass
 class QueueProgress:
-    """Progress in one candidate queue: how many candidates were taken, and how many images count."""
+    """Progress in one candidate queue: how many candidates were taken, and how many images count towards the target."""
 
     candidates: int  # length of the queue
     target: int  # images to fetch: the split's count plus the margin
@@ -163,7 +163,7 @@ class SplitFetch(QueueProgress):
 
 
 class ClassFetch:
-    """State of fetching one class: its splits in the plan's order, and the images that count."""
+    """State of fetching one class: its splits in the plan's order, and which images count towards their targets."""
 
     def __init__(self, name: str, parts: Sequence[SplitFetch], placeholder_repeats: int) -> None:
         self.name, self.parts = name, parts

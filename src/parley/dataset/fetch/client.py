@@ -77,7 +77,7 @@ class Client:
         request.first_target = request.target
 
     def poll(self, patience_s: float | None = None) -> list[tuple[Hashable, Answer]]:
-        """Make progress on all requests and return the finished answers.
+        """Advance all requests, and return the answers that are finished.
 
         Parameters
         ----------

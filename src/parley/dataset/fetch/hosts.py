@@ -58,7 +58,7 @@ class HostQueues(Generic[Item]):
         heapq.heappush(self._later, (when, next(self._order), host, item))
 
     def pause(self, host: str, until: float) -> None:
-        """Take no items of a host before the time `until`."""
+        """Prevent items of a host from being taken before the time `until`."""
         entry = self._hosts.setdefault(host, _Host())
         if until > entry.paused_until:
             entry.paused_until = until

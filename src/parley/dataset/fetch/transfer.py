@@ -129,7 +129,7 @@ def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
 
 
 def retry_after_s(headers: Mapping[str, list[str]]) -> float:
-    """Return the wait in seconds that a `Retry-After` header requests, as a number or a date; 0 without a valid one."""
+    """Return how many seconds to wait according to a `Retry-After` header (a number or a date); 0 if it is invalid."""
     value = headers.get("retry-after", [""])[-1]
     if value.isascii() and value.isdigit():
         return float(value)

@@ -91,7 +91,7 @@ _PIXELS_IN_MEMORY = WeightedSemaphore(50_000_000)
 
 
 def validate(body: bytes, sha256: str, options: FetchOptions) -> Decision:
-    """Return the decision whether bytes are a usable image, with the image's format and size.
+    """Decide whether bytes are a usable image; return the decision with the image's format and size.
 
     Parameters
     ----------
