@@ -114,7 +114,7 @@ def _bit_ranking(whose: str, shape: torch.Size) -> Tensor:
 
 
 def _replacements(dialogues: Dialogue | DialogueSummary, others: Tensor) -> Iterator[Intervention]:
-    """Yield the interventions that replace messages by those about another image; `others` ``[N]`` is its row."""
+    """Yield the interventions that replace messages by those about another image; `others` ``[N]`` are their rows."""
     questions, messages = dialogues.receiver_bits[:, others], dialogues.sender_bits[:, others]
     # The Receiver's message in the last exchange is never replaced, because the Sender does not read it.
     everywhere, answered = range(len(messages)), range(len(messages) - 1)

@@ -150,7 +150,7 @@ def evaluate_files(
 
 
 def _metrics(checkpoint: Checkpoint, spec: EvalBatchSpec, dialogues: Dialogue, k: int) -> dict[str, Any]:
-    """Compute the metrics of a file, and the mean changes between messages as in the original implementation."""
+    """Compute the metrics of a feature file, including mean changes of messages as in the original implementation."""
     size, active = checkpoint.training.dev_batch_size, dialogues.active.numpy()
     bits = {"sender": dialogues.sender_bits.numpy(), "receiver": dialogues.receiver_bits.numpy()}
     return {

@@ -145,7 +145,7 @@ def row_blocks(hidden: Tensor) -> Iterator[slice]:
 
 
 def _add_by_row(total: Tensor, values: Tensor, rows: Tensor, block: slice | None) -> None:
-    """Add values ``[S, M, ...]`` to the rows ``[S, M]`` of `total`, ``[S, B, ...]``; if B is 1, add all to its one row.
+    """Add values ``[S, M, ...]`` to `total` ``[S, B, ...]`` at row indices ``[S, M]``; if B is 1, add all to that row.
 
     If the rows are consecutive, `block` is the slice that selects them, with which adding is faster; otherwise None.
     """

@@ -298,7 +298,7 @@ def compute_losses(
     targets
         ``[S, B]`` int64: index of each target among the candidates.
     draws
-        Random numbers for sampling bits.
+        Random numbers for sampling and flipping bits.
     game
         Settings of the game.
     entropy_weights

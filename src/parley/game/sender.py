@@ -124,7 +124,7 @@ MIXES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int]] = {
     "prod": (operator.mul, 1),
     "mou": (mix_mou, 4),
 }
-"""For each value of `game.mix`: function of image and message, and width of its result as a multiple of their width."""
+"""For each value of `game.mix`: function of image and message, and width of its result relative to their width."""
 
 
 class Sender(nn.Module):

@@ -1,8 +1,8 @@
-"""Packed turns of a batch of dialogues: one dimension of length N, without turns of finished dialogues.
+"""The turns of a batch of dialogues, packed along one dimension of length N without those dropped as finished.
 
-A turn is one exchange of one dialogue. The turns are concatenated along this dimension, exchange by
-exchange, so that any computation that does not depend on the previous turn is done for all turns at once. If one of the
-S seeds has fewer unfinished dialogues in an exchange than another, it is padded with turns whose mask is 0.
+A turn is one exchange of one dialogue. The turns are concatenated exchange by exchange, so that any computation that
+does not depend on the previous turn is done for all turns at once. If one of the S seeds has fewer unfinished dialogues
+in an exchange than another, it is padded with turns whose mask is 0.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class PackedIndex(NamedTuple):
     def one_hot_exchanges(self, mask: Tensor) -> Tensor:
         """Return the exchange of each turn as a one-hot vector, ``[N, T]``, with the dtype and device of `mask`.
 
-        Values of the turns, ``[S, N]``, times this matrix are their sums in each exchange, ``[S, T]``.
+        Multiplying values of the turns, ``[S, N]``, by this matrix sums them over each exchange: ``[S, T]``.
         """
         if self.full:
             numbers = torch.arange(self.rows.shape[1], device=mask.device) // self.batch

@@ -57,9 +57,9 @@ class PerExample(NamedTuple):
     go_on: Tensor
     """``[N, T]``: decision after exchange t, 1 to continue and 0 to stop."""
     sender_changes: Tensor
-    """``[N, T]``: Hamming distance between the Sender's message and its previous message; zeros before the first."""
+    """``[N, T]``: Hamming distance between the Sender's message and its previous message (zeros for the first)."""
     receiver_changes: Tensor
-    """``[N, T]``: Hamming distance between the Receiver's message and its previous message; zeros before the first."""
+    """``[N, T]``: Hamming distance between the Receiver's message and its previous message (zeros for the first)."""
 
 
 def per_example(dialogue: Dialogue | DialogueSummary, target_index: Tensor, k: int) -> PerExample:

@@ -127,7 +127,7 @@ Orders = Sequence[NDArray[np.int64]]
 
 
 def draw_orders(seeds: int, images: int, permutations: int, generator: np.random.Generator) -> list[Orders]:
-    """Draw P permutations of the images for each seed. The first seed's images keep their order in all of them."""
+    """Draw P permutations of the images for each seed except the first, whose images keep their order."""
     own = np.arange(images)
     return [[own, *(generator.permutation(images) for _ in range(seeds - 1))] for _ in range(permutations)]
 

@@ -125,7 +125,7 @@ def read_conversations(path: str | Path) -> Conversations:
     ParleyError
         If the file cannot be read, lacks a table, column or attribute, or is inconsistent: an exchange is missing or
         repeated, a target is not a candidate, or a dialogue continues after it stopped. `FailedRunError` if the file
-        is the marker of a failed run.
+        only records that the run failed.
     """
     raise_if_failed(path)
     sent, predicted, attributes = _read_tables(Path(path))
@@ -234,7 +234,7 @@ def _check_widths(sent: NDArray[Any], predicted: NDArray[Any], candidates: int, 
 
 
 def _grid(table: NDArray[Any], agents: list[bytes], indices: range, name: str, findings: Findings) -> NDArray[Any]:
-    """Arrange a table as ``[N, indices]``: one row per dialogue, in order of first occurrence, one column per Index."""
+    """Arrange a table with one row per dialogue, in order of first occurrence, and one column per value of Index."""
     keys, first, conversation = np.unique(table["ExampleId"], return_index=True, return_inverse=True)
     order = np.lexsort((table["Index"], conversation))
     turns = len(indices)

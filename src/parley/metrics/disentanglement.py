@@ -105,7 +105,7 @@ def bag_of_symbols_test(
 def independence_test(
     messages: NDArray[Any], concepts: NDArray[Any], permutations: int, generator: np.random.Generator
 ) -> Tested:
-    """Test context independence against concepts permuted over the dialogues.
+    """Test context independence; the null permutes the concepts over the dialogues.
 
     The value is between 0 and 1. It is 1 if each concept has a bit value that occurs in all messages about the concept
     and in no others. If all messages are equal, the value is the mean fraction of dialogues about a concept, 1 / C for
@@ -135,7 +135,7 @@ def independence_test(
 
 
 def _independence(contains: Floats, about: Floats) -> float:
-    """Return the mean score over concepts; the one-hot arguments are ``[N, V]`` symbols and ``[N, C]`` concepts."""
+    """Return the mean score over concepts, given the 0/1 arrays of symbols ``[N, V]`` and of concepts ``[N, C]``."""
     together = about.T @ contains
     concept_given_symbol = together / contains.sum(axis=0)
     symbol_given_concept = together / about.sum(axis=0)[:, None]

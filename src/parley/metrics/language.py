@@ -36,7 +36,7 @@ MOST_DIALOGUES = 2000
 """Larger splits are subsampled to this number of dialogues, because the number of pairs of dialogues is quadratic."""
 NULL_QUANTILE = 0.95
 """Quantile of each null that is reported in addition to its mean. A metric above it has a one-sided p-value below 0.05.
-For metrics of which low values are better, the 0.05 quantile is reported instead."""
+For metrics that are better when lower, the 0.05 quantile is reported instead."""
 
 
 class Semantics(NamedTuple):

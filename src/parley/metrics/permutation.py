@@ -47,7 +47,7 @@ def against_null(value: float, null: Floats, less_is_better: bool = False) -> Te
 
 
 def p_at_least(value: float, null: Floats, tolerance: float) -> float:
-    """Return the one-sided p-value of a metric of which high values are good, between 1 / (P + 1) and 1.
+    """Return the one-sided p-value, between 1 / (P + 1) and 1, of a metric that is better when higher.
 
     It is (1 + count) / (1 + P), where count is the number of permutations with a value at least as high. Adding 1 for
     the observed order makes the test valid for any P, and p is never zero (Phipson and Smyth, 2010, "Permutation

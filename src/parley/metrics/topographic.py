@@ -22,7 +22,7 @@ from parley.metrics.exchanges import Floats
 from parley.metrics.permutation import Tested, p_at_least
 
 ROWS = 64
-"""Number of rows of the rank matrix that are permuted at once, so that they fit into the CPU's cache."""
+"""Number of rows of the N × N matrix of ranks that are permuted at once, so that they fit into the CPU's cache."""
 DECIMALS = 12
 """Distances are rounded to this many decimals, so that rounding errors do not make equal distances different."""
 TOLERANCE = 1e-6
@@ -41,7 +41,7 @@ def meaning_distances(meanings: NDArray[Any]) -> Floats:
     """Return the cosine distances, 1 - cosine, between all pairs of meanings, as a vector ordered like `pdist`.
 
     The vector is ``[N (N - 1) / 2]``. One matrix product computes it, many times faster than `pdist` for meanings with
-    many features. They are rounded to 12 decimals to remove rounding errors.
+    many features. The distances are rounded to 12 decimals to remove rounding errors.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def meaning_distances(meanings: NDArray[Any]) -> Floats:
 def mantel(
     messages: NDArray[Any], meanings: NDArray[Any], permutations: int, generator: np.random.Generator
 ) -> Tested | None:
-    """Test topographic similarity against permuted meanings.
+    """Test topographic similarity; the null permutes the meanings over the messages.
 
     Parameters
     ----------

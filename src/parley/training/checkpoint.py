@@ -18,7 +18,7 @@ from parley.interaction.split_data import Scale, Standardizer
 
 FORMAT = 2
 _ANY_WIDTH = 4096
-"""Larger widths must be the size of a stored tensor. Smaller ones need not, because some inputs are not used."""
+"""Widths up to this value are accepted even if no stored tensor is so wide, because unused inputs have no tensor."""
 
 
 class Sizes(NamedTuple):

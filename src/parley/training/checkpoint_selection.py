@@ -73,7 +73,7 @@ def read_log(path: str | Path) -> list[dict[str, Any]]:
 
 
 def _is_whole(row: dict[str, Any]) -> bool:
-    """Return whether a line of the log has all entries that its kind requires."""
+    """Return whether a line of the log has all values that its `kind` (train, dev or failed) requires."""
     if row.get("kind") == "dev":
         numbers = all(isinstance(row.get(name), int | float) for name in RESULTS)
         return numbers and isinstance(row.get("step"), int)

@@ -36,7 +36,7 @@ class Log:
         self.lines: list[str] = []
         self.failed = False
         self._started = started
-        # Dev accuracies@k, which early stopping needs at every step; keeping them avoids parsing the lines again.
+        # Dev accuracy@k values. Early stopping needs them at every step; keeping them avoids parsing the lines again.
         self._dev_results: list[float] = []
         for line in lines:
             self._keep(line, json.loads(line))
@@ -82,7 +82,7 @@ class Log:
             self._dev_results.append(row["accuracy@k"])
 
     def should_stop_early(self, patience: int) -> bool:
-        """Return whether dev accuracy@k has not improved in the last `patience` evaluations; False if patience is 0."""
+        """Return whether the last `patience` evaluations did not improve dev accuracy@k; never stop if it is 0."""
         results = self._dev_results
         return 0 < patience < len(results) - results.index(max(results)) if results else False
 

@@ -28,7 +28,7 @@ from parley.training.training_data import TrainingData, build_training_data
 
 logger = logging.getLogger(__name__)
 LINES_PER_DEV = 10
-"""Number of lines with training metrics in the log per dev evaluation."""
+"""Number of log lines with training metrics between two dev evaluations."""
 SAVED_EVERY_S = 30.0
 """Time between saves, in seconds, checked after each step. A killed run loses the steps since the last save."""
 
