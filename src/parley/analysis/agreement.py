@@ -72,7 +72,7 @@ def write_agreements(paths: Sequence[str | Path], runs: Sequence[str], out: str 
     out
         Path of `agreement.csv`.
     seed
-        Seed of the random sample of images and of the permutations.
+        Random seed for sampling images and for the permutations.
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -97,7 +97,7 @@ def agreements(run: str, conversations: Iterable[Conversations], seed: int = 0) 
         Dialogues of each seed on the split. All seeds must have the same images. Only the dialogues of one seed are in
         memory at a time. Seeds with non-finite numbers have diverged and are skipped.
     seed
-        Seed of the random sample of images and of the permutations.
+        Random seed for sampling images and for the permutations.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Compute the values that test each claim: one value per seed, or two quantities whose correlation is tested."""
+"""Compute the values that test each claim about the game: one value per seed, or two quantities to correlate."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,7 +147,7 @@ Measure = Callable[[Evidence, Scope], PerSeed]
 
 
 def _by_seed(of: Callable[[Conversations], Value | None]) -> Measure:
-    """Turn a function that measures one seed's dialogues into one that measures all seeds of a run on a split."""
+    """Decorate a function of one seed's dialogues so that it returns the values of all seeds of a run on a split."""
 
     @wraps(of)
     def measure(evidence: Evidence, scope: Scope) -> PerSeed:
@@ -243,7 +243,7 @@ def _change(values: Floats, last: NDArray[np.int64]) -> Value | None:
     """Return the mean change of a value within a dialogue, from the first exchange to the exchange `last`.
 
     Dialogues whose `last` is 1 or 0 are ignored. The result is None if fewer than `FEWEST_CASES` dialogues remain. The
-    change is computed within dialogues, because means over active dialogues also change when easy dialogues end early.
+    change is computed within dialogues, because means over unfinished dialogues also change when easy ones end early.
 
     Parameters
     ----------
@@ -263,12 +263,12 @@ ROUNDING = 1e-9
 
 
 class Pairs(NamedTuple):
-    """Two quantities of the same n cases, for one seed. If either is unknown for a case, both are NaN."""
+    """Two quantities of the same n images or classes, for one seed. If one quantity is unknown, both are NaN."""
 
     one: Floats
-    """First quantity of each case. Shape [n]."""
+    """First quantity of each image or class. Shape [n]."""
     other: Floats
-    """Second quantity of each case. Shape [n]."""
+    """Second quantity of each image or class. Shape [n]."""
 
 
 PairsBySeed = Callable[[Evidence, Scope], dict[int, Pairs]]
@@ -298,7 +298,7 @@ def length_and_accuracy(evidence: Evidence, scope: Scope) -> dict[int, Pairs]:
 
 
 def correlations(pairs: dict[int, Pairs]) -> PerSeed:
-    """Return Pearson's r of each seed. Seeds with fewer than four cases or a constant quantity are skipped."""
+    """Return Pearson's r of each seed. Seeds are skipped if they have fewer than four cases or a constant quantity."""
     found = {seed: correlation(*both) for seed, both in pairs.items()}
     return {seed: Value(one.r, one.n) for seed, one in found.items() if one is not None}
 
@@ -321,7 +321,7 @@ def permutation_p(pairs: dict[int, Pairs], permutations: int, generator: np.rand
     Returns
     -------
     float | None
-        The p-value. None if no seed has a correlation, or if the seeds do not have values for the same cases.
+        The p-value; None if no seed has a correlation, or if the cases with known values differ between seeds.
     """
     kept = [pairs[seed] for seed in correlations(pairs)]
     known = [np.isfinite(both.one) for both in kept]

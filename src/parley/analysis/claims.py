@@ -1,4 +1,4 @@
-"""Define claims about the game, test them on the results of an experiment, and write a table of verdicts."""
+"""Define claims (testable statements about the game), test them on an experiment, and write a table of verdicts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,8 +36,8 @@ def judge(values: Sequence[float], expected: Expectation, p: float | None = None
     "undecided" if it contains an end of the range. With fewer than two seeds, there is no interval, and the verdict is
     "undecided". Equivalence to 0 thus requires an interval within the bounds; the absence of a significant difference
     does not suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). `p` is the p-value of a
-    permutation test over cases. If it is given and not below 0.05, the verdict is "undecided", because an interval
-    over seeds does not include the variation of the cases that the seeds share.
+    permutation test over cases (images or classes). If it is 0.05 or more, the verdict is "undecided", because all
+    seeds share the same cases, so that the interval over seeds does not include the variation between cases.
     """
     over = t_interval(values)
     if over.low is None or over.high is None or (p is not None and p >= LEVEL):
@@ -61,9 +61,9 @@ class Claim(NamedTuple):
     expected: Expectation
     source: str
     measure: Measure | None = None
-    """Function that returns one value per seed; None for a claim about a correlation."""
+    """Function that returns one value per seed; None if the claim is about a correlation."""
     pairs: PairsBySeed | None = None
-    """Function that returns the two quantities to correlate; None for a claim that has a `measure`."""
+    """Function that returns the two quantities to correlate; None if the claim has a `measure`."""
 
 
 CLAIMS: dict[str, Claim] = {
@@ -198,7 +198,7 @@ COLUMNS = (
 """Columns of `claims.csv`. Cells of unknown values are empty."""
 HEADER = ("Claim", "Measured by", "On", "Expected", "Outcome", "Verdict")
 PERMUTATIONS = 10_000
-"""Number of permutations of the cases, for claims about a correlation."""
+"""Number of permutations of the images or classes, for claims about a correlation."""
 
 
 def judge_claims(entries: Sequence[Mapping[str, Any]], evidence: Evidence, seeds: int) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ NOTE = (
     "difference divided by the standard deviation of the differences. \\* p < 0.05 by the paired t-test, "
     "after Holm's correction over the runs of this table, separately for each metric."
 )
-"""Note that `parley compare` prints below its table."""
+"""Explanation that `parley compare` prints below its table."""
 
 Evaluations = Mapping[int, Mapping[str, Any]]
 """Metrics of one run, by seed and then by split."""

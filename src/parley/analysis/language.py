@@ -65,7 +65,7 @@ def write_language(
 def _semantics(
     dialogues: Conversations, path: str | Path, vectors: NDArray[np.float32], inputs: LanguageInputs
 ) -> Semantics:
-    """Return the descriptions, image features and attributes with which the messages of a file are compared."""
+    """Return the description vectors, image features and attributes with which a file's messages are compared."""
     if strays := [label for label in dialogues.candidate_ids if not 0 <= label < len(vectors)]:
         raise ParleyError(
             f"{path} has candidates of label {', '.join(map(str, strays[:5]))}, which {inputs.descriptions} does not "

@@ -31,7 +31,7 @@ _NOTE = "Mean over seeds and, in brackets, its 95 % t interval."
 
 
 Block = tuple[str, list[list[str]]]
-"""The rows of a table for one split: the title of the split, and the cells of each row."""
+"""Title of a split, and the cells of the table's rows for the split."""
 
 
 class PaperTable(NamedTuple):

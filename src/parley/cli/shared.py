@@ -61,7 +61,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def require_files(paths: Sequence[Path]) -> None:
-    """Raise `ParleyError` with a finding for each file that is missing or has changed since a stage wrote it."""
+    """Raise `ParleyError` if files are missing or have changed since a stage wrote them. The error lists them all."""
     findings = Findings()
     findings.extend(f"{path} does not exist; check the path." for path in paths if not path.exists())
     findings.extend(f"{path} is a folder; give the path of a file." for path in paths if path.is_dir())

@@ -112,5 +112,5 @@ def evaluated_runs(entries: Iterable[Entry]) -> list[str]:
 
 
 def takes_classifier(entries: Iterable[Entry]) -> bool:
-    """Return whether any claim needs the linear classifier."""
+    """Return True if any claim needs the linear classifier."""
     return any(one["claim"] in OF_CLASSES for one in entries)

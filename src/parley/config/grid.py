@@ -50,17 +50,17 @@ def _several(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def expand(runs: Sequence[Run]) -> list[Run]:
-    """Replace each entry with a grid by one run for each combination of values; the last key varies fastest.
+    """Replace each entry that has a grid by one run per combination of its values; the last key varies fastest.
 
     Parameters
     ----------
     runs
-        Valid entries with defaults. A grid's values override those of its entry.
+        Valid entries of the section `runs`, with defaults. A grid's values override those of its entry.
 
     Raises
     ------
     ParleyError
-        If a value is repeated or cannot be part of a name, or a name is too long. The error has one finding for each.
+        If a value is repeated or cannot be part of a name, or a name is too long. The error lists every problem.
     """
     findings = Findings()
     expanded = [run for entry in runs for run in _runs_of(entry, findings)]

@@ -40,7 +40,7 @@ def _machine_free(root: Path) -> int | None:
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
-    """Yield the folders of the control groups that limit this process's memory: its own group and its ancestors."""
+    """Yield the folders of the control groups that limit this process's memory, from its own to the root group."""
     for line in _lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")

@@ -82,7 +82,7 @@ class Paths:
         return f"resources/plans/{self.pool}/{name}"
 
     def class_files(self, suffix: str, names: Iterable[str]) -> list[str]:
-        """Return the paths of the files of some classes or, for a large class set, of the folders of their shards.
+        """Return the paths of the given classes' files or, for a large class set, of the folders of their shards.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Paths:
         return [f"{folder}/{shard}" for shard in dict.fromkeys(self.shard_of[name] for name in names)]
 
     def class_outputs(self, suffix: str, names: Iterable[str], directory: Callable[[list[str]], Any]) -> Any:
-        """Return the outputs of a job for some classes: their files or, for a large class set, the shard's folder.
+        """Return a job's outputs for the given classes: their files or, for a large class set, the shard's folder.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Paths:
         return [] if suffix == "tsv" else directory(self.class_files(suffix, names))
 
     def split_files(self, parts: Iterable[str] | None = None) -> list[str]:
-        """Return the paths of the feature files of some splits; of all splits if `parts` is None."""
+        """Return the paths of the feature files of the given splits, or of all splits if `parts` is None."""
         return [self.result(f"{part}.hdf5") for part in (self.parts if parts is None else parts)]
 
     @property
@@ -253,11 +253,11 @@ class RunPaths:
         return self.paths.result(f"runs/{{run}}/{{seed}}/{name}")
 
     def of_seeds(self, name: str, seeds: Iterable[int | str]) -> list[str]:
-        """Return the paths of a file for each of some seeds, with the wildcard ``{run}``."""
+        """Return the paths of a file for each of the given seeds, with the wildcard ``{run}``."""
         return [self.paths.result(f"runs/{{run}}/{seed}/{name}") for seed in seeds]
 
     def of_runs(self, name: str, runs: Iterable[str] | None = None) -> list[str]:
-        """Return the paths of a file for every seed of some runs; of all runs if `runs` is None."""
+        """Return the paths of a file for every seed of the given runs, or of all runs if `runs` is None."""
         named = self.runs if runs is None else runs
         return [self.paths.result(f"runs/{run}/{seed}/{name}") for run in named for seed in self.seeds]
 
@@ -278,7 +278,7 @@ class RunPaths:
         return [path for name in self._names("messages") for path in self.of_runs(name)]
 
     def all_attention(self, runs: Iterable[str]) -> list[str]:
-        """Return the paths of the attention weights of some runs, for every seed."""
+        """Return the paths of the attention weights of the given runs, for every seed."""
         return [path for name in self._names("attention") for path in self.of_runs(name, runs)]
 
     def messages_about(self, runs_and_sets: Iterable[tuple[str, str]]) -> list[str]:

@@ -75,11 +75,11 @@ class RuleResources:
         return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
-        """Return the disk space for the images of some classes, which are stored in the cache and in tars."""
+        """Return the disk space for the images of the given classes, which are stored both in the cache and in tars."""
         return round(1000 + self._wanted_images(names) * 2 * FETCHED_IMAGE_MB)
 
     def features_disk_mb_of_inputs(self, names: Sequence[str]) -> Callable[[Any, Any], int]:
-        """Return a function that returns the disk space for the features of some classes and for the job's inputs."""
+        """Return a function that returns the disk space for the given classes' features and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
             # All layers that the original implementation (Evtimova et al., 2018) reads, for each image in float32: a
@@ -90,7 +90,7 @@ class RuleResources:
         return disk
 
     def training_disk_mb_of_inputs(self, seeds: int) -> Callable[[Any, Any], int]:
-        """Return a function that returns the disk space for the checkpoints of some seeds and for the job's inputs."""
+        """Return a function that returns the disk space for checkpoints of `seeds` seeds and for the job's inputs."""
 
         def disk(wildcards: Any, input: Any) -> int:  # noqa: A002 - Snakemake passes it by this name
             training = run_settings(self._config, wildcards.run)["training"]
@@ -100,7 +100,7 @@ class RuleResources:
         return disk
 
     def _wanted_images(self, names: Sequence[str]) -> float:
-        """Return the maximum number of images to fetch for some classes, including the extra `fetch.margin`."""
+        """Return the maximum number of images to fetch for the given classes, including the extra `fetch.margin`."""
         split, margin = self._config["split"], self._config["fetch"]["margin"]
         planned: int = sum(sum(split[self._domain_of[name]].values()) for name in names)
         return float(planned * (1 + margin))

@@ -108,11 +108,11 @@ class RuleValues:
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:
-        """Return the settings of the section `fetch` that affect which images are kept."""
+        """Return the settings of the section `fetch` that affect which images are fetched and stored."""
         return content_settings(self._config["fetch"])
 
     def dedup_settings(self) -> Config:
-        """Return the settings of the section `fetch` that affect which fetched images are kept in the splits."""
+        """Return the settings of the section `fetch` for duplicates and for splits with too few images."""
         settings: Config = self._config["fetch"]
         return {field.name: settings[field.name] for field in fields(DedupOptions) if field.name in settings}
 
@@ -131,7 +131,7 @@ class RuleValues:
         return {"experiment": self._paths.experiment, "run": wildcards.run, "seed": int(wildcards.seed)}
 
     def run_configs(self, seeds: Sequence[str]) -> Callable[[Any], list[Config]]:
-        """Return a function that takes the wildcards and returns the content of config.json for each of some seeds."""
+        """Return a function that takes the wildcards and returns the content of config.json for each given seed."""
 
         def configs(wildcards: Any) -> list[Config]:
             numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds

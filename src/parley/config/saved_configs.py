@@ -106,7 +106,7 @@ def overridden(run: Mapping[str, Any], settings: Sequence[str], schema: Part) ->
     Raises
     ------
     ParleyError
-        If a key is unknown, or a value or a setting is invalid. The error has one finding for each.
+        If a key is unknown, or a value or a setting is invalid. The error lists every problem.
     """
     allowed = schema_of_run(schema)
     changed = copy.deepcopy(dict(run))

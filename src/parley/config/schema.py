@@ -45,7 +45,7 @@ def resolve(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Raises
     ------
     ParleyError
-        If a key is unknown, a value is invalid, or values contradict each other. The error has one finding for each.
+        If a key is unknown, a value is invalid, or values contradict each other. The error lists every problem.
     """
     config = copy.deepcopy(dict(raw))
     fill_defaults(config, schema)
@@ -171,7 +171,7 @@ def classifier_layer(config: Config) -> str | None:
 
 
 def run_settings(config: Config, run_name: str) -> Config:
-    """Return the game and training settings of one run: the config's settings, overridden by the run's own."""
+    """Return one run's game and training settings. The run's settings override those of the config."""
     for run in config["runs"]:
         if run["name"] == run_name:
             return {

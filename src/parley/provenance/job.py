@@ -152,7 +152,7 @@ def packages() -> dict[str, str]:
     for name in (DISTRIBUTIONS.get(module, module) for module in MODULES if module in sys.modules):
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # A job's environment may provide Snakemake without its metadata.
+        except metadata.PackageNotFoundError:  # A job's environment may provide Snakemake without its package metadata.
             continue
     return found
 

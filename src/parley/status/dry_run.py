@@ -46,7 +46,7 @@ class DryRun:
     Raises
     ------
     ParleyError
-        If the config is wrong or an input is missing; the message is Snakemake's.
+        If the config is invalid or an input is missing. The error contains Snakemake's message.
     """
 
     def __init__(self, configfiles: Sequence[str | Path]) -> None:

@@ -104,7 +104,7 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
     Parameters
     ----------
     talking
-        Fraction of the dialogues still running when an exchange begins, by seed [S, T].
+        Fraction [S, T] of dialogues still running when an exchange begins, by seed and exchange.
     quantities
         Metric → values by seed and exchange [S, T], NaN if not measured. The metrics are `accuracy@1`,
         `prediction_entropy_bits`, `sender_entropy_bits` and `receiver_entropy_bits`, each with the suffix `_all` (all

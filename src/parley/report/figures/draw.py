@@ -50,7 +50,7 @@ def _flips(results: RunResults) -> Figure:
 
 
 def _of_test(draw: Callable[[PooledPart], Figure]) -> Callable[[RunResults], Figure]:
-    """Decorate a function of the pooled test results so that it takes a run's `RunResults` instead.
+    """Decorate a function that draws pooled test results, so that it takes a run's `RunResults` instead.
 
     Without test results, the figure shows a sentence.
     """

@@ -127,7 +127,7 @@ def fraction_axis(axes: Axes, label: str, horizontal: bool = False) -> None:
 
 
 def null_line(axes: Axes, value: float, name: str) -> None:
-    """Draw a labelled horizontal line across the panel at the value of a random guess."""
+    """Draw a labelled horizontal line across the panel at chance level, the value of a random guess."""
     axes.axhline(value, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     axes.annotate(
         name,
