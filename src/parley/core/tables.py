@@ -143,7 +143,7 @@ def _require_columns(path: str | Path, header: Sequence[str], required: Sequence
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
-    """Open a TSV, and yield its header and an iterator over the number and cells of each further line."""
+    """Open a TSV, and yield its header and an iterator over the line number and cells of each further line."""
     try:
         with Path(path).open("rb") as stream:
             header = _cells(path, 1, stream.readline().removeprefix(codecs.BOM_UTF8))

@@ -63,7 +63,7 @@ def select(
 def shortages(
     listing: Listing, options: SourceOptions, classes: Sequence[ImageClass], counts: Counts, on_shortage: str
 ) -> list[str]:
-    """Return a sentence for each class to report because it has too few candidates, and then one with advice.
+    """Return error messages for classes with too few candidates, and one with advice; empty if there are none.
 
     Parameters
     ----------

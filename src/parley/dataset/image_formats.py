@@ -133,7 +133,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _is_negative(image: Image.Image) -> bool:
-    """Return whether the value 0 means white in the pixels from Pillow, which itself inverts 8-bit images only."""
+    """Return whether 0 means white, in an image of more than 8 bits. Pillow inverts 8-bit images itself."""
     tags = getattr(image, "tag_v2", {})
     return _is_deep(image) and tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
 

@@ -131,7 +131,7 @@ class Backbone:
         self._run: Run = self._extractor
 
     def prepare(self, engine: str = "eager", images: int = 0, batch_size: int | None = None) -> None:
-        """Set the engine (see `ready_network`) and the batch size. If None, a GPU's batch size is found by trial."""
+        """Set the engine (see `ready_network`) and the batch size. If `batch_size` is None, a GPU finds it by trial."""
         self._run = ready_network(self._extractor, engine, images, self.device)
         if batch_size is not None:
             self.batch_size = batch_size

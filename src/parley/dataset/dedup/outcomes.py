@@ -197,7 +197,7 @@ def read_outcomes(
     counts: Counts,
     options: DedupOptions,
 ) -> Outcomes:
-    """Read the manifests (tables of URLs tried), and add each row to the outcome of the split in the plan.
+    """Read the manifests (tables of URLs tried), and add each URL to the outcome of its split in the plan.
 
     Only one row of the plan, and the manifest rows of images and placeholders, are kept in memory.
 

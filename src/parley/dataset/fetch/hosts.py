@@ -80,7 +80,7 @@ class HostQueues(Generic[Item]):
         return None
 
     def release(self, host: str) -> None:
-        """Record that one of the items taken from a host is finished, so that its next item can be taken."""
+        """Record that one of the items taken from a host is finished, so that the host's next item can be taken."""
         entry = self._hosts[host]
         entry.active -= 1
         self._list(host, entry)

@@ -1,4 +1,4 @@
-"""Settings of the fetch stage, and the exclude list, which lists images that must never be used."""
+"""Settings of the fetch stage, and the exclude list (images that must never be used)."""
 
 import re
 from collections.abc import Mapping

@@ -129,7 +129,7 @@ def parse_headers(lines: Iterable[bytes]) -> dict[str, list[str]]:
 
 
 def retry_after_s(headers: Mapping[str, list[str]]) -> float:
-    """Return how many seconds to wait according to a `Retry-After` header (a number or a date); 0 if it is invalid."""
+    """Return how many seconds a valid `Retry-After` header (a number or a date) asks to wait, otherwise 0."""
     value = headers.get("retry-after", [""])[-1]
     if value.isascii() and value.isdigit():
         return float(value)
