@@ -34,10 +34,10 @@ def judge(values: Sequence[float], expected: Expectation, p: float | None = None
 
     The verdict is "agrees" if the interval lies inside the expected range, "disagrees" if it lies outside, and
     "undecided" if it contains an end of the range. With fewer than two seeds, there is no interval, and the verdict is
-    "undecided". Equivalence to 0 thus requires an interval within the bounds; the absence of a significant difference
-    does not suffice (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). `p` is the p-value of a
-    permutation test over cases (images or classes). If it is 0.05 or more, the verdict is "undecided", because all
-    seeds share the same cases, so that the interval over seeds does not include the variation between cases.
+    "undecided". For the claim that a value is near 0, a difference that is not significant does not suffice: the
+    interval must lie within the bounds (Schuirmann, 1987, "A comparison of the two one-sided tests procedure"). `p` is
+    the p-value of a permutation test over cases (images or classes). If it is 0.05 or more, the verdict is "undecided",
+    because all seeds share the same cases, so that the interval over seeds does not include their variation.
     """
     over = t_interval(values)
     if over.low is None or over.high is None or (p is not None and p >= LEVEL):

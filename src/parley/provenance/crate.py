@@ -42,7 +42,7 @@ def write_crate(
     Parameters
     ----------
     folder
-        Results folder, ``results/<e>``, relative to the working folder.
+        Results folder, ``results/<experiment>``, relative to the working folder.
     out
         Path of the zip file to write.
     project

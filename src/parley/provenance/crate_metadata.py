@@ -91,7 +91,7 @@ def metadata(
     Parameters
     ----------
     folder
-        Results folder, ``results/<e>``.
+        Results folder, ``results/<experiment>``.
     document
         Content of the experiment's `provenance.json`.
     included

@@ -40,7 +40,7 @@ def write_provenance(folder: str | Path) -> None:
     Parameters
     ----------
     folder
-        Results folder, ``results/<e>``. This path and those in `provenance.json` are relative to the working folder.
+        Results folder, ``results/<experiment>``. All paths, also in `provenance.json`, start at the working folder.
     """
     folder = Path(folder)
     records = Records()
@@ -145,7 +145,7 @@ def _entity(file: FileRecord | None, maker: Record | None) -> dict[str, Any]:
 
 
 def _version(file: FileRecord) -> str:
-    """Return the entity id of an earlier version of a file, which a job read and which no longer exists."""
+    """Return the PROV entity id of an earlier version of a file, which a job read but which no longer exists."""
     return f"path:{file.path}@{file.sha256[:12]}"
 
 

@@ -44,7 +44,7 @@ def verify(folder: str | Path) -> Verification:
     Parameters
     ----------
     folder
-        Results folder, ``results/<e>``. This path and those in `provenance.json` are relative to the working folder.
+        Results folder, ``results/<experiment>``. All paths, also in `provenance.json`, start at the working folder.
 
     Raises
     ------

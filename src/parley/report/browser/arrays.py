@@ -21,9 +21,9 @@ from parley.metrics.exchanges import log_probabilities, row_blocks
 from parley.metrics.information import bit_information, entropy_bits
 
 FINE, COARSE = 65535, 255
-"""Quantisation steps from 0 to 1: `FINE` for probabilities of classes and decisions, `COARSE` for those of bits."""
+"""Numbers of quantisation steps from 0 to 1: `FINE` for classes and decisions, `COARSE` for bits."""
 NUMBER_STEPS = 32767
-"""Quantisation steps from 0 to the largest absolute value of continuous messages."""
+"""Number of quantisation steps from 0 to the largest absolute value of continuous messages."""
 LEADERS = 5
 """Maximum number of candidate classes stored for each exchange, best first; the true class is stored separately."""
 
