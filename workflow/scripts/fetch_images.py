@@ -24,7 +24,7 @@ with stage(snakemake) as logger:
         # Only the settings in `params` affect the images. Timeouts and threads are not params, so they cause no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )
-    # Not for a shard: it is a folder, and `keep_date` restores only the modification times of files.
+    # A shard's date is not kept: it is a folder, and `keep_date` restores only the modification times of files.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):
             logger.warning("%s differs from its earlier version; run again to update the files made from it.", path)

@@ -102,7 +102,10 @@ def _check_heaps(path: str | Path) -> None:
 
 
 def _is_endless(content: mmap.mmap, offset: int, end: int) -> bool:
-    """Return whether a global heap has free space of size 0, given the byte offsets of its first object and its end."""
+    """Return whether reading a global heap (HDF5's store of strings) would never end: its free space has size 0.
+
+    `offset` and `end` are the byte offsets of the first object and of the end of the heap.
+    """
     while offset + _HEAP_ITEM.size <= min(end, len(content)):
         number, _, _, length = _HEAP_ITEM.unpack_from(content, offset)
         if number == 0:

@@ -95,7 +95,7 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
 
 
 def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Return the class set at `path`, without classes dropped for too few images; if it is None, return `classes`."""
+    """Read the class set at `path`, which lacks the classes dropped for too few images; `classes` if it is None."""
     return read_class_set(path) if path else classes
 
 

@@ -183,7 +183,7 @@ def intervene(inputs: EvalInputs, ks: tuple[int, int], out: str | Path, only: Co
 def intervened(
     checkpoint: Checkpoint, spec: EvalBatchSpec, k: int, only: Collection[str] | None = None, what: str = "intervene"
 ) -> list[dict[str, Any]]:
-    """Evaluate a checkpoint under every intervention; return each intervention's name, value and metrics (see `UNITS`).
+    """Evaluate a checkpoint under every intervention; return its name, strength (unit: `UNITS`) and metrics.
 
     Parameters
     ----------

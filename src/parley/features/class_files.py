@@ -27,7 +27,7 @@ SAME_EVERYWHERE = ("backbone", "weights_sha256", "preprocessing", "map_dtype", "
 
 
 class Column(NamedTuple):
-    """Shape of one row (without the axis of length 1) and stored data type of a dataset of features."""
+    """Shape of the features of one image, and the data type in which they are stored."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"

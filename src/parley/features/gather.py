@@ -112,7 +112,7 @@ def _write_identities(out: h5py.File, rows: SplitRows, members: Sequence[str], l
 
 
 def _class_runs(rows: SplitRows, class_files: ClassFiles) -> Iterator[tuple[int, list[int], ClassFile]]:
-    """For each run of rows of one class, yield its start in `rows`, its rows in the class file, and that file."""
+    """For consecutive rows of a class, yield the index of the first, their rows in the class's file, and that file."""
     start = 0
     for name, run in groupby(rows, key=lambda row: row["class"]):
         with reading_class_file(class_files[name]) as file:

@@ -102,7 +102,7 @@ class RunningMean(Baseline):
         return self.mean.clone()[:, None].expand_as(reward)
 
     def update(self, reward: Tensor, packed: PackedIndex) -> None:
-        """Include the rewards of this batch's turns in the mean."""
+        """Update the running mean of all rewards with those of this batch."""
         total, turns = (reward * packed.mask).sum(1), packed.mask.sum(1)
         self.count += turns
         self.mean += (total - turns * self.mean) / self.count

@@ -1,6 +1,7 @@
 """Layers batched over S seeds, so that one process trains several runs at once.
 
-The first dimension of every parameter is S. Shapes: M dialogues in an exchange, N turns (one exchange of one dialogue).
+The first dimension of every parameter is S. Shapes: M is the number of dialogues
+that take part in an exchange, N the number of turns; a turn is one exchange of one dialogue.
 """
 
 from collections.abc import Sequence

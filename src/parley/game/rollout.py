@@ -220,7 +220,7 @@ class RolloutState:
         return pick(values, self.rows) if self.compacted else values
 
     def _decide(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the decisions, 1 to continue, and the probabilities of continuing, ``[S, M]`` each."""
+        """Return decisions (1: continue, 0: stop) and probabilities of continuing, both ``[S, M]``."""
         stop_bit = self.stop_channel.send(logits, None if noise is None else noise[..., 0])
         if noise is not None:
             return stop_bit.value.detach(), stop_bit.probs

@@ -157,7 +157,7 @@ class Sender(nn.Module):
         self.mix, widths = MIXES[settings.mix]
         self.speak = Linear(count, widths * hidden, bits)
         self.opening_code = nn.Parameter(torch.empty(count, bits))
-        # With ignore_code, `mou` replaces the message by the learned deaf_code; `sum` and `prod` omit the message.
+        # With ignore_code, the Sender ignores messages: `mou` uses the learned deaf_code, `sum` and `prod` use nothing.
         replaces_message = settings.ignore_code and settings.mix == "mou"
         self.deaf_code = nn.Parameter(torch.empty(count, bits)) if replaces_message else None
         initialise(self, seeds, "sender")

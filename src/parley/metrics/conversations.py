@@ -279,7 +279,7 @@ def _check_values(turns: NDArray[Any], answers: NDArray[Any], findings: Findings
     if not (mask[:, 0] == 1).all():
         findings.add("StopMask is not 1 at the first exchange of each image")
     if (np.diff(mask.astype(np.int64), axis=1) > 0).any():
-        findings.add("StopMask is 1 again after the dialogue about an image stopped")
+        findings.add("StopMask is 1 again (dialogue going on) after a 0 (dialogue over)")
 
 
 def _are_bits(values: NDArray[Any]) -> bool:

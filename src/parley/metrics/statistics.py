@@ -1,6 +1,6 @@
 """Statistics over seeds or cases: t intervals, correlation, paired comparison and Holm's correction.
 
-Shapes: n values, pairs or cases, m comparisons.
+Shapes: n is the number of values or of pairs, m the number of comparisons.
 """
 
 from collections.abc import Sequence

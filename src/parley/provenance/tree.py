@@ -126,7 +126,7 @@ def draw(
 
 
 def inputs_of(group: Group) -> Iterable[str]:
-    """Return the paths of the files from which a group was made."""
+    """Return the paths of the files from which a group of similar files, one line of the tree, was made."""
     return dict.fromkeys(one.path for job in group.makers for one in job.inputs)
 
 

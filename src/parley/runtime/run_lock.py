@@ -87,7 +87,7 @@ def acquire(
     LockHandle
         The lock, which the caller closes at the end.
     bool
-        True if the folder has no record of another process, whatever files that process uses.
+        True if no other process has a record in `folder`, not even one that uses other files.
 
     Raises
     ------

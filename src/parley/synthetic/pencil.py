@@ -70,7 +70,7 @@ def ribbon(line: Sequence[Point], from_width: float, to_width: float) -> list[Po
 
 
 class Pencil:
-    """Draws shapes, given in a creature's units, on an image.
+    """Draws shapes on an image; they are given in the coordinates of the drawn animal (creature).
 
     Parameters
     ----------

@@ -225,7 +225,7 @@ class TrainingLoop:
         return f"dev accuracy@1 {accuracy:.3f}, length {length:.1f}"
 
     def _log_samples(self, step: int, dialogue: Dialogue, rows: list[int]) -> None:
-        """Log the first run's dialogues about the dev images with the given row indices."""
+        """Log dialogues about dev images, given by row index, of the first of the runs that train together."""
         data = self.trainer.data
         target_index, keys = data.dev_target_index[rows], list(map(str, rows))
         text = sample_dialogues(dialogue, target_index, data.labels, range(len(rows)), keys)

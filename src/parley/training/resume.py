@@ -125,7 +125,8 @@ class ResumableRuns:
     def finish(self) -> None:
         """Move `checkpoints/` and `metrics.jsonl` to the output folder of each run.
 
-        The first run's files are moved last, because the saved state is in the first run's `.unfinished` folder.
+        The first run's files are moved last: its `.unfinished` folder also holds the saved state of all runs, which is
+        needed to resume if the moves are interrupted.
         """
         for run, folder, log in reversed(list(zip(self._runs, self._folders, self.logs, strict=True))):
             final = run / "checkpoints"

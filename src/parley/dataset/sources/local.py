@@ -106,7 +106,7 @@ class Tars(_OnePerClass):
                 names = sorted(member.name for member in members)
         except (tarfile.TarError, EOFError) as error:
             raise ParleyError(
-                f"{path} is not a complete, uncompressed tar ({error}); unpack it or copy it again."
+                f"{path} is not a complete, uncompressed tar ({error}); decompress it or copy it again."
             ) from error
         yield from (f"{path.name}!{name}" for name in names)
 

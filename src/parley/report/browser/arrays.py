@@ -68,7 +68,7 @@ def packed_bits(messages: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def stepped(values: Floats, largest: float) -> NDArray[np.int16]:
-    """Return numbers as integer multiples of `largest` / 32767; no absolute value may exceed `largest` > 0."""
+    """Quantise numbers between -`largest` and `largest`: divide them by `largest` / 32767 and round to integers."""
     return np.asarray(np.rint(values / largest * NUMBER_STEPS), dtype=np.int16)
 
 

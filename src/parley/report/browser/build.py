@@ -98,7 +98,7 @@ def build_browser(
     }
     wanted = {key for own in keys.values() for key in own}
     jpegs = read_thumbnails(image_tars, wanted, SIDE_PX, PICTURE_MAX_BYTES) if image_tars else {}
-    # Each line is the picture of one key, in the order of the keys; it is empty if the picture is missing.
+    # One line per image key, in the order of the keys: the image in base64; an empty line if it is missing.
     pictures = {
         part: "\n".join(base64.b64encode(jpegs.get(key, b"")).decode() for key in own) for part, own in keys.items()
     }

@@ -48,7 +48,7 @@ def _one_run(rows: Sequence[SummaryRow]) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, metric in zip(panels, ("accuracy@1", "accuracy@k"), strict=True):
         _panel(axes, {row.part: row for row in rows if row.metric == metric}, parts, 5.5)
-        # The k of splits with few candidates may be smaller.
+        # In splits with few candidates, the k of accuracy@k may be smaller than in others.
         ks = {row.k for row in rows if row.metric == metric and row.k is not None}
         axes.set_title(f"Accuracy@{ks.pop()}" if len(ks) == 1 else metric.capitalize())
         fraction_axis(axes, "Fraction of images", horizontal=True)
