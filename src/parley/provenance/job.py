@@ -21,8 +21,20 @@ from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Module → name of its distribution, for modules whose distribution has a different name."""
 MODULES = (
-    *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "pyarrow"),
-    *("pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision", "tqdm"),
+    *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "psutil"),
+    *(
+        "pyarrow",
+        "pycurl",
+        "rich",
+        "yaml",
+        "safetensors",
+        "scipy",
+        "sklearn",
+        "snakemake",
+        "torch",
+        "torchvision",
+        "tqdm",
+    ),
     "urllib3",
 )
 """Names of the modules of Parley's dependencies."""
