@@ -75,12 +75,13 @@ def test_learning_says_when_longer_training_may_help():
     assert heading == "For 1 of 2 seeds the last checkpoint is the best"
     assert finding == (
         "Dev accuracy@1, the mean of 2 seeds, goes from 0.150 at step 100 to 0.350 at step 200. "
-        "For 1 of 2 seeds the last evaluation was selected: longer training may help."
+        "For 1 of 2 seeds the last evaluation was selected: longer training may help, "
+        "unless the learning rate had fallen to 0."
     )
     heading, finding = findings.of_curves(results(curves, {0: 100, 1: 100}))
     assert heading == "All selected checkpoints are from before the end of training"
     assert "longer" not in finding
-    assert findings.of_curves(results(curves, {0: 200, 1: 200}))[0].endswith("longer training may help")
+    assert findings.of_curves(results(curves, {0: 200, 1: 200}))[0].endswith("of every seed is its best")
     assert findings.of_curves(results([curve(0, (100,), (0.1,))], {0: 100})) == (
         "One evaluation during training",
         "Dev accuracy@1 is 0.100 at step 100, the only evaluation.",

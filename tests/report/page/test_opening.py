@@ -206,6 +206,9 @@ def test_images_and_short_training_are_doubted():
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     late = {"adaptive": results(curves, {0: 200, 1: 100})}
-    assert doubts(of_runs=late) == ["For 1 of 2 trainings the last checkpoint is the best: longer training may help."]
+    assert doubts(of_runs=late) == [
+        "For 1 of 2 trainings the last checkpoint is the best: longer training may help, "
+        "unless the learning rate had fallen to 0."
+    ]
     once = {"adaptive": results([curve(0, (100,), (0.1,))], {0: 100})}
     assert doubts(of_runs=once) == []

@@ -12,6 +12,9 @@ from parley.metrics.statistics import Interval, correlation, t_interval
 from parley.report.figures.curves import at_common_steps
 from parley.report.figures.results import RunResults
 
+LONGER = "longer training may help, unless the learning rate had fallen to 0."
+"""What it means that the last checkpoint is the best."""
+
 Words = tuple[str, str]
 """Heading and finding of a figure."""
 
@@ -63,7 +66,7 @@ def of_curves(results: RunResults) -> Words:
     elif not late:
         heading = "All selected checkpoints are from before the end of training"
     elif late == number:
-        heading = "The last checkpoint of every seed is its best: longer training may help"
+        heading = "The last checkpoint of every seed is its best"
     else:
         heading = f"For {late} of {seeds} the last checkpoint is the best"
     steps, values = at_common_steps(results.curves, "accuracy@1")
@@ -76,7 +79,7 @@ def of_curves(results: RunResults) -> Words:
         mean = f", the mean of {seeds}," if number > 1 else ""
         finding = f"Dev accuracy@1{mean} goes from {first} at step {steps[0]:,} to {final} at step {steps[-1]:,}."
         if late:
-            finding += f" For {late} of {seeds} the last evaluation was selected: longer training may help."
+            finding += f" For {late} of {seeds} the last evaluation was selected: {LONGER}"
     return heading, finding
 
 

@@ -14,7 +14,7 @@ from parley.metrics.pooling import Flips
 from parley.metrics.statistics import t_interval
 from parley.report.figures.results import RunResults
 from parley.report.page import headline
-from parley.report.page.findings import at_end, gain
+from parley.report.page.findings import LONGER, at_end, gain
 from parley.report.page.funnel import Funnel
 
 FEW_SEEDS = 5
@@ -360,4 +360,4 @@ def _of_training(results: Mapping[str, RunResults]) -> list[str]:
     late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
     if not late:
         return []
-    return [f"For {late} of {counted(seeds, 'training')} the last checkpoint is the best: longer training may help."]
+    return [f"For {late} of {counted(seeds, 'training')} the last checkpoint is the best: {LONGER}"]
