@@ -22,20 +22,8 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Module → name of its distribution, for modules whose distribution has a different name."""
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "psutil"),
-    *(
-        "pyarrow",
-        "pycurl",
-        "rich",
-        "yaml",
-        "safetensors",
-        "scipy",
-        "sklearn",
-        "snakemake",
-        "torch",
-        "torchvision",
-        "tqdm",
-    ),
-    "urllib3",
+    *("pyarrow", "pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision"),
+    *("tqdm", "urllib3"),
 )
 """Names of the modules of Parley's dependencies."""
 Roles = Mapping[str, Sequence[str]]
