@@ -1,13 +1,13 @@
 """The `parley` command line: commands that are not stages of the workflow."""
 
 import argparse
-import difflib
 import sys
 from collections.abc import Sequence
 
 from parley import __version__
 from parley.cli import checkpoints, config_docs, provenance, status, tables, wnid
 from parley.cli.shared import finish
+from parley.core.errors import did_you_mean
 
 ADD_COMMANDS = (
     status.add,
@@ -45,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser, commands = make_parser()
     # Without this check, argparse would list all commands, but would not suggest one.
     if given and not given[0].startswith("-") and given[0] not in commands:
-        near = difflib.get_close_matches(given[0], commands, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`uv run parley --help` lists the commands."
+        hint = did_you_mean(given[0], commands, "`uv run parley --help` lists the commands.")
         parser.error(f"there is no command {given[0]!r}; {hint}")
     chosen = parser.parse_args(given or ["--help"])
     return finish(chosen.run, chosen)
