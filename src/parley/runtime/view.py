@@ -38,7 +38,7 @@ BAR_WIDTH = 20
 OMITTED = re.compile(
     r"Building DAG|Select jobs|Execute \d+ jobs|Using shell|Provided |Rules claiming|Group jobs:|Assuming unrestricted"
     r"|(Conda environments|Singularity containers): ignored|Shutting down|Terminating processes|Elapsed time"
-    r"|SLURM run ID|Job \d+ has been submitted|Get status with:|Job \S+ succeeded|Exiting because a job"
+    r"|SLURM run ID|Job \S+ has been submitted|Get status with:|Job \S+ succeeded|Exiting because a job"
     r"|WorkflowError:\s+At least one job did not complete|\w+ local copy of storage file|Storing output in storage"
 )
 """Beginnings of Snakemake's messages that the view replaces or omits. Snakemake's log file has all of them."""
