@@ -55,6 +55,17 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
     assert project.planned(tiny) == set()
 
 
+def test_touch_accepts_the_files_of_before_an_edit(project, tiny):
+    path = project.folder / "src/parley/game/losses.py"
+    before = path.read_text()
+    path.write_text(before + "\nADDED = 1\n")
+    project.snakemake("--touch", "--cores", "1", config=tiny)
+    assert project.planned(tiny) == set()
+    path.write_text(before)
+    project.snakemake("--touch", "--cores", "1", config=tiny)
+    assert project.planned(tiny) == set()
+
+
 def test_a_deleted_tar_comes_back_as_it_was_and_makes_nothing_after_it_new(project, tiny):
     (pool,) = (project.folder / "resources/images").glob("tiny-*")
     tars = sorted(pool.glob("*.tar"))

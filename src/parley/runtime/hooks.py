@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 from snakemake.exceptions import WorkflowError
+from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
@@ -279,6 +280,8 @@ def _end_jobs_gently(workflow: Workflow) -> None:
     if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # Or it is ignored.
         return
     local = workflow.scheduler._local_executor or workflow.scheduler._executor
+    if not isinstance(local, LocalExecutor):  # With --touch, nothing is run.
+        return
     blocked = (signal.SIG_BLOCK, {signal.SIGINT})
     local.pool = ThreadPoolExecutor(local.workers, initializer=signal.pthread_sigmask, initargs=blocked)
 
