@@ -77,7 +77,7 @@ LANGUAGE_METRICS = (
     Metric(
         "distinct_messages",
         "fraction",
-        "Different messages an image",
+        "Different messages per image",
         "Number of distinct messages per dialogue.",
         report_row=11,
     ),
@@ -86,7 +86,7 @@ LANGUAGE_METRICS = (
     Metric(
         "information",
         "bits",
-        "Message and class: mutual information, uncorrected (bits)",
+        "Mutual information of message and class, uncorrected (bits)",
         "Plug-in mutual information of message and class; biased upwards where most messages are distinct.",
         permutation_tested=True,
         report_row=3,
@@ -94,7 +94,7 @@ LANGUAGE_METRICS = (
     Metric(
         "information_corrected",
         "bits",
-        "The same, corrected (bits)",
+        "Mutual information, corrected for chance (bits)",
         "Plug-in mutual information of message and class, minus its mean over permuted labels.",
         report_row=4,
     ),

@@ -17,10 +17,9 @@ def results(curves=(), chosen=None, flips=None, **part):
 def test_the_headline_says_value_interval_seeds_and_chance():
     said = headline.headline("adaptive", rows_of([0.5, 0.6, 0.7], length=1.5), part_of())
     assert said[0] == (
-        "On test images of the classes it was trained on, accuracy@1 is 0.600 [0.352, 0.848] over 3 seeds, "
-        "2.4 times chance (0.250)."
+        "On new images of seen classes, accuracy@1 is 0.600 [0.352, 0.848] over 3 seeds, 2.4 times chance (0.250)."
     )
-    assert said[1] == "Dialogues about test images take 1.50 exchanges on average, of at most 3."
+    assert said[1] == "Dialogues about test images take 1.50 exchanges on average (at most 3)."
 
 
 def test_the_headline_never_claims_more_than_there_is():
@@ -59,14 +58,18 @@ def test_splits_are_grouped_by_verdict():
 
 def test_several_runs_are_counted():
     assert headline.overview(rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")) == (
-        "1 of 2 runs above chance on test images of seen classes",
-        "test: 1 of 2 runs above chance (0.250); best adaptive with 0.505.",
+        "1 of 2 runs above chance on new images of seen classes",
+        "On test (new images of seen classes), the fraction of correct answers is above chance (0.250) in 1 of 2 runs, "
+        "and highest in run adaptive: 0.505.",
     )
 
 
 def test_runs_of_one_seed_have_no_verdict():
     rows = rows_of([0.5]) + rows_of([0.2], run="other")
-    assert headline.by_split(rows) == ["test: one seed, so no verdict (chance 0.250); best adaptive with 0.500."]
+    assert headline.by_split(rows) == [
+        "On test (new images of seen classes), the fraction of correct answers is highest in run adaptive: 0.500 "
+        "(chance: 0.250; with one seed, the difference cannot be tested)."
+    ]
 
 
 def test_learning_says_when_longer_training_may_help():
@@ -74,10 +77,10 @@ def test_learning_says_when_longer_training_may_help():
     heading, finding = findings.of_curves(results(curves, {0: 200, 1: 100}))
     assert heading == "For 1 of 2 seeds the last checkpoint is the best"
     assert finding == (
-        "Dev accuracy@1, the mean of 2 seeds, goes from 0.150 at step 100 to 0.350 at step 200. "
-        "For 1 of 2 seeds the last evaluation was selected: longer training may help, "
-        "unless the learning rate had fallen to 0."
+        "Dev accuracy@1 (mean of 2 seeds) goes from 0.150 at step 100 to 0.350 at step 200. "
+        "As the last checkpoint of 1 of 2 seeds was selected, longer training may help."
     )
+    assert "longer" not in findings.of_curves(results(curves, {0: 200, 1: 100})._replace(annealed=True))[1]
     heading, finding = findings.of_curves(results(curves, {0: 100, 1: 100}))
     assert heading == "All selected checkpoints are from before the end of training"
     assert "longer" not in finding
@@ -98,9 +101,9 @@ def test_exchanges_give_the_first_and_the_last_value():
         "If all dialogues stopped after the first exchange, accuracy@1 would be 0.200; if they all stopped after "
         "exchange 3, it would be 0.400."
     )
-    assert "the Sender's from 1.0 to 2.0 bits and the Receiver's from 3.0 to 1.0 bits" in finding
+    assert "from 1.0 to 2.0 bits for the Sender and from 3.0 to 1.0 bits for the Receiver" in finding
     assert findings.of_exchanges(results(max_exchanges=1)) == (
-        "One exchange: the Receiver asks nothing",
+        "One exchange: the Receiver never replies",
         "After the only exchange, the prediction has an entropy of 2.00 bits over 4 classes.",
     )
 
@@ -145,8 +148,8 @@ def test_flips_say_when_accuracy_falls_to_chance(found, heading):
 
 def test_flips_are_reported_count_by_count():
     assert findings.of_flips(results(flips=flips([0.6, 0.4, 0.2], [0.5, 0.4, 0.1])))[1] == (
-        "Accuracy@1 is 0.550 with no bit flipped, and 0.400 with 1 and 0.150 with 4 flipped, of the 4 bits of each "
-        "Sender message (chance 0.250)."
+        "Accuracy@1 is 0.550 if no bit of the Sender's messages is flipped. It is 0.400 with 1 and 0.150 with 4 of the "
+        "4 bits of each message flipped; chance is 0.250."
     )
     assert findings.of_flips(results())[1] == "This run's messages are continuous, or all its seeds failed."
 
@@ -155,7 +158,7 @@ def test_lengths_correlate_only_if_the_interval_says_so():
     heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.2, 0.3, 0.45]] * 2)))
     assert heading == "Classes with longer dialogues are named correctly less often"
     assert finding.startswith("Dialogues are longest about cat (3.00 exchanges) and shortest about eel (1.00).")
-    assert finding.endswith(": longer dialogues are less often right.")
+    assert finding.endswith(": classes with longer dialogues are named correctly less often.")
     heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.4, 0.2, 0.3]] * 2)))
     assert heading == "Dialogue length and accuracy of a class are not significantly correlated"
     assert finding.endswith(": not significant.")
@@ -170,10 +173,11 @@ def test_confusion_names_the_most_frequent_mistakes():
     matrix[1, 2], matrix[3, 0] = 4, 3
     assert findings.of_confusion(results(confusion=matrix)) == (
         "Most frequent mistake: dog taken for owl",
-        "Of 40 dialogues, 82.5 % name the right class. Most frequent mistakes: "
-        "dog taken for owl (40.0 % of its dialogues) and eel taken for cat (30.0 % of its dialogues).",
+        "Of 40 dialogues, 82.5 % end with the correct class. Most frequent mistakes: "
+        "dog taken for owl (40.0 % of the dialogues about dog) and eel taken for cat (30.0 % of the dialogues about "
+        "eel).",
     )
-    assert findings.of_confusion(results()) == ("No mistakes", "Of 40 dialogues, 100.0 % name the right class.")
+    assert findings.of_confusion(results()) == ("No mistakes", "Of 40 dialogues, 100.0 % end with the correct class.")
     heading, finding = findings.of_confusion(results(confusion=None))
     assert heading == "Too many classes for a matrix"
     assert finding.startswith("4 classes are too many for a matrix")
@@ -182,7 +186,7 @@ def test_confusion_names_the_most_frequent_mistakes():
 def test_different_messages_are_counted():
     heading, finding = findings.of_projection(results())
     assert heading == "7 different messages for 40 images"
-    assert "40 images got 7 different messages of 4 bits; the two principal components explain 75.0 %" in finding
+    assert "40 images got 7 different messages. The first two principal components explain 75.0 %" in finding
     points = Projection(1, np.zeros((40, 2)), np.zeros(40, dtype=int), np.zeros(2), 1)
     heading, finding = findings.of_projection(results(projection=points))
     assert heading == "The same message for all images"

@@ -17,10 +17,10 @@ def words(*rows):
 
 def test_metrics_of_every_seed_are_reported_for_every_seed():
     assert words(row("accuracy@1", "0.001"), row("macro_f1", "0.04")) == (
-        "All 2 metrics with a null distribution are beyond what permutations give, in every seed (p < 0.05)."
+        "All 2 metrics that have a null distribution are beyond chance in every seed (p < 0.05)."
     )
     assert words(row("accuracy@1", "0.001"), row("macro_f1", "0.2"), row("dead_bits", "")) == (
-        "1 of the 2 metrics with a null distribution are beyond what permutations give, in every seed (p < 0.05). "
+        "1 of the 2 metrics that have a null distribution is beyond chance in every seed (p < 0.05). "
         "The others: Macro F1."
     )
     assert words(row("dead_bits", "")) == "No metric that is compared with a null distribution was measured."
@@ -34,16 +34,16 @@ def test_metrics_that_some_seeds_lack_are_reported_separately():
         row("information", "0.3", 1, 4),
     ]
     assert words(*lines) == (
-        "All 2 metrics with a null distribution are beyond what permutations give, in every seed (p < 0.05). "
-        "Topographic similarity, to descriptions: beyond what permutations give, in each of the 3 seeds that "
+        "All 2 metrics that have a null distribution are beyond chance in every seed (p < 0.05). "
+        "Topographic similarity, to descriptions: beyond chance in each of the 3 seeds that "
         "have a value, of 5 seeds (p < 0.05). "
-        "Message and class: mutual information, uncorrected (bits): not beyond what permutations give, in the one seed "
+        "Mutual information of message and class, uncorrected (bits): not beyond chance in the one seed "
         "that has a value, of 5 seeds (p < 0.05)."
     )
 
 
 def test_if_a_seed_diverged_no_metric_is_reported_for_every_seed():
     assert words(row("accuracy@1", "0.001", 4, 1), row("macro_f1", "0.001", 4, 1)) == (
-        "All 2 metrics with a null distribution are beyond what permutations give, in each of the 4 seeds that "
+        "All 2 metrics that have a null distribution are beyond chance in each of the 4 seeds that "
         "have a value, of 5 seeds (p < 0.05)."
     )

@@ -132,5 +132,5 @@ def test_flipped_bits_are_told_as_their_files_say(page):
     means = np.mean([[row["measures"]["accuracy@1"] for row in one] for one in rows], axis=0)
     counts = [row["value"] for row in rows[0]]
     said = [f"{mean:.3f} with {count}" for mean, count in zip(means[1:], counts[1:], strict=True)]
-    flipped = f"{', '.join(said[:-1])} and {said[-1]} flipped, of the 6 bits"
-    assert f"Accuracy@1 is {means[0]:.3f} with no bit flipped, and {flipped}" in text
+    flipped = f"{', '.join(said[:-1])} and {said[-1]} of the 6 bits of each message flipped"
+    assert f"Accuracy@1 is {means[0]:.3f} if no bit of the Sender's messages is flipped. It is {flipped}" in text

@@ -31,11 +31,13 @@ def test_the_game_is_explained_with_its_own_numbers():
     for phrase in ("each of 24 classes", "messages of 16 bits", "decides after each exchange", "at most 5 exchanges"):
         assert phrase in said
     several = " ".join(opening.the_game([GAME, GAME | {"message_bits": 8, "channel": "continuous"}], 24))
-    assert "messages of 8 or 16 bits or numbers" in several
+    assert "messages of 8 or 16 bits or real numbers" in several
     fixed = " ".join(opening.the_game([GAME | {"preset": "Fixed"}], None))
     assert "A dialogue has 5 exchanges." in fixed
     assert "decides" not in fixed
-    assert "In some runs, all of them are made." in " ".join(opening.the_game([GAME, GAME | {"preset": "Fixed"}], 2))
+    assert "In some of the games compared here, no dialogue stops early." in " ".join(
+        opening.the_game([GAME, GAME | {"preset": "Fixed"}], 2)
+    )
     assert "A dialogue has one exchange" in " ".join(opening.the_game([GAME | {"max_exchanges": 1}], 2))
     assert not any(character.isdigit() for character in " ".join(opening.the_game([{}], None)))
 
@@ -43,14 +45,14 @@ def test_the_game_is_explained_with_its_own_numbers():
 def test_what_was_played_names_the_splits_that_are_there():
     rows = [row for part in ("test", "ood_alone", "ood", "dev", "train") for row in rows_of([0.5, 0.6], part)]
     assert opening.what_was_played(rows, ["adaptive"], [0, 1]) == [
-        "The results are on 40 test images of 4 classes. Other images of the same classes: 40 to learn from (train) "
-        "and 40 to choose the checkpoint by (dev).",
-        "40 images are of 4 unseen classes, which never occur in training (ood).",
-        "The networks were trained 2 times, from different random numbers (seeds). A result is the mean over the "
-        "seeds; its 95 % interval, in brackets, is wide where the seeds differ or are few.",
+        "The networks are tested on 40 images of 4 classes (test). Other images of the same classes are used for "
+        "training (train: 40) and for choosing which state of the networks, or checkpoint, is tested (dev: 40).",
+        "Another 40 images are of 4 unseen classes, which never occur in training (ood).",
+        "The networks were trained 2 times, each time with a different random seed. Each result is the mean over the "
+        "seeds, with its 95 % interval in brackets; the interval is wide if the seeds differ much or are few.",
     ]
     assert opening.what_was_played(rows_of([0.5]), ["adaptive"], [0]) == [
-        "The results are on 40 test images of 4 classes."
+        "The networks are tested on 40 images of 4 classes (test)."
     ]
     assert opening.what_was_played([], ["adaptive"], [0]) == []
 
@@ -58,27 +60,31 @@ def test_what_was_played_names_the_splits_that_are_there():
 @pytest.mark.parametrize(
     ("values", "end"),
     [
-        ([0.5, 0.51, 0.52], "51.0 % of the images [48.5 %, 53.5 %], 2.0 times as often as chance: a random guess among "
-         "4 classes is right in 25.0 %."),
-        ([0.5, 0.51], "50.5 % of the images [44.1 %, 56.9 %] (n = 2), 2.0 times as often as chance: a random guess "
-         "among 4 classes is right in 25.0 %."),
+        ([0.5, 0.51, 0.52], "51.0 % of the images [48.5 %, 53.5 %], 2.0 times as many as by chance: a random guess "
+         "among 4 classes is correct for 25.0 % of them."),
+        ([0.5, 0.51], "50.5 % of the images [44.1 %, 56.9 %] (n = 2), 2.0 times as many as by chance: a "
+         "random guess among 4 classes is correct for 25.0 % of them."),
         ([0.2, 0.25, 0.3], "[12.6 %, 37.4 %], not significantly different from chance: a random guess among 4 classes "
-         "is right in 25.0 %."),
-        ([0.1, 0.1, 0.1], "[10.0 %, 10.0 %], below chance: a random guess among 4 classes is right in 25.0 %."),
-        ([0.5], "50.0 % of the images; a random guess among 4 classes is right in 25.0 %. There is one seed, so no "
-         "interval and no verdict."),
-        ([NAN], "On test (test images of the classes it was trained on), every seed failed."),
+         "is correct for 25.0 % of them."),
+        ([0.1, 0.1, 0.1], "[10.0 %, 10.0 %], below chance: a random guess among 4 classes is correct for "
+         "25.0 % of them."),
+        ([0.5], "50.0 % of the images; a random guess among 4 classes is correct for 25.0 % of them. With one seed, "
+         "there is no interval, so it cannot be tested whether accuracy is above chance."),
+        ([NAN], "On test (new images of seen classes), every seed failed."),
     ],
 )  # fmt: skip
 def test_accuracy_is_set_beside_chance(values, end):
     [said] = opening.how_well(rows_of(values) + rows_of(values, "dev"))
-    assert said.startswith("On test (test images of the classes it was trained on), ")
+    assert said.startswith("On test (new images of seen classes), ")
     assert said.endswith(end)
 
 
 def test_several_runs_are_counted():
     rows = rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")
-    assert opening.how_well(rows) == ["test: 1 of 2 runs above chance (0.250); best adaptive with 0.505."]
+    assert opening.how_well(rows) == [
+        "On test (new images of seen classes), the fraction of correct answers is above chance (0.250) in 1 of 2 runs, "
+        "and highest in run adaptive: 0.505."
+    ]
 
 
 def test_controls_are_named():
@@ -98,9 +104,9 @@ def test_controls_are_named():
     ("seeds", "change"),
     [
         (([0.2, 0.4], [0.3, 0.51]), "+20.5 percentage points [+14.1, +26.9] (n = 2), so further exchanges help."),
-        (([0.4, 0.2], [0.51, 0.3]), "-20.5 percentage points [-26.9, -14.1] (n = 2), so further exchanges harm."),
-        (([0.2, 0.3], [0.3, 0.2]), "+0.0 percentage points [-127.1, +127.1] (n = 2), no change that can be shown."),
-        (([0.2, 0.4],), "+20.0 percentage points, of one seed."),
+        (([0.4, 0.2], [0.51, 0.3]), "-20.5 percentage points [-26.9, -14.1] (n = 2), so further exchanges do harm."),
+        (([0.2, 0.3], [0.3, 0.2]), "+0.0 percentage points [-127.1, +127.1] (n = 2), which is not significant."),
+        (([0.2, 0.4],), "+20.0 percentage points (one seed)."),
     ],
 )
 def test_what_the_dialogue_adds_follows_from_the_interval(seeds, change):
@@ -118,11 +124,11 @@ def test_of_one_exchange_and_of_failed_runs_nothing_is_added():
 def test_the_length_is_told_and_several_runs_are_counted():
     rows = rows_of([0.5, 0.6], length=1.01)
     said = opening.what_dialogue_adds({"adaptive": results()}, rows)
-    assert said[1].startswith("Dialogues about test images take 1.01 exchanges on average, of at most 3: nearly all")
+    assert said[1].startswith("Dialogues about test images take 1.01 exchanges on average (at most 3): nearly all")
     better, same = results(**by_exchange([0.2, 0.4], [0.3, 0.51])), results(**by_exchange([0.2, 0.3], [0.3, 0.2]))
     assert opening.what_dialogue_adds({"a": better, "b": same}, rows) == [
-        "Further exchanges raise accuracy on test in 1 of 2 runs with more than one exchange, and lower it in 0; "
-        "elsewhere no change can be shown."
+        "Exchanges after the first raise accuracy on test in 1 of 2 runs with more than one exchange and lower it in "
+        "0; in the others, no significant change was found."
     ]
     single = results(**by_exchange([0.2, 0.4]))
     assert "cannot be tested" in opening.what_dialogue_adds({"a": single, "b": single}, rows)[0]
@@ -135,15 +141,15 @@ def flipped(*seeds):
 @pytest.mark.parametrize(
     ("seeds", "end"),
     [
-        (([0.5, 0.1], [0.6, 0.21]), "15.5 % of the answers on test are right instead of 55.0 %: the answers depend on "
-         "the messages."),
+        (([0.5, 0.1], [0.6, 0.21]), "15.5 % of the answers on test are correct instead of 55.0 %: the answers depend "
+         "on the messages."),
         (([0.5, 0.6], [0.6, 0.5]), "instead of 55.0 %: it cannot be shown that the answers depend on the messages."),
-        (([0.5, 0.1],), "10.0 % of the answers on test are right instead of 50.0 % (one seed)."),
+        (([0.5, 0.1],), "10.0 % of the answers on test are correct instead of 50.0 % (one seed)."),
     ],
 )  # fmt: skip
 def test_flipped_bits_show_whether_answers_depend_on_messages(seeds, end):
     [said] = opening.what_messages_carry({"adaptive": flipped(*seeds)}, {}, 4)
-    assert said.startswith("If all 16 bits of each message of the Sender are flipped, ")
+    assert said.startswith("If all 16 bits of each Sender message are flipped, ")
     assert said.endswith(end)
 
 
@@ -151,25 +157,28 @@ def test_metrics_stand_beside_their_null():
     lines = [line("information", 0.001), line("information_corrected", None, mean=1.0, low=None, high=None)]
     lines += [line("topographic_similarity", 0.2, unit="rho", n_seeds=2), line("macro_f1", 0.001)]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
-        "The Sender's last message tells something about the class: mutual information in bits 2.000 [1.500, 2.500], "
-        "permutations give 1.000 (p at most 0.001 in every seed).",
-        "It cannot be shown that the Sender's last message is similar for classes with similar descriptions: rank "
-        "correlation 2.000 [1.500, 2.500] (n = 2), permutations give 1.000 (p up to 0.200).",
-        "Corrected for chance, the message tells 1.000 bits about the class, of the 2.00 that tell 4 classes apart.",
+        "The Sender's last message carries information about the class: mutual information (in bits) is 2.000 [1.500, "
+        "2.500], compared with 1.000 by chance (permutation test: p at most 0.001 in every seed).",
+        "It cannot be shown that the Sender's last message tends to be similar for classes with similar descriptions: "
+        "the rank correlation is 2.000 [1.500, 2.500] (n = 2), compared with 1.000 by chance (permutation test: p up "
+        "to 0.200).",
+        "Corrected for chance, the message gives 1.000 bits of information about the class; telling 4 classes apart "
+        "takes 2.00.",
     ]
     some = line("information", 0.001, n_seeds=2, seeds_failed=1)
-    assert "in each of 2 seeds with a value" in opening.what_messages_carry({"a": results()}, {"a": [some]}, 4)[0]
+    assert "in every seed with a value (2)" in opening.what_messages_carry({"a": results()}, {"a": [some]}, 4)[0]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": []}, 4) == []
     assert opening.what_messages_carry({"a": results(), "b": results()}, {"a": lines, "b": [some]}, 4)[0] == (
-        "In 2 of 2 runs, the Sender's last message tells something about the class, beyond chance in every measured "
-        "seed (p < 0.05)."
+        "In 2 of 2 runs, the Sender's last message carries information about the class, significantly so in every "
+        "measured seed (p < 0.05)."
     )
 
 
 def test_where_every_message_is_its_own_mutual_information_is_not_read():
     lines = [line("information", 1.0), line("information_corrected", None), line("distinct_messages", None, mean=0.99)]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
-        "Nearly every image has a message of its own, so mutual information cannot show what it tells."
+        "Nearly every image gets a message of its own, so mutual information cannot show how much the messages reveal "
+        "about the class."
     ]
 
 
@@ -182,33 +191,31 @@ def test_few_and_failed_seeds_are_doubted():
     assert doubts(rows_of([0.5, 0.51], images=4000))[0].endswith("it is marked n = 2.")
     assert doubts(rows_of([0.5, 0.51, 0.52], images=4000))[0].startswith("Few seeds: an interval from 3 values")
     assert doubts(rows_of([0.5, 0.5, 0.51, 0.51, 0.5], images=4000)) == []
-    assert doubts(failed=[("a", 1), ("a", 2)]) == ["2 trainings failed: the means are without them."]
+    assert doubts(failed=[("a", 1), ("a", 2)]) == ["Failed, and therefore excluded from all means: 2 seeds."]
 
 
 def test_small_splits_and_intervals_with_chance_are_doubted():
     said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
     assert said == [
-        "The interval includes chance on test.",
+        "The interval of accuracy includes chance on test.",
         "Small splits: with other images of the same classes, accuracy could differ by ±13 percentage points on test "
-        "(40 images). The intervals do not include this: all seeds are tested on the same images.",
+        "(40 images). The intervals do not reflect this, because all seeds are tested on the same images.",
     ]
     assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
 
 
 def test_images_and_short_training_are_doubted():
     assert doubts(funnel=Funnel({}, {}, pairs=2)) == [
-        "2 pairs of near-duplicate images in different splits (near_copies.tsv)."
+        "Near-duplicate images in different splits (near_copies.tsv): 2 pairs."
     ]
     assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
-        "1 class left out because of too few images.",
-        "Images were not compared: near-duplicates of training images may be in the other splits.",
+        "Left out because of too few images: 1 class.",
+        "Images were not compared with each other: other splits may contain near-duplicates of training images.",
     ]
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     late = {"adaptive": results(curves, {0: 200, 1: 100})}
-    assert doubts(of_runs=late) == [
-        "For 1 of 2 trainings the last checkpoint is the best: longer training may help, "
-        "unless the learning rate had fallen to 0."
-    ]
+    assert doubts(of_runs=late) == ["For 1 of 2 seeds, the last checkpoint is the best: longer training may help."]
+    assert doubts(of_runs={"adaptive": late["adaptive"]._replace(annealed=True)}) == []
     once = {"adaptive": results([curve(0, (100,), (0.1,))], {0: 100})}
     assert doubts(of_runs=once) == []

@@ -272,8 +272,8 @@ def test_what_was_taken_out_is_told_on_the_page(whole):
     assert "Left out because of too few images: 1 class." in said
     assert "Class 'short', part test: <i>3</i> images of the 4 needed." in said
     assert "7 URLs returned the same bytes (SHA-256 abababababab…)" in said
-    assert "2 pairs of near-duplicates in different splits" in said
-    assert "1 image could not be decoded" in said
+    assert ": 2 pairs, listed in near_copies.tsv." in said
+    assert "could not be decoded: 1 image." in said
 
 
 def funnel_of(tmp_path, **more):
@@ -395,6 +395,16 @@ def test_a_split_has_one_name(whole):
     assert not re.search(r"\bparts?\b", Page(text.replace(", part test:", "")).text)
 
 
+def test_longer_training_is_advised_unless_the_learning_rate_of_the_run_falls_to_0(tmp_path):
+    for number, (training, own, advised) in enumerate(
+        [("constant", {}, True), ("cosine", {}, False), ("constant", {"learning_rate_schedule": "cosine"}, False)]
+    ):
+        config = {"experiment": "e", "training": {"learning_rate_schedule": training}}
+        config["runs"] = [{"name": "adaptive", "training": own}]
+        text = build(tmp_path / str(number), extra={"config": config})
+        assert ("longer training may help" in text) == advised
+
+
 LANGUAGE = """run,part,metric,unit,mean,sd,low,high,n_seeds,seeds_failed,null_mean,null_high,largest_p
 adaptive,test,accuracy@1,fraction,0.5,0.1,0.4,0.6,3,0,0.25,0.3125,0.001
 adaptive,test,information,bits,1.5,,,,1,2,1.25,1.375,0.2
@@ -412,10 +422,10 @@ def test_messages_are_shown_beside_what_chance_gives(tmp_path):
     shown = [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
     assert shown == [
         ["Accuracy@1", "0.500 [0.400, 0.600]", "3", "0.250", "0.312", "0.001"],
-        ["Message and class: mutual information, uncorrected (bits)", "1.500 ", "1", "1.250", "1.375", "0.200"],
+        ["Mutual information of message and class, uncorrected (bits)", "1.500 ", "1", "1.250", "1.375", "0.200"],
         ["Bits that never change", "0.000 [0.000, 0.000]", "3", "–", "–", "–"],
     ]
-    assert "Accuracy@1: beyond what permutations give, in every seed (p &lt; 0.05). Message and class" in text
+    assert "Accuracy@1: beyond chance in every seed (p &lt; 0.05). Mutual information of message and class" in text
 
 
 def test_it_is_said_where_lower_is_better(tmp_path):

@@ -10,7 +10,7 @@ def test_held_out_splits_are_shown_in_order_and_no_others():
     assert [row.part for _, row, _ in tiles(rows, "adaptive")] == ["test", "ood_alone", "ood"]
     assert {row.metric for _, row, _ in tiles(rows, "adaptive")} == {"accuracy@1"}
     assert tiles(rows, "another") == []
-    assert tiles(rows, "adaptive")[1][0] == "Unseen classes, with only those as candidates"
+    assert tiles(rows, "adaptive")[1][0] == "Unseen classes, with only these as candidates"
 
 
 def test_a_tile_never_claims_more_than_the_interval_allows():

@@ -33,37 +33,37 @@ RUN_FIGURES = (
     FigureInfo(
         "learning-curves",
         "Learning curves",
-        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. Rings: selected checkpoints.",
+        "Thin lines: seeds. Thick line: their mean, with its 95 % interval as a band. Rings: selected checkpoints.",
     ),
     FigureInfo(
         "by-exchange",
         "Results by exchange",
-        "Bands: 95 % interval over seeds. Dashed: chance, and the entropy of a uniform prediction.",
+        "Bands: 95 % interval over seeds. Dashed lines: chance, and the entropy of a uniform prediction.",
     ),
     FigureInfo(
         "flipped-bits",
         "Accuracy with flipped bits",
-        "Thin: seeds. Thick: their mean, with its 95 % interval as a band. The same random bits are "
-        "flipped for every seed.",
+        "Thin lines: seeds. Thick line: their mean, with its 95 % interval as a band. The same bits, chosen at "
+        "random, are flipped for every seed.",
     ),
     FigureInfo(
         "length-by-class",
         "Length and accuracy by class",
-        "Small points: seeds. Large: their mean, with its 95 % interval. Classes with the longest dialogues first. If "
-        f"there are more than {MOST_CLASSES} classes, only the first and the last {MOST_CLASSES // 2} are shown, above "
-        "and below the dotted line.",
+        "Small points: seeds. Large points: their mean, with its 95 % interval. Classes with the longest dialogues "
+        f"come first. If there are more than {MOST_CLASSES} classes, only the first and last {MOST_CLASSES // 2} are "
+        "shown, above and below the dotted line.",
     ),
     FigureInfo(
         "confusion",
         "Confusion matrix",
-        "Sum over seeds. Classes that are often confused are adjacent, ordered by hierarchical clustering (average "
-        "linkage).",
+        "All seeds together. Classes that are often confused with each other are adjacent (hierarchical clustering "
+        "with average linkage).",
     ),
     FigureInfo(
         "messages-pca",
         "The Sender's last messages",
-        "Each point is a message, larger if it was sent for several images; framed markers are class means, without "
-        f"names if there are more than {MOST_NAMED} classes.",
+        "Each point is a message; a larger point is a message sent for several images. Framed markers are class means, "
+        f"without names if there are more than {MOST_NAMED} classes.",
     ),
 )
 """The figures that are drawn for each run, in the order of the report."""

@@ -30,6 +30,8 @@ class RunResults(NamedTuple):
     """Metrics of the test split, pooled over seeds; None if no seed has finite test results."""
     warnings: Sequence[str] = ()
     """Warnings found by the analyses, shown in the report."""
+    annealed: bool = False
+    """Whether the learning rate falls to 0 during training, so that longer training need not help."""
 
 
 def read_results(run: str, files: RunFiles) -> RunResults:

@@ -102,7 +102,7 @@ def build_report(
         language=read_csv(language) if language is not None else (),
     )
     of_classes = examples_of_classes(inputs)
-    results = {run: read_results(run, files) for run in inputs.runs}
+    results = {run: read_results(run, files)._replace(annealed=inputs.annealed(run)) for run in inputs.runs}
     spoken = {run: language_lines(inputs.language, run) for run in inputs.runs}
     images = read_funnel(funnel) if funnel is not None else None
     sections = [run_section(inputs, run, results[run], spoken[run], of_classes) for run in inputs.runs]

@@ -12,9 +12,6 @@ from parley.metrics.statistics import Interval, correlation, t_interval
 from parley.report.figures.curves import at_common_steps
 from parley.report.figures.results import RunResults
 
-LONGER = "longer training may help, unless the learning rate had fallen to 0."
-"""What it means that the last checkpoint is the best."""
-
 Words = tuple[str, str]
 """Heading and finding of a figure."""
 
@@ -28,7 +25,7 @@ def _of_test(words: Callable[[PooledPart], Words]) -> Callable[[RunResults], Wor
     @wraps(words)
     def of_results(results: RunResults) -> Words:
         if results.test is None:
-            return "No test dialogues", "No seed of this run has test dialogues with finite numbers."
+            return "No test dialogues", "No seed of this run has test dialogues whose numbers are all finite."
         return words(results.test)
 
     return of_results
@@ -76,10 +73,10 @@ def of_curves(results: RunResults) -> Words:
     if len(steps) == 1:
         finding = f"Dev accuracy@1 is {first} at step {steps[0]:,}, the only evaluation."
     else:
-        mean = f", the mean of {seeds}," if number > 1 else ""
+        mean = f" (mean of {seeds})" if number > 1 else ""
         finding = f"Dev accuracy@1{mean} goes from {first} at step {steps[0]:,} to {final} at step {steps[-1]:,}."
-        if late:
-            finding += f" For {late} of {seeds} the last evaluation was selected: {LONGER}"
+        if late and not results.annealed:
+            finding += f" As the last checkpoint of {late} of {seeds} was selected, longer training may help."
     return heading, finding
 
 
@@ -90,7 +87,7 @@ def of_exchanges(part: PooledPart) -> Words:
     if part.max_exchanges == 1:
         classes = counted(len(part.labels), "class")
         return (
-            "One exchange: the Receiver asks nothing",
+            "One exchange: the Receiver never replies",
             f"After the only exchange, the prediction has an entropy of {entropy[0]:.2f} bits over {classes}.",
         )
     first, last, over = gain(part)
@@ -107,14 +104,15 @@ def of_exchanges(part: PooledPart) -> Words:
     finding = (
         f"If all dialogues stopped after the first exchange, accuracy@1 would be {fraction(first)}; if they all "
         f"stopped after exchange {part.max_exchanges}, it would be {fraction(last)}. "
-        f"The entropy of the prediction goes from {entropy[0]:.2f} to {entropy[-1]:.2f} bits."
+        "The entropy of the Receiver's prediction, a measure of its uncertainty about the class, goes from "
+        f"{entropy[0]:.2f} to {entropy[-1]:.2f} bits."
     )
     changes = []
     for agent in ("Sender", "Receiver"):
         message = mean_over_seeds(part.by_exchange[f"{agent.lower()}_entropy_bits_all"])
         if np.isfinite(message).all():
-            changes.append(f"the {agent}'s from {message[0]:.1f} to {message[-1]:.1f} bits")
-    return heading, f"{finding} Message entropy: {listed(changes)}." if changes else finding
+            changes.append(f"from {message[0]:.1f} to {message[-1]:.1f} bits for the {agent}")
+    return heading, f"{finding} The entropy of the messages goes {listed(changes)}." if changes else finding
 
 
 def of_flips(results: RunResults) -> Words:
@@ -139,8 +137,8 @@ def of_flips(results: RunResults) -> Words:
     none, *some = (fraction(float(value)) for value in flips.accuracy.mean(axis=0))
     steps = [f"{value} with {count}" for count, value in zip(flips.counts[1:], some, strict=True)]
     return heading, (
-        f"Accuracy@1 is {none} with no bit flipped, and {listed(steps)} flipped, of the {bits} of each Sender message "
-        f"(chance {fraction(chance)})."
+        f"Accuracy@1 is {none} if no bit of the Sender's messages is flipped. It is {listed(steps)} of the {bits} of "
+        f"each message flipped; chance is {fraction(chance)}."
     )
 
 
@@ -164,7 +162,7 @@ def of_lengths(part: PooledPart) -> Words:
     if over.low * over.high > 0:
         more = "more" if over.r > 0 else "less"
         heading = f"Classes with longer dialogues are named correctly {more} often"
-        verdict = f"longer dialogues are {more} often right"
+        verdict = f"classes with longer dialogues are named correctly {more} often"
     return heading, (
         f"{finding} Over {counted(over.n, 'class')}, length and accuracy correlate at r = {over.r:.2f} "
         f"{interval(over.low, over.high, 2)}: {verdict}."
@@ -180,14 +178,15 @@ def of_confusion(part: PooledPart) -> Words:
             "`uv run snakemake --cores 1 export` writes every dialogue with its answer."
         )
     total, right = float(matrix.sum()), float(np.trace(matrix))
-    finding = f"Of {counted(round(total), 'dialogue')}, {percent(right / total)} name the right class."
+    finding = f"Of {counted(round(total), 'dialogue')}, {percent(right / total)} end with the correct class."
     mistakes = matrix - np.diag(np.diag(matrix))
     phrases = []
     for cell in np.argsort(-mistakes, axis=None, kind="stable")[:2].tolist():
         true, taken = divmod(cell, len(matrix))
         if mistakes[true, taken] > 0:
-            names = f"{isolated(part.labels[true])} taken for {isolated(part.labels[taken])}"
-            phrases.append((names, f"({percent(mistakes[true, taken] / matrix[true].sum())} of its dialogues)"))
+            name = isolated(part.labels[true])
+            share = f"({percent(mistakes[true, taken] / matrix[true].sum())} of the dialogues about {name})"
+            phrases.append((f"{name} taken for {isolated(part.labels[taken])}", share))
     if not phrases:
         return "No mistakes", finding
     most = listed([" ".join(phrase) for phrase in phrases])
@@ -207,11 +206,11 @@ def of_projection(part: PooledPart) -> Words:
     heading = f"{points.distinct:,} different messages for {images}"
     if points.distinct == len(points.targets):
         heading = "Every image gets its own message"
-    median = ", the median in accuracy@1" if len(part.seeds) > 1 else ""
+    median = " (the seed with the median accuracy@1)" if len(part.seeds) > 1 else ""
     return heading, (
-        f"Seed {points.seed}{median}: {images} got {counted(points.distinct, 'different message')} of "
-        f"{counted(part.message_bits, 'bit')}; the two principal components explain "
-        f"{percent(float(points.explained.sum()))} of their variance."
+        f"For seed {points.seed}{median}, {images} got {counted(points.distinct, 'different message')}. "
+        "The first two principal components explain "
+        f"{percent(float(points.explained.sum()))} of the variance of the messages."
     )
 
 

@@ -147,20 +147,20 @@ def _on_placeholders(found: Sequence[dict[str, Any]]) -> list[str]:
     )
     if len(found) > 1:
         sentence += f" Other placeholders: {len(found) - 1:,}, returned by {urls - first['urls']:,} URLs."
-    return [f"{sentence} funnel.json has an example URL of each."]
+    return [f"{sentence} funnel.json has an example URL for each."]
 
 
 def _on_near_duplicates(found: dict[str, Any]) -> list[str]:
     sentences = []
-    number, within = found.get("number", 0), f"perceptual hashes at most {found.get('bits')} of 64 bits apart"
+    number, within = found.get("number", 0), f"perceptual hashes that differ in at most {found.get('bits')} of 64 bits"
     if number and found["rule"] == "remove":
         images = counted(number, "near-duplicate")
         sentences.append(f"Left out: {images} of images in another split ({within}).")
     elif number:
         pairs = counted(number, "pair")
-        sentences.append(f"{pairs} of near-duplicates in different splits ({within}); near_copies.tsv lists them.")
+        sentences.append(f"Near-duplicates in different splits ({within}): {pairs}, listed in near_copies.tsv.")
     if missed := found.get("not_hashed", 0):
-        sentences.append(f"{counted(missed, 'image')} could not be decoded or compared with the others.")
+        sentences.append(f"Not compared with the others because they could not be decoded: {counted(missed, 'image')}.")
     return sentences
 
 

@@ -7,21 +7,22 @@ from parley.core.formats import counted, exchanges, fraction, interval, listed
 from parley.metrics.pooling import PooledPart
 
 SPLITS = {
-    "test": "test images of the classes it was trained on",
-    "ood_alone": "unseen classes, with only those as candidates",
+    "test": "new images of seen classes",
+    "ood_alone": "unseen classes, with only these as candidates",
     "ood": "unseen classes, with the seen classes as candidates too",
-    "transfer_alone": "unseen classes of another kind, with only those as candidates",
+    "transfer_alone": "unseen classes of another kind, with only these as candidates",
     "transfer": "unseen classes of another kind, with the seen classes as candidates too",
 }
 """Held-out splits in the order of the headline, each with its description."""
 SEEN = {
-    "dev": "other images of the same classes, by which the checkpoint was selected",
-    "train": "the images it was trained on",
+    "dev": "other images of seen classes, used to select the checkpoint",
+    "train": "the images used in training",
 }
 """Splits that are not held out, each with its description."""
 COLLAPSED = 1.05
 """Mean length, in exchanges, below which dialogues are reported as stopping after the first exchange."""
 FAILED = "every seed failed"
+ONE_SEED = "With one seed, there is no interval, so it cannot be tested whether accuracy is above chance."
 
 
 def headline(run: str, rows: Sequence[SummaryRow], test: PooledPart | None) -> list[str]:
@@ -62,9 +63,9 @@ def _accuracy(row: SummaryRow) -> str:
 
 def of_length(mean: float, longest: int) -> str:
     """State the mean length of the dialogues about test images, and whether hardly any, or none, stops early."""
-    text = f"Dialogues about test images take {exchanges(mean)} exchanges on average, of at most {longest}"
+    text = f"Dialogues about test images take {exchanges(mean)} exchanges on average (at most {longest})"
     if longest > 1 and mean < COLLAPSED:
-        return f"{text}: nearly all stop after the first, so the Receiver hardly ever asks."
+        return f"{text}: nearly all stop after the first, so the Receiver hardly ever replies."
     return f"{text}: none stops early." if longest > 1 and mean == longest else f"{text}."
 
 
@@ -119,7 +120,7 @@ def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
     if all(row.beats_chance is None for row in own):
         heading = "One seed, so no interval and no verdict"
     elif several:
-        heading = f"{above} of {counted(len(counted_rows), 'run')} above chance on test images of seen classes"
+        heading = f"{above} of {counted(len(counted_rows), 'run')} above chance on new images of seen classes"
     elif above == len(own):
         heading = "Above chance on every split"
     else:
@@ -136,13 +137,14 @@ def overview(rows: Sequence[SummaryRow]) -> tuple[str, str]:
 def by_split(rows: Sequence[SummaryRow]) -> list[str]:
     """Return a sentence for each split, with the number of runs above chance and the best run."""
     rows = [row for row in rows if row.metric == "accuracy@1" and row.mean is not None]
-    sentences = []
+    sentences, about = [], {**SPLITS, **SEEN}
     for part in dict.fromkeys(row.part for row in rows):
         own = [row for row in rows if row.part == part]
         above = sum(row.beats_chance is True for row in own)
         best = max(own, key=lambda row: row.mean or 0.0)
-        verdict = f"{above} of {counted(len(own), 'run')} above chance ({fraction(best.chance)})"
+        chance, highest = fraction(best.chance), f"highest in run {best.run}: {fraction(best.mean)}"
+        verdict = f"above chance ({chance}) in {above} of {counted(len(own), 'run')}, and {highest}"
         if all(row.beats_chance is None for row in own):
-            verdict = f"one seed, so no verdict (chance {fraction(best.chance)})"
-        sentences.append(f"{part}: {verdict}; best {best.run} with {fraction(best.mean)}.")
+            verdict = f"{highest} (chance: {chance}; with one seed, the difference cannot be tested)"
+        sentences.append(f"On {part} ({about[part]}), the fraction of correct answers is {verdict}.")
     return sentences

@@ -14,7 +14,7 @@ from parley.metrics.pooling import Flips
 from parley.metrics.statistics import t_interval
 from parley.report.figures.results import RunResults
 from parley.report.page import headline
-from parley.report.page.findings import LONGER, at_end, gain
+from parley.report.page.findings import at_end, gain
 from parley.report.page.funnel import Funnel
 
 FEW_SEEDS = 5
@@ -24,10 +24,13 @@ UNCERTAIN = 0.05
 ALL_DISTINCT = 0.95
 """Number of different messages per image above which mutual information says nothing."""
 LANGUAGE = {
-    "information": ("tells something about the class", "mutual information in bits"),
-    "topographic_similarity": ("is similar for classes with similar descriptions", "rank correlation"),
-    "topographic_similarity_features": ("is similar for images with similar features", "rank correlation"),
-    "positional_disentanglement": ("has bits that each stand for one attribute", "positional disentanglement"),
+    "information": ("carries information about the class", "mutual information (in bits)"),
+    "topographic_similarity": ("tends to be similar for classes with similar descriptions", "the rank correlation"),
+    "topographic_similarity_features": (
+        "tends to be similar for images with similar visual features",
+        "the rank correlation",
+    ),
+    "positional_disentanglement": ("tends to use each bit for a single attribute", "positional disentanglement"),
 }
 """Metrics of language.csv in the summary: what they show of the last message if they exceed their null; the measure."""
 
@@ -37,24 +40,26 @@ Lines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def the_game(games: Sequence[Mapping[str, Any]], classes: int | None) -> list[str]:
     """Explain the game, given the game settings of all runs and the number of candidate classes of the test split."""
-    texts = f"a description of each of {counted(classes, 'class')}" if classes else "a description of each class"
+    number = f"each of {counted(classes, 'class')}" if classes else "each class"
     widths = sorted({int(game["message_bits"]) for game in games if "message_bits" in game})
-    units = sorted({_unit(game) for game in games})
+    units = sorted({f"{unit(game)}s" for game in games})
     messages = f"messages of {_either(widths)} {_either(units)}" if widths else "messages"
     exchanges = sorted({int(game["max_exchanges"]) for game in games if "max_exchanges" in game})
     return [
-        "Two neural networks play a game. One, the Sender, sees an image. The other, the Receiver, does not see it: it "
-        f"has {texts}, and has to say which class the image is of.",
-        f"They send each other {messages}. In an exchange the Sender sends a message, the Receiver ranks the classes, "
-        "and may answer with a message of its own, which the Sender takes into account in its next one. "
+        "Two neural networks play a game. One, the Sender, sees an image. The other, the Receiver, does not see the "
+        f"image: it has a description of {number} (the candidates) and must name the class of the image.",
+        f"They communicate by {messages}, in a dialogue of one or more exchanges. In each exchange, the Sender sends a "
+        "message, and the Receiver gives each candidate a probability. If the dialogue goes on, the Receiver replies "
+        "with a message of its own, which the Sender takes into account in the next exchange. "
         + " ".join(_endings(games, exchanges)),
-        "No message means anything beforehand: what messages mean forms while the networks are trained on the "
-        "Receiver's success.",
+        "Messages have no meaning beforehand: they acquire one while the networks are trained to make the Receiver's "
+        "answers correct.",
     ]
 
 
-def _unit(game: Mapping[str, Any]) -> str:
-    return "numbers" if str(game.get("channel", "")).startswith("continuous") else "bits"
+def unit(game: Mapping[str, Any]) -> str:
+    """Return the noun for an element of a game's messages."""
+    return "real number" if str(game.get("channel", "")).startswith("continuous") else "bit"
 
 
 def _either(values: Sequence[object]) -> str:
@@ -68,41 +73,47 @@ def _endings(games: Sequence[Mapping[str, Any]], exchanges: Sequence[int]) -> li
         return []
     number = _either([f"{value:,}" for value in exchanges])
     if list(exchanges) == [1]:
-        return ["A dialogue has one exchange; the Receiver's most probable class is its answer."]
-    whose = "When the dialogue ends, the Receiver's most probable class is its answer."
+        return ["A dialogue has one exchange; the Receiver's answer is the candidate with the highest probability."]
+    whose = "When the dialogue ends, the Receiver's answer is the candidate with the highest probability."
     if adaptive == {False}:
         return [f"A dialogue has {number} exchanges.", whose]
     ends = f"The Receiver decides after each exchange whether to stop; a dialogue has at most {number} exchanges."
-    return [ends, *["In some runs, all of them are made."] * (False in adaptive), whose]
+    return [ends, *["In some of the games compared here, no dialogue stops early."] * (False in adaptive), whose]
 
 
 def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequence[int]) -> list[str]:
-    """State the images and classes of each split, and how many trainings the results are from."""
+    """State the images and classes of each split, and the number of seeds."""
     first = {row.part: row for row in reversed(rows) if row.metric == "accuracy@1" and row.images is not None}
     said = []
     if "test" in first and first["test"].candidates:
-        others = [f"{first[part].images:,} {use}" for part, use in _USES.items() if part in first]
+        others = [f"{use} ({part}: {first[part].images:,})" for part, use in _USES.items() if part in first]
         said.append(
-            f"The results are on {first['test'].images:,} test images of {counted(first['test'].candidates, 'class')}."
-            + (f" Other images of the same classes: {listed(others)}." if others else "")
+            f"The networks are tested on {first['test'].images:,} images of "
+            f"{counted(first['test'].candidates, 'class')} (test)."
+            + (f" Other images of the same classes are used {listed(others)}." if others else "")
         )
     for part, kind in (("ood", "unseen classes"), ("transfer", "unseen classes of another kind")):
         if part in first:
             alone = first.get(f"{part}_alone")
             number = f"{alone.candidates:,} " if alone is not None and alone.candidates else ""
-            said.append(f"{first[part].images:,} images are of {number}{kind}, which never occur in training ({part}).")
+            images = f"Another {first[part].images:,} images"
+            said.append(f"{images} are of {number}{kind}, which never occur in training ({part}).")
     if len(runs) > 1:
-        said.append(f"{len(runs):,} settings of the game (runs) are compared.")
+        said.append(f"{len(runs):,} variants of the game (runs) are compared.")
     if len(seeds) > 1:
-        what = "Each was" if len(runs) > 1 else "The networks were"
+        what = "In each run, the" if len(runs) > 1 else "The"
         said.append(
-            f"{what} trained {len(seeds):,} times, from different random numbers (seeds). A result is the mean over "
-            "the seeds; its 95 % interval, in brackets, is wide where the seeds differ or are few."
+            f"{what} networks were trained {len(seeds):,} times, each time with a different random seed. "
+            "Each result is the mean over the seeds, with its 95 % interval in brackets; the interval is wide "
+            "if the seeds differ much or are few."
         )
     return said
 
 
-_USES = {"train": "to learn from (train)", "dev": "to choose the checkpoint by (dev)"}
+_USES = {
+    "train": "for training",
+    "dev": "for choosing which state of the networks, or checkpoint, is tested",
+}
 
 
 def how_well(rows: Sequence[SummaryRow]) -> list[str]:
@@ -120,14 +131,14 @@ def _accuracy(row: SummaryRow) -> str:
     span = ""
     if row.low is not None and row.high is not None:
         span = f" [{percent(row.low)}, {percent(row.high)}]{_mark(row.n_seeds)}"
-    said = f"{about}, the Receiver names the right class of {percent(row.mean)} of the images{span}"
+    said = f"{about}, the Receiver names the correct class for {percent(row.mean)} of the images{span}"
     if row.chance is None:
         return f"{said}."
-    guess = f"a random guess among {row.candidates:,} classes is right in {percent(row.chance)}"
+    guess = f"a random guess among {row.candidates:,} classes is correct for {percent(row.chance)} of them"
     if row.beats_chance is None:
-        return f"{said}; {guess}. There is one seed, so no interval and no verdict."
+        return f"{said}; {guess}. {headline.ONE_SEED}"
     if row.beats_chance:
-        return f"{said}, {row.mean / row.chance:.1f} times as often as chance: {guess}."
+        return f"{said}, {row.mean / row.chance:.1f} times as many as by chance: {guess}."
     return f"{said}, {headline.against_chance(row)}: {guess}."
 
 
@@ -166,11 +177,11 @@ def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[Summary
     if len(results) > 1:
         gains = [over for test in tests.values() if (over := gain(test).over).low is not None]
         if not gains:
-            return ["One seed of each run: whether further exchanges raise accuracy cannot be tested."]
+            return ["With one seed of each run, it cannot be tested whether exchanges after the first raise accuracy."]
         raised, lowered = (sum(_beyond(over.low, over.high) == way for over in gains) for way in (1, -1))
         return [
-            f"Further exchanges raise accuracy on test in {raised} of {counted(len(gains), 'run')} with more than one "
-            f"exchange, and lower it in {lowered}; elsewhere no change can be shown."
+            f"Exchanges after the first raise accuracy on test in {raised} of {counted(len(gains), 'run')} with more "
+            f"than one exchange and lower it in {lowered}; in the others, no significant change was found."
         ]
     [(run, test)] = tests.items()
     first, last, over = gain(test)
@@ -178,11 +189,11 @@ def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[Summary
     if over.low is not None and over.high is not None:
         change += f" [{100 * over.low:+.1f}, {100 * over.high:+.1f}]{_mark(over.n)}"
     said = (
-        f"If all dialogues stopped after the first exchange, {percent(first)} of the answers on test would be right; "
-        f"if all went on to exchange {test.max_exchanges}, {percent(last)}: {change}"
+        f"If all dialogues stopped after the first exchange, {percent(first)} of the answers on test would be "
+        f"correct; if all went on to exchange {test.max_exchanges}, {percent(last)} would be: a change of {change}"
     )
-    verdicts = {1: ", so further exchanges help", -1: ", so further exchanges harm", 0: ", no change that can be shown"}
-    verdict = ", of one seed" if over.low is None else verdicts[_beyond(over.low, over.high)]
+    verdicts = {1: ", so further exchanges help", -1: ", so further exchanges do harm", 0: ", which is not significant"}
+    verdict = " (one seed)" if over.low is None else verdicts[_beyond(over.low, over.high)]
     length = next((row.mean for row in rows if (row.run, row.part, row.metric) == (run, "test", "length")), None)
     taken = [] if length is None else [headline.of_length(length, test.max_exchanges)]
     return [f"{said}{verdict}.", *taken]
@@ -196,25 +207,28 @@ def _beyond(low: float | None, high: float | None) -> int:
 
 
 def what_messages_carry(results: Mapping[str, RunResults], language: Lines, classes: int | None) -> list[str]:
-    """State what depends on the messages and what they tell, beside its null: of one run, or counted over several."""
+    """State what depends on the messages and what information they carry: of one run, or counted over several."""
     if len(results) > 1:
         tests = {metric: [_line(_telling(own), metric) for own in language.values()] for metric in LANGUAGE}
         return [
             f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}, the Sender's "
-            f"last message {LANGUAGE[metric][0]}, beyond chance in every measured seed (p < 0.05)."
+            f"last message {LANGUAGE[metric][0]}, significantly so in every measured seed (p < 0.05)."
             for metric, found in tests.items()
             if (tested := [line for line in found if line is not None])
         ]
     said = [sentence for one in results.values() if one.flips is not None for sentence in [_of_flips(one.flips)]]
     for lines in map(_telling, language.values()):
         if not any(line["metric"] == "information" for line in lines) and any(map(_is_distinct, lines)):
-            said.append("Nearly every image has a message of its own, so mutual information cannot show what it tells.")
+            said.append(
+                "Nearly every image gets a message of its own, so mutual information cannot show how much the messages "
+                "reveal about the class."
+            )
         said += [_of_metric(line) for metric in LANGUAGE if (line := _line(lines, metric)) is not None]
         corrected = next((line for line in lines if line["metric"] == "information_corrected"), None)
         if corrected is not None and classes and classes > 1:
             said.append(
-                f"Corrected for chance, the message tells {_with_interval(corrected)} bits about the class, of the "
-                f"{log2(classes):.2f} that tell {classes:,} classes apart."
+                f"Corrected for chance, the message gives {_with_interval(corrected)} bits of information about the "
+                f"class; telling {classes:,} classes apart takes {log2(classes):.2f}."
             )
     return said
 
@@ -242,16 +256,16 @@ def _with_interval(line: Mapping[str, Any]) -> str:
 
 def _of_metric(line: Mapping[str, Any]) -> str:
     beyond, name = LANGUAGE[line["metric"]]
-    seeds = "in every seed" if not line["seeds_failed"] else f"in each of {line['n_seeds']:,} seeds with a value"
-    null = f"permutations give {measure(line['null_mean'], line['unit'])}"
+    seeds = "in every seed" if not line["seeds_failed"] else f"in every seed with a value ({line['n_seeds']:,})"
+    found = f"{name} is {_with_interval(line)}, compared with {measure(line['null_mean'], line['unit'])} by chance"
     if line["largest_p"] < 0.05:
         return (
-            f"The Sender's last message {beyond}: {name} {_with_interval(line)}, {null} "
-            f"(p at most {measure(line['largest_p'], 'p')} {seeds})."
+            f"The Sender's last message {beyond}: {found} (permutation test: p at most "
+            f"{measure(line['largest_p'], 'p')} {seeds})."
         )
     return (
-        f"It cannot be shown that the Sender's last message {beyond}: {name} {_with_interval(line)}, {null} "
-        f"(p up to {measure(line['largest_p'], 'p')})."
+        f"It cannot be shown that the Sender's last message {beyond}: {found} "
+        f"(permutation test: p up to {measure(line['largest_p'], 'p')})."
     )
 
 
@@ -259,8 +273,8 @@ def _of_flips(flips: Flips) -> str:
     """Compare accuracy with no bit and with all bits of the Sender's messages flipped, within each seed."""
     none, every = flips.accuracy[:, 0], flips.accuracy[:, -1]
     said = (
-        f"If all {counted(flips.counts[-1], 'bit')} of each message of the Sender are flipped, {percent(every.mean())} "
-        f"of the answers on test are right instead of {percent(none.mean())}"
+        f"If all {counted(flips.counts[-1], 'bit')} of each Sender message are flipped, {percent(every.mean())} "
+        f"of the answers on test are correct instead of {percent(none.mean())}"
     )
     over = t_interval((every - none).tolist())
     if over.low is None:
@@ -303,13 +317,15 @@ def _of_seeds(rows: Sequence[SummaryRow], failed: Sequence[tuple[str, int]]) -> 
     said = []
     fewest = min((row.n_seeds for row in rows if row.n_seeds), default=0)
     if fewest == 1:
-        said.append("One seed: nothing shows how much another training would differ, so there is no interval.")
+        said.append(
+            "One seed: it is unknown how much the results of another seed would differ, so there is no interval."
+        )
     elif fewest == 2:
         said.append("Two seeds: an interval from two values is hardly more than a guess; it is marked n = 2.")
     elif 0 < fewest < FEW_SEEDS:
         said.append(f"Few seeds: an interval from {fewest} values is wide, and itself uncertain.")
     if failed:
-        said.append(f"{counted(len(failed), 'training')} failed: the means are without them.")
+        said.append(f"Failed, and therefore excluded from all means: {counted(len(failed), 'seed')}.")
     return said
 
 
@@ -320,8 +336,8 @@ def _of_verdicts(rows: Sequence[SummaryRow]) -> list[str]:
     if not including:
         return []
     if len({row.run for row in rows}) > 1:
-        return [f"The interval of {counted(len(including), 'result')} includes chance: see the table of results."]
-    return [f"The interval includes chance on {listed([row.part for row in including])}."]
+        return [f"For {counted(len(including), 'result')}, the interval includes chance (see the table of results)."]
+    return [f"The interval of accuracy includes chance on {listed([row.part for row in including])}."]
 
 
 def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
@@ -340,24 +356,27 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
         return []
     return [
         f"Small splits: with other images of the same classes, accuracy could differ by {listed(small)}. "
-        "The intervals do not include this: all seeds are tested on the same images."
+        "The intervals do not reflect this, because all seeds are tested on the same images."
     ]
 
 
 def _of_images(funnel: Funnel | None) -> list[str]:
     if funnel is None:
         return []
-    said = [f"{counted(len(funnel.dropped), 'class')} left out because of too few images."] if funnel.dropped else []
+    said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
-        said.append("Images were not compared: near-duplicates of training images may be in the other splits.")
+        said.append(
+            "Images were not compared with each other: other splits may contain near-duplicates of training images."
+        )
     elif funnel.pairs:
-        said.append(f"{counted(funnel.pairs, 'pair')} of near-duplicate images in different splits (near_copies.tsv).")
+        said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")
     return said
 
 
 def _of_training(results: Mapping[str, RunResults]) -> list[str]:
-    ends = [at_end(one) for one in results.values() if any(len(curve.steps) > 1 for curve in one.curves)]
+    several = [one for one in results.values() if any(len(curve.steps) > 1 for curve in one.curves)]
+    ends = [at_end(one) for one in several if not one.annealed]
     late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
     if not late:
         return []
-    return [f"For {late} of {counted(seeds, 'training')} the last checkpoint is the best: {LONGER}"]
+    return [f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best: longer training may help."]

@@ -26,8 +26,8 @@ from parley.report.page.inline import Styles, inline_figure
 Owner = tuple[str, int]
 """Name of a run, and a seed."""
 CONTINUOUS = (
-    "This run's messages are numbers, not bits, so no dialogues are shown here; they are in messages.hdf5 in the "
-    "folder of each seed."
+    "This run's messages are real numbers, not bits, so no dialogues are shown here. All dialogues are in "
+    "messages.hdf5 in the folder of each seed."
 )
 MANY = 3
 """With more than this number of runs, the page begins with a summary of all runs, and each section is folded."""
@@ -72,8 +72,15 @@ class Inputs:
 
     def game(self, run: str) -> Mapping[str, Any]:
         """Return the game settings of a run."""
+        return self._settings("game", run)
+
+    def annealed(self, run: str) -> bool:
+        """Return whether the learning rate of a run falls to 0."""
+        return self._settings("training", run).get("learning_rate_schedule") == "cosine"
+
+    def _settings(self, section: str, run: str) -> Mapping[str, Any]:
         own: Mapping[str, Any] = next((one for one in self.config.get("runs", []) if one.get("name") == run), {})
-        return {**self.config.get("game", {}), **own.get("game", {})}
+        return {**self.config.get(section, {}), **own.get(section, {})}
 
 
 def lead(inputs: Inputs) -> str:
@@ -186,7 +193,7 @@ def _settings(game: Mapping[str, Any]) -> str:
     """Describe a run's game: preset, bits per message and maximum number of exchanges."""
     phrases = [str(game["preset"])] if "preset" in game else []
     if "message_bits" in game:
-        phrases.append(f"{counted(int(game['message_bits']), 'bit')} a message")
+        phrases.append(f"{counted(int(game['message_bits']), opening.unit(game))} per message")
     if "max_exchanges" in game:
         phrases.append(f"at most {counted(int(game['max_exchanges']), 'exchange')}")
     return ", ".join(phrases)
@@ -286,12 +293,12 @@ def _of_group(lines: Sequence[Mapping[str, Any]], measured: int, missing: int) -
         which = "the one seed that has" if measured == 1 else f"each of the {measured} seeds that have"
         seeds = f"in {which} a value, of {measured + missing} seeds"
     inside = [line["name"] for line in lines if line["largest_p"] >= 0.05]
-    beyond, of = len(lines) - len(inside), f"{len(lines)} metrics with a null distribution"
-    chance = f"what permutations give, {seeds} (p < 0.05)"
+    beyond, of = len(lines) - len(inside), f"{len(lines)} metrics that have a null distribution"
+    chance = f"chance {seeds} (p < 0.05)"
     if len(lines) == 1:
         return f"{lines[0]['name']}: {'beyond' if beyond else 'not beyond'} {chance}."
     if not inside:
         return f"All {of} are beyond {chance}."
     if not beyond:
         return f"None of the {of} is beyond {chance}."
-    return f"{beyond} of the {of} are beyond {chance}. The others: {'; '.join(inside)}."
+    return f"{beyond} of the {of} {'is' if beyond == 1 else 'are'} beyond {chance}. The others: {'; '.join(inside)}."
