@@ -51,7 +51,7 @@ def test_every_link_leads_somewhere(page):
 def test_links_that_lead_nowhere_are_found():
     page = ROOT / "docs/game.md"
     wrong = ["gone.md", "outputs.md#gone", "../..", "https:/x", "#gone"]
-    assert list(lost(page, [*wrong, "outputs.md#export", "#beyond-it", "https://example.org/a"])) == wrong
+    assert list(lost(page, [*wrong, "outputs.md#export", "#one-dialogue", "https://example.org/a"])) == wrong
 
 
 def test_pictures_are_small_and_all_are_shown():
