@@ -75,7 +75,7 @@ def test_runs_of_one_seed_have_no_verdict():
 def test_learning_says_when_longer_training_may_help():
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     heading, finding = findings.of_curves(results(curves, {0: 200, 1: 100}))
-    assert heading == "For 1 of 2 seeds the last checkpoint is the best"
+    assert heading == "For 1 of 2 seeds, the last checkpoint is the best"
     assert finding == (
         "Dev accuracy@1 (mean of 2 seeds) goes from 0.150 at step 100 to 0.350 at step 200. "
         "As the last checkpoint of 1 of 2 seeds was selected, longer training may help."

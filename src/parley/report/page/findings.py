@@ -65,7 +65,7 @@ def of_curves(results: RunResults) -> Words:
     elif late == number:
         heading = "The last checkpoint of every seed is its best"
     else:
-        heading = f"For {late} of {seeds} the last checkpoint is the best"
+        heading = f"For {late} of {seeds}, the last checkpoint is the best"
     steps, values = at_common_steps(results.curves, "accuracy@1")
     if not steps:
         return heading, "No step has a dev evaluation of every seed."
@@ -112,7 +112,9 @@ def of_exchanges(part: PooledPart) -> Words:
         message = mean_over_seeds(part.by_exchange[f"{agent.lower()}_entropy_bits_all"])
         if np.isfinite(message).all():
             changes.append(f"from {message[0]:.1f} to {message[-1]:.1f} bits for the {agent}")
-    return heading, f"{finding} The entropy of the messages goes {listed(changes)}." if changes else finding
+    if changes:
+        finding += f" The entropy of the messages, given the agent's input, goes {listed(changes)}."
+    return heading, finding
 
 
 def of_flips(results: RunResults) -> Words:
