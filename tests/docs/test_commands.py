@@ -98,7 +98,8 @@ def parsed(parser, words):
 
 def check_snakemake(words):
     chosen = parsed(parsers()[0], words)
-    started = chosen.cores or chosen.dryrun or chosen.profile or chosen.lint or chosen.unlock or chosen.report
+    asks = chosen.lint or chosen.unlock or chosen.report or chosen.list_target_rules
+    started = asks or chosen.cores or chosen.dryrun or chosen.profile
     assert started, "lacks --cores"
     assert len(chosen.forcerun) <= 1, "its target is taken for a second one of --forcerun"
     unknown = {name for name in {*chosen.targets, *chosen.forcerun} if re.fullmatch(r"\w+", name)} - RULES
