@@ -106,6 +106,7 @@ def test_missing_inputs_are_told_in_a_dry_run_unless_the_target_does_without(pro
         (["featuers"], "features"),
         (["--until", "extract_feature"], "extract_features"),
         (["results/world/runs/adaptive/1/best.p"], "results/world/runs/adaptive/1/best.pt"),
+        (["results/world/sumary.csv"], "results/world/summary.csv"),
     ],
 )
 def test_a_misspelt_target_gets_a_suggestion(project, typed, meant):

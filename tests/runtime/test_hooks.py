@@ -66,6 +66,7 @@ def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "kept.txt").touch()
     rules = [SimpleNamespace(name="train_run_1", output=["a/{run}/b.csv"], is_producer="a/1/b.csv".__eq__)]
+    rules.append(SimpleNamespace(name="gather", output=["a/2/{part}.hdf5"], is_producer=lambda path: False))
     told = hooks._misspelt(["kept.txt", "a/1/b.csv", "train_rum", "a/2/b.cvs", "quux", "no.txt"], rules)
     assert told == [
         "There is no target train_rum; did you mean train_run?",

@@ -89,7 +89,8 @@ def _filled(output: str, name: str) -> str:
     steps, given = output.split("/"), name.split("/")
     if len(steps) != len(given):
         return output
-    return "/".join(one if step.startswith("{") else step for step, one in zip(steps, given, strict=True))
+    folders = (one if step.startswith("{") else step for step, one in zip(steps[:-1], given[:-1], strict=True))
+    return "/".join([*folders, steps[-1]])
 
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
