@@ -1,6 +1,7 @@
 """The `parley` command line: commands that are not stages of the workflow."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from parley.cli import checkpoints, config_docs, provenance, status, tables
@@ -31,3 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         add(commands)
     chosen = parser.parse_args(arguments)
     return finish(chosen.run, chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
