@@ -86,7 +86,7 @@ def test_disks_that_run_full_at_three_stages_cost_nothing_but_the_rerun(server, 
         small_disk.mount(tmp_path / folder, size)
         told = whole_lines.run(tmp_path, targets=(target,), ok=False)
         assert "No space left on device" in told
-        assert "run again" in told
+        assert "run again: f" in told
         assert "Traceback" not in told
         asked = len(server.requests())
         small_disk.make_room(tmp_path / folder)

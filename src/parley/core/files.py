@@ -42,7 +42,7 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             raise
         raise ParleyError(
             f"{final} cannot be written ({reason}). Free disk space or fix the folder's permissions, "
-            "and run the command again: finished files are kept."
+            "then run again: finished files are kept."
         ) from error
     finally:
         with contextlib.suppress(NotADirectoryError):
