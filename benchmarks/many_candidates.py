@@ -103,7 +103,7 @@ def figures(case: Case) -> None:
     from parley.report.figures.draw import draw_run
     from parley.report.figures.results import RunFiles
 
-    draw_run("adaptive", RunFiles([case.messages.parent / "analysis.json"]), case.folder / "figures")
+    draw_run("adaptive", RunFiles([case.messages.parent / "analysis.json"], [], [], []), case.folder / "figures")
 
 
 def measure(case: Case) -> None:

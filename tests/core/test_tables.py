@@ -43,7 +43,7 @@ def test_a_missing_file_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("reader", [header_of, lambda path: list(stream_table(path, ["a"]))])
-def test_a_folder_is_told(tmp_path, reader):
+def test_a_folder_in_place_of_a_table_is_reported(tmp_path, reader):
     with pytest.raises(ParleyError, match=r"cannot be read \(Is a directory\)"):
         reader(tmp_path)
 

@@ -58,7 +58,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _require_clone() -> None:
-    """Raise `ParleyError` if the working folder is not a clone of Parley, or is another clone than this module's."""
+    """Raise `ParleyError` if the working folder is not a clone of Parley, or is a clone other than this module's."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
         raise ParleyError(
             f"{Path().resolve()} does not contain the Parley workflow; run this command in the project's folder."

@@ -14,7 +14,11 @@ from parley.config.schema import Config, examine, not_about, read_schema, run_se
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import base_of
 from parley.dataset.candidates import shortages
+<<<<<<< HEAD
 from parley.dataset.class_set import ImageClass, examine_class_set
+=======
+from parley.dataset.class_set import ImageClass, read_class_set
+>>>>>>> main
 from parley.dataset.sources import KINDS, open_source
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
@@ -178,8 +182,8 @@ def check_inputs(
     stages = {base_of(stage) for stage in stages}
     if stages & {"download_urls", "select_classes"}:
         findings += _check_source(config, classes)
-    elif "write_data_card" in stages and (source := open_source(source_options(config["source"]))).states_rights:
-        findings += source.check(classes)
+    elif "write_data_card" in stages and KINDS[config["source"]["kind"]].states_rights:
+        findings += open_source(source_options(config["source"])).check(classes)
     if "extract_features" in stages:
         findings += _check_network(config, fetch)
     if "build_descriptions" in stages and needs_wordnet(classes):

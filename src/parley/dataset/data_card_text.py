@@ -225,7 +225,7 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
     if not contents.stated:
         if not KINDS[context.source.kind].states_rights:
             return [f"The source states none. {_NOT_FREE}"]
-        return [f"The table has no column for them, or `source.manifest.carry` names none. {_NOT_FREE}"]
+        return [f"The table has no column for them, or `source.{context.source.kind}.carry` names none. {_NOT_FREE}"]
     lines = ["As stated in the source's table, unchecked. `images.tsv` has them per image."]
     if contents.conflicting:
         lines += [

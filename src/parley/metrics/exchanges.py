@@ -133,7 +133,7 @@ def _higher_and_tied(scores: NDArray[np.floating], targets: Ints) -> tuple[Float
 def check_finite(scores: NDArray[np.floating]) -> None:
     """Raise `ValueError` if a score is not finite."""
     if not np.isfinite(scores).all():
-        raise ValueError("Scores must be finite numbers to have ranks; the scores of a run that diverged are not.")
+        raise ValueError("Scores must be finite numbers; those of a run that diverged are not.")
 
 
 def distances(messages: Values) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ class Tested(NamedTuple):
 
     @property
     def corrected(self) -> float:
-        """Return the value minus the mean of the null."""
+        """Return the value minus its mean under the permutations, which removes what arises by chance."""
         return self.value - float(self.null.mean())
 
 

@@ -115,8 +115,8 @@ def commit_of(folder: str | Path) -> str:
 def git_state(folder: str | Path, paths: Sequence[str]) -> tuple[str, list[str]]:
     """Return the commit of a repository and the files in some of its paths that differ from the commit.
 
-    The commit is empty if `folder` is not the root of a repository: an installed copy of Parley may lie inside the
-    repository of another project.
+    The commit is empty if git fails, or if `folder` is not the root of a repository: an installed copy of Parley may
+    lie inside the repository of another project.
     """
     git = ["git", "-C", str(folder)]
     top = output_of([*git, "rev-parse", "--show-toplevel"])
@@ -125,7 +125,9 @@ def git_state(folder: str | Path, paths: Sequence[str]) -> tuple[str, list[str]]
     commit = output_of([*git, "rev-parse", "HEAD"])
     if commit is None:
         return "", []
-    status = output_of([*git, "-c", "core.quotePath=false", "status", "--porcelain", "-z", "--", *paths]) or ""
+    status = output_of([*git, "-c", "core.quotePath=false", "status", "--porcelain", "-z", "--", *paths])
+    if status is None:
+        return "", []
     # With -z, the old name of a renamed file is a separate entry, without status letters and a space.
     return commit.strip(), [entry[3:] for entry in status.split("\0") if entry[2:3] == " "]
 

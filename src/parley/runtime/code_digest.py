@@ -148,7 +148,7 @@ def _of_package(names: list[str]) -> Iterator[str]:
 
 @cache
 def _modules_in(name: str, _root: Path) -> list[str]:
-    """Return those of a dotted name and its parents, such as ``parley.game``, that are modules of this package."""
+    """Return the modules of this package among a dotted name and its parents, which may be packages."""
     steps = name.split(".")
     if steps[0] != PACKAGE:
         return []

@@ -87,7 +87,7 @@ def test_figures_survive_the_least_there_can_be(tmp_path, how):
 def test_a_run_without_finite_numbers_gets_figures_that_say_so(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
     write_json(tmp_path / "runs/adaptive/0/analysis.json", {"run": "adaptive", "seed": 0, "parts": {}, "warnings": []})
-    draw_run("adaptive", RunFiles(made.files("analysis.json")), tmp_path)
+    draw_run("adaptive", RunFiles(made.files("analysis.json"), [], [], []), tmp_path)
     said = {one.name: texts(tmp_path / f"{one.name}-adaptive.svg") for one in RUN_FIGURES}
     assert said["confusion"] == ["No seed of this run has test dialogues."]
     assert said["flipped-bits"] == ["No seed of this run has messages whose bits could be flipped."]

@@ -67,7 +67,7 @@ class QueueProgress:
 
     @property
     def wants_more(self) -> bool:
-        """True if the queue should now request another candidate (see the module)."""
+        """Whether to request another candidate now: candidates are left, and the module's sum is below the target."""
         return self.ok + self.in_flight < self.target and self.taken < self.candidates
 
     def take(self) -> int:

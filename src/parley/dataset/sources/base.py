@@ -125,7 +125,7 @@ class Source(ABC):
 
 
 class EntrySource(Source):
-    """Base class of image sources that yield their images one by one."""
+    """Base class of image sources that yield the addresses of their images one by one (`entries`)."""
 
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of the table (`options.manifest`), classes and root. Sources without a table override it."""

@@ -221,7 +221,9 @@ def attention_arrays(
                 arrays["words"], arrays["words_largest"] = _relative(weights, file["Receiver"].shape[1:])
             texts = file["Words"].asstr()[:].tolist() if "Words" in file else []
     except (OSError, KeyError) as error:
-        raise ParleyError(f"{path} is not a complete attention file ({error}); make it again.") from error
+        raise ParleyError(
+            f"{path} is not a complete attention file ({error}); remove it and run `snakemake --cores 1 messages`."
+        ) from error
     return arrays, grid, [[word for word in row if word] for row in texts]
 
 

@@ -57,7 +57,7 @@ class Source:
 
     @property
     def images(self) -> str:
-        """Split that contains the images: `part` without the suffix `ALONE`, which stands for fewer candidates."""
+        """Split that contains the images, such as `ood` for `ood_alone`: the same images with fewer candidates."""
         return self.part.removesuffix(ALONE)
 
 

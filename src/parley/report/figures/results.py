@@ -12,9 +12,9 @@ class RunFiles(NamedTuple):
     """Paths of analysis.json, metrics.jsonl, selection.json and flips.json of all runs and seeds, in any order."""
 
     analyses: Sequence[str | Path]
-    metrics_logs: Sequence[str | Path] = ()
-    selections: Sequence[str | Path] = ()
-    flips: Sequence[str | Path] = ()
+    metrics_logs: Sequence[str | Path]
+    selections: Sequence[str | Path]
+    flips: Sequence[str | Path]
 
 
 class RunResults(NamedTuple):
