@@ -14,11 +14,7 @@ from parley.config.schema import Config, examine, not_about, read_schema, run_se
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import base_of
 from parley.dataset.candidates import shortages
-<<<<<<< HEAD
 from parley.dataset.class_set import ImageClass, examine_class_set
-=======
-from parley.dataset.class_set import ImageClass, read_class_set
->>>>>>> main
 from parley.dataset.sources import KINDS, open_source
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
