@@ -311,7 +311,7 @@ def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part)
         part = _part_of(complete, key, complete)
         if "string" not in _kinds(part):
             with contextlib.suppress(yaml.YAMLError):
-                value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - makes only texts, lists and mappings
+                value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - only texts, lists, mappings  # nosec B506
         config[key] = _overlaid(config.get(key), value, part, complete)
     return config
 
