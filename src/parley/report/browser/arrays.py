@@ -222,7 +222,8 @@ def attention_arrays(
             texts = file["Words"].asstr()[:].tolist() if "Words" in file else []
     except (OSError, KeyError) as error:
         raise ParleyError(
-            f"{path} is not a complete attention file ({error}); remove it and run `uv run snakemake --cores 1 messages`."
+            f"{path} is not a complete attention file ({error}); "
+            "remove it and run `uv run snakemake --cores 1 messages`."
         ) from error
     return arrays, grid, [[word for word in row if word] for row in texts]
 
