@@ -55,6 +55,7 @@ def placeholder() -> bytes:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    used = False
 
     def log_message(self, *_: object) -> None:
         pass
@@ -151,6 +152,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(bytes(100))
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
+        self.close_connection = True
+
+    def on_once(self, *_: str) -> None:
+        """An answer to the first request of a connection, and no byte to the second, as if it had died meanwhile."""
+        if self.used:
+            self.on_hangup()
+            return
+        self.used = True
+        time.sleep(0.05)
+        self.answer(picture(self.path))
+
+    def on_hangup(self, *_: str) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def on_leaves(self, *_: str) -> None:
+        """An answer that promises to keep the connection, which is closed."""
+        self.answer(picture(self.path))
         self.close_connection = True
 
     def on_short(self, *_: str) -> None:

@@ -125,6 +125,29 @@ def test_a_reset_connection_is_retried(web):
     assert lasting.attempts == 3
 
 
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_url_is_requested_at_most_attempts_times_on_reused_connections(web, attempts):
+    client = Client(replace(QUICK, attempts=attempts, deadline_s=5.0, read_timeout_s=5.0))
+    answers_of(client, [web.url(f"crowd/{number}.jpg") for number in range(4)])
+    answer = get(client, web.url("hangup/a.jpg"))
+    assert (answer.error, answer.attempts) == (ErrorClass.RESET, attempts)
+    assert web.count("hangup/a.jpg") == attempts
+
+
+def test_a_second_attempt_uses_no_other_connection_that_may_have_died(web):
+    client = Client(replace(QUICK, attempts=2, deadline_s=5.0, read_timeout_s=5.0))
+    answers_of(client, [web.url(f"once/{number}.jpg") for number in range(4)])
+    answer = get(client, web.url("once/a.jpg"))
+    assert (answer.error, answer.attempts, web.count("once/a.jpg")) == (None, 2, 2)
+
+
+def test_a_server_that_closes_connections_unannounced_costs_no_image(web):
+    client = Client(replace(QUICK, attempts=2))
+    for number in range(5):
+        assert get(client, web.url(f"leaves/{number}.jpg")).error is None
+    assert max(map(web.count, web.requests())) <= 2
+
+
 def test_fewer_bytes_than_announced_are_incomplete(web):
     assert get(Client(QUICK), web.url("short/a.jpg")).error is ErrorClass.INCOMPLETE
 

@@ -139,7 +139,7 @@ class Client:
             self._answer(request, Response(None, ErrorClass.PRIVATE_ADDRESS, None))
             return
         transfer = self._idle.pop() if self._idle else Transfer(self.options)
-        transfer.begin(request.target, request.left_s, proxy)
+        transfer.begin(request.target, request.left_s, proxy, fresh=request.attempt > 1)
         self._active[transfer.curl] = transfer, request, host
         self._multi.add_handle(transfer.curl)
 

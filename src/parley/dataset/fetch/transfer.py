@@ -60,6 +60,7 @@ _CURL_ERRORS = {
     pycurl.E_SEND_ERROR: ErrorClass.RESET,
     pycurl.E_RECV_ERROR: ErrorClass.RESET,
     pycurl.E_GOT_NOTHING: ErrorClass.RESET,
+    pycurl.E_ABORTED_BY_CALLBACK: ErrorClass.RESET,
     pycurl.E_PARTIAL_FILE: ErrorClass.INCOMPLETE,
     pycurl.E_FILESIZE_EXCEEDED: ErrorClass.TOO_LARGE,
     pycurl.E_URL_MALFORMAT: ErrorClass.BAD_URL,
@@ -195,16 +196,21 @@ class Transfer:
             self.curl.setopt(option, value)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._write)
         self.curl.setopt(pycurl.HEADERFUNCTION, self._header)
+        self.curl.setopt(pycurl.PREREQFUNCTION, self._before_request)
         if not options.allow_private_hosts:
             self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
 
-    def begin(self, url: str, left_s: float, proxy: str) -> None:
-        """Prepare a GET of an ASCII URL, of at most `left_s` seconds; the caller adds `curl` to its multi handle."""
+    def begin(self, url: str, left_s: float, proxy: str, fresh: bool = False) -> None:
+        """Prepare a GET of an ASCII URL, of at most `left_s` seconds; the caller adds `curl` to its multi handle.
+
+        Set `fresh` to open a connection, because idle ones may have died.
+        """
         self._pieces: list[bytes] = []
         self._lines: list[bytes] = []
         self._size_bytes = 0
         self._is_wanted = False
         self._is_private = False
+        self._is_sent = False
         # The user chose the proxy, so it may have a private address.
         self._through_proxy = bool(proxy)
         self._url = url
@@ -212,6 +218,7 @@ class Transfer:
         self._deadline = self.started + left_s
         self.curl.setopt(pycurl.URL, url)
         self.curl.setopt(pycurl.PROXY, proxy)
+        self.curl.setopt(pycurl.FRESH_CONNECT, fresh)
         self.curl.setopt(pycurl.TIMEOUT_MS, max(int(1000 * left_s), 1))
 
     def is_stalled(self, now: float) -> bool:
@@ -262,6 +269,12 @@ class Transfer:
             return ErrorClass.DEADLINE
         # Before the deadline, libcurl times out only while connecting, which includes the DNS lookup.
         return ErrorClass.CONNECT_TIMEOUT if self.curl.getinfo(pycurl.NAMELOOKUP_TIME) else ErrorClass.DNS
+
+    def _before_request(self, *_: object) -> int:
+        """Allow one request. If a reused connection dies, libcurl would repeat it, up to five times, uncounted."""
+        verdict: int = pycurl.PREREQFUNC_ABORT if self._is_sent else pycurl.PREREQFUNC_OK
+        self._is_sent = True
+        return verdict
 
     def _header(self, line: bytes) -> None:
         self._touched = time.monotonic()
