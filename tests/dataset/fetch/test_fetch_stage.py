@@ -145,6 +145,23 @@ def test_private_hosts_are_refused_and_not_cached(web, tmp_path):
     assert job.fetch(out="again").ok == 5
 
 
+def test_the_first_private_address_names_the_setting_and_a_list_of_them_stops_the_fetch(web, tmp_path, caplog):
+    options = replace(PATIENT, allow_private_hosts=False)
+    Job(tmp_path / "short", {LION: images(web, 5)}).fetch(options=options)
+    (warning,) = [message for message in caplog.messages if "allow_private_hosts: true" in message]
+    assert warning.startswith(f"{web.base}/image/")
+    job = Job(tmp_path / "long", {LION: images(web, 1500)})
+    with pytest.raises(ParleyError, match=r"The first 200 URLs are all refused.*`allow_private_hosts: true`"):
+        job.fetch(margin=99, options=options)
+    assert web.requests() == []
+
+
+def test_private_addresses_beside_other_urls_stop_nothing(web, tmp_path):
+    job = Job(tmp_path, {LION: [*images(web, 400), *(f"{number}.jpg" for number in range(40))]})
+    tally = job.fetch(margin=99, options=replace(PATIENT, allow_private_hosts=False), root=tmp_path)
+    assert tally.errors == {"private_address": 400, "missing": 40}
+
+
 def test_opted_out_urls_are_requested_again_only_if_the_tag_is_ignored(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 4, "tagged/noai")})
     assert job.fetch().errors == {"opted_out": 4}

@@ -22,6 +22,9 @@ from parley.dataset.tars import write_tar
 
 logger = logging.getLogger(__name__)
 OK = "ok"
+_FIRST_URLS = range(1, 201)
+"""Numbers of the URLs that are requested first. If the addresses of all of them are private, the fetch stops."""
+_ALLOW = "If the server is yours, set `allow_private_hosts: true` in the section `fetch` of the config."
 _WINDOW = 16  # maximum number of candidates in flight, as a multiple of the concurrent requests
 
 
@@ -60,6 +63,11 @@ def fetch_classes(
     -------
     Counter
         Number of URLs tried, by outcome: `OK` or an `ErrorClass`.
+
+    Raises
+    ------
+    ParleyError
+        If the first 200 URLs all have private addresses, or the client, cache or packing fails.
     """
     options = options or FetchOptions()
     options.check()
@@ -74,6 +82,8 @@ def fetch_classes(
 
         def on_result(result: FetchResult) -> None:
             outcomes[result.error or OK] += 1
+            if outcomes.total() == outcomes[ErrorClass.PRIVATE_ADDRESS] == 1:
+                logger.warning("%s is refused: the address of its host is not public. %s", result.url, _ALLOW)
             progress.advance(result.is_ok, f"{outcomes.total()} tried, {_rejected(outcomes)}")
 
         try:
@@ -120,7 +130,7 @@ def scheduled(
     """
     opened: list[ClassFetch] = []
     tasks: dict[Hashable, tuple[ClassFetch, SplitFetch, int]] = {}
-    number = 0
+    number = refused = 0
     while True:
         while len(tasks) < window and (wanting := _next_split(opened, classes)) is not None:
             one, part = wanting
@@ -135,6 +145,11 @@ def scheduled(
             return
         for token, result in images.completed():
             one, part, rank = tasks.pop(token)
+            refused += token in _FIRST_URLS and result.error is ErrorClass.PRIVATE_ADDRESS
+            if refused == len(_FIRST_URLS):
+                raise ParleyError(
+                    f"The first {refused} URLs are all refused: the addresses of their hosts are not public. {_ALLOW}"
+                )
             one.record(part, rank, result)
             on_result(result)
 
