@@ -1,5 +1,6 @@
 """Write and read tars of images, one per class, with members named ``<key>.<extension>``."""
 
+import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from parley.core.errors import ParleyError
+from parley.core.tar_headers import is_file, members_of
 
 _MEMBER = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9]{1,16}")
 
@@ -33,15 +35,14 @@ def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
     ParleyError
         If the tar is missing, damaged, or not written by the workflow's rule `images`.
     """
-    with _opened(path) as tar:
-        for member in members_of(tar):
-            file = tar.extractfile(member)
-            if file is None or not _MEMBER.fullmatch(member.name):
+    with _reported(path), Path(path).open("rb") as stream:
+        for member in members_of(path):
+            if not is_file(member) or not _MEMBER.fullmatch(member.name):
                 raise ParleyError(
                     f"{path} contains {member.name!r}, which is not an image named by its key; "
                     "use a tar written by the rule `images`."
                 )
-            yield member.name, file.read()
+            yield member.name, os.pread(stream.fileno(), member.size, member.offset_data)
 
 
 def count_images(path: str | Path) -> int:
@@ -53,8 +54,8 @@ def count_images(path: str | Path) -> int:
         If the tar is missing or damaged, or two members have the same key.
     """
     count, keys = 0, set()
-    with _opened(path) as tar:
-        for member in members_of(tar):
+    with _reported(path):
+        for member in members_of(path):
             count += 1
             keys.add(member.name.split(".")[0])
     if len(keys) != count:
@@ -62,18 +63,10 @@ def count_images(path: str | Path) -> int:
     return count
 
 
-def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the headers of a tar's members, with one in memory at a time; `tarfile` alone would keep all."""
-    while (member := tar.next()) is not None:
-        yield member
-        tar.members.clear()  # type: ignore[attr-defined]
-
-
 @contextmanager
-def _opened(path: str | Path) -> Iterator[tarfile.TarFile]:
+def _reported(path: str | Path) -> Iterator[None]:
     try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
+        yield
     except FileNotFoundError as error:
         raise ParleyError(f"{path} does not exist; run `uv run snakemake --cores 1 images` first.") from error
     except tarfile.TarError as error:

@@ -11,6 +11,7 @@ import numpy as np
 from parley.core.errors import ParleyError
 from parley.core.formats import base_of
 from parley.core.tables import read_table
+from parley.core.tar_headers import members_of
 from parley.provenance.document import DOCUMENT, NO_ARTEFACTS, upstream_jobs
 from parley.provenance.hashing import Hashes, files_of
 from parley.provenance.records import FOLDER, FileRecord, Record, Records
@@ -156,8 +157,7 @@ def _image_keys(path: str) -> list[str]:
                 column = file["Predictions"]["ExampleId"] if "Predictions" in file else file["Key"][:]
             return [key.decode() if isinstance(key, bytes) else str(key) for key in np.asarray(column).tolist()]
         if path.endswith(".tar"):
-            with tarfile.open(path) as tar:
-                return [Path(name).stem for name in tar.getnames()]
+            return [Path(member.name).stem for member in members_of(path)]
         if path.endswith(".tsv"):
             return [row["key"] for row in read_table(path, ["key"])]
     except (OSError, KeyError, tarfile.TarError, ParleyError):

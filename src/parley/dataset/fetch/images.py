@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from parley.core.files import is_web_url
+from parley.core.tar_headers import is_file, members_of
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions
@@ -70,10 +71,9 @@ class LocalFiles:
         """Return the offset and size in bytes of each regular file in a tar, by name. Each tar is scanned only once."""
         with self._lock:
             if tar not in self._indices:
-                with tarfile.open(tar, "r:") as archive:
-                    self._indices[tar] = {
-                        member.name: (member.offset_data, member.size) for member in archive if member.isreg()
-                    }
+                self._indices[tar] = {
+                    member.name: (member.offset_data, member.size) for member in members_of(tar) if is_file(member)
+                }
             return self._indices[tar]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from parley.core.errors import ParleyError, did_you_mean
+from parley.core.tar_headers import is_file, members_of
 from parley.dataset.class_set import ImageClass
 from parley.dataset.sources.base import EntrySource
-from parley.dataset.tars import members_of
 
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 MOST_SUGGESTIONS = 10
@@ -84,7 +84,7 @@ class Folder(_OnePerClass):
         return self._digest_of([image_class.name for image_class in classes], facts)
 
     def _images(self, path: Path) -> Iterator[str]:
-        return (f"{path.name}/{name}" for name in _files_below(path) if _is_image(name))
+        return (f"{path.name}/{name}" for name in _files_below(path) if is_image(name))
 
 
 class Tars(_OnePerClass):
@@ -101,17 +101,16 @@ class Tars(_OnePerClass):
 
     def _images(self, path: Path) -> Iterator[str]:
         try:
-            with tarfile.open(path, "r:") as archive:
-                members = (member for member in members_of(archive) if member.isreg() and _is_image(member.name))
-                names = sorted(member.name for member in members)
-        except (tarfile.TarError, EOFError) as error:
+            names = sorted(member.name for member in members_of(path) if is_file(member) and is_image(member.name))
+        except tarfile.TarError as error:
             raise ParleyError(
                 f"{path} is not a complete, uncompressed tar ({error}); decompress it or copy it again."
             ) from error
         yield from (f"{path.name}!{name}" for name in names)
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
+    """Return whether a file name has the suffix of an image."""
     return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
 
 

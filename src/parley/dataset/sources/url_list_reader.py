@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from parley.core.errors import ParleyError
+from parley.core.tar_headers import CHUNK_BYTES, files_along
 from parley.dataset.listing import LONGEST_BYTES, Listing, ListingBuilder, ParseIssue
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _OTHER_MAGIC = {b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"7z\xbc\xaf": "7-Zip"}
@@ -56,22 +56,15 @@ def text_chunks(path: str | Path) -> Iterator[bytes]:
         ) from error
 
 
-def _tar_chunks(stream: BinaryIO) -> Iterator[bytes]:
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK_BYTES) as archive:
-        for member in archive:
-            if not member.isreg() or Path(member.name).name.startswith("."):
-                continue
-            opened = archive.extractfile(member)
-            if opened is None:
-                continue
-            left, chunk = member.size, b""
-            while more := opened.read(CHUNK_BYTES):
-                left, chunk = left - len(more), more
-                yield chunk
-            if left:
-                raise EOFError(f"{member.name} ends early")
-            if chunk and not chunk.endswith(b"\n"):
-                yield b"\n"  # A file without a final newline must not run into the next one.
+def _tar_chunks(stream: io.BufferedReader) -> Iterator[bytes]:
+    for member, chunks in files_along(stream):
+        if Path(member.name).name.startswith("."):
+            continue
+        chunk = b""
+        for chunk in chunks:
+            yield chunk
+        if chunk and not chunk.endswith(b"\n"):
+            yield b"\n"  # A file without a final newline must not run into the next one.
 
 
 _NEWLINE, _TAB, _QUOTE, _UNDERSCORE, _LETTER = 10, 9, 34, 95, 110

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 import tarfile
 import xml.etree.ElementTree as ET  # Parses only files written by an earlier stage.  # nosec B405
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from parley.core.errors import ParleyError
+from parley.core.tar_headers import is_file, members_of
 from parley.dataset.image_formats import open_image, to_rgb
 from parley.report.figures.style import ROLES, WIDE_IN
 
@@ -187,13 +189,12 @@ def read_thumbnails(
     found: dict[str, bytes] = {}
     for path in tars:
         try:
-            with tarfile.open(path) as tar:
-                for member in tar:
+            with Path(path).open("rb") as stream:
+                for member in filter(is_file, members_of(path)):
                     key = PurePosixPath(member.name).stem
-                    stream = tar.extractfile(member) if key in keys and key not in found else None
-                    if stream is not None:
-                        small = _small(stream.read(), f"{member.name} of {path}", side_px)
-                        found[key] = _as_jpeg(small, max_bytes)
+                    if key in keys and key not in found:
+                        content = os.pread(stream.fileno(), member.size, member.offset_data)
+                        found[key] = _as_jpeg(_small(content, f"{member.name} of {path}", side_px), max_bytes)
         except (OSError, tarfile.TarError) as error:
             raise ParleyError(f"{path} cannot be read as a tar ({error}); remove it and run again.") from error
     return found
