@@ -129,11 +129,13 @@ def test_a_url_is_downloaded_once(tmp_path):
     ) as server:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/glove.zip"
+        with pytest.raises(ParleyError, match=r"fetch\.allow_private_hosts"):
+            fetched(url, tmp_path / "cache")
         with pytest.raises(ParleyError, match="sha256"):
-            fetched(url, tmp_path / "cache", f"sha256:{'0' * 64}")
+            fetched(url, tmp_path / "cache", f"sha256:{'0' * 64}", True)
         with pytest.raises(ParleyError, match="404"):
-            fetched(url + "x", tmp_path / "cache")
+            fetched(url + "x", tmp_path / "cache", None, True)
         assert not list((tmp_path / "cache").iterdir())
-        path = fetched(url, tmp_path / "cache", f"sha256:{digest}")
+        path = fetched(url, tmp_path / "cache", f"sha256:{digest}", True)
     assert fetched(url, tmp_path / "cache") == path  # the server is gone
     assert read_pretrained(path, ["word3"]).vectors.keys() == {"word3"}

@@ -14,4 +14,5 @@ with stage(snakemake):
         snakemake.output.words,
         snakemake.output.missing,
         snakemake.params.folder,
+        snakemake.config["fetch"]["allow_private_hosts"],
     )

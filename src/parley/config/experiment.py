@@ -219,7 +219,7 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
         # Imported here because it loads torch, which other checks and most dry runs do not need.
         from parley.features.weights import fetch_weights
 
-        fetch_weights(options, WEIGHTS_FOLDER, download=fetch)
+        fetch_weights(options, WEIGHTS_FOLDER, fetch, config["fetch"]["allow_private_hosts"])
     except ParleyError as error:
         return error.findings
     return []

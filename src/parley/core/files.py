@@ -34,9 +34,20 @@ def written_aside(path: str | Path) -> Iterator[Path]:
     # `tempfile` is not used, because only the owner can read its files, and results are shared.
     aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.part"
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        aside.replace(final)
+        with explained_write_errors(final, aside):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            aside.replace(final)
+    finally:
+        with contextlib.suppress(NotADirectoryError):
+            aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def explained_write_errors(final: Path, aside: Path) -> Iterator[None]:
+    """Raise a `ParleyError` instead of an error that says that `aside`, later renamed to `final`, is not writable."""
+    try:
+        yield
     except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError if the disk is full when it closes a file.
         if (reason := _reason_not_to_write(error, aside)) is None:
             raise
@@ -44,9 +55,6 @@ def written_aside(path: str | Path) -> Iterator[Path]:
             f"{final} cannot be written ({reason}). Free disk space or fix the folder's permissions, "
             "then run again: finished files are kept."
         ) from error
-    finally:
-        with contextlib.suppress(NotADirectoryError):
-            aside.unlink(missing_ok=True)
 
 
 def _reason_not_to_write(error: OSError | RuntimeError, aside: Path) -> str | None:

@@ -1,192 +1,433 @@
 """Download a large file from the first location, a web mirror or a local path, that provides it."""
 
+import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-from parley import __version__
 from parley.core.errors import ParleyError
-from parley.core.files import is_web_url, written_aside
-from parley.core.progress import Progress
+from parley.core.files import explained_write_errors, is_web_url, read_json, write_json
+from parley.core.progress import Progress, in_words
 
-# HTTP libraries are imported in the functions that use them, so that parsing the Snakefile does not load them.
+# `web_client` is imported in the functions that use it, so that parsing the Snakefile does not load HTTP libraries.
 if TYPE_CHECKING:
-    import urllib3
+    from urllib3 import Retry
+
+    from parley.dataset.web_client import Answer, UnavailableError
 
 logger = logging.getLogger(__name__)
-CHUNK_BYTES = 1 << 20
-MOST_REDIRECTS = 5
-CHECKSUMS = {"sha1": 40, "sha256": 64}
+CHECKSUMS = {"md5": 32, "sha1": 40, "sha256": 64}
+MOST_BYTES = 200_000_000_000
+RETRIES = 3
+BACKOFF_S = 1.0
+"""Wait before the second retry, doubled for each further one; the first is immediate."""
+LONGEST_WAIT_S = 120
+"""If a server asks for a longer wait (Retry-After), the next location is tried."""
+_PROGRESS_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+_GZIPPED_NAMES = (".gz", ".tgz")
 
 
-def user_agent(contact: str = "") -> str:
-    """Return the User-Agent header: program name, version and, if given, a contact address."""
-    return f"parley/{__version__} (research; {contact})" if contact else f"parley/{__version__} (research)"
+class _Wanted(NamedTuple):
+    """Properties of the file to download, and how to ask for it; see `download`."""
 
+    path: Path
+    checksum: tuple[str, str] | None
+    size: int | None
+    most_bytes: int
+    allow_private_hosts: bool
+    timeout_s: float
 
-def proxy_for(url: str, proxies: Mapping[str, str]) -> str:
-    """Return the address of the proxy for requests to a URL; empty if no proxy is to be used.
-
-    Parameters
-    ----------
-    url
-        An http or https URL.
-    proxies
-        Proxy addresses by URL scheme, from `urllib.request.getproxies`; the environment's `no_proxy` is respected.
-    """
-    if not proxies:
-        return ""
-    from urllib.request import proxy_bypass
-
-    parts = urlsplit(url)
-    return "" if proxy_bypass(parts.hostname or "") else proxies.get(parts.scheme, "")
-
-
-class _UnavailableError(Exception):
-    """Raised if a location does not provide the file; the message states the reason."""
+    def refusal(self, total_bytes: int | None) -> str:
+        """Return why a file of a size is not wanted; an empty string if it may be, or if the size is unknown."""
+        if total_bytes is None:
+            return ""
+        if self.size is not None and total_bytes != self.size:
+            return f"it has {total_bytes} bytes, not {self.size}"
+        return f"it has more than {self.most_bytes} bytes" if total_bytes > self.most_bytes else ""
 
 
 def download(
-    locations: Sequence[str], destination: str | Path, checksum: str | None = None, timeout_s: float = 60.0
+    locations: Sequence[str],
+    destination: str | Path,
+    checksum: str | None = None,
+    *,
+    size: int | None = None,
+    most_bytes: int = MOST_BYTES,
+    allow_private_hosts: bool = False,
+    timeout_s: float = 60.0,
 ) -> str:
     """Download a file from the first location that provides it. `destination` is never an incomplete file.
+
+    The bytes of an unfinished download are kept in a hidden file beside the destination, even if the process is killed.
+    The next call continues there if the server confirms that the file is the same, or if a checksum will tell.
 
     Parameters
     ----------
     locations
-        http or https URLs and local paths, in the order in which to try them.
+        http or https URLs and local paths, in the order in which to try them. A URL from which bytes have been kept is
+        tried first.
     destination
         Path of the file to write.
     checksum
-        Expected checksum: `sha1:` or `sha256:`, then hexadecimal digits. A location whose file has another checksum
-        counts as unavailable. None accepts any file.
+        Expected checksum: `md5:`, `sha1:` or `sha256:`, then hexadecimal digits, whose last may be replaced by one
+        `*`. A location whose file has another checksum counts as unavailable. None accepts any file. MD5 only detects
+        damage: others can make a file with a given MD5.
+    size
+        Expected size in bytes; None accepts any up to `most_bytes`.
+    most_bytes
+        Largest size in bytes.
+    allow_private_hosts
+        Whether servers at loopback, private and other addresses that are not public may be asked.
     timeout_s
-        Timeout, in seconds, for connecting to a server and between two chunks of the body.
+        Timeout, in seconds, for connecting to a server and between two pieces of data. On average over this time, at
+        least `web_client.LEAST_BYTES_PER_S` must arrive.
 
     Returns
     -------
-    The location that the file was read from.
+    The location that the file was read from; `destination`, if another process has just made it.
 
     Raises
     ------
     ParleyError
         If no location provides the file. The error states the reason for each location.
     """
-    expected = _parsed_checksum(checksum)
-    reasons = []
-    for location in locations:
-        try:
-            with written_aside(destination) as aside:
-                _fetch(location, aside, expected, timeout_s)
-        except _UnavailableError as reason:
-            logger.warning("%s: %s", location, reason)
-            reasons.append(f"{location} ({reason})")
-        else:
-            logger.info("%s was fetched from %s", destination, location)
-            return location
-    tried = "; ".join(reasons) or "no location is configured"
-    raise ParleyError(f"No location gave the file for {destination}: {tried}. Add a mirror or a local path.")
-
-
-def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
-    if not checksum:
-        return None
-    name, _, digits = checksum.strip().lower().partition(":")
-    if len(digits) != CHECKSUMS.get(name) or not all(digit in "0123456789abcdef" for digit in digits):
-        raise ParleyError(
-            f"The checksum {checksum!r} must be 'sha1:' and 40 hex digits, or 'sha256:' and 64 hex digits."
-        )
-    return name, digits
+    final = Path(destination)
+    wanted = _Wanted(final, _parsed_checksum(checksum), size, most_bytes, allow_private_hosts, timeout_s)
+    before = _stamp(final)
+    with _unfinished(final, bool(checksum)) as partial:
+        if _stamp(final) not in (None, before):
+            check_checksum(final, checksum)
+            return str(final)
+        location = _first_available(locations, partial, wanted)
+        partial.path.replace(final)
+    logger.info("%s was fetched from %s", final, location)
+    return location
 
 
 def check_checksum(path: str | Path, checksum: str | None) -> None:
     """Raise `ParleyError` if a file does not have the given checksum; None accepts any file."""
     expected = _parsed_checksum(checksum)
-    if expected is None:
-        return
-    with Path(path).open("rb") as stream:
-        found = hashlib.file_digest(stream, expected[0]).hexdigest()
-    if found != expected[1]:
+    if expected and (found := _other_digest(path, expected)):
         raise ParleyError(
             f"{path} has the {expected[0]} {found}, not {expected[1]}; correct the checksum, or remove the file "
             "to have it downloaded again."
         )
 
 
-def _fetch(location: str, aside: Path, expected: tuple[str, str] | None, timeout_s: float) -> None:
-    """Copy the file at a location; raise `_UnavailableError` if it cannot be read or has another checksum."""
-    digest = hashlib.new(expected[0]) if expected else None
-    opened = _opened_url(location, timeout_s) if is_web_url(location) else _opened_path(Path(location).expanduser())
-    with opened as (chunks, total_bytes):
-        name = f"downloading {aside.name.strip('.').rsplit('.', 2)[0]}"
-        with aside.open("wb") as target, Progress(name, total_bytes, "byte") as progress:
-            for chunk in chunks:
-                target.write(chunk)
-                progress.advance(len(chunk))
-                if digest is not None:
-                    digest.update(chunk)
-    if expected and digest is not None and digest.hexdigest() != expected[1]:
-        raise _UnavailableError(f"its {expected[0]} is {digest.hexdigest()}, not {expected[1]}")
+def _parsed_checksum(checksum: str | None) -> tuple[str, str] | None:
+    if not checksum:
+        return None
+    name, _, digits = checksum.strip().lower().partition(":")
+    length = CHECKSUMS.get(name, 0)
+    is_short = digits.endswith("*") and 8 < len(digits) <= length
+    if not re.fullmatch("[0-9a-f]+", digits.removesuffix("*")) or not (len(digits) == length or is_short):
+        raise ParleyError(
+            f"The checksum {checksum!r} must be 'md5:' and 32 hex digits, 'sha1:' and 40, or 'sha256:' and 64."
+        )
+    return name, digits
+
+
+def _other_digest(path: str | Path, expected: tuple[str, str]) -> str:
+    """Return a file's digest if it is not the expected one, otherwise an empty string."""
+    name, digits = expected
+    with Path(path).open("rb") as stream:
+        found = hashlib.file_digest(stream, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+    return "" if found.startswith(digits.removesuffix("*")) else found
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes if a file is replaced; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+class _Partial:
+    """Bytes of an unfinished download, which this process has locked, and a record of where they are from.
+
+    Parameters
+    ----------
+    path
+        Path of the file with the bytes.
+    stream
+        The same file, opened for appending without a buffer.
+    has_checksum
+        Whether a checksum will tell if bytes from several servers make up the file.
+    """
+
+    def __init__(self, path: Path, stream: FileIO, has_checksum: bool) -> None:
+        self.path, self._stream, self._has_checksum = path, stream, has_checksum
+        self._record = path.with_name(f"{path.name}.json")
+        self.source: dict[str, Any] = {}
+        with suppress(ParleyError):  # There is no record, or the computer stopped while it was written.
+            found = read_json(self._record)
+            self.source = found if isinstance(found, dict) else {}
+
+    @property
+    def size(self) -> int:
+        """Number of bytes so far."""
+        return os.fstat(self._stream.fileno()).st_size
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether a later call can continue from these bytes."""
+        return self.size > 0 and (self._has_checksum or bool(self.source.get("validator")))
+
+    def is_from(self, url: str) -> bool:
+        """Return whether the bytes are from a URL whose server can tell whether its file is still the same."""
+        return bool(self.source.get("validator")) and self.source.get("url") == url
+
+    def begin(self, url: str, validator: str, total_bytes: int | None) -> None:
+        """Discard the bytes; further ones are from a URL."""
+        self._stream.truncate(0)
+        self._note(url, validator, total_bytes)
+
+    def go_on_from(self, url: str) -> None:
+        """Keep the bytes; further ones are from a URL, perhaps another one. Then no server can vouch for all."""
+        if not self.is_from(url):
+            self._note("", "", self.source.get("bytes"))
+
+    def _note(self, url: str, validator: str, total_bytes: int | None) -> None:
+        self.source = {"url": url, "validator": validator, "bytes": total_bytes}
+        write_json(self._record, self.source)
+
+    def append(self, chunk: bytes) -> None:
+        """Add bytes. They are kept even if the process is killed."""
+        rest = memoryview(chunk)
+        while rest:  # An almost full disk takes only a part.
+            rest = rest[self._stream.write(rest) :]
+
+    def discard(self) -> None:
+        """Discard the bytes."""
+        self._stream.truncate(0)
+        self._record.unlink(missing_ok=True)
+        self.source = {}
+
+    def remove(self) -> None:
+        """Remove the files, if they are still there."""
+        for path in (self._record, self.path):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _opened_path(path: Path) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Open a local file, and yield a pair: an iterator over its chunks, and its size in bytes."""
+def _unfinished(final: Path, has_checksum: bool) -> Iterator[_Partial]:
+    """Lock the unfinished download of a file, and remove it afterwards if it is finished or cannot be continued."""
+    path = final.with_name(f".{final.name}.partial")
+    with explained_write_errors(final, path):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path) as stream:
+            partial = _Partial(path, stream, has_checksum)
+            try:
+                yield partial
+            finally:
+                if not path.exists() or not partial.is_useful:
+                    partial.remove()
+
+
+def _locked(path: Path) -> FileIO:
+    """Open a file for appending, and lock it; wait while another process has locked it."""
+    while True:
+        stream = path.open("ab", buffering=0)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("%s is being written by another process; waiting for it", path)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+            return stream
+        stream.close()  # The other process has renamed or removed it.
+
+
+def _first_available(locations: Sequence[str], partial: _Partial, wanted: _Wanted) -> str:
+    """Get the file from the first location that provides it, and return the location."""
+    from parley.dataset.web_client import UnavailableError
+
+    reasons = []
+    for location in sorted(locations, key=lambda one: not partial.is_from(one)):
+        try:
+            if is_web_url(location):
+                _fetch(location, partial, wanted)
+            else:
+                _copy(location, partial, wanted)
+        except UnavailableError as reason:
+            logger.warning("%s: %s", location, reason)
+            reasons.append(f"{location} ({reason})")
+        else:
+            return location
+    tried = "; ".join(reasons) or "no location is configured"
+    kept = f" {partial.size} bytes are kept; run again to continue from there." if partial.is_useful else ""
+    raise ParleyError(f"No location gave the file for {wanted.path}: {tried}. Add a mirror or a local path.{kept}")
+
+
+def _copy(location: str, partial: _Partial, wanted: _Wanted) -> None:
+    from parley.dataset.web_client import UnavailableError
+
+    try:
+        path = Path(location).expanduser()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise UnavailableError("it is not a regular file")
+        total = path.stat().st_size
+    except (OSError, ValueError, RuntimeError) as error:  # A null character, or no home folder.
+        raise UnavailableError(getattr(error, "strerror", None) or str(error)) from error
+    if refusal := wanted.refusal(total):
+        raise UnavailableError(refusal)
+    partial.begin("", "", total)
+    _append(_chunks_of(path), total, partial, wanted)
+    _verify(partial, wanted, continued=False)
+
+
+def _chunks_of(path: Path) -> Iterator[bytes]:
+    from parley.dataset.web_client import UnavailableError
+
     try:
         with path.open("rb") as source:
-            yield iter(partial(source.read, CHUNK_BYTES), b""), path.stat().st_size
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise _UnavailableError(error.strerror) from error
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise UnavailableError(error.strerror or str(error)) from error
 
 
-@contextmanager
-def _opened_url(url: str, timeout_s: float) -> Iterator[tuple[Iterator[bytes], int | None]]:
-    """Open a URL, and yield a pair: an iterator over the body's chunks, and its size in bytes (None if unknown)."""
-    import urllib3
+def _fetch(url: str, partial: _Partial, wanted: _Wanted) -> None:
+    """Request a file until it is complete; after `RETRIES` failures without progress, raise `UnavailableError`."""
+    from urllib3 import Retry
+    from urllib3.exceptions import MaxRetryError
+
+    from parley.dataset.web_client import UnavailableError
+
+    retry = unused = Retry(RETRIES, backoff_factor=BACKOFF_S)
+    most = partial.size
+    while True:
+        try:
+            _request(url, partial, wanted)
+        except UnavailableError as reason:
+            if not reason.transient:
+                raise
+            if partial.size >= most + _PROGRESS_BYTES:
+                retry, most = unused, partial.size
+            try:
+                retry = retry.increment("GET", url)
+            except MaxRetryError:
+                raise reason from None
+            pause_s = _pause_s(reason, retry)
+            logger.warning("%s: %s; next attempt in %s", url, reason, in_words(pause_s))
+            time.sleep(pause_s)
+        else:
+            return
+
+
+def _pause_s(reason: "UnavailableError", retry: "Retry") -> float:
+    """Return how long to wait before a retry; raise an error if the server asks for too long a wait."""
+    from urllib3.exceptions import InvalidHeader
 
     try:
-        for _ in range(MOST_REDIRECTS + 1):
-            response = _request(url, timeout_s)
-            location = response.get_redirect_location()
-            if not location:
-                break
-            response.drain_conn()
-            url = urljoin(url, location)
-            if not is_web_url(url):
-                raise _UnavailableError(f"it redirects to {url}, which is not http or https")
-        else:
-            raise _UnavailableError(f"more than {MOST_REDIRECTS} redirects")
-        if response.status != 200:
-            raise _UnavailableError(f"HTTP status {response.status}")
-        length = response.headers.get("Content-Length", "")
-        yield response.stream(CHUNK_BYTES), int(length) if length.isdigit() else None
-    except urllib3.exceptions.HTTPError as error:
-        raise _UnavailableError(str(error.args[0] if error.args else error)) from error
+        asked_s = retry.parse_retry_after(reason.retry_after) if reason.retry_after else 0.0
+    except (InvalidHeader, ValueError, OverflowError):
+        asked_s = 0.0
+    if asked_s > LONGEST_WAIT_S:
+        raise type(reason)(f"{reason}; it asks to wait {in_words(asked_s)}") from reason
+    return max(asked_s, retry.get_backoff_time())
 
 
-def _request(url: str, timeout_s: float) -> "urllib3.BaseHTTPResponse":
-    """Send a GET request without retries or redirects, and leave the body unread.
+def _request(url: str, partial: _Partial, wanted: _Wanted) -> None:
+    """Request what is missing of a file, add it, and check the file."""
+    from parley.dataset.web_client import UnavailableError, opened
 
-    Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy` and `SSL_CERT_FILE`.
+    have = partial.size if wanted.checksum or partial.is_from(url) else 0
+    if not have or have != partial.source.get("bytes"):  # Otherwise the last process was killed while checking.
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and partial.is_from(url):
+            headers["If-Range"] = partial.source["validator"]
+        with opened(url, headers, wanted.allow_private_hosts, wanted.timeout_s) as answer:
+            start, total = _extent(answer, have, partial, url)
+            if refusal := wanted.refusal(total) or _refused_encoding(answer, url, wanted):
+                partial.discard()
+                raise UnavailableError(refusal)
+            if start:
+                partial.go_on_from(url)
+            else:
+                partial.begin(url, _validator(answer), total)
+            _append(answer.chunks, total, partial, wanted)
+        expected = wanted.size if total is None else total
+        if expected is not None and partial.size < expected:
+            raise UnavailableError(f"it ended after {partial.size} of {expected} bytes", transient=True)
+    _verify(partial, wanted, continued=bool(have))
+
+
+def _extent(answer: "Answer", have: int, partial: _Partial, url: str) -> tuple[int, int | None]:
+    """Return where in the file an answer's body begins, and the file's size, which may be unknown.
+
+    If the answer neither continues the file nor begins it anew, discard the bytes so far and raise an error.
     """
-    from urllib.request import getproxies
+    from parley.dataset.web_client import UnavailableError
 
-    import certifi
-    import urllib3
+    if answer.status == 200:
+        return 0, answer.length_bytes
+    known = partial.source.get("bytes")
+    found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    is_same = not partial.is_from(url) or _validator(answer) in ("", partial.source["validator"])
+    if answer.status == 206 and have and found and int(found[1]) == have and is_same:
+        total = known if found[2] == "*" else int(found[2])
+        if known in (None, total):
+            return have, total
+    partial.discard()
+    raise UnavailableError(f"HTTP status {answer.status}, and not the range asked for", transient=bool(have))
 
-    # Archives are already compressed, and a content encoding would hide their true size.
-    headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
-    certificates = os.environ.get("SSL_CERT_FILE") or certifi.where()
-    if proxy := proxy_for(url, {scheme: one for scheme, one in getproxies().items() if scheme in ("http", "https")}):
-        address = proxy if "://" in proxy else f"http://{proxy}"
-        client: urllib3.PoolManager = urllib3.ProxyManager(address, headers=headers, ca_certs=certificates)
-    else:
-        client = urllib3.PoolManager(headers=headers, ca_certs=certificates)
-    timeout = urllib3.Timeout(connect=timeout_s, read=timeout_s)
-    return client.request("GET", url, preload_content=False, redirect=False, retries=False, timeout=timeout)
+
+def _validator(answer: "Answer") -> str:
+    """Return the header by which a server can tell whether a file is still the same; an empty string if none can."""
+    tag = answer.headers.get("ETag", "")
+    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+
+
+def _refused_encoding(answer: "Answer", url: str, wanted: _Wanted) -> str:
+    """Return why an encoded body is refused; an empty string if it is stored as sent.
+
+    Many servers describe a `.tgz` as a tar with the encoding gzip, so the file as sent is then the file as published.
+    """
+    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+    is_gzipped_file = encoding in ("gzip", "x-gzip") and urlsplit(url).path.lower().endswith(_GZIPPED_NAMES)
+    if encoding in ("", "identity") or wanted.checksum or is_gzipped_file:
+        return ""
+    shown = "gzip" if encoding in ("gzip", "x-gzip") else "an encoding"
+    return f"its server applies {shown} unasked; to store it as sent, give the checksum of what is sent"
+
+
+def _append(chunks: Iterable[bytes], total: int | None, partial: _Partial, wanted: _Wanted) -> None:
+    from parley.dataset.web_client import UnavailableError
+
+    size = partial.size
+    most = min(one for one in (total, wanted.size, wanted.most_bytes) if one is not None)
+    with Progress(f"downloading {wanted.path.name}", total, "byte") as progress:
+        if size:
+            progress.resume_from(size)
+        for chunk in chunks:
+            size += len(chunk)
+            if size > most:
+                partial.discard()
+                raise UnavailableError(f"it has more than {most} bytes")
+            partial.append(chunk)
+            progress.advance(len(chunk))
+
+
+def _verify(partial: _Partial, wanted: _Wanted, continued: bool) -> None:
+    """Check the size and checksum of a complete file. If it was continued, it may be got anew."""
+    from parley.dataset.web_client import UnavailableError
+
+    refusal = wanted.refusal(partial.size)
+    if not refusal and wanted.checksum and (found := _other_digest(partial.path, wanted.checksum)):
+        refusal = f"its {wanted.checksum[0]} is {found}, not {wanted.checksum[1]}"
+    if refusal:
+        partial.discard()
+        raise UnavailableError(refusal, transient=continued)

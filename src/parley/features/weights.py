@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import safetensors.torch
 import torch
@@ -17,9 +16,11 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights, list_m
 
 from parley.core.errors import ParleyError
 from parley.core.files import sha256_of
+from parley.dataset.downloads import download as download_file
 from parley.features.options import FeatureOptions, Transform, check_weights, weights_folders
 
 _MAX_NAMES = 3
+_MOST_BYTES = 20_000_000_000
 # Torchvision warns if these two networks are built with random weights and without `init_weights`.
 _INITIALISED_ON_REQUEST = ("googlenet", "inception_v3")
 
@@ -58,10 +59,13 @@ def build_network(options: FeatureOptions, folder: str | Path) -> nn.Module:
     return network.eval()
 
 
-def fetch_weights(options: FeatureOptions, folder: str | Path, download: bool = True) -> Path | None:
+def fetch_weights(
+    options: FeatureOptions, folder: str | Path, download: bool = True, allow_private_hosts: bool = False
+) -> Path | None:
     """Return the path of the weights file. If torchvision publishes it and it is missing, download it.
 
-    Return None for random weights and, if `download` is false, for a missing file.
+    Return None for random weights and, if `download` is false, for a missing file. Only with `allow_private_hosts`,
+    it may be downloaded from an address that is not public, such as a mirror that the machine's name server names.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def fetch_weights(options: FeatureOptions, folder: str | Path, download: bool = 
     for directory in weights_folders(folder):
         if (directory / name).is_file():
             return _as_published(directory / name)
-    return _downloaded(url, weights_folders(folder)[0] / name) if download else None
+    return _downloaded(url, weights_folders(folder)[0] / name, allow_private_hosts) if download else None
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:
@@ -155,12 +159,11 @@ def _torchvision_reads_from(hub: Path) -> Iterator[None]:
             os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = forced
 
 
-def _downloaded(url: str, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _downloaded(url: str, path: Path, allow_private_hosts: bool) -> Path:
+    checksum = f"sha256:{_hash_in(path)}*"
     try:
-        # torch downloads to a temporary file, and renames it only if its hash matches the hash in the final name.
-        torch.hub.download_url_to_file(url, str(path), _hash_in(path), progress=False)
-    except (URLError, OSError, RuntimeError) as error:
+        download_file([url], path, checksum, most_bytes=_MOST_BYTES, allow_private_hosts=allow_private_hosts)
+    except ParleyError as error:
         raise ParleyError(
             f"features.weights: {path.name} is not in {path.parent} and cannot be downloaded ({error}); "
             f"get {url} on a machine with a network and put it there, or set features.weights to a path or to random."
@@ -169,7 +172,7 @@ def _downloaded(url: str, path: Path) -> Path:
 
 
 def _as_published(path: Path) -> Path:
-    """Check the hash of a weights file against its name, and return its path. Torch itself checks only downloads."""
+    """Check the hash of a weights file against its name, and return its path."""
     digest = sha256_of(path)
     if not digest.startswith(_hash_in(path)):
         raise ParleyError(

@@ -23,7 +23,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 MODULES = (
     *("certifi", "h5py", "imagehash", "jinja2", "jsonschema", "matplotlib", "numpy", "pandas", "PIL", "psutil"),
     *("pyarrow", "pycurl", "rich", "yaml", "safetensors", "scipy", "sklearn", "snakemake", "torch", "torchvision"),
-    *("tqdm", "urllib3"),
+    *("requests", "tqdm", "urllib3"),
 )
 """Names of the modules of Parley's dependencies."""
 Roles = Mapping[str, Sequence[str]]

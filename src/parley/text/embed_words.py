@@ -55,6 +55,7 @@ def embed_words(
     words_path: str | Path,
     missing_path: str | Path,
     cache: str | Path,
+    allow_private_hosts: bool = False,
 ) -> Words:
     """Look up or draw a vector for every word of the descriptions, and write the vectors to a file.
 
@@ -70,6 +71,8 @@ def embed_words(
         TSV to write, with `word`, `classes` and `vector` (``zero`` or ``random``) of each word that the source lacks.
     cache
         Folder for downloaded files.
+    allow_private_hosts
+        Whether a file may be downloaded from an address that is not public.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def embed_words(
     if options.unknown not in UNKNOWN_RULES:
         raise ParleyError(f"`unknown` is {options.unknown!r}; it must be one of {', '.join(UNKNOWN_RULES)}.")
     vocabulary = list(dict.fromkeys(word for row in descriptions for word in description_words(row.text)))
-    known, dimension, source_sha256 = _known_vectors(vocabulary, options, cache)
+    known, dimension, source_sha256 = _known_vectors(vocabulary, options, cache, allow_private_hosts)
     missing = [word for word in vocabulary if word not in known]
     if options.unknown == RANDOM:
         known |= {word: random_vector(word, dimension, options.seed, options.sd) for word in missing}
@@ -122,7 +125,7 @@ def random_vector(word: str, dimension: int, seed: int, sd: float) -> NDArray[np
 
 
 def _known_vectors(
-    vocabulary: Sequence[str], options: VectorOptions, cache: str | Path
+    vocabulary: Sequence[str], options: VectorOptions, cache: str | Path, allow_private_hosts: bool
 ) -> tuple[dict[str, NDArray[np.float32]], int, str]:
     """Return the vectors of the words that are in the source, the vectors' length, and the SHA-256 of the source."""
     if options.source == RANDOM:
@@ -132,7 +135,7 @@ def _known_vectors(
         return drawn, dimension, digest_of([seed, sd, dimension], 64)
     path = Path(options.source)
     if is_web_url(options.source):
-        path = fetched(options.source, cache, options.checksum)
+        path = fetched(options.source, cache, options.checksum, allow_private_hosts)
     read = read_pretrained(path, vocabulary, options.member)
     vectors = {word: np.array(numbers, np.float32) for word, numbers in read.vectors.items()}
     return vectors, read.dimension, sha256_of(path)

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _LINES_TO_FIND_WIDTH = 100
 _LONGEST_LINE_BYTES = 1 << 20
+_MOST_BYTES = 50_000_000_000
 
 
 class PretrainedVectors(NamedTuple):
@@ -81,7 +82,7 @@ def check_vectors(source: str) -> list[str]:
     return [f"The word vectors {source} do not exist; check the path, name a URL, or use `random` vectors."]
 
 
-def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
+def fetched(url: str, folder: str | Path, checksum: str | None = None, allow_private_hosts: bool = False) -> Path:
     """Return the path of a local copy of a URL, which is downloaded only once.
 
     Parameters
@@ -91,14 +92,16 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None) -> Path:
     folder
         Folder of the downloaded files, shared between experiments.
     checksum
-        Expected hash of the file: ``sha1:`` or ``sha256:`` and the digits. If None or empty, no hash is checked.
+        Expected checksum of the file, as for `parley.dataset.downloads.download`.
+    allow_private_hosts
+        Whether the server may be at an address that is not public.
     """
     name = Path(urlsplit(url).path).name or "vectors"
     path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
     if path.exists():
         check_checksum(path, checksum)
     else:
-        download([url], path, checksum)
+        download([url], path, checksum, most_bytes=_MOST_BYTES, allow_private_hosts=allow_private_hosts)
     return path
 
 

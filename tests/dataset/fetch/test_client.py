@@ -16,7 +16,7 @@ from parley.dataset.fetch import transfer as transfer_module
 from parley.dataset.fetch.client import Client, host_of
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.fetch.transfer import is_public
+from parley.dataset.web_rules import is_public
 
 QUICK = FetchOptions(
     threads=4,

@@ -17,11 +17,11 @@ from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
 from parley.core.files import is_web_url
-from parley.dataset.downloads import proxy_for
 from parley.dataset.fetch.hosts import HostQueues, OutageWatch
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import RETRIED, Answer, ErrorClass
-from parley.dataset.fetch.transfer import Response, Transfer, names_private_host
+from parley.dataset.fetch.transfer import Response, Transfer
+from parley.dataset.web_rules import names_private_host, proxy_for
 
 _USUAL_PORTS = (None, 80, 443)
 _DEFAULT_PATIENCE_S = 0.25

@@ -1,8 +1,6 @@
 """Run one HTTP GET on a reusable libcurl handle: check the addresses contacted, and classify the response."""
 
 import email.utils
-import functools
-import ipaddress
 import logging
 import os
 import re
@@ -11,27 +9,16 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import certifi
 import pycurl
 
-from parley.dataset.downloads import user_agent
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.web_rules import is_public, names_private_host, user_agent
 
 logger = logging.getLogger(__name__)
-# IPv6 networks whose addresses stand for the IPv4 address in their last 32 bits: gateways translate between the two
-# (RFC 6052), or the IPv6 address is another notation for the IPv4 address (RFC 4291, 2.5.5.1).
-_EMBEDS_IPV4 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-# Addresses that are not public, although `ipaddress` classifies them as global: local translation gateways
-# (RFC 8215), site-local addresses (RFC 3879), and the address from which Azure machines obtain credentials.
-_NOT_PUBLIC = (
-    ipaddress.IPv6Network("64:ff9b:1::/48"),
-    ipaddress.IPv6Network("fec0::/10"),
-    ipaddress.IPv4Network("168.63.129.16/32"),
-)
-_IPV4_BITS = (1 << 32) - 1
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STATUS_ERRORS = {
     200: None,
@@ -70,46 +57,6 @@ _CURL_ERRORS = {
     pycurl.E_SSL_CIPHER: ErrorClass.TLS,
     pycurl.E_SSL_CERTPROBLEM: ErrorClass.TLS,
 }
-
-
-@functools.lru_cache(maxsize=1024)
-def is_public(address: str) -> bool:
-    """Return True if an IP address is reachable over the public internet.
-
-    Loopback, private, link-local (cloud metadata services), shared, reserved and multicast addresses are not
-    public, nor is an IPv6 address that encodes such an IPv4 address.
-
-    Parameters
-    ----------
-    address
-        IPv4 or IPv6 address in digits; a zone (`%eth0`) is ignored.
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = _embedded_ipv4(ip) or ip
-    if any(ip.version == network.version and ip in network for network in _NOT_PUBLIC):
-        return False
-    return ip.is_global and not ip.is_multicast
-
-
-def names_private_host(url: str) -> bool:
-    """Return True if a URL's host is `localhost` or an address that is not public. Host names are not resolved.
-
-    All notations that `inet_aton` accepts are recognised: `127.1`, `2130706433` and `0x7f.0.0.1` mean 127.0.0.1.
-    """
-    host = unquote(urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return not is_public(host if ":" in host else socket.inet_ntoa(socket.inet_aton(host)))
-    except (ValueError, OSError):  # The host is a name, and its address is unknown before it is resolved.
-        return False
-
-
-def _embedded_ipv4(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if any(ip in network for network in _EMBEDS_IPV4):
-        return ipaddress.IPv4Address(int(ip) & _IPV4_BITS)
-    return ip.ipv4_mapped or ip.sixtofour
 
 
 def status_error(status: int) -> ErrorClass | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.dataset.fetch.transfer import is_public, names_private_host
+from parley.dataset.web_rules import is_public, names_private_host
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,353 @@
+"""Send GET requests for files by `requests`, with rules of our own for addresses, redirects, speed and encodings."""
+
+import math
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.client import IncompleteRead, RemoteDisconnected
+from typing import Any, NamedTuple, Self
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import exceptions as urllib3_errors
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from parley.core.errors import ParleyError
+from parley.core.files import is_web_url
+from parley.dataset.web_rules import is_public, names_private_host, proxy_for, user_agent
+
+CHUNK_BYTES = 1 << 17
+MOST_REDIRECTS = 5
+LEAST_BYTES_PER_S = 5_000
+"""A connection that is slower than this on average over the timeout is ended."""
+HEADERS = "PARLEY_HTTP_HEADERS"
+"""Environment variable with headers, such as cookies, for certain hosts: `host Name: value`, one per line."""
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PORTS = {"http": 80, "https": 443}
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRANSIENT_ERRORS = (
+    *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError, RemoteDisconnected, TimeoutError, IncompleteRead),
+    *(ssl.SSLEOFError, ssl.SSLZeroReturnError, urllib3_errors.TimeoutError, urllib3_errors.IncompleteRead),
+)
+_LONGEST_TEXT = 200
+
+
+class UnavailableError(Exception):
+    """Raised if a location does not provide the file; the message states the reason.
+
+    Parameters
+    ----------
+    reason
+        Completes the sentence "the location cannot be used: ...".
+    transient
+        Whether another attempt may succeed.
+    retry_after
+        The server's header `Retry-After`, if any.
+    """
+
+    def __init__(self, reason: str, transient: bool = False, retry_after: str = "") -> None:
+        super().__init__(reason)
+        self.transient, self.retry_after = transient, retry_after
+
+
+class Answer(NamedTuple):
+    """Answer to a GET request: its status and headers, and its body as sent, without any decoding."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
+    length_bytes: int | None
+    """Number of bytes of the body; None if unknown."""
+
+
+@contextmanager
+def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, timeout_s: float) -> Iterator[Answer]:
+    """Send a GET request, follow redirects, and yield the answer, whose status is 200, 206 or 416.
+
+    Respects the environment variables `http_proxy`, `https_proxy`, `no_proxy`, `SSL_CERT_FILE` and `HEADERS`.
+
+    Parameters
+    ----------
+    url
+        An http or https URL.
+    headers
+        Headers to send besides the usual ones.
+    allow_private_hosts
+        Whether addresses that are not public may be contacted. A proxy may have any address.
+    timeout_s
+        Timeout, in seconds, for connecting and between two pieces of data. An answer that takes twice as long, or a
+        body of which fewer than `LEAST_BYTES_PER_S` arrive on average over this time, also times out.
+
+    Raises
+    ------
+    UnavailableError
+        If there is no such answer, also while `Answer.chunks` is read.
+    """
+    with _Watchdog(timeout_s) as watchdog, _Session(watchdog, allow_private_hosts) as session:
+        with _explained(watchdog):
+            response = session.follow(url, headers, timeout_s)
+        with response:
+            if response.status_code not in (200, 206, 416):
+                transient, wait = response.status_code in _TRANSIENT_STATUS, response.headers.get("Retry-After", "")
+                raise UnavailableError(f"HTTP status {response.status_code}", transient, wait)
+            watchdog.expect_body()
+            length = getattr(response.raw, "length_remaining", None)
+            yield Answer(response.status_code, response.headers, _chunks(response, watchdog), length)
+
+
+def _chunks(response: requests.Response, watchdog: "_Watchdog") -> Iterator[bytes]:
+    while True:
+        with _explained(watchdog):
+            chunk: bytes = response.raw.read1(CHUNK_BYTES, decode_content=False)
+            # A connection that the watchdog has shut down may look like one that the server has closed.
+            if not chunk and watchdog.barked:
+                raise TimeoutError
+        if not chunk:
+            return
+        watchdog.received(len(chunk))
+        yield chunk
+
+
+def secret_headers(url: str) -> dict[str, str]:
+    """Return the headers for a URL's host from the environment variable `HEADERS`.
+
+    Each line has a host, a space and a header. A host alone stands for https; `http://host:port` names any other
+    scheme and port. Values are secret: they belong in no file, log or message.
+    """
+    found = {}
+    for number, line in enumerate(os.environ.get(HEADERS, "").splitlines(), 1):
+        host, _, header = line.strip().partition(" ")
+        name, _, value = (part.strip() for part in header.partition(":"))
+        origin = _origin(host if "://" in host else f"https://{host}")
+        if not line.strip():
+            continue
+        if origin is None or not (_HEADER_NAME.fullmatch(name) and value.isascii() and value.isprintable() and value):
+            raise ParleyError(
+                f"Line {number} of the environment variable {HEADERS} must have a host, a space and a header, "
+                "such as image-net.org Cookie: name=value."
+            )
+        if origin == _origin(url):
+            found[name] = value
+    return found
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Return a URL's scheme, host and port; None if it is not a URL of a web server."""
+    try:
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        return (scheme, parts.hostname, parts.port or _PORTS[scheme]) if parts.hostname else None
+    except (ValueError, KeyError):
+        return None
+
+
+class _PrivateAddressError(urllib3_errors.HTTPError):
+    """Raised for an address that is not public."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{_printable(host)[:_LONGEST_TEXT]} has no public address; if you trust it, set "
+            "fetch.allow_private_hosts: true"
+        )
+
+
+class _Session(requests.Session):
+    """A session that checks addresses, sends secret headers to their hosts only, and never reads a body itself."""
+
+    def __init__(self, watchdog: "_Watchdog", allow_private_hosts: bool) -> None:
+        super().__init__()
+        # Otherwise passwords in ~/.netrc would be sent. Proxies and certificates are looked up as for images.
+        self.trust_env = False
+        self.verify = os.environ.get("SSL_CERT_FILE") or certifi.where()
+        # Archives are already compressed, and a content encoding would hide their true size.
+        self.headers.update({"User-Agent": user_agent(), "Accept-Encoding": "identity"})
+        self._allow_private_hosts = allow_private_hosts
+        adapter = _Adapter(watchdog, allow_private_hosts)
+        for prefix in ("http://", "https://"):
+            self.mount(prefix, adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None. Requests would read and decode the whole body of a redirect, of whatever size."""
+
+    def follow(self, url: str, headers: Mapping[str, str], timeout_s: float) -> requests.Response:
+        """Send a GET request, and follow redirects to the response that is none."""
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._get(url, headers, timeout_s)
+            target = super().get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            url = urljoin(url, target)
+            if not is_web_url(url):
+                raise UnavailableError(f"it redirects to {_printable(url)[:40]}, which is not http or https")
+        raise UnavailableError(f"more than {MOST_REDIRECTS} redirects")
+
+    def _get(self, url: str, headers: Mapping[str, str], timeout_s: float) -> requests.Response:
+        scheme = urlsplit(url).scheme
+        proxies = {scheme: at for scheme, at in getproxies().items() if scheme in _PORTS}
+        proxy = proxy_for(url, proxies)
+        # The proxy resolves names, so only addresses in digits can be checked.
+        if proxy and not self._allow_private_hosts and names_private_host(url):
+            raise _PrivateAddressError(urlsplit(url).hostname or "")
+        return self.get(
+            url,
+            headers={**secret_headers(url), **headers},
+            proxies={scheme: proxy} if proxy else None,
+            timeout=timeout_s,
+            stream=True,
+            allow_redirects=False,
+        )
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections of urllib3 whose addresses are checked and that a watchdog watches."""
+
+    def __init__(self, watchdog: "_Watchdog", allow_private_hosts: bool) -> None:
+        def connected(connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+            # The user chose the proxy, so it may have a private address.
+            is_any_allowed = allow_private_hosts or connection.proxy is not None
+            return watchdog.watch(connect() if is_any_allowed else _connected_to_public(connection, connect))
+
+        class Connection(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return connected(self, super()._new_conn)
+
+        class SecureConnection(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return connected(self, super()._new_conn)
+
+        self._pools = {
+            "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Connection}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": SecureConnection}),
+        }
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _connected_to_public(connection: HTTPConnection, connect: Callable[[], socket.socket]) -> socket.socket:
+    """Resolve a connection's host, and connect to the first of its public addresses that accepts."""
+    host = connection._dns_host
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), connection.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise urllib3_errors.NameResolutionError(host, connection, error) from error
+    public = [address for address in dict.fromkeys(str(where[0]) for *_, where in found) if is_public(address)]
+    if not public:
+        raise _PrivateAddressError(host)
+    for address in public:
+        # What was checked is what is connected to: another lookup of the name could give another address.
+        connection._dns_host = address
+        try:
+            return connect()
+        except (urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError):
+            if address == public[-1]:
+                raise
+        finally:
+            connection._dns_host = host
+    raise AssertionError("there is a last address")
+
+
+class _Watchdog:
+    """Shuts a connection down that is too slow, whatever it is doing: a read timeout would allow a byte a minute."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.barked = False
+        self._timeout_s = timeout_s
+        self._until = math.inf
+        self._received_bytes = 0
+        self._socket: socket.socket | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def watch(self, connected: socket.socket) -> socket.socket:
+        """Expect an answer on a socket, including the TLS handshake, within twice the timeout; return the socket."""
+        before, self._socket = self._socket, connected.dup()
+        if before is not None:
+            before.close()
+        self._until = time.monotonic() + 2 * self._timeout_s
+        return connected
+
+    def expect_body(self) -> None:
+        """Expect a body at the least speed from now on."""
+        self._received_bytes = 0
+        self._until = time.monotonic() + self._timeout_s
+
+    def received(self, count: int) -> None:
+        """Count received bytes of the body."""
+        self._received_bytes += count
+        if self._received_bytes >= LEAST_BYTES_PER_S * self._timeout_s:
+            self.expect_body()
+
+    def _run(self) -> None:
+        while not self._over.wait(min(max(self._until - time.monotonic(), 0), self._timeout_s)):
+            if time.monotonic() >= self._until and self._socket is not None:
+                self.barked = True
+                with suppress(OSError):  # The server has closed the connection.
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                return
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._socket is not None:
+            self._socket.close()
+
+
+@contextmanager
+def _explained(watchdog: _Watchdog) -> Iterator[None]:
+    """Raise an `UnavailableError` instead of the errors of requests, urllib3, sockets and invalid URLs."""
+    try:
+        yield
+    except (OSError, ValueError, urllib3_errors.HTTPError) as error:  # Errors of requests are OSErrors.
+        if watchdog.barked:
+            raise UnavailableError(f"timed out: under {LEAST_BYTES_PER_S} bytes/s", transient=True) from error
+        cause = _innermost(error)
+        raise UnavailableError(_reason(cause), isinstance(cause, _TRANSIENT_ERRORS)) from error
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the error at the bottom of those that requests and urllib3 wrap into each other."""
+    while True:
+        candidates = (getattr(error, "reason", None), *error.args, error.__cause__)
+        inner = next((one for one in candidates if isinstance(one, BaseException)), None)
+        if inner is None:
+            return error
+        error = inner
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, _PrivateAddressError):
+        return str(cause)
+    if isinstance(cause, socket.gaierror):
+        return "its host name cannot be resolved"
+    if isinstance(cause, TimeoutError | urllib3_errors.TimeoutError):
+        return "timed out"
+    if isinstance(cause, IncompleteRead | urllib3_errors.IncompleteRead):
+        return "the connection ended early"
+    text = str(getattr(cause, "strerror", None) or cause)
+    return f"{type(cause).__name__}: {_printable(text)}"[:_LONGEST_TEXT]
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
