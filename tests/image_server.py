@@ -196,6 +196,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         target = f"../{int(hops) - 1}/{name}" if int(hops) > 1 else f"/{test}/image/{name}"
         self.answer(b"", 302, Location=target)
 
+    def on_moved(self, name: str, *_: str) -> None:
+        test = self.path.split("/")[1]
+        self.answer(b"", 302, Location=f"/{test}/image/{name}?from=here")
+
     def on_wordy(self, announced: str, sent: str, name: str) -> None:
         """A redirect with a body, which may be longer than anybody reads, or shorter than announced."""
         test = self.path.split("/")[1]

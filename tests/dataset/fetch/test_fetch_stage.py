@@ -116,6 +116,21 @@ def test_duplicate_bytes_are_replaced_and_repeated_ones_are_a_placeholder(web, t
     assert sum(row["error_class"] == "placeholder" for row in again.manifest()) == tally.errors["placeholder"] > 5
 
 
+@pytest.mark.parametrize("name", ["photo_unavailable.gif", "photo_unavailable_l.png", "removed.png"])
+def test_a_redirect_that_ends_at_a_placeholder_is_one(web, tmp_path, name):
+    job = Job(tmp_path, {LION: [*images(web, 4, f"moved/{name}"), *images(web, 30)]})
+    assert job.fetch(margin=9).errors == {"placeholder": 4}
+    requests = len(web.requests())
+    assert job.fetch(margin=9, out="again").errors == {"placeholder": 4}
+    assert len(web.requests()) == requests
+    assert files_below(tmp_path / "again") == files_below(tmp_path / "images")
+
+
+def test_a_redirect_that_ends_anywhere_else_is_an_image(web, tmp_path):
+    moved = [*images(web, 2, "moved/unavailable.jpg"), web.url("moved/photo.jpg/a"), web.url("moved/removed/b")]
+    assert Job(tmp_path, {LION: moved}).fetch(margin=9).ok == 4
+
+
 def test_excluded_images_are_neither_requested_nor_packed(web, tmp_path):
     urls = images(web, 60)
     job = Job(tmp_path, {LION: urls})

@@ -78,6 +78,7 @@ class Cache:
                 seconds=head["seconds"],
                 opted_out=head.get("opted_out", False),
                 from_private=head.get("from_private", False),
+                redirected_to=str(head.get("redirected_to", "")),
             )
         except (ValueError, KeyError, TypeError):  # Another format, or a file truncated by a power failure.
             whole = False
@@ -117,6 +118,7 @@ class Cache:
             "max_bytes": self._options.max_bytes,
             "opted_out": answer.opted_out,
             "from_private": answer.from_private,
+            "redirected_to": answer.redirected_to,
         }
         try:
             self._write(key, json.dumps(head).encode() + b"\n" + body)

@@ -220,6 +220,7 @@ class Client:
             seconds=time.monotonic() - request.began,
             opted_out=response.opted_out,
             from_private=request.from_private,
+            redirected_to=request.target if request.redirects else "",
         )
         self._answers.append((request.token, answer))
         if request.attempt:

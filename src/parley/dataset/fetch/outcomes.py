@@ -106,6 +106,7 @@ class Answer:
     seconds: float = 0.0  # from submitting the URL to its answer, including waits
     opted_out: bool = False  # True if X-Robots-Tag forbids using the image
     from_private: bool = False  # True if the response, or a redirect to it, came from a private address
+    redirected_to: str = ""  # address where the redirects ended; empty without a redirect
 
 
 class Decision(NamedTuple):

@@ -1,8 +1,9 @@
-"""Decide whether bytes are a usable image. Only the bytes matter, not the HTTP status or the file name."""
+"""Decide whether bytes are a usable image. The HTTP status and the file name do not matter, the end of redirects does."""
 
 import contextlib
 import hashlib
 import logging
+import re
 import struct
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ _BIG = 43
 # Flickr's photos are JPEG.
 _FLICKR_PLACEHOLDER_BYTES = 2051
 _FLICKR_PLACEHOLDER_FORMATS = ("PNG", "GIF")
+# Flickr's and Imgur's addresses of such images, to which they redirect.
+_PLACEHOLDER_URL = re.compile(r"[^?#]*/(photo_unavailable\w*|removed)\.\w+([?#].*)?")
 _MARKUP_BYTES = 512
 _EXPECTED_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 # For images of these modes, `to_rgb` changes little, so decoding without conversion is a sufficient test.
@@ -134,6 +137,8 @@ def fetch_result(answer: Answer, key: str, options: FetchOptions) -> FetchResult
     if answer.body is not None:
         sha256 = hashlib.sha256(answer.body).hexdigest()
         decision = validate(answer.body, sha256, options)
+        if decision.error is None and _PLACEHOLDER_URL.fullmatch(answer.redirected_to):
+            decision = decision._replace(error=ErrorClass.PLACEHOLDER)
     return FetchResult(
         url=answer.url,
         key=key,
