@@ -1,4 +1,4 @@
-"""Decide whether bytes are a usable image. The HTTP status and the file name do not matter, the end of redirects does."""
+"""Decide whether bytes are a usable image. File name and HTTP status do not matter; where redirects end does."""
 
 import contextlib
 import hashlib
