@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.dataset.class_set import ImageClass, in_label_order, read_class_set
+from parley.dataset.class_set import ImageClass, in_label_order, match_classes, read_class_set
 
 SETS = Path(__file__).parents[2] / "config" / "classes"
 
@@ -149,3 +149,42 @@ def test_names_in_other_scripts_are_accepted(tmp_path):
     names = ["кот", "ток", "γάτα", "νέα", "ηώ", "猫", "ネコ", "قط", "constant", "company", "nullity", "a.b", "β-x"]
     rows = [f"{name}\tn{number:08d}\tin" for number, name in enumerate(names)]
     assert [one.name for one in read_class_set(written(tmp_path / "set.tsv", *rows))] == names
+
+
+def matched(others, *names, wnid=""):
+    return match_classes([ImageClass(name, wnid, "in") for name in names], others, "the archive")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("grizzly bear", "grizzly+bear"),
+        ("black-footed albatross", "001.Black_footed_Albatross"),
+        ("airfield", "/a/airfield"),
+        ("Zero", "0 - zero"),
+        ("Geoffroy's tamarin", "Geoffroy_s_Tamarin"),
+        ("chat a\u0300 poil", "Chat_\u00e0_poil"),
+        ("7", "7"),
+    ],
+)
+def test_a_class_is_found_whatever_the_spelling_of_another_data_set(name, other):
+    assert matched([("x",), (other,)], name) == {name: (other,)}
+
+
+def test_a_wnid_goes_before_a_name_and_an_exact_name_before_one_that_is_alike():
+    cranes = [("crane", "n02012849"), ("crane", "n03126707"), ("Crane",)]
+    assert matched(cranes, "crane", wnid="n03126707") == {"crane": cranes[1]}
+    assert matched(cranes, "Crane") == {"Crane": cranes[2]}
+    with pytest.raises(ParleyError, match=r"'crane' is several classes .*\(crane/n02012849, crane/n03126707"):
+        matched(cranes, "crane")
+
+
+def test_classes_that_are_not_found_are_all_named():
+    with pytest.raises(ParleyError) as told:
+        matched([("lion",), ("tiger",)], "loin", "zebra", "lion")
+    assert told.value.findings == [
+        "Class 'loin' is not in the archive (did you mean lion?); correct the class set.",
+        "Class 'zebra' is not in the archive (the archive has 2 classes, such as lion, tiger); correct the class set.",
+    ]
+    with pytest.raises(ParleyError, match="Classes 'lion' and 'LION' are both lion of the archive; remove one"):
+        matched([("lion",)], "lion", "LION")

@@ -67,6 +67,35 @@ def test_a_tar_a_class(project, pictures):
     assert hashes_of_splits(project, "tars") == EVERY_PICTURE
 
 
+def test_a_dataset_of_torchvision_to_features(project, pictures):
+    folder = project.folder / "data/oxford-iiit-pet"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").mkdir()
+    lines = []
+    for label, name in enumerate(NAMES, start=1):
+        for index in range(5):
+            # Their suffix is .jpg, whatever they are.
+            (folder / f"images/{name}_{index}.jpg").write_bytes(picture(f"{name}{index}"))
+            lines.append(f"{name}_{index} {label} 1 1\n")
+    (folder / "annotations/trainval.txt").write_text("".join(lines[::2]))
+    (folder / "annotations/test.txt").write_text("".join(lines[1::2]))
+    dataset = {"dataset": "OxfordIIITPet", "arguments": [{"split": "trainval"}, {"split": "test"}], "root": "data"}
+    source = {"kind": "torchvision", "torchvision": dataset}
+    config = project.write_config("pets", classes="classes.tsv", source=source, **COMMON)
+    assert {"download_dataset", "select_classes"} <= project.planned(config)
+    project.snakemake("--cores", "2", "features", "data_card", config=config)
+    assert hashes_of_splits(project, "pets") == EVERY_PICTURE
+    with h5py.File(project.folder / "results/pets/train.hdf5") as file:
+        assert file["avgpool_512"].shape == (6, 1, 512)
+    card = (project.folder / "results/pets/data_card.md").read_text()
+    assert "torchvision.datasets.OxfordIIITPet" in card
+    assert "datasets.html" in card
+    assert project.planned(config, "features") == set()
+    dataset["arguments"] = {"split": "val"}
+    config = project.write_config("pets", classes="classes.tsv", source=source, **COMMON)
+    assert "Unknown value 'val' for argument split" in project.snakemake("-n", config=config, ok=False)
+
+
 def test_a_manifest_of_paths(project, pictures):
     rows = [f"{name}\t{name}/{index}.png" for name in NAMES for index in range(5)]
     (project.folder / "manifest.tsv").write_text("class\tpath\n" + "\n".join(rows) + "\n")

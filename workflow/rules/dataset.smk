@@ -2,6 +2,7 @@
 #
 # In:  the source that config.source names.
 # Out: resources/world/<hash>/: urls.txt and a folder of images per class; or resources/urls/<hash>.list;
+#      or resources/datasets/<hash>/: <class>.tar;
 #      resources/plans/<pool>/: candidates.tsv, plan.tsv;
 #      resources/images/<pool>/: <class>.tar, <class>.tsv;
 #      resources/hashes/<pool>/<class>.tsv;
@@ -35,7 +36,7 @@ if VALUES.source_kind == "world":
     rule draw_world:
         output:
             urls=PATHS.url_list,
-            pictures=directory(VALUES.world_folders()),
+            pictures=directory(VALUES.made_images()),
         log:
             f"{LOGS}/draw_world.log",
         benchmark:
@@ -84,11 +85,37 @@ if VALUES.source_kind == "url_list":
             "../scripts/download_urls.py"
 
 
+if VALUES.source_kind == "torchvision":
+
+    rule download_dataset:
+        output:
+            tars=directory(VALUES.made_images()),
+        log:
+            f"{LOGS}/download_dataset.log",
+        benchmark:
+            f"{BENCHMARKS}/download_dataset.tsv"
+        conda:
+            "../../envs/torch.yaml"
+        threads: 1
+        resources:
+            mem_mb=6000,
+            runtime=720,
+            net=1,
+        params:
+            classes=VALUES.class_table("name", "wnid", "domain"),
+            code=code("download_dataset"),
+        message:
+            "Downloading and packing a dataset of torchvision"
+        script:
+            "../scripts/download_dataset.py"
+
+
 if VALUES.from_images:
 
     rule select_classes:
         input:
             urls=PATHS.url_list or [],
+            tars=VALUES.made_images() if VALUES.source_kind == "torchvision" else [],
         output:
             candidates=PATHS.plan("candidates.tsv"),
         log:
@@ -171,7 +198,7 @@ if VALUES.from_images:
                 f"fetch_images_{number:04d}"
             input:
                 plan=ancient(PATHS.plan("plan.tsv")),
-                pictures=ancient(VALUES.world_folders()),
+                pictures=ancient(VALUES.made_images()),
             output:
                 tars=PATHS.class_outputs("tar", group, directory),
                 manifests=PATHS.class_outputs("tsv", group, directory),

@@ -10,7 +10,9 @@ from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.stage import fetch_classes
 
 with stage(snakemake) as logger:
-    drawn = [str(Path(folder).parent) for folder in snakemake.input.pictures[:1]]
+    source = snakemake.config["source"]
+    # A drawn class has a folder of its own; the tars of a dataset are together in one.
+    made = [Path(path) if source["kind"] == "torchvision" else Path(path).parent for path in snakemake.input.pictures]
     # The outputs are the classes' tars or, for a large class set, the shard: one folder with the tars of all classes.
     shard = Path(snakemake.output.tars[0]) if not snakemake.output.manifests else None
     names = list(snakemake.params.domains) if shard else [Path(tar).stem for tar in snakemake.output.tars]
@@ -20,7 +22,7 @@ with stage(snakemake) as logger:
         snakemake.params.counts,
         shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
-        source_options(snakemake.config["source"], *drawn).root,
+        source_options(source, *map(str, made[:1])).root,
         # Only the settings in `params` affect the images. Timeouts and threads are not params, so they cause no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
     )

@@ -13,11 +13,11 @@ Section = Mapping[str, Any]
 
 
 def source_options(source: Section, world: str | None = None) -> SourceOptions:
-    """Convert the section `source`. `world` is the folder of the generated synthetic images, if `kind` is `world`."""
+    """Convert the section `source`. `world` is the folder of the images that a job has made for the source, if any."""
     kind = source["kind"]
     section = source.get(kind, {})
-    root = world if kind == "world" else section.get("root") or section.get("local_root")
-    carry = section.get("carry")
+    root = world or section.get("root") or section.get("local_root")
+    carry, arguments = section.get("carry"), section.get("arguments", ())
     return SourceOptions(
         kind=kind,
         root=Path(root) if root else None,
@@ -27,6 +27,8 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
         filter_url=section.get("filter_url", ""),
         class_size=source["class_size"],
         carry=None if carry is None else tuple(carry),
+        dataset=section.get("dataset") or "",
+        arguments=(arguments,) if isinstance(arguments, dict) else tuple(arguments),
     )
 
 

@@ -56,7 +56,7 @@ class Paths:
     features
         Name of the folder in ``resources/features`` for the network and its preprocessing.
     world
-        Folder of the generated synthetic images; empty for other image sources.
+        Folder of the images that a job makes: generated ones, or those of torchvision; empty for other sources.
     url_list
         Path of the URL list; empty if the source has none.
     parts
@@ -164,7 +164,9 @@ def paths_of(
     world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
     content = world if kind == "world" else open_source(source).digest(classes)
     url_list = ""
-    if kind in ("world", "url_list"):
+    if kind == "torchvision":
+        world = f"resources/datasets/{digest_of(content)}"
+    elif kind in ("world", "url_list"):
         url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
     return Paths(
         config["experiment"],

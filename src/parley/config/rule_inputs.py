@@ -49,8 +49,10 @@ class RuleValues:
         paths = self.class_files("tar") + self.class_files("tsv") if self.from_images else []
         return list(dict.fromkeys(paths))
 
-    def world_folders(self) -> list[str]:
-        """Return the paths of the folders of generated synthetic images, one for each class."""
+    def made_images(self) -> list[str]:
+        """Return the folders of images that a job makes: one per drawn class, or one of torchvision's tars."""
+        if self.source_kind == "torchvision":
+            return [self._paths.world]
         names = [one.name for one in self._classes] if self.source_kind == "world" else []
         return [f"{self._paths.world}/{name}" for name in names]
 
@@ -91,9 +93,9 @@ class RuleValues:
 
     def source_stages(self) -> list[str]:
         """Return the rules whose outputs experiments share, so that another experiment may already have made them."""
-        drawn = ["draw_world"] if self.source_kind == "world" else []
+        made = {"world": ["draw_world"], "torchvision": ["download_dataset"]}.get(self.source_kind, [])
         hashed = ["hash_images"] if self.compares_images else []
-        return [*drawn, "fetch_images", *hashed, "extract_features"] if self.from_images else []
+        return [*made, "fetch_images", *hashed, "extract_features"] if self.from_images else []
 
     def class_table(self, *columns: str) -> list[dict[str, Any]]:
         """Return the class set as a list of dictionaries, with some of its columns."""

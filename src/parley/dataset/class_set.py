@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from parley.core.errors import Findings
+from parley.core.errors import Findings, did_you_mean
 from parley.core.tables import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
@@ -22,6 +22,9 @@ _LOOK_ALIKES = str.maketrans(
     "abekmhopctyxijsdqwjoaeikvptuxwbn",
 )
 _WNID = re.compile(r"n\d{8}", re.ASCII)
+# What data sets write before the name of a class: 001.Black_footed_Albatross, 0 - zero, /a/airfield.
+_NUMBERING = re.compile(r"\d+[\W_]+(?=\D)|/[a-z]/")
+_MOST_LISTED = 10
 # Characters not allowed in a class name, which is used in file names, Snakemake patterns and descriptions.csv.
 _FORBIDDEN = {
     "/": "a path separator",
@@ -102,6 +105,66 @@ def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
     """Return the classes in order of label id: by domain (`in`, `out`, `transfer`), then in the given order."""
     return sorted(classes, key=lambda image_class: DOMAINS.index(image_class.domain))
+
+
+def match_classes(
+    classes: Iterable[ImageClass], others: Collection[tuple[str, ...]], where: str
+) -> dict[str, tuple[str, ...]]:
+    """Find each class among the classes of a data set made elsewhere.
+
+    A class is found by its wnid, else by its exact name, else by its name without regard to case, spaces, punctuation
+    and a number before it.
+
+    Parameters
+    ----------
+    classes
+        The classes to find.
+    others
+        The labels of each class of the data set: names and, if known, a wnid.
+    where
+        Name of the data set, for error messages.
+
+    Returns
+    -------
+    The element of `others` that is the same class, by class name.
+
+    Raises
+    ------
+    ParleyError
+        If a class is not found, or two are the same class, or one is several. The error lists all of them.
+    """
+    by_label: dict[str, set[tuple[str, ...]]] = {}
+    for labels in others:
+        for label in labels:
+            by_label.setdefault(label, set()).add(labels)
+            by_label.setdefault(_plain_form(label), set()).add(labels)
+    findings, found = Findings(), {}
+    owners: dict[tuple[str, ...], str] = {}
+    for one in classes:
+        forms = (one.wnid, one.name, _plain_form(one.name))
+        same = sorted(next((by_label[form] for form in forms if form in by_label), ()))
+        if len(same) > 1:
+            several = ", ".join("/".join(labels) for labels in same[:_MOST_LISTED])
+            findings.add(
+                f"Class {one.name!r} is several classes of {where} ({several}); give it a name or wnid of one."
+            )
+        elif not same:
+            names = sorted(labels[0] for labels in others)
+            some = f"{where} has {len(names)} classes, such as {', '.join(names[:_MOST_LISTED])}"
+            hint = did_you_mean(one.name, [label for labels in others for label in labels], some)
+            findings.add(f"Class {one.name!r} is not in {where} ({hint}); correct the class set.")
+        elif (first := owners.setdefault(same[0], one.name)) != one.name:
+            findings.add(f"Classes {first!r} and {one.name!r} are both {'/'.join(same[0])} of {where}; remove one.")
+        else:
+            found[one.name] = same[0]
+    findings.raise_if_any()
+    return found
+
+
+def _plain_form(label: str) -> str:
+    """Return the words of a label, in lower case and without a number before it, after `~`, which no label has."""
+    words = re.findall(r"[^\W_]+", _NUMBERING.sub("", unicodedata.normalize("NFKC", label).casefold(), count=1))
+    return f"~{' '.join(words)}"
 
 
 def _problems(image_class: ImageClass) -> list[str]:

@@ -27,6 +27,10 @@ _INSTEAD = (
     "You can publish `images.tsv` instead of the images: others can then fetch those that are still online, and "
     "compare the SHA-256 to know that they have the same images."
 )
+_TERMS = (
+    "The terms of the dataset are those of its authors, whom its page in torchvision's documentation names: "
+    "https://docs.pytorch.org/vision/stable/datasets.html."
+)
 _NOT_FREE = "This does not mean that the images are free to use: see *Rights*."
 
 
@@ -147,6 +151,9 @@ def _source(context: CardContext, class_set_sha256: str, listing_sha256: str) ->
     facts = [("kind", kind.label)]
     if source.manifest is not None:
         facts.append(("table", escaped(str(source.manifest))))
+    if source.dataset:
+        facts.append(("dataset", escaped(f"torchvision.datasets.{source.dataset}")))
+        facts += [("arguments", escaped(str(dict(one)))) for one in source.arguments if one]
     facts += [("location", escaped(location)) for location in source.locations]
     if source.locations:
         facts.append(("required checksum", source.checksum or "none"))
@@ -224,7 +231,8 @@ def _stated(context: CardContext, contents: Contents) -> list[str]:
         return ["None are needed."]
     if not contents.stated:
         if not KINDS[context.source.kind].states_rights:
-            return [f"The source states none. {_NOT_FREE}"]
+            of_dataset = f" {_TERMS}" if context.source.dataset else ""
+            return [f"The source states none. {_NOT_FREE}{of_dataset}"]
         return [f"The table has no column for them, or `source.{context.source.kind}.carry` names none. {_NOT_FREE}"]
     lines = ["As stated in the source's table, unchecked. `images.tsv` has them per image."]
     if contents.conflicting:

@@ -20,7 +20,7 @@ def write_tar(path: Path, images: Iterable[tuple[str, bytes]]) -> None:
             # Modification times and owners are zero. `TarFile.addfile` would copy each header and body once more.
             header = tarfile.TarInfo(name)
             header.size = len(body)
-            stream.write(header.tobuf(tarfile.USTAR_FORMAT))
+            stream.write(header.tobuf(tarfile.PAX_FORMAT))
             stream.write(body)
             stream.write(bytes(-len(body) % tarfile.BLOCKSIZE))
         end = 2 * tarfile.BLOCKSIZE

@@ -174,5 +174,6 @@ def _image_origin(fetch: Record) -> tuple[str, str]:
         drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
         return "drawn by draw_world", drawn
     section = source.get(kind, {})
-    root = str(section.get("root") or section.get("local_root") or "")
+    made = next((one.path for one in fetch.inputs if one.role == "pictures"), "")
+    root = str(made or section.get("root") or section.get("local_root") or "")
     return f"from the {kind} source", root

@@ -4,6 +4,7 @@ from parley.core.errors import ParleyError
 from parley.dataset.sources.base import Source, SourceOptions
 from parley.dataset.sources.local import Folder, Tars
 from parley.dataset.sources.manifest import ManifestTable
+from parley.dataset.sources.torchvision_set import TorchvisionSet
 from parley.dataset.sources.url_list import UrlList, World
 
 __all__ = ["KINDS", "Source", "SourceOptions", "open_source"]
@@ -13,6 +14,7 @@ KINDS: dict[str, type[Source]] = {
     "folder": Folder,
     "tars": Tars,
     "manifest": ManifestTable,
+    "torchvision": TorchvisionSet,
     "world": World,
 }
 """Subclass of `Source` for each value of `source.kind` except `features`. Register new sources here."""

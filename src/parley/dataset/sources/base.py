@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from parley.core.files import is_web_url
 from parley.dataset.class_set import ImageClass
@@ -23,7 +23,7 @@ class SourceOptions:
     Attributes
     ----------
     kind
-        Kind of source: `url_list`, `folder`, `tars`, `manifest` or `world`.
+        Kind of source: a key of `parley.dataset.sources.KINDS`.
     root
         Folder that local paths are relative to; None if the source has no local paths.
     locations
@@ -39,6 +39,8 @@ class SourceOptions:
     carry
         Columns of a `manifest` source's table to copy into `images.tsv`; None copies the columns about rights
         (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
+    dataset, arguments
+        Name of a class of `torchvision.datasets`, and the arguments of each dataset of it whose images are joined.
     """
 
     kind: str
@@ -49,6 +51,8 @@ class SourceOptions:
     filter_url: str = ""
     class_size: int | None = None
     carry: tuple[str, ...] | None = None
+    dataset: str = ""
+    arguments: tuple[Mapping[str, Any], ...] = ()
 
 
 class Source(ABC):

@@ -20,7 +20,7 @@ MOST_SUGGESTIONS = 10
 class _OnePerClass(EntrySource):
     """Base class of sources with one folder or tar per class in the root, named after the class or its wnid."""
 
-    needs_keys = ("root",)
+    needs_keys: ClassVar[tuple[str, ...]] = ("root",)
     what: ClassVar[str]
     suffix: ClassVar[str] = ""
 

@@ -1,0 +1,31 @@
+"""Image source `torchvision`: a dataset of torchvision, whose images a job packs into one tar per class."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from parley.dataset.class_set import ImageClass
+from parley.dataset.sources.local import Tars
+
+
+class TorchvisionSet(Tars):
+    """Source of the tars that `parley.dataset.torchvision_images.pack_classes` writes.
+
+    Before they are written, `options.root` is the folder of torchvision's files; in `listing`, that of the tars.
+    """
+
+    label = "a dataset of torchvision"
+    listed_at_once = False  # The dataset may have to be downloaded first.
+    needs_keys: ClassVar[tuple[str, ...]] = ("dataset", "root")
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return the problems with the dataset's name and arguments; its classes are known only with its files."""
+        # Imported here because it loads torch.
+        from parley.dataset.torchvision_images import check_dataset
+
+        return check_dataset(self.options)
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Return a digest of the dataset, its arguments, the folder of its files, and the classes."""
+        arguments = [sorted(one.items()) for one in self.options.arguments]
+        named = [(image_class.name, image_class.wnid) for image_class in classes]
+        return self._digest_of(self.options.dataset, arguments, str(self.options.root), named)

@@ -1,0 +1,314 @@
+"""Datasets of torchvision: download them, match their classes to the class set, and pack each class into a tar."""
+
+import contextlib
+import inspect
+import io
+import logging
+import operator
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from torchvision import __version__, datasets
+from torchvision.datasets import VisionDataset
+
+from parley.core.errors import ParleyError, did_you_mean
+from parley.core.files import written_aside
+from parley.core.progress import Progress, tracked
+from parley.dataset.class_set import ImageClass, match_classes
+from parley.dataset.sources.base import SourceOptions
+from parley.dataset.sources.local import is_image
+from parley.dataset.tars import write_tar
+
+logger = logging.getLogger(__name__)
+LONGEST_SILENCE_S = 60.0
+"""Maximum time without a byte from a server; torchvision sets none."""
+UNFINISHED = ".unfinished"
+"""Folder in the root in which a dataset is downloaded and unpacked, so that an interrupted one is never read."""
+_OURS = frozenset({"root", "download", "transform", "target_transform", "transforms", "loader"})
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2")
+_FILE = "parley_file"
+
+
+class _Item(NamedTuple):
+    """An image of a dataset."""
+
+    dataset: VisionDataset
+    position: int
+    name: str
+    """Name of the image in the tar: it identifies the image, whatever else is in the dataset."""
+    file: Path | None
+    """The image's own file; None if the dataset has none, as when all images are in one array."""
+
+
+def check_dataset(options: SourceOptions) -> list[str]:
+    """Return a sentence for each problem with the name of a dataset and its arguments. Nothing is downloaded."""
+    try:
+        kind = _dataset_class(options.dataset)
+    except ParleyError as error:
+        return error.findings
+    found = []
+    for arguments in options.arguments:
+        if ours := sorted(_OURS & arguments.keys()):
+            found.append(f"source.torchvision.arguments: remove {', '.join(ours)}, which Parley sets itself.")
+            continue
+        # A dataset checks its arguments before it looks for its files, of which an empty folder has none.
+        with tempfile.TemporaryDirectory() as empty:
+            try:
+                _constructed(kind, empty, arguments)
+            except (TypeError, ValueError) as error:
+                said = str(error).rstrip(".")
+                found.append(f"source.torchvision.arguments: torchvision's {options.dataset} says: {said}.")
+            except Exception as error:  # noqa: BLE001 - of any type: the dataset's files are missing
+                logger.debug("%s: %s", options.dataset, error)
+    return found
+
+
+def pack_classes(options: SourceOptions, classes: Sequence[ImageClass], folder: str | Path) -> None:
+    """Download a dataset of torchvision unless it is there, and write `<class>.tar` for each class.
+
+    An image that has a file of its own is packed as it is; any other becomes a PNG, which loses nothing. Its name in
+    the tar comes from the dataset's name and the file's path below the root or, without a file, from the arguments
+    and its index.
+
+    Parameters
+    ----------
+    options
+        Settings of the image source. `root` is the folder of torchvision's files.
+    classes
+        The classes to pack. They are matched to the dataset's by `parley.dataset.class_set.match_classes`.
+    folder
+        Folder for the tars.
+
+    Raises
+    ------
+    ParleyError
+        If the dataset cannot be had, does not give images with a class, or lacks a class.
+    """
+    kind, root = _dataset_class(options.dataset), Path(options.root or "").expanduser()
+    images: dict[tuple[str, ...], list[_Item]] = {}
+    for arguments in options.arguments:
+        dataset = _opened(kind, root, arguments)
+        for labels, items in _by_labels(dataset, root, arguments).items():
+            images.setdefault(labels, []).extend(items)
+    where = f"torchvision's {options.dataset}"
+    labels_of = match_classes(classes, images, where)
+    with Progress("packing classes", len(classes), "class") as progress:
+        for one in classes:
+            # Joined argument sets may contain an image several times.
+            distinct = {item.name: item for item in images[labels_of[one.name]]}.values()
+            # Some datasets list files in the order of the file system.
+            chosen = sorted(distinct, key=lambda item: str(item.file or ""))[: options.class_size]
+            with written_aside(Path(folder) / f"{one.name}.tar") as aside:
+                write_tar(aside, ((item.name, _body(item)) for item in chosen))
+            progress.advance(note=one.name)
+
+
+def _dataset_class(name: str) -> type[VisionDataset]:
+    """Return the class of torchvision.datasets with this name."""
+    found = getattr(datasets, name, None)
+    if isinstance(found, type) and issubclass(found, VisionDataset) and name in datasets.__all__:
+        return found
+    known = [one for one in datasets.__all__ if one not in ("VisionDataset", "DatasetFolder")]
+    hint = did_you_mean(name, known, "https://docs.pytorch.org/vision/stable/datasets.html lists them.", 0.5)
+    raise ParleyError(f"source.torchvision.dataset: torchvision {__version__} has no dataset {name!r}; {hint}")
+
+
+def _constructed(
+    kind: type[VisionDataset], root: str | Path, arguments: Mapping[str, Any], download: bool = False
+) -> VisionDataset:
+    """Construct a dataset. `root` and `download` are passed only to classes that take them."""
+    taken = inspect.signature(kind).parameters
+    further: dict[str, Any] = {"root": str(root)} if "root" in taken else {}
+    if "download" in taken:
+        further["download"] = download
+    inspect.signature(kind).bind(**arguments, **further)
+    return kind(**arguments, **further)
+
+
+def _opened(kind: type[VisionDataset], root: Path, arguments: Mapping[str, Any]) -> VisionDataset:
+    """Construct a dataset; download it first if its files are missing."""
+    name = kind.__name__
+    try:
+        return _constructed(kind, root, arguments)
+    except (RuntimeError, OSError) as error:
+        if "download" not in inspect.signature(kind).parameters:
+            raise ParleyError(
+                f"torchvision's {name} cannot be read from {root} ({error}), and torchvision does not download it; "
+                "put its files there, or correct source.torchvision.root."
+            ) from error
+    except Exception as error:
+        raise ParleyError(f"torchvision's {name} cannot be opened ({type(error).__name__}: {error}).") from error
+    logger.info("torchvision downloads %s itself and checks it; Parley's rules for downloads do not apply.", name)
+    aside = root / UNFINISHED
+    try:
+        _remove_unpacked(aside)
+        with _shown_downloads():
+            _constructed(kind, aside, arguments, download=True)
+        _move(aside, root)
+        return _constructed(kind, root, arguments)
+    except Exception as error:
+        raise ParleyError(
+            f"torchvision could not download {name} ({type(error).__name__}: {error}). Run again, or put the files "
+            f"into {root} as torchvision.datasets.{name} expects them."
+        ) from error
+
+
+def _remove_unpacked(folder: Path) -> None:
+    """Remove all files except archives, which torchvision checks: an interrupted run may have unpacked only some."""
+    for path in folder.rglob("*"):
+        if not path.name.endswith(_ARCHIVES) and not path.is_dir():
+            path.unlink()
+    # Datasets take a folder that exists for one that is complete.
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _move(source: Path, destination: Path) -> None:
+    """Move a file or folder; a folder whose destination exists is moved entry by entry."""
+    if not (source.is_dir() and destination.is_dir()):
+        source.replace(destination)
+        return
+    for one in sorted(source.iterdir()):
+        _move(one, destination / one.name)
+    shutil.rmtree(source)
+
+
+class _DownloadBar(Progress):
+    """Progress with the interface of tqdm that torchvision uses."""
+
+    def __init__(self, total: int | None = None, **_: Any) -> None:
+        super().__init__("downloading", total, "byte")
+
+    def update(self, pieces: int) -> None:
+        self.advance(pieces)
+
+
+@contextlib.contextmanager
+def _shown_downloads() -> Iterator[None]:
+    """Show torchvision's downloads as Parley shows progress, and end one whose server is silent."""
+    limit = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(LONGEST_SILENCE_S)
+    try:
+        with _replaced(datasets.utils, "tqdm", _DownloadBar):
+            yield
+    finally:
+        socket.setdefaulttimeout(limit)
+
+
+@contextlib.contextmanager
+def _replaced(module: Any, name: str, value: object) -> Iterator[None]:
+    original = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+def _by_labels(dataset: VisionDataset, root: Path, arguments: Mapping[str, Any]) -> dict[tuple[str, ...], list[_Item]]:
+    """Return the images of each class of a dataset, by the class's labels. Images that have files are not decoded."""
+    known = _labels(dataset, arguments)
+    found: dict[tuple[str, ...], list[_Item]] = {labels: [] for labels in known.values()}
+    with _replaced(Image, "open", partial(_remembered, Image.open)):
+        for index in tracked(range(len(dataset)), "listing images", len(dataset), "image"):
+            image, number = _pair(dataset, index, arguments)
+            if known and number not in known:
+                continue
+            item = _item(dataset, index, getattr(image, _FILE, None), root, arguments)
+            found.setdefault(known.get(number, (str(number),)), []).append(item)
+    return found
+
+
+def _remembered(opened: Callable[..., Image.Image], file: Any, *arguments: Any, **options: Any) -> Image.Image:
+    """Open an image and remember its file; its conversion to RGB returns the image itself, not decoded."""
+    try:
+        image = opened(file, *arguments, **options)
+    except UnidentifiedImageError:
+        image = Image.new("RGB", (1, 1))  # The stage that validates images reports the file.
+    path = file if isinstance(file, str | Path) else getattr(file, "name", None)
+    if isinstance(path, str | Path):
+        setattr(image, _FILE, Path(path))
+        setattr(image, "convert", partial(_converted, image))  # noqa: B010 - mypy rejects the assignment
+    return image
+
+
+def _converted(image: Image.Image, mode: str | None = None, *arguments: Any, **options: Any) -> Image.Image:
+    return image if mode == "RGB" else Image.Image.convert(image, mode, *arguments, **options)
+
+
+def _pair(dataset: VisionDataset, index: int, arguments: Mapping[str, Any]) -> tuple[Any, int]:
+    """Return an image and the index of its class."""
+    name = type(dataset).__name__
+    try:
+        example = dataset[index]
+    except Exception as error:
+        raise ParleyError(
+            f"torchvision's {name} cannot give image {index} ({type(error).__name__}: {error}). If its files in "
+            f"{dataset.root} are incomplete, remove them and run again."
+        ) from error
+    target: Any = None
+    image, target = example if isinstance(example, tuple) and len(example) == 2 else (example, None)
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    try:
+        if isinstance(image, Image.Image):
+            return image, operator.index(target)
+    except TypeError:
+        pass
+    what = type(image).__name__ if not isinstance(image, Image.Image) else f"target of type {type(target).__name__}"
+    raise ParleyError(
+        f"torchvision's {name} with the arguments {dict(arguments)} does not give an image and its class, but a "
+        f"{what}; choose arguments that give a class, such as `target_types: category`, or another dataset."
+    )
+
+
+def _item(dataset: VisionDataset, index: int, file: Path | None, root: Path, arguments: Mapping[str, Any]) -> _Item:
+    name = type(dataset).__name__
+    own = file if file is not None and is_image(file.name) else None
+    if own is not None and own.is_relative_to(root):
+        return _Item(dataset, index, f"{name}/{own.relative_to(root).as_posix()}", own)
+    stated = ",".join(f"{key}={value}" for key, value in sorted(arguments.items())).replace("/", "_")
+    suffix = own.suffix if own else ".png"
+    return _Item(dataset, index, f"{name}/{stated}{'/' * bool(stated)}{index}{suffix}", own)
+
+
+def _labels(dataset: Any, arguments: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+    """Return the names and wnids of each class, by its index; empty if the dataset states none."""
+    kind = arguments.get("target_types", arguments.get("target_type", ""))
+    kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
+    if kind == "binary-category":  # OxfordIIITPet
+        return {index: (name,) for name, index in dataset.bin_class_to_idx.items()}
+    if kind not in ("", "full") and hasattr(dataset, "categories_index"):  # INaturalist
+        return {index: (name,) for name, index in dataset.categories_index[kind].items()}
+    found: dict[int, list[str]] = {}
+    for name, index in (getattr(dataset, "class_to_idx", None) or {}).items():
+        found.setdefault(index, []).append(name)
+    lists = [getattr(dataset, name, ()) for name in ("classes", "categories", "all_categories")]
+    for index, name in enumerate(next(filter(None, lists), ()) if not found else ()):
+        # A category of INaturalist is a species with all its ranks above.
+        found[index] = [name, " ".join(name.split("_")[-2:])] if name in lists[2] else [name]
+    for index, wnid in enumerate(getattr(dataset, "wnids", ())):
+        found[index].append(wnid)
+    return {index: tuple(names) for index, names in found.items()}
+
+
+def _body(item: _Item) -> bytes:
+    """Return the bytes of an image's file or, if it has none, of a PNG."""
+    try:
+        if item.file is not None:
+            return item.file.read_bytes()
+        stream = io.BytesIO()
+        image = item.dataset[item.position][0]
+        (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(stream, "PNG", compress_level=1)
+        return stream.getvalue()
+    except OSError as error:
+        raise ParleyError(f"The image {item.name} of torchvision cannot be stored ({error}).") from error
