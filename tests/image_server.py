@@ -24,6 +24,7 @@ SLOW_PIECES_S = 0.1
 LONGEST_S = 20.0
 log_lock = threading.Lock()
 asked: Counter[str] = Counter()
+sent: Counter[str] = Counter()
 inside: Counter[str] = Counter()
 most: Counter[str] = Counter()
 
@@ -53,6 +54,11 @@ def placeholder() -> bytes:
     return png[:-12] + chunk(b"tEXt", b"c\0" + b"x" * (filling - 2)) + png[-12:]
 
 
+def content(size: int, version: str = "") -> bytes:
+    """Bytes that differ from place to place, so that a file put together wrongly is not the right one."""
+    return hashlib.shake_256(version.encode()).digest(size)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     used = False
@@ -65,7 +71,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.path = "/" + self.path.split("/", 3)[3]
         with log_lock:
             asked[self.path] += 1
-            os.write(LOG, f"{self.path}\t{self.headers['User-Agent']}\t{time.time()}\n".encode())
+            columns = (self.path, self.headers["User-Agent"], time.time(), self.headers["Range"] or "")
+            os.write(LOG, ("\t".join(map(str, columns)) + "\n").encode())
         _, _, behaviour, *rest = self.path.split("/")
         getattr(self, f"on_{behaviour}")(*rest)
 
@@ -81,6 +88,58 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def on_text(self, name: str) -> None:
         self.answer(name.encode() * 100_000)
+
+    def on_headers(self, *_: str) -> None:
+        """Say which headers came."""
+        self.answer(str(self.headers).encode())
+
+    def on_hop(self, host: str, *rest: str) -> None:
+        """A redirect to another name or address of this machine, at the same port."""
+        path = "/".join((self.path.split("/")[1], *rest))
+        self.answer(b"", 302, Location=f"http://{host}:{self.server.server_address[1]}/{path}")
+
+    def on_length(self, announced: str, *_: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: " + bytes.fromhex(announced) + b"\r\n\r\nsix is")
+        self.close_connection = True
+
+    def on_file(self, traits: str, size_bytes: str, *_: str) -> None:
+        """A file that may be asked for by ranges; its traits, joined by +, are named in the code."""
+        has, size, is_first = set(traits.split("+")), int(size_bytes), asked[self.path] == 1
+        version = "" if is_first or "changes" not in has else "new"
+        headers = {"Content-Encoding": "gzip"} if "packed" in has else {}
+        headers |= {"ETag": f'"{version}"'} if "tag" in has else {}
+        headers |= {"Last-Modified": f"Tue, 01 Feb 20{11 + len(version)} 00:00:00 GMT"} if "dated" in has else {}
+        start, status = 0, 200
+        is_same = self.headers["If-Range"] in (None, *headers.values()) or "credulous" in has
+        if self.headers["Range"] and is_same and "whole" not in has:
+            start, status = int(self.headers["Range"].removeprefix("bytes=").rstrip("-")) + ("shifted" in has), 206
+            headers |= {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
+            if start >= size or "refusing" in has:
+                self.answer(b"", 416, Content_Range=f"bytes */{size}")
+                return
+        headers |= {} if "unmeasured" in has else {"Content-Length": str(size - start)}
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        is_cut = "lame" in has or (is_first and has & {"cut", "stalls"})
+        self.paced(content(size, version)[start : size * 6 // 10 if is_cut else size], "slow" in has)
+        if is_cut and "stalls" in has:
+            time.sleep(2)
+        self.close_connection = bool(is_cut) or "unmeasured" in has
+
+    def on_sent(self, *path: str) -> None:
+        """Say how many bytes of a file were sent."""
+        self.answer(str(sent["/".join(("", self.path.split("/")[1], *path))]).encode())
+
+    def paced(self, body: bytes, slow: bool) -> None:
+        """Send a body, slowly and in small pieces if so wished."""
+        if slow:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)
+        for begin in range(0, len(body), 1 << 14):
+            self.wfile.write(body[begin : begin + (1 << 14)])
+            sent[self.path] += len(body[begin : begin + (1 << 14)])
+            time.sleep(0.005 if slow else 0)
 
     def on_format(self, format_name: str, mode: str, *_: str) -> None:
         self.answer(picture(self.path, format_name, mode))

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,19 +27,28 @@ class WebServer:
 
     def requests(self) -> list[str]:
         """Paths asked for in this test, in order, as given to `url`."""
-        return [path for path, _, _ in self._lines()]
+        return [path for path, *_ in self._lines()]
 
     def count(self, path: str) -> int:
         return Counter(self.requests())[path]
 
     def user_agents(self) -> set[str]:
-        return {agent for _, agent, _ in self._lines()}
+        return {agent for _, agent, *_ in self._lines()}
 
     def times(self) -> dict[str, float]:
         """When each path was last asked for, in seconds."""
-        return {path: float(when) for path, _, when in self._lines()}
+        return {path: float(when) for path, _, when, _ in self._lines()}
 
-    def _lines(self) -> list[tuple[str, str, str]]:
+    def ranges(self, path: str) -> list[str]:
+        """What the header Range said in each request for a path, in order."""
+        return [asked for each, *_, asked in self._lines() if each == path]
+
+    def sent(self, path: str) -> int:
+        """How many bytes of a `file` the server has sent, in all requests together."""
+        with urllib.request.urlopen(self.url(f"sent/{path}")) as answer:
+            return int(answer.read())
+
+    def _lines(self) -> list[tuple[str, str, str, str]]:
         mark = f"/{self.token}/"
         lines = [line.split("\t") for line in self._log.read_text().splitlines()]
         return [(path.removeprefix(mark), *rest) for path, *rest in lines if path.startswith(mark)]

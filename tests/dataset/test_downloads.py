@@ -1,7 +1,15 @@
 import functools
 import hashlib
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from image_server import content
 
 from parley.core.errors import ParleyError
 from parley.dataset import downloads
@@ -77,3 +85,229 @@ def test_an_invalid_checksum_is_reported_before_any_download(tmp_path, checksum)
 def test_no_location_is_reported(tmp_path):
     with pytest.raises(ParleyError, match="no location is configured"):
         download([], tmp_path / "target")
+
+
+SIZE = 300_000
+AT_60 = f"bytes={SIZE * 6 // 10}-"
+
+
+def sha256(content):
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def fetch(web, tmp_path, traits, *others, **options):
+    """Download the file with these traits of the server, and return its bytes and the ranges asked for."""
+    path = f"file/{traits}/{SIZE}"
+    download([web.url(path), *map(web.url, others)], tmp_path / "target", timeout_s=0.5, **options)
+    assert [one.name for one in tmp_path.iterdir()] == ["target"]
+    return (tmp_path / "target").read_bytes(), web.ranges(path)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(downloads, "BACKOFF_S", 0.01)
+
+
+@pytest.mark.parametrize("traits", ["tag+cut", "dated+cut", "tag+stalls", "tag+cut+unmeasured"])
+def test_a_download_that_breaks_off_goes_on_where_it_ended(web, tmp_path, traits):
+    size = SIZE if "unmeasured" in traits else None
+    assert fetch(web, tmp_path, traits, size=size) == (content(SIZE), ["", AT_60])
+
+
+def test_without_a_validator_a_checksum_decides(web, tmp_path):
+    assert fetch(web, tmp_path, "cut") == (content(SIZE), ["", ""])
+    (tmp_path / "target").unlink()
+    assert fetch(web, tmp_path, "cut+", checksum=sha256(content(SIZE))) == (content(SIZE), ["", AT_60])
+
+
+@pytest.mark.parametrize("kind", ["tag", "dated"])
+@pytest.mark.parametrize("answer", ["", "+credulous"])
+def test_a_file_that_changes_meanwhile_is_got_anew(web, tmp_path, kind, answer, quick):
+    got, ranges = fetch(web, tmp_path, f"{kind}+cut+changes{answer}")
+    assert got == content(SIZE, "new")
+    assert ranges == ["", AT_60, ""] if answer else ["", AT_60]
+
+
+def test_a_changed_file_that_only_the_checksum_tells_is_got_anew(web, tmp_path, quick):
+    found = fetch(web, tmp_path, "cut+changes", checksum=sha256(content(SIZE, "new")))
+    assert found == (content(SIZE, "new"), ["", AT_60, ""])
+
+
+@pytest.mark.parametrize(("answer", "asked"), [("whole", 2), ("shifted", 3), ("refusing", 3)])
+def test_servers_that_answer_ranges_wrongly_still_give_the_file(web, tmp_path, answer, asked, quick):
+    got, ranges = fetch(web, tmp_path, f"tag+cut+{answer}")
+    assert got == content(SIZE)
+    assert ranges == ["", AT_60, ""][:asked]
+
+
+def test_another_mirror_continues_if_a_checksum_is_known(web, tmp_path, quick):
+    other = f"file/tag/{SIZE}"
+    got, _ = fetch(web, tmp_path, "tag+lame", other, checksum=sha256(content(SIZE)))
+    assert got == content(SIZE)
+    assert web.ranges(other) == [AT_60]
+
+
+def test_without_a_checksum_files_of_two_mirrors_are_not_mixed(web, tmp_path, quick):
+    other = f"file/tag/{SIZE}"
+    fetch(web, tmp_path, "tag+lame", other)
+    assert web.ranges(other) == [""]
+
+
+def test_a_wrong_mirror_is_left_for_the_right_one(web, tmp_path):
+    wrong, right = f"file/tag+changes/{SIZE}", f"file/tag/{SIZE}/right"
+    download([web.url(wrong)], tmp_path / "first")
+    download([web.url(wrong), web.url(right)], tmp_path / "target", sha256(content(SIZE)))
+    assert (tmp_path / "target").read_bytes() == content(SIZE)
+    assert (len(web.ranges(wrong)), len(web.ranges(right))) == (2, 1)
+
+
+def test_a_later_call_goes_on_at_the_mirror_that_the_kept_bytes_are_from(web, tmp_path, quick):
+    lame, other = f"file/tag+lame/{SIZE}", f"file/tag/{SIZE}"
+    with pytest.raises(ParleyError, match=r"180000 bytes are kept; run again to continue from there"):
+        download([web.url("status/404/a"), web.url(lame)], tmp_path / "target")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".target.partial", ".target.partial.json"]
+    asked = len(web.ranges(lame))
+    assert download([web.url(other), web.url(lame)], tmp_path / "target") == web.url(other)
+    assert web.ranges(lame)[asked:] == 4 * [AT_60], "first where the bytes are from"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_bytes_that_no_later_call_can_use_are_not_kept(web, tmp_path, quick):
+    with pytest.raises(ParleyError, match="ended early") as error:
+        download([web.url(f"file/lame/{SIZE}")], tmp_path / "target")
+    assert "are kept" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("record", ["", "[]", '{"url": 3}', "\0"])
+def test_a_damaged_record_of_a_partial_file_only_costs_its_bytes(web, tmp_path, record):
+    (tmp_path / ".target.partial").write_bytes(b"garbage")
+    (tmp_path / ".target.partial.json").write_text(record)
+    assert fetch(web, tmp_path, "tag") == (content(SIZE), [""])
+
+
+def test_a_file_that_only_was_not_checked_yet_is_not_requested_again(web, tmp_path):
+    url = web.url(f"file/tag/{SIZE}")
+    (tmp_path / ".target.partial").write_bytes(content(SIZE))
+    (tmp_path / ".target.partial.json").write_text(f'{{"url": "{url}", "validator": "\\"\\"", "bytes": {SIZE}}}')
+    download([url], tmp_path / "target", sha256(content(SIZE)))
+    assert (tmp_path / "target").read_bytes() == content(SIZE)
+    assert web.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "reason"),
+    [
+        (f"file/tag/{SIZE}", {"most_bytes": SIZE - 1}, "it has more than 299999 bytes"),
+        (f"file/unmeasured/{SIZE}", {"most_bytes": SIZE - 1}, "it has more than 299999 bytes"),
+        ("endless/a", {"most_bytes": 1_000_000}, "it has more than 1000000 bytes"),
+        (f"file/tag/{SIZE}", {"size": SIZE + 1}, "it has 300000 bytes, not 300001"),
+        (f"file/unmeasured/{SIZE}", {"size": SIZE - 1}, "it has more than 299999 bytes"),
+        ("length/b2", {}, "its Content-Length is no number"),
+        (f"length/{5000 * '39'}", {}, "its Content-Length is no number"),
+        ("garbage/a", {}, "BadStatusLine: SSH"),
+        ("sendto/[::1", {}, "InvalidURL: Failed to parse"),
+        ("sendto/a:99999999", {}, "InvalidURL: Failed to parse"),
+        (f"sendto/{300 * 'a'}", {}, "LocationParseError: Failed to parse"),
+        ("drip/a", {}, "timed out: under 5000 bytes/s"),
+        ("dripheaders/a", {}, "timed out: under 5000 bytes/s"),
+        ("dripline/a", {}, "timed out: under 5000 bytes/s"),
+        ("falls/503/a", {}, "HTTP status 503"),
+    ],
+)
+def test_bad_servers_end_in_a_reason_soon_and_leave_nothing(web, tmp_path, quick, path, options, reason):
+    began = time.monotonic()
+    with pytest.raises(ParleyError, match=re.escape(f"({reason}")):
+        download([web.url(path)], tmp_path / "target", timeout_s=0.3, **options)
+    assert time.monotonic() - began < 15
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_local_file_of_another_size_is_refused(tmp_path):
+    (tmp_path / "source").write_bytes(TEXT)
+    with pytest.raises(ParleyError, match="it has 400000 bytes, not 3"):
+        download([str(tmp_path / "source")], tmp_path / "target", size=3)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ParleyError, match="not a regular file"):
+        download([str(tmp_path / "pipe")], tmp_path / "target")
+
+
+def test_nothing_is_unpacked(web, tmp_path):
+    with pytest.raises(ParleyError, match="its server applies gzip unasked; to store it as sent, give the checksum"):
+        fetch(web, tmp_path, "packed")
+    assert fetch(web, tmp_path, "packed+", checksum=sha256(content(SIZE)))[0] == content(SIZE)
+    path = f"file/packed/{SIZE}/list.tgz"
+    download([web.url(path)], tmp_path / "list")
+    assert (tmp_path / "list").read_bytes() == content(SIZE)
+
+
+def test_retry_after_is_obeyed_up_to_two_minutes(web, tmp_path):
+    began = time.time()
+    download([web.url("limited/1/a.jpg")], tmp_path / "target")
+    assert web.times()["limited/1/a.jpg"] - began >= 1
+    with pytest.raises(ParleyError, match="HTTP status 429; it asks to wait 5 min"):
+        download([web.url("closed/300/a.jpg")], tmp_path / "other")
+    assert web.count("closed/300/a.jpg") == 1
+    download([web.url("limited/soon/a.jpg")], tmp_path / "third")
+
+
+def test_a_transient_status_is_asked_again_and_a_final_one_is_not(web, tmp_path, quick):
+    download([web.url("flaky/3/503/a.jpg")], tmp_path / "target")
+    for status, times in ((503, 4), (404, 1), (403, 1)):
+        with pytest.raises(ParleyError, match=f"HTTP status {status}"):
+            download([web.url(f"status/{status}/a")], tmp_path / "other")
+        assert web.count(f"status/{status}/a") == times
+
+
+def test_two_processes_that_want_the_same_file_get_it_once(web, tmp_path):
+    path = f"file/slow/{SIZE}"
+    with ThreadPoolExecutor(2) as pool:
+        found = {result.result() for result in [pool.submit(download, [web.url(path)], tmp_path / "t") for _ in "ab"]}
+    assert found == {web.url(path), str(tmp_path / "t")}
+    assert web.ranges(path) == [""]
+    assert (tmp_path / "t").read_bytes() == content(SIZE)
+    assert [one.name for one in tmp_path.iterdir()] == ["t"]
+
+
+def test_a_full_disk_ends_in_a_sentence_and_costs_no_byte(web, tmp_path, small_disk):
+    disk = tmp_path / "disk"
+    small_disk.mount(disk, 1 << 17)
+    path = f"file/tag/{SIZE}"
+    with pytest.raises(ParleyError, match=r"target cannot be written \(No space left on device"):
+        download([web.url(path)], disk / "target")
+    kept = (disk / ".target.partial").stat().st_size
+    assert kept > 1 << 16
+    small_disk.make_room(disk)
+    download([web.url(path)], disk / "target")
+    assert web.ranges(path) == ["", f"bytes={kept}-"]
+    assert (disk / "target").read_bytes() == content(SIZE)
+
+
+PROCESS = """
+import sys
+from parley.dataset.downloads import download
+download([sys.argv[1]], sys.argv[2], allow_private_hosts=True)
+"""
+
+
+@pytest.mark.slow
+def test_ten_kills_cost_no_byte_that_was_kept(web, tmp_path):
+    size, chance = 8_000_000, random.Random(4)
+    path = f"file/tag+slow/{size}"
+    command = [sys.executable, "-c", PROCESS, web.url(path), str(tmp_path / "target")]
+    partial, kept = tmp_path / ".target.partial", [0]
+    for _ in range(10):
+        goal, until = kept[-1] + chance.randint(1, size // 12), time.monotonic() + 60
+        with subprocess.Popen(command) as process:
+            while not (partial.exists() and partial.stat().st_size >= goal) and time.monotonic() < until:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.02))
+            process.kill()
+        kept.append(partial.stat().st_size)
+    subprocess.run(command, check=True, timeout=120)
+    assert (tmp_path / "target").read_bytes() == content(size)
+    assert len(set(kept)) == 11, "each process got a part"
+    assert web.ranges(path) == [f"bytes={size}-" if size else "" for size in kept]
+    # Only what was under way when a process was killed is sent twice.
+    assert size <= web.sent(path) < size + 10 * 500_000
+    assert [one.name for one in tmp_path.iterdir()] == ["target"]

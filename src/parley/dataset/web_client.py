@@ -100,7 +100,9 @@ def opened(url: str, headers: Mapping[str, str], allow_private_hosts: bool, time
                 transient, wait = response.status_code in _TRANSIENT_STATUS, response.headers.get("Retry-After", "")
                 raise UnavailableError(f"HTTP status {response.status_code}", transient, wait)
             watchdog.expect_body()
-            length = getattr(response.raw, "length_remaining", None)
+            length: int | None = response.raw.length_remaining
+            if length is None and "Content-Length" in response.headers and not response.raw.chunked:
+                raise UnavailableError("its Content-Length is no number")
             yield Answer(response.status_code, response.headers, _chunks(response, watchdog), length)
 
 

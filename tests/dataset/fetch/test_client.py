@@ -1,11 +1,6 @@
 """The client against a real server: error classes and numbers of requests."""
 
-import contextlib
-import shutil
 import socket
-import ssl
-import subprocess
-import threading
 import time
 from dataclasses import replace
 
@@ -364,32 +359,6 @@ def test_a_redirect_to_a_private_address_is_not_followed(web, monkeypatch):
             inner.accept()
     assert answer.error is ErrorClass.PRIVATE_ADDRESS
     assert get(client, web.url("image/a.jpg")).error is None
-
-
-@pytest.fixture
-def secure(tmp_path):
-    """A TLS server with a self-signed certificate: its port, and the certificate's file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes the certificate, is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(5)
-
-        def serve():
-            with contextlib.suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as connection:
-                connection.recv(10_000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nimage")
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1], certificate
-        thread.join()
 
 
 def test_an_untrusted_certificate_is_a_tls_error(secure):
