@@ -272,7 +272,9 @@ def test_two_processes_that_want_the_same_file_get_it_once(web, tmp_path):
 def test_a_full_disk_ends_in_a_sentence_and_costs_no_byte(web, tmp_path, small_disk):
     disk = tmp_path / "disk"
     small_disk.mount(disk, 1 << 17)
-    path = f"file/tag/{SIZE}"
+    with pytest.raises(ParleyError, match=r"300000 bytes are to be written, and the disk has \d+ free"):
+        download([web.url(f"file/tag/{SIZE}")], disk / "target")
+    path = f"file/tag+unmeasured/{SIZE}"
     with pytest.raises(ParleyError, match=r"target cannot be written \(No space left on device"):
         download([web.url(path)], disk / "target")
     kept = (disk / ".target.partial").stat().st_size

@@ -1,12 +1,16 @@
+import hashlib
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 import torchvision
+from image_server import content
 
 from parley.core.errors import ParleyError
+from parley.features import weights
 from parley.features.options import Transform, feature_options
 from parley.features.weights import build_network, fetch_weights, parameters_sha256, torchvision_transform
 
@@ -138,6 +142,22 @@ def test_offline_errors_name_the_file_and_its_folder(tmp_path, offline):
     assert f"resnet34-b627a593.pth is not in {tmp_path / 'weights' / 'checkpoints'}" in str(caught.value)
     assert "put it there" in str(caught.value)
     assert not list((tmp_path / "weights" / "checkpoints").iterdir())
+
+
+def test_published_weights_are_downloaded_like_other_files(tmp_path, web, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    path = f"file/tag+cut/1000/net-{hashlib.sha256(content(1000)).hexdigest()[:8]}.pth"
+    monkeypatch.setattr(weights, "_published", lambda _: SimpleNamespace(url=web.url(path)))
+    with pytest.raises(ParleyError, match=r"cannot be downloaded .*fetch\.allow_private_hosts"):
+        fetch_weights(feature_options(), tmp_path)
+    found = fetch_weights(feature_options(), tmp_path, allow_private_hosts=True)
+    assert found == tmp_path / "checkpoints" / path.rsplit("/", 1)[1]
+    assert found.read_bytes() == content(1000)
+    assert web.ranges(path) == ["", "bytes=600-"]
+    assert fetch_weights(feature_options(), tmp_path) == found
+    monkeypatch.setattr(weights, "_published", lambda _: SimpleNamespace(url=web.url("file/tag/1000/net-00000000.pth")))
+    with pytest.raises(ParleyError, match=r"net-00000000\.pth is not in .*its sha256 is .* not 00000000"):
+        fetch_weights(feature_options(), tmp_path, allow_private_hosts=True)
 
 
 def test_a_file_of_other_bytes_under_the_published_name_is_refused(tmp_path, offline):

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -408,6 +409,8 @@ def _append(chunks: Iterable[bytes], total: int | None, partial: _Partial, wante
     from parley.dataset.web_client import UnavailableError
 
     size = partial.size
+    if total is not None and total - size > (free := shutil.disk_usage(partial.path.parent).free):
+        raise UnavailableError(f"{total - size} bytes are to be written, and the disk has {free} free")
     most = min(one for one in (total, wanted.size, wanted.most_bytes) if one is not None)
     with Progress(f"downloading {wanted.path.name}", total, "byte") as progress:
         if size:
