@@ -13,6 +13,7 @@ from parley.analysis.language import LanguageInputs, looks, write_language
 from parley.analysis.seed_tables import LANGUAGE_COLUMNS, summarise_languages
 from parley.core.errors import ParleyError
 from parley.core.failures import FailedRunError, write_marker
+from parley.dataset.attributes import AttributeFiles, write_attributes
 from parley.metrics import language as measures
 from parley.metrics.registry import UNITS
 from parley.text.descriptions import Description, write_descriptions
@@ -162,6 +163,37 @@ def test_single_bits_of_a_compositional_language_encode_single_attributes(meanin
     assert lot["measures"]["positional_disentanglement"] < 0.1
     assert lot["p"]["positional_disentanglement"] > 0.05
     assert measured(meanings, made_languages.random())["measures"]["positional_disentanglement"] is None
+
+
+def test_attributes_of_a_matrix_give_the_known_answer_on_seen_and_on_unseen_classes(meanings):
+    language = made_languages.compositional()
+    bits_of = dict(zip(language.classes.tolist(), language.messages.tolist(), strict=True))
+    # Every attribute is a bit of the message. In the files, classes are in another order and some are not ours.
+    rows = [*reversed(range(CLASSES)), *range(90, 94)]
+    numbers = [[90 * bit + 5 for bit in bits_of.get(label, [1, 1, 0, 0])] for label in rows]
+    (meanings / "m.txt").write_text("".join(" ".join(f"{one}.5" for one in row) + "\n" for row in numbers))
+    (meanings / "c.txt").write_text("".join(f"{line} Class_{label}\n" for line, label in enumerate(rows, 1)))
+    (meanings / "p.txt").write_text("red\nblue\nround\nlong\n")
+    names = [f"class {label}" for label in range(CLASSES)]
+    path = meanings / "attributes.tsv"
+    files = AttributeFiles(*(meanings / f"{name}.txt" for name in "mcp"), threshold=50)
+    write_attributes(files, names, path)
+    assert [row.split("\t")[1:] for row in path.read_text().splitlines()[1:]] == [
+        [str(bit) for bit in bits_of[label]] for label in range(CLASSES)
+    ]
+    good = measured(meanings, language, attributes=path)
+    assert good["measures"]["positional_disentanglement"] == pytest.approx(1)
+    assert good["p"]["positional_disentanglement"] == pytest.approx(1 / 1001)
+    # Four unseen classes alone, of one colour: two attributes are the same for all of them.
+    unseen = [row for row, label in enumerate(language.classes) if label < 4]
+    talks = [
+        Talk(f"k{row}", int(language.classes[row]), [[1.0, 0, 0, 0]], 1, sender=[language.messages[row].tolist()])
+        for row in unseen
+    ]
+    write_messages(meanings / "u.hdf5", talks, names[:4], ids=[0, 1, 2, 3], bits=4, part="ood_alone")
+    write_language([meanings / "u.hdf5"], known(meanings, attributes=path), (2, 2), meanings / "u.json")
+    found = json.loads((meanings / "u.json").read_text())["parts"]["ood_alone"]
+    assert found["measures"]["positional_disentanglement"] == pytest.approx(1)
 
 
 def test_similarity_to_features_differs_from_similarity_to_descriptions(meanings):

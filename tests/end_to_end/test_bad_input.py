@@ -94,7 +94,7 @@ def test_missing_inputs_are_told_in_a_dry_run_unless_the_target_does_without(pro
     out = refused(project, "-n", "all", "metrics", **values)
     for words in ("wnid n99999999 is not a noun", "no/glove.txt do not exist", "Class 'wasp' has no folder"):
         assert words in out
-    assert "a.tsv has no attributes for wasp (did you mean wasps?); add a line per class." in out
+    assert "Class 'wasp' is not in a.tsv (did you mean wasps?); correct the name or add the class there." in out
     out = refused(project, "-n", "--until", "build_descriptions", **values)
     assert "n99999999" in out
     assert "no/glove.txt" not in out

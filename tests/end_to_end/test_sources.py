@@ -96,6 +96,30 @@ def test_a_dataset_of_torchvision_to_features(project, pictures):
     assert "Unknown value 'val' for argument split" in project.snakemake("-n", config=config, ok=False)
 
 
+def test_attributes_of_a_matrix(project, pictures):
+    texts = {"m": "7.5 80\n0 0\n60 9\n", "c": "1 001.Bee\n2 002.Cow\n3 003.Ant\n", "p": "1 red\n2 big\n"}
+    for name, text in texts.items():
+        (project.folder / f"{name}.txt").write_text(text)
+    source = {"kind": "folder", "folder": {"root": "pictures"}}
+    matrix = {"attributes": "m.txt", "attribute_classes": "c.txt", "attribute_names": "p.txt"}
+
+    def config(**more):
+        values = {**COMMON, "evaluation": {"k": 1, **matrix, **more}}
+        return project.write_config("matrix", classes="classes.tsv", source=source, **values)
+
+    target = "results/matrix/attributes.tsv"
+    out = project.snakemake("-n", target, config=config(), ok=False)
+    assert "m.txt, row 1 has the number 7.5; set evaluation.attribute_threshold" in out
+    out = project.snakemake("-n", target, config=config(attributes=None), ok=False)
+    assert "evaluation.attribute_names is set, but evaluation.attributes, the matrix that it belongs to, is not" in out
+    given = config(attribute_threshold=50)
+    project.snakemake("--cores", "1", target, config=given)
+    assert (project.folder / target).read_text() == "class\tred\tbig\nant\t1\t0\nbee\t0\t1\n"
+    assert project.planned(given, target) == set()
+    project.snakemake("--cores", "1", target, config=config(attribute_threshold=5))
+    assert (project.folder / target).read_text() == "class\tred\tbig\nant\t1\t1\nbee\t1\t1\n"
+
+
 def test_a_manifest_of_paths(project, pictures):
     rows = [f"{name}\t{name}/{index}.png" for name in NAMES for index in range(5)]
     (project.folder / "manifest.tsv").write_text("class\tpath\n" + "\n".join(rows) + "\n")

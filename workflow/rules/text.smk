@@ -91,6 +91,8 @@ if VALUES.has_attributes:
         input:
             descriptions=result("descriptions.csv"),
             given=CONFIG["evaluation"]["attributes"] or [],
+            rows=CONFIG["evaluation"]["attribute_classes"] or [],
+            columns=CONFIG["evaluation"]["attribute_names"] or [],
         output:
             attributes=result("attributes.tsv"),
         log:
@@ -103,6 +105,7 @@ if VALUES.has_attributes:
             mem_mb=500,
             runtime=10,
         params:
+            threshold=CONFIG["evaluation"]["attribute_threshold"],
             code=code("write_attributes"),
         message:
             "Writing the attributes of the classes"

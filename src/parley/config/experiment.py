@@ -22,6 +22,7 @@ from parley.game.settings import GameSettings
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
+_ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
 COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
 """Pairs of backbone and weights that torchvision has. A dry run does not look them up, because this takes seconds."""
 
@@ -115,8 +116,7 @@ def _unmade(config: Config, paths: Paths | None) -> set[str]:
             "write_attributes": [paths.result("attributes.tsv")],
         }
     stages = {"select_classes", "extract_features", "build_descriptions", "embed_words", "train_run"}
-    attributes = config["evaluation"]["attributes"]
-    if attributes and Path(attributes).is_file():
+    if config["evaluation"]["attributes"] and not _missing_files(config):
         stages.add("write_attributes")
     if not all(source[source["kind"]][key] for key in KINDS[source["kind"]].needs_keys):
         stages.remove("select_classes")  # `examine` has reported the missing key.
@@ -129,9 +129,15 @@ def _missing_files(config: Config) -> list[str]:
     imported = source["features"] if source["kind"] == "features" else {}
     given = {f"source.features.{name}": path for name, path in imported.items()} | {
         "descriptions.evaluation": config["descriptions"]["evaluation"],
-        "evaluation.attributes": config["evaluation"]["attributes"],
+        **{f"evaluation.{key}": config["evaluation"][key] for key in _ATTRIBUTE_FILES},
     }
-    return [
+    matrix, *lists = (f"evaluation.{key}" for key in _ATTRIBUTE_FILES)
+    alone = [
+        f"Config: {key} is set, but {matrix}, the matrix that it belongs to, is not; set both."
+        for key in lists
+        if given[key] and not given[matrix]
+    ]
+    return alone + [
         f"Config: {key} is {path}, which is not a file; check the path."
         for key, path in given.items()
         if path and not Path(path).is_file()
@@ -189,7 +195,7 @@ def check_inputs(
     if "embed_words" in stages:
         findings += check_vectors(config["words"]["source"])
     if "write_attributes" in stages and config["evaluation"]["attributes"]:
-        findings += _check_attributes(config["evaluation"]["attributes"], classes)
+        findings += _check_attributes(config, classes)
     if "train_run" in stages:
         findings += _check_layers(config) if config["source"]["kind"] != "features" else []
         findings += [] if own_environments else _check_tensorboard(config)
@@ -225,12 +231,12 @@ def _check_network(config: Config, fetch: bool) -> list[str]:
     return []
 
 
-def _check_attributes(path: str, classes: Sequence[ImageClass]) -> list[str]:
+def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     # Imported here because it loads numpy.
-    from parley.dataset.attributes import read_attributes
+    from parley.dataset.attributes import AttributeFiles
 
     try:
-        read_attributes(path).of([one.name for one in classes])
+        AttributeFiles.of_config(config["evaluation"]).read([one.name for one in classes])
     except ParleyError as error:
         return error.findings
     return []

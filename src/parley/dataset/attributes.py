@@ -1,14 +1,18 @@
 """Attributes of classes, such as colour or size. Metrics of compositionality compare them with the messages."""
 
-from collections.abc import Sequence
+import csv
+import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.tables import read_table, write_table
+from parley.dataset.class_set import ImageClass, match_classes
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
 
@@ -35,6 +39,75 @@ class Attributes(NamedTuple):
         return np.array([self.codes[name] for name in classes], dtype=np.int64).reshape(-1, len(self.names))
 
 
+class AttributeFiles(NamedTuple):
+    """Files with the attributes of classes, which may be more classes than those of an experiment."""
+
+    values: str | Path
+    """A table (TSV or `.csv`) with the column `class` or, if `rows` is given, a matrix of numbers, a row per class."""
+    rows: str | Path | None = None
+    """Text with a line per row of the matrix: the class, after the row's number or alone."""
+    columns: str | Path | None = None
+    """Text with a line per column of the matrix: the attribute, after the column's number or alone."""
+    threshold: float | None = None
+    """Number above which a value becomes 1; all others become 0. None leaves the values as they are."""
+
+    @classmethod
+    def of_config(cls, evaluation: Mapping[str, Any]) -> "AttributeFiles":
+        """Return the files that the config section `evaluation` names."""
+        keys = ("attributes", "attribute_classes", "attribute_names", "attribute_threshold")
+        return cls(*(evaluation[key] for key in keys))
+
+    def read(self, classes: Sequence[str]) -> Attributes:
+        """Read the attributes of the given classes, found by `parley.dataset.class_set.match_classes`.
+
+        Raises
+        ------
+        ParleyError
+            If a file cannot be used, the files disagree, or a class is missing.
+        """
+        if bool(self.rows) != bool(self.columns):
+            raise ParleyError(
+                f"{self.values} is a matrix if evaluation.attribute_classes and evaluation.attribute_names are both "
+                "given; set both or neither."
+            )
+        names, table = self._matrix() if self.rows and self.columns else _table(self.values)
+        if self.threshold is not None:
+            for label, row in table.items():
+                numbers = [_number(f"{self.values}, class {label}", cell) for cell in row]
+                table[label] = ["1" if number > self.threshold else "0" for number in numbers]
+        wanted = [ImageClass(name, "", "") for name in classes]
+        fix = "correct the name or add the class there"
+        found = match_classes(wanted, [(label,) for label in table], str(self.values), fix)
+        return _coded(names, {name: table[label] for name, (label,) in found.items()}, str(self.values))
+
+    def _matrix(self) -> tuple[list[str], dict[str, list[str]]]:
+        """Return the names of the columns, and the row of each class."""
+        labels, names = _listed(self.rows or ""), _listed(self.columns or "")
+        rows = [line.replace(",", " ").split() for line in _lines(self.values)]
+        if len(rows) != len(labels):
+            raise ParleyError(
+                f"{self.values} has {len(rows)} rows, but {self.rows} has {len(labels)} classes; "
+                "use files of one data set."
+            )
+        if len(names) < 2 or "class" in names:
+            raise ParleyError(f"{self.columns} has {len(names)} attributes; give at least two, none of them `class`.")
+        for number, row in enumerate(rows, start=1):
+            where = f"{self.values}, row {number}"
+            if len(row) != len(names):
+                raise ParleyError(
+                    f"{where} has {len(row)} numbers, but {self.columns} has {len(names)} attributes; "
+                    "use files of one data set."
+                )
+            values = [_number(where, cell) for cell in row]
+            if self.threshold is None and (broken := [value for value in values if value % 1]):
+                raise ParleyError(
+                    f"{where} has the number {broken[0]:g}; set evaluation.attribute_threshold, above which an "
+                    "attribute counts as present."
+                )
+            rows[number - 1] = [f"{value:g}" for value in values]
+        return names, dict(zip(labels, rows, strict=True))
+
+
 def read_attributes(path: str | Path) -> Attributes:
     """Read a TSV with the column ``class`` and one column per attribute.
 
@@ -43,7 +116,12 @@ def read_attributes(path: str | Path) -> Attributes:
     ParleyError
         If there are fewer than two attributes, a cell is empty, or a class occurs twice.
     """
-    rows = read_table(path, ["class"])
+    return _coded(*_table(path), str(path))
+
+
+def _table(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the names of the attributes in a TSV or CSV, and the row of each class."""
+    rows = _csv(path) if str(path).lower().endswith(".csv") else read_table(path, ["class"])
     names = [name for name in rows[0] if name != "class"] if rows else []
     findings = Findings()
     if len(names) < 2:
@@ -56,7 +134,53 @@ def read_attributes(path: str | Path) -> Attributes:
             findings.add(f"{path}, class {row['class']}: {', '.join(empty)} is empty; give every attribute a value.")
         seen.add(row["class"])
     findings.raise_if_any()
-    return _coded(names, {row["class"]: [row[name].strip() for name in names] for row in rows}, str(path))
+    return names, {row["class"]: [row[name].strip() for name in names] for row in rows}
+
+
+def _csv(path: str | Path) -> list[dict[str, str]]:
+    lines = list(csv.reader(_lines(path)))
+    header = lines[0] if lines else []
+    if header.count("class") != 1 or len(set(header)) != len(header):
+        raise ParleyError(f"{path} needs different names of its columns in its first line, one of them `class`.")
+    for number, cells in enumerate(lines, start=1):
+        if len(cells) != len(header):
+            raise ParleyError(f"{path}, row {number} has {len(cells)} fields, but the first has {len(header)}.")
+    return [dict(zip(header, cells, strict=True)) for cells in lines[1:]]
+
+
+def _listed(path: str | Path) -> list[str]:
+    """Return the names in a file with a line per name, each after its number (counted from 0 or 1) or alone."""
+    lines = [line.strip() for line in _lines(path)]
+    numbered = [re.fullmatch(r"(\d+)\s+(.+)", line) for line in lines]
+    if all(numbered):
+        first = int(lines[0].split()[0]) if lines else 0
+        for place, line in enumerate(lines):
+            if int(line.split()[0]) != first + place or first > 1:
+                raise ParleyError(f"{path}, line {place + 1} is {line!r}; number the lines from 1 without gaps.")
+        lines = [match[2] for match in numbered if match]
+    if repeated := [line for line in lines if lines.count(line) > 1]:
+        raise ParleyError(f"{path} has {repeated[0]!r} twice; every name must be different.")
+    return lines
+
+
+def _lines(path: str | Path) -> list[str]:
+    """Return the lines of a text file that are not blank."""
+    try:
+        return [line for line in Path(path).read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ParleyError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8.") from error
+    except OSError as error:
+        raise ParleyError(f"{path} cannot be read ({error.strerror}); check the path.") from error
+
+
+def _number(where: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ParleyError(f"{where} has {text[:40]!r}, which is not a number; correct it.")
+    return value
 
 
 def world_attributes() -> Attributes:
@@ -72,19 +196,19 @@ def _coded(names: list[str], table: dict[str, list[str]], path: str) -> Attribut
     return Attributes(names, values, codes, path)
 
 
-def write_attributes(given: str | Path | None, classes: Sequence[str], out: str | Path) -> None:
+def write_attributes(given: AttributeFiles | None, classes: Sequence[str], out: str | Path) -> None:
     """Write the attributes of an experiment's classes as a TSV. A class without attributes raises `ParleyError`.
 
     Parameters
     ----------
     given
-        Path of a table that `read_attributes` can read; None for the attributes of the bundled synthetic world.
+        The files to read; None for the attributes of the bundled synthetic world.
     classes
         Names of the classes, in the order of the rows to write.
     out
         Path of the TSV to write.
     """
-    known = world_attributes() if given is None else read_attributes(given)
+    known = world_attributes() if given is None else given.read(classes)
     rows = [
         [name, *(texts[code] for texts, code in zip(known.values, codes, strict=True))]
         for name, codes in zip(classes, known.of(classes).tolist(), strict=True)

@@ -108,7 +108,10 @@ def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:
 
 
 def match_classes(
-    classes: Iterable[ImageClass], others: Collection[tuple[str, ...]], where: str
+    classes: Iterable[ImageClass],
+    others: Collection[tuple[str, ...]],
+    where: str,
+    fix: str = "correct the class set",
 ) -> dict[str, tuple[str, ...]]:
     """Find each class among the classes of a data set made elsewhere.
 
@@ -123,6 +126,8 @@ def match_classes(
         The labels of each class of the data set: names and, if known, a wnid.
     where
         Name of the data set, for error messages.
+    fix
+        What to do if a class is not found.
 
     Returns
     -------
@@ -152,7 +157,7 @@ def match_classes(
             names = sorted(labels[0] for labels in others)
             some = f"{where} has {len(names)} classes, such as {', '.join(names[:_MOST_LISTED])}"
             hint = did_you_mean(one.name, [label for labels in others for label in labels], some)
-            findings.add(f"Class {one.name!r} is not in {where} ({hint}); correct the class set.")
+            findings.add(f"Class {one.name!r} is not in {where} ({hint}); {fix}.")
         elif (first := owners.setdefault(same[0], one.name)) != one.name:
             findings.add(f"Classes {first!r} and {one.name!r} are both {'/'.join(same[0])} of {where}; remove one.")
         else:

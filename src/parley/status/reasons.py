@@ -38,6 +38,7 @@ WORDS = {
     "size_px": "source.world.size_px",
     "source": "source",
     "tables": "tables",
+    "threshold": "evaluation.attribute_threshold",
     "wordnet": "descriptions.wordnet",
     "words": "words",
 }
