@@ -51,6 +51,8 @@ class Fetched:
         write_table(folder / "candidates.tsv", ["class", "key", "url"], rows)
         write_plan(folder / "candidates.tsv", classes, COUNTS, 3, folder / "plan.tsv")
         self.reserves = reserves_in(folder / "plan.tsv")
+        self.walked = set()
+        """Keys that the splits tried by themselves."""
         for one in classes:
             self.write_manifest(one)
         self.hashes = []
@@ -70,14 +72,18 @@ class Fetched:
             for part, reserve in self.reserves.get(one.name, {}).items()
         ]
         class_fetch = ClassFetch(one.name, parts, self.options.placeholder_repeats)
-        while part := next((part for part in parts if part.wants_more), None):
+        while (part := class_fetch.wanting()) is not None:
             rank = part.take()
             class_fetch.record(part, rank, self.result(*part.queue[rank]))
+        self.walked |= {key for part in parts for key, _ in part.queue[: part.taken]}
         write_table(
             self.folder / f"{one.name}.tsv",
             MANIFEST_COLUMNS,
             [result.manifest_row() for result in class_fetch.results()],
         )
+
+    def rows(self, name):
+        return read_table(self.folder / f"{name}.tsv", MANIFEST_COLUMNS)
 
     def result(self, key, url):
         error = ErrorClass(self.failures[key]) if key in self.failures else None

@@ -109,7 +109,7 @@ def test_rules_hold_and_counts_add_up_for_random_inputs(
     splits = fetched.splits()
     assert max(Counter(row["sha256"] for row in splits).values()) == 1
     for row in splits:
-        assert row["key"] in fetched.reserves[row["class"]][row["part"]]
+        assert row["key"] in {key for reserve in fetched.reserves[row["class"]].values() for key in reserve}
         assert row["key"] not in failures
         assert len(answers[row["sha256"]]) <= repeats
     assert report["kept"] == len(splits)
@@ -140,7 +140,7 @@ def pairs_alike(splits, hashes, bits):
 
 def test_every_short_part_is_reported_with_its_reasons(tmp_path):
     reserves = Fetched(tmp_path).reserves
-    dead = dict.fromkeys(reserves["lion"]["dev"][1:], "not_found")
+    dead = dict.fromkeys([*reserves["lion"]["dev"][1:], *reserves["lion"]["train"][6:]], "not_found")
     dead |= dict.fromkeys(reserves["hen"]["ood"][:28], "html")
     dead[reserves["hen"]["ood"][28]] = "read_timeout"
     fetched = Fetched(tmp_path, failures=dead)
@@ -171,7 +171,8 @@ def test_rarer_reasons_are_counted_together(tmp_path):
 
 def test_a_part_without_any_image_is_never_accepted(tmp_path):
     reserves = Fetched(tmp_path).reserves
-    fetched = Fetched(tmp_path, failures=dict.fromkeys(reserves["lion"]["dev"], "gone"))
+    dead = [*reserves["lion"]["dev"], *reserves["lion"]["train"][6:]]
+    fetched = Fetched(tmp_path, failures=dict.fromkeys(dead, "gone"))
     with pytest.raises(ParleyError, match="0 images of the 2 needed"):
         fetched.finalise(on_shortage="accept")
 

@@ -1,7 +1,11 @@
+import contextlib
 import logging
+from collections import Counter
 
 import pytest
-from fetched_plan import CLASSES, EMU, HEN, LION, MORE, WOLF, Fetched, assert_counts_add_up
+from fetched_plan import CLASSES, COUNTS, EMU, FOX, HEN, LION, MORE, WOLF, Fetched, assert_counts_add_up, keys_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
@@ -17,7 +21,7 @@ def test_the_class_set_is_written_unchanged(tmp_path):
 
 def test_a_short_class_is_dropped_and_its_duplicates_go_to_others(tmp_path, caplog):
     reserves = Fetched(tmp_path).reserves
-    failures = dict.fromkeys(reserves["fox"]["dev"][1:], "gone")
+    failures = dict.fromkeys([*reserves["fox"]["dev"][1:], *reserves["fox"]["train"][6:]], "gone")
     # The fox claims bytes that the hen needs: its own keys are made the lower ones.
     pairs = list(zip(sorted(reserves["fox"]["train"][:6]), sorted(reserves["hen"]["ood"], reverse=True), strict=False))
     shared = [(one, other) for one, other in pairs if one < other and other in reserves["hen"]["ood"][:6]]
@@ -35,7 +39,7 @@ def test_a_short_class_is_dropped_and_its_duplicates_go_to_others(tmp_path, capl
     assert "dropped" not in report["classes"]["hen"]
     assert report["classes"]["hen"]["ood"]["duplicates"] == 0
     fox = report["classes"]["fox"]["train"]
-    assert (fox["kept"], fox["spare"], fox["tried"]) == (0, 9, 9)
+    assert (fox["kept"], fox["spare"], fox["tried"]) == (0, 6, len(reserves["fox"]["train"]))
     assert_counts_add_up(report)
 
 
@@ -80,3 +84,122 @@ def test_k_is_checked_against_the_remaining_classes(tmp_path):
     check_shortages(
         outcomes, {"in": {"train": 1}}, DedupOptions(0.0, "drop_class", evaluation={"k": 2, "k_unseen": None})
     )
+
+
+def test_a_short_split_is_filled_by_key_from_candidates_that_no_split_tried(tmp_path):
+    reserves = Fetched(tmp_path).reserves["lion"]
+    before = Fetched(tmp_path, failures=dict.fromkeys(reserves["dev"], "gone"))
+    report = before.finalise()
+    untried = sorted(reserves["train"][9:])
+    assert before.part("lion", "train") == reserves["train"][:6]
+    assert before.part("lion", "dev") == untried[:2]
+    dev, train = (report["classes"]["lion"][part] for part in ("dev", "train"))
+    assert (dev["kept"], dev["candidates"], dev["tried"]) == (2, *[len(reserves["dev"]) + 2] * 2)
+    # A third image was fetched for dev's margin.
+    assert (train["candidates"], train["tried"], train["spare"]) == (len(reserves["train"]) - 2, 10, 4)
+    assert_counts_add_up(report)
+
+
+def test_bytes_that_another_class_has_fill_no_split(tmp_path):
+    reserves = Fetched(tmp_path).reserves
+    first, second, third = sorted(reserves["lion"]["train"][9:])[:3]
+    fox = max(reserves["fox"]["train"][:6])
+    assert first < fox
+    dead = dict.fromkeys(reserves["lion"]["dev"], "gone")
+    fetched = Fetched(tmp_path, {first: "same", fox: "same"}, dead)
+    report = fetched.finalise()
+    assert fox in fetched.part("fox", "train")
+    assert fetched.part("lion", "dev") == [second, third]
+    assert_counts_add_up(report)
+
+
+def test_near_copies_of_images_of_other_splits_fill_no_split(tmp_path):
+    reserves = Fetched(tmp_path).reserves["lion"]
+    first, second, third = sorted(reserves["train"][9:])[:3]
+    dead = dict.fromkeys(reserves["dev"], "gone")
+    hashes = {first: 1, reserves["train"][0]: 0, second: 0xFF, third: 0xFF00}
+    fetched = Fetched(tmp_path, failures=dead, hashes=hashes, near_copies="remove", near_copy_bits=2)
+    fetched.finalise()
+    assert fetched.part("lion", "dev") == [second, third]
+
+
+def test_images_of_a_margin_fill_a_split_when_no_candidate_is_left(tmp_path):
+    reserves = Fetched(tmp_path).reserves["lion"]
+    dead = dict.fromkeys([*reserves["dev"][1:], *reserves["train"][7:]], "gone")
+    fetched = Fetched(tmp_path, failures=dead)
+    assert_counts_add_up(fetched.finalise())
+    assert fetched.part("lion", "train") == reserves["train"][:6]
+    assert fetched.part("lion", "dev") == [reserves["dev"][0], reserves["train"][6]]
+
+
+def test_a_manifest_from_before_the_fill_is_reported(tmp_path):
+    fetched = Fetched(tmp_path)
+    fetched = Fetched(tmp_path, failures=dict.fromkeys(fetched.reserves["lion"]["dev"], "gone"))
+    lines = (tmp_path / "lion.tsv").read_text().splitlines(keepends=True)
+    filling = sorted(fetched.reserves["lion"]["train"][9:])[:3]
+    (tmp_path / "lion.tsv").write_text("".join(line for line in lines if not any(key in line for key in filling)))
+    with pytest.raises(
+        ParleyError, match=r"'lion'.* tried for part dev, which is not the number .*remove the manifest"
+    ):
+        fetched.finalise()
+
+
+def fates_and_bytes(candidates):
+    fates = st.lists(st.sampled_from(["", "", "", "gone", "html"]), min_size=candidates, max_size=candidates)
+    return fates, st.lists(st.integers(0, candidates), min_size=candidates, max_size=candidates)
+
+
+KEYS = [*keys_of("lion"), *keys_of("fox")]
+
+
+def drawn_fetch(folder, fates, bytes_of, **options):
+    """Fates and bytes of the lion's candidates, or of the lion's and the fox's."""
+    same = {key: f"bytes {number}" for key, number in zip(KEYS, bytes_of, strict=False)}
+    failures = {key: fate for key, fate in zip(KEYS, fates, strict=False) if fate}
+    return Fetched(folder, same, failures, classes=[LION, FOX], **options)
+
+
+def split_keys(fetched):
+    """The keys of each split; none if a split is empty."""
+    with contextlib.suppress(ParleyError):
+        fetched.finalise(on_shortage="accept")
+        return {(one, part): fetched.part(one, part) for one in ("lion", "fox") for part in COUNTS["in"]}
+    return {}
+
+
+@settings(max_examples=60)
+@given(*fates_and_bytes(30), st.sampled_from([0.0, 0.5, 2.0]), st.sampled_from([2, 5]))
+def test_a_class_with_enough_images_is_never_short(tmp_path_factory, fates, bytes_of, margin, repeats):
+    folder = tmp_path_factory.mktemp("enough")
+    fetched = drawn_fetch(folder, fates, bytes_of, margin=margin, placeholder_repeats=repeats)
+    urls = Counter(fetched.sha256_of[key] for key in keys_of("lion") if key not in fetched.failures)
+    if sum(number <= repeats for number in urls.values()) >= sum(COUNTS["in"].values()):
+        assert_counts_add_up(fetched.finalise())
+
+
+@settings(max_examples=60)
+@given(*fates_and_bytes(60), st.sampled_from([0.0, 0.5]), st.data())
+def test_candidates_that_nobody_needed_make_no_difference(tmp_path_factory, fates, bytes_of, margin, data):
+    folder = tmp_path_factory.mktemp("unneeded")
+    fetched = drawn_fetch(folder, fates, bytes_of, margin=margin)
+    before, tried = split_keys(fetched), {row["key"] for row in fetched.rows("lion") + fetched.rows("fox")}
+    new = [
+        fate if key in tried else data.draw(st.sampled_from(["", "gone"]))
+        for key, fate in zip(KEYS, fates, strict=True)
+    ]
+    assert split_keys(drawn_fetch(folder, new, bytes_of, margin=margin)) == before
+
+
+@settings(max_examples=60)
+@given(*fates_and_bytes(60), st.sampled_from([0.0, 0.5]))
+def test_the_fill_moves_no_image_that_a_split_has(tmp_path_factory, fates, bytes_of, margin):
+    folder = tmp_path_factory.mktemp("moves")
+    fetched = drawn_fetch(folder, fates, bytes_of, margin=margin)
+    filled, reserves = split_keys(fetched), fetched.reserves
+    without = ["" if fate == "" and key in fetched.walked else "gone" for key, fate in zip(KEYS, fates, strict=True)]
+    for (name, part), kept in split_keys(drawn_fetch(folder, without, bytes_of, margin=margin)).items():
+        own = [key for key in filled[name, part] if key in reserves[name][part] and key in fetched.walked]
+        if len(kept) == COUNTS["in"][part]:
+            assert filled[name, part] == kept
+        else:
+            assert own == kept

@@ -12,7 +12,7 @@ from parley.dataset.fetch.candidate_queue import (
     QueueProgress,
     RepeatedBytes,
     SplitFetch,
-    first_mismatch,
+    replay,
     warn_about_repeated_bytes,
 )
 from parley.dataset.fetch.outcomes import Decision, ErrorClass, FetchResult
@@ -41,11 +41,11 @@ class Fetcher:
         return [(token, result(key, self.sha256_of[key]))]
 
 
-def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0):
-    """Fetch splits of `[(key, sha256), …]`, with answers in any order."""
+def fetched(queues, targets, repeats, window=1, pick=lambda waiting: 0, counts=(0, 0, 0)):
+    """Fetch splits of `[(key, sha256), …]`, with answers in any order. With counts of 0, no split is ever short."""
     parts = [
-        SplitFetch(name, [(key, "") for key, _ in queue], target, target)
-        for name, queue, target in zip(PARTS, queues, targets, strict=False)
+        SplitFetch(name, [(key, "") for key, _ in queue], count, target)
+        for name, queue, count, target in zip(PARTS, queues, counts, targets, strict=False)
     ]
     fetcher = Fetcher({key: sha256 for queue in queues for key, sha256 in queue}, pick)
     (done,) = scheduled(iter([ClassFetch("lion", parts, repeats)]), fetcher, window, lambda _: None)
@@ -144,10 +144,17 @@ def test_replaying_a_manifest_finds_no_mismatch(queue_set):
     queues, targets, repeats = queue_set
     done = fetched(queues, targets, repeats)
     # As in the manifest: placeholders count as failed.
+    assert replayed(done, queues, targets, [0] * len(queues), repeats) == (None, frozenset())
+
+
+def replayed(done, queues, targets, counts, repeats, change=lambda answers: answers):
     shas = {row.key: row.sha256 if row.is_ok else "" for row in done.results()}
-    answers = [[(row.key, shas[row.key]) for row in part.results] for part in done.parts]
-    splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
-    assert first_mismatch(splits, answers, repeats) is None
+    rows = [[(key, shas[key], rank) for rank, (key, _) in enumerate(queue) if key in shas] for queue in queues]
+    answers = change(rows)
+    tried = {key for rows in answers for key, *_ in rows}
+    untried = [key for queue in queues for key, _ in queue if key not in tried]
+    splits = [QueueProgress(len(queue), *needs) for queue, *needs in zip(queues, counts, targets, strict=True)]
+    return replay(splits, answers, min(untried, default=None), repeats)
 
 
 @given(queue_sets(), st.data())
@@ -162,9 +169,94 @@ def test_a_manifest_with_too_many_or_too_few_rows_is_a_mismatch(queue_set, data)
         return
     index, change = changes[0] if data is None else data.draw(st.sampled_from(changes))
     lengths[index] += change
-    answers = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
-    splits = [QueueProgress(len(queue), target) for queue, target in zip(queues, targets, strict=True)]
-    assert first_mismatch(splits, answers, repeats) is not None
+    answers = [
+        [(*row, rank) for rank, row in enumerate(queue[:length])] for queue, length in zip(queues, lengths, strict=True)
+    ]
+    splits = [QueueProgress(len(queue), 0, target) for queue, target in zip(queues, targets, strict=True)]
+    assert replay(splits, answers, "", repeats)[0] is not None
+
+
+def fill_by_definition(queues, counts, targets, repeats):
+    """The candidates of the fill and how many count, from the definition, one answer at a time."""
+    lengths = by_single_steps(queues, targets, repeats)
+    walked = [queue[:length] for queue, length in zip(queues, lengths, strict=True)]
+    rest = sorted(row for queue, length in zip(queues, lengths, strict=True) for row in queue[length:])
+    own = {
+        sha256: min(key for rows in walked for key, sha in rows if sha == sha256)
+        for rows in walked
+        for _, sha256 in rows
+    }
+    for number in range(len(rest) + 1):
+        urls = Counter(sha256 for _, sha256 in [*itertools.chain(*walked), *rest[:number]] if sha256)
+        oks = [sum(own[sha256] == key and 0 < urls[sha256] <= repeats for key, sha256 in rows) for rows in walked]
+        needs = zip(oks, counts, targets, strict=True)
+        missing = sum(target - ok for ok, count, target in needs if ok < count)
+        new = {sha256 for _, sha256 in rest[:number] if sha256 and sha256 not in own and urls[sha256] <= repeats}
+        if len(new) >= missing:
+            break
+    return [key for key, _ in rest[:number]], len(new)
+
+
+@st.composite
+def classes_with_counts(draw):
+    queues, targets, repeats = draw(queue_sets())
+    return queues, [draw(st.integers(0, target)) for target in targets], targets, repeats
+
+
+@given(classes_with_counts(), st.integers(1, 9), st.data())
+def test_the_fill_does_not_depend_on_answer_order_or_window(drawn, window, data):
+    queues, counts, targets, repeats = drawn
+    keys, number = fill_by_definition(queues, counts, targets, repeats)
+    done = fetched(queues, targets, repeats, window, lambda waiting: data.draw(st.integers(0, waiting - 1)), counts)
+    assert [row.key for row in done.fill.results] == keys
+    assert done.fill.ok == number
+    lengths = by_single_steps(queues, targets, repeats)
+    assert lengths_of(done) == lengths
+    tried = {key for queue, length in zip(queues, lengths, strict=True) for key, _ in queue[:length]} | set(keys)
+    assert [row.key for row in done.results()] == [key for queue in queues for key, _ in queue if key in tried]
+    assert replayed(done, queues, targets, counts, repeats) == (None, frozenset(keys))
+
+
+@given(classes_with_counts(), st.data())
+def test_a_fill_with_other_rows_is_a_mismatch(drawn, data):
+    queues, counts, targets, repeats = drawn
+    done = fetched(queues, targets, repeats, counts=counts)
+    filled = [row.key for row in done.fill.results]
+    if not filled:
+        return
+    gone = data.draw(st.sampled_from(filled))
+    less = lambda answers: [[row for row in rows if row[0] != gone] for rows in answers]  # noqa: E731
+    assert replayed(done, queues, targets, counts, repeats, less)[0] is not None
+
+
+def test_a_fill_fetches_the_missing_images_and_margins_by_key_from_all_other_splits():
+    train, dev = [("5", "a"), ("9", "b"), ("3", "c"), ("7", "")], [("0", "d"), ("6", "e"), ("2", "f")]
+    needs = [train, dev, [("8", ""), ("1", "")]], [2, 1, 3]
+    done = fetched(*needs, 5, counts=(2, 1, 2))
+    assert [row.key for row in done.fill.results] == ["2", "3", "6"]
+    assert replayed(done, *needs, [2, 1, 2], 5)[0] is None
+    instead = lambda answers: [[("7", "g", 3) if row[0] == "3" else row for row in rows] for rows in answers]  # noqa: E731
+    assert replayed(done, *needs, [2, 1, 2], 5, instead)[0] is not None
+
+
+def test_bytes_that_only_the_fill_shows_to_be_a_placeholder_are_made_up_for():
+    needs = [[("5", "same"), ("1", "same"), ("2", "new"), ("3", "newer"), ("4", "newest")], [("9", "")]], [1, 1]
+    done = fetched(*needs, 1, counts=(1, 1))
+    assert [row.key for row in done.fill.results] == ["1", "2", "3"]
+    assert [row.is_ok for row in done.results()] == [True] * 4 + [False], "what the split recorded stays"
+    assert replayed(done, *needs, [1, 1], 1) == (None, frozenset("123"))
+
+
+def test_a_split_with_its_count_gets_no_fill():
+    done = fetched([[("5", "a"), ("9", "b")], [("0", "d"), ("6", "")]], [1, 2], 5, counts=(1, 1))
+    assert done.fill.results == []
+
+
+def test_bytes_that_a_split_has_fill_no_other_even_with_a_lower_key():
+    train, dev = [("5", "same"), ("1", "same"), ("2", "new")], [("9", "")]
+    done = fetched([train, dev], [1, 1], 5, counts=(1, 1))
+    assert [row.key for row in done.fill.results] == ["1", "2"]
+    assert [part.ok for part in done.parts] == [1, 0]
 
 
 def test_placeholders_for_a_third_of_the_urls_leave_no_split_short():

@@ -11,14 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fetch_jobs import HEN, LION, PATIENT, Job, cached_keys, files_below, get, images, timeless
+from fetch_jobs import COUNTS, HEN, LION, PATIENT, Job, cached_keys, files_below, get, images, timeless
 from PIL import Image
 
 from parley.core.errors import ParleyError
+from parley.core.tables import read_table
+from parley.dataset.dedup.finalise import finalise_splits
+from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.outcomes import MANIFEST_COLUMNS
 from parley.dataset.listing import image_key
+
+RULES = DedupOptions(0.5)
 
 
 def test_tar_and_manifest_contain_the_plans_first_images(web, tmp_path):
@@ -200,6 +205,38 @@ def test_a_dead_link_is_replaced_from_its_own_queue_and_no_other_image_changes(w
     before, after = set(job.members(out="before")), set(job.members(out="after"))
     assert before - after == {f"{reserves['train'][4]}.jpg"}
     assert after - before == {f"{reserves['train'][12]}.jpg"}
+
+
+def test_a_short_split_is_filled_by_other_splits_candidates_whatever_the_threads_and_interruptions(web, tmp_path):
+    urls = images(web, 60, "mortal")
+    job = Job(tmp_path, {LION: urls})
+    reserves = job.reserves()
+    for url in urls:
+        if image_key(url) in reserves["test"][2:]:
+            get(Client(PATIENT), url.replace("mortal", "kill"))
+    job.fetch(margin=0.5, cache="a", out="one", options=replace(PATIENT, threads=1))
+    job.fetch(margin=0.5, cache="b", out="many", options=replace(PATIENT, threads=16))
+    script = [sys.executable, str(Path(__file__).with_name("fetch_process.py")), str(tmp_path), "4"]
+    with subprocess.Popen(script) as process:
+        until = time.monotonic() + 30
+        while len(cached_keys(tmp_path)) < 40 and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.001)
+        process.kill()
+    subprocess.run(script, check=True, timeout=60)
+    for out in ("many", "images"):
+        assert (tmp_path / "one/lion.tar").read_bytes() == (tmp_path / f"{out}/lion.tar").read_bytes()
+        assert timeless(job.manifest(out="one")) == timeless(job.manifest(out=out))
+    files = {name: tmp_path / name for name in ("splits", "funnel", "final_classes")}
+    finalise_splits(tmp_path / "plan.tsv", {"lion": tmp_path / "images/lion.tsv"}, [], [LION], COUNTS, RULES, **files)
+    splits = {part: [] for part in reserves}
+    for row in read_table(tmp_path / "splits", ["key", "part"]):
+        splits[row["part"]].append(row["key"])
+    untried = sorted(reserves["train"][18:])
+    assert splits == {"train": reserves["train"][:12], "test": [*reserves["test"][:2], *untried[:4]]}
+    assert [row["key"] for row in job.manifest()] == [
+        *(key for key in reserves["train"] if key in reserves["train"][:18] or key in untried[:7]),
+        *reserves["test"],
+    ]
 
 
 def test_a_second_run_makes_no_request_and_the_same_files(web, tmp_path):

@@ -31,10 +31,10 @@ class Fetcher:
 
 
 def class_fetches_of(queues):
-    """Classes from {class: {part: (target, [alive, …])}}; a key says class, part and rank."""
+    """Classes from {class: {part: (target, [alive, …])}}, never short; a key says class, part and rank."""
     for name, parts in queues.items():
         splits = [
-            SplitFetch(part, [(f"{name}/{part}/{rank}", "") for rank in range(len(alive))], target, target)
+            SplitFetch(part, [(f"{name}/{part}/{rank}", "") for rank in range(len(alive))], 0, target)
             for part, (target, alive) in parts.items()
         ]
         yield ClassFetch(name, splits, NEVER)

@@ -50,13 +50,15 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
     two classes), the class with the lower label id retains the image. With a `finder`, the retained images are then
     visited in order of key, and an image is removed if it is a near duplicate of an earlier image in another split
     that was not removed. Each split keeps its first remaining images in order of rank, up to its count. If it still
-    has too few, it takes back a removed image, provided that no split keeps the image that this one duplicates.
+    has too few, it takes back a removed image, provided that no split keeps the image that this one duplicates; then
+    it takes images of the class that no split keeps. Images of the fill come last, and are kept only in this way.
     """
     holders: dict[str, Image] = {}
     for image in (image for one in classes for image in one.images()):
-        if image.key < holders.setdefault(image.sha256, image).key:
+        if image.precedence < holders.setdefault(image.sha256, image).precedence:
             holders[image.sha256] = image
-    copies = finder.near_duplicates(holders.values()) if finder is not None else {}
+    of_splits = (image for image in holders.values() if not image.fills)
+    copies = finder.near_duplicates(of_splits) if finder is not None else {}
     parts = [part for one in classes for part in one.parts.values()]
     for part in parts:
         part.kept, part.removals = [], []
@@ -66,18 +68,21 @@ def assign(classes: Sequence[ClassOutcome], finder: NearDuplicateFinder | None) 
                 part.removals.append(Removal(image, ErrorClass.DUPLICATE, holder))
             elif image.sha256 in copies:
                 part.removals.append(Removal(image, ErrorClass.NEAR_COPY, copies[image.sha256]))
-            elif part.is_short:
+            elif part.is_short and not image.fills:
                 part.kept.append(image)
-    _reclaim(parts, finder)
+    if any(part.is_short for part in parts):
+        kept = {image.sha256: image for part in parts for image in part.kept}
+        _reclaim(parts, kept, finder)
+        for one in classes:
+            _take_spares(one, kept, finder)
 
 
-def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -> None:
-    """Let splits with too few images keep a removed duplicate, if no split keeps the image that it duplicates."""
-    short = [part for part in parts if part.is_short and part.removals]
-    if not short:
-        return
-    kept = {image.sha256: image for part in parts for image in part.kept}
-    for part in short:
+def _reclaim(parts: Sequence[PartOutcome], kept: dict[str, Image], finder: NearDuplicateFinder | None) -> None:
+    """Let splits with too few images keep a removed duplicate, if no split keeps the image that it duplicates.
+
+    `kept` has all images kept so far, by SHA-256; images are added to it.
+    """
+    for part in (part for part in parts if part.is_short and part.removals):
         for removal in list(part.removals):
             image = removal.image
             if image.sha256 in kept or (finder is not None and finder.is_near_duplicate(image, kept.values())):
@@ -89,6 +94,24 @@ def _reclaim(parts: Sequence[PartOutcome], finder: NearDuplicateFinder | None) -
                 break
         ranks = {image.key: rank for rank, image in enumerate(part.images)}
         part.kept.sort(key=lambda image: ranks[image.key])
+
+
+def _take_spares(one: ClassOutcome, kept: dict[str, Image], finder: NearDuplicateFinder | None) -> None:
+    """Let the short splits of a class keep its other images: those of the fill, then those of a margin, by key."""
+    if not one.is_short:
+        return
+    spares = sorted(one.images(), key=lambda image: (not image.fills, image.key))
+    for name, part in one.parts.items():
+        for spare in spares if part.is_short else ():
+            image = spare._replace(part=name)
+            if image.sha256 in kept or (finder is not None and finder.is_near_duplicate(image, kept.values())):
+                continue
+            part.kept.append(image)
+            kept[image.sha256] = image
+            home = one.parts[spare.part]
+            home.removals = [removal for removal in home.removals if removal.image.key != image.key]
+            if not part.is_short:
+                break
 
 
 def _reject(part: PartOutcome, images: Sequence[Image], outcomes: Outcomes) -> None:

@@ -91,6 +91,8 @@ def finalise_splits(
         assign_and_drop_classes(outcomes, removing, options.margin)
     else:
         assign(outcomes.classes, removing)
+    for one in outcomes.classes:
+        one.move_candidates()
     near, pairs = report_near_duplicates(outcomes, finder, options)
     summary = _funnel_counts(outcomes, repeated, near)
     write_json(funnel, summary)

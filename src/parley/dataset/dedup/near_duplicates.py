@@ -125,8 +125,8 @@ class NearDuplicateFinder:
         return cls({key: phash for path in paths for key, phash in read_hashes(path)}, bits)
 
     def near_duplicates(self, images: Iterable[Image]) -> dict[str, Image]:
-        """Find the images to remove; map the SHA-256 of each to the image with a lower key that it duplicates."""
-        known, hashes = self._hashed(sorted(images, key=lambda image: image.key))
+        """Find the images to remove; map the SHA-256 of each to the image that it duplicates, which precedes it."""
+        known, hashes = self._hashed(sorted(images, key=lambda image: image.precedence))
         found = find_near_duplicates(hashes, [image.part for image in known], self.bits)
         return {known[index].sha256: known[original] for index, original in found.items()}
 

@@ -11,7 +11,7 @@ from parley.core.errors import Findings, ParleyError
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table
 from parley.dataset.class_set import ImageClass, in_label_order
-from parley.dataset.fetch.candidate_queue import QueueProgress, first_mismatch
+from parley.dataset.fetch.candidate_queue import QueueProgress, replay
 from parley.dataset.fetch.outcomes import ErrorClass
 from parley.dataset.split_plan import PARTS, Counts, fetch_target, stream_plan
 
@@ -70,6 +70,12 @@ class Image(NamedTuple):
     key: str
     url: str
     sha256: str
+    fills: bool = False  # True if it was fetched for any split of its class with too few candidates of its own
+
+    @property
+    def precedence(self) -> tuple[bool, str]:
+        """Position in the order in which images are kept: by key, and those of the fill last."""
+        return self.fills, self.key
 
 
 class Removal(NamedTuple):
@@ -151,6 +157,17 @@ class ClassOutcome:
         """Yield the fetched images, by split and rank."""
         for part in self.parts.values():
             yield from part.images
+
+    def move_candidates(self) -> None:
+        """Move the candidates of images that another split keeps to that split, so that its counts include them."""
+        homes = {image.key: of_part for of_part in self.parts.values() for image in of_part.images}
+        for of_part in self.parts.values():
+            for image in of_part.kept:
+                if (home := homes[image.key]) is not of_part:
+                    home.images = [one for one in home.images if one.key != image.key]
+                    of_part.images.append(image)
+                    home.candidates, home.tried = home.candidates - 1, home.tried - 1
+                    of_part.candidates, of_part.tried = of_part.candidates + 1, of_part.tried + 1
 
     def drop(self, why: Sequence[str]) -> None:
         """Drop the class and record the reasons. None of its images is kept; its other counts do not change."""
@@ -241,17 +258,19 @@ def _read_class(
     hosts: dict[str, Counter[str]],
 ) -> str:
     """Add a class's manifest to `outcome` and `hosts`. Return how it contradicts the plan, or an empty string."""
-    tried: list[list[tuple[str, str]]] = []
+    tried: list[list[tuple[str, str, int]]] = []
+    lowest_untried: str | None = None
     rows = stream_table(manifest, ("key", "url", "status", "error_class", "sha256"))
     row = next(rows, None)
     for part, keys in parts:
         of_part = outcome.parts[part] = PartOutcome(0, wanted.get(part, 0))
         tried.append([])
         for key in keys:
-            # The URLs tried for a split are those of its first candidates; none between them is left out.
-            if row is not None and row[0] == key and of_part.tried == of_part.candidates:
-                tried[-1].append(_add(outcome, part, row, hosts))
+            if row is not None and row[0] == key:
+                tried[-1].append((*_add(outcome, part, row, hosts), of_part.candidates))
                 row = next(rows, None)
+            elif lowest_untried is None or key < lowest_untried:
+                lowest_untried = key
             of_part.candidates += 1
     for part in PARTS:
         if wanted.get(part) and part not in outcome.parts:
@@ -261,11 +280,13 @@ def _read_class(
         return f"{manifest} has the key {row[0]}, which is not the next one in the plan"
     targets = [fetch_target(of_part.count, options.margin) for of_part in outcome.parts.values()]
     progress = [
-        QueueProgress(of_part.candidates, target)
+        QueueProgress(of_part.candidates, of_part.count, target)
         for of_part, target in zip(outcome.parts.values(), targets, strict=True)
     ]
-    mismatch = first_mismatch(progress, tried, options.placeholder_repeats)
+    mismatch, filling = replay(progress, tried, lowest_untried, options.placeholder_repeats)
     if mismatch is None:
+        for of_part in outcome.parts.values() if filling else ():
+            of_part.images = [image._replace(fills=image.key in filling) for image in of_part.images]
         return ""
     return (
         f"the manifest has {len(tried[mismatch])} URLs tried for part {list(outcome.parts)[mismatch]}, "

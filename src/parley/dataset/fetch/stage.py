@@ -40,7 +40,8 @@ def fetch_classes(
     """Fetch the images of a group of classes, and write `<class>.tar` and `<class>.tsv` for each class.
 
     Candidates of a split are requested until it has `fetch_target(count, options.margin)` images or no candidates
-    left. A split with too few images is not an error in this stage; `parley.dataset.dedup.finalise` reports it.
+    left. If it then has fewer than its count, the untried candidates of the class's other splits are requested too.
+    A split with too few images is not an error in this stage; `parley.dataset.dedup.finalise` reports it.
 
     Parameters
     ----------
@@ -155,16 +156,14 @@ def scheduled(
 
 
 def _next_split(opened: list[ClassFetch], classes: Iterator[ClassFetch]) -> tuple[ClassFetch, SplitFetch] | None:
-    """Return a class and its split that need another candidate, opening further classes if needed; None if none do."""
+    """Return a class and its queue that want another candidate, opening further classes if needed; None if none do."""
     for one in opened:
-        for part in one.parts:
-            if part.wants_more:
-                return one, part
+        if (part := one.wanting()) is not None:
+            return one, part
     for one in classes:
         opened.append(one)
-        for part in one.parts:
-            if part.wants_more:
-                return one, part
+        if (part := one.wanting()) is not None:
+            return one, part
     return None
 
 
@@ -195,6 +194,11 @@ def _warn_of_shortage(done: ClassFetch) -> None:
                 "Class %s, split %s: only %d of the %d images needed; all %d candidates have been tried.",
                 *(done.name, part.part, part.ok, part.count, len(part.queue)),
             )
+    if done.fill is not None and done.fill.taken:
+        logger.warning(
+            "Class %s: %d further images for them come from candidates of its other splits, of which %d were tried.",
+            *(done.name, done.fill.ok, done.fill.taken),
+        )
 
 
 def _rejected(outcomes: Counter[str]) -> str:
