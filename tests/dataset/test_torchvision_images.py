@@ -316,13 +316,15 @@ def test_a_download_that_was_interrupted_while_unpacking_is_unpacked_anew(tmp_pa
     left = tmp_path / "data" / UNFINISHED / "oxford-iiit-pet"
     left.mkdir(parents=True)
     shutil.copy(tmp_path / "served-images.tar.gz", left)
+    # The other archive was cut off, and of the first only some was unpacked.
+    (left / "served-annotations.tar.gz").write_bytes((tmp_path / "served-annotations.tar.gz").read_bytes()[:100])
     shutil.copytree(tmp_path / "made/annotations", left / "annotations")
     write(left / "images/Abyssinian_0.jpg", picture(11)[:50])
     found = packed(tmp_path, options(tmp_path / "data", "OxfordIIITPet"), named("Abyssinian"))
     assert found == packed(tmp_path, options(tmp_path / "data", "OxfordIIITPet"), named("Abyssinian"))
     assert [len(body) > 50 for body in found["Abyssinian"].values()] == [True] * 3
-    # The archive that was complete is kept.
-    assert "/served-images.tar.gz" not in archives
+    # The archive that was complete is kept, the other downloaded again.
+    assert set(archives) == {"/served-annotations.tar.gz"}
 
 
 def test_a_wrong_checksum_and_a_dead_server_end_in_a_sentence(tmp_path, archives):

@@ -96,6 +96,21 @@ def test_images_are_found_by_the_keys_in_the_file(explained):
     assert "its images: 3, " in explained(f"{pool}/ant.tsv")
 
 
+def test_images_of_torchvision_are_in_the_tars_that_were_packed(explained):
+    pool, address = "resources/images/p", "ant.tar!MNIST/0.png"
+    write(Path("resources/datasets/d/ant.tar"), "x")
+    write_table(f"{pool}/ant.tsv", ("url", "key", "sha256"), [(address, "a" * 32, "b" * 64)])
+    source = {"source": {"kind": "torchvision", "torchvision": {"dataset": "MNIST", "root": "data"}}}
+    write_record(
+        record(
+            "fetch_images_0", {"pictures": ["resources/datasets/d"]}, {"manifests": [f"{pool}/ant.tsv"]}, config=source
+        )
+    )
+    out = explained(f"{pool}/ant.tsv")
+    assert "its images: 1, from torchvision's MNIST\n" in out
+    assert f"  resources/datasets/d/{address}  " in out
+
+
 def test_files_without_a_record_are_refused(refused):
     write(Path("results/e/notes.txt"), "mine")
     assert "has no record" in refused("results/e/notes.txt")

@@ -169,11 +169,12 @@ def _image_origin(fetch: Record) -> tuple[str, str]:
     """Return a phrase for the source of fetched images, and the base folder of their paths (empty for URLs)."""
     source: Mapping[str, Any] = fetch.config.get("source", {})
     kind = source.get("kind", "")
+    made = next((Path(one.path) for one in fetch.inputs if one.role == "pictures"), Path())
     if kind == "world":
         # The manifest contains the path of a generated image: the folder of its class and the file name.
-        drawn = next((str(Path(one.path).parents[1]) for one in fetch.inputs if one.role == "pictures"), "")
-        return "drawn by draw_world", drawn
+        return "drawn by draw_world", str(made.parents[1]) if made.name else ""
     section = source.get(kind, {})
-    made = next((one.path for one in fetch.inputs if one.role == "pictures"), "")
-    root = str(made or section.get("root") or section.get("local_root") or "")
+    if kind == "torchvision":
+        return f"from torchvision's {section.get('dataset')}", str(made.parent)
+    root = str(section.get("root") or section.get("local_root") or "")
     return f"from the {kind} source", root
