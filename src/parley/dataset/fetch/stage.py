@@ -196,8 +196,8 @@ def _warn_of_shortage(done: ClassFetch) -> None:
             )
     if done.fill is not None and done.fill.taken:
         logger.warning(
-            "Class %s: %d further images for them come from candidates of its other splits, of which %d were tried.",
-            *(done.name, done.fill.ok, done.fill.taken),
+            "Class %s: for these, %d candidates that its other splits did not need were tried, and %d gave an image.",
+            *(done.name, done.fill.taken, done.fill.ok),
         )
 
 
