@@ -154,7 +154,7 @@ def read_glove(path: Path) -> None:
 GLOVE = "ant 0.1 0.2 0.3\nbee 0.4 0.5 0.6\ncat 1e5 -2 3\n"
 
 
-def zipped(name: str, content: str) -> bytes:
+def zipped(name: str, content: str | bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, content)
@@ -340,6 +340,30 @@ def read_source_tar(path: Path) -> None:
     files = LocalFiles(root, 1 << 20)
     for address in source.listing([ImageClass("ant", "", "in")], None).urls["ant"]:
         files.get(address)
+
+
+def read_source_archive(name: str) -> Callable[[Path], None]:
+    """Read a file as an archive of images with a name."""
+
+    def reading(path: Path) -> None:
+        from parley.dataset.class_set import ImageClass
+        from parley.dataset.fetch.images import LocalFiles
+        from parley.dataset.sources import SourceOptions, open_source
+
+        root = path.parent / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        shutil.copyfile(path, root / name)
+        options = SourceOptions("archive", locations=(str(root / name),), members=("{class}/*",), store=root / "store")
+        source, classes = open_source(options), [ImageClass("ant", "", "in")]
+        if source.check(classes):
+            return
+        source.write_listing(classes, root / "list.tsv")
+        files = LocalFiles(source.provide(classes), 1 << 20)
+        for address in source.listing(classes, root / "list.tsv").urls["ant"]:
+            files.get(address)
+
+    return reading
 
 
 # HDF5.
@@ -531,6 +555,8 @@ TARGETS = [
     Target("webp", text(picture("WEBP")), read_image),
     Target("tar", text(tar_of({f"{key}.png": picture() for key in KEYS[:2]})), read_tar),
     Target("source-tar", text(tar_of({"a/1.png": picture(), "2.jpg": picture("JPEG")})), read_source_tar),
+    Target("source-zip", text(zipped("ant/1.png", picture())), read_source_archive("set.zip")),
+    Target("source-tgz", text(gzip.compress(tar_of({"ant/1.png": picture()}))), read_source_archive("set.tgz")),
     Target("part", make_part, read_part),
     Target("class-features", make_class_file, read_class_file),
     Target("words", make_words, read_words),

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
+import zipfile
 
 import h5py
 import numpy as np
@@ -20,6 +21,8 @@ COMMON = {
     "features": {"backbone": "resnet18", "weights": "random"},
     "evaluation": {"k": 1},
 }
+
+LOOPBACK = COMMON | {"fetch": {"margin": 0, "allow_private_hosts": True}}
 
 
 def picture(name):
@@ -56,11 +59,17 @@ def test_a_folder_a_class(project, pictures):
     assert hashes_of_splits(project, "folder") == EVERY_PICTURE
 
 
-def test_a_tar_a_class(project, pictures):
-    (project.folder / "tars").mkdir()
+@pytest.fixture(scope="module")
+def tars(project, pictures):
+    folder = project.folder / "tars"
+    folder.mkdir()
     for name in NAMES:
-        with tarfile.open(project.folder / "tars" / f"{name}.tar", "w") as tar:
+        with tarfile.open(folder / f"{name}.tar", "w") as tar:
             tar.add(pictures / name, arcname=".")
+    return folder
+
+
+def test_a_tar_a_class(project, tars):
     source = {"kind": "tars", "tars": {"root": "tars"}}
     config = project.write_config("tars", classes="classes.tsv", source=source, **COMMON)
     project.snakemake("--cores", "2", "splits", config=config)
@@ -118,6 +127,69 @@ def test_attributes_of_a_matrix(project, pictures):
     assert project.planned(given, target) == set()
     project.snakemake("--cores", "1", target, config=config(attribute_threshold=5))
     assert (project.folder / target).read_text() == "class\tred\tbig\nant\t1\t1\nbee\t1\t1\n"
+
+
+def splits(project, experiment):
+    return (project.folder / f"results/{experiment}/splits.tsv").read_text()
+
+
+def test_tars_by_address_give_the_splits_of_local_ones_and_are_downloaded_once(project, tars, serve):
+    server = serve(tars)
+    urls = [f"{server.address}/none/{{class}}.tar", f"{server.address}/{{class}}.tar"]
+    source = {"kind": "tars", "tars": {"url": urls}}
+    config = project.write_config("address", classes="classes.tsv", source=source, **LOOPBACK)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert splits(project, "address") == splits(project, "tars")
+    asked = server.requests()
+    assert sorted(asked) == ["/ant.tar", "/bee.tar", "/none/ant.tar", "/none/bee.tar"]
+    assert not list(project.folder.glob("resources/archives/*/*.tar"))
+    config = project.write_config("address2", classes="classes.tsv", seed=2, source=source, **LOOPBACK)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert hashes_of_splits(project, "address2") == EVERY_PICTURE
+    assert server.requests() == asked
+
+
+def test_a_tar_of_tars_gives_the_splits_of_the_tars(project, tars):
+    with tarfile.open(project.folder / "all.tar", "w") as tar:
+        tar.add(tars, "train")
+    source = {"kind": "tars", "tars": {"root": "all.tar"}}
+    config = project.write_config("nested", classes="classes.tsv", source=source, **COMMON)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert splits(project, "nested") == splits(project, "tars")
+
+
+@pytest.fixture(scope="module")
+def archives(project, pictures):
+    """A zip and a tgz of all pictures, and of others that the template leaves out, in a folder of their own."""
+    folder = project.folder / "archives"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "set.zip", "w") as archive, tarfile.open(folder / "set.tgz", "w:gz") as tar:
+        for path in sorted(pictures.glob("*/*")):
+            for part in ("train", "other"):
+                archive.write(path, f"set/{part}/{path.parent.name}/{path.name}")
+                tar.add(path, f"set/{part}/{path.parent.name}/{path.name}")
+    return folder
+
+
+def test_a_zip_is_read_where_it_is(project, archives):
+    source = {"kind": "archive", "archive": {"locations": ["archives/set.zip"], "members": "set/train/{class}/*"}}
+    config = project.write_config("zip", classes="classes.tsv", source=source, **COMMON)
+    project.snakemake("--cores", "2", "features", config=config)
+    assert hashes_of_splits(project, "zip") == EVERY_PICTURE
+    assert not list(project.folder.glob("resources/archives/*/set.*"))
+    assert project.planned(config, "features") == set()
+
+
+def test_a_tgz_by_address_is_downloaded_once(project, archives, serve):
+    server = serve(archives)
+    locations = [f"{server.address}/{name}" for name in ("none.tgz", "set.tgz")]
+    source = {"kind": "archive", "archive": {"locations": locations, "members": ["set/train/{class}/*"]}}
+    config = project.write_config("tgz", classes="classes.tsv", source=source, **LOOPBACK)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert hashes_of_splits(project, "tgz") == EVERY_PICTURE
+    config = project.write_config("tgz2", classes="classes.tsv", seed=2, source=source, **LOOPBACK)
+    project.snakemake("--cores", "2", "splits", config=config)
+    assert server.requests() == ["/none.tgz", "/set.tgz"]
 
 
 def test_a_manifest_of_paths(project, pictures):

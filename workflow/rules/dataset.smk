@@ -3,6 +3,7 @@
 # In:  the source that config.source names.
 # Out: resources/world/<hash>/: urls.txt and a folder of images per class; or resources/urls/<hash>.list;
 #      or resources/datasets/<hash>/: <class>.tar;
+#      or resources/urls/<hash>.tsv, and resources/archives/ as a cache;
 #      resources/plans/<pool>/: candidates.tsv, plan.tsv;
 #      resources/images/<pool>/: <class>.tar, <class>.tsv;
 #      resources/hashes/<pool>/<class>.tsv;
@@ -108,6 +109,32 @@ if VALUES.source_kind == "torchvision":
             "Downloading and packing a dataset of torchvision"
         script:
             "../scripts/download_dataset.py"
+
+
+# As for a fetch, no digest of the code: an edit never downloads gigabytes again. All settings are hashed in the path.
+if VALUES.lists_archives:
+
+    rule list_archives:
+        output:
+            urls=PATHS.url_list,
+        log:
+            f"{LOGS}/list_archives.log",
+        benchmark:
+            f"{BENCHMARKS}/list_archives.tsv"
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=1500,
+            runtime=720,
+            net=RESOURCES.fetch_connections(),
+        params:
+            classes=VALUES.class_table("name", "wnid", "domain"),
+        message:
+            "Listing the images in the source's archives"
+        script:
+            "../scripts/list_archives.py"
 
 
 if VALUES.from_images:

@@ -1,5 +1,6 @@
 """Fetch the images of a group of classes, and write a tar and a manifest (table of URLs tried) for each class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from stage import stage
@@ -8,24 +9,31 @@ from parley.config.options import fetch_options, source_options
 from parley.core.files import keep_date
 from parley.dataset.class_set import ImageClass
 from parley.dataset.fetch.stage import fetch_classes
+from parley.dataset.sources import open_source
 
 with stage(snakemake) as logger:
-    source = snakemake.config["source"]
+    kind = snakemake.config["source"]["kind"]
     # A drawn class has a folder of its own; the tars of a dataset are together in one.
-    made = [Path(path) if source["kind"] == "torchvision" else Path(path).parent for path in snakemake.input.pictures]
+    made = [Path(path) if kind == "torchvision" else Path(path).parent for path in snakemake.input.pictures]
     # The outputs are the classes' tars or, for a large class set, the shard: one folder with the tars of all classes.
     shard = Path(snakemake.output.tars[0]) if not snakemake.output.manifests else None
     names = list(snakemake.params.domains) if shard else [Path(tar).stem for tar in snakemake.output.tars]
+    wnids = snakemake.params.fetch.get("wnids", {})
+    classes = [ImageClass(name, wnids.get(name, ""), snakemake.params.domains[name]) for name in names]
+    options = source_options(snakemake.config["source"], *map(str, made[:1]))
+    source = open_source(replace(options, allow_private_hosts=snakemake.config["fetch"]["allow_private_hosts"]))
     fetch_classes(
         snakemake.input.plan,
-        [ImageClass(name, "", snakemake.params.domains[name]) for name in names],
+        classes,
         snakemake.params.counts,
         shard or Path(snakemake.output.tars[0]).parent,
         snakemake.params.cache,
-        source_options(source, *map(str, made[:1])).root,
+        source.provide(classes),
         # Only the settings in `params` affect the images. Timeouts and threads are not params, so they cause no rerun.
         fetch_options({**snakemake.config["fetch"], **snakemake.params.fetch}),
+        source.provider(classes),
     )
+    source.release(classes)
     # A shard's date is not kept: it is a folder, and `keep_date` restores only the modification times of files.
     for path in [*snakemake.output.tars, *snakemake.output.manifests] if not shard else []:
         if not keep_date(path):

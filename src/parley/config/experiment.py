@@ -182,7 +182,7 @@ def check_inputs(
     """
     findings: list[str] = []
     stages = {base_of(stage) for stage in stages}
-    if stages & {"download_urls", "download_dataset", "select_classes"}:
+    if stages & {"download_urls", "download_dataset", "list_archives", "select_classes"}:
         findings += _check_source(config, classes)
     elif "write_data_card" in stages and KINDS[config["source"]["kind"]].states_rights:
         findings += open_source(source_options(config["source"])).check(classes)

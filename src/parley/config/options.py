@@ -18,10 +18,11 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
     section = source.get(kind, {})
     root = world or section.get("root") or section.get("local_root")
     carry, arguments = section.get("carry"), section.get("arguments", ())
+    urls, members = section.get("url") or section.get("locations") or (), section.get("members") or ()
     return SourceOptions(
         kind=kind,
         root=Path(root) if root else None,
-        locations=tuple(section.get("locations", ())),
+        locations=tuple([urls] if isinstance(urls, str) else urls),
         checksum=section.get("checksum") or None,
         manifest=Path(section["path"]) if section.get("path") else None,
         filter_url=section.get("filter_url", ""),
@@ -29,6 +30,9 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
         carry=None if carry is None else tuple(carry),
         dataset=section.get("dataset") or "",
         arguments=(arguments,) if isinstance(arguments, dict) else tuple(arguments),
+        members=(members,) if isinstance(members, str) else tuple(members),
+        size_bytes=section.get("size"),
+        keep=section.get("keep", False),
     )
 
 

@@ -58,7 +58,7 @@ class Paths:
     world
         Folder of the images that a job makes: generated ones, or those of torchvision; empty for other sources.
     url_list
-        Path of the URL list; empty if the source has none.
+        Path of the list of the source's images; empty if no job of its own makes one.
     parts
         Names of the experiment's splits, in order.
     shard_of
@@ -162,12 +162,15 @@ def paths_of(
         given = config["source"]["features"]
         return Paths(config["experiment"], "", "", "", "", tuple(part for part in DOMAIN_OF_PART if given[part]))
     world = f"resources/world/{_world_digest(config, classes)}" if kind == "world" else ""
-    content = world if kind == "world" else open_source(source).digest(classes)
+    images = open_source(source)
+    content = world if kind == "world" else images.digest(classes)
     url_list = ""
     if kind == "torchvision":
         world = f"resources/datasets/{digest_of(content)}"
     elif kind in ("world", "url_list"):
         url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
+    elif images.needs_listing:
+        url_list = f"resources/urls/{digest_of(content)}.tsv"
     return Paths(
         config["experiment"],
         f"{class_set_name}-{_pool_digest(config, classes, content)}",

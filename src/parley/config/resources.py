@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parley.config.memory_budget import dialogues_mb, final_scores_mb
+from parley.config.options import source_options
 from parley.config.schema import Config, run_settings
+from parley.core.files import is_web_url
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
 
@@ -72,7 +74,8 @@ class RuleResources:
         profiles/default provides one unit, so that only one such job runs at a time, and the limit
         `fetch.per_host` of a job is the limit of the whole machine.
         """
-        return 1 if KINDS[self._config["source"]["kind"]].over_network else 0
+        source = source_options(self._config["source"])
+        return 1 if KINDS[source.kind].over_network or any(map(is_web_url, source.locations)) else 0
 
     def fetch_disk_mb(self, names: Sequence[str]) -> int:
         """Return the disk space for the images of the given classes, which are stored both in the cache and in tars."""

@@ -32,6 +32,8 @@ class RuleValues:
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
         """Whether features are extracted from images, not imported."""
+        self.lists_archives = bool(self._paths.url_list) and self.source_kind not in ("world", "url_list")
+        """Whether a job of its own provides the source's archives and lists the images in them."""
         fetch, evaluation = self._config["fetch"], self._config["evaluation"]
         self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
         self.compares_images = self.from_images and fetch["near_copies"] != "ignore"
@@ -110,8 +112,12 @@ class RuleValues:
         return {name: self._domain_of[name] for name in group} if self._paths.shard_of else self._domain_of
 
     def fetch_settings(self) -> Config:
-        """Return the settings of the section `fetch` that affect which images are fetched and stored."""
-        return content_settings(self._config["fetch"])
+        """Return the settings of the section `fetch` that affect which images are fetched and stored.
+
+        If a job may have to download archives, the wnids are added, by which it names them.
+        """
+        wnids = {"wnids": {one.name: one.wnid for one in self._classes}} if self.lists_archives else {}
+        return content_settings(self._config["fetch"]) | wnids
 
     def dedup_settings(self) -> Config:
         """Return the settings of the section `fetch` for duplicates and for splits with too few images."""

@@ -37,8 +37,17 @@ def members_of(path: str | Path, span: tuple[int, int] | None = None) -> Iterato
         yield from _headers(stream, start + size)
 
 
-def files_along(raw: io.BufferedIOBase) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
+def files_along(
+    raw: io.BufferedIOBase, most_bytes: int = sys.maxsize
+) -> Iterator[tuple[tarfile.TarInfo, Iterator[bytes]]]:
     """Yield the header and the bytes, in chunks, of each regular file of a tar, in one pass.
+
+    Parameters
+    ----------
+    raw
+        The tar, such as a file that is decompressed on the way.
+    most_bytes
+        Maximum size of the tar.
 
     Raises
     ------
@@ -46,7 +55,7 @@ def files_along(raw: io.BufferedIOBase) -> Iterator[tuple[tarfile.TarInfo, Itera
         As `members_of` does.
     """
     with _HeaderStream(raw, CHUNK_BYTES) as stream:
-        for member in _headers(stream, sys.maxsize):
+        for member in _headers(stream, most_bytes):
             if is_file(member):
                 yield member, _chunks(stream, member)
 
@@ -61,7 +70,9 @@ def _headers(stream: "_HeaderStream", end: int) -> Iterator[tarfile.TarInfo]:
                 yield member
                 tar.members.clear()  # type: ignore[attr-defined]
                 stream.left = MOST_HEADER_BYTES
-                if tar.offset >= end:
+                if tar.offset > end:
+                    raise tarfile.ReadError("unexpected end of data")
+                if tar.offset == end:
                     return
             stream.seek(tar.offset)
             if stream.read(tarfile.BLOCKSIZE).strip(b"\0"):  # `tarfile` takes a damaged header for the end.

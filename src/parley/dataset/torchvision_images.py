@@ -22,8 +22,7 @@ from parley.core.errors import ParleyError, did_you_mean
 from parley.core.files import written_aside
 from parley.core.progress import Progress, tracked
 from parley.dataset.class_set import ImageClass, match_classes
-from parley.dataset.sources.base import SourceOptions
-from parley.dataset.sources.local import is_image
+from parley.dataset.sources.base import SourceOptions, is_image
 from parley.dataset.tars import write_tar
 
 logger = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from parley.config.schema import read_schema
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
+from parley.dataset.fetch.images import LocalFiles
 from parley.dataset.listing import ParseIssue
 from parley.dataset.sources import KINDS, SourceOptions, base, open_source
 
@@ -152,6 +154,99 @@ class TestTars:
         assert source.digest([HEN]) == before
         os.utime(tmp_path / "hen.tar", (1, 1))
         assert source.digest([HEN]) != before
+
+
+class TestTarOfTars:
+    def test_its_images_have_the_addresses_of_a_folder_of_tars(self, tmp_path):
+        for name, images in (("n02129165", ["b.JPEG", "a.JPEG", "notes.txt"]), ("hen", ["deep/a.png"])):
+            write_tar(tmp_path / f"tars/{name}.tar", *images)
+        with tarfile.open(tmp_path / "all.tar", "w") as tar:
+            tar.add(tmp_path / "tars/n02129165.tar", "train/n02129165.tar")
+            tar.add(tmp_path / "tars/hen.tar", "train/hen.tar")
+        folder, whole = (open_source(SourceOptions("tars", root=tmp_path / root)) for root in ("tars", "all.tar"))
+        assert whole.check([LION, HEN]) == []
+        assert whole.listing([LION, HEN], None).urls == folder.listing([LION, HEN], None).urls
+        files = LocalFiles(whole.provide([LION]), 10)
+        assert files.get("hen.tar!deep/a.png").body == files.get("n02129165.tar!b.JPEG").body == b"x"
+        assert files.get("hen.tar!b.JPEG").error == files.get("none.tar!b.JPEG").error == "missing"
+        (finding,) = whole.check([LION, OWN])
+        assert "Class 'my cat' has no tar my cat.tar in" in finding
+
+    def test_damage_inside_and_outside_is_reported(self, tmp_path):
+        write_tar(tmp_path / "hen.tar", *(f"{number}.png" for number in range(99)))
+        (tmp_path / "n02129165.tar").write_bytes((tmp_path / "hen.tar").read_bytes()[:5000])
+        with tarfile.open(tmp_path / "all.tar", "w") as tar:
+            tar.add(tmp_path / "n02129165.tar", "n02129165.tar")
+            tar.add(tmp_path / "hen.tar", "hen.tar")
+        source = open_source(SourceOptions("tars", root=tmp_path / "all.tar"))
+        assert len(source.listing([HEN], None).urls["hen"]) == 99
+        with pytest.raises(ParleyError, match=r"n02129165.tar is not a complete"):
+            source.listing([LION], None)
+        os.truncate(tmp_path / "all.tar", 9000)
+        with pytest.raises(ParleyError, match=r"all.tar is not a complete"):
+            open_source(SourceOptions("tars", root=tmp_path / "all.tar")).listing([HEN], None)
+
+
+class TestTarsByAddress:
+    @pytest.fixture
+    def source(self, tmp_path, monkeypatch):
+        """A source of which only the second mirror answers, from a folder; `asked` has the locations tried."""
+        write_tar(tmp_path / "web/n02129165.tar", "n02129165_2.JPEG", "n02129165_1.JPEG")
+        write_tar(tmp_path / "web/my%20cat.tar", "a.png")
+        asked = []
+
+        def download(locations, destination, *_, **__):
+            asked.append(locations)
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            name = locations[-1].rpartition("/")[2]
+            if not (tmp_path / "web" / name).is_file():
+                raise ParleyError(f"No location gave the file for {destination}.")
+            shutil.copyfile(tmp_path / "web" / name, destination)
+
+        monkeypatch.setattr("parley.dataset.sources.archive.download", download)
+
+        def make(*urls, **options):
+            return open_source(SourceOptions("tars", locations=urls, store=tmp_path / "store", **options))
+
+        make.asked = asked
+        return make
+
+    def test_tars_are_downloaded_once_and_the_names_in_them_outlive_them(self, source, tmp_path):
+        tars = source("http://dead/{wnid}.tar", "http://a/{wnid}.tar")
+        assert not tars.listed_at_once
+        assert tars.check([LION]) == []
+        for _ in range(2):
+            tars.write_listing([LION], tmp_path / "list.tsv")
+            assert tars.listing([LION], tmp_path / "list.tsv").urls == {
+                "lion": ["n02129165.tar!n02129165_1.JPEG", "n02129165.tar!n02129165_2.JPEG"]
+            }
+            tars.release([LION])
+            assert not list(tmp_path.glob("store/*/*.tar"))
+        assert source.asked == [["http://dead/n02129165.tar", "http://a/n02129165.tar"]]
+        files = LocalFiles(tars.provide([LION]), 10, tars.provider([LION]))
+        assert files.get("n02129165.tar!n02129165_1.JPEG").body == b"x"
+        assert files.get("n02129165.tar!none.JPEG").error == "missing"
+        assert len(source.asked) == 2
+
+    def test_all_classes_without_a_tar_are_reported_and_the_others_kept(self, source, tmp_path):
+        tars = source("http://a/{class}.tar", keep=True)
+        with pytest.raises(ParleyError) as error:
+            tars.write_listing([HEN, OWN, LION], tmp_path / "list.tsv")
+        assert len(error.value.findings) == 2
+        assert [one[0] for one in source.asked] == [f"http://a/{name}.tar" for name in ("hen", "my%20cat", "lion")]
+        tars.release([OWN])
+        assert [path.name for path in tmp_path.glob("store/*/*.tar")] == ["my cat.tar"]
+
+    def test_mirrors_change_no_digest_and_settings_are_checked(self, source):
+        one, two = source("http://a/{wnid}.tar"), source("http://a/{wnid}.tar", "http://b/{class}.tar")
+        assert one.digest([LION]) == two.digest([LION]) != source("http://b/{wnid}.tar").digest([LION])
+        (finding,) = one.check([OWN])
+        assert "'my cat' has no wnid" in finding
+        assert two.check([OWN]) == []
+        (finding,) = source("http://a/all.tar").check([LION])
+        assert "must contain either {wnid} or {class}" in finding
+        (finding,) = source("ftp://a/{wnid}.tar").check([LION])
+        assert "is not an http(s) URL" in finding
 
 
 class TestManifest:

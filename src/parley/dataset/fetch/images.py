@@ -1,23 +1,25 @@
 """Fetch candidates concurrently from local files, the cache or the web, and validate their images."""
 
 import os
+import re
 import stat
-import tarfile
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from parley.core.files import is_web_url
-from parley.core.tar_headers import is_file, members_of
+from parley.dataset.archives import DAMAGED, Archive, nested_tars, open_archive
 from parley.dataset.fetch.cache import Cache
 from parley.dataset.fetch.client import Client
 from parley.dataset.fetch.options import FetchOptions
 from parley.dataset.fetch.outcomes import TRANSIENT, UNREACHABLE, Answer, Decision, ErrorClass, FetchResult
 from parley.dataset.fetch.validate import fetch_result
+from parley.dataset.listing import image_key
 
-_TAR_MARK = ".tar!"
+_ARCHIVE = re.compile(r"(.*?\.(?:tar|zip))!(.*)", re.IGNORECASE | re.DOTALL)
 Candidate = tuple[str, str]
 """Image key, and URL or local path."""
 _POLL_S = 0.01
@@ -28,53 +30,69 @@ _MAX_VALIDATORS = 8
 class LocalFiles:
     """Reads the images that an image source lists by local path; safe to share between threads.
 
-    After links are resolved, every path must lie in `root`. Images larger than `max_bytes` are rejected.
+    After links are resolved, every path must lie in `root`, a folder or a tar of tars. Images larger than `max_bytes`
+    are rejected. `provide`, if given, is called with the path of an archive before the archive is opened.
     """
 
-    def __init__(self, root: str | Path, max_bytes: int) -> None:
+    def __init__(self, root: str | Path, max_bytes: int, provide: Callable[[str], object] | None = None) -> None:
         self._root = Path(root).resolve()
-        self._max_bytes = max_bytes
-        self._indices: dict[Path, dict[str, tuple[int, int]]] = {}
+        self._max_bytes, self._provide = max_bytes, provide
+        self._provided: set[str] = set()
+        self._archives: dict[Path, Archive] = {}
         self._lock = threading.Lock()
 
     def get(self, entry: str) -> Answer:
-        """Read an image, given as a path relative to the root or as `<tar>!<member>`."""
+        """Read an image, given as a path relative to the root or as `<tar or zip>!<member>`."""
+        if self._provide is not None and (in_archive := _ARCHIVE.fullmatch(entry)):
+            with self._lock:
+                if in_archive[1] not in self._provided:
+                    self._provide(in_archive[1])
+                    self._provided.add(in_archive[1])
         try:
             return self._read(entry)
         except (FileNotFoundError, NotADirectoryError):
             return Answer(entry, error=ErrorClass.MISSING)
         # A NUL in the path raises ValueError; a cycle of symbolic links raises RuntimeError.
-        except (OSError, tarfile.TarError, ValueError, RuntimeError):
+        except DAMAGED:
             return Answer(entry, error=ErrorClass.UNREADABLE)
 
     def _read(self, entry: str) -> Answer:
-        name, mark, member = entry.partition(_TAR_MARK)
-        path = (self._root / (name + mark[:-1])).resolve()
+        if in_archive := _ARCHIVE.fullmatch(entry):
+            return self._read_member(entry, *in_archive.groups())
+        path = (self._root / entry).resolve()
         if not path.is_relative_to(self._root):
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # Opening a pipe would block.
             return Answer(entry, error=ErrorClass.UNREADABLE)
-        if mark:
-            span = self._index_of(path).get(member)
-            if span is None:
-                return Answer(entry, error=ErrorClass.MISSING)
-            offset, size = span
-        else:
-            offset, size = 0, found.st_size
-        if size > self._max_bytes:
+        if found.st_size > self._max_bytes:
             return Answer(entry, error=ErrorClass.TOO_LARGE)
         with path.open("rb") as stream:
-            return Answer(entry, body=os.pread(stream.fileno(), size, offset))
+            return Answer(entry, body=stream.read(found.st_size))
 
-    def _index_of(self, tar: Path) -> dict[str, tuple[int, int]]:
-        """Return the offset and size in bytes of each regular file in a tar, by name. Each tar is scanned only once."""
-        with self._lock:
-            if tar not in self._indices:
-                self._indices[tar] = {
-                    member.name: (member.offset_data, member.size) for member in members_of(tar) if is_file(member)
-                }
-            return self._indices[tar]
+    def _read_member(self, entry: str, name: str, member: str) -> Answer:
+        path = (self._root / name).resolve()
+        if not path.is_relative_to(self._root):
+            return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
+        with self._lock:  # So that the members are indexed only once.
+            archive = self._archives.get(path) or self._archives.setdefault(path, self._opened(name, path))
+            size = archive.size_of(member)
+        if size is None or size > self._max_bytes:
+            return Answer(entry, error=ErrorClass.MISSING if size is None else ErrorClass.TOO_LARGE)
+        return Answer(entry, body=archive.read(member))
+
+    def _opened(self, name: str, path: Path) -> Archive:
+        if self._root.is_file():
+            if name not in self._nested:
+                raise FileNotFoundError(path)
+            return open_archive(self._root, self._nested[name])
+        if not path.is_file() and path.exists():  # Opening a pipe would block.
+            raise OSError(f"{path} is not a regular file")
+        return open_archive(path)
+
+    @cached_property
+    def _nested(self) -> dict[str, tuple[int, int]]:
+        return nested_tars(self._root)
 
 
 class Images:
@@ -85,10 +103,18 @@ class Images:
     killed process loses at most that many answers.
     """
 
-    def __init__(self, cache_folder: str | Path, root: str | Path | None, options: FetchOptions) -> None:
+    def __init__(
+        self,
+        cache_folder: str | Path,
+        root: str | Path | None,
+        options: FetchOptions,
+        provide: Callable[[str], object] | None = None,
+    ) -> None:
         self._options = options
         self._cache = Cache(cache_folder, options)
-        self._local = LocalFiles(root, options.max_bytes) if root is not None else None
+        self._local = LocalFiles(root, options.max_bytes, provide) if root is not None else None
+        # Images of archives that are removed after use have a cache of their own: their keys are unique in the root.
+        self._members = Cache(f"{root}/images", options) if provide is not None else None
         self._client = Client(options)
         validators = min(len(os.sched_getaffinity(0)) + 2, options.threads, _MAX_VALIDATORS)
         self._pool = ThreadPoolExecutor(validators, thread_name_prefix="validate")
@@ -180,4 +206,12 @@ class Images:
     def _read(self, entry: str) -> Answer:
         if self._local is None:
             return Answer(entry, error=ErrorClass.OUTSIDE_ROOT)
-        return self._local.get(entry)
+        if self._members is None:
+            return self._local.get(entry)
+        key = image_key(entry)
+        answer = self._members.load(key)
+        if answer is None:
+            answer = self._local.get(entry)
+            if answer.body is not None:
+                self._members.store(key, answer)
+        return answer

@@ -36,6 +36,7 @@ def fetch_classes(
     cache_folder: str | Path,
     root: str | Path | None = None,
     options: FetchOptions | None = None,
+    provide: Callable[[str], object] | None = None,
 ) -> Counter[str]:
     """Fetch the images of a group of classes, and write `<class>.tar` and `<class>.tsv` for each class.
 
@@ -56,9 +57,11 @@ def fetch_classes(
     cache_folder
         Folder of the image cache, shared between experiments and jobs.
     root
-        Folder that must contain all images listed by local path; if None, local paths are rejected.
+        Folder, or tar of tars, that must contain all images listed by local path; if None, local paths are rejected.
     options
         Settings of the stage; None means the defaults.
+    provide
+        Function that makes sure that an archive below `root` exists, given its name; None if all archives exist.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def fetch_classes(
     packing: deque[Future[None]] = deque()
     with (
         Progress("fetching images", wanted, "image") as progress,
-        contextlib.closing(Images(cache_folder, root, options)) as images,
+        contextlib.closing(Images(cache_folder, root, options, provide)) as images,
         ThreadPoolExecutor(1, thread_name_prefix="pack") as packer,
     ):
 

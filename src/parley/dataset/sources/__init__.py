@@ -1,6 +1,7 @@
 """Image sources: each kind lists the image addresses of every class and checks its own settings."""
 
 from parley.core.errors import ParleyError
+from parley.dataset.sources.archive import ImageArchive
 from parley.dataset.sources.base import Source, SourceOptions
 from parley.dataset.sources.local import Folder, Tars
 from parley.dataset.sources.manifest import ManifestTable
@@ -13,6 +14,7 @@ KINDS: dict[str, type[Source]] = {
     "url_list": UrlList,
     "folder": Folder,
     "tars": Tars,
+    "archive": ImageArchive,
     "manifest": ManifestTable,
     "torchvision": TorchvisionSet,
     "world": World,

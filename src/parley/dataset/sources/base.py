@@ -1,18 +1,23 @@
 """Base class of image sources, and their settings."""
 
 import hashlib
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from parley.core.files import is_web_url
+from parley.core.tables import stream_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import Listing, ListingBuilder, ParseIssue
 
+logger = logging.getLogger(__name__)
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
+_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+_LISTING_COLUMNS = ("class", "address")
 Stated = tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]
 
 
@@ -27,9 +32,9 @@ class SourceOptions:
     root
         Folder that local paths are relative to; None if the source has no local paths.
     locations
-        URLs and local paths of the URL list, in the order in which to try them.
+        URLs and local paths of the URL list or archive, in the order in which to try them.
     checksum
-        Expected checksum of the URL list, `sha1:…` or `sha256:…`; None skips the check.
+        Expected checksum of the URL list or archive, such as `sha256:…`; None skips the check.
     manifest
         Path of the table, for sources that read one (`source.<kind>.path` in the config).
     filter_url
@@ -41,6 +46,16 @@ class SourceOptions:
         (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
     dataset, arguments
         Name of a class of `torchvision.datasets`, and the arguments of each dataset of it whose images are joined.
+    members
+        Templates of the paths of images in an archive, such as `train/{wnid}/*`.
+    size_bytes
+        Expected size of the archive; None skips the check.
+    store
+        Folder of downloaded archives, shared by all experiments.
+    keep
+        Whether tars of classes are kept after the images have been fetched.
+    allow_private_hosts
+        Whether archives may be downloaded from addresses that are not public.
     """
 
     kind: str
@@ -53,6 +68,11 @@ class SourceOptions:
     carry: tuple[str, ...] | None = None
     dataset: str = ""
     arguments: tuple[Mapping[str, Any], ...] = ()
+    members: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    store: Path = Path("resources/archives")
+    keep: bool = False
+    allow_private_hosts: bool = False
 
 
 class Source(ABC):
@@ -64,8 +84,10 @@ class Source(ABC):
     """Whether images may be fetched over the network."""
     drawn: ClassVar[bool] = False
     """Whether Parley generates the images itself, so that nobody else has rights to them."""
-    listed_at_once: ClassVar[bool] = True
+    listed_at_once: bool = True
     """Whether `listing` works before any job has run, so that a shortage of candidates is reported up front."""
+    needs_listing: bool = False
+    """Whether a job of its own provides the files and lists the images (`EntrySource.write_listing`)."""
     states_rights: ClassVar[bool] = False
     """Whether `stated` can return columns, such as licences."""
     needs_keys: ClassVar[tuple[str, ...]] = ()
@@ -91,8 +113,20 @@ class Source(ABC):
         classes
             The classes to list.
         url_list
-            Path of the URL list written by `parley.dataset.downloads`; None for sources without a list.
+            Path of the URL list written by `parley.dataset.downloads` or by `EntrySource.write_listing`; None for
+            sources without a list.
         """
+
+    def provide(self, classes: Sequence[ImageClass]) -> Path | None:
+        """Make sure that the files of the classes' images exist, and return the folder that contains them, if any."""
+        return self.options.root
+
+    def provider(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
+        """Return a function that makes sure that an archive in the folder exists, given its name; None if all do."""
+        return None
+
+    def release(self, classes: Sequence[ImageClass]) -> None:  # noqa: B027 - by default, there are none
+        """Remove files that were needed only until the classes' images have been fetched."""
 
     def stated(self, classes: Sequence[ImageClass], images: Iterable[tuple[str, ...]]) -> Stated:
         """Return facts about images from the source, such as licences, for the data card; by default, none.
@@ -145,9 +179,10 @@ class EntrySource(Source):
 
     def listing(self, classes: Sequence[ImageClass], url_list: Path | None) -> Listing:
         """Return the addresses of each class: those of `entries` that pass the filter, without duplicates."""
+        entries = self.entries(classes) if url_list is None else stream_table(url_list, _LISTING_COLUMNS)
         builder = ListingBuilder([image_class.name for image_class in classes], self.options.class_size)
         listing, named = builder.listing, class_labels(classes)
-        for label, address in self.entries(classes):
+        for label, address in entries:
             listing.lines += 1
             name = named.get(label)
             if name is not None:
@@ -161,6 +196,16 @@ class EntrySource(Source):
                 listing.others.add(label)
         return listing
 
+    def write_listing(self, classes: Sequence[ImageClass], destination: Path) -> None:
+        """Write `entries` to a table that `listing` reads; log how many have names that no table can hold."""
+        entries = list(self.entries(classes))
+        fitting = [entry for entry in entries if fits_table("".join(entry))]
+        if len(fitting) < len(entries):
+            logger.warning(
+                "%d images with a line break or invalid text in their names are skipped.", len(entries) - len(fitting)
+            )
+        write_table(destination, _LISTING_COLUMNS, fitting)
+
     def _issue_of(self, address: str) -> ParseIssue | None:
         if not self.over_network:
             return None
@@ -171,10 +216,24 @@ class EntrySource(Source):
         return None
 
 
+def fits_table(text: str) -> bool:
+    """Return whether a text can be a cell of a table in UTF-8."""
+    try:
+        text.encode()  # Bytes of a name that are not UTF-8 are decoded as lone surrogates, which cannot be encoded.
+    except UnicodeEncodeError:
+        return False
+    return not any(mark in text for mark in "\t\r\n\0")
+
+
 def class_labels(classes: Sequence[ImageClass]) -> dict[str, str]:
     """Return a mapping from label to class name; the labels of a class are its name and its wnid."""
     named = {image_class.wnid: image_class.name for image_class in classes if image_class.wnid}
     return named | {image_class.name: image_class.name for image_class in classes}
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file name has the suffix of an image."""
+    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
 def file_fingerprint(path: Path) -> str:

@@ -3,16 +3,21 @@
 import os
 import tarfile
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
-from parley.core.errors import ParleyError, did_you_mean
+from parley.core.errors import Findings, ParleyError, did_you_mean
+from parley.core.files import is_web_url
+from parley.core.tables import stream_table, write_table
 from parley.core.tar_headers import is_file, members_of
+from parley.dataset.archives import nested_tars
 from parley.dataset.class_set import ImageClass
-from parley.dataset.sources.base import EntrySource
+from parley.dataset.sources.archive import store_of, stored, template_problems
+from parley.dataset.sources.base import EntrySource, SourceOptions, fits_table, is_image
 
-_IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 MOST_SUGGESTIONS = 10
 """Maximum number of classes without a folder or tar for which a similar one is suggested."""
 
@@ -88,30 +93,120 @@ class Folder(_OnePerClass):
 
 
 class Tars(_OnePerClass):
-    """Source of the images in each class's tar, as distributed by ILSVRC; an address is `<tar>!<member>`."""
+    """Source of the images in each class's tar, as distributed by ILSVRC; an address is `<tar>!<member>`.
+
+    The tars are in a folder, in one tar of tars, or on the web. An image has the same address in all three.
+    """
 
     label = "tars of images"
     what = "tar"
+    needs_keys: ClassVar[tuple[str, ...]] = ()
     suffix = ".tar"
 
+    def __init__(self, options: SourceOptions) -> None:
+        super().__init__(options)
+        if options.locations:
+            self.needs_listing, self.listed_at_once = True, False
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return the problems with the settings, and a sentence for each class without exactly one local tar."""
+        root, locations = self.options.root, self.options.locations
+        if (root is None) == (not locations):
+            return ["A source of kind 'tars' needs either source.tars.root, a folder or tar, or source.tars.url."]
+        if locations:
+            found = [f"source.tars.url: {one!r} is not an http(s) URL." for one in locations if not is_web_url(one)]
+            return found + template_problems(classes, locations, "source.tars.url")
+        if root is None or not root.is_file():
+            return super().check(classes)
+        return [
+            f"Class {one.name!r} has no tar {' or '.join(self._names(one))} in {root}; add it or take the class out."
+            for one in classes
+            if not any(name in self._nested for name in self._names(one))
+        ]
+
     def digest(self, classes: Sequence[ImageClass]) -> str:
-        """Return a digest of the names, sizes and modification times of the tars."""
-        tars = [(name, tar.name, tar.stat()) for name, tar in self._paths(classes)]
+        """Return a digest of the names, sizes and modification times of the tars, or of the first URL."""
+        if self.options.locations:
+            named = [(image_class.name, image_class.wnid) for image_class in classes]
+            return self._digest_of(self.options.locations[0], named)
+        tars = [(name, tar.name, (tar if tar.is_file() else tar.parent).stat()) for name, tar in self._paths(classes)]
         return self._digest_of([(name, tar, status.st_size, status.st_mtime_ns) for name, tar, status in tars])
 
+    def provide(self, classes: Sequence[ImageClass]) -> Path | None:
+        """Return the folder or tar that contains the tars; tars on the web are downloaded by `provider`."""
+        return self._store if self.options.locations else self.options.root
+
+    def provider(self, classes: Sequence[ImageClass]) -> Callable[[str], object] | None:
+        """Return a function that downloads the tar of a class, given its name, if there is no copy."""
+        named = {self._stored_name(image_class): image_class for image_class in classes}
+        return (lambda name: self._download(named[name])) if self.options.locations else None
+
+    def release(self, classes: Sequence[ImageClass]) -> None:
+        """Remove the downloaded tars of classes whose images have been fetched, unless they are to be kept."""
+        if self.options.locations and not self.options.keep:
+            for image_class in classes:
+                (self._store / self._stored_name(image_class)).unlink(missing_ok=True)
+
+    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
+        """Yield the class name and address of each image. The names in a downloaded tar are kept beside it."""
+        if not self.options.locations:
+            yield from super().entries(classes)
+            return
+        findings = Findings()
+        for image_class in classes:
+            names = self._store / f"{self._stored_name(image_class)}.tsv"
+            try:
+                if not names.is_file():
+                    images = self._images(self._download(image_class))
+                    write_table(names, ["address"], ([image] for image in images if fits_table(image)))
+            except ParleyError as error:
+                findings.extend(error.findings)
+            else:
+                yield from ((image_class.name, address) for (address,) in stream_table(names, ["address"]))
+        findings.raise_if_any()
+
     def _images(self, path: Path) -> Iterator[str]:
+        outer, span = (path, None) if path.is_file() else (path.parent, self._nested[path.name])
         try:
-            names = sorted(member.name for member in members_of(path) if is_file(member) and is_image(member.name))
-        except tarfile.TarError as error:
+            names = sorted(one.name for one in members_of(outer, span) if is_file(one) and is_image(one.name))
+        except (tarfile.TarError, OSError) as error:
             raise ParleyError(
                 f"{path} is not a complete, uncompressed tar ({error}); decompress it or copy it again."
             ) from error
         yield from (f"{path.name}!{name}" for name in names)
 
+    def _paths(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, Path]]:
+        root = self.options.root
+        if root is None or not root.is_file():
+            yield from super()._paths(classes)
+            return
+        for image_class in classes:
+            if name := next((name for name in self._names(image_class) if name in self._nested), ""):
+                yield image_class.name, root / name
 
-def is_image(name: str) -> bool:
-    """Return whether a file name has the suffix of an image."""
-    return PurePosixPath(name).suffix.lower() in _IMAGE_SUFFIXES
+    @cached_property
+    def _nested(self) -> dict[str, tuple[int, int]]:
+        """Offset and size of each tar in the tar that is the root, by name."""
+        root = self.options.root or Path()
+        try:
+            return nested_tars(root)
+        except (tarfile.TarError, OSError) as error:
+            raise ParleyError(f"{root} is not a complete, uncompressed tar ({error}); copy it again.") from error
+
+    @property
+    def _store(self) -> Path:
+        return store_of(self.options.store, self.options.locations[0])
+
+    def _stored_name(self, image_class: ImageClass) -> str:
+        return f"{image_class.wnid or image_class.name}{self.suffix}"
+
+    def _download(self, image_class: ImageClass) -> Path:
+        locations = [
+            one.replace("{wnid}", image_class.wnid).replace("{class}", quote(image_class.name))
+            for one in self.options.locations
+            if image_class.wnid or "{wnid}" not in one
+        ]
+        return stored(locations, self._store, self._stored_name(image_class).removesuffix(self.suffix), self.options)
 
 
 def _files_below(folder: Path, above: str = "") -> Iterator[str]:

@@ -1,0 +1,202 @@
+"""Read the members of zips and tars in place, and make compressed tars, which allow no random access, plain."""
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from parley.core.errors import ParleyError
+from parley.core.files import written_aside
+from parley.core.progress import Progress
+from parley.core.tar_headers import files_along, is_file, members_of
+
+DAMAGED = (OSError, EOFError, ValueError, RuntimeError, struct.error, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+"""Exceptions raised by damaged and hostile archives; `zipfile` raises RuntimeError for what it cannot unpack."""
+TAR, ZIP = ".tar", ".zip"
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_TAR_MAGIC_AT = 257
+_MOST_DIRECTORY_BYTES = 256 << 20  # that of a zip with a million members is half as large
+_MOST_UNFOLDING = 50
+_SPARE_BYTES = 1 << 30
+_UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
+_MADE_ON_WINDOWS = 0
+
+
+class Member(NamedTuple):
+    """A file in an archive. `problem` is why it cannot be read; empty if it can."""
+
+    name: str
+    size: int
+    problem: str
+
+
+class Archive(ABC):
+    """An archive that is read in place. Of several members with one name, the last counts, as in unpacking."""
+
+    @abstractmethod
+    def members(self) -> Iterator[Member]:
+        """Yield the members that are not folders, in the archive's order."""
+
+    @abstractmethod
+    def size_of(self, name: str) -> int | None:
+        """Return the size of a member in bytes; None if the archive has no such file."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member; safe to call from several threads."""
+
+
+class TarArchive(Archive):
+    """An uncompressed tar. `span` is its offset and size in the file if it lies in another tar."""
+
+    def __init__(self, path: Path, span: tuple[int, int] | None = None) -> None:
+        self._path, self._span = path, span
+        self._stream = path.open("rb")
+
+    def members(self) -> Iterator[Member]:
+        """Yield the members that are not folders."""
+        for member in members_of(self._path, self._span):
+            if not member.isdir():
+                yield Member(member.name, member.size, "" if is_file(member) else "links, devices or sparse files")
+
+    def size_of(self, name: str) -> int | None:
+        """Return the size of a member in bytes; None if the archive has no such file."""
+        span = self._spans.get(name)
+        return None if span is None else span[1]
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member."""
+        offset, size = self._spans[name]
+        return os.pread(self._stream.fileno(), size, offset)
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[int, int]]:
+        members = filter(is_file, members_of(self._path, self._span))
+        return {member.name: (member.offset_data, member.size) for member in members}
+
+
+class ZipArchive(Archive):
+    """A zip, of which only the directory is kept in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._zip = zipfile.ZipFile(_Bounded(io.FileIO(path)))
+
+    def members(self) -> Iterator[Member]:
+        """Yield the members that are not folders."""
+        for info in self._zip.infolist():
+            if not info.is_dir():
+                yield Member(_name_of(info), info.file_size, _problem_of(info))
+
+    def size_of(self, name: str) -> int | None:
+        """Return the size of a member in bytes; None if the archive has no such file."""
+        info = self._infos.get(name)
+        return None if info is None else info.file_size
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member. `zipfile` stops at the size in the directory, and checks the CRC."""
+        with self._zip.open(self._infos[name]) as stream:
+            return stream.read(self._infos[name].file_size)
+
+    @cached_property
+    def _infos(self) -> dict[str, zipfile.ZipInfo]:
+        return {_name_of(info): info for info in self._zip.infolist() if not info.is_dir() and not _problem_of(info)}
+
+
+class _Bounded(io.BufferedReader):
+    """Stream that refuses a read of more bytes than a zip's directory may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read from the stream."""
+        if size is not None and size > _MOST_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory claims {size} bytes")
+        return super().read(size)
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """Return a member's name. Some programs write UTF-8 without the flag for it, or backslashes."""
+    name = info.filename
+    if not info.flag_bits & _UTF8_FLAG and not name.isascii():
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/") if info.create_system == _MADE_ON_WINDOWS else name
+
+
+def _problem_of(info: zipfile.ZipInfo) -> str:
+    if info.flag_bits & _ENCRYPTED_FLAG:
+        return "encrypted"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "links, devices or sparse files"
+    # Other methods are rare, and `zipfile` would unpack them into any amount of memory.
+    return "" if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "neither stored nor deflated"
+
+
+def open_archive(path: Path, span: tuple[int, int] | None = None) -> Archive:
+    """Open a zip or an uncompressed tar; raise one of `DAMAGED` if it cannot be read."""
+    return ZipArchive(path) if span is None and kind_of(path) == ZIP else TarArchive(path, span)
+
+
+def kind_of(path: Path) -> str:
+    """Return `TAR` or `ZIP`, judging by the first bytes of a file; an empty string if it is a compressed tar."""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    if start.startswith((_GZIP, _BZIP2, _XZ)):
+        return ""
+    if start.startswith(_ZIP_STARTS):
+        return ZIP
+    return ZIP if start[_TAR_MAGIC_AT:][:5] != b"ustar" and zipfile.is_zipfile(path) else TAR
+
+
+def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
+    """Return the offset and size of each tar in a tar, by file name."""
+    members = (member for member in members_of(path) if is_file(member) and member.name.endswith(TAR))
+    return {PurePosixPath(member.name).name: (member.offset_data, member.size) for member in members}
+
+
+def keep_plain(source: Path, destination: Path) -> None:
+    """Write the files of a compressed tar to an uncompressed tar, in one pass and little memory.
+
+    Raises
+    ------
+    ParleyError
+        If the tar is damaged, or unpacks to 50 times its size and more.
+    """
+    most_bytes = source.stat().st_size * _MOST_UNFOLDING + _SPARE_BYTES
+    try:
+        with (
+            _decompressed(source) as raw,
+            written_aside(destination) as aside,
+            aside.open("wb") as target,
+            Progress(f"unpacking {source.name}", None, "byte") as progress,
+        ):
+            for member, chunks in files_along(raw, most_bytes):
+                header = tarfile.TarInfo(member.name)
+                header.size = member.size
+                target.write(header.tobuf(tarfile.PAX_FORMAT))
+                for chunk in chunks:
+                    target.write(chunk)
+                    progress.advance(len(chunk))
+                target.write(bytes(-member.size % tarfile.BLOCKSIZE))
+            target.write(bytes(2 * tarfile.BLOCKSIZE))
+    except DAMAGED as error:
+        raise ParleyError(f"{source} is a truncated or damaged archive ({error}); get it again.") from error
+
+
+def _decompressed(path: Path) -> io.BufferedIOBase:
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(path)
+    return bz2.BZ2File(path) if start.startswith(_BZIP2) else lzma.LZMAFile(path)

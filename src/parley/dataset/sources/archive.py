@@ -1,0 +1,195 @@
+"""Image source `archive`: one zip or tar, with templates for the paths of its images; and the store of such files."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from parley.core.errors import ParleyError
+from parley.core.files import digest_of, is_web_url
+from parley.dataset.archives import DAMAGED, TAR, ZIP, keep_plain, kind_of, open_archive
+from parley.dataset.class_set import ImageClass, match_classes
+from parley.dataset.downloads import check_checksum, download
+from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
+
+logger = logging.getLogger(__name__)
+_PLACEHOLDERS = {"wnid", "class"}
+_PIECES = re.compile(r"\{(\w*)\}|(\*)")
+_SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
+
+
+class ImageArchive(EntrySource):
+    """Source of the images in one archive; an address is `<archive>!<member>`."""
+
+    label = "an archive of images"
+    needs_keys = ("locations", "members")
+    listed_at_once = False  # It may have to be downloaded first.
+    needs_listing = True
+
+    def check(self, classes: Sequence[ImageClass]) -> list[str]:
+        """Return the problems with the settings, one sentence each."""
+        locations, templates = self.options.locations, self.options.members
+        found = [] if locations else ["A source of kind 'archive' needs source.archive.locations: URLs or paths."]
+        if locations and not self._local and not any(map(is_web_url, locations)):
+            found.append(f"The archive is not at any of its locations: {', '.join(locations)}; check the paths.")
+        if self._local and (kind := kind_of(self._local)) and self._local.suffix.lower() != kind:
+            found.append(f"{self._local} is a {kind[1:]} file, but its name does not end with {kind}; rename it.")
+        if not templates:
+            found.append("A source of kind 'archive' needs source.archive.members, such as 'images/{class}/*.jpg'.")
+        return found + template_problems(classes, templates, "source.archive.members")
+
+    def digest(self, classes: Sequence[ImageClass]) -> str:
+        """Return a digest of the archive and the templates, and of the names of the classes."""
+        named = [(image_class.name, image_class.wnid) for image_class in classes]
+        return self._digest_of(self._identity, self.options.members, named)
+
+    def provide(self, classes: Sequence[ImageClass]) -> Path:
+        """Download the archive unless there is a copy, and return its folder."""
+        return self._path().parent
+
+    def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
+        """Yield the class and address of each image, sorted; log how many members cannot be read, and why."""
+        path = self._path()
+        if path == self._local:
+            check_checksum(path, self.options.checksum)
+            _check_size(path, self.options.size_bytes)
+        patterns = [_pattern(template) for template in self.options.members]
+        found: dict[tuple[str, ...], list[str]] = {}
+        skipped, elsewhere = Counter[str](), ""
+        for name, problem in _members(path):
+            if not is_image(name) or PurePosixPath(name).name.startswith("."):
+                continue
+            label = next((match[1] for one in patterns if (match := one.fullmatch(name))), None)
+            if label is None:
+                elsewhere = elsewhere or name
+            elif problem:
+                skipped[problem] += 1
+            else:
+                found.setdefault((label,), []).append(f"{path.name}!{name}")
+        for problem, count in skipped.items():
+            logger.warning("%s: %d of the images are %s, and are skipped.", path, count, problem)
+        if not found:
+            instead = f"it has {elsewhere}" if elsewhere else "it has no images at all"
+            raise ParleyError(f"{path} has no image where source.archive.members says; {instead}.")
+        for name, labels in match_classes(classes, found.keys(), str(path)).items():
+            yield from ((name, address) for address in sorted(found[labels]))
+
+    @property
+    def _local(self) -> Path | None:
+        """The first local path that exists."""
+        paths = (Path(one).expanduser() for one in self.options.locations if not is_web_url(one))
+        return next((path for path in paths if path.is_file()), None)
+
+    @property
+    def _identity(self) -> str:
+        """What distinguishes the archive from others: its checksum or, without one, its content or first address."""
+        if self.options.checksum:
+            return self.options.checksum.lower()
+        return file_fingerprint(self._local) if self._local else "".join(self.options.locations[:1])
+
+    def _path(self) -> Path:
+        if self._local and kind_of(self._local):
+            return self._local
+        locations = [str(self._local)] if self._local else self.options.locations
+        name = PurePosixPath(unquote(urlsplit(locations[0]).path)).name
+        folder = store_of(self.options.store, self._identity)
+        return stored(locations, folder, _SUFFIXES.sub("", name) or "archive", self.options)
+
+
+def store_of(store: Path, identity: str) -> Path:
+    """Return the folder of stored archives with an identity, a text that names their content."""
+    return store / digest_of(identity)
+
+
+def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOptions) -> Path:
+    """Return the path of a zip or uncompressed tar in a folder; if it is missing, download it, and decompress a tar.
+
+    Parameters
+    ----------
+    locations
+        URLs and local paths, in the order in which to try them.
+    folder, stem
+        Folder of the file, and its name without suffix.
+    options
+        Settings of the source, with the checksum and size of the file as downloaded.
+    """
+    for path in (folder / f"{stem}{TAR}", folder / f"{stem}{ZIP}"):
+        if path.is_file():
+            return path
+    local = None if is_web_url(locations[0]) else Path(locations[0])
+    packed = local or folder / f"{stem}.download"
+    try:
+        if local:
+            check_checksum(local, options.checksum)
+            _check_size(local, options.size_bytes)
+        elif not packed.is_file():
+            download(
+                locations,
+                packed,
+                options.checksum,
+                size=options.size_bytes,
+                allow_private_hosts=options.allow_private_hosts,
+            )
+        kind = kind_of(packed)
+        path = folder / f"{stem}{kind or TAR}"
+        if kind:
+            packed.replace(path)
+        else:
+            keep_plain(packed, path)
+    finally:
+        if not local:
+            packed.unlink(missing_ok=True)
+    return path
+
+
+def template_problems(classes: Sequence[ImageClass], templates: Sequence[str], key: str) -> list[str]:
+    """Return the problems with the templates of a config key, which must contain `{wnid}` or `{class}`."""
+    found = []
+    for template in templates:
+        names = {name for name, star in _PIECES.findall(template) if not star}
+        if unknown := sorted(names - _PLACEHOLDERS):
+            found.append(f"{key}: {template!r} has the placeholder {{{unknown[0]}}}; use {{wnid}} or {{class}}.")
+        elif len(names) != 1:
+            found.append(f"{key}: {template!r} must contain either {{wnid}} or {{class}}.")
+    if templates and all("{wnid}" in template for template in templates):
+        found += [
+            f"Class {one.name!r} has no wnid, but {key} identifies classes by their wnids; add it, or use {{class}}."
+            for one in classes
+            if not one.wnid
+        ]
+    return found
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return the pattern of the paths that a template describes. `*` stands for any text within a component."""
+    pattern, seen, start = "", False, 0
+    for piece in _PIECES.finditer(template):
+        pattern += re.escape(template[start : piece.start()])
+        start = piece.end()
+        pattern += "[^/]*" if piece[2] else (r"\1" if seen else "([^/]+)")
+        seen = seen or not piece[2]
+    return re.compile(r"(?:\./)?" + pattern + re.escape(template[start:]))
+
+
+def _members(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of each member of an archive, and why it cannot be read, if so."""
+    try:
+        for member in open_archive(path).members():
+            outside = member.name.startswith("/") or ".." in member.name.split("/")
+            yield member.name, member.problem or ("named by paths out of the archive" if outside else "")
+    except DAMAGED as error:
+        with path.open("rb") as stream:
+            page = "; it seems to be a web page" if stream.read(99).lstrip().startswith(b"<") else ""
+        raise ParleyError(
+            f"{path} is not a complete zip or tar ({error}{page}); remove it, check its address, and run again."
+        ) from error
+
+
+def _check_size(path: Path, size_bytes: int | None) -> None:
+    if size_bytes is not None and (found := path.stat().st_size) != size_bytes:
+        raise ParleyError(
+            f"{path} has {found:,} bytes, not {size_bytes:,}; correct source.archive.size, or remove the file to have "
+            "it downloaded again."
+        )

@@ -1,0 +1,323 @@
+"""The source `archive`: zips and tars as others make them, read in place."""
+
+import io
+import os
+import stat
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from parley.core.errors import ParleyError
+from parley.dataset.class_set import ImageClass
+from parley.dataset.fetch.images import LocalFiles
+from parley.dataset.fetch.outcomes import ErrorClass
+from parley.dataset.sources import SourceOptions, open_source
+
+LION = ImageClass("lion", "n02129165", "in")
+WHALE = ImageClass("killer whale", "", "in", description="a whale")
+BEAR = ImageClass("b\u00e4r", "", "in", description="a bear")
+IMAGES = {
+    "set/train/n02129165/images/a.JPEG": b"lion a",
+    "set/train/n02129165/images/b.png": b"lion b" * 99,
+    "set/train/n02129165/boxes.txt": b"1 2 3 4",
+    "set/train/n02129165/images/deep/c.JPEG": b"too deep",
+    "set/val/n02129165/d.JPEG": b"lion d",
+    "set/train/n01514859/images/e.JPEG": b"a hen",
+    "__MACOSX/set/val/n02129165/._d.JPEG": b"mac",
+    "set/val/n02129165/._d.JPEG": b"mac",
+}
+TEMPLATES = ("set/train/{wnid}/images/*", "set/val/{wnid}/*")
+
+
+def make_zip(path, members=IMAGES, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.mkdir("set")
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return path
+
+
+def make_tar(path, members=IMAGES, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for name, body in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(body)
+            tar.addfile(header, io.BytesIO(body))
+    return path
+
+
+def source_of(path, templates=TEMPLATES, **options):
+    return open_source(
+        SourceOptions("archive", locations=(str(path),), members=templates, store=path.parent / "store", **options)
+    )
+
+
+def addresses(source, classes, tmp_path):
+    source.write_listing(classes, tmp_path / "list.tsv")
+    return source.listing(classes, tmp_path / "list.tsv").urls
+
+
+def bodies(source, classes, tmp_path, most_bytes=10_000):
+    """The bytes of each image that the source lists, by class and member."""
+    files = LocalFiles(source.provide(classes), most_bytes)
+    return {
+        (name, address.partition("!")[2]): files.get(address).body
+        for name, urls in addresses(source, classes, tmp_path).items()
+        for address in urls
+    }
+
+
+KINDS = {
+    "zip": ("set.zip", make_zip),
+    "stored zip": ("set.ZIP", lambda path: make_zip(path, method=zipfile.ZIP_STORED)),
+    "tar": ("set.tar", make_tar),
+    "tgz": ("set.tgz", lambda path: make_tar(path, mode="w:gz")),
+    "tar.xz": ("set.tar.xz", lambda path: make_tar(path, mode="w:xz")),
+    "tar.bz2": ("set.tar.bz2", lambda path: make_tar(path, mode="w:bz2")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_images_in_the_named_places_are_read(tmp_path, kind):
+    name, make = KINDS[kind]
+    source = source_of(make(tmp_path / name))
+    assert source.check([LION]) == []
+    found = bodies(source, [LION], tmp_path)
+    wanted = ["set/train/n02129165/images/a.JPEG", "set/train/n02129165/images/b.png", "set/val/n02129165/d.JPEG"]
+    assert found == {("lion", name): IMAGES[name] for name in wanted}
+
+
+def test_a_tar_has_the_same_addresses_however_it_is_compressed(tmp_path):
+    found = []
+    for kind in ("tar", "tgz", "tar.xz", "tar.bz2"):
+        name, make = KINDS[kind]
+        found.append(addresses(source_of(make(tmp_path / name)), [LION], tmp_path))
+    assert found[0]["lion"][0] == "set.tar!set/train/n02129165/images/a.JPEG"
+    assert found == [found[0]] * 4
+
+
+def test_classes_and_images_that_are_not_there_are_reported(tmp_path):
+    path = make_zip(tmp_path / "set.zip")
+    with pytest.raises(ParleyError, match=r"'killer whale' is not in .*set.zip"):
+        addresses(source_of(path), [LION, WHALE], tmp_path)
+    with pytest.raises(ParleyError, match=r"no image where source.archive.members says; it has set/train/n02129165/im"):
+        addresses(source_of(path, ("train/{wnid}/*",)), [LION], tmp_path)
+
+
+def test_a_zip_is_read_where_it_is_and_a_compressed_tar_is_made_plain_once(tmp_path):
+    packed = make_tar(tmp_path / "set.tgz", mode="w:gz")
+    first = source_of(packed).provide([LION])
+    assert [path.name for path in first.iterdir()] == ["set.tar"]
+    made = (first / "set.tar").stat()
+    assert source_of(packed).provide([LION]) == first
+    assert (first / "set.tar").stat() == made
+    assert source_of(make_zip(tmp_path / "set.zip")).provide([LION]) == tmp_path
+
+
+@pytest.mark.parametrize("written", ["killer+whale", "killer_whale", "Killer-Whale", "killer whale"])
+def test_class_names_are_found_as_archives_write_them(tmp_path, written):
+    members = {f"birds/001.{written}/a.jpg": b"whale", "birds/002.ba\u0308r/b.jpg": b"bear"}
+    source = source_of(make_zip(tmp_path / "set.zip", members), ("birds/*.{class}/*.jpg",))
+    assert set(bodies(source, [WHALE, BEAR], tmp_path).values()) == {b"whale", b"bear"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437"])
+def test_names_without_the_flag_of_utf8_are_read(tmp_path, encoding):
+    placeholder = "x" * len("b\u00e4r".encode(encoding))
+    make_zip(tmp_path / "set.zip", {f"{placeholder}/a.jpg": b"bear"})
+    whole = (tmp_path / "set.zip").read_bytes().replace(placeholder.encode(), "b\u00e4r".encode(encoding))
+    (tmp_path / "set.zip").write_bytes(whole)
+    assert bodies(source_of(tmp_path / "set.zip", ("{class}/*",)), [BEAR], tmp_path) == {
+        ("b\u00e4r", "b\u00e4r/a.jpg"): b"bear"
+    }
+
+
+def test_a_name_repeated_in_a_template_must_repeat_in_the_path(tmp_path):
+    members = {"n02129165/n02129165_1.jpg": b"right", "n02129165/n01514859_1.jpg": b"wrong"}
+    source = source_of(make_zip(tmp_path / "set.zip", members), ("{wnid}/{wnid}_*.jpg",))
+    assert list(bodies(source, [LION], tmp_path).values()) == [b"right"]
+
+
+def test_links_encrypted_members_and_paths_out_are_counted_and_skipped(tmp_path, caplog):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        link = zipfile.ZipInfo("lion/link.jpg")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/hostname")
+        archive.writestr("lion/packed.jpg", b"x" * 999, zipfile.ZIP_BZIP2)
+        archive.writestr("lion/../a.jpg", b"out")
+        archive.writestr("lion/secret.jpg", b"secret")
+        archive.writestr("lion/fine.jpg", b"fine")
+        archive.writestr("lion/line\nbreak.jpg", b"odd")
+    whole = bytearray((tmp_path / "set.zip").read_bytes())
+    entry = whole.rindex(b"PK\x01\x02", 0, whole.rindex(b"lion/secret.jpg"))
+    whole[entry + 8] |= 1  # The flag of encryption.
+    (tmp_path / "set.zip").write_bytes(bytes(whole))
+    source = source_of(tmp_path / "set.zip", ("{class}/*", "{class}/../*"))
+    with caplog.at_level("WARNING"):
+        assert list(bodies(source, [LION], tmp_path).values()) == [b"fine"]
+    for problem in (
+        "1 of the images are encrypted",
+        "links, devices",
+        "neither stored nor",
+        "paths out of the archive",
+    ):
+        assert caplog.text.count(problem) == 1
+    assert "1 images with a line break" in caplog.text
+
+
+def test_links_in_tars_are_counted_and_skipped(tmp_path, caplog):
+    make_tar(tmp_path / "set.tar", {"lion/a.jpg": b"fine"})
+    with tarfile.open(tmp_path / "set.tar", "a") as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+            link = tarfile.TarInfo(f"lion/{kind}.jpg")
+            link.type, link.linkname = kind, "../../secret.jpg"
+            tar.addfile(link)
+    with caplog.at_level("WARNING"):
+        assert list(bodies(source_of(tmp_path / "set.tar", ("{class}/*",)), [LION], tmp_path).values()) == [b"fine"]
+    assert "2 of the images are links" in caplog.text
+
+
+def test_of_members_with_one_name_the_last_counts(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("lion/a.jpg", b"old")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("lion/a.jpg", b"new")
+    source = source_of(tmp_path / "set.zip", ("{class}/*",))
+    assert list(bodies(source, [LION], tmp_path).values()) == [b"new"]
+    assert source.listing([LION], tmp_path / "list.tsv").issues == {"duplicate_url": 1}
+
+
+def test_a_member_that_lies_about_its_size_is_unreadable_and_a_large_one_too_large(tmp_path):
+    make_zip(tmp_path / "set.zip", {"lion/a.jpg": bytes(5_000_000)})
+    files = LocalFiles(tmp_path, 1000)
+    assert files.get("set.zip!lion/a.jpg").error is ErrorClass.TOO_LARGE
+    whole = (tmp_path / "set.zip").read_bytes().replace(struct.pack("<I", 5_000_000), struct.pack("<I", 500))
+    (tmp_path / "set.zip").write_bytes(whole)
+    assert LocalFiles(tmp_path, 1000).get("set.zip!lion/a.jpg").error is ErrorClass.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("set.tar", b"<!DOCTYPE html><p>Log in", "it seems to be a web page"),
+        ("set.tar", b"", "empty file"),
+        ("set.zip", b"PK\x03\x04" + bytes(99), "File is not a zip file"),
+    ],
+)
+def test_what_is_no_archive_is_reported(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ParleyError, match=rf"{name} is not a complete zip or tar .*{words}"):
+        addresses(source_of(tmp_path / name), [LION], tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_truncated_archive_is_reported(tmp_path, kind, share):
+    name, make = KINDS[kind]
+    whole = make(tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(len(whole.rstrip(b"\0")) * share)])
+    with pytest.raises(ParleyError, match=rf"{name} is (a truncated|not a complete)"):
+        addresses(source_of(tmp_path / name), [LION], tmp_path)
+    assert not list((tmp_path).glob("store/*/*"))
+
+
+def test_a_directory_that_claims_more_than_a_directory_has_is_reported(tmp_path):
+    with (tmp_path / "set.zip").open("wb") as stream:
+        stream.write(b"PK\x03\x04")
+        stream.truncate(3 << 30)
+        stream.seek(0, 2)
+        stream.write(struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, 3 << 30, 0, 0))
+    with pytest.raises(ParleyError, match=r"set.zip is not a complete zip.*its directory claims 3221225472 bytes"):
+        addresses(source_of(tmp_path / "set.zip"), [LION], tmp_path)
+
+
+def test_a_tar_that_unfolds_beyond_measure_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setattr("parley.dataset.archives._SPARE_BYTES", 1 << 20)
+    make_tar(tmp_path / "set.tgz", {"set/readme": bytes(50_000_000)}, "w:gz")
+    with pytest.raises(ParleyError, match=r"set.tgz is a truncated or damaged archive \(set/readme has 50000000 bytes"):
+        addresses(source_of(tmp_path / "set.tgz"), [LION], tmp_path)
+
+
+def test_a_wrong_checksum_or_size_is_reported(tmp_path):
+    for path in (make_zip(tmp_path / "set.zip"), make_tar(tmp_path / "set.tgz", mode="w:gz")):
+        with pytest.raises(ParleyError, match="sha1"):
+            addresses(source_of(path, checksum="sha1:" + "0" * 40), [LION], tmp_path)
+        with pytest.raises(ParleyError, match=r"bytes, not 7; correct source.archive.size"):
+            addresses(source_of(path, size_bytes=7), [LION], tmp_path)
+
+
+def test_settings_are_checked(tmp_path):
+    path = make_zip(tmp_path / "set.bin")
+    (finding,) = source_of(path).check([LION])
+    assert "does not end with .zip; rename it" in finding
+    (finding,) = source_of(tmp_path / "none.zip").check([LION])
+    assert "not at any of its locations" in finding
+    path = make_zip(tmp_path / "set.zip")
+    (finding,) = source_of(path, ("{split}/{wnid}/*",)).check([LION])
+    assert "has the placeholder {split}; use {wnid} or {class}" in finding
+    (finding,) = source_of(path, ("images/*.jpg",)).check([LION])
+    assert "must contain either {wnid} or {class}" in finding
+    (finding,) = source_of(path).check([LION, WHALE])
+    assert "'killer whale' has no wnid" in finding
+
+
+def test_the_digest_is_that_of_the_checksum_or_the_first_location(tmp_path):
+    def digest(*locations, **options):
+        return open_source(SourceOptions("archive", locations=locations, members=TEMPLATES, **options)).digest([LION])
+
+    assert digest("http://a/x.zip") == digest("http://a/x.zip", "http://mirror/x.zip") != digest("http://b/x.zip")
+    known = {"checksum": "sha1:" + "0" * 40}
+    assert digest("http://a/x.zip", **known) == digest("http://b/x.zip", **known)
+
+
+READ_LARGE = """
+import sys, time
+from pathlib import Path
+from test_archive import LION, source_of
+from parley.dataset.fetch.images import LocalFiles
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+source, before, began = source_of(Path(sys.argv[1]), ("{class}/*",)), peak(), time.monotonic()
+source.write_listing([LION], Path(sys.argv[1]).with_suffix(".tsv"))
+urls = source.listing([LION], Path(sys.argv[1]).with_suffix(".tsv")).urls["lion"]
+listed, files = time.monotonic() - began, LocalFiles(source.provide([LION]), 1000)
+assert all(files.get(url).body == b"x" * 99 for url in urls[::100])
+print(len(urls), listed, peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_14_gb_with_100_000_members_are_listed_in_seconds_with_flat_memory(tmp_path, suffix):
+    path = tmp_path / f"set.{suffix}"
+    names = (f"lion/{number:06}.jpg" for number in range(100_000))
+    if suffix == "zip":
+        path.touch()
+        os.truncate(path, 14 << 30)
+        with zipfile.ZipFile(path, "a") as archive:
+            for name in names:
+                archive.writestr(name, b"x" * 99)
+    else:
+        with path.open("wb") as stream:
+            for number, name in enumerate(["other.bin", *names]):
+                header = tarfile.TarInfo(name)
+                header.size = 99 if number else 14 << 30
+                stream.write(header.tobuf())
+                stream.write(bytes(0) if not number else (b"x" * 99).ljust(512, b"\0"))
+                stream.seek(0 if number else 14 << 30, os.SEEK_CUR)
+            stream.write(bytes(1024))
+    done = subprocess.run(
+        [sys.executable, "-c", READ_LARGE, str(path)],
+        capture_output=True, text=True, timeout=300, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+    )  # fmt: skip
+    images, seconds, peak_mb = map(float, done.stdout.split())
+    assert images == 100_000
+    assert seconds < 60
+    assert peak_mb < 300
