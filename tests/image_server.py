@@ -122,8 +122,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        is_cut = "lame" in has or (is_first and has & {"cut", "stalls"})
-        self.paced(content(size, version)[start : size * 6 // 10 if is_cut else size], "slow" in has)
+        is_cut = has & {"lame", "portions"} or (is_first and has & {"cut", "stalls"})
+        end = start + 1_200_000 if "portions" in has else size * (9 if "late" in has else 6) // 10
+        self.paced(content(size, version)[start : end if is_cut else size], "slow" in has)
         if is_cut and "stalls" in has:
             time.sleep(2)
         self.close_connection = bool(is_cut) or "unmeasured" in has
