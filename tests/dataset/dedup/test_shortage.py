@@ -113,6 +113,15 @@ def test_bytes_that_another_class_has_fill_no_split(tmp_path):
     assert_counts_add_up(report)
 
 
+def test_a_margin_too_small_for_a_split_that_was_filled_is_the_reported_reason(tmp_path):
+    reserves = Fetched(tmp_path).reserves
+    filling = sorted(reserves["lion"]["train"][6:])[:2]
+    same = dict(zip([*filling, *reserves["fox"]["train"][:2]], ["a", "b"] * 2, strict=True))
+    fetched = Fetched(tmp_path, same, dict.fromkeys(reserves["lion"]["dev"], "gone"), margin=0.0)
+    with pytest.raises(ParleyError, match=r"'lion', part dev: 0 images .*margin of 0 did not make up"):
+        fetched.finalise()
+
+
 def test_near_copies_of_images_of_other_splits_fill_no_split(tmp_path):
     reserves = Fetched(tmp_path).reserves["lion"]
     first, second, third = sorted(reserves["train"][9:])[:3]

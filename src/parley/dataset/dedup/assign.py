@@ -157,9 +157,9 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
                     "Class %r is dropped (fetch.on_shortage: drop_class). %s", one.name, " ".join(one.dropped)
                 )
         findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
-    for name, part, outcome in _short_parts(outcomes.remaining):
-        sentence = shortage(name, part, outcome, options.margin)
-        if options.on_shortage == "accept" and outcome.kept:
+    for one, part in _short_parts(outcomes.remaining):
+        sentence = shortage(one, part, options.margin)
+        if options.on_shortage == "accept" and one.parts[part].kept:
             logger.warning("%s Accepted (on_shortage: accept).", sentence)
         else:
             findings.add(sentence)
@@ -168,15 +168,16 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
         raise ParleyError([*findings.sentences, _ADVICE.format(others=others)])
 
 
-def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
+def shortage(one: ClassOutcome, part: str, margin: float) -> str:
     """Return a sentence that states how many images a split has and needs, and why images are missing."""
+    outcome = one.parts[part]
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_most_frequent(reasons))
     sentence = (
-        f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
+        f"Class {one.name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
-    if outcome.tried < outcome.candidates:
+    if any(other.tried < other.candidates for other in one.parts.values()):
         sentence += f" Its margin of {margin:g} did not make up for the duplicates removed; raise it."
     return sentence
 
@@ -190,11 +191,11 @@ def _most_frequent(reasons: Counter[str]) -> list[str]:
 
 def _drop_if_short(one: ClassOutcome, margin: float) -> None:
     if one.is_short:
-        one.drop([shortage(name, part, outcome, margin) for name, part, outcome in _short_parts([one])])
+        one.drop([shortage(one, part, margin) for _, part in _short_parts([one])])
 
 
-def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[str, str, PartOutcome]]:
-    return [(one.name, part, outcome) for one in classes for part, outcome in one.parts.items() if outcome.is_short]
+def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[ClassOutcome, str]]:
+    return [(one, part) for one in classes for part, outcome in one.parts.items() if outcome.is_short]
 
 
 def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
