@@ -142,6 +142,20 @@ def test_classes_absent_from_the_list_are_all_named(project):
     assert "3 of 3 classes have too few candidates" in out
 
 
+def test_a_list_at_an_address_that_is_not_public_needs_the_option(project, serve):
+    (project.folder / "lists").mkdir()
+    (project.folder / "lists/urls.txt").write_text("n00000001_1\thttp://127.0.0.1:9/a.jpg\n")
+    server = serve(project.folder / "lists")
+    source = {"kind": "url_list", "url_list": {"locations": [f"{server.address}/urls.txt"]}}
+    classes = class_set(project, "ant\tn00000001\tin\t\t\n", "listed.tsv")
+    out = refused(project, "classes", classes=classes, source=source)
+    assert "127.0.0.1 has no public address; if you trust it, set fetch.allow_private_hosts: true" in out
+    assert server.requests() == []
+    out = refused(project, "classes", classes=classes, source=source, fetch={"allow_private_hosts": True})
+    assert "Class ant (n00000001): 1 of its 1 entries can be used; 4 are needed." in out
+    assert server.requests() == ["/urls.txt"]
+
+
 def test_an_unreadable_image_is_counted_and_replaced(project):
     from PIL import Image
 
