@@ -37,7 +37,7 @@ onstart:
         INPUT_CHECK,
         DIGESTS,
         PARSED_CODE,
-        Path(CACHE_FOLDER).glob("*"),
+        [*Path(CACHE_FOLDER).glob("*"), *ARCHIVES_FOLDER.glob("*")],
         glosses,
     )
 

@@ -23,6 +23,7 @@ from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleValues, group_label
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
+from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names

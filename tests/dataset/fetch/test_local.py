@@ -4,6 +4,7 @@ import tarfile
 
 import pytest
 
+from parley.core.errors import ParleyError
 from parley.dataset.fetch.images import LocalFiles
 from parley.dataset.fetch.outcomes import ErrorClass
 
@@ -80,3 +81,24 @@ def test_max_bytes_applies_to_files_and_members(root):
 def test_a_root_reached_through_a_link_is_the_root(root, tmp_path):
     (tmp_path / "way").symlink_to(root)
     assert LocalFiles(tmp_path / "way", 100).get("lion/a.jpg").body == b"lion a"
+
+
+def test_an_archive_that_cannot_be_provided_ends_the_fetch_and_one_that_can_is_provided_once(root):
+    def fail(name):
+        raise ParleyError(f"No location gave {name}.")
+
+    with pytest.raises(ParleyError, match=r"No location gave n01.tar"):
+        LocalFiles(root, 10_000, fail).get("n01.tar!two!.jpg")
+    asked = []
+    files = LocalFiles(root, 10_000, asked.append)
+    assert files.get("n01.tar!two!.jpg").body == b"two"
+    assert files.get("n01.tar!none.jpg").error is ErrorClass.MISSING
+    assert files.get("lion/a.jpg").body == b"lion a"
+    assert asked == ["n01.tar"]
+
+
+def test_a_tar_is_read_to_the_end_after_its_file_is_removed(root):
+    files = LocalFiles(root, 10_000)
+    assert files.get("n01.tar!two!.jpg").body == b"two"
+    (root / "n01.tar").unlink()
+    assert files.get("n01.tar!x/one.jpg").body == b"one" * 500

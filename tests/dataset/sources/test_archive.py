@@ -101,6 +101,42 @@ def test_a_tar_has_the_same_addresses_however_it_is_compressed(tmp_path):
     assert found == [found[0]] * 4
 
 
+ALBATROSS = ImageClass("black-footed albatross", "", "in", description="a bird")
+LAYOUTS = {
+    "Tiny ImageNet": (
+        "zip", LION, ["tiny-imagenet-200/train/{wnid}/images/*"],
+        ["tiny-imagenet-200/train/n02129165/images/n02129165_0.JPEG"],
+        ["tiny-imagenet-200/train/n02129165/n02129165_boxes.txt", "tiny-imagenet-200/val/images/val_0.JPEG"],
+    ),
+    "Imagenette": (
+        "tgz", LION, ["imagenette2-160/train/{wnid}/*.JPEG", "imagenette2-160/val/{wnid}/*.JPEG"],
+        ["imagenette2-160/train/n02129165/n02129165_1.JPEG", "imagenette2-160/val/n02129165/ILSVRC2012_val_9.JPEG"],
+        ["imagenette2-160/noisy_imagenette.csv"],
+    ),
+    "AwA2": (
+        "zip", WHALE, ["Animals_with_Attributes2/JPEGImages/{class}/*.jpg"],
+        ["Animals_with_Attributes2/JPEGImages/killer+whale/killer+whale_10001.jpg"],
+        ["Animals_with_Attributes2/classes.txt", "Animals_with_Attributes2/JPEGImages/blue+whale/blue+whale_1.jpg"],
+    ),
+    "CUB": (
+        "tgz", ALBATROSS, ["CUB_200_2011/images/{class}/*.jpg"],
+        ["CUB_200_2011/images/001.Black_footed_Albatross/Black_Footed_Albatross_0001_796111.jpg"],
+        ["attributes.txt", "CUB_200_2011/images/002.Laysan_Albatross/Laysan_Albatross_0001_545.jpg"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_layouts_of_known_archives(tmp_path, name):
+    suffix, image_class, templates, images, others = LAYOUTS[name]
+    members = {member: member.encode() for member in images + others}
+    path = tmp_path / f"set.{suffix}"
+    make_zip(path, members) if suffix == "zip" else make_tar(path, members, "w:gz")
+    source = source_of(path, tuple(templates))
+    assert source.check([image_class]) == []
+    assert bodies(source, [image_class], tmp_path) == {(image_class.name, one): one.encode() for one in images}
+
+
 def test_classes_and_images_that_are_not_there_are_reported(tmp_path):
     path = make_zip(tmp_path / "set.zip")
     with pytest.raises(ParleyError, match=r"'killer whale' is not in .*set.zip"):

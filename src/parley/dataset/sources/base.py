@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 HASHED_WHOLE_BYTES = 64 << 20
 _END_BYTES = 1 << 20
 _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+ARCHIVES_FOLDER = Path("resources/archives")
+"""Folder of downloaded archives, shared by all experiments."""
 _LISTING_COLUMNS = ("class", "address")
 Stated = tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]
 
@@ -70,7 +72,7 @@ class SourceOptions:
     arguments: tuple[Mapping[str, Any], ...] = ()
     members: tuple[str, ...] = ()
     size_bytes: int | None = None
-    store: Path = Path("resources/archives")
+    store: Path = ARCHIVES_FOLDER
     keep: bool = False
     allow_private_hosts: bool = False
 
