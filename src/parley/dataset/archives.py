@@ -159,6 +159,17 @@ def kind_of(path: Path) -> str:
     return ZIP if start[_TAR_MAGIC_AT:][:5] != b"ustar" and zipfile.is_zipfile(path) else TAR
 
 
+def reason_not_to_open(path: Path) -> str:
+    """Return why a file is no zip or uncompressed tar, judging by its beginning or directory; empty if it is one."""
+    try:
+        next(open_archive(path).members(), None)
+    except DAMAGED as error:
+        with path.open("rb") as stream:
+            is_page = stream.read(99).lstrip().startswith(b"<")
+        return f"{error}{'; it seems to be a web page' if is_page else ''}"
+    return ""
+
+
 def nested_tars(path: Path) -> dict[str, tuple[int, int]]:
     """Return the offset and size of each tar in a tar, by file name."""
     members = (member for member in members_of(path) if is_file(member) and member.name.endswith(TAR))

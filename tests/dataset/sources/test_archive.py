@@ -155,6 +155,26 @@ def test_a_zip_is_read_where_it_is_and_a_compressed_tar_is_made_plain_once(tmp_p
     assert source_of(make_zip(tmp_path / "set.zip")).provide([LION]) == tmp_path
 
 
+def test_it_is_downloaded_if_it_is_not_at_the_local_path(tmp_path, monkeypatch):
+    """The name, and with it the keys of the images, is that of the first location, whichever gives the archive."""
+    asked = []
+
+    def download(locations, destination, *_, **__):
+        asked.append(locations)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        make_zip(destination)
+        return locations[-1]
+
+    monkeypatch.setattr("parley.dataset.sources.archive.download", download)
+    locations = (str(tmp_path / "tiny.zip"), "http://a/download/27?as=file")
+    source = open_source(SourceOptions("archive", locations=locations, members=TEMPLATES, store=tmp_path / "store"))
+    assert source.check([LION]) == []
+    found = bodies(source, [LION], tmp_path)
+    assert len(found) == 3
+    assert addresses(source, [LION], tmp_path)["lion"][0].startswith("tiny.zip!set/train/")
+    assert asked == [list(locations)]
+
+
 @pytest.mark.parametrize("written", ["killer+whale", "killer_whale", "Killer-Whale", "killer whale"])
 def test_class_names_are_found_as_archives_write_them(tmp_path, written):
     members = {f"birds/001.{written}/a.jpg": b"whale", "birds/002.ba\u0308r/b.jpg": b"bear"}

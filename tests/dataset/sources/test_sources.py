@@ -198,10 +198,15 @@ class TestTarsByAddress:
         def download(locations, destination, *_, **__):
             asked.append(locations)
             destination.parent.mkdir(parents=True, exist_ok=True)
-            name = locations[-1].rpartition("/")[2]
-            if not (tmp_path / "web" / name).is_file():
-                raise ParleyError(f"No location gave the file for {destination}.")
-            shutil.copyfile(tmp_path / "web" / name, destination)
+            for location in locations:
+                path = tmp_path / "web" / location.rpartition("/")[2]
+                if location.startswith("http://page/"):
+                    destination.write_text("<html>Log in")
+                    return location
+                if location.startswith("http://a/") and path.is_file():
+                    shutil.copyfile(path, destination)
+                    return location
+            raise ParleyError(f"No location gave the file for {destination}.")
 
         monkeypatch.setattr("parley.dataset.sources.archive.download", download)
 
@@ -227,6 +232,24 @@ class TestTarsByAddress:
         assert files.get("n02129165.tar!n02129165_1.JPEG").body == b"x"
         assert files.get("n02129165.tar!none.JPEG").error == "missing"
         assert len(source.asked) == 2
+
+    def test_a_page_instead_of_a_tar_is_as_good_as_none(self, source, tmp_path):
+        tars = source("http://page/{wnid}.tar", "http://a/{wnid}.tar")
+        assert len(list(tars.entries([LION]))) == 2
+        with pytest.raises(ParleyError) as error:
+            list(source("http://page/x/{wnid}.tar").entries([LION]))
+        assert "Class 'lion': http://page/x/n02129165.tar gave no zip or tar" in str(error.value)
+        assert "it seems to be a web page); check the address, and whether it needs a login." in str(error.value)
+        assert not list(tmp_path.glob("store/*/*.download"))
+
+    def test_a_damaged_tar_is_downloaded_again(self, source, tmp_path):
+        path = tmp_path / "web/n02129165.tar"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:1100])
+        with pytest.raises(ParleyError, match=r"Class 'lion': .*n02129165.tar is not a complete"):
+            list(source("http://a/{wnid}.tar", keep=True).entries([LION]))
+        path.write_bytes(whole)
+        assert len(list(source("http://a/{wnid}.tar").entries([LION]))) == 2
 
     def test_all_classes_without_a_tar_are_reported_and_the_others_kept(self, source, tmp_path):
         tars = source("http://a/{class}.tar", keep=True)

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from parley.core.errors import ParleyError
 from parley.core.files import digest_of, is_web_url
-from parley.dataset.archives import DAMAGED, TAR, ZIP, keep_plain, kind_of, open_archive
+from parley.dataset.archives import DAMAGED, TAR, ZIP, keep_plain, kind_of, open_archive, reason_not_to_open
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import check_checksum, download
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
@@ -118,20 +118,15 @@ def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOpt
     for path in (folder / f"{stem}{TAR}", folder / f"{stem}{ZIP}"):
         if path.is_file():
             return path
-    local = None if is_web_url(locations[0]) else Path(locations[0])
-    packed = local or folder / f"{stem}.download"
+    local = Path(locations[0])
+    if local.is_file():
+        check_checksum(local, options.checksum)
+        _check_size(local, options.size_bytes)
+        keep_plain(local, path := folder / f"{stem}{TAR}")
+        return path
+    packed = folder / f"{stem}.download"
     try:
-        if local:
-            check_checksum(local, options.checksum)
-            _check_size(local, options.size_bytes)
-        elif not packed.is_file():
-            download(
-                locations,
-                packed,
-                options.checksum,
-                size=options.size_bytes,
-                allow_private_hosts=options.allow_private_hosts,
-            )
+        _download_archive(list(locations), packed, options)
         kind = kind_of(packed)
         path = folder / f"{stem}{kind or TAR}"
         if kind:
@@ -139,9 +134,31 @@ def stored(locations: Sequence[str], folder: Path, stem: str, options: SourceOpt
         else:
             keep_plain(packed, path)
     finally:
-        if not local:
-            packed.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
     return path
+
+
+def _download_archive(locations: list[str], path: Path, options: SourceOptions) -> None:
+    """Download a file from the first location that gives an archive; some servers give a page that asks for a login."""
+    refused: list[str] = []
+    while locations:
+        try:
+            location = download(
+                locations,
+                path,
+                options.checksum,
+                size=options.size_bytes,
+                allow_private_hosts=options.allow_private_hosts,
+            )
+        except ParleyError as error:
+            raise ParleyError([*refused, *error.findings]) from error
+        if not kind_of(path) or not (reason := reason_not_to_open(path)):
+            return
+        path.unlink()
+        refused.append(f"{location} gave no zip or tar ({reason}); check the address, and whether it needs a login.")
+        logger.warning(refused[-1])
+        locations = [one for one in locations if one != location]
+    raise ParleyError(refused)
 
 
 def template_problems(classes: Sequence[ImageClass], templates: Sequence[str], key: str) -> list[str]:
@@ -180,10 +197,9 @@ def _members(path: Path) -> Iterator[tuple[str, str]]:
             outside = member.name.startswith("/") or ".." in member.name.split("/")
             yield member.name, member.problem or ("named by paths out of the archive" if outside else "")
     except DAMAGED as error:
-        with path.open("rb") as stream:
-            page = "; it seems to be a web page" if stream.read(99).lstrip().startswith(b"<") else ""
         raise ParleyError(
-            f"{path} is not a complete zip or tar ({error}{page}); remove it, check its address, and run again."
+            f"{path} is not a complete zip or tar ({reason_not_to_open(path) or error}); remove it, check its address, "
+            "and run again."
         ) from error
 
 

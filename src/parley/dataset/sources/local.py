@@ -160,7 +160,8 @@ class Tars(_OnePerClass):
                     images = self._images(self._download(image_class))
                     write_table(names, ["address"], ([image] for image in images if fits_table(image)))
             except ParleyError as error:
-                findings.extend(error.findings)
+                findings.extend(f"Class {image_class.name!r}: {sentence}" for sentence in error.findings)
+                (self._store / self._stored_name(image_class)).unlink(missing_ok=True)  # Damaged, if it is there.
             else:
                 yield from ((image_class.name, address) for (address,) in stream_table(names, ["address"]))
         findings.raise_if_any()
