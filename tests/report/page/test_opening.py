@@ -46,7 +46,7 @@ def test_what_was_played_names_the_splits_that_are_there():
     rows = [row for part in ("test", "ood_alone", "ood", "dev", "train") for row in rows_of([0.5, 0.6], part)]
     assert opening.what_was_played(rows, ["adaptive"], [0, 1]) == [
         "The networks are tested on 40 images of 4 classes (test). Other images of the same classes are used for "
-        "training (train: 40) and for choosing which state of the networks, or checkpoint, is tested (dev: 40).",
+        "training (train: 40) and for choosing the checkpoint (saved state of the networks) to test (dev: 40).",
         "Another 40 images are of 4 unseen classes, which never occur in training (ood).",
         "The networks were trained 2 times, each time with a different random seed. Each result is the mean over the "
         "seeds, with its 95 % interval in brackets; the interval is wide if the seeds differ much or are few.",
@@ -198,8 +198,9 @@ def test_small_splits_and_intervals_with_chance_are_doubted():
     said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
     assert said == [
         "The interval of accuracy includes chance on test.",
-        "Small splits: with other images of the same classes, accuracy could differ by ±13 percentage points on test "
-        "(40 images). The intervals do not reflect this, because all seeds are tested on the same images.",
+        "Small splits: from the choice of images alone, accuracy has a 95 % sampling error of ±13 percentage points on "
+        "test (40 images). The intervals over seeds do not reflect this, because all seeds are tested on the same "
+        "images.",
     ]
     assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
 
@@ -210,7 +211,8 @@ def test_images_and_short_training_are_doubted():
     ]
     assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
         "Left out because of too few images: 1 class.",
-        "Images were not compared with each other: other splits may contain near-duplicates of training images.",
+        "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of training "
+        "images.",
     ]
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]

@@ -158,8 +158,8 @@ def installed_versions() -> dict[str, str]:
 def _seeds(inputs: Inputs) -> str:
     """Return a text that lists the seeds of the runs, and the seed of the data if the config has one."""
     of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
-    text = f"{', '.join(map(str, of_runs))} of each run"
-    return f"{text}; {inputs.config['seed']} of the data" if "seed" in inputs.config else text
+    text = f"{', '.join(map(str, of_runs))} for each run"
+    return f"{text}; {inputs.config['seed']} for the data" if "seed" in inputs.config else text
 
 
 def _environment() -> Environment:

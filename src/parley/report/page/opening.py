@@ -30,7 +30,10 @@ LANGUAGE = {
         "tends to be similar for images with similar visual features",
         "the rank correlation",
     ),
-    "positional_disentanglement": ("tends to use each bit for a single attribute", "positional disentanglement"),
+    "positional_disentanglement": (
+        "has bits that each tend to encode a single attribute of the class, such as a colour",
+        "positional disentanglement (from 0 to 1)",
+    ),
 }
 """Metrics of language.csv in the summary: what they show of the last message if they exceed their null; the measure."""
 
@@ -112,7 +115,7 @@ def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequ
 
 _USES = {
     "train": "for training",
-    "dev": "for choosing which state of the networks, or checkpoint, is tested",
+    "dev": "for choosing the checkpoint (saved state of the networks) to test",
 }
 
 
@@ -355,8 +358,8 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
     if not small:
         return []
     return [
-        f"Small splits: with other images of the same classes, accuracy could differ by {listed(small)}. "
-        "The intervals do not reflect this, because all seeds are tested on the same images."
+        f"Small splits: from the choice of images alone, accuracy has a 95 % sampling error of {listed(small)}. "
+        "The intervals over seeds do not reflect this, because all seeds are tested on the same images."
     ]
 
 
@@ -366,7 +369,8 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Images were not compared with each other: other splits may contain near-duplicates of training images."
+            "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of "
+            "training images."
         )
     elif funnel.pairs:
         said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")

@@ -14,7 +14,7 @@ from parley.game.settings import PRESETS
 from parley.metrics.conversations import read_conversations
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import finite
-from parley.metrics.registry import LESS_IS_BETTER, REPORT_LABELS
+from parley.metrics.registry import DEFINITIONS, LESS_IS_BETTER, REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
 from parley.report.figures.results import RunFiles, RunResults
 from parley.report.page import headline, opening
@@ -264,6 +264,7 @@ def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str
         {
             "metric": metric,
             "name": name,
+            "definition": DEFINITIONS[metric],
             "unit": own[metric]["unit"],
             "less_is_better": metric in LESS_IS_BETTER,
             **{column: float(own[metric][column]) if own[metric][column] else None for column in numbers},
