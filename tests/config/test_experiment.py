@@ -50,6 +50,18 @@ def test_inputs_are_reported_with_a_mistake_in_the_config(here):
     assert wordnet.startswith("WordNet is not at no-wordnet")
 
 
+def test_a_missing_folder_does_not_hide_that_another_class_has_too_few_images(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tin\nbee\tn02206856\tin\n")
+    (here / "glove.txt").touch()
+    found = findings("words={source: random}", seeds=["x"], descriptions={})
+    assert found[1:] == [
+        "Class 'bee' has no folder bee or n02206856 in pictures; add it or take the class out.",
+        IMAGES,
+        found[3],
+    ]
+    assert found[3].startswith("1 of 1 classes have too few candidates")
+
+
 def test_inputs_of_stages_that_are_done_are_not_reported(here):
     paths = read_experiment(CONFIG, SCHEMA).paths
     for path in (paths.plan("candidates.tsv"), paths.result("words.hdf5"), paths.result("descriptions.csv")):

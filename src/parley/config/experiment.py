@@ -200,13 +200,14 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     options = source_options(config["source"])
     source = open_source(options)
     findings = source.check(classes)
-    if findings or not source.listed_at_once:
+    listed = source.listable(classes) if findings else classes
+    if not listed or not source.listed_at_once:
         return findings
     try:
-        listing = source.listing(classes, None)
+        listing = source.listing(listed, None)
     except ParleyError as error:
-        return error.findings
-    return shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
+        return findings + error.findings
+    return findings + shortages(listing, options, listed, config["split"], config["fetch"]["on_shortage"])
 
 
 def _check_network(config: Config, fetch: bool) -> list[str]:

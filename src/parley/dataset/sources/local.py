@@ -47,6 +47,11 @@ class _OnePerClass(EntrySource):
                 )
         return found
 
+    def listable(self, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+        """Return the classes that have a folder or tar."""
+        present = {name for name, _ in self._paths(classes)}
+        return [image_class for image_class in classes if image_class.name in present]
+
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
         """Yield the class name and address of each image."""
         for name, path in self._paths(classes):
