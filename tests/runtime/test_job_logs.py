@@ -16,11 +16,11 @@ from parley.runtime.job_failures import (
 )
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
-2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].
+2026-11-26 06:06:42,122 ERROR parley: The train split has 24 images: raise [red]split[/].
 Traceback (most recent call last):
 2026-11-26 06:06:43,121 WARNING parley: something else
 """
-ERROR = "The train part has 24 images: raise [red]split[/]."
+ERROR = "The train split has 24 images: raise [red]split[/]."
 
 
 @pytest.fixture

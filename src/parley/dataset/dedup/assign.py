@@ -150,7 +150,7 @@ def shortage(name: str, part: str, outcome: PartOutcome, margin: float) -> str:
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_most_frequent(reasons))
     sentence = (
-        f"Class {name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
+        f"Class {name!r}, split {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
     if outcome.tried < outcome.candidates:

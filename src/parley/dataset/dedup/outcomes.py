@@ -268,7 +268,7 @@ def _read_class(
     if mismatch is None:
         return ""
     return (
-        f"the manifest has {len(tried[mismatch])} URLs tried for part {list(outcome.parts)[mismatch]}, "
+        f"the manifest has {len(tried[mismatch])} URLs tried for split {list(outcome.parts)[mismatch]}, "
         f"which is not the number that had to be tried to fetch {targets[mismatch]} images"
     )
 
