@@ -99,6 +99,20 @@ def test_failed_jobs_are_listed_with_reason_and_log(log):
     assert failure_lines([]) == []
 
 
+@pytest.mark.parametrize(
+    ("why", "added"),
+    [
+        ("Run `uv run snakemake --cores 1 urls`.", ["To that command, add `--configfile my.yaml more.yaml`."]),
+        ("There is no disk.", []),
+    ],
+)
+def test_a_command_in_a_reason_gets_the_config_files_of_the_run(why, added, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    configs = [tmp_path / "my.yaml", tmp_path / "more.yaml"]
+    assert failure_lines([FailedJob("split", "", why)], configs)[2:-1] == added
+    assert failure_lines([FailedJob("split", "", why)])[2:-1] == []
+
+
 def test_many_failed_jobs_are_counted(log):
     lines = failure_lines([FailedJob(str(number), log, ERROR) for number in range(MOST_LISTED + 3)])
     assert lines[0] == "13 jobs failed:"
