@@ -39,7 +39,7 @@ class _OnePerClass(EntrySource):
                 hint = did_you_mean(names[0], similar)
                 found.append(
                     f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}"
-                    f"{hint and f' ({hint})'}; add it or take the class out."
+                    f"{hint and f' ({hint})'}; add it, or rename or remove the class."
                 )
             elif len(existing) > 1:
                 found.append(

@@ -131,6 +131,7 @@ def build_report(
         figure_styles=inputs.styles.rules(),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         funnel=images,
+        random_words=inputs.config.get("words", {}).get("source") == "random",
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),
         warnings=[

@@ -211,7 +211,7 @@ def of_projection(part: PooledPart) -> Words:
     heading = f"{points.distinct:,} different messages for {images}"
     if points.distinct == len(points.targets):
         heading = "Every image gets its own message"
-    median = " (the seed with the median accuracy@1)" if len(part.seeds) > 1 else ""
+    median = " (the seed with the median accuracy@1)" if len(part.seeds) > 2 else ""
     return heading, (
         f"For seed {points.seed}{median}, {images} got {counted(points.distinct, 'different message')}. "
         "The first two principal components explain "
