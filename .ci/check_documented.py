@@ -14,6 +14,8 @@ from pyarrow import parquet
 PAGE = Path(__file__).parents[1] / "docs/outputs.md"
 CODE = re.compile(r"`+([^`]+)`+")
 HEADERLESS = ("descriptions.csv",)
+ROLES = ("pooled", "map", "logits")
+"""Attributes of a feature file that name its datasets; the page lists the names of ResNet-34."""
 MARK = ".snakemake_timestamp"
 """Snakemake's own, in every folder that is one output."""
 RECORDS = ".records/"
@@ -85,8 +87,9 @@ def _rows(body: str) -> Iterator[tuple[str, str]]:
 def _matches(pattern: str, path: str) -> bool:
     parts = re.split(r"(<[^>]+>|\*)", pattern)
     expression = "".join("[^/]+" if part.startswith(("<", "*")) else re.escape(part) for part in parts)
-    # Of logs/ and benchmarks/ it is enough that the folder is named.
-    return re.fullmatch(expression + (".*" if pattern in ("logs/", "benchmarks/") else ""), path) is not None
+    # Of these folders, it is enough that the folder is named.
+    whole = pattern in ("logs/", "benchmarks/") or pattern.endswith("/.unfinished/")
+    return re.fullmatch(expression + (".*" if whole else ""), path) is not None
 
 
 def columns_of(path: Path) -> set[str]:
@@ -99,7 +102,9 @@ def columns_of(path: Path) -> set[str]:
         with h5py.File(path) as file:
             fields = {field for dataset in file.values() for field in dataset.dtype.names or ()}
             attributes = {name for item in (file, *file.values()) for name in item.attrs}
-            return {*file, *fields, *attributes}
+            other = file.attrs.get("backbone", "resnet34") != "resnet34"
+            own = {file.attrs[role] for role in ROLES if role in file.attrs} if other else set()
+            return {*file, *fields, *attributes} - own
     if path.suffix == ".parquet":
         return set(parquet.read_schema(path).names)
     if path.suffix == ".npz":

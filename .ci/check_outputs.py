@@ -39,7 +39,7 @@ def check(folder: Path) -> None:
 
 
 def promised_parts(config: dict) -> list[str]:
-    """Return the parts that an experiment's classes and counts promise."""
+    """Return the splits that an experiment's classes and counts promise."""
     with Path(config["classes"]).open(newline="") as stream:
         domains = {row["domain"] for row in csv.DictReader(stream, delimiter="\t")}
     return [part for domain in ("in", "out", "transfer") if domain in domains for part in config["split"][domain]]
@@ -108,7 +108,7 @@ def check_pages(folder: Path) -> None:
 
 
 def check_browser(folder: Path, config: dict) -> None:
-    """Open the page of all conversations: every run, seed and part is in it, whole."""
+    """Open the page of all conversations: every run, seed and split is in it, whole."""
     path = folder / "browser.html"
     page = path.read_text(encoding="utf-8")
     assert page.rstrip().endswith("</html>")
@@ -174,7 +174,7 @@ def check_requested(folder: Path) -> None:
 
 
 def _rows(path: Path, *columns: str) -> dict[tuple[str, ...], dict[str, str]]:
-    """Read a tidy table by its part and other columns."""
+    """Read a tidy table by its split and other columns."""
     with path.open(newline="") as stream:
         return {(row["part"], *(row[column] for column in columns)): row for row in csv.DictReader(stream)}
 

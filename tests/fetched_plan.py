@@ -115,7 +115,7 @@ class Fetched:
 
 
 def parts_of(report):
-    """Every part's counts."""
+    """Every split's counts."""
     return [counts for of_class in report["classes"].values() for counts in of_class.values() if counts is not True]
 
 

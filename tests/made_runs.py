@@ -131,7 +131,7 @@ def write_selection(folder: Path, step: int) -> Path:
 
 
 def write_flips(folder: Path, accuracies: dict[int, float | None], run: str = "adaptive", seed: int = 0) -> Path:
-    """Write flips.json: accuracy@1 on the test part by number of flipped bits."""
+    """Write flips.json: accuracy@1 on the test split by number of flipped bits."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [{"intervention": "none", "value": None, "measures": {"accuracy@1": accuracies.get(0)}}]
     rows += [
@@ -168,7 +168,7 @@ def make_experiment(
     k: int = 2,
     skill: float = 2.0,
 ) -> Experiment:
-    """Write run folders of agents of a given skill: 0 guesses, 3 is mostly right; test and ood parts."""
+    """Write run folders of agents of a given skill: 0 guesses, 3 is mostly right; test and ood splits."""
     owners = [(run, seed) for run in runs for seed in seeds]
     for number, (run, seed) in enumerate(owners):
         rng = np.random.default_rng(number)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 HERE = Path(__file__).parent
 MOST_BYTES = 150_000
-COLOURS = 128
+COLOURS = 256
 
 
 class Shot(NamedTuple):
@@ -29,7 +29,7 @@ class Shot(NamedTuple):
 
 
 SHOTS = (
-    Shot("report", "report.html", 1060, 860),
+    Shot("report", "report.html", 1060, 908),
     Shot("dialogue", "report.html", 1060, 860, ".large.dialogue"),
     Shot("accuracy", "figures/accuracy-by-part.svg", 900, 0),
     Shot("browser", "browser.html", 1200, 800),
@@ -56,7 +56,7 @@ def small(png: bytes) -> bytes:
     """Return the picture with few colours."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        image.convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 

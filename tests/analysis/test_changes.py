@@ -81,7 +81,7 @@ def test_unknown_runs_splits_and_metrics_are_refused(experiment, tmp_path, capsy
     runs = read_runs([experiment])
     with pytest.raises(ParleyError, match="There is no run lost to compare with; the runs are base, one, other"):
         changes(runs, "lost", "test")
-    with pytest.raises(ParleyError, match="No run was evaluated on the part ood"):
+    with pytest.raises(ParleyError, match="No run was evaluated on the split ood"):
         changes(runs, "base", "ood")
     assert main(["compare", str(tmp_path / "nothing"), "--base", "base"]) == 1
     assert (

@@ -130,7 +130,7 @@ def test_the_scale_of_a_channel_and_one_that_never_varies_change_nothing(tmp_pat
 
 
 def test_each_class_has_one_row_per_split(tmp_path):
-    # Label 1 is of no class of the train part: labels need not follow each other.
+    # Label 1 is of no class of the train split: labels need not follow each other.
     rows, found = written(tmp_path, three(1.0, labels=(0, 2, 3)))
     assert tuple(rows[0]) == COLUMNS
     assert [(row["class"], row["part"]) for row in rows] == [
@@ -165,7 +165,7 @@ def test_invalid_inputs_are_refused(tmp_path):
         written(tmp_path, parts, layer="map")
     with pytest.raises(ParleyError, match=r"label 3, which .*descriptions\.csv does not describe"):
         written(tmp_path, parts, labels=3)
-    with pytest.raises(ParleyError, match="The test part contains images of label 3, which no candidate has"):
+    with pytest.raises(ParleyError, match="The test split contains images of label 3, which no candidate has"):
         written(tmp_path, {**parts, "train": made(40, 1.0, labels=range(3)), "dev": made(9, 1.0, labels=range(3))})
     with h5py.File(tmp_path / "train.hdf5", "a") as file:
         file["layer4_2"] = np.zeros((120, 1, 6, 2, 2), np.float32)

@@ -67,24 +67,24 @@ def test_a_first_run_that_failed_hides_neither_the_images_nor_chance():
 
 
 def test_a_requested_split_without_results_is_refused():
-    # As summarised of a single experiment every run has every part; tables may be made of any summary.
+    # As summarised of a single experiment every run has every split; tables may be made of any summary.
     rows = [
         row
         for row in rows_of(evaluation("one", 1, 0.5), evaluation(ODD, 1, 0.25))
         if (row.run, row.part) != ("one", "ood")
     ]
     wanted = {**ALL, "runs": ["one"], "metrics": METRICS}
-    with pytest.raises(ParleyError, match=r"main lists the part ood, on which none of its runs \(one\) was evaluated"):
+    with pytest.raises(ParleyError, match=r"main lists the split ood, on which none of its runs \(one\) was evaluated"):
         paper_table(rows, {**wanted, "parts": ["ood"]})
     assert [title.split(":")[0] for title, _ in paper_table(rows, wanted).blocks] == ["test"]
 
 
-@pytest.mark.parametrize(("kind", "name"), [("runs", "three"), ("parts", "transfer")])
-def test_requests_that_the_summary_lacks_are_refused(rows, kind, name):
+@pytest.mark.parametrize(("key", "kind", "name"), [("runs", "runs", "three"), ("parts", "splits", "transfer")])
+def test_requests_that_the_summary_lacks_are_refused(rows, key, kind, name):
     with pytest.raises(
         ParleyError, match=f"lists the {kind} {name}, which the summary does not have; the summary has "
     ):
-        paper_table(rows, {**ALL, "metrics": METRICS, kind: [name]})
+        paper_table(rows, {**ALL, "metrics": METRICS, key: [name]})
 
 
 def test_markdown_shows_the_text_as_it_is(rows):

@@ -56,8 +56,8 @@ def test_one_row_per_run_and_split_with_interval_chance_and_seeds(folder):
     assert [row[-2:] for row in rows] == [["3", "0"]] * 2 + [["1", "1"]] * 2 + [["0", "1"]] * 2
     assert rows[2][3:5] == ["0.250", "–"]
     assert rows[4][3:5] == ["–", "–"]
-    header = next(line for line in lines if line[:1] == ["part"])
-    assert " ".join(header) == "part images classes acc@1 95 % chance acc@3 exch. seeds failed"
+    header = next(line for line in lines if line[:1] == ["split"])
+    assert " ".join(header) == "split images classes acc@1 95 % chance acc@3 exch. seeds failed"
 
 
 def test_failed_seeds_are_listed_with_their_reason_and_markup_is_text(folder):

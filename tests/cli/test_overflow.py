@@ -1,4 +1,4 @@
-"""A checkpoint whose scores overflow on a part is a run that failed, and no defect."""
+"""A checkpoint whose scores overflow on a split is a run that failed, and no defect."""
 
 import h5py
 import pytest
@@ -23,7 +23,7 @@ def test_scores_that_overflow_fail_the_run_with_a_sentence(trained, tmp_path):
     write_words(huge, ["ant", "bee", "cat", "dog", "elk", "fox"])
     with h5py.File(huge, "r+") as file:
         file["vector"][:] = 3e38  # A float32, and no longer in a sum.
-    with pytest.raises(FailedRunError, match="outputs of seed 6 on the part test are not finite"):
+    with pytest.raises(FailedRunError, match="outputs of seed 6 on the split test are not finite"):
         evaluated(huge, tmp_path / "none.json")
     assert not (tmp_path / "none.json").exists()
     with propagate_failure([tmp_path / "marked.json"]):

@@ -13,13 +13,14 @@ CONFIG = {
     "experiment": "a",
     "classes": "a.tsv",
     "source": {"kind": "folder", "folder": {"root": "pictures"}},
-    "split": {"in": {"train": 1, "dev": 1, "test": 1}},
+    "split": {"in": {"train": 2, "dev": 1, "test": 1}},
     "features": {"backbone": "resnet18", "weights": "random"},
     "descriptions": {"wordnet": "no-wordnet"},
     "words": {"source": "glove.txt"},
+    "training": {"batch_size": 2},
     "evaluation": {"k": 1},
 }
-IMAGES = "Class ant (n02219486): 1 of its 1 entries can be used; 3 are needed."
+IMAGES = "Class ant (n02219486): 1 of its 1 entries can be used; 4 are needed."
 WORDS = "The word vectors glove.txt do not exist; check the path, name a URL, or use `random` vectors."
 
 
@@ -50,6 +51,18 @@ def test_inputs_are_reported_with_a_mistake_in_the_config(here):
     assert wordnet.startswith("WordNet is not at no-wordnet")
 
 
+def test_a_missing_folder_does_not_hide_that_another_class_has_too_few_images(here):
+    (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tin\nbee\tn02206856\tin\n")
+    (here / "glove.txt").touch()
+    found = findings("words={source: random}", seeds=["x"], descriptions={})
+    assert found[1:] == [
+        "Class 'bee' has no folder bee or n02206856 in pictures; add it, or rename or remove the class.",
+        IMAGES,
+        found[3],
+    ]
+    assert found[3].startswith("1 of 1 classes have too few candidates")
+
+
 def test_inputs_of_stages_that_are_done_are_not_reported(here):
     paths = read_experiment(CONFIG, SCHEMA).paths
     for path in (paths.plan("candidates.tsv"), paths.result("words.hdf5"), paths.result("descriptions.csv")):
@@ -64,6 +77,13 @@ def test_inputs_of_stages_that_are_done_are_not_reported(here):
         ({"classes": None}, ["Config: `classes` must be the path of the class set, a TSV"]),
         ({"classes": 5}, ["Config: classes is 5"]),
         ({"evaluation": {"k": "x"}}, ["Config: evaluation.k is 'x'"]),
+        (
+            {"training": {"batch_size": 3}, "seeds": ["x"]},
+            [
+                "Config: seeds[0] is 'x'",
+                "Config: training.batch_size is 3, but the train split has only 2 images (1 class of 2)",
+            ],
+        ),
         ({"evaluation": {"k": 2}}, ["Config: evaluation.k is 2, but there are only 1 in-domain classes"]),
         ({"source": {"kind": "folder", "folder": {"root": 5}}}, ["Config: source.folder.root is 5"]),
         ({"source": {"kind": "fodler"}}, ["Config: source.kind is 'fodler'", "Config: `source.kind` is folder, so"]),

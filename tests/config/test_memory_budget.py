@@ -82,19 +82,19 @@ def test_interventions_need_memory_for_final_scores_only(tmp_path, monkeypatch):
 
 
 def test_jobs_request_memory_for_their_dialogues(tmp_path):
-    """Of 1,000 seen classes, 40 images a class in the train part and 10 exchanges: 1.6 GB of scores, three times."""
+    """Of 1,000 seen classes, 40 images a class in the train split and 10 exchanges: 1.6 GB of scores, three times."""
     config = config_of()
     assert config["split"]["in"]["train"] == 40
     assert dialogues_mb(config, classes_of(30, 10)) == 0
     assert dialogues_mb(config, classes_of(1000, 0)) == 4800
-    # Of 500 images of the ood part among all: 0.02 GB.
+    # Of 500 images of the ood split among all: 0.02 GB.
     assert dialogues_mb(config_of(500), classes_of(1000, 500)) == 0
     assert dialogues_mb(config_of(500), classes_of(20_000, 1841)) == 1300
     assert dialogues_mb(config, []) == 0
 
 
 def test_interventions_request_memory_for_final_scores():
-    """Of 5,000 seen classes: 40 images of each in the train part, one score a candidate, four times."""
+    """Of 5,000 seen classes: 40 images of each in the train split, one score a candidate, four times."""
     assert final_scores_mb(config_of(), classes_of(60, 10)) == 0
     assert final_scores_mb(config_of(), classes_of(5000, 0)) == 4 * 4 * 5000 * 40 * 5000 // 10**6
 

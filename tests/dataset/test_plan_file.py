@@ -72,11 +72,11 @@ def queues_of_ants_and_bees(plan):
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ([("ant", "a", "train", 1)], "class 'ant', part train: the ranks have a gap"),
-        ([("ant", "a", "train", 0), ("ant", "b", "train", 2)], "class 'ant', part train: the ranks have a gap"),
+        ([("ant", "a", "train", 1)], "class 'ant', split train: the ranks have a gap"),
+        ([("ant", "a", "train", 0), ("ant", "b", "train", 2)], "class 'ant', split train: the ranks have a gap"),
         (
             [("ant", "a", "train", 0), ("ant", "b", "dev", 0), ("ant", "c", "train", 0)],
-            "class 'ant', part train: the rows are not contiguous",
+            "class 'ant', split train: the rows are not contiguous",
         ),
         (
             [("ant", "a", "dev", 0), ("bee", "b", "dev", 0), ("ant", "c", "dev", 1)],
@@ -102,5 +102,5 @@ def test_a_class_is_read_when_it_is_asked_for(tmp_path):
     write_table(tmp_path / "plan.tsv", COLUMNS, [(name, key * 32, *of, "http://a") for name, key, *of in rows])
     queues = candidate_queues(tmp_path / "plan.tsv", {"ant", "bee"})
     assert next(queues) == ("ant", {"train": [("a" * 32, "http://a")]})
-    with pytest.raises(ParleyError, match="class 'bee', part train: the ranks have a gap"):
+    with pytest.raises(ParleyError, match="class 'bee', split train: the ranks have a gap"):
         next(queues)

@@ -138,6 +138,8 @@ def check_uv(words):
         if option == "--extra":
             extra, *rest = rest
             assert extra in EXTRAS, f"no extra {extra}"
+        elif option == "--with":
+            _, *rest = rest
     if verb == "run":
         program, *rest = rest
         PROGRAMS[program](rest)

@@ -28,11 +28,19 @@ def test_known_files_and_columns_pass(undocumented, tmp_path):
         logs__train_run__adaptive_dot_log="",
         runs__adaptive__3__checkpoints___dot_snakemake_timestamp="",
         runs__adaptive__3___dot_records__train_run_dot_json="",
+        runs__adaptive__4___dot_unfinished__metrics_dot_jsonl="",
         export__elcc__systems__world__data__a__corpus_dot_jsonl="",
     )
     with h5py.File(tmp_path / "runs/adaptive/3/messages.ood.hdf5", "w") as file:
         file["Communication"], file.attrs["step"] = [1], 3
     assert undocumented(tmp_path, TEXT) == []
+
+
+@pytest.mark.parametrize(("backbone", "told"), [("squeezenet1_0", []), ("resnet34", ["test.hdf5: maps is not named."])])
+def test_the_features_of_another_network_are_named_by_attributes(undocumented, tmp_path, backbone, told):
+    with h5py.File(tmp_path / "test.hdf5", "w") as file:
+        file["maps"], file.attrs["map"], file.attrs["backbone"] = [1], "maps", backbone
+    assert undocumented(tmp_path, TEXT) == told
 
 
 def test_a_file_that_is_not_named_is_found_wherever_it_lies(undocumented, tmp_path):

@@ -6,11 +6,13 @@ CI runs it after the README's main command.
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 FOLDER = os.environ.get("PARLEY_RESULTS", "")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="PARLEY_RESULTS names no finished default experiment")
@@ -72,7 +74,7 @@ def test_the_search_for_a_class_finds_what_was_taken_for_it(results, open_page, 
     expected = [key for key, (answer, target, _) in talks.items() if {wrong, right} == {answer, target}]
     page = open_page(results / "browser.html").page
     page.fill("#search", f"{labels[ids.index(wrong)].upper()} {labels[ids.index(right)]}")
-    page.wait_for_function(f"document.querySelectorAll('#main .card').length === {len(expected)}")
+    expect(page.locator("#main .card")).to_have_count(len(expected))
     assert page.locator("#main .card").evaluate_all("all => all.map((one) => one.dataset.key)") == expected
 
 
@@ -85,9 +87,9 @@ def test_a_link_leads_to_a_conversation_beside_another_seeds_and_arrows_to_the_n
     lengths = [talks[key][2], int(rows["StopMask"][rows["ExampleId"] == key.encode()].sum())]
     assert page.locator(".exchange").count() == sum(lengths)
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"location.hash.includes('{after}')")
+    expect(page).to_have_url(re.compile(re.escape(after)))
     page.keyboard.press("Escape")
     page.wait_for_selector("#main .card")
     page.keyboard.press("/")
     page.keyboard.type(key[:12])
-    page.wait_for_function("document.querySelectorAll('#main .card').length === 1")
+    expect(page.locator("#main .card")).to_have_count(1)

@@ -66,9 +66,9 @@ def test_a_layer_that_does_not_match_the_game_is_an_error(part, settings, senten
 
 
 def test_a_target_that_is_not_a_candidate_is_an_error():
-    assert target_index_of(torch.tensor([5, 2, 5]), [2, 5], "The dev part").tolist() == [1, 0, 1]
-    with pytest.raises(ParleyError, match="The dev part contains images of label 7, which no candidate has"):
-        target_index_of(torch.tensor([5, 7]), [2, 5], "The dev part")
+    assert target_index_of(torch.tensor([5, 2, 5]), [2, 5], "The dev split").tolist() == [1, 0, 1]
+    with pytest.raises(ParleyError, match="The dev split contains images of label 7, which no candidate has"):
+        target_index_of(torch.tensor([5, 7]), [2, 5], "The dev split")
 
 
 @pytest.mark.parametrize("preset", ["Adaptive", "AdaptiveAttention"])
@@ -100,16 +100,16 @@ def test_splits_of_the_same_size_and_order_have_different_permutations(part, tmp
 def test_target_indices_follow_any_order_of_candidates():
     ids = [7, 3, 11, 0]
     targets = torch.tensor([0, 11, 3, 3, 7])
-    assert target_index_of(targets, ids, "The test part").tolist() == [ids.index(target) for target in targets.tolist()]
+    assert target_index_of(targets, ids, "The test split").tolist() == [ids.index(one) for one in targets.tolist()]
     for stray in (5, 12, -1):
         with pytest.raises(
-            ParleyError, match=f"The test part contains images of label {stray}, which no candidate has"
+            ParleyError, match=f"The test split contains images of label {stray}, which no candidate has"
         ):
-            target_index_of(torch.tensor([7, stray]), ids, "The test part")
+            target_index_of(torch.tensor([7, stray]), ids, "The test split")
 
 
 def test_target_indices_among_many_candidates_need_little_memory():
     """100,000 images among 50,000 candidates: a comparison of all pairs would take 5 GB."""
     ids = torch.randperm(50_000, generator=torch.Generator().manual_seed(1))
     targets = ids[torch.arange(100_000) % 50_000]
-    assert torch.equal(target_index_of(targets, ids.tolist(), "The test part"), torch.arange(100_000) % 50_000)
+    assert torch.equal(target_index_of(targets, ids.tolist(), "The test split"), torch.arange(100_000) % 50_000)

@@ -30,6 +30,7 @@ def made_workflow(outputs=(), quiet=()):
         deployment_settings=SimpleNamespace(deployment_method=set()),
         output_settings=SimpleNamespace(quiet=set(quiet), nocolor=True),
         storage_settings=SimpleNamespace(default_storage_provider=None),
+        config_settings=SimpleNamespace(configfiles=[]),
         scheduler=SimpleNamespace(
             job_rate_limiter=object(),
             failed=set(),
@@ -71,7 +72,7 @@ def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, mo
     assert told == [
         "There is no target train_rum; did you mean train_run?",
         "There is no target a/2/b.cvs; did you mean a/2/b.csv?",
-        "There is no target quux; `snakemake --list-target-rules` lists them.",
+        "There is no target quux; `uv run snakemake --list-target-rules` lists them.",
     ]
 
 
@@ -107,6 +108,14 @@ def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
         hooks.start(made_workflow(["a"]), check, {}, None, [])
     assert asked == [({"split"}, False)]
     assert not any(tmp_path.iterdir())
+
+
+def test_a_command_for_what_is_missing_gets_the_runs_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    workflow = made_workflow(["a"])
+    workflow.config_settings.configfiles = [tmp_path / "config/photos.yaml"]
+    with pytest.raises(WorkflowError, match=r"add `--configfile config/photos\.yaml`"):
+        hooks.start(workflow, lambda stages, **_: ["Run `uv run snakemake --cores 1 urls`."], {}, None, [])
 
 
 @pytest.mark.parametrize(("package", "tested"), [("snakemake", "9.27."), ("snakemake-storage-plugin-s3", "0.3.6")])

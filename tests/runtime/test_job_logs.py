@@ -16,11 +16,11 @@ from parley.runtime.job_failures import (
 )
 
 LOG = """2026-11-26 06:06:42,121 INFO parley.training.loop: the run goes on
-2026-11-26 06:06:42,122 ERROR parley: The train part has 24 images: raise [red]split[/].
+2026-11-26 06:06:42,122 ERROR parley: The train split has 24 images: raise [red]split[/].
 Traceback (most recent call last):
 2026-11-26 06:06:43,121 WARNING parley: something else
 """
-ERROR = "The train part has 24 images: raise [red]split[/]."
+ERROR = "The train split has 24 images: raise [red]split[/]."
 
 
 @pytest.fixture
@@ -97,6 +97,20 @@ def test_failed_jobs_are_listed_with_reason_and_log(log):
         "Finished files are kept; run the same command again to continue.",
     ]
     assert failure_lines([]) == []
+
+
+@pytest.mark.parametrize(
+    ("why", "added"),
+    [
+        ("Run `uv run snakemake --cores 1 urls`.", ["To that command, add `--configfile my.yaml more.yaml`."]),
+        ("There is no disk.", []),
+    ],
+)
+def test_a_command_in_a_reason_gets_the_config_files_of_the_run(why, added, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    configs = [tmp_path / "my.yaml", tmp_path / "more.yaml"]
+    assert failure_lines([FailedJob("split", "", why)], configs)[2:-1] == added
+    assert failure_lines([FailedJob("split", "", why)])[2:-1] == []
 
 
 def test_many_failed_jobs_are_counted(log):

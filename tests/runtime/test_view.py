@@ -71,6 +71,18 @@ def test_a_stage_is_a_line_that_has_what_its_only_job_reported(tmp_path, capsys)
     ]
 
 
+def test_the_time_of_a_stage_leaves_out_the_time_between_its_jobs(capsys):
+    handler = made()
+    begin(handler, select=2, train=1, all=1)
+    for number, wait in ((1, 0.6), (2, 0.0)):
+        start(handler, number, "select", ["x.log"])
+        tell(handler, event="job_finished", job_id=number)
+        time.sleep(wait)
+    handler.close()
+    [took] = re.findall(r"select +2/2 +([\d.]+) s", capsys.readouterr().err)
+    assert float(took) < 0.5
+
+
 def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_path):
     log, handler = tmp_path / "train.log", made()
     begin(handler, train_run=4, evaluate_run=4, all=1)

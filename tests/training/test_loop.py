@@ -149,7 +149,7 @@ def test_a_label_without_a_description_is_an_error():
 def test_a_k_above_the_number_of_classes_is_an_error():
     train, dev, candidates = easy()
     build_training_data(train, dev, candidates, TINY, k=4)
-    with pytest.raises(ParleyError, match=r"k is 5, but the train part has 4 classes"):
+    with pytest.raises(ParleyError, match=r"k is 5, but the train split has 4 classes"):
         build_training_data(train, dev, candidates, TINY, k=5)
 
 

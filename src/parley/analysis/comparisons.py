@@ -183,7 +183,7 @@ def changes(runs: Runs, base: str, part: str, metrics: Sequence[str] = METRICS) 
     if base not in runs:
         raise ParleyError(f"There is no run {base} to compare with; the runs are {', '.join(runs)}.")
     if all(part not in parts for seeds in runs.values() for parts in seeds.values()):
-        raise ParleyError(f"No run was evaluated on the part {part}; choose another part.")
+        raise ParleyError(f"No run was evaluated on the split {part}; choose another split.")
     _require_metrics(metrics, runs)
     others = [run for run in runs if run != base]
     compared = {metric: [_compared(runs[run], runs[base], part, metric)[0] for run in others] for metric in metrics}

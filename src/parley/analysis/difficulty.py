@@ -124,7 +124,7 @@ def _seen(parts: Mapping[str, str], layer: str) -> tuple[list[int], dict[str, Sp
     targets = {part: torch.from_numpy(rows.targets) for part, rows in read.items()}
     ids: list[int] = targets["train"].unique().tolist()
     scale = scale_of(features["train"])
-    indices = {part: target_index_of(targets[part], ids, f"The {part} part") for part in parts}
+    indices = {part: target_index_of(targets[part], ids, f"The {part} split") for part in parts}
     return ids, {part: Split(scale.apply(features[part]).numpy(), indices[part].numpy()) for part in parts}
 
 

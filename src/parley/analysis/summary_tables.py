@@ -84,8 +84,8 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
     """
     parts = in_order(row.part for row in rows)
     runs = list(dict.fromkeys(row.run for row in rows))
-    for kind, known in (("runs", runs), ("parts", parts)):
-        if strays := [name for name in wanted[kind] if name not in known]:
+    for key, kind, known in (("runs", "runs", runs), ("parts", "splits", parts)):
+        if strays := [name for name in wanted[key] if name not in known]:
             raise ParleyError(
                 f"Config: the table {wanted['name']} lists the {kind} {', '.join(strays)}, which the summary does "
                 f"not have; the summary has {', '.join(known)}."
@@ -103,8 +103,8 @@ def paper_table(rows: Sequence[SummaryRow], wanted: Mapping[str, Any]) -> PaperT
             blocks.append(_block(part, lines))
         elif part in wanted["parts"]:
             raise ParleyError(
-                f"Config: the table {wanted['name']} lists the part {part}, on which none of its runs "
-                f"({', '.join(wanted['runs'] or runs)}) was evaluated; list other runs or remove the part."
+                f"Config: the table {wanted['name']} lists the split {part}, on which none of its runs "
+                f"({', '.join(wanted['runs'] or runs)}) was evaluated; list other runs or remove the split."
             )
     header = ["Run", *(HEADS[metric] for metric in wanted["metrics"]), "Seeds"]
     return PaperTable(wanted["name"], f"{wanted['caption']} {_NOTE}".strip(), header, blocks)
@@ -209,7 +209,7 @@ def _tables(rows: Sequence[SummaryRow], on: Console) -> Iterator[Table]:
     numbers = ["images", "classes", "acc@1", "95 %", "chance", f"acc@{ks.pop()}" if len(ks) == 1 else "acc@k"]
     for index, run in enumerate(dict.fromkeys(row.run for row in rows)):
         table = plain_table(on, literal(run, "bold"), header=index == 0)
-        table.add_column("part", overflow="fold", min_width=max(len(row.part) for row in rows))
+        table.add_column("split", overflow="fold", min_width=max(len(row.part) for row in rows))
         for header in (*numbers, "exch.", "seeds", "failed"):
             table.add_column(header, justify="right", min_width=WIDTHS.get(header, len(header)), no_wrap=True)
         for part in dict.fromkeys(row.part for row in rows if row.run == run):

@@ -12,7 +12,7 @@ from parley.config.options import network_options, source_options
 from parley.config.paths import WEIGHTS_FOLDER, Paths, paths_of
 from parley.config.schema import Config, examine, not_about, read_schema, run_settings, with_settings
 from parley.core.errors import Findings, ParleyError
-from parley.core.formats import base_of
+from parley.core.formats import base_of, counted
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass, examine_class_set
 from parley.dataset.sources import KINDS, open_source
@@ -67,7 +67,8 @@ def read_experiment(raw: Mapping[str, Any], schema: str | Path, settings: Iterab
     paths, found = _paths(config, classes, complete)
     findings.extend(not_about(replaced, found))
     if findings.sentences:
-        findings.extend(not_about(replaced, check_inputs(config, classes, _unmade(config, paths), True, fetch=False)))
+        stages = _unmade(config, paths) - (set() if complete else {"train_run"})
+        findings.extend(not_about(replaced, check_inputs(config, classes, stages, True, fetch=False)))
     if paths is None or findings.sentences:
         raise ParleyError(findings.sentences)
     return Experiment(config, classes, paths)
@@ -197,7 +198,8 @@ def check_inputs(
     if "write_attributes" in stages and config["evaluation"]["attributes"]:
         findings += _check_attributes(config, classes)
     if "train_run" in stages:
-        findings += _check_layers(config) if config["source"]["kind"] != "features" else []
+        if config["source"]["kind"] != "features":
+            findings += _check_layers(config) + _large_batches(config, classes)
         findings += [] if own_environments else _check_tensorboard(config)
     return findings
 
@@ -206,13 +208,14 @@ def _check_source(config: Config, classes: Sequence[ImageClass]) -> list[str]:
     options = source_options(config["source"])
     source = open_source(options)
     findings = source.check(classes)
-    if findings or not source.listed_at_once:
+    listed = source.listable(classes) if findings else classes
+    if not listed or not source.listed_at_once:
         return findings
     try:
-        listing = source.listing(classes, None)
+        listing = source.listing(listed, None)
     except ParleyError as error:
-        return error.findings
-    return shortages(listing, options, classes, config["split"], config["fetch"]["on_shortage"])
+        return findings + error.findings
+    return findings + shortages(listing, options, listed, config["split"], config["fetch"]["on_shortage"])
 
 
 def _check_network(config: Config, fetch: bool) -> list[str]:
@@ -240,6 +243,17 @@ def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str
     except ParleyError as error:
         return error.findings
     return []
+
+
+def _large_batches(config: Config, classes: Sequence[ImageClass]) -> list[str]:
+    seen, each = sum(one.domain == "in" for one in classes), config["split"]["in"].get("train", 0)
+    sizes = {int({**config["training"], **run["training"]}["batch_size"]) for run in config["runs"]}
+    return [
+        f"Config: training.batch_size is {size}, but the train split has only {counted(seen * each, 'image')} "
+        f"({counted(seen, 'class')} of {each}); lower it, or raise split.in.train."
+        for size in sorted(sizes)
+        if size > seen * each
+    ]
 
 
 def _check_layers(config: Config) -> list[str]:

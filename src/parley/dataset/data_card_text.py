@@ -192,7 +192,7 @@ def _left_out(context: CardContext, contents: Contents, funnel: Mapping[str, Any
         ("an image of the set", contents.hosts.total()),
         ("valid, but not needed", funnel["spare"]),
         ("duplicate: the same bytes as another image", funnel["duplicates"]),
-        ("near duplicate of an image in another part", funnel["near_copies"]),
+        ("near duplicate of an image in another split", funnel["near_copies"]),
         *((f"rejected: {escaped(reason)}", number) for reason, number in by_frequency(funnel["rejected"])),
         ("all", funnel["tried"]),
     ]

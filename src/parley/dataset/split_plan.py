@@ -64,7 +64,7 @@ def plan_class(keys: Iterable[str], counts: Mapping[str, int], seed: int) -> dic
     ordered = [key for _, key in sorted((draw(seed, "place", key), key) for key in keys)]
     total = sum(counts.values())
     if not total and ordered:
-        raise ParleyError("Every part has the count 0; give at least one part of each domain a count above 0.")
+        raise ParleyError("Every split has the count 0; give at least one split of each domain a count above 0.")
     # The counts divide [0, 2**64) into one interval per split. The interval that contains the draw gives the home.
     bounds = [-(-upper * _DRAWS // total) for upper in itertools.accumulate(counts.values())] if total else []
     homes: list[list[int]] = [[] for _ in counts]
@@ -179,7 +179,7 @@ def stream_plan(
     Raises
     ------
     ParleyError
-        If the rows are not grouped by class and part, or the ranks have a gap.
+        If the rows are not grouped by class and split, or the ranks have a gap.
     """
     for name, rows in stream_classes(path, ("part", "rank", "key"), wanted):
         yield name, ((part, (key for *_, key in of_part)) for part, of_part in _parts(path, rows))
@@ -193,7 +193,7 @@ def candidate_queues(
     Raises
     ------
     ParleyError
-        If the rows are not grouped by class and part, the ranks have a gap, or a key is invalid.
+        If the rows are not grouped by class and split, the ranks have a gap, or a key is invalid.
     """
     for name, rows in stream_classes(path, ("part", "rank", "key", "url"), wanted):
         queues = {}
@@ -202,7 +202,7 @@ def candidate_queues(
             # Keys are used as file names in the cache and in tars.
             if wrong := [key for key, _ in queues[part] if not is_key(key)]:
                 raise ParleyError(
-                    f"{path}, class {name!r}, part {part} has {wrong[0]!r}, which is not a valid image key; "
+                    f"{path}, class {name!r}, split {part} has {wrong[0]!r}, which is not a valid image key; "
                     "remove the file and run again."
                 )
         yield name, queues
@@ -212,7 +212,7 @@ def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[
     """Yield each split of a class with its rows. The first cells of a row are class, split (`part`) and rank."""
     seen: set[str] = set()
     for (name, part), of_part in itertools.groupby(rows, key=lambda row: row[:2]):
-        whose = f"{path}, class {name!r}, part {part}"
+        whose = f"{path}, class {name!r}, split {part}"
         if part in seen:
             raise ParleyError(f"{whose}: the rows are not contiguous; remove the file and run again.")
         seen.add(part)

@@ -94,8 +94,8 @@ def evaluate(inputs: EvalInputs, ks: tuple[int, int], out: str | Path) -> None:
 
 def _not_finite(checkpoint: Checkpoint, eval_set: EvalSet) -> FailedRunError:
     return FailedRunError(
-        f"At step {checkpoint.step}, outputs of seed {checkpoint.seed} on the part {eval_set.name} are not finite; "
-        "lower training.learning_rate, or check how far the part's features are from the train part's."
+        f"At step {checkpoint.step}, outputs of seed {checkpoint.seed} on the split {eval_set.name} are not finite; "
+        "lower training.learning_rate, or check how far the split's features are from the train split's."
     )
 
 
@@ -137,17 +137,17 @@ def iter_eval_sets(checkpoint: Checkpoint, inputs: EvalInputs) -> Iterator[tuple
             continue
         part = random_subset(load_part(parts[name], game), inputs.most)
         for eval_set in same_split:
-            yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} part")
+            yield eval_set, make_batch_spec(checkpoint, part, candidates, eval_set.candidate_ids, f"The {name} split")
 
 
 def _unseen_labels(name: str, part: Part, seen: Sequence[int], candidates: Candidates) -> list[int]:
     """Return the label ids of a split of unseen classes; raise `ParleyError` if any is a training class."""
     labels: list[int] = part.targets.unique().tolist()
-    require_descriptions(labels, candidates, f"The {name} part")
+    require_descriptions(labels, candidates, f"The {name} split")
     if both := sorted(set(labels) & set(seen)):
         raise ParleyError(
-            f"The {name} part contains images of label {', '.join(map(str, both))}, which the run was trained on; "
-            "this part must contain only classes that are not in the train part."
+            f"The {name} split contains images of label {', '.join(map(str, both))}, which the run was trained on; "
+            "this split must contain only classes that are not in the train split."
         )
     return labels
 

@@ -53,7 +53,7 @@ LANGUAGE_METRICS = (
     Metric(
         "information_gained",
         "bits",
-        "The Receiver's gain in knowledge of the class (bits)",
+        "Information gained by the Receiver about the class (bits)",
         "log2 of the Receiver's final probability of the true class, minus that of a uniform guess.",
         report_row=5,
     ),
@@ -150,6 +150,7 @@ LANGUAGE_METRICS = (
 UNITS = {metric.name: metric.unit for metric in LANGUAGE_METRICS}
 """Unit of each metric, in the order of language.csv."""
 PERMUTATION_TESTED = tuple(metric.name for metric in LANGUAGE_METRICS if metric.permutation_tested)
+DEFINITIONS = {metric.name: metric.doc for metric in LANGUAGE_METRICS}
 LESS_IS_BETTER = frozenset(metric.name for metric in LANGUAGE_METRICS if metric.less_is_better)
 REPORT_LABELS = {
     metric.name: metric.label

@@ -54,7 +54,7 @@ _PURPOSES = {
     "provenance.json": "The origin of every file: job, inputs, code and values (W3C PROV-JSON)",
     "images.tsv": "URL and SHA-256 of every image",
     "report.html": "The report, one page",
-    "summary.csv": "Means and intervals over seeds, one row per run, part and metric",
+    "summary.csv": "Means and intervals over seeds, one row per run, split and metric",
     "best.pt": "The selected checkpoint of a run",
     "data_card.md": "Origin and rights of the images, to check before redistribution",
 }

@@ -27,7 +27,7 @@ from parley.core.files import remove_all_leftovers
 from parley.core.formats import base_of
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
-from parley.runtime.job_failures import FailedJob, FailureLog, failure_lines, interruption_lines
+from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
 from snakemake_logger_plugin_parley import LogHandler
 
@@ -78,7 +78,7 @@ def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
     findings = []
     for name in names:
         if not Path(name).exists() and not any(rule.is_producer(name) for rule in rules):
-            listed = "" if {"/", "."} & set(name) else "`snakemake --list-target-rules` lists them."
+            listed = "" if {"/", "."} & set(name) else "`uv run snakemake --list-target-rules` lists them."
             hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages, listed)
             findings += [f"There is no target {name}; {hint}"] if hint else []
     return findings
@@ -113,7 +113,7 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     jobs = list(workflow.dag.needrun_jobs())
     apart = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
     if findings := check({job.rule.name for job in jobs}, own_environments=apart, **options):
-        raise WorkflowError(*findings)
+        raise WorkflowError(*findings, *config_lines(findings, workflow.config_settings.configfiles))
     return jobs
 
 
@@ -200,11 +200,13 @@ def fail(workflow: Workflow) -> None:
         log = str(next(iter(job.log), ""))
         why = _failures.error_of(job.jobid, log) if interrupted else _failures.why(job.jobid, job.rule.name, log)
         failed.append(FailedJob(" ".join([job.rule.name, *map(str, job.wildcards)]), log, why or ""))
+    failed.sort()
 
     def print_failures(on: Any) -> None:
         from parley.core.terminal import literal
 
-        for line in (interruption_lines if interrupted else failure_lines)(sorted(failed)):
+        configs = workflow.config_settings.configfiles
+        for line in interruption_lines(failed) if interrupted else failure_lines(failed, configs):
             on.print(literal(line, "" if interrupted else "red"), soft_wrap=True)
 
     _print_at_exit(workflow, print_failures)

@@ -1,9 +1,10 @@
 """Why jobs failed: the last error in a job's log, the signal that ended the job, or what Snakemake reported."""
 
 import logging
+import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,7 +97,14 @@ class FailureLog(logging.Handler):
         return "Snakemake did not report why; see its log in .snakemake/log."
 
 
-def failure_lines(jobs: Sequence[FailedJob]) -> list[str]:
+def config_lines(sentences: Iterable[str], configfiles: Sequence[Path]) -> list[str]:
+    """Return a line with the run's `--configfile`, if a sentence names a command that needs it, too."""
+    if not configfiles or not any("uv run snakemake" in sentence for sentence in sentences):
+        return []
+    return [f"To that command, add `--configfile {' '.join(map(os.path.relpath, configfiles))}`."]
+
+
+def failure_lines(jobs: Sequence[FailedJob], configfiles: Sequence[Path] = ()) -> list[str]:
     """Return lines that list failed jobs with the reasons, the paths of their logs, and how to continue."""
     if not jobs:
         return []
@@ -105,7 +113,7 @@ def failure_lines(jobs: Sequence[FailedJob]) -> list[str]:
         lines += [f"  {job.name}: {job.why}", *([f"    {job.log}"] if job.log else [])]
     if len(jobs) > MOST_LISTED:
         lines.append(f"  and {len(jobs) - MOST_LISTED} more")
-    return [*lines, CONTINUE]
+    return [*lines, *config_lines([job.why for job in jobs[:MOST_LISTED]], configfiles), CONTINUE]
 
 
 def interruption_lines(jobs: Sequence[FailedJob]) -> list[str]:

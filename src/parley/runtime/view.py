@@ -113,6 +113,9 @@ class _Stage:
     done: int = 0
     threads: int = 1
     began: float = 0.0
+    """When a job of the stage began while no other one was running; 0 if none has begun."""
+    took: float = 0.0
+    """Seconds before `began` in which jobs of the stage were running."""
     seconds: float = 0.0
     """Sum of the durations of the jobs that are done, each times its threads."""
     running: dict[int, _Job] = field(default_factory=dict)
@@ -124,6 +127,12 @@ class _Stage:
     def share(self) -> float:
         """Number of jobs done, with a fraction for each running job."""
         return self.done + sum(job.share for job in self.running.values())
+
+    def end(self, number: int) -> None:
+        """Remove a running job."""
+        self.running.pop(number)
+        if not self.running:
+            self.took += time.time() - self.began
 
     def seconds_left(self, now: float) -> float | None:
         """Return the duration of the remaining jobs, each times its threads; None if it is not known yet."""
@@ -196,7 +205,7 @@ class View:
         elif event == "job_finished" and (job := self._jobs.pop(values["job_id"], None)):
             self._end(values["job_id"], job)
         elif event == "job_error" and (job := self._jobs.pop(values["jobid"], None)):
-            job.stage.running.pop(values["jobid"])
+            job.stage.end(values["jobid"])
             if not self._plugin.interrupted:
                 why = self._failures.why(values["jobid"], values["rule_name"], str(job.log or ""))
                 self._print(f"{job.name} failed: {why}", "red")
@@ -228,7 +237,8 @@ class View:
         message = "" if values["output"] else values["rule_msg"] or ""
         stage.threads = values["threads"] if self._local else 1
         job = _Job(stage, name, Path(log) if log else None, message, values["created"], stage.threads)
-        stage.began = stage.began or job.started
+        if not stage.running:
+            stage.began = job.started
         self._jobs[values["jobid"]] = stage.running[values["jobid"]] = job
 
     def _end(self, number: int, job: _Job) -> None:
@@ -236,7 +246,7 @@ class View:
         self._read(job)
         for error in job.errors:  # The job continued, such as a training of several seeds of which one diverged.
             self._print(f"{job.name}: {error}", "red")
-        stage.running.pop(number)
+        stage.end(number)
         stage.done += 1
         stage.seconds += (time.time() - job.started) * job.threads
         stage.note = job.note if stage.total == 1 else ""
@@ -309,7 +319,8 @@ class View:
         return f" ({told[0]})" if told else ""
 
     def _line(self, stage: _Stage) -> tuple[str, str, str]:
-        took = duration(time.time() - stage.began) if stage.began else ""
+        now = time.time() - stage.began if stage.running else 0.0
+        took = duration(stage.took + now) if stage.began else ""
         return f"{stage.done}/{stage.total}", took, stage.note
 
     def _print_stage(self, stage: _Stage) -> None:

@@ -33,7 +33,7 @@ WORDS = {
     "layer": "features.layers",
     "max_mb": "browser.max_mb",
     "most": "evaluation.recorded_images",
-    "parts": "the parts",
+    "parts": "the splits",
     "rule": "selection.rule",
     "size_px": "source.world.size_px",
     "source": "source",

@@ -249,7 +249,7 @@ def batches_per_epoch(images: int, training: TrainingSettings) -> int:
     """Return the number of full batches in an epoch. A shorter last batch is dropped."""
     if images < training.batch_size:
         raise ParleyError(
-            f"The train part has {images} images, fewer than a batch of {training.batch_size}; "
+            f"The train split has {images} images, fewer than a batch of {training.batch_size}; "
             "lower training.batch_size or raise the counts of `split`."
         )
     return images // training.batch_size

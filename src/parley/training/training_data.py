@@ -80,15 +80,15 @@ def build_training_data(
         If the splits and the descriptions do not match, the train split is empty, or `k` is too large.
     """
     if not len(train.targets):
-        raise ParleyError("The train part contains no images; check the counts of `split` in the config.")
+        raise ParleyError("The train split contains no images; check the counts of `split` in the config.")
     ids = train.targets.unique().tolist()
-    require_descriptions(ids, candidates, "The train part")
+    require_descriptions(ids, candidates, "The train split")
     if k > len(ids):
         raise ParleyError(
-            f"evaluation.k is {k}, but the train part has {len(ids)} classes; set it to {len(ids)} or less."
+            f"evaluation.k is {k}, but the train split has {len(ids)} classes; set it to {len(ids)} or less."
         )
     in_evaluation = candidates if dev_candidates is None else dev_candidates
-    require_descriptions(ids, in_evaluation, "The train part")
+    require_descriptions(ids, in_evaluation, "The train split")
     width, context_width = input_widths(train)
     rows = torch.tensor(ids)
     descriptions = candidates.descriptions.take(rows)
@@ -96,9 +96,9 @@ def build_training_data(
     standardizer = standardizer._replace(words=fit_words(descriptions, game.standardize_descriptions))
     return TrainingData(
         standardizer.apply(train.images),
-        target_index_of(train.targets, ids, "The train part"),
+        target_index_of(train.targets, ids, "The train split"),
         standardizer.apply(dev.images),
-        target_index_of(dev.targets, ids, "The dev part"),
+        target_index_of(dev.targets, ids, "The dev split"),
         standardizer.read(descriptions),
         standardizer.read(in_evaluation.descriptions.take(rows)),
         ids,

@@ -149,10 +149,10 @@ def test_every_short_part_is_reported_with_its_reasons(tmp_path):
     lion, hen, advice = error.value.findings
     number = len(reserves["lion"]["dev"])
     assert lion == (
-        f"Class 'lion', part dev: 1 images of the 2 needed, after trying {number} of {number} candidates "
+        f"Class 'lion', split dev: 1 images of the 2 needed, after trying {number} of {number} candidates "
         f"({number - 1} not_found)."
     )
-    assert "Class 'hen', part ood: 1 images of the 4 needed, after trying 30 of 30" in hen
+    assert "Class 'hen', split ood: 1 images of the 4 needed, after trying 30 of 30" in hen
     assert "(28 html, 1 read_timeout)" in hen
     assert "on_shortage" in advice
     assert not (tmp_path / "splits.tsv").exists()
@@ -214,7 +214,7 @@ def test_a_manifest_of_another_run_is_reported(tmp_path, spoil):
 def test_a_manifest_for_another_margin_is_reported(tmp_path):
     fetched = Fetched(tmp_path)
     with pytest.raises(
-        ParleyError, match="9 URLs tried for part train, which is not the number that had to be tried to fetch 7 images"
+        ParleyError, match="9 URLs tried for split train, which is not the number that had to be tried to fetch 7"
     ):
         fetched.finalise(margin=0.1)
 

@@ -15,7 +15,7 @@ def test_near_duplicates_are_reported_or_removed(tmp_path, caplog):
     reserves = Fetched(tmp_path).reserves
     train, dev, ood = reserves["lion"]["train"], reserves["lion"]["dev"], reserves["hen"]["ood"]
     every = [key for parts in reserves.values() for keys in parts.values() for key in keys]
-    # All different, but for one in the train part, one in the dev part and one in the ood part.
+    # All different, but for one in the train split, one in the dev split and one in the ood split.
     hashes = {key: (number * 0x9E3779B97F4A7C15) % 2**64 for number, key in enumerate(sorted(every))}
     hashes |= {train[0]: 0b1, dev[0]: 0b111, ood[0]: 0b1110001}
     fetched = Fetched(tmp_path, hashes=hashes)
@@ -25,7 +25,7 @@ def test_near_duplicates_are_reported_or_removed(tmp_path, caplog):
     assert {pair["key"], pair["other_key"]} == {train[0], dev[0]}
     assert {pair["part"], pair["other_part"]} == {"train", "dev"}
     assert (pair["distance"], report["near_copies"]["number"], report["near_copies"]["removed"]) == (2, 1, 0)
-    assert "Pairs of near duplicates in different parts (at most 2 of 64 bits apart): 1" in caplog.text
+    assert "Pairs of near duplicates in different splits (at most 2 of 64 bits apart): 1" in caplog.text
     report = fetched.finalise(near_copies="remove", near_copy_bits=2)
     low, high = sorted([train[0], dev[0]])
     kept = {row["key"] for row in fetched.splits()}
@@ -50,7 +50,7 @@ near_hashes = st.lists(st.sampled_from([0, 1, 3, 7, 0xF0, 0xFF, 1 << 63, (1 << 6
 
 
 def by_all_pairs(hashes, parts, bits):
-    """The distance of every pair in different parts, computed one by one."""
+    """The distance of every pair in different splits, computed one by one."""
     indices = range(len(hashes))
     return {
         (one, other): (hashes[one] ^ hashes[other]).bit_count()

@@ -33,7 +33,7 @@ def test_a_short_class_is_dropped_and_its_duplicates_go_to_others(tmp_path, capl
     assert {row["class"] for row in fetched.splits()} == {"lion", "wolf", "emu", "hen"}
     assert read_class_set(tmp_path / "classes.tsv") == [EMU, HEN, LION, WOLF]
     (sentence,) = report["dropped_classes"]["fox"]
-    assert "Class 'fox', part dev: 1 images of the 2 needed" in sentence
+    assert "Class 'fox', split dev: 1 images of the 2 needed" in sentence
     assert sentence in caplog.text
     assert report["classes"]["fox"]["dropped"] is True
     assert "dropped" not in report["classes"]["hen"]

@@ -346,7 +346,7 @@ def test_a_plan_with_a_gap_is_refused_before_any_request(web, tmp_path):
     job = Job(tmp_path, {LION: images(web, 20), HEN: images(web, 20, start=20)})
     lines = (tmp_path / "plan.tsv").read_text().splitlines(keepends=True)
     (tmp_path / "plan.tsv").write_text("".join(lines[:-2] + lines[-1:]))
-    with pytest.raises(ParleyError, match="class 'hen', part test: the ranks have a gap"):
+    with pytest.raises(ParleyError, match="class 'hen', split test: the ranks have a gap"):
         job.fetch()
     assert web.requests() == []
 

@@ -594,6 +594,11 @@ def test_arrows_move_between_conversations_and_escape_leads_back(show, recorded)
 def test_every_view_fits_a_narrow_screen(show, recorded, view):
     opened = show(VIEWS[view].format(key=recorded.keys[1]), width=360, height=740)
     assert opened.overflow_px() <= 0
+    boxes = opened.page.locator(".scroll").evaluate_all(
+        "all => all.map((one) => [one.scrollWidth > one.clientWidth + 1, getComputedStyle(one, '::before').content])"
+    )
+    assert all(cut == ("Scroll" in told) for cut, told in boxes)
+    assert view != "bit" or boxes[0][0], "six columns are wider than a phone"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

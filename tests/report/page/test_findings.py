@@ -101,7 +101,7 @@ def test_exchanges_give_the_first_and_the_last_value():
         "If all dialogues stopped after the first exchange, accuracy@1 would be 0.200; if they all stopped after "
         "exchange 3, it would be 0.400."
     )
-    assert "from 1.0 to 2.0 bits for the Sender and from 3.0 to 1.0 bits for the Receiver" in finding
+    assert "goes from 1.0 to 2.0 bits for the Sender and goes from 3.0 to 1.0 bits for the Receiver" in finding
     assert findings.of_exchanges(results(max_exchanges=1)) == (
         "One exchange: the Receiver never replies",
         "After the only exchange, the prediction has an entropy of 2.00 bits over 4 classes.",
@@ -157,7 +157,9 @@ def test_flips_are_reported_count_by_count():
 def test_lengths_correlate_only_if_the_interval_says_so():
     heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.2, 0.3, 0.45]] * 2)))
     assert heading == "Classes with longer dialogues are named correctly less often"
-    assert finding.startswith("Dialogues are longest about cat (3.00 exchanges) and shortest about eel (1.00).")
+    assert finding.startswith(
+        "Dialogues about cat are the longest (3.00 exchanges), those about eel the shortest (1.00)."
+    )
     assert finding.endswith(": classes with longer dialogues are named correctly less often.")
     heading, finding = findings.of_lengths(results(class_accuracy=np.array([[0.1, 0.4, 0.2, 0.3]] * 2)))
     assert heading == "Dialogue length and accuracy of a class are not significantly correlated"

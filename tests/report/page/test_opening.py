@@ -1,5 +1,7 @@
 """The summary that opens the report: each sentence follows from results, and nothing is said of what is not there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_findings import curve, part_of, rows_of
@@ -46,8 +48,8 @@ def test_what_was_played_names_the_splits_that_are_there():
     rows = [row for part in ("test", "ood_alone", "ood", "dev", "train") for row in rows_of([0.5, 0.6], part)]
     assert opening.what_was_played(rows, ["adaptive"], [0, 1]) == [
         "The networks are tested on 40 images of 4 classes (test). Other images of the same classes are used for "
-        "training (train: 40) and for choosing which state of the networks, or checkpoint, is tested (dev: 40).",
-        "Another 40 images are of 4 unseen classes, which never occur in training (ood).",
+        "training (train: 40) and for choosing the checkpoint (saved state of the networks) to test (dev: 40).",
+        "Another 40 images are of 4 unseen classes, absent from training (ood).",
         "The networks were trained 2 times, each time with a different random seed. Each result is the mean over the "
         "seeds, with its 95 % interval in brackets; the interval is wide if the seeds differ much or are few.",
     ]
@@ -174,6 +176,21 @@ def test_metrics_stand_beside_their_null():
     )
 
 
+def test_the_correction_is_doubted_where_many_messages_are_distinct():
+    corrected = line("information_corrected", None)
+    for distinct, doubted in ((0.05, False), (0.46, True)):
+        lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
+        said = opening.what_messages_carry({"a": results()}, {"a": lines}, 4)[-1]
+        assert ("an underestimate" in said) == doubted
+        assert (f"{distinct} different messages per image" in said) == doubted
+
+
+def test_runs_without_the_metric_are_not_counted():
+    language = {"a": [line("information", 0.001)], "b": []}
+    said = opening.what_messages_carry({"a": results(), "b": results()}, language, 4)
+    assert said[0].startswith("In 1 of 1 run in which this can be tested, the Sender's last message carries")
+
+
 def test_where_every_message_is_its_own_mutual_information_is_not_read():
     lines = [line("information", 1.0), line("information_corrected", None), line("distinct_messages", None, mean=0.99)]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
@@ -182,8 +199,8 @@ def test_where_every_message_is_its_own_mutual_information_is_not_read():
     ]
 
 
-def doubts(rows=(), failed=(), of_runs=None, funnel=None):
-    return opening.what_to_doubt(list(rows), list(failed), of_runs or {}, funnel)
+def doubts(rows=(), failed=(), of_runs=None, funnel=None, config=None):
+    return opening.what_to_doubt(list(rows), list(failed), of_runs or {}, funnel, config or {})
 
 
 def test_few_and_failed_seeds_are_doubted():
@@ -194,12 +211,28 @@ def test_few_and_failed_seeds_are_doubted():
     assert doubts(failed=[("a", 1), ("a", 2)]) == ["Failed, and therefore excluded from all means: 2 seeds."]
 
 
+def test_random_inputs_are_doubted():
+    config = {"features": {"weights": "random"}, "words": {"source": "random"}, "source": {"kind": "world"}}
+    network, words = doubts(config=config)
+    assert network == "The image features come from an untrained network."
+    assert words.startswith("The word vectors are random")
+    assert doubts(config={**config, "source": {"kind": "features"}}) == [words]
+    assert doubts(config={"features": {"weights": "IMAGENET1K_V1"}, "words": {"source": "glove.txt"}}) == []
+
+
+def test_a_single_candidate_is_no_doubt():
+    rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
+    assert not any("chance" in sentence for sentence in doubts(rows))
+    assert opening.how_well(rows)[0].endswith("; there is no other candidate.")
+
+
 def test_small_splits_and_intervals_with_chance_are_doubted():
     said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
     assert said == [
         "The interval of accuracy includes chance on test.",
-        "Small splits: with other images of the same classes, accuracy could differ by ±13 percentage points on test "
-        "(40 images). The intervals do not reflect this, because all seeds are tested on the same images.",
+        "Small splits: from the choice of images alone, accuracy has a 95 % sampling error of ±13 percentage points on "
+        "test (40 images). The intervals over seeds do not reflect this, because all seeds are tested on the same "
+        "images.",
     ]
     assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
 
@@ -210,7 +243,8 @@ def test_images_and_short_training_are_doubted():
     ]
     assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
         "Left out because of too few images: 1 class.",
-        "Images were not compared with each other: other splits may contain near-duplicates of training images.",
+        "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of training "
+        "images.",
     ]
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]

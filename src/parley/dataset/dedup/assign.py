@@ -174,7 +174,7 @@ def shortage(one: ClassOutcome, part: str, margin: float) -> str:
     reasons = outcome.rejected + Counter(str(removal.reason) for removal in outcome.removals)
     listed = ", ".join(_most_frequent(reasons))
     sentence = (
-        f"Class {one.name!r}, part {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
+        f"Class {one.name!r}, split {part}: {len(outcome.kept)} images of the {outcome.count} needed, after trying "
         f"{outcome.tried} of {outcome.candidates} candidates" + (f" ({listed})." if listed else ".")
     )
     if any(other.tried < other.candidates for other in one.parts.values()):

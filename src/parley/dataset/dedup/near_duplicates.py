@@ -203,12 +203,12 @@ def _warn(number: int, listed: int, not_hashed: int, options: DedupOptions) -> N
         return
     if options.near_copies == "remove":
         logger.warning(
-            "Images removed as near duplicates of an image in another part (at most %d of 64 bits apart): %d",
+            "Images removed as near duplicates of an image in another split (at most %d of 64 bits apart): %d",
             *(options.near_copy_bits, number),
         )
     else:
         logger.warning(
-            "Pairs of near duplicates in different parts (at most %d of 64 bits apart): %d; "
+            "Pairs of near duplicates in different splits (at most %d of 64 bits apart): %d; "
             "set fetch.near_copies to `remove` to remove one image of each pair",
             *(options.near_copy_bits, number),
         )

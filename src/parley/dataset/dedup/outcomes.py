@@ -289,7 +289,7 @@ def _read_class(
             of_part.images = [image._replace(fills=image.key in filling) for image in of_part.images]
         return ""
     return (
-        f"the manifest has {len(tried[mismatch])} URLs tried for part {list(outcome.parts)[mismatch]}, "
+        f"the manifest has {len(tried[mismatch])} URLs tried for split {list(outcome.parts)[mismatch]}, "
         f"which is not the number that had to be tried to fetch {targets[mismatch]} images"
     )
 

@@ -102,6 +102,10 @@ class Source(ABC):
     def check(self, classes: Sequence[ImageClass]) -> list[str]:
         """Return the problems with the settings, one sentence each. May check file names, but reads no image."""
 
+    def listable(self, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+        """Return the classes that can be listed although `check` has found problems; by default, none."""
+        return ()
+
     @abstractmethod
     def digest(self, classes: Sequence[ImageClass]) -> str:
         """Return a digest of everything that determines the image addresses of the classes. No image is read."""

@@ -44,13 +44,18 @@ class _OnePerClass(EntrySource):
                 hint = did_you_mean(names[0], similar)
                 found.append(
                     f"Class {image_class.name!r} has no {self.what} {' or '.join(names)} in {root}"
-                    f"{hint and f' ({hint})'}; add it or take the class out."
+                    f"{hint and f' ({hint})'}; add it, or rename or remove the class."
                 )
             elif len(existing) > 1:
                 found.append(
                     f"Class {image_class.name!r} has two {self.what}s in {root}, {' and '.join(existing)}; keep one."
                 )
         return found
+
+    def listable(self, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+        """Return the classes that have a folder or tar."""
+        present = {name for name, _ in self._paths(classes)}
+        return [image_class for image_class in classes if image_class.name in present]
 
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
         """Yield the class name and address of each image."""

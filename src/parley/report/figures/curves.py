@@ -130,7 +130,7 @@ def by_exchange(talking: Floats, quantities: Mapping[str, Floats], candidates: i
         if label and np.isfinite(mean[-1]):
             at = (exchanges[-1], mean[-1])
             axes.annotate(label, at, xytext=(0, 6), textcoords="offset points", ha="right", fontsize=8, color=INK)
-    top.set_title("Accuracy@1 (bars: dialogues still running)")
+    top.set_title("Accuracy@1 (bars: fraction of dialogues still running)")
     fraction_axis(top, "Fraction of images")
     null_line(top, 1 / candidates, "chance")
     middle.set_title("Entropy of the prediction")

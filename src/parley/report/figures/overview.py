@@ -63,7 +63,7 @@ def _many_runs(rows: Sequence[SummaryRow], runs: Sequence[str]) -> Figure:
     panels = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for axes, part in zip(panels, parts, strict=True):
         _panel(axes, {row.run: row for row in rows if (row.metric, row.part) == ("accuracy@1", part)}, runs, 3.8)
-        axes.set_title(part)
+        axes.set_title(part, fontsize="small" if len(parts) > 5 else None)
         fraction_axis(axes, "Accuracy@1", horizontal=True)
     panels[0].set_yticks(range(len(runs)), [shown(run, LONGEST_RUN) for run in runs])
     panels[0].set_ylim(len(runs) - 0.4, -0.6)

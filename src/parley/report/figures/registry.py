@@ -43,8 +43,8 @@ RUN_FIGURES = (
     FigureInfo(
         "flipped-bits",
         "Accuracy with flipped bits",
-        "Thin lines: seeds. Thick line: their mean, with its 95 % interval as a band. The same bits, chosen at "
-        "random, are flipped for every seed.",
+        "Thin lines: seeds. Thick line: their mean, with its 95 % interval as a band. In each message, bits "
+        "chosen at random are flipped, the same for every seed.",
     ),
     FigureInfo(
         "length-by-class",

@@ -131,6 +131,7 @@ def build_report(
         figure_styles=inputs.styles.rules(),
         config=yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True),
         funnel=images,
+        random_words=inputs.config.get("words", {}).get("source") == "random",
         wordless=read_table(words_missing, ["word", "classes", "vector"]) if words_missing is not None else None,
         versions=installed_versions(),
         warnings=[
@@ -158,8 +159,8 @@ def installed_versions() -> dict[str, str]:
 def _seeds(inputs: Inputs) -> str:
     """Return a text that lists the seeds of the runs, and the seed of the data if the config has one."""
     of_runs = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
-    text = f"{', '.join(map(str, of_runs))} of each run"
-    return f"{text}; {inputs.config['seed']} of the data" if "seed" in inputs.config else text
+    text = f"{', '.join(map(str, of_runs))} for each run"
+    return f"{text}; {inputs.config['seed']} for the data" if "seed" in inputs.config else text
 
 
 def _environment() -> Environment:

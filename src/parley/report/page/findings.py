@@ -111,9 +111,11 @@ def of_exchanges(part: PooledPart) -> Words:
     for agent in ("Sender", "Receiver"):
         message = mean_over_seeds(part.by_exchange[f"{agent.lower()}_entropy_bits_all"])
         if np.isfinite(message).all():
-            changes.append(f"from {message[0]:.1f} to {message[-1]:.1f} bits for the {agent}")
+            start, end = f"{message[0]:.1f}", f"{message[-1]:.1f}"
+            course = f"stays at {start}" if start == end else f"goes from {start} to {end}"
+            changes.append(f"{course} bits for the {agent}")
     if changes:
-        finding += f" The entropy of the messages, given the agent's input, goes {listed(changes)}."
+        finding += f" The entropy of the messages, given the agent's input, {listed(changes)}."
     return heading, finding
 
 
@@ -153,8 +155,9 @@ def of_lengths(part: PooledPart) -> Words:
         return f"Dialogues about every class take {exchanges(float(known[0]))} exchanges", "Length does not vary."
     longest, shortest = int(np.nanargmax(lengths)), int(np.nanargmin(lengths))
     finding = (
-        f"Dialogues are longest about {isolated(part.labels[longest])} ({exchanges(float(lengths[longest]))} "
-        f"exchanges) and shortest about {isolated(part.labels[shortest])} ({exchanges(float(lengths[shortest]))})."
+        f"Dialogues about {isolated(part.labels[longest])} are the longest ({exchanges(float(lengths[longest]))} "
+        f"exchanges), those about {isolated(part.labels[shortest])} the shortest "
+        f"({exchanges(float(lengths[shortest]))})."
     )
     heading = "Dialogue length and accuracy of a class are not significantly correlated"
     over = correlation(lengths, accuracies)
@@ -208,7 +211,7 @@ def of_projection(part: PooledPart) -> Words:
     heading = f"{points.distinct:,} different messages for {images}"
     if points.distinct == len(points.targets):
         heading = "Every image gets its own message"
-    median = " (the seed with the median accuracy@1)" if len(part.seeds) > 1 else ""
+    median = " (the seed with the median accuracy@1)" if len(part.seeds) > 2 else ""
     return heading, (
         f"For seed {points.seed}{median}, {images} got {counted(points.distinct, 'different message')}. "
         "The first two principal components explain "

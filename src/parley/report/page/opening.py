@@ -23,6 +23,8 @@ UNCERTAIN = 0.05
 """The summary names the splits on which the choice of images makes accuracy uncertain by more than this fraction."""
 ALL_DISTINCT = 0.95
 """Number of different messages per image above which mutual information says nothing."""
+MANY_DISTINCT = 0.1
+"""Number of different messages per image above which the correction of mutual information is too strong."""
 LANGUAGE = {
     "information": ("carries information about the class", "mutual information (in bits)"),
     "topographic_similarity": ("tends to be similar for classes with similar descriptions", "the rank correlation"),
@@ -30,7 +32,10 @@ LANGUAGE = {
         "tends to be similar for images with similar visual features",
         "the rank correlation",
     ),
-    "positional_disentanglement": ("tends to use each bit for a single attribute", "positional disentanglement"),
+    "positional_disentanglement": (
+        "has bits that each tend to encode a single attribute of the class, such as a colour",
+        "positional disentanglement (from 0 to 1)",
+    ),
 }
 """Metrics of language.csv in the summary: what they show of the last message if they exceed their null; the measure."""
 
@@ -92,12 +97,12 @@ def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequ
             f"{counted(first['test'].candidates, 'class')} (test)."
             + (f" Other images of the same classes are used {listed(others)}." if others else "")
         )
-    for part, kind in (("ood", "unseen classes"), ("transfer", "unseen classes of another kind")):
+    for part, kind in (("ood", ""), ("transfer", " of another kind")):
         if part in first:
             alone = first.get(f"{part}_alone")
-            number = f"{alone.candidates:,} " if alone is not None and alone.candidates else ""
+            unseen = counted(alone.candidates, "unseen class") if alone and alone.candidates else "unseen classes"
             images = f"Another {first[part].images:,} images"
-            said.append(f"{images} are of {number}{kind}, which never occur in training ({part}).")
+            said.append(f"{images} are of {unseen}{kind}, absent from training ({part}).")
     if len(runs) > 1:
         said.append(f"{len(runs):,} variants of the game (runs) are compared.")
     if len(seeds) > 1:
@@ -112,7 +117,7 @@ def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequ
 
 _USES = {
     "train": "for training",
-    "dev": "for choosing which state of the networks, or checkpoint, is tested",
+    "dev": "for choosing the checkpoint (saved state of the networks) to test",
 }
 
 
@@ -134,6 +139,8 @@ def _accuracy(row: SummaryRow) -> str:
     said = f"{about}, the Receiver names the correct class for {percent(row.mean)} of the images{span}"
     if row.chance is None:
         return f"{said}."
+    if row.candidates == 1:
+        return f"{said}; there is no other candidate."
     guess = f"a random guess among {row.candidates:,} classes is correct for {percent(row.chance)} of them"
     if row.beats_chance is None:
         return f"{said}; {guess}. {headline.ONE_SEED}"
@@ -211,7 +218,8 @@ def what_messages_carry(results: Mapping[str, RunResults], language: Lines, clas
     if len(results) > 1:
         tests = {metric: [_line(_telling(own), metric) for own in language.values()] for metric in LANGUAGE}
         return [
-            f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}, the Sender's "
+            f"In {sum(line['largest_p'] < 0.05 for line in tested)} of {counted(len(tested), 'run')}"
+            f"{'' if len(tested) == len(results) else ' in which this can be tested'}, the Sender's "
             f"last message {LANGUAGE[metric][0]}, significantly so in every measured seed (p < 0.05)."
             for metric, found in tests.items()
             if (tested := [line for line in found if line is not None])
@@ -228,13 +236,24 @@ def what_messages_carry(results: Mapping[str, RunResults], language: Lines, clas
         if corrected is not None and classes and classes > 1:
             said.append(
                 f"Corrected for chance, the message gives {_with_interval(corrected)} bits of information about the "
-                f"class; telling {classes:,} classes apart takes {log2(classes):.2f}."
+                f"class; telling {classes:,} classes apart takes {log2(classes):.2f}.{_overcorrected(lines)}"
             )
     return said
 
 
 def _is_distinct(line: Mapping[str, Any]) -> bool:
     return bool(line["metric"] == "distinct_messages" and line["mean"] > ALL_DISTINCT)
+
+
+def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Warn that mutual information is underestimated if many messages are distinct."""
+    distinct = next((line["mean"] for line in lines if line["metric"] == "distinct_messages"), 0.0)
+    if distinct <= MANY_DISTINCT:
+        return ""
+    return (
+        f" This is an underestimate, perhaps by far: with {distinct:.2f} different messages per image, the correction "
+        "is too strong. Do not compare it between runs with different numbers of messages."
+    )
 
 
 def _telling(lines: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -291,8 +310,9 @@ def what_to_doubt(
     failed: Sequence[tuple[str, int]],
     results: Mapping[str, RunResults],
     funnel: Funnel | None,
+    config: Mapping[str, Any],
 ) -> list[str]:
-    """Name the reasons for doubt: few or failed seeds, small splits, no verdict, near-duplicates, short training.
+    """Name the reasons for doubt: seeds, small splits, no verdict, near-duplicates, random inputs, short training.
 
     Parameters
     ----------
@@ -302,6 +322,8 @@ def what_to_doubt(
         Run → its results.
     funnel
         Counts of images; None if unknown.
+    config
+        The experiment's config.
     """
     accuracy = [row for row in rows if row.metric == "accuracy@1"]
     return [
@@ -309,6 +331,7 @@ def what_to_doubt(
         *_of_verdicts(accuracy),
         *_of_splits(accuracy),
         *_of_images(funnel),
+        *_of_inputs(config),
         *_of_training(results),
     ]
 
@@ -331,7 +354,7 @@ def _of_seeds(rows: Sequence[SummaryRow], failed: Sequence[tuple[str, int]]) -> 
 
 def _of_verdicts(rows: Sequence[SummaryRow]) -> list[str]:
     """Name the held-out splits on which the interval of a run includes chance."""
-    without = [row for row in rows if row.part in headline.SPLITS and row.beats_chance is False]
+    without = [row for row in rows if row.part in headline.SPLITS and row.beats_chance is False and row.candidates != 1]
     including = [row for row in without if row.high is not None and row.chance is not None and row.high >= row.chance]
     if not including:
         return []
@@ -355,8 +378,8 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
     if not small:
         return []
     return [
-        f"Small splits: with other images of the same classes, accuracy could differ by {listed(small)}. "
-        "The intervals do not reflect this, because all seeds are tested on the same images."
+        f"Small splits: from the choice of images alone, accuracy has a 95 % sampling error of {listed(small)}. "
+        "The intervals over seeds do not reflect this, because all seeds are tested on the same images."
     ]
 
 
@@ -366,10 +389,20 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Images were not compared with each other: other splits may contain near-duplicates of training images."
+            "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of "
+            "training images."
         )
     elif funnel.pairs:
         said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")
+    return said
+
+
+def _of_inputs(config: Mapping[str, Any]) -> list[str]:
+    said = []
+    if config.get("features", {}).get("weights") == "random" and config["source"]["kind"] != "features":
+        said.append("The image features come from an untrained network.")
+    if config.get("words", {}).get("source") == "random":
+        said.append("The word vectors are random: descriptions are similar only if they share words.")
     return said
 
 

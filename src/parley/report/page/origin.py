@@ -97,8 +97,8 @@ def busy_seconds(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-CODE_AND_SETTINGS = (*CODE, "config", "config.yaml", "profiles", "pyproject.toml")
-"""Files and folders of the repository that affect results; changes to other files are not listed."""
+CODE_AND_PROFILES = (*CODE, "profiles", "pyproject.toml")
+"""Files and folders of the repository that affect results, except for configs, which the page shows in full."""
 
 
 def find_origin(repository: str | Path) -> dict[str, Any]:
@@ -113,10 +113,10 @@ def find_origin(repository: str | Path) -> dict[str, Any]:
     -------
     dict
         `made`: current date and time, in UTC. `commit`: hash of the checked-out commit; None if the folder is not the
-        root of a git repository. `changed`: files in `CODE_AND_SETTINGS` that differ from the commit. `host`:
+        root of a git repository. `changed`: files in `CODE_AND_PROFILES` that differ from the commit. `host`:
         properties of the machine, by name.
     """
-    commit, changed = git_state(repository, CODE_AND_SETTINGS)
+    commit, changed = git_state(repository, CODE_AND_PROFILES)
     return {
         "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         "commit": commit or None,

@@ -14,7 +14,7 @@ from parley.game.settings import PRESETS
 from parley.metrics.conversations import read_conversations
 from parley.metrics.pooling import PooledPart, mean_over_seeds
 from parley.metrics.records import finite
-from parley.metrics.registry import LESS_IS_BETTER, REPORT_LABELS
+from parley.metrics.registry import DEFINITIONS, LESS_IS_BETTER, REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
 from parley.report.figures.results import RunFiles, RunResults
 from parley.report.page import headline, opening
@@ -85,9 +85,10 @@ class Inputs:
 
 def lead(inputs: Inputs) -> str:
     """Return a sentence with the numbers of runs, seeds, test images and classes."""
-    seeds = set(inputs.evaluations) | set(inputs.failed)
+    trained = set(inputs.evaluations) | set(inputs.failed)
+    seeds = {seed for _, seed in trained}
     test = next((row for row in inputs.rows if row.part == "test" and row.images is not None), None)
-    text = f"{counted(len(inputs.runs), 'run')}, {counted(len(seeds), 'seed')} in all"
+    text = f"{counted(len(inputs.runs), 'run')}, {counted(len(seeds), 'seed')}"
     if test is None or test.candidates is None:
         return f"{text}."
     return f"{text}; tested on {counted(test.images or 0, 'image')} of {counted(test.candidates, 'class')}."
@@ -140,7 +141,7 @@ def summary_texts(
         ("How well", [*opening.how_well(inputs.rows), *opening.controls(games)]),
         ("What the dialogue adds", opening.what_dialogue_adds(results, inputs.rows)),
         ("What the messages carry", opening.what_messages_carry(results, language, classes)),
-        ("What to doubt", opening.what_to_doubt(inputs.rows, inputs.failed, results, funnel)),
+        ("What to doubt", opening.what_to_doubt(inputs.rows, inputs.failed, results, funnel, inputs.config)),
     ]
     return [(name, sentences) for name, sentences in texts if sentences]
 
@@ -264,6 +265,7 @@ def language_lines(rows: Sequence[Mapping[str, str]], run: str) -> list[dict[str
         {
             "metric": metric,
             "name": name,
+            "definition": DEFINITIONS[metric],
             "unit": own[metric]["unit"],
             "less_is_better": metric in LESS_IS_BETTER,
             **{column: float(own[metric][column]) if own[metric][column] else None for column in numbers},

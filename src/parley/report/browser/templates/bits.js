@@ -58,14 +58,14 @@ function classTable(dialogues, ones, total) {
   const lines = dialogues.labels.map((label, column) => ({ label, ones: ones[column], count: dialogues.arrays.class_count[column] })).filter((line) => line.count > 0);
   lines.sort((a, b) => b.ones / b.count - a.ones / a.count);
   const bar = (part, of) => make("span", { class: "bar", "aria-hidden": "true" }, make("i", { style: { width: `${of ? (100 * part) / of : 0}%` } }));
-  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The bit by class" }, make("table", { class: "classes" },
-    make("caption", {}, "Count: dialogues about the class. Of class: fraction of the class's dialogues that have the bit. Of bit: fraction of the dialogues with the bit that are about the class; of all: the same for all dialogues."),
+  return make("div", {}, make("p", { class: "note" }, "Count: dialogues about the class. Of class: fraction of the class's dialogues that have the bit. Of bit: fraction of the dialogues with the bit that are about the class; of all: the same for all dialogues."),
+    make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The bit by class" }, make("table", { class: "classes" },
     make("thead", {}, make("tr", {}, ["Class", "Count", "With the bit", "Of class", "Of bit", "Of all"].map((title) => make("th", { scope: "col" }, title)))),
     make("tbody", {}, lines.map((line) => make("tr", {},
       make("th", { scope: "row" }, isolated(line.label)),
       make("td", {}, line.count), make("td", {}, line.ones),
       make("td", { class: "value" }, bar(line.ones, line.count), threeDecimals(line.ones / line.count)),
-      make("td", {}, total ? threeDecimals(line.ones / total) : "–"), make("td", {}, threeDecimals(line.count / dialogues.total)))))));
+      make("td", {}, total ? threeDecimals(line.ones / total) : "–"), make("td", {}, threeDecimals(line.count / dialogues.total))))))));
 }
 
 // Interleave the dialogues by class, so that the first ones are not all about the same class.

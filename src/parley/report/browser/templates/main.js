@@ -21,6 +21,7 @@ async function render() {
     byId("filters").hidden = view !== "list" || !dialogues;
     byId("main").replaceChildren(...shown.filter(Boolean));
     document.title = `${titleOf(dialogues, state, view)} – ${INDEX.experiment} – Parley`;
+    markScrolling();
     moveFocus(state, view);
   } catch (error) {
     byId("count").textContent = "";
@@ -66,6 +67,11 @@ function moveFocus(state, view) {
   if (back) { back.focus(); return; }
   scrollTo(0, 0);
   document.querySelector("#main h2")?.focus({ preventScroll: true });
+}
+
+// Mark boxes whose table is wider than the window, so that they say that they scroll.
+function markScrolling() {
+  document.querySelectorAll(".scroll").forEach((box) => box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1));
 }
 
 function fillSelection(state) {
@@ -120,6 +126,7 @@ function start() {
   listenToFilters();
   startLegend();
   addEventListener("hashchange", render);
+  addEventListener("resize", markScrolling);
   addEventListener("keydown", onKey);
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
   showLimits();
