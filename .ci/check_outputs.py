@@ -142,7 +142,8 @@ def check_provenance(folder: Path) -> None:
 def check_requested(folder: Path) -> None:
     """Open what is made on request, and hold it to what the default run must be."""
     language = _rows(folder / "language.csv", "metric")
-    for metric in ("accuracy@1", "information", "topographic_similarity", "positional_disentanglement"):
+    attributes = ("topographic_similarity_attributes", "positional_disentanglement")
+    for metric in ("accuracy@1", "information", "topographic_similarity", *attributes):
         found = language["test", metric]
         assert float(found["largest_p"]) < 0.01, found
         assert float(found["mean"]) > float(found["null_high"]), found

@@ -165,6 +165,37 @@ def test_single_bits_of_a_compositional_language_encode_single_attributes(meanin
     assert measured(meanings, made_languages.random())["measures"]["positional_disentanglement"] is None
 
 
+def test_messages_that_name_attributes_are_similar_for_classes_that_share_them(meanings):
+    path = meanings / "attributes.tsv"
+    path.write_text(ATTRIBUTES)
+    metric = "topographic_similarity_attributes"
+    good = made_languages.compositional()
+    one_hot = good._replace(messages=np.concatenate([np.eye(4, dtype=int)[column] for column in good.attributes.T], 1))
+    for continuous in (False, True):
+        found = measured(meanings, one_hot, continuous=continuous, attributes=path)
+        assert found["measures"][metric] == pytest.approx(1)
+        assert found["p"][metric] == pytest.approx(1 / 1001)
+        assert 0 < found["null"][metric]["mean"] < found["null"][metric]["high"] < 0.6
+    lot = measured(meanings, made_languages.random(), attributes=path)
+    assert abs(lot["measures"][metric]) < 0.1
+    assert lot["p"][metric] > 0.05
+    bare = measured(meanings, one_hot)
+    assert bare["measures"][metric] is bare["p"][metric] is bare["null"][metric] is None
+
+
+def test_similarity_to_attributes_has_random_numbers_of_its_own(meanings, monkeypatch):
+    path = meanings / "attributes.tsv"
+    path.write_text(ATTRIBUTES)
+    language, real = made_languages.holistic(), measures.mantel_of_classes
+    full = measured(meanings, language, attributes=path)
+    monkeypatch.setattr(measures, "mantel_of_classes", lambda *given: real(*given) if len(given) == 5 else None)
+    without = measured(meanings, language, attributes=path)
+    for key in ("measures", "p", "null"):
+        assert full[key].pop("topographic_similarity_attributes") is not None
+        assert without[key].pop("topographic_similarity_attributes") is None
+    assert full == without
+
+
 def test_attributes_of_a_matrix_give_the_known_answer_on_seen_and_on_unseen_classes(meanings):
     language = made_languages.compositional()
     bits_of = dict(zip(language.classes.tolist(), language.messages.tolist(), strict=True))
@@ -184,6 +215,8 @@ def test_attributes_of_a_matrix_give_the_known_answer_on_seen_and_on_unseen_clas
     good = measured(meanings, language, attributes=path)
     assert good["measures"]["positional_disentanglement"] == pytest.approx(1)
     assert good["p"]["positional_disentanglement"] == pytest.approx(1 / 1001)
+    assert good["measures"]["topographic_similarity_attributes"] == pytest.approx(1)
+    assert good["p"]["topographic_similarity_attributes"] == pytest.approx(1 / 1001)
     # Four unseen classes alone, of one colour: two attributes are the same for all of them.
     unseen = [row for row, label in enumerate(language.classes) if label < 4]
     talks = [
@@ -194,6 +227,7 @@ def test_attributes_of_a_matrix_give_the_known_answer_on_seen_and_on_unseen_clas
     write_language([meanings / "u.hdf5"], known(meanings, attributes=path), (2, 2), meanings / "u.json")
     found = json.loads((meanings / "u.json").read_text())["parts"]["ood_alone"]
     assert found["measures"]["positional_disentanglement"] == pytest.approx(1)
+    assert found["measures"]["topographic_similarity_attributes"] == pytest.approx(1)
 
 
 def test_similarity_to_features_differs_from_similarity_to_descriptions(meanings):

@@ -129,6 +129,43 @@ def test_attributes_of_a_matrix(project, pictures):
     assert (project.folder / target).read_text() == "class\tred\tbig\nant\t1\t1\nbee\t1\t1\n"
 
 
+def test_attributes_of_a_matrix_reach_the_table_and_the_report(project):
+    animals = {"ape": "90 9 0 60", "bat": "80 70 0 60", "cat": "4 51 0 60", "dog": "0 0 99 60", "elk": "88 7 66 60"}
+    for name in animals:
+        (project.folder / "animals" / name).mkdir(parents=True)
+        for index in range(6):
+            (project.folder / f"animals/{name}/{index}.png").write_bytes(picture(f"{name}{index}"))
+    seen = [f"{name}\t\t{'out' if name in ('dog', 'elk') else 'in'}\t\ta {name} on {name}land" for name in animals]
+    table = "\n".join(["class\twnid\tdomain\tgroup\tdescription", *seen])
+    files = {"animals.tsv": table, "matrix.txt": "\n".join(animals.values()), "names.txt": "\n".join(animals)}
+    for name, text in (files | {"columns.txt": "red\nbig\nwild\nalive"}).items():
+        (project.folder / name).write_text(f"{text}\n")
+    matrix = {"attributes": "matrix.txt", "attribute_classes": "names.txt", "attribute_names": "columns.txt"}
+    config = project.write_config(
+        "animals",
+        classes="animals.tsv",
+        source={"kind": "folder", "folder": {"root": "animals"}},
+        split={"in": {"train": 2, "dev": 2, "test": 2}, "out": {"ood": 6}},
+        fetch={"margin": 0},
+        features={"backbone": "resnet18", "weights": "random", "layers": ["pooled"]},
+        game={"message_bits": 8, "max_exchanges": 2},
+        training={"steps": 4, "batch_size": 6, "dev_every": 2, "first_checkpoint": 2},
+        seeds=[1, 2],
+        evaluation={"k": 1, **matrix, "attribute_threshold": 50},
+    )
+    project.snakemake("--cores", "2", "report", "language", config=config)
+    with (project.folder / "results/animals/language.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["metric"] == "topographic_similarity_attributes"]
+    found = {row["part"]: row for row in rows}
+    assert set(found) == {"dev", "test", "ood", "ood_alone"}
+    assert all(-1 <= float(row["mean"]) <= 1 and row["n_seeds"] == "2" for row in rows)
+    # Two unseen classes are as far apart whichever attributes are whose.
+    assert float(found["ood"]["largest_p"]) == float(found["ood_alone"]["largest_p"]) == 1
+    page = (project.folder / "results/animals/report.html").read_text(encoding="utf-8")
+    assert "Topographic similarity, to attributes" in page
+    assert "similar for classes that share many attributes" in page
+
+
 def splits(project, experiment):
     return (project.folder / f"results/{experiment}/splits.tsv").read_text()
 

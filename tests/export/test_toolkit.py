@@ -11,7 +11,7 @@ from parley.core.errors import ParleyError
 from parley.export.corpora import write_toolkit_files
 from parley.metrics.disentanglement import bag_of_symbols_test, positional_test
 from parley.metrics.information import codes, entropy_bits, mutual_information_bits
-from parley.metrics.topographic import mantel
+from parley.metrics.topographic import attribute_distances, mantel, mantel_of_classes
 
 emlangkit = pytest.importorskip("emlangkit", reason="emlangkit is in the extra `test`: uv sync --extra test")
 CLASSES = 16
@@ -56,6 +56,10 @@ def disentanglement(test, messages, observations):
     return value(lambda said, about, *rest: test(said, np.arange(len(said)), about, *rest), messages, observations)
 
 
+def similarity_to_attributes(messages, observations, *rest):
+    return mantel_of_classes(messages, np.arange(len(messages)), observations, *rest, attribute_distances)
+
+
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_measures_agree_with_emlangkit(tmp_path, name):
     file = exported(tmp_path, LANGUAGES[name])
@@ -72,6 +76,7 @@ def test_measures_agree_with_emlangkit(tmp_path, name):
     # Language.topsim uses the edit distance, by which 0101 is two steps from 1010 instead of four.
     theirs, _ = emlangkit.metrics.compute_topographic_similarity(messages, observations, message_dist_metric="hamming")
     assert value(mantel, messages, one_hot(observations)) == pytest.approx(theirs, **close)
+    assert value(similarity_to_attributes, messages, observations) == pytest.approx(theirs, **close)
 
 
 def test_a_constant_language_has_no_score_in_either(tmp_path):

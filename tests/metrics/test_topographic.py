@@ -1,7 +1,7 @@
 """Topographic similarity and Mantel's test, against SciPy and for languages of known score."""
 
 import warnings
-from itertools import permutations
+from itertools import combinations, permutations
 
 import made_languages as languages
 import numpy as np
@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import kstest, rankdata, spearmanr
 
 from parley.metrics import topographic
-from parley.metrics.topographic import mantel, mantel_of_classes, mean_ranks, meaning_distances, message_distances
+from parley.metrics.topographic import (
+    attribute_distances,
+    mantel,
+    mantel_of_classes,
+    mean_ranks,
+    meaning_distances,
+    message_distances,
+)
 
 
 def topographic_similarity(messages, meanings):
@@ -202,3 +209,85 @@ def test_the_test_of_classes_is_undefined_for_equal_meanings_or_one_message():
     assert mantel_of_classes(made.messages, made.classes, np.ones((16, 3)), 5, draw) is None
     assert mantel_of_classes(np.ones((64, 4)), made.classes, np.eye(16), 5, draw) is None
     assert mantel_of_classes(made.messages, np.zeros(64, int), np.eye(16), 5, draw) is None
+
+
+def to_attributes(messages, classes, attributes, permutations=0, seed=0):
+    """Test the topographic similarity to the attributes of the classes."""
+    draw = np.random.default_rng(seed)
+    return mantel_of_classes(messages, classes, attributes, permutations, draw, attribute_distances)
+
+
+def drawn(seed, copies=3):
+    """Draw messages about 9 classes that have 5 attributes of different numbers of values."""
+    draw = np.random.default_rng(seed)
+    classes = draw.permutation(np.repeat(np.arange(9), draw.integers(1, copies + 1, 9)))
+    return draw.integers(0, 2, (len(classes), 6)), classes, draw.integers(0, [2, 2, 3, 4, 9], (9, 5))
+
+
+def test_the_distance_of_attributes_is_the_fraction_that_differs_by_hand():
+    # As numbers, 0 and 7 would be farther apart than 0 and 1.
+    assert attribute_distances(np.array([[0, 1, 0, 0], [1, 1, 0, 0], [7, 0, 0, 0]])).tolist() == [0.25, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_similarity_to_attributes_is_that_of_scipy_over_all_pairs_of_dialogues(seed):
+    messages, classes, table = drawn(seed)
+    pairs = list(combinations(range(len(classes)), 2))
+    said = [sum(a != b for a, b in zip(messages[i], messages[j], strict=True)) for i, j in pairs]
+    meant = [sum(a != b for a, b in zip(table[classes[i]], table[classes[j]], strict=True)) for i, j in pairs]
+    found = to_attributes(messages, classes, table, 5, seed)
+    assert found.value == pytest.approx(spearmanr(said, meant).statistic)
+    lots, ids = np.random.default_rng(seed), np.unique(classes)
+    for value in found.null:
+        moved = table[ids][lots.permutation(len(ids))]
+        meant = [sum(a != b for a, b in zip(moved[classes[i]], moved[classes[j]], strict=True)) for i, j in pairs]
+        assert value == pytest.approx(spearmanr(said, meant).statistic, abs=1e-6)
+
+
+def test_a_language_that_names_attributes_has_similarity_one_and_one_that_names_classes_has_that_of_chance():
+    good, table = languages.compositional(), languages.things(1)
+    values = one_hot(good.attributes)  # a bit per value
+    found = to_attributes(values, good.classes, table, 300)
+    assert found.value == pytest.approx(1)
+    assert found.p == 1 / 301
+    binary = np.random.default_rng(0).permutation(good.messages[::4])  # a bit per attribute
+    assert to_attributes(np.repeat(binary, 3, axis=0), np.repeat(np.arange(16), 3), binary).value == pytest.approx(1)
+    # A bit per class: all classes are equally far from each other.
+    named = to_attributes(np.eye(16)[good.classes], good.classes, table, 300)
+    assert named.value < 0.6
+    assert named.p == 1
+
+
+@pytest.mark.parametrize("speak", [languages.random, languages.holistic])
+def test_p_of_a_language_without_attributes_is_uniform(speak):
+    table, found = languages.things(1), []
+    for seed in range(150):
+        made = speak(2, seed)
+        found.append(to_attributes(made.messages, made.classes, table, 99, seed))
+    assert kstest([one.p for one in found], "uniform").pvalue > 0.01
+    excess = [one.corrected for one in found]
+    assert abs(np.mean(excess)) < 3 * np.std(excess) / len(excess) ** 0.5
+    if speak is languages.random:
+        assert abs(np.mean([one.value for one in found])) < 0.02
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.permutations(range(9)), st.permutations(range(5)), st.data())
+def test_only_which_attributes_differ_matters(seed, order, columns, data):
+    messages, classes, table = drawn(seed)
+    value = to_attributes(messages, classes, table).value
+    # Numbers, order, and further columns that are the same for all classes.
+    renumbered = np.argsort(order)[classes]
+    assert to_attributes(messages, renumbered, table[list(order)]).value == pytest.approx(value)
+    assert to_attributes(messages, classes, table[:, columns]).value == value
+    codes = data.draw(st.permutations(range(9)))
+    assert to_attributes(messages, classes, np.array(codes)[table]).value == value
+    constant = np.full((9, data.draw(st.integers(1, 40))), 3)
+    assert to_attributes(messages, classes, np.hstack([table, constant])).value == value
+    assert to_attributes(messages, classes, np.hstack([table, table])).value == value
+
+
+def test_similarity_to_attributes_that_all_classes_share_is_undefined():
+    made = languages.compositional()
+    assert to_attributes(made.messages, made.classes, np.ones((16, 3), int)) is None
+    assert to_attributes(made.messages[:4], made.classes[:4], languages.things(1)) is None  # one class

@@ -28,7 +28,7 @@ from parley.metrics.information import (
 )
 from parley.metrics.permutation import Tested, answer_tests, calibration_tests
 from parley.metrics.registry import LESS_IS_BETTER, PERMUTATION_TESTED, UNITS
-from parley.metrics.topographic import mantel, mantel_of_classes
+from parley.metrics.topographic import attribute_distances, mantel, mantel_of_classes
 
 PERMUTATIONS = 1000
 """Number of permutations for each null distribution. Each test's docstring says what is permuted."""
@@ -147,7 +147,7 @@ def _measure_similarity(
     sampled: NDArray[np.int64],
     generator: np.random.Generator,
 ) -> None:
-    """Compute topographic similarity, with respect to descriptions and to image features."""
+    """Compute topographic similarity, with respect to descriptions, image features and attributes."""
     messages, targets = conversations.final_messages[sampled], conversations.targets[sampled]
     tests = {
         "topographic_similarity": mantel_of_classes(messages, targets, semantics.descriptions, PERMUTATIONS, generator)
@@ -155,6 +155,12 @@ def _measure_similarity(
     if semantics.features is not None:
         tests["topographic_similarity_features"] = mantel(
             messages, semantics.features[sampled], PERMUTATIONS, generator
+        )
+    if semantics.attributes is not None:
+        # A random stream of its own leaves the nulls of the metrics that follow as they are.
+        [own] = generator.spawn(1)
+        tests["topographic_similarity_attributes"] = mantel_of_classes(
+            messages, targets, semantics.attributes, PERMUTATIONS, own, attribute_distances
         )
     for metric, test in tests.items():
         _record_test(found, metric, test)

@@ -64,7 +64,7 @@ LANGUAGE_METRICS = (
         "Expected calibration error of the stop probability as a prediction of a correct answer.",
         permutation_tested=True,
         less_is_better=True,
-        report_row=13,
+        report_row=14,
     ),
     Metric(
         "stop_brier",
@@ -79,7 +79,7 @@ LANGUAGE_METRICS = (
         "fraction",
         "Different messages per image",
         "Number of distinct messages per dialogue.",
-        report_row=11,
+        report_row=12,
     ),
     Metric("message_entropy", "bits", "Entropy of the messages (bits)", "Plug-in entropy of the messages."),
     Metric("class_entropy", "bits", "Entropy of the classes (bits)", "Plug-in entropy of the classes."),
@@ -103,7 +103,7 @@ LANGUAGE_METRICS = (
         "bits",
         "Bits that never change",
         "Number of bits that are the same in all messages.",
-        report_row=12,
+        report_row=13,
     ),
     Metric(
         "topographic_similarity",
@@ -114,12 +114,20 @@ LANGUAGE_METRICS = (
         report_row=6,
     ),
     Metric(
+        "topographic_similarity_attributes",
+        "Spearman's rho",
+        "Topographic similarity, to attributes",
+        "Correlation of message distance with the fraction of attributes that differ, over pairs of dialogues.",
+        permutation_tested=True,
+        report_row=7,
+    ),
+    Metric(
         "topographic_similarity_features",
         "Spearman's rho",
         "Topographic similarity, to image features",
         "Correlation of message distance with the cosine distance of the image features, over pairs of dialogues.",
         permutation_tested=True,
-        report_row=7,
+        report_row=8,
     ),
     Metric(
         "positional_disentanglement",
@@ -127,7 +135,7 @@ LANGUAGE_METRICS = (
         "Positional disentanglement, of attributes",
         "Whether each bit encodes a single attribute of the class.",
         permutation_tested=True,
-        report_row=8,
+        report_row=9,
     ),
     Metric(
         "bag_of_symbols_disentanglement",
@@ -135,7 +143,7 @@ LANGUAGE_METRICS = (
         "Bag-of-symbols disentanglement, of attributes",
         "Whether the number of ones encodes a single attribute of the class.",
         permutation_tested=True,
-        report_row=9,
+        report_row=10,
     ),
     Metric(
         "context_independence",
@@ -143,7 +151,7 @@ LANGUAGE_METRICS = (
         "Context independence",
         "Whether each class has a bit of its own.",
         permutation_tested=True,
-        report_row=10,
+        report_row=11,
     ),
 )
 

@@ -8,10 +8,12 @@ distance of the two messages and the distance of their meanings.
 Pairs that share a dialogue are not independent. The p-value is therefore that of Mantel's test (1967, "The detection of
 disease clustering and a generalized regression approach"), which permutes the meanings over the messages.
 
-Shapes: N dialogues, d bits per message, F features of a meaning, P permutations. The computation needs about 80 bytes
-for each of the N (N - 1) / 2 pairs, so use a sample of at most a few thousand dialogues.
+Shapes: N dialogues, d bits per message, F features of a meaning, K classes, A attributes, P permutations. The
+computation needs about 80 bytes for each of the N (N - 1) / 2 pairs, so use a sample of at most a few thousand
+dialogues.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,18 @@ def meaning_distances(meanings: NDArray[Any]) -> Floats:
     return np.asarray(np.round(1 - squareform(rows @ rows.T, checks=False), DECIMALS))
 
 
+def attribute_distances(attributes: NDArray[Any]) -> Floats:
+    """Return the fraction of attributes that differ between all pairs of classes, as a vector ordered like `pdist`.
+
+    The vector is ``[K (K - 1) / 2]`` for attributes ``[K, A]``. The values of an attribute are names, even if they are
+    encoded as numbers: two of them are equal or not, and the difference of their codes means nothing. Every attribute
+    has the same weight. Two classes that both lack an attribute agree in it, unlike in the Jaccard distance, because a
+    message can convey that it is absent. An attribute that is the same for all classes scales all distances by one
+    factor and changes no rank.
+    """
+    return np.asarray(pdist(attributes, "hamming"))
+
+
 def mantel(
     messages: NDArray[Any], meanings: NDArray[Any], permutations: int, generator: np.random.Generator
 ) -> Tested | None:
@@ -104,6 +118,7 @@ def mantel_of_classes(
     meanings: NDArray[Any],
     permutations: int,
     generator: np.random.Generator,
+    distances: Callable[[NDArray[Any]], Floats] = meaning_distances,
 ) -> Tested | None:
     """Test topographic similarity for meanings of classes: all messages about a class have the same meaning.
 
@@ -119,9 +134,11 @@ def mantel_of_classes(
     classes
         ``[N]``: class of each message, as the index of a row of `meanings`.
     meanings
-        ``[K, F]``: features of the classes; classes without messages are ignored.
+        ``[K, F]``: features of the classes, or attributes; classes without messages are ignored.
     permutations, generator
         As in `mantel`.
+    distances
+        Function that returns the distances of meanings, such as `attribute_distances`.
     """
     ids, own = np.unique(classes, return_inverse=True)
     ranks = centred_ranks(message_distances(messages))
@@ -131,7 +148,7 @@ def mantel_of_classes(
     # For each pair of classes: sum of ranks, and number of pairs of dialogues. Each such pair is included twice.
     rank_sums = about.T @ squareform(ranks) @ about
     pairs = np.outer(about.sum(axis=0), about.sum(axis=0)) - np.diag(about.sum(axis=0))
-    levels = np.unique(squareform(meaning_distances(meanings[ids])), return_inverse=True)[1]
+    levels = np.unique(squareform(distances(meanings[ids])), return_inverse=True)[1]
     levels = levels.reshape(len(ids), len(ids))
     rho = _class_correlation(rank_sums, pairs, levels)
     if rho is None:

@@ -176,6 +176,18 @@ def test_metrics_stand_beside_their_null():
     )
 
 
+def test_similarity_to_attributes_is_in_the_summary():
+    found = line("topographic_similarity_attributes", 0.001)
+    assert opening.what_messages_carry({"a": results()}, {"a": [found]}, 4)[0].startswith(
+        "The Sender's last message tends to be similar for classes that share many attributes: the rank correlation is "
+    )
+    said = opening.what_messages_carry({"a": results(), "b": results()}, {"a": [found], "b": []}, 4)
+    assert said == [
+        "In 1 of 1 run in which this can be tested, the Sender's last message tends to be similar for classes that "
+        "share many attributes, significantly so in every measured seed (p < 0.05)."
+    ]
+
+
 def test_the_correction_is_doubted_where_many_messages_are_distinct():
     corrected = line("information_corrected", None)
     for distinct, doubted in ((0.05, False), (0.46, True)):

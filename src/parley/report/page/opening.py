@@ -28,6 +28,10 @@ MANY_DISTINCT = 0.1
 LANGUAGE = {
     "information": ("carries information about the class", "mutual information (in bits)"),
     "topographic_similarity": ("tends to be similar for classes with similar descriptions", "the rank correlation"),
+    "topographic_similarity_attributes": (
+        "tends to be similar for classes that share many attributes",
+        "the rank correlation",
+    ),
     "topographic_similarity_features": (
         "tends to be similar for images with similar visual features",
         "the rank correlation",
