@@ -6,7 +6,9 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, in_label_order, match_classes, read_class_set
+from parley.text.glosses import check_glosses, describe, open_wordnet
 
+WORDNET = "/usr/share/wordnet"
 SETS = Path(__file__).parents[2] / "config" / "classes"
 
 
@@ -95,10 +97,31 @@ def test_the_shipped_class_sets_are_those_of_the_paper_and_of_the_2017_code():
     assert all(one.group for one in animals + mammals)
 
 
-def test_the_paper_sets_unseen_mammals_are_those_of_the_stated_rule():
-    mammals = [one for one in read_class_set(SETS / "mammals70.tsv") if one.domain != "transfer"]
-    by_hash = sorted(mammals, key=lambda one: sha256(one.name.encode()).hexdigest())
-    assert {one.name for one in by_hash[:10]} == {one.name for one in mammals if one.domain == "out"}
+@pytest.mark.parametrize(("name", "unseen"), [("mammals70", 10), ("tiny-imagenet", 6), ("pets", 7)])
+def test_the_unseen_classes_are_those_of_the_stated_rule(name, unseen):
+    classes = [one for one in read_class_set(SETS / f"{name}.tsv") if one.domain != "transfer"]
+    by_hash = sorted(classes, key=lambda one: sha256(one.name.encode()).hexdigest())
+    assert {one.name for one in by_hash[:unseen]} == {one.name for one in classes if one.domain == "out"}
+
+
+def test_the_unseen_classes_of_awa2_are_those_of_the_proposed_split():
+    classes = read_class_set(SETS / "awa2.tsv")
+    unseen = "bat blue_whale bobcat dolphin giraffe horse rat seal sheep walrus"
+    assert [one.name for one in classes if one.domain == "out"] == unseen.split()
+    assert len(classes) == 50
+
+
+@pytest.mark.skipif(not Path(WORDNET, "data.noun").exists(), reason="needs WordNet 3.0 (Debian: wordnet-base)")
+@pytest.mark.parametrize("name", ["animals30", "awa2", "imagenette", "mammals70", "pets", "tiny-imagenet"])
+def test_the_shipped_classes_have_the_names_of_their_synsets_and_different_texts(name):
+    classes = [one for one in read_class_set(SETS / f"{name}.tsv") if one.wnid]
+    assert check_glosses(classes, WORDNET, "corrected") == []
+    wordnet = open_wordnet(WORDNET)
+    others = {"german_shorthaired", "japanese_chin", "leonberger", "persian", "wheaten_terrier"}
+    for one in classes:
+        assert one.name in others or one.wnid in {sense.wnid for sense in wordnet.senses(one.name)}, one
+    texts = [row.text for row in describe(read_class_set(SETS / f"{name}.tsv"), WORDNET)]
+    assert len(set(texts)) == len(texts)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The configs that come with Parley: the paper's plan in full, the 2017 code's against a true URL list."""
 
+import itertools
 import os
 
 import pytest
@@ -10,11 +11,29 @@ pytestmark = pytest.mark.slow
 
 def test_the_papers_experiment_shows_its_whole_plan(project):
     rules = project.planned("config/mammals70.yaml")
-    assert {"download_urls", "select_classes", "split", "settle", "gather_features", "train_run"} <= rules
+    assert {"list_archives", "select_classes", "split", "settle", "gather_features", "train_run"} <= rules
     assert {"extract_messages", "analyse_run", "summarise", "draw_figures", "build_report", "all"} <= rules
     out = project.snakemake("-n", config="config/mammals70.yaml")
     # Four runs of five seeds.
     assert "train_run                   20" in out
+
+
+@pytest.mark.parametrize("name", ["animals30", "awa2", "imagenette", "pets", "tiny-imagenet"])
+def test_a_data_set_that_can_be_downloaded_shows_its_whole_plan(project, name):
+    rules = project.planned(f"config/{name}.yaml")
+    assert {"download_dataset" if name == "pets" else "list_archives", "settle", "train_run", "build_report"} <= rules
+    assert ("write_attributes" in rules) == (name == "awa2")
+
+
+@pytest.mark.parametrize("name", ["animals30", "mammals70"])
+def test_the_url_list_in_a_comment_is_a_working_alternative(project, name):
+    lines = (project.folder / f"config/{name}.yaml").read_text().splitlines()
+    start = lines.index("# source:")
+    commented = itertools.takewhile(lambda line: line.startswith("#"), lines[start:])
+    source = yaml.safe_load("\n".join(line[2:] for line in commented))["source"]
+    override = f"source={yaml.safe_dump(source, default_flow_style=True, width=10_000).strip()}"
+    out = project.snakemake("-n", "classes", "--config", override, config=f"config/{name}.yaml")
+    assert "download_urls" in out
 
 
 @pytest.mark.parametrize("target", ["evaluate", "messages", "metrics", "tables", "export", "claims"])
@@ -29,7 +48,8 @@ def test_a_config_of_ones_own_pictures_says_what_is_to_be_written_first(project)
 
 @pytest.mark.skipif(not os.environ.get("PARLEY_URLS"), reason="needs PARLEY_URLS, rows of ImageNet's fall-2011 list")
 def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
-    override = f'source={{url_list: {{locations: ["{os.environ["PARLEY_URLS"]}"], checksum: ""}}}}'
+    urls = f'locations: ["{os.environ["PARLEY_URLS"]}"], filter_url: static.flickr'
+    override = f"source={{kind: url_list, url_list: {{{urls}}}}}"
     out = project.snakemake("--cores", "1", "classes", "--config", override, config="config/animals30.yaml", ok=False)
     told = [line for line in out.splitlines() if line.startswith("select_classes: Class ")]
     assert len(told) == 30

@@ -90,9 +90,7 @@ if VALUES.has_attributes:
     rule write_attributes:
         input:
             descriptions=result("descriptions.csv"),
-            given=CONFIG["evaluation"]["attributes"] or [],
-            rows=CONFIG["evaluation"]["attribute_classes"] or [],
-            columns=CONFIG["evaluation"]["attribute_names"] or [],
+            given=VALUES.attribute_files(),
         output:
             attributes=result("attributes.tsv"),
         log:
@@ -105,7 +103,7 @@ if VALUES.has_attributes:
             mem_mb=500,
             runtime=10,
         params:
-            threshold=CONFIG["evaluation"]["attribute_threshold"],
+            files=VALUES.attribute_settings,
             code=code("write_attributes"),
         message:
             "Writing the attributes of the classes"

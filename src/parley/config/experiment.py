@@ -16,13 +16,14 @@ from parley.core.formats import base_of, counted
 from parley.dataset.candidates import shortages
 from parley.dataset.class_set import ImageClass, examine_class_set
 from parley.dataset.sources import KINDS, open_source
+from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.split_plan import check_topk
 from parley.features.options import ROLES, check_weights
 from parley.game.settings import GameSettings
 from parley.text.glosses import check_glosses, needs_wordnet
 from parley.text.glove import check_vectors
 
-_ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
+ATTRIBUTE_FILES = ("attributes", "attribute_classes", "attribute_names")
 COMMON = [(f"resnet{depth}", weights) for depth in (18, 34, 50, 101, 152) for weights in ("random", "IMAGENET1K_V1")]
 """Pairs of backbone and weights that torchvision has. A dry run does not look them up, because this takes seconds."""
 
@@ -130,18 +131,21 @@ def _missing_files(config: Config) -> list[str]:
     imported = source["features"] if source["kind"] == "features" else {}
     given = {f"source.features.{name}": path for name, path in imported.items()} | {
         "descriptions.evaluation": config["descriptions"]["evaluation"],
-        **{f"evaluation.{key}": config["evaluation"][key] for key in _ATTRIBUTE_FILES},
+        **{f"evaluation.{key}": config["evaluation"][key] for key in ATTRIBUTE_FILES},
     }
-    matrix, *lists = (f"evaluation.{key}" for key in _ATTRIBUTE_FILES)
+    matrix, *lists = (f"evaluation.{key}" for key in ATTRIBUTE_FILES)
     alone = [
         f"Config: {key} is set, but {matrix}, the matrix that it belongs to, is not; set both."
         for key in lists
         if given[key] and not given[matrix]
     ]
+    inside = {key: path for key, path in given.items() if str(path).startswith(IN_ARCHIVE)}
+    if inside and source["kind"] != "archive":
+        alone += [f"Config: {key} is in the source's archive, but source.kind is not archive." for key in inside]
     return alone + [
         f"Config: {key} is {path}, which is not a file; check the path."
         for key, path in given.items()
-        if path and not Path(path).is_file()
+        if path and key not in inside and not Path(path).is_file()
     ]
 
 
@@ -238,8 +242,10 @@ def _check_attributes(config: Config, classes: Sequence[ImageClass]) -> list[str
     # Imported here because it loads numpy.
     from parley.dataset.attributes import AttributeFiles
 
+    files = AttributeFiles.of_config(config["evaluation"])
     try:
-        AttributeFiles.of_config(config["evaluation"]).read([one.name for one in classes])
+        if not files.is_in_archive:  # It may have to be downloaded first.
+            files.read([one.name for one in classes])
     except ParleyError as error:
         return error.findings
     return []

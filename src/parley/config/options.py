@@ -27,6 +27,7 @@ def source_options(source: Section, world: str | None = None) -> SourceOptions:
         manifest=Path(section["path"]) if section.get("path") else None,
         filter_url=section.get("filter_url", ""),
         class_size=source["class_size"],
+        terms=source.get("terms", ""),
         carry=None if carry is None else tuple(carry),
         dataset=section.get("dataset") or "",
         arguments=(arguments,) if isinstance(arguments, dict) else tuple(arguments),

@@ -5,11 +5,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from parley.config.experiment import Experiment, attending_runs
+from parley.config.experiment import ATTRIBUTE_FILES, Experiment, attending_runs
 from parley.config.paths import SEED_WILDCARD
 from parley.config.schema import Config, run_settings
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
+from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.sources.base import file_fingerprint
 from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
@@ -38,6 +39,7 @@ class RuleValues:
         self.drops_classes = self.from_images and fetch["on_shortage"] == "drop_class"
         self.compares_images = self.from_images and fetch["near_copies"] != "ignore"
         """Whether images are compared to find near copies."""
+        self.attribute_settings = [evaluation[key] for key in (*ATTRIBUTE_FILES, "attribute_threshold")]
         self.has_attributes = self.source_kind == "world" or bool(evaluation["attributes"])
         self.attending_runs = attending_runs(self._config) if evaluation["keep_attention"] else []
         """Names of the runs whose attention weights are stored."""
@@ -72,6 +74,12 @@ class RuleValues:
     def attributes(self) -> str | list[str]:
         """Return the path of the table of the classes' attributes, if there is one."""
         return self._paths.result("attributes.tsv") if self.has_attributes else []
+
+    def attribute_files(self) -> list[str]:
+        """Return the paths of the given files of attributes; for files in the source's archive, that of its list."""
+        given = [path for path in self.attribute_settings[:3] if path]
+        inside = [path for path in given if path.startswith(IN_ARCHIVE)]
+        return [path for path in given if path not in inside] + ([self._paths.url_list] if inside else [])
 
     def evaluation_descriptions(self) -> str | list[str]:
         """Return the path of the descriptions for evaluation, if they differ from the descriptions for training."""

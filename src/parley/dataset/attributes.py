@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from parley.core.errors import Findings, ParleyError, did_you_mean
 from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import ImageClass, match_classes
+from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.synthetic.attributes import ATTRIBUTES, CREATURES
 
 
@@ -56,6 +57,19 @@ class AttributeFiles(NamedTuple):
         """Return the files that the config section `evaluation` names."""
         keys = ("attributes", "attribute_classes", "attribute_names", "attribute_threshold")
         return cls(*(evaluation[key] for key in keys))
+
+    @property
+    def is_in_archive(self) -> bool:
+        """Whether any of the files is in the source's archive."""
+        return any(str(path).startswith(IN_ARCHIVE) for path in self[:3])
+
+    def unpacked(self, unpack: Callable[[str], Path]) -> "AttributeFiles":
+        """Replace files in the source's archive by the copies that `unpack` makes."""
+        values, rows, columns = (
+            unpack(path.removeprefix(IN_ARCHIVE)) if isinstance(path, str) and path.startswith(IN_ARCHIVE) else path
+            for path in self[:3]
+        )
+        return AttributeFiles(values or "", rows, columns, self.threshold)
 
     def read(self, classes: Sequence[str]) -> Attributes:
         """Read the attributes of the given classes, found by `parley.dataset.class_set.match_classes`.

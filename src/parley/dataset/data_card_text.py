@@ -143,7 +143,9 @@ def card_text(
 def _rights(context: CardContext, contents: Contents) -> list[str]:
     if KINDS[context.source.kind].drawn:
         return [_DRAWN]
-    return [_OF_OTHERS, "", _INSTEAD] if contents.is_from_web else [_OF_OTHERS]
+    terms = context.source.terms
+    stated = ["", f"Terms of use, as stated in the config: {escaped(terms)}."] if terms else []
+    return [_OF_OTHERS, *stated, *(["", _INSTEAD] if contents.is_from_web else [])]
 
 
 def _source(context: CardContext, class_set_sha256: str, listing_sha256: str) -> list[str]:

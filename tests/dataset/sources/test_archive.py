@@ -155,6 +155,19 @@ def test_a_zip_is_read_where_it_is_and_a_compressed_tar_is_made_plain_once(tmp_p
     assert source_of(make_zip(tmp_path / "set.zip")).provide([LION]) == tmp_path
 
 
+@pytest.mark.parametrize("kind", ["zip", "tgz"])
+def test_a_file_of_the_archive_is_copied_out(tmp_path, kind):
+    name, make = KINDS[kind]
+    source = source_of(make(tmp_path / name))
+    copy = source.unpack("set/train/n02129165/boxes.txt")
+    assert copy.read_bytes() == b"1 2 3 4"
+    assert copy.is_relative_to(tmp_path / "store")
+    with pytest.raises(ParleyError, match=r"does not have set/boxes.txt; correct archive!set/boxes.txt in the config"):
+        source.unpack("set/boxes.txt")
+    with pytest.raises(ParleyError, match=r"does not have \.\./set.zip"):
+        source.unpack("../set.zip")
+
+
 def test_it_is_downloaded_if_it_is_not_at_the_local_path(tmp_path, monkeypatch):
     """The name, and with it the keys of the images, is that of the first location, whichever gives the archive."""
     asked = []

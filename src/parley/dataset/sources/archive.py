@@ -8,13 +8,16 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from parley.core.errors import ParleyError
-from parley.core.files import digest_of, is_web_url
+from parley.core.files import digest_of, is_web_url, written_aside
 from parley.dataset.archives import DAMAGED, TAR, ZIP, keep_plain, kind_of, open_archive, reason_not_to_open
 from parley.dataset.class_set import ImageClass, match_classes
 from parley.dataset.downloads import check_checksum, download
 from parley.dataset.sources.base import EntrySource, SourceOptions, file_fingerprint, is_image
 
 logger = logging.getLogger(__name__)
+IN_ARCHIVE = "archive!"
+"""What the path of a file in the source's archive begins with in the config section `evaluation`."""
+_MOST_TEXT_BYTES = 64 << 20
 _PLACEHOLDERS = {"wnid", "class"}
 _PIECES = re.compile(r"\{(\w*)\}|(\*)")
 _SUFFIXES = re.compile(r"\.(tar(\.\w+)?|t[a-z]+[z2]|zip)$", re.IGNORECASE)
@@ -75,6 +78,24 @@ class ImageArchive(EntrySource):
             raise ParleyError(f"{path} has no image where source.archive.members says; {instead}.")
         for name, labels in match_classes(classes, found.keys(), str(path)).items():
             yield from ((name, address) for address in sorted(found[labels]))
+
+    def unpack(self, member: str) -> Path:
+        """Copy a file of the archive, such as a table of attributes, into the folder of stored archives."""
+        path = self._path()
+        try:
+            archive = open_archive(path)
+            size = archive.size_of(member)
+            if size is None or size > _MOST_TEXT_BYTES:
+                what = "does not have" if size is None else f"has {size:,} bytes in"
+                raise ParleyError(f"{path} {what} {member}; correct {IN_ARCHIVE}{member} in the config.")
+            body = archive.read(member)
+        except DAMAGED as error:
+            raise ParleyError(f"{member} cannot be read from {path} ({error}); get the archive again.") from error
+        copy = store_of(self.options.store, self._identity) / "files" / member.replace("/", "_")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with written_aside(copy) as aside:
+            aside.write_bytes(body)
+        return copy
 
     @property
     def _local(self) -> Path | None:

@@ -43,6 +43,8 @@ class SourceOptions:
         Text that an address must contain to be kept; empty keeps all addresses.
     class_size
         Maximum number of addresses per class; further addresses are ignored. None for no limit.
+    terms
+        Terms of use of the images, for the data card.
     carry
         Columns of a `manifest` source's table to copy into `images.tsv`; None copies the columns about rights
         (`parley.dataset.sources.manifest.RIGHTS_COLUMNS`).
@@ -67,6 +69,7 @@ class SourceOptions:
     manifest: Path | None = None
     filter_url: str = ""
     class_size: int | None = None
+    terms: str = ""
     carry: tuple[str, ...] | None = None
     dataset: str = ""
     arguments: tuple[Mapping[str, Any], ...] = ()
