@@ -27,6 +27,11 @@ def write_tar(path: Path, images: Iterable[tuple[str, bytes]]) -> None:
         stream.write(bytes(end + -(stream.tell() + end) % tarfile.RECORDSIZE))
 
 
+def key_of(member: str) -> str:
+    """Return the key of an image, given the name of its file in a tar."""
+    return member.split(".")[0]
+
+
 def packed_images(path: str | Path) -> Iterator[tuple[str, bytes]]:
     """Yield the file name, ``<key>.<extension>``, and the bytes of each image in a tar, one by one.
 
@@ -57,7 +62,7 @@ def count_images(path: str | Path) -> int:
     with _reported(path):
         for member in members_of(path):
             count += 1
-            keys.add(member.name.split(".")[0])
+            keys.add(key_of(member.name))
     if len(keys) != count:
         raise ParleyError(f"{path} has {count - len(keys)} images with repeated keys; remove it and run again.")
     return count

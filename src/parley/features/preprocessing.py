@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from parley.dataset.image_formats import open_image, to_rgb
-from parley.dataset.tars import packed_images
+from parley.dataset.tars import key_of, packed_images
 from parley.features.class_files import KnownRows, RowIdentity
 from parley.features.options import Transform
 
@@ -103,7 +103,7 @@ def decoded_ahead(
 
 
 def _decoded(tar: int, member: str, content: bytes, known: KnownRows, transform: Transform) -> Decoded:
-    identity = RowIdentity(member.split(".")[0], member, hashlib.sha256(content).hexdigest())
+    identity = RowIdentity(key_of(member), member, hashlib.sha256(content).hexdigest())
     ref = known.find(identity.sha256)
     if ref is not None:
         return Decoded(tar, identity, known=ref)

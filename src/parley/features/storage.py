@@ -141,4 +141,5 @@ def _row_shape(dataset: h5py.Dataset, path: str | Path) -> tuple[int, ...]:
 
 
 def _texts(dataset: h5py.Dataset) -> list[str]:
+    """Return the values of a dataset as texts. Unlike `parley.core.hdf5.texts`, accept numbers, as users' files may."""
     return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[:]]

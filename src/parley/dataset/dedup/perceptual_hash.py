@@ -13,7 +13,7 @@ from pathlib import Path
 from parley.core.progress import Progress
 from parley.core.tables import stream_table, write_table
 from parley.dataset.image_formats import open_image, to_rgb
-from parley.dataset.tars import packed_images
+from parley.dataset.tars import key_of, packed_images
 
 logger = logging.getLogger(__name__)
 HASH_COLUMNS = ("key", "phash")
@@ -83,7 +83,7 @@ def _hashed(tar: str | Path, pool: ThreadPoolExecutor) -> Iterator[tuple[str, st
     """Yield the key and hash (None if undecodable) of each image, in the tar's order; decode a few images ahead."""
     pending: deque[tuple[str, Future[str | None]]] = deque()
     for member, content in packed_images(tar):
-        pending.append((member.partition(".")[0], pool.submit(phash_of, content)))
+        pending.append((key_of(member), pool.submit(phash_of, content)))
         if len(pending) > _AHEAD:
             key, hashed = pending.popleft()
             yield key, hashed.result()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from parley.core.files import is_web_url
 from parley.core.tables import stream_table, write_table
@@ -20,7 +20,17 @@ _IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", "
 ARCHIVES_FOLDER = Path("resources/archives")
 """Folder of downloaded archives, shared by all experiments."""
 _LISTING_COLUMNS = ("class", "address")
-Stated = tuple[tuple[str, ...], Mapping[tuple[str, ...], tuple[str, ...]], int]
+
+
+class Stated(NamedTuple):
+    """Facts about images from the source, such as licences, for the data card."""
+
+    columns: tuple[str, ...]
+    """Names of the columns."""
+    cells: Mapping[tuple[str, ...], tuple[str, ...]]
+    """Class name and key of an image → its cells, one per column."""
+    conflicting: int
+    """Number of images that the source lists several times with different cells; the first are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +157,12 @@ class Source(ABC):
         images
             Class name and key of each image.
 
-        Returns
-        -------
-        The names of the columns; a mapping from class name and image key to the image's cells, one per column; and the
-        number of images that the source lists several times with different cells (the first are used).
-
         Raises
         ------
         ParleyError
             If the source lacks a column or an image.
         """
-        return (), {}, 0
+        return Stated((), {}, 0)
 
     def _root_problems(self) -> list[str]:
         """Return an error message if the configured root is not a folder, else an empty list."""

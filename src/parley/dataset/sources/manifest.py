@@ -68,7 +68,7 @@ class ManifestTable(EntrySource):
                 f"{self._table} no longer lists {missing} of the {len(wanted)} images: it was changed after "
                 "they were selected. Run `uv run snakemake --cores 1 --forcerun select_classes`."
             )
-        return tuple(columns), cells, len(conflicting)
+        return Stated(tuple(columns), cells, len(conflicting))
 
     def _rows(self, further: Sequence[str] = ()) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Yield the class (name or wnid) and address of each row, and its cells in the `further` columns."""

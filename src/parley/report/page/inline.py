@@ -7,7 +7,7 @@ import re
 import tarfile
 import xml.etree.ElementTree as ET  # Parses only files written by an earlier stage.  # nosec B405
 from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from markupsafe import Markup
 from PIL import Image
@@ -15,6 +15,7 @@ from PIL import Image
 from parley.core.errors import ParleyError
 from parley.core.tar_headers import is_file, members_of
 from parley.dataset.image_formats import open_image, to_rgb
+from parley.dataset.tars import key_of
 from parley.report.figures.style import ROLES, WIDE_IN
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -191,7 +192,7 @@ def read_thumbnails(
         try:
             with Path(path).open("rb") as stream:
                 for member in filter(is_file, members_of(path)):
-                    key = PurePosixPath(member.name).stem
+                    key = key_of(member.name)
                     if key in keys and key not in found:
                         content = os.pread(stream.fileno(), member.size, member.offset_data)
                         found[key] = _as_jpeg(_small(content, f"{member.name} of {path}", side_px), max_bytes)
