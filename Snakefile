@@ -92,6 +92,7 @@ rule images:
 rule splits:
     input:
         VALUES.of_images("splits.tsv"),
+        VALUES.of_images("classes.tsv"),
         VALUES.images(),
 
 

@@ -7,7 +7,7 @@ from planned import reserves_in
 
 from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import ImageClass
-from parley.dataset.dedup.finalise import finalise_splits
+from parley.dataset.dedup.finalise import finalise_splits, write_final_classes
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.dedup.perceptual_hash import HASH_COLUMNS
 from parley.dataset.fetch.candidate_queue import ClassFetch, SplitFetch
@@ -101,10 +101,10 @@ class Fetched:
             DedupOptions(**{**arguments, **options}),
             splits=self.folder / "splits.tsv",
             funnel=self.folder / "funnel.json",
-            final_classes=self.folder / "classes.tsv",
             near_copies=self.folder / "near_copies.tsv" if self.hashes else None,
         )
         assert json.loads((self.folder / "funnel.json").read_text()) == report
+        write_final_classes(self.folder / "funnel.json", self.classes, {}, self.folder / "classes.tsv")
         return report
 
     def splits(self):

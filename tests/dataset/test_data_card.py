@@ -18,7 +18,7 @@ from parley.dataset.candidates import select
 from parley.dataset.class_set import ImageClass, write_class_set
 from parley.dataset.data_card import write_data_card
 from parley.dataset.data_card_text import CardContext, Contents, card_text
-from parley.dataset.dedup.finalise import finalise_splits
+from parley.dataset.dedup.finalise import finalise_splits, write_final_classes
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import FetchOptions, read_exclusions
 from parley.dataset.fetch.stage import fetch_classes
@@ -90,8 +90,9 @@ class Made:
         write_plan(at / "candidates.tsv", CLASSES, COUNTS, 5, at / "plan.tsv")
         options = FetchOptions(margin=0.5, excluded=read_exclusions(self.inputs["exclude"]))
         fetch_classes(*(at / "plan.tsv", CLASSES, COUNTS, at, at / "cache", at / "root", options))
-        files = {"splits": at / "splits.tsv", "funnel": at / "funnel.json", "final_classes": at / "classes.tsv"}
+        files = {"splits": at / "splits.tsv", "funnel": at / "funnel.json"}
         finalise_splits(at / "plan.tsv", self.manifests, [], CLASSES, COUNTS, DedupOptions(0.5), **files)
+        write_final_classes(at / "funnel.json", CLASSES, {}, at / "classes.tsv")
 
     def write(self, about=None):
         card, images = self.folder / "data_card.md", self.folder / "results" / "images.tsv"

@@ -287,7 +287,6 @@ if VALUES.from_images:
         output:
             splits=result("splits.tsv"),
             funnel=result("funnel.json"),
-            classes=result("classes.tsv"),
             near_copies=result("near_copies.tsv") if VALUES.compares_images else [],
         log:
             f"{LOGS}/settle.log",
@@ -299,15 +298,38 @@ if VALUES.from_images:
             mem_mb=2000,
             runtime=60,
         params:
-            classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
+            classes=VALUES.class_table("name", "wnid", "domain"),
             counts=CONFIG["split"],
             fetch=VALUES.dedup_settings(),
-            evaluation=VALUES.checked_ks(),
             code=code("settle"),
         message:
             "Selecting the final images of each split"
         script:
             "../scripts/settle.py"
+
+    # Apart from `settle`, so that another group, description or k changes no split.
+    rule write_classes:
+        input:
+            funnel=result("funnel.json"),
+        output:
+            classes=result("classes.tsv"),
+        log:
+            f"{LOGS}/write_classes.log",
+        localrule: True
+        conda:
+            "../../envs/data.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=5,
+        params:
+            classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
+            evaluation=VALUES.checked_ks(),
+            code=code("write_classes"),
+        message:
+            "Writing the classes that are used"
+        script:
+            "../scripts/write_classes.py"
 
     rule write_data_card:
         input:

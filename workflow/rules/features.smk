@@ -40,7 +40,7 @@ if VALUES.from_images:
     rule gather_features:
         input:
             splits=result("splits.tsv"),
-            realised=VALUES.classes_if_dropped(),
+            funnel=VALUES.classes_if_dropped(),
             features=VALUES.class_files("hdf5"),
         output:
             part=result("{part}.hdf5"),

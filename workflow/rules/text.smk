@@ -8,7 +8,7 @@ if VALUES.from_images:
 
     rule build_descriptions:
         input:
-            realised=VALUES.classes_if_dropped(),
+            funnel=VALUES.classes_if_dropped(),
         output:
             descriptions=result("descriptions.csv"),
         log:
@@ -21,7 +21,7 @@ if VALUES.from_images:
             mem_mb=500,
             runtime=10,
         params:
-            classes=VALUES.class_table("name", "wnid", "domain", "group", "description"),
+            classes=VALUES.class_table("name", "wnid", "domain", "description"),
             wordnet=CONFIG["descriptions"]["wordnet"],
             content=VALUES.wordnet_digest(),
             gloss=CONFIG["descriptions"]["gloss"],

@@ -2,12 +2,12 @@
 
 from stage import stage
 
-from parley.dataset.class_set import ImageClass, realised_class_set
+from parley.dataset.class_set import ImageClass, remaining_classes
 from parley.text.descriptions import write_descriptions
 from parley.text.glosses import describe
 
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
-    classes = realised_class_set(snakemake.input.realised, classes)
+    classes = remaining_classes(snakemake.input.funnel, classes)
     described = describe(classes, snakemake.params.wordnet, snakemake.params.gloss)
     write_descriptions(snakemake.output.descriptions, described)

@@ -4,7 +4,7 @@ from stage import stage
 
 from parley.core.files import by_class
 from parley.core.tables import stream_table
-from parley.dataset.class_set import ImageClass, realised_class_set
+from parley.dataset.class_set import ImageClass, remaining_classes
 from parley.features.gather import gather_part
 
 with stage(snakemake):
@@ -17,7 +17,7 @@ with stage(snakemake):
             if part == snakemake.wildcards.part
         ],
         by_class(snakemake.input.features, ".hdf5"),
-        realised_class_set(snakemake.input.realised, classes),
+        remaining_classes(snakemake.input.funnel, classes),
         snakemake.output.part,
         by_reference=snakemake.params.gather == "reference",
     )

@@ -15,9 +15,8 @@ with stage(snakemake):
         files_in(snakemake.input.hashes, ".tsv"),
         classes,
         snakemake.params.counts,
-        DedupOptions(**snakemake.params.fetch, evaluation=snakemake.params.evaluation),
+        DedupOptions(**snakemake.params.fetch),
         splits=snakemake.output.splits,
         funnel=snakemake.output.funnel,
-        final_classes=snakemake.output.classes,
         near_copies=snakemake.output.near_copies or None,
     )

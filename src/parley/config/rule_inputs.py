@@ -8,6 +8,7 @@ from typing import Any
 from parley.config.experiment import ATTRIBUTE_FILES, Experiment, attending_runs
 from parley.config.paths import SEED_WILDCARD
 from parley.config.schema import Config, run_settings
+from parley.core.files import read_json
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
 from parley.dataset.sources.archive import IN_ARCHIVE
@@ -65,11 +66,11 @@ class RuleValues:
         return self._paths.result(name) if self.from_images else []
 
     def classes_if_dropped(self) -> str | list[str]:
-        """Return the path of the final class set if classes may be dropped.
+        """Return the path of funnel.json, which lists dropped classes, if classes may be dropped.
 
         Otherwise return no input, so that the descriptions of classes do not wait for images.
         """
-        return self._paths.result("classes.tsv") if self.drops_classes else []
+        return self._paths.result("funnel.json") if self.drops_classes else []
 
     def attributes(self) -> str | list[str]:
         """Return the path of the table of the classes' attributes, if there is one."""
@@ -153,14 +154,26 @@ class RuleValues:
             numbers = [wildcards.seed] if seeds == SEED_WILDCARD else seeds
             about = {"experiment": self._paths.experiment, "run": wildcards.run}
             settings = run_settings(self._config, wildcards.run)
-            rest = {
-                "k": self._config["evaluation"]["k"],
-                "game": settings["game"],
-                "training": result_affecting(settings["training"]),
-            }
-            return [{**about, "seed": int(number), **rest} for number in numbers]
+            rest = {"game": settings["game"], "training": result_affecting(settings["training"])}
+            k = self._logged_k({**about, **rest})
+            return [{**about, "seed": int(number), "k": k, **rest} for number in numbers]
 
         return configs
+
+    def _logged_k(self, run: Config) -> int:
+        """Return the k with which a run logs its dev results: that of its finished seeds, or `evaluation.k`.
+
+        Another `evaluation.k` then trains nothing again, unless k affects which checkpoint is selected.
+        """
+        k: int = self._config["evaluation"]["k"]
+        if self._config["selection"]["rule"] in ("accuracy@k", "earliest_within_1se") or run["training"]["patience"]:
+            return k
+        logged = set()
+        for seed in self._config["seeds"]:
+            path = Path(self._paths.result(f"runs/{run['run']}/{seed}/config.json"))
+            done = read_json(path) if path.is_file() else {}
+            logged |= {done["k"]} if done == {**run, "seed": seed, "k": done.get("k")} else set()
+        return logged.pop() if len(logged) == 1 else k
 
     def games(self) -> dict[str, Config]:
         """Return the game settings of each run."""

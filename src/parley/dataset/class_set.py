@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from parley.core.errors import Findings, did_you_mean
+from parley.core.files import read_json
 from parley.core.tables import read_table, write_table
 
 IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER = "in", "out", "transfer"
@@ -97,9 +98,10 @@ def write_class_set(path: str | Path, classes: Iterable[ImageClass]) -> None:
     write_table(path, _COLUMNS, map(astuple, classes))
 
 
-def realised_class_set(path: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
-    """Read the class set at `path`, which lacks the classes dropped for too few images; `classes` if it is None."""
-    return read_class_set(path) if path else classes
+def remaining_classes(funnel: str | Path | None, classes: Sequence[ImageClass]) -> Sequence[ImageClass]:
+    """Return the classes except those that `funnel.json` lists as dropped; all classes if its path is None."""
+    dropped = read_json(funnel)["dropped_classes"] if funnel else {}
+    return [one for one in classes if one.name not in dropped]
 
 
 def in_label_order(classes: Iterable[ImageClass]) -> list[ImageClass]:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parley.core.errors import ParleyError
+from parley.core.files import write_json
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.dataset.dedup.assign import check_shortages
-from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome
+from parley.dataset.dedup.finalise import write_final_classes
 
 
 def test_the_class_set_is_written_unchanged(tmp_path):
@@ -73,17 +73,14 @@ def test_one_remaining_class_is_an_error(tmp_path):
 
 
 def test_k_is_checked_against_the_remaining_classes(tmp_path):
-    wolf = [ImageClass(name, "", "in", "", "x") for name in ("a", "b", "c")]
-    outcomes = Outcomes([ClassOutcome(one.name, "in", {"train": PartOutcome(9, 1)}) for one in wolf])
-    for one in outcomes.classes[:2]:
-        one.parts["train"].kept = [Image(one.name, "train", one.name, "", one.name)]
-    outcomes.classes[2].drop(["too few"])
-    options = DedupOptions(0.0, "drop_class", evaluation={"k": 3, "k_unseen": None})
+    classes = [ImageClass(name, "", "in", "", "x") for name in ("a", "b", "c")]
+    funnel, final = tmp_path / "funnel.json", tmp_path / "classes.tsv"
+    write_json(funnel, {"dropped_classes": {"c": ["too few"]}})
     with pytest.raises(ParleyError, match=r"After dropping classes.*evaluation\.k is 3, but there are only 2"):
-        check_shortages(outcomes, {"in": {"train": 1}}, options)
-    check_shortages(
-        outcomes, {"in": {"train": 1}}, DedupOptions(0.0, "drop_class", evaluation={"k": 2, "k_unseen": None})
-    )
+        write_final_classes(funnel, classes, {"k": 3, "k_unseen": None}, final)
+    assert not final.exists()
+    write_final_classes(funnel, classes, {"k": 2, "k_unseen": None}, final)
+    assert read_class_set(final) == classes[:2]
 
 
 def test_a_short_split_is_filled_by_key_from_candidates_that_no_split_tried(tmp_path):
@@ -118,7 +115,7 @@ def test_a_margin_too_small_for_a_split_that_was_filled_is_the_reported_reason(t
     filling = sorted(reserves["lion"]["train"][6:])[:2]
     same = dict(zip([*filling, *reserves["fox"]["train"][:2]], ["a", "b"] * 2, strict=True))
     fetched = Fetched(tmp_path, same, dict.fromkeys(reserves["lion"]["dev"], "gone"), margin=0.0)
-    with pytest.raises(ParleyError, match=r"'lion', part dev: 0 images .*margin of 0 did not make up"):
+    with pytest.raises(ParleyError, match=r"'lion', split dev: 0 images .*margin of 0 did not make up"):
         fetched.finalise()
 
 
@@ -148,7 +145,7 @@ def test_a_manifest_from_before_the_fill_is_reported(tmp_path):
     filling = sorted(fetched.reserves["lion"]["train"][9:])[:3]
     (tmp_path / "lion.tsv").write_text("".join(line for line in lines if not any(key in line for key in filling)))
     with pytest.raises(
-        ParleyError, match=r"'lion'.* tried for part dev, which is not the number .*remove the manifest"
+        ParleyError, match=r"'lion'.* tried for split dev, which is not the number .*remove the manifest"
     ):
         fetched.finalise()
 

@@ -226,7 +226,7 @@ def test_a_short_split_is_filled_by_other_splits_candidates_whatever_the_threads
     for out in ("many", "images"):
         assert (tmp_path / "one/lion.tar").read_bytes() == (tmp_path / f"{out}/lion.tar").read_bytes()
         assert timeless(job.manifest(out="one")) == timeless(job.manifest(out=out))
-    files = {name: tmp_path / name for name in ("splits", "funnel", "final_classes")}
+    files = {name: tmp_path / name for name in ("splits", "funnel")}
     finalise_splits(tmp_path / "plan.tsv", {"lion": tmp_path / "images/lion.tsv"}, [], [LION], COUNTS, RULES, **files)
     splits = {part: [] for part in reserves}
     for row in read_table(tmp_path / "splits", ["key", "part"]):

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from parley.core.errors import Findings, ParleyError
 from parley.dataset.class_set import DOMAINS, IN_DOMAIN
@@ -10,7 +10,7 @@ from parley.dataset.dedup.near_duplicates import NearDuplicateFinder
 from parley.dataset.dedup.outcomes import ClassOutcome, DedupOptions, Image, Outcomes, PartOutcome, Removal, host_of
 from parley.dataset.fetch.candidate_queue import RepeatedBytes
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.split_plan import Counts, check_topk
+from parley.dataset.split_plan import Counts
 
 logger = logging.getLogger(__name__)
 _MOST_REASONS = 3
@@ -156,7 +156,7 @@ def check_shortages(outcomes: Outcomes, counts: Counts, options: DedupOptions) -
                 logger.warning(
                     "Class %r is dropped (fetch.on_shortage: drop_class). %s", one.name, " ".join(one.dropped)
                 )
-        findings.extend(_too_few_classes(outcomes, counts, options.evaluation))
+        findings.extend(_too_few_classes(outcomes, counts))
     for one, part in _short_parts(outcomes.remaining):
         sentence = shortage(one, part, options.margin)
         if options.on_shortage == "accept" and one.parts[part].kept:
@@ -198,8 +198,8 @@ def _short_parts(classes: Sequence[ClassOutcome]) -> list[tuple[ClassOutcome, st
     return [(one, part) for one in classes for part, outcome in one.parts.items() if outcome.is_short]
 
 
-def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str, int | None]) -> list[str]:
-    """Return a sentence for each problem: a domain has no class left, or too few are left for a game or accuracy@k."""
+def _too_few_classes(outcomes: Outcomes, counts: Counts) -> list[str]:
+    """Return a sentence for each problem: a domain has no class left, or too few are left for a game."""
     before = Counter(one.domain for one in outcomes.classes)
     left = Counter(one.domain for one in outcomes.remaining)
     if before == left:
@@ -219,6 +219,4 @@ def _too_few_classes(outcomes: Outcomes, counts: Counts, evaluation: Mapping[str
             f"Only one of {before[IN_DOMAIN]} in-domain classes remains ({names[IN_DOMAIN]} dropped); "
             "a game needs at least two."
         )
-    if not found and evaluation:
-        found += [f"After dropping classes: {sentence}" for sentence in check_topk(evaluation, left)]
     return found

@@ -1,4 +1,4 @@
-"""Finalise the splits of all classes: write the splits, the remaining classes, and the counts in `funnel.json`."""
+"""Finalise the splits of all classes: write the splits, the counts in `funnel.json`, and the remaining classes."""
 
 import logging
 from collections import Counter
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from parley.core.errors import ParleyError
 from parley.core.files import write_json
 from parley.core.formats import by_frequency
 from parley.core.tables import write_table
-from parley.dataset.class_set import ImageClass, write_class_set
+from parley.dataset.class_set import ImageClass, remaining_classes, write_class_set
 from parley.dataset.dedup.assign import (
     assign,
     assign_and_drop_classes,
@@ -21,7 +22,7 @@ from parley.dataset.dedup.near_duplicates import NearDuplicateFinder, report_nea
 from parley.dataset.dedup.outcomes import DedupOptions, Outcomes, PartOutcome, read_outcomes
 from parley.dataset.fetch.candidate_queue import RepeatedBytes, warn_about_repeated_bytes
 from parley.dataset.fetch.outcomes import ErrorClass
-from parley.dataset.split_plan import PARTS, Counts
+from parley.dataset.split_plan import PARTS, Counts, check_topk
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("class", "key", "part", "sha256")
@@ -38,7 +39,6 @@ def finalise_splits(
     *,
     splits: str | Path,
     funnel: str | Path,
-    final_classes: str | Path,
     near_copies: str | Path | None = None,
 ) -> dict[str, Any]:
     """Write the final splits, their class set, and how many of the URLs tried had each outcome.
@@ -67,8 +67,6 @@ def finalise_splits(
     funnel
         Path of the JSON file to write. It states how many images reached each stage, by class, split and host, and
         which images and classes were removed.
-    final_classes
-        Path of the class set to write, without dropped classes.
     near_copies
         Path of the TSV to write, with the pairs of near duplicates; None if they are ignored.
 
@@ -97,8 +95,6 @@ def finalise_splits(
     summary = _funnel_counts(outcomes, repeated, near)
     write_json(funnel, summary)
     check_shortages(outcomes, counts, options)
-    names = {one.name for one in outcomes.remaining}
-    write_class_set(final_classes, (image_class for image_class in classes if image_class.name in names))
     if near_copies is not None:
         write_table(near_copies, PAIR_COLUMNS, pairs)
     write_table(splits, COLUMNS, _rows(outcomes))
@@ -107,6 +103,34 @@ def finalise_splits(
         *(summary["kept"], len(outcomes.remaining), summary["duplicates"]),
     )
     return summary
+
+
+def write_final_classes(
+    funnel: str | Path, classes: Sequence[ImageClass], evaluation: Mapping[str, int | None], destination: str | Path
+) -> None:
+    """Write the class set without the classes that `finalise_splits` dropped.
+
+    Parameters
+    ----------
+    funnel
+        Path of the JSON file written by `finalise_splits`.
+    classes
+        The class set.
+    evaluation
+        `k` and `k_unseen` of accuracy@k, to check against the number of remaining classes; empty skips the check.
+    destination
+        Path of the TSV to write.
+
+    Raises
+    ------
+    ParleyError
+        If `k` or `k_unseen` is larger than the number of classes to choose from.
+    """
+    remaining = remaining_classes(funnel, classes)
+    found = check_topk(evaluation, Counter(one.domain for one in remaining)) if evaluation else []
+    if found:
+        raise ParleyError([f"After dropping classes: {sentence}" for sentence in found])
+    write_class_set(destination, remaining)
 
 
 def _rows(outcomes: Outcomes) -> Iterator[tuple[str, str, str, str]]:

@@ -37,8 +37,6 @@ class DedupOptions:
         What to do with near duplicates in different splits: `ignore`, `report` or `remove`.
     near_copy_bits
         Maximum Hamming distance between the perceptual hashes of near duplicates, in bits.
-    evaluation
-        `k` and `k_unseen` of accuracy@k, to check against the number of remaining classes; empty skips the check.
     """
 
     margin: float
@@ -46,7 +44,6 @@ class DedupOptions:
     placeholder_repeats: int = 5
     near_copies: str = "ignore"
     near_copy_bits: int = 4
-    evaluation: Mapping[str, int | None] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise `ParleyError` if `on_shortage` or `near_copies` is not one of the allowed values."""
