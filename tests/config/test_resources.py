@@ -53,5 +53,24 @@ def test_gpus_are_asked_for_by_name_alone(resources):
     assert resources.gpus_of_run(of("attends")) == 1
 
 
+def archive_mb(*locations, size=2_000_000_000):
+    section = {"locations": [str(one) for one in locations], "members": "{class}/*", "size": size}
+    raw = {"experiment": "e", "source": {"kind": "archive", "archive": section}}
+    raw["classes"] = str(ROOT / "config/classes/world.tsv")
+    config, classes, _ = read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml")
+    return RuleResources(config, classes).archive_disk_mb()
+
+
+def test_disk_for_an_archive_counts_its_copies_if_its_size_is_known(tmp_path):
+    packed, plain = tmp_path / "a.tgz", tmp_path / "a.zip"
+    for path in (packed, plain):
+        path.touch()
+    assert archive_mb("https://example.org/a.ZIP") == archive_mb("https://example.org/a.tar") == 3000
+    assert archive_mb("https://example.org/a.tar.gz") == 5000
+    assert archive_mb(packed, "https://example.org/a.tgz") == 3000
+    assert archive_mb(plain) == 1000
+    assert archive_mb("https://example.org/a.zip", size=None) is None
+
+
 def test_a_drawn_world_needs_no_network(resources):
     assert resources.fetch_connections() == 0

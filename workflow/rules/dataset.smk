@@ -128,6 +128,7 @@ if VALUES.lists_archives:
         resources:
             mem_mb=1500,
             runtime=720,
+            disk_mb=RESOURCES.archive_disk_mb(),
             net=RESOURCES.fetch_connections(),
         params:
             classes=VALUES.class_table("name", "wnid", "domain"),

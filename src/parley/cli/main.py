@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from parley import __version__
-from parley.cli import checkpoints, config_docs, provenance, status, tables, wnid
+from parley.cli import checkpoints, clean, config_docs, provenance, status, tables, wnid
 from parley.cli.shared import finish
 from parley.core.errors import did_you_mean
 
@@ -20,6 +20,7 @@ ADD_COMMANDS = (
     provenance.add_explain,
     provenance.add_verify,
     provenance.add_crate,
+    clean.add,
     config_docs.add,
     wnid.add,
 )

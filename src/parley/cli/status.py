@@ -41,7 +41,7 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state of the stages and return the exit status."""
-    _require_clone()
+    require_clone("status")
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
@@ -57,7 +57,7 @@ def run(chosen: argparse.Namespace) -> int:
     return 0 if is_up_to_date(stages) else 1
 
 
-def _require_clone() -> None:
+def require_clone(command: str) -> None:
     """Raise `ParleyError` if the working folder is not a clone of Parley, or is a clone other than this module's."""
     if not Path("Snakefile").is_file() or not SCHEMA.is_file():
         raise ParleyError(
@@ -66,7 +66,8 @@ def _require_clone() -> None:
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
     if here.is_dir() and ours != here:
         raise ParleyError(
-            f"This command is from {ours}, but Snakemake would run the code in {here}; run `uv run parley status` here."
+            f"This command is from {ours}, but Snakemake would run the code in {here}; "
+            f"run `uv run parley {command}` here."
         )
 
 

@@ -5,9 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-import yaml
-
 from parley.cli.shared import Subparsers, find_schema
+from parley.config.saved_configs import read_config
 from parley.config.schema import Config, fill_defaults, read_schema
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
@@ -48,14 +47,7 @@ def run(chosen: argparse.Namespace) -> None:
 def _config(path: Path | None) -> Config:
     """Read a config and fill in defaults. The default path is config.yaml; if it does not exist, all are defaults."""
     chosen = path or Path("config.yaml")
-    if path is not None and not path.is_file():
-        raise ParleyError(f"{path} does not exist; check the path.")
-    try:
-        config = yaml.safe_load(chosen.read_text(encoding="utf-8")) if chosen.is_file() else {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParleyError(f"{chosen} is not YAML ({str(error).splitlines()[0]}); correct it.") from error
-    if not isinstance(config, dict):
-        raise ParleyError(f"{chosen} is not a config: it must consist of keys and values.")
+    config = read_config(chosen) if path is not None or chosen.is_file() else {}
     fill_defaults(config, read_schema(find_schema()))
     return config
 

@@ -110,6 +110,13 @@ class Paths:
             return self.class_files(suffix, names)
         return [] if suffix == "tsv" else directory(self.class_files(suffix, names))
 
+    def shared(self) -> list[str]:
+        """Return the files and folders in ``resources`` that the rules make for the experiment and others like it."""
+        if not self.pool:
+            return []
+        folders = [self._kept_as(suffix)[0] for suffix in ("tar", "hash", "hdf5")]
+        return [*filter(None, [self.url_list, self.world]), f"resources/plans/{self.pool}", *folders]
+
     def split_files(self, parts: Iterable[str] | None = None) -> list[str]:
         """Return the paths of the feature files of the given splits, or of all splits if `parts` is None."""
         return [self.result(f"{part}.hdf5") for part in (self.parts if parts is None else parts)]

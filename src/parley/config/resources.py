@@ -5,12 +5,14 @@ Snakemake calls `gpus_of_run` with the wildcards of a job. Other methods whose n
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from parley.config.memory_budget import dialogues_mb, final_scores_mb
 from parley.config.options import source_options
 from parley.config.schema import Config, run_settings
 from parley.core.files import is_web_url
+from parley.dataset.archives import TAR, ZIP
 from parley.dataset.class_set import IN_DOMAIN, ImageClass
 from parley.dataset.sources import KINDS
 
@@ -67,6 +69,19 @@ class RuleResources:
         pixels = len(self._classes) * world["images_per_class"] * world["size_px"] ** 2
         size_mb: float = pixels * 3 / 1e6
         return round(1000 + size_mb)
+
+    def archive_disk_mb(self) -> int | None:
+        """Return the disk space for the source's archive, if the config has its size; None for no request.
+
+        A local zip or plain tar is read where it is. Of a compressed tar, a plain one is made, which is about as large
+        if it contains images.
+        """
+        options = source_options(self._config["source"])
+        if options.size_bytes is None:
+            return None
+        is_local = any(Path(one).expanduser().is_file() for one in options.locations if not is_web_url(one))
+        is_plain = all(one.lower().endswith((TAR, ZIP)) for one in options.locations)
+        return round(1000 + ((not is_local) + (not is_plain)) * options.size_bytes / 1e6)
 
     def fetch_connections(self) -> int:
         """Return the number of units of the resource `net` for a job that fetches images.

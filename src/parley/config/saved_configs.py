@@ -12,6 +12,25 @@ from parley.config.schema import Part, complaints, fill_defaults, parse_value
 from parley.core.errors import Findings, ParleyError
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a config as it was written, without defaults.
+
+    Raises
+    ------
+    ParleyError
+        If the file is missing, or does not consist of keys and values in YAML.
+    """
+    if not path.is_file():
+        raise ParleyError(f"{path} does not exist; check the path.")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ParleyError(f"{path} is not YAML ({str(error).splitlines()[0]}); correct it.") from error
+    if not isinstance(config, dict):
+        raise ParleyError(f"{path} is not a config: it must consist of keys and values.")
+    return config
+
+
 def named_runs(folder: Path) -> list[tuple[str, int]]:
     """Return every pair of run and seed in an experiment's config.yaml, run by run.
 

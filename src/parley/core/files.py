@@ -15,7 +15,8 @@ from typing import Any
 
 from parley.core.errors import ParleyError
 
-_ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
+ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]{12}\.part")
+"""Pattern of the names of temporary files; those of processes that were killed remain."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -93,7 +94,7 @@ def remove_all_leftovers(folders: Iterable[str | Path]) -> list[Path]:
     for folder in sorted({Path(folder) for folder in folders}):
         try:
             with os.scandir(folder) as entries:
-                found = [Path(entry.path) for entry in entries if _ASIDE_NAME.fullmatch(entry.name) and entry.is_file()]
+                found = [Path(entry.path) for entry in entries if ASIDE_NAME.fullmatch(entry.name) and entry.is_file()]
         except (FileNotFoundError, NotADirectoryError):
             continue
         for path in found:

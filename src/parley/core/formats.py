@@ -73,6 +73,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def file_size(size_bytes: float) -> str:
+    """Format a size, as in ``12 B``, ``3.4 kB`` and ``5.6 GB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 999.95:
+            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
 def interval(low: float | None, high: float | None, decimals: int | None = None) -> str:
     """Format an interval as ``[low, high]``; return an empty string if a bound is None.
 

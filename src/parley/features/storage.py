@@ -114,6 +114,13 @@ def _dataset_of(file: h5py.File, path: str | Path, layer: str) -> h5py.Dataset:
     return file[name]
 
 
+def files_referred_to(path: Path) -> set[Path]:
+    """Return the files that the virtual datasets of a feature file refer to."""
+    with opened(path, "HDF5 file of features") as file:
+        virtual = [one for one in file.values() if isinstance(one, h5py.Dataset) and one.is_virtual]
+        return {path.parent / source.file_name for dataset in virtual for source in dataset.virtual_sources()}
+
+
 def _check_sources_exist(dataset: h5py.Dataset, path: Path) -> None:
     """Raise an error if a virtual dataset refers to missing files, because HDF5 would return NaN for their rows."""
     if dataset.is_virtual:

@@ -79,12 +79,17 @@ def fetch_weights(
         if findings := check_weights(options):
             raise ParleyError(findings)
         return Path(options.weights)
-    url: str = _published(options).url
-    name = url.rsplit("/", 1)[1]
+    url, name = _published(options).url, published_name(options)
     for directory in weights_folders(folder):
         if (directory / name).is_file():
             return _as_published(directory / name)
     return _downloaded(url, weights_folders(folder)[0] / name, allow_private_hosts) if download else None
+
+
+def published_name(options: FeatureOptions) -> str:
+    """Return the name of the file of weights that torchvision publishes."""
+    _check_backbone(options.backbone)
+    return str(_published(options).url).rsplit("/", 1)[1]
 
 
 def torchvision_transform(options: FeatureOptions) -> Transform:

@@ -21,6 +21,8 @@ from parley.core.errors import ParleyError
 
 FOLDER = Path(".snakemake/parley/running")
 """Folder that contains the records, relative to the working folder."""
+_SOLE = "sole"
+"""Role of a process with which every other conflicts; those of the others are `run` and `job`."""
 _UNKNOWN = {**dict.fromkeys(("host", "boot", "since", "what", "role"), "?"), "pid": 0, "outputs": [], "inputs": []}
 
 
@@ -100,11 +102,24 @@ def acquire(
         conflicts = [
             other
             for other in others
-            if writes & {*other.values["outputs"], *other.values["inputs"]} or reads & set(other.values["outputs"])
+            if writes & {*other.values["outputs"], *other.values["inputs"]}
+            or reads & set(other.values["outputs"])
+            or other.values["role"] == _SOLE
         ]
         if conflicts:
             raise ParleyError([_conflict_message(other) for other in conflicts])
         return _write_record(records, what, "run", writes, reads), not others
+
+
+def acquire_all(what: str, folder: str | Path = FOLDER) -> LockHandle:
+    """Lock all files of the working folder, unless another process of the workflow is alive.
+
+    The parameters, except the files, and the errors are those of `acquire`, which fails while this lock lasts.
+    """
+    with _exclusive(Path(folder)) as records:
+        if conflicts := [_conflict_message(other) for other in _live_records(records)]:
+            raise ParleyError(conflicts)
+        return _write_record(records, what, _SOLE, set(), set())
 
 
 def active_records(outputs: Iterable[str]) -> list[Record]:

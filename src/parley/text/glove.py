@@ -96,13 +96,18 @@ def fetched(url: str, folder: str | Path, checksum: str | None = None, allow_pri
     allow_private_hosts
         Whether the server may be at an address that is not public.
     """
-    name = Path(urlsplit(url).path).name or "vectors"
-    path = Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
+    path = copy_of(url, folder)
     if path.exists():
         check_checksum(path, checksum)
     else:
         download([url], path, checksum, most_bytes=_MOST_BYTES, allow_private_hosts=allow_private_hosts)
     return path
+
+
+def copy_of(url: str, folder: str | Path) -> Path:
+    """Return the path of the local copy of a URL in the folder of downloaded files, whether or not it exists."""
+    name = Path(urlsplit(url).path).name or "vectors"
+    return Path(folder) / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
 
 
 @contextmanager

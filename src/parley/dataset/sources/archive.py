@@ -52,6 +52,10 @@ class ImageArchive(EntrySource):
         """Download the archive unless there is a copy, and return its folder."""
         return self._path().parent
 
+    def store(self) -> Path:
+        """Return the folder of the downloaded archive, or of the tar made from a local compressed one."""
+        return store_of(self.options.store, self._identity)
+
     def entries(self, classes: Sequence[ImageClass]) -> Iterator[tuple[str, str]]:
         """Yield the class and address of each image, sorted; log how many members cannot be read, and why."""
         path = self._path()
@@ -115,8 +119,7 @@ class ImageArchive(EntrySource):
             return self._local
         locations = [str(self._local)] if self._local else self.options.locations
         name = PurePosixPath(unquote(urlsplit(locations[0]).path)).name
-        folder = store_of(self.options.store, self._identity)
-        return stored(locations, folder, _SUFFIXES.sub("", name) or "archive", self.options)
+        return stored(locations, self.store(), _SUFFIXES.sub("", name) or "archive", self.options)
 
 
 def store_of(store: Path, identity: str) -> Path:

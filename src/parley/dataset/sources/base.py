@@ -144,6 +144,10 @@ class Source(ABC):
         """Return a function that makes sure that an archive in the folder exists, given its name; None if all do."""
         return None
 
+    def store(self) -> Path | None:
+        """Return the folder of archives that the source may download, whether or not it exists; None if it has none."""
+        return None
+
     def release(self, classes: Sequence[ImageClass]) -> None:  # noqa: B027 - by default, there are none
         """Remove files that were needed only until the classes' images have been fetched."""
 

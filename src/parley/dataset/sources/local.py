@@ -146,6 +146,10 @@ class Tars(_OnePerClass):
         named = {self._stored_name(image_class): image_class for image_class in classes}
         return (lambda name: self._download(named[name])) if self.options.locations else None
 
+    def store(self) -> Path | None:
+        """Return the folder of the downloaded tars; None if the tars are local."""
+        return self._store if self.options.locations else None
+
     def release(self, classes: Sequence[ImageClass]) -> None:
         """Remove the downloaded tars of classes whose images have been fetched, unless they are to be kept."""
         if self.options.locations and not self.options.keep:
