@@ -443,3 +443,23 @@ def test_in_another_folder_nothing_is_listed(tmp_path, monkeypatch, refused):
     (sentence,) = refused("clean", "--remove")
     assert sentence == f"{tmp_path} does not contain the Parley workflow; run this command in the project's folder."
     assert image.exists()
+
+
+KILLED = """
+import os, shutil, signal, sys
+from parley.cli.main import main
+shutil.rmtree = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+main(["clean", "--remove"])
+"""
+
+
+def test_after_a_kill_no_folder_is_left_in_part(clone, clean):
+    gone = experiment("gone")
+    shutil.rmtree("results")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False).returncode == -9
+    (left,) = Path("resources").rglob(".removed.*.part")
+    told = clean("--remove")
+    assert len(unused(told) & shared(gone)) == len(shared(gone)) - 1
+    assert str(left) in unused(told)
+    assert not Path("resources").exists() or not any(Path("resources").iterdir())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.core.formats import NOTHING, change, fraction, interval, measure
+from parley.core.formats import NOTHING, change, file_size, fraction, interval, measure
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,19 @@ def test_no_change_is_written_with_one_sign():
     assert change(-0.0) == "-0.000"
     assert change(-0.00012) == "-0.00012"
     assert change(0.25) == "+0.250"
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "written"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (13e9, "13.0 GB"),
+        (2e15, "2000.0 TB"),
+    ],
+)
+def test_sizes_have_units_of_a_thousand(size_bytes, written):
+    assert file_size(size_bytes) == written

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.runtime.run_lock import acquire, register_job
+from parley.runtime.run_lock import acquire, acquire_all, register_job
 
 HOLDER = """
 import sys
@@ -41,6 +41,21 @@ def test_a_live_process_conflicts_on_the_files_it_writes_and_reads(tmp_path):
         lock, alone = acquire("me", ["in.txt"], ["mine.txt"], tmp_path)
         assert not alone
         lock.close()
+
+
+def test_all_files_are_locked_only_alone_and_then_for_everyone(tmp_path):
+    with another_process(tmp_path) as other:
+        with pytest.raises(ParleyError, match=rf"process {other.pid} on .* \(holder\)"):
+            acquire_all("me", tmp_path)
+        other.kill()
+        other.wait()
+        lock = acquire_all("me", tmp_path)
+    with pytest.raises(ParleyError, match=r"\(me\), running since .* let it finish"):
+        acquire("another", [], ["x"], tmp_path)
+    with pytest.raises(ParleyError, match=r"\(me\), running since "):
+        acquire_all("another", tmp_path)
+    lock.close()
+    acquire("another", [], ["x"], tmp_path)[0].close()
 
 
 def test_a_killed_process_does_not_conflict_and_its_record_is_removed(tmp_path):

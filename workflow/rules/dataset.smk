@@ -126,9 +126,9 @@ if VALUES.lists_archives:
             "../../envs/data.yaml"
         threads: 1
         resources:
+            **RESOURCES.archive_disk(),
             mem_mb=1500,
             runtime=720,
-            disk_mb=RESOURCES.archive_disk_mb(),
             net=RESOURCES.fetch_connections(),
         params:
             classes=VALUES.class_table("name", "wnid", "domain"),

@@ -41,7 +41,7 @@ def add(commands: Subparsers) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the state of the stages and return the exit status."""
-    require_clone("status")
+    require_clone("uv run parley status")
     configfiles = _configfiles(chosen)
     from parley.core.terminal import console
     from parley.status.dry_run import DryRun
@@ -67,7 +67,7 @@ def require_clone(command: str) -> None:
     if here.is_dir() and ours != here:
         raise ParleyError(
             f"This command is from {ours}, but Snakemake would run the code in {here}; "
-            f"run `uv run parley {command}` here."
+            f"run `{command}` here."
         )
 
 

@@ -70,18 +70,18 @@ class RuleResources:
         size_mb: float = pixels * 3 / 1e6
         return round(1000 + size_mb)
 
-    def archive_disk_mb(self) -> int | None:
-        """Return the disk space for the source's archive, if the config has its size; None for no request.
+    def archive_disk(self) -> dict[str, int]:
+        """Return the resource `disk_mb` for the source's archive, if the config has its size.
 
         A local zip or plain tar is read where it is. Of a compressed tar, a plain one is made, which is about as large
         if it contains images.
         """
         options = source_options(self._config["source"])
         if options.size_bytes is None:
-            return None
+            return {}
         is_local = any(Path(one).expanduser().is_file() for one in options.locations if not is_web_url(one))
         is_plain = all(one.lower().endswith((TAR, ZIP)) for one in options.locations)
-        return round(1000 + ((not is_local) + (not is_plain)) * options.size_bytes / 1e6)
+        return {"disk_mb": round(1000 + ((not is_local) + (not is_plain)) * options.size_bytes / 1e6)}
 
     def fetch_connections(self) -> int:
         """Return the number of units of the resource `net` for a job that fetches images.
