@@ -66,8 +66,7 @@ def require_clone(command: str) -> None:
     ours, here = Path(__file__).resolve().parents[1], Path("src/parley").resolve()
     if here.is_dir() and ours != here:
         raise ParleyError(
-            f"This command is from {ours}, but Snakemake would run the code in {here}; "
-            f"run `{command}` here."
+            f"This command is from {ours}, but Snakemake would run the code in {here}; run `{command}` here."
         )
 
 
