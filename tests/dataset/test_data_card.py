@@ -309,12 +309,14 @@ def about_of(source):
 def test_every_kind_of_source_has_its_card(kind, tmp_path):
     locations = ("http://list.example/a_b.tgz", "list.txt") if kind == "url_list" else ()
     table = tmp_path / "t.tsv" if kind == "manifest" else None
-    source = SourceOptions(kind, root=tmp_path, manifest=table, locations=locations, checksum="sha1:ab")
+    terms = "research *only*"
+    source = SourceOptions(kind, root=tmp_path, manifest=table, locations=locations, checksum="sha1:ab", terms=terms)
     hosts = Counter({"local" if kind in ("world", "folder", "tars") else "a.example": 30})
     contents = Contents([LION], {}, 0, Counter({("lion", "train"): 30}), hosts, 9)
     page = Page(card_text(about_of(source), contents, FUNNEL, "c", "l"))
     assert ("drawn by Parley from the seed" in page.text) == (kind == "world")
     assert ("belong to their owners" in page.text) == (kind != "world")
+    assert (f"Terms of use, as stated in the config: {terms}." in page.text) == (kind != "world")
     assert ("noai" in page.text) == (kind in ("url_list", "manifest")) == ("have left the web" in page.text)
     assert [cell for name, cell in page.tables["Source"] if name == "location"] == list(locations)
     assert page.links == [place for place in locations if "http" in place]

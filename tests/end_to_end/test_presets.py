@@ -145,8 +145,7 @@ def test_imagenets_tars_by_address(project, serve, tmp_path, preset):
         name = f"{one.wnid}.tar"
         size = (tmp_path / name).stat().st_size
         cuts = [size * 2 // 5] * (stalled == f"/faulty/{name}") + [size * 3 // 5]
-        # The web page counts as no answer once it has been downloaded, and then all other addresses are asked.
-        wanted = [f"/{place}/{name}" for place in ("dead", "page", "dead", "faulty")]
+        wanted = [f"/{place}/{name}" for place in ("dead", "page", "faulty")]
         assert [line for line in asked if name in line] == wanted + [f"/faulty/{name} bytes={cut}-" for cut in cuts]
     assert not list(project.folder.glob("resources/archives/*/*.tar"))
 

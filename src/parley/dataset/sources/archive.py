@@ -181,7 +181,9 @@ def _download_archive(locations: list[str], path: Path, options: SourceOptions) 
         path.unlink()
         refused.append(f"{location} gave no zip or tar ({reason}); check the address, and whether it needs a login.")
         logger.warning(refused[-1])
-        locations = [one for one in locations if one != location]
+        # Those before it may not have been tried: a location from which bytes are kept comes first.
+        tried = locations.index(location) if location in locations else len(locations)
+        locations = locations[tried + 1 :] + locations[:tried]
     raise ParleyError(refused)
 
 
