@@ -268,6 +268,23 @@ def test_everything_is_kept_for_an_experiment_whose_config_cannot_be_used(clone,
     assert unused(clean("--configfile", given)) == {*shared(gone), "resources/images/some-0123abcd"}
 
 
+def test_results_on_a_disk_that_is_away_keep_everything(clone, clean):
+    gone = experiment("a")
+    Path("results/a").rename("elsewhere")
+    Path("results/a").symlink_to(clone / "elsewhere")
+    assert clean()["unused"] == []
+    Path("elsewhere").rename("away")
+    told = clean("--remove")
+    assert (told["unused"], len(told["notes"])) == ([], 1)
+    assert "It is a link to a missing folder." in told["notes"][0]
+    shutil.rmtree("results")
+    Path("results").symlink_to(clone / "mount")
+    told = clean("--remove")
+    assert (told["unused"], len(told["notes"])) == ([], 1)
+    Path("results").unlink()
+    assert unused(clean()) == shared(gone)
+
+
 def test_a_missing_class_set_or_source_keeps_everything(clone, clean, tmp_path):
     for one in ("a", "b"):
         (tmp_path / one / "ambolo").mkdir(parents=True)
@@ -382,7 +399,12 @@ def test_an_unfinished_dataset_of_torchvision_is_kept_until_its_images_are_packe
     paths = experiment("a", files=False, source=source)
     assert clean()["unused"] == []
     make(f"{paths.world}/x.tar")
-    assert unused(clean("--remove")) == {unfinished}
+    told = clean("--remove")
+    assert unused(told) == {unfinished}
+    assert told["notes"] == []
+    shutil.rmtree("results")
+    (note,) = clean("--remove")["notes"]
+    assert note.startswith("resources/torchvision has 1.0 kB of files of torchvision that no experiment uses;")
     assert whole.exists()
 
 

@@ -1,5 +1,6 @@
 """A copy of the project to run Snakemake in, and a server of files beside it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,16 @@ class Project:
             command, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LONGEST_S
         )
         assert (done.returncode == 0) == ok, done.stdout[-6000:]
+        return done.stdout
+
+    def parley(self, *arguments):
+        """What a command of Parley prints."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        command = [sys.executable, "-m", "parley.cli.main", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=LONGEST_S
+        )
+        assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
     def write_config(self, name, **values):

@@ -1,10 +1,7 @@
 """`parley clean` removes what no experiment uses, and the workflow makes it again."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 from tiny_runs import TINY, write_classes
@@ -13,11 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def clean(project, *arguments):
-    command = [sys.executable, "-m", "parley.cli.main", "clean", "--json", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(project.folder / "src")}
-    done = subprocess.run(command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+    return json.loads(project.parley("clean", "--json", *arguments))
 
 
 def files(project):

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import json
+import shutil
 import tarfile
 
 import pytest
@@ -143,3 +145,22 @@ def test_an_edit_of_the_fetching_code_repeats_no_fetch(project, line):
     config, _ = line
     project.edit("src/parley/dataset/fetch/validate.py", "\nADDED = 1\n")
     assert project.planned(config, "splits") == set()
+
+
+def test_clean_removes_answers_that_no_experiment_needs_and_only_these_are_asked_for_again(project, line):
+    first, server = line
+    for name in ("second", "third", "fourth"):
+        shutil.rmtree(project.folder / "results" / name)
+    told = json.loads(project.parley("clean", "--json", "--remove", "--configfile", first))
+    removed = {one["kind"]: one for one in told["unused"]}
+    assert set(removed) - {"lists"} == {"images", "plans", "hashes", "cached answers"}
+    dogs = {path for path in server.requests() if "dog" in path}
+    assert removed["cached answers"]["files"] == len(dogs)
+
+    asked = len(server.requests())
+    for tar in pool(project, "three").glob("*.tar"):
+        tar.unlink()
+    project.snakemake("--cores", "2", "splits", config=first)
+    assert len(server.requests()) == asked
+    project.snakemake("--cores", "2", "splits", config=project.folder / "second.yaml")
+    assert sorted(server.requests()[asked:]) == sorted(dogs)

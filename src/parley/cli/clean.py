@@ -115,15 +115,32 @@ def _experiments(given: Sequence[Path]) -> tuple[list[Uses], dict[str, str]]:
     """Return what each experiment uses; and the experiments of which this cannot be told, with the reason."""
     schema = find_schema().resolve()
     uses, unknown = [], dict[str, str]()
-    for path in [*given, *(folder / "config.yaml" for folder in sorted(Path("results").glob("[!.]*/")))]:
+    for path in given:
         try:
-            if path in given or any(path.parent.iterdir()):
-                uses.append(uses_of(path, schema))
+            uses.append(uses_of(path, schema))
         except ParleyError as error:
-            if path in given:
-                raise ParleyError(f"{path}: {sentence}" for sentence in error.findings) from error
-            unknown[str(path.parent)] = error.findings[0] if path.exists() else "It has no config.yaml."
+            raise ParleyError(f"{path}: {sentence}" for sentence in error.findings) from error
+    for folder in _results():
+        config = folder / "config.yaml"
+        try:
+            uses.append(uses_of(config, schema))
+        except ParleyError as error:
+            missing = "It has no config.yaml." if folder.exists() else "It is a link to a missing folder."
+            unknown[str(folder)] = error.findings[0] if config.exists() else missing
     return uses, {folder: why for folder, why in unknown.items() if folder not in {one.results for one in uses}}
+
+
+def _results() -> list[Path]:
+    """Return the folders of the experiments, also links to missing ones; `results` itself if it is such a link."""
+    results = Path("results")
+    if results.is_symlink() and not results.exists():
+        return [results]
+    found = sorted(results.iterdir()) if results.is_dir() else []
+    return [
+        path
+        for path in found
+        if not path.name.startswith(".") and (any(path.iterdir()) if path.is_dir() else path.is_symlink())
+    ]
 
 
 class _Survey:
@@ -154,6 +171,12 @@ class _Survey:
         if Path(ROOT).is_symlink():
             self._note_link(ROOT)
         self.entries = list(self._below(ROOT))
+        raw = [one for one in _scanned(TORCHVISION) if one.name != ".unfinished"]
+        if raw and not self._users_of("", TORCHVISION):
+            self.notes.append(
+                f"{TORCHVISION} has {file_size(_measured(raw)[0])} of files of torchvision that no experiment uses; "
+                "remove those that you can get again by hand."
+            )
 
     def remove(self, entry: Entry) -> None:
         """Remove the files of an entry, the records of the jobs that made them, and folders that are empty then."""
