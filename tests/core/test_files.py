@@ -1,11 +1,12 @@
 import errno
+import os
 
 import h5py
 import numpy as np
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.core.files import keep_date, remove_all_leftovers, write_json, write_text, written_aside
+from parley.core.files import copy_file, keep_date, remove_all_leftovers, write_json, write_text, written_aside
 from parley.core.tables import write_table
 
 
@@ -61,3 +62,23 @@ def test_only_what_was_half_written_is_removed(tmp_path):
     (tmp_path / f".d.{'1' * 12}.part").mkdir()
     assert remove_all_leftovers([tmp_path, tmp_path / "absent"]) == [half]
     assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_copy_is_whole_and_of_its_own_whatever_the_file_system_can(tmp_path, monkeypatch, refuses):
+    content = os.urandom(300_000)
+    (tmp_path / "a").write_bytes(content)
+    if refuses:
+        copy_range = os.copy_file_range
+
+        def after_some_bytes(source, destination, count):
+            if os.lseek(source, 0, os.SEEK_CUR):
+                raise OSError(errno.EXDEV, "cross-device")
+            return copy_range(source, destination, 1000)
+
+        monkeypatch.setattr(os, "copy_file_range", after_some_bytes)
+    copy_file(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == content
+    (tmp_path / "a").write_bytes(b"later")
+    assert (tmp_path / "b").read_bytes() == content
+    assert len(list(tmp_path.iterdir())) == 2

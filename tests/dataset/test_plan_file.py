@@ -5,7 +5,15 @@ from parley.core.errors import ParleyError
 from parley.core.tables import read_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import image_key
-from parley.dataset.split_plan import COLUMNS, candidate_queues, plan_class, publish_plan, stream_plan, write_plan
+from parley.dataset.split_plan import (
+    COLUMNS,
+    candidate_queues,
+    plan_class,
+    plan_digests,
+    publish_plan,
+    stream_plan,
+    write_plan,
+)
 
 CLASSES = [ImageClass("lion", "", "in"), ImageClass("yeti", "", "out"), ImageClass("hen", "", "in")]
 COUNTS = {"in": {"train": 3, "dev": 1, "test": 1}, "out": {"ood": 4}, "transfer": {"transfer": 9}}
@@ -104,3 +112,16 @@ def test_a_class_is_read_when_it_is_asked_for(tmp_path):
     assert next(queues) == ("ant", {"train": [("a" * 32, "http://a")]})
     with pytest.raises(ParleyError, match="class 'bee', split train: the ranks have a gap"):
         next(queues)
+
+
+def test_the_digest_of_a_classes_rows_depends_on_no_other_class(tmp_path):
+    def digests(name, rows):
+        write_table(tmp_path / name, COLUMNS, [(one, key * 32, *of, "http://a") for one, key, *of in rows])
+        return plan_digests(tmp_path / name, ["ant", "bee", "cat"])
+
+    ant, bee = ("ant", "a", "train", 0), ("bee", "b", "train", 0)
+    whole = digests("whole", [ant, bee])
+    assert digests("other", [ant, ("bee", "c", "train", 0)])["ant"] == whole["ant"]
+    assert digests("other", [ant, ("bee", "c", "train", 0)])["bee"] != whole["bee"]
+    assert digests("other", [("ant", "a", "dev", 0), bee])["ant"] != whole["ant"]
+    assert whole["cat"] == digests("other", [ant])["cat"] != whole["ant"]

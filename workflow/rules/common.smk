@@ -18,11 +18,12 @@ from parley.config.claim_entries import conversations_of, evaluated_runs
 from parley.config.claim_entries import intervened_runs, takes_classifier
 from parley.config.experiment import check_inputs, read_experiment
 from parley.config.paths import CACHE_FOLDER, WEIGHTS_FOLDER, WORDS_FOLDER
-from parley.config.paths import RunPaths, grouped, seed_groups
+from parley.config.paths import RunPaths, seed_groups
 from parley.config.resources import RuleResources, gpus
 from parley.config.rule_inputs import RuleValues, group_label
 from parley.config.schema import classifier_layer
 from parley.core.errors import ParleyError
+from parley.dataset.reuse import REUSED
 from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
@@ -48,11 +49,12 @@ config.update(CONFIG)
 SEEDS = CONFIG["seeds"]
 RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
-VALUES = RuleValues(EXPERIMENT)
+SHARES_DISK = hooks.shares_disk(workflow)
+VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
+config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.
 RESOURCES = RuleResources(CONFIG, CLASSES)
 INPUT_CHECK = partial(check_inputs, CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
-SHARES_DISK = hooks.shares_disk(workflow)
 PARSED_CODE = Sources(SOURCES)
 DIGESTS = {}  # The code digest of each script.
 result, run_file, run_files = PATHS.result, RUN_PATHS.file, RUN_PATHS.of_runs

@@ -217,13 +217,13 @@ if VALUES.from_images:
     # values that are hashed in the pool's name. If an edit does change it, `settle` reports that a fetch must be
     # forced. Drawn images are inputs because a node may have its own disk, and ancient for the same reason. All are
     # inputs of every job, because other inputs for another grouping of classes would fetch again.
-    for number, group in enumerate(
-        grouped(CLASSES, CONFIG["fetch"]["classes_per_job"])
-    ):
+    for label, group in VALUES.job_groups(
+        "tar", CONFIG["fetch"]["classes_per_job"]
+    ).items():
 
         rule:
             name:
-                f"fetch_images_{number:04d}"
+                f"fetch_images_{label}"
             input:
                 plan=ancient(PATHS.plan("plan.tsv")),
                 pictures=ancient(VALUES.made_images()),
@@ -231,9 +231,9 @@ if VALUES.from_images:
                 tars=PATHS.class_outputs("tar", group, directory),
                 manifests=PATHS.class_outputs("tsv", group, directory),
             log:
-                f"{LOGS}/fetch_images/{number:04d}.log",
+                f"{LOGS}/fetch_images/{label}.log",
             benchmark:
-                f"{BENCHMARKS}/fetch_images/{number:04d}.tsv"
+                f"{BENCHMARKS}/fetch_images/{label}.tsv"
             conda:
                 "../../envs/data.yaml"
             threads: 1
@@ -248,25 +248,27 @@ if VALUES.from_images:
                 fetch=VALUES.fetch_settings(),
                 cache=CACHE_FOLDER,
             message:
-                f"Fetching the images of {group_label(group)}"
+                f"{'Reusing' if label == REUSED else 'Fetching'} the images of {group_label(group)}"
             script:
                 "../scripts/fetch_images.py"
 
     if VALUES.compares_images:
         # Not fetch.classes_per_job, so that a change of it does not hash the images again.
-        for number, group in enumerate(grouped(CLASSES, None)):
+        for label, group in VALUES.job_groups(
+            "hash", None, code("hash_images")
+        ).items():
 
             rule:
                 name:
-                    f"hash_images_{number:04d}"
+                    f"hash_images_{label}"
                 input:
                     tars=PATHS.class_files("tar", group),
                 output:
                     hashes=PATHS.class_outputs("hash", group, directory),
                 log:
-                    f"{LOGS}/hash_images/{number:04d}.log",
+                    f"{LOGS}/hash_images/{label}.log",
                 benchmark:
-                    f"{BENCHMARKS}/hash_images/{number:04d}.tsv"
+                    f"{BENCHMARKS}/hash_images/{label}.tsv"
                 conda:
                     "../../envs/data.yaml"
                 threads: 2
@@ -276,7 +278,7 @@ if VALUES.from_images:
                 params:
                     code=code("hash_images"),
                 message:
-                    f"Computing perceptual hashes of the images of {group_label(group)}"
+                    f"{'Reusing' if label == REUSED else 'Computing'} perceptual hashes of the images of {group_label(group)}"
                 script:
                     "../scripts/hash_images.py"
 

@@ -6,21 +6,21 @@
 
 if VALUES.from_images:
 
-    for number, group in enumerate(
-        grouped(CLASSES, CONFIG["features"]["classes_per_job"])
-    ):
+    for label, group in VALUES.job_groups(
+        "hdf5", CONFIG["features"]["classes_per_job"], code("extract_features")
+    ).items():
 
         rule:
             name:
-                f"extract_features_{number:04d}"
+                f"extract_features_{label}"
             input:
                 tars=PATHS.class_files("tar", group),
             output:
                 features=PATHS.class_outputs("hdf5", group, directory),
             log:
-                f"{LOGS}/extract_features/{number:04d}.log",
+                f"{LOGS}/extract_features/{label}.log",
             benchmark:
-                f"{BENCHMARKS}/extract_features/{number:04d}.tsv"
+                f"{BENCHMARKS}/extract_features/{label}.tsv"
             conda:
                 "../../envs/torch.yaml"
             threads: 2
@@ -33,7 +33,7 @@ if VALUES.from_images:
                 weights_folder=WEIGHTS_FOLDER,
                 code=code("extract_features"),
             message:
-                f"Extracting the features of {group_label(group)}"
+                f"{'Reusing' if label == REUSED else 'Extracting'} the features of {group_label(group)}"
             script:
                 "../scripts/extract_features.py"
 

@@ -12,6 +12,7 @@ from parley.core.files import digest_of
 from parley.dataset.class_set import IN_DOMAIN, OUT_OF_DOMAIN, TRANSFER, ImageClass
 from parley.dataset.fetch.options import content_settings, read_exclusions
 from parley.dataset.sources import SourceOptions, open_source
+from parley.dataset.sources.base import Source
 from parley.features.options import FeatureOptions, features_id
 from parley.interaction.eval_sets import ALONE, UNSEEN_PARTS
 from parley.synthetic.attributes import DRAWING
@@ -136,6 +137,10 @@ class Paths:
         """Names of the splits on which interventions are evaluated: test images of seen and of unseen classes."""
         return [part for part in self.parts if part in ("test", "ood")]
 
+    def class_folder(self, suffix: str) -> str:
+        """Return the folder of the files that `class_files` returns."""
+        return self._kept_as(suffix)[0]
+
     def _kept_as(self, suffix: str) -> tuple[str, str]:
         if suffix == "hash":
             return f"resources/hashes/{self.pool}", "tsv"
@@ -174,8 +179,11 @@ def paths_of(
     url_list = ""
     if kind == "torchvision":
         world = f"resources/datasets/{digest_of(content)}"
-    elif kind in ("world", "url_list"):
-        url_list = f"{world}/urls.txt" if world else f"resources/urls/{digest_of(content)}.list"
+    elif kind == "url_list":
+        # The list is the same whatever the classes are.
+        url_list = f"resources/urls/{digest_of(images.digest([]))}.list"
+    elif kind == "world":
+        url_list = f"{world}/urls.txt"
     elif images.needs_listing:
         url_list = f"resources/urls/{digest_of(content)}.tsv"
     return Paths(
@@ -200,6 +208,15 @@ def parts_of(config: dict[str, Any], classes: Sequence[ImageClass]) -> tuple[str
 def _world_digest(config: dict[str, Any], classes: Sequence[ImageClass]) -> str:
     names = [image_class.name for image_class in classes]
     return digest_of([config["source"]["world"], config["seed"], names, DRAWING])
+
+
+def class_digest(config: dict[str, Any], one: ImageClass, images: Source) -> str:
+    """Return a digest of everything in the config that determines the images of a class.
+
+    Other classes are not included. They matter only if they list the same address, which affects the split plan.
+    """
+    content = _world_digest(config, [one]) if config["source"]["kind"] == "world" else images.digest([one])
+    return _pool_digest({**config, "split": config["split"][one.domain]}, [one], content)
 
 
 def _pool_digest(config: dict[str, Any], classes: Sequence[ImageClass], content: str) -> str:

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from parley.config.experiment import ATTRIBUTE_FILES, Experiment, attending_runs
-from parley.config.paths import SEED_WILDCARD
+from parley.config.options import source_options
+from parley.config.paths import SEED_WILDCARD, class_digest, grouped
 from parley.config.schema import Config, run_settings
 from parley.core.files import read_json
 from parley.dataset.dedup.outcomes import DedupOptions
 from parley.dataset.fetch.options import content_settings
+from parley.dataset.reuse import CLASS_SUFFIXES, REUSED, ClassStore
+from parley.dataset.sources import open_source
 from parley.dataset.sources.archive import IN_ARCHIVE
-from parley.dataset.sources.base import file_fingerprint
+from parley.dataset.sources.base import Source, file_fingerprint
 from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
 
@@ -26,11 +29,17 @@ class RuleValues:
     ----------
     experiment
         Config, classes and paths of the experiment.
+    shares_disk
+        Whether all jobs use one disk, on which files of classes can be copied from image set to image set.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, shares_disk: bool = True) -> None:
         self._config, self._classes, self._paths = experiment
+        self._reuses = shares_disk and not self._paths.shard_of
         self._domain_of = {one.name: one.domain for one in self._classes}
+        self.class_digests: dict[str, str] = {}
+        """Digest of what determines a class's images, for the classes of which files are missing."""
+        self._source: Source | None = None
         self.source_kind: str = self._config["source"]["kind"]
         self.from_images = self.source_kind != "features"
         """Whether features are extracted from images, not imported."""
@@ -48,6 +57,28 @@ class RuleValues:
     def class_files(self, suffix: str) -> list[str]:
         """Return the paths that `Paths.class_files` returns for all classes."""
         return self._paths.class_files(suffix, [one.name for one in self._classes])
+
+    def job_groups(self, suffix: str, per_job: int | None, code: str = "") -> dict[str, list[str]]:
+        """Return the classes of each job that makes files of classes, by the end of the rule's name.
+
+        Files that exist for another image set with the same class are copied by one job, whose name ends in `REUSED`.
+        Nothing is copied for a large class set, or without a shared disk.
+
+        Parameters
+        ----------
+        suffix
+            Kind of file, as in `Paths.class_files`.
+        per_job
+            Number of classes per job, as in `parley.config.paths.grouped`.
+        code
+            Digest of the code that makes the files; empty if an edit does not make them again.
+        """
+        names = list(self._domain_of) if self._reuses else []
+        store = ClassStore(Path(self._paths.class_folder(suffix)), CLASS_SUFFIXES[suffix], code)
+        reused = store.reused(names, self._class_digest)
+        groups = grouped([one for one in self._classes if one.name not in reused], per_job)
+        numbered = {f"{number:04d}": group for number, group in enumerate(groups)}
+        return {**numbered, REUSED: reused} if reused else numbered
 
     def images(self) -> list[str]:
         """Return the paths of every class's tar and manifest, or of the shards, which contain both."""
@@ -111,6 +142,13 @@ class RuleValues:
     def class_table(self, *columns: str) -> list[dict[str, Any]]:
         """Return the class set as a list of dictionaries, with some of its columns."""
         return [{column: getattr(one, column) for column in columns} for one in self._classes]
+
+    def _class_digest(self, name: str) -> str:
+        if name not in self.class_digests:
+            self._source = self._source or open_source(source_options(self._config["source"]))
+            (one,) = (one for one in self._classes if one.name == name)
+            self.class_digests[name] = class_digest(self._config, one, self._source)
+        return self.class_digests[name]
 
     def domains(self, group: Sequence[str]) -> dict[str, str]:
         """Return the domain of each class in a shard, or of all classes if there are no shards.

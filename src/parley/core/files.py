@@ -149,9 +149,16 @@ def digest_of(value: Any, digits: int = 12) -> str:
 
 
 def copy_file(source: str | Path, destination: str | Path) -> None:
-    """Copy a file's bytes atomically."""
-    with written_aside(destination) as aside:
-        shutil.copyfile(source, aside)
+    """Copy a file's bytes atomically. On file systems that can, the copy shares the disk space of the original."""
+    with written_aside(destination) as aside, Path(source).open("rb") as original, aside.open("xb") as copy:
+        try:
+            while os.copy_file_range(original.fileno(), copy.fileno(), 1 << 30):
+                pass
+        except (OSError, AttributeError):  # Another file system, or not Linux.
+            original.seek(0)
+            copy.seek(0)
+            copy.truncate()
+            shutil.copyfileobj(original, copy)
 
 
 def keep_date(path: str | Path) -> bool:

@@ -102,8 +102,8 @@ def isolated(name: str) -> str:
 
 
 def base_of(rule: str) -> str:
-    """Remove the number of a group of classes or seeds from a rule's name, such as `_0000` in `hash_images_0000`."""
-    return re.sub(r"_\d+$", "", rule)
+    """Remove the group of classes or seeds from a rule's name, such as `_0000` in `hash_images_0000`, or `_reused`."""
+    return re.sub(r"_(\d+|reused)$", "", rule)
 
 
 def listed(items: list[str]) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from parley.core.errors import ParleyError
+from parley.core.files import digest_of
 from parley.core.tables import stream_classes, stream_table, write_table
 from parley.dataset.class_set import ImageClass
 from parley.dataset.listing import draw, is_key
@@ -206,6 +207,12 @@ def candidate_queues(
                     "remove the file and run again."
                 )
         yield name, queues
+
+
+def plan_digests(path: str | Path, names: Iterable[str]) -> dict[str, str]:
+    """Return a digest of each class's rows of a plan, by class name."""
+    empty = {name: digest_of({}) for name in names}
+    return empty | {name: digest_of(queues) for name, queues in candidate_queues(path, empty)}
 
 
 def _parts(path: str | Path, rows: Iterator[tuple[str, ...]]) -> Iterator[tuple[str, Iterator[tuple[str, ...]]]]:

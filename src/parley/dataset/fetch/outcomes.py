@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
+
+from parley.core.files import is_web_url
+from parley.core.tables import stream_table
 
 MANIFEST_COLUMNS = (
     "url",
@@ -160,3 +164,9 @@ class FetchResult:
             self.attempts,
             f"{self.seconds:.3f}",
         )
+
+
+def may_change(manifest: str | Path, local: bool) -> bool:
+    """Return whether a later run would request a URL of a manifest again or, if `local`, read a local file again."""
+    tried = stream_table(manifest, ["url", "error_class"])
+    return any(error in TRANSIENT or (local and not is_web_url(url)) for url, error in tried)

@@ -5,6 +5,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, NamedTuple
 
@@ -256,11 +257,16 @@ def is_image(name: str) -> bool:
 
 def file_fingerprint(path: Path) -> str:
     """Return a digest of a file's bytes; if it is large, of its size, modification time, and first and last MiB."""
-    size = path.stat().st_size
+    status = path.stat()
+    return _fingerprint(path.absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache
+def _fingerprint(path: Path, size: int, mtime_ns: int) -> str:
     with path.open("rb") as stream:
         if size <= HASHED_WHOLE_BYTES:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-        digest = hashlib.sha256(f"{size} {path.stat().st_mtime_ns}".encode())
+        digest = hashlib.sha256(f"{size} {mtime_ns}".encode())
         digest.update(stream.read(_END_BYTES))
         stream.seek(-_END_BYTES, 2)
         digest.update(stream.read())

@@ -1,0 +1,162 @@
+"""Reuse the files of a class, such as its tar of images, that were made for another image set with the same class.
+
+Files of one kind are in a folder per image set, ``resources/images/<pool>`` for example. A hidden folder in it has a
+record for each class: digests of what its files were made from, and whether they were copied from another image set.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parley.core.files import copy_file, files_for, read_json, sha256_of, write_json
+
+CLASS_SUFFIXES = {"tar": (".tar", ".tsv"), "hash": (".tsv",), "hdf5": (".hdf5",)}
+"""Suffixes of a class's files, by kind of file: images with their manifest, perceptual hashes, features."""
+REUSED = "reused"
+"""End of the name of a rule that copies the files of classes from other image sets, in place of a group's number."""
+
+
+@dataclass(frozen=True)
+class ClassStore:
+    """The files of one kind, for each class of an image set.
+
+    Attributes
+    ----------
+    folder
+        Folder of the files; its siblings are those of other image sets.
+    suffixes
+        Suffixes of a class's files.
+    code
+        Digest of the code that makes the files; empty if an edit does not make them again.
+    """
+
+    folder: Path
+    suffixes: Sequence[str]
+    code: str = ""
+
+    def reused(self, names: Iterable[str], digest_of_class: Callable[[str], str]) -> list[str]:
+        """Return the classes whose files are, or can be, copied from another image set.
+
+        The result stays the same while the files are made, and afterwards, so that jobs consist of the same classes.
+
+        Parameters
+        ----------
+        names
+            Names of the classes.
+        digest_of_class
+            Function that returns a digest of everything in the config that determines a class's images.
+        """
+        return [name for name in names if self._is_reused(name, digest_of_class)]
+
+    def copy(self, digests: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
+        """Copy files of classes from other image sets; return the classes for which there are none.
+
+        Parameters
+        ----------
+        digests
+            Results of `digest_of_class`, by class; if one is missing, it is that of the record.
+        inputs
+            Digest of the file from which the class's files are made, by class. Files made from another are not copied.
+        """
+        return [name for name in inputs if not self._copy(name, self._facts(name, digests), inputs[name])]
+
+    def record(self, digests: Mapping[str, str], inputs: Mapping[str, str], reused: bool) -> None:
+        """Record from what the files of classes were made, so that other image sets can copy them.
+
+        Parameters
+        ----------
+        digests, inputs
+            As in `copy`. If a class's input is empty, its files are never copied.
+        reused
+            Whether the job was that of the classes that `reused` returned.
+        """
+        for name, made_from in inputs.items():
+            facts = {**self._facts(name, digests), "input": made_from, REUSED: reused}
+            write_json(_record_path(self.folder, name), facts)
+
+    def _is_reused(self, name: str, digest_of_class: Callable[[str], str]) -> bool:
+        present = all(path.is_file() for path in self._files(self.folder, name))
+        record = _record_of(self.folder, name)
+        if present or (record and not record[REUSED]):
+            return bool(record.get(REUSED))
+        return bool(self._others(name, self._facts(name, {name: digest_of_class(name)})))
+
+    def _copy(self, name: str, facts: Mapping[str, str], made_from: str) -> bool:
+        for other in self._others(name, {**facts, "input": made_from}):
+            try:
+                for source, copy in zip(self._files(other, name), self._files(self.folder, name), strict=True):
+                    copy_file(source, copy)
+            except FileNotFoundError:  # Removed by the user in the meantime.
+                continue
+            return True
+        return False
+
+    def _others(self, name: str, facts: Mapping[str, str]) -> list[Path]:
+        """Return the folders of other image sets with files of a class whose record has the given facts."""
+        parent = self.folder.parent
+        return [
+            other
+            for other in (sorted(parent.iterdir()) if facts["class"] and parent.is_dir() else ())
+            if other.name != self.folder.name
+            and not other.name.startswith(".")
+            and (record := _record_of(other, name)).get("input")
+            and facts.items() <= record.items()
+            and all(path.is_file() for path in self._files(other, name))
+        ]
+
+    def _facts(self, name: str, digests: Mapping[str, str]) -> dict[str, str]:
+        return {"class": digests.get(name) or _record_of(self.folder, name).get("class", ""), "code": self.code}
+
+    def _files(self, folder: Path, name: str) -> list[Path]:
+        return [folder / f"{name}{suffix}" for suffix in self.suffixes]
+
+
+@contextmanager
+def reusing(
+    kind: str, tars: Sequence[str], outputs: Sequence[str], code: str, rule: str, digests: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Copy what other image sets have of files that are made from tars, and yield the rest; record all at the end.
+
+    Parameters
+    ----------
+    kind
+        Kind of file: a key of `CLASS_SUFFIXES`.
+    tars
+        Tar of images of each class.
+    outputs
+        The job's outputs: a file for each tar, or one folder (a shard), for which nothing is copied.
+    code
+        As in `ClassStore`.
+    rule
+        Name of the job's rule.
+    digests
+        As in `ClassStore.copy`.
+
+    Yields
+    ------
+    dict
+        The path of the file to make, by tar.
+    """
+    (suffix,) = CLASS_SUFFIXES[kind]
+    paths = dict(zip(tars, files_for(tars, outputs, suffix), strict=True))
+    if not outputs[0].endswith(suffix):
+        yield paths
+        return
+    store, reuses = ClassStore(Path(outputs[0]).parent, [suffix], code), rule.endswith(REUSED)
+    inputs = {Path(tar).stem: sha256_of(tar) for tar in tars}
+    store.record(digests, dict.fromkeys(inputs, ""), reuses)  # Until the files are made.
+    left = store.copy(digests, inputs) if reuses else inputs
+    yield {tar: path for tar, path in paths.items() if Path(tar).stem in left}
+    store.record(digests, inputs, reuses)
+
+
+def _record_of(folder: Path, name: str) -> dict[str, Any]:
+    path = _record_path(folder, name)
+    record: dict[str, Any] = read_json(path) if path.is_file() else {}
+    return record
+
+
+def _record_path(folder: Path, name: str) -> Path:
+    return folder / ".classes" / f"{name}.json"
