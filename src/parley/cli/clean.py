@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from parley.config.used_files import ANSWERS, KINDS, Uses, answers_of, uses_of
 from parley.core.errors import Findings, ParleyError
 from parley.core.files import ASIDE_NAME, digest_of
 from parley.core.formats import counted, file_size, listed
+from parley.core.progress import Progress
 from parley.core.terminal import console, literal, plain_table
+from parley.dataset.fetch.cache import LEFT_BEHIND_S
 from parley.provenance.records import FOLDER as RECORDS
 from parley.runtime.run_lock import acquire_all
 
@@ -95,12 +98,13 @@ def run(chosen: argparse.Namespace) -> None:
         unused = [entry for entry in found.entries if not entry.experiments]
         if removing:
             unused = _selected(chosen.remove, found.entries)
-            for entry in tuple(unused):
-                try:
-                    found.remove(entry)
-                except OSError as error:
-                    unused.remove(entry)
-                    failed.add(f"{error.filename} cannot be removed ({error.strerror}); fix its permissions.")
+            with Progress("Removing", sum(entry.files for entry in unused), "file", brief=True) as progress:
+                for entry in tuple(unused):
+                    try:
+                        found.remove(entry, progress)
+                    except OSError as error:
+                        unused.remove(entry)
+                        failed.add(f"{error.filename} cannot be removed ({error.strerror}); fix its permissions.")
     used = [entry for entry in found.entries if entry.experiments]
     if chosen.json:
         values = {"removed": removing, "bytes": sum(entry.bytes for entry in unused), "notes": notes.sentences}
@@ -157,7 +161,7 @@ class _Survey:
     def __init__(self, uses: Sequence[Uses], unknown: dict[str, str]) -> None:
         self._uses, self._unknown = uses, tuple(unknown)
         self.notes = [
-            f"Everything is kept for {name}, because it cannot be told what it uses: {why} Correct this, give its "
+            f"Everything is kept for {name}, because what it uses is unknown: {why} Correct this, give its "
             "config with --configfile, or move the folder out of results/."
             for name, why in unknown.items()
         ]
@@ -178,7 +182,7 @@ class _Survey:
                 "remove those that you can get again by hand."
             )
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: Entry, progress: Progress) -> None:
         """Remove the files of an entry, the records of the jobs that made them, and folders that are empty then."""
         path, folders = Path(entry.path), {Path(entry.path).parent}
         if entry.kind == ANSWERS:
@@ -186,11 +190,14 @@ class _Survey:
                 if not is_kept:
                     Path(answer.path).unlink()
                     folders.add(Path(answer.path).parent)
+                    progress.advance()
         elif path.is_symlink() or not path.is_dir():
             path.unlink()
         else:
             # Renamed, because a folder of which only a part is left would be complete for Snakemake.
             shutil.rmtree(path.rename(path.with_name(f".removed.{secrets.token_hex(6)}.part")))
+        if entry.kind != ANSWERS:
+            progress.advance(entry.files)
         for record in (path.parent / RECORDS).glob(f"*-{digest_of([entry.path], 8)}.json"):
             record.unlink()
         above = {one for folder in folders for one in (folder, *folder.parents) if Path(ROOT) in one.parents}
@@ -306,7 +313,9 @@ def _overlap(path: str, other: str) -> bool:
 def _kind_of(one: os.DirEntry[str]) -> str:
     """Return the kind of a file or folder; an empty string if it has none."""
     if ASIDE_NAME.fullmatch(one.name):
-        return LEFTOVERS
+        is_in_cache = one.path.startswith(f"{CACHE_FOLDER}/")  # Runs in other folders may use it through a link.
+        is_new = is_in_cache and time.time() - one.stat(follow_symlinks=False).st_mtime < LEFT_BEHIND_S
+        return "" if is_new else LEFTOVERS
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(one.path)), "")
 
 

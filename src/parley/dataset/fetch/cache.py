@@ -21,7 +21,8 @@ from parley.dataset.fetch.outcomes import Answer, ErrorClass
 
 logger = logging.getLogger(__name__)
 FORMAT = 1
-_LEFT_BEHIND_S = 3600.0
+LEFT_BEHIND_S = 3600.0
+"""Age in seconds from which a temporary file is one of a process that was killed."""
 _KINDS: dict[str, tuple[type, ...]] = {
     "url": (str,),
     "http_status": (int, type(None)),
@@ -185,7 +186,7 @@ class Cache:
             for entry in entries:
                 with contextlib.suppress(FileNotFoundError):
                     # More recent files may belong to a running process.
-                    if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _LEFT_BEHIND_S:
+                    if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > LEFT_BEHIND_S:
                         os.unlink(entry.path)  # noqa: PTH108
         self._prepared.add(folder)
 
