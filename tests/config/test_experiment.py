@@ -110,3 +110,11 @@ def test_a_wrong_class_hides_neither_the_others_nor_the_config(here):
         "a.tsv, line 2, class 'ant'",
         "Class 'bee' has no folder bee or n02206856 in pictures",
     ]
+
+
+def test_attributes_in_an_archive_need_a_source_that_is_one(here):
+    first = findings(evaluation={"k": 1, "attributes": "archive!m.txt"})[0]
+    assert first == (
+        "Config: evaluation.attributes is archive!m.txt, a file in the source's archive, but source.kind is folder; "
+        "give the path of a file."
+    )

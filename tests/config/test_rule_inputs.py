@@ -24,3 +24,13 @@ def test_the_stages_whose_outputs_are_shared(near_copies, stages, monkeypatch):
     raw["fetch"] = {**raw.get("fetch", {}), "near_copies": near_copies}
     values = RuleValues(read_experiment(raw, ROOT / "workflow/schemas/config.schema.yaml"))
     assert values.source_stages() == stages
+
+
+def test_attributes_in_the_sources_archive_wait_for_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    raw = yaml.safe_load(Path("config/awa2.yaml").read_text())
+    schema = ROOT / "workflow/schemas/config.schema.yaml"
+    experiment = read_experiment(raw, schema)
+    assert RuleValues(experiment).attribute_files() == [experiment.paths.url_list]
+    raw["evaluation"]["attribute_names"] = "LICENSE"
+    assert RuleValues(read_experiment(raw, schema)).attribute_files() == ["LICENSE", experiment.paths.url_list]

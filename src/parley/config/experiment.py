@@ -141,7 +141,11 @@ def _missing_files(config: Config) -> list[str]:
     ]
     inside = {key: path for key, path in given.items() if str(path).startswith(IN_ARCHIVE)}
     if inside and source["kind"] != "archive":
-        alone += [f"Config: {key} is in the source's archive, but source.kind is not archive." for key in inside]
+        alone += [
+            f"Config: {key} is {path}, a file in the source's archive, but source.kind is {source['kind']}; "
+            "give the path of a file."
+            for key, path in inside.items()
+        ]
     return alone + [
         f"Config: {key} is {path}, which is not a file; check the path."
         for key, path in given.items()
