@@ -75,6 +75,21 @@ def test_classes_made_here_stay_in_their_jobs_when_others_have_them_later(tmp_pa
     assert reused(first) == []
 
 
+def test_the_classes_of_a_job_stay_the_same_while_it_runs(tmp_path):
+    make(tmp_path, "first", {"ant": "plan"})
+    second = store(tmp_path, "second")
+    assert reused(second) == ["ant"]
+    for names, copied in ((["ant"], True), (["bee"], False)):
+        second.record(DIGESTS, dict.fromkeys(names, ""), copied)
+        assert reused(second) == ["ant"]
+        for suffix in second.suffixes:
+            (second.folder / f"{names[0]}{suffix}").touch()
+            assert reused(second) == ["ant"]
+        second.record(DIGESTS, dict.fromkeys(names, "plan"), copied)
+        assert reused(second) == ["ant"]
+    assert reused(store(tmp_path, "third")) == ["ant", "bee"]
+
+
 def test_another_set_that_has_the_same_input_is_found_behind_one_that_has_not(tmp_path):
     make(tmp_path, "a", {**INPUTS, "ant": "other"}, text="wrong")
     make(tmp_path, "b", text="right")

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.slow
 
 # What runs anew when a module changes, apart from what follows from it by its outputs.
 USERS = {
-    "src/parley/dataset/dedup/finalise.py": {"settle", "write_classes"},
+    "src/parley/dataset/dedup/finalise.py": {"settle"},
     "src/parley/text/glosses.py": {"build_descriptions"},
     "src/parley/text/embed_words.py": {"embed_words"},
     "src/parley/features/gather.py": {"gather_features"},

@@ -126,3 +126,23 @@ def test_the_default_experiment_across_two_nodes(another_project, tmp_path):
         assert process.returncode == 0, told[-6000:]
         assert {where for job, where, _ in running.jobs() if job.startswith("rule_train_run")} == {"node1", "node2"}
     assert differing(alone.folder, spread.folder) == []
+
+
+def test_jobs_on_nodes_agree_on_what_is_copied_for_another_class_set(another_project, cluster):
+    project = another_project()
+    write_classes(project.folder)
+    project.snakemake("--cores", "2", "features", config=project.write_config("tiny", **TINY))
+    header, *rows = (project.folder / "tiny.tsv").read_text().splitlines()
+    everything = (project.folder / "config/classes/world.tsv").read_text().splitlines()
+    new = next(row for row in everything[1:] if "\tin\t" in row and row not in rows)
+    (project.folder / "other.tsv").write_text("\n".join([header, new, *rows[1:]]) + "\n")
+    config = project.write_config("other", **{**TINY, "classes": "other.tsv"})
+    with submitting(project, config, "features") as process:
+        told, _ = process.communicate(timeout=LONGEST_S)
+    assert process.returncode == 0, told[-6000:]
+    submitted = {job for job, _, _ in cluster.jobs()}
+    for stage in ("fetch_images", "hash_images", "extract_features"):
+        assert {f"rule_{stage}_0000", f"rule_{stage}_reused"} <= submitted
+    log = (project.folder / "results/other/logs/extract_features/0000.log").read_text()
+    assert "images of 1 classes" in log
+    assert project.planned(config, "features") == set()

@@ -77,9 +77,9 @@ class ClassStore:
             write_json(_record_path(self.folder, name), facts)
 
     def _is_reused(self, name: str, digest_of_class: Callable[[str], str]) -> bool:
-        present = all(path.is_file() for path in self._files(self.folder, name))
         record = _record_of(self.folder, name)
-        if present or (record and not record[REUSED]):
+        # The job of the group that has made a class, or is making it, keeps it.
+        if self._has(self.folder, name) or (record and not record[REUSED]):
             return bool(record.get(REUSED))
         return bool(self._others(name, self._facts(name, {name: digest_of_class(name)})))
 
@@ -95,16 +95,16 @@ class ClassStore:
 
     def _others(self, name: str, facts: Mapping[str, str]) -> list[Path]:
         """Return the folders of other image sets with files of a class whose record has the given facts."""
-        parent = self.folder.parent
-        return [
-            other
-            for other in (sorted(parent.iterdir()) if facts["class"] and parent.is_dir() else ())
-            if other.name != self.folder.name
-            and not other.name.startswith(".")
-            and (record := _record_of(other, name)).get("input")
-            and facts.items() <= record.items()
-            and all(path.is_file() for path in self._files(other, name))
-        ]
+        parent, found = self.folder.parent, []
+        for other in sorted(parent.glob("[!.]*")) if facts["class"] and parent.is_dir() else ():
+            record = _record_of(other, name)
+            is_same = bool(record.get("input")) and facts.items() <= record.items()
+            if other.name != self.folder.name and is_same and self._has(other, name):
+                found.append(other)
+        return found
+
+    def _has(self, folder: Path, name: str) -> bool:
+        return all(path.is_file() for path in self._files(folder, name))
 
     def _facts(self, name: str, digests: Mapping[str, str]) -> dict[str, str]:
         return {"class": digests.get(name) or _record_of(self.folder, name).get("class", ""), "code": self.code}
