@@ -33,7 +33,7 @@ LANGUAGE = {
         "the rank correlation",
     ),
     "positional_disentanglement": (
-        "has bits that each tend to encode a single attribute of the class, such as a colour",
+        "has bits that encode single attributes of the class, such as a colour, more than by chance",
         "positional disentanglement (from 0 to 1)",
     ),
 }
@@ -251,8 +251,8 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     if distinct <= MANY_DISTINCT:
         return ""
     return (
-        f" This is an underestimate, perhaps by far: with {distinct:.2f} different messages per image, the correction "
-        "is too strong. Do not compare it between runs with different numbers of messages."
+        f" The estimate is too low, perhaps by far: where distinct messages are {percent(distinct)} of the images, the "
+        "correction is too strong. Do not compare it between runs with different numbers of messages."
     )
 
 
@@ -378,7 +378,7 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
     if not small:
         return []
     return [
-        f"Small splits: from the choice of images alone, accuracy has a 95 % sampling error of {listed(small)}. "
+        f"Small splits: from the choice of images alone, accuracy has a 95 % margin of error of {listed(small)}. "
         "The intervals over seeds do not reflect this, because all seeds are tested on the same images."
     ]
 
@@ -389,7 +389,7 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of "
+            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain copies of "
             "training images."
         )
     elif funnel.pairs:
