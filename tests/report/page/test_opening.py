@@ -182,7 +182,7 @@ def test_the_correction_is_doubted_where_many_messages_are_distinct():
         lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
         said = opening.what_messages_carry({"a": results()}, {"a": lines}, 4)[-1]
         assert ("The estimate is too low" in said) == doubted
-        assert (f"distinct messages are {100 * distinct:.1f} % of the images" in said) == doubted
+        assert (f"{distinct:.2f} distinct messages per image" in said) == doubted
 
 
 def test_runs_without_the_metric_are_not_counted():
@@ -243,13 +243,15 @@ def test_images_and_short_training_are_doubted():
     ]
     assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
         "Left out because of too few images: 1 class.",
-        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain copies of "
+        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
         "training images.",
     ]
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     late = {"adaptive": results(curves, {0: 200, 1: 100})}
-    assert doubts(of_runs=late) == ["For 1 of 2 seeds, the last checkpoint is the best: longer training may help."]
+    assert doubts(of_runs=late) == [
+        "For 1 of 2 seeds, the last checkpoint is the best on dev: longer training may help."
+    ]
     assert doubts(of_runs={"adaptive": late["adaptive"]._replace(annealed=True)}) == []
     once = {"adaptive": results([curve(0, (100,), (0.1,))], {0: 100})}
     assert doubts(of_runs=once) == []

@@ -251,8 +251,8 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     if distinct <= MANY_DISTINCT:
         return ""
     return (
-        f" The estimate is too low, perhaps by far: where distinct messages are {percent(distinct)} of the images, the "
-        "correction is too strong. Do not compare it between runs with different numbers of messages."
+        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the correction is "
+        "too strong. Compare only runs with similar numbers of distinct messages."
     )
 
 
@@ -389,7 +389,7 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain copies of "
+            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
             "training images."
         )
     elif funnel.pairs:
@@ -412,4 +412,5 @@ def _of_training(results: Mapping[str, RunResults]) -> list[str]:
     late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
     if not late:
         return []
-    return [f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best: longer training may help."]
+    best = f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best on dev"
+    return [f"{best}: longer training may help."]
