@@ -251,8 +251,8 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     if distinct <= MANY_DISTINCT:
         return ""
     return (
-        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the correction is "
-        "too strong. Compare only runs with similar numbers of distinct messages."
+        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the correction "
+        "is too strong. Compare only runs with similar numbers of distinct messages."
     )
 
 
@@ -389,8 +389,8 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
-            "training images."
+            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies "
+            "of training images."
         )
     elif funnel.pairs:
         said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")
