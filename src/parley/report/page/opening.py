@@ -251,8 +251,8 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     if distinct <= MANY_DISTINCT:
         return ""
     return (
-        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the correction "
-        "is too strong. Compare only runs with similar numbers of distinct messages."
+        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the "
+        "correction is too strong. Compare only runs with similar numbers of distinct messages."
     )
 
 
