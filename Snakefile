@@ -224,4 +224,5 @@ include: "workflow/rules/provenance.smk"
 
 
 hooks.name_groups(workflow)
+hooks.check_after_ancient_inputs()
 hooks.check_dry_runs(workflow, INPUT_CHECK)

@@ -20,7 +20,7 @@ def test_every_channel_goes_down_the_whole_line(project):
     project.snakemake("--cores", "2", config=config)
     results = project.folder / "results/channels"
     page = (results / "report.html").read_text()
-    assert page.count("messages are numbers, not bits") == 2
+    assert page.count("messages are real numbers, not bits") == 2
     for channel in CHANNELS:
         own = results / "runs" / channel / "1"
         continuous = channel.startswith("continuous")

@@ -55,6 +55,19 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
     assert project.planned(tiny) == set()
 
 
+def test_an_edit_is_noticed_after_an_earlier_stage_that_runs_too(project, tiny):
+    path = project.folder / "src/parley/features/extract.py"
+    before = path.read_text()
+    path.write_text(before + "\nADDED = 1\n")
+    try:
+        planned = project.planned(tiny, "--forcerun", "select_classes")
+    finally:
+        path.write_text(before)
+    # The plan is an ancient input of the fetch.
+    assert {"select_classes", "split", "extract_features_0000"} <= planned
+    assert not any(rule.startswith("fetch_images") for rule in planned)
+
+
 def test_touch_accepts_the_files_of_before_an_edit(project, tiny):
     path = project.folder / "src/parley/game/losses.py"
     before = path.read_text()

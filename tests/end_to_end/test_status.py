@@ -255,14 +255,15 @@ def test_a_folder_that_is_no_clone_and_a_wrong_config(project, tiny, tmp_path):
     assert done.returncode == 2
 
 
-def test_a_failed_job_is_told_with_its_sentence_at_the_end_and_later(project, tiny):
-    config = project.write_config("big", **{**TINY, "training": {**TINY["training"], "batch_size": 4000}})
+def test_a_failed_job_is_told_with_its_sentence_at_the_end_and_later(project, tiny, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    config = project.write_config("big", **{**TINY, "training": {**TINY["training"], "device": "cuda"}})
     told = project.snakemake("--cores", "2", "--keep-going", config=config, ok=False)
     end = told.split("2 jobs failed:")[1]
-    assert "train_run adaptive 1: The train split has 24 images, fewer than a batch of 4000" in end
+    assert "train_run adaptive 1: training.device is cuda, but torch finds no GPU here" in end
     assert "results/big/logs/train_run/adaptive-2.log" in end
     status = Status(project, config)
-    assert status.reasons("train").startswith("failed: The train split has 24 images, fewer than a batch of 4000")
+    assert status.reasons("train").startswith("failed: training.device is cuda, but torch finds no GPU here")
     assert "see results/big/logs/train_run/adaptive-1.log and results/big/logs/train_run/adaptive-2.log" in (
         status.reasons("train")
     )

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.logging import logger
@@ -32,10 +34,11 @@ from parley.runtime.run_lock import acquire
 from snakemake_logger_plugin_parley import LogHandler
 
 TESTED_SNAKEMAKE = "9.27."
-"""Prefix of the tested Snakemake versions. `name_groups` and `_select_jobs_only_when_one_finishes` patch only these."""
+"""Prefix of the tested Snakemake versions. Other versions are not patched."""
 TESTED_S3_PLUGIN = "0.3.6"
 """Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 _failures = FailureLog()
+_original_update = DAG.update_needrun
 _interrupted = threading.Event()
 
 Workflow = Any  # Snakemake's class; some of the attributes used here are not documented.
@@ -106,6 +109,34 @@ def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
             _check(workflow, check, fetch=False)
 
     workflow._build_dag = build_and_check
+
+
+def check_after_ancient_inputs() -> None:
+    """Make Snakemake notice a changed job although an earlier job runs too, if only ancient inputs lie between them.
+
+    Version 9.27 does not check the jobs after one that runs, because they will run as well. After an ancient input,
+    however, they do not: without this patch, an update of Parley would need two calls to rerun everything.
+    """
+    if version("snakemake").startswith(TESTED_SNAKEMAKE):
+        DAG.update_needrun = _update_needrun
+
+
+async def _update_needrun(dag: Any, *args: Any, **options: Any) -> None:
+    dag.bfs = partial(_without_ancient, dag.depending)
+    try:
+        await _original_update(dag, *args, **options)
+    finally:
+        del dag.bfs
+
+
+def _without_ancient(depending: Mapping[Any, Mapping[Any, Any]], _: Any, *jobs: Any) -> Iterator[Any]:
+    """Yield jobs, and all that depend on them by an input that is not ancient; replaces `DAG.bfs`."""
+    waiting, seen = list(jobs), set(jobs)
+    while waiting:
+        yield (job := waiting.pop())
+        after = {one for one, files in depending[job].items() if not all(file.is_ancient for file in files)}
+        waiting += after - seen
+        seen |= after
 
 
 def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool) -> list[Any]:
@@ -229,7 +260,8 @@ def _untested_versions(workflow: Workflow) -> Iterator[str]:
     if not found.startswith(TESTED_SNAKEMAKE):
         yield (
             f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
-            "waiting jobs, Snakemake may use half of a CPU core. `--until`, `--omit-from`, `--forcerun` and targets "
+            "waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may be needed. "
+            "`--until`, `--omit-from`, `--forcerun` and targets "
             "need the full name of a group's rule, such as extract_features_0000. Results are the same."
         )
     if workflow.storage_settings.default_storage_provider != "s3":

@@ -193,8 +193,8 @@ def test_the_correction_is_doubted_where_many_messages_are_distinct():
     for distinct, doubted in ((0.05, False), (0.46, True)):
         lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
         said = opening.what_messages_carry({"a": results()}, {"a": lines}, 4)[-1]
-        assert ("an underestimate" in said) == doubted
-        assert (f"{distinct} different messages per image" in said) == doubted
+        assert ("The estimate is too low" in said) == doubted
+        assert (f"{distinct:.2f} distinct messages per image" in said) == doubted
 
 
 def test_runs_without_the_metric_are_not_counted():
@@ -242,8 +242,8 @@ def test_small_splits_and_intervals_with_chance_are_doubted():
     said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
     assert said == [
         "The interval of accuracy includes chance on test.",
-        "Small splits: from the choice of images alone, accuracy has a 95 % sampling error of ±13 percentage points on "
-        "test (40 images). The intervals over seeds do not reflect this, because all seeds are tested on the same "
+        "Small splits: from the choice of images alone, accuracy has a 95 % margin of error of ±13 percentage points "
+        "on test (40 images). The intervals over seeds do not reflect this, because all seeds are tested on the same "
         "images.",
     ]
     assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
@@ -255,13 +255,15 @@ def test_images_and_short_training_are_doubted():
     ]
     assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
         "Left out because of too few images: 1 class.",
-        "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of training "
-        "images.",
+        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
+        "training images.",
     ]
     assert doubts(funnel=Funnel({}, {})) == []
     curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
     late = {"adaptive": results(curves, {0: 200, 1: 100})}
-    assert doubts(of_runs=late) == ["For 1 of 2 seeds, the last checkpoint is the best: longer training may help."]
+    assert doubts(of_runs=late) == [
+        "For 1 of 2 seeds, the last checkpoint is the best on dev: longer training may help."
+    ]
     assert doubts(of_runs={"adaptive": late["adaptive"]._replace(annealed=True)}) == []
     once = {"adaptive": results([curve(0, (100,), (0.1,))], {0: 100})}
     assert doubts(of_runs=once) == []

@@ -37,7 +37,7 @@ LANGUAGE = {
         "the rank correlation",
     ),
     "positional_disentanglement": (
-        "has bits that each tend to encode a single attribute of the class, such as a colour",
+        "has bits that encode single attributes of the class, such as a colour, more than by chance",
         "positional disentanglement (from 0 to 1)",
     ),
 }
@@ -255,8 +255,8 @@ def _overcorrected(lines: Sequence[Mapping[str, Any]]) -> str:
     if distinct <= MANY_DISTINCT:
         return ""
     return (
-        f" This is an underestimate, perhaps by far: with {distinct:.2f} different messages per image, the correction "
-        "is too strong. Do not compare it between runs with different numbers of messages."
+        f" The estimate is too low, perhaps far too low: with {distinct:.2f} distinct messages per image, the "
+        "correction is too strong. Compare only runs with similar numbers of distinct messages."
     )
 
 
@@ -382,7 +382,7 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
     if not small:
         return []
     return [
-        f"Small splits: from the choice of images alone, accuracy has a 95 % sampling error of {listed(small)}. "
+        f"Small splits: from the choice of images alone, accuracy has a 95 % margin of error of {listed(small)}. "
         "The intervals over seeds do not reflect this, because all seeds are tested on the same images."
     ]
 
@@ -393,8 +393,8 @@ def _of_images(funnel: Funnel | None) -> list[str]:
     said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
     if not funnel.compared:
         said.append(
-            "Near-duplicates were not looked for (fetch.near_copies: ignore): other splits may contain some of "
-            "training images."
+            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies "
+            "of training images."
         )
     elif funnel.pairs:
         said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")
@@ -416,4 +416,5 @@ def _of_training(results: Mapping[str, RunResults]) -> list[str]:
     late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
     if not late:
         return []
-    return [f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best: longer training may help."]
+    best = f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best on dev"
+    return [f"{best}: longer training may help."]

@@ -145,7 +145,7 @@ def _host() -> dict[str, str]:
 FILES = (
     ("browser.html", "every dialogue, with filters and search", ""),
     ("summary.csv", "the results: one row per run, split and metric", ""),
-    ("language.csv", "metrics of messages as a language, each with its null distribution", ""),
+    ("language.csv", "metrics of messages as a language, most with a null distribution", ""),
     ("exchanges.csv", "metrics by exchange", "language"),
     ("interventions.csv", "effects of flipping bits and of swapping messages between dialogues", "interventions"),
     ("difficulty.csv", "accuracy of a linear classifier on the same features", "difficulty"),

@@ -251,9 +251,10 @@ def _seed_lines(inputs: Inputs, run: str, results: RunResults) -> list[dict[str,
     """Return the selected step and the test metrics of each seed of a run; they are None if the seed failed."""
     lines = []
     for seed in sorted({seed for owner, seed in [*inputs.evaluations, *inputs.failed] if owner == run}):
-        entry = inputs.evaluations.get((run, seed), {}).get("parts", {}).get("test", {})
+        evaluation = inputs.evaluations.get((run, seed), {})
+        entry = evaluation.get("parts", {}).get("test", {})
         metrics = {name: finite(entry.get(name)) for name in ("accuracy@1", "accuracy@k", "nll", "length")}
-        lines.append({"seed": seed, "chosen_step": results.chosen.get(seed), **metrics})
+        lines.append({"seed": seed, "chosen_step": results.chosen.get(seed), "k": evaluation.get("k"), **metrics})
     return lines
 
 
