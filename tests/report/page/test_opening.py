@@ -220,6 +220,16 @@ def test_random_inputs_are_doubted():
     assert doubts(config={"features": {"weights": "IMAGENET1K_V1"}, "words": {"source": "glove.txt"}}) == []
 
 
+@pytest.mark.parametrize(("preprocessing", "doubted"), [("corrected", True), ("original", True), ("custom", False)])
+def test_weights_from_a_file_need_a_normalisation_of_their_own(preprocessing, doubted):
+    said = doubts(config={"features": {"weights": "mine.pth", "preprocessing": preprocessing}})
+    assert ["normalised as torchvision does" in sentence for sentence in said] == [True] * doubted
+
+
+def test_no_right_answer_of_a_few_is_uncertain_too():
+    assert any("percentage points on test (20 images)" in one for one in doubts(rows_of([0.0] * 5, images=20)))
+
+
 def test_a_single_candidate_is_no_doubt():
     rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
     assert not any("chance" in sentence for sentence in doubts(rows))

@@ -368,7 +368,10 @@ def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
     found: dict[str, tuple[int, float]] = {}
     for row in rows:
         if row.part in headline.SPLITS and row.images and row.mean is not None:
-            half = 1.96 * (row.mean * (1 - row.mean) / row.images) ** 0.5
+            # Agresti and Coull (1998): with two more right and two more wrong answers, 0 of 20 is uncertain, too.
+            images = row.images + 4
+            share = (row.mean * row.images + 2) / images
+            half = 1.96 * (share * (1 - share) / images) ** 0.5
             found[row.part] = (row.images, max(half, found.get(row.part, (0, 0.0))[1]))
     small = [
         f"±{100 * half:.0f} percentage points on {part} ({images:,} images)"
@@ -399,8 +402,15 @@ def _of_images(funnel: Funnel | None) -> list[str]:
 
 def _of_inputs(config: Mapping[str, Any]) -> list[str]:
     said = []
-    if config.get("features", {}).get("weights") == "random" and config["source"]["kind"] != "features":
+    network = config.get("features", {}) if config.get("source", {}).get("kind") != "features" else {}
+    weights = str(network.get("weights", ""))
+    if weights == "random":
         said.append("The image features come from an untrained network.")
+    elif "." in weights and network["preprocessing"] != "custom":
+        said.append(
+            "The network's weights are from a file, but images are normalised as torchvision does for its own weights "
+            "(features.preprocessing)."
+        )
     if config.get("words", {}).get("source") == "random":
         said.append("The word vectors are random: descriptions are similar only if they share words.")
     return said
