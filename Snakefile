@@ -155,32 +155,38 @@ rule summary:
     input:
         result("summary.csv"),
         result("summary.json"),
+        result("config.yaml"),
 
 
 rule language:
     input:
         result("language.csv"),
         result("exchanges.csv"),
+        result("config.yaml"),
 
 
 rule comparisons:
     input:
         result("comparisons.csv"),
+        result("config.yaml"),
 
 
 rule difficulty:
     input:
         result("difficulty.csv"),
+        result("config.yaml"),
 
 
 rule interventions:
     input:
         result("interventions.csv"),
+        result("config.yaml"),
 
 
 rule agreement:
     input:
         result("agreement.csv"),
+        result("config.yaml"),
 
 
 rule claims:

@@ -17,7 +17,9 @@ def test_the_papers_experiment_shows_its_whole_plan(project):
     assert "train_run                   20" in out
 
 
-@pytest.mark.parametrize("target", ["evaluate", "messages", "metrics", "tables", "export", "claims"])
+@pytest.mark.parametrize(
+    "target", ["evaluate", "messages", "summary", "comparisons", "difficulty", "metrics", "tables", "export", "claims"]
+)
 def test_what_python_reads_comes_with_the_list_of_runs(project, target):
     assert "write_config" in project.planned("config.yaml", target)
 
