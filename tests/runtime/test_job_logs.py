@@ -64,10 +64,10 @@ EXCEPTION = "RuleException:\nCalledProcessError in file \"training.smk\", line 1
             "killed (SIGKILL), most often because memory ran out; ",
         ),
         (EXCEPTION + "returned non-zero exit status 137.", "killed (SIGKILL), most often because memory ran"),
-        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", "ended by the signal SIGSEGV."),
+        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", f"{ERROR} Then it was ended by the signal SIGSEGV."),
     ],
 )
-def test_a_signal_tells_more_than_an_error_in_the_log(log, message, why):
+def test_a_signal_is_told_beside_an_error_in_the_log(log, message, why):
     assert reported(message).why(5, "train_run", log).startswith(why)
 
 
