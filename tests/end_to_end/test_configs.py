@@ -20,17 +20,17 @@ def test_the_papers_experiment_shows_its_whole_plan(project):
 @pytest.mark.parametrize(
     "target", ["evaluate", "messages", "summary", "comparisons", "difficulty", "metrics", "tables", "export", "claims"]
 )
-def test_what_python_reads_comes_with_the_list_of_runs(project, target):
+def test_targets_also_write_the_config(project, target):
     assert "write_config" in project.planned("config.yaml", target)
 
 
-def test_a_config_of_ones_own_pictures_says_what_is_to_be_written_first(project):
+def test_photos_config_needs_a_class_set(project):
     out = project.snakemake("-n", config="config/photos.yaml", ok=False)
     assert "config/classes/photos.tsv does not exist" in out
 
 
 @pytest.mark.skipif(not os.environ.get("PARLEY_URLS"), reason="needs PARLEY_URLS, rows of ImageNet's fall-2011 list")
-def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
+def test_all_short_classes_are_listed(project):
     override = f'source={{url_list: {{locations: ["{os.environ["PARLEY_URLS"]}"], checksum: ""}}}}'
     out = project.snakemake("--cores", "1", "classes", "--config", override, config="config/animals30.yaml", ok=False)
     told = [line for line in out.splitlines() if line.startswith("select_classes: Class ")]

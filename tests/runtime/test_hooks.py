@@ -96,7 +96,7 @@ def test_without_an_object_store_nothing_is_patched():
     assert hooks.shares_disk(made_workflow())
 
 
-def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
+def test_start_fails_on_missing_inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = []
 
@@ -110,7 +110,7 @@ def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_command_for_what_is_missing_gets_the_runs_config(tmp_path, monkeypatch):
+def test_missing_input_hint_has_the_configfile(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     workflow = made_workflow(["a"])
     workflow.config_settings.configfiles = [tmp_path / "config/photos.yaml"]
@@ -119,7 +119,7 @@ def test_a_command_for_what_is_missing_gets_the_runs_config(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("package", "tested"), [("snakemake", "9.27."), ("snakemake-storage-plugin-s3", "0.3.6")])
-def test_start_names_the_tested_version_where_another_is_left_unpatched(tmp_path, monkeypatch, caplog, package, tested):
+def test_start_warns_about_an_untested_version(tmp_path, monkeypatch, caplog, package, tested):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hooks.atexit, "register", lambda close: close())
     versions = {"snakemake": "9.27.1", "snakemake-storage-plugin-s3": "0.3.6"}
@@ -167,7 +167,7 @@ def test_quiet_prints_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_failed_jobs_and_those_of_a_group_are_named_alike(capsys):
+def test_failed_jobs_of_a_group_are_listed(capsys):
     def job(name):
         rule = SimpleNamespace(name=name)
         return SimpleNamespace(rule=rule, jobid=1, wildcards=["a", 1], log=[], is_group=lambda: False)

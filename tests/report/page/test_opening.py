@@ -118,7 +118,7 @@ def test_what_the_dialogue_adds_follows_from_the_interval(seeds, change):
     assert said[0].endswith(change)
 
 
-def test_of_one_exchange_and_of_failed_runs_nothing_is_added():
+def test_no_gain_for_one_exchange_or_a_failed_run():
     assert opening.what_dialogue_adds({"adaptive": results(**by_exchange([0.2], [0.3]))}, []) == []
     assert opening.what_dialogue_adds({"adaptive": RunResults([], {}, None, None)}, []) == []
 
@@ -155,7 +155,7 @@ def test_flipped_bits_show_whether_answers_depend_on_messages(seeds, end):
     assert said.endswith(end)
 
 
-def test_metrics_stand_beside_their_null():
+def test_metrics_are_compared_with_their_null():
     lines = [line("information", 0.001), line("information_corrected", None, mean=1.0, low=None, high=None)]
     lines += [line("topographic_similarity", 0.2, unit="rho", n_seeds=2), line("macro_f1", 0.001)]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
@@ -176,7 +176,7 @@ def test_metrics_stand_beside_their_null():
     )
 
 
-def test_the_correction_is_doubted_where_many_messages_are_distinct():
+def test_many_distinct_messages_give_a_bias_warning():
     corrected = line("information_corrected", None)
     for distinct, doubted in ((0.05, False), (0.46, True)):
         lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
@@ -191,7 +191,7 @@ def test_runs_without_the_metric_are_not_counted():
     assert said[0].startswith("In 1 of 1 run in which this can be tested, the Sender's last message carries")
 
 
-def test_where_every_message_is_its_own_mutual_information_is_not_read():
+def test_mutual_information_is_skipped_if_all_messages_are_distinct():
     lines = [line("information", 1.0), line("information_corrected", None), line("distinct_messages", None, mean=0.99)]
     assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
         "Nearly every image gets a message of its own, so mutual information cannot show how much the messages reveal "
@@ -203,7 +203,7 @@ def doubts(rows=(), failed=(), of_runs=None, funnel=None, config=None):
     return opening.what_to_doubt(list(rows), list(failed), of_runs or {}, funnel, config or {})
 
 
-def test_few_and_failed_seeds_are_doubted():
+def test_few_and_failed_seeds_give_caveats():
     assert doubts(rows_of([0.5], images=4000))[0].startswith("One seed: ")
     assert doubts(rows_of([0.5, 0.51], images=4000))[0].endswith("it is marked n = 2.")
     assert doubts(rows_of([0.5, 0.51, 0.52], images=4000))[0].startswith("Few seeds: an interval from 3 values")
@@ -211,7 +211,7 @@ def test_few_and_failed_seeds_are_doubted():
     assert doubts(failed=[("a", 1), ("a", 2)]) == ["Failed, and therefore excluded from all means: 2 seeds."]
 
 
-def test_random_inputs_are_doubted():
+def test_random_inputs_give_caveats():
     config = {"features": {"weights": "random"}, "words": {"source": "random"}, "source": {"kind": "world"}}
     network, words = doubts(config=config)
     assert network == "The image features come from an untrained network."
@@ -226,17 +226,17 @@ def test_weights_from_a_file_need_a_normalisation_of_their_own(preprocessing, do
     assert ["normalised as torchvision does" in sentence for sentence in said] == [True] * doubted
 
 
-def test_no_right_answer_of_a_few_is_uncertain_too():
+def test_zero_of_few_has_a_margin_of_error():
     assert any("percentage points on test (20 images)" in one for one in doubts(rows_of([0.0] * 5, images=20)))
 
 
-def test_a_single_candidate_is_no_doubt():
+def test_single_candidate_gives_no_caveat():
     rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
     assert not any("chance" in sentence for sentence in doubts(rows))
     assert opening.how_well(rows)[0].endswith("; there is no other candidate.")
 
 
-def test_small_splits_and_intervals_with_chance_are_doubted():
+def test_small_splits_and_intervals_with_chance_give_caveats():
     said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
     assert said == [
         "The interval of accuracy includes chance on test.",
@@ -247,7 +247,7 @@ def test_small_splits_and_intervals_with_chance_are_doubted():
     assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
 
 
-def test_images_and_short_training_are_doubted():
+def test_images_and_short_training_give_caveats():
     assert doubts(funnel=Funnel({}, {}, pairs=2)) == [
         "Near-duplicate images in different splits (near_copies.tsv): 2 pairs."
     ]
