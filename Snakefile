@@ -228,6 +228,6 @@ rule browser:
 include: "workflow/rules/provenance.smk"
 
 
-hooks.name_groups(workflow)
-hooks.check_after_ancient_inputs()
+snakemake_patches.name_groups(workflow)
+snakemake_patches.patch_update_needrun()
 hooks.check_dry_runs(workflow, INPUT_CHECK)

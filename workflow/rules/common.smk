@@ -26,7 +26,7 @@ from parley.core.errors import ParleyError
 from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names
-from parley.runtime import hooks
+from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 from parley.text.glosses import gloss_lines, needs_wordnet
 
@@ -51,7 +51,7 @@ VALUES = RuleValues(EXPERIMENT)
 RESOURCES = RuleResources(CONFIG, CLASSES)
 INPUT_CHECK = partial(check_inputs, CONFIG, CLASSES)
 LOGS, BENCHMARKS = PATHS.result("logs"), PATHS.result("benchmarks")
-SHARES_DISK = hooks.shares_disk(workflow)
+SHARES_DISK = snakemake_patches.shares_disk(workflow)
 PARSED_CODE = Sources(SOURCES)
 DIGESTS = {}  # The code digest of each script.
 result, run_file, run_files = PATHS.result, RUN_PATHS.file, RUN_PATHS.of_runs
