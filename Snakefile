@@ -156,32 +156,38 @@ rule summary:
     input:
         result("summary.csv"),
         result("summary.json"),
+        result("config.yaml"),
 
 
 rule language:
     input:
         result("language.csv"),
         result("exchanges.csv"),
+        result("config.yaml"),
 
 
 rule comparisons:
     input:
         result("comparisons.csv"),
+        result("config.yaml"),
 
 
 rule difficulty:
     input:
         result("difficulty.csv"),
+        result("config.yaml"),
 
 
 rule interventions:
     input:
         result("interventions.csv"),
+        result("config.yaml"),
 
 
 rule agreement:
     input:
         result("agreement.csv"),
+        result("config.yaml"),
 
 
 rule claims:
@@ -223,6 +229,6 @@ rule browser:
 include: "workflow/rules/provenance.smk"
 
 
-hooks.name_groups(workflow)
-hooks.check_after_ancient_inputs()
+snakemake_patches.name_groups(workflow)
+snakemake_patches.patch_update_needrun()
 hooks.check_dry_runs(workflow, INPUT_CHECK)

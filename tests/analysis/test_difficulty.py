@@ -117,7 +117,7 @@ def test_separable_classes_are_classified_and_identical_ones_are_not(tmp_path):
     assert hard["parts"]["test"]["nll"] == pytest.approx(np.log(4), abs=0.05)
 
 
-def test_the_scale_of_a_channel_and_one_that_never_varies_change_nothing(tmp_path):
+def test_invariant_to_scale_and_constant_channels(tmp_path):
     parts = three(1.5)
     _, plain = written(tmp_path, parts)
     scaled = {

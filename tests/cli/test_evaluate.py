@@ -191,14 +191,14 @@ def call(trained, out, **changes):
     return ["evaluate", files["checkpoint"], *named, "--out", out]
 
 
-def test_features_of_another_width_are_told(trained, tmp_path, refused):
+def test_features_of_another_width_are_reported(trained, tmp_path, refused):
     write_part(tmp_path / "wide.hdf5", np.ones((3, 17)), [0, 1, 2])
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "wide.hdf5"))
     assert "wide.hdf5 has features of 17 numbers, but the checkpoint was trained on features of 16" in told
     assert not (tmp_path / "out").exists()
 
 
-def test_a_label_without_description_is_told(trained, tmp_path, refused):
+def test_a_label_without_description_is_reported(trained, tmp_path, refused):
     write_part(tmp_path / "more.hdf5", np.ones((2, 16)), [0, 9])
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "more.hdf5"))
     assert "label 9" in told
@@ -210,33 +210,33 @@ def test_a_class_that_is_no_candidate_is_told_with_the_way_out(trained, tmp_path
     assert "label 4, 5, which the checkpoint was not trained on; add `--candidates all`" in told
 
 
-def test_a_file_without_an_image_is_told(trained, tmp_path, refused):
+def test_a_file_without_an_image_is_reported(trained, tmp_path, refused):
     write_part(tmp_path / "none.hdf5", np.ones((0, 16)), [])
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "none.hdf5"))
     assert "contains no images" in told
 
 
-def test_words_of_another_width_are_told(trained, tmp_path, refused):
+def test_words_of_another_width_are_reported(trained, tmp_path, refused):
     write_words(tmp_path / "words.hdf5", ["ant", "bee", "cat", "dog", "elk", "fox"], width=21)
     (told,) = refused(*call(trained, tmp_path / "out", words=tmp_path / "words.hdf5"))
     assert "vectors of 21 numbers" in told
 
 
-def test_descriptions_that_lack_a_class_trained_on_are_told(trained, tmp_path, refused):
+def test_descriptions_that_lack_a_class_trained_on_are_reported(trained, tmp_path, refused):
     write_descriptions(tmp_path / "few.csv", ["ant", "bee", "cat"])
     (told,) = refused(*call(trained, tmp_path / "out", descriptions=tmp_path / "few.csv"))
     assert "was trained on label 3" in told
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty"])
-def test_a_damaged_checkpoint_is_told(trained, tmp_path, refused, damage):
+def test_a_damaged_checkpoint_is_reported(trained, tmp_path, refused, damage):
     content = (trained.run / "best.pt").read_bytes()
     (tmp_path / "bad.pt").write_bytes({"cut": content[:-2000], "text": b"no checkpoint\n", "empty": b""}[damage])
     (told,) = refused(*call(trained, tmp_path / "out", checkpoint=tmp_path / "bad.pt"))
     assert "bad.pt" in told
 
 
-def test_a_checkpoint_that_lacks_something_is_told(trained, tmp_path, refused):
+def test_a_checkpoint_that_lacks_something_is_reported(trained, tmp_path, refused):
     import torch
 
     values = torch.load(trained.best, weights_only=True)
@@ -246,7 +246,7 @@ def test_a_checkpoint_that_lacks_something_is_told(trained, tmp_path, refused):
     assert "is an incomplete checkpoint (it has no scales)" in told
 
 
-def test_features_that_are_no_hdf5_are_told(trained, tmp_path, refused):
+def test_features_that_are_no_hdf5_are_reported(trained, tmp_path, refused):
     (tmp_path / "text.hdf5").write_text("no HDF5")
     (told,) = refused(*call(trained, tmp_path / "out", features=tmp_path / "text.hdf5"))
     assert "text.hdf5 is not a valid HDF5 file" in told
@@ -259,7 +259,7 @@ def test_the_folder_of_a_run_is_not_written_into(trained, refused):
     assert sorted(trained.run.iterdir()) == before
 
 
-def test_a_run_that_diverged_is_told(trained, tmp_path, refused):
+def test_a_run_that_diverged_is_reported(trained, tmp_path, refused):
     import torch
 
     values = torch.load(trained.best, weights_only=True)

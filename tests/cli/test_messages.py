@@ -68,14 +68,14 @@ def test_rows_are_spread_over_the_file():
     assert spread(0, 4) == []
 
 
-def test_a_missing_file_is_told(trained, tmp_path, refused):
+def test_missing_file_error(trained, tmp_path, refused):
     (told,) = refused(
         "messages", trained.best, "--features", tmp_path / "no.hdf5", *trained.text, "--out", tmp_path / "m.hdf5"
     )
     assert told == f"{tmp_path / 'no.hdf5'} does not exist; check the path."
 
 
-def test_features_of_another_width_are_told(trained, tmp_path, refused):
+def test_features_of_another_width_are_reported(trained, tmp_path, refused):
     write_part(tmp_path / "wide.hdf5", np.ones((3, 17)), [0, 1, 2])
     out = tmp_path / "m.hdf5"
     (told,) = refused("messages", trained.best, "--features", tmp_path / "wide.hdf5", *trained.text, "--out", out)
@@ -83,7 +83,7 @@ def test_features_of_another_width_are_told(trained, tmp_path, refused):
     assert not out.exists()
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(trained, tmp_path, refused):
+def test_a_folder_that_cannot_be_written_to_is_reported(trained, tmp_path, refused):
     (tmp_path / "file").write_text("")
     out = tmp_path / "file/m.hdf5"
     (told,) = refused("messages", trained.best, "--features", trained.part("test"), *trained.text, "--out", out)

@@ -77,7 +77,7 @@ def test_a_defect_is_told_and_shown_where_asked_for(capsys, monkeypatch):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_what_the_system_refuses_is_told(capsys):
+def test_what_the_system_refuses_is_reported(capsys):
     assert finish(raising(PermissionError(13, "Permission denied", "/root/x")), chosen()) == 1
     assert capsys.readouterr().err == "/root/x: Permission denied; check the path and its permissions.\n"
 

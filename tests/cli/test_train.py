@@ -83,20 +83,20 @@ def test_a_finished_run_is_not_replaced_unasked(trained, tmp_path, refused):
     assert main(call(trained, out, *steps, "--overwrite")) == 0
 
 
-def test_a_missing_file_is_told(trained, tmp_path, refused):
+def test_missing_file_error(trained, tmp_path, refused):
     arguments = call(trained, tmp_path / "out")
     arguments[2] = tmp_path / "none.json"
     assert refused(*arguments) == [f"{tmp_path / 'none.json'} does not exist; check the path."]
 
 
 @pytest.mark.parametrize("content", ["experiment: world\n", "[]", '{"k": 1}', '{"game": 3, "training": {}}'])
-def test_another_kind_of_config_is_told(trained, tmp_path, refused, content):
+def test_another_kind_of_config_is_reported(trained, tmp_path, refused, content):
     (tmp_path / "config.json").write_text(content)
     arguments = call(trained, tmp_path / "out")
     arguments[2] = tmp_path / "config.json"
     assert refused(*arguments)
 
 
-def test_a_train_part_with_too_few_images_is_told(trained, tmp_path, refused):
+def test_a_train_split_with_too_few_images_is_reported(trained, tmp_path, refused):
     (told,) = refused(*call(trained, tmp_path / "out", "--set", "training.batch_size=64"))[-1:]
     assert "fewer than a batch of 64" in told

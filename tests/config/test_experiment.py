@@ -51,7 +51,7 @@ def test_inputs_are_reported_with_a_mistake_in_the_config(here):
     assert wordnet.startswith("WordNet is not at no-wordnet")
 
 
-def test_a_missing_folder_does_not_hide_that_another_class_has_too_few_images(here):
+def test_missing_folder_and_short_class_are_both_reported(here):
     (here / "a.tsv").write_text("class\twnid\tdomain\nant\tn02219486\tin\nbee\tn02206856\tin\n")
     (here / "glove.txt").touch()
     found = findings("words={source: random}", seeds=["x"], descriptions={})

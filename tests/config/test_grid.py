@@ -136,7 +136,7 @@ def test_all_mistakes_of_a_kind_are_told_at_once():
     assert len(told({"name": "a", "grid": grid}, {"name": "b", "gird": {}})) == 4
 
 
-def test_two_runs_of_one_name_are_told():
+def test_two_runs_of_one_name_are_reported():
     other = {"name": "a-message_bits_2"}
     assert told({"name": "a", "grid": {"game.message_bits": [2, 4]}}, other) == [
         "Config: two runs are called 'a-message_bits_2'; give each its own name."

@@ -48,7 +48,7 @@ def test_a_paper_s_experiment_fits(tmp_path):
     assert check_disk(config_of(), classes_of(60, 10), tmp_path / "results/many") == []
 
 
-def test_all_of_imagenet_does_not_and_the_advice_holds(tmp_path):
+def test_imagenet_exceeds_the_disk_and_the_advice_holds(tmp_path):
     """21,841 classes, 70 images of each, 10 exchanges, 2 seeds: petabytes are not free here."""
     classes = classes_of(20_000, 1841)
     [finding] = check_disk(config_of(), classes, tmp_path / "results/many")

@@ -95,7 +95,7 @@ def test_all_findings_are_told_at_once():
         ("experiment=../x", "experiment"),
     ],
 )
-def test_what_cannot_be_is_told(setting, part):
+def test_what_cannot_be_is_reported(setting, part):
     (told,) = findings(setting)
     assert part in told
 

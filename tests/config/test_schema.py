@@ -7,7 +7,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from parley.config.schema import read_schema, resolve, run_settings, with_settings
+from parley.config.overrides import with_settings
+from parley.config.schema import read_schema, resolve, run_settings
 from parley.core.errors import ParleyError
 
 ROOT = Path(__file__).parents[2]

@@ -32,14 +32,14 @@ def write_much(path):
         file["rows"] = np.random.default_rng(1).random((100, 1000))
 
 
-def test_a_record_on_a_full_disk_is_told(tmp_path, small_disk):
+def test_a_record_on_a_full_disk_is_reported(tmp_path, small_disk):
     small_disk.mount(tmp_path / "disk", 4096)
     (tmp_path / "disk" / "a.txt").write_text("x" * 4096)
     with pytest.raises(ParleyError, match="cannot be written"):
         keep_date(tmp_path / "disk" / "a.txt")
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path):
+def test_a_folder_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "a").write_text("no folder")
     with pytest.raises(ParleyError, match=r"b\.json cannot be written \((Not a directory|File exists)\)"):
         write_json(tmp_path / "a" / "b.json", {})

@@ -14,7 +14,7 @@ def test_wanted_columns_come_in_the_order_asked_for(tmp_path):
     assert list(stream_table(tmp_path / "t.tsv", ["b"])) == [("x y",), ("\u2028",)]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path):
+def test_crlf_byte_order_mark_and_blank_lines(tmp_path):
     (tmp_path / "t.tsv").write_bytes(b"\xef\xbb\xbfa\tb\r\n1\t2\r\n\r\n3\t4")
     assert list(stream_table(tmp_path / "t.tsv", ["a", "b"])) == [("1", "2"), ("3", "4")]
 
@@ -29,13 +29,13 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path
         (b"a\t\xff\n1\t2\n", "line 1 is not UTF-8"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path, content, told):
+def test_malformed_table_errors(tmp_path, content, told):
     (tmp_path / "t.tsv").write_bytes(content)
     with pytest.raises(ParleyError, match=told):
         list(stream_table(tmp_path / "t.tsv", ["a", "b"]))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_missing_file_error(tmp_path):
     with pytest.raises(ParleyError, match="does not exist"):
         list(stream_table(tmp_path / "t.tsv", ["a"]))
     with pytest.raises(ParleyError, match="does not exist"):
@@ -82,7 +82,7 @@ def test_classes_come_one_after_another_and_unwanted_ones_are_passed_over(tmp_pa
     assert [next(rows) for _, rows in stream_classes(tmp_path / "t.tsv", ["key"])] == [b[0], a[0], c[0]]
 
 
-def test_rows_of_a_class_that_do_not_stand_together_are_refused(tmp_path):
+def test_noncontiguous_rows_of_a_class_are_refused(tmp_path):
     write_table(tmp_path / "t.tsv", ["class", "key"], [("b", 1), ("a", 3), ("b", 4)])
     with pytest.raises(ParleyError, match="class 'b': the rows are not contiguous"):
         classes_of(tmp_path / "t.tsv")

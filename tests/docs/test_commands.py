@@ -202,7 +202,7 @@ def test_every_command_works_as_typed(kind):
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_what_is_to_be_typed_begins_with_what_the_readme_installs(kind):
+def test_commands_start_with_uv(kind):
     assert [place for place, command in commands_of(kind).items() if is_bare(command)] == []
 
 
@@ -222,11 +222,11 @@ def test_what_is_to_be_typed_begins_with_what_the_readme_installs(kind):
         ("snakemake messages", "lacks --cores"),
     ],
 )
-def test_what_does_not_work_is_found(command, why):
+def test_invalid_commands_are_detected(command, why):
     assert why in complaint(command)
 
 
-def test_what_lacks_uv_is_found():
+def test_missing_uv_is_detected():
     assert inline("<p><code>snakemake --cores 1 {{ target }}</code>") == ["snakemake --cores 1 results/x"]
     (command,) = in_strings('raise E(f"{path} is damaged; run `snakemake --cores 1 {target}`.")')
     assert command == "snakemake --cores 1 results/x"

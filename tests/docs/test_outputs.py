@@ -37,7 +37,7 @@ def test_known_files_and_columns_pass(undocumented, tmp_path):
 
 
 @pytest.mark.parametrize(("backbone", "told"), [("squeezenet1_0", []), ("resnet34", ["test.hdf5: maps is not named."])])
-def test_the_features_of_another_network_are_named_by_attributes(undocumented, tmp_path, backbone, told):
+def test_feature_names_are_read_from_attributes(undocumented, tmp_path, backbone, told):
     with h5py.File(tmp_path / "test.hdf5", "w") as file:
         file["maps"], file.attrs["map"], file.attrs["backbone"] = [1], "maps", backbone
     assert undocumented(tmp_path, TEXT) == told
@@ -52,7 +52,7 @@ def test_a_file_that_is_not_named_is_found_wherever_it_lies(undocumented, tmp_pa
     ]
 
 
-def test_a_column_that_is_not_named_of_this_file_is_found(undocumented, tmp_path):
+def test_undocumented_column_is_detected(undocumented, tmp_path):
     write(tmp_path, plan_dot_tsv="class\tkey\tpart\trank\tsha256\n", agreement_dot_csv="run,part,largest_p\n")
     (tmp_path / "runs/a/1").mkdir(parents=True)
     with h5py.File(tmp_path / "runs/a/1/messages.hdf5", "w") as file:
@@ -64,7 +64,7 @@ def test_a_column_that_is_not_named_of_this_file_is_found(undocumented, tmp_path
     ]
 
 
-def test_a_row_taken_off_the_page_is_missed(undocumented, tmp_path):
+def test_removed_row_is_detected(undocumented, tmp_path):
     write(tmp_path, funnel_dot_json="{}")
     assert undocumented(tmp_path, TEXT) == []
     shorter = TEXT.replace("| `funnel.json` |", "| `funnels` |").replace("### `funnel.json`", "### Funnels")

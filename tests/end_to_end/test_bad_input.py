@@ -39,7 +39,7 @@ def test_everything_wrong_with_a_class_set_is_told_together(project):
     assert "Finished jobid" not in out
 
 
-def test_k_above_the_classes_is_told(project):
+def test_k_above_the_classes_is_reported(project):
     assert "evaluation.k is 3, but there are only 1 in-domain classes" in refused(project, evaluation={"k": 3})
 
 
@@ -114,7 +114,7 @@ def test_a_misspelt_target_gets_a_suggestion(project, typed, meant):
     assert f"There is no target {typed[-1]}; did you mean {meant}?" in out
 
 
-def test_a_missing_file_of_weights_is_told(project):
+def test_a_missing_file_of_weights_is_reported(project):
     out = refused(project, features={"backbone": "resnet18", "weights": "no/weights.pth"})
     assert "there is no file no/weights.pth" in out
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 CHANNELS = ("bernoulli", "straight_through", "gumbel", "continuous", "continuous_original")
 
 
-def test_every_channel_goes_down_the_whole_line(project):
+def test_workflow_for_every_channel(project):
     write_classes(project.folder)
     runs = [{"name": channel, "game": {"channel": channel}} for channel in CHANNELS]
     config = project.write_config("channels", **{**TINY, "seeds": [1], "runs": runs})
@@ -62,7 +62,7 @@ def test_every_two_channels_are_compared(project):
     assert {(row["n_seeds"], row["t_p"]) for row in rows} == {("1", "")}  # one seed tells nothing
 
 
-def test_the_messages_of_every_channel_are_disturbed(project):
+def test_interventions_for_every_channel(project):
     config = project.folder / "channels.yaml"
     project.snakemake("--cores", "2", "interventions", config=config)
     results = project.folder / "results/channels"
@@ -80,7 +80,7 @@ def test_the_messages_of_every_channel_are_disturbed(project):
     assert project.planned(config, "interventions") == set()
 
 
-def test_the_classes_are_told_apart_without_messages(project):
+def test_difficulty_needs_no_messages(project):
     config = project.folder / "channels.yaml"
     project.snakemake("--cores", "2", "difficulty", config=config)
     with (project.folder / "results/channels/difficulty.csv").open(newline="") as stream:

@@ -98,7 +98,7 @@ def test_disks_that_run_full_at_three_stages_cost_nothing_but_the_rerun(server, 
     assert [path for path in same_bytes.differing(calm, tmp_path) if path in made] == []
 
 
-def test_a_cache_mounted_read_only_is_read_and_what_it_lacks_is_told(server, undisturbed, tmp_path, small_disk):
+def test_a_cache_mounted_read_only_is_read_and_what_it_lacks_is_reported(server, undisturbed, tmp_path, small_disk):
     calm, _ = undisturbed
     whole_lines.write_experiment(tmp_path, server.address)
     (tmp_path / "resources").mkdir()

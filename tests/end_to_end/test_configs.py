@@ -36,18 +36,20 @@ def test_the_url_list_in_a_comment_is_a_working_alternative(project, name):
     assert "download_urls" in out
 
 
-@pytest.mark.parametrize("target", ["evaluate", "messages", "metrics", "tables", "export", "claims"])
-def test_what_python_reads_comes_with_the_list_of_runs(project, target):
+@pytest.mark.parametrize(
+    "target", ["evaluate", "messages", "summary", "comparisons", "difficulty", "metrics", "tables", "export", "claims"]
+)
+def test_targets_also_write_the_config(project, target):
     assert "write_config" in project.planned("config.yaml", target)
 
 
-def test_a_config_of_ones_own_pictures_says_what_is_to_be_written_first(project):
+def test_photos_config_needs_a_class_set(project):
     out = project.snakemake("-n", config="config/photos.yaml", ok=False)
     assert "config/classes/photos.tsv does not exist" in out
 
 
 @pytest.mark.skipif(not os.environ.get("PARLEY_URLS"), reason="needs PARLEY_URLS, rows of ImageNet's fall-2011 list")
-def test_the_originals_classes_missing_from_an_excerpt_are_all_named(project):
+def test_all_short_classes_are_listed(project):
     urls = f'locations: ["{os.environ["PARLEY_URLS"]}"], filter_url: static.flickr'
     override = f"source={{kind: url_list, url_list: {{{urls}}}}}"
     out = project.snakemake("--cores", "1", "classes", "--config", override, config="config/animals30.yaml", ok=False)

@@ -40,7 +40,7 @@ def talks(results):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 360])
 @pytest.mark.parametrize("name", ["report.html", "browser.html"])
-def test_nothing_is_amiss_wide_or_narrow_light_or_dark(results, open_page, name, width, scheme):
+def test_pages_are_accessible_and_fit(results, open_page, name, width, scheme):
     opened = open_page(results / name, width=width, scheme=scheme)
     opened.page.wait_for_selector("main h2")
     assert opened.violations() == []
@@ -78,7 +78,7 @@ def test_the_search_for_a_class_finds_what_was_taken_for_it(results, open_page, 
     assert page.locator("#main .card").evaluate_all("all => all.map((one) => one.dataset.key)") == expected
 
 
-def test_a_link_leads_to_a_conversation_beside_another_seeds_and_arrows_to_the_next(results, open_page, talks):
+def test_comparison_link_and_arrow_keys(results, open_page, talks):
     key, after = list(talks)[7:9]
     page = open_page(results / "browser.html", address=f"#view=dialogue&key={key}&beside=adaptive/2/test").page
     page.wait_for_selector(".exchange")

@@ -100,7 +100,7 @@ def test_experiments_share_what_they_share_and_nothing_else(here):
     assert bits == {"one": (4, [1]), "two": (3, [1])}
 
 
-def test_config_that_a_script_reads_by_itself_is_told(here):
+def test_config_that_a_script_reads_by_itself_is_reported(here):
     found = document("one")
     (fetch,) = (one for one in found["activity"].values() if one["parley:rule"] == "fetch_images_0000")
     assert json.loads(fetch["parley:config.fetch"])["margin"] == 0

@@ -55,7 +55,7 @@ def test_an_edit_reruns_exactly_the_stages_that_use_the_module(project, tiny, mo
     assert project.planned(tiny) == set()
 
 
-def test_an_edit_is_noticed_after_an_earlier_stage_that_runs_too(project, tiny):
+def test_edit_reruns_job_behind_an_ancient_input(project, tiny):
     path = project.folder / "src/parley/features/extract.py"
     before = path.read_text()
     path.write_text(before + "\nADDED = 1\n")
@@ -68,7 +68,7 @@ def test_an_edit_is_noticed_after_an_earlier_stage_that_runs_too(project, tiny):
     assert not any(rule.startswith("fetch_images") for rule in planned)
 
 
-def test_touch_accepts_the_files_of_before_an_edit(project, tiny):
+def test_touch_accepts_old_outputs(project, tiny):
     path = project.folder / "src/parley/game/losses.py"
     before = path.read_text()
     path.write_text(before + "\nADDED = 1\n")
@@ -79,7 +79,7 @@ def test_touch_accepts_the_files_of_before_an_edit(project, tiny):
     assert project.planned(tiny) == set()
 
 
-def test_a_deleted_tar_comes_back_as_it_was_and_makes_nothing_after_it_new(project, tiny):
+def test_deleted_tar_is_restored_without_reruns(project, tiny):
     (pool,) = (project.folder / "resources/images").glob("tiny-*")
     tars = sorted(pool.glob("*.tar"))
     before = [path.read_bytes() for path in tars]
@@ -89,7 +89,7 @@ def test_a_deleted_tar_comes_back_as_it_was_and_makes_nothing_after_it_new(proje
     assert project.planned(tiny) == set()
 
 
-def test_what_decides_no_content_reruns_nothing(project, tiny):
+def test_content_neutral_settings_rerun_nothing(project, tiny):
     text = tiny.read_text()
     changed = text.replace("margin: 0", "margin: 0\n  threads: 3\n  attempts: 9\n  classes_per_job: 4")
     changed = changed.replace("training:", "training:\n  cuda_graphs: false")
@@ -100,7 +100,7 @@ def test_what_decides_no_content_reruns_nothing(project, tiny):
     tiny.write_text(text)
 
 
-def test_another_seed_costs_only_itself(project, tiny):
+def test_added_seed_trains_only_itself(project, tiny):
     text = tiny.read_text()
     tiny.write_text(text.replace("seeds:\n- 1\n- 2", "seeds:\n- 1\n- 2\n- 3"))
     out = project.snakemake("--quiet", "host", "-n", config=tiny)

@@ -104,7 +104,7 @@ def test_half_made(project, tiny):
     assert status.reasons("train") == "1 of 2: not made yet"
 
 
-def test_the_run_ends_with_its_table_and_then_all_is_made(project, tiny):
+def test_run_prints_its_table_and_is_up_to_date(project, tiny):
     told = project.snakemake("--cores", "2", config=tiny)
     assert re.search(r"^test +8 +4 ", told, re.MULTILINE)
     assert "\x1b" not in told
@@ -129,7 +129,7 @@ def test_the_table_in_a_terminal(project, tiny):
     assert "\x1b" not in told.split("adaptive")[-1].split("The report")[0]
 
 
-def test_the_table_never_fails_a_run(project, tiny):
+def test_error_in_the_table_does_not_fail_the_run(project, tiny):
     broken = project.folder / "src/parley/core/terminal.py"
     before = broken.read_text()
     broken.write_text("raise RuntimeError('no terminal')\n")
@@ -140,7 +140,7 @@ def test_the_table_never_fails_a_run(project, tiny):
         broken.write_text(before)
 
 
-def test_a_folder_is_judged_by_its_own_config(project, tiny, changed_config):
+def test_folder_status_uses_its_own_config(project, tiny, changed_config):
     changed_config("steps: 6", "steps: 9")
     assert Status(project, tiny).state("train") == "stale"
     done = call(project, "results/tiny")
@@ -157,7 +157,7 @@ def test_a_changed_value_is_named_with_old_and_new(project, tiny, changed_config
     assert status.state("features") == "done"
 
 
-def test_a_further_seed_is_missing_and_makes_no_other_stale(project, tiny, changed_config):
+def test_added_seed_is_missing_and_others_are_not_stale(project, tiny, changed_config):
     changed_config("seeds:\n- 1\n- 2", "seeds:\n- 1\n- 2\n- 3")
     status = Status(project, tiny)
     assert (status.state("train"), status.stages["train"]["made"]) == ("missing", 2)
@@ -215,7 +215,7 @@ def test_an_input_touched_and_one_rewritten(project, tiny):
     assert Status(project, tiny).not_done() == set()
 
 
-def test_what_is_made_on_request_stands_apart(project, tiny):
+def test_status_of_stages_on_request(project, tiny):
     project.snakemake("--cores", "2", "export", "comparisons", config=tiny)
     status = Status(project, tiny)
     asked = {name: one["state"] for name, one in status.stages.items() if one["on_request"]}
@@ -255,7 +255,7 @@ def test_a_folder_that_is_no_clone_and_a_wrong_config(project, tiny, tmp_path):
     assert done.returncode == 2
 
 
-def test_a_failed_job_is_told_with_its_sentence_at_the_end_and_later(project, tiny, monkeypatch):
+def test_failure_reason_is_in_output_and_status(project, tiny, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     config = project.write_config("big", **{**TINY, "training": {**TINY["training"], "device": "cuda"}})
     told = project.snakemake("--cores", "2", "--keep-going", config=config, ok=False)

@@ -10,7 +10,7 @@ from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from parley.runtime import hooks
+from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import ROOT, modules_of
 
 
@@ -43,7 +43,7 @@ def made_workflow(outputs=(), quiet=()):
 
 def test_the_installed_snakemake_is_the_one_that_is_patched():
     """After an upgrade: are the patches still needed, and are the patched attributes still there?"""
-    assert version("snakemake").startswith(hooks.TESTED_SNAKEMAKE)
+    assert version("snakemake").startswith(snakemake_patches.TESTED_SNAKEMAKE)
     assert hasattr(Workflow, "_prepare_dag")
     assert hasattr(Workflow, "_build_dag")
     assert hasattr(DAG, "cleanup")
@@ -56,7 +56,7 @@ def test_a_common_name_stands_for_the_rules_of_all_groups():
     chosen = {"until": frozenset({"train_run"}), "omit_from": ["split"], "forcerun": set(), "targets": ["a_1"]}
     prepared = []
     workflow = SimpleNamespace(rules=rules, dag_settings=SimpleNamespace(**chosen), _prepare_dag=prepared.append)
-    hooks.name_groups(workflow)
+    snakemake_patches.name_groups(workflow)
     workflow._prepare_dag("as before")
     assert prepared == ["as before"]
     expanded = {"until": ["train_run_1", "train_run_3"], "omit_from": ["split"], "forcerun": [], "targets": ["a_1"]}
@@ -68,7 +68,7 @@ def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, mo
     (tmp_path / "kept.txt").touch()
     rules = [SimpleNamespace(name="train_run_1", output=["a/{run}/b.csv"], is_producer="a/1/b.csv".__eq__)]
     rules.append(SimpleNamespace(name="gather", output=["a/2/{part}.hdf5"], is_producer=lambda path: False))
-    told = hooks._misspelt(["kept.txt", "a/1/b.csv", "train_rum", "a/2/b.cvs", "quux", "no.txt"], rules)
+    told = snakemake_patches._misspelt(["kept.txt", "a/1/b.csv", "train_rum", "a/2/b.cvs", "quux", "no.txt"], rules)
     assert told == [
         "There is no target train_rum; did you mean train_run?",
         "There is no target a/2/b.cvs; did you mean a/2/b.csv?",
@@ -79,7 +79,7 @@ def test_a_name_that_is_neither_a_rule_nor_a_file_gets_a_suggestion(tmp_path, mo
 def test_the_installed_s3_plugin_is_the_one_that_is_patched():
     """After an upgrade: is `_forget_missing_folders` still needed?"""
     pytest.importorskip("snakemake_storage_plugin_s3")
-    assert version("snakemake-storage-plugin-s3") == hooks.TESTED_S3_PLUGIN
+    assert version("snakemake-storage-plugin-s3") == snakemake_patches.TESTED_S3_PLUGIN
 
 
 def test_the_s3_plugin_asks_again_for_a_folder_that_was_missing(monkeypatch):
@@ -87,16 +87,16 @@ def test_the_s3_plugin_asks_again_for_a_folder_that_was_missing(monkeypatch):
     monkeypatch.setattr(plugin.StorageObject, "exists", lambda self: self._is_dir is None)
     workflow = made_workflow()
     workflow.storage_settings.default_storage_provider = "s3"
-    assert not hooks.shares_disk(workflow)
+    assert not snakemake_patches.shares_disk(workflow)
     assert plugin.StorageObject.exists(SimpleNamespace(_is_dir=False))
     assert not plugin.StorageObject.exists(SimpleNamespace(_is_dir=True))
 
 
 def test_without_an_object_store_nothing_is_patched():
-    assert hooks.shares_disk(made_workflow())
+    assert snakemake_patches.shares_disk(made_workflow())
 
 
-def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
+def test_start_fails_on_missing_inputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     asked = []
 
@@ -110,7 +110,7 @@ def test_start_ends_with_what_is_missing(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_command_for_what_is_missing_gets_the_runs_config(tmp_path, monkeypatch):
+def test_missing_input_hint_has_the_configfile(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     workflow = made_workflow(["a"])
     workflow.config_settings.configfiles = [tmp_path / "config/photos.yaml"]
@@ -119,11 +119,12 @@ def test_a_command_for_what_is_missing_gets_the_runs_config(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(("package", "tested"), [("snakemake", "9.27."), ("snakemake-storage-plugin-s3", "0.3.6")])
-def test_start_names_the_tested_version_where_another_is_left_unpatched(tmp_path, monkeypatch, caplog, package, tested):
+def test_start_warns_about_an_untested_version(tmp_path, monkeypatch, caplog, package, tested):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hooks.atexit, "register", lambda close: close())
     versions = {"snakemake": "9.27.1", "snakemake-storage-plugin-s3": "0.3.6"}
-    monkeypatch.setattr(hooks, "version", (versions | {package: "99.1"}).__getitem__)
+    for module in (hooks, snakemake_patches):
+        monkeypatch.setattr(module, "version", (versions | {package: "99.1"}).__getitem__)
     monkeypatch.setattr(hooks.logger, "propagate", True)
     workflow = made_workflow()
     workflow.storage_settings.default_storage_provider = "s3"
@@ -167,7 +168,7 @@ def test_quiet_prints_nothing(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_failed_jobs_and_those_of_a_group_are_named_alike(capsys):
+def test_failed_jobs_of_a_group_are_listed(capsys):
     def job(name):
         rule = SimpleNamespace(name=name)
         return SimpleNamespace(rule=rule, jobid=1, wildcards=["a", 1], log=[], is_group=lambda: False)

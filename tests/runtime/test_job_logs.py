@@ -64,10 +64,10 @@ EXCEPTION = "RuleException:\nCalledProcessError in file \"training.smk\", line 1
             "killed (SIGKILL), most often because memory ran out; ",
         ),
         (EXCEPTION + "returned non-zero exit status 137.", "killed (SIGKILL), most often because memory ran"),
-        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", "ended by the signal SIGSEGV."),
+        (EXCEPTION + "died with <Signals.SIGSEGV: 11>.", f"{ERROR} Then it was ended by the signal SIGSEGV."),
     ],
 )
-def test_a_signal_tells_more_than_an_error_in_the_log(log, message, why):
+def test_failure_reason_by_exit_status_or_signal(log, message, why):
     assert reported(message).why(5, "train_run", log).startswith(why)
 
 
@@ -78,7 +78,7 @@ def test_the_log_of_an_earlier_attempt_does_not_count(log):
     assert failures.error_of(5, log) is None
 
 
-def test_without_an_error_in_the_log_it_is_what_snakemake_or_the_cluster_says():
+def test_failure_reason_falls_back_to_snakemake():
     assert reported(None).why(5, "train_run", "") == "SLURM status is: 'OUT_OF_MEMORY'."
     missing = "MissingOutputException in rule split in file x.smk, line 3:\nJob 6 ended,\nbut plan.tsv is missing"
     failures = FailureLog()
@@ -106,7 +106,7 @@ def test_failed_jobs_are_listed_with_reason_and_log(log):
         ("There is no disk.", []),
     ],
 )
-def test_a_command_in_a_reason_gets_the_config_files_of_the_run(why, added, tmp_path, monkeypatch):
+def test_failure_hint_has_the_configfiles(why, added, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     configs = [tmp_path / "my.yaml", tmp_path / "more.yaml"]
     assert failure_lines([FailedJob("split", "", why)], configs)[2:-1] == added

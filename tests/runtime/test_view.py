@@ -48,7 +48,7 @@ def test_snakemake_finds_the_plugin_and_its_option():
     assert [one["cliarg"] for one in plugin.get_settings_info()] == ["--logger-parley-full"]
 
 
-def test_a_stage_is_a_line_that_has_what_its_only_job_reported(tmp_path, capsys):
+def test_stage_line_shows_the_info_of_its_only_job(tmp_path, capsys):
     log, handler = tmp_path / "a.log", made()
     tell(handler, "Building DAG of jobs...")
     begin(handler, fetch_0000=1, fetch_0001=1, split=1, all=1)
@@ -71,7 +71,7 @@ def test_a_stage_is_a_line_that_has_what_its_only_job_reported(tmp_path, capsys)
     ]
 
 
-def test_the_time_of_a_stage_leaves_out_the_time_between_its_jobs(capsys):
+def test_stage_time_excludes_idle_time(capsys):
     handler = made()
     begin(handler, select=2, train=1, all=1)
     for number, wait in ((1, 0.6), (2, 0.0)):
@@ -112,7 +112,7 @@ def test_the_log_of_an_earlier_attempt_is_not_read(tmp_path):
     handler.close()
 
 
-def test_a_long_stage_is_told_of_once_in_a_while(monkeypatch, capsys):
+def test_long_stage_is_printed_periodically(monkeypatch, capsys):
     monkeypatch.setattr(view, "SECONDS_BETWEEN_LINES", 0.2)
     monkeypatch.setattr(view, "REDRAWN_EVERY_S", 0.05)
     handler = made()
@@ -125,7 +125,7 @@ def test_a_long_stage_is_told_of_once_in_a_while(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_the_failure_of_a_job_is_a_sentence_unless_it_was_interrupted(interrupted, capsys):
+def test_job_failure_is_printed_unless_interrupted(interrupted, capsys):
     handler = made()
     begin(handler, train_run=1)
     start(handler, 1, "train_run")
@@ -137,7 +137,7 @@ def test_the_failure_of_a_job_is_a_sentence_unless_it_was_interrupted(interrupte
     assert [line.partition(",")[0] for line in told] == ["train_run 1 failed: killed (SIGKILL)"] * (not interrupted)
 
 
-def test_what_the_view_does_not_know_is_printed(capsys):
+def test_unknown_events_are_printed(capsys):
     handler = made()
     tell(handler, "Select jobs to execute...")
     tell(handler, "Nothing to be done (all requested files are present and up to date).")
@@ -160,7 +160,7 @@ def test_options_that_ask_for_more_show_snakemakes_own_log(options, capsys):
     assert not handler.summarises
 
 
-def test_quiet_is_quiet(capsys):
+def test_quiet_prints_nothing(capsys):
     handler = made(quiet={Quietness.ALL})
     tell(handler, "Nothing to be done")
     assert capsys.readouterr().err == ""

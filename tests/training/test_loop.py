@@ -50,7 +50,7 @@ def test_checkpoints_are_kept_from_first_checkpoint_on_and_are_complete(tmp_path
     assert checkpoint.candidate_ids == [0, 1, 2, 3]
 
 
-def test_features_are_standardised_by_the_train_part_alone(tmp_path):
+def test_features_are_standardised_by_the_train_split_alone(tmp_path):
     train, dev, candidates = easy()
     shifted = Part(Images(dev.images.features + 100), dev.targets, dev.keys)
     data = build_training_data(train, shifted, candidates, TINY)
@@ -68,7 +68,7 @@ def test_a_constant_channel_becomes_zero_and_not_infinite():
     assert torch.all(features[:, 3] == 0)
 
 
-def test_a_train_part_smaller_than_a_batch_is_an_error(tmp_path):
+def test_a_train_split_smaller_than_a_batch_is_an_error(tmp_path):
     with pytest.raises(ParleyError, match=r"48 images, fewer than a batch of 64"):
         run(tmp_path, batch_size=64)
     assert not (tmp_path / "metrics.jsonl").exists()

@@ -28,7 +28,7 @@ from parley.dataset.sources.base import ARCHIVES_FOLDER
 from parley.provenance.job import commit_of
 from parley.provenance.records import COMMIT
 from parley.report.figures.registry import OVERVIEW, figure_names, run_figure_names
-from parley.runtime import hooks
+from parley.runtime import hooks, snakemake_patches
 from parley.runtime.code_digest import SOURCES, Sources, stage_digest
 from parley.text.glosses import gloss_lines, needs_wordnet
 
@@ -49,7 +49,7 @@ config.update(CONFIG)
 SEEDS = CONFIG["seeds"]
 RUNS = [run["name"] for run in CONFIG["runs"]]
 RUN_PATHS = RunPaths(PATHS, RUNS, SEEDS)
-SHARES_DISK = hooks.shares_disk(workflow)
+SHARES_DISK = snakemake_patches.shares_disk(workflow)
 VALUES = RuleValues(EXPERIMENT, SHARES_DISK)
 config["class_digests"] = VALUES.class_digests  # Filled while the rules are defined.
 RESOURCES = RuleResources(CONFIG, CLASSES)

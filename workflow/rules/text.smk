@@ -103,7 +103,7 @@ if VALUES.has_attributes:
             mem_mb=500,
             runtime=10,
         params:
-            files=VALUES.attribute_settings,
+            attributes=VALUES.attribute_settings,
             code=code("write_attributes"),
         message:
             "Writing the attributes of the classes"

@@ -10,7 +10,7 @@ from parley.dataset.sources.archive import ImageArchive
 from parley.text.descriptions import read_descriptions
 
 with stage(snakemake):
-    files = AttributeFiles(*snakemake.params.files)
+    files = AttributeFiles(*snakemake.params.attributes)
     if files.is_in_archive:
         options = source_options(snakemake.config["source"])
         private = snakemake.config["fetch"]["allow_private_hosts"]

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from parley.config.claim_entries import lacking_parts
 from parley.config.memory_budget import check_disk
 from parley.config.options import network_options, source_options
+from parley.config.overrides import with_settings
 from parley.config.paths import WEIGHTS_FOLDER, Paths, paths_of
-from parley.config.schema import Config, examine, not_about, read_schema, run_settings, with_settings
+from parley.config.schema import Config, examine, not_about, read_schema, run_settings
 from parley.core.errors import Findings, ParleyError
 from parley.core.formats import base_of, counted
 from parley.dataset.candidates import shortages

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from parley.config.schema import Part, complaints, fill_defaults, parse_value
+from parley.config.overrides import parse_value
+from parley.config.schema import Part, complaints, fill_defaults
 from parley.core.errors import Findings, ParleyError
 
 

@@ -1,11 +1,9 @@
 """Validate an experiment's config, fill in its defaults, and report all problems at once."""
 
-import contextlib
 import copy
 import difflib
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -286,87 +284,6 @@ def run_settings(config: Config, run_name: str) -> Config:
     names = [run["name"] for run in config["runs"]]
     hint = did_you_mean(run_name, names, f"the runs are {', '.join(names)}.")
     raise ParleyError(f"Config: there is no run {run_name!r}; {hint}")
-
-
-def with_settings(raw: Mapping[str, Any], settings: Iterable[str], schema: Part) -> Config:
-    """Apply the settings of `snakemake --config` to a config, converting values to the types in the schema.
-
-    Snakemake reads all values inside lists and sections as text.
-
-    Parameters
-    ----------
-    raw
-        The config as the user wrote it. Sections are merged with the settings; other values are replaced.
-    settings
-        Settings, written as ``key=value`` with a YAML value.
-    schema
-        Result of `read_schema`.
-    """
-    complete = with_grid_keys(schema)
-    config = dict(raw)
-    for setting in settings:
-        key, _, text = setting.partition("=")
-        text = text.strip("'\"")  # As Snakemake does.
-        value: Any = text
-        part = _part_of(complete, key, complete)
-        if "string" not in _kinds(part):
-            with contextlib.suppress(yaml.YAMLError):
-                value = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - only texts, lists, mappings  # nosec B506
-        config[key] = _overlaid(config.get(key), value, part, complete)
-    return config
-
-
-def _overlaid(below: Any, value: Any, part: Part, schema: Part) -> Any:
-    """Convert the texts in a value to the types in the schema. A section is merged over the section `below`."""
-    if isinstance(value, dict):
-        section = below if isinstance(below, dict) else {}
-        typed = {k: _overlaid(section.get(k), v, _part_of(part, k, schema), schema) for k, v in value.items()}
-        return section | typed
-    if isinstance(value, list):
-        return [_overlaid(None, item, part.get("items", {}), schema) for item in value]
-    try:
-        return parse_value(value or "", part)
-    except ValueError:
-        return value
-
-
-def _part_of(part: Part, key: str, schema: Part) -> Part:
-    """Return the schema of a key, from the schema `part` of its section; an empty schema if the key is unknown."""
-    if "$ref" in part:
-        part = schema["properties"][part["$ref"].rpartition("/")[2]]
-    others = part.get("additionalProperties")
-    found: Part = part.get("properties", {}).get(key, others if isinstance(others, dict) else {})
-    return found
-
-
-def _kinds(part: Part) -> Sequence[str]:
-    kinds: str | list[str] = part.get("type", [])
-    return [kinds] if isinstance(kinds, str) else kinds
-
-
-def parse_value(text: str, part: Part) -> Any:
-    """Parse a value as YAML, but keep it as text if the schema expects a string, and parse 1e-3 as a number.
-
-    Raises
-    ------
-    ValueError
-        If the text is not YAML, or is an infinite number.
-    """
-    kinds = _kinds(part)
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        if "string" not in kinds:
-            raise ValueError(f"invalid YAML ({str(error).splitlines()[0]})") from error
-        return text
-    if "string" in kinds and not (isinstance(value, str) or (value is None and "null" in kinds)):
-        return text
-    if isinstance(value, str) and {"number", "integer"} & set(kinds):
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("the value must be a finite number")
-    return int(value) if isinstance(value, float) and value.is_integer() and "integer" in kinds else value
 
 
 def as_yaml(config: Config) -> str:

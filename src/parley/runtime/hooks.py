@@ -1,7 +1,7 @@
-"""Snakemake hooks. Only this module, `view` and `parley.status.dry_run` use Snakemake; this one patches some of it.
+"""Snakemake hooks: what happens before the first job, after the last one, and on Ctrl-C.
 
 The Snakefile's ``onstart``, ``onsuccess`` and ``onerror`` call `start`, `succeed` and `fail`. The scripts of the rules
-do not import this module.
+do not import this module. Only this module, `snakemake_patches`, `view` and `parley.status.dry_run` use Snakemake.
 """
 
 import atexit
@@ -9,91 +9,35 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
-from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.executors.local import Executor as LocalExecutor
 from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod, Quietness
 
-from parley.core.errors import ParleyError, did_you_mean
+from parley.core.errors import ParleyError
 from parley.core.files import remove_all_leftovers
-from parley.core.formats import base_of
 from parley.core.progress import SHOWN, identity_of
 from parley.runtime.code_digest import BOOK, Sources, save_parts, stage_parts
 from parley.runtime.job_failures import FailedJob, FailureLog, config_lines, failure_lines, interruption_lines
 from parley.runtime.run_lock import acquire
+from parley.runtime.snakemake_patches import (
+    TESTED_SNAKEMAKE,
+    Workflow,
+    select_jobs_when_one_finishes,
+    untested_versions,
+)
 from snakemake_logger_plugin_parley import LogHandler
 
-TESTED_SNAKEMAKE = "9.27."
-"""Prefix of the tested Snakemake versions. Other versions are not patched."""
-TESTED_S3_PLUGIN = "0.3.6"
-"""Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
 _failures = FailureLog()
-_original_update = DAG.update_needrun
 _interrupted = threading.Event()
-
-Workflow = Any  # Snakemake's class; some of the attributes used here are not documented.
-
-
-def name_groups(workflow: Workflow) -> None:
-    """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
-
-    Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
-    not follow a pattern. The name `extract_features` selects all of these rules. Snakemake sets the options only after
-    it has read the Snakefile, so the names are replaced when `_prepare_dag` is called.
-
-    A name that is neither a rule nor a file gets a suggestion.
-    """
-    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
-        return
-    prepare = workflow._prepare_dag
-
-    def prepare_with_names(*args: Any, **kwargs: Any) -> None:
-        names, settings = [rule.name for rule in workflow.rules], workflow.dag_settings
-        findings: list[str] = []
-        for option in ("until", "omit_from", "forcerun", "targets"):
-            given = _with_groups(getattr(settings, option), names)
-            findings += _misspelt([name for name in given if name not in names], workflow.rules)
-            setattr(settings, option, given)
-        if findings:
-            raise WorkflowError(*findings)
-        prepare(*args, **kwargs)
-
-    workflow._prepare_dag = prepare_with_names
-
-
-def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
-    """Return an error message for each name that is neither a file nor an output, unless it is like no output."""
-    if not names:
-        return []
-    rules = list(rules)
-    stages = {base_of(rule.name) for rule in rules}
-    outputs = {str(path) for rule in rules for path in rule.output}
-    findings = []
-    for name in names:
-        if not Path(name).exists() and not any(rule.is_producer(name) for rule in rules):
-            listed = "" if {"/", "."} & set(name) else "`uv run snakemake --list-target-rules` lists them."
-            hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages, listed)
-            findings += [f"There is no target {name}; {hint}"] if hint else []
-    return findings
-
-
-def _filled(output: str, name: str) -> str:
-    """Return an output whose wildcards in names of folders are replaced by the folders of a path of the same depth."""
-    steps, given = output.split("/"), name.split("/")
-    if len(steps) != len(given):
-        return output
-    folders = (one if step.startswith("{") else step for step, one in zip(steps[:-1], given[:-1], strict=True))
-    return "/".join([*folders, steps[-1]])
 
 
 def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
@@ -111,34 +55,6 @@ def check_dry_runs(workflow: Workflow, check: Callable[..., list[str]]) -> None:
     workflow._build_dag = build_and_check
 
 
-def check_after_ancient_inputs() -> None:
-    """Make Snakemake notice a changed job although an earlier job runs too, if only ancient inputs lie between them.
-
-    Version 9.27 does not check the jobs after one that runs, because they will run as well. After an ancient input,
-    however, they do not: without this patch, an update of Parley would need two calls to rerun everything.
-    """
-    if version("snakemake").startswith(TESTED_SNAKEMAKE):
-        DAG.update_needrun = _update_needrun
-
-
-async def _update_needrun(dag: Any, *args: Any, **options: Any) -> None:
-    dag.bfs = partial(_without_ancient, dag.depending)
-    try:
-        await _original_update(dag, *args, **options)
-    finally:
-        del dag.bfs
-
-
-def _without_ancient(depending: Mapping[Any, Mapping[Any, Any]], _: Any, *jobs: Any) -> Iterator[Any]:
-    """Yield jobs, and all that depend on them by an input that is not ancient; replaces `DAG.bfs`."""
-    waiting, seen = list(jobs), set(jobs)
-    while waiting:
-        yield (job := waiting.pop())
-        after = {one for one, files in depending[job].items() if not all(file.is_ancient for file in files)}
-        waiting += after - seen
-        seen |= after
-
-
 def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool) -> list[Any]:
     """Return the jobs about to run. Raise `WorkflowError` if their inputs are missing or invalid."""
     jobs = list(workflow.dag.needrun_jobs())
@@ -146,15 +62,6 @@ def _check(workflow: Workflow, check: Callable[..., list[str]], **options: bool)
     if findings := check({job.rule.name for job in jobs}, own_environments=apart, **options):
         raise WorkflowError(*findings, *config_lines(findings, workflow.config_settings.configfiles))
     return jobs
-
-
-def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
-    """Replace each name that stands for several rules, one per job group, by these rules; keep any other name."""
-    expanded = []
-    for name in given:
-        group = [] if name in rules else [rule for rule in rules if base_of(rule) == name]
-        expanded += group or [name]
-    return expanded
 
 
 def start(
@@ -195,9 +102,9 @@ def start(
     if any(plugin.summarises for plugin in _plugins(workflow)):
         os.environ[SHOWN] = identity_of(2)
     if version("snakemake").startswith(TESTED_SNAKEMAKE):
-        _select_jobs_only_when_one_finishes(workflow)
+        select_jobs_when_one_finishes(workflow)
         _end_jobs_gently(workflow)
-    for sentence in _untested_versions(workflow):
+    for sentence in untested_versions(workflow):
         logger.warning(sentence)
     for line in introduce({job.rule.name for job in jobs}):
         logger.info(line)
@@ -243,37 +150,6 @@ def fail(workflow: Workflow) -> None:
     _print_at_exit(workflow, print_failures)
 
 
-def shares_disk(workflow: Workflow) -> bool:
-    """Return whether outputs are on a shared disk, not in an object store, where job records cannot be stored.
-
-    If outputs are in S3, the function also patches Snakemake's S3 plugin, provided that it has the tested version.
-    """
-    provider = workflow.storage_settings.default_storage_provider
-    if provider == "s3" and version("snakemake-storage-plugin-s3") == TESTED_S3_PLUGIN:
-        _forget_missing_folders()
-    return not provider
-
-
-def _untested_versions(workflow: Workflow) -> Iterator[str]:
-    """Yield a warning for each package whose version is not the tested one, and which is therefore not patched."""
-    found = version("snakemake")
-    if not found.startswith(TESTED_SNAKEMAKE):
-        yield (
-            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
-            "waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may be needed. "
-            "`--until`, `--omit-from`, `--forcerun` and targets "
-            "need the full name of a group's rule, such as extract_features_0000. Results are the same."
-        )
-    if workflow.storage_settings.default_storage_provider != "s3":
-        return
-    found = version("snakemake-storage-plugin-s3")
-    if found != TESTED_S3_PLUGIN:
-        yield (
-            f"snakemake-storage-plugin-s3 {found} is not patched, because Parley is tested with {TESTED_S3_PLUGIN}. "
-            "The run may stop when a retried job creates a missing folder. If this happens, start the run again."
-        )
-
-
 def _lock(workflow: Workflow, jobs: Iterable[Any], caches: Iterable[Path]) -> None:
     """Lock the jobs' files against other runs until this process ends; remove temporary files of killed processes."""
     read = {str(path) for job in workflow.dag.jobs for path in job.input}
@@ -293,16 +169,6 @@ def _save_digests(stages: Mapping[Path, str], sources: Sources) -> None:
         save_parts(BOOK, {digest: stage_parts(path, sources) for path, digest in stages.items()})
     except OSError as error:
         sys.stderr.write(f"{BOOK} cannot be written: {error}\n")
-
-
-def _select_jobs_only_when_one_finishes(workflow: Workflow) -> None:
-    """Make Snakemake select the next jobs when a job finishes, and no longer once a second.
-
-    To limit the number of jobs started per second, version 9.27 examines all waiting jobs again one second after each
-    selection, and each finished job starts another series of such selections. With 300 waiting jobs, this uses half of
-    a CPU core (benchmarks/waiting_jobs.py).
-    """
-    workflow.scheduler.job_rate_limiter = None
 
 
 def _end_jobs_gently(workflow: Workflow) -> None:
@@ -337,24 +203,6 @@ def _end_jobs_gently(workflow: Workflow) -> None:
 
 def _plugins(workflow: Workflow) -> list[LogHandler]:
     return [handler for handler in workflow.logger_manager.plugin_handlers if isinstance(handler, LogHandler)]
-
-
-def _forget_missing_folders() -> None:
-    """Make the S3 plugin check again whether a folder exists if the folder was missing before.
-
-    Version 0.3.6 caches that a folder is missing. Without the patch, the whole run may stop when a retried job
-    creates the folder.
-    """
-    from snakemake_storage_plugin_s3 import StorageObject
-
-    known = StorageObject.exists
-
-    def exists(self: Any) -> bool:
-        if not self._is_dir:
-            self._is_dir = None
-        return bool(known(self))
-
-    StorageObject.exists = exists
 
 
 def _print_at_exit(workflow: Workflow, show: Callable[[Any], None]) -> None:

@@ -86,9 +86,11 @@ class FailureLog(logging.Handler):
                 "killed (SIGKILL), most often because memory ran out; "
                 "free memory, or run fewer jobs at once with a smaller --cores."
             )
+        # A job that has said why may still crash at its end, such as HDF5 does on a full disk.
+        error = self.error_of(number, log)
         if killed:
-            return f"ended by the signal {killed}."
-        if error := self.error_of(number, log):
+            return f"{error} Then it was ended by the signal {killed}." if error else f"ended by the signal {killed}."
+        if error:
             return error
         if ended:
             return f"ended with exit status {status} without an error in its log; what it printed is above."

@@ -11,8 +11,6 @@ import re
 import sys
 import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,8 @@ from snakemake.settings.enums import Quietness
 from parley.core.formats import base_of, counted, duration
 from parley.core.progress import in_words
 from parley.core.terminal import console, literal
-from parley.runtime.job_failures import LOG_LINE, FailureLog
+from parley.runtime.job_failures import FailureLog
+from parley.runtime.job_progress import Job, Stage
 
 if TYPE_CHECKING:
     from snakemake_logger_plugin_parley import LogHandler
@@ -44,105 +43,6 @@ OMITTED = re.compile(
 """Beginnings of Snakemake's messages that the view replaces or omits. Snakemake's log file has all of them."""
 ENDED = re.compile(r"RuleException:\s+CalledProcessError ")
 """Beginning of the message that a job's process ended with an error; the failure of the job follows."""
-_PROGRESS = re.compile(
-    r"(?P<what>.+?): (?P<done>\d+) of (?P<total>\d+) (?P<unit>.+?)s, (?P<rate>[\d.]+) a second"
-    r"(, (?P<left>.+?) left)?(, .*)?"
-)
-
-
-@dataclass
-class _Job:
-    """A running job, and what its log says so far."""
-
-    stage: "_Stage"
-    name: str
-    log: Path | None
-    message: str
-    """Snakemake's message of a target; empty for other jobs."""
-    started: float
-    threads: int
-    offset: int = 0
-    share: float = 0.0
-    work: str = ""
-    """What the job counts the progress of."""
-    several: bool = False
-    """Whether it has counted several things, so that the share says nothing about the time left."""
-    told: str = ""
-    """The last line of progress."""
-    note: str = ""
-    errors: list[str] = field(default_factory=list)
-
-    def read_log(self) -> list[str]:
-        """Read the new lines of the log; return the warnings."""
-        warnings: list[str] = []
-        with suppress(OSError):
-            if self.log is None or self.log.stat().st_mtime < int(self.started):  # Left by an earlier attempt.
-                return warnings
-            with self.log.open("rb") as stream:
-                stream.seek(self.offset)
-                content = stream.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self.offset += len(whole)
-            for match in map(LOG_LINE.fullmatch, whole.decode(errors="replace").splitlines()):
-                if match:
-                    self._take(match["level"], match["message"], warnings)
-        return warnings
-
-    def _take(self, level: str, message: str, warnings: list[str]) -> None:
-        progress = _PROGRESS.fullmatch(message)
-        if level == "WARNING":
-            warnings.append(message)
-        elif level in ("ERROR", "CRITICAL"):
-            self.errors.append(message)
-        elif progress:
-            self.work = self.work or progress["what"]
-            self.several |= self.work != progress["what"]
-            if not self.several:
-                self.share = int(progress["done"]) / max(int(progress["total"]), 1)
-            self.told = f"{progress['what']}, {progress['done']} of {progress['total']} {progress['unit']}s"
-        elif not message.endswith(":"):
-            self.note = message
-
-
-@dataclass
-class _Stage:
-    """All jobs of one rule, or of the rules of one stage's groups."""
-
-    name: str
-    total: int
-    done: int = 0
-    threads: int = 1
-    began: float = 0.0
-    """When a job of the stage began while no other one was running; 0 if none has begun."""
-    took: float = 0.0
-    """Seconds before `began` in which jobs of the stage were running."""
-    seconds: float = 0.0
-    """Sum of the durations of the jobs that are done, each times its threads."""
-    running: dict[int, _Job] = field(default_factory=dict)
-    note: str = ""
-    shown: set[str] = field(default_factory=set)
-    """Warnings that have been printed."""
-
-    @property
-    def share(self) -> float:
-        """Number of jobs done, with a fraction for each running job."""
-        return self.done + sum(job.share for job in self.running.values())
-
-    def end(self, number: int) -> None:
-        """Remove a running job."""
-        self.running.pop(number)
-        if not self.running:
-            self.took += time.time() - self.began
-
-    def seconds_left(self, now: float) -> float | None:
-        """Return the duration of the remaining jobs, each times its threads; None if it is not known yet."""
-        jobs = list(self.running.values())
-        ratio = [(now - job.started) * job.threads / job.share for job in jobs if job.share > 0 and not job.several]
-        if not self.done and not ratio:
-            return None if self.done < self.total else 0.0
-        each = (self.seconds + sum(ratio)) / (self.done + len(ratio))
-        left = sum(max(each - (now - job.started) * job.threads, 0.0) for job in jobs)
-        return left + (self.total - self.done - len(jobs)) * each
 
 
 class View:
@@ -165,8 +65,8 @@ class View:
         )
         self._on = console(stream, colour=not options.nocolor)
         self._redraws = self._on.is_terminal and not self._on.is_dumb_terminal
-        self._stages: dict[str, _Stage] = {}
-        self._jobs: dict[int, _Job] = {}
+        self._stages: dict[str, Stage] = {}
+        self._jobs: dict[int, Job] = {}
         self._failures = FailureLog()
         self._slots, self._local = 1, True
         self._began = self._last_line = time.time()
@@ -217,7 +117,7 @@ class View:
             return
         for rule, count in stats.items():
             if rule != "total":
-                stage = self._stages.setdefault(base_of(rule), _Stage(base_of(rule), 0))
+                stage = self._stages.setdefault(base_of(rule), Stage(base_of(rule), 0))
                 stage.total += count
         if self._plugin.common_settings.dryrun:
             self._print(record.getMessage())
@@ -232,16 +132,16 @@ class View:
 
     def _start(self, values: dict[str, Any]) -> None:
         rule, log = values["rule_name"], next(iter(values["log"]), None)
-        stage = self._stages.setdefault(base_of(rule), _Stage(base_of(rule), 1))
+        stage = self._stages.setdefault(base_of(rule), Stage(base_of(rule), 1))
         name = " ".join([rule, *map(str, values["wildcards"].values())])
         message = "" if values["output"] else values["rule_msg"] or ""
         stage.threads = values["threads"] if self._local else 1
-        job = _Job(stage, name, Path(log) if log else None, message, values["created"], stage.threads)
+        job = Job(stage, name, Path(log) if log else None, message, values["created"], stage.threads)
         if not stage.running:
             stage.began = job.started
         self._jobs[values["jobid"]] = stage.running[values["jobid"]] = job
 
-    def _end(self, number: int, job: _Job) -> None:
+    def _end(self, number: int, job: Job) -> None:
         stage = job.stage
         self._read(job)
         for error in job.errors:  # The job continued, such as a training of several seeds of which one diverged.
@@ -290,7 +190,7 @@ class View:
                     ]
                     self._print(f"{self._summary()}; running: {', '.join(running)}")
 
-    def _read(self, job: _Job) -> None:
+    def _read(self, job: Job) -> None:
         for warning in job.read_log():
             if warning not in job.stage.shown:
                 job.stage.shown.add(warning)
@@ -314,16 +214,16 @@ class View:
         # The last stage is the target, which takes no time.
         return f"{line}, {'more than' if None in left[:-1] else 'about'} {in_words(known)} left"
 
-    def _told(self, stage: _Stage) -> str:
+    def _told(self, stage: Stage) -> str:
         told = [job.told for job in stage.running.values() if job.told]
         return f" ({told[0]})" if told else ""
 
-    def _line(self, stage: _Stage) -> tuple[str, str, str]:
+    def _line(self, stage: Stage) -> tuple[str, str, str]:
         now = time.time() - stage.began if stage.running else 0.0
         took = duration(stage.took + now) if stage.began else ""
         return f"{stage.done}/{stage.total}", took, stage.note
 
-    def _print_stage(self, stage: _Stage) -> None:
+    def _print_stage(self, stage: Stage) -> None:
         if self._redraws:
             self._on.print(self._grid([stage]), no_wrap=True, overflow="ellipsis", crop=True)
             return
@@ -341,7 +241,7 @@ class View:
         outer.add_row(Text(f"{done} of {counted(total, 'job')}, {self._summary()}", no_wrap=True, overflow="ellipsis"))
         return outer
 
-    def _grid(self, stages: list[_Stage]) -> Table:
+    def _grid(self, stages: list[Stage]) -> Table:
         grid = Table.grid(padding=(0, 1))
         for width, justify in ((max(map(len, self._stages)), "left"), (BAR_WIDTH, "left"), (7, "right"), (11, "right")):
             grid.add_column(width=width, justify=justify, no_wrap=True)  # type: ignore[arg-type]

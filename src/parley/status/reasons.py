@@ -15,6 +15,7 @@ CODE = "code"
 """Name of the param that contains the digest of a stage's code."""
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 WORDS = {
+    "attributes": "evaluation.attributes",
     "claims": "claims",
     "classes": "the class set",
     "config": "",

@@ -130,7 +130,7 @@ def test_entropies_change_within_conversations_and_only_as_far_as_they_were_hear
     assert values(claim_measures.receiver_entropy_change(made, TEST)) == {1: pytest.approx(receiver, abs=1e-5)}
 
 
-def test_of_a_handful_of_conversations_nothing_is_told(tmp_path, monkeypatch):
+def test_of_a_handful_of_conversations_nothing_is_reported(tmp_path, monkeypatch):
     made = evidence(tmp_path, [talk(f"k{row}", row % 4, 2) for row in range(10)])
     monkeypatch.setattr(claim_measures, "FEWEST_CASES", 10)
     assert claim_measures.sender_entropy_change(made, TEST)[1].cases == 10

@@ -138,7 +138,7 @@ def pairs_alike(splits, hashes, bits):
     }
 
 
-def test_every_short_part_is_reported_with_its_reasons(tmp_path):
+def test_every_short_split_is_reported_with_its_reasons(tmp_path):
     reserves = Fetched(tmp_path).reserves
     dead = dict.fromkeys([*reserves["lion"]["dev"][1:], *reserves["lion"]["train"][6:]], "not_found")
     dead |= dict.fromkeys(reserves["hen"]["ood"][:28], "html")

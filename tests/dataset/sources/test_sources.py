@@ -1,3 +1,4 @@
+import itertools
 import io
 import os
 import shutil
@@ -369,10 +370,11 @@ class TestUrlList:
 
     def test_the_fingerprint_of_a_large_file_covers_size_time_and_both_ends(self, tmp_path, monkeypatch):
         monkeypatch.setattr(base, "HASHED_WHOLE_BYTES", 1 << 21)
-        path = tmp_path / "list"
-        body = bytearray(b"x" * (3 << 20))
+        body, names = bytearray(b"x" * (3 << 20)), itertools.count()
 
         def digest():
+            # Another path each time: within a process, a path whose size and time did not change is hashed once.
+            path = tmp_path / f"list{next(names)}"
             path.write_bytes(body)
             os.utime(path, (1, 1))
             return base.file_fingerprint(path)
@@ -383,5 +385,6 @@ class TestUrlList:
             body[index] ^= 1
             assert digest() != before
             body[index] ^= 1
+        path = tmp_path / "list0"
         os.utime(path, (2, 2))
         assert base.file_fingerprint(path) != before

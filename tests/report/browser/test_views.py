@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_browsers import GRID, HOSTILE, UNSEEN, WHY, WORDS, Recorded, whole_experiment
 from made_runs import Talk, make_experiment, write_messages
+from playwright.sync_api import expect
 
 from parley.report.browser.build import build_browser
 
@@ -371,7 +372,8 @@ def test_the_legend_has_only_what_the_messages_have(show, recorded):
     assert "Sender attention" in attending
     assert "bit is 1" not in numbers
     assert "dashed: negative" in numbers
-    assert "the candidates are the seen and the unseen" in show("#part=ood").page.locator("#legend").inner_text()
+    legend = show("#part=ood").page.locator("#legend")
+    expect(legend).to_contain_text("the candidates are the seen and the unseen", use_inner_text=True)
     narrow = show(width=360).page
     assert narrow.locator("#legend").get_attribute("open") is None
 

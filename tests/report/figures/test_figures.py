@@ -80,7 +80,7 @@ def test_every_figure_is_there_as_svg_and_pdf(one_run):
     ],
     ids=["one seed, all wrong", "one class", "one exchange of one bit"],
 )
-def test_figures_survive_the_least_there_can_be(tmp_path, how):
+def test_figures_with_minimal_inputs(tmp_path, how):
     assert len(draw(tmp_path, **how)) == 2 * len(figure_names(["adaptive"]))
 
 
@@ -183,7 +183,7 @@ def test_learning_curves_show_gaps_and_chosen_steps():
     assert [ring.get_xdata().tolist() for ring in rings] == [[3]]
 
 
-def test_classes_taken_for_each_other_stand_together():
+def test_confused_classes_are_adjacent():
     matrix = np.eye(6) * 10
     for one, other in ((0, 3), (1, 4), (2, 5)):
         matrix[one, other] = matrix[other, one] = 5
@@ -212,7 +212,7 @@ def test_of_very_many_classes_the_longest_and_the_shortest_are_drawn():
     assert len(length_by_class(lengths[None, :80], np.zeros((1, 80)), names, 10).axes[0].get_yticklabels()) == 80
 
 
-def test_exchanges_hardly_any_conversation_reaches_are_not_drawn_as_still_on():
+def test_rare_exchanges_are_not_drawn():
     quantities = {
         f"{name}_{which}": np.array([[0.5, 0.6, 0.7]])
         for name in ("accuracy@1", "prediction_entropy_bits", "sender_entropy_bits", "receiver_entropy_bits")

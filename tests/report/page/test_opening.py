@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_findings import curve, part_of, rows_of
+from made_findings import part_of, rows_of
 
 from parley.metrics.pooling import Flips
 from parley.report.figures.results import RunResults
 from parley.report.page import opening
-from parley.report.page.funnel import Funnel
 
 GAME = {"preset": "Adaptive", "message_bits": 16, "max_exchanges": 5, "channel": "bernoulli"}
 NAN = float("nan")
@@ -46,17 +45,17 @@ def test_the_game_is_explained_with_its_own_numbers():
 
 def test_what_was_played_names_the_splits_that_are_there():
     rows = [row for part in ("test", "ood_alone", "ood", "dev", "train") for row in rows_of([0.5, 0.6], part)]
-    assert opening.what_was_played(rows, ["adaptive"], [0, 1]) == [
+    assert opening.data_and_seeds(rows, ["adaptive"], [0, 1]) == [
         "The networks are tested on 40 images of 4 classes (test). Other images of the same classes are used for "
         "training (train: 40) and for choosing the checkpoint (saved state of the networks) to test (dev: 40).",
         "Another 40 images are of 4 unseen classes, absent from training (ood).",
         "The networks were trained 2 times, each time with a different random seed. Each result is the mean over the "
         "seeds, with its 95 % interval in brackets; the interval is wide if the seeds differ much or are few.",
     ]
-    assert opening.what_was_played(rows_of([0.5]), ["adaptive"], [0]) == [
+    assert opening.data_and_seeds(rows_of([0.5]), ["adaptive"], [0]) == [
         "The networks are tested on 40 images of 4 classes (test)."
     ]
-    assert opening.what_was_played([], ["adaptive"], [0]) == []
+    assert opening.data_and_seeds([], ["adaptive"], [0]) == []
 
 
 @pytest.mark.parametrize(
@@ -76,14 +75,14 @@ def test_what_was_played_names_the_splits_that_are_there():
     ],
 )  # fmt: skip
 def test_accuracy_is_set_beside_chance(values, end):
-    [said] = opening.how_well(rows_of(values) + rows_of(values, "dev"))
+    [said] = opening.accuracy(rows_of(values) + rows_of(values, "dev"))
     assert said.startswith("On test (new images of seen classes), ")
     assert said.endswith(end)
 
 
 def test_several_runs_are_counted():
     rows = rows_of([0.5, 0.51]) + rows_of([0.2, 0.3], run="other")
-    assert opening.how_well(rows) == [
+    assert opening.accuracy(rows) == [
         "On test (new images of seen classes), the fraction of correct answers is above chance (0.250) in 1 of 2 runs, "
         "and highest in run adaptive: 0.505."
     ]
@@ -112,28 +111,28 @@ def test_controls_are_named():
     ],
 )
 def test_what_the_dialogue_adds_follows_from_the_interval(seeds, change):
-    said = opening.what_dialogue_adds({"adaptive": results(**by_exchange(*seeds))}, [])
+    said = opening.dialogue_gain({"adaptive": results(**by_exchange(*seeds))}, [])
     assert len(said) == 1
     assert said[0].startswith("If all dialogues stopped after the first exchange, ")
     assert said[0].endswith(change)
 
 
-def test_of_one_exchange_and_of_failed_runs_nothing_is_added():
-    assert opening.what_dialogue_adds({"adaptive": results(**by_exchange([0.2], [0.3]))}, []) == []
-    assert opening.what_dialogue_adds({"adaptive": RunResults([], {}, None, None)}, []) == []
+def test_no_gain_for_one_exchange_or_a_failed_run():
+    assert opening.dialogue_gain({"adaptive": results(**by_exchange([0.2], [0.3]))}, []) == []
+    assert opening.dialogue_gain({"adaptive": RunResults([], {}, None, None)}, []) == []
 
 
 def test_the_length_is_told_and_several_runs_are_counted():
     rows = rows_of([0.5, 0.6], length=1.01)
-    said = opening.what_dialogue_adds({"adaptive": results()}, rows)
+    said = opening.dialogue_gain({"adaptive": results()}, rows)
     assert said[1].startswith("Dialogues about test images take 1.01 exchanges on average (at most 3): nearly all")
     better, same = results(**by_exchange([0.2, 0.4], [0.3, 0.51])), results(**by_exchange([0.2, 0.3], [0.3, 0.2]))
-    assert opening.what_dialogue_adds({"a": better, "b": same}, rows) == [
+    assert opening.dialogue_gain({"a": better, "b": same}, rows) == [
         "Exchanges after the first raise accuracy on test in 1 of 2 runs with more than one exchange and lower it in "
         "0; in the others, no significant change was found."
     ]
     single = results(**by_exchange([0.2, 0.4]))
-    assert "cannot be tested" in opening.what_dialogue_adds({"a": single, "b": single}, rows)[0]
+    assert "cannot be tested" in opening.dialogue_gain({"a": single, "b": single}, rows)[0]
 
 
 def flipped(*seeds):
@@ -150,15 +149,15 @@ def flipped(*seeds):
     ],
 )  # fmt: skip
 def test_flipped_bits_show_whether_answers_depend_on_messages(seeds, end):
-    [said] = opening.what_messages_carry({"adaptive": flipped(*seeds)}, {}, 4)
+    [said] = opening.message_content({"adaptive": flipped(*seeds)}, {}, 4)
     assert said.startswith("If all 16 bits of each Sender message are flipped, ")
     assert said.endswith(end)
 
 
-def test_metrics_stand_beside_their_null():
+def test_metrics_are_compared_with_their_null():
     lines = [line("information", 0.001), line("information_corrected", None, mean=1.0, low=None, high=None)]
     lines += [line("topographic_similarity", 0.2, unit="rho", n_seeds=2), line("macro_f1", 0.001)]
-    assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
+    assert opening.message_content({"adaptive": results()}, {"adaptive": lines}, 4) == [
         "The Sender's last message carries information about the class: mutual information (in bits) is 2.000 [1.500, "
         "2.500], compared with 1.000 by chance (permutation test: p at most 0.001 in every seed).",
         "It cannot be shown that the Sender's last message tends to be similar for classes with similar descriptions: "
@@ -168,9 +167,9 @@ def test_metrics_stand_beside_their_null():
         "takes 2.00.",
     ]
     some = line("information", 0.001, n_seeds=2, seeds_failed=1)
-    assert "in every seed with a value (2)" in opening.what_messages_carry({"a": results()}, {"a": [some]}, 4)[0]
-    assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": []}, 4) == []
-    assert opening.what_messages_carry({"a": results(), "b": results()}, {"a": lines, "b": [some]}, 4)[0] == (
+    assert "in every seed with a value (2)" in opening.message_content({"a": results()}, {"a": [some]}, 4)[0]
+    assert opening.message_content({"adaptive": results()}, {"adaptive": []}, 4) == []
+    assert opening.message_content({"a": results(), "b": results()}, {"a": lines, "b": [some]}, 4)[0] == (
         "In 2 of 2 runs, the Sender's last message carries information about the class, significantly so in every "
         "measured seed (p < 0.05)."
     )
@@ -178,92 +177,39 @@ def test_metrics_stand_beside_their_null():
 
 def test_similarity_to_attributes_is_in_the_summary():
     found = line("topographic_similarity_attributes", 0.001)
-    assert opening.what_messages_carry({"a": results()}, {"a": [found]}, 4)[0].startswith(
+    assert opening.message_content({"a": results()}, {"a": [found]}, 4)[0].startswith(
         "The Sender's last message tends to be similar for classes that share many attributes: the rank correlation is "
     )
-    said = opening.what_messages_carry({"a": results(), "b": results()}, {"a": [found], "b": []}, 4)
-    assert said == [
+    told = opening.message_content({"a": results(), "b": results()}, {"a": [found], "b": []}, 4)
+    assert told == [
         "In 1 of 1 run in which this can be tested, the Sender's last message tends to be similar for classes that "
         "share many attributes, significantly so in every measured seed (p < 0.05)."
     ]
 
 
-def test_the_correction_is_doubted_where_many_messages_are_distinct():
+def test_many_distinct_messages_give_a_bias_warning():
     corrected = line("information_corrected", None)
     for distinct, doubted in ((0.05, False), (0.46, True)):
         lines = [line("information", 0.001), corrected, line("distinct_messages", None, mean=distinct)]
-        said = opening.what_messages_carry({"a": results()}, {"a": lines}, 4)[-1]
+        said = opening.message_content({"a": results()}, {"a": lines}, 4)[-1]
         assert ("The estimate is too low" in said) == doubted
         assert (f"{distinct:.2f} distinct messages per image" in said) == doubted
 
 
 def test_runs_without_the_metric_are_not_counted():
     language = {"a": [line("information", 0.001)], "b": []}
-    said = opening.what_messages_carry({"a": results(), "b": results()}, language, 4)
+    said = opening.message_content({"a": results(), "b": results()}, language, 4)
     assert said[0].startswith("In 1 of 1 run in which this can be tested, the Sender's last message carries")
 
 
-def test_where_every_message_is_its_own_mutual_information_is_not_read():
+def test_mutual_information_is_skipped_if_all_messages_are_distinct():
     lines = [line("information", 1.0), line("information_corrected", None), line("distinct_messages", None, mean=0.99)]
-    assert opening.what_messages_carry({"adaptive": results()}, {"adaptive": lines}, 4) == [
+    assert opening.message_content({"adaptive": results()}, {"adaptive": lines}, 4) == [
         "Nearly every image gets a message of its own, so mutual information cannot show how much the messages reveal "
         "about the class."
     ]
 
 
-def doubts(rows=(), failed=(), of_runs=None, funnel=None, config=None):
-    return opening.what_to_doubt(list(rows), list(failed), of_runs or {}, funnel, config or {})
-
-
-def test_few_and_failed_seeds_are_doubted():
-    assert doubts(rows_of([0.5], images=4000))[0].startswith("One seed: ")
-    assert doubts(rows_of([0.5, 0.51], images=4000))[0].endswith("it is marked n = 2.")
-    assert doubts(rows_of([0.5, 0.51, 0.52], images=4000))[0].startswith("Few seeds: an interval from 3 values")
-    assert doubts(rows_of([0.5, 0.5, 0.51, 0.51, 0.5], images=4000)) == []
-    assert doubts(failed=[("a", 1), ("a", 2)]) == ["Failed, and therefore excluded from all means: 2 seeds."]
-
-
-def test_random_inputs_are_doubted():
-    config = {"features": {"weights": "random"}, "words": {"source": "random"}, "source": {"kind": "world"}}
-    network, words = doubts(config=config)
-    assert network == "The image features come from an untrained network."
-    assert words.startswith("The word vectors are random")
-    assert doubts(config={**config, "source": {"kind": "features"}}) == [words]
-    assert doubts(config={"features": {"weights": "IMAGENET1K_V1"}, "words": {"source": "glove.txt"}}) == []
-
-
-def test_a_single_candidate_is_no_doubt():
+def test_single_candidate_is_not_compared_with_chance():
     rows = [replace(row, candidates=1, chance=1.0) for row in rows_of([1.0, 1.0, 1.0], "transfer_alone", images=4000)]
-    assert not any("chance" in sentence for sentence in doubts(rows))
-    assert opening.how_well(rows)[0].endswith("; there is no other candidate.")
-
-
-def test_small_splits_and_intervals_with_chance_are_doubted():
-    said = doubts(rows_of([0.2, 0.2, 0.3, 0.3, 0.25]) + rows_of([0.9] * 5, "train"))
-    assert said == [
-        "The interval of accuracy includes chance on test.",
-        "Small splits: from the choice of images alone, accuracy has a 95 % margin of error of ±13 percentage points "
-        "on test (40 images). The intervals over seeds do not reflect this, because all seeds are tested on the same "
-        "images.",
-    ]
-    assert doubts(rows_of([0.1] * 5, images=4000)) == []  # below chance
-
-
-def test_images_and_short_training_are_doubted():
-    assert doubts(funnel=Funnel({}, {}, pairs=2)) == [
-        "Near-duplicate images in different splits (near_copies.tsv): 2 pairs."
-    ]
-    assert doubts(funnel=Funnel({}, {}, compared=False, dropped={"cat": []})) == [
-        "Left out because of too few images: 1 class.",
-        "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies of "
-        "training images.",
-    ]
-    assert doubts(funnel=Funnel({}, {})) == []
-    curves = [curve(0, (100, 200), (0.1, 0.3)), curve(1, (100, 200), (0.2, 0.4))]
-    late = {"adaptive": results(curves, {0: 200, 1: 100})}
-    assert doubts(of_runs=late) == [
-        "For 1 of 2 seeds, the last checkpoint is the best on dev: longer training may help."
-    ]
-    assert doubts(of_runs={"adaptive": late["adaptive"]._replace(annealed=True)}) == []
-    once = {"adaptive": results([curve(0, (100,), (0.1,))], {0: 100})}
-    assert doubts(of_runs=once) == []
+    assert opening.accuracy(rows)[0].endswith("; there is no other candidate.")

@@ -69,7 +69,7 @@ def test_the_numbers_of_the_table_are_those_of_the_summary(whole):
         assert found == [float(row[name]) for name in ("mean", "low", "high")]
 
 
-def test_rounded_text_stands_beside_the_whole_value(whole):
+def test_rounded_text_matches_the_exact_value(whole):
     _, text = whole
     pairs = re.findall(r'<data value="([^"]+)">([^<]+)</data>', text)
     assert len(pairs) > 50
@@ -83,7 +83,7 @@ def is_beside(target):
     return not urlsplit(target).netloc and not urlsplit(target).scheme and not target.startswith(("/", ".."))
 
 
-def test_the_page_asks_nobody_for_anything(whole):
+def test_page_has_no_external_requests(whole):
     _, text = whole
     assert "http:" not in text
     assert "https:" not in text
@@ -182,7 +182,7 @@ def test_thumbnails_are_small_and_only_of_the_keys(tmp_path):
     [{"seeds": (0,)}, {"skill": -30.0}, {"labels": ("one",), "k": 1}, {"steps": 1, "bits": 1, "seeds": (0,)}],
     ids=["one seed", "all wrong", "one class", "one exchange of one bit"],
 )
-def test_the_page_survives_the_least_there_can_be(tmp_path, how):
+def test_page_with_minimal_inputs(tmp_path, how):
     text = build(tmp_path, **how)
     assert not re.search(r"\bnan\b", Page(text).text, re.IGNORECASE)
 
@@ -191,7 +191,7 @@ def test_the_same_inputs_give_the_same_page(tmp_path):
     assert build(tmp_path / "a") == build(tmp_path / "b")
 
 
-def test_messages_that_do_not_fit_the_evaluation_are_told_on_the_page(tmp_path):
+def test_mismatched_messages_give_a_warning(tmp_path):
     made = make_experiment(tmp_path, seeds=(0,))
     path = made.files("evaluation.json")[0]
     evaluation = json.loads(path.read_text())
@@ -202,7 +202,7 @@ def test_messages_that_do_not_fit_the_evaluation_are_told_on_the_page(tmp_path):
     assert len(analyse_run(path.parent)["warnings"]) == 1
 
 
-def test_what_every_seed_has_to_say_is_said_once(tmp_path):
+def test_duplicate_warnings_are_merged(tmp_path):
     text = Page(build(tmp_path, seeds=(0, 1), warnings=["Of the test split 4 of 4,000 images.", "Another."])).text
     assert text.count("Of the test split 4 of 4,000 images.") == text.count("Another.") == 1
 
@@ -266,7 +266,7 @@ def test_the_funnel_is_on_the_page(whole):
     assert "h03&lt;b&gt; 1 1" in rows
 
 
-def test_what_was_taken_out_is_told_on_the_page(whole):
+def test_page_lists_excluded_images(whole):
     _, text = whole
     said = " ".join(Page(text).text.split())
     assert "Left out because of too few images: 1 class." in said
@@ -295,7 +295,7 @@ def test_hosts_beyond_the_most_asked_are_summed(tmp_path):
     ]
 
 
-def test_a_dropped_class_is_not_short_besides(tmp_path):
+def test_dropped_class_has_no_shortage(tmp_path):
     classes = {"cat": {"test": COUNTS | {"kept": 0, "spare": 4}, "dropped": True}}
     assert funnel_of(tmp_path, classes=classes, dropped_classes={"cat": ["too few"]}).shortages == []
     assert funnel_of(tmp_path, classes=classes).shortages == ["cat, test: 0 images of the 3 wanted."]

@@ -45,7 +45,7 @@ def test_a_picture_is_shown_upright_and_small(tmp_path):
     assert red > 200 > 50 > blue  # what was left is above
 
 
-def test_other_formats_and_damage_are_told(tmp_path):
+def test_other_formats_and_damage_are_reported(tmp_path):
     for content in (encoded(Image.new("RGB", (9, 9)), "PPM"), flat_png(8, RGB, (1, 2, 3), side=99)[:60]):
         with pytest.raises(ParleyError, match="cannot be shown"):
             thumbnail(tmp_path, content)

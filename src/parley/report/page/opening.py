@@ -14,13 +14,8 @@ from parley.metrics.pooling import Flips
 from parley.metrics.statistics import t_interval
 from parley.report.figures.results import RunResults
 from parley.report.page import headline
-from parley.report.page.findings import at_end, gain
-from parley.report.page.funnel import Funnel
+from parley.report.page.findings import gain
 
-FEW_SEEDS = 5
-"""Below this number of seeds, the summary warns of few seeds; below 3, every interval of the page is marked."""
-UNCERTAIN = 0.05
-"""The summary names the splits on which the choice of images makes accuracy uncertain by more than this fraction."""
 ALL_DISTINCT = 0.95
 """Number of different messages per image above which mutual information says nothing."""
 MANY_DISTINCT = 0.1
@@ -90,13 +85,13 @@ def _endings(games: Sequence[Mapping[str, Any]], exchanges: Sequence[int]) -> li
     return [ends, *["In some of the games compared here, no dialogue stops early."] * (False in adaptive), whose]
 
 
-def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequence[int]) -> list[str]:
+def data_and_seeds(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequence[int]) -> list[str]:
     """State the images and classes of each split, and the number of seeds."""
     first = {row.part: row for row in reversed(rows) if row.metric == "accuracy@1" and row.images is not None}
-    said = []
+    sentences = []
     if "test" in first and first["test"].candidates:
         others = [f"{use} ({part}: {first[part].images:,})" for part, use in _USES.items() if part in first]
-        said.append(
+        sentences.append(
             f"The networks are tested on {first['test'].images:,} images of "
             f"{counted(first['test'].candidates, 'class')} (test)."
             + (f" Other images of the same classes are used {listed(others)}." if others else "")
@@ -106,17 +101,17 @@ def what_was_played(rows: Sequence[SummaryRow], runs: Sequence[str], seeds: Sequ
             alone = first.get(f"{part}_alone")
             unseen = counted(alone.candidates, "unseen class") if alone and alone.candidates else "unseen classes"
             images = f"Another {first[part].images:,} images"
-            said.append(f"{images} are of {unseen}{kind}, absent from training ({part}).")
+            sentences.append(f"{images} are of {unseen}{kind}, absent from training ({part}).")
     if len(runs) > 1:
-        said.append(f"{len(runs):,} variants of the game (runs) are compared.")
+        sentences.append(f"{len(runs):,} variants of the game (runs) are compared.")
     if len(seeds) > 1:
         what = "In each run, the" if len(runs) > 1 else "The"
-        said.append(
+        sentences.append(
             f"{what} networks were trained {len(seeds):,} times, each time with a different random seed. "
             "Each result is the mean over the seeds, with its 95 % interval in brackets; the interval is wide "
             "if the seeds differ much or are few."
         )
-    return said
+    return sentences
 
 
 _USES = {
@@ -125,7 +120,7 @@ _USES = {
 }
 
 
-def how_well(rows: Sequence[SummaryRow]) -> list[str]:
+def accuracy(rows: Sequence[SummaryRow]) -> list[str]:
     """Compare accuracy with chance on each held-out split: of the only run, or counted over several runs."""
     own = [row for row in rows if row.metric == "accuracy@1" and row.part in headline.SPLITS]
     if len({row.run for row in own}) > 1:
@@ -140,17 +135,17 @@ def _accuracy(row: SummaryRow) -> str:
     span = ""
     if row.low is not None and row.high is not None:
         span = f" [{percent(row.low)}, {percent(row.high)}]{_mark(row.n_seeds)}"
-    said = f"{about}, the Receiver names the correct class for {percent(row.mean)} of the images{span}"
+    sentence = f"{about}, the Receiver names the correct class for {percent(row.mean)} of the images{span}"
     if row.chance is None:
-        return f"{said}."
+        return f"{sentence}."
     if row.candidates == 1:
-        return f"{said}; there is no other candidate."
+        return f"{sentence}; there is no other candidate."
     guess = f"a random guess among {row.candidates:,} classes is correct for {percent(row.chance)} of them"
     if row.beats_chance is None:
-        return f"{said}; {guess}. {headline.ONE_SEED}"
+        return f"{sentence}; {guess}. {headline.ONE_SEED}"
     if row.beats_chance:
-        return f"{said}, {row.mean / row.chance:.1f} times as many as by chance: {guess}."
-    return f"{said}, {headline.against_chance(row)}: {guess}."
+        return f"{sentence}, {row.mean / row.chance:.1f} times as many as by chance: {guess}."
+    return f"{sentence}, {headline.against_chance(row)}: {guess}."
 
 
 def _mark(seeds: int) -> str:
@@ -163,7 +158,7 @@ def controls(games: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
     `games` maps each run to its game settings.
     """
-    said = []
+    sentences = []
     for run, game in games.items():
         agents = ("Sender", "Receiver")
         what = [f"the {one}'s messages are replaced by zeros" for one in agents if game.get(f"ignore_{one.lower()}")]
@@ -176,11 +171,11 @@ def controls(games: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if game.get("permute_labels"):
             what.append("the labels are permuted among the images")
         if what:
-            said.append(f"Run {run} is a control: {listed(what)}.")
-    return said
+            sentences.append(f"Run {run} is a control: {listed(what)}.")
+    return sentences
 
 
-def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[SummaryRow]) -> list[str]:
+def dialogue_gain(results: Mapping[str, RunResults], rows: Sequence[SummaryRow]) -> list[str]:
     """State what the exchanges after the first add to accuracy on test: of the only run, or counted over several."""
     tests = {run: one.test for run, one in results.items() if one.test is not None and one.test.max_exchanges > 1}
     if not tests:
@@ -199,7 +194,7 @@ def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[Summary
     change = f"{100 * (over.mean or 0):+.1f} percentage points"
     if over.low is not None and over.high is not None:
         change += f" [{100 * over.low:+.1f}, {100 * over.high:+.1f}]{_mark(over.n)}"
-    said = (
+    sentence = (
         f"If all dialogues stopped after the first exchange, {percent(first)} of the answers on test would be "
         f"correct; if all went on to exchange {test.max_exchanges}, {percent(last)} would be: a change of {change}"
     )
@@ -207,7 +202,7 @@ def what_dialogue_adds(results: Mapping[str, RunResults], rows: Sequence[Summary
     verdict = " (one seed)" if over.low is None else verdicts[_beyond(over.low, over.high)]
     length = next((row.mean for row in rows if (row.run, row.part, row.metric) == (run, "test", "length")), None)
     taken = [] if length is None else [headline.of_length(length, test.max_exchanges)]
-    return [f"{said}{verdict}.", *taken]
+    return [f"{sentence}{verdict}.", *taken]
 
 
 def _beyond(low: float | None, high: float | None) -> int:
@@ -217,7 +212,7 @@ def _beyond(low: float | None, high: float | None) -> int:
     return 1 if low > 0 else -1 if high < 0 else 0
 
 
-def what_messages_carry(results: Mapping[str, RunResults], language: Lines, classes: int | None) -> list[str]:
+def message_content(results: Mapping[str, RunResults], language: Lines, classes: int | None) -> list[str]:
     """State what depends on the messages and what information they carry: of one run, or counted over several."""
     if len(results) > 1:
         tests = {metric: [_line(_telling(own), metric) for own in language.values()] for metric in LANGUAGE}
@@ -228,21 +223,21 @@ def what_messages_carry(results: Mapping[str, RunResults], language: Lines, clas
             for metric, found in tests.items()
             if (tested := [line for line in found if line is not None])
         ]
-    said = [sentence for one in results.values() if one.flips is not None for sentence in [_of_flips(one.flips)]]
+    sentences = [sentence for one in results.values() if one.flips is not None for sentence in [_of_flips(one.flips)]]
     for lines in map(_telling, language.values()):
         if not any(line["metric"] == "information" for line in lines) and any(map(_is_distinct, lines)):
-            said.append(
+            sentences.append(
                 "Nearly every image gets a message of its own, so mutual information cannot show how much the messages "
                 "reveal about the class."
             )
-        said += [_of_metric(line) for metric in LANGUAGE if (line := _line(lines, metric)) is not None]
+        sentences += [_of_metric(line) for metric in LANGUAGE if (line := _line(lines, metric)) is not None]
         corrected = next((line for line in lines if line["metric"] == "information_corrected"), None)
         if corrected is not None and classes and classes > 1:
-            said.append(
+            sentences.append(
                 f"Corrected for chance, the message gives {_with_interval(corrected)} bits of information about the "
                 f"class; telling {classes:,} classes apart takes {log2(classes):.2f}.{_overcorrected(lines)}"
             )
-    return said
+    return sentences
 
 
 def _is_distinct(line: Mapping[str, Any]) -> bool:
@@ -295,126 +290,15 @@ def _of_metric(line: Mapping[str, Any]) -> str:
 def _of_flips(flips: Flips) -> str:
     """Compare accuracy with no bit and with all bits of the Sender's messages flipped, within each seed."""
     none, every = flips.accuracy[:, 0], flips.accuracy[:, -1]
-    said = (
+    sentence = (
         f"If all {counted(flips.counts[-1], 'bit')} of each Sender message are flipped, {percent(every.mean())} "
         f"of the answers on test are correct instead of {percent(none.mean())}"
     )
     over = t_interval((every - none).tolist())
     if over.low is None:
-        return f"{said} (one seed)."
+        return f"{sentence} (one seed)."
     return (
-        f"{said}: the answers depend on the messages."
+        f"{sentence}: the answers depend on the messages."
         if _beyond(over.low, over.high) == -1
-        else (f"{said}: it cannot be shown that the answers depend on the messages.")
+        else (f"{sentence}: it cannot be shown that the answers depend on the messages.")
     )
-
-
-def what_to_doubt(
-    rows: Sequence[SummaryRow],
-    failed: Sequence[tuple[str, int]],
-    results: Mapping[str, RunResults],
-    funnel: Funnel | None,
-    config: Mapping[str, Any],
-) -> list[str]:
-    """Name the reasons for doubt: seeds, small splits, no verdict, near-duplicates, random inputs, short training.
-
-    Parameters
-    ----------
-    rows, failed
-        Rows of the summary; and the run and seed of each failed training.
-    results
-        Run → its results.
-    funnel
-        Counts of images; None if unknown.
-    config
-        The experiment's config.
-    """
-    accuracy = [row for row in rows if row.metric == "accuracy@1"]
-    return [
-        *_of_seeds(accuracy, failed),
-        *_of_verdicts(accuracy),
-        *_of_splits(accuracy),
-        *_of_images(funnel),
-        *_of_inputs(config),
-        *_of_training(results),
-    ]
-
-
-def _of_seeds(rows: Sequence[SummaryRow], failed: Sequence[tuple[str, int]]) -> list[str]:
-    said = []
-    fewest = min((row.n_seeds for row in rows if row.n_seeds), default=0)
-    if fewest == 1:
-        said.append(
-            "One seed: it is unknown how much the results of another seed would differ, so there is no interval."
-        )
-    elif fewest == 2:
-        said.append("Two seeds: an interval from two values is hardly more than a guess; it is marked n = 2.")
-    elif 0 < fewest < FEW_SEEDS:
-        said.append(f"Few seeds: an interval from {fewest} values is wide, and itself uncertain.")
-    if failed:
-        said.append(f"Failed, and therefore excluded from all means: {counted(len(failed), 'seed')}.")
-    return said
-
-
-def _of_verdicts(rows: Sequence[SummaryRow]) -> list[str]:
-    """Name the held-out splits on which the interval of a run includes chance."""
-    without = [row for row in rows if row.part in headline.SPLITS and row.beats_chance is False and row.candidates != 1]
-    including = [row for row in without if row.high is not None and row.chance is not None and row.high >= row.chance]
-    if not including:
-        return []
-    if len({row.run for row in rows}) > 1:
-        return [f"For {counted(len(including), 'result')}, the interval includes chance (see the table of results)."]
-    return [f"The interval of accuracy includes chance on {listed([row.part for row in including])}."]
-
-
-def _of_splits(rows: Sequence[SummaryRow]) -> list[str]:
-    """Name the held-out splits so small that the choice of their images makes accuracy uncertain."""
-    found: dict[str, tuple[int, float]] = {}
-    for row in rows:
-        if row.part in headline.SPLITS and row.images and row.mean is not None:
-            half = 1.96 * (row.mean * (1 - row.mean) / row.images) ** 0.5
-            found[row.part] = (row.images, max(half, found.get(row.part, (0, 0.0))[1]))
-    small = [
-        f"±{100 * half:.0f} percentage points on {part} ({images:,} images)"
-        for part, (images, half) in found.items()
-        if half > UNCERTAIN
-    ]
-    if not small:
-        return []
-    return [
-        f"Small splits: from the choice of images alone, accuracy has a 95 % margin of error of {listed(small)}. "
-        "The intervals over seeds do not reflect this, because all seeds are tested on the same images."
-    ]
-
-
-def _of_images(funnel: Funnel | None) -> list[str]:
-    if funnel is None:
-        return []
-    said = [f"Left out because of too few images: {counted(len(funnel.dropped), 'class')}."] if funnel.dropped else []
-    if not funnel.compared:
-        said.append(
-            "Near-duplicates were not searched for (fetch.near_copies: ignore): other splits may contain near-copies "
-            "of training images."
-        )
-    elif funnel.pairs:
-        said.append(f"Near-duplicate images in different splits (near_copies.tsv): {counted(funnel.pairs, 'pair')}.")
-    return said
-
-
-def _of_inputs(config: Mapping[str, Any]) -> list[str]:
-    said = []
-    if config.get("features", {}).get("weights") == "random" and config["source"]["kind"] != "features":
-        said.append("The image features come from an untrained network.")
-    if config.get("words", {}).get("source") == "random":
-        said.append("The word vectors are random: descriptions are similar only if they share words.")
-    return said
-
-
-def _of_training(results: Mapping[str, RunResults]) -> list[str]:
-    several = [one for one in results.values() if any(len(curve.steps) > 1 for curve in one.curves)]
-    ends = [at_end(one) for one in several if not one.annealed]
-    late, seeds = sum(late for late, _ in ends), sum(seeds for _, seeds in ends)
-    if not late:
-        return []
-    best = f"For {late} of {counted(seeds, 'seed')}, the last checkpoint is the best on dev"
-    return [f"{best}: longer training may help."]

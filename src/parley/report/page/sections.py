@@ -17,7 +17,7 @@ from parley.metrics.records import finite
 from parley.metrics.registry import DEFINITIONS, LESS_IS_BETTER, REPORT_LABELS
 from parley.report.figures.registry import OVERVIEW, RUN_FIGURES, FigureInfo
 from parley.report.figures.results import RunFiles, RunResults
-from parley.report.page import headline, opening
+from parley.report.page import caveats, headline, opening
 from parley.report.page.examples import choose_examples, choose_typical, first_of_each_class
 from parley.report.page.findings import WORDS
 from parley.report.page.funnel import Funnel
@@ -137,11 +137,11 @@ def summary_texts(
     seeds = sorted({seed for _, seed in [*inputs.evaluations, *inputs.failed]})
     texts = [
         ("The game", opening.the_game(list(games.values()), classes)),
-        ("What was played", opening.what_was_played(inputs.rows, inputs.runs, seeds)),
-        ("How well", [*opening.how_well(inputs.rows), *opening.controls(games)]),
-        ("What the dialogue adds", opening.what_dialogue_adds(results, inputs.rows)),
-        ("What the messages carry", opening.what_messages_carry(results, language, classes)),
-        ("What to doubt", opening.what_to_doubt(inputs.rows, inputs.failed, results, funnel, inputs.config)),
+        ("Data and seeds", opening.data_and_seeds(inputs.rows, inputs.runs, seeds)),
+        ("Accuracy", [*opening.accuracy(inputs.rows), *opening.controls(games)]),
+        ("What the dialogue adds", opening.dialogue_gain(results, inputs.rows)),
+        ("What the messages carry", opening.message_content(results, language, classes)),
+        ("Caveats", caveats.find_caveats(inputs.rows, inputs.failed, results, funnel, inputs.config)),
     ]
     return [(name, sentences) for name, sentences in texts if sentences]
 

@@ -55,7 +55,7 @@ function bitEntries() {
 }
 
 function splitEntries(dialogues) {
-  const title = INDEX.titles[dialogues.part] ?? "";
-  if (title.endsWith("joint")) return [[["joint"], "the candidates are the seen and the unseen classes"]];
-  return title.endsWith("alone") ? [[["alone"], "the candidates are only the unseen classes"]] : [];
+  const part = dialogues.part;
+  if (part === "ood" || part === "transfer") return [[[part], "the candidates are the seen and the unseen classes"]];
+  return part.endsWith("_alone") ? [[[part], "the candidates are only the unseen classes"]] : [];
 }

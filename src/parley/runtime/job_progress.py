@@ -1,0 +1,109 @@
+"""Progress of the jobs of a run, from their logs."""
+
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parley.runtime.job_failures import LOG_LINE
+
+_PROGRESS = re.compile(
+    r"(?P<what>.+?): (?P<done>\d+) of (?P<total>\d+) (?P<unit>.+?)s, (?P<rate>[\d.]+) a second"
+    r"(, (?P<left>.+?) left)?(, .*)?"
+)
+
+
+@dataclass
+class Job:
+    """A running job, and what its log says so far."""
+
+    stage: "Stage"
+    name: str
+    log: Path | None
+    message: str
+    """Snakemake's message of a target; empty for other jobs."""
+    started: float
+    threads: int
+    offset: int = 0
+    share: float = 0.0
+    work: str = ""
+    """What the job counts the progress of."""
+    several: bool = False
+    """Whether it has counted several things, so that the share says nothing about the time left."""
+    told: str = ""
+    """The last line of progress."""
+    note: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    def read_log(self) -> list[str]:
+        """Read the new lines of the log; return the warnings."""
+        warnings: list[str] = []
+        with suppress(OSError):
+            if self.log is None or self.log.stat().st_mtime < int(self.started):  # Left by an earlier attempt.
+                return warnings
+            with self.log.open("rb") as stream:
+                stream.seek(self.offset)
+                content = stream.read()
+            whole = content[: content.rfind(b"\n") + 1]
+            self.offset += len(whole)
+            for match in map(LOG_LINE.fullmatch, whole.decode(errors="replace").splitlines()):
+                if match:
+                    self._take(match["level"], match["message"], warnings)
+        return warnings
+
+    def _take(self, level: str, message: str, warnings: list[str]) -> None:
+        progress = _PROGRESS.fullmatch(message)
+        if level == "WARNING":
+            warnings.append(message)
+        elif level in ("ERROR", "CRITICAL"):
+            self.errors.append(message)
+        elif progress:
+            self.work = self.work or progress["what"]
+            self.several |= self.work != progress["what"]
+            if not self.several:
+                self.share = int(progress["done"]) / max(int(progress["total"]), 1)
+            self.told = f"{progress['what']}, {progress['done']} of {progress['total']} {progress['unit']}s"
+        elif not message.endswith(":"):
+            self.note = message
+
+
+@dataclass
+class Stage:
+    """All jobs of one rule, or of the rules of one stage's groups."""
+
+    name: str
+    total: int
+    done: int = 0
+    threads: int = 1
+    began: float = 0.0
+    """When a job of the stage began while no other one was running; 0 if none has begun."""
+    took: float = 0.0
+    """Seconds before `began` in which jobs of the stage were running."""
+    seconds: float = 0.0
+    """Sum of the durations of the jobs that are done, each times its threads."""
+    running: dict[int, Job] = field(default_factory=dict)
+    note: str = ""
+    shown: set[str] = field(default_factory=set)
+    """Warnings that have been printed."""
+
+    @property
+    def share(self) -> float:
+        """Number of jobs done, with a fraction for each running job."""
+        return self.done + sum(job.share for job in self.running.values())
+
+    def end(self, number: int) -> None:
+        """Remove a running job."""
+        self.running.pop(number)
+        if not self.running:
+            self.took += time.time() - self.began
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return the duration of the remaining jobs, each times its threads; None if it is not known yet."""
+        jobs = list(self.running.values())
+        ratio = [(now - job.started) * job.threads / job.share for job in jobs if job.share > 0 and not job.several]
+        if not self.done and not ratio:
+            return None if self.done < self.total else 0.0
+        each = (self.seconds + sum(ratio)) / (self.done + len(ratio))
+        left = sum(max(each - (now - job.started) * job.threads, 0.0) for job in jobs)
+        return left + (self.total - self.done - len(jobs)) * each

@@ -1,0 +1,168 @@
+"""Patches of Snakemake and of its S3 plugin. Only the tested versions are patched."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from snakemake.dag import DAG
+from snakemake.exceptions import WorkflowError
+
+from parley.core.errors import did_you_mean
+from parley.core.formats import base_of
+
+Workflow = Any  # Snakemake's class; some of the attributes used here are not documented.
+TESTED_SNAKEMAKE = "9.27."
+"""Prefix of the tested Snakemake versions. Other versions are not patched."""
+TESTED_S3_PLUGIN = "0.3.6"
+"""Tested version of the S3 plugin. `_forget_missing_folders` is called only for this version."""
+_update_needrun_of_snakemake = DAG.update_needrun
+
+
+def name_groups(workflow: Workflow) -> None:
+    """Let `--until`, `--omit-from`, `--forcerun` and targets select the rules of all groups by their common name.
+
+    Each group of classes or seeds has its own rule, such as `extract_features_0000`, because the files of a group do
+    not follow a pattern. The name `extract_features` selects all of these rules. Snakemake sets the options only after
+    it has read the Snakefile, so the names are replaced when `_prepare_dag` is called.
+
+    A name that is neither a rule nor a file gets a suggestion.
+    """
+    if not version("snakemake").startswith(TESTED_SNAKEMAKE):
+        return
+    prepare = workflow._prepare_dag
+
+    def prepare_with_names(*args: Any, **kwargs: Any) -> None:
+        names, settings = [rule.name for rule in workflow.rules], workflow.dag_settings
+        findings: list[str] = []
+        for option in ("until", "omit_from", "forcerun", "targets"):
+            given = _with_groups(getattr(settings, option), names)
+            findings += _misspelt([name for name in given if name not in names], workflow.rules)
+            setattr(settings, option, given)
+        if findings:
+            raise WorkflowError(*findings)
+        prepare(*args, **kwargs)
+
+    workflow._prepare_dag = prepare_with_names
+
+
+def _misspelt(names: Sequence[str], rules: Iterable[Any]) -> list[str]:
+    """Return an error message for each name that is neither a file nor an output, unless it is like no output."""
+    if not names:
+        return []
+    rules = list(rules)
+    stages = {base_of(rule.name) for rule in rules}
+    outputs = {str(path) for rule in rules for path in rule.output}
+    findings = []
+    for name in names:
+        if not Path(name).exists() and not any(rule.is_producer(name) for rule in rules):
+            listed = "" if {"/", "."} & set(name) else "`uv run snakemake --list-target-rules` lists them."
+            hint = did_you_mean(name, (_filled(path, name) for path in outputs) if "/" in name else stages, listed)
+            findings += [f"There is no target {name}; {hint}"] if hint else []
+    return findings
+
+
+def _filled(output: str, name: str) -> str:
+    """Return an output whose wildcards in names of folders are replaced by the folders of a path of the same depth."""
+    steps, given = output.split("/"), name.split("/")
+    if len(steps) != len(given):
+        return output
+    folders = (one if step.startswith("{") else step for step, one in zip(steps[:-1], given[:-1], strict=True))
+    return "/".join([*folders, steps[-1]])
+
+
+def patch_update_needrun() -> None:
+    """Make Snakemake check the jobs downstream of a running job if only ``ancient`` inputs connect them.
+
+    Version 9.27 does not check any job downstream of one that runs, because it assumes that they run as well. Behind an
+    ancient input, they do not: without this patch, an update of Parley would need two calls to rerun everything.
+    """
+    if version("snakemake").startswith(TESTED_SNAKEMAKE):
+        DAG.update_needrun = _update_needrun
+
+
+async def _update_needrun(dag: Any, *args: Any, **options: Any) -> None:
+    dag.bfs = partial(_bfs_skip_ancient, dag.depending)
+    try:
+        await _update_needrun_of_snakemake(dag, *args, **options)
+    finally:
+        del dag.bfs
+
+
+def _bfs_skip_ancient(depending: Mapping[Any, Mapping[Any, Any]], _: Any, *jobs: Any) -> Iterator[Any]:
+    """Yield jobs and all jobs downstream of them, except behind ancient inputs; replaces `DAG.bfs`."""
+    queue, seen = list(jobs), set(jobs)
+    while queue:
+        yield (job := queue.pop())
+        children = {one for one, files in depending[job].items() if not all(file.is_ancient for file in files)}
+        queue += children - seen
+        seen |= children
+
+
+def _with_groups(given: Collection[str], rules: Sequence[str]) -> list[str]:
+    """Replace each name that stands for several rules, one per job group, by these rules; keep any other name."""
+    expanded = []
+    for name in given:
+        group = [] if name in rules else [rule for rule in rules if base_of(rule) == name]
+        expanded += group or [name]
+    return expanded
+
+
+def shares_disk(workflow: Workflow) -> bool:
+    """Return whether outputs are on a shared disk, not in an object store, where job records cannot be stored.
+
+    If outputs are in S3, the function also patches Snakemake's S3 plugin, provided that it has the tested version.
+    """
+    provider = workflow.storage_settings.default_storage_provider
+    if provider == "s3" and version("snakemake-storage-plugin-s3") == TESTED_S3_PLUGIN:
+        _forget_missing_folders()
+    return not provider
+
+
+def untested_versions(workflow: Workflow) -> Iterator[str]:
+    """Yield a warning for each package whose version is not the tested one, and which is therefore not patched."""
+    found = version("snakemake")
+    if not found.startswith(TESTED_SNAKEMAKE):
+        yield (
+            f"Snakemake {found} is not patched, because Parley is tested with {TESTED_SNAKEMAKE}*. With hundreds of "
+            "waiting jobs, Snakemake may use half of a CPU core. After a change of code, a second call may be needed. "
+            "`--until`, `--omit-from`, `--forcerun` and targets "
+            "need the full name of a group's rule, such as extract_features_0000. Results are the same."
+        )
+    if workflow.storage_settings.default_storage_provider != "s3":
+        return
+    found = version("snakemake-storage-plugin-s3")
+    if found != TESTED_S3_PLUGIN:
+        yield (
+            f"snakemake-storage-plugin-s3 {found} is not patched, because Parley is tested with {TESTED_S3_PLUGIN}. "
+            "The run may stop when a retried job creates a missing folder. If this happens, start the run again."
+        )
+
+
+def select_jobs_when_one_finishes(workflow: Workflow) -> None:
+    """Make Snakemake select the next jobs when a job finishes, and no longer once a second.
+
+    To limit the number of jobs started per second, version 9.27 examines all waiting jobs again one second after each
+    selection, and each finished job starts another series of such selections. With 300 waiting jobs, this uses half of
+    a CPU core (benchmarks/waiting_jobs.py).
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
+def _forget_missing_folders() -> None:
+    """Make the S3 plugin check again whether a folder exists if the folder was missing before.
+
+    Version 0.3.6 caches that a folder is missing. Without the patch, the whole run may stop when a retried job
+    creates the folder.
+    """
+    from snakemake_storage_plugin_s3 import StorageObject
+
+    known = StorageObject.exists
+
+    def exists(self: Any) -> bool:
+        if not self._is_dir:
+            self._is_dir = None
+        return bool(known(self))
+
+    StorageObject.exists = exists
