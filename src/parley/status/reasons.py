@@ -15,7 +15,7 @@ CODE = "code"
 """Name of the param that contains the digest of a stage's code."""
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 WORDS = {
-    "attributes": "evaluation.attributes",
+    "attributes": "evaluation.attributes and attribute_threshold",
     "claims": "claims",
     "classes": "the class set",
     "config": "",
@@ -39,7 +39,6 @@ WORDS = {
     "size_px": "source.world.size_px",
     "source": "source",
     "tables": "tables",
-    "threshold": "evaluation.attribute_threshold",
     "wordnet": "descriptions.wordnet",
     "words": "words",
 }

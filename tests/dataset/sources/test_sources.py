@@ -1,5 +1,5 @@
-import itertools
 import io
+import itertools
 import os
 import shutil
 import tarfile
