@@ -167,7 +167,7 @@ def wordnet_data() -> bytes:
 
 
 def read_wordnet(path: Path) -> None:
-    from parley.text.glosses import open_wordnet
+    from parley.text.wordnet import open_wordnet
 
     folder = path.parent / "wordnet"
     folder.mkdir(exist_ok=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from parley.cli.main import main
-from parley.text.glosses import DEBIAN_DIRECTORY, check_wordnet
+from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet
 
 pytestmark = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
 

@@ -6,7 +6,8 @@ import pytest
 
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, in_label_order, match_classes, read_class_set
-from parley.text.glosses import check_glosses, describe, open_wordnet
+from parley.text.glosses import check_glosses, describe
+from parley.text.wordnet import open_wordnet
 
 WORDNET = "/usr/share/wordnet"
 SETS = Path(__file__).parents[2] / "config" / "classes"

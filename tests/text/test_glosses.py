@@ -5,15 +5,8 @@ from hypothesis import strategies as st
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass
 from parley.text.descriptions import read_descriptions, write_descriptions
-from parley.text.glosses import (
-    DEBIAN_DIRECTORY,
-    check_glosses,
-    check_wordnet,
-    describe,
-    gloss_lines,
-    in_one_field,
-    needs_wordnet,
-)
+from parley.text.glosses import check_glosses, describe, gloss_lines, in_one_field, needs_wordnet
+from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet
 
 OWN = ImageClass("blob", "", "out", description='round, red;\nwith "horns",\tand  a tail')
 LION = ImageClass("lion", "n02129165", "in")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.text.glosses import DEBIAN_DIRECTORY, check_wordnet, open_wordnet
+from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet, open_wordnet
 
 LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
 SYNSETS = [

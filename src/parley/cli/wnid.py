@@ -10,7 +10,7 @@ from parley.config.saved_configs import read_config
 from parley.config.schema import Config, fill_defaults, read_schema
 from parley.core.errors import ParleyError
 from parley.dataset.class_set import ImageClass, read_class_set
-from parley.text.glosses import Sense, WordNet, open_wordnet
+from parley.text.wordnet import Sense, WordNet, open_wordnet
 
 WIDTH = 100
 
