@@ -1,10 +1,23 @@
+import shutil
+import threading
 import zipfile
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from parley.core.errors import ParleyError
-from parley.text.wordnet import DEBIAN_DIRECTORY, check_wordnet, open_wordnet
+from parley.text import wordnet
+from parley.text.wordnet import (
+    DEBIAN_DIRECTORY,
+    check_wordnet,
+    downloaded_copy,
+    find_wordnet,
+    installed_nouns,
+    open_wordnet,
+)
 
 LION = "large gregarious predatory feline of Africa and India having a tawny coat with a shaggy mane in the male"
 SYNSETS = [
@@ -43,8 +56,8 @@ def small(tmp_path):
 
 def test_glosses_are_definitions_without_examples(small):
     folder, wnids = small
-    wordnet = open_wordnet(folder)
-    assert [wordnet.gloss(wnid) for wnid in wnids] == [
+    nouns = open_wordnet(folder)
+    assert [nouns.gloss(wnid) for wnid in wnids] == [
         "that which is perceived; (in any sense) at all",
         "a proud person",
         "a butterfly; seen in gardens",
@@ -55,12 +68,12 @@ def test_glosses_are_definitions_without_examples(small):
 
 
 def test_animal_gloss_is_that_of_the_first_animal_sense(small):
-    wordnet = open_wordnet(small[0])
-    assert wordnet.animal_gloss("Peacock") == "a butterfly; seen in gardens"
-    assert wordnet.animal_gloss("peacock butterfly") == "a butterfly; seen in gardens"
+    nouns = open_wordnet(small[0])
+    assert nouns.animal_gloss("Peacock") == "a butterfly; seen in gardens"
+    assert nouns.animal_gloss("peacock butterfly") == "a butterfly; seen in gardens"
     for name in ("stride", "no_such_word", "n", "."):
         with pytest.raises(ParleyError, match="is an animal"):
-            wordnet.animal_gloss(name)
+            nouns.animal_gloss(name)
 
 
 @pytest.mark.parametrize("wnid", ["n00000003", "n99999999", "n0000174", "v00001740", "", "n٠٠٠٠٠٠٨٠"])
@@ -72,14 +85,14 @@ def test_an_offset_where_no_synset_starts_is_refused(small, wnid):
 def test_another_version_is_refused(tmp_path):
     write_wordnet(tmp_path, "3.1")
     assert "is not WordNet 3.0" in check_wordnet(tmp_path)[0]
-    with pytest.raises(ParleyError, match="wordnet-base"):
+    with pytest.raises(ParleyError, match=r"set it to auto"):
         open_wordnet(tmp_path)
 
 
 def test_a_missing_directory_is_reported_with_instructions(tmp_path):
     (finding,) = check_wordnet(tmp_path / "none")
     assert str(tmp_path / "none") in finding
-    assert "wordnet-base" in finding
+    assert "set it to auto" in finding
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -99,24 +112,91 @@ def test_nltks_folders_and_zip_are_found(tmp_path, monkeypatch, packed):
     assert open_wordnet("nltk").gloss(wnids[3]) == "male peafowl"
 
 
+@pytest.fixture
+def away(tmp_path, monkeypatch):
+    """A working folder on a machine where no WordNet is installed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NLTK_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(wordnet, "DEBIAN_DIRECTORY", str(tmp_path / "debian"))
+    return tmp_path
+
+
+@contextmanager
+def served(folder):
+    """A web server of a folder; give its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("name", ["wordnet.tar.gz", "wordnet.tar.bz2", "wordnet.tar", "wordnet.zip"])
+def test_an_archive_is_downloaded_once(away, name):
+    wnids = write_wordnet(away / "site" / "WordNet-3.0" / "dict")
+    (away / "site" / "WordNet-3.0" / "README").write_text("read me")
+    suffix = name.partition(".")[2]
+    form = {"tar.gz": "gztar", "tar.bz2": "bztar"}.get(suffix, suffix)
+    shutil.make_archive(str(away / "site" / "wordnet"), form, away / "site", "WordNet-3.0")
+    with served(away / "site") as address:
+        url = f"{address}/{name}"
+        assert find_wordnet(url) is None
+        assert check_wordnet(url) == []
+        with pytest.raises(ParleyError, match=r"fetch\.allow_private_hosts"):
+            open_wordnet(url)
+        assert open_wordnet(url, allow_private_hosts=True).gloss(wnids[3]) == "male peafowl"
+    assert open_wordnet(url).gloss(wnids[3]) == "male peafowl"  # the server is gone
+    (folder,) = (away / "resources" / "wordnet").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["data.noun", "index.noun"]
+    assert installed_nouns(url) is None
+
+
+def test_an_archive_of_something_else_is_refused(away):
+    (away / "site").mkdir()
+    (away / "site" / "page.zip").write_text("<html>Log in</html>")
+    shutil.make_archive(str(away / "site" / "other"), "gztar", Path(__file__).parent)
+    with served(away / "site") as address:
+        for name, reason in (("page.zip", "gave no zip or tar"), ("other.tar.gz", "contains 0 files index.noun")):
+            with pytest.raises(ParleyError, match=reason):
+                open_wordnet(f"{address}/{name}", allow_private_hosts=True)
+            assert find_wordnet(f"{address}/{name}") is None
+    assert not [path for path in (away / "resources").rglob("*") if path.is_file()]
+
+
+def test_auto_prefers_an_installed_wordnet(away):
+    assert find_wordnet("auto") is None
+    assert check_wordnet("auto") == []
+    wnids = write_wordnet(downloaded_copy("auto"))
+    assert open_wordnet("auto").gloss(wnids[3]) == "male peafowl"
+    assert installed_nouns("auto") is None
+    write_wordnet(away / "data" / "corpora" / "wordnet")
+    assert installed_nouns("auto") == away / "data/corpora/wordnet/data.noun"
+    write_wordnet(away / "debian")
+    assert installed_nouns("auto") == away / "debian/data.noun"
+
+
 installed = pytest.mark.skipif(bool(check_wordnet(DEBIAN_DIRECTORY)), reason="Debian's wordnet-base is not installed")
 
 
 @installed
 def test_known_glosses_of_the_real_wordnet():
-    wordnet = open_wordnet(DEBIAN_DIRECTORY)
-    assert wordnet.gloss("n02129165") == LION
-    assert wordnet.animal_gloss("peacock").startswith("European butterfly")
-    assert "peafowl" in wordnet.gloss("n01806143")
-    assert "spider" in wordnet.animal_gloss("tarantula")
+    nouns = open_wordnet(DEBIAN_DIRECTORY)
+    assert nouns.gloss("n02129165") == LION
+    assert nouns.animal_gloss("peacock").startswith("European butterfly")
+    assert "peafowl" in nouns.gloss("n01806143")
+    assert "spider" in nouns.animal_gloss("tarantula")
     with pytest.raises(ParleyError):
-        wordnet.gloss("n02129166")
+        nouns.gloss("n02129166")
 
 
 @installed
 def test_every_real_synset_is_found_at_its_offset():
-    wordnet = open_wordnet(DEBIAN_DIRECTORY)
-    offsets = [line[:8].decode() for line in wordnet.data.split(b"\n")[29:] if line]
+    nouns = open_wordnet(DEBIAN_DIRECTORY)
+    offsets = [line[:8].decode() for line in nouns.data.split(b"\n")[29:] if line]
     assert len(offsets) == 82115
     for offset in offsets[::101]:
-        assert wordnet.gloss(f"n{offset}")
+        assert nouns.gloss(f"n{offset}")

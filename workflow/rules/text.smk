@@ -19,7 +19,8 @@ if VALUES.from_images:
         threads: 1
         resources:
             mem_mb=500,
-            runtime=10,
+            runtime=60,
+            net=1,
         params:
             classes=VALUES.class_table("name", "wnid", "domain", "description"),
             wordnet=CONFIG["descriptions"]["wordnet"],

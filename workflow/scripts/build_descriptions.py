@@ -9,5 +9,6 @@ from parley.text.glosses import describe
 with stage(snakemake):
     classes = [ImageClass(**values) for values in snakemake.params.classes]
     classes = remaining_classes(snakemake.input.funnel, classes)
-    described = describe(classes, snakemake.params.wordnet, snakemake.params.gloss)
+    private = snakemake.config["fetch"]["allow_private_hosts"]
+    described = describe(classes, snakemake.params.wordnet, snakemake.params.gloss, private)
     write_descriptions(snakemake.output.descriptions, described)

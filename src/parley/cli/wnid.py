@@ -36,7 +36,7 @@ def add(commands: Subparsers) -> None:
 def run(chosen: argparse.Namespace) -> None:
     """Print the senses of a noun, or raise `ParleyError` with a suggestion if WordNet does not contain it."""
     config = _config(chosen.configfile)
-    wordnet = open_wordnet(config["descriptions"]["wordnet"])
+    wordnet = open_wordnet(config["descriptions"]["wordnet"], config["fetch"]["allow_private_hosts"])
     path = config["classes"]
     classes = {one.wnid: one for one in read_class_set(path)} if path else {}
     word = " ".join(chosen.word)

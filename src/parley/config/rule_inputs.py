@@ -18,6 +18,7 @@ from parley.dataset.sources.archive import IN_ARCHIVE
 from parley.dataset.sources.base import Source, file_fingerprint
 from parley.game.settings import result_affecting
 from parley.text.glosses import needs_wordnet
+from parley.text.wordnet import installed_nouns
 
 
 class RuleValues:
@@ -218,9 +219,9 @@ class RuleValues:
         return {run["name"]: run_settings(self._config, run["name"])["game"] for run in self._config["runs"]}
 
     def wordnet_digest(self) -> str:
-        """Return the digest of WordNet's file of nouns; an empty string if it is not needed or not a local file."""
-        nouns = Path(self._config["descriptions"]["wordnet"]) / "data.noun"
-        return file_fingerprint(nouns) if needs_wordnet(self._classes) and nouns.is_file() else ""
+        """Return the digest of an installed WordNet's file of nouns; an empty string if none is needed or installed."""
+        nouns = installed_nouns(self._config["descriptions"]["wordnet"]) if needs_wordnet(self._classes) else None
+        return file_fingerprint(nouns) if nouns else ""
 
     def word_vectors_digest(self) -> str:
         """Return the digest of a local file of word vectors; an empty string for a URL or random vectors."""

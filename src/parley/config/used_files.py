@@ -18,7 +18,9 @@ from parley.dataset.listing import is_key
 from parley.dataset.sources import open_source
 from parley.provenance.records import FOLDER as RECORDS
 from parley.provenance.records import read_record, workflow_path
+from parley.text.glosses import needs_wordnet
 from parley.text.glove import copy_of
+from parley.text.wordnet import WORDNET_FOLDER, downloaded_copy
 
 ANSWERS = "cached answers"
 _POOL, _DIGEST = "[^/]+-[0-9a-f]{8}", "[0-9a-f]{12}"
@@ -32,6 +34,7 @@ KINDS = {
     "lists": f"resources/urls/{_DIGEST}[.](list|tsv)",
     "archives": f"resources/archives/{_DIGEST}",
     "weights": f"{WEIGHTS_FOLDER}/checkpoints/[^/]+-[0-9a-f]{{8,64}}[.]pth",
+    "WordNet": f"{WORDNET_FOLDER}/{_DIGEST}",
     "word vectors": f"{WORDS_FOLDER}/{_DIGEST}-[^/]+",
     ANSWERS: f"{CACHE_FOLDER}/[0-9a-f]{{2}}/[0-9a-f]{{32}}",
 }
@@ -97,13 +100,15 @@ def answers_of(plans: Iterable[str]) -> set[bytes]:
 
 
 def _by_config(experiment: Experiment) -> Iterator[str]:
-    config, _, paths = experiment
+    config, classes, paths = experiment
     section = config["source"][config["source"]["kind"]]
     for path in map(os.path.relpath, filter(None, _texts({**config, "source": section}))):
         if path.split("/")[0] == "resources":
             yield path
     if is_web_url(config["words"]["source"]):
         yield str(copy_of(config["words"]["source"], WORDS_FOLDER))
+    if needs_wordnet(classes) and (wordnet := downloaded_copy(config["descriptions"]["wordnet"])):
+        yield str(wordnet)
     yield from _referred_to(experiment) if not paths.pool else _of_images(experiment)
 
 

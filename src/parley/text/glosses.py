@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from parley.core.errors import Findings, ParleyError
+from parley.core.formats import counted
 from parley.dataset.class_set import ImageClass, in_label_order
 from parley.text.descriptions import Description
-from parley.text.wordnet import WordNet, open_wordnet
+from parley.text.wordnet import WordNet, find_wordnet, open_wordnet
 
 logger = logging.getLogger(__name__)
 GLOSS_RULES = ("corrected", "original")
@@ -25,7 +26,12 @@ MOST_SHOWN = 30
 """Maximum number of glosses that `gloss_lines` shows."""
 
 
-def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "corrected") -> list[Description]:
+def describe(
+    classes: Sequence[ImageClass],
+    wordnet: str | Path,
+    gloss: str = "corrected",
+    allow_private_hosts: bool = False,
+) -> list[Description]:
     """Describe each class by its text in the class set; if it has none, by its gloss (definition) in WordNet.
 
     Parameters
@@ -36,6 +42,8 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
         Location of WordNet 3.0 (see `open_wordnet`), which is read only if a class needs it.
     gloss
         ``corrected``: gloss of the class's wnid. ``original``: gloss of the class name's first sense that is an animal.
+    allow_private_hosts
+        Whether WordNet may be downloaded from an address that is not public.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     ParleyError
         If WordNet is needed and missing, or a class has no description. The error lists all such classes.
     """
-    described = _described(classes, wordnet, gloss)
+    described = _described(classes, wordnet, gloss, allow_private_hosts)
     labels: dict[str, list[str]] = {}
     for description in described:
         labels.setdefault(description.text, []).append(description.label)
@@ -59,10 +67,12 @@ def describe(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str = "c
     return described
 
 
-def _described(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -> list[Description]:
+def _described(
+    classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, allow_private_hosts: bool = False
+) -> list[Description]:
     if gloss not in GLOSS_RULES:
         raise ParleyError(f"`gloss` is {gloss!r}; it must be one of {', '.join(GLOSS_RULES)}.")
-    glosses = open_wordnet(wordnet) if needs_wordnet(classes) else None
+    glosses = open_wordnet(wordnet, allow_private_hosts) if needs_wordnet(classes) else None
     findings = Findings()
     described = []
     for label_id, image_class in enumerate(in_label_order(classes)):
@@ -92,8 +102,10 @@ def _known_as(name: str, wordnet: WordNet | None) -> str:
 
 
 def check_glosses(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str) -> list[str]:
-    """Return the error messages that `describe` would raise for these arguments; an empty list if there are none."""
+    """Return the error messages that `describe` would raise, as far as they can be known before a download."""
     try:
+        if needs_wordnet(classes) and find_wordnet(wordnet) is None:
+            return []
         _described(classes, wordnet, gloss)
     except ParleyError as error:
         return error.findings
@@ -111,6 +123,8 @@ def gloss_lines(classes: Sequence[ImageClass], wordnet: str | Path, gloss: str, 
         The file that will contain all descriptions.
     """
     looked_up = [one for one in classes if not one.description]
+    if find_wordnet(wordnet) is None:
+        return [f"WordNet 3.0 is downloaded first; {file} will show the glosses of {counted(len(looked_up), 'class')}."]
     rows = _described(looked_up, wordnet, gloss)
     width = max((len(row.label) for row in rows[:MOST_SHOWN]), default=0)
     lines = [

@@ -3,18 +3,28 @@
 A wnid (WordNet id) contains a byte offset in the file of nouns of version 3.0.
 """
 
+import hashlib
 import os
 import re
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from parley.core.errors import ParleyError, did_you_mean
+from parley.core.files import is_web_url, written_aside
+from parley.dataset.archives import DAMAGED, keep_plain, kind_of, open_archive
+from parley.dataset.downloads import download
 
+AUTO, NLTK = "auto", "nltk"
 DEBIAN_DIRECTORY = "/usr/share/wordnet"
-NLTK = "nltk"
+PRINCETON_URL = "https://wordnetcode.princeton.edu/3.0/WordNet-3.0.tar.gz"
+PRINCETON_CHECKSUM = "sha256:640db279c949a88f61f851dd54ebbb22d003f8b90b85267042ef85a3781d3a52"
+WORDNET_FOLDER = "resources/wordnet"
+"""Folder of downloaded copies, one per URL."""
+_MOST_BYTES = 200_000_000  # WordNet 3.0 is an archive of 12 MB, with 21 MB of nouns.
 DATA, INDEX = "data.noun", "index.noun"
 _FIELD_NAMES = (
     "top", "act", "animal", "artifact", "attribute", "body", "cognition", "communication", "event",
@@ -28,10 +38,7 @@ _VERSION = b"WordNet 3.0 Copyright"
 _HEADER_BYTES = 1740
 # Quoted examples follow the definition: "a feline; \"the cat sat\"". Quotes inside the definition are kept.
 _EXAMPLES = re.compile(r'[;:]\s*".*', re.DOTALL)
-_HOW_TO_GET_IT = (
-    "install Debian's package wordnet-base and set `descriptions.wordnet` to /usr/share/wordnet, "
-    "or download NLTK's corpus 'wordnet' and set it to nltk"
-)
+_HOW_TO_GET_IT = f"correct `descriptions.wordnet`, or set it to {AUTO}, which downloads WordNet 3.0 if necessary"
 
 
 class Sense(NamedTuple):
@@ -135,38 +142,76 @@ class WordNet:
         return Sense(f"n{offset}", FIELDS.get(int(found[1]), ""), names, _EXAMPLES.sub("", gloss).strip(" ;"))
 
 
-def open_wordnet(source: str | Path) -> WordNet:
-    """Read WordNet's nouns.
+def open_wordnet(source: str | Path, allow_private_hosts: bool = False) -> WordNet:
+    """Read WordNet's nouns, which are downloaded first if necessary.
 
     Parameters
     ----------
     source
-        A directory with ``data.noun`` and ``index.noun`` (Debian's is `DEBIAN_DIRECTORY`), or
-        ``nltk`` for the corpus ``wordnet`` in one of NLTK's usual folders, unpacked or as a zip file.
+        A folder with ``data.noun`` and ``index.noun``; ``nltk`` for the corpus ``wordnet`` in one of NLTK's usual
+        folders, unpacked or as a zip file; the URL of an archive; or ``auto``: the first that exists of Debian's folder
+        `DEBIAN_DIRECTORY`, NLTK's corpus and a download of `PRINCETON_URL`.
+    allow_private_hosts
+        Whether the server of a URL may be at an address that is not public.
 
     Raises
     ------
     ParleyError
-        If the files are missing or of another WordNet version.
+        If the files are missing or of another WordNet version, or cannot be downloaded.
     """
-    path = _corpus_path(source)
+    path = find_wordnet(source)
+    if path is None:
+        path = _download(PRINCETON_URL if source == AUTO else str(source), allow_private_hosts)
     if findings := _problems(path):
         raise ParleyError(findings)
     return WordNet(str(path), _read(path, DATA), _read(path, INDEX))
 
 
-def check_wordnet(source: str | Path) -> list[str]:
-    """Return error messages if a source is not WordNet 3.0, without reading whole files."""
+def find_wordnet(source: str | Path) -> Path | None:
+    """Return the folder, or NLTK's zip file, of a source as for `open_wordnet`; None if it is yet to be downloaded.
+
+    The folder need not exist. `ParleyError` is raised only if the source is ``nltk`` and the corpus is missing.
+    """
+    if source == AUTO:
+        copies = [Path(DEBIAN_DIRECTORY), *_nltk_copies(), _folder_of(PRINCETON_URL)]
+        return next((path for path in copies if _nouns(path).is_file()), None)
+    if source == NLTK:
+        if copies := list(_nltk_copies()):
+            return copies[0]
+        raise ParleyError(
+            "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
+            f"set NLTK_DATA to the folder that contains corpora/wordnet, or set `descriptions.wordnet` to {AUTO}."
+        )
+    copy = downloaded_copy(source)
+    return Path(source) if copy is None else copy if _nouns(copy).is_file() else None
+
+
+def downloaded_copy(source: str | Path) -> Path | None:
+    """Return the folder of a source's downloaded copy, whether or not it exists; None if nothing is downloaded."""
+    url = PRINCETON_URL if source == AUTO else str(source)
+    return _folder_of(url) if is_web_url(url) else None
+
+
+def installed_nouns(source: str | Path) -> Path | None:
+    """Return the file of nouns, or NLTK's zip file, if it exists and is not a download."""
     try:
-        return _problems(_corpus_path(source))
+        path = find_wordnet(source)
+    except ParleyError:
+        return None
+    return _nouns(path) if path and path != downloaded_copy(source) and _nouns(path).is_file() else None
+
+
+def check_wordnet(source: str | Path) -> list[str]:
+    """Return error messages if a source is not WordNet 3.0, without reading whole files or downloading any."""
+    try:
+        path = find_wordnet(source)
+        return _problems(path) if path else []
     except ParleyError as error:
         return error.findings
 
 
-def _corpus_path(source: str | Path) -> Path:
-    """Return WordNet's path; for ``nltk``, the first existing path among those that NLTK searches."""
-    if str(source) != NLTK:
-        return Path(source)
+def _nltk_copies() -> Iterator[Path]:
+    """Yield the existing copies of NLTK's corpus, in the order in which NLTK searches."""
     named = [Path(folder) for folder in os.environ.get("NLTK_DATA", "").split(os.pathsep) if folder]
     prefix = Path(sys.prefix)
     shared = [prefix / "nltk_data", prefix / "share/nltk_data", prefix / "lib/nltk_data"]
@@ -174,12 +219,41 @@ def _corpus_path(source: str | Path) -> Path:
     for folder in [*named, Path.home() / "nltk_data", *shared, *system]:
         for name in ("wordnet", "wordnet.zip"):
             if (folder / "corpora" / name).exists():
-                return folder / "corpora" / name
-    raise ParleyError(
-        "NLTK's corpus 'wordnet' is in none of its usual folders; run `python -m nltk.downloader wordnet`, "
-        "set NLTK_DATA to the folder that contains corpora/wordnet, or set `descriptions.wordnet` to a folder "
-        "of WordNet 3.0."
-    )
+                yield folder / "corpora" / name
+
+
+def _nouns(path: Path) -> Path:
+    return path if path.suffix == ".zip" else path / DATA
+
+
+def _folder_of(url: str) -> Path:
+    return Path(WORDNET_FOLDER, hashlib.sha256(url.encode()).hexdigest()[:12])
+
+
+def _download(url: str, allow_private_hosts: bool) -> Path:
+    """Download an archive, and write its two files of nouns to a folder, `DATA` last. Return the folder."""
+    folder = _folder_of(url)
+    packed, plain = folder / "archive", folder / "archive.tar"
+    checksum = PRINCETON_CHECKSUM if url == PRINCETON_URL else None
+    download([url], packed, checksum, most_bytes=_MOST_BYTES, allow_private_hosts=allow_private_hosts)
+    try:
+        is_compressed_tar = not kind_of(packed)
+        if is_compressed_tar:
+            keep_plain(packed, plain)
+        archive = open_archive(plain if is_compressed_tar else packed)
+        sizes = {member.name: member.size for member in archive.members() if not member.problem}
+        for wanted in (INDEX, DATA):
+            names = [name for name, size in sizes.items() if Path(name).name == wanted and size <= _MOST_BYTES]
+            if len(names) != 1:
+                raise ParleyError(f"{url} contains {len(names)} files {wanted}; give an archive of WordNet 3.0.")
+            with written_aside(folder / wanted) as aside:
+                aside.write_bytes(archive.read(names[0]))
+        return folder
+    except DAMAGED as error:
+        raise ParleyError(f"{url} gave no zip or tar ({error}); check the address.") from error
+    finally:
+        packed.unlink(missing_ok=True)
+        plain.unlink(missing_ok=True)
 
 
 def _problems(path: Path) -> list[str]:
