@@ -70,6 +70,24 @@ def test_the_longer_the_work_the_sparser_the_lines(monkeypatch, caplog, hours, m
     assert most / 3 < len(caplog.messages) <= most
 
 
+@pytest.mark.parametrize(
+    ("total", "unit", "line"),
+    [
+        (4_000_000_000, "byte", "work: 25% of 4.0 GB, 100.0 MB a second, 30 s left"),
+        (None, "byte", "work: 1.0 GB, 100.0 MB a second"),
+        (2_000_000_000, "class", "work: 1000000000 of 2000000000 classes, 100000000.0 a second, 10 s left"),
+    ],
+)
+def test_amounts_have_plurals_and_sizes(monkeypatch, caplog, total, unit, line):
+    caplog.set_level("INFO", logger="parley.core.progress")
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Progress("work", total, unit) as told:
+        clock[0] = 10.0
+        told.advance(1_000_000_000)
+    assert caplog.messages == [line]
+
+
 def test_pieces_of_an_earlier_process_do_not_count_as_fast(monkeypatch, caplog):
     caplog.set_level("INFO", logger="parley.core.progress")
     clock = [0.0]

@@ -102,6 +102,17 @@ def test_the_time_left_comes_from_the_log_and_from_the_jobs_that_are_done(tmp_pa
     handler.close()
 
 
+def test_a_download_has_a_share(tmp_path):
+    log, handler = tmp_path / "list.log", made()
+    begin(handler, list_archives=1)
+    start(handler, 1, "list_archives", [log], created=time.time() - 60)
+    log.write_text("2026-11-26 06:06:42,121 INFO p: downloading a.zip: 25% of 4.0 GB, 10.0 MB a second, 5 min left\n")
+    handler.view._read(handler.view._jobs[1])
+    assert handler.view._percent() == 25
+    assert handler.view._told(handler.view._stages["list_archives"]) == " (downloading a.zip, 25% of 4.0 GB)"
+    handler.close()
+
+
 def test_the_log_of_an_earlier_attempt_is_not_read(tmp_path):
     log, handler = tmp_path / "train.log", made()
     begin(handler, train_run=1)

@@ -14,12 +14,15 @@ from typing import Self, TypeVar
 
 from tqdm import tqdm
 
+from parley.core.formats import counted, file_size
+
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 5.0
 """Minimum time between log lines. It grows to 1/20 of the elapsed time, up to `MOST_SECONDS_BETWEEN_LINES`."""
 MOST_SECONDS_BETWEEN_LINES = 300.0
 SHOWN = "PARLEY_VIEW"
 """Environment variable with the `identity_of` the stream on which `parley.runtime.view` shows the run."""
+BYTE = "byte"
 Item = TypeVar("Item")
 _terminal_is_shared = False
 
@@ -49,7 +52,7 @@ class Progress:
     total
         Number of items; None if unknown.
     unit
-        Name of one item, in the singular.
+        Name of one item, in the singular; with `BYTE`, counts are shown as in ``3.4 MB``.
     brief
         If true, show nothing for work that takes less than five seconds.
     """
@@ -65,7 +68,8 @@ class Progress:
         self._bar = tqdm(
             total=total,
             desc=what,
-            unit=unit,
+            unit="B" if unit == BYTE else unit,
+            unit_scale=unit == BYTE,
             disable=self._lines,
             leave=False,
             miniters=1,
@@ -92,8 +96,13 @@ class Progress:
 
     def _line(self, now: float) -> str:
         rate = (self.done - self._earlier) / max(now - self._started, 1e-9)
-        of_total = f" of {self.total}" if self.total is not None else ""
-        line = f"{self.what}: {self.done}{of_total} {self.unit}s, {rate:.1f} a second"
+        if self.unit == BYTE:
+            share = f"{self.done / self.total:.0%} of {file_size(self.total)}" if self.total else file_size(self.done)
+            line = f"{self.what}: {share}, {file_size(rate)} a second"
+        else:
+            of_total = f" of {self.total}" if self.total is not None else ""
+            units = counted(0, self.unit).removeprefix("0 ")
+            line = f"{self.what}: {self.done}{of_total} {units}, {rate:.1f} a second"
         if self.total is not None and rate > 0:
             line += f", {in_words(max(self.total - self.done, 0) / rate)} left"
         return f"{line}, {self._note}" if self._note else line

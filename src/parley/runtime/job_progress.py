@@ -9,7 +9,7 @@ from pathlib import Path
 from parley.runtime.job_failures import LOG_LINE
 
 _PROGRESS = re.compile(
-    r"(?P<what>.+?): (?P<done>\d+) of (?P<total>\d+) (?P<unit>.+?)s, (?P<rate>[\d.]+) a second"
+    r"(?P<what>.+?): (?P<amount>(?P<done>\d+) of (?P<total>\d+) .+?|(?P<percent>\d+)% of .+?), [\d.]+.* a second"
     r"(, (?P<left>.+?) left)?(, .*)?"
 )
 
@@ -62,8 +62,10 @@ class Job:
             self.work = self.work or progress["what"]
             self.several |= self.work != progress["what"]
             if not self.several:
-                self.share = int(progress["done"]) / max(int(progress["total"]), 1)
-            self.told = f"{progress['what']}, {progress['done']} of {progress['total']} {progress['unit']}s"
+                percent = progress["percent"]
+                done, total = (percent, 100) if percent else (progress["done"], progress["total"])
+                self.share = int(done) / max(int(total), 1)
+            self.told = f"{progress['what']}, {progress['amount']}"
         elif not message.endswith(":"):
             self.note = message
 
